@@ -1,0 +1,55 @@
+"""How a run tells a person, or a script, what it is doing.
+
+The run calls; the command line draws bars or prints JSON lines.  All calls come from the run's own
+thread, in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Phase = Literal["starting", "walking", "planning", "storing", "sealing", "restoring", "checking"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceProgress:
+    """One device within one run.  ``bytes_done`` moves smoothly: it counts bytes under way too."""
+
+    bytes_planned: int
+    bytes_done: int
+    segments_planned: int
+    segments_done: int
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """The whole run at one moment.  Totals are 0 while they are not known."""
+
+    phase: Phase
+    files_count: int = 0
+    bytes_total: int = 0
+    bytes_done: int = 0
+    devices: dict[str, DeviceProgress] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trouble:
+    """Something that went wrong without ending the run: a source file, a device, a damaged range."""
+
+    code: str
+    message: str
+    path: str = ""
+
+
+class Observer(Protocol):
+    def worker_started(self, device: str, pid: int) -> None: ...
+
+    def note(self, text: str) -> None:
+        """One line for the person: a decision, a switch, a device that died."""
+
+    def trouble(self, trouble: Trouble) -> None: ...
+
+    def progress(self, progress: Progress) -> None:
+        """Called some ten times a second at most."""

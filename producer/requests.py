@@ -1,0 +1,80 @@
+"""What a person asks for, after the command line and the configuration have been read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A named source; ``path`` is absolute.  The name is the first part of paths in the snapshot."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exclusions:
+    """What the walk leaves out.  ``patterns`` are gitignore patterns, in order, later ones win."""
+
+    patterns: tuple[str, ...] = ()
+    caches: bool = False
+    if_present: tuple[str, ...] = ()
+    one_file_system: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanOptions:
+    """How the plan is made (design, section 3.2)."""
+
+    split: Literal["threshold", "remaining"] = "threshold"
+    order: Literal["descending", "ascending"] = "descending"
+    bundle: bool = True
+    #: Cap of a segment; docs/plan.md says how the default was measured.
+    segment_bytes: int = 512 * 1024 * 1024
+    unit_bytes: int = 24 * 1024 * 1024
+    block_bytes: int = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackupRequest:
+    sources: tuple[Source, ...]
+    #: Device name → its folder.
+    devices: dict[str, Path]
+    volume: str
+    plan: PlanOptions
+    exclusions: Exclusions
+    level: int = 3
+    #: Compression threads of each worker; None: by the number of cores and devices.
+    threads: int | None = None
+    tags: tuple[str, ...] = ()
+    retries_count: int = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RestoreRequest:
+    #: 8 hex digits or more, or "latest".
+    snapshot: str
+    #: Path in the snapshot, "" for all of it.
+    path: str
+    target: Path
+    devices: dict[str, Path]
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    #: None: the target must be empty or missing.
+    overwrite: Literal["always", "if-changed", "never"] | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckRequest:
+    #: None checks all snapshots.
+    snapshot: str | None
+    devices: dict[str, Path]
+    read_data: bool = False
+    #: (n, t): the n-th of t equal parts of the segments, n from 1.  None: all.
+    subset: tuple[int, int] | None = None
+    #: Share of the segments to read, 0 < share <= 1, chosen at random.  None: all.
+    share: float | None = None

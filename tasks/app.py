@@ -1,0 +1,74 @@
+"""The Celery application: one for producer and workers, so that their settings cannot differ.
+
+Redis as a broker loses a message when a consumer dies between taking it and noting it, and repeats
+messages after restarts.  The catalog is the truth, so the settings below aim at "seldom lost, often
+repeated", never at "exactly once".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+
+#: Long past any order (the largest takes minutes).  Only the last safety net: the manager takes back
+#: what a dead worker held within seconds.  The shortest value of all processes wins.
+VISIBILITY_TIMEOUT_S = 6 * 3600
+
+app = Celery("segfleet", include=["tasks.definitions"])
+
+app.conf.update(
+    # Acknowledge after the work: a killed worker's message stays in the unacknowledged set.
+    task_acks_late=True,
+    # The pool's child died: the message goes back to the queue at once.
+    task_reject_on_worker_lost=True,
+    # One order in hand: the queue stays whole for a reroute.
+    worker_prefetch_multiplier=1,
+    worker_concurrency=1,
+    # Receipts go to the manager's queue; there is nothing to keep elsewhere.
+    task_ignore_result=True,
+    result_backend=None,
+    # JSON only: a message can name values, never code.
+    accept_content=["json"],
+    task_serializer="json",
+    event_serializer="json",
+    result_accept_content=["json"],
+    # A queue name with a typo fails instead of being made.
+    task_create_missing_queues=False,
+    # None waits for the broker for ever; the default gives up after 100 tries and ends the worker.
+    broker_connection_max_retries=None,
+    broker_connection_retry_on_startup=True,
+    # True would strand the running order's message until the visibility timeout.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    # RabbitMQ only; asking costs a round trip at start.
+    worker_detect_quorum_queues=False,
+    worker_hijack_root_logger=False,
+    # A few publishers a process; each costs a connection.
+    broker_pool_limit=4,
+    task_publish_retry_policy={"max_retries": 10, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 2.0},
+    # Events cost a quarter of the message rate; `segfleet worker --events` (Flower) turns them on.
+    worker_send_task_events=False,
+    task_send_sent_event=False,
+)
+
+
+def transport_options(client_name: str) -> dict[str, Any]:
+    """Options of kombu's Redis transport; ``client_name`` shows in the server's client list."""
+    return {
+        "visibility_timeout": VISIBILITY_TIMEOUT_S,
+        # Sweep every 10 s; kombu's default of 100 s makes tests and people wait.
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        # One list for each queue instead of four.
+        "priority_steps": [0],
+        "client_name": client_name,
+        "socket_connect_timeout": 5,
+        # retry_on_timeout stays unset: it would turn batch publishing off.
+    }
+
+
+def connect(url: str, client_name: str) -> Celery:
+    """Point the application at the broker.  Opens no connection yet; call before the first use."""
+    app.conf.broker_url = url
+    app.conf.broker_transport_options = transport_options(client_name)
+    return app

@@ -1,0 +1,125 @@
+"""Every error that a person or a manager is meant to understand.
+
+::
+
+    SegfleetError
+    ├── UsageError                  exit 2: the command line or the configuration is wrong
+    ├── LockedError                 exit 11: another run holds what this one needs
+    ├── InterruptedRun              exit 130
+    ├── BrokerError                 the broker cannot be reached or started
+    ├── CatalogError                the catalog cannot be read or written
+    ├── MessageError                a message is not one of ours (refused)
+    ├── SourceError                 one source file; recorded, and the backup goes on
+    └── DeviceError                 one device; changes the course of the run
+        ├── NotADeviceError         exit 10: no marker, another pool, or a newer format
+        ├── DeviceFullError
+        └── DamagedError            what is stored is not what was stored
+
+A class carries its ``code`` (the word in JSON output, and on the wire), its ``exit_code``, its
+``reason`` (how a manager must treat a failed order) and a ``hint`` (what to do).  The text of
+an error says what happened and where; ``producer/cli/main.py`` is the one place that prints it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why an order failed, as far as it decides what happens next (design, section 4)."""
+
+    SOURCE = "source"  # the source cannot be read; another device would not help
+    DEVICE = "device"  # the device cannot be written or read; another one might
+    FULL = "full"  # the device has no room; it takes no more
+    DAMAGED = "damaged"  # stored bytes do not verify
+    REFUSED = "refused"  # the order is malformed, stale, or for somebody else
+    TIMEOUT = "timeout"  # the time limit ran out
+
+
+class SegfleetError(Exception):
+    """Base of all errors whose text is written for the person at the terminal."""
+
+    code = "failed"
+    exit_code = 1
+    reason = Reason.REFUSED
+    hint = ""
+
+    def __init__(self, message: str, *, hint: str | None = None, path: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        if hint is not None:
+            self.hint = hint
+
+
+class UsageError(SegfleetError):
+    code = "usage"
+    exit_code = 2
+    hint = "see segfleet --help"
+
+
+class LockedError(SegfleetError):
+    code = "locked"
+    exit_code = 11
+    hint = "wait for the other run to end, or end it"
+
+
+class InterruptedRun(SegfleetError):
+    code = "interrupted"
+    exit_code = 130
+    hint = "run the same command again to go on"
+
+
+class BrokerError(SegfleetError):
+    code = "broker"
+    hint = "check the [broker] url, or leave it out to use the private server"
+
+
+class CatalogError(SegfleetError):
+    code = "catalog"
+    hint = "check the state folder (SEGFLEET_STATE) and its disk"
+
+
+class MessageError(SegfleetError):
+    """A message that does not decode: wrong version, unknown key, wrong type, out of bounds."""
+
+    code = "message"
+
+
+class SourceError(SegfleetError):
+    code = "source"
+    reason = Reason.SOURCE
+
+
+class DeviceError(SegfleetError):
+    code = "device"
+    reason = Reason.DEVICE
+
+
+class NotADeviceError(DeviceError):
+    code = "not-a-device"
+    exit_code = 10
+
+
+class DeviceFullError(DeviceError):
+    code = "device-full"
+    reason = Reason.FULL
+    hint = "add a device, or free space on this one"
+
+
+class DamagedError(DeviceError):
+    code = "damaged"
+    reason = Reason.DAMAGED
+
+
+def errors_by_code() -> dict[str, type[SegfleetError]]:
+    """Every error class under its code; raises ValueError when two classes share one."""
+    found: dict[str, type[SegfleetError]] = {}
+    pending: list[type[SegfleetError]] = [SegfleetError]
+    while pending:
+        cls = pending.pop()
+        if cls.code in found:
+            raise ValueError(f"{cls.__name__} and {found[cls.code].__name__} share code {cls.code}")
+        found[cls.code] = cls
+        pending.extend(cls.__subclasses__())
+    return found

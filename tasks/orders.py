@@ -1,0 +1,201 @@
+"""What a manager asks of one device.  One class for each task of :mod:`tasks.definitions`.
+
+Orders carry names, never roots: a worker maps a source's or a target's name to a path by its own
+settings (design, section 3.3).  Every order may arrive twice, or late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from tasks.values import (
+    MAX_EXTENTS,
+    Count,
+    Counts,
+    DeviceName,
+    Digest,
+    Extents,
+    HexId,
+    Paths,
+    RelativePath,
+    SourceName,
+    UnitBytes,
+    is_safe_path,
+)
+
+WIRE_VERSION: Literal[1] = 1
+
+ManagerQueue = Annotated[str, Meta(pattern=r"^manager\.[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+Level = Annotated[int, Meta(ge=-7, le=22)]
+Threads = Annotated[int, Meta(ge=1, le=256)]
+#: A manifest part travels as base64 text: 4 MiB of bytes become 5.6 million characters.
+PartText = Annotated[str, Meta(max_length=8 * 1024 * 1024)]
+ManifestName = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest)$")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What all orders have.  ``order_id`` names the work, not the message: it is equal in a repeat."""
+
+    run_id: HexId
+    order_id: HexId
+    device: DeviceName
+    #: "" while the device has no id yet (describe, adopt).
+    device_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")]
+    #: A device's epoch rises when it is declared dead; a worker of an older epoch is fenced.
+    epoch: Count
+    attempt: Annotated[int, Meta(ge=1, le=1000)]
+    reply_to: ManagerQueue
+    version: Literal[1] = WIRE_VERSION
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DescribeDevice(Order):
+    """Say what is at the device: marker, capacity, whether it can be written."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdoptDevice(Order):
+    """Write the marker into an empty device, which joins the pool.  Repeating it changes nothing."""
+
+    pool_id: HexId
+    new_device_id: HexId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreSegment(Order):
+    """Read the extents, compress them, store them as segment ``order_id``."""
+
+    snapshot_id: HexId
+    volume: SourceName
+    #: Place of the segment in the plan, from 0.
+    number: Count
+    source: SourceName
+    extents: Extents
+    threshold_bytes: Count
+    #: unit_bytes = block_bytes * blocks per unit; both are visible in the header.
+    unit_bytes: UnitBytes
+    block_bytes: Annotated[int, Meta(ge=512, le=1024 * 1024)]
+    level: Level
+    threads: Threads
+
+    def __post_init__(self) -> None:
+        if self.unit_bytes % self.block_bytes:
+            raise ValueError("unit_bytes is not a multiple of block_bytes")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PutManifest(Order):
+    """Store one part of a manifest, or its head, under ``name``.  The head goes last: it commits."""
+
+    name: ManifestName
+    data_base64: PartText
+    #: BLAKE3 of the decoded data.
+    digest: Digest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GetManifest(Order):
+    """Read one manifest file back; with name "" list the names of all that are there."""
+
+    name: Annotated[str, Meta(pattern=r"^([0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest))?$")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RestoreSegment(Order):
+    """Write extents of segment ``segment_id`` into the target.  All columns have one length.
+
+    ``stream_offsets_bytes`` says where an extent begins in the segment's uncompressed stream.
+    Files are created when missing.  A row of ``metadata`` is ``(mode, uid, gid, mtime_ns)``, set after a
+    whole file is written; an empty row means that the file has more extents elsewhere, and
+    :class:`RestoreEntries` finishes it.
+    """
+
+    segment_id: HexId
+    target: SourceName
+    paths: Paths
+    stream_offsets_bytes: Counts
+    offsets_bytes: Counts
+    sizes_bytes: Counts
+    metadata: Annotated[tuple[tuple[int, ...], ...], Meta(max_length=MAX_EXTENTS)]
+    overwrite: Literal["always", "if-changed", "never"]
+    threads: Threads
+
+    def __post_init__(self) -> None:
+        columns = (self.stream_offsets_bytes, self.offsets_bytes, self.sizes_bytes, self.metadata)
+        if any(len(column) != len(self.paths) for column in columns):
+            raise ValueError("the columns of a restore order differ in length")
+        if not all(map(is_safe_path, self.paths)):
+            raise ValueError("a path of a restore order leaves the target")
+
+
+EntryKind = Literal["directory", "file", "symlink", "hardlink", "fifo", "character", "block"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetEntry:
+    """One entry to make, or to finish, in the target.
+
+    ``kind="file"`` makes an empty file, or finishes one whose extents came from several segments: it is
+    cut to ``size_bytes`` and gets its metadata.  A directory is made with mode 0700 and gets its
+    metadata when it comes a second time, with ``finish`` set.  ``link`` is what a symlink says, or
+    the target-relative path that a hard link joins; ``device_number`` is for device nodes.
+    """
+
+    kind: EntryKind
+    path: RelativePath
+    mode: Annotated[int, Meta(ge=0, le=0o7777)]
+    uid: Count
+    gid: Count
+    mtime_ns: int
+    size_bytes: Count = 0
+    link: str = ""
+    device_number: Count = 0
+    finish: bool = False
+
+    def __post_init__(self) -> None:
+        if not is_safe_path(self.path) or (self.kind == "hardlink" and not is_safe_path(self.link)):
+            raise ValueError("a path of a target entry leaves the target")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RestoreEntries(Order):
+    """Make or finish entries that need no stored data, in the given order.
+
+    With ``must_be_empty`` the target is checked first: a target that exists and is not empty fails
+    the order with code ``target-not-empty``, and nothing is made.
+    """
+
+    target: SourceName
+    entries: Annotated[tuple[TargetEntry, ...], Meta(max_length=MAX_EXTENTS)]
+    overwrite: Literal["always", "if-changed", "never"]
+    must_be_empty: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerifySegments(Order):
+    """Check stored segments: structure always, every stored byte with ``read_data``."""
+
+    segment_ids: Annotated[tuple[HexId, ...], Meta(max_length=4096)]
+    stored_bytes: Annotated[tuple[Count, ...], Meta(max_length=4096)]
+    read_data: bool
+
+    def __post_init__(self) -> None:
+        if len(self.segment_ids) != len(self.stored_bytes):
+            raise ValueError("the columns of a verify order differ in length")
+
+
+#: Every order class under the name of its task.
+ORDERS: dict[str, type[Order]] = {
+    "segfleet.describe": DescribeDevice,
+    "segfleet.adopt": AdoptDevice,
+    "segfleet.store": StoreSegment,
+    "segfleet.put_manifest": PutManifest,
+    "segfleet.get_manifest": GetManifest,
+    "segfleet.restore_segment": RestoreSegment,
+    "segfleet.restore_entries": RestoreEntries,
+    "segfleet.verify": VerifySegments,
+}

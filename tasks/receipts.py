@@ -1,0 +1,177 @@
+"""The answers to orders.  A receipt is an envelope, the same for all orders, around one result or one failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from tasks.errors import Reason
+from tasks.orders import WIRE_VERSION, PartText
+from tasks.values import MAX_EXTENTS, Count, DeviceName, HexId
+
+Text = Annotated[str, Meta(max_length=16_384)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why an order was not carried out; ``code`` is an error class's code (:mod:`tasks.errors`)."""
+
+    reason: Reason
+    code: Annotated[str, Meta(max_length=64)]
+    message: Text
+    hint: Text = ""
+    path: Text = ""
+
+
+#: What a device's folder turned out to be.
+#: ready: has a marker of a known format; empty: may be adopted; foreign: has files but no marker.
+DeviceCondition = Literal["ready", "empty", "foreign", "missing", "unwritable", "newer", "damaged"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceReport:
+    """What is at a device.  ``device_id``, ``pool_id`` and ``marker_name`` are "" without a marker."""
+
+    condition: DeviceCondition
+    detail: Text
+    device_id: str
+    pool_id: str
+    marker_name: str
+    capacity_bytes: Count
+    free_bytes: Count
+    #: (st_dev, st_ino) of the device's root: two names for one folder show themselves here.
+    root_identity: tuple[int, int]
+
+
+#: changed: other size or times than planned, or changed while being read;
+#: vanished, unreadable: the extent is zeros in the segment.
+ExtentTrouble = Literal["changed", "vanished", "unreadable"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExtentNote:
+    """An extent that was not read exactly as planned.  ``index`` counts the order's extents from 0."""
+
+    index: Annotated[int, Meta(ge=0, lt=MAX_EXTENTS)]
+    trouble: ExtentTrouble
+    #: Bytes really read; the rest of the extent is zeros.
+    read_bytes: Count
+    message: Text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileState:
+    """A file as ``fstat`` saw it when its extent had been read: two extents of one file must agree."""
+
+    size_bytes: Count
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timing:
+    """Where a segment's time went; sums over threads, so they may exceed ``total_s``."""
+
+    read_s: Seconds
+    compress_s: Seconds
+    write_s: Seconds
+    sync_s: Seconds
+    total_s: Seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreResult:
+    """A segment is stored: synced, renamed, and read back as far as its header and seek table."""
+
+    bytes_source: Count
+    bytes_stored: Count
+    units_count: Count
+    notes: Annotated[tuple[ExtentNote, ...], Meta(max_length=MAX_EXTENTS)]
+    #: For a segment that holds part of a file (one extent): the file's state; else None.
+    file_state: FileState | None
+    #: Whether an earlier delivery had stored it already.
+    found: bool
+    free_bytes: Count
+    timing: Timing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestResult:
+    """``names`` answers a listing; ``data_base64`` answers a read; both are empty after a put."""
+
+    names: tuple[str, ...] = ()
+    data_base64: PartText = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PathTrouble:
+    """A path that could not be restored, wholly (``size_bytes`` -1) or in one range."""
+
+    path: Text
+    offset_bytes: Count
+    size_bytes: Annotated[int, Meta(ge=-1)]
+    code: Annotated[str, Meta(max_length=64)]
+    message: Text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RestoreResult:
+    """What came back.  ``skipped_count``: left alone because of ``overwrite``."""
+
+    files_count: Count
+    bytes_restored: Count
+    skipped_count: Count
+    troubles: Annotated[tuple[PathTrouble, ...], Meta(max_length=MAX_EXTENTS)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentFinding:
+    """What is wrong with one stored segment; ``ranges`` are damaged (offset, size) of its stream."""
+
+    segment_id: HexId
+    code: Literal["missing", "damaged", "unreadable"]
+    message: Text
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerifyResult:
+    segments_count: Count
+    bytes_read: Count
+    findings: tuple[SegmentFinding, ...]
+
+
+Result = DeviceReport | StoreResult | ManifestResult | RestoreResult | VerifyResult
+
+#: The result class of each task.
+RESULTS: dict[str, type[Any]] = {
+    "segfleet.describe": DeviceReport,
+    "segfleet.adopt": DeviceReport,
+    "segfleet.store": StoreResult,
+    "segfleet.put_manifest": ManifestResult,
+    "segfleet.get_manifest": ManifestResult,
+    "segfleet.restore_segment": RestoreResult,
+    "segfleet.restore_entries": RestoreResult,
+    "segfleet.verify": VerifyResult,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """The envelope.  Exactly one of ``result`` and ``failure`` is set; ``result`` is of ``RESULTS[task]``."""
+
+    task: Annotated[str, Meta(max_length=64)]
+    run_id: HexId
+    order_id: HexId
+    device: DeviceName
+    device_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")]
+    epoch: Count
+    attempt: Count
+    #: Node name of the worker that answers.
+    worker: Text
+    result: Any
+    failure: Failure | None
+    version: Literal[1] = WIRE_VERSION

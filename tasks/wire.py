@@ -1,0 +1,98 @@
+"""Between the values of this package and the JSON that travels.
+
+Decoding trusts nothing: version, unknown keys, types and bounds are checked, and whatever does not fit
+raises :class:`tasks.errors.MessageError`, which names the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from tasks.errors import MessageError
+from tasks.orders import ORDERS, WIRE_VERSION, Order
+from tasks.receipts import RESULTS, Receipt
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> Any:
+    """``value`` as plain dicts, lists and scalars.  Idempotent on what is plain already."""
+    return msgspec.to_builtins(value)
+
+
+def decode(cls: type[T], wire: Any) -> T:
+    """The value of class ``cls`` that ``wire`` describes; raises MessageError on anything else."""
+    _check_keys(cls, wire, cls.__name__)
+    try:
+        return msgspec.convert(wire, cls)
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        raise MessageError(f"{cls.__name__}: {error}") from error
+
+
+def decode_order(task: str, wire: Any) -> Order:
+    """The order that task ``task`` was called with."""
+    _check_version(task, wire)
+    return decode(ORDERS[task], wire)
+
+
+def decode_receipt(wire: Any) -> Receipt:
+    """A receipt with its result in the class that its task promises."""
+    _check_version("receipt", wire)
+    envelope = decode(Receipt, wire)
+    if envelope.task not in RESULTS:
+        raise MessageError(f"receipt of unknown task {envelope.task!r}")
+    if (envelope.result is None) == (envelope.failure is None):
+        raise MessageError("a receipt has either a result or a failure")
+    if envelope.result is None:
+        return envelope
+    return dataclasses.replace(envelope, result=decode(RESULTS[envelope.task], envelope.result))
+
+
+def _check_version(what: str, wire: Any) -> None:
+    if not isinstance(wire, dict):
+        raise MessageError(f"{what}: expected an object, got {type(wire).__name__}")
+    if wire.get("version") != WIRE_VERSION:
+        raise MessageError(
+            f"{what}: message version {wire.get('version')!r}; this segfleet speaks {WIRE_VERSION}",
+            hint="run the same release of segfleet on every host",
+        )
+
+
+def _check_keys(cls: Any, wire: Any, where: str) -> None:
+    """Refuse keys that ``cls`` does not have; msgspec ignores them in dataclasses."""
+    if not isinstance(wire, dict):
+        return
+    nested = _fields(cls)
+    unknown = sorted(str(key) for key in wire if key not in nested)
+    if unknown:
+        raise MessageError(f"{where}: unknown key {unknown[0]!r}")
+    for key, (inner, many) in nested.items():
+        if inner is None or key not in wire:
+            continue
+        rows = wire[key] if many and isinstance(wire[key], list | tuple) else [wire[key]]
+        for row in rows:
+            _check_keys(inner, row, f"{where}.{key}")
+
+
+@cache
+def _fields(cls: Any) -> dict[str, tuple[Any, bool]]:
+    """Field name → (the dataclass inside it or None, whether it is a sequence of them)."""
+    return {name: _dataclass_inside(hint) for name, hint in typing.get_type_hints(cls).items()}
+
+
+def _dataclass_inside(hint: Any) -> tuple[Any, bool]:
+    if dataclasses.is_dataclass(hint):
+        return hint, False
+    many = typing.get_origin(hint) is tuple
+    if many or typing.get_origin(hint) in (typing.Union, types.UnionType):
+        for argument in typing.get_args(hint):
+            inner, _ = _dataclass_inside(argument)
+            if inner is not None:
+                return inner, many
+    return None, False

@@ -1,0 +1,1 @@
+"""Turns an order into bytes on a device, and a receipt.  Never imports ``producer``."""
