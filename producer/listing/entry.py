@@ -1,0 +1,123 @@
+"""One entry of a source, and a batch of them as columns.
+
+A batch holds entries of one directory.  Its columns are what the listing keeps and what the feeder
+computes with: a million rows of objects would cost 600 MB and most of the time of the walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+from tasks.orders import EntryKind
+from tasks.values import Count, SourceName
+
+#: Letter in the column ``kinds`` → kind.
+KINDS: dict[str, EntryKind] = {
+    "d": "directory",
+    "f": "file",
+    "l": "symlink",
+    "h": "hardlink",
+    "p": "fifo",
+    "c": "character",
+    "b": "block",
+}
+
+#: In the column of sizes: an entry without stored data (all but regular files; repeats of a hard link too).
+NO_DATA = -1
+
+Mode = Annotated[int, Meta(ge=0, le=0o7777)]
+DataSize = Annotated[int, Meta(ge=NO_DATA, le=2**63 - 1)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One entry.  ``path`` is relative to the source ("" is the source itself).
+
+    ``link`` is what a symlink says, or, for a hard link, the path in the snapshot (source name first)
+    of the entry that holds the data; that entry comes earlier.
+    """
+
+    index: int
+    source: str
+    path: str
+    kind: EntryKind
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+    ctime_ns: int
+    size_bytes: int
+    link: str = ""
+    device_number: int = 0
+
+    @property
+    def snapshot_path(self) -> str:
+        """The path that people use: it begins with the source's name."""
+        return f"{self.source}/{self.path}" if self.path else self.source
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EntryBatch:
+    """Consecutive entries of one directory, as columns of one length.  Iterating gives :class:`Entry` rows.
+
+    The columns are never changed once the batch is made.  The entry of a source itself is a batch of its own:
+    directory "" and the one name "".  Text holds surrogate escapes where names are not UTF-8.
+    """
+
+    source: SourceName
+    directory: str
+    first_entry: Count
+    names: list[str]
+    #: One letter for each entry (:data:`KINDS`).
+    kinds: str
+    modes: list[Mode]
+    uids: list[Count]
+    gids: list[Count]
+    mtimes_ns: list[int]
+    ctimes_ns: list[int]
+    #: Bytes to store, or :data:`NO_DATA`; what the plan is made of.
+    sizes_bytes: list[DataSize]
+    #: By name: of symlinks and hard links only.
+    links: dict[str, str]
+    #: By name: of device nodes only.
+    device_numbers: dict[str, Count]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def stop_entry(self) -> int:
+        return self.first_entry + len(self.names)
+
+    def path_at(self, place: int) -> str:
+        """Path, relative to the source, of the entry at ``place`` in this batch."""
+        return self.prefix + self.names[place]
+
+    @property
+    def prefix(self) -> str:
+        """What stands before a name to make its path."""
+        return f"{self.directory}/" if self.directory else ""
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(self.entry_at, range(len(self.names)))
+
+    def entry_at(self, place: int) -> Entry:
+        name = self.names[place]
+        return Entry(
+            index=self.first_entry + place,
+            source=self.source,
+            path=self.prefix + name,
+            kind=KINDS[self.kinds[place]],
+            mode=self.modes[place],
+            uid=self.uids[place],
+            gid=self.gids[place],
+            mtime_ns=self.mtimes_ns[place],
+            ctime_ns=self.ctimes_ns[place],
+            size_bytes=max(0, self.sizes_bytes[place]),
+            link=self.links.get(name, ""),
+            device_number=self.device_numbers.get(name, 0),
+        )

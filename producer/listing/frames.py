@@ -1,0 +1,73 @@
+"""Lines of JSON in one zstd frame: how every part of a manifest is kept.
+
+So ``zstd -dc PART | head`` shows it to a person without segfleet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+import zstandard
+
+from tasks.errors import DamagedError
+
+T = TypeVar("T")
+
+#: A part is closed at about this size.  2 MiB are some 20,000 entries: read at random in 15 ms, and far
+#: below what one order carries (6 MiB compressed).
+PART_BYTES = 2 * 1024 * 1024
+
+#: No honest part comes near; what claims more is not decompressed.
+MAX_PART_BYTES = 64 * 1024 * 1024
+
+#: Higher levels gain 3 % of a manifest that is some 0.5 % of its data.
+LEVEL = 3
+
+
+def encode_line(value: Any) -> bytes:
+    """``value`` as one line of JSON.
+
+    msgspec is five times as fast as the standard library, but refuses text with surrogate escapes; the
+    standard library writes those as ``\\udcXX``.
+    """
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode("ascii")
+
+
+def decode_line(line: bytes, cls: type[T]) -> T:
+    """The value of class ``cls`` in ``line``; raises DamagedError on anything else."""
+    try:
+        return msgspec.json.decode(line, type=cls)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_with_surrogates(line, cls)
+
+
+def _decode_with_surrogates(line: bytes, cls: type[T]) -> T:
+    try:
+        return msgspec.convert(json.loads(line), cls)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedError(f"a line of a manifest part does not decode: {error}") from error
+
+
+def compress_lines(lines: Iterable[bytes]) -> bytes:
+    """The lines as one zstd frame with its content size and a checksum."""
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(b"\n".join([*lines, b""]))
+
+
+def decompress_lines(data: bytes) -> list[bytes]:
+    """The lines of a part; raises DamagedError on anything that :func:`compress_lines` did not make."""
+    try:
+        content_bytes = zstandard.get_frame_parameters(data).content_size
+        if content_bytes > MAX_PART_BYTES:  # as does a frame that does not say: 2**64 - 1
+            raise DamagedError("a manifest part claims no size, or more than 64 MiB")
+        content = zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise DamagedError(f"a manifest part does not decompress: {error}") from error
+    if not content.endswith(b"\n"):
+        raise DamagedError("a manifest part does not end with a line")
+    return content[:-1].split(b"\n")

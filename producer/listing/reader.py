@@ -1,0 +1,49 @@
+"""Reads any range of entries out of stored listing parts."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+
+from producer.listing.entry import Entry, EntryBatch
+from producer.listing.parts import decode_part
+
+#: A decoded part takes some 6 MB; the segments of a plan come sorted by size, so neighbours in the
+#: queue are not neighbours in the listing.
+CACHED_PARTS_COUNT = 8
+
+
+class ListingReader:
+    """Entries by index, a few decoded parts at a time.  Not safe for several threads.
+
+    ``first_entries[n]`` is the first entry index of part ``n``, ascending; ``load(n)`` gives its data.
+    """
+
+    def __init__(self, first_entries: Sequence[int], load: Callable[[int], bytes]) -> None:
+        self._first_entries = first_entries
+        self._load = load
+        self._decoded: OrderedDict[int, list[EntryBatch]] = OrderedDict()
+
+    def batches(self, first_entry: int, stop_entry: int) -> Iterator[EntryBatch]:
+        """The whole batches that hold entries of ``[first_entry, stop_entry)``, in entry order."""
+        first_part = max(0, bisect_right(self._first_entries, first_entry) - 1)
+        for number in range(first_part, bisect_left(self._first_entries, stop_entry)):
+            for batch in self._part(number):
+                if batch.first_entry < stop_entry and batch.stop_entry > first_entry:
+                    yield batch
+
+    def entry(self, index: int) -> Entry:
+        """One entry; raises IndexError when there is none of that index."""
+        for batch in self.batches(index, index + 1):
+            return batch.entry_at(index - batch.first_entry)
+        raise IndexError(f"no entry {index}")
+
+    def _part(self, number: int) -> list[EntryBatch]:
+        if number in self._decoded:
+            self._decoded.move_to_end(number)
+            return self._decoded[number]
+        self._decoded[number] = decode_part(self._load(number))
+        if len(self._decoded) > CACHED_PARTS_COUNT:
+            self._decoded.popitem(last=False)
+        return self._decoded[number]
