@@ -1,0 +1,1 @@
+"""Where segments are kept.  Adapters implement :class:`workers.devices.base.Device`."""

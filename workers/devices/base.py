@@ -1,0 +1,94 @@
+"""The protocol that every device adapter implements, and what it promises.
+
+Keys are relative paths: ``segments/ab/<id>.seg``, ``manifests/<name>`` (:mod:`workers.devices.keys`).
+``tests/conformance`` holds the promises as tests that run on every adapter.
+
+All methods may be called from any thread, but not several at once, unless said otherwise.  Trouble is told as
+DeviceError; as DeviceFullError when there is no room; as NotADeviceError when what is there is not
+(or no longer) the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from tasks.receipts import DeviceReport
+from workers.devices.marker import Marker
+
+Bytes = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capacity:
+    """``free_bytes`` is what this user may still write."""
+
+    capacity_bytes: int
+    free_bytes: int
+
+
+class Upload(Protocol):
+    """An object on its way to the device.  Leaving it as a context manager without ``commit`` undoes it."""
+
+    def __enter__(self) -> Upload: ...
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Removes what was written, unless it is committed.  Raises nothing."""
+
+    def write(self, buffer: Bytes) -> None:
+        """Append all of ``buffer``, which the caller may reuse afterwards."""
+
+    def commit(self) -> None:
+        """Make the object durable, then visible under its key, replacing what was there; at most once.
+
+        When it returns the object survives a power cut, and the device was still the device
+        after the object had become visible.
+        """
+
+
+class StoredObject(Protocol):
+    """A committed object, open for reading.  ``read`` may be called by several threads at once."""
+
+    size_bytes: int
+
+    def __enter__(self) -> StoredObject: ...
+    def __exit__(self, *exc_info: object) -> None: ...
+
+    def read(self, offset_bytes: int, size_bytes: int) -> bytes:
+        """Bytes at ``offset_bytes``; fewer than ``size_bytes`` only at the object's end."""
+
+
+class Device(Protocol):
+    """A place that keeps segments."""
+
+    name: str
+
+    def claim(self, device_id: str) -> Marker:
+        """Check that the device with this id is here; afterwards ``put`` and ``open`` accept no other.
+
+        Raises NotADeviceError when the marker is missing, unreadable, newer, or another device's.
+        """
+
+    def put(self, key: str) -> Upload:
+        """Begin to store an object.  Nothing is created where the marker is not."""
+
+    def open(self, key: str) -> StoredObject | None:
+        """Open an object; None when the device has none under ``key``."""
+
+    def list(self, folder: str) -> Iterator[str]:
+        """Keys of all committed objects below ``folder``, sorted."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object, durably; removing what is not there is no error."""
+
+    def capacity(self) -> Capacity: ...
+
+    def probe(self) -> DeviceReport:
+        """Say what is here, with a test of writing.  Raises nothing: every finding is in the report."""
+
+    def write_marker(self, marker: Marker) -> None:
+        """Make an empty place a device.  Of several at once, the first wins and the others change nothing."""
+
+    def sweep(self) -> int:
+        """Remove what dead workers left half-written, and nothing of the living; returns how many."""

@@ -1,0 +1,30 @@
+"""Where things are on a device (design, section 5)."""
+
+from __future__ import annotations
+
+from tasks.errors import DeviceError
+from tasks.values import is_safe_path
+
+MARKER_NAME = "segfleet.json"
+SEGMENTS_FOLDER = "segments"
+MANIFESTS_FOLDER = "manifests"
+
+#: Ends the name of every file that is not finished.
+TEMPORARY_SUFFIX = ".tmp"
+
+
+def segment_key(segment_id: str) -> str:
+    """ab12… --> segments/ab/ab12….seg; 256 folders keep each of them small."""
+    return f"{SEGMENTS_FOLDER}/{segment_id[:2]}/{segment_id}.seg"
+
+
+def manifest_key(name: str) -> str:
+    return f"{MANIFESTS_FOLDER}/{name}"
+
+
+def split_key(key: str) -> tuple[tuple[str, ...], str]:
+    """segments/ab/x.seg --> (("segments", "ab"), "x.seg").  Raises DeviceError on a key that is none."""
+    folder, _, name = key.rpartition("/")
+    if not folder or not name or not is_safe_path(key) or name.endswith(TEMPORARY_SUFFIX):
+        raise DeviceError(f"{key!r} is not a key of a stored object")
+    return tuple(folder.split("/")), name

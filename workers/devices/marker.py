@@ -1,0 +1,63 @@
+"""The marker ``segfleet.json``: by it a folder is a device, and without it nothing is written there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tasks.errors import NotADeviceError
+from tasks.values import DeviceName, HexId
+
+FORMAT_VERSION = 1
+
+#: A marker has some 200 bytes.
+MAX_MARKER_BYTES = 64 * 1024
+
+
+class NewerMarkerError(NotADeviceError):
+    """The device was made by a later release."""
+
+    code = "newer-device"
+    hint = "use the release of segfleet that made it, or a later one"
+
+
+class DamagedMarkerError(NotADeviceError):
+    """There is a marker, but it says nothing that makes sense."""
+
+    code = "damaged-marker"
+    hint = "restore segfleet.json from a copy; segfleet check names the segments that are still whole"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Marker:
+    """``created`` is RFC 3339, UTC."""
+
+    format_version: Annotated[int, Meta(ge=1)]
+    device_id: HexId
+    name: DeviceName
+    pool_id: HexId
+    created: str
+
+
+def encode_marker(marker: Marker) -> bytes:
+    """JSON for people too: one key a line."""
+    return json.dumps(msgspec.to_builtins(marker), indent=2).encode() + b"\n"
+
+
+def decode_marker(data: bytes, where: str) -> Marker:
+    """The marker that ``data`` holds; ``where`` names the file in the errors.
+
+    Unknown keys are left to later releases.  Raises NewerMarkerError or DamagedMarkerError.
+    """
+    try:
+        plain = json.loads(data)
+        version = plain["format_version"]
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise NewerMarkerError(f"{where}: device format {version}; this segfleet knows {FORMAT_VERSION}")
+        return msgspec.convert(plain, Marker)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DamagedMarkerError(f"{where}: not a marker ({error})") from error

@@ -1,0 +1,19 @@
+"""From settings to devices: the one place that knows every adapter."""
+
+from __future__ import annotations
+
+from workers.devices.base import Device
+from workers.devices.discarding import DiscardingDevice
+from workers.devices.local import LocalDevice
+from workers.devices.throttled import ThrottledDevice
+from workers.settings import DeviceSettings
+
+
+def open_device(name: str, settings: DeviceSettings) -> Device:
+    """The adapter for ``settings``.  Touches nothing: whether a device is there shows at the first use."""
+    device: Device = LocalDevice(name, settings.path)
+    if settings.discard:
+        device = DiscardingDevice(device)
+    if settings.bytes_per_s is not None:
+        device = ThrottledDevice(device, settings.bytes_per_s)
+    return device

@@ -1,0 +1,73 @@
+"""A device that is slow: for tests and benchmarks of fleets with unequal disks."""
+
+from __future__ import annotations
+
+import time
+
+from workers.devices.base import Bytes, Device, StoredObject, Upload
+from workers.devices.wrapped import WrappedDevice
+
+
+class Pace:
+    """Holds its callers to ``bytes_per_s``: each pays for its bytes with the time they would take."""
+
+    def __init__(self, bytes_per_s: int) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._free_at_s = 0.0
+
+    def take(self, bytes_count: int) -> None:
+        now_s = time.monotonic()
+        self._free_at_s = max(now_s, self._free_at_s) + bytes_count / self._bytes_per_s
+        time.sleep(self._free_at_s - now_s)
+
+
+class ThrottledDevice(WrappedDevice):
+    """``inner``, whose objects pass at ``bytes_per_s``, both directions together."""
+
+    def __init__(self, inner: Device, bytes_per_s: int) -> None:
+        super().__init__(inner)
+        self._pace = Pace(bytes_per_s)
+
+    def put(self, key: str) -> Upload:
+        return _ThrottledUpload(self._inner.put(key), self._pace)
+
+    def open(self, key: str) -> StoredObject | None:
+        stored = self._inner.open(key)
+        return None if stored is None else _ThrottledObject(stored, self._pace)
+
+
+class _ThrottledUpload:
+    def __init__(self, inner: Upload, pace: Pace) -> None:
+        self._inner = inner
+        self._pace = pace
+
+    def __enter__(self) -> Upload:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._inner.__exit__(*exc_info)
+
+    def write(self, buffer: Bytes) -> None:
+        self._pace.take(memoryview(buffer).nbytes)
+        self._inner.write(buffer)
+
+    def commit(self) -> None:
+        self._inner.commit()
+
+
+class _ThrottledObject:
+    def __init__(self, inner: StoredObject, pace: Pace) -> None:
+        self._inner = inner
+        self._pace = pace
+        self.size_bytes = inner.size_bytes
+
+    def __enter__(self) -> StoredObject:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._inner.__exit__(*exc_info)
+
+    def read(self, offset_bytes: int, size_bytes: int) -> bytes:
+        data = self._inner.read(offset_bytes, size_bytes)
+        self._pace.take(len(data))
+        return data

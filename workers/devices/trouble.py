@@ -1,0 +1,35 @@
+"""What the operating system's errors mean for a device."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks.errors import DeviceError, DeviceFullError
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def reason_of(error: OSError) -> str:
+    """What the operating system says, without the path."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def device_error(device: str, path: Path, error: OSError) -> DeviceError:
+    """The error to raise for ``error`` of an operation on ``path``."""
+    reason = reason_of(error)
+    if error.errno in _NO_ROOM:
+        return DeviceFullError(f"device {device} is full: {path}: {reason}", path=str(path))
+    return DeviceError(f"device {device}: {path}: {reason}", path=str(path))
+
+
+@contextmanager
+def device_errors(device: str, path: Path) -> Iterator[None]:
+    """Within, every OSError becomes a DeviceError that names the device and ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise device_error(device, path, error) from error

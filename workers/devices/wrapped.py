@@ -1,0 +1,42 @@
+"""A device that behaves like another one; what wraps a device overrides what it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tasks.receipts import DeviceReport
+from workers.devices.base import Capacity, Device, StoredObject, Upload
+from workers.devices.marker import Marker
+
+
+class WrappedDevice:
+    def __init__(self, inner: Device) -> None:
+        self.name = inner.name
+        self._inner = inner
+
+    def claim(self, device_id: str) -> Marker:
+        return self._inner.claim(device_id)
+
+    def put(self, key: str) -> Upload:
+        return self._inner.put(key)
+
+    def open(self, key: str) -> StoredObject | None:
+        return self._inner.open(key)
+
+    def list(self, folder: str) -> Iterator[str]:
+        return self._inner.list(folder)
+
+    def delete(self, key: str) -> None:
+        self._inner.delete(key)
+
+    def capacity(self) -> Capacity:
+        return self._inner.capacity()
+
+    def probe(self) -> DeviceReport:
+        return self._inner.probe()
+
+    def write_marker(self, marker: Marker) -> None:
+        self._inner.write_marker(marker)
+
+    def sweep(self) -> int:
+        return self._inner.sweep()
