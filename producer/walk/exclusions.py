@@ -1,0 +1,107 @@
+"""What the walk leaves out.
+
+Patterns are those of gitignore, matched against the path relative to the source, later ones win.  What lies
+below a directory that is left out is not looked at, so nothing in it can be taken back by a ``!`` pattern.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pathspec
+
+from producer.requests import Exclusions
+from tasks.errors import UsageError
+
+#: Cache Directory Tagging Specification (bford.info/cachedir): the tag's name and how it must begin.
+CACHE_TAG = "CACHEDIR.TAG"
+CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
+
+
+class ExclusionRules:
+    """Decides entry by entry.  Raises UsageError for a pattern or name that makes no sense."""
+
+    def __init__(self, exclusions: Exclusions) -> None:
+        for name in exclusions.if_present:
+            if not name or "/" in name:
+                raise UsageError(f"not the name of a file: {name!r}", hint="give a name without a slash")
+        self._spec = _compile(exclusions.patterns) if exclusions.patterns else None
+        self._caches = exclusions.caches
+        self._if_present = exclusions.if_present
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether no entry can be left out for its name or for what it contains."""
+        return self._spec is None and not self._if_present
+
+    def matches(self, path: str, *, is_directory: bool) -> bool:
+        """Whether a pattern leaves out ``path``, relative to its source."""
+        return self._spec is not None and self._spec.match_file(f"{path}/" if is_directory else path)
+
+    def is_marked(self, parent: int, name: str) -> bool:
+        """Whether directory ``name`` in descriptor ``parent`` contains one of the names of ``if_present``."""
+        return any(_exists(parent, f"{name}/{mark}") for mark in self._if_present)
+
+    def without_cached(self, directory: int, names: list[str]) -> list[str]:
+        """``names`` of the entries of a directory; of a cache only the tag, so that a restored cache is one."""
+        if self._caches and CACHE_TAG in names and _has_signature(directory):
+            return [CACHE_TAG]
+        return names
+
+
+def read_exclude_file(path: Path) -> tuple[str, ...]:
+    """The patterns of an exclude file, one a line; lines that are blank or begin with ``#`` are comments.
+
+    Raises UsageError, with the number of the line, for a pattern that does not parse.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise UsageError(f"cannot read exclude file {path}: {error.strerror}") from error
+    patterns = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        line = line.removesuffix("\r")
+        if not line.strip() or line.startswith("#"):
+            continue
+        _check(line, f"{path}, line {number}")
+        patterns.append(line)
+    return tuple(patterns)
+
+
+def _compile(patterns: Iterable[str]) -> pathspec.GitIgnoreSpec:
+    patterns = [pattern for pattern in patterns if pattern.strip()]
+    for pattern in patterns:
+        _check(pattern, "exclude pattern")
+    return pathspec.GitIgnoreSpec.from_lines(patterns)
+
+
+def _check(pattern: str, where: str) -> None:
+    try:
+        pathspec.GitIgnoreSpec.from_lines([pattern])
+    except (ValueError, re.error) as error:
+        raise UsageError(f"{where}: not a pattern: {pattern!r}", hint="patterns are those of gitignore") from error
+
+
+def _exists(parent: int, path: str) -> bool:
+    try:
+        os.stat(path, dir_fd=parent, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _has_signature(directory: int) -> bool:
+    try:
+        # Not blocking: the tag may be a FIFO.
+        tag = os.open(CACHE_TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    except OSError:
+        return False
+    try:
+        return os.read(tag, len(CACHE_SIGNATURE)) == CACHE_SIGNATURE
+    except OSError:
+        return False
+    finally:
+        os.close(tag)

@@ -1,0 +1,135 @@
+"""The walk over all sources: gives every entry its index, and tallies what there is to store."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+
+from producer.listing import EntryBatch, ListingPart, ListingWriter
+from producer.listing.entry import NO_DATA
+from producer.observer import Trouble
+from producer.requests import Exclusions, Source
+from producer.walk.exclusions import ExclusionRules
+from producer.walk.hardlinks import HardLinks
+from producer.walk.tree import FORMAT_BITS, LETTERS, Found, SourceTree
+from tasks.errors import UsageError
+
+
+class Walk:
+    """One walk over the sources, in the order given.  The attributes grow while :meth:`parts` is consumed.
+
+    ``on_trouble`` hears of every entry that could not be read (its path is absolute), ``on_progress`` of the files
+    and bytes so far, after every directory: both in the thread that consumes.  Memory: 8 bytes for each
+    entry, the names of one directory, the directories still to read, and each file with several names.
+    """
+
+    #: By entry index: bytes to store, -1 for what has no stored data (a repeat of a hard link too).
+    sizes: array[int]
+    #: The first entry index of each source.
+    source_starts: list[int]
+    #: Regular files, and the sum of their sizes; a file with several names counts once.
+    files_count: int
+    bytes_total: int
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        exclusions: Exclusions,
+        *,
+        on_trouble: Callable[[Trouble], None],
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        self.sizes = array("q")
+        self.source_starts = []
+        self.files_count = 0
+        self.bytes_total = 0
+        self._sources = sources
+        self._rules = ExclusionRules(exclusions)
+        self._one_file_system = exclusions.one_file_system
+        self._hard_links = HardLinks()
+        self._on_trouble = on_trouble
+        self._on_progress = on_progress
+
+    def parts(self) -> Iterator[ListingPart]:
+        """Walk, and give the listing part by part.  To be consumed once.
+
+        Raises UsageError, before anything is read, when a source is missing or nothing that can be backed up.
+        """
+        roots = [(source, _root_of(source)) for source in self._sources]
+        writer = ListingWriter()
+        for source, root in roots:
+            self.source_starts.append(len(self.sizes))
+            for found in self._found_in(source, root):
+                yield from writer.add(self._batch(source.name, found))
+                self._on_progress(self.files_count, self.bytes_total)
+        yield from writer.flush()
+
+    def _found_in(self, source: Source, root: Found) -> Iterator[Found]:
+        yield root
+        if root.letters == ["d"]:
+            tree = SourceTree(
+                str(source.path), self._rules, one_file_system=self._one_file_system, on_trouble=self._on_trouble
+            )
+            yield from tree.scan()
+
+    def _batch(self, source: str, found: Found) -> EntryBatch:
+        self._mark_hard_links(source, found)
+        statuses = found.statuses
+        sizes = [
+            status.st_size if letter == "f" else NO_DATA for letter, status in zip(found.letters, statuses, strict=True)
+        ]
+        kinds = "".join(found.letters)
+        batch = EntryBatch(
+            source=source,
+            directory=found.directory,
+            first_entry=len(self.sizes),
+            names=found.names,
+            kinds=kinds,
+            modes=[status.st_mode & 0o7777 for status in statuses],
+            uids=[status.st_uid for status in statuses],
+            gids=[status.st_gid for status in statuses],
+            mtimes_ns=[status.st_mtime_ns for status in statuses],
+            ctimes_ns=[status.st_ctime_ns for status in statuses],
+            sizes_bytes=sizes,
+            links=found.links,
+            device_numbers=_device_numbers(found) if "c" in kinds or "b" in kinds else {},
+        )
+        self.sizes.extend(sizes)
+        self.files_count += kinds.count("f")
+        self.bytes_total += sum(size for size in sizes if size > 0)
+        return batch
+
+    def _mark_hard_links(self, source: str, found: Found) -> None:
+        """Turn each file that was seen before, under another name, into a link to that name."""
+        above = "/".join(filter(None, (source, found.directory)))
+        for place, status in enumerate(found.statuses):
+            if status.st_nlink > 1 and found.letters[place] == "f":
+                name = found.names[place]
+                first = self._hard_links.first_name(status, f"{above}/{name}" if name else above)
+                if first is not None:
+                    found.letters[place] = "h"
+                    found.links[name] = first
+
+
+def _root_of(source: Source) -> Found:
+    """The entry of the source itself."""
+    try:
+        status = os.lstat(source.path)
+        letter = LETTERS.get(status.st_mode & FORMAT_BITS)
+        links = {"": os.readlink(source.path)} if letter == "l" else {}
+    except OSError as error:
+        raise UsageError(
+            f"cannot read source {source.path}: {error.strerror}", hint="check the path", path=str(source.path)
+        ) from error
+    if letter is None:
+        raise UsageError(f"source {source.path} is a socket", hint="name a directory or a file")
+    return Found(directory="", names=[""], letters=[letter], statuses=[status], links=links)
+
+
+def _device_numbers(found: Found) -> dict[str, int]:
+    return {
+        name: status.st_rdev
+        for name, letter, status in zip(found.names, found.letters, found.statuses, strict=True)
+        if letter in "cb"
+    }
