@@ -1,0 +1,33 @@
+"""The manifest of a snapshot: head and parts, as they lie on every device.  docs/manifest.md specifies it."""
+
+from producer.manifest.head import (
+    ManifestDevice,
+    ManifestHead,
+    ManifestPart,
+    ManifestSource,
+    ManifestTotals,
+    decode_head,
+    encode_head,
+    head_name,
+    part_name,
+)
+from producer.manifest.segments import SegmentRow, decode_segments, encode_segments
+from producer.manifest.troubles import TroubleRow, decode_troubles, encode_troubles
+
+__all__ = [
+    "ManifestDevice",
+    "ManifestHead",
+    "ManifestPart",
+    "ManifestSource",
+    "ManifestTotals",
+    "SegmentRow",
+    "TroubleRow",
+    "decode_head",
+    "decode_segments",
+    "decode_troubles",
+    "encode_head",
+    "encode_segments",
+    "encode_troubles",
+    "head_name",
+    "part_name",
+]

@@ -1,0 +1,157 @@
+"""The head of a manifest: what the snapshot is, where it lies, and which parts describe it.
+
+JSON with indentation, for people too.  Written last: a snapshot without a head is not there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tasks.errors import DamagedError, DeviceError
+from tasks.orders import Level
+from tasks.values import Count, DeviceName, Digest, HexId, SourceName, UnitBytes
+
+FORMAT_VERSION: Literal[1] = 1
+
+#: Times as RFC 3339 in UTC, to the second or finer: 2025-03-01T12:00:00Z
+UtcTime = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$")]
+
+PartKind = Literal["listing", "segments", "troubles"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestSource:
+    """``path`` is where the source was: for people; a restore never uses it."""
+
+    name: SourceName
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestDevice:
+    """A device that holds segments of the snapshot; its place in the head is what segments refer to."""
+
+    name: DeviceName
+    device_id: HexId
+    segments_count: Count
+    bytes_stored: Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestTotals:
+    files_count: Count
+    bytes_source: Count
+    bytes_stored: Count
+    segments_count: Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestPart:
+    """One part beside the head.  ``size_bytes`` and ``blake3`` are those of the file as it lies on the device.
+
+    ``first_entry`` and ``entries_count`` are those of a listing part; 0 for other kinds.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\.[0-9]{6}\.part$")]
+    kind: PartKind
+    size_bytes: Count
+    blake3: Digest
+    first_entry: Count = 0
+    entries_count: Count = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestHead:
+    """Fields as in docs/manifest.md."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    snapshot_id: HexId
+    pool_id: HexId
+    volume: SourceName
+    mode: Literal["files", "raw"]
+    started: UtcTime
+    ended: UtcTime
+    hostname: str
+    program_version: str
+    tags: tuple[str, ...]
+    sources: tuple[ManifestSource, ...]
+    #: First entry index of each source, in the order of ``sources``.
+    source_starts: tuple[Count, ...]
+    split: Literal["threshold", "remaining"]
+    order: Literal["descending", "ascending"]
+    threshold_bytes: Count
+    bundle_limit_bytes: Count
+    unit_bytes: UnitBytes
+    block_bytes: Annotated[int, Meta(ge=512, le=1024 * 1024)]
+    level: Level
+    devices: tuple[ManifestDevice, ...]
+    totals: ManifestTotals
+    parts: tuple[ManifestPart, ...]
+
+
+def head_name(snapshot_id: str) -> str:
+    """Name of the head's file on a device."""
+    return f"{snapshot_id}.manifest"
+
+
+def part_name(snapshot_id: str, number: int) -> str:
+    """Name of a part's file on a device; ``number`` counts all parts of a snapshot from 0."""
+    return f"{snapshot_id}.{number:06d}.part"
+
+
+def encode_head(head: ManifestHead) -> bytes:
+    """The head as its file holds it.  ASCII; text that is not UTF-8 survives as surrogate escapes."""
+    return (json.dumps(msgspec.to_builtins(head), indent=2) + "\n").encode("ascii")
+
+
+def decode_head(data: bytes) -> ManifestHead:
+    """The head in ``data``.
+
+    Raises DamagedError on anything that is not a sound head, and DeviceError on a head of a later format.
+    Unknown keys are ignored: a later release may add some.
+    """
+    head = _convert(_parse(data))
+    if len(head.source_starts) != len(head.sources) or list(head.source_starts) != sorted(head.source_starts):
+        raise DamagedError("manifest head: source_starts does not fit the sources")
+    if any(not part.name.startswith(f"{head.snapshot_id}.") for part in head.parts):
+        raise DamagedError("manifest head: a part belongs to another snapshot")
+    _check_cover(head)
+    return head
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"manifest head: not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise DamagedError("manifest head: not a JSON object")
+    version = found.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise DeviceError(
+            f"manifest head: format version {version}; this segfleet reads up to {FORMAT_VERSION}",
+            hint="use a newer segfleet",
+        )
+    return found
+
+
+def _convert(found: dict[str, Any]) -> ManifestHead:
+    try:
+        return msgspec.convert(found, ManifestHead)
+    except (ValueError, TypeError) as error:
+        raise DamagedError(f"manifest head: {error}") from error
+
+
+def _check_cover(head: ManifestHead) -> None:
+    """The listing parts, in their order, hold every entry once."""
+    expected = 0
+    for part in head.parts:
+        if part.kind == "listing":
+            if part.first_entry != expected:
+                raise DamagedError(f"manifest head: no listing part begins at entry {expected}")
+            expected += part.entries_count

@@ -1,0 +1,43 @@
+"""Troubles parts: what of the sources is not in the snapshot, or not as it was listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+from producer.listing.frames import PART_BYTES, compress_lines, decode_line, decompress_lines, encode_line
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TroubleRow:
+    """One entry in trouble.  ``entry`` is its index, or -1 for what the walk could not even list.
+
+    ``path`` is for people: the path in the snapshot, or the absolute path for what was not listed.
+    """
+
+    entry: Annotated[int, Meta(ge=-1)]
+    path: str
+    code: Annotated[str, Meta(min_length=1, max_length=64)]
+    message: str
+
+
+def encode_troubles(rows: Iterable[TroubleRow]) -> Iterator[bytes]:
+    """The rows, one a line, as parts of a few MiB at most.  No rows give no part."""
+    lines: list[bytes] = []
+    lines_bytes = 0
+    for row in rows:
+        lines.append(encode_line(row))
+        lines_bytes += len(lines[-1])
+        if lines_bytes > PART_BYTES:
+            yield compress_lines(lines)
+            lines, lines_bytes = [], 0
+    if lines:
+        yield compress_lines(lines)
+
+
+def decode_troubles(data: bytes) -> list[TroubleRow]:
+    """The rows of one part; raises DamagedError on anything that is not a sound part."""
+    return [decode_line(line, TroubleRow) for line in decompress_lines(data)]
