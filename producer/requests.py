@@ -31,7 +31,12 @@ class PlanOptions:
 
     split: Literal["threshold", "remaining"] = "threshold"
     order: Literal["descending", "ascending"] = "descending"
+    #: What "least filled" means: bytes of this run, share of the capacity, or bytes by weight.
+    balance: Literal["run", "free", "weight"] = "run"
+    #: Whether small files share a segment; False places each file by itself, in strict order of size.
     bundle: bool = True
+    #: Kept free on every device; None: 2 % of its capacity, at least 1 GiB.
+    reserve_bytes: int | None = None
     #: Cap of a segment; docs/plan.md says how the default was measured.
     segment_bytes: int = 512 * 1024 * 1024
     unit_bytes: int = 24 * 1024 * 1024

@@ -1,0 +1,58 @@
+"""Cutting one file into pieces.  Every cut is a multiple of the block size."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+
+from producer.plan.segments import Segments
+
+
+def equal_pieces(start_bytes: int, stop_bytes: int, cap_bytes: int, block_bytes: int) -> Iterator[tuple[int, int]]:
+    """Offset and size of the fewest pieces of at most ``cap_bytes`` that cover the range.
+
+    All are of one size, rounded up to blocks, but for a shorter last one.  ``start_bytes`` and ``cap_bytes`` are
+    multiples of ``block_bytes``.
+    """
+    size_bytes = stop_bytes - start_bytes
+    pieces_count = -(-size_bytes // cap_bytes)
+    piece_bytes = -(-size_bytes // (pieces_count * block_bytes)) * block_bytes
+    for offset_bytes in range(start_bytes, stop_bytes, piece_bytes):
+        yield offset_bytes, min(piece_bytes, stop_bytes - offset_bytes)
+
+
+def cut_at_threshold(
+    size_bytes: int, *, threshold_bytes: int, cap_bytes: int, block_bytes: int
+) -> Iterator[tuple[int, int]]:
+    """Offset and size of the pieces of a file: threshold-sized shares, each in equal pieces up to the cap.
+
+    Shares come first so that what belongs on one device adds up to one threshold: 5.4 GB on two
+    devices become two equal halves, not five caps and a crumb.
+    """
+    for start_bytes in range(0, size_bytes, threshold_bytes):
+        stop_bytes = min(start_bytes + threshold_bytes, size_bytes)
+        yield from equal_pieces(start_bytes, stop_bytes, cap_bytes, block_bytes)
+
+
+def add_pieces(
+    segments: Segments,
+    sizes: array[int],
+    *,
+    above_bytes: int,
+    up_to_bytes: int | None,
+    threshold_bytes: int,
+    cap_bytes: int,
+    block_bytes: int,
+) -> None:
+    """Append the pieces of every file of ``above_bytes < size <= up_to_bytes`` (None: any size), in walk order."""
+    whole_bytes = min(threshold_bytes, cap_bytes)
+    for entry, size_bytes in enumerate(sizes):
+        if size_bytes <= above_bytes or (up_to_bytes is not None and size_bytes > up_to_bytes):
+            continue
+        if size_bytes <= whole_bytes:
+            segments.append(entry, entry + 1, 0, size_bytes, 1)
+            continue
+        for offset_bytes, piece_bytes in cut_at_threshold(
+            size_bytes, threshold_bytes=threshold_bytes, cap_bytes=cap_bytes, block_bytes=block_bytes
+        ):
+            segments.append(entry, entry + 1, offset_bytes, piece_bytes, 1)

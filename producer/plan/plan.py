@@ -1,0 +1,189 @@
+"""The plan of one backup: every byte of every file in one segment, every segment on one device."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from producer.plan.bundles import FILE_COST_BYTES, NO_BUNDLES, BundleRule, add_bundles, bundle_rule
+from producer.plan.pieces import add_pieces
+from producer.plan.placement import Loads, NoRoomError, place
+from producer.plan.remaining import fill_up, large_entries
+from producer.plan.rooms import DeviceRoom, check_rooms, limits_bytes, refusal
+from producer.plan.segments import Segments
+from producer.plan.threshold import threshold_bytes
+from producer.requests import PlanOptions
+from tasks.errors import UsageError
+
+#: Segments are cut finer, down to this share of a device's part, before a backup is said not to fit.
+_FINEST_SHARE = 256
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanRequest:
+    """``sizes`` by entry index: -1 nothing to store, 0 an empty file (in no segment).
+
+    ``source_starts``: the entry index at which each source begins, ascending from 0.  ``expected_ratio``: stored
+    bytes for each source byte.
+    """
+
+    sizes: array[int]
+    source_starts: Sequence[int]
+    rooms: tuple[DeviceRoom, ...]
+    options: PlanOptions
+    expected_ratio: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedSegment:
+    """One row of a plan; see :class:`producer.plan.segments.Segments` for bundle and piece."""
+
+    number: int
+    device: str
+    first_entry: int
+    stop_entry: int
+    offset_bytes: int
+    size_bytes: int
+    files_count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Segments in the order of their placement, as columns; ``devices`` indexes ``rooms``.
+
+    ``file_cost_bytes`` is what each file of a segment counted beside its bytes when devices were compared.
+    """
+
+    threshold_bytes: int
+    bundle_limit_bytes: int
+    file_cost_bytes: int
+    rooms: tuple[DeviceRoom, ...]
+    devices: array[int]
+    first_entries: array[int]
+    stop_entries: array[int]
+    offsets_bytes: array[int]
+    sizes_bytes: array[int]
+    files_counts: array[int]
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+    def __iter__(self) -> Iterator[PlannedSegment]:
+        return (self.segment(number) for number in range(len(self)))
+
+    def segment(self, number: int) -> PlannedSegment:
+        return PlannedSegment(
+            number=number,
+            device=self.rooms[self.devices[number]].name,
+            first_entry=self.first_entries[number],
+            stop_entry=self.stop_entries[number],
+            offset_bytes=self.offsets_bytes[number],
+            size_bytes=self.sizes_bytes[number],
+            files_count=self.files_counts[number],
+        )
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(self.sizes_bytes)
+
+    @property
+    def loads_bytes(self) -> dict[str, int]:
+        """Source bytes for each device, also for those that get none."""
+        loads = [0] * len(self.rooms)
+        for device, size_bytes in zip(self.devices, self.sizes_bytes, strict=True):
+            loads[device] += size_bytes
+        return {room.name: load for room, load in zip(self.rooms, loads, strict=True)}
+
+
+def make_plan(request: PlanRequest) -> Plan:
+    """The plan for this request; same request, same plan.  Reads and writes nothing but memory.
+
+    Raises UsageError for a request that makes no sense, DeviceFullError (with the sum) when it cannot fit.
+    A device that has no room for one block takes no part and does not count for the threshold.
+    """
+    _check(request)
+    total_bytes = sum(size for size in request.sizes if size > 0)
+    block_bytes = request.options.block_bytes
+    limits = limits_bytes(request.rooms, request.expected_ratio, block_bytes)
+    if total_bytes > sum(limits):
+        raise refusal(request.rooms, request.expected_ratio, total_bytes, "the backup does not fit")
+    threshold = threshold_bytes(total_bytes, max(1, sum(map(bool, limits))), block_bytes)
+    cap_bytes = min(request.options.segment_bytes // block_bytes * block_bytes, threshold)
+    finest_bytes = max(block_bytes, threshold // _FINEST_SHARE)
+    while True:
+        try:
+            return _planned(request, threshold, cap_bytes, limits)
+        except NoRoomError as error:
+            if cap_bytes <= finest_bytes:
+                why = f"a part of {error.size_bytes} bytes fits on no device"
+                raise refusal(request.rooms, request.expected_ratio, total_bytes, why) from None
+            cap_bytes = max(1, cap_bytes // (2 * block_bytes)) * block_bytes
+
+
+def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Sequence[int]) -> Plan:
+    options = request.options
+    remaining, descending = options.split == "remaining", options.order == "descending"
+    # What is left on a device is bytes; elsewhere a device is as filled as it is busy.
+    file_cost_bytes = FILE_COST_BYTES if options.bundle and not remaining else 0
+    rule = NO_BUNDLES
+    if options.bundle:
+        rule = bundle_rule(threshold_bytes=threshold, cap_bytes=cap_bytes, unit_bytes=options.unit_bytes)
+    segments = _segments(request, rule, threshold, cap_bytes)
+    loads = Loads.balanced(options.balance, request.rooms, limits, request.expected_ratio)
+    placed, devices = place(segments, loads, file_cost_bytes=file_cost_bytes, descending=descending)
+    if remaining:
+        fill_up(
+            placed,
+            devices,
+            loads,
+            sizes=request.sizes,
+            entries=large_entries(request.sizes, above_bytes=threshold, descending=descending),
+            cap_bytes=cap_bytes,
+            block_bytes=options.block_bytes,
+        )
+    return Plan(
+        threshold_bytes=threshold,
+        bundle_limit_bytes=rule.limit_bytes,
+        file_cost_bytes=file_cost_bytes,
+        rooms=request.rooms,
+        devices=devices,
+        first_entries=placed.first_entries,
+        stop_entries=placed.stop_entries,
+        offsets_bytes=placed.offsets_bytes,
+        sizes_bytes=placed.sizes_bytes,
+        files_counts=placed.files_counts,
+    )
+
+
+def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes: int) -> Segments:
+    """Bundles, then pieces; with method 2 without the files above the threshold, which are cut later."""
+    segments = Segments()
+    if rule.limit_bytes:
+        add_bundles(segments, request.sizes, request.source_starts, rule)
+    add_pieces(
+        segments,
+        request.sizes,
+        above_bytes=rule.limit_bytes,
+        up_to_bytes=threshold if request.options.split == "remaining" else None,
+        threshold_bytes=threshold,
+        cap_bytes=cap_bytes,
+        block_bytes=request.options.block_bytes,
+    )
+    return segments
+
+
+def _check(request: PlanRequest) -> None:
+    check_rooms(request.rooms)
+    options, starts = request.options, request.source_starts
+    if options.block_bytes < 1 or options.segment_bytes < options.block_bytes:
+        raise UsageError(
+            f"segments of at most {options.segment_bytes} bytes cannot be cut at blocks of {options.block_bytes}",
+            hint="give a --segment-size of at least one block",
+        )
+    if not request.expected_ratio > 0:
+        raise UsageError(f"expected ratio {request.expected_ratio} is not above 0")
+    if min(request.sizes, default=0) < -1:
+        raise UsageError(f"a file of {min(request.sizes)} bytes: sizes are -1 (nothing stored), 0 or more")
+    if list(starts) != sorted(set(starts)) or (starts and (starts[0] != 0 or starts[-1] > len(request.sizes))):
+        raise UsageError(f"sources must start at ascending entries from 0, not {list(starts)}")

@@ -1,0 +1,109 @@
+"""What a device can take, and the refusal of a backup that does not fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tasks.errors import DeviceFullError, UsageError
+
+_RESERVE_SHARE = 0.02
+_MIN_RESERVE_BYTES = 1024**3
+
+#: Weights outside are a slip of the pen: no two devices of one pool differ a millionfold.
+_MIN_WEIGHT, _MAX_WEIGHT = 0.001, 1000.0
+
+#: The next snapshot may compress worse than all before.
+_RATIO_MARGIN = 1.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceRoom:
+    """One device as the plan sees it, in stored bytes.  ``weight`` counts with ``--balance weight`` only."""
+
+    name: str
+    capacity_bytes: int
+    free_bytes: int
+    reserve_bytes: int
+    weight: float = 1.0
+
+    @property
+    def room_bytes(self) -> int:
+        """Stored bytes that the device can still take; never negative."""
+        return max(0, self.free_bytes - self.reserve_bytes)
+
+    @property
+    def used_bytes(self) -> int:
+        return max(0, self.capacity_bytes - self.free_bytes)
+
+
+def reserve_bytes(capacity_bytes: int, configured_bytes: int | None = None) -> int:
+    """What stays free on a device: as configured, else 2 % of its capacity and at least 1 GiB."""
+    if configured_bytes is not None:
+        return configured_bytes
+    return max(_MIN_RESERVE_BYTES, int(capacity_bytes * _RESERVE_SHARE))
+
+
+def expected_ratio(snapshots: Sequence[tuple[int, int]]) -> float:
+    """Stored bytes to expect for each source byte, from (source, stored) bytes of the volume's last snapshots.
+
+    The worst of them and a tenth more, at most 1.0.  Without any snapshot 1.0: nothing is taken to compress.
+    """
+    seen = [stored_bytes / source_bytes for source_bytes, stored_bytes in snapshots if source_bytes > 0]
+    return min(1.0, max(seen) * _RATIO_MARGIN) if seen else 1.0
+
+
+def check_rooms(rooms: Sequence[DeviceRoom]) -> None:
+    """Raises UsageError: no device, two of one name, negative bytes, a weight that makes no sense."""
+    if not rooms:
+        raise UsageError("a plan needs at least one device", hint="name one with --device NAME=PATH")
+    names = [room.name for room in rooms]
+    if len(set(names)) != len(names):
+        raise UsageError(f"two devices have the same name: {', '.join(sorted(names))}")
+    for room in rooms:
+        if min(room.capacity_bytes, room.free_bytes, room.reserve_bytes) < 0:
+            raise UsageError(f"device {room.name}: capacity, free and reserved bytes must not be negative")
+        if not (math.isfinite(room.weight) and _MIN_WEIGHT <= room.weight <= _MAX_WEIGHT):
+            raise UsageError(
+                f"device {room.name}: weight {room.weight} is not between {_MIN_WEIGHT} and {_MAX_WEIGHT:g}",
+                hint="give a weight in proportion to the device's speed, such as 1 and 2.5",
+            )
+
+
+def limits_bytes(rooms: Sequence[DeviceRoom], ratio: float, block_bytes: int) -> list[int]:
+    """Source bytes that each device can take when ``ratio`` stored bytes come of one source byte.
+
+    0 for a device that cannot take one block: it is not available.
+    """
+    limits = [room.room_bytes if ratio == 1.0 else int(room.room_bytes / ratio) for room in rooms]
+    return [limit if limit >= block_bytes else 0 for limit in limits]
+
+
+def refusal(rooms: Sequence[DeviceRoom], ratio: float, total_bytes: int, why: str) -> DeviceFullError:
+    """The error that says what is needed and what each device has, so that a person can check the sum."""
+    lines = [
+        f"  {room.name}: {size_text(room.free_bytes)} free - {size_text(room.reserve_bytes)} reserve "
+        f"= {size_text(room.room_bytes)}"
+        for room in rooms
+    ]
+    room_bytes = sum(room.room_bytes for room in rooms)
+    needed_bytes = math.ceil(total_bytes * ratio)
+    return DeviceFullError(
+        f"{why}: needs {size_text(needed_bytes)} ({size_text(total_bytes)} of files, "
+        f"{ratio:.2f} stored bytes expected for each), the devices have room for {size_text(room_bytes)}\n"
+        + "\n".join(lines),
+        hint="add a device, free space, or lower the reserve",
+    )
+
+
+def size_text(size_bytes: int) -> str:
+    """Bytes for people, in powers of 1024: ``1.5 GiB``; below 10,000 the exact number."""
+    if size_bytes < 10_000:
+        return f"{size_bytes} B"
+    size = float(size_bytes)
+    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        size /= 1024
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1024:.1f} EiB"
