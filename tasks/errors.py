@@ -10,6 +10,8 @@
     ├── CatalogError                the catalog cannot be read or written
     ├── MessageError                a message is not one of ours (refused)
     ├── SourceError                 one source file; recorded, and the backup goes on
+    ├── TargetError                 the target of a restore cannot be written; the restore ends
+    │   └── TargetNotEmptyError
     └── DeviceError                 one device; changes the course of the run
         ├── NotADeviceError         exit 10: no marker, another pool, or a newer format
         ├── DeviceFullError
@@ -89,6 +91,18 @@ class MessageError(SegfleetError):
 class SourceError(SegfleetError):
     code = "source"
     reason = Reason.SOURCE
+
+
+class TargetError(SegfleetError):
+    """The target as a whole: another device or another try would not help."""
+
+    code = "target"
+    hint = "check the target's disk: free space, quota, and whether it is writable"
+
+
+class TargetNotEmptyError(TargetError):
+    code = "target-not-empty"
+    hint = "choose an empty folder, or say what to do with files that exist: --overwrite always|if-changed|never"
 
 
 class DeviceError(SegfleetError):
