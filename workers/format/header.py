@@ -1,0 +1,67 @@
+"""The header: which extents a segment holds, and how it was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tasks.errors import DamagedError
+from tasks.orders import Level
+from tasks.values import Count, Extents, HexId, SourceName, UnitBytes
+from workers.format.envelope import HEADER, Envelope, encode_envelope
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentHeader:
+    """Known before the first byte is read; the fields mean what they mean in :class:`tasks.orders.StoreSegment`.
+
+    The stream of the segment is its extents, one after the other, each as long as stated here.
+    """
+
+    segment_id: HexId
+    snapshot_id: HexId
+    volume: SourceName
+    device_id: HexId
+    number: Count
+    source: SourceName
+    extents: Extents
+    threshold_bytes: Count
+    unit_bytes: UnitBytes
+    block_bytes: Annotated[int, Meta(ge=512, le=1024 * 1024)]
+    level: Level
+
+    def __post_init__(self) -> None:
+        if self.unit_bytes % self.block_bytes:
+            raise ValueError("unit_bytes is not a multiple of block_bytes")
+
+    @property
+    def stream_bytes(self) -> int:
+        return self.extents.total_bytes
+
+    def unit_sizes_bytes(self) -> list[int]:
+        """The sizes of the units: all ``unit_bytes`` long but the last, which has what remains."""
+        whole_count, rest_bytes = divmod(self.stream_bytes, self.unit_bytes)
+        return [self.unit_bytes] * whole_count + [rest_bytes] * bool(rest_bytes)
+
+
+def encode_header(header: SegmentHeader) -> bytes:
+    """The header frame; raises ValueError when a reader would not accept it."""
+    content = msgspec.to_builtins(header)
+    try:
+        same = msgspec.convert(content, SegmentHeader) == header
+    except msgspec.ValidationError as error:
+        raise ValueError(f"not a valid header: {error}") from error
+    if not same:
+        raise ValueError("the header does not survive its own encoding")
+    return encode_envelope(HEADER, content)
+
+
+def decode_header(envelope: Envelope) -> SegmentHeader:
+    """The header in ``envelope``; unknown keys are ignored; raises DamagedError when it does not validate."""
+    try:
+        return msgspec.convert(envelope.content, SegmentHeader)
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        raise DamagedError(f"header: {error}") from error

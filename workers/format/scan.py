@@ -1,0 +1,91 @@
+"""Finds the frames of a segment from the front, when its seek table is lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.errors import DamagedError
+from tasks.values import MAX_UNIT_BYTES
+from workers.compress import MAX_FRAME_HEADER_BYTES, read_frame_header
+from workers.format import layout
+from workers.format.seek_table import Frame
+from workers.format.stored_bytes import StoredBytes
+
+_BLOCK_HEADER_BYTES = 3
+_CHECKSUM_BYTES = 4
+_RLE_BLOCK, _RESERVED_BLOCK = 1, 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scan:
+    """The frames in front of what could not be followed: header, units, and the trailer if it was reached.
+
+    ``stop`` says why the scan ended; it is "" when a trailer was reached.
+    """
+
+    header: Frame
+    units: tuple[Frame, ...]
+    trailer: Frame | None
+    stop: str
+
+
+def scan_frames(stored: StoredBytes) -> Scan:
+    """Walk over the frames by the lengths in them.  Reads only a little of each, and decompresses nothing.
+
+    Raises DamagedError when even the header cannot be stepped over.
+    """
+    header = _header(stored)
+    units: list[Frame] = []
+    trailer, stop = None, ""
+    offset_bytes = header.stored_bytes
+    while not stop and trailer is None:
+        try:
+            trailer = _skippable(stored, offset_bytes, layout.TRAILER_FRAME_MAGIC)
+            if trailer is None:
+                units.append(_unit(stored, offset_bytes))
+                offset_bytes += units[-1].stored_bytes
+        except DamagedError as error:
+            stop = f"after {len(units)} whole units: {error.message}"
+    return Scan(header=header, units=tuple(units), trailer=trailer, stop=stop)
+
+
+def _header(stored: StoredBytes) -> Frame:
+    try:
+        header = _skippable(stored, 0, layout.HEADER_FRAME_MAGIC)
+    except DamagedError as error:
+        raise DamagedError(f"header: {error.message}") from error
+    if header is None:
+        raise DamagedError("header: no segment begins here, and there is no seek table to find its units by")
+    return header
+
+
+def _skippable(stored: StoredBytes, offset_bytes: int, magic: int) -> Frame | None:
+    """The skippable frame at ``offset_bytes`` if there is one with ``magic``."""
+    start = stored.read_small(offset_bytes, layout.FRAME_START.size)
+    found, content_bytes = layout.FRAME_START.unpack(start)
+    if found != magic:
+        return None
+    stored_bytes = layout.FRAME_START.size + content_bytes
+    if offset_bytes + stored_bytes > stored.size_bytes:
+        raise DamagedError(f"the file ends at byte {stored.size_bytes}, inside a skippable frame")
+    return Frame(stored_bytes=stored_bytes, size_bytes=0)
+
+
+def _unit(stored: StoredBytes, offset_bytes: int) -> Frame:
+    """The zstd frame at ``offset_bytes`` (RFC 8878, section 3.1.1), found by following its block headers."""
+    room_bytes = min(MAX_FRAME_HEADER_BYTES, stored.size_bytes - offset_bytes)
+    header = read_frame_header(stored.read_small(offset_bytes, room_bytes))
+    if not 0 < header.content_bytes <= MAX_UNIT_BYTES or not header.has_checksum:
+        raise DamagedError("a frame that is not one of segfleet's units")
+    position = offset_bytes + header.header_bytes
+    last = False
+    while not last:
+        block = int.from_bytes(stored.read_small(position, _BLOCK_HEADER_BYTES), "little")
+        last, kind, size_bytes = bool(block & 1), block >> 1 & 3, block >> 3
+        if kind == _RESERVED_BLOCK:
+            raise DamagedError(f"the block at byte {position} is of a reserved type")
+        position += _BLOCK_HEADER_BYTES + (1 if kind == _RLE_BLOCK else size_bytes)
+    position += _CHECKSUM_BYTES
+    if position > stored.size_bytes:
+        raise DamagedError(f"the file ends at byte {stored.size_bytes}, inside a unit")
+    return Frame(stored_bytes=position - offset_bytes, size_bytes=header.content_bytes)

@@ -1,0 +1,147 @@
+"""Finds the parts of a stored segment, whole or damaged.
+
+The parts prove each other: header and trailer carry digests, the trailer repeats what the seek table says
+and names the header, the header says how long each unit must be.  So one damaged part is
+named, and what it said is learnt from the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tasks.errors import DamagedError
+from workers.format.envelope import HEADER, TRAILER, Envelope, read_envelope
+from workers.format.header import SegmentHeader, decode_header
+from workers.format.scan import Scan, scan_frames
+from workers.format.seek_table import Frame, encode_seek_table, read_seek_table
+from workers.format.stored_bytes import StoredBytes
+from workers.format.trailer import SegmentTrailer, decode_trailer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """What was found.  ``units_offset_bytes`` is where the first unit begins.
+
+    A part that is None is damaged; ``damage`` says how, one error for each damaged part, worst first.
+    """
+
+    header: SegmentHeader | None
+    trailer: SegmentTrailer | None
+    units_offset_bytes: int
+    units: tuple[Frame, ...]
+    damage: tuple[DamagedError, ...]
+
+
+def survey_segment(stored: StoredBytes) -> Survey:
+    """Find the parts with a few small reads; units themselves are not looked at.
+
+    Raises DamagedError when no units can be located at all, and DeviceError when the segment is of a
+    format that this version does not read.
+    """
+    damage: list[DamagedError] = []
+    header = _attempt(damage, lambda: _read_header(stored))
+    table = _attempt(damage, lambda: _read_table(stored, header))
+    if table is None:
+        return _survey_by_scan(stored, header, damage)
+    trailer_offset = sum(frame.stored_bytes for frame in table[:-1])
+    trailer = _attempt(damage, lambda: _read_trailer(stored, trailer_offset, table[0].stored_bytes, header))
+    units = table[1:-1]
+    if trailer is not None and units != _units_of(trailer):
+        damage.append(DamagedError("seek table: it does not say what the trailer says"))
+        units = _units_of(trailer)
+    return _survey(header, trailer, table[0].stored_bytes, units, damage)
+
+
+def _survey_by_scan(stored: StoredBytes, header: _Header | None, damage: list[DamagedError]) -> Survey:
+    """The segment without its seek table; the last of ``damage`` is replaced by what the scan finds out."""
+    scan = scan_frames(stored)
+    trailer = None
+    damage.pop()
+    if scan.trailer is None:
+        damage.append(DamagedError(f"seek table: it is lost; {scan.stop}"))
+    else:
+        damage.append(_explain_end(stored, scan, scan.trailer))
+        trailer_offset = scan.header.stored_bytes + sum(unit.stored_bytes for unit in scan.units)
+        trailer = _attempt(damage, lambda: _read_trailer(stored, trailer_offset, scan.header.stored_bytes, header))
+    units = scan.units if trailer is None else _units_of(trailer)
+    return _survey(header, trailer, scan.header.stored_bytes, units, damage)
+
+
+def _survey(
+    header: _Header | None,
+    trailer: SegmentTrailer | None,
+    units_offset_bytes: int,
+    units: tuple[Frame, ...],
+    damage: list[DamagedError],
+) -> Survey:
+    if header is not None and not damage and [unit.size_bytes for unit in units] != header.value.unit_sizes_bytes():
+        damage.append(DamagedError("seek table: its units are not those that the header promises"))
+    return Survey(
+        header=header.value if header else None,
+        trailer=trailer,
+        units_offset_bytes=units_offset_bytes,
+        units=units,
+        damage=tuple(damage),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Header:
+    value: SegmentHeader
+    envelope: Envelope
+
+
+def _read_header(stored: StoredBytes) -> _Header:
+    envelope = read_envelope(HEADER, stored, 0)
+    return _Header(value=decode_header(envelope), envelope=envelope)
+
+
+def _read_table(stored: StoredBytes, header: _Header | None) -> tuple[Frame, ...]:
+    table = read_seek_table(stored)
+    if header is not None and table[0].stored_bytes != header.envelope.stored_bytes:
+        raise DamagedError("seek table: it does not know the length of the header")
+    return table
+
+
+def _read_trailer(
+    stored: StoredBytes, offset_bytes: int, units_offset_bytes: int, header: _Header | None
+) -> SegmentTrailer:
+    trailer = decode_trailer(read_envelope(TRAILER, stored, offset_bytes))
+    if units_offset_bytes + sum(trailer.unit_stored_bytes) != offset_bytes:
+        raise DamagedError("trailer: it is not where its units end")
+    if header is not None and trailer.header_digest != header.envelope.digest:
+        raise DamagedError("trailer: it belongs to another header")
+    return trailer
+
+
+def _units_of(trailer: SegmentTrailer) -> tuple[Frame, ...]:
+    return tuple(
+        Frame(stored_bytes=stored_bytes, size_bytes=size_bytes)
+        for stored_bytes, size_bytes in zip(trailer.unit_stored_bytes, trailer.unit_sizes_bytes, strict=True)
+    )
+
+
+def _explain_end(stored: StoredBytes, scan: Scan, trailer: Frame) -> DamagedError:
+    """What is wrong behind the trailer, where nothing but the seek table must be."""
+    frames = (scan.header, *scan.units, trailer)
+    expected = encode_seek_table(frames)
+    end_bytes = sum(frame.stored_bytes for frame in frames)
+    found = stored.read(end_bytes, min(len(expected), stored.size_bytes - end_bytes))
+    extra_bytes = stored.size_bytes - end_bytes - len(expected)
+    if found == expected and extra_bytes > 0:
+        return DamagedError(f"end: {extra_bytes} bytes of something else follow the seek table")
+    if expected.startswith(found):
+        return DamagedError(f"seek table: the file ends after {len(found)} of its {len(expected)} bytes")
+    return DamagedError("seek table: it does not say what the frames say")
+
+
+def _attempt(damage: list[DamagedError], read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except DamagedError as error:
+        damage.append(error)
+        return None
