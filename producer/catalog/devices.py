@@ -1,0 +1,67 @@
+"""Devices and their states, across all pools that this catalog has met."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from sqlalchemy import case, insert, select, update
+
+from producer.catalog.database import Database
+from producer.catalog.rows import DeviceRow, DeviceState
+from producer.catalog.schema import devices
+from tasks.errors import CatalogError
+
+_COLUMNS = [column for column in devices.c if column.name != "recorded_at"]
+_LAST_FIRST = (devices.c.recorded_at.desc(), devices.c.device_id)
+
+
+class Devices(Database):
+    def record_device(self, row: DeviceRow) -> None:
+        """Add a device, or update the one with its id.
+
+        An epoch never falls, and ``since`` changes only with the state, so repeating this is harmless.
+        """
+        with self.transaction():
+            known = self._device(row.device_id)
+            values = {**asdict(row), "recorded_at": datetime.now(UTC)}
+            if known is None:
+                self._write(insert(devices).values(**values))
+                return
+            values["epoch"] = max(row.epoch, known.epoch)
+            values["since"] = known.since if known.state == row.state else row.since
+            self._change_device(**values)
+
+    def devices(self, pool_id: str | None = None) -> list[DeviceRow]:
+        """All devices, or those of one pool, sorted by name; of equal names the last recorded comes first."""
+        statement = select(*_COLUMNS).order_by(devices.c.name, *_LAST_FIRST)
+        if pool_id is not None:
+            statement = statement.where(devices.c.pool_id == pool_id)
+        return [DeviceRow(**row._asdict()) for row in self._read(statement)]
+
+    def device_by_name(self, name: str) -> DeviceRow | None:
+        """The device that was recorded last under this name."""
+        statement = select(*_COLUMNS).where(devices.c.name == name).order_by(*_LAST_FIRST).limit(1)
+        row = self._read_one(statement)
+        return None if row is None else DeviceRow(**row._asdict())
+
+    def set_device_state(self, device_id: str, state: DeviceState, reason: str) -> None:
+        """Note a device's state and why; ``since`` stays when only the reason changes."""
+        changed_since = case((devices.c.state == state, devices.c.since), else_=datetime.now(UTC))
+        self._change_device(device_id, state=state, reason=reason, since=changed_since)
+
+    def raise_epoch(self, device_id: str) -> int:
+        """Fence the workers that serve the device now; returns the new epoch."""
+        with self.transaction():
+            self._change_device(device_id, epoch=devices.c.epoch + 1)
+            row = self._device(device_id)
+        assert row is not None
+        return row.epoch
+
+    def _device(self, device_id: str) -> DeviceRow | None:
+        row = self._read_one(select(*_COLUMNS).where(devices.c.device_id == device_id))
+        return None if row is None else DeviceRow(**row._asdict())
+
+    def _change_device(self, device_id: str, **values: object) -> None:
+        if not self._write(update(devices).where(devices.c.device_id == device_id).values(**values)):
+            raise CatalogError(f"device {device_id} is not in the catalog")

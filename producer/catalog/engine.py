@@ -1,0 +1,97 @@
+"""Opening the database of a catalog: where it is, how SQLite is set up, what its errors are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from tasks.errors import CatalogError, UsageError
+
+#: How long a writer waits for another process's transaction: batches of receipts take milliseconds,
+#: a plan of a million segments some ten seconds.
+BUSY_TIMEOUT_S = 30
+
+#: Execution option of transactions that write: they take SQLite's write lock at once, because a
+#: transaction that reads first and writes later fails without waiting when another has written meanwhile.
+WRITING = {"segfleet_begin": "BEGIN IMMEDIATE"}
+
+
+def catalog_url(location: str | Path) -> URL:
+    """``location`` as a URL: a path means SQLite; raises UsageError when it is neither path nor URL."""
+    if isinstance(location, Path) or "://" not in location:
+        return URL.create("sqlite", database=str(Path(location).absolute()))
+    try:
+        url = make_url(location)
+    except ArgumentError as error:
+        # The text of the error holds the URL, and so perhaps a password.
+        raise UsageError("the catalog's url does not parse", hint="write postgresql://user@host/database") from error
+    if url.drivername == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def shown(url: URL) -> str:
+    """``url`` for a person: the path of a SQLite catalog, else the URL without password and parameters."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or ""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def open_engine(url: URL) -> Engine:
+    """An engine for ``url``; makes the folder and the file of a SQLite catalog, readable by the owner alone."""
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(url)
+    try:
+        # A manager lives for weeks and the server may restart: test a connection before use.
+        return create_engine(url, pool_pre_ping=True)
+    except (ImportError, NoSuchModuleError) as error:
+        raise UsageError(
+            f"no driver for the catalog {shown(url)}: {error}", hint="install psycopg for PostgreSQL"
+        ) from error
+
+
+def _open_sqlite(url: URL) -> Engine:
+    path = Path(url.database or "")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The names of all files are in it.  SQLite gives its -wal and -shm files the same mode.
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise CatalogError(f"cannot make the catalog {path}: {error.strerror}", path=str(path)) from error
+    # isolation_level None: the driver begins no transaction by itself, _begin does.
+    engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: SqliteConnection, _record: object) -> None:
+    # WAL: readers go on while the manager writes.
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A power cut may take the last commits but never damages the file.  Storing is idempotent and
+    # what is stored is found again, so a lost receipt costs one repeated order; FULL would cost a
+    # sync of the disk for every batch.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("segfleet_begin", "BEGIN"))
+
+
+@contextmanager
+def catalog_errors(url: URL) -> Iterator[None]:
+    """Turns the database's errors into CatalogError, with the place and without its password."""
+    try:
+        yield
+    except DBAPIError as error:
+        # The driver's own words: SQLAlchemy's text holds the statement and all its values.
+        text = str(error.orig).strip().replace(url.password or "\0", "***")
+        raise CatalogError(f"catalog {shown(url)}: {text}", path=shown(url)) from error
+    except SQLAlchemyError as error:
+        raise CatalogError(f"catalog {shown(url)}: {type(error).__name__}", path=shown(url)) from error

@@ -1,0 +1,1 @@
+"""How older catalogs become what :mod:`producer.catalog.schema` says; run by Alembic."""

@@ -1,0 +1,175 @@
+"""The first schema."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision: str | None = None
+
+
+def upgrade() -> None:
+    _create_snapshots()
+    _create_listing_parts()
+    _create_segments()
+    _create_attempts()
+    _create_troubles()
+    _create_devices()
+    _create_runs()
+
+
+def _create_snapshots() -> None:
+    op.create_table(
+        "snapshots",
+        sa.Column("snapshot_key", sa.Integer(), nullable=False),
+        sa.Column("snapshot_id", sa.String(length=32), nullable=False),
+        sa.Column("pool_id", sa.String(length=32), nullable=False),
+        sa.Column("volume", sa.Text(), nullable=False),
+        sa.Column("mode", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("hostname", sa.Text(), nullable=False),
+        sa.Column("tags", sa.JSON(), nullable=False),
+        sa.Column("sources", sa.JSON(), nullable=False),
+        sa.Column("request", sa.JSON(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("planned_at", sa.DateTime(timezone=True)),
+        sa.Column("sealed_at", sa.DateTime(timezone=True)),
+        sa.Column("threshold_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("bundle_limit_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("unit_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("block_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("level", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("entries_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("files_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("bytes_source", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("bytes_stored", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("segments_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name=op.f("ck_snapshots_state")),
+        sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_snapshots")),
+        sa.UniqueConstraint("snapshot_id", name=op.f("uq_snapshots_snapshot_id")),
+    )
+
+
+def _create_listing_parts() -> None:
+    op.create_table(
+        "listing_parts",
+        sa.Column("snapshot_key", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("first_entry", sa.BigInteger(), nullable=False),
+        sa.Column("entries_count", sa.BigInteger(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["snapshot_key"], ["snapshots.snapshot_key"], name=op.f("fk_listing_parts_snapshot_key"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("snapshot_key", "number", name=op.f("pk_listing_parts")),
+    )
+    op.create_index(op.f("ix_listing_parts_snapshot_key_first_entry"), "listing_parts", ["snapshot_key", "first_entry"])
+
+
+def _create_segments() -> None:
+    op.create_table(
+        "segments",
+        sa.Column("snapshot_key", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("segment_id", sa.String(length=32), nullable=False),
+        sa.Column("device", sa.String(length=63), nullable=False),
+        sa.Column("device_id", sa.String(length=32)),
+        sa.Column("first_entry", sa.BigInteger(), nullable=False),
+        sa.Column("stop_entry", sa.BigInteger(), nullable=False),
+        sa.Column("offset_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), server_default="planned", nullable=False),
+        sa.Column("attempt", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("bytes_stored", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("notes", sa.JSON()),
+        sa.Column("file_state", sa.JSON()),
+        sa.Column("timing", sa.JSON()),
+        sa.Column("rerouted_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("fed_at", sa.DateTime(timezone=True)),
+        sa.Column("last_error", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["snapshot_key"], ["snapshots.snapshot_key"], name=op.f("fk_segments_snapshot_key"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("snapshot_key", "number", name=op.f("pk_segments")),
+        sa.UniqueConstraint("segment_id", name=op.f("uq_segments_segment_id")),
+    )
+    op.create_index(
+        op.f("ix_segments_snapshot_key_device_state_number"), "segments", ["snapshot_key", "device", "state", "number"]
+    )
+    op.create_index(op.f("ix_segments_snapshot_key_first_entry"), "segments", ["snapshot_key", "first_entry"])
+
+
+def _create_attempts() -> None:
+    op.create_table(
+        "attempts",
+        sa.Column("snapshot_key", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("device", sa.String(length=63), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["snapshot_key"], ["snapshots.snapshot_key"], name=op.f("fk_attempts_snapshot_key"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("snapshot_key", "number", "attempt", name=op.f("pk_attempts")),
+    )
+
+
+def _create_troubles() -> None:
+    op.create_table(
+        "troubles",
+        sa.Column("trouble_key", sa.Integer(), nullable=False),
+        sa.Column("snapshot_key", sa.Integer(), nullable=False),
+        sa.Column("entry_index", sa.BigInteger()),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["snapshot_key"], ["snapshots.snapshot_key"], name=op.f("fk_troubles_snapshot_key"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("trouble_key", name=op.f("pk_troubles")),
+    )
+    op.create_index(op.f("ix_troubles_snapshot_key"), "troubles", ["snapshot_key"])
+
+
+def _create_devices() -> None:
+    op.create_table(
+        "devices",
+        sa.Column("device_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=63), nullable=False),
+        sa.Column("pool_id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("capacity_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("free_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("state IN ('live', 'full', 'suspect', 'dead', 'absent')", name=op.f("ck_devices_state")),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_devices")),
+    )
+    op.create_index(op.f("ix_devices_name"), "devices", ["name"])
+
+
+def _create_runs() -> None:
+    op.create_table(
+        "runs",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("snapshot_id", sa.String(length=32)),
+        sa.Column("volume", sa.Text(), nullable=False),
+        sa.Column("owner_host", sa.Text(), nullable=False),
+        sa.Column("owner_pid", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True)),
+        sa.Column("exit_code", sa.Integer()),
+        sa.Column("summary", sa.JSON()),
+        sa.CheckConstraint("kind IN ('backup', 'restore', 'check')", name=op.f("ck_runs_kind")),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
+    )
+    op.create_index(op.f("ix_runs_volume_started_at"), "runs", ["volume", "started_at"])

@@ -1,0 +1,111 @@
+"""What changes the state of segments: feeding, receipts, and new plans for what is not stored.
+
+::
+
+    planned → fed → stored
+       ↑       ↓
+       └──── failed           superseded: replaced by other segments, from any state
+
+A receipt counts once, whatever the order of repeats and delays: each change names, in its WHERE, the
+states that it may leave, and says whether it happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+
+from sqlalchemy import Update, case, insert, select, update
+
+from producer.catalog.database import Database
+from producer.catalog.rows import AttemptRow, JsonObject
+from producer.catalog.schema import attempts, segments
+
+#: Numbers in one IN list; SQLite takes 32,766 parameters at most.
+_LIST_ROWS = 1000
+
+
+class Transitions(Database):
+    def mark_fed(self, snapshot_id: str, numbers: Iterable[int], device: str, epoch: int) -> int:
+        """Planned segments are now on their way to a device; returns how many were planned and so changed."""
+        values = {"state": "fed", "device": device, "epoch": epoch, "fed_at": datetime.now(UTC)}
+        return self._change(snapshot_id, numbers, ("planned",), update(segments).values(values))
+
+    def record_stored(
+        self,
+        snapshot_id: str,
+        number: int,
+        *,
+        device: str,
+        device_id: str,
+        epoch: int,
+        bytes_stored: int,
+        notes: Sequence[JsonObject] = (),
+        file_state: JsonObject | None = None,
+        timing: JsonObject | None = None,
+    ) -> bool:
+        """A device holds the segment.  True: counted now; False: it was stored (or superseded) before, nothing changed.
+
+        Counts from every other state: a late receipt is as true as one in time.  Whether to believe a
+        receipt of an older epoch is the manager's decision.
+        """
+        values = {
+            "state": "stored",
+            "device": device,
+            "device_id": device_id,
+            "epoch": epoch,
+            "bytes_stored": bytes_stored,
+            "notes": list(notes) or None,
+            "file_state": file_state,
+            "timing": timing,
+        }
+        statement = update(segments).values(values)
+        return self._change(snapshot_id, [number], ("planned", "fed", "failed"), statement) == 1
+
+    def record_failed(
+        self, snapshot_id: str, number: int, *, device: str, epoch: int, attempt: int, reason: str, message: str
+    ) -> bool:
+        """A try has failed: it goes into the history, and the segment waits for replan, with a higher attempt.
+
+        False, and nothing changed, unless exactly this try is under way: a repeated receipt, or a late
+        one from a device that the segment was taken from, does not disturb the newer try.
+        """
+        this_try = (segments.c.device == device, segments.c.epoch == epoch, segments.c.attempt == attempt)
+        statement = update(segments).where(*this_try)
+        values = {"state": "failed", "attempt": attempt + 1, "last_error": message}
+        row = {"device": device, "outcome": "failed", "reason": reason, "message": message, "at": datetime.now(UTC)}
+        with self.transaction():
+            if not self._change(snapshot_id, [number], ("fed",), statement.values(values)):
+                return False
+            key = self._key(snapshot_id)
+            self._write(insert(attempts).values(snapshot_key=key, number=number, attempt=attempt, **row))
+            return True
+
+    def replan(self, snapshot_id: str, numbers: Iterable[int], device: str) -> int:
+        """Give segments that are not stored to a device, to be fed (again); returns how many there were."""
+        moved = case((segments.c.device != device, 1), else_=0)
+        values = {"state": "planned", "rerouted_count": segments.c.rerouted_count + moved, "device": device}
+        statement = update(segments).values(values)
+        return self._change(snapshot_id, numbers, ("planned", "fed", "failed"), statement)
+
+    def supersede(self, snapshot_id: str, numbers: Iterable[int]) -> int:
+        """Other segments take the place of these, stored or not; what a device holds of them is waste."""
+        statement = update(segments).values(state="superseded")
+        return self._change(snapshot_id, numbers, ("planned", "fed", "failed", "stored"), statement)
+
+    def attempts(self, snapshot_id: str) -> list[AttemptRow]:
+        """The failed tries of a snapshot's segments, in order of number and attempt."""
+        columns = [column for column in attempts.c if column.name != "snapshot_key"]
+        statement = select(*columns).where(attempts.c.snapshot_key == self._key(snapshot_id))
+        rows = self._read(statement.order_by(attempts.c.number, attempts.c.attempt))
+        return [AttemptRow(**row._asdict()) for row in rows]
+
+    def _change(self, snapshot_id: str, numbers: Iterable[int], states: tuple[str, ...], statement: Update) -> int:
+        """Apply ``statement`` to those segments that are in one of ``states``, in one transaction."""
+        of_snapshot = statement.where(segments.c.snapshot_key == self._key(snapshot_id), segments.c.state.in_(states))
+        pending, changed_count = iter(numbers), 0
+        with self.transaction():
+            while page := list(islice(pending, _LIST_ROWS)):
+                changed_count += self._write(of_snapshot.where(segments.c.number.in_(page)))
+        return changed_count
