@@ -1,0 +1,206 @@
+"""What ``backup`` and ``plan`` both take, and the request that comes of it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from producer.cli.options import (
+    config_option,
+    default_option,
+    devices_option,
+    json_option,
+    size_between,
+    threads_option,
+)
+from producer.cli.session import Session
+from producer.cli.sources import choose_sources
+from producer.naming import is_volume_name, volume_name
+from producer.preflight import check_apart, check_devices, check_sources
+from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
+from tasks.errors import UsageError
+from tasks.sizes import format_size
+from tasks.values import MAX_UNIT_BYTES, MIN_UNIT_BYTES
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_PLAN = PlanOptions()
+_SEGMENT_SIZE = size_between(_PLAN.block_bytes)
+_UNIT_SIZE = size_between(MIN_UNIT_BYTES, MAX_UNIT_BYTES)
+
+_OPTIONS = (
+    click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."),
+    devices_option,
+    click.option("--volume", metavar="NAME", help="The volume's name.  [default: made of the sources' names]"),
+    default_option(
+        "--split",
+        type=click.Choice(["threshold", "remaining"]),
+        default=_PLAN.split,
+        help="Cut large files at the threshold, or to what remains on each device.",
+    ),
+    default_option(
+        "--order",
+        type=click.Choice(["descending", "ascending"]),
+        default=_PLAN.order,
+        help="Place the largest first, or the smallest.",
+    ),
+    default_option(
+        "--balance",
+        type=click.Choice(["run", "free", "weight"]),
+        default=_PLAN.balance,
+        help="Fill devices by the bytes of this run, to the same share, or by their weights.",
+    ),
+    default_option("--bundle", type=click.Choice(["on", "off"]), default="on", help="Pack small files together."),
+    default_option(
+        "--reserve",
+        type=size_between(0),
+        metavar="SIZE",
+        show_default="2 %, at least 1 GiB",
+        help="Room to leave free on each device.",
+    ),
+    default_option(
+        "--segment-size",
+        type=_SEGMENT_SIZE,
+        default=_PLAN.segment_bytes,
+        show_default=format_size(_PLAN.segment_bytes),
+        metavar="SIZE",
+        help="No segment is larger.",
+    ),
+    default_option(
+        "--unit-size",
+        type=_UNIT_SIZE,
+        default=_PLAN.unit_bytes,
+        show_default=format_size(_PLAN.unit_bytes),
+        metavar="SIZE",
+        help=f"What one thread compresses into one frame; whole blocks of {format_size(_PLAN.block_bytes)}.",
+    ),
+    default_option("--level", type=click.IntRange(-7, 22), default=3, metavar="N", help="Level of zstd, -7 to 22."),
+    threads_option,
+    default_option(
+        "--retries",
+        type=click.IntRange(0, 100),
+        default=5,
+        metavar="N",
+        help="Further tries of a segment that failed.",
+    ),
+    click.option(
+        "-e", "--exclude", "patterns", multiple=True, metavar="PATTERN", help="Leave out what PATTERN (gitignore) fits."
+    ),
+    click.option("--exclude-file", "exclude_files", multiple=True, metavar="FILE", help="Patterns, one a line."),
+    default_option("--exclude-caches", is_flag=True, help="Of a folder with a CACHEDIR.TAG keep the tag only."),
+    click.option("--exclude-if-present", multiple=True, metavar="NAME", help="Leave out folders that hold a NAME."),
+    click.option(
+        "-x",
+        "--one-file-system",
+        is_flag=True,
+        envvar="SEGFLEET_ONE_FILE_SYSTEM",
+        show_envvar=True,
+        help="Stay on each source's file system.",
+    ),
+    click.option("--tag", "tags", multiple=True, metavar="T", help="A word to mark the snapshot with."),
+    json_option,
+    config_option,
+)
+
+
+def backup_options(command: Command) -> Command:
+    """Decorates a command that takes these options, as one keyword argument each, for :func:`request_from`."""
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)
+
+
+def request_from(
+    session: Session,
+    *,
+    sources: tuple[str, ...],
+    devices: dict[str, Path],
+    volume: str | None,
+    **choices: Any,
+) -> BackupRequest:
+    """The request, once all that can be seen from here is known to be right; raises UsageError."""
+    chosen = choose_sources(sources, session.configuration)
+    real_devices = {name: path.resolve() for name, path in devices.items()}
+    check_sources(chosen)
+    check_devices(real_devices)
+    apart = _on_file_systems_of_their_own(chosen, real_devices) if choices["one_file_system"] else frozenset()
+    check_apart(chosen, real_devices, elsewhere=apart)
+    return BackupRequest(
+        sources=chosen,
+        devices=devices,
+        volume=_volume(volume, chosen),
+        plan=_plan_options(choices),
+        exclusions=_exclusions(session, chosen, choices),
+        level=choices["level"],
+        threads=choices["threads"],
+        tags=choices["tags"],
+        retries_count=choices["retries"],
+    )
+
+
+def _volume(name: str | None, sources: Iterable[Source]) -> str:
+    if name is None:
+        return volume_name([source.name for source in sources])
+    if not is_volume_name(name):
+        raise UsageError(
+            f"{name!r} does not name a volume", hint="use 1 to 63 letters, digits, '-' and '_'; a letter or digit first"
+        )
+    return name
+
+
+def _plan_options(choices: dict[str, Any]) -> PlanOptions:
+    if choices["unit_size"] % _PLAN.block_bytes:
+        raise UsageError(
+            f"--unit-size {choices['unit_size']} is not a whole number of blocks",
+            hint=f"a block has {_PLAN.block_bytes} bytes ({format_size(_PLAN.block_bytes)})",
+        )
+    return PlanOptions(
+        split=choices["split"],
+        order=choices["order"],
+        balance=choices["balance"],
+        bundle=choices["bundle"] == "on",
+        reserve_bytes=choices["reserve"],
+        segment_bytes=choices["segment_size"],
+        unit_bytes=choices["unit_size"],
+    )
+
+
+def _exclusions(session: Session, sources: tuple[Source, ...], choices: dict[str, Any]) -> Exclusions:
+    patterns = [*_configured_patterns(session, sources)]
+    if choices["exclude_files"]:
+        from producer.walk import read_exclude_file
+
+        for name in choices["exclude_files"]:
+            patterns += read_exclude_file(Path(name))
+    return Exclusions(
+        patterns=(*patterns, *choices["patterns"]),
+        caches=choices["exclude_caches"],
+        if_present=choices["exclude_if_present"],
+        one_file_system=choices["one_file_system"],
+    )
+
+
+def _configured_patterns(session: Session, sources: tuple[Source, ...]) -> tuple[str, ...]:
+    """The patterns of the one source's table; raises UsageError where they would reach another source too."""
+    tables = session.configuration.sources
+    excluding = [source.name for source in sources if source.name in tables and tables[source.name].exclude]
+    if not excluding:
+        return ()
+    if len(sources) > 1:
+        raise UsageError(
+            f"source {excluding[0]} has an exclude list of its own, and there is another source",
+            hint="back it up by itself, or use -e, which holds for all sources",
+        )
+    return tables[excluding[0]].exclude
+
+
+def _on_file_systems_of_their_own(sources: Iterable[Source], devices: dict[str, Path]) -> frozenset[tuple[str, str]]:
+    """Pairs (source, device) that lie on different file systems."""
+    return frozenset(
+        (source.name, name)
+        for source in sources
+        for name, path in devices.items()
+        if path.exists() and path.stat().st_dev != source.path.stat().st_dev
+    )

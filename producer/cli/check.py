@@ -1,0 +1,72 @@
+"""``segfleet check``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from producer.cli.jsonlines import write_summary
+from producer.cli.options import config_option, devices_option, json_option
+from producer.cli.session import Session
+from producer.cli.summaries import show_check
+from producer.cli.watching import watched
+from producer.preflight import check_devices
+from producer.requests import CheckRequest
+
+
+def subset_of_data(value: str) -> tuple[int, int] | float:
+    """Reads ``n/t`` as (n, t), or ``x%`` as a share between 0 and 1."""
+    part = re.fullmatch(r"([0-9]+)/([0-9]+)", value)
+    if part and 1 <= int(part[1]) <= int(part[2]):
+        return int(part[1]), int(part[2])
+    percent = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)%", value)
+    if not percent or not 0 < float(percent[1]) <= 100:
+        raise click.BadParameter(f"{value!r} is neither n/t with 1 <= n <= t, nor x% with 0 < x <= 100")
+    return float(percent[1]) / 100
+
+
+@click.command()
+@click.argument("snapshot", required=False)
+@devices_option
+@click.option("--read-data", is_flag=True, help="Read every stored byte and verify it.")
+@click.option(
+    "--read-data-subset",
+    "subset",
+    type=subset_of_data,
+    metavar="n/t|x%",
+    help="Read the n-th of t parts of the segments only, or x per cent of them, chosen at random.",
+)
+@json_option
+@config_option
+@click.pass_obj
+def check(
+    session: Session,
+    snapshot: str | None,
+    devices: dict[str, Path],
+    read_data: bool,
+    subset: tuple[int, int] | float | None,
+) -> int:
+    """Check that the devices hold what the snapshots need; of one snapshot, or of all.
+
+    Without --read-data only the presence, size and structure of each segment are checked.
+    """
+    check_devices({name: path.resolve() for name, path in devices.items()})
+    request = CheckRequest(
+        snapshot=snapshot,
+        devices=devices,
+        read_data=read_data or subset is not None,
+        subset=subset if isinstance(subset, tuple) else None,
+        share=subset if isinstance(subset, float) else None,
+    )
+
+    from producer.engine.check import check as check_devices_hold
+
+    with watched(session) as observer:
+        summary = check_devices_hold(request, observer, session.environment())
+    if session.json:
+        write_summary(summary)
+    else:
+        show_check(summary)
+    return summary.exit_code

@@ -1,0 +1,84 @@
+"""``segfleet devices``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.jsonlines import write_row
+from producer.cli.options import config_option, devices_option, json_option
+from producer.cli.safe_text import escaped
+from producer.cli.session import Session
+from producer.cli.tables import lines_of
+from producer.cli.times import rfc3339
+from producer.cli.watching import watched
+from producer.preflight import check_devices
+from tasks.sizes import format_size
+
+if TYPE_CHECKING:
+    from producer.catalog.rows import DeviceRow
+
+_HEADER = ("device", "state", "free", "capacity", "pool", "folder", "why")
+
+
+@click.command()
+@devices_option
+@json_option
+@config_option
+@click.pass_obj
+def devices(session: Session, devices: dict[str, Path]) -> None:
+    """Ask every device what it is: its state, its room, its pool.
+
+    Without --device and without devices in the configuration: those that the catalog knows.
+    """
+    rows = _asked(session, devices) if devices else _remembered(session)
+    if session.json:
+        for row in rows:
+            write_row(_json_row(row))
+        return
+    for line in lines_of(_HEADER, [_cells(row) for row in rows], right="  >>"):
+        click.echo(line)
+
+
+def _asked(session: Session, devices: dict[str, Path]) -> list[DeviceRow]:
+    from producer.engine.devices import survey
+
+    check_devices({name: path.resolve() for name, path in devices.items()})
+    with watched(session) as observer:
+        return survey(devices, observer, session.environment())
+
+
+def _remembered(session: Session) -> list[DeviceRow]:
+    from producer.cli.records import opened_catalog
+
+    with opened_catalog(session) as catalog:
+        return catalog.devices()
+
+
+def _cells(row: DeviceRow) -> tuple[str, ...]:
+    return (
+        row.name,
+        row.state,
+        format_size(row.free_bytes),
+        format_size(row.capacity_bytes),
+        row.pool_id[:8],
+        escaped(row.path),
+        escaped(row.reason),
+    )
+
+
+def _json_row(row: DeviceRow) -> dict[str, Any]:
+    return {
+        "message_type": "device",
+        "name": row.name,
+        "device_id": row.device_id,
+        "pool_id": row.pool_id,
+        "state": row.state,
+        "reason": row.reason,
+        "since": rfc3339(row.since),
+        "capacity_bytes": row.capacity_bytes,
+        "free_bytes": row.free_bytes,
+        "path": row.path,
+    }

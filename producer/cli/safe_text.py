@@ -1,0 +1,28 @@
+"""File names as a person may see them: a name may hold newlines, escape sequences and broken UTF-8."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_NAMED = {0x07: r"\a", 0x08: r"\b", 0x09: r"\t", 0x0A: r"\n", 0x0B: r"\v", 0x0C: r"\f", 0x0D: r"\r", 0x5C: r"\\"}
+#: C0 and C1 controls, DEL, backslash, line separators, and the surrogates of bytes that are not UTF-8.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\u2028\u2029\ud800-\udfff]")
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def escaped(text: str) -> str:
+    r"""``text`` on one line and with nothing a terminal obeys, as ``ls -b`` does: ``\n``, ``\033``, ``\377``."""
+    return _UNSAFE.sub(lambda match: _escape(match[0]), text)
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    if number in _NAMED:
+        return _NAMED[number]
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(character))
+
+
+def harmless(text: str) -> str:
+    """A message with nothing a terminal obeys; it keeps its lines and its backslashes."""
+    return _CONTROLS.sub(lambda match: _escape(match[0]), text)

@@ -1,0 +1,42 @@
+"""What one call of the program knows before its command runs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from producer.engine.environment import Environment
+from producer.state import open_state
+from tasks.configuration import Configuration, find_configuration, read_configuration
+
+BROKER_VARIABLE = "SEGFLEET_BROKER_URL"
+CATALOG_VARIABLE = "SEGFLEET_CATALOG_URL"
+
+
+@dataclass(kw_only=True, slots=True)
+class Session:
+    """Click's context object.  The shared options fill it (``options.py``), the commands read it."""
+
+    json: bool = False
+    #: ``--config`` given before the command's name.
+    config_file: str | None = None
+    configuration: Configuration = field(default_factory=Configuration)
+
+    def read_configuration(self, flag: str | None) -> None:
+        """Read the file that ``flag``, the environment or the usual places name; raises UsageError."""
+        path = find_configuration(flag or self.config_file, os.environ, Path.cwd())
+        if path is not None:
+            self.configuration = read_configuration(path)
+
+    def environment(self) -> Environment:
+        """Where the run keeps its state.
+
+        The URLs come from the environment or the file, not from flags: they may hold passwords, and flags
+        show in the list of processes.
+        """
+        return Environment(
+            state=open_state(),
+            broker_url=os.environ.get(BROKER_VARIABLE) or self.configuration.broker.url,
+            catalog_url=os.environ.get(CATALOG_VARIABLE) or self.configuration.catalog.url,
+        )

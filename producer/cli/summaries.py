@@ -1,0 +1,53 @@
+"""The end of a run, for people."""
+
+from __future__ import annotations
+
+import click
+
+from producer.cli.tables import lines_of
+from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
+from tasks.sizes import format_size
+
+_DEVICE_HEADER = ("device", "segments", "source", "stored", "state")
+
+
+def show_backup(summary: BackupSummary) -> None:
+    rows = [
+        (name, str(totals.segments), format_size(totals.bytes_source), format_size(totals.bytes_stored), totals.state)
+        for name, totals in summary.devices.items()
+    ]
+    for line in lines_of(_DEVICE_HEADER, rows, right=" >>>"):
+        click.echo(line)
+    click.echo(
+        f"snapshot {summary.snapshot_id[:8]} of volume {summary.volume}: {summary.files} files, "
+        f"{format_size(summary.bytes_source)} in {summary.segments} segments, "
+        f"{format_size(summary.bytes_stored)} stored, {summary.duration_s:.1f} s"
+    )
+    if summary.segments_rerouted or summary.segments_retried:
+        click.echo(f"{summary.segments_rerouted} segments rerouted, {summary.segments_retried} retried")
+    _show_errors(summary.errors, "files or folders could not be backed up as they are")
+
+
+def show_restore(summary: RestoreSummary) -> None:
+    skipped = f", {summary.skipped} left as they were" if summary.skipped else ""
+    click.echo(
+        f"snapshot {summary.snapshot_id[:8]}: {summary.files} files, {format_size(summary.bytes_restored)} restored"
+        f"{skipped}, {summary.duration_s:.1f} s"
+    )
+    _show_errors(summary.errors, "files or parts of files could not be restored")
+
+
+def show_check(summary: CheckSummary) -> None:
+    click.echo(
+        f"{summary.snapshots} snapshots, {summary.segments} segments checked, "
+        f"{format_size(summary.bytes_read)} read, {summary.duration_s:.1f} s"
+    )
+    if summary.errors:
+        _show_errors(summary.errors, "errors found")
+    else:
+        click.echo("no errors found")
+
+
+def _show_errors(count: int, what: str) -> None:
+    if count:
+        click.echo(f"{count} {what}; each is named above")

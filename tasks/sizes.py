@@ -1,0 +1,33 @@
+"""Between bytes and the sizes that people write: ``24MiB``, ``1.5 GiB``, ``4096``."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from tasks.errors import UsageError
+
+_FACTORS = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3, "tib": 1024**4}
+_SIZE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?) ?(?P<unit>[A-Za-z]*)")
+
+
+def parse_size(text: str) -> int:
+    """Bytes that ``text`` names: a number, then nothing, KiB, MiB, GiB or TiB, in any case.
+
+    Raises UsageError on anything else; ``MB`` and ``M`` too, because people mean two things by them.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or match["unit"].lower() not in _FACTORS:
+        raise UsageError(f"{text!r} is not a size", hint="write a number and KiB, MiB, GiB or TiB, such as 24MiB")
+    return int(Decimal(match["number"]) * _FACTORS[match["unit"].lower()])
+
+
+def format_size(size_bytes: float) -> str:
+    """1536 --> 1.5 KiB; for people, three digits or so."""
+    if size_bytes < 1024:
+        return f"{size_bytes:.0f} B"
+    for unit in ("KiB", "MiB", "GiB"):
+        size_bytes /= 1024
+        if size_bytes < 1024:
+            return f"{size_bytes:.1f} {unit}"
+    return f"{size_bytes / 1024:.1f} TiB"
