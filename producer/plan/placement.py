@@ -85,37 +85,38 @@ def costs_bytes(segments: Segments, file_cost_bytes: int) -> array[int]:
     return array("q", (size + files * file_cost_bytes for size, files in columns))
 
 
-def place(segments: Segments, loads: Loads, *, file_cost_bytes: int, descending: bool) -> tuple[Segments, array[int]]:
-    """The segments in sorted order, and the device of each: the least filled that has room for it.
+def place(segments: Segments, loads: Loads, *, file_cost_bytes: int, descending: bool) -> array[int]:
+    """Sort the segments; return the device of each: the least filled, at its turn, that has room for it.
 
     Ties: of equal segments the earlier row is first; of equally filled devices the one named first takes it.
-    ``loads`` is added to.  Raises NoRoomError when a segment has no device.
+    ``segments`` is reordered, ``loads`` added to.  Raises NoRoomError when a segment has no device.
     """
-    placed, devices = Segments(), array("H")
-    costs = costs_bytes(segments, file_cost_bytes)
+    unsorted_costs = costs_bytes(segments, file_cost_bytes)
+    segments.reorder(array("I", sorted_rows(unsorted_costs, descending=descending)))
+    del unsorted_costs
+    smallest_bytes = min(segments.sizes_bytes, default=0)
     heap = [(loads.level(device), device) for device in range(len(loads))]
     heapq.heapify(heap)
-    smallest_bytes = min(segments.sizes_bytes, default=0)
-    for row in sorted_rows(costs, descending=descending):
-        size_bytes = segments.sizes_bytes[row]
-        device = _pop_least_filled(heap, loads, size_bytes, smallest_bytes)
-        loads.add(device, size_bytes, costs[row])
-        heapq.heappush(heap, (loads.level(device), device))
-        placed.append_row_of(segments, row)
+    devices = array("H")
+    for size_bytes, cost_bytes in zip(segments.sizes_bytes, costs_bytes(segments, file_cost_bytes), strict=True):
+        device = heap[0][1]
+        if loads.room_bytes(device) < size_bytes:
+            device = _bring_forward(heap, loads, size_bytes, smallest_bytes)
+        loads.add(device, size_bytes, cost_bytes)
+        heapq.heapreplace(heap, (loads.level(device), device))
         devices.append(device)
-    return placed, devices
+    return devices
 
 
-def _pop_least_filled(heap: list[tuple[float, int]], loads: Loads, size_bytes: int, smallest_bytes: int) -> int:
-    """Take the least-filled device with room off the heap.  A device without room for anything leaves it for good."""
-    passed_over: list[tuple[float, int]] = []
-    while heap:
-        level_and_device = heapq.heappop(heap)
-        room_bytes = loads.room_bytes(level_and_device[1])
-        if room_bytes >= size_bytes:
-            for entry in passed_over:
-                heapq.heappush(heap, entry)
-            return level_and_device[1]
-        if room_bytes >= smallest_bytes:
-            passed_over.append(level_and_device)
-    raise NoRoomError(size_bytes)
+def _bring_forward(heap: list[tuple[float, int]], loads: Loads, size_bytes: int, smallest_bytes: int) -> int:
+    """Put the least-filled device that has room at the heap's head; it stays a heap once that one is replaced.
+
+    A device that has no room even for the smallest segment leaves the heap for good.
+    """
+    fitting = [entry for entry in heap if loads.room_bytes(entry[1]) >= size_bytes]
+    if not fitting:
+        raise NoRoomError(size_bytes)
+    chosen = min(fitting)
+    heap[:] = sorted(entry for entry in heap if entry != chosen and loads.room_bytes(entry[1]) >= smallest_bytes)
+    heap.insert(0, chosen)
+    return chosen[1]

@@ -131,10 +131,10 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
         rule = bundle_rule(threshold_bytes=threshold, cap_bytes=cap_bytes, unit_bytes=options.unit_bytes)
     segments = _segments(request, rule, threshold, cap_bytes)
     loads = Loads.balanced(options.balance, request.rooms, limits, request.expected_ratio)
-    placed, devices = place(segments, loads, file_cost_bytes=file_cost_bytes, descending=descending)
+    devices = place(segments, loads, file_cost_bytes=file_cost_bytes, descending=descending)
     if remaining:
         fill_up(
-            placed,
+            segments,
             devices,
             loads,
             sizes=request.sizes,
@@ -148,11 +148,11 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
         file_cost_bytes=file_cost_bytes,
         rooms=request.rooms,
         devices=devices,
-        first_entries=placed.first_entries,
-        stop_entries=placed.stop_entries,
-        offsets_bytes=placed.offsets_bytes,
-        sizes_bytes=placed.sizes_bytes,
-        files_counts=placed.files_counts,
+        first_entries=segments.first_entries,
+        stop_entries=segments.stop_entries,
+        offsets_bytes=segments.offsets_bytes,
+        sizes_bytes=segments.sizes_bytes,
+        files_counts=segments.files_counts,
     )
 
 

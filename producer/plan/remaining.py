@@ -31,7 +31,7 @@ def large_entries(sizes: array[int], *, above_bytes: int, descending: bool) -> l
 
 
 def fill_up(
-    placed: Segments,
+    segments: Segments,
     devices: array[int],
     loads: Loads,
     *,
@@ -58,7 +58,7 @@ def fill_up(
             size_bytes = blocks_count * block_bytes
             stop_bytes = offset_bytes + size_bytes + (file.tail_bytes if device == file.last_device else 0)
             for piece_offset_bytes, piece_bytes in equal_pieces(offset_bytes, stop_bytes, cap_bytes, block_bytes):
-                placed.append(file.entry, file.entry + 1, piece_offset_bytes, piece_bytes, 1)
+                segments.append(file.entry, file.entry + 1, piece_offset_bytes, piece_bytes, 1)
                 devices.append(device)
             wanted[device] -= blocks_count
             loads.add(device, size_bytes, size_bytes)
