@@ -1,0 +1,197 @@
+"""Heads, segments and troubles: what is written is read back, and nonsense is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+import zstandard
+
+from producer.listing.frames import PART_BYTES, compress_lines
+from producer.manifest import (
+    ManifestDevice,
+    ManifestHead,
+    ManifestPart,
+    ManifestSource,
+    ManifestTotals,
+    SegmentRow,
+    TroubleRow,
+    decode_head,
+    decode_segments,
+    decode_troubles,
+    encode_head,
+    encode_segments,
+    encode_troubles,
+    head_name,
+    part_name,
+)
+from producer.manifest.segments import NOTES_A_LINE, ROWS_A_LINE
+from tasks.errors import DamagedError, DeviceError
+from tasks.receipts import ExtentNote
+
+SNAPSHOT = "5eed" * 8
+
+HEAD = ManifestHead(
+    snapshot_id=SNAPSHOT,
+    pool_id="a" * 32,
+    volume="home",
+    mode="files",
+    started="2025-03-01T12:00:00Z",
+    ended="2025-03-01T12:00:01.250Z",
+    hostname="host",
+    program_version="0.1.0",
+    tags=("weekly",),
+    sources=(ManifestSource(name="src", path="/home/\udcff"), ManifestSource(name="etc", path="/etc")),
+    source_starts=(0, 90),
+    split="threshold",
+    order="descending",
+    threshold_bytes=1000,
+    bundle_limit_bytes=500,
+    unit_bytes=24 * 1024 * 1024,
+    block_bytes=64 * 1024,
+    level=3,
+    devices=(ManifestDevice(name="a", device_id="b" * 32, segments_count=2, bytes_stored=10),),
+    totals=ManifestTotals(files_count=80, bytes_source=1000, bytes_stored=10, segments_count=2),
+    parts=(
+        ManifestPart(
+            name=part_name(SNAPSHOT, 0), kind="listing", size_bytes=9, blake3="c" * 64, first_entry=0, entries_count=60
+        ),
+        ManifestPart(
+            name=part_name(SNAPSHOT, 1), kind="listing", size_bytes=9, blake3="c" * 64, first_entry=60, entries_count=40
+        ),
+        ManifestPart(name=part_name(SNAPSHOT, 2), kind="segments", size_bytes=9, blake3="c" * 64),
+    ),
+)
+
+
+def test_names_of_files_are_those_that_an_order_takes() -> None:
+    assert head_name(SNAPSHOT) == f"{SNAPSHOT}.manifest"
+    assert part_name(SNAPSHOT, 12) == f"{SNAPSHOT}.000012.part"
+
+
+def test_a_head_is_read_back() -> None:
+    assert decode_head(encode_head(HEAD)) == HEAD
+
+
+def test_a_head_is_lines_of_ascii_for_people() -> None:
+    lines = encode_head(HEAD).decode("ascii").splitlines()
+    assert lines[:3] == ["{", '  "format_version": 1,', f'  "snapshot_id": "{SNAPSHOT}",']
+
+
+def _changed(**changes: Any) -> bytes:
+    return json.dumps(json.loads(encode_head(HEAD)) | changes).encode()
+
+
+def test_unknown_keys_of_a_head_are_ignored() -> None:
+    assert decode_head(_changed(parity=2)) == HEAD
+
+
+def test_a_head_of_a_later_format_asks_for_a_newer_program() -> None:
+    with pytest.raises(DeviceError, match="format version 2") as caught:
+        decode_head(_changed(format_version=2, sources=5))
+    assert not isinstance(caught.value, DamagedError)
+    assert caught.value.hint == "use a newer segfleet"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        encode_head(HEAD)[:-3],
+        _changed(format_version="1"),
+        _changed(snapshot_id="../../etc"),
+        _changed(snapshot_id="0" * 32),
+        _changed(started="yesterday"),
+        _changed(totals=None),
+        _changed(source_starts=[0]),
+        _changed(source_starts=[90, 0]),
+        _changed(parts=json.loads(encode_head(HEAD))["parts"][1:]),
+        _changed(unit_bytes=1),
+    ],
+)
+def test_what_is_no_head_is_refused(data: bytes) -> None:
+    with pytest.raises(DamagedError):
+        decode_head(data)
+
+
+def _row(number: int, notes: tuple[ExtentNote, ...] = ()) -> SegmentRow:
+    return SegmentRow(
+        number=number,
+        segment_id=f"{number:032x}",
+        device=number % 3,
+        first_entry=number,
+        stop_entry=number + 2,
+        offset_bytes=0,
+        size_bytes=100,
+        bytes_stored=10,
+        notes=notes,
+    )
+
+
+NOTE = ExtentNote(index=1, trouble="vanished", read_bytes=0, message="gone: a\udcff")
+
+
+def test_segments_are_read_back_with_their_notes() -> None:
+    rows = [_row(number, (NOTE,) * (number % 2)) for number in range(2 * ROWS_A_LINE + 1)]
+    assert [row for part in encode_segments(rows) for row in decode_segments(part)] == rows
+
+
+def test_segments_with_many_notes_are_spread_over_lines() -> None:
+    rows = [_row(number, (NOTE,) * NOTES_A_LINE) for number in range(4)]
+    parts = list(encode_segments(rows))
+    contents = [zstandard.ZstdDecompressor().decompress(part) for part in parts]
+    assert sum(content.count(b"\n") for content in contents) == 4
+    assert all(len(content) < 2 * PART_BYTES for content in contents)
+    assert [row for part in parts for row in decode_segments(part)] == rows
+
+
+def test_nothing_makes_no_part() -> None:
+    assert list(encode_segments([])) == []
+    assert list(encode_troubles([])) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("numbers", []),
+        ("numbers", [-1]),
+        ("segment_ids", ["x"]),
+        ("stop_entries", [0]),
+        ("sizes_bytes", [1.5]),
+        ("notes", {"0": [{"index": 0}]}),
+        ("devices", None),
+    ],
+)
+def test_a_segments_part_that_says_nonsense_is_refused(key: str, value: object) -> None:
+    (part,) = encode_segments([_row(0)])
+    line = json.loads(zstandard.ZstdDecompressor().decompress(part)) | {key: value}
+    with pytest.raises(DamagedError):
+        decode_segments(compress_lines([json.dumps(line).encode()]))
+
+
+def test_troubles_are_read_back_one_a_line() -> None:
+    rows = [
+        TroubleRow(entry=-1, path="/src/closed", code="unreadable", message="Permission denied"),
+        TroubleRow(entry=7, path="src/\udcff\n", code="vanished", message="gone"),
+    ]
+    (part,) = encode_troubles(rows)
+    assert zstandard.ZstdDecompressor().decompress(part).count(b"\n") == 2
+    assert decode_troubles(part) == rows
+
+
+def test_many_troubles_take_several_parts() -> None:
+    row = TroubleRow(entry=7, path="src/" + "n" * 4000, code="vanished", message="gone")
+    parts = list(encode_troubles([row] * 1000))
+    assert len(parts) > 1
+    assert [found for part in parts for found in decode_troubles(part)] == [row] * 1000
+
+
+def test_a_trouble_about_no_possible_entry_is_refused() -> None:
+    (part,) = encode_troubles([dataclasses.replace(TroubleRow(entry=0, path="", code="x", message=""), entry=-2)])
+    with pytest.raises(DamagedError):
+        decode_troubles(part)
