@@ -1,0 +1,28 @@
+"""Broker URLs: which are understood, and how to show one without its password."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+#: kombu's names for Redis over TCP, over TLS, and on a unix socket.
+SCHEMES = ("redis", "rediss", "redis+socket")
+
+#: Up to the last @: a password that should have been percent-encoded may hold "/", "@" and "#".
+_USER_INFO = re.compile(r"^(?P<before>(?:[^:@/]*://)?+[^:@/]*):.*@", re.DOTALL)
+_SECRET_PARAMETER = re.compile(r"([?&][a-z_]*password=)[^&]*", re.IGNORECASE)
+
+
+def without_password(url: str) -> str:
+    """``url`` for people to read: redis://me:secret@host/0 --> redis://me:***@host/0"""
+    return _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub(r"\g<before>:***@", url))
+
+
+def scheme_of(url: str) -> str:
+    return url.partition("://")[0].lower()
+
+
+def socket_url(path: Path) -> str:
+    """kombu's URL of the unix socket at ``path`` (absolute); kombu percent-decodes it."""
+    return f"redis+socket://{quote(str(path))}"
