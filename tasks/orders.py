@@ -109,9 +109,14 @@ class RestoreSegment(Order):
     """Write extents of segment ``segment_id`` into the target.  All columns have one length.
 
     ``stream_offsets_bytes`` says where an extent begins in the segment's uncompressed stream.
-    Files are created when missing.  A row of ``metadata`` is ``(mode, uid, gid, mtime_ns)``, set after a
-    whole file is written; an empty row means that the file has more extents elsewhere, and
-    :class:`RestoreEntries` finishes it.
+    The target itself must exist: a :class:`RestoreEntries` comes first.  Files and folders are created when
+    missing.  A row of ``metadata`` is ``(mode, uid, gid, mtime_ns)``, set after a whole file is written; an
+    empty row means that the file has more extents elsewhere, and :class:`RestoreEntries` finishes it.
+    ``overwrite`` decides for whole files only.  Extents with an empty row are always written, so a
+    manager leaves out the files that :class:`TargetEntry` reported as skipped.
+
+    A whole file with a damaged part is not restored at all (a trouble of size -1); of a file with more extents
+    the damaged range is reported, and the rest is written.
     """
 
     segment_id: HexId
@@ -139,10 +144,17 @@ EntryKind = Literal["directory", "file", "symlink", "hardlink", "fifo", "charact
 class TargetEntry:
     """One entry to make, or to finish, in the target.
 
-    ``kind="file"`` makes an empty file, or finishes one whose extents came from several segments: it is
-    cut to ``size_bytes`` and gets its metadata.  A directory is made with mode 0700 and gets its
-    metadata when it comes a second time, with ``finish`` set.  ``link`` is what a symlink says, or
-    the target-relative path that a hard link joins; ``device_number`` is for device nodes.
+    A directory is made with mode 0700 and gets its metadata when it comes a second time, with ``finish``
+    set: after all that is in it, so the deepest come first.  The path "" is the target itself.
+
+    ``kind="file"`` with ``size_bytes`` 0 makes an empty file.  With ``size_bytes`` > 0 it is for a file whose
+    extents come from several segments, and it comes twice.  The first time, before any extent is ordered, it decides
+    by ``overwrite``: a file that is kept is reported as a trouble with the code ``skipped`` (no error: the
+    manager leaves its extents and its finish out); else the file is there afterwards, not truncated, so that a
+    late repeat destroys nothing.  The second time, with ``finish``, it is cut to ``size_bytes`` and gets its metadata.
+
+    ``link`` is what a symlink says, or the target-relative path that a hard link joins; hard links come after
+    that file is finished.  ``device_number`` is for device nodes.
     """
 
     kind: EntryKind
@@ -165,8 +177,9 @@ class TargetEntry:
 class RestoreEntries(Order):
     """Make or finish entries that need no stored data, in the given order.
 
-    With ``must_be_empty`` the target is checked first: a target that exists and is not empty fails
-    the order with code ``target-not-empty``, and nothing is made.
+    The target is made when missing.  With ``must_be_empty`` it is checked first: a target that holds anything but
+    what an earlier delivery of this order made fails the order with code ``target-not-empty``, and
+    nothing is made.
     """
 
     target: SourceName

@@ -108,7 +108,12 @@ class ManifestResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PathTrouble:
-    """A path that could not be restored, wholly (``size_bytes`` -1) or in one range."""
+    """A path that could not be restored, wholly (``size_bytes`` -1) or in one range.
+
+    ``code`` is ``damaged`` or ``unreadable`` (stored bytes), ``unsafe-target`` (the way there, or what is there, is
+    not to be trusted), ``exists``, ``missing`` (what a hard link joins), ``not-root``, ``unwritable``;
+    ``metadata`` with size 0: the content is there; ``skipped``: kept, see :class:`tasks.orders.TargetEntry`.
+    """
 
     path: Text
     offset_bytes: Count
@@ -119,7 +124,11 @@ class PathTrouble:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RestoreResult:
-    """What came back.  ``skipped_count``: left alone because of ``overwrite``."""
+    """What came back.
+
+    ``files_count`` counts everything but folders that this order made complete; ``skipped_count`` what it left alone
+    because of ``overwrite``.
+    """
 
     files_count: Count
     bytes_restored: Count

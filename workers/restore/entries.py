@@ -1,0 +1,127 @@
+"""Carries out the order to make or finish entries that need no stored data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tasks.errors import TargetError, TargetNotEmptyError
+from tasks.orders import RestoreEntries, TargetEntry
+from tasks.receipts import PathTrouble, RestoreResult
+from workers.target.entries import restore_folder, restore_hard_link, restore_node, restore_symlink
+from workers.target.files import is_unfinished, open_file, open_part, stat_entry
+from workers.target.folders import Folders
+from workers.target.metadata import Metadata
+from workers.target.overwrite import Overwrite, is_kept
+from workers.target.troubles import PATH_ERRORS, MetadataTrouble, TargetTrouble, trouble_at
+
+#: What a fresh ext4 holds; a disk that was made for this restore counts as empty.
+_FRESH_FILE_SYSTEM = frozenset({"lost+found"})
+
+
+def restore_entries(order: RestoreEntries, *, target_root: Path) -> RestoreResult:
+    """Make or finish the order's entries below ``target_root``, which is made when missing.
+
+    Repeating it, even at the same time, ends in the same entries.  Raises TargetNotEmptyError, and TargetError when
+    the target takes no more.
+    """
+    try:
+        target_root.mkdir(parents=True, exist_ok=True)
+        if order.must_be_empty:
+            _check_empty(target_root, order.entries)
+    except OSError as error:
+        message = f"cannot make or read the target {target_root}: {error.strerror}"
+        raise TargetError(message, path=str(target_root)) from error
+    files_count, skipped_count = 0, 0
+    troubles: list[PathTrouble] = []
+    with Folders(target_root) as folders:
+        for entry in order.entries:
+            try:
+                is_done = _restore(folders, entry, order.overwrite)
+                skipped_count += not is_done
+                files_count += is_done and _is_complete_file(entry)
+            except PATH_ERRORS as error:
+                files_count += isinstance(error, MetadataTrouble) and _is_complete_file(entry)
+                skipped_count += isinstance(error, _Skipped)
+                troubles.append(trouble_at(entry.path, error))
+    return RestoreResult(
+        files_count=files_count, bytes_restored=0, skipped_count=skipped_count, troubles=tuple(troubles)
+    )
+
+
+class _Skipped(TargetTrouble):
+    def __init__(self) -> None:
+        super().__init__("skipped", "a file is there already, and is kept")
+
+
+def _restore(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool:
+    """Whether the entry is as it should be now; false when something is there that stays."""
+    match entry.kind:
+        case "directory":
+            restore_folder(folders, entry, overwrite)
+            return True
+        case "file":
+            return _restore_file(folders, entry, overwrite)
+        case "symlink":
+            return restore_symlink(folders, entry, overwrite)
+        case "hardlink":
+            return restore_hard_link(folders, entry, overwrite)
+        case _:
+            return restore_node(folders, entry, overwrite)
+
+
+def _restore_file(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool:
+    metadata = Metadata(entry.mode, entry.uid, entry.gid, entry.mtime_ns)
+    if entry.finish:
+        file = open_part(folders, entry.path)
+    else:
+        folder, name = folders.parent_of(entry.path)
+        found = stat_entry(folder, name)
+        if is_kept(found, overwrite, size_bytes=entry.size_bytes, mtime_ns=entry.mtime_ns):
+            if entry.size_bytes:
+                raise _Skipped
+            return False
+        file = open_file(folders, entry.path, entry.size_bytes, metadata)
+    try:
+        if entry.finish or not entry.size_bytes:
+            file.finish(entry.size_bytes, metadata)
+    finally:
+        file.close()
+    return True
+
+
+def _is_complete_file(entry: TargetEntry) -> bool:
+    """Whether this makes a file complete: not a folder, and not one whose extents are still to come."""
+    return entry.kind != "directory" and (entry.kind != "file" or entry.finish or not entry.size_bytes)
+
+
+def _check_empty(root: Path, entries: Sequence[TargetEntry]) -> None:
+    """Raises TargetNotEmptyError at the first thing that an earlier delivery of this order did not make."""
+    ours = {parent for entry in entries for parent in _with_parents(entry.path)}
+    pending = [""]
+    while pending:
+        above = pending.pop()
+        with os.scandir(root / above) as found:
+            for item in found:
+                path = f"{above}/{item.name}" if above else item.name
+                if path in _FRESH_FILE_SYSTEM:
+                    continue
+                if path not in ours or _has_content(item):
+                    message = f"the target {root} is not empty: it holds {path!r}"
+                    raise TargetNotEmptyError(message, path=str(root))
+                if item.is_dir(follow_symlinks=False):
+                    pending.append(path)
+
+
+def _with_parents(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+def _has_content(item: os.DirEntry[str]) -> bool:
+    if not item.is_file(follow_symlinks=False):
+        return False
+    found = item.stat(follow_symlinks=False)
+    return found.st_size > 0 and not is_unfinished(found)

@@ -1,0 +1,189 @@
+"""Writes the slices of a segment into the files of the target, and keeps account of what was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasks.errors import MessageError, SegfleetError
+from tasks.orders import RestoreSegment
+from tasks.receipts import PathTrouble, RestoreResult
+from workers.restore.slices import Slice
+from workers.target.files import TargetFile, open_file, open_part, remove_entry, stat_entry
+from workers.target.folders import Folders
+from workers.target.metadata import Metadata
+from workers.target.overwrite import is_kept
+from workers.target.troubles import PATH_ERRORS, MetadataTrouble, trouble_at
+
+
+class ExtentWriter:
+    """Takes the slices of a restore order in stream order.  For one thread.
+
+    An extent with metadata is a whole file, and is whole in the end or not there: it is removed when a part of it
+    is lost.  An extent without is part of a file that others write too: a lost range is reported, and the
+    rest stays.
+    """
+
+    def __init__(self, order: RestoreSegment, folders: Folders) -> None:
+        """Raises MessageError when a row of metadata is none."""
+        self._order = order
+        self._folders = folders
+        self._metadata = [_metadata(row) for row in order.metadata]
+        self._files: dict[int, TargetFile] = {}
+        self._given_up: set[int] = set()
+        self._troubles: list[PathTrouble] = []
+        self._files_count = 0
+        self._bytes_restored = 0
+        self._skipped_count = 0
+
+    def choose(self) -> list[int]:
+        """Indexes of the extents that are to be written; the files of the others exist and are kept."""
+        order = self._order
+        if order.overwrite == "always":
+            return list(range(len(order.paths)))
+        return [index for index in range(len(order.paths)) if not self._is_kept(index)]
+
+    def write(self, slices: Sequence[Slice], data: bytes) -> int:
+        """Write the slices of one unit, whose bytes are ``data``; the number of bytes written.
+
+        Raises TargetError when the target takes no more.
+        """
+        before = self._bytes_restored
+        for part in slices:
+            if part.extent not in self._given_up:
+                try:
+                    self._write_slice(part, data)
+                except PATH_ERRORS as error:
+                    self._give_up(part.extent, error)
+        return self._bytes_restored - before
+
+    def lose(self, slices: Sequence[Slice], error: SegfleetError) -> int:
+        """Record that the unit with these slices cannot be read; 0, the number of bytes written."""
+        for part in slices:
+            if part.extent not in self._given_up:
+                self._lose_slice(part, error)
+        return 0
+
+    def make_empty(self, chosen: list[int]) -> list[int]:
+        """Make the files without data; the indexes of those with.  Raises TargetError when the target takes no more."""
+        for index in chosen:
+            if not self._order.sizes_bytes[index]:
+                try:
+                    self._complete(index, self._open(index))
+                except PATH_ERRORS as error:
+                    self._give_up(index, error)
+        return [index for index in chosen if self._order.sizes_bytes[index]]
+
+    def result(self) -> RestoreResult:
+        return RestoreResult(
+            files_count=self._files_count,
+            bytes_restored=self._bytes_restored,
+            skipped_count=self._skipped_count,
+            troubles=tuple(self._troubles),
+        )
+
+    def close(self) -> None:
+        """Close what an interrupted order left open.  They are unfinished; a repeat writes them anew."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _is_kept(self, index: int) -> bool:
+        metadata = self._metadata[index]
+        if metadata is None:  # decided by the manager, see RestoreSegment
+            return False
+        order = self._order
+        try:
+            folder, name = self._folders.parent_of(order.paths[index])
+            found = stat_entry(folder, name)
+            size_bytes = order.sizes_bytes[index]
+            kept = is_kept(found, order.overwrite, size_bytes=size_bytes, mtime_ns=metadata.mtime_ns)
+        except PATH_ERRORS as error:
+            self._give_up(index, error)
+            return True
+        self._skipped_count += kept
+        return kept
+
+    def _write_slice(self, part: Slice, data: bytes) -> None:
+        index = part.extent
+        file = self._files.get(index) or self._open(index)
+        file.write(data, part.start, part.stop, self._order.offsets_bytes[index] + part.extent_start)
+        size_bytes = part.stop - part.start
+        self._bytes_restored += size_bytes
+        if part.extent_start + size_bytes == self._order.sizes_bytes[index]:
+            self._complete(index, file)
+
+    def _open(self, index: int) -> TargetFile:
+        path, metadata = self._order.paths[index], self._metadata[index]
+        if metadata is None:
+            file = open_part(self._folders, path)
+        else:
+            file = open_file(self._folders, path, self._order.sizes_bytes[index], metadata)
+        self._files[index] = file
+        return file
+
+    def _complete(self, index: int, file: TargetFile) -> None:
+        metadata = self._metadata[index]
+        if metadata is not None:
+            try:
+                file.finish(self._order.sizes_bytes[index], metadata)
+            except MetadataTrouble as error:
+                self._troubles.append(trouble_at(self._order.paths[index], error))
+            self._files_count += 1
+        del self._files[index]
+        file.close()
+
+    def _give_up(self, index: int, error: Exception) -> None:
+        """The target does not take this extent.  Raises TargetError when it takes no other either."""
+        self._given_up.add(index)
+        file = self._files.pop(index, None)
+        if file is not None:
+            file.close()
+        offset_bytes, size_bytes = self._range(index)
+        trouble = trouble_at(self._order.paths[index], error, offset_bytes=offset_bytes, size_bytes=size_bytes)
+        self._troubles.append(trouble)
+
+    def _lose_slice(self, part: Slice, error: SegfleetError) -> None:
+        index = part.extent
+        offset_bytes, size_bytes = self._range(index)
+        is_last = part.extent_start + part.stop - part.start == self._order.sizes_bytes[index]
+        if size_bytes < 0:
+            self._given_up.add(index)
+            self._discard(index)
+        else:
+            offset_bytes, size_bytes = offset_bytes + part.extent_start, part.stop - part.start
+            if is_last and index in self._files:
+                self._complete(index, self._files[index])
+        self._troubles.append(
+            PathTrouble(
+                path=self._order.paths[index],
+                offset_bytes=offset_bytes,
+                size_bytes=size_bytes,
+                code=error.code,
+                message=error.message,
+            )
+        )
+
+    def _range(self, index: int) -> tuple[int, int]:
+        """What is gone with an extent: its range, or (0, -1) for a whole file."""
+        if self._metadata[index] is not None:
+            return 0, -1
+        return self._order.offsets_bytes[index], self._order.sizes_bytes[index]
+
+    def _discard(self, index: int) -> None:
+        """Remove a file whose first part is written and whose next part is lost."""
+        file = self._files.pop(index, None)
+        if file is None:  # nothing of it is written: an older file stays as it is
+            return
+        file.close()
+        folder, name = self._folders.parent_of(self._order.paths[index])
+        found = stat_entry(folder, name)
+        if found is not None:
+            remove_entry(folder, name, found)
+
+
+def _metadata(row: tuple[int, ...]) -> Metadata | None:
+    if not row:
+        return None
+    if len(row) != len(Metadata._fields):
+        raise MessageError(f"a row of metadata has {len(row)} numbers, not {len(Metadata._fields)}")
+    return Metadata(*row)

@@ -1,0 +1,103 @@
+"""Carries out the order to restore extents of one segment."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+from tasks.errors import DamagedError
+from tasks.orders import RestoreSegment
+from tasks.receipts import RestoreResult
+from workers.devices.base import Device, StoredObject
+from workers.devices.keys import segment_key
+from workers.devices.trouble import UnreadableError
+from workers.format.reader import SegmentReader
+from workers.restore.extents import ExtentWriter
+from workers.restore.slices import Slice, slices_by_unit
+from workers.target.folders import Folders
+
+
+class Progress(Protocol):
+    """Told how far an order is; the lease reports it."""
+
+    def add(self, bytes_count: int, /) -> None: ...
+
+
+def restore_segment(order: RestoreSegment, *, device: Device, target_root: Path, progress: Progress) -> RestoreResult:
+    """Write the order's extents below ``target_root``, which exists.
+
+    Needs only the units that hold the extents, and what tells where they are; each is decoded once,
+    ``order.threads`` at a time.  Holds up to ``order.threads`` + 2 decoded units in memory.  Repeating it,
+    even at the same time, ends in the same files.  What is damaged or cannot be written is told in the
+    result; everything else is restored.  Raises TargetError when the target takes no more, DeviceError
+    when the device cannot be read, DamagedError when the segment is missing, is another one, or none of its
+    units can be located.
+    """
+    with Folders(target_root) as folders, closing(ExtentWriter(order, folders)) as writer:
+        chosen = writer.choose()
+        if chosen:
+            remaining = writer.make_empty(chosen)
+            with _open_segment(order, device) as stored, closing(_decoded_units(order, stored, remaining)) as units:
+                for slices, decoded in units:
+                    progress.add(_write_unit(order, device, writer, slices, decoded))
+        return writer.result()
+
+
+def _open_segment(order: RestoreSegment, device: Device) -> StoredObject:
+    stored = device.open(segment_key(order.segment_id))
+    if stored is None:
+        raise DamagedError(f"segment {order.segment_id} is not on device {device.name}")
+    return stored
+
+
+def _write_unit(
+    order: RestoreSegment, device: Device, writer: ExtentWriter, slices: Sequence[Slice], decoded: Future[bytes]
+) -> int:
+    try:
+        data = decoded.result()
+    except DamagedError as error:
+        return writer.lose(slices, error)
+    except UnreadableError as error:
+        # A bad sector costs its unit; when the device is gone, this fails too, and the order with it.
+        with _open_segment(order, device):
+            return writer.lose(slices, error)
+    return writer.write(slices, data)
+
+
+def _decoded_units(
+    order: RestoreSegment, stored: StoredObject, chosen: list[int]
+) -> Generator[tuple[Sequence[Slice], Future[bytes]]]:
+    """The units that hold the extents ``chosen``, in stream order."""
+    reader = SegmentReader(stored.read, stored.size_bytes, salvage=True)
+    _check_identity(reader, order.segment_id)
+    unit_offsets_bytes = [unit.stream_offset_bytes for unit in reader.units]
+    located_bytes = sum(unit.size_bytes for unit in reader.units)
+    needed = slices_by_unit(chosen, order.stream_offsets_bytes, order.sizes_bytes, unit_offsets_bytes, located_bytes)
+    with ThreadPoolExecutor(order.threads, thread_name_prefix="decode") as pool:
+        yield from _decode_ahead(reader, needed, pool, order.threads)
+
+
+def _check_identity(reader: SegmentReader, segment_id: str) -> None:
+    """A damaged header says nothing, and need not: the units verify without it."""
+    try:
+        found = reader.header.segment_id
+    except DamagedError:
+        return
+    if found != segment_id:
+        raise DamagedError(f"segment {segment_id}: its file holds segment {found}")
+
+
+def _decode_ahead(
+    reader: SegmentReader, needed: dict[int, list[Slice]], pool: ThreadPoolExecutor, ahead_count: int
+) -> Iterator[tuple[Sequence[Slice], Future[bytes]]]:
+    """The needed units in stream order, while the next ``ahead_count`` are being decoded."""
+    ahead: deque[tuple[Sequence[Slice], Future[bytes]]] = deque()
+    for unit, slices in needed.items():
+        ahead.append((slices, pool.submit(reader.read_unit, unit)))
+        if len(ahead) > ahead_count:
+            yield ahead.popleft()
+    yield from ahead

@@ -1,0 +1,51 @@
+"""Which part of which unit goes where.  Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tasks.values import MAX_OFFSET_BYTES
+
+
+class Slice(NamedTuple):
+    """Part of one extent that lies in one unit."""
+
+    #: Which extent of the order.
+    extent: int
+    #: Place in the unit's bytes.
+    start: int
+    stop: int
+    #: Place in the extent.
+    extent_start: int
+
+
+def slices_by_unit(
+    indexes: Iterable[int],
+    stream_offsets_bytes: Sequence[int],
+    sizes_bytes: Sequence[int],
+    unit_offsets_bytes: Sequence[int],
+    located_bytes: int,
+) -> dict[int, list[Slice]]:
+    """The units that hold the extents ``indexes``, ascending, each with its slices in stream order.
+
+    ``unit_offsets_bytes`` says where each unit begins in the stream, ``located_bytes`` where the last one ends.
+    What lies beyond it counts to one more unit, which nobody can read.
+    """
+    unit_starts = [*unit_offsets_bytes, located_bytes]
+    unit_stops = [*unit_starts[1:], MAX_OFFSET_BYTES * 2]
+    found: dict[int, list[Slice]] = {}
+    for index in sorted(indexes, key=stream_offsets_bytes.__getitem__):
+        begin = position = stream_offsets_bytes[index]
+        end = begin + sizes_bytes[index]
+        unit = bisect_right(unit_starts, position) - 1
+        while position < end:
+            stop = min(end, unit_stops[unit])
+            if stop > position:
+                unit_start = unit_starts[unit]
+                part = Slice(index, position - unit_start, stop - unit_start, position - begin)
+                found.setdefault(unit, []).append(part)
+            position = stop
+            unit += 1
+    return found

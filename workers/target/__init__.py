@@ -1,0 +1,1 @@
+"""Writing below one folder, and never outside it, whatever a message says or a stranger planted there."""

@@ -1,0 +1,116 @@
+"""The way from the target's root to an entry's parent folder, without following a single symlink."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import OrderedDict
+from pathlib import Path
+from types import TracebackType
+
+from tasks.errors import TargetError
+from tasks.values import is_safe_path
+from workers.target.troubles import TargetTrouble
+
+#: O_PATH: a descriptor to start from is all that is needed, and it asks for no right to list the folder.
+_WALK = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+
+#: Open folders.  A bundle holds neighbours, so a few suffice; the limit of open files is often 1024.
+_CACHED_COUNT = 64
+
+
+class Folders:
+    """Descriptors of the folders below one target.  For one thread.
+
+    Each folder is opened below the descriptor of its parent, so nothing that happens to the tree
+    meanwhile can lead out of it.  A descriptor belongs to this object, and stays open until at least
+    62 other folders were asked for.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Raises TargetError when ``root`` is not a folder that can be entered."""
+        try:
+            # The root itself may be a symlink: it is the operator's word, not a message's.
+            self._root = os.open(root, os.O_PATH | os.O_DIRECTORY)
+        except OSError as error:
+            raise TargetError(f"cannot open the target {root}: {error.strerror}", path=str(root)) from error
+        self._open: OrderedDict[str, int] = OrderedDict({"": self._root})
+
+    def __enter__(self) -> Folders:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open.clear()
+
+    def parent_of(self, path: str, *, make: bool = True) -> tuple[int, str]:
+        """The folder that holds ``path``, and the last part of it.
+
+        Missing folders are made with mode 0700, unless ``make`` is false.  Raises TargetTrouble when the path
+        is not below the target or leads through something that is not a folder; and OSError.
+        """
+        if not path or not is_safe_path(path):
+            raise TargetTrouble("unsafe-target", "the path is not below the target")
+        head, _, name = path.rpartition("/")
+        descriptor = self._open.get(head)
+        if descriptor is None:
+            descriptor = self._descend(head, make=make)
+            self._keep(head, descriptor)
+        elif head:
+            self._open.move_to_end(head)
+        return descriptor, name
+
+    @property
+    def root(self) -> int:
+        return self._root
+
+    def _descend(self, path: str, *, make: bool) -> int:
+        """Open ``path`` from its nearest ancestor that is open already.  Loops: a path may have 2,000 parts."""
+        above = path
+        while above not in self._open:
+            above = above.rpartition("/")[0]
+        start = current = self._open[above]
+        for part in path[len(above) :].strip("/").split("/"):
+            try:
+                below = _open_folder(current, part, path, make=make)
+            finally:
+                if current != start:
+                    os.close(current)
+            current = below
+        return current
+
+    def _keep(self, path: str, descriptor: int) -> None:
+        self._open[path] = descriptor
+        self._open.move_to_end("")
+        if len(self._open) > _CACHED_COUNT:
+            _, oldest = self._open.popitem(last=False)
+            os.close(oldest)
+
+
+def _open_folder(above: int, name: str, path: str, *, make: bool) -> int:
+    try:
+        try:
+            return os.open(name, _WALK, dir_fd=above)
+        except FileNotFoundError:
+            if not make:
+                raise
+            make_folder(above, name)
+            return os.open(name, _WALK, dir_fd=above)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise TargetTrouble(
+                "unsafe-target", f"{name!r} in {path!r} is a symlink or a file, not a folder"
+            ) from error
+        raise
+
+
+def make_folder(above: int, name: str) -> bool:
+    """Make a folder that only its owner can enter; whether it was missing."""
+    try:
+        os.mkdir(name, 0o700, dir_fd=above)
+    except FileExistsError:
+        return False
+    return True
