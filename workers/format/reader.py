@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -29,12 +28,15 @@ class StoredUnit:
 
 
 class SegmentReader:
-    """Opens a segment of ``stored_bytes`` bytes through ``read(offset, size)``; what ``read`` raises passes through.
+    """Opens a segment of ``stored_bytes`` bytes through ``read(offset, size)``.
 
-    Opening reads header, trailer and seek table and raises DamagedError, which names the part, unless all
-    three are exactly what was written.  With ``salvage=True`` damage to them is
-    kept in ``damage`` instead, and all that can still be located is read; DamagedError is then
-    raised only when no unit can be located.  A segment of a newer format raises DeviceError either way.
+    EIO from ``read`` is damage of the part that was read; what else it raises passes through.
+
+    Opening reads header, trailer and seek table, and raises DamagedError, which names the part, unless all
+    three are exactly what was written.  With ``salvage=True`` damage to them is kept in ``damage`` instead,
+    and all that can still be located is read; DamagedError is then raised only when neither header nor
+    trailer is left, or nothing to find the units by.  A segment of a newer format raises DeviceError
+    either way.
 
     Units may be read from several threads at once if ``read`` may.
     """
@@ -100,8 +102,7 @@ class SegmentReader:
     def damaged_ranges(self) -> tuple[tuple[int, int], ...]:
         """Read every stored unit; (offset, size) in the stream of each one that is damaged or lost.
 
-        Compares BLAKE3 and decompresses nothing (without a trailer it must decompress).  A unit whose
-        reading ends in EIO counts as damaged: a bad sector must not hide the others.
+        Compares BLAKE3 and decompresses nothing (without a trailer it must decompress).
         """
         damaged = [(unit.stream_offset_bytes, unit.size_bytes) for unit in self.units if not self._holds(unit)]
         located_bytes = sum(unit.size_bytes for unit in self.units)
@@ -115,10 +116,6 @@ class SegmentReader:
             if unit.digest is None:
                 decompress_unit(frame, unit.size_bytes)
         except DamagedError:
-            return False
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
             return False
         return True
 

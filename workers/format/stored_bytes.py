@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 from tasks.errors import DamagedError
@@ -13,7 +14,7 @@ _WINDOW_BYTES = 64 * 1024
 class StoredBytes:
     """A stored segment of ``size_bytes``, read through ``read(offset, size)``.
 
-    What ``read`` raises passes through.
+    EIO is damage, for that is how a bad sector shows itself; what else ``read`` raises passes through.
     """
 
     def __init__(self, read: Callable[[int, int], bytes], size_bytes: int) -> None:
@@ -23,25 +24,38 @@ class StoredBytes:
         self._window = b""
 
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
-        """Exactly ``size_bytes``; raises DamagedError when the segment ends before.  Thread-safe if ``read`` is."""
+        """Exactly ``size_bytes``, or DamagedError.  Thread-safe if ``read`` is."""
         if offset_bytes + size_bytes > self.size_bytes:
             raise DamagedError(f"the file ends at byte {self.size_bytes}, {offset_bytes + size_bytes} are needed")
-        data = self._read(offset_bytes, size_bytes)
+        try:
+            data = self._read(offset_bytes, size_bytes)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise DamagedError(f"{size_bytes} bytes at byte {offset_bytes} cannot be read: {error.strerror}") from error
         if len(data) != size_bytes:
             raise DamagedError(f"the file gave {len(data)} of {size_bytes} bytes at byte {offset_bytes}")
         return data
 
     def read_small(self, offset_bytes: int, size_bytes: int) -> bytes:
         """As :meth:`read`, with read-ahead for neighbouring reads.  Not thread-safe."""
-        if not self._in_window(offset_bytes, size_bytes):
-            if size_bytes > _WINDOW_BYTES or offset_bytes + size_bytes > self.size_bytes:
-                return self.read(offset_bytes, size_bytes)
-            # Near the end the window reaches back, so that trailer and seek table come with one read.
-            start = max(0, min(offset_bytes, self.size_bytes - _WINDOW_BYTES))
-            self._window = self.read(start, min(_WINDOW_BYTES, self.size_bytes - start))
-            self._window_start = start
+        if not self._in_window(offset_bytes, size_bytes) and not self._move_window(offset_bytes, size_bytes):
+            return self.read(offset_bytes, size_bytes)
         begin = offset_bytes - self._window_start
         return self._window[begin : begin + size_bytes]
+
+    def _move_window(self, offset_bytes: int, size_bytes: int) -> bool:
+        """Whether the window now holds this range."""
+        if size_bytes > _WINDOW_BYTES or offset_bytes + size_bytes > self.size_bytes:
+            return False
+        # Near the end the window reaches back, so that trailer and seek table come with one read.
+        start = max(0, min(offset_bytes, self.size_bytes - _WINDOW_BYTES))
+        try:
+            self._window = self.read(start, min(_WINDOW_BYTES, self.size_bytes - start))
+        except DamagedError:
+            return False  # the bad sector may be in a neighbour
+        self._window_start = start
+        return True
 
     def _in_window(self, offset_bytes: int, size_bytes: int) -> bool:
         start = self._window_start

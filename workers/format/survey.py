@@ -7,7 +7,7 @@ named, and what it said is learnt from the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -39,7 +39,7 @@ class Survey:
 def survey_segment(stored: StoredBytes) -> Survey:
     """Find the parts with a few small reads; units themselves are not looked at.
 
-    Raises DamagedError when no units can be located at all, and DeviceError when the segment is of a
+    Raises DamagedError when nothing proves where the units are, and DeviceError when the segment is of a
     format that this version does not read.
     """
     damage: list[DamagedError] = []
@@ -78,13 +78,21 @@ def _survey(
     units: tuple[Frame, ...],
     damage: list[DamagedError],
 ) -> Survey:
-    if header is not None and not damage and [unit.size_bytes for unit in units] != header.value.unit_sizes_bytes():
-        damage.append(DamagedError("seek table: its units are not those that the header promises"))
+    if header is not None:
+        sizes_bytes: Sequence[int] = header.value.unit_sizes_bytes()
+    elif trailer is not None:
+        sizes_bytes = trailer.unit_sizes_bytes
+    else:
+        # One flipped size would shift all that follows: right bytes in a wrong place are wrong data.
+        raise DamagedError(f"{damage[0].message}; nor is there a trailer that says where its units belong")
     return Survey(
         header=header.value if header else None,
         trailer=trailer,
         units_offset_bytes=units_offset_bytes,
-        units=units,
+        units=tuple(
+            Frame(stored_bytes=unit.stored_bytes, size_bytes=size_bytes)
+            for unit, size_bytes in zip(units, sizes_bytes, strict=False)
+        ),
         damage=tuple(damage),
     )
 
@@ -104,6 +112,8 @@ def _read_table(stored: StoredBytes, header: _Header | None) -> tuple[Frame, ...
     table = read_seek_table(stored)
     if header is not None and table[0].stored_bytes != header.envelope.stored_bytes:
         raise DamagedError("seek table: it does not know the length of the header")
+    if header is not None and [unit.size_bytes for unit in table[1:-1]] != header.value.unit_sizes_bytes():
+        raise DamagedError("seek table: its units are not those that the header promises")
     return table
 
 
@@ -115,6 +125,8 @@ def _read_trailer(
         raise DamagedError("trailer: it is not where its units end")
     if header is not None and trailer.header_digest != header.envelope.digest:
         raise DamagedError("trailer: it belongs to another header")
+    if header is not None and list(trailer.unit_sizes_bytes) != header.value.unit_sizes_bytes():
+        raise DamagedError("trailer: its units are not those that the header promises")
     return trailer
 
 
@@ -130,7 +142,10 @@ def _explain_end(stored: StoredBytes, scan: Scan, trailer: Frame) -> DamagedErro
     frames = (scan.header, *scan.units, trailer)
     expected = encode_seek_table(frames)
     end_bytes = sum(frame.stored_bytes for frame in frames)
-    found = stored.read(end_bytes, min(len(expected), stored.size_bytes - end_bytes))
+    try:
+        found = stored.read(end_bytes, min(len(expected), stored.size_bytes - end_bytes))
+    except DamagedError as error:
+        return DamagedError(f"seek table: {error.message}")
     extra_bytes = stored.size_bytes - end_bytes - len(expected)
     if found == expected and extra_bytes > 0:
         return DamagedError(f"end: {extra_bytes} bytes of something else follow the seek table")
