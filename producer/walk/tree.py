@@ -95,7 +95,7 @@ class SourceTree:
         if directory:  # the source itself is never excluded
             names = self._rules.without_cached(descriptor, names)
         # The order of code points is that of bytes, but for surrogate escapes; the plain sort is 5 times as fast.
-        names.sort(key=None if "".join(names).isascii() else os.fsencode)
+        names.sort(key=None if all(map(str.isascii, names)) else os.fsencode)
         return self._of_bearable_length(directory, names)
 
     def _of_bearable_length(self, directory: str, names: list[str]) -> list[str]:
@@ -109,6 +109,7 @@ class SourceTree:
         return [name for name in names if len(name) <= room]
 
     def _look(self, descriptor: int, directory: str, names: list[str]) -> Iterator[Found]:
+        excludes = not self._rules.are_empty
         found, link_characters = Found(directory), 0
         for name in names:
             try:
@@ -118,7 +119,7 @@ class SourceTree:
             except OSError as error:
                 self._tell_unless_excluded(error, directory, name)
                 continue
-            if letter is None or self._is_excluded(descriptor, directory, name, letter):
+            if letter is None or (excludes and self._is_excluded(descriptor, directory, name, letter)):
                 continue
             if link:
                 found.links[name] = link
@@ -133,8 +134,6 @@ class SourceTree:
             yield found
 
     def _is_excluded(self, descriptor: int, directory: str, name: str, letter: str) -> bool:
-        if self._rules.are_empty:
-            return False
         if self._rules.matches(_join(directory, name), is_directory=letter == "d"):
             return True
         return letter == "d" and self._rules.is_marked(descriptor, name)
