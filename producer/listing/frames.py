@@ -16,21 +16,21 @@ from tasks.errors import DamagedError
 
 T = TypeVar("T")
 
-#: A part is closed at about this size.  2 MiB are some 20,000 entries: read at random in 15 ms, and far
+#: A part is closed at about this size.  2 MiB are some 20,000 entries: decoded in 30 ms, and far
 #: below what one order carries (6 MiB compressed).
 PART_BYTES = 2 * 1024 * 1024
 
 #: No honest part comes near; what claims more is not decompressed.
 MAX_PART_BYTES = 64 * 1024 * 1024
 
-#: Higher levels gain 3 % of a manifest that is some 0.5 % of its data.
+#: Level 6 saves 15 % of the 10 bytes an entry takes (measured on /usr), and costs the walk more time than they are worth.
 LEVEL = 3
 
 
 def encode_line(value: Any) -> bytes:
     """``value`` as one line of JSON.
 
-    msgspec is five times as fast as the standard library, but refuses text with surrogate escapes; the
+    msgspec is seven times as fast as the standard library, but refuses text with surrogate escapes; the
     standard library writes those as ``\\udcXX``.
     """
     try:

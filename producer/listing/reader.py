@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from producer.listing.entry import Entry, EntryBatch
 from producer.listing.parts import decode_part
 
-#: A decoded part takes some 6 MB; the segments of a plan come sorted by size, so neighbours in the
+#: A decoded part takes some 8 MB; the segments of a plan come sorted by size, so neighbours in the
 #: queue are not neighbours in the listing.
 CACHED_PARTS_COUNT = 8
 

@@ -18,7 +18,7 @@ from producer.walk.directories import open_directory
 from producer.walk.exclusions import ExclusionRules
 from tasks.values import MAX_PATH_CHARACTERS
 
-#: Bounds of one batch.  With names of 255 bytes, all escaped, it makes a line of 8 MB that compresses to 1 MB.
+#: Bounds of one batch.  With names of 255 bytes, all escaped, it makes a line of 8 MB that compresses to 2 MB.
 BATCH_ENTRIES_COUNT = 4096
 BATCH_LINK_CHARACTERS = 256 * 1024
 
