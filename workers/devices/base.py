@@ -56,7 +56,10 @@ class StoredObject(Protocol):
     def __exit__(self, *exc_info: object) -> None: ...
 
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
-        """Bytes at ``offset_bytes``; fewer than ``size_bytes`` only at the object's end."""
+        """Bytes at ``offset_bytes``; fewer than ``size_bytes`` only at the object's end.
+
+        Raises UnreadableError (:mod:`workers.devices.trouble`) where the disk gives none.
+        """
 
 
 class Device(Protocol):

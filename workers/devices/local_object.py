@@ -11,7 +11,7 @@ from workers.devices.base import Bytes
 from workers.devices.keys import split_key
 from workers.devices.local_root import FOLDER_FLAGS, LocalRoot
 from workers.devices.pending_file import PendingFile
-from workers.devices.trouble import device_errors
+from workers.devices.trouble import UnreadableError, device_errors
 
 
 class LocalUpload:
@@ -77,12 +77,14 @@ class LocalObject:
 
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
         parts = []
-        with device_errors(self._device, self._path):
+        try:
             # One call gives at most 2 GiB, and a network file system may give less at any time.
             while size_bytes > 0 and (part := os.pread(self._fd, size_bytes, offset_bytes)):
                 parts.append(part)
                 offset_bytes += len(part)
                 size_bytes -= len(part)
+        except OSError as error:
+            raise UnreadableError(self._device, self._path, error) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

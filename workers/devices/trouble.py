@@ -10,6 +10,17 @@ from pathlib import Path
 
 from tasks.errors import DeviceError, DeviceFullError
 
+
+class UnreadableError(DeviceError, OSError):
+    """Stored bytes cannot be read; an OSError too, because one bad sector must not hide what is around it."""
+
+    code = "unreadable"
+
+    def __init__(self, device: str, path: Path, error: OSError) -> None:
+        super().__init__(f"device {device}: {path}: {reason_of(error)}", path=str(path))
+        self.errno = error.errno
+
+
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 

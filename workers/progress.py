@@ -1,0 +1,53 @@
+"""How an order under way shows that it moves, and where its time went."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from tasks.receipts import Timing
+
+
+class ByteCounter(Protocol):
+    """Counts the bytes that orders have moved: source bytes stored, bytes restored, stored bytes read."""
+
+    def add(self, bytes_count: int) -> None:
+        """Called by one thread at a time."""
+
+
+class Progress(ByteCounter, Protocol):
+    """What the worker's lease shows of its child: bytes moved, and the order in hand, "" between orders."""
+
+    order_id: str
+
+
+class Stage:
+    """Adds up the time spent in its ``with`` blocks; for one thread at a time."""
+
+    def __init__(self) -> None:
+        self.total_s = 0.0
+        self._started_s = 0.0
+
+    def __enter__(self) -> Stage:
+        self._started_s = time.perf_counter()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.total_s += time.perf_counter() - self._started_s
+
+
+class Stages:
+    """The stages of storing a segment."""
+
+    def __init__(self) -> None:
+        self.read, self.write, self.sync, self.total = Stage(), Stage(), Stage(), Stage()
+        self.compress_s = 0.0
+
+    def timing(self) -> Timing:
+        return Timing(
+            read_s=self.read.total_s,
+            compress_s=self.compress_s,
+            write_s=self.write.total_s,
+            sync_s=self.sync.total_s,
+            total_s=self.total.total_s,
+        )

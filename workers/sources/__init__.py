@@ -1,0 +1,1 @@
+"""Reading what is backed up: files opened safely below a root, and extents as one stream of bytes."""

@@ -1,0 +1,161 @@
+"""The extents of an order as one stream, at their planned sizes, whatever became of the files.
+
+What cannot be read is zeros and a note, so the layout of a segment follows from its order alone.  Per file:
+open, fstat, preadv, fstat, close, and no object that outlives them; that is 9 us a file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from tasks.receipts import ExtentNote, ExtentTrouble, FileState
+from tasks.values import Extents
+from workers.sources.files import SourceFiles
+
+#: Below this the kernel's own guesses are good enough, and two more system calls would show.
+_ADVISE_MIN_BYTES = 4 * 1024 * 1024
+
+_VANISHED = frozenset({errno.ENOENT, errno.ESTALE})
+
+_ZEROS = bytes(1024 * 1024)
+
+
+class ExtentStream:
+    """Reads ``extents`` of ``files`` in order; ``notes`` tells what was not as planned.
+
+    Not for several threads at once.  A single extent may be part of a larger file, and leaves the file's
+    state in ``file_state``; of several, each is a whole file.
+    """
+
+    def __init__(self, files: SourceFiles, extents: Extents) -> None:
+        self.notes: list[ExtentNote] = []
+        self.file_state: FileState | None = None
+        self._files = files
+        self._extents = extents
+        self._whole_files = len(extents) != 1
+        self._index = 0
+        # Of the extent at _index: bytes given out, bytes really read, what is wrong, the open file.
+        self._given_bytes = 0
+        self._read_bytes = 0
+        self._trouble: tuple[ExtentTrouble, str] | None = None
+        self._fd = -1
+        self._before: os.stat_result | None = None
+        self._drop_cache = False
+
+    def __enter__(self) -> ExtentStream:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._close_file()
+
+    def fill(self, buffer: memoryview) -> int:
+        """Write the next bytes of the stream to ``buffer``; returns how many, fewer only at the end."""
+        filled_bytes = 0
+        sizes_bytes = self._extents.sizes_bytes
+        while filled_bytes < len(buffer) and self._index < len(sizes_bytes):
+            rest_bytes = sizes_bytes[self._index] - self._given_bytes
+            part = buffer[filled_bytes : filled_bytes + rest_bytes]
+            if not self._given_bytes:
+                self._open_file(part)
+            self._read(part)
+            self._given_bytes += len(part)
+            filled_bytes += len(part)
+            if len(part) == rest_bytes:
+                self._end_extent()
+        return filled_bytes
+
+    def _open_file(self, part: memoryview) -> None:
+        try:
+            self._fd = self._files.open(self._extents.paths[self._index])
+            self._before = os.fstat(self._fd)
+        except OSError as error:
+            self._fail(error)
+            return
+        if not stat.S_ISREG(self._before.st_mode):
+            self._trouble = ("unreadable", "no longer a regular file")
+            self._close_file()
+            return
+        self._check_size(self._before.st_size)
+        if self._extents.sizes_bytes[self._index] >= _ADVISE_MIN_BYTES:
+            self._advise(part)
+
+    def _check_size(self, size_bytes: int) -> None:
+        offset_bytes = self._extents.offsets_bytes[self._index]
+        end_bytes = offset_bytes + self._extents.sizes_bytes[self._index]
+        if size_bytes < end_bytes or (self._whole_files and size_bytes > end_bytes):
+            self._trouble = ("changed", f"has {size_bytes} bytes; {end_bytes} were planned")
+
+    def _advise(self, part: memoryview) -> None:
+        """Ask for read-ahead, and see whether the file is in the cache: what was not shall not stay there."""
+        offset_bytes = self._extents.offsets_bytes[self._index]
+        try:
+            os.posix_fadvise(self._fd, offset_bytes, 0, os.POSIX_FADV_SEQUENTIAL)
+            os.preadv(self._fd, [part[:1]], offset_bytes, os.RWF_NOWAIT)
+        except BlockingIOError:
+            self._drop_cache = True
+        except OSError:
+            # A file system without RWF_NOWAIT; a file that cannot be read shows itself in a moment.
+            self._drop_cache = False
+
+    def _read(self, part: memoryview) -> None:
+        """Fill ``part`` from the open file, then with zeros."""
+        at_bytes = self._extents.offsets_bytes[self._index] + self._given_bytes
+        done_bytes = 0
+        try:
+            while self._fd >= 0 and done_bytes < len(part):
+                count = os.preadv(self._fd, [part[done_bytes:]], at_bytes + done_bytes)
+                if not count:
+                    self._trouble = self._trouble or ("changed", "was cut while it was read")
+                    break
+                done_bytes += count
+        except OSError as error:
+            self._fail(error)
+        self._read_bytes += done_bytes
+        for start in range(done_bytes, len(part), len(_ZEROS)):
+            hole = part[start : start + len(_ZEROS)]
+            hole[:] = _ZEROS[: len(hole)]
+
+    def _end_extent(self) -> None:
+        if self._fd >= 0:
+            self._look_again()
+            self._close_file()
+        if self._trouble is not None:
+            trouble, message = self._trouble
+            note = ExtentNote(index=self._index, trouble=trouble, read_bytes=self._read_bytes, message=message)
+            self.notes.append(note)
+        self._index += 1
+        self._given_bytes = self._read_bytes = 0
+        self._trouble = None
+
+    def _look_again(self) -> None:
+        before = self._before
+        assert before is not None
+        try:
+            after = os.fstat(self._fd)
+        except OSError as error:
+            self._fail(error)
+            return
+        if self._trouble is None and (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+            self._trouble = ("changed", "was written while it was read")
+        if not self._whole_files:
+            self.file_state = FileState(
+                size_bytes=after.st_size, mtime_ns=after.st_mtime_ns, ctime_ns=after.st_ctime_ns
+            )
+
+    def _fail(self, error: OSError) -> None:
+        trouble: ExtentTrouble = "vanished" if error.errno in _VANISHED else "unreadable"
+        self._trouble = (trouble, os.strerror(error.errno or errno.EIO))
+        self._close_file()
+
+    def _close_file(self) -> None:
+        if self._fd < 0:
+            return
+        if self._drop_cache:
+            os.posix_fadvise(
+                self._fd, self._extents.offsets_bytes[self._index], self._given_bytes, os.POSIX_FADV_DONTNEED
+            )
+            self._drop_cache = False
+        os.close(self._fd)
+        self._fd = -1

@@ -1,0 +1,111 @@
+"""Storing a segment: read, compress, write, sync, rename, read back (design, sections 3.4 and 5).
+
+A segment id names one content.  So what is stored already is verified, not stored again, and an order may
+arrive as often as it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tasks.orders import StoreSegment
+from tasks.receipts import StoreResult
+from workers.devices.base import Bytes, Device, Upload
+from workers.devices.keys import segment_key
+from workers.format.header import SegmentHeader
+from workers.format.writer import SegmentWriter
+from workers.progress import ByteCounter, Stages
+from workers.sources.files import SourceFiles
+from workers.sources.stream import ExtentStream
+from workers.stored_segment import StoredSegment, find_whole_segment, read_back
+from workers.unit_pipeline import UnitPipeline
+
+
+def store_segment(
+    order: StoreSegment,
+    *,
+    device: Device,
+    source_root: Path,
+    progress: ByteCounter,
+    before_commit: Callable[[], None] = lambda: None,
+) -> StoreResult:
+    """Store what ``order`` names on ``device``, unless it is there, whole.
+
+    When it returns, the segment has survived a sync, and its header, trailer and seek table have been read
+    back.  Trouble with single files becomes notes.  Raises SourceError when the source as a whole cannot be
+    read, DeviceError when the device fails, and what ``before_commit`` raises, with nothing stored.
+    ``progress`` gets source bytes as they are written.
+    """
+    header, key, stages = header_of(order), segment_key(order.order_id), Stages()
+    with stages.total:
+        segment = find_whole_segment(device, key, header)
+        found = segment is not None
+        if segment is None:
+            with SourceFiles(order.source, source_root) as files, device.put(key) as upload:
+                stored_bytes = _write(order, header, files, upload, progress, stages)
+                before_commit()
+                with stages.sync:
+                    upload.commit()
+            segment = read_back(device, key, header, stored_bytes)
+    return _result(header, segment, stages, found=found, free_bytes=device.capacity().free_bytes)
+
+
+def header_of(order: StoreSegment) -> SegmentHeader:
+    """The header of the segment that ``order`` asks for."""
+    return SegmentHeader(
+        segment_id=order.order_id,
+        snapshot_id=order.snapshot_id,
+        volume=order.volume,
+        device_id=order.device_id,
+        number=order.number,
+        source=order.source,
+        extents=order.extents,
+        threshold_bytes=order.threshold_bytes,
+        unit_bytes=order.unit_bytes,
+        block_bytes=order.block_bytes,
+        level=order.level,
+    )
+
+
+def _write(
+    order: StoreSegment,
+    header: SegmentHeader,
+    files: SourceFiles,
+    upload: Upload,
+    progress: ByteCounter,
+    stages: Stages,
+) -> int:
+    """Write the whole segment; returns its stored size.  Reads and compresses on threads of the pipeline."""
+
+    def fill(buffer: memoryview) -> None:
+        with stages.read:
+            stream.fill(buffer)
+
+    def write(buffer: Bytes) -> None:
+        with stages.write:
+            upload.write(buffer)
+
+    with ExtentStream(files, order.extents) as stream:
+        writer = SegmentWriter(header, write)
+        with UnitPipeline(header.unit_sizes_bytes(), fill, level=order.level, threads=order.threads) as units:
+            for unit in units:
+                writer.add_unit(unit.frame, unit.size_bytes, unit.digest)
+                stages.compress_s += unit.compress_s
+                progress.add(unit.size_bytes)
+        return writer.finish(notes=tuple(stream.notes), file_state=stream.file_state)
+
+
+def _result(
+    header: SegmentHeader, segment: StoredSegment, stages: Stages, *, found: bool, free_bytes: int
+) -> StoreResult:
+    return StoreResult(
+        bytes_source=header.stream_bytes,
+        bytes_stored=segment.stored_bytes,
+        units_count=segment.units_count,
+        notes=segment.notes,
+        file_state=segment.file_state,
+        found=found,
+        free_bytes=free_bytes,
+        timing=stages.timing(),
+    )

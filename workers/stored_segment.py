@@ -1,0 +1,65 @@
+"""Is a segment on a device, and is it the one that was asked for?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.errors import DamagedError
+from tasks.receipts import ExtentNote, FileState
+from workers.devices.base import Device, StoredObject
+from workers.devices.trouble import UnreadableError
+from workers.format.header import SegmentHeader
+from workers.format.reader import SegmentReader
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredSegment:
+    """A segment that is stored, as its trailer tells of it."""
+
+    stored_bytes: int
+    units_count: int
+    notes: tuple[ExtentNote, ...]
+    file_state: FileState | None
+
+
+def find_whole_segment(device: Device, key: str, header: SegmentHeader) -> StoredSegment | None:
+    """The segment under ``key`` if it has this header and every stored byte is as it was written.
+
+    None when there is none, or it is damaged: then it may be stored over.
+    """
+    stored = device.open(key)
+    if stored is None:
+        return None
+    with stored:
+        try:
+            reader = _read(stored, header)
+            return None if reader.damaged_ranges() else _told(reader, stored)
+        except (DamagedError, UnreadableError):
+            return None
+
+
+def read_back(device: Device, key: str, header: SegmentHeader, stored_bytes: int) -> StoredSegment:
+    """The segment just stored, from its header, trailer and seek table; raises DamagedError if they differ."""
+    stored = device.open(key)
+    if stored is None:
+        raise DamagedError(f"device {device.name}: {key} is not there after it was stored")
+    with stored:
+        if stored.size_bytes != stored_bytes:
+            raise DamagedError(f"device {device.name}: {key} has {stored.size_bytes} bytes, not {stored_bytes}")
+        return _told(_read(stored, header), stored)
+
+
+def _read(stored: StoredObject, header: SegmentHeader) -> SegmentReader:
+    reader = SegmentReader(stored.read, stored.size_bytes)
+    if reader.header != header:
+        raise DamagedError(f"segment {header.segment_id}: its header is not that of the order")
+    return reader
+
+
+def _told(reader: SegmentReader, stored: StoredObject) -> StoredSegment:
+    return StoredSegment(
+        stored_bytes=stored.size_bytes,
+        units_count=len(reader.units),
+        notes=reader.trailer.notes,
+        file_state=reader.trailer.file_state,
+    )
