@@ -110,8 +110,8 @@ class ManifestResult:
 class PathTrouble:
     """A path that could not be restored, wholly (``size_bytes`` -1) or in one range.
 
-    ``code`` is ``damaged`` or ``unreadable`` (stored bytes), ``unsafe-target`` (the way there, or what is there, is
-    not to be trusted), ``exists``, ``missing`` (what a hard link joins), ``not-root``, ``unwritable``;
+    ``code`` is ``damaged`` (stored bytes), ``unsafe-target`` (the way there, or what is there, is not to be trusted),
+    ``exists``, ``missing`` (what a hard link joins), ``not-root``, ``unwritable``;
     ``metadata`` with size 0: the content is there; ``skipped``: kept, see :class:`tasks.orders.TargetEntry`.
     """
 

@@ -76,7 +76,7 @@ def test_a_bad_sector_costs_its_unit(tmp_path):
     device = store(INCOMPRESSIBLE)
     device.bad_sector = device.units()[20].stored_offset_bytes
     result = restore(tmp_path, device, whole_files(INCOMPRESSIBLE))
-    assert [(t.path, t.code) for t in result.troubles] == [("large", "unreadable")]
+    assert [(t.path, t.code) for t in result.troubles] == [("large", "damaged")]
     assert content(tmp_path) == {"small": INCOMPRESSIBLE["small"]}
 
 

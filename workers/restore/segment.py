@@ -14,7 +14,6 @@ from tasks.orders import RestoreSegment
 from tasks.receipts import RestoreResult
 from workers.devices.base import Device, StoredObject
 from workers.devices.keys import segment_key
-from workers.devices.trouble import UnreadableError
 from workers.format.reader import SegmentReader
 from workers.restore.extents import ExtentWriter
 from workers.restore.slices import Slice, slices_by_unit
@@ -60,9 +59,7 @@ def _write_unit(
     try:
         data = decoded.result()
     except DamagedError as error:
-        return writer.lose(slices, error)
-    except UnreadableError as error:
-        # A bad sector costs its unit; when the device is gone, this fails too, and the order with it.
+        # A bad sector costs its unit.  When the device is gone, opening fails too, and the order with it.
         with _open_segment(order, device):
             return writer.lose(slices, error)
     return writer.write(slices, data)
