@@ -23,7 +23,7 @@ PART_BYTES = 2 * 1024 * 1024
 #: No honest part comes near; what claims more is not decompressed.
 MAX_PART_BYTES = 64 * 1024 * 1024
 
-#: Level 6 saves 15 % of the 10 bytes that an entry takes, and doubles the time (measured on /usr).
+#: Level 6 saves 15 % of the 10 bytes that an entry takes, and doubles the time of compression.
 LEVEL = 3
 
 
