@@ -27,7 +27,7 @@ def catalog_url(location: str | Path) -> URL:
         return URL.create("sqlite", database=str(Path(location).absolute()))
     try:
         url = make_url(location)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         # The text of the error holds the URL, and so perhaps a password.
         raise UsageError("the catalog's url does not parse", hint="write postgresql://user@host/database") from error
     if url.drivername == "postgresql":

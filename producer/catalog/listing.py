@@ -10,6 +10,7 @@ from sqlalchemy import Row, insert, select
 from producer.catalog.database import Database
 from producer.catalog.rows import ListingPartRow
 from producer.catalog.schema import listing_parts
+from tasks.errors import CatalogError
 
 _COLUMNS = [column for column in listing_parts.c if column.name != "snapshot_key"]
 
@@ -33,6 +34,22 @@ class Listing(Database):
         row = self._read_one(statement)
         if row is None or entry_index >= row.first_entry + row.entries_count:
             return None
+        return _part(row)
+
+    def listing_first_entries(self, snapshot_id: str) -> list[int]:
+        """The first entry index of each part, in order of their numbers."""
+        statement = select(listing_parts.c.first_entry).where(listing_parts.c.snapshot_key == self._key(snapshot_id))
+        return [row.first_entry for row in self._read(statement.order_by(listing_parts.c.number))]
+
+    def listing_part(self, snapshot_id: str, number: int) -> ListingPartRow:
+        """Part ``number``; raises CatalogError when there is none."""
+        row = self._read_one(
+            select(*_COLUMNS).where(
+                listing_parts.c.snapshot_key == self._key(snapshot_id), listing_parts.c.number == number
+            )
+        )
+        if row is None:
+            raise CatalogError(f"the listing of snapshot {snapshot_id} has no part {number}")
         return _part(row)
 
     def listing_parts(self, snapshot_id: str) -> Iterator[ListingPartRow]:

@@ -14,7 +14,11 @@ from producer.catalog.schema import SCHEMA_REVISION, metadata
 from tasks.errors import CatalogError
 
 #: Alembic's own table, as Alembic makes it.
-_versions = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+_versions = Table(
+    "alembic_version",
+    MetaData(naming_convention={"pk": "alembic_version_pkc"}),
+    Column("version_num", String(32), primary_key=True),
+)
 
 #: Any number that no other program takes: managers that open a fresh PostgreSQL catalog at once wait for each other.
 _ADVISORY_LOCK = 0x5E6F1EE7

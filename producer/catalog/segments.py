@@ -43,6 +43,13 @@ class Segments(Database):
         statement = self._segments_of(snapshot_id).where(segments.c.state == "fed")
         return self._segment_rows(statement.order_by(segments.c.number))
 
+    def unfinished_segments(self, snapshot_id: str, device: str) -> list[SegmentRow]:
+        """The segments assigned to a device that it has not stored, in plan order."""
+        statement = self._segments_of(snapshot_id).where(
+            segments.c.device == device, segments.c.state.in_(("planned", "fed", "failed"))
+        )
+        return self._segment_rows(statement.order_by(segments.c.number))
+
     def failed_segments(self, snapshot_id: str) -> list[SegmentRow]:
         statement = self._segments_of(snapshot_id).where(segments.c.state == "failed")
         return self._segment_rows(statement.order_by(segments.c.number))

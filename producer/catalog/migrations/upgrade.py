@@ -11,20 +11,21 @@ from sqlalchemy import Connection
 
 def to_head(connection: Connection) -> None:
     """Bring the tables of ``connection`` to the newest revision; commits nothing."""
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    here = config()
+    here.attributes["connection"] = connection
+    command.upgrade(here, "head")
 
 
 def knows(revision: str) -> bool:
     """Whether ``revision`` is one of ours; if not, a newer release made it."""
     try:
-        return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
+        return ScriptDirectory.from_config(config()).get_revision(revision) is not None
     except CommandError:
         return False
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", "producer.catalog:migrations")
-    return config
+def config() -> Config:
+    """Alembic's configuration; there is no alembic.ini."""
+    made = Config()
+    made.set_main_option("script_location", "producer.catalog:migrations")
+    return made

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import DeviceRow
+from tasks.errors import CatalogError
+
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = datetime(2026, 1, 2, tzinfo=UTC)
+
+A = DeviceRow(
+    name="a",
+    device_id="a" * 32,
+    pool_id="1" * 32,
+    state="live",
+    reason="",
+    since=SINCE,
+    capacity_bytes=2**44,
+    free_bytes=2**43,
+    epoch=1,
+    path="/mnt/\udcff",
+)
+
+
+def test_a_device_comes_back_as_it_was_recorded(catalog: Catalog) -> None:
+    catalog.record_device(A)
+    assert catalog.devices() == [A]
+    assert catalog.device_by_name("a") == A
+    assert catalog.device_by_name("b") is None
+
+
+def test_recording_a_device_again_updates_it(catalog: Catalog) -> None:
+    catalog.record_device(A)
+    moved = replace(A, name="a-new", path="/mnt/new", free_bytes=0, since=LATER)
+    catalog.record_device(moved)
+    assert catalog.devices() == [replace(moved, since=SINCE)], "the state is the same since the first time"
+
+
+def test_the_state_keeps_its_reason_and_its_time(catalog: Catalog) -> None:
+    catalog.record_device(A)
+    before = datetime.now(UTC)
+
+    catalog.set_device_state(A.device_id, "dead", "no lease")
+    (dead,) = catalog.devices()
+    assert (dead.state, dead.reason) == ("dead", "no lease")
+    assert before <= dead.since <= datetime.now(UTC)
+
+    catalog.set_device_state(A.device_id, "dead", "unmounted")
+    (still_dead,) = catalog.devices()
+    assert (still_dead.reason, still_dead.since) == ("unmounted", dead.since)
+
+
+def test_an_epoch_only_rises(catalog: Catalog) -> None:
+    catalog.record_device(A)
+    assert catalog.raise_epoch(A.device_id) == 2
+    assert catalog.raise_epoch(A.device_id) == 3
+
+    catalog.record_device(A)
+    (row,) = catalog.devices()
+    assert row.epoch == 3
+
+
+def test_a_name_means_the_device_that_was_recorded_last(catalog: Catalog) -> None:
+    other = replace(A, device_id="c" * 32, pool_id="2" * 32)
+    catalog.record_device(A)
+    catalog.record_device(other)
+    assert catalog.device_by_name("a") == other
+    assert catalog.devices(pool_id="1" * 32) == [A]
+
+    catalog.record_device(A)
+    assert catalog.device_by_name("a") == A
+    assert catalog.devices() == [A, other]
+
+
+def test_an_unknown_device_is_an_error(catalog: Catalog) -> None:
+    with pytest.raises(CatalogError, match="not in the catalog"):
+        catalog.set_device_state("d" * 32, "dead", "no lease")
+    with pytest.raises(CatalogError, match="not in the catalog"):
+        catalog.raise_epoch("d" * 32)
+
+
+def test_a_state_that_does_not_exist_is_refused(catalog: Catalog) -> None:
+    catalog.record_device(A)
+    with pytest.raises(CatalogError):
+        catalog.set_device_state(A.device_id, "tired", "")  # type: ignore[arg-type]

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import NewSegment, NewSnapshot, SnapshotPlan, SourceRow
+from tasks.errors import CatalogError, UsageError
+
+BeginSnapshot = Callable[..., str]
+
+PLAN = SnapshotPlan(
+    threshold_bytes=250,
+    bundle_limit_bytes=100,
+    unit_bytes=64,
+    block_bytes=16,
+    level=3,
+    entries_count=50,
+    files_count=40,
+    bytes_source=500,
+    segments_count=5,
+)
+
+
+def day(number: int) -> datetime:
+    return datetime(2026, 1, number, tzinfo=UTC)
+
+
+def ids(rows: object) -> list[str]:
+    return [row.snapshot_id for row in rows]  # type: ignore[attr-defined]
+
+
+def test_a_snapshot_goes_from_begun_to_planned_to_sealed(catalog: Catalog) -> None:
+    new = NewSnapshot(
+        snapshot_id="c" * 32,
+        pool_id="b" * 32,
+        volume="home",
+        mode="files",
+        hostname="host",
+        tags=("daily", "before upgrade"),
+        sources=(SourceRow(name="data", path="/srv/data"), SourceRow(name="data-2", path="/mnt/data")),
+        request={"level": 3, "exclude": ["*.tmp"]},
+        started_at=day(1),
+    )
+    catalog.begin_snapshot(new)
+    begun = catalog.snapshot("c" * 32)
+    assert (begun.state, begun.planned_at, begun.sealed_at, begun.segments_count) == ("open", None, None, 0)
+    assert (begun.tags, begun.sources, begun.request) == (new.tags, new.sources, new.request)
+    assert begun.started_at == day(1)
+
+    catalog.set_plan("c" * 32, PLAN)
+    planned = catalog.snapshot("c" * 32)
+    assert planned.planned_at is not None
+    assert (planned.threshold_bytes, planned.entries_count, planned.level) == (250, 50, 3)
+
+    catalog.add_segments("c" * 32, [NewSegment(0, "d" * 32, "a", 0, 50, 0, 500)])
+    catalog.record_stored("c" * 32, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=123)
+    catalog.seal_snapshot("c" * 32, day(2))
+    sealed = catalog.snapshot("c" * 32)
+    assert (sealed.state, sealed.sealed_at) == ("sealed", day(2))
+    assert (sealed.segments_count, sealed.bytes_stored) == (1, 123)
+
+
+def test_a_snapshot_is_not_sealed_while_a_segment_is_missing(catalog: Catalog, planned: str) -> None:
+    for number in range(4):
+        catalog.record_stored(planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
+
+    with pytest.raises(CatalogError, match="1 segments are not stored"):
+        catalog.seal_snapshot(planned, day(2))
+    assert catalog.snapshots() == []
+
+    catalog.supersede(planned, [4])
+    catalog.seal_snapshot(planned, day(2))
+    assert catalog.snapshot(planned).segments_count == 4
+
+
+def test_a_snapshot_without_data_can_be_sealed(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
+    snapshot = begin_snapshot()
+    catalog.seal_snapshot(snapshot, day(2))
+    assert catalog.snapshot(snapshot).bytes_stored == 0
+
+
+def test_a_sealed_snapshot_is_neither_planned_nor_sealed_nor_discarded(
+    catalog: Catalog, begin_snapshot: BeginSnapshot
+) -> None:
+    snapshot = begin_snapshot()
+    catalog.seal_snapshot(snapshot, day(2))
+
+    with pytest.raises(CatalogError, match="not open"):
+        catalog.set_plan(snapshot, PLAN)
+    with pytest.raises(CatalogError, match="not open"):
+        catalog.seal_snapshot(snapshot, day(3))
+    with pytest.raises(CatalogError, match="not open"):
+        catalog.discard_snapshot(snapshot)
+
+
+def test_only_sealed_snapshots_are_listed_oldest_first(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
+    young, old, still_open, forgotten = (begin_snapshot(started_at=day(number)) for number in (3, 1, 2, 4))
+    for snapshot in (young, old, forgotten):
+        catalog.seal_snapshot(snapshot, day(5))
+    catalog.forget_snapshot(forgotten)
+
+    assert ids(catalog.snapshots()) == [old, young]
+    assert ids(catalog.snapshots("open")) == [still_open]
+    assert ids(catalog.snapshots("forgotten")) == [forgotten]
+    assert catalog.find_snapshot("latest").snapshot_id == young
+
+
+def test_the_open_snapshots_of_a_volume_come_newest_first(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
+    volume = "na\udcefve"
+    first, second = (begin_snapshot(volume=volume, started_at=day(number)) for number in (1, 2))
+    begin_snapshot(volume="other")
+
+    assert ids(catalog.open_snapshots(volume)) == [second, first]
+
+
+def test_a_snapshot_is_found_by_eight_digits_of_its_id_or_more(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
+    snapshot = "0123456789abcdef" * 2
+    begin_snapshot(snapshot)
+    begin_snapshot("f" * 32)
+    catalog.seal_snapshot(snapshot, day(2))
+
+    for name in ("01234567", "0123456789ABCDEF", snapshot):
+        assert catalog.find_snapshot(name).snapshot_id == snapshot
+    assert catalog.find_snapshot("f" * 8, state="open").snapshot_id == "f" * 32
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("0123456", "8 or more hex digits"),
+        ("", "8 or more hex digits"),
+        ("0123456%", "8 or more hex digits"),
+        ("0" * 33, "8 or more hex digits"),
+        ("Latest", "8 or more hex digits"),
+        ("99999999", "no snapshot begins with 99999999"),
+        ("00000000", "several snapshots begin with 00000000"),
+        ("ffffffff", "no snapshot begins with ffffffff"),
+    ],
+)
+def test_a_name_that_means_no_sealed_snapshot_is_wrong_usage_and_says_why(
+    catalog: Catalog, begin_snapshot: BeginSnapshot, name: str, message: str
+) -> None:
+    for last_digit in "12":
+        catalog.seal_snapshot(begin_snapshot("0" * 31 + last_digit), day(2))
+    begin_snapshot("f" * 32)  # open
+
+    with pytest.raises(UsageError, match=message) as caught:
+        catalog.find_snapshot(name)
+    assert "segfleet snapshots" in caught.value.hint
+
+
+def test_latest_of_an_empty_catalog_says_that_there_is_none(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="there is no snapshot yet"):
+        catalog.find_snapshot("latest")
+
+
+def test_a_discarded_snapshot_leaves_nothing_behind(catalog: Catalog, planned: str) -> None:
+    catalog.add_listing_part(planned, 0, 0, 50, b"part")
+
+    catalog.discard_snapshot(planned)
+
+    assert catalog.snapshots("open") == []
+    assert catalog.find_segment(f"{0:032x}") is None
+    with pytest.raises(CatalogError, match="not in the catalog"):
+        list(catalog.listing_parts(planned))
+
+
+def test_a_snapshot_id_is_begun_once(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
+    begin_snapshot("e" * 32)
+    with pytest.raises(CatalogError):
+        begin_snapshot("e" * 32)
