@@ -1,0 +1,326 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import TargetError, TargetNotEmptyError
+from tasks.orders import RestoreEntries, TargetEntry
+from tasks.receipts import RestoreResult
+from workers.restore import restore_entries
+
+MTIME_NS = 1_600_000_000_123_456_789
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes device nodes and gives files away")
+
+
+def entry(kind: str, path: str, **options) -> TargetEntry:
+    metadata = {"mode": 0o750, "uid": os.getuid(), "gid": os.getgid(), "mtime_ns": MTIME_NS}
+    return TargetEntry(kind=kind, path=path, **{**metadata, **options})
+
+
+def restore(target: Path, *entries: TargetEntry, overwrite: str = "always", **options) -> RestoreResult:
+    order = RestoreEntries(
+        run_id="1" * 32,
+        order_id="2" * 32,
+        device="a",
+        device_id="ef" * 16,
+        epoch=0,
+        attempt=1,
+        reply_to="manager.m",
+        target="t",
+        entries=entries,
+        overwrite=overwrite,
+        **options,
+    )
+    return restore_entries(order, target_root=target)
+
+
+def codes(result: RestoreResult) -> list[tuple[str, str]]:
+    return [(trouble.path, trouble.code) for trouble in result.troubles]
+
+
+def mode_and_time(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return stat.S_IMODE(found.st_mode), found.st_mtime_ns
+
+
+ONE_OF_EACH = (
+    entry("directory", "d"),
+    entry("file", "d/empty"),
+    entry("symlink", "d/symlink", link="../anywhere"),
+    entry("hardlink", "d/hardlink", link="d/empty"),
+    entry("fifo", "d/fifo"),
+    entry("directory", "d", finish=True),
+)
+
+
+def test_every_kind_of_entry_is_made_with_its_metadata(tmp_path):
+    target = tmp_path / "not/yet/there"
+    assert restore(target, *ONE_OF_EACH) == RestoreResult(files_count=4, bytes_restored=0, skipped_count=0, troubles=())
+    assert mode_and_time(target / "d") == (0o750, MTIME_NS)
+    assert mode_and_time(target / "d/empty") == (0o750, MTIME_NS)
+    assert os.readlink(target / "d/symlink") == "../anywhere"
+    assert (target / "d/symlink").lstat().st_mtime_ns == MTIME_NS
+    assert os.path.samefile(target / "d/empty", target / "d/hardlink")
+    assert stat.S_ISFIFO((target / "d/fifo").stat().st_mode)
+    assert mode_and_time(target / "d/fifo") == (0o750, MTIME_NS)
+
+
+@pytest.mark.parametrize("overwrite", ["always", "if-changed"])
+def test_an_order_may_come_twice(tmp_path, overwrite):
+    restore(tmp_path, *ONE_OF_EACH, overwrite=overwrite)
+    before = {path: path.lstat().st_ino for path in tmp_path.rglob("*")}
+    assert restore(tmp_path, *ONE_OF_EACH, overwrite=overwrite).troubles == ()
+    assert {path: path.lstat().st_ino for path in tmp_path.rglob("*")} == before
+
+
+def test_a_folder_is_closed_to_others_until_it_is_finished(tmp_path):
+    restore(tmp_path, entry("directory", "d", mode=0o755))
+    assert mode_and_time(tmp_path / "d")[0] == 0o700
+
+
+def test_the_target_itself_is_finished_under_the_empty_path(tmp_path):
+    restore(tmp_path, entry("directory", ""), entry("directory", "", finish=True))
+    assert mode_and_time(tmp_path) == (0o750, MTIME_NS)
+
+
+def test_missing_parents_are_made(tmp_path):
+    restore(tmp_path, entry("symlink", "a/b/c", link="x"))
+    assert os.readlink(tmp_path / "a/b/c") == "x"
+
+
+# Files in parts
+
+
+def test_a_file_in_parts_is_prepared_and_finished(tmp_path):
+    prepare, finish = entry("file", "big", size_bytes=10), entry("file", "big", size_bytes=10, finish=True)
+    assert restore(tmp_path, prepare).files_count == 0
+    (tmp_path / "big").write_bytes(b"0123456789 and more")
+    assert restore(tmp_path, finish).files_count == 1
+    assert (tmp_path / "big").read_bytes() == b"0123456789"
+    assert mode_and_time(tmp_path / "big") == (0o750, MTIME_NS)
+
+
+@pytest.mark.parametrize("overwrite", ["always", "if-changed", "never"])
+def test_a_repeat_of_the_preparation_destroys_nothing_and_leaves_nothing_out(tmp_path, overwrite):
+    prepare = entry("file", "big", size_bytes=10)
+    restore(tmp_path, prepare, overwrite=overwrite)
+    with open(tmp_path / "big", "r+b") as file:
+        file.write(b"01234")
+    assert restore(tmp_path, prepare, overwrite=overwrite).troubles == ()
+    assert (tmp_path / "big").read_bytes() == b"01234"
+
+
+@pytest.mark.parametrize("overwrite", ["if-changed", "never"])
+def test_a_file_in_parts_that_is_kept_is_reported_to_the_manager(tmp_path, overwrite):
+    (tmp_path / "big").write_bytes(b"0123456789")
+    os.utime(tmp_path / "big", ns=(MTIME_NS, MTIME_NS))
+    result = restore(tmp_path, entry("file", "big", size_bytes=10), overwrite=overwrite)
+    assert codes(result) == [("big", "skipped")]
+    assert (result.files_count, result.skipped_count) == (0, 1)
+
+
+def test_a_symlink_where_a_file_in_parts_belongs_is_replaced(tmp_path):
+    (tmp_path / "big").symlink_to("elsewhere")
+    restore(tmp_path, entry("file", "big", size_bytes=10))
+    assert stat.S_ISREG((tmp_path / "big").lstat().st_mode)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+# What is there already
+
+
+@pytest.mark.parametrize("kind", ["file", "symlink", "hardlink", "fifo"])
+def test_never_leaves_whatever_is_there(tmp_path, kind):
+    (tmp_path / "first").write_bytes(b"")
+    (tmp_path / "x").write_bytes(b"kept")
+    link = {"symlink": "y", "hardlink": "first"}.get(kind, "")
+    result = restore(tmp_path, entry(kind, "x", link=link), overwrite="never")
+    assert (tmp_path / "x").read_bytes() == b"kept"
+    assert (result.files_count, result.skipped_count, result.troubles) == (0, 1, ())
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hardlink", "fifo"])
+@pytest.mark.parametrize("overwrite", ["always", "if-changed"])
+def test_something_else_is_replaced(tmp_path, kind, overwrite):
+    (tmp_path / "first").write_bytes(b"")
+    (tmp_path / "x").symlink_to("old")
+    link = {"symlink": "new", "hardlink": "first"}.get(kind, "")
+    assert restore(tmp_path, entry(kind, "x", link=link), overwrite=overwrite).troubles == ()
+    wanted = {"symlink": stat.S_IFLNK, "hardlink": stat.S_IFREG, "fifo": stat.S_IFIFO}[kind]
+    assert stat.S_IFMT((tmp_path / "x").lstat().st_mode) == wanted
+
+
+@pytest.mark.parametrize("kind", ["file", "symlink", "hardlink", "fifo"])
+def test_a_folder_never_gives_way(tmp_path, kind):
+    (tmp_path / "first").write_bytes(b"")
+    (tmp_path / "x/full").mkdir(parents=True)
+    result = restore(tmp_path, entry(kind, "x", link="first"))
+    assert codes(result) == [("x", "exists")]
+    assert (tmp_path / "x/full").is_dir()
+
+
+@pytest.mark.parametrize(("overwrite", "expected"), [("always", []), ("if-changed", [("d", "exists")])])
+def test_something_in_a_folders_place_gives_way_only_to_always(tmp_path, overwrite, expected):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/d").symlink_to(outside)
+    result = restore(tmp_path / "target", entry("directory", "d", finish=True), overwrite=overwrite)
+    assert codes(result) == expected
+    assert (tmp_path / "target/d").is_symlink() == bool(expected)
+    assert outside.stat().st_mtime_ns != MTIME_NS
+
+
+# Nothing outside the target
+
+
+@pytest.mark.parametrize("kind", ["file", "symlink", "hardlink", "fifo", "directory"])
+def test_nothing_is_made_through_a_symlink(tmp_path, kind):
+    outside, target = tmp_path / "outside", tmp_path / "target"
+    outside.mkdir()
+    target.mkdir()
+    (target / "first").write_bytes(b"")
+    (target / "d").symlink_to(outside)
+    result = restore(target, entry(kind, "d/x", link="first"))
+    assert codes(result) == [("d/x", "unsafe-target")]
+    assert list(outside.iterdir()) == []
+
+
+def test_a_hard_link_to_something_behind_a_symlink_is_refused(tmp_path):
+    outside, target = tmp_path / "outside", tmp_path / "target"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    target.mkdir()
+    (target / "d").symlink_to(outside)
+    (target / "direct").symlink_to(outside / "secret")
+    result = restore(target, entry("hardlink", "x", link="d/secret"), entry("hardlink", "y", link="direct"))
+    assert codes(result) == [("x", "unsafe-target")]
+    assert (outside / "secret").stat().st_nlink == 1
+    assert (target / "y").is_symlink()  # a name more for the symlink itself
+
+
+def test_metadata_is_never_set_through_a_symlink(tmp_path):
+    outside, target = tmp_path / "outside", tmp_path / "target"
+    outside.mkdir(mode=0o700)
+    before = mode_and_time(outside)
+    target.mkdir()
+    (target / "d").symlink_to(outside)
+    (target / "f").symlink_to(outside)
+    result = restore(
+        target,
+        entry("directory", "d", finish=True),
+        entry("file", "f", size_bytes=5, finish=True),
+        overwrite="if-changed",
+    )
+    assert codes(result) == [("d", "exists"), ("f", "unsafe-target")]
+    assert mode_and_time(outside) == before
+
+
+def test_paths_that_leave_the_target_are_refused_even_if_the_message_was_not_checked(tmp_path):
+    unchecked = [entry("hardlink", "x", link="first"), entry("directory", "d", finish=True)]
+    object.__setattr__(unchecked[0], "link", "../../etc/passwd")
+    object.__setattr__(unchecked[1], "path", "../escaped")
+    target = tmp_path / "target"
+    result = restore(target, *unchecked)
+    assert [code for _, code in codes(result)] == ["unsafe-target"] * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["target"]
+
+
+# Trouble
+
+
+def test_a_hard_link_to_a_file_that_did_not_come_back_is_reported(tmp_path):
+    result = restore(tmp_path, entry("hardlink", "x", link="gone/first"), entry("symlink", "y", link="z"))
+    assert codes(result) == [("x", "missing")]
+    assert not (tmp_path / "gone").exists()
+    assert (tmp_path / "y").is_symlink()
+
+
+def test_a_time_that_cannot_be_set_is_reported_and_the_entry_is_there(tmp_path):
+    result = restore(tmp_path, entry("file", "x", mtime_ns=2**100), entry("symlink", "y", link="z", mtime_ns=2**100))
+    assert codes(result) == [("x", "metadata"), ("y", "metadata")]
+    assert [trouble.size_bytes for trouble in result.troubles] == [0, 0]
+    assert result.files_count == 2
+
+
+@needs_root
+def test_device_nodes_and_owners_are_restored_by_root(tmp_path):
+    number = os.makedev(1, 3)
+    nodes = [entry(kind, kind, device_number=number, uid=12, gid=34) for kind in ("character", "block")]
+    result = restore(tmp_path, *nodes)
+    if result.troubles:
+        pytest.skip(f"device nodes cannot be made here: {result.troubles[0].message}")
+    restore(tmp_path, *nodes)
+    for kind, is_kind in (("character", stat.S_ISCHR), ("block", stat.S_ISBLK)):
+        found = (tmp_path / kind).stat()
+        assert is_kind(found.st_mode)
+        assert (found.st_rdev, found.st_uid, found.st_gid) == (number, 12, 34)
+
+
+@needs_root
+def test_the_owner_of_a_symlink_is_its_own(tmp_path):
+    (tmp_path / "first").write_bytes(b"")
+    restore(tmp_path, entry("symlink", "x", link="first", uid=12, gid=34))
+    assert ((tmp_path / "x").lstat().st_uid, (tmp_path / "first").stat().st_uid) == (12, 0)
+
+
+@needs_root
+def test_anybody_but_root_is_told_that_device_nodes_need_root(tmp_path):
+    target = tmp_path / "target"
+    target.mkdir()
+    os.chown(target, 65534, 65534)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            handle = os.open(target, os.O_RDONLY)
+            os.setuid(65534)
+            nodes = entry("character", "c", device_number=1), entry("fifo", "f"), entry("symlink", "s", link="x")
+            result = restore(Path(f"/proc/self/fd/{handle}"), *nodes)
+            code = 0 if codes(result) == [("c", "not-root")] else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert sorted(path.name for path in target.iterdir()) == ["f", "s"]
+
+
+# The target as a whole
+
+
+def test_a_target_that_is_not_empty_is_refused_and_stays_as_it_is(tmp_path):
+    (tmp_path / "mine").write_bytes(b"")
+    with pytest.raises(TargetNotEmptyError, match="mine") as error:
+        restore(tmp_path, *ONE_OF_EACH, must_be_empty=True)
+    assert error.value.code == "target-not-empty"
+    assert "--overwrite" in error.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["d/stranger", "d/big"])
+def test_a_file_with_content_is_nothing_that_an_earlier_delivery_made(tmp_path, name):
+    (tmp_path / "d").mkdir()
+    (tmp_path / name).write_bytes(b"content")
+    with pytest.raises(TargetNotEmptyError, match=name):
+        restore(tmp_path, entry("file", "d/big", size_bytes=7), must_be_empty=True)
+
+
+def test_what_an_earlier_delivery_made_does_not_count(tmp_path):
+    entries = (*ONE_OF_EACH, entry("file", "e/big", size_bytes=10))
+    restore(tmp_path, *entries, must_be_empty=True)
+    with open(tmp_path / "e/big", "r+b") as file:
+        file.write(b"01234")
+    assert restore(tmp_path, *entries, must_be_empty=True).troubles == ()
+
+
+def test_a_fresh_file_system_is_empty(tmp_path):
+    (tmp_path / "lost+found").mkdir()
+    restore(tmp_path, must_be_empty=True)
+
+
+def test_a_target_that_cannot_be_made_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for target in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(TargetError, match="file"):
+            restore(target, *ONE_OF_EACH)
