@@ -10,9 +10,9 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,13 @@ from platformdirs import user_config_path
 
 from tasks.errors import UsageError
 from tasks.sizes import parse_size
+from tasks.toml_lines import line_of
+
+#: Keys whose values are sizes, in whichever table.
+_SIZES = {"reserve", "segment-size", "unit-size"}
+
+DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+SOURCE_NAME = re.compile(r"[^/\x00]{1,255}")
 
 CONFIG_VARIABLE = "SEGFLEET_CONFIG"
 FILE_NAME = "segfleet.toml"
@@ -29,31 +36,37 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """One TOML table.  Keys are the field names with ``-`` for ``_``."""
 
 
-class BrokerTable(_Table):
+Table = TypeVar("Table", bound=_Table)
+
+
+class BrokerTable(_Table, frozen=True, kw_only=True):
     #: redis://, rediss:// or redis+socket:// URL; None: the private server of the state folder.
     url: str | None = None
 
 
-class CatalogTable(_Table):
+class CatalogTable(_Table, frozen=True, kw_only=True):
     #: SQLAlchemy URL; None: the SQLite file of the state folder.
     url: str | None = None
 
 
-class DeviceTable(_Table):
+class DeviceTable(_Table, frozen=True, kw_only=True):
     path: str
     #: Speed relative to the other devices, for ``--balance weight``.
     weight: Annotated[float, Meta(ge=0.001, le=1000)] = 1.0
-    #: Room to leave free: a size, or a share such as "2%".  None: the plan's default.
+    #: Room to leave free, a size.  None: the plan's default.
     reserve: str | None = None
 
 
-class SourceTable(_Table):
+class SourceTable(_Table, frozen=True, kw_only=True):
     path: str
     #: gitignore patterns, as ``--exclude``.
     exclude: tuple[str, ...] = ()
 
 
-class DefaultsTable(_Table):
+Located = TypeVar("Located", DeviceTable, SourceTable)
+
+
+class DefaultsTable(_Table, frozen=True, kw_only=True):
     """Defaults of command-line options, under the options' names."""
 
     split: Literal["threshold", "remaining"] | None = None
@@ -74,13 +87,13 @@ class DefaultsTable(_Table):
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
 
-class Configuration(_Table):
-    """All of the file; paths are as written there, see :func:`located`."""
+class Configuration(_Table, frozen=True, kw_only=True):
+    """All of the file, with paths made absolute."""
 
     broker: BrokerTable = BrokerTable()
     catalog: CatalogTable = CatalogTable()
-    devices: dict[Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")], DeviceTable] = {}
-    sources: dict[Annotated[str, Meta(pattern=r"^[^/\x00]{1,255}$")], SourceTable] = {}
+    devices: dict[str, DeviceTable] = {}
+    sources: dict[str, SourceTable] = {}
     defaults: DefaultsTable = DefaultsTable()
 
 
@@ -111,93 +124,90 @@ def read_configuration(path: Path) -> Configuration:
 
 
 def parse_configuration(text: str, path: Path) -> Configuration:
-    """As :func:`read_configuration`, from the file's text; ``path`` gives names and the folder."""
+    """As :func:`read_configuration`, from the file's text; ``path`` gives its name and its folder."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not TOML: {error}", hint="see docs/configuration.md") from error
-    _refuse_unknown_keys(document, text, path)
     try:
-        configuration = msgspec.convert(document, Configuration)
+        return _Reader(path.parent).configuration(document)
+    except _Flaw as flaw:
+        where = f"{path}:{line_of(text, flaw.keys)}"
+        raise UsageError(f"{where}: {flaw.message}", hint=flaw.hint) from flaw
+
+
+class _Flaw(Exception):
+    """What is wrong with the value at a key path.  Stays within this module."""
+
+    def __init__(self, keys: tuple[str, ...], message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.keys = keys
+        self.message = message
+        self.hint = hint
+
+
+class _Reader:
+    """From what ``tomllib`` read to a Configuration, table by table; raises _Flaw."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def configuration(self, document: dict[str, Any]) -> Configuration:
+        _refuse_unknown_keys(document, (), Configuration)
+        return Configuration(
+            broker=_table(document.get("broker", {}), ("broker",), BrokerTable),
+            catalog=_table(document.get("catalog", {}), ("catalog",), CatalogTable),
+            devices=self._named(document, "devices", DeviceTable, DEVICE_NAME, "letters, digits, '-' and '_'"),
+            sources=self._named(document, "sources", SourceTable, SOURCE_NAME, "characters but '/'"),
+            defaults=_table(document.get("defaults", {}), ("defaults",), DefaultsTable),
+        )
+
+    def _named(
+        self, document: dict[str, Any], section: str, cls: type[Located], names: re.Pattern[str], made_of: str
+    ) -> dict[str, Located]:
+        found = {}
+        for name, table in _tables_in(document.get(section, {}), section).items():
+            keys = (section, name)
+            if not names.fullmatch(name):
+                raise _Flaw(keys, f"{'.'.join(keys)}: not a name", hint=f"names are made of {made_of}")
+            value = _table(table, keys, cls)
+            absolute = os.path.abspath(self._folder / Path(value.path).expanduser())
+            found[name] = msgspec.structs.replace(value, path=absolute)
+        return found
+
+
+def _tables_in(value: Any, section: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _Flaw((section,), f"{section}: not a table", hint=f"write [{section}.NAME]")
+    return value
+
+
+def _table(value: Any, keys: tuple[str, ...], cls: type[Table]) -> Table:
+    """The table at ``keys`` as an instance of ``cls``."""
+    if isinstance(value, dict):
+        _refuse_unknown_keys(value, keys, cls)
+        _check_sizes(value, keys)
+    try:
+        return msgspec.convert(value, cls)
     except msgspec.ValidationError as error:
-        message, _, where = str(error).partition(" - at ")
-        keys = tuple(re.findall(r"[^.$`\[\]]+", where))
-        raise UsageError(f"{path}:{line_of(text, keys)}: {'.'.join(keys)}: {message}", hint="") from error
-    _check_sizes(configuration, text, path)
-    return located(configuration, path.parent)
+        message, _, inside = str(error).partition(" - at `$.")
+        at = (*keys, *re.findall(r"[\w-]+", inside)[:1])
+        raise _Flaw(at, f"{'.'.join(at)}: {message}") from error
 
 
-def located(configuration: Configuration, folder: Path) -> Configuration:
-    """``configuration`` with the paths of devices and sources absolute; ``~`` is the user's home."""
-
-    def absolute(path: str) -> str:
-        return os.path.abspath(folder / Path(path).expanduser())
-
-    replace = msgspec.structs.replace
-    return replace(
-        configuration,
-        devices={name: replace(table, path=absolute(table.path)) for name, table in configuration.devices.items()},
-        sources={name: replace(table, path=absolute(table.path)) for name, table in configuration.sources.items()},
-    )
+def _refuse_unknown_keys(table: dict[str, Any], keys: tuple[str, ...], cls: type[_Table]) -> None:
+    known = [field.encode_name for field in msgspec.structs.fields(cls)]
+    unknown = next((key for key in table if key not in known), None)
+    if unknown is None:
+        return
+    near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
+    raise _Flaw((*keys, unknown), f"unknown key {unknown!r}" + (f" in [{'.'.join(keys)}]" if keys else ""), hint)
 
 
-def line_of(text: str, keys: tuple[str, ...]) -> int:
-    """The line, from 1, where the key path ``keys`` is set in a TOML text; that of its table, or 1, failing that."""
-    wanted, table, best = ".".join(keys), "", 1
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[+([^\]]+)\]", line)
-        setting = re.match(r"\s*([^=#\[]+?)\s*=", line)
-        if header:
-            table = _bare(header[1])
-            found = table
-        elif setting:
-            found = f"{table}.{_bare(setting[1])}".lstrip(".")
-        else:
-            continue
-        if found == wanted:
-            return number
-        if wanted.startswith(found + "."):
-            best = number
-    return best
-
-
-def _bare(key: str) -> str:
-    return ".".join(part.strip().strip("\"'") for part in key.split("."))
-
-
-def _refuse_unknown_keys(document: dict[str, Any], text: str, path: Path) -> None:
-    for keys, table, cls in _tables(document):
-        allowed = [field.encode_name for field in msgspec.structs.fields(cls)]
-        for key in table if isinstance(table, dict) else ():
-            if key not in allowed:
-                raise _unknown_key((*keys, key), allowed, text, path)
-
-
-def _tables(document: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any, type[_Table]]]:
-    """Every table that a file may hold, as it stands there: its key path, its content, its class."""
-    yield (), document, Configuration
-    for section, single in (("broker", BrokerTable), ("catalog", CatalogTable), ("defaults", DefaultsTable)):
-        yield (section,), document.get(section), single
-    for section, many in (("devices", DeviceTable), ("sources", SourceTable)):
-        named = document.get(section)
-        for name, table in named.items() if isinstance(named, dict) else ():
-            yield (section, name), table, many
-
-
-def _unknown_key(keys: tuple[str, ...], allowed: list[str], text: str, path: Path) -> UsageError:
-    where = f" in [{'.'.join(keys[:-1])}]" if len(keys) > 1 else ""
-    near = difflib.get_close_matches(keys[-1], allowed, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(allowed))}"
-    return UsageError(f"{path}:{line_of(text, keys)}: unknown key {keys[-1]!r}{where}", hint=hint)
-
-
-def _check_sizes(configuration: Configuration, text: str, path: Path) -> None:
-    for key in ("unit-size", "segment-size"):
-        value = getattr(configuration.defaults, key.replace("-", "_"))
-        if value is None:
-            continue
+def _check_sizes(table: dict[str, Any], keys: tuple[str, ...]) -> None:
+    for key in _SIZES & table.keys():
         try:
-            parse_size(value)
+            parse_size(str(table[key]))
         except UsageError as error:
-            line = line_of(text, ("defaults", key))
-            raise UsageError(f"{path}:{line}: defaults.{key}: {error.message}", hint=error.hint) from error
+            raise _Flaw((*keys, key), f"{'.'.join((*keys, key))}: {error.message}", error.hint) from error

@@ -23,11 +23,10 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size_bytes: float) -> str:
-    """1536 --> 1.5 KiB; for people, three digits or so."""
-    if size_bytes < 1024:
-        return f"{size_bytes:.0f} B"
-    for unit in ("KiB", "MiB", "GiB"):
-        size_bytes /= 1024
+    """For people: 1536 --> 1.5 KiB, 1048576 --> 1 MiB."""
+    unit = "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
         if size_bytes < 1024:
-            return f"{size_bytes:.1f} {unit}"
-    return f"{size_bytes / 1024:.1f} TiB"
+            break
+        size_bytes, unit = size_bytes / 1024, larger
+    return f"{size_bytes:.1f}".removesuffix(".0") + f" {unit}"

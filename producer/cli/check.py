@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from producer.cli.jsonlines import write_summary
+from producer.cli.known_devices import devices_of
 from producer.cli.options import config_option, devices_option, json_option
 from producer.cli.session import Session
 from producer.cli.summaries import show_check
@@ -52,6 +53,7 @@ def check(
 
     Without --read-data only the presence, size and structure of each segment are checked.
     """
+    devices = devices or devices_of(session, snapshot or "latest")
     check_devices({name: path.resolve() for name, path in devices.items()})
     request = CheckRequest(
         snapshot=snapshot,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from producer.cli.jsonlines import write_row
+from producer.cli.known_devices import all_devices
 from producer.cli.options import config_option, devices_option, json_option
 from producer.cli.safe_text import escaped
 from producer.cli.session import Session
@@ -31,30 +32,21 @@ _HEADER = ("device", "state", "free", "capacity", "pool", "folder", "why")
 def devices(session: Session, devices: dict[str, Path]) -> None:
     """Ask every device what it is: its state, its room, its pool.
 
-    Without --device and without devices in the configuration: those that the catalog knows.
+    Without --device and without devices in the configuration: those that the catalog has met.
     """
-    rows = _asked(session, devices) if devices else _remembered(session)
+    devices = devices or all_devices(session)
+    check_devices({name: path.resolve() for name, path in devices.items()})
+
+    from producer.engine.devices import survey
+
+    with watched(session) as observer:
+        rows = survey(devices, observer, session.environment())
     if session.json:
         for row in rows:
             write_row(_json_row(row))
         return
     for line in lines_of(_HEADER, [_cells(row) for row in rows], right="  >>"):
         click.echo(line)
-
-
-def _asked(session: Session, devices: dict[str, Path]) -> list[DeviceRow]:
-    from producer.engine.devices import survey
-
-    check_devices({name: path.resolve() for name, path in devices.items()})
-    with watched(session) as observer:
-        return survey(devices, observer, session.environment())
-
-
-def _remembered(session: Session) -> list[DeviceRow]:
-    from producer.cli.records import opened_catalog
-
-    with opened_catalog(session) as catalog:
-        return catalog.devices()
 
 
 def _cells(row: DeviceRow) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ devices_option = click.option(
     multiple=True,
     callback=_collect_devices,
     metavar="NAME=PATH",
-    help="A device: its name and its folder.  Repeat for each; default: the configuration's.",
+    help="A device: its name and its folder.  Repeat for each.  [default: the configuration's]",
 )
 threads_option = default_option(
     "--threads",

@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from producer.cli.jsonlines import write_summary
+from producer.cli.known_devices import devices_of
 from producer.cli.options import absolute, config_option, devices_option, json_option, threads_option
 from producer.cli.session import Session
 from producer.cli.summaries import show_restore
@@ -46,6 +47,7 @@ def restore(
     SNAPSHOT is "latest" or 8 hex digits or more of an id.  PATH begins with the name of its source.
     """
     name, _, path = snapshot.partition(":")
+    devices = devices or devices_of(session, name)
     request = RestoreRequest(
         snapshot=name,
         path=path.strip("/"),

@@ -1,0 +1,47 @@
+# The interpreter that the tests and the demo run on: make test PYTHON=python3.13
+PYTHON ?= python3
+# One environment for each interpreter, so that two can be tried in turn.
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+# Two workers; a file's tests stay on one, because its servers and trees are shared by them.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+
+.PHONY: demo test test-slow fast check format lock clean
+
+demo: $(INSTALLED)
+	$(BIN)/python demo/demo.py
+
+test: $(INSTALLED)
+	$(PYTEST) -m "not slow"
+
+test-slow: $(INSTALLED)
+	$(BIN)/pytest -m slow --timeout 3600
+
+fast: $(INSTALLED)
+	$(PYTEST) tests/unit tests/properties
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) fast PYTHON=$(PYTHON)
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Reproducible installs: pip install --require-hashes -r requirements.lock
+lock: $(INSTALLED)
+	bash docs/lock.sh $(BIN)/python
+
+clean:
+	rm -rf .venv .venv-* build dist *.egg-info
+
+# Made again when the dependencies change.
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
+	touch $@

@@ -1,0 +1,29 @@
+"""Where in a TOML text a key is set: tomllib reads values, and forgets their lines."""
+
+from __future__ import annotations
+
+import re
+
+
+def line_of(text: str, keys: tuple[str, ...]) -> int:
+    """The line, from 1, where the key path ``keys`` is set in a TOML text; that of its table, or 1, failing that."""
+    wanted, table, best = ".".join(keys), "", 1
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[+([^\]]+)\]", line)
+        setting = re.match(r"\s*([^=#\[]+?)\s*=", line)
+        if header:
+            table = _bare(header[1])
+            found = table
+        elif setting:
+            found = f"{table}.{_bare(setting[1])}".lstrip(".")
+        else:
+            continue
+        if found == wanted:
+            return number
+        if wanted.startswith(found + "."):
+            best = number
+    return best
+
+
+def _bare(key: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in key.split("."))
