@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +40,7 @@ class PlanOptions:
     #: Kept free on every device; None: 2 % of its capacity, at least 1 GiB.
     reserve_bytes: int | None = None
     #: Cap of a segment; docs/plan.md says how the default was measured.
-    segment_bytes: int = 512 * 1024 * 1024
+    segment_bytes: int = 256 * 1024 * 1024
     unit_bytes: int = 24 * 1024 * 1024
     block_bytes: int = 64 * 1024
 
@@ -56,6 +58,11 @@ class BackupRequest:
     threads: int | None = None
     tags: tuple[str, ...] = ()
     retries_count: int = 5
+
+    def to_json(self) -> dict[str, Any]:
+        """The options that make a command the same command: for resuming, in the catalog."""
+        plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
+        return plain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

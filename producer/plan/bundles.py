@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from producer.plan.segments import Segments
 from tasks.values import MAX_EXTENTS
 
-#: What opening, statting and closing one file costs, in bytes that could be stored in that time:
-#: docs/plan.md, "What a file costs" (measured by benchmarks/plan).
-FILE_COST_BYTES = 4 * 1024
+#: What opening, reading and closing one file costs, in bytes that one thread compresses in that time.  Measured by
+#: benchmarks/plan-constants: 3 KiB when its pages are cached, 24 KiB from a disk; this is between the two.
+FILE_COST_BYTES = 8 * 1024
 
 #: A device's share is made of about this many bundles, so that one bundle too many is 6 % of it.
 _BUNDLES_PER_DEVICE = 16
 
-#: Below this, neighbours compress worse: docs/plan.md, "How large a bundle is".
-_MIN_BUNDLE_BYTES = 1024 * 1024
+#: Below this, neighbours compress worse: docs/plan.md, "How large a bundle is".  A tree so small that this is
+#: more than a quarter of the threshold is spread rather than compressed.
+_MIN_BUNDLE_BYTES = 4 * 1024 * 1024
+_MIN_BUNDLES_PER_DEVICE = 4
 
 #: Above this a bundle only makes a failure dearer: its units are compressed one by one in any case.
 _MAX_BUNDLE_UNITS = 4
@@ -27,24 +29,30 @@ _MAX_BUNDLE_UNITS = 4
 class BundleRule:
     """How small files are packed.
 
-    ``limit_bytes``: the largest file that goes into a bundle; 0: there are no bundles.
-    ``target_cost_bytes``: the cost (bytes, and :data:`FILE_COST_BYTES` for each file) at which a bundle ends.
-    The file that crosses the target still belongs to it: a bundle's bytes stay below target + limit.
+    ``limit_bytes``: the largest file that goes into a bundle; 0: there are no bundles.  A bundle ends with the
+    file that brings it to ``target_bytes`` or to ``target_cost_bytes`` (:data:`FILE_COST_BYTES` for each
+    file beside the bytes), so its bytes stay below target + limit.
     """
 
     limit_bytes: int
+    target_bytes: int
     target_cost_bytes: int
 
 
-NO_BUNDLES = BundleRule(limit_bytes=0, target_cost_bytes=0)
+NO_BUNDLES = BundleRule(limit_bytes=0, target_bytes=0, target_cost_bytes=0)
 
 
-def bundle_rule(*, threshold_bytes: int, cap_bytes: int, unit_bytes: int) -> BundleRule:
-    """The rule for this threshold; no bundle will exceed the threshold or the cap."""
-    wanted_bytes = max(_MIN_BUNDLE_BYTES, threshold_bytes // _BUNDLES_PER_DEVICE)
-    largest_bytes = min(wanted_bytes, _MAX_BUNDLE_UNITS * unit_bytes, threshold_bytes, cap_bytes)
-    limit_bytes = min(largest_bytes // 5, unit_bytes // 2)
-    return BundleRule(limit_bytes=limit_bytes, target_cost_bytes=largest_bytes - limit_bytes)
+def bundle_rule(*, device_cost_bytes: int, cap_bytes: int, unit_bytes: int) -> BundleRule:
+    """The rule when each device's part of all files costs ``device_cost_bytes``; no bundle exceeds ``cap_bytes``."""
+    least_bytes = min(_MIN_BUNDLE_BYTES, device_cost_bytes // _MIN_BUNDLES_PER_DEVICE)
+    wanted_bytes = max(least_bytes, device_cost_bytes // _BUNDLES_PER_DEVICE)
+    largest_cost_bytes = min(wanted_bytes, _MAX_BUNDLE_UNITS * unit_bytes)
+    limit_bytes = min(largest_cost_bytes // 5, cap_bytes // 5, unit_bytes // 2)
+    return BundleRule(
+        limit_bytes=limit_bytes,
+        target_bytes=cap_bytes - limit_bytes,
+        target_cost_bytes=largest_cost_bytes - limit_bytes,
+    )
 
 
 def add_bundles(segments: Segments, sizes: array[int], source_starts: Sequence[int], rule: BundleRule) -> None:
@@ -57,20 +65,21 @@ def add_bundles(segments: Segments, sizes: array[int], source_starts: Sequence[i
 def _add_bundles_of_source(
     segments: Segments, sizes: array[int], start_entry: int, stop_entry: int, rule: BundleRule
 ) -> None:
-    limit_bytes, target_bytes = rule.limit_bytes, rule.target_cost_bytes
+    limit_bytes, target_bytes, target_cost_bytes = rule.limit_bytes, rule.target_bytes, rule.target_cost_bytes
     first_entry = last_entry = start_entry
     bundle_bytes = files_count = 0
     for entry in range(start_entry, stop_entry):
         size_bytes = sizes[entry]
         if not 0 < size_bytes <= limit_bytes:
             continue
-        if bundle_bytes + files_count * FILE_COST_BYTES >= target_bytes or files_count == MAX_EXTENTS:
-            segments.append(first_entry, last_entry + 1, 0, bundle_bytes, files_count)
-            bundle_bytes = files_count = 0
         if not files_count:
             first_entry = entry
         last_entry = entry
         bundle_bytes += size_bytes
         files_count += 1
+        cost_bytes = bundle_bytes + files_count * FILE_COST_BYTES
+        if bundle_bytes >= target_bytes or cost_bytes >= target_cost_bytes or files_count == MAX_EXTENTS:
+            segments.append(first_entry, entry + 1, 0, bundle_bytes, files_count)
+            bundle_bytes = files_count = 0
     if files_count:
         segments.append(first_entry, last_entry + 1, 0, bundle_bytes, files_count)

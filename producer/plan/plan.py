@@ -126,9 +126,7 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
     remaining, descending = options.split == "remaining", options.order == "descending"
     # What is left on a device is bytes; elsewhere a device is as filled as it is busy.
     file_cost_bytes = FILE_COST_BYTES if options.bundle and not remaining else 0
-    rule = NO_BUNDLES
-    if options.bundle:
-        rule = bundle_rule(threshold_bytes=threshold, cap_bytes=cap_bytes, unit_bytes=options.unit_bytes)
+    rule = _bundle_rule(request, cap_bytes, sum(map(bool, limits)))
     segments = _segments(request, rule, threshold, cap_bytes)
     loads = Loads.balanced(options.balance, request.rooms, limits, request.expected_ratio)
     devices = place(segments, loads, file_cost_bytes=file_cost_bytes, descending=descending)
@@ -153,6 +151,17 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
         offsets_bytes=segments.offsets_bytes,
         sizes_bytes=segments.sizes_bytes,
         files_counts=segments.files_counts,
+    )
+
+
+def _bundle_rule(request: PlanRequest, cap_bytes: int, available_count: int) -> BundleRule:
+    if not request.options.bundle:
+        return NO_BUNDLES
+    cost_bytes = sum(size + FILE_COST_BYTES for size in request.sizes if size > 0)
+    return bundle_rule(
+        device_cost_bytes=cost_bytes // max(1, available_count),
+        cap_bytes=cap_bytes,
+        unit_bytes=request.options.unit_bytes,
     )
 
 

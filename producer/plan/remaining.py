@@ -66,15 +66,16 @@ def fill_up(
 
 
 def _give_tails(loads: Loads, sizes: Sequence[int], entries: Sequence[int], block_bytes: int) -> list[_LargeFile]:
-    """Each file's last bytes to a device of its own: the least-filled ones, the first file to the least filled."""
+    """Each file's last bytes to the least-filled devices, to another one for each file as far as there is room."""
     files = []
-    free_devices = sorted(range(len(loads)), key=lambda device: (loads.level(device), device))
+    devices = sorted(range(len(loads)), key=lambda device: (loads.level(device), device))
     for entry in entries:
         blocks_count, tail_bytes = divmod(sizes[entry], block_bytes)
-        device = next((device for device in free_devices if loads.room_bytes(device) >= tail_bytes), None)
+        device = next((device for device in devices if loads.room_bytes(device) >= tail_bytes), None)
         if device is None:
             raise NoRoomError(tail_bytes)
-        free_devices.remove(device)
+        devices.remove(device)
+        devices.append(device)
         loads.add(device, tail_bytes, tail_bytes)
         files.append(_LargeFile(entry=entry, blocks_count=blocks_count, tail_bytes=tail_bytes, last_device=device))
     return files
