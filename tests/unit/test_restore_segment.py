@@ -1,6 +1,7 @@
 import os
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from segment_in_memory import (
@@ -124,3 +125,13 @@ def test_no_descriptor_is_left_open(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
     restore(tmp_path, device, whole_files(FILES))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_an_order_may_run_beside_itself(tmp_path):
+    rows = [*whole_files(FILES), ("part", 10, 1000, 3 * UNIT, ())]
+    device = store(FILES)
+    with ThreadPoolExecutor(4) as pool:
+        results = [running.result() for running in [pool.submit(restore, tmp_path, device, rows) for _ in range(8)]]
+    assert {result.troubles for result in results} == {()}
+    stream = b"".join(FILES.values())
+    assert content(tmp_path) == FILES | {"part": bytes(1000) + stream[10 : 10 + 3 * UNIT]}

@@ -52,10 +52,11 @@ class Folders:
         Missing folders are made with mode 0700, unless ``make`` is false.  Raises TargetTrouble when the path
         is not below the target or leads through something that is not a folder; and OSError.
         """
-        if not path or not is_safe_path(path):
+        head, slash, name = path.rpartition("/")
+        # A folder that is open was checked when it was opened; only "/name" has an empty one without being in it.
+        descriptor = self._open.get(head) if head or not slash else None
+        if not name or not is_safe_path(path if descriptor is None else name):
             raise TargetTrouble("unsafe-target", "the path is not below the target")
-        head, _, name = path.rpartition("/")
-        descriptor = self._open.get(head)
         if descriptor is None:
             descriptor = self._descend(head, make=make)
             self._keep(head, descriptor)
