@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +39,10 @@ class PlanOptions:
     bundle: bool = True
     #: Kept free on every device; None: 2 % of its capacity, at least 1 GiB.
     reserve_bytes: int | None = None
+    #: By device, in place of ``reserve_bytes``.
+    reserves_bytes: dict[str, int] = field(default_factory=dict)
+    #: By device, for ``balance`` "weight"; 1 where none is given.
+    weights: dict[str, float] = field(default_factory=dict)
     #: Cap of a segment; docs/plan.md says how the default was measured.
     segment_bytes: int = 256 * 1024 * 1024
     unit_bytes: int = 24 * 1024 * 1024

@@ -23,7 +23,7 @@ from producer.naming import is_volume_name, volume_name
 from producer.preflight import check_apart, check_devices, check_sources
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from tasks.errors import UsageError
-from tasks.sizes import format_size
+from tasks.sizes import format_size, parse_size
 from tasks.values import MAX_UNIT_BYTES, MIN_UNIT_BYTES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -131,7 +131,7 @@ def request_from(
         sources=chosen,
         devices=devices,
         volume=_volume(volume, chosen),
-        plan=_plan_options(choices),
+        plan=_plan_options(session, choices),
         exclusions=_exclusions(session, chosen, choices),
         level=choices["level"],
         threads=choices["threads"],
@@ -150,18 +150,21 @@ def _volume(name: str | None, sources: Iterable[Source]) -> str:
     return name
 
 
-def _plan_options(choices: dict[str, Any]) -> PlanOptions:
+def _plan_options(session: Session, choices: dict[str, Any]) -> PlanOptions:
     if choices["unit_size"] % _PLAN.block_bytes:
         raise UsageError(
             f"--unit-size {choices['unit_size']} is not a whole number of blocks",
             hint=f"a block has {_PLAN.block_bytes} bytes ({format_size(_PLAN.block_bytes)})",
         )
+    tables = session.configuration.devices
     return PlanOptions(
         split=choices["split"],
         order=choices["order"],
         balance=choices["balance"],
         bundle=choices["bundle"] == "on",
         reserve_bytes=choices["reserve"],
+        reserves_bytes={name: parse_size(table.reserve) for name, table in tables.items() if table.reserve},
+        weights={name: table.weight for name, table in tables.items()},
         segment_bytes=choices["segment_size"],
         unit_bytes=choices["unit_size"],
     )

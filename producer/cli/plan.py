@@ -24,7 +24,7 @@ def plan(session: Session, /, **choices: Any) -> None:
 
 def show_plan(session: Session, request: BackupRequest) -> None:
     """Print the plan of ``request``."""
-    from producer.dry_run import dry_run
+    from producer.engine.dry_run import dry_run
 
     with watched(session) as observer:
         made = dry_run(request, observer, session.environment())

@@ -1,0 +1,78 @@
+"""A backup up to its plan: walk, ask the devices, plan; nothing is stored and nothing is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from producer.engine.environment import Environment
+from producer.engine.planning import last_ratios
+from producer.engine.pool import decide_pool
+from producer.engine.rooms import room_of
+from producer.engine.session import Session, open_session
+from producer.engine.survey import Survey
+from producer.listing import ListingPart, ListingReader
+from producer.observer import Observer, Progress, Trouble
+from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio, make_plan
+from producer.requests import BackupRequest
+from producer.walk import Walk
+
+
+@dataclass(frozen=True, kw_only=True)
+class DryRun:
+    """``entries`` knows the entries that the plan's segments speak of."""
+
+    plan: Plan
+    entries: ListingReader
+    files_count: int
+
+
+def dry_run(request: BackupRequest, observer: Observer, environment: Environment) -> DryRun:
+    """What :func:`producer.engine.backup.back_up` would plan for this request; raises what that raises.
+
+    Keeps the listing in memory, compressed: some 25 bytes for each entry.
+    """
+    with open_session(
+        devices=request.devices,
+        sources={},
+        targets={},
+        purpose=f"plan of {request.volume}",
+        observer=observer,
+        environment=environment,
+    ) as session:
+        survey = Survey(session)
+        walk, parts = _walk(session, request)
+        survey.wait()
+        rooms = _rooms(session, survey, request)
+        ratio = expected_ratio(last_ratios(session.catalog, request.volume))
+    plan = make_plan(
+        PlanRequest(
+            sizes=walk.sizes,
+            source_starts=walk.source_starts,
+            rooms=rooms,
+            options=request.plan,
+            expected_ratio=ratio,
+        )
+    )
+    entries = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
+    return DryRun(plan=plan, entries=entries, files_count=walk.files_count)
+
+
+def _walk(session: Session, request: BackupRequest) -> tuple[Walk, list[ListingPart]]:
+    def on_progress(files_count: int, bytes_total: int) -> None:
+        session.interrupt.check()
+        session.observer.progress(Progress(phase="walking", files_count=files_count, bytes_total=bytes_total))
+
+    walk = Walk(request.sources, request.exclusions, on_trouble=session.observer.trouble, on_progress=on_progress)
+    return walk, list(walk.parts())
+
+
+def _rooms(session: Session, survey: Survey, request: BackupRequest) -> tuple[DeviceRoom, ...]:
+    """The devices that a backup would use now; the others are told."""
+    known = {row.name for row in session.catalog.devices() if row.path == str(session.paths.get(row.name))}
+    decision = decide_pool(survey.reports, session.paths, known)
+    for name, why in decision.absent.items():
+        session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
+    return tuple(
+        room_of(name, survey.reports[name].capacity_bytes, survey.reports[name].free_bytes, request.plan)
+        for name in (*decision.ready, *decision.adopt)
+    )
