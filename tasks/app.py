@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
+from kombu import Exchange, Queue
 
 #: Long past any order (the largest takes minutes).  Only the last safety net: the manager takes back
 #: what a dead worker held within seconds.  The shortest value of all processes wins.
@@ -72,3 +73,8 @@ def connect(url: str, client_name: str) -> Celery:
     app.conf.broker_url = url
     app.conf.broker_transport_options = transport_options(client_name)
     return app
+
+
+def queue(name: str) -> Queue:
+    """The queue ``name`` on the default exchange, whose routing key is the queue's name itself."""
+    return Queue(name, Exchange(""), routing_key=name, no_declare=True)

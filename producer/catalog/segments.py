@@ -63,6 +63,12 @@ class Segments(Database):
         """All stored segments in plan order, read page by page; writing in between is allowed."""
         return self._by_pages(self._segments_of(snapshot_id).where(segments.c.state == "stored"))
 
+    def stored_devices(self, snapshot_id: str) -> list[str]:
+        """The ids of the devices that hold segments of the snapshot."""
+        statement = select(segments.c.device_id).distinct().where(segments.c.state == "stored")
+        rows = self._read(statement.where(segments.c.snapshot_key == self._key(snapshot_id)))
+        return sorted(row.device_id for row in rows)
+
     def segments_overlapping(self, snapshot_id: str, first_entry: int, stop_entry: int) -> Iterator[SegmentRow]:
         """The stored segments that may hold data of entries in [first_entry, stop_entry), in plan order."""
         return self._by_pages(

@@ -1,0 +1,114 @@
+"""A backup, from the walk to the seal.
+
+::
+
+    [1] the devices say what they are, while the walk writes the listing into the catalog    (intake)
+    [2] the plan: threshold, segments, devices; into the catalog                             (planning)
+    [3] feed, record, take care of losses, until all is stored                               (storing)
+    [4] the manifest goes to every live device: the snapshot is complete                     (seal)
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict
+
+from producer.engine.books import begin_run, device_totals, end_run
+from producer.engine.environment import Environment
+from producer.engine.feed import Feeder
+from producer.engine.intake import Intake, take_in
+from producer.engine.listings import listing_reader
+from producer.engine.losses import Losses
+from producer.engine.planning import plan_backup
+from producer.engine.record import Recorder
+from producer.engine.seal import seal
+from producer.engine.session import Session, open_session
+from producer.engine.storing import Storing
+from producer.observer import Observer, Progress
+from producer.requests import BackupRequest
+from producer.summaries import BackupSummary, DeviceTotals
+from tasks.errors import SegfleetError
+
+
+def back_up(request: BackupRequest, observer: Observer, environment: Environment) -> BackupSummary:
+    """Back up the sources to the devices; returns when the snapshot is sealed on every live device.
+
+    Trouble with source files is told to the observer, recorded, and counted (exit code 3).  Raises SegfleetError
+    when the run as a whole fails, InterruptedRun after Ctrl-C: what is stored then is kept in the catalog.
+    """
+    started_s = time.monotonic()
+    with open_session(
+        devices=request.devices,
+        sources={source.name: source.path for source in request.sources},
+        targets={},
+        purpose=f"backup of {request.volume}",
+        observer=observer,
+        environment=environment,
+    ) as session:
+        begin_run(session, "backup", request.volume)
+        try:
+            summary = _back_up(session, request, started_s)
+        except SegfleetError as error:
+            end_run(session, error.exit_code, {"error": error.message})
+            raise
+        end_run(session, summary.exit_code, asdict(summary), snapshot_id=summary.snapshot_id)
+        return summary
+
+
+def _back_up(session: Session, request: BackupRequest, started_s: float) -> BackupSummary:
+    intake = take_in(session, request)
+    plan_backup(session, request, intake)
+    _store(session, request, intake)
+    session.observer.progress(Progress(phase="sealing", files_count=intake.files_count, bytes_total=intake.bytes_total))
+    snapshot = session.catalog.snapshot(intake.snapshot_id)
+    seal(session, snapshot, request.plan, intake.source_starts, intake.members)
+    return _summary(session, intake, started_s)
+
+
+def _store(session: Session, request: BackupRequest, intake: Intake) -> None:
+    snapshot = session.catalog.snapshot(intake.snapshot_id)
+    feeder = Feeder(
+        session,
+        snapshot,
+        intake.members,
+        listing_reader(session.catalog, snapshot.snapshot_id),
+        threads=request.threads or default_threads(len(intake.members)),
+    )
+    sources = {source.name: source.path for source in request.sources}
+    recorder = Recorder(session, snapshot.snapshot_id, feeder, intake.members, sources)
+    losses = Losses(session, snapshot.snapshot_id, intake.members, feeder, retries_count=request.retries_count)
+    Storing(session, intake.members, feeder, recorder, losses, files_count=intake.files_count).run()
+    if losses.given_up:
+        raise SegfleetError(
+            f"{len(losses.given_up)} segments could not be stored; the first: {losses.given_up[0][1]}",
+            hint="the snapshot is not complete; what is stored is kept",
+        )
+
+
+def _summary(session: Session, intake: Intake, started_s: float) -> BackupSummary:
+    snapshot = session.catalog.snapshot(intake.snapshot_id)
+    rows = session.catalog.totals(intake.snapshot_id)
+    errors = session.catalog.troubles_count(intake.snapshot_id)
+    nothing = DeviceTotals(segments=0, bytes_source=0, bytes_stored=0, state="absent")
+    return BackupSummary(
+        snapshot_id=snapshot.snapshot_id,
+        volume=snapshot.volume,
+        mode=snapshot.mode,
+        files=snapshot.files_count,
+        bytes_source=snapshot.bytes_source,
+        bytes_stored=snapshot.bytes_stored,
+        threshold_bytes=snapshot.threshold_bytes,
+        segments=snapshot.segments_count,
+        segments_rerouted=sum(row.rerouted_count for row in rows),
+        segments_retried=sum(row.retried_count for row in rows),
+        devices=device_totals(rows, intake.members) | dict.fromkeys(intake.absent, nothing),
+        errors=errors,
+        duration_s=round(time.monotonic() - started_s, 3),
+        exit_code=3 if errors else 0,
+    )
+
+
+def default_threads(devices_count: int) -> int:
+    """Threads of each worker: the cores shared out, at least one."""
+    return max(1, (os.cpu_count() or 1) // devices_count)

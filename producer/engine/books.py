@@ -1,0 +1,57 @@
+"""The books of a run: its row in the history, and the sums for its summary."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from producer.catalog.rows import JsonObject, RunKind, RunRow, SegmentTotals
+from producer.engine.members import Member
+from producer.engine.session import Session
+from producer.summaries import DeviceTotals
+
+
+def begin_run(session: Session, kind: RunKind, volume: str) -> None:
+    session.catalog.begin_run(
+        RunRow(
+            run_id=session.run_id,
+            kind=kind,
+            snapshot_id=None,
+            volume=volume,
+            owner_host=platform.node(),
+            owner_pid=os.getpid(),
+            started_at=datetime.now(UTC),
+            ended_at=None,
+            exit_code=None,
+            summary=None,
+        )
+    )
+
+
+def end_run(session: Session, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
+    session.catalog.end_run(session.run_id, exit_code, summary, snapshot_id=snapshot_id)
+
+
+def device_totals(rows: Iterable[SegmentTotals], members: Mapping[str, Member]) -> dict[str, DeviceTotals]:
+    """What each member has stored of the snapshot whose totals these are."""
+    stored = {row.device: row for row in rows if row.state == "stored"}
+    nothing = SegmentTotals(
+        device="",
+        state="stored",
+        segments_count=0,
+        bytes_source=0,
+        bytes_stored=0,
+        rerouted_count=0,
+        retried_count=0,
+    )
+    return {
+        name: DeviceTotals(
+            segments=stored.get(name, nothing).segments_count,
+            bytes_source=stored.get(name, nothing).bytes_source,
+            bytes_stored=stored.get(name, nothing).bytes_stored,
+            state=member.state,
+        )
+        for name, member in members.items()
+    }

@@ -1,0 +1,20 @@
+"""Where a run keeps its state, as far as it is not part of what was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from producer.state import StateFolder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    state: StateFolder
+    #: None: the private server of the state folder.
+    broker_url: str | None = None
+    #: None: the SQLite file of the state folder.
+    catalog_url: str | None = None
+
+    @property
+    def catalog(self) -> str:
+        return self.catalog_url or self.state.catalog_url

@@ -1,0 +1,94 @@
+"""Feeds planned segments to the devices: a bounded window each, from the catalog, in the plan's order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.engine.members import Member
+from producer.engine.session import Session
+from producer.listing.extents import extents_of
+from producer.listing.reader import ListingReader
+from tasks.errors import BrokerError
+from tasks.orders import StoreSegment
+
+
+def segment_id(snapshot_id: str, number: int, first_entry: int, stop_entry: int, offset_bytes: int) -> str:
+    """32 hex digits: the same segment of the same snapshot always has the same id."""
+    text = f"{snapshot_id}/{number}/{first_entry}/{stop_entry}/{offset_bytes}"
+    return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
+
+
+class Feeder:
+    """Turns rows of the catalog into orders and keeps every live device's window full.
+
+    ``sent`` keeps, for each order in flight, its row and the entry index of each extent.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        snapshot: SnapshotRow,
+        members: Mapping[str, Member],
+        listing: ListingReader,
+        *,
+        threads: int,
+    ) -> None:
+        self.sent: dict[str, tuple[SegmentRow, list[int]]] = {}
+        self._session = session
+        self._snapshot = snapshot
+        self._members = members
+        self._listing = listing
+        self._threads = threads
+
+    def fill(self) -> None:
+        """Feed every live device up to its window."""
+        for member in self._members.values():
+            room = self._session.courier.room(member.name) if member.is_live else 0
+            # Half a window at a time: one transaction and one batch of messages for many segments.
+            if room * 2 >= self._session.courier.window_count:
+                self._feed(member, room)
+
+    def _feed(self, member: Member, limit: int) -> None:
+        catalog = self._session.catalog
+        rows = catalog.take_planned(self._snapshot.snapshot_id, member.name, limit)
+        if not rows:
+            return
+        orders = [self._order(row, member) for row in rows]
+        # Fed before sent: a crash in between leaves segments that the next start feeds again, and loses none.
+        catalog.mark_fed(self._snapshot.snapshot_id, [row.number for row in rows], member.name, member.epoch)
+        try:
+            self._session.courier.send(orders)
+        except BrokerError as error:
+            self._session.observer.note(f"{error}; going on when it is back")
+
+    def _order(self, row: SegmentRow, member: Member) -> StoreSegment:
+        contents = extents_of(
+            self._listing.batches(row.first_entry, row.stop_entry),
+            first_entry=row.first_entry,
+            stop_entry=row.stop_entry,
+            offset_bytes=row.offset_bytes,
+            size_bytes=row.size_bytes,
+            bundle_limit_bytes=self._snapshot.bundle_limit_bytes,
+        )
+        self.sent[row.segment_id] = (row, contents.entries)
+        return StoreSegment(
+            run_id=self._session.run_id,
+            order_id=row.segment_id,
+            device=member.name,
+            device_id=member.device_id,
+            epoch=member.epoch,
+            attempt=row.attempt,
+            reply_to=self._session.reply_to,
+            snapshot_id=self._snapshot.snapshot_id,
+            volume=self._snapshot.volume,
+            number=row.number,
+            source=contents.source,
+            extents=contents.extents,
+            threshold_bytes=self._snapshot.threshold_bytes,
+            unit_bytes=self._snapshot.unit_bytes,
+            block_bytes=self._snapshot.block_bytes,
+            level=self._snapshot.level,
+            threads=self._threads,
+        )

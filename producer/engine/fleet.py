@@ -1,0 +1,99 @@
+"""The workers of a local run: one process tree for each device, children of this process.
+
+No worker outlives the run.  The kernel kills a worker when its parent ends (``die_with_parent`` in
+``workers.start``), and the worker's own child when the worker ends; so even ``kill -9`` of the command line leaves no
+orphan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from producer.observer import Observer
+
+#: How long a worker with an order in hand may take to stop before it is killed.
+_STOP_S = 15.0
+
+
+class LocalFleet:
+    """Starts, watches and ends the workers.  Call from the main thread: a worker dies with the thread that made it."""
+
+    def __init__(self, *, settings: dict[str, Any], devices: list[str], log_dir: Path) -> None:
+        self._settings = json.dumps(settings).encode("ascii")
+        self._devices = devices
+        self._log_dir = log_dir
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, observer: Observer) -> None:
+        """Start a worker for each device; returns before they are ready (their leases tell)."""
+        self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for device in self._devices:
+            self._workers[device] = self._spawn(device)
+            observer.worker_started(device, self._workers[device].pid)
+
+    def _spawn(self, device: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "workers", device, "--parent-pid", str(os.getpid())]
+        with self.log_of(device).open("wb") as log:
+            worker = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                # A session of its own: Ctrl-C at the terminal reaches the run, which stops its workers in order.
+                start_new_session=True,
+            )
+        assert worker.stdin is not None
+        # By standard input: neither the arguments nor the environment show the broker's password.
+        worker.stdin.write(self._settings)
+        worker.stdin.close()
+        return worker
+
+    def log_of(self, device: str) -> Path:
+        return self._log_dir / f"worker-{device}.log"
+
+    def exited(self) -> dict[str, str]:
+        """Device → how its worker ended, for the workers that have ended."""
+        ended = {}
+        for device, worker in self._workers.items():
+            code = worker.poll()
+            if code is not None:
+                ended[device] = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return ended
+
+    def kill(self, device: str) -> None:
+        """End a worker at once, with its child.  Harmless when it has ended already."""
+        worker = self._workers[device]
+        # The group first: it also ends a child that is stopped and could not notice its parent's death.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        # One that is stuck in the kernel on a hung device stays; the epoch fences whatever it still does.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.wait(timeout=5)
+
+    def stop(self, *, orders_in_hand: bool) -> None:
+        """End all workers.
+
+        With orders in hand they get SIGTERM first, finish what they hold and send the receipt.  Idle workers are
+        killed: there is nothing to finish, and Celery's orderly stop takes two seconds.
+        """
+        if orders_in_hand:
+            self._terminate()
+        for device in self._workers:
+            self.kill(device)
+
+    def _terminate(self) -> None:
+        for worker in self._workers.values():
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_S
+        for worker in self._workers.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(timeout=max(0.01, deadline - time.monotonic()))

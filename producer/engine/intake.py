@@ -1,0 +1,139 @@
+"""The intake of a backup: the walk and the survey of the devices, at the same time.
+
+The workers take most of a second to boot; the walk uses it.  A device that cannot take part ends the run as soon as
+its worker has said so, however long the walk would still have lasted.
+"""
+
+from __future__ import annotations
+
+import platform
+import uuid
+from array import array
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from producer.catalog.rows import NewSnapshot, SourceRow, TroubleRow
+from producer.engine.members import Member, record_members
+from producer.engine.pool import PoolDecision, decide_pool
+from producer.engine.session import Session
+from producer.engine.survey import Survey, adopt
+from producer.listing import ListingPart
+from producer.observer import Progress, Trouble
+from producer.requests import BackupRequest
+from producer.walk import Walk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What the walk found, and the devices that take part.  The listing is in the catalog."""
+
+    snapshot_id: str
+    members: Mapping[str, Member]
+    #: Devices of the pool that are not there → why.
+    absent: Mapping[str, str]
+    #: By entry index; see :class:`producer.walk.Walk`.
+    sizes: array[int]
+    source_starts: list[int]
+    files_count: int
+    bytes_total: int
+
+
+def take_in(session: Session, request: BackupRequest) -> Intake:
+    """Walk the sources into a new snapshot of the catalog; new devices get their markers on the way.
+
+    Raises UsageError, NotADeviceError, DeviceError, InterruptedRun.
+    """
+    return _IntakeRun(session, request).run()
+
+
+class _IntakeRun:
+    def __init__(self, session: Session, request: BackupRequest) -> None:
+        self._session = session
+        self._request = request
+        self._snapshot_id = uuid.uuid4().hex
+        self._started_at = datetime.now(UTC)
+        self._survey = Survey(session)
+        self._parts: list[ListingPart] = []
+        self._troubles: list[Trouble] = []
+        self._decision: PoolDecision | None = None
+        self._members: Mapping[str, Member] = {}
+
+    def run(self) -> Intake:
+        walk = Walk(
+            self._request.sources,
+            self._request.exclusions,
+            on_trouble=self._note_trouble,
+            on_progress=self._on_directory,
+        )
+        for part in walk.parts():
+            self._parts.append(part)
+            self._collect()
+        self._survey.wait()
+        self._collect()
+        assert self._decision is not None
+        self._record_troubles()
+        return Intake(
+            snapshot_id=self._snapshot_id,
+            members=self._members,
+            absent=self._decision.absent,
+            sizes=walk.sizes,
+            source_starts=walk.source_starts,
+            files_count=walk.files_count,
+            bytes_total=walk.bytes_total,
+        )
+
+    def _on_directory(self, files_count: int, bytes_total: int) -> None:
+        self._session.interrupt.check()
+        self._session.observer.progress(Progress(phase="walking", files_count=files_count, bytes_total=bytes_total))
+
+    def _note_trouble(self, trouble: Trouble) -> None:
+        self._troubles.append(trouble)
+        self._session.observer.trouble(trouble)
+
+    def _collect(self) -> None:
+        """Once all devices have answered, settle the pool; from then on parts go into the catalog at once."""
+        if not self._survey.collect(0.001):
+            return
+        if self._decision is None:
+            self._decision = self._settle_pool()
+            self._begin_snapshot(self._decision.pool_id)
+        with self._session.catalog.transaction():
+            for part in self._parts:
+                self._session.catalog.add_listing_part(self._snapshot_id, **asdict(part))
+        self._parts.clear()
+
+    def _settle_pool(self) -> PoolDecision:
+        session = self._session
+        known = {row.name for row in session.catalog.devices() if row.path == str(session.paths.get(row.name))}
+        decision = decide_pool(self._survey.reports, session.paths, known)
+        for name, why in decision.absent.items():
+            session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
+        reports = self._survey.reports | adopt(session, decision)
+        self._members = record_members(session.catalog, decision, reports, session.paths)
+        return decision
+
+    def _begin_snapshot(self, pool_id: str) -> None:
+        request = self._request
+        self._session.catalog.begin_snapshot(
+            NewSnapshot(
+                snapshot_id=self._snapshot_id,
+                pool_id=pool_id,
+                volume=request.volume,
+                mode="files",
+                hostname=platform.node(),
+                tags=request.tags,
+                sources=tuple(SourceRow(name=source.name, path=str(source.path)) for source in request.sources),
+                request=request.to_json(),
+                started_at=self._started_at,
+            )
+        )
+
+    def _record_troubles(self) -> None:
+        self._session.catalog.add_troubles(
+            self._snapshot_id,
+            [
+                TroubleRow(entry_index=None, path=trouble.path, code=trouble.code, message=trouble.message)
+                for trouble in self._troubles
+            ],
+        )

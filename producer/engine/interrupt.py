@@ -1,0 +1,38 @@
+"""Ctrl-C: the first stops the run in order, the second ends it at once (design, section 6)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Self
+
+from tasks.errors import InterruptedRun
+
+
+class Interrupt:
+    """Turns SIGINT and SIGTERM into a flag while the context lasts.  Main thread only."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            # The workers die with this process, and every step is safe to break off.
+            os._exit(InterruptedRun.exit_code)
+        self.requested = True
+
+    def check(self) -> None:
+        """Raise InterruptedRun once a signal has come."""
+        if self.requested:
+            raise InterruptedRun("interrupted")

@@ -1,0 +1,169 @@
+"""The manager's link to the broker: orders out, receipts in, leases.
+
+Receipts are taken without acknowledgement.  A manager that dies with receipts in hand loses nothing: their
+segments are still *fed* in the catalog, are fed again, and the workers find them stored.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+from kombu import Connection
+from kombu.exceptions import KombuError, OperationalError
+
+import tasks.definitions  # noqa: F401  registers the tasks
+from tasks.app import app, connect, queue
+from tasks.errors import BrokerError, MessageError
+from tasks.leases import Lease, leases_of, redis_client
+from tasks.orders import ORDERS, Order, StoreSegment
+from tasks.queues import device_queue
+from tasks.receipts import Receipt
+from tasks.wire import decode_receipt, encode
+
+log = logging.getLogger("segfleet.link")
+
+_TASK_OF = {cls: task for task, cls in ORDERS.items()}
+
+#: Messages in one batch of publishing; kombu's batches are some three times faster than single sends.
+_BATCH_COUNT = 500
+
+#: What a broken or restarting broker raises, depending on which layer notices first.
+BROKEN = (OSError, redis.RedisError, KombuError, OperationalError)
+
+#: The slowest device that is still a device.  An order's time limit follows from it.
+_MIN_RATE_BYTES_PER_S = 1_000_000
+
+
+class Link:
+    """One manager's connection.  Used from one thread; a context manager.
+
+    A broker that goes away makes ``send`` raise BrokerError and ``receipts`` return nothing; both
+    work again once it is back.
+    """
+
+    def __init__(self, url: str, inbox: str) -> None:
+        self.inbox = inbox
+        self.refused_count = 0
+        self._received: list[Receipt] = []
+        connect(url, f"segfleet:manager:{inbox}")
+        self._redis = redis_client(url)
+        self._connection: Connection | None = None
+        self._consumer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._disconnect()
+        self._redis.close()
+        app.close()
+
+    def send(self, orders: Sequence[Order]) -> None:
+        """Publish orders to their devices' queues; raises BrokerError when that is not certain.
+
+        Sending an order twice does no harm: its id names the work.
+        """
+        try:
+            for start in range(0, len(orders), _BATCH_COUNT):
+                self._send_batch(orders[start : start + _BATCH_COUNT])
+        except BROKEN as error:
+            raise BrokerError(f"cannot publish to the broker: {error}") from error
+
+    def _send_batch(self, orders: Iterable[Order]) -> None:
+        with app.producer_or_acquire() as producer, producer.batch(_BATCH_COUNT):
+            for order in orders:
+                limit_s = _time_limit_s(order)
+                app.send_task(
+                    _TASK_OF[type(order)],
+                    kwargs={"order": encode(order)},
+                    queue=queue(device_queue(order.device)),
+                    producer=producer,
+                    task_id=_task_id(order),
+                    argsrepr="",
+                    kwargsrepr=describe_order(order),
+                    soft_time_limit=limit_s,
+                    time_limit=limit_s * 5 // 4,
+                )
+
+    def receipts(self, timeout_s: float) -> list[Receipt]:
+        """The receipts that are there; waits up to ``timeout_s`` for the first."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._connect()
+            assert self._connection is not None
+            while True:
+                wait_s = 0.001 if self._received else max(0.001, deadline - time.monotonic())
+                self._connection.drain_events(timeout=wait_s)
+        except TimeoutError:
+            pass
+        except BROKEN as error:
+            log.warning("broker lost while waiting for receipts: %s", error)
+            self._disconnect()
+            time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+        received, self._received = self._received, []
+        return received
+
+    def leases(self, devices: Iterable[str]) -> dict[str, list[Lease]] | None:
+        """Device → its workers' leases; None when the broker does not answer."""
+        try:
+            return leases_of(self._redis, devices)
+        except redis.RedisError:
+            return None
+
+    def purge(self, device: str) -> None:
+        """Empty a device's queue: what an ended run left there concerns nobody."""
+        try:
+            self._redis.delete(device_queue(device))
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot empty the queue of device {device}: {error}") from error
+
+    def _take(self, body: Any, _message: Any) -> None:
+        try:
+            self._received.append(decode_receipt(body))
+        except MessageError as error:
+            self.refused_count += 1
+            log.warning("refused a receipt: %s", error)
+
+    def _connect(self) -> None:
+        if self._connection is not None:
+            return
+        self._connection = app.connection_for_read()
+        self._consumer = self._connection.Consumer(
+            [queue(self.inbox)], callbacks=[self._take], accept=["json"], no_ack=True, auto_declare=False
+        )
+        self._consumer.consume()
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._consumer = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.release()
+            except BROKEN as error:
+                log.debug("while closing a broken connection: %s", error)
+
+
+def _time_limit_s(order: Order) -> int:
+    size_bytes = order.extents.total_bytes if isinstance(order, StoreSegment) else 2**30
+    return 60 + 3 * size_bytes // _MIN_RATE_BYTES_PER_S
+
+
+def _task_id(order: Order) -> str:
+    """The same order, attempt and epoch give the same id, so that logs and Flower show repeats as such."""
+    name = f"{type(order).__name__}/{order.run_id}/{order.order_id}/{order.device}/{order.epoch}/{order.attempt}"
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+
+
+def describe_order(order: Order) -> str:
+    """One line for Flower and for logs: what the order is about."""
+    if not isinstance(order, StoreSegment):
+        return f"{order.order_id[:8]} on {order.device}"
+    extents = order.extents
+    first = ascii(extents.paths[0])[1:-1][:80] if extents.paths else ""
+    more = f" and {len(extents) - 1} more" if len(extents) > 1 else ""
+    return f"segment {order.order_id[:8]} on {order.device}: {order.source}/{first}{more}, {extents.total_bytes} bytes"

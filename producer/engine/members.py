@@ -1,0 +1,67 @@
+"""The devices that take part in a run, with what the run must know of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import DeviceRow, DeviceState
+from producer.engine.pool import PoolDecision
+from tasks.receipts import DeviceReport
+
+
+@dataclass(slots=True)
+class Member:
+    """One device of the pool.  Changed by the run's thread only; the catalog has the lasting copy."""
+
+    name: str
+    device_id: str
+    epoch: int
+    state: DeviceState
+    capacity_bytes: int
+    free_bytes: int
+    #: Source bytes that this run has given to the device, stored or not.
+    load_bytes: int = 0
+    load_segments: int = 0
+
+    @property
+    def is_live(self) -> bool:
+        return self.state == "live"
+
+
+def record_members(
+    catalog: Catalog,
+    decision: PoolDecision,
+    reports: Mapping[str, DeviceReport],
+    paths: Mapping[str, Path],
+) -> dict[str, Member]:
+    """Write the devices that are there into the catalog; returns them by name, live, with their epochs."""
+    members = {}
+    epochs = {row.device_id: row.epoch for row in catalog.devices(decision.pool_id)}
+    for name, device_id in {**decision.ready, **decision.adopt}.items():
+        report = reports[name]
+        row = DeviceRow(
+            name=name,
+            device_id=device_id,
+            pool_id=decision.pool_id,
+            state="live",
+            reason="",
+            since=datetime.now(UTC),
+            capacity_bytes=report.capacity_bytes,
+            free_bytes=report.free_bytes,
+            epoch=epochs.get(device_id, 0),
+            path=str(paths[name]),
+        )
+        catalog.record_device(row)
+        members[name] = Member(
+            name=name,
+            device_id=device_id,
+            epoch=row.epoch,
+            state="live",
+            capacity_bytes=report.capacity_bytes,
+            free_bytes=report.free_bytes,
+        )
+    return members

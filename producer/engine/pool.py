@@ -1,0 +1,112 @@
+"""Which devices take part: what the workers report, what the catalog remembers, what follows.
+
+Pure.  The devices of one pool share a pool id; an empty folder joins the pool of the others; all empty makes a new
+pool (design, section 5).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.errors import NotADeviceError, UsageError
+from tasks.receipts import DeviceReport
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolDecision:
+    pool_id: str
+    #: Devices that have their marker: name → device id.
+    ready: dict[str, str]
+    #: Empty folders that get a marker: name → new device id.
+    adopt: dict[str, str]
+    #: Devices of the pool that are not there now: name → why.
+    absent: dict[str, str]
+
+
+def decide_pool(reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Collection[str]) -> PoolDecision:
+    """Sort the devices into ready, to be adopted, and absent.
+
+    ``known``: names that the catalog remembers with the same folder.  A known device whose folder is empty or missing
+    is absent: an unmounted mount point is not a device, and must not become one.
+    Raises NotADeviceError or UsageError for what a person has to settle.
+    """
+    _refuse_shared_folders(reports, paths)
+    ready: dict[str, str] = {}
+    empty: list[str] = []
+    absent: dict[str, str] = {}
+    for name, report in reports.items():
+        _refuse_unusable(name, report, paths[name], known=name in known)
+        if report.condition == "ready":
+            ready[name] = report.device_id
+        elif name in known:
+            absent[name] = _why_absent(report, paths[name])
+        else:
+            empty.append(name)
+    pool_id = _one_pool({name: reports[name].pool_id for name in ready})
+    if not ready and not empty:
+        raise NotADeviceError(
+            "no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
+            hint="mount the devices and run the command again",
+        )
+    return PoolDecision(
+        pool_id=pool_id or uuid.uuid4().hex,
+        ready=ready,
+        adopt={name: uuid.uuid4().hex for name in empty},
+        absent=absent,
+    )
+
+
+def _refuse_shared_folders(reports: Mapping[str, DeviceReport], paths: Mapping[str, Path]) -> None:
+    seen: dict[tuple[int, int], str] = {}
+    for name, report in reports.items():
+        if report.condition == "missing":
+            continue
+        other = seen.setdefault(report.root_identity, name)
+        if other != name:
+            raise UsageError(
+                f"devices {other} and {name} are the same folder: {paths[name]}",
+                hint="give each device a folder of its own, best on a disk of its own",
+            )
+
+
+def _refuse_unusable(name: str, report: DeviceReport, path: Path, *, known: bool) -> None:
+    if report.condition == "foreign":
+        raise NotADeviceError(
+            f"device {name}: {path} is not empty and has no segfleet.json",
+            hint="name an empty folder; segfleet never mixes its data with other files",
+            path=str(path),
+        )
+    if report.condition in ("newer", "damaged"):
+        raise NotADeviceError(f"device {name}: {path}: {report.detail}", hint=_MARKER_HINT, path=str(path))
+    if report.condition in ("missing", "unwritable") and not known:
+        raise NotADeviceError(
+            f"device {name}: {path}: {report.detail}",
+            hint="the folder must exist and be writable; mount the disk, or make the folder",
+            path=str(path),
+        )
+
+
+_MARKER_HINT = "use the release of segfleet that wrote it, or restore segfleet.json from another copy"
+
+
+def _why_absent(report: DeviceReport, path: Path) -> str:
+    if report.condition == "empty":
+        return f"{path} is empty; is the device mounted? (a new disk needs a new device name)"
+    return f"{path}: {report.detail}"
+
+
+def _one_pool(pools: Mapping[str, str]) -> str:
+    """The pool id that all share, "" when there is none yet; raises NotADeviceError."""
+    ids = sorted(set(pools.values()))
+    if len(ids) > 1:
+        members = "; ".join(
+            f"pool {pool[:8]}: {', '.join(name for name in pools if pools[name] == pool)}" for pool in ids
+        )
+        raise NotADeviceError(
+            f"the devices belong to different pools ({members})",
+            hint="name the devices of one pool only",
+        )
+    return ids[0] if ids else ""

@@ -1,0 +1,37 @@
+"""What restore and check share: the snapshot's devices that are there, and which segments cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from producer.engine.session import Session
+from producer.engine.survey import Survey
+from producer.observer import Trouble
+from tasks.errors import NotADeviceError
+from tasks.receipts import DeviceReport
+
+
+def present_devices(session: Session) -> dict[str, str]:
+    """Device id → name, of the named devices that are there with a marker.
+
+    A device that is not is told as a trouble; raises NotADeviceError when none is there.
+    """
+    reports = Survey(session).wait()
+    present = {report.device_id: name for name, report in reports.items() if report.condition in _READABLE}
+    for name, report in reports.items():
+        if report.condition not in _READABLE:
+            message = f"device {name} is absent: {_why(session.paths, name, report)}"
+            session.observer.trouble(Trouble(code="device-absent", message=message, path=str(session.paths[name])))
+    if not present:
+        raise NotADeviceError(
+            "none of the devices is there", hint="mount a device of the snapshot, and name its folder with --device"
+        )
+    return present
+
+
+#: Reading needs a marker and no more.
+_READABLE = frozenset({"ready"})
+
+
+def _why(paths: Mapping[str, object], name: str, report: DeviceReport) -> str:
+    return f"{paths[name]}: {report.detail or report.condition}"

@@ -1,0 +1,183 @@
+"""What to order for a restore: from the listing and the stored segments to orders.
+
+The waves of a restore, each answered before the next begins:
+
+    [1] the target: made, or refused because it is not empty
+    [2] pieced files, whose data lies in several segments: ``overwrite`` decides which are kept
+    [3] segments: all data, from all devices at once
+    [4] directories, symbolic links, empty files, special files
+    [5] the finish of pieced files: their size and metadata; then hard links, which join finished files only
+    [6] the finish of directories: their metadata, the deepest first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.engine.listings import listing_reader
+from producer.engine.selection import Selection
+from producer.engine.wanted import Wanted
+from producer.listing import EntryBatch, decode_part
+from producer.listing.entry import Entry
+from tasks.orders import TargetEntry
+
+#: (mode, uid, gid, mtime_ns) of a whole file; () for a piece, whose file is finished later.
+Metadata = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pick:
+    """One extent to bring back: where it is in the segment's stream, and where it goes."""
+
+    entry: int
+    path: str
+    stream_offset_bytes: int
+    offset_bytes: int
+    size_bytes: int
+    metadata: Metadata
+
+
+class RestorePlan:
+    """Reads the catalog; orders nothing itself.  ``left_out`` grows while the restore learns what is kept or lost."""
+
+    def __init__(self, catalog: Catalog, snapshot: SnapshotRow, selection: Selection, wanted: Wanted) -> None:
+        self.left_out: set[int] = set(wanted.not_stored)
+        self._catalog = catalog
+        self._snapshot = snapshot
+        self._selection = selection
+        self._wanted = wanted
+        self._reader = listing_reader(catalog, snapshot.snapshot_id)
+
+    def segments(self) -> Iterator[SegmentRow]:
+        """The stored segments that may hold wanted data, in plan order."""
+        if self._wanted.promoted:
+            return self._catalog.stored_segments(self._snapshot.snapshot_id)
+        first, stop = self._wanted.first_entry, self._wanted.stop_entry
+        return self._catalog.segments_overlapping(self._snapshot.snapshot_id, first, stop)
+
+    def picks(self, row: SegmentRow) -> list[Pick]:
+        """The wanted extents of one stored segment, in stream order.
+
+        Left out are files that are kept or lost, and extents that the backup could not read.  An extent that was
+        shorter than planned comes back as short as it was.
+        """
+        notes = {note["index"]: note for note in row.notes}
+        is_piece = row.stop_entry - row.first_entry == 1
+        found, stream_offset_bytes = [], 0
+        for index, (batch, place) in enumerate(self._extents(row)):
+            planned_bytes = row.size_bytes if is_piece else batch.sizes_bytes[place]
+            note = notes.get(index)
+            entry = batch.first_entry + place
+            path = None if entry in self.left_out or _is_missing(note) else self._file_path(batch, place)
+            if path is not None:
+                found.append(
+                    Pick(
+                        entry=entry,
+                        path=path,
+                        stream_offset_bytes=stream_offset_bytes,
+                        offset_bytes=row.offset_bytes,
+                        size_bytes=min(planned_bytes, note["read_bytes"]) if note else planned_bytes,
+                        metadata=() if entry in self._wanted.pieced else _metadata(batch, place),
+                    )
+                )
+            stream_offset_bytes += planned_bytes
+        return found
+
+    def pieced_files(self, *, finish: bool) -> Iterator[TargetEntry]:
+        for index in sorted(self._wanted.pieced - self.left_out):
+            entry = self._reader.entry(index)
+            path = self._path_of(entry.snapshot_path)
+            if path is not None:
+                size_bytes = self._wanted.short.get(index, entry.size_bytes)
+                yield _target_entry(entry, path, size_bytes=size_bytes, finish=finish)
+
+    def leave_out(self, path: str) -> None:
+        """Order nothing more for the pieced file that goes to ``path`` in the target."""
+        for index in self._wanted.pieced - self.left_out:
+            if self._path_of(self._reader.entry(index).snapshot_path) == path:
+                self.left_out.add(index)
+
+    def without_data(self) -> Iterator[TargetEntry]:
+        """Directories, symbolic links, empty files and special files."""
+        for entry, path in self._entries(lambda kind, size_bytes: kind not in "fh" or (kind == "f" and not size_bytes)):
+            yield _target_entry(entry, path)
+
+    def hard_links(self) -> Iterator[TargetEntry]:
+        for entry, path in self._entries(lambda kind, _: kind == "h"):
+            first = self._path_of(entry.link)
+            if first is not None and first != path:
+                yield _target_entry(entry, path, link=first)
+
+    def directories(self) -> list[TargetEntry]:
+        """For the finish: the deepest first, so that no change inside a directory comes after its own times."""
+        found = [_target_entry(entry, path, finish=True) for entry, path in self._entries(lambda kind, _: kind == "d")]
+        found.reverse()
+        return found
+
+    def _entries(self, fits: Callable[[str, int], bool]) -> Iterator[tuple[Entry, str]]:
+        """The wanted entries of which (kind letter, size) fits, with their paths in the target, in listing order."""
+        for part in self._catalog.listing_parts(self._snapshot.snapshot_id):
+            for batch in decode_part(part.data):
+                for place, kind in enumerate(batch.kinds):
+                    if fits(kind, batch.sizes_bytes[place]):
+                        path = self._selection.target_path(_snapshot_path(batch, place), is_directory=kind == "d")
+                        if path is not None:
+                            yield batch.entry_at(place), path
+
+    def _extents(self, row: SegmentRow) -> Iterator[tuple[EntryBatch, int]]:
+        """(batch, place) of each extent of the segment, in stored order; the rule is the plan's."""
+        batches = self._reader.batches(row.first_entry, row.stop_entry)
+        if row.stop_entry - row.first_entry == 1:
+            for batch in batches:
+                yield batch, row.first_entry - batch.first_entry
+            return
+        for batch in batches:
+            yield from _bundled(batch, row, self._snapshot.bundle_limit_bytes)
+
+    def _file_path(self, batch: EntryBatch, place: int) -> str | None:
+        return self._path_of(_snapshot_path(batch, place))
+
+    def _path_of(self, snapshot_path: str) -> str | None:
+        """Where a file goes: by its own path, or as the first wanted hard link to it."""
+        path = self._selection.target_path(snapshot_path, is_directory=False)
+        return self._wanted.promoted.get(snapshot_path) if path is None else path
+
+
+def _bundled(batch: EntryBatch, row: SegmentRow, limit_bytes: int) -> Iterator[tuple[EntryBatch, int]]:
+    start = max(0, row.first_entry - batch.first_entry)
+    stop = min(len(batch), row.stop_entry - batch.first_entry)
+    sizes = batch.sizes_bytes
+    return ((batch, place) for place in range(start, stop) if 0 < sizes[place] <= limit_bytes)
+
+
+def _is_missing(note: dict[str, object] | None) -> bool:
+    return note is not None and note["trouble"] in ("vanished", "unreadable")
+
+
+def _snapshot_path(batch: EntryBatch, place: int) -> str:
+    path = batch.path_at(place)
+    return f"{batch.source}/{path}" if path else batch.source
+
+
+def _metadata(batch: EntryBatch, place: int) -> Metadata:
+    return (batch.modes[place], batch.uids[place], batch.gids[place], batch.mtimes_ns[place])
+
+
+def _target_entry(
+    entry: Entry, path: str, *, size_bytes: int = 0, link: str | None = None, finish: bool = False
+) -> TargetEntry:
+    return TargetEntry(
+        kind=entry.kind,
+        path=path,
+        mode=entry.mode,
+        uid=entry.uid,
+        gid=entry.gid,
+        mtime_ns=entry.mtime_ns,
+        size_bytes=size_bytes,
+        link=entry.link if link is None else link,
+        device_number=entry.device_number,
+        finish=finish,
+    )

@@ -1,0 +1,44 @@
+"""What to do about an order that failed.  Pure (design, section 4)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from tasks.errors import Reason
+
+
+class Verdict(Enum):
+    """What follows a failed receipt."""
+
+    RETRY_HERE = "try the same device again"
+    RETRY_ELSEWHERE = "try another device"
+    PROBE = "ask the device what is wrong with it"
+    DEVICE_FULL = "the device takes no more"
+    GIVE_UP = "keep the segment as failed"
+
+
+#: Failures that the same order would meet again anywhere: nothing is retried blindly.
+_HOPELESS = frozenset({Reason.REFUSED})
+
+#: Failures that say something about the device, not about the segment.
+_DEVICE_REASONS = frozenset({Reason.DEVICE, Reason.TIMEOUT})
+
+
+def judge(reason: Reason, *, attempt: int, retries_count: int, probed: bool) -> Verdict:
+    """The same device once, then another device, ``retries_count`` tries after the first at most.
+
+    ``attempt`` counts from 1 and is the one that failed.  ``probed``: the device was asked after this failure, and is
+    well; so the trouble is with this one segment.
+    """
+    if reason is Reason.FULL:
+        return Verdict.DEVICE_FULL
+    if reason in _DEVICE_REASONS and not probed:
+        return Verdict.PROBE
+    if reason in _HOPELESS or attempt > retries_count:
+        return Verdict.GIVE_UP
+    return Verdict.RETRY_HERE if attempt == 1 else Verdict.RETRY_ELSEWHERE
+
+
+def wait_before_s(attempt: int) -> float:
+    """How long to wait before the try after ``attempt``: 0.5 s doubled each time, 30 s at most."""
+    return float(min(30.0, 0.5 * 2 ** (attempt - 1)))

@@ -1,0 +1,51 @@
+"""Which entries of a snapshot a person wants back, and under which paths in the target.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pathspec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """``path`` is a path in the snapshot, "" for all; patterns are gitignore patterns on paths in the snapshot.
+
+    An entry is wanted when it lies at or below ``path``, fits ``include`` if there is one, and not ``exclude``.
+    """
+
+    path: str
+    include: pathspec.GitIgnoreSpec | None
+    exclude: pathspec.GitIgnoreSpec | None
+
+    @classmethod
+    def of(cls, path: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> Selection:
+        return cls(
+            path=path.strip("/"),
+            include=pathspec.GitIgnoreSpec.from_lines(include) if include else None,
+            exclude=pathspec.GitIgnoreSpec.from_lines(exclude) if exclude else None,
+        )
+
+    def target_path(self, snapshot_path: str, *, is_directory: bool) -> str | None:
+        """Where a wanted entry goes in the target ("" is the target itself); None for one that is not wanted.
+
+        What ``path`` holds goes directly into the target; when ``path`` is not a directory, it goes there by its name.
+        """
+        inside = self._inside(snapshot_path, is_directory)
+        if inside is None or not self._fits(snapshot_path + "/" if is_directory else snapshot_path):
+            return None
+        return inside
+
+    def _inside(self, snapshot_path: str, is_directory: bool) -> str | None:
+        if not self.path:
+            return snapshot_path
+        if snapshot_path == self.path:
+            return "" if is_directory else snapshot_path.rpartition("/")[2]
+        if snapshot_path.startswith(self.path + "/"):
+            return snapshot_path[len(self.path) + 1 :]
+        return None
+
+    def _fits(self, text: str) -> bool:
+        if self.include is not None and not self.include.match_file(text):
+            return False
+        return self.exclude is None or not self.exclude.match_file(text)

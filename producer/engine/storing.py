@@ -1,0 +1,112 @@
+"""The middle of a backup: feed, record, and take care of losses, until every segment is stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from producer.engine.feed import Feeder
+from producer.engine.losses import Losses
+from producer.engine.members import Member
+from producer.engine.record import Failed, Recorder
+from producer.engine.session import Session
+from producer.observer import DeviceProgress, Progress
+from tasks.orders import Order, StoreSegment
+from tasks.receipts import Receipt
+
+#: Bars that move ten times a second look smooth, and cost nothing.
+_PROGRESS_EVERY_S = 0.1
+
+#: After Ctrl-C: how long to wait for what the workers have in hand; what is late is found at the next start.
+_LAST_RECEIPTS_S = 10.0
+
+
+class Storing:
+    """Runs the loop.  Everything it knows beyond this run is in the catalog."""
+
+    def __init__(
+        self,
+        session: Session,
+        members: Mapping[str, Member],
+        feeder: Feeder,
+        recorder: Recorder,
+        losses: Losses,
+        *,
+        files_count: int,
+    ) -> None:
+        self._session = session
+        self._members = members
+        self._feeder = feeder
+        self._recorder = recorder
+        self._losses = losses
+        self._files_count = files_count
+        self._bytes_total = sum(member.load_bytes for member in members.values())
+        self._next_progress_s = 0.0
+
+    def run(self) -> None:
+        """Return when every segment is stored or given up.
+
+        Raises InterruptedRun, and DeviceError when no device is left.
+        """
+        while True:
+            if self._session.interrupt.requested:
+                self._stop_in_order()
+                self._session.interrupt.check()
+            self._losses.retry_due()
+            self._feeder.fill()
+            if self._is_done():
+                break
+            self._take(self._session.courier.poll(0.1))
+            for device, why in self._session.courier.newly_dead().items():
+                self._losses.lose(device, "dead", why)
+            self._tell_progress()
+        self._tell_progress(at_once=True)
+
+    def _is_done(self) -> bool:
+        # Nothing in flight after a fill: nothing was left to feed either.
+        return self._session.courier.in_flight_count == 0 and not self._losses.has_waiting
+
+    def _take(self, answered: list[tuple[Order, Receipt]]) -> None:
+        stores = [(order, receipt) for order, receipt in answered if isinstance(order, StoreSegment)]
+        probes = [receipt for order, receipt in answered if not isinstance(order, StoreSegment)]
+        failed: list[Failed] = self._recorder.record(stores)
+        self._losses.handle(failed)
+        for receipt in probes:
+            self._losses.probed(receipt)
+
+    def _stop_in_order(self) -> None:
+        """Take back what no worker has begun, and record what they finish."""
+        session = self._session
+        for device in session.courier.live:
+            session.link.purge(device)
+        session.observer.note("stopping; the segments in hand are finished first (Ctrl-C again ends at once)")
+        deadline = time.monotonic() + _LAST_RECEIPTS_S
+        while time.monotonic() < deadline and session.courier.any_order_in_hand():
+            self._take(session.courier.poll(0.1))
+
+    def _tell_progress(self, *, at_once: bool = False) -> None:
+        now_s = time.monotonic()
+        if now_s < self._next_progress_s and not at_once:
+            return
+        self._next_progress_s = now_s + _PROGRESS_EVERY_S
+        devices = {name: self._device_progress(member) for name, member in self._members.items()}
+        self._session.observer.progress(
+            Progress(
+                phase="storing",
+                files_count=self._files_count,
+                bytes_total=self._bytes_total,
+                bytes_done=sum(device.bytes_done for device in devices.values()),
+                devices=devices,
+            )
+        )
+
+    def _device_progress(self, member: Member) -> DeviceProgress:
+        recorded_bytes = self._recorder.bytes_done[member.name]
+        under_way_bytes = self._session.courier.bytes_moved(member.name) if member.is_live else 0
+        return DeviceProgress(
+            bytes_planned=member.load_bytes,
+            bytes_done=min(max(recorded_bytes, under_way_bytes), member.load_bytes),
+            segments_planned=member.load_segments,
+            segments_done=self._recorder.segments_done[member.name],
+            state=member.state,
+        )

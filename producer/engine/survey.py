@@ -1,0 +1,72 @@
+"""Asks every device what it is, and makes new members of the pool.
+
+The workers boot while the walk runs, so the answers are collected in passing.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from producer.engine.pool import PoolDecision
+from producer.engine.session import Session
+from producer.engine.wave import run_wave
+from tasks.errors import DeviceError
+from tasks.orders import AdoptDevice, DescribeDevice
+from tasks.receipts import DeviceReport, Receipt
+
+
+class Survey:
+    """The reports of all devices of a session.  Asks when it is made."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.reports: dict[str, DeviceReport] = {}
+        session.courier.send(
+            [DescribeDevice(order_id=uuid.uuid4().hex, **session.order_fields(device)) for device in session.paths]
+        )
+
+    def collect(self, timeout_s: float) -> bool:
+        """Take the answers that are there, waiting up to ``timeout_s``; True when all devices have answered.
+
+        Raises DeviceError when a worker ends without an answer.
+        """
+        if self.is_complete:
+            return True
+        for _, receipt in self._session.courier.poll(timeout_s):
+            self.reports[receipt.device] = _report(receipt)
+        self._session.refuse_death()
+        return self.is_complete
+
+    @property
+    def is_complete(self) -> bool:
+        return self.reports.keys() >= self._session.paths.keys()
+
+    def wait(self) -> dict[str, DeviceReport]:
+        while not self.collect(0.1):
+            self._session.interrupt.check()
+        return self.reports
+
+
+def adopt(session: Session, decision: PoolDecision) -> dict[str, DeviceReport]:
+    """Write the markers of the new devices; returns their reports.  Raises DeviceError where one cannot be written."""
+    orders = {
+        device: [
+            AdoptDevice(
+                order_id=uuid.uuid4().hex,
+                pool_id=decision.pool_id,
+                new_device_id=device_id,
+                **session.order_fields(device),
+            )
+        ]
+        for device, device_id in decision.adopt.items()
+    }
+    receipts: dict[str, Receipt] = {}
+    run_wave(session, orders, lambda order, receipt: receipts.update({order.device: receipt}))
+    return {device: _report(receipts[device]) for device in orders}
+
+
+def _report(receipt: Receipt) -> DeviceReport:
+    if receipt.failure is not None:
+        raise DeviceError(f"device {receipt.device}: {receipt.failure.message}", hint=receipt.failure.hint)
+    report: DeviceReport = receipt.result
+    return report

@@ -1,0 +1,61 @@
+"""A wave: a set of orders that must all be answered before the run goes on.
+
+For orders that the catalog need not remember: markers, manifests, restores, checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+
+from producer.engine.courier import WINDOW_COUNT
+from producer.engine.session import Session
+from tasks.errors import BrokerError
+from tasks.orders import Order
+from tasks.receipts import Receipt
+
+
+def run_wave(
+    session: Session,
+    orders: Mapping[str, Iterable[Order]],
+    on_receipt: Callable[[Order, Receipt], None],
+    *,
+    window_count: int = WINDOW_COUNT,
+    on_wait: Callable[[], None] = lambda: None,
+) -> dict[str, str]:
+    """Send the orders of each device, a window at a time, until each is answered or its device is dead.
+
+    The iterables are taken lazily, so they may make their orders on the way.  ``on_receipt`` is called once for each
+    answered order, ``on_wait`` some ten times a second.  Returns the devices that died → why; their unanswered
+    orders are given up.  Raises InterruptedRun.
+    """
+    backlog: dict[str, Iterator[Order]] = {device: iter(rows) for device, rows in orders.items()}
+    died: dict[str, str] = {}
+    courier = session.courier
+    while backlog or courier.in_flight_count:
+        session.interrupt.check()
+        _fill(session, backlog, window_count)
+        for order, receipt in courier.poll(0.1):
+            on_receipt(order, receipt)
+        for device, why in courier.newly_dead().items():
+            courier.declare_dead(device, why)
+            backlog.pop(device, None)
+            died[device] = why
+        on_wait()
+    return died
+
+
+def _fill(session: Session, backlog: dict[str, Iterator[Order]], window_count: int) -> None:
+    for device in list(backlog):
+        room = session.courier.room(device, window_count)
+        if device not in session.courier.live:
+            del backlog[device]
+            continue
+        orders = list(islice(backlog[device], room))
+        if len(orders) < room:
+            del backlog[device]
+        try:
+            session.courier.send(orders)
+        except BrokerError:
+            # In flight all the same; the courier sends them again when the broker is back.
+            continue

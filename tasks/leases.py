@@ -1,0 +1,80 @@
+"""A worker's lease: a key in the broker that lives only as long as its worker renews it.
+
+Written by workers, read by managers.  The broker's clock decides when a lease has run out, so hosts whose
+clocks differ, or jump, cannot kill each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import redis
+
+from tasks.values import Count, DeviceName
+
+LEASE_PREFIX = "segfleet.lease."
+
+#: Renewed every second, gone after six: a worker that misses five renewals is dead or stopped.
+LEASE_RENEW_S = 1.0
+LEASE_LIFE_S = 6.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """What a worker says of itself with each renewal."""
+
+    device: DeviceName
+    #: Celery node name, device@host.
+    worker: str
+    pid: Count
+    #: Bytes that the worker has moved since it started; stands still when the device hangs.
+    bytes_moved: Count
+    #: The order in hand, "" when idle.
+    order_id: str
+
+
+def redis_client(url: str) -> redis.Redis:
+    """A client for a broker URL; kombu writes unix sockets as redis+socket://, redis-py as unix://."""
+    return redis.Redis.from_url(
+        url.replace("redis+socket://", "unix://", 1), socket_timeout=5, socket_connect_timeout=5, client_name="segfleet"
+    )
+
+
+def lease_key(device: str, worker: str) -> str:
+    return f"{LEASE_PREFIX}{device}.{worker}"
+
+
+def renew(client: redis.Redis, lease: Lease) -> None:
+    """Write the lease for another LEASE_LIFE_S; raises redis.RedisError."""
+    client.set(lease_key(lease.device, lease.worker), msgspec.json.encode(lease), px=int(LEASE_LIFE_S * 1000))
+
+
+def give_up(client: redis.Redis, device: str, worker: str) -> None:
+    """Delete the lease of a worker that stops by itself, so that nobody waits for it to run out."""
+    client.delete(lease_key(device, worker))
+
+
+def leases_of(client: redis.Redis, devices: Iterable[str]) -> dict[str, list[Lease]]:
+    """Device → the leases of its workers, none for a device without any; raises redis.RedisError.
+
+    Anything under the prefix that does not read as a lease is passed over: it proves no worker.
+    """
+    found: dict[str, list[Lease]] = {device: [] for device in devices}
+    keys = [key for device in found for key in client.scan_iter(match=lease_key(device, "*"), count=1000)]
+    for value in client.mget(keys) if keys else []:
+        lease = _read(value)
+        if lease is not None and lease.device in found:
+            found[lease.device].append(lease)
+    return found
+
+
+def _read(value: Any) -> Lease | None:
+    if value is None:
+        return None
+    try:
+        return msgspec.json.decode(value, type=Lease)
+    except msgspec.DecodeError:
+        return None

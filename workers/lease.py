@@ -1,0 +1,93 @@
+"""Keeps the worker's lease alive, from the event loop of its parent process.
+
+From the loop, not from a thread: the parent forks, and must stay free of threads.  The pool's child counts the
+bytes it moves in shared memory, which the parent reads, so that a manager can tell a hung device from a
+long segment.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import struct
+from typing import Any
+
+import redis
+from celery import bootsteps
+
+from tasks.leases import LEASE_RENEW_S, Lease, give_up, redis_client, renew
+
+log = logging.getLogger("segfleet.lease")
+
+# Shared with the child: bytes moved (u64), then the order in hand (32 hex digits, or zeros).
+_COUNT = struct.Struct("<Q")
+_ORDER_AT = _COUNT.size
+_ORDER_BYTES = 32
+
+
+class SharedProgress:
+    """A byte counter and the order in hand, in memory that survives a fork.
+
+    Made in the parent before it forks; written by one thread of the child, read by the parent.  A torn read of
+    the count shows for one renewal at most and decides nothing.
+    """
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+
+    def add(self, bytes_count: int) -> None:
+        _COUNT.pack_into(self._memory, 0, self.bytes_moved + bytes_count)
+
+    @property
+    def bytes_moved(self) -> int:
+        return int(_COUNT.unpack_from(self._memory, 0)[0])
+
+    @property
+    def order_id(self) -> str:
+        return self._memory[_ORDER_AT : _ORDER_AT + _ORDER_BYTES].rstrip(b"\0").decode("ascii")
+
+    @order_id.setter
+    def order_id(self, value: str) -> None:
+        self._memory[_ORDER_AT : _ORDER_AT + _ORDER_BYTES] = value.encode("ascii").ljust(_ORDER_BYTES, b"\0")
+
+
+class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Worker boot step: renews the lease every LEASE_RENEW_S, and gives it up on an orderly stop."""
+
+    requires = ("celery.worker.components:Timer", "celery.worker.components:Pool")
+
+    #: Set by workers.start before the worker is made: (broker URL, device, shared progress).
+    settings: tuple[str, str, SharedProgress]
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        url, self._device, self._progress = self.settings
+        self._client = redis_client(url)
+        self._timer_entry: Any = None
+
+    def start(self, worker: Any) -> None:
+        self._renew(worker)
+        self._timer_entry = worker.timer.call_repeatedly(LEASE_RENEW_S, self._renew, (worker,))
+
+    def stop(self, worker: Any) -> None:
+        if self._timer_entry is not None:
+            self._timer_entry.cancel()
+        try:
+            give_up(self._client, self._device, worker.hostname)
+        except redis.RedisError as error:
+            log.info("lease not given up, it will run out: %s", error)
+
+    def _renew(self, worker: Any) -> None:
+        lease = Lease(
+            device=self._device,
+            worker=worker.hostname,
+            pid=os.getpid(),
+            bytes_moved=self._progress.bytes_moved,
+            order_id=self._progress.order_id,
+        )
+        try:
+            renew(self._client, lease)
+        except redis.RedisError as error:
+            # The broker is away; Celery reconnects by itself, and the next renewal writes the lease again.
+            log.warning("lease not renewed: %s", error)

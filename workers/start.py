@@ -1,0 +1,64 @@
+"""Starts one worker: settings, handlers, then Celery, in one process with one forked child.
+
+Prefork with one child, because only that pool keeps its parent's event loop free while an order runs (the
+lease must be renewed) and can end an order that is stuck.  Compression threads start in the child.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import warnings
+
+from celery.exceptions import SecurityWarning
+
+from tasks.app import app, connect, queue
+from tasks.handlers import install
+from tasks.queues import device_queue
+from workers.handlers import LocalHandlers
+from workers.lease import LeaseStep, SharedProgress
+from workers.settings import WorkerSettings
+
+_PR_SET_PDEATHSIG = 1
+
+
+def run_worker(settings: WorkerSettings, device: str, *, log_level: str = "WARNING") -> int:
+    """Serve ``device`` until SIGTERM; returns the exit code.  Call once, from the main thread of a process."""
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # Backups run as root; Celery's warning is about pickle, which is refused here.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    worker_name = f"{device}@{socket.gethostname()}"
+    connect(settings.broker_url, f"segfleet:{device}:{socket.gethostname()}:{os.getpid()}")
+    app.conf.task_queues = [queue(device_queue(device))]
+    progress = SharedProgress()
+    install(LocalHandlers(settings, worker=worker_name, progress=progress))
+    LeaseStep.settings = (settings.broker_url, device, progress)
+    app.steps["worker"].add(LeaseStep)
+    worker = app.Worker(
+        hostname=worker_name,
+        pool_cls="prefork",
+        concurrency=1,
+        queues=[device_queue(device)],
+        loglevel=log_level,
+        quiet=True,
+        # Both ask other workers at start, which costs a second; segfleet has its leases.
+        without_gossip=True,
+        without_mingle=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """Have the kernel kill this process when its parent ends, however it ends (Linux).
+
+    ``parent_pid`` closes the race with a parent that ended before the call: then this process exits at once.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        sys.exit(1)
