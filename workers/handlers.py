@@ -1,0 +1,165 @@
+"""Carries out orders: checks that they are for this worker, then calls what does the work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks.errors import DeviceError, NotADeviceError, SegfleetError
+from tasks.orders import (
+    AdoptDevice,
+    DescribeDevice,
+    GetManifest,
+    Order,
+    PutManifest,
+    RestoreEntries,
+    RestoreSegment,
+    StoreSegment,
+    VerifySegments,
+)
+from tasks.receipts import DeviceReport, ManifestResult, Receipt, RestoreResult, StoreResult, VerifyResult
+from workers.adopt import adopt
+from workers.delivery import publish_receipt
+from workers.devices.base import Device
+from workers.devices.registry import open_device
+from workers.manifests import get_manifest, put_manifest
+from workers.progress import Progress
+from workers.restore import restore_entries, restore_segment
+from workers.settings import WorkerSettings
+from workers.store import store_segment
+from workers.verify import verify_segments
+
+log = logging.getLogger("segfleet.handlers")
+
+
+class NotConfiguredError(SegfleetError):
+    """The order names a device, source or target that this worker does not have."""
+
+    code = "not-configured"
+    hint = "start the worker with it, or send the order to one that has it"
+
+
+def _accept_any_epoch(order: Order) -> None:
+    """For workers that nobody fences."""
+
+
+class LocalHandlers:
+    """:class:`tasks.handlers.DeviceHandlers` for the devices in ``settings``.
+
+    Made before the worker forks, used in its child: nothing is opened and no thread started before
+    the first order.  ``check_epoch`` raises when an order's device was fenced; it is asked before the work, and
+    again before a segment is committed.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        *,
+        worker: str,
+        progress: Progress,
+        check_epoch: Callable[[Order], None] = _accept_any_epoch,
+    ) -> None:
+        self.worker = worker
+        self._settings = settings
+        self._progress = progress
+        self._check_epoch = check_epoch
+        self._devices: dict[str, Device] = {}
+        self._swept: set[str] = set()
+
+    def describe(self, order: DescribeDevice) -> DeviceReport:
+        with self._in_hand(order):
+            return self._device(order).probe()
+
+    def adopt(self, order: AdoptDevice) -> DeviceReport:
+        with self._in_hand(order):
+            return adopt(order, self._device(order))
+
+    def store(self, order: StoreSegment) -> StoreResult:
+        with self._in_hand(order):
+            return store_segment(
+                order,
+                device=self._claimed_device(order),
+                source_root=_path_of("source", order.source, self._settings.sources),
+                progress=self._progress,
+                before_commit=lambda: self._check_epoch(order),
+            )
+
+    def put_manifest(self, order: PutManifest) -> ManifestResult:
+        with self._in_hand(order):
+            return put_manifest(order, device=self._claimed_device(order))
+
+    def get_manifest(self, order: GetManifest) -> ManifestResult:
+        with self._in_hand(order):
+            return get_manifest(order, device=self._claimed_device(order))
+
+    def restore_segment(self, order: RestoreSegment) -> RestoreResult:
+        with self._in_hand(order):
+            return restore_segment(
+                order,
+                device=self._claimed_device(order),
+                target_root=_path_of("target", order.target, self._settings.targets),
+                progress=self._progress,
+            )
+
+    def restore_entries(self, order: RestoreEntries) -> RestoreResult:
+        """Needs no device: the worker of any device may make what holds no data."""
+        with self._in_hand(order):
+            self._device(order)
+            return restore_entries(order, target_root=_path_of("target", order.target, self._settings.targets))
+
+    def verify(self, order: VerifySegments) -> VerifyResult:
+        with self._in_hand(order):
+            return verify_segments(order, device=self._claimed_device(order), progress=self._progress)
+
+    def deliver(self, receipt: Receipt, queue: str) -> None:
+        publish_receipt(receipt, queue)
+
+    @contextmanager
+    def _in_hand(self, order: Order) -> Iterator[None]:
+        """Shows the order in the lease while it is carried out; refuses it when it was fenced."""
+        self._progress.order_id = order.order_id
+        try:
+            self._check_epoch(order)
+            yield
+        finally:
+            self._progress.order_id = ""
+
+    def _device(self, order: Order) -> Device:
+        device = self._devices.get(order.device)
+        if device is None:
+            settings = self._settings.devices.get(order.device)
+            if settings is None:
+                raise NotConfiguredError(f"this worker does not serve device {order.device}")
+            device = self._devices[order.device] = open_device(order.device, settings)
+        return device
+
+    def _claimed_device(self, order: Order) -> Device:
+        """The order's device, after a look at its marker."""
+        device = self._device(order)
+        if not order.device_id:
+            raise NotADeviceError(f"device {order.device} has no id yet; it must be adopted first")
+        device.claim(order.device_id)
+        self._sweep_once(device)
+        return device
+
+    def _sweep_once(self, device: Device) -> None:
+        """Remove what an earlier worker of this device left half-written."""
+        if device.name in self._swept:
+            return
+        self._swept.add(device.name)
+        try:
+            count = device.sweep()
+        except DeviceError as error:
+            # A device that can only be read may still be restored from.
+            log.info("not swept: %s", error)
+        else:
+            log.info("device %s: %d unfinished files removed", device.name, count)
+
+
+def _path_of(kind: str, name: str, paths: Mapping[str, Path]) -> Path:
+    path = paths.get(name)
+    if path is None:
+        raise NotConfiguredError(f"this worker has no {kind} {name!r}")
+    return path
