@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 
 from tasks.errors import DamagedError
@@ -32,7 +33,8 @@ class StoredBytes:
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            raise DamagedError(f"{size_bytes} bytes at byte {offset_bytes} cannot be read: {error.strerror}") from error
+            reason = os.strerror(errno.EIO)
+            raise DamagedError(f"{size_bytes} bytes at byte {offset_bytes} cannot be read: {reason}") from error
         if len(data) != size_bytes:
             raise DamagedError(f"the file gave {len(data)} of {size_bytes} bytes at byte {offset_bytes}")
         return data
