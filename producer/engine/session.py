@@ -75,7 +75,7 @@ def open_session(
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         for device in sorted(devices):
-            stack.enter_context(locked(environment.state, f"device-{device}", purpose=purpose))
+            stack.enter_context(locked(environment.state, f"device {device}", purpose=purpose))
         server = stack.enter_context(broker(environment.broker_url, environment.state))
         settings = _worker_settings(server.url, devices, sources, targets)
         fleet = LocalFleet(settings=settings, devices=list(devices), log_dir=environment.state.path / "logs")
