@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.errors import DeviceFullError, UsageError
+from tasks.sizes import format_size
 
 _RESERVE_SHARE = 0.02
 _MIN_RESERVE_BYTES = 1024**3
@@ -83,27 +84,16 @@ def limits_bytes(rooms: Sequence[DeviceRoom], ratio: float, block_bytes: int) ->
 def refusal(rooms: Sequence[DeviceRoom], ratio: float, total_bytes: int, why: str) -> DeviceFullError:
     """The error that says what is needed and what each device has, so that a person can check the sum."""
     lines = [
-        f"  {room.name}: {size_text(room.free_bytes)} free - {size_text(room.reserve_bytes)} reserve "
-        f"= {size_text(room.room_bytes)}"
+        f"  {room.name}: {format_size(room.free_bytes)} free - {format_size(room.reserve_bytes)} reserve "
+        f"= {format_size(room.room_bytes)}"
         for room in rooms
     ]
     room_bytes = sum(room.room_bytes for room in rooms)
     needed_bytes = math.ceil(total_bytes * ratio)
+    missing = f", {format_size(needed_bytes - room_bytes)} too little" if needed_bytes > room_bytes else ""
     return DeviceFullError(
-        f"{why}: needs {size_text(needed_bytes)} ({size_text(total_bytes)} of files, "
-        f"{ratio:.2f} stored bytes expected for each), the devices have room for {size_text(room_bytes)}\n"
-        + "\n".join(lines),
+        f"{why}: needs {format_size(needed_bytes)} ({format_size(total_bytes)} of files, "
+        f"{ratio:.2f} stored bytes expected for each), "
+        f"the devices have room for {format_size(room_bytes)}{missing}\n" + "\n".join(lines),
         hint="add a device, free space, or lower the reserve",
     )
-
-
-def size_text(size_bytes: int) -> str:
-    """Bytes for people, in powers of 1024: ``1.5 GiB``; below 10,000 the exact number."""
-    if size_bytes < 10_000:
-        return f"{size_bytes} B"
-    size = float(size_bytes)
-    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        size /= 1024
-        if size < 1000:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1024:.1f} EiB"

@@ -87,10 +87,10 @@ def test_a_refusal_shows_the_sum_for_every_device() -> None:
     with pytest.raises(DeviceFullError) as refused:
         planned([10 * GIB], rooms, ratio=0.5)
     text = refused.value.message
-    assert "needs 5.0 GiB (10.0 GiB of files, 0.50 stored bytes expected for each)" in text
-    assert "the devices have room for 4.0 GiB" in text
-    assert "left: 4.0 GiB free - 1.0 GiB reserve = 3.0 GiB" in text
-    assert "right: 2.0 GiB free - 1.0 GiB reserve = 1.0 GiB" in text
+    assert "needs 5 GiB (10 GiB of files, 0.50 stored bytes expected for each)" in text
+    assert "the devices have room for 4 GiB, 1 GiB too little" in text
+    assert "left: 4 GiB free - 1 GiB reserve = 3 GiB" in text
+    assert "right: 2 GiB free - 1 GiB reserve = 1 GiB" in text
 
 
 def test_segments_are_cut_finer_rather_than_refusing_what_would_fit() -> None:

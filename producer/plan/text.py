@@ -1,0 +1,73 @@
+"""A plan as lines for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from producer.plan.describe import Item, PlanDescription
+from tasks.sizes import format_size
+
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_MIN_BAR_WIDTH = 10
+
+
+def text_lines(description: PlanDescription, path_of: Callable[[int], str], width: int = 80) -> Iterator[str]:
+    """The lines to print, none longer than ``width`` but for long names.  ``path_of`` must give printable text."""
+    yield (
+        f"threshold    {format_size(description.threshold_bytes)}, for {format_size(description.bytes_source)} "
+        f"in {description.files_count:,} files on {len(description.devices)} devices"
+    )
+    yield (
+        f"segments     {description.segments_count:,}, the largest {format_size(description.largest_segment_bytes)}; "
+        + _bundles_text(description)
+    )
+    yield (
+        f"lower bound  {format_size(description.lower_bound_bytes)} on the fullest device, whatever the plan; "
+        f"here {format_size(description.largest_load_bytes)}"
+    )
+    yield f"spread       {description.spread * 100:.2f} %, (max - min) / mean"
+    yield ""
+    yield from _device_lines(description, width)
+    if description.largest:
+        yield ""
+        yield from _item_lines(description, path_of)
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of ``share`` (0 to 1) of ``width`` characters, to an eighth of a character."""
+    full, eighths = divmod(round(share * width * 8), 8)
+    return ("█" * full + _EIGHTHS[eighths]).rstrip()
+
+
+def _bundles_text(description: PlanDescription) -> str:
+    if not description.bundle_limit_bytes:
+        return "no bundles"
+    return f"files up to {format_size(description.bundle_limit_bytes)} are bundled"
+
+
+def _device_lines(description: PlanDescription, width: int) -> Iterator[str]:
+    name_width = max(6, *(len(share.device) for share in description.devices))
+    header = f"{'device':{name_width}}  {'bytes':>10}  {'files':>11}  {'segments':>8}  {'share':>7}  "
+    yield header.rstrip()
+    bar_width = max(_MIN_BAR_WIDTH, width - len(header))
+    fullest_bytes = max(1, description.largest_load_bytes)
+    for share in description.devices:
+        yield (
+            f"{share.device:{name_width}}  {format_size(share.bytes_source):>10}  {share.files_count:>11,}  "
+            f"{share.segments_count:>8,}  {share.share * 100:>5.1f} %  "
+            f"{bar(share.bytes_source / fullest_bytes, bar_width)}"
+        ).rstrip()
+
+
+def _item_lines(description: PlanDescription, path_of: Callable[[int], str]) -> Iterator[str]:
+    yield f"{'largest':>10}  where"
+    for item in description.largest:
+        yield f"{format_size(item.size_bytes):>10}  {_item_text(item, path_of)}"
+
+
+def _item_text(item: Item, path_of: Callable[[int], str]) -> str:
+    path = path_of(item.first_entry)
+    if item.files_count > 1:
+        path = f"bundle of {item.files_count:,} files from {path}"
+    devices = ", ".join(item.devices[:4]) + (f" and {len(item.devices) - 4} more" if len(item.devices) > 4 else "")
+    return f"{path}: " + (f"{item.segments_count:,} segments on {devices}" if item.segments_count > 1 else devices)
