@@ -34,7 +34,10 @@ format: $(INSTALLED)
 
 # Reproducible installs: pip install --require-hashes -r requirements.lock
 lock: $(INSTALLED)
-	bash docs/lock.sh $(BIN)/python
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade \
+		--output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info

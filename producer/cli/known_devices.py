@@ -28,5 +28,8 @@ def all_devices(session: Session) -> dict[str, Path]:
 
 
 def _folders(rows: list[DeviceRow]) -> dict[str, Path]:
-    # Of two devices with one name the one recorded last comes first, and wins.
-    return {row.name: Path(row.path) for row in reversed(rows)}
+    # Sorted by name; of two devices with one name the one recorded last comes first, and wins.
+    folders: dict[str, Path] = {}
+    for row in rows:
+        folders.setdefault(row.name, Path(row.path))
+    return folders

@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Any
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from producer.cli.backup_options import backup_options, request_from
+from producer.cli.jsonlines import write_row
+from producer.cli.safe_text import escaped
 from producer.cli.session import Session
-from producer.cli.tables import lines_of
 from producer.cli.watching import watched
 from producer.requests import BackupRequest
-from tasks.sizes import format_size
+from tasks.errors import UsageError
+
+if TYPE_CHECKING:
+    from producer.engine.dry_run import DryRun
 
 
 @click.command()
 @backup_options
+@click.option("--svg", metavar="FILE", help="Draw the plan: one row for each device, one box for each segment.")
 @click.pass_obj
-def plan(session: Session, /, **choices: Any) -> None:
+def plan(session: Session, /, svg: str | None, **choices: Any) -> None:
     """Show how SOURCEs would be spread over the devices; store nothing."""
-    show_plan(session, request_from(session, **choices))
+    made = show_plan(session, request_from(session, **choices))
+    if svg is not None:
+        _draw(made, Path(svg))
 
 
-def show_plan(session: Session, request: BackupRequest) -> None:
-    """Print the plan of ``request``."""
+def show_plan(session: Session, request: BackupRequest) -> DryRun:
+    """Make the plan of ``request`` and print it, as text or as JSON lines."""
     from producer.engine.dry_run import dry_run
 
     with watched(session) as observer:
         made = dry_run(request, observer, session.environment())
-    click.echo(f"threshold {format_size(made.plan.threshold_bytes)}, {made.files_count} files")
-    rows = [(device, format_size(load)) for device, load in made.plan.loads_bytes.items()]
-    for line in lines_of(("device", "bytes"), rows, right=" >"):
+    if session.json:
+        _write_rows(made)
+    else:
+        _print(made)
+    return made
+
+
+def _print(made: DryRun) -> None:
+    from producer.plan.describe import describe
+    from producer.plan.text import text_lines
+
+    width = shutil.get_terminal_size().columns
+    for line in text_lines(describe(made.plan), lambda entry: escaped(made.path_of(entry)), width):
         click.echo(line)
+
+
+def _write_rows(made: DryRun) -> None:
+    from producer.plan.describe import describe
+    from producer.plan.rows import json_rows
+
+    description = describe(made.plan)
+    wanted = {*made.plan.first_entries, *(item.first_entry for item in description.largest)}
+    # In entry order: the plan's own order would decode a part of the listing for nearly every segment.
+    paths = {entry: made.path_of(entry) for entry in sorted(wanted)}
+    for row in json_rows(made.plan, description, paths.__getitem__):
+        write_row(row)
+
+
+def _draw(made: DryRun, file: Path) -> None:
+    from producer.plan.svg import draw_svg
+
+    try:
+        file.write_text(draw_svg(made.plan, lambda entry: escaped(made.path_of(entry))), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}", hint="see --svg", path=str(file)) from error

@@ -19,11 +19,13 @@ from producer.walk import Walk
 
 @dataclass(frozen=True, kw_only=True)
 class DryRun:
-    """``entries`` knows the entries that the plan's segments speak of."""
-
     plan: Plan
+    #: The entries that the plan's segments speak of.
     entries: ListingReader
-    files_count: int
+
+    def path_of(self, entry: int) -> str:
+        """Path in the snapshot of the entry of that index."""
+        return self.entries.entry(entry).snapshot_path
 
 
 def dry_run(request: BackupRequest, observer: Observer, environment: Environment) -> DryRun:
@@ -54,7 +56,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         )
     )
     entries = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
-    return DryRun(plan=plan, entries=entries, files_count=walk.files_count)
+    return DryRun(plan=plan, entries=entries)
 
 
 def _walk(session: Session, request: BackupRequest) -> tuple[Walk, list[ListingPart]]:
