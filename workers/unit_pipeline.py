@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -65,9 +66,8 @@ class UnitPipeline:
         self._reader = threading.Thread(target=self._read_units, name="read-units", daemon=True)
 
     def __enter__(self) -> Self:
-        # mmap, not bytearray: glibc keeps freed blocks up to 32 MiB in its heap, and the next segment's on top.
         for _ in range(min(self._threads + 1, len(self._sizes_bytes))):
-            self._buffers.put(mmap.mmap(-1, max(self._sizes_bytes)))
+            self._buffers.put(_new_buffer(max(self._sizes_bytes)))
         self._reader.start()
         return self
 
@@ -117,6 +117,18 @@ class UnitPipeline:
         if not hasattr(self._compressors, "own"):
             self._compressors.own = UnitCompressor(self._level)
         return self._compressors.own  # type: ignore[no-any-return]
+
+
+def _new_buffer(size_bytes: int) -> mmap.mmap:
+    """Memory that goes back to the system when it is let go.
+
+    mmap, not bytearray: glibc keeps freed blocks up to 32 MiB in its heap, and the next segment's on top.
+    Huge pages: without them the first use of 24 MiB takes 6144 page faults, 10 ms.
+    """
+    buffer = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without huge pages
+        buffer.madvise(mmap.MADV_HUGEPAGE)
+    return buffer
 
 
 def _failed(error: BaseException) -> Future[CompressedUnit]:
