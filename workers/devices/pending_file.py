@@ -14,6 +14,10 @@ from contextlib import suppress
 
 from workers.devices.base import Bytes
 from workers.devices.keys import TEMPORARY_SUFFIX
+from workers.devices.writeback import start_writeback
+
+#: Large enough for a disk to write in one go, small enough to leave little to the sync.
+_WRITEBACK_BYTES = 8 * 1024 * 1024
 
 #: What a file system without locks, or without hard links, answers.
 _NOT_SUPPORTED = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM})
@@ -29,11 +33,19 @@ class PendingFile:
         self._folder_fd = folder_fd
         self._name = name
         self._temporary_name, self.fd = _create(folder_fd, name)
+        self._size_bytes = 0
+        self._started_bytes = 0
 
     def write(self, buffer: Bytes) -> None:
         rest = memoryview(buffer).cast("B")
         while rest:
-            rest = rest[os.write(self.fd, rest) :]
+            count = os.write(self.fd, rest)
+            rest = rest[count:]
+            self._size_bytes += count
+        fresh_bytes = self._size_bytes - self._started_bytes
+        if fresh_bytes >= _WRITEBACK_BYTES:
+            start_writeback(self.fd, self._started_bytes, fresh_bytes)
+            self._started_bytes = self._size_bytes
 
     def publish(self) -> None:
         """Sync, rename to the final name over whatever is there, sync the folder."""
