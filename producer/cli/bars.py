@@ -17,12 +17,8 @@ from tasks.sizes import format_size
 
 _WHOLE = "all"
 
-
-class _AmountColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        if task.total is None:
-            return Text(f"{task.fields['files_count']} files", style="progress.download")
-        return Text(f"{format_size(task.completed)} of {format_size(task.total)}", style="progress.download")
+#: While these last, the total is still growing.
+_COUNTING = ("starting", "walking", "planning")
 
 
 class _RateColumn(ProgressColumn):
@@ -38,7 +34,7 @@ class BarsObserver:
         self._bars = Bars(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            _AmountColumn(),
+            TextColumn("{task.fields[amount]}", style="progress.download", markup=False),
             _RateColumn(),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[state]}", markup=False),
@@ -65,14 +61,21 @@ class BarsObserver:
 
     def progress(self, progress: Progress) -> None:
         for name, device in progress.devices.items():
-            state = "" if device.state in ("", "live") else device.state
-            self._show(f"  {name}", device.bytes_done, device.bytes_planned, state, 0)
-        self._show(_WHOLE, progress.bytes_done, progress.bytes_total, progress.phase, progress.files_count)
+            state = "" if device.state == "live" else device.state
+            self._show(f"  {name}", device.bytes_done, device.bytes_planned, state)
+        if progress.phase in _COUNTING:
+            found = f"{progress.files_count:,} files, {format_size(progress.bytes_total)}"
+            self._show(_WHOLE, 0, None, progress.phase, found)
+        else:
+            self._show(_WHOLE, progress.bytes_done, progress.bytes_total, progress.phase)
 
-    def _show(self, name: str, done: int, total: int, state: str, files_count: int) -> None:
+    def _show(self, name: str, done: int, total: int | None, state: str, amount: str = "") -> None:
+        """Move the bar ``name``, made when it is first seen; one without a total swings."""
+        if total is not None:
+            amount = f"{format_size(done)} of {format_size(total)}"
         if name not in self._rows:
-            self._rows[name] = self._bars.add_task(name, total=None, state=state, files_count=files_count)
-        self._bars.update(self._rows[name], completed=done, total=total or None, state=state, files_count=files_count)
+            self._rows[name] = self._bars.add_task(name, total=total, state=state, amount=amount)
+        self._bars.update(self._rows[name], completed=done, total=total, state=state, amount=amount)
 
     def _print(self, line: str) -> None:
         self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
