@@ -1,0 +1,184 @@
+"""What goes in comes back: every byte, every kind of entry, all metadata."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kit.compare import differences
+from kit.machine import Machine
+from kit.tree import Fifo, File, Folder, HardLink, SparseFile, Symlink, Tree, noise
+
+#: Small enough that a file of a few hundred KiB is cut into pieces, and a piece has several units.
+SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
+
+AS_ROOT = os.geteuid() == 0
+
+ALL_KINDS = Tree(
+    {
+        "empty file": b"",
+        "empty folder": Folder(),
+        "text": b"text\n",
+        "a/b/c/d/e/f/g/h/deep": b"deep",
+        "large": noise(900_000),
+        "one byte more than a piece": noise(256 * 1024 + 1, seed=1),
+        "another name of large": HardLink("large"),
+        "a/b/third name of large": HardLink("large"),
+        "small": File(b"linked"),
+        "a/small again": HardLink("small"),
+        "links/to a file": Symlink("../text"),
+        "links/to a folder": Symlink("../a/b"),
+        "links/dangling": Symlink("/nowhere/at all"),
+        "links/absolute": Symlink("/etc/passwd", mtime_ns=5),
+        b"links/not utf-8": Symlink(b"\xff\xfe"),
+        "pipe": Fifo(mode=0o620),
+        "modes/none": File(b"secret", mode=0),
+        "modes/setuid": File(b"#!", mode=0o4755),
+        "modes/setgid sticky": Folder(mode=0o3770),
+        "modes/read only folder": Folder(mode=0o555),
+        "modes/read only folder/file": File(b"inside", mode=0o444),
+        "times/before 1970": File(b"old", mtime_ns=-1_000_000_000_000_000_001),
+        "times/1 ns": File(b"", mtime_ns=1),
+        "times/folder": Folder(mtime_ns=-7),
+        "times/2200": File(b"far", mtime_ns=7_258_118_400_999_999_999),
+        "sparse": SparseFile(3_000_000, {1_000_000: b"island", 2_999_990: b"end"}),
+        "only a hole": SparseFile(1_000_000, {}),
+        b"names/not utf-8 \xff\xfe": b"1",
+        "names/two\nlines": b"2",
+        "names/" + "x" * 255: b"3",
+        "names/" + "ü" * 127: b"4",
+        "names/ spaces ": b"5",
+        "names/-leading dash": b"6",
+        "names/\x1b[31mred\\": b"7",
+        "names/*?[a]": b"8",
+    }
+)
+
+
+@pytest.mark.parametrize("names", ["a", "a b c", "a b c d e"], ids=["1 device", "3 devices", "5 devices"])
+def test_a_tree_of_all_kinds_comes_back_the_same(machine: Machine, names: str) -> None:
+    source = ALL_KINDS.make(machine.folder / "data")
+    devices = machine.devices(names)
+
+    backup = machine.succeed("backup", source, *devices, *SMALL, "--json").summary
+    restore = machine.succeed("restore", "latest", "--target", "out", "--json").summary
+
+    assert differences(source, machine.folder / "out" / "data") == []
+    assert [path.name for path in (machine.folder / "out").iterdir()] == ["data"]
+    assert restore["errors"] == 0
+    assert sum(device["segments"] for device in backup["devices"].values()) == backup["segments"]
+    assert all(device["segments"] for device in backup["devices"].values())
+
+
+def test_holes_come_back_as_holes(machine: Machine) -> None:
+    source = Tree({"sparse": SparseFile(64 * 2**20, {32 * 2**20: b"island"})}).make(machine.folder / "data")
+
+    machine.succeed("backup", source, *machine.devices("a b"))
+    machine.succeed("restore", "latest", "--target", "out")
+
+    restored = machine.folder / "out" / "data" / "sparse"
+    assert differences(source, restored.parent) == []
+    assert restored.stat().st_blocks * 512 < 2**20
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can give files away")
+def test_owners_come_back_with_setuid_bits(machine: Machine) -> None:
+    source = Tree(
+        {
+            "file": File(b"theirs", mode=0o6755, owner=(1234, 4321)),
+            "folder": Folder(owner=(1234, 0), mode=0o2700),
+            "link": Symlink("file", owner=(7, 8)),
+            "pipe": Fifo(owner=(9, 10)),
+            "pieces": File(noise(600_000), mode=0o4711, owner=(1, 2)),
+        }
+    ).make(machine.folder / "data")
+
+    machine.succeed("backup", source, *machine.devices("a b"), *SMALL)
+    machine.succeed("restore", "latest", "--target", "out")
+
+    assert differences(source, machine.folder / "out" / "data") == []
+
+
+def test_sources_with_one_base_name_stay_apart(machine: Machine) -> None:
+    first = Tree({"x": b"first", "pieces": noise(600_000)}).make(machine.folder / "1" / "data")
+    second = Tree({"x": b"second", "empty": b""}).make(machine.folder / "2" / "data")
+    third = Tree({"x": b"third"}).make(machine.folder / "3" / "data")
+    single = Tree({"file": noise(300_000, seed=3)}).make(machine.folder / "4") / "file"
+
+    machine.succeed("backup", first, second, third, single, *machine.devices("a b"), *SMALL)
+    machine.succeed("restore", "latest", "--target", "out")
+
+    out = machine.folder / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["data", "data-2", "data-3", "file"]
+    assert differences(first, out / "data") == []
+    assert differences(second, out / "data-2") == []
+    assert differences(third, out / "data-3") == []
+    assert differences(single, out / "file") == []
+
+
+def test_a_source_without_any_data_comes_back(machine: Machine) -> None:
+    source = Tree({"empty": Folder(), "nothing": b""}).make(machine.folder / "data")
+
+    machine.succeed("backup", source, *machine.devices("a b"))
+    machine.succeed("restore", "latest", "--target", "out")
+
+    assert differences(source, machine.folder / "out" / "data") == []
+
+
+def test_a_source_may_be_an_empty_folder_or_an_empty_file(machine: Machine) -> None:
+    source = Tree({"folder": Folder(), "file": b""}).make(machine.folder / "data")
+
+    machine.succeed("backup", source / "folder", source / "file", *machine.devices("a b"))
+    machine.succeed("restore", "latest", "--target", "out")
+
+    assert differences(source / "folder", machine.folder / "out" / "folder") == []
+    assert differences(source / "file", machine.folder / "out" / "file") == []
+
+
+def test_each_snapshot_comes_back_as_the_source_was_then(machine: Machine) -> None:
+    source = machine.folder / "data"
+    devices = machine.devices("a b")
+    Tree({"stays": b"1", "changes": b"old", "goes": noise(300_000)}).make(source)
+    first = machine.succeed("backup", source, *devices, *SMALL, "--json").summary["snapshot_id"]
+    (source / "goes").unlink()
+    (source / "changes").write_bytes(b"new and longer")
+    (source / "comes").write_bytes(b"2")
+    machine.succeed("backup", source, *devices, *SMALL)
+
+    machine.succeed("restore", first[:8], "--target", "then")
+    machine.succeed("restore", "latest", "--target", "now")
+
+    assert differences(source, machine.folder / "now" / "data") == []
+    then = machine.folder / "then" / "data"
+    assert (then / "changes").read_bytes() == b"old"
+    assert (then / "goes").read_bytes() == noise(300_000)
+    assert sorted(path.name for path in then.iterdir()) == ["changes", "goes", "stays"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--split=remaining",), ("--order=ascending",), ("--bundle=off",), ("--balance=free",), ("--level=-7",)],
+    ids=lambda options: options[0],
+)
+def test_every_way_of_planning_brings_the_tree_back(machine: Machine, options: tuple[str, ...]) -> None:
+    source = Tree({f"{number:02}": noise(number * 17_000, seed=number) for number in range(30)}).make(
+        machine.folder / "data"
+    )
+
+    machine.succeed("backup", source, *machine.devices("a b c"), *SMALL, *options)
+    machine.succeed("restore", "latest", "--target", "out")
+
+    assert differences(source, machine.folder / "out" / "data") == []
+
+
+def test_relative_paths_and_a_symlink_as_source_work(machine: Machine) -> None:
+    source = Tree({"x": b"1"}).make(machine.folder / "data")
+    (machine.folder / "way").symlink_to("data")
+    machine.devices("a")
+
+    machine.succeed("backup", "way", "--device", f"a={Path('devices') / 'a'}")
+    machine.succeed("restore", "latest", "--target", "out")
+
+    assert differences(source, machine.folder / "out" / "way") == []

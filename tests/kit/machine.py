@@ -1,0 +1,118 @@
+"""A machine of its own for a test: state folder, devices, and the command that works on them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from kit.command import Done, Running
+from kit.deadlines import eventually
+
+_STATE = "SEGFLEET_STATE"
+
+
+class Machine:
+    """Commands run in ``folder`` with a state folder, and folders for temporary files and configuration, of their own.
+
+    ``folder`` has a short path: that of a unix socket has 107 bytes at most.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        #: $TMPDIR of the commands.
+        self.scratch = folder / "tmp"
+        self.scratch.mkdir()
+        self._running: list[Running] = []
+
+    # ---- folders
+
+    def devices(self, names: str) -> list[str]:
+        """``--device`` options for the devices named by the words of ``names``; their folders are made."""
+        for name in names.split():
+            self.device(name).mkdir(parents=True, exist_ok=True)
+        return [f"--device={name}={self.device(name)}" for name in names.split()]
+
+    def device(self, name: str) -> Path:
+        return self.folder / "devices" / name
+
+    def segments_on(self, *names: str) -> list[Path]:
+        """The stored segments of these devices, or of all."""
+        folders = [self.device(name) for name in names] or sorted((self.folder / "devices").iterdir())
+        return [path for folder in folders for path in sorted(folder.glob("segments/*/*.seg"))]
+
+    # ---- commands
+
+    def run(self, *arguments: str | Path, **settings: str) -> Done:
+        """Run a command to its end.  ``settings`` are further environment variables."""
+        return self.start(*arguments, **settings).wait()
+
+    def succeed(self, *arguments: str | Path, **settings: str) -> Done:
+        """As :meth:`run`; fails the test unless the exit code is 0."""
+        done = self.run(*arguments, **settings)
+        assert done.exit_code == 0, done
+        return done
+
+    def start(self, *arguments: str | Path, **settings: str) -> Running:
+        """Start a command; it is ended with the machine, if not before."""
+        running = Running(
+            [str(argument) for argument in arguments], environment=self._environment(settings), folder=self.folder
+        )
+        self._running.append(running)
+        return running
+
+    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SEGFLEET_")}
+        own = {
+            _STATE: str(self.state),
+            "TMPDIR": str(self.scratch),
+            # No configuration file of the person who runs the tests.
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+        }
+        return inherited | own | settings
+
+    # ---- processes
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process that belongs to this machine: commands, workers, the private broker and its keeper."""
+        return [process for process in psutil.process_iter() if self._owns(process)]
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            state: str | None = process.environ().get(_STATE)
+            return state == str(self.state) and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+    def wait_until_quiet(self) -> None:
+        """Returns once no process of this machine is left; fails the test if one stays."""
+        eventually(lambda: not self.processes(), f"no process of {self.folder} is left")
+
+    def end(self) -> None:
+        for running in self._running:
+            running.end()
+        for process in self.processes():
+            try:
+                process.send_signal(signal.SIGKILL)
+            except psutil.NoSuchProcess:
+                continue
+        self.wait_until_quiet()
+
+
+@contextmanager
+def machine() -> Iterator[Machine]:
+    """A new machine; when the block ends, its processes are ended and its folders removed."""
+    folder = Path(tempfile.mkdtemp(prefix="sf-"))
+    made = Machine(folder)
+    try:
+        yield made
+    finally:
+        made.end()
+        shutil.rmtree(folder)
