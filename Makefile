@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 # Two workers; a file's tests stay on one, because its servers and trees are shared by them.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-slow fast check format lock clean
+.PHONY: demo test test-slow fast lint check format lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/demo.py
@@ -21,12 +21,13 @@ test-slow: $(INSTALLED)
 fast: $(INSTALLED)
 	$(PYTEST) tests/unit tests/properties
 
-check: $(INSTALLED)
+lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) fast PYTHON=$(PYTHON)
+
+check: lint fast
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
