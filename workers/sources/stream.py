@@ -1,7 +1,7 @@
 """The extents of an order as one stream, at their planned sizes, whatever became of the files.
 
 What cannot be read is zeros and a note, so the layout of a segment follows from its order alone.  Per file:
-open, fstat, preadv, fstat, close, and no object that outlives them; that is 9 us a file.
+open, fstat, readv, fstat, close, and no object that outlives them: 6.7 us, of which the calls take 5.
 """
 
 from __future__ import annotations
