@@ -19,6 +19,7 @@ from celery.exceptions import SecurityWarning
 from tasks.app import app, connect, queue
 from tasks.handlers import install
 from tasks.queues import device_queue
+from workers.fence import Fence
 from workers.handlers import LocalHandlers
 from workers.lease import LeaseStep, SharedProgress
 from workers.settings import WorkerSettings
@@ -35,7 +36,8 @@ def run_worker(settings: WorkerSettings, device: str, *, log_level: str = "WARNI
     connect(settings.broker_url, f"segfleet:{device}:{socket.gethostname()}:{os.getpid()}")
     app.conf.task_queues = [queue(device_queue(device))]
     progress = SharedProgress()
-    install(LocalHandlers(settings, worker=worker_name, progress=progress))
+    fence = Fence(settings.broker_url)
+    install(LocalHandlers(settings, worker=worker_name, progress=progress, check_epoch=fence.check))
     LeaseStep.settings = (settings.broker_url, device, progress)
     app.steps["worker"].add(LeaseStep)
     worker = app.Worker(

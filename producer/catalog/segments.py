@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, case, func, select
@@ -16,6 +16,9 @@ from producer.catalog.schema import segments, snapshots
 
 #: Rows of one page of an iterator: some 10 MB of Python values.
 _PAGE_ROWS = 10_000
+
+#: Numbers in one IN list; SQLite takes 32,766 parameters at most.
+_LIST_ROWS = 1000
 
 _SEGMENT_COLUMNS = [
     snapshots.c.snapshot_id,
@@ -37,6 +40,23 @@ class Segments(Database):
             .order_by(segments.c.number)
             .limit(limit)
         )
+
+    def planned_sizes(self, snapshot_id: str, device: str) -> list[tuple[int, int]]:
+        """(number, size in bytes) of the segments that wait to be fed to a device, in plan order."""
+        statement = select(segments.c.number, segments.c.size_bytes).where(
+            segments.c.snapshot_key == self._key(snapshot_id),
+            segments.c.device == device,
+            segments.c.state == "planned",
+        )
+        return [(row.number, row.size_bytes) for row in self._read(statement.order_by(segments.c.number))]
+
+    def segments_by_number(self, snapshot_id: str, numbers: Sequence[int]) -> list[SegmentRow]:
+        """The segments of these numbers, in plan order."""
+        found: list[SegmentRow] = []
+        for start in range(0, len(numbers), _LIST_ROWS):
+            page = sorted(numbers[start : start + _LIST_ROWS])
+            found += self._segment_rows(self._segments_of(snapshot_id).where(segments.c.number.in_(page)))
+        return sorted(found, key=lambda row: row.number)
 
     def fed_segments(self, snapshot_id: str) -> list[SegmentRow]:
         """The segments that are on their way: in a queue, at a worker, or lost."""

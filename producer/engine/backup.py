@@ -14,6 +14,7 @@ import os
 import time
 from dataclasses import asdict
 
+from producer.engine.balancing import Balancing
 from producer.engine.books import begin_run, device_totals, end_run
 from producer.engine.environment import Environment
 from producer.engine.feed import Feeder
@@ -78,10 +79,11 @@ def _store(session: Session, request: BackupRequest, intake: Intake) -> None:
     sources = {source.name: source.path for source in request.sources}
     recorder = Recorder(session, snapshot.snapshot_id, feeder, intake.members, sources)
     losses = Losses(session, snapshot.snapshot_id, intake.members, feeder, retries_count=request.retries_count)
-    Storing(session, intake.members, feeder, recorder, losses, files_count=intake.files_count).run()
+    balancing = Balancing(session, snapshot.snapshot_id, intake.members, feeder, recorder)
+    Storing(session, intake.members, feeder, recorder, losses, balancing, files_count=intake.files_count).run()
     if losses.given_up:
         raise SegfleetError(
-            f"{len(losses.given_up)} segments could not be stored; the first: {losses.given_up[0][1]}",
+            f"{len(losses.given_up)} segments could not be stored; the first: {next(iter(losses.given_up.values()))}",
             hint="the snapshot is not complete; what is stored is kept",
         )
 

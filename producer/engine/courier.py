@@ -1,89 +1,142 @@
-"""Carries orders to workers and receipts back, and notices what got lost on the way.
+"""Carries orders to workers and receipts back, and makes up for what the broker loses or repeats.
 
 The courier knows which orders are in flight, at most a window of them for each device.  It hands out one receipt
-for each order, whatever the broker loses or repeats:
+for each order:
 
 - an order in flight whose message has vanished (in no queue, in no worker's hand) is sent again;
-- a receipt of an order that is not in flight (a repeat, a stale epoch, another device) is dropped and counted;
-- a device whose last worker died, or whose leases ran out, is told once as dead.
+- a receipt of an order that is not in flight (a repeat, a stale epoch, another device) is dropped and counted.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from producer.engine.fleet import LocalFleet
+from producer.engine.limits import Limits
 from producer.engine.link import Link
-from tasks.leases import LEASE_LIFE_S, Lease
-from tasks.orders import Order
+from producer.engine.liveness import Watch
+from tasks.errors import BrokerError
+from tasks.orders import Order, StoreSegment
+from tasks.queue_moves import Destination
+from tasks.queues import device_queue
 from tasks.receipts import Receipt
 
 #: Orders in one device's queue at a time.  Enough to hide the manager's delays (a bundle takes 100 ms or more), few
 #: enough to move quickly; a message takes 1.4 KB in the broker, a bundle's up to 400 KB.
 WINDOW_COUNT = 16
 
-#: A worker boots in 0.7 s on two idle cores; past this something is wrong with it.
-_BOOT_S = 60.0
+#: How often lost orders are looked for.  An order counts as lost when it is missing twice in a row: a message is
+#: nowhere for an instant between being taken and being noted as taken.
+_RECONCILE_EVERY_S = 3.0
 
-#: Workers found a restarted broker again after 2 to 6 s.
-_RECONNECT_S = 8.0
-
-#: How often the leases are read and lost orders looked for.
-_LEASES_EVERY_S = 0.5
-_RECONCILE_EVERY_S = 5.0
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One device, as the courier sees it."""
-
-    in_flight: dict[str, Order] = field(default_factory=dict)
-    leases: list[Lease] = field(default_factory=list)
-    #: When a lease was last seen; the start of the watch before the first.
-    seen_at_s: float = 0.0
-    booted: bool = False
-    dead_because: str | None = None
+#: Assumed of orders that are no segments, when their worker hangs.
+_OTHER_ORDER_BYTES = 64 * 1024 * 1024
 
 
 class Courier:
-    """Window, matching of receipts, liveness.  Used from the run's thread only."""
+    """Windows, matching of receipts, and reconciling.  Used from the run's thread only."""
 
     window_count = WINDOW_COUNT
 
-    def __init__(self, link: Link, fleet: LocalFleet, devices: Iterable[str]) -> None:
-        self.duplicate_receipts_count = 0
+    def __init__(self, link: Link, fleet: LocalFleet, devices: Iterable[str], limits: Limits) -> None:
+        self.dropped_receipts_count = 0
         self.resent_count = 0
+        devices = list(devices)
+        self.watch = Watch(link, fleet, devices, limits)
         self._link = link
         self._fleet = fleet
-        now_s = time.monotonic()
-        self._lanes = {device: _Lane(seen_at_s=now_s) for device in devices}
-        self._next_leases_s = 0.0
-        self._all_gone_s: float | None = None
-        self._next_reconcile_s = now_s + _RECONCILE_EVERY_S
+        self._lanes: dict[str, dict[str, Order]] = {device: {} for device in devices}
+        self._restarted: set[str] = set()
+        self._missing: set[str] = set()
+        self._next_reconcile_s = time.monotonic() + _RECONCILE_EVERY_S
+
+    # ---- devices
 
     @property
     def live(self) -> list[str]:
-        return [device for device, lane in self._lanes.items() if lane.dead_because is None]
+        return list(self._lanes)
+
+    def lost_devices(self) -> dict[str, str]:
+        """Device → why, for live devices that no worker serves any more.  The caller ends them with :meth:`drop`.
+
+        A worker that hangs is replaced once; a device that hangs again is lost.
+        """
+        lost = self.watch.gone()
+        for device, why in self.watch.hung(self._size_of).items():
+            if device in self._restarted:
+                lost[device] = f"{why}, for the second time"
+            elif device not in lost:
+                self._restart(device)
+        return lost
+
+    def _restart(self, device: str) -> None:
+        self._restarted.add(device)
+        self._fleet.restart(device)
+        self.watch.begin(device)
+        self._link.move(device, lambda order: Destination(queue=device_queue(device)))
+
+    def drop(self, device: str) -> list[Order]:
+        """End the device's worker; returns the orders that were in flight there, which are in flight no more."""
+        orders = list(self._lanes.pop(device, {}).values())
+        self.watch.end(device)
+        self._fleet.kill(device)
+        return orders
+
+    def bring_back(self, device: str) -> None:
+        """Start a worker for a device that was dropped."""
+        self._lanes[device] = {}
+        self._restarted.discard(device)
+        self._fleet.restart(device)
+        self.watch.begin(device)
+
+    # ---- orders
 
     def room(self, device: str, window_count: int = WINDOW_COUNT) -> int:
         """How many more orders the device's window takes; 0 for a dead one."""
-        lane = self._lanes[device]
-        return 0 if lane.dead_because is not None else max(0, window_count - len(lane.in_flight))
+        lane = self._lanes.get(device)
+        return 0 if lane is None else max(0, window_count - len(lane))
 
     def in_flight(self, device: str) -> list[Order]:
-        return list(self._lanes[device].in_flight.values())
+        return list(self._lanes.get(device, {}).values())
 
     @property
     def in_flight_count(self) -> int:
-        return sum(len(lane.in_flight) for lane in self._lanes.values())
+        return sum(map(len, self._lanes.values()))
 
     def send(self, orders: Sequence[Order]) -> None:
         """Publish orders.  They are in flight even when this raises BrokerError: then the reconciler sends them."""
         for order in orders:
-            self._lanes[order.device].in_flight[order.order_id] = order
+            self._lanes[order.device][order.order_id] = order
         self._link.send(orders)
+
+    def withdraw(self, orders: Sequence[Order]) -> list[Order]:
+        """Take back orders that no worker has begun; these are in flight no more.  Raises BrokerError."""
+        wanted = {order.order_id: order for order in orders}
+        taken = self._link.withdraw({order.device for order in orders}, wanted.keys())
+        return [self._lanes[wanted[order_id].device].pop(order_id) for order_id in taken]
+
+    def readdress(self, device: str, orders: Sequence[Order], fields_of: Callable[[Order], dict[str, Any]]) -> set[str]:
+        """Move a dropped device's orders to the queues of others, as ``fields_of`` says (device, device_id, epoch).
+
+        Returns the ids of those that were moved, which are in flight again; what the broker did not have any more
+        is for the caller to feed anew.  Raises BrokerError.
+        """
+        changed = {order.order_id: (order, fields_of(order)) for order in orders}
+
+        def choose(wire: Any) -> Destination | None:
+            found = changed.get(wire["order_id"])
+            return Destination(queue=device_queue(found[1]["device"]), changes=found[1]) if found else None
+
+        moved = self._link.move(device, choose).keys() & changed.keys()
+        for order_id in moved:
+            order, fields = changed[order_id]
+            self._lanes[fields["device"]][order_id] = replace(order, **fields)
+        return moved
+
+    # ---- receipts
 
     def poll(self, timeout_s: float) -> list[tuple[Order, Receipt]]:
         """Orders in flight whose receipts have come, each once; they are in flight no more."""
@@ -91,74 +144,46 @@ class Courier:
         for receipt in self._link.receipts(timeout_s):
             order = self._match(receipt)
             if order is None:
-                self.duplicate_receipts_count += 1
+                self.dropped_receipts_count += 1
             else:
                 answered.append((order, receipt))
-        self._look_after_leases()
+        self.watch.look()
+        self._reconcile()
         return answered
 
     def _match(self, receipt: Receipt) -> Order | None:
-        lane = self._lanes.get(receipt.device)
-        order = lane.in_flight.get(receipt.order_id) if lane else None
-        if lane is None or order is None or receipt.epoch != order.epoch:
+        lane = self._lanes.get(receipt.device, {})
+        order = lane.get(receipt.order_id)
+        if order is None or receipt.epoch != order.epoch or receipt.attempt != order.attempt:
             return None
-        return lane.in_flight.pop(receipt.order_id)
+        return lane.pop(receipt.order_id)
 
-    def bytes_moved(self, device: str) -> int:
-        """What the device's workers have moved since they started, by their leases."""
-        return sum(lease.bytes_moved for lease in self._lanes[device].leases)
-
-    def any_order_in_hand(self) -> bool:
-        """Whether a live worker says that it is at work on an order."""
-        return any(lease.order_id for device in self.live for lease in self._lanes[device].leases)
-
-    def declare_dead(self, device: str, because: str) -> None:
-        """Take no more from the device: its orders are in flight no more, and its workers are ended."""
-        lane = self._lanes[device]
-        lane.dead_because = because
-        lane.in_flight.clear()
-        self._fleet.kill(device)
-
-    def newly_dead(self) -> dict[str, str]:
-        """Device → why, for live devices that no worker serves any more.  The caller declares them dead."""
-        ended = self._fleet.exited()
-        now_s = time.monotonic()
-        found = {}
-        for device in self.live:
-            lane = self._lanes[device]
-            limit_s = LEASE_LIFE_S if lane.booted else _BOOT_S
-            if device in ended:
-                found[device] = f"its worker ended ({ended[device]})"
-            elif now_s - lane.seen_at_s > limit_s:
-                found[device] = f"its worker has not been heard of for {now_s - lane.seen_at_s:.0f} s"
-        return found
-
-    def _look_after_leases(self) -> None:
-        now_s = time.monotonic()
-        if now_s < self._next_leases_s:
+    def _reconcile(self) -> None:
+        """Send again what is in flight but nowhere to be found."""
+        if time.monotonic() < self._next_reconcile_s:
             return
-        self._next_leases_s = now_s + _LEASES_EVERY_S
-        leases = self._link.leases(self.live)
-        if leases is None:
-            self._all_gone_s = None
-            self._forgive(now_s)
-        elif not any(leases.values()):
-            # All gone at once: suspect the broker before the devices, for as long as workers need to reconnect.
-            self._all_gone_s = self._all_gone_s or now_s
-            if now_s - self._all_gone_s < _RECONNECT_S:
-                self._forgive(now_s)
-        else:
-            self._all_gone_s = None
-            self._note_leases(leases, now_s)
+        self._next_reconcile_s = time.monotonic() + _RECONCILE_EVERY_S
+        waiting = self._link.waiting(self._lanes)
+        if waiting is None:
+            return
+        orders = {order_id: order for lane in self._lanes.values() for order_id, order in lane.items()}
+        at_work = {order_id for device in self._lanes for order_id in self.watch.in_hand(device)}
+        missing = orders.keys() - waiting - at_work
+        lost, self._missing = missing & self._missing, missing
+        if lost:
+            self.resent_count += len(lost)
+            self._resend([orders[order_id] for order_id in lost])
 
-    def _note_leases(self, leases: dict[str, list[Lease]], now_s: float) -> None:
-        for device, found in leases.items():
-            if found:
-                lane = self._lanes[device]
-                lane.leases, lane.seen_at_s, lane.booted = found, now_s, True
+    def _resend(self, orders: list[Order]) -> None:
+        try:
+            self._link.send(orders)
+        except BrokerError:
+            # Still missing, so the next look sends them.
+            return
 
-    def _forgive(self, now_s: float) -> None:
-        """Everybody gets a whole lease's time again."""
+    def _size_of(self, order_id: str) -> int:
         for lane in self._lanes.values():
-            if lane.booted:
-                lane.seen_at_s = now_s
+            order = lane.get(order_id)
+            if isinstance(order, StoreSegment):
+                return order.extents.total_bytes
+        return _OTHER_ORDER_BYTES

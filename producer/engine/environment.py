@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from producer.engine.limits import Limits
 from producer.state import StateFolder
 
 
@@ -14,6 +15,7 @@ class Environment:
     broker_url: str | None = None
     #: None: the SQLite file of the state folder.
     catalog_url: str | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def catalog(self) -> str:

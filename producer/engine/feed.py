@@ -13,6 +13,14 @@ from producer.listing.reader import ListingReader
 from tasks.errors import BrokerError
 from tasks.orders import StoreSegment
 
+#: What is fed cannot go to a faster device so easily: two orders, and three seconds of work, are enough to keep a
+#: device busy.
+_MIN_ORDERS_COUNT = 2
+_AHEAD_S = 3.0
+
+#: Assumed until a device's speed is known, a second after it began.
+_FIRST_BYTES_PER_S = 30_000_000
+
 
 def segment_id(snapshot_id: str, number: int, first_entry: int, stop_entry: int, offset_bytes: int) -> str:
     """32 hex digits: the same segment of the same snapshot always has the same id."""
@@ -50,11 +58,20 @@ class Feeder:
             if room * 2 >= self._session.courier.window_count:
                 self._feed(member, room)
 
-    def _feed(self, member: Member, limit: int) -> None:
-        catalog = self._session.catalog
-        rows = catalog.take_planned(self._snapshot.snapshot_id, member.name, limit)
+    def _feed(self, member: Member, room: int) -> None:
+        catalog, courier = self._session.catalog, self._session.courier
+        orders = courier.in_flight(member.name)
+        ahead_bytes = _AHEAD_S * (courier.watch.speed_bytes_per_s(member.name) or _FIRST_BYTES_PER_S)
+        ahead_bytes -= sum(order.extents.total_bytes for order in orders if isinstance(order, StoreSegment))
+        if len(orders) >= _MIN_ORDERS_COUNT and ahead_bytes <= 0:
+            return
+        planned = catalog.take_planned(self._snapshot.snapshot_id, member.name, room)
+        self._send(member, _within_reach(planned, _MIN_ORDERS_COUNT - len(orders), ahead_bytes))
+
+    def _send(self, member: Member, rows: list[SegmentRow]) -> None:
         if not rows:
             return
+        catalog = self._session.catalog
         orders = [self._order(row, member) for row in rows]
         # Fed before sent: a crash in between leaves segments that the next start feeds again, and loses none.
         catalog.mark_fed(self._snapshot.snapshot_id, [row.number for row in rows], member.name, member.epoch)
@@ -92,3 +109,14 @@ class Feeder:
             level=self._snapshot.level,
             threads=self._threads,
         )
+
+
+def _within_reach(rows: list[SegmentRow], least_count: int, ahead_bytes: float) -> list[SegmentRow]:
+    """The first rows: ``least_count`` of them, and more as long as they begin within ``ahead_bytes``."""
+    taken: list[SegmentRow] = []
+    for row in rows:
+        if ahead_bytes <= 0 and len(taken) >= least_count:
+            break
+        ahead_bytes -= row.size_bytes
+        taken.append(row)
+    return taken

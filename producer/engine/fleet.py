@@ -36,12 +36,18 @@ class LocalFleet:
         """Start a worker for each device; returns before they are ready (their leases tell)."""
         self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for device in self._devices:
+            self.log_of(device).unlink(missing_ok=True)
             self._workers[device] = self._spawn(device)
             observer.worker_started(device, self._workers[device].pid)
 
+    def restart(self, device: str) -> None:
+        """End the device's worker, if it is still there, and start another one."""
+        self.kill(device)
+        self._workers[device] = self._spawn(device)
+
     def _spawn(self, device: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "workers", device, "--parent-pid", str(os.getpid())]
-        with self.log_of(device).open("wb") as log:
+        with self.log_of(device).open("ab") as log:
             worker = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,9 +19,11 @@ from kombu.exceptions import KombuError, OperationalError
 
 import tasks.definitions  # noqa: F401  registers the tasks
 from tasks.app import app, connect, queue
+from tasks.epochs import publish_epoch
 from tasks.errors import BrokerError, MessageError
 from tasks.leases import Lease, leases_of, redis_client
 from tasks.orders import ORDERS, Order, StoreSegment
+from tasks.queue_moves import Choose, Destination, move_queue, take_back, waiting_orders
 from tasks.queues import device_queue
 from tasks.receipts import Receipt
 from tasks.wire import decode_receipt, encode
@@ -47,8 +49,10 @@ class Link:
     work again once it is back.
     """
 
-    def __init__(self, url: str, inbox: str) -> None:
+    def __init__(self, url: str, inbox: str, *, ensure_broker: Callable[[], None]) -> None:
+        """``ensure_broker`` is called when the broker does not answer: it may bring a private server back."""
         self.inbox = inbox
+        self._ensure_broker = ensure_broker
         self.refused_count = 0
         self._received: list[Receipt] = []
         self._client_name = f"segfleet:manager:{inbox}"
@@ -75,6 +79,7 @@ class Link:
             for start in range(0, len(orders), _BATCH_COUNT):
                 self._send_batch(orders[start : start + _BATCH_COUNT])
         except BROKEN as error:
+            self._mend()
             raise BrokerError(f"cannot publish to the broker: {error}") from error
 
     def _send_batch(self, orders: Iterable[Order]) -> None:
@@ -107,6 +112,7 @@ class Link:
         except BROKEN as error:
             log.warning("broker lost while waiting for receipts: %s", error)
             self._disconnect()
+            self._mend()
             time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
         received, self._received = self._received, []
         return received
@@ -117,6 +123,54 @@ class Link:
             return leases_of(self._redis, devices)
         except redis.RedisError:
             return None
+
+    def waiting(self, devices: Iterable[str]) -> set[str] | None:
+        """The ids of the orders that are in the devices' queues, or in a worker's hand; None without an answer."""
+        try:
+            orders = waiting_orders(self._redis, [device_queue(device) for device in devices])
+        except redis.RedisError:
+            return None
+        return {order.order_id for order in orders}
+
+    def move(self, device: str, choose: Choose) -> dict[str, str]:
+        """Move the orders of a dead device to other queues, those that its worker held first.
+
+        Returns order id → queue.  Whatever is published late goes with the second look.  Raises BrokerError.
+        """
+        name = device_queue(device)
+        try:
+            held = take_back(self._redis, name, choose).moved
+            queued = move_queue(self._redis, name, choose).moved
+            return {**held, **queued, **move_queue(self._redis, name, choose).moved}
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot move the orders of device {device}: {error}") from error
+
+    def withdraw(self, devices: Iterable[str], order_ids: Collection[str]) -> list[str]:
+        """Take these orders out of the devices' queues; returns those that were still there.  Raises BrokerError."""
+        taken: list[str] = []
+
+        def choose(queue_name: str) -> Choose:
+            return lambda order: None if order["order_id"] in order_ids else Destination(queue=queue_name)
+
+        try:
+            for name in map(device_queue, devices):
+                taken += move_queue(self._redis, name, choose(name)).dropped
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot take orders back: {error}") from error
+        return taken
+
+    def fence(self, device_id: str, epoch: int) -> None:
+        """Have workers refuse orders of earlier epochs.  Best effort: stale receipts are dropped all the same."""
+        try:
+            publish_epoch(self._redis, device_id, epoch)
+        except redis.RedisError as error:
+            log.warning("epoch not published: %s", error)
+
+    def _mend(self) -> None:
+        try:
+            self._ensure_broker()
+        except BrokerError as error:
+            log.warning("%s", error)
 
     def purge(self, device: str) -> None:
         """Empty a device's queue: what an ended run left there concerns nobody."""

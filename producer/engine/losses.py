@@ -1,10 +1,11 @@
-"""Devices that die, fill up, or fail an order: who takes over, and which segments are tried again."""
+"""Devices that die, fill up, fail an order, or come back: who takes over, and what is tried again."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from producer.catalog.rows import DeviceState, SegmentRow
 from producer.engine.feed import Feeder
@@ -14,8 +15,8 @@ from producer.engine.record import Failed
 from producer.engine.retry import Verdict, judge, wait_before_s
 from producer.engine.session import Session
 from producer.observer import Trouble
-from tasks.errors import DeviceError, Reason
-from tasks.orders import DescribeDevice
+from tasks.errors import BrokerError, DeviceError
+from tasks.orders import DescribeDevice, Order, StoreSegment
 from tasks.receipts import Receipt
 
 
@@ -31,7 +32,8 @@ class Losses:
         *,
         retries_count: int,
     ) -> None:
-        self.given_up: list[tuple[SegmentRow, str]] = []
+        #: Segments that failed for good: number → the last failure.
+        self.given_up: dict[int, str] = {}
         self._session = session
         self._snapshot_id = snapshot_id
         self._members = members
@@ -46,15 +48,18 @@ class Losses:
     def has_waiting(self) -> bool:
         return bool(self._waiting or self._probing)
 
-    def handle(self, failed: list[Failed]) -> None:
-        for row, order, receipt in failed:
-            self._handle_one((row, order, receipt), probed=False)
+    # ---- one order
+
+    def handle(self, failed: Sequence[Failed]) -> None:
+        """Decide about orders that failed; the failure is in the catalog already."""
+        for failure in failed:
+            self._handle_one(failure, probed=False)
 
     def _handle_one(self, failure: Failed, *, probed: bool) -> None:
         row, _, receipt = failure
         assert receipt.failure is not None
         if not self._members[receipt.device].is_live:
-            self._move([row])
+            self._move([row], [])
             return
         verdict = judge(
             receipt.failure.reason, attempt=receipt.attempt, retries_count=self._retries_count, probed=probed
@@ -64,7 +69,7 @@ class Losses:
         elif verdict is Verdict.PROBE:
             self._probe(receipt.device, failure)
         elif verdict is Verdict.GIVE_UP:
-            self.given_up.append((row, receipt.failure.message))
+            self.given_up[row.number] = receipt.failure.message
             self._tell(receipt.failure.code, f"segment {row.number} given up: {receipt.failure.message}")
         else:
             self._retry(row, receipt, elsewhere=verdict is Verdict.RETRY_ELSEWHERE)
@@ -73,7 +78,9 @@ class Losses:
         device = receipt.device
         if elsewhere:
             others = [member for member in self._live() if member.name != device] or self._live()
-            device = min(others, key=lambda member: (member.load_bytes, member.name)).name
+            new = min(others, key=lambda member: (member.load_bytes, member.name))
+            self._members[device].hand_over(row.size_bytes, new)
+            device = new.name
         self._waiting[row.number] = (time.monotonic() + wait_before_s(receipt.attempt), device)
 
     def retry_due(self) -> None:
@@ -84,85 +91,121 @@ class Losses:
             del self._waiting[number]
             self._session.catalog.replan(self._snapshot_id, [number], device)
 
+    # ---- one device
+
     def _probe(self, device: str, failure: Failed) -> None:
         """Ask the device; until it answers, its failures wait."""
         waiting = self._probing.setdefault(device, [])
         waiting.append(failure)
         if len(waiting) == 1:
-            order = DescribeDevice(order_id=uuid.uuid4().hex, **self._session.order_fields(device))
+            self.ask(device)
+
+    def ask(self, device: str) -> None:
+        order = DescribeDevice(order_id=uuid.uuid4().hex, **self._session.order_fields(device))
+        try:
             self._session.courier.send([order])
+        except BrokerError as error:
+            self._session.observer.note(f"{error}; going on when it is back")
 
     def probed(self, receipt: Receipt) -> None:
-        """Take the answer to a probe: the device is lost, or the trouble was with single segments."""
+        """Take the answer to a probe: the device is lost, is back, or the trouble was with single segments."""
+        member = self._members[receipt.device]
         failures = self._probing.pop(receipt.device, [])
-        report = receipt.result
-        if receipt.failure is not None:
-            self._lose_after(failures, receipt.device, receipt.failure.message)
-        elif report.condition != "ready" or report.device_id != self._members[receipt.device].device_id:
-            detail = report.detail or f"its folder is {report.condition}"
-            self._lose_after(failures, receipt.device, detail)
-        else:
-            for failure in failures:
-                self._handle_one(failure, probed=True)
+        why = _flaw(receipt, member)
+        if why is not None and member.is_live:
+            first = failures[0][2].failure if failures else None
+            self.lose(member.name, "dead", f"{first.message} ({why})" if first is not None else why)
+        elif why is not None:
+            self._session.courier.drop(member.name)
+        elif not member.is_live:
+            self._welcome(member)
+        for failure in failures if why is None else []:
+            self._handle_one(failure, probed=True)
 
-    def _lose_after(self, failures: list[Failed], device: str, because: str) -> None:
-        first = failures[0][2].failure if failures else None
-        state: DeviceState = "full" if first is not None and first.reason is Reason.FULL else "dead"
-        self.lose(device, state, f"{first.message} ({because})" if first is not None else because)
+    def _welcome(self, member: Member) -> None:
+        """A lost device is back: it takes new work, and what it holds has counted all the time."""
+        member.state = "live"
+        self._session.catalog.set_device_state(member.device_id, "live", "")
+        self._session.observer.note(f"device {member.name} is back")
 
     def lose(self, device: str, state: DeviceState, because: str) -> None:
         """Take the device out of the run: fence it, and give what it has not stored to the others.
 
         Raises DeviceError when no device is left.
         """
-        member = self._members[device]
+        session, member = self._session, self._members[device]
+        orders = session.courier.drop(device)
         if not member.is_live:
             return
         member.state = state
         self._tell(f"device-{state}", f"device {device} is {state}: {because}")
-        in_flight = self._session.courier.in_flight(device)
-        self._session.courier.declare_dead(device, because)
-        self._session.catalog.set_device_state(member.device_id, state, because)
-        member.epoch = self._session.catalog.raise_epoch(member.device_id)
-        for order in in_flight:
-            self._feeder.sent.pop(order.order_id, None)
+        session.catalog.set_device_state(member.device_id, state, because)
+        member.epoch = session.catalog.raise_epoch(member.device_id)
+        session.link.fence(member.device_id, member.epoch)
+        member.lost_at_s = time.monotonic()
         self._probing.pop(device, None)
         if not self._live():
             raise DeviceError(
                 f"no device is left: {because}",
                 hint="what is stored is kept; mend a device and run the same command again",
             )
-        self._move(self._session.catalog.unfinished_segments(self._snapshot_id, device))
+        rows = session.catalog.unfinished_segments(self._snapshot_id, device)
+        self._move([row for row in rows if row.number not in self.given_up], orders)
 
-    def _move(self, rows: list[SegmentRow]) -> None:
-        """Give the segments to the then least-filled live devices, in the plan's order."""
+    def _move(self, rows: Sequence[SegmentRow], orders: Sequence[Order]) -> None:
+        """Give the segments to the then least-filled live devices, in the plan's order; messages move along."""
         live = self._live()
         targets = reassign(
             [(row.number, row.size_bytes) for row in rows],
             {member.name: member.load_bytes for member in live},
             {member.name: member.free_bytes for member in live},
         )
-        numbers_of: dict[str, list[int]] = {}
         for row in rows:
-            device = targets[row.number]
-            self._shift(row, self._members[row.device], self._members[device])
+            self._members[row.device].hand_over(row.size_bytes, self._members[targets[row.number]])
             self._waiting.pop(row.number, None)
-            numbers_of.setdefault(device, []).append(row.number)
+        moved = self._move_messages([order for order in orders if isinstance(order, StoreSegment)], targets)
         with self._session.catalog.transaction():
-            for device, numbers in numbers_of.items():
-                self._session.catalog.replan(self._snapshot_id, numbers, device)
+            for device in set(targets.values()):
+                self._book(device, [row for row in rows if targets[row.number] == device], moved)
         if rows:
-            self._session.observer.note(f"{len(rows)} segments go to {', '.join(sorted(numbers_of))}")
+            self._session.observer.note(f"{len(rows)} segments go to {', '.join(sorted(set(targets.values())))}")
 
-    @staticmethod
-    def _shift(row: SegmentRow, old: Member, new: Member) -> None:
-        old.load_bytes -= row.size_bytes
-        old.load_segments -= 1
-        new.load_bytes += row.size_bytes
-        new.load_segments += 1
+    def _book(self, device: str, rows: Sequence[SegmentRow], moved: set[str]) -> None:
+        catalog, epoch = self._session.catalog, self._members[device].epoch
+        catalog.replan(self._snapshot_id, [row.number for row in rows], device)
+        catalog.mark_fed(self._snapshot_id, [row.number for row in rows if row.segment_id in moved], device, epoch)
+
+    def _move_messages(self, orders: Sequence[StoreSegment], targets: Mapping[int, str]) -> set[str]:
+        """Move the dead device's messages; returns the ids of those that are in another queue now."""
+
+        def fields_of(order: Order) -> dict[str, Any]:
+            assert isinstance(order, StoreSegment)
+            member = self._members[targets[order.number]]
+            return {"device": member.name, "device_id": member.device_id, "epoch": member.epoch}
+
+        moved: set[str] = set()
+        ours = [order for order in orders if order.number in targets]
+        try:
+            moved = self._session.courier.readdress(ours[0].device, ours, fields_of) if ours else set()
+        except BrokerError as error:
+            self._session.observer.note(f"{error}; the segments are fed anew")
+        for order in orders:
+            if order.order_id not in moved:
+                self._feeder.sent.pop(order.order_id, None)
+        return moved
 
     def _live(self) -> list[Member]:
         return [member for member in self._members.values() if member.is_live]
 
     def _tell(self, code: str, message: str) -> None:
         self._session.observer.trouble(Trouble(code=code, message=message))
+
+
+def _flaw(receipt: Receipt, member: Member) -> str | None:
+    """What the probe says against the device; None when it is well and itself."""
+    if receipt.failure is not None:
+        return receipt.failure.message
+    report = receipt.result
+    if report.condition != "ready":
+        return report.detail or f"its folder is {report.condition}"
+    return None if report.device_id == member.device_id else "its folder holds another device"

@@ -26,10 +26,19 @@ class Member:
     #: Source bytes that this run has given to the device, stored or not.
     load_bytes: int = 0
     load_segments: int = 0
+    #: When the run lost the device, on the monotonic clock.
+    lost_at_s: float = 0.0
 
     @property
     def is_live(self) -> bool:
         return self.state == "live"
+
+    def hand_over(self, size_bytes: int, other: Member) -> None:
+        """One segment of the load goes to ``other``, which may be the same device."""
+        self.load_bytes -= size_bytes
+        self.load_segments -= 1
+        other.load_bytes += size_bytes
+        other.load_segments += 1
 
 
 def record_members(

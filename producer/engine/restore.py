@@ -216,7 +216,7 @@ class _Restore:
         devices = {
             name: DeviceProgress(
                 bytes_planned=0,
-                bytes_done=courier.bytes_moved(name),
+                bytes_done=courier.watch.bytes_moved(name),
                 segments_planned=0,
                 segments_done=0,
                 state="live" if name in courier.live else "dead",

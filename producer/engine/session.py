@@ -18,6 +18,7 @@ from producer.engine.courier import Courier
 from producer.engine.environment import Environment
 from producer.engine.fleet import LocalFleet
 from producer.engine.interrupt import Interrupt
+from producer.engine.limits import Limits
 from producer.engine.link import Link
 from producer.locks import locked
 from producer.observer import Observer
@@ -38,6 +39,7 @@ class Session:
     courier: Courier
     interrupt: Interrupt
     observer: Observer
+    limits: Limits
 
     def order_fields(self, device: str, *, device_id: str = "", epoch: int = 0) -> dict[str, Any]:
         """What all orders to ``device`` have, but for the order's id."""
@@ -52,7 +54,7 @@ class Session:
 
     def refuse_death(self) -> None:
         """Raise DeviceError when a worker is gone; for the time before a run can do without it."""
-        for device, why in self.courier.newly_dead().items():
+        for device, why in self.courier.lost_devices().items():
             raise DeviceError(f"device {device}: {why}", hint=f"its log says more: {self.fleet.log_of(device)}")
 
 
@@ -82,7 +84,7 @@ def open_session(
         stack.callback(fleet.stop, orders_in_hand=False)
         fleet.start(observer)
         catalog = stack.enter_context(Catalog(environment.catalog))
-        link = stack.enter_context(Link(server.url, reply_to))
+        link = stack.enter_context(Link(server.url, reply_to, ensure_broker=server.ensure_running))
         for device in devices:
             link.purge(device)
         yield Session(
@@ -92,9 +94,10 @@ def open_session(
             catalog=catalog,
             link=link,
             fleet=fleet,
-            courier=Courier(link, fleet, devices),
+            courier=Courier(link, fleet, devices, environment.limits),
             interrupt=interrupt,
             observer=observer,
+            limits=environment.limits,
         )
 
 

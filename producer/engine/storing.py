@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from producer.engine.balancing import Balancing
 from producer.engine.feed import Feeder
 from producer.engine.losses import Losses
 from producer.engine.members import Member
-from producer.engine.record import Failed, Recorder
+from producer.engine.record import Recorder
 from producer.engine.session import Session
 from producer.observer import DeviceProgress, Progress
+from tasks.errors import BrokerError
 from tasks.orders import Order, StoreSegment
 from tasks.receipts import Receipt
 
@@ -31,6 +33,7 @@ class Storing:
         feeder: Feeder,
         recorder: Recorder,
         losses: Losses,
+        balancing: Balancing,
         *,
         files_count: int,
     ) -> None:
@@ -39,8 +42,8 @@ class Storing:
         self._feeder = feeder
         self._recorder = recorder
         self._losses = losses
+        self._balancing = balancing
         self._files_count = files_count
-        self._bytes_total = sum(member.load_bytes for member in members.values())
         self._next_progress_s = 0.0
 
     def run(self) -> None:
@@ -48,41 +51,54 @@ class Storing:
 
         Raises InterruptedRun, and DeviceError when no device is left.
         """
-        while True:
-            if self._session.interrupt.requested:
-                self._stop_in_order()
-                self._session.interrupt.check()
-            self._losses.retry_due()
-            self._feeder.fill()
-            if self._is_done():
-                break
+        while not self._is_done():
             self._take(self._session.courier.poll(0.1))
-            for device, why in self._session.courier.newly_dead().items():
-                self._losses.lose(device, "dead", why)
+            self._look_after_devices()
+            self._losses.retry_due()
+            self._balancing.balance()
             self._tell_progress()
         self._tell_progress(at_once=True)
 
     def _is_done(self) -> bool:
+        if self._session.interrupt.requested:
+            self._stop_in_order()
+            self._session.interrupt.check()
+        self._feeder.fill()
         # Nothing in flight after a fill: nothing was left to feed either.
         return self._session.courier.in_flight_count == 0 and not self._losses.has_waiting
 
-    def _take(self, answered: list[tuple[Order, Receipt]]) -> None:
+    def _take(self, answered: Sequence[tuple[Order, Receipt]]) -> None:
         stores = [(order, receipt) for order, receipt in answered if isinstance(order, StoreSegment)]
-        probes = [receipt for order, receipt in answered if not isinstance(order, StoreSegment)]
-        failed: list[Failed] = self._recorder.record(stores)
-        self._losses.handle(failed)
-        for receipt in probes:
-            self._losses.probed(receipt)
+        self._losses.handle(self._recorder.record(stores))
+        for order, receipt in answered:
+            if not isinstance(order, StoreSegment):
+                self._losses.probed(receipt)
+
+    def _look_after_devices(self) -> None:
+        for device, why in self._session.courier.lost_devices().items():
+            self._losses.lose(device, "dead", why)
+        now_s = time.monotonic()
+        for member in self._members.values():
+            away = member.state == "dead" and member.name not in self._session.courier.live
+            if away and now_s - member.lost_at_s > self._session.limits.rejoin_s:
+                member.lost_at_s = now_s
+                self._session.courier.bring_back(member.name)
+                self._losses.ask(member.name)
 
     def _stop_in_order(self) -> None:
         """Take back what no worker has begun, and record what they finish."""
         session = self._session
-        for device in session.courier.live:
-            session.link.purge(device)
         session.observer.note("stopping; the segments in hand are finished first (Ctrl-C again ends at once)")
+        for device in session.courier.live:
+            try:
+                session.courier.withdraw(session.courier.in_flight(device))
+            except BrokerError as error:
+                session.observer.note(str(error))
         deadline = time.monotonic() + _LAST_RECEIPTS_S
-        while time.monotonic() < deadline and session.courier.any_order_in_hand():
-            self._take(session.courier.poll(0.1))
+        while time.monotonic() < deadline and session.courier.in_flight_count:
+            self._recorder.record(
+                [(order, receipt) for order, receipt in session.courier.poll(0.1) if isinstance(order, StoreSegment)]
+            )
 
     def _tell_progress(self, *, at_once: bool = False) -> None:
         now_s = time.monotonic()
@@ -94,7 +110,7 @@ class Storing:
             Progress(
                 phase="storing",
                 files_count=self._files_count,
-                bytes_total=self._bytes_total,
+                bytes_total=sum(member.load_bytes for member in self._members.values()),
                 bytes_done=sum(device.bytes_done for device in devices.values()),
                 devices=devices,
             )
@@ -102,7 +118,7 @@ class Storing:
 
     def _device_progress(self, member: Member) -> DeviceProgress:
         recorded_bytes = self._recorder.bytes_done[member.name]
-        under_way_bytes = self._session.courier.bytes_moved(member.name) if member.is_live else 0
+        under_way_bytes = self._session.courier.watch.bytes_moved(member.name) if member.is_live else 0
         return DeviceProgress(
             bytes_planned=member.load_bytes,
             bytes_done=min(max(recorded_bytes, under_way_bytes), member.load_bytes),

@@ -37,8 +37,8 @@ def run_wave(
         _fill(session, backlog, window_count)
         for order, receipt in courier.poll(0.1):
             on_receipt(order, receipt)
-        for device, why in courier.newly_dead().items():
-            courier.declare_dead(device, why)
+        for device, why in courier.lost_devices().items():
+            courier.drop(device)
             backlog.pop(device, None)
             died[device] = why
         on_wait()

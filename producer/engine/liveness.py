@@ -1,0 +1,149 @@
+"""Which devices are served by a worker that lives and moves: process exits, leases, progress.
+
+Three signals (design, section 4):
+
+- the worker's process has ended: known at once, in a local run;
+- its lease has run out: dead, stopped, or cut off from the broker, known after LEASE_LIFE_S;
+- its lease lives, an order is in hand, but its byte counter stands still: the device hangs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from producer.engine.fleet import LocalFleet
+from producer.engine.limits import Limits
+from producer.engine.link import Link
+from tasks.leases import LEASE_LIFE_S, Lease
+
+#: A worker boots in 0.7 s on two idle cores; past this something is wrong with it.
+_BOOT_S = 60.0
+
+#: Workers found a restarted broker again after 2 to 6 s.
+_RECONNECT_S = 8.0
+
+#: How often the leases are read; they are renewed every second.
+_LOOK_EVERY_S = 0.5
+
+#: The speed is that of the last seconds: short enough to follow a device that slows down.
+_SPEED_OVER_S = 10.0
+
+#: Slower than this is not slow but stuck: a 64 MiB segment may show no progress for 7 s beyond the patience.
+_MIN_RATE_BYTES_PER_S = 10_000_000
+
+
+@dataclass(slots=True)
+class _Pulse:
+    """What is known of one device's workers."""
+
+    #: When a lease was last seen; the start of the watch before the first.
+    seen_at_s: float
+    booted: bool = False
+    leases: list[Lease] = field(default_factory=list)
+    #: (bytes moved, order in hand) and since when they have stood still.
+    progress: tuple[int, str] = (0, "")
+    still_since_s: float = 0.0
+    #: (when, bytes moved) of the last seconds, for the speed.
+    samples: list[tuple[float, int]] = field(default_factory=list)
+
+
+class Watch:
+    """Reads the leases of the watched devices.  Used from the run's thread only."""
+
+    def __init__(self, link: Link, fleet: LocalFleet, devices: Iterable[str], limits: Limits) -> None:
+        self._link = link
+        self._fleet = fleet
+        self._limits = limits
+        self._pulses: dict[str, _Pulse] = {}
+        self._next_look_s = 0.0
+        self._all_gone_s: float | None = None
+        for device in devices:
+            self.begin(device)
+
+    def begin(self, device: str) -> None:
+        """Watch a device whose worker has just been started."""
+        now_s = time.monotonic()
+        self._pulses[device] = _Pulse(seen_at_s=now_s, still_since_s=now_s)
+
+    def end(self, device: str) -> None:
+        self._pulses.pop(device, None)
+
+    def bytes_moved(self, device: str) -> int:
+        """What the device's workers have moved since they started."""
+        return sum(lease.bytes_moved for lease in self._leases(device))
+
+    def in_hand(self, device: str) -> list[str]:
+        """The ids of the orders that the device's workers are at work on."""
+        return [lease.order_id for lease in self._leases(device) if lease.order_id]
+
+    def speed_bytes_per_s(self, device: str) -> float | None:
+        """Over the last seconds; None until enough is known."""
+        pulse = self._pulses.get(device)
+        if pulse is None or len(pulse.samples) < 2:
+            return None
+        (first_s, first_bytes), (last_s, last_bytes) = pulse.samples[0], pulse.samples[-1]
+        return (last_bytes - first_bytes) / (last_s - first_s) if last_s - first_s >= 2 * _LOOK_EVERY_S else None
+
+    def look(self) -> None:
+        """Read the leases, if it is time."""
+        now_s = time.monotonic()
+        if now_s < self._next_look_s:
+            return
+        self._next_look_s = now_s + _LOOK_EVERY_S
+        leases = self._link.leases(self._pulses)
+        if leases is None:
+            self._all_gone_s = None
+            self._forgive(now_s)
+        elif not any(leases.values()):
+            # All gone at once: suspect the broker before the devices, for as long as workers need to reconnect.
+            self._all_gone_s = self._all_gone_s or now_s
+            if now_s - self._all_gone_s < _RECONNECT_S:
+                self._forgive(now_s)
+        else:
+            self._all_gone_s = None
+            for device, found in leases.items():
+                if found:
+                    _note(self._pulses[device], found, now_s)
+
+    def gone(self) -> dict[str, str]:
+        """Device → why, for watched devices that no worker serves any more."""
+        ended, now_s = self._fleet.exited(), time.monotonic()
+        found = {}
+        for device, pulse in self._pulses.items():
+            silent_s = now_s - pulse.seen_at_s
+            if device in ended:
+                found[device] = f"its worker ended ({ended[device]})"
+            elif silent_s > (LEASE_LIFE_S if pulse.booted else _BOOT_S):
+                found[device] = f"its worker has not been heard of for {silent_s:.0f} s"
+        return found
+
+    def hung(self, size_of: Callable[[str], int]) -> dict[str, str]:
+        """Device → why, for workers that live but whose bytes stand still; ``size_of`` an order id, in bytes."""
+        now_s, found = time.monotonic(), {}
+        for device, pulse in self._pulses.items():
+            order_id = pulse.progress[1]
+            still_s = now_s - pulse.still_since_s
+            if order_id and still_s > self._limits.stall_s + size_of(order_id) / _MIN_RATE_BYTES_PER_S:
+                found[device] = f"its bytes have stood still for {still_s:.0f} s"
+        return found
+
+    def _leases(self, device: str) -> list[Lease]:
+        pulse = self._pulses.get(device)
+        return pulse.leases if pulse is not None else []
+
+    def _forgive(self, now_s: float) -> None:
+        """Everybody gets a whole lease's time again."""
+        for pulse in self._pulses.values():
+            if pulse.booted:
+                pulse.seen_at_s = now_s
+
+
+def _note(pulse: _Pulse, leases: list[Lease], now_s: float) -> None:
+    pulse.leases, pulse.seen_at_s, pulse.booted = leases, now_s, True
+    moved_bytes = sum(lease.bytes_moved for lease in leases)
+    progress = (moved_bytes, next((lease.order_id for lease in leases if lease.order_id), ""))
+    if progress != pulse.progress:
+        pulse.progress, pulse.still_since_s = progress, now_s
+    pulse.samples = [sample for sample in pulse.samples if now_s - sample[0] <= _SPEED_OVER_S] + [(now_s, moved_bytes)]
