@@ -76,5 +76,6 @@ def _rooms(session: Session, survey: Survey, request: BackupRequest) -> tuple[De
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     return tuple(
         room_of(name, survey.reports[name].capacity_bytes, survey.reports[name].free_bytes, request.plan)
-        for name in (*decision.ready, *decision.adopt)
+        for name in request.devices
+        if name in decision.ready or name in decision.adopt
     )
