@@ -44,7 +44,14 @@ def named_folder(value: str) -> tuple[str, Path]:
 
 
 def absolute(path: str) -> Path:
-    """``path`` from the working folder, ``~`` taken as the user's home; symlinks stay, ``..`` does not."""
+    """``path`` from the working folder, ``~`` taken as the user's home; symlinks stay, ``..`` does not.
+
+    Raises UsageError for "", which would be the working folder itself.
+    """
+    if not path:
+        raise UsageError(
+            "a path on the command line is empty", hint="check the variable that it comes from, or write ."
+        )
     expanded = Path(path).expanduser()
     # A symlink before ".." leads elsewhere than its name says, so only the real path will do.
     return expanded.resolve() if ".." in expanded.parts else expanded.absolute()
