@@ -10,11 +10,11 @@ from producer.plan.segments import Segments
 from tasks.values import MAX_EXTENTS
 
 #: What opening, reading and closing one file costs, in bytes that one thread compresses in that time.  Measured by
-#: benchmarks/plan-constants: 3 KiB when its pages are cached, 24 KiB from a disk; this is between the two.
-FILE_COST_BYTES = 8 * 1024
+#: benchmarks/plan-constants: 2 to 3 KiB with its pages cached, 24 KiB from a disk, of which other threads hide most.
+FILE_COST_BYTES = 4 * 1024
 
-#: A device's share is made of about this many bundles, so that one bundle too many is 6 % of it.
-_BUNDLES_PER_DEVICE = 16
+#: A device's part is made of about this many bundles, so that one bundle too many is 3 % of it.
+_BUNDLES_PER_DEVICE = 32
 
 #: Below this, neighbours compress worse: docs/plan.md, "How large a bundle is".  A tree so small that this is
 #: more than a quarter of the threshold is spread rather than compressed.
@@ -37,6 +37,16 @@ class BundleRule:
     limit_bytes: int
     target_bytes: int
     target_cost_bytes: int
+
+    def with_limit(self, limit_bytes: int) -> BundleRule:
+        """The same bundles, but of files up to another size."""
+        if limit_bytes == 0:
+            return NO_BUNDLES
+        return BundleRule(
+            limit_bytes=limit_bytes,
+            target_bytes=max(1, self.target_bytes + self.limit_bytes - limit_bytes),
+            target_cost_bytes=max(1, self.target_cost_bytes + self.limit_bytes - limit_bytes),
+        )
 
 
 NO_BUNDLES = BundleRule(limit_bytes=0, target_bytes=0, target_cost_bytes=0)

@@ -33,7 +33,10 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanDescription:
-    """``spread``: (largest - smallest load) / mean load, in bytes.  ``largest``: items, the largest first."""
+    """``spread``: (largest - smallest load) / mean load, in bytes.  ``largest``: items, the largest first.
+
+    ``cost_spread``: the same with ``file_cost_bytes`` for each file, which is what devices are balanced by.
+    """
 
     threshold_bytes: int
     bundle_limit_bytes: int
@@ -44,6 +47,7 @@ class PlanDescription:
     largest_segment_bytes: int
     lower_bound_bytes: int
     spread: float
+    cost_spread: float
     devices: tuple[DeviceShare, ...]
     largest: tuple[Item, ...]
 
@@ -67,6 +71,7 @@ def describe(plan: Plan, *, largest_count: int = 5) -> PlanDescription:
         largest_segment_bytes=max(plan.sizes_bytes, default=0),
         lower_bound_bytes=lower_bound_bytes(plan.sizes_bytes, len(plan.rooms)),
         spread=spread(list(loads_bytes.values())),
+        cost_spread=spread(_costs_bytes(plan)),
         devices=_shares(plan, items, total_bytes),
         largest=items.largest(largest_count),
     )
@@ -88,6 +93,13 @@ def spread(loads_bytes: list[int]) -> float:
     """(max - min) / mean; 0 when nothing is stored."""
     total_bytes = sum(loads_bytes)
     return (max(loads_bytes) - min(loads_bytes)) * len(loads_bytes) / total_bytes if total_bytes else 0.0
+
+
+def _costs_bytes(plan: Plan) -> list[int]:
+    costs_bytes = [0] * len(plan.rooms)
+    for device, size_bytes, files_count in zip(plan.devices, plan.sizes_bytes, plan.files_counts, strict=True):
+        costs_bytes[device] += size_bytes + files_count * plan.file_cost_bytes
+    return costs_bytes
 
 
 class _Items:

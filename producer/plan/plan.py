@@ -25,7 +25,8 @@ class PlanRequest:
     """``sizes`` by entry index: -1 nothing to store, 0 an empty file (in no segment).
 
     ``source_starts``: the entry index at which each source begins, ascending from 0.  ``expected_ratio``: stored
-    bytes for each source byte.
+    bytes for each source byte.  ``bundle_limit_bytes``: the largest file of a bundle, for a plan that goes on with an
+    earlier one whose bundles stay; None: as the rule says.
     """
 
     sizes: array[int]
@@ -33,6 +34,7 @@ class PlanRequest:
     rooms: tuple[DeviceRoom, ...]
     options: PlanOptions
     expected_ratio: float = 1.0
+    bundle_limit_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,11 +160,12 @@ def _bundle_rule(request: PlanRequest, cap_bytes: int, available_count: int) -> 
     if not request.options.bundle:
         return NO_BUNDLES
     cost_bytes = sum(size + FILE_COST_BYTES for size in request.sizes if size > 0)
-    return bundle_rule(
+    rule = bundle_rule(
         device_cost_bytes=cost_bytes // max(1, available_count),
         cap_bytes=cap_bytes,
         unit_bytes=request.options.unit_bytes,
     )
+    return rule if request.bundle_limit_bytes is None else rule.with_limit(request.bundle_limit_bytes)
 
 
 def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes: int) -> Segments:

@@ -131,4 +131,6 @@ def _shares(file: _LargeFile, order: Sequence[int], wanted: Sequence[int]) -> li
         if device != file.last_device and blocks_count:
             shares.append((device, blocks_count))
             left_count -= blocks_count
-    return [*shares, (file.last_device, kept_count)]
+    if kept_count or file.tail_bytes:
+        shares.append((file.last_device, kept_count))
+    return shares

@@ -29,6 +29,7 @@ def json_rows(plan: Plan, description: PlanDescription, path_of: Callable[[int],
         "largest_load_bytes": description.largest_load_bytes,
         "lower_bound_bytes": description.lower_bound_bytes,
         "spread": description.spread,
+        "cost_spread": description.cost_spread,
         "devices": {
             share.device: {
                 "bytes_source": share.bytes_source,

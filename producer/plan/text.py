@@ -25,7 +25,7 @@ def text_lines(description: PlanDescription, path_of: Callable[[int], str], widt
         f"lower bound  {format_size(description.lower_bound_bytes)} on the fullest device, whatever the plan; "
         f"here {format_size(description.largest_load_bytes)}"
     )
-    yield f"spread       {description.spread * 100:.2f} %, (max - min) / mean"
+    yield f"spread       {description.spread * 100:.2f} %, (max - min) / mean{_cost_text(description)}"
     yield ""
     yield from _device_lines(description, width)
     if description.largest:
@@ -43,6 +43,13 @@ def _bundles_text(description: PlanDescription) -> str:
     if not description.bundle_limit_bytes:
         return "no bundles"
     return f"files up to {format_size(description.bundle_limit_bytes)} are bundled"
+
+
+def _cost_text(description: PlanDescription) -> str:
+    if not description.file_cost_bytes:
+        return ""
+    file_cost = format_size(description.file_cost_bytes)
+    return f"; {description.cost_spread * 100:.2f} % with {file_cost} of work for each file"
 
 
 def _device_lines(description: PlanDescription, width: int) -> Iterator[str]:

@@ -100,6 +100,11 @@ def test_segments_are_cut_finer_rather_than_refusing_what_would_fit() -> None:
     assert plan.loads_bytes["b"] <= 151 * MIB
 
 
+def test_a_large_file_passes_over_a_device_that_small_files_have_filled() -> None:
+    plan = planned([293, 1471], rooms_of(a=1, b=1763), split="remaining", bundle=False, block_bytes=1)
+    assert plan.loads_bytes == {"a": 1, "b": 1763}
+
+
 def test_a_small_device_is_filled_and_the_others_take_the_rest() -> None:
     plan = planned([MIB] * 300, rooms_of(a=10 * MIB, b=GIB, c=GIB), bundle=False)
     assert plan.loads_bytes == {"a": 10 * MIB, "b": 145 * MIB, "c": 145 * MIB}
