@@ -1,0 +1,1 @@
+"""Measures segfleet and other programs side by side, in one run, on the same data."""
