@@ -17,20 +17,22 @@ def present_devices(session: Session) -> dict[str, str]:
     A device that is not is told as a trouble; raises NotADeviceError when none is there.
     """
     reports = Survey(session).wait()
-    present = {report.device_id: name for name, report in reports.items() if report.condition in _READABLE}
-    for name, report in reports.items():
-        if report.condition not in _READABLE:
-            message = f"device {name} is absent: {_why(session.paths, name, report)}"
-            session.observer.trouble(Trouble(code="device-absent", message=message, path=str(session.paths[name])))
+    present = {report.device_id: name for name, report in reports.items() if _is_readable(report)}
+    absent = {name: _why(session.paths, name, report) for name, report in reports.items() if not _is_readable(report)}
+    for name, why in absent.items():
+        message = f"device {name} is absent: {why}"
+        session.observer.trouble(Trouble(code="device-absent", message=message, path=str(session.paths[name])))
     if not present:
         raise NotADeviceError(
-            "none of the devices is there", hint="mount a device of the snapshot, and name its folder with --device"
+            "no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
+            hint="mount a device of the snapshot, and name its folder with --device",
         )
     return present
 
 
-#: Reading needs a marker and no more.
-_READABLE = frozenset({"ready"})
+def _is_readable(report: DeviceReport) -> bool:
+    """Reading needs a marker and no more: a device that is mounted read-only will do."""
+    return report.condition in ("ready", "unwritable") and bool(report.device_id)
 
 
 def _why(paths: Mapping[str, object], name: str, report: DeviceReport) -> str:
