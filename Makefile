@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 # Two workers; a file's tests stay on one, because its servers and trees are shared by them.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-slow fast lint check format lock clean
+.PHONY: demo test test-slow fast lint check format lock bench bench-quick clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/demo.py
@@ -39,6 +39,13 @@ lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade \
 		--output-file requirements.lock pyproject.toml
+
+# Side by side with other programs; minutes to an hour.  docs/speed.md has the figures of the last release.
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/compare --svg docs/speed.svg
+
+bench-quick: $(INSTALLED)
+	$(BIN)/python benchmarks/compare --quick
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info
