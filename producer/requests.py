@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -64,9 +65,22 @@ class BackupRequest:
     retries_count: int = 5
 
     def to_json(self) -> dict[str, Any]:
-        """The options that make a command the same command: for resuming, in the catalog."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
+        """As plain values, for the catalog; paths that are not UTF-8 are surrogate escapes."""
+        plain: dict[str, Any] = json.loads(json.dumps(msgspec.to_builtins(self, enc_hook=str)))
         return plain
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> BackupRequest:
+        """The request that :meth:`to_json` gave; raises msgspec.ValidationError on anything else."""
+        return msgspec.convert(plain, cls, dec_hook=lambda kind, value: kind(value))
+
+    def is_same_backup(self, other: dict[str, Any]) -> bool:
+        """Whether the request of that :meth:`to_json` stores the same: the fleet and its speed may differ."""
+        ours, theirs = self.to_json(), dict(other)
+        for key in ("devices", "threads", "retries_count"):
+            ours.pop(key)
+            theirs.pop(key, None)
+        return ours == theirs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,6 +79,10 @@ class Segments(Database):
         rows = self._segment_rows(_all_segments().where(segments.c.segment_id == segment_id))
         return rows[0] if rows else None
 
+    def valid_segments(self, snapshot_id: str) -> Iterator[SegmentRow]:
+        """All segments that are not superseded, in plan order, page by page."""
+        return self._by_pages(self._segments_of(snapshot_id).where(segments.c.state != "superseded"))
+
     def stored_segments(self, snapshot_id: str) -> Iterator[SegmentRow]:
         """All stored segments in plan order, read page by page; writing in between is allowed."""
         return self._by_pages(self._segments_of(snapshot_id).where(segments.c.state == "stored"))

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from producer.catalog.rows import NewSnapshot, SourceRow, TroubleRow
 from producer.engine.members import Member, record_members
 from producer.engine.pool import PoolDecision, decide_pool
+from producer.engine.resume import Kept, carry_over, find_resumable
 from producer.engine.session import Session
 from producer.engine.survey import Survey, adopt
 from producer.listing import ListingPart
@@ -37,6 +38,8 @@ class Intake:
     source_starts: list[int]
     files_count: int
     bytes_total: int
+    #: What stays of the plan of an interrupted run; None: the snapshot is new.
+    kept: Kept | None
 
 
 def take_in(session: Session, request: BackupRequest) -> Intake:
@@ -51,7 +54,8 @@ class _IntakeRun:
     def __init__(self, session: Session, request: BackupRequest) -> None:
         self._session = session
         self._request = request
-        self._snapshot_id = uuid.uuid4().hex
+        self._resumed = find_resumable(session.catalog, request)
+        self._snapshot_id = self._resumed.snapshot_id if self._resumed is not None else uuid.uuid4().hex
         self._started_at = datetime.now(UTC)
         self._survey = Survey(session)
         self._parts: list[ListingPart] = []
@@ -72,6 +76,7 @@ class _IntakeRun:
         self._survey.wait()
         self._collect()
         assert self._decision is not None
+        kept = carry_over(self._session.catalog, self._resumed, self._parts) if self._resumed is not None else None
         self._record_troubles()
         return Intake(
             snapshot_id=self._snapshot_id,
@@ -81,6 +86,7 @@ class _IntakeRun:
             source_starts=walk.source_starts,
             files_count=walk.files_count,
             bytes_total=walk.bytes_total,
+            kept=kept,
         )
 
     def _on_directory(self, files_count: int, bytes_total: int) -> None:
@@ -97,7 +103,10 @@ class _IntakeRun:
             return
         if self._decision is None:
             self._decision = self._settle_pool()
-            self._begin_snapshot(self._decision.pool_id)
+            self._begin_or_go_on(self._decision.pool_id)
+        if self._resumed is not None:
+            # Compared with the old listing when the walk is over.
+            return
         with self._session.catalog.transaction():
             for part in self._parts:
                 self._session.catalog.add_listing_part(self._snapshot_id, **asdict(part))
@@ -112,6 +121,15 @@ class _IntakeRun:
         reports = self._survey.reports | adopt(session, decision)
         self._members = record_members(session.catalog, decision, reports, session.paths)
         return decision
+
+    def _begin_or_go_on(self, pool_id: str) -> None:
+        if self._resumed is not None and self._resumed.pool_id == pool_id:
+            begun = f"{self._resumed.started_at:%Y-%m-%d %H:%M} UTC"
+            self._session.observer.note(f"going on with snapshot {self._snapshot_id[:8]}, begun {begun}")
+            return
+        if self._resumed is not None:
+            self._resumed, self._snapshot_id = None, uuid.uuid4().hex
+        self._begin_snapshot(pool_id)
 
     def _begin_snapshot(self, pool_id: str) -> None:
         request = self._request

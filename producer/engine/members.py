@@ -50,7 +50,8 @@ def record_members(
     """Write the devices that are there into the catalog; returns them by name, live, with their epochs."""
     members = {}
     epochs = {row.device_id: row.epoch for row in catalog.devices(decision.pool_id)}
-    for name, device_id in {**decision.ready, **decision.adopt}.items():
+    present = {**decision.ready, **decision.adopt}
+    for name, device_id in ((name, present[name]) for name in paths if name in present):
         report = reports[name]
         row = DeviceRow(
             name=name,

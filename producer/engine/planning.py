@@ -1,18 +1,24 @@
-"""Makes the plan of a backup and writes it into the catalog."""
+"""Makes the plan of a backup, or what is missing of it, and writes it into the catalog."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import NewSegment, SnapshotPlan
 from producer.engine.feed import segment_id
 from producer.engine.intake import Intake
 from producer.engine.members import Member
+from producer.engine.reassign import reassign
+from producer.engine.resume import Kept
+from producer.engine.rooms import room_of
 from producer.engine.session import Session
 from producer.observer import Progress
-from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio, make_plan, reserve_bytes
-from producer.requests import BackupRequest, PlanOptions
+from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio, make_plan
+from producer.requests import BackupRequest
+from tasks.values import MAX_OFFSET_BYTES
 
 #: As many of the volume's last snapshots tell how well it compresses.
 _SNAPSHOTS_COUNT = 5
@@ -23,23 +29,23 @@ def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> Non
     session.observer.progress(
         Progress(phase="planning", files_count=intake.files_count, bytes_total=intake.bytes_total)
     )
-    plan = make_plan(
-        PlanRequest(
-            sizes=intake.sizes,
-            source_starts=intake.source_starts,
-            rooms=tuple(_room(member, request.plan) for member in intake.members.values()),
-            options=request.plan,
-            expected_ratio=expected_ratio(last_ratios(session.catalog, request.volume)),
-        )
-    )
     catalog = session.catalog
-    with catalog.transaction():
-        catalog.set_plan(intake.snapshot_id, _snapshot_plan(plan, request, intake))
-        catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id))
-    for name, load_bytes in plan.loads_bytes.items():
-        intake.members[name].load_bytes = load_bytes
-    for index, room in enumerate(plan.rooms):
-        intake.members[room.name].load_segments = plan.devices.count(index)
+    plan_request = PlanRequest(
+        sizes=intake.sizes,
+        source_starts=intake.source_starts,
+        rooms=_rooms(intake.members, request),
+        options=request.plan,
+        expected_ratio=expected_ratio(last_ratios(catalog, request.volume)),
+    )
+    if intake.kept is None:
+        plan = make_plan(plan_request)
+        with catalog.transaction():
+            catalog.set_plan(intake.snapshot_id, _snapshot_plan(plan, request, intake))
+            catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, 0))
+    elif not intake.kept.is_everything:
+        _plan_the_rest(catalog, plan_request, intake, intake.kept)
+    _give_to_present(catalog, intake)
+    _load_members(catalog, intake)
 
 
 def last_ratios(catalog: Catalog, volume: str) -> list[tuple[int, int]]:
@@ -48,13 +54,58 @@ def last_ratios(catalog: Catalog, volume: str) -> list[tuple[int, int]]:
     return [(row.bytes_source, row.bytes_stored) for row in rows[-_SNAPSHOTS_COUNT:]]
 
 
-def _room(member: Member, options: PlanOptions) -> DeviceRoom:
-    return DeviceRoom(
-        name=member.name,
-        capacity_bytes=member.capacity_bytes,
-        free_bytes=member.free_bytes,
-        reserve_bytes=reserve_bytes(member.capacity_bytes, options.reserve_bytes),
+def _plan_the_rest(catalog: Catalog, request: PlanRequest, intake: Intake, kept: Kept) -> None:
+    """Plan the files that no kept segment holds.  The threshold and the bundle limit stay those of the first plan."""
+    snapshot = catalog.snapshot(intake.snapshot_id)
+    sizes, starts = array("q", intake.sizes), set(intake.source_starts)
+    for first, stop in kept.ranges:
+        # A bundle's range may hold files that are too large for it; they have segments of their own.
+        limit_bytes = snapshot.bundle_limit_bytes if stop - first > 1 else MAX_OFFSET_BYTES
+        sizes[first:stop] = array("q", [size if size > limit_bytes else -1 for size in sizes[first:stop]])
+        # No new bundle reaches across a kept one: its range would take in the kept one's files.
+        starts |= {first, stop} if stop < len(sizes) else {first}
+    rest = replace(request, sizes=sizes, source_starts=sorted(starts), bundle_limit_bytes=snapshot.bundle_limit_bytes)
+    plan, first_number = make_plan(rest), catalog.next_number(intake.snapshot_id)
+    snapshot_plan = SnapshotPlan(
+        threshold_bytes=snapshot.threshold_bytes,
+        bundle_limit_bytes=snapshot.bundle_limit_bytes,
+        unit_bytes=snapshot.unit_bytes,
+        block_bytes=snapshot.block_bytes,
+        level=snapshot.level,
+        entries_count=len(intake.sizes),
+        files_count=intake.files_count,
+        bytes_source=intake.bytes_total,
+        segments_count=len(kept.ranges) + len(plan),
     )
+    with catalog.transaction():
+        catalog.set_plan(intake.snapshot_id, snapshot_plan)
+        catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, first_number))
+
+
+def _give_to_present(catalog: Catalog, intake: Intake) -> None:
+    """Reassign what is not stored and was planned for devices that are not there."""
+    for device in {row.device for row in catalog.totals(intake.snapshot_id)} - intake.members.keys():
+        rows = catalog.unfinished_segments(intake.snapshot_id, device)
+        targets = reassign(
+            [(row.number, row.size_bytes) for row in rows],
+            {member.name: member.load_bytes for member in intake.members.values()},
+            {member.name: member.free_bytes for member in intake.members.values()},
+        )
+        for name in set(targets.values()):
+            catalog.replan(intake.snapshot_id, [number for number, to in targets.items() if to == name], name)
+
+
+def _load_members(catalog: Catalog, intake: Intake) -> None:
+    for row in catalog.totals(intake.snapshot_id):
+        if row.state != "superseded" and row.device in intake.members:
+            intake.members[row.device].load_bytes += row.bytes_source
+            intake.members[row.device].load_segments += row.segments_count
+
+
+def _rooms(members: Mapping[str, Member], request: BackupRequest) -> tuple[DeviceRoom, ...]:
+    """In the order of the request, not of the answers: the same request gives the same plan."""
+    present = [members[name] for name in request.devices if name in members]
+    return tuple(room_of(member.name, member.capacity_bytes, member.free_bytes, request.plan) for member in present)
 
 
 def _snapshot_plan(plan: Plan, request: BackupRequest, intake: Intake) -> SnapshotPlan:
@@ -71,11 +122,11 @@ def _snapshot_plan(plan: Plan, request: BackupRequest, intake: Intake) -> Snapsh
     )
 
 
-def _segments(plan: Plan, snapshot_id: str) -> Iterator[NewSegment]:
-    for row in plan:
+def _segments(plan: Plan, snapshot_id: str, first_number: int) -> Iterator[NewSegment]:
+    for number, row in enumerate(plan, first_number):
         yield NewSegment(
-            number=row.number,
-            segment_id=segment_id(snapshot_id, row.number, row.first_entry, row.stop_entry, row.offset_bytes),
+            number=number,
+            segment_id=segment_id(snapshot_id, number, row.first_entry, row.stop_entry, row.offset_bytes),
             device=row.device,
             first_entry=row.first_entry,
             stop_entry=row.stop_entry,

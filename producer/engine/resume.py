@@ -1,0 +1,149 @@
+"""Goes on with the snapshot of a run that was interrupted (design, section 4).
+
+The sources are walked again.  When the new listing is the old one, byte for byte, every segment stays as it was
+planned.  When something changed meanwhile, the segments whose files are all as they were stay, stored or not; the
+others are superseded, and their files are planned anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import ListingPartRow, SegmentRow, SnapshotRow, TroubleRow
+from producer.engine.listings import listing_reader
+from producer.listing import ListingPart, ListingReader, decode_part
+from producer.requests import BackupRequest
+
+#: (path, size, mtime, ctime) of one file: what must be equal for its stored bytes to be taken as still true.
+_FileRow = tuple[str, int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """What stays of the earlier plan: entry ranges [first, stop) of the segments, in the new listing."""
+
+    ranges: tuple[tuple[int, int], ...]
+    #: The listing has not changed: nothing is to be planned anew.
+    is_everything: bool
+
+
+def find_resumable(catalog: Catalog, request: BackupRequest) -> SnapshotRow | None:
+    """The newest open snapshot of the same backup that has a plan.  Those without one are discarded."""
+    for snapshot in catalog.open_snapshots(request.volume):
+        if not request.is_same_backup(snapshot.request):
+            continue
+        if snapshot.planned_at is not None:
+            return snapshot
+        catalog.discard_snapshot(snapshot.snapshot_id)
+    return None
+
+
+def carry_over(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart]) -> Kept:
+    """Bring the open snapshot to the new listing, in one transaction.  Idempotent."""
+    with catalog.transaction():
+        catalog.reopen_segments(snapshot.snapshot_id)
+        if _is_same_listing(catalog, snapshot.snapshot_id, parts):
+            catalog.clear_troubles(snapshot.snapshot_id, of_walk_only=True)
+            rows = catalog.valid_segments(snapshot.snapshot_id)
+            return Kept(ranges=tuple((row.first_entry, row.stop_entry) for row in rows), is_everything=True)
+        return _keep_unchanged(catalog, snapshot, parts)
+
+
+def _is_same_listing(catalog: Catalog, snapshot_id: str, parts: Sequence[ListingPart]) -> bool:
+    if len(catalog.listing_first_entries(snapshot_id)) != len(parts):
+        return False
+    old = catalog.listing_parts(snapshot_id)
+    return all(one.data == other.data for one, other in zip(old, parts, strict=True))
+
+
+def _keep_unchanged(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart]) -> Kept:
+    old = listing_reader(catalog, snapshot.snapshot_id)
+    new = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
+    segments = list(catalog.valid_segments(snapshot.snapshot_id))
+    limit_bytes = snapshot.bundle_limit_bytes
+    fingerprints = {
+        row.number: _fingerprint(_files(old, row.first_entry, row.stop_entry, limit_bytes)) for row in segments
+    }
+    ends = {row.number: _ends(old, row, limit_bytes) for row in segments}
+    entries = _entries_of(parts, {path for pair in ends.values() for path in pair})
+    kept: list[tuple[SegmentRow, int, int]] = []
+    for row in segments:
+        first, last = (entries.get(path) for path in ends[row.number])
+        if first is not None and last is not None and first <= last:
+            stop = last + 1
+            if _fingerprint(_files(new, first, stop, limit_bytes)) == fingerprints[row.number]:
+                kept.append((row, first, stop))
+    catalog.replace_listing(snapshot.snapshot_id, map(_part_row, parts))
+    catalog.keep_segments(snapshot.snapshot_id, [(row.number, first, stop) for row, first, stop in kept])
+    catalog.clear_troubles(snapshot.snapshot_id, of_walk_only=False)
+    for row, first, stop in kept:
+        catalog.add_troubles(snapshot.snapshot_id, _troubles(row, new, first, stop, limit_bytes))
+    return Kept(ranges=tuple((first, stop) for _, first, stop in kept), is_everything=False)
+
+
+def _files(reader: ListingReader, first_entry: int, stop_entry: int, limit_bytes: int) -> Iterator[_FileRow]:
+    """The files of a segment over these entries, by the plan's rule; paths begin with the source's name."""
+    is_piece = stop_entry - first_entry == 1
+    for batch in reader.batches(first_entry, stop_entry):
+        start = max(0, first_entry - batch.first_entry)
+        for place in range(start, min(len(batch), stop_entry - batch.first_entry)):
+            size_bytes = batch.sizes_bytes[place]
+            if is_piece or 0 < size_bytes <= limit_bytes:
+                path = f"{batch.source}/{batch.path_at(place)}"
+                yield path, size_bytes, batch.mtimes_ns[place], batch.ctimes_ns[place]
+
+
+def _fingerprint(files: Iterable[_FileRow]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for row in files:
+        digest.update(json.dumps(row).encode("ascii"))
+    return digest.digest()
+
+
+def _ends(reader: ListingReader, row: SegmentRow, limit_bytes: int) -> tuple[str, str]:
+    """The paths of a segment's first and last file."""
+    paths = [path for path, *_ in _files(reader, row.first_entry, row.stop_entry, limit_bytes)]
+    return paths[0], paths[-1]
+
+
+def _entries_of(parts: Sequence[ListingPart], paths: set[str]) -> dict[str, int]:
+    """Path → entry index in the new listing, for those of ``paths`` that are regular files there."""
+    found = {}
+    for part in parts:
+        for batch in decode_part(part.data):
+            prefix = f"{batch.source}/{batch.prefix}"
+            for place, (name, kind) in enumerate(zip(batch.names, batch.kinds, strict=True)):
+                if kind == "f" and prefix + name in paths:
+                    found[prefix + name] = batch.first_entry + place
+    return found
+
+
+def _troubles(row: SegmentRow, reader: ListingReader, first: int, stop: int, limit_bytes: int) -> list[TroubleRow]:
+    """The troubles that a kept segment's receipt told of, at their new entries."""
+    if not row.notes:
+        return []
+    entries = [
+        (batch.first_entry + place, f"{batch.source}/{batch.path_at(place)}")
+        for batch in reader.batches(first, stop)
+        for place in range(max(0, first - batch.first_entry), min(len(batch), stop - batch.first_entry))
+        if stop - first == 1 or 0 < batch.sizes_bytes[place] <= limit_bytes
+    ]
+    return [
+        TroubleRow(
+            entry_index=entries[note["index"]][0],
+            path=entries[note["index"]][1],
+            code=note["trouble"],
+            message=note["message"],
+        )
+        for note in row.notes
+    ]
+
+
+def _part_row(part: ListingPart) -> ListingPartRow:
+    return ListingPartRow(
+        number=part.number, first_entry=part.first_entry, entries_count=part.entries_count, data=part.data
+    )
