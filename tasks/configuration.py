@@ -23,7 +23,7 @@ from tasks.sizes import parse_size
 from tasks.toml_lines import line_of
 
 #: Keys whose values are sizes, in whichever table.
-_SIZES = {"reserve", "segment-size", "unit-size"}
+_SIZES = {"max-rate", "reserve", "segment-size", "unit-size"}
 
 DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 SOURCE_NAME = re.compile(r"[^/\x00]{1,255}")
@@ -55,6 +55,8 @@ class DeviceTable(_Table, frozen=True, kw_only=True):
     weight: Annotated[float, Meta(ge=0.001, le=1000)] = 1.0
     #: Room to leave free, a size.  None: the plan's default.
     reserve: str | None = None
+    #: Write and read no faster than this size a second.  None: as fast as the disk.
+    max_rate: str | None = None
 
 
 class SourceTable(_Table, frozen=True, kw_only=True):

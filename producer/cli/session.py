@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from producer.engine.environment import Environment
+from producer.engine.limits import Limits
 from producer.state import open_state
 from tasks.configuration import Configuration, find_configuration, read_configuration
+from tasks.errors import UsageError
+from tasks.sizes import parse_size
 
 BROKER_VARIABLE = "SEGFLEET_BROKER_URL"
 CATALOG_VARIABLE = "SEGFLEET_CATALOG_URL"
+STALL_VARIABLE = "SEGFLEET_STALL_S"
+REJOIN_VARIABLE = "SEGFLEET_REJOIN_S"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -39,4 +45,27 @@ class Session:
             state=open_state(),
             broker_url=os.environ.get(BROKER_VARIABLE) or self.configuration.broker.url,
             catalog_url=os.environ.get(CATALOG_VARIABLE) or self.configuration.catalog.url,
+            limits=Limits(
+                stall_s=_seconds(STALL_VARIABLE, Limits().stall_s),
+                rejoin_s=_seconds(REJOIN_VARIABLE, Limits().rejoin_s),
+            ),
+            max_rates={
+                name: max(1, parse_size(table.max_rate))
+                for name, table in self.configuration.devices.items()
+                if table.max_rate is not None
+            },
         )
+
+
+def _seconds(variable: str, default_s: float) -> float:
+    """A positive number of seconds from the environment; raises UsageError."""
+    text = os.environ.get(variable)
+    if not text:
+        return default_s
+    try:
+        value_s = float(text)
+    except ValueError:
+        value_s = math.nan
+    if not 0 < value_s < math.inf:
+        raise UsageError(f"{variable}={text} is not a number of seconds above 0", hint="see docs/configuration.md")
+    return value_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from producer.engine.limits import Limits
@@ -16,6 +17,8 @@ class Environment:
     #: None: the SQLite file of the state folder.
     catalog_url: str | None = None
     limits: Limits = field(default_factory=Limits)
+    #: Device name → bytes a second, for devices that must not be used at full speed.
+    max_rates: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def catalog(self) -> str:

@@ -79,7 +79,7 @@ def open_session(
         for device in sorted(devices):
             stack.enter_context(locked(environment.state, f"device {device}", purpose=purpose))
         server = stack.enter_context(broker(environment.broker_url, environment.state))
-        settings = _worker_settings(server.url, devices, sources, targets)
+        settings = _worker_settings(server.url, devices, environment.max_rates, sources, targets)
         fleet = LocalFleet(settings=settings, devices=list(devices), log_dir=environment.state.path / "logs")
         stack.callback(fleet.stop, orders_in_hand=False)
         fleet.start(observer)
@@ -102,12 +102,16 @@ def open_session(
 
 
 def _worker_settings(
-    url: str, devices: Mapping[str, Path], sources: Mapping[str, Path], targets: Mapping[str, Path]
+    url: str,
+    devices: Mapping[str, Path],
+    max_rates: Mapping[str, int],
+    sources: Mapping[str, Path],
+    targets: Mapping[str, Path],
 ) -> dict[str, object]:
     """The JSON that ``python -m workers`` reads: names to paths, which orders never carry."""
     return {
         "broker_url": url,
-        "devices": {name: {"path": str(path)} for name, path in devices.items()},
+        "devices": {name: {"path": str(path), "bytes_per_s": max_rates.get(name)} for name, path in devices.items()},
         "sources": {name: str(path) for name, path in sources.items()},
         "targets": {name: str(path) for name, path in targets.items()},
     }
