@@ -63,6 +63,8 @@ class BackupRequest:
     threads: int | None = None
     tags: tuple[str, ...] = ()
     retries_count: int = 5
+    #: Id of the open snapshot to go on with; None: that of the same command, if there is one.
+    resume: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for the catalog; paths that are not UTF-8 are surrogate escapes."""
@@ -77,8 +79,8 @@ class BackupRequest:
     def is_same_backup(self, other: dict[str, Any]) -> bool:
         """Whether the request of that :meth:`to_json` stores the same: the fleet and its speed may differ."""
         ours, theirs = self.to_json(), dict(other)
-        for key in ("devices", "threads", "retries_count"):
-            ours.pop(key)
+        for key in ("devices", "threads", "retries_count", "resume"):
+            ours.pop(key, None)
             theirs.pop(key, None)
         return ours == theirs
 

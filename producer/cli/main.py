@@ -17,9 +17,11 @@ from producer.cli.jsonlines import write_error
 from producer.cli.ls import ls
 from producer.cli.plan import plan
 from producer.cli.restore import restore
+from producer.cli.resume import resume, retry
 from producer.cli.safe_text import harmless
 from producer.cli.session import Session
 from producer.cli.snapshots import snapshots
+from producer.cli.status import status
 from producer.state import open_state
 from tasks.errors import InterruptedRun, SegfleetError, UsageError
 
@@ -36,7 +38,7 @@ def segfleet(session: Session, config: str | None) -> None:
     session.config_file = config
 
 
-for command in (backup, plan, restore, snapshots, ls, find, diff, check, devices):
+for command in (backup, plan, resume, retry, restore, snapshots, ls, find, diff, check, devices, status):
     segfleet.add_command(command)
 
 

@@ -61,7 +61,14 @@ def _back_up(session: Session, request: BackupRequest, started_s: float) -> Back
     intake = take_in(session, request)
     plan_backup(session, request, intake)
     _store(session, request, intake)
-    session.observer.progress(Progress(phase="sealing", files_count=intake.files_count, bytes_total=intake.bytes_total))
+    session.observer.progress(
+        Progress(
+            phase="sealing",
+            files_count=intake.files_count,
+            bytes_total=intake.bytes_total,
+            bytes_done=intake.bytes_total,
+        )
+    )
     snapshot = session.catalog.snapshot(intake.snapshot_id)
     seal(session, snapshot, request.plan, intake.source_starts, intake.members)
     return _summary(session, intake, started_s)

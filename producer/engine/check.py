@@ -83,10 +83,17 @@ class _Check:
     # ---- manifests
 
     def _check_manifests(self, snapshot: SnapshotRow) -> None:
-        """Every device of the snapshot that is there must have its manifest, whole."""
+        """Every device of the snapshot that is there must have its manifest, whole.
+
+        A device without any was away when the snapshot was sealed; that is no damage while another one has it.
+        """
         heads: dict[str, ManifestHead] = {}
+        without: dict[str, str] = {}
 
         def take_head(order: Order, receipt: Receipt) -> None:
+            if receipt.failure is not None and receipt.failure.code == "no-such-manifest":
+                without[order.device] = receipt.failure.message
+                return
             try:
                 heads[order.device] = decode_head(_data(receipt))
             except SegfleetError as error:
@@ -96,6 +103,11 @@ class _Check:
         holders = self._holders(snapshot)
         orders = {device: [self._get(device, name)] for device in holders}
         self._report_deaths(run_wave(self._session, orders, take_head))
+        for message in without.values():
+            if heads:
+                self._session.observer.note(f"{message}; device {', '.join(heads)} has it")
+            else:
+                self._tell("manifest", message)
         self._check_parts(heads)
 
     def _check_parts(self, heads: Mapping[str, ManifestHead]) -> None:

@@ -84,7 +84,6 @@ class Recorder:
         rows = []
         for note in notes:
             path = str(self._sources[order.source] / order.extents.paths[note.index])
-            message = f"{path}: {note.message}"
-            rows.append(TroubleRow(entry_index=entries[note.index], path=path, code=note.trouble, message=message))
-            self._session.observer.trouble(Trouble(code=note.trouble, message=message, path=path))
+            rows.append(TroubleRow(entry_index=entries[note.index], path=path, code=note.trouble, message=note.message))
+            self._session.observer.trouble(Trouble(code=note.trouble, message=note.message, path=path))
         self._session.catalog.add_troubles(self._snapshot_id, rows)

@@ -209,7 +209,7 @@ class _Restore:
 
     def _tell(self, path: str, code: str, message: str) -> None:
         self._errors_count += 1
-        self._session.observer.trouble(Trouble(code=code, message=f"{path}: {message}", path=path))
+        self._session.observer.trouble(Trouble(code=code, message=message, path=path))
 
     def _tell_progress(self) -> None:
         courier = self._session.courier

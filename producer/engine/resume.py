@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import ListingPartRow, SegmentRow, SnapshotRow, TroubleRow
 from producer.engine.listings import listing_reader
 from producer.listing import ListingPart, ListingReader, decode_part
 from producer.requests import BackupRequest
+from tasks.errors import UsageError
 
 #: (path, size, mtime, ctime) of one file: what must be equal for its stored bytes to be taken as still true.
 _FileRow = tuple[str, int, int, int]
@@ -31,8 +33,34 @@ class Kept:
     is_everything: bool
 
 
+def request_to_resume(
+    catalog: Catalog, name: str | None, devices: Mapping[str, Path], *, failed_only: bool
+) -> BackupRequest:
+    """The request of an open snapshot, to be run again; ``devices`` replace its own, if there are any.
+
+    ``name``: 8 hex digits or more; None: the newest.  ``failed_only``: only one with segments that were given up.
+    Raises UsageError when there is none.
+    """
+    candidates = [catalog.find_snapshot(name, "open")] if name is not None else _newest_open(catalog)
+    for snapshot in candidates:
+        if not failed_only or catalog.failed_segments(snapshot.snapshot_id):
+            request = BackupRequest.from_json(snapshot.request)
+            return replace(request, devices=dict(devices) or request.devices, resume=snapshot.snapshot_id)
+    what = "no open snapshot has failed segments" if failed_only else "no backup was interrupted"
+    raise UsageError(what, hint="segfleet status shows what is open")
+
+
+def _newest_open(catalog: Catalog) -> list[SnapshotRow]:
+    return sorted(catalog.snapshots("open"), key=lambda snapshot: snapshot.started_at, reverse=True)
+
+
 def find_resumable(catalog: Catalog, request: BackupRequest) -> SnapshotRow | None:
-    """The newest open snapshot of the same backup that has a plan.  Those without one are discarded."""
+    """The snapshot that the request names, or the newest open one of the same backup that has a plan.
+
+    Those of the same backup that have none are discarded: nothing of them is stored.
+    """
+    if request.resume is not None:
+        return catalog.snapshot(request.resume)
     for snapshot in catalog.open_snapshots(request.volume):
         if not request.is_same_backup(snapshot.request):
             continue

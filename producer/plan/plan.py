@@ -105,7 +105,7 @@ def make_plan(request: PlanRequest) -> Plan:
     A device that has no room for one block takes no part and does not count for the threshold.
     """
     _check(request)
-    total_bytes = sum(size for size in request.sizes if size > 0)
+    total_bytes = _total_bytes(request.sizes)
     block_bytes = request.options.block_bytes
     limits = limits_bytes(request.rooms, request.expected_ratio, block_bytes)
     if total_bytes > sum(limits):
@@ -156,10 +156,20 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
     )
 
 
+def _total_bytes(sizes: array[int]) -> int:
+    # Sums and counts over the array, without a loop of Python: a tenth of the time of a plan otherwise.
+    return sum(sizes) + sizes.count(-1)
+
+
+def _files_count(sizes: array[int]) -> int:
+    """How many files have something to store."""
+    return len(sizes) - sizes.count(0) - sizes.count(-1)
+
+
 def _bundle_rule(request: PlanRequest, cap_bytes: int, available_count: int) -> BundleRule:
     if not request.options.bundle:
         return NO_BUNDLES
-    cost_bytes = sum(size + FILE_COST_BYTES for size in request.sizes if size > 0)
+    cost_bytes = _total_bytes(request.sizes) + _files_count(request.sizes) * FILE_COST_BYTES
     rule = bundle_rule(
         device_cost_bytes=cost_bytes // max(1, available_count),
         cap_bytes=cap_bytes,

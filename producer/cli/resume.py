@@ -1,0 +1,59 @@
+"""``segfleet resume`` and ``segfleet retry``: go on with a backup that did not come to its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.jsonlines import write_summary
+from producer.cli.options import config_option, devices_option, json_option
+from producer.cli.records import opened_catalog
+from producer.cli.session import Session
+from producer.cli.summaries import show_backup
+from producer.cli.watching import watched
+
+
+@click.command()
+@click.argument("snapshot", required=False)
+@devices_option
+@json_option
+@config_option
+@click.pass_obj
+def resume(session: Session, snapshot: str | None, devices: dict[str, Path]) -> int:
+    """Go on with an interrupted backup: SNAPSHOT, or the last one.
+
+    What is stored stays; files that changed meanwhile are planned anew.  The devices are those of the interrupted
+    backup unless others are given.
+    """
+    return _go_on(session, snapshot, devices, failed_only=False)
+
+
+@click.command()
+@click.argument("snapshot", required=False)
+@devices_option
+@json_option
+@config_option
+@click.pass_obj
+def retry(session: Session, snapshot: str | None, devices: dict[str, Path]) -> int:
+    """Try again the segments that a backup gave up: of SNAPSHOT, or of the last one that has any.
+
+    They get all their tries again, on the devices that are given or were given then; when all are stored, the
+    snapshot is complete.
+    """
+    return _go_on(session, snapshot, devices, failed_only=True)
+
+
+def _go_on(session: Session, snapshot: str | None, devices: dict[str, Path], *, failed_only: bool) -> int:
+    from producer.engine.backup import back_up
+    from producer.engine.resume import request_to_resume
+
+    with opened_catalog(session) as catalog:
+        request = request_to_resume(catalog, snapshot, devices, failed_only=failed_only)
+    with watched(session) as observer:
+        summary = back_up(request, observer, session.environment())
+    if session.json:
+        write_summary(summary)
+    else:
+        show_backup(summary)
+    return summary.exit_code

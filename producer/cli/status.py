@@ -1,0 +1,104 @@
+"""``segfleet status``: volumes and devices, as the catalog knows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.jsonlines import write_row
+from producer.cli.options import config_option, json_option
+from producer.cli.records import opened_catalog
+from producer.cli.safe_text import escaped
+from producer.cli.session import Session
+from producer.cli.tables import lines_of
+from producer.cli.times import rfc3339
+from tasks.sizes import format_size
+
+if TYPE_CHECKING:
+    from producer.catalog.rows import DeviceRow
+    from producer.engine.overview import VolumeStatus
+
+_VOLUMES = ("volume", "state", "snapshot", "segments", "of", "size", "last run", "exit", "why")
+_DEVICES = ("device", "state", "since", "free", "folder", "why")
+
+
+@click.command()
+@json_option
+@config_option
+@click.pass_obj
+def status(session: Session) -> None:
+    """Show each volume's last run, or how far the present one is, and each device's state.
+
+    Reads the catalog only; `segfleet devices` asks the devices themselves.
+    """
+    from producer.engine.overview import volumes
+
+    with opened_catalog(session) as catalog:
+        rows, devices = volumes(catalog), catalog.devices()
+    if session.json:
+        for row in rows:
+            write_row(_volume_json(row))
+        for device in devices:
+            write_row(_device_json(device))
+        return
+    for line in lines_of(_VOLUMES, [_volume_cells(row) for row in rows], right="   >>> >"):
+        click.echo(line)
+    click.echo()
+    for line in lines_of(_DEVICES, [_device_cells(device) for device in devices], right="   >"):
+        click.echo(line)
+
+
+def _volume_cells(row: VolumeStatus) -> tuple[str, ...]:
+    return (
+        row.volume,
+        row.state,
+        row.snapshot_id[:8],
+        str(row.segments_stored),
+        str(row.segments_total),
+        format_size(row.bytes_source),
+        rfc3339(row.last_run_at) if row.last_run_at is not None else "",
+        "" if row.last_exit_code is None else str(row.last_exit_code),
+        escaped(row.reason),
+    )
+
+
+def _volume_json(row: VolumeStatus) -> dict[str, Any]:
+    return {
+        "message_type": "volume",
+        "volume": row.volume,
+        "state": row.state,
+        "reason": row.reason,
+        "snapshot_id": row.snapshot_id,
+        "segments_stored": row.segments_stored,
+        "segments_failed": row.segments_failed,
+        "segments": row.segments_total,
+        "bytes_done": row.bytes_stored_source,
+        "bytes_source": row.bytes_source,
+        "last_run": rfc3339(row.last_run_at) if row.last_run_at is not None else None,
+        "last_exit_code": row.last_exit_code,
+    }
+
+
+def _device_cells(device: DeviceRow) -> tuple[str, ...]:
+    return (
+        device.name,
+        device.state,
+        rfc3339(device.since),
+        format_size(device.free_bytes),
+        escaped(device.path),
+        escaped(device.reason),
+    )
+
+
+def _device_json(device: DeviceRow) -> dict[str, Any]:
+    return {
+        "message_type": "device",
+        "name": device.name,
+        "device_id": device.device_id,
+        "state": device.state,
+        "reason": device.reason,
+        "since": rfc3339(device.since),
+        "free_bytes": device.free_bytes,
+        "path": device.path,
+    }
