@@ -83,6 +83,11 @@ class Running:
         """What it has printed so far."""
         return [json.loads(line) for line in self._stdout[:]]
 
+    @property
+    def stderr(self) -> str:
+        """What it has said so far."""
+        return b"".join(self._stderr[:]).decode(errors="surrogateescape")
+
     def wait_for_row(self, wanted: Callable[[Row], Any], what: str) -> Row:
         """The first line of JSON that is ``wanted``; fails the test when the command ends without it."""
 
@@ -115,8 +120,7 @@ class Running:
             raise AssertionError(f"still running after {deadline_s:.0f} s: {self._said()}") from None
         for reader in self._readers:
             reader.join(DEADLINE_S)
-        stderr = b"".join(self._stderr).decode(errors="surrogateescape")
-        return Done(exit_code=exit_code, stdout=b"".join(self._stdout), stderr=stderr)
+        return Done(exit_code=exit_code, stdout=b"".join(self._stdout), stderr=self.stderr)
 
     def end(self) -> None:
         """Kill it if it still runs."""

@@ -86,8 +86,9 @@ class Machine:
 
     def _owns(self, process: psutil.Process) -> bool:
         try:
-            state: str | None = process.environ().get(_STATE)
-            return state == str(self.state) and process.status() != psutil.STATUS_ZOMBIE
+            # By its folder too: the server writes its title over its environment.
+            of_state = process.environ().get(_STATE) == str(self.state) or process.cwd().startswith(f"{self.state}/")
+            return of_state and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
 
