@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
@@ -60,3 +60,9 @@ class Resumption(Database):
         """Forget the troubles that a new walk, or new segments, will tell again."""
         statement = delete(troubles).where(troubles.c.snapshot_key == self._key(snapshot_id))
         self._write(statement.where(troubles.c.entry_index.is_(None)) if of_walk_only else statement)
+
+    def clear_entry_troubles(self, snapshot_id: str, entries: Sequence[int]) -> None:
+        """Forget the troubles of files that are stored again."""
+        of_snapshot = delete(troubles).where(troubles.c.snapshot_key == self._key(snapshot_id))
+        for entry in entries:
+            self._write(of_snapshot.where(troubles.c.entry_index == entry))

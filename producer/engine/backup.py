@@ -14,6 +14,7 @@ import os
 import time
 from dataclasses import asdict
 
+from producer.engine.agreement import settle_changed_files
 from producer.engine.balancing import Balancing
 from producer.engine.books import begin_run, device_totals, end_run
 from producer.engine.environment import Environment
@@ -87,12 +88,14 @@ def _store(session: Session, request: BackupRequest, intake: Intake) -> None:
     recorder = Recorder(session, snapshot.snapshot_id, feeder, intake.members, sources)
     losses = Losses(session, snapshot.snapshot_id, intake.members, feeder, retries_count=request.retries_count)
     balancing = Balancing(session, snapshot.snapshot_id, intake.members, feeder, recorder)
-    Storing(session, intake.members, feeder, recorder, losses, balancing, files_count=intake.files_count).run()
+    storing = Storing(session, intake.members, feeder, recorder, losses, balancing, files_count=intake.files_count)
+    storing.run()
     if losses.given_up:
         raise SegfleetError(
             f"{len(losses.given_up)} segments could not be stored; the first: {next(iter(losses.given_up.values()))}",
-            hint="the snapshot is not complete; what is stored is kept",
+            hint="the snapshot is not complete; what is stored is kept; try again with: segfleet retry",
         )
+    settle_changed_files(session, snapshot.snapshot_id, intake.members, storing.run)
 
 
 def _summary(session: Session, intake: Intake, started_s: float) -> BackupSummary:

@@ -26,19 +26,19 @@ _STOP_S = 15.0
 class LocalFleet:
     """Starts, watches and ends the workers.  Call from the main thread: a worker dies with the thread that made it."""
 
-    def __init__(self, *, settings: dict[str, Any], devices: list[str], log_dir: Path) -> None:
+    def __init__(self, *, settings: dict[str, Any], devices: list[str], log_dir: Path, observer: Observer) -> None:
         self._settings = json.dumps(settings).encode("ascii")
         self._devices = devices
         self._log_dir = log_dir
+        self._observer = observer
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, observer: Observer) -> None:
+    def start(self) -> None:
         """Start a worker for each device; returns before they are ready (their leases tell)."""
         self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for device in self._devices:
             self.log_of(device).unlink(missing_ok=True)
             self._workers[device] = self._spawn(device)
-            observer.worker_started(device, self._workers[device].pid)
 
     def restart(self, device: str) -> None:
         """End the device's worker, if it is still there, and start another one."""
@@ -60,6 +60,7 @@ class LocalFleet:
         # By standard input: neither the arguments nor the environment show the broker's password.
         worker.stdin.write(self._settings)
         worker.stdin.close()
+        self._observer.worker_started(device, worker.pid)
         return worker
 
     def log_of(self, device: str) -> Path:

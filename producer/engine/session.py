@@ -80,9 +80,11 @@ def open_session(
             stack.enter_context(locked(environment.state, f"device {device}", purpose=purpose))
         server = stack.enter_context(broker(environment.broker_url, environment.state))
         settings = _worker_settings(server.url, devices, environment.max_rates, sources, targets)
-        fleet = LocalFleet(settings=settings, devices=list(devices), log_dir=environment.state.path / "logs")
+        fleet = LocalFleet(
+            settings=settings, devices=list(devices), log_dir=environment.state.path / "logs", observer=observer
+        )
         stack.callback(fleet.stop, orders_in_hand=False)
-        fleet.start(observer)
+        fleet.start()
         catalog = stack.enter_context(Catalog(environment.catalog))
         link = stack.enter_context(Link(server.url, reply_to, ensure_broker=server.ensure_running))
         for device in devices:
