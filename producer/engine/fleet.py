@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,13 +47,18 @@ class LocalFleet:
         self._workers[device] = self._spawn(device)
 
     def _spawn(self, device: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "workers", device, "--parent-pid", str(os.getpid())]
+        # -P: the person's working folder is no place to import modules from.
+        command = [sys.executable, "-P", "-m", "workers", device, "--parent-pid", str(os.getpid())]
+        scratch = self._scratch_of(device)
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.log_of(device).open("ab") as log:
             worker = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                # Celery's pool makes a folder that a killed worker cannot remove.
+                env={**os.environ, "TMPDIR": str(scratch)},
                 # A session of its own: Ctrl-C at the terminal reaches the run, which stops its workers in order.
                 start_new_session=True,
             )
@@ -65,6 +71,9 @@ class LocalFleet:
 
     def log_of(self, device: str) -> Path:
         return self._log_dir / f"worker-{device}.log"
+
+    def _scratch_of(self, device: str) -> Path:
+        return self._log_dir / f"worker-{device}.tmp"
 
     def exited(self) -> dict[str, str]:
         """Device → how its worker ended, for the workers that have ended."""
@@ -84,6 +93,7 @@ class LocalFleet:
         # One that is stuck in the kernel on a hung device stays; the epoch fences whatever it still does.
         with contextlib.suppress(subprocess.TimeoutExpired):
             worker.wait(timeout=5)
+        shutil.rmtree(self._scratch_of(device), ignore_errors=True)
 
     def stop(self, *, orders_in_hand: bool) -> None:
         """End all workers.
