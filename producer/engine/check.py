@@ -199,9 +199,7 @@ class _Check:
         self._tell(code, f"segment {row.segment_id} on device {row.device}: {message}")
         paths = self._paths(row, ranges)
         for path in paths[:_PATHS_COUNT]:
-            self._session.observer.trouble(
-                Trouble(code=code, message=f"{path}: in segment {row.segment_id}", path=path)
-            )
+            self._session.observer.trouble(Trouble(code=code, message=f"in segment {row.segment_id}", path=path))
         if len(paths) > _PATHS_COUNT:
             self._session.observer.note(f"and {len(paths) - _PATHS_COUNT} more files in that segment")
 

@@ -20,8 +20,7 @@ def present_devices(session: Session) -> dict[str, str]:
     present = {report.device_id: name for name, report in reports.items() if _is_readable(report)}
     absent = {name: _why(session.paths, name, report) for name, report in reports.items() if not _is_readable(report)}
     for name, why in absent.items():
-        message = f"device {name} is absent: {why}"
-        session.observer.trouble(Trouble(code="device-absent", message=message, path=str(session.paths[name])))
+        session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     if not present:
         raise NotADeviceError(
             "no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),

@@ -157,7 +157,7 @@ class SourceTree:
         self._on_trouble(Trouble(code=code, message=error.strerror or str(error), path=self._absolute(path)))
 
     def _absolute(self, *path: str) -> str:
-        return os.path.join(self._root, *path)
+        return os.path.join(self._root, *filter(None, path))
 
 
 def _join(directory: str, name: str) -> str:
