@@ -44,7 +44,8 @@ def _row(
 ) -> DeviceRow:
     remembered = known.get(report.device_id)
     state, reason = _STATES[report.condition], report.detail
-    if report.condition == "empty" and last is not None and last.path == str(path):
+    remembers = last is not None and last.path == str(path) and last.capacity_bytes != report.capacity_bytes
+    if report.condition == "empty" and remembers:
         state, reason = "absent", "the folder is empty; is the device mounted?"
     elif report.condition == "empty":
         reason = "empty; the next backup takes it in"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from producer.engine.environment import Environment
 from producer.engine.planning import last_ratios
+from producer.engine.members import known_devices
 from producer.engine.pool import decide_pool
 from producer.engine.rooms import room_of
 from producer.engine.session import Session, open_session
@@ -70,8 +71,7 @@ def _walk(session: Session, request: BackupRequest) -> tuple[Walk, list[ListingP
 
 def _rooms(session: Session, survey: Survey, request: BackupRequest) -> tuple[DeviceRoom, ...]:
     """The devices that a backup would use now; the others are told."""
-    known = {row.name for row in session.catalog.devices() if row.path == str(session.paths.get(row.name))}
-    decision = decide_pool(survey.reports, session.paths, known)
+    decision = decide_pool(survey.reports, session.paths, known_devices(session.catalog, session.paths))
     for name, why in decision.absent.items():
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     return tuple(

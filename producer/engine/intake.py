@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from producer.catalog.rows import NewSnapshot, SourceRow, TroubleRow
-from producer.engine.members import Member, record_members
+from producer.engine.members import Member, known_devices, record_members
 from producer.engine.pool import PoolDecision, decide_pool
 from producer.engine.resume import Kept, carry_over, find_resumable
 from producer.engine.session import Session
@@ -114,8 +114,7 @@ class _IntakeRun:
 
     def _settle_pool(self) -> PoolDecision:
         session = self._session
-        known = {row.name for row in session.catalog.devices() if row.path == str(session.paths.get(row.name))}
-        decision = decide_pool(self._survey.reports, session.paths, known)
+        decision = decide_pool(self._survey.reports, session.paths, known_devices(session.catalog, session.paths))
         for name, why in decision.absent.items():
             session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
         reports = self._survey.reports | adopt(session, decision)

@@ -41,6 +41,11 @@ class Member:
         other.load_segments += 1
 
 
+def known_devices(catalog: Catalog, paths: Mapping[str, Path]) -> dict[str, int]:
+    """Name → capacity in bytes of the devices that the catalog remembers in the same folder."""
+    return {row.name: row.capacity_bytes for row in catalog.devices() if row.path == str(paths.get(row.name))}
+
+
 def record_members(
     catalog: Catalog,
     decision: PoolDecision,

@@ -7,7 +7,7 @@ pool (design, section 5).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,14 @@ class PoolDecision:
     absent: dict[str, str]
 
 
-def decide_pool(reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Collection[str]) -> PoolDecision:
+def decide_pool(
+    reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Mapping[str, int]
+) -> PoolDecision:
     """Sort the devices into ready, to be adopted, and absent.
 
-    ``known``: names that the catalog remembers with the same folder.  A known device whose folder is empty or missing
-    is absent: an unmounted mount point is not a device, and must not become one.
+    ``known``: name → capacity in bytes, of the devices that the catalog remembers with the same folder.  A known device
+    whose folder is missing, or empty on another file system than before, is absent: an unmounted mount point is not
+    a device, and must not become one.  One that is empty where it always was has been wiped, and begins anew.
     Raises NotADeviceError or UsageError for what a person has to settle.
     """
     _refuse_shared_folders(reports, paths)
@@ -41,7 +44,7 @@ def decide_pool(reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], 
         _refuse_unusable(name, report, paths[name], known=name in known)
         if report.condition == "ready":
             ready[name] = report.device_id
-        elif name in known:
+        elif name in known and not _was_wiped(report, known[name]):
             absent[name] = _why_absent(report, paths[name])
         else:
             empty.append(name)
@@ -90,6 +93,11 @@ def _refuse_unusable(name: str, report: DeviceReport, path: Path, *, known: bool
 
 
 _MARKER_HINT = "use the release of segfleet that wrote it, or restore segfleet.json from another copy"
+
+
+def _was_wiped(report: DeviceReport, known_capacity_bytes: int) -> bool:
+    """An empty folder on a file system of the very same size: nothing was unmounted."""
+    return report.condition == "empty" and report.capacity_bytes == known_capacity_bytes
 
 
 def _why_absent(report: DeviceReport, path: Path) -> str:

@@ -11,6 +11,7 @@ from tasks.sizes import format_size
 
 _RESERVE_SHARE = 0.02
 _MIN_RESERVE_BYTES = 1024**3
+_SMALL_SHARE = 0.1
 
 #: Weights outside are a slip of the pen: no two devices of one pool differ a millionfold.
 _MIN_WEIGHT, _MAX_WEIGHT = 0.001, 1000.0
@@ -40,10 +41,14 @@ class DeviceRoom:
 
 
 def reserve_bytes(capacity_bytes: int, configured_bytes: int | None = None) -> int:
-    """What stays free on a device: as configured, else 2 % of its capacity and at least 1 GiB."""
+    """What stays free on a device: as configured, else 2 % of its capacity and at least 1 GiB.
+
+    On a device below 10 GiB, a tenth: the 1 GiB is for a file system's own needs, which are small on a small one.
+    """
     if configured_bytes is not None:
         return configured_bytes
-    return max(_MIN_RESERVE_BYTES, int(capacity_bytes * _RESERVE_SHARE))
+    least_bytes = min(_MIN_RESERVE_BYTES, int(capacity_bytes * _SMALL_SHARE))
+    return max(least_bytes, int(capacity_bytes * _RESERVE_SHARE))
 
 
 def expected_ratio(snapshots: Sequence[tuple[int, int]]) -> float:
