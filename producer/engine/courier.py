@@ -18,9 +18,10 @@ from producer.engine.fleet import LocalFleet
 from producer.engine.limits import Limits
 from producer.engine.link import Link
 from producer.engine.liveness import Watch
+from producer.observer import Observer
 from tasks.errors import BrokerError
 from tasks.orders import Order, StoreSegment
-from tasks.queue_moves import Destination
+from tasks.queue_moves import Choose, Destination
 from tasks.queues import device_queue
 from tasks.receipts import Receipt
 
@@ -41,15 +42,20 @@ class Courier:
 
     window_count = WINDOW_COUNT
 
-    def __init__(self, link: Link, fleet: LocalFleet, devices: Iterable[str], limits: Limits) -> None:
+    def __init__(
+        self, link: Link, fleet: LocalFleet, devices: Iterable[str], limits: Limits, observer: Observer
+    ) -> None:
         self.dropped_receipts_count = 0
         self.resent_count = 0
         devices = list(devices)
         self.watch = Watch(link, fleet, devices, limits)
         self._link = link
         self._fleet = fleet
+        self._observer = observer
         self._lanes: dict[str, dict[str, Order]] = {device: {} for device in devices}
         self._restarted: set[str] = set()
+        #: Devices whose replaced workers' messages are still to be taken back.
+        self._held: set[str] = set()
         self._missing: set[str] = set()
         self._next_reconcile_s = time.monotonic() + _RECONCILE_EVERY_S
 
@@ -69,18 +75,31 @@ class Courier:
             if device in self._restarted:
                 lost[device] = f"{why}, for the second time"
             elif device not in lost:
-                self._restart(device)
+                self._restart(device, why)
         return lost
 
-    def _restart(self, device: str) -> None:
+    def _restart(self, device: str, why: str) -> None:
         self._restarted.add(device)
+        self._observer.note(f"the worker of device {device} is replaced: {why}")
         self._fleet.restart(device)
         self.watch.begin(device)
-        self._link.move(device, lambda order: Destination(queue=device_queue(device)))
+        self._held.add(device)
+        self._take_back()
+
+    def _take_back(self) -> None:
+        """Put what replaced workers held back into their queues: the reconciler takes it for being worked on."""
+        for device in list(self._held):
+            try:
+                self._link.move(device, _stay_at(device))
+            except BrokerError:
+                # Tried again with the next look.
+                return
+            self._held.discard(device)
 
     def drop(self, device: str) -> list[Order]:
         """End the device's worker; returns the orders that were in flight there, which are in flight no more."""
         orders = list(self._lanes.pop(device, {}).values())
+        self._held.discard(device)
         self.watch.end(device)
         self._fleet.kill(device)
         return orders
@@ -163,6 +182,7 @@ class Courier:
         if time.monotonic() < self._next_reconcile_s:
             return
         self._next_reconcile_s = time.monotonic() + _RECONCILE_EVERY_S
+        self._take_back()
         waiting = self._link.waiting(self._lanes)
         if waiting is None:
             return
@@ -187,3 +207,7 @@ class Courier:
             if isinstance(order, StoreSegment):
                 return order.extents.total_bytes
         return _OTHER_ORDER_BYTES
+
+
+def _stay_at(device: str) -> Choose:
+    return lambda _: Destination(queue=device_queue(device))

@@ -96,7 +96,7 @@ def open_session(
             catalog=catalog,
             link=link,
             fleet=fleet,
-            courier=Courier(link, fleet, devices, environment.limits),
+            courier=Courier(link, fleet, devices, environment.limits, observer),
             interrupt=interrupt,
             observer=observer,
             limits=environment.limits,
