@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from producer.engine.environment import Environment
-from producer.engine.planning import last_ratios
 from producer.engine.members import known_devices
+from producer.engine.planning import last_ratios
 from producer.engine.pool import decide_pool
 from producer.engine.rooms import room_of
 from producer.engine.session import Session, open_session
