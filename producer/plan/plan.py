@@ -157,7 +157,7 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
 
 
 def _total_bytes(sizes: array[int]) -> int:
-    # Sums and counts over the array, without a loop of Python: a tenth of the time of a plan otherwise.
+    # sum and count run in C: a loop over ten million entries would take half a second.
     return sum(sizes) + sizes.count(-1)
 
 
