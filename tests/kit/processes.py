@@ -1,0 +1,65 @@
+"""The processes of a running backup, by what they are."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import redis
+
+from kit.command import Running
+from kit.deadlines import eventually
+from kit.machine import Machine
+
+
+def worker(running: Running, device: str) -> int:
+    """Process id of the device's worker, the one that renews the lease."""
+    return running.worker_pids()[device]
+
+
+def worker_child(running: Running, device: str) -> int:
+    """Process id of the worker's child, the one that moves the bytes."""
+    children = eventually(lambda: psutil.Process(worker(running, device)).children(), f"worker {device} has a child")
+    return children[0].pid
+
+
+def broker_pid(machine: Machine) -> int:
+    return eventually(lambda: _server(machine), "the private server is there")
+
+
+def keeper_pid(machine: Machine) -> int:
+    return psutil.Process(broker_pid(machine)).ppid()
+
+
+def broker(machine: Machine) -> redis.Redis:
+    """A client of the machine's private server."""
+    return redis.Redis(unix_socket_path=str(socket_of(machine)))
+
+
+def socket_of(machine: Machine) -> Path:
+    return machine.state / "broker" / "broker.sock"
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def stop(pid: int) -> None:
+    """Let the process stand still, as one on a hung disk does."""
+    os.kill(pid, signal.SIGSTOP)
+
+
+def go_on(pid: int) -> None:
+    os.kill(pid, signal.SIGCONT)
+
+
+def _server(machine: Machine) -> int | None:
+    for process in machine.processes():
+        try:
+            if process.name() in ("valkey-server", "redis-server"):
+                return process.pid
+        except psutil.Error:
+            continue
+    return None

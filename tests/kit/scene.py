@@ -1,0 +1,115 @@
+"""A backup that takes some seconds, so that faults hit it in the middle; and the proof that nothing was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kit.command import Done, Row, Running
+from kit.compare import differences
+from kit.machine import Machine
+from kit.tree import Entry, Tree, noise
+
+MIB = 1024 * 1024
+
+#: Short patience, so that a test need not wait for what a disk would be given.
+PATIENCE = {"SEGFLEET_STALL_S": "3", "SEGFLEET_REJOIN_S": "1"}
+
+#: Two large files and many small ones, 8 MiB in all: 8 pieces and some bundles with the steps below.
+ENTRIES: Mapping[str | bytes, Entry | bytes] = {
+    "large": noise(5 * MIB, 1),
+    "larger": noise(2 * MIB + 12_345, 2),
+    **{f"small/{number:03}": noise(5_000, number) for number in range(200)},
+}
+
+#: Ten units to a segment: a throttled device still moves every tenth of a second.
+_STEPS = ("--segment-size=640KiB", "--unit-size=64KiB", "--reserve=64KiB", "--level=1", "--threads=1", "--volume=scene")
+
+
+class Scene:
+    """A source, and devices of a limited rate, on a machine.
+
+    The devices are in the configuration file, by ``folders`` (name → folder) or by name below the machine's own.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        names: str = "a b c",
+        *,
+        entries: Mapping[str | bytes, Entry | bytes] = ENTRIES,
+        rate: str = "1MiB",
+        folders: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.machine = machine
+        self.names = names.split()
+        self.source = Tree(entries).make(machine.folder / "data")
+        self._folders = {name: machine.device(name) for name in self.names} | dict(folders or {})
+        for folder in self._folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        self.limit(rate)
+
+    def folder(self, name: str) -> Path:
+        return self._folders[name]
+
+    def limit(self, rate: str | None, **rates: str) -> None:
+        """Hold all devices to ``rate`` a second, and those named to their own; None: full speed."""
+        tables = []
+        for name, folder in self._folders.items():
+            own = rates.get(name, rate)
+            line = f'max-rate = "{own}"\n' if own else ""
+            tables.append(f'[devices.{name}]\npath = "{folder}"\n{line}')
+        (self.machine.folder / "segfleet.toml").write_text("\n".join(tables))
+
+    # ---- the backup
+
+    def start(self, *options: str, **settings: str) -> Running:
+        """Start the backup; returns when the first bytes are under way."""
+        running = self.machine.start(*self.command(*options), **{**PATIENCE, **settings})
+        self.wait_until_stored(running, 1)
+        return running
+
+    def command(self, *options: str) -> tuple[str | Path, ...]:
+        return ("backup", self.source, *_STEPS, *options, "--json")
+
+    def wait_until_stored(self, running: Running, count: int, device: str | None = None) -> Row:
+        """The first report that ``count`` segments are stored, on ``device`` or on all together."""
+
+        def is_so(row: Row) -> bool:
+            devices = row.get("devices", {}) if row.get("phase") == "storing" else {}
+            chosen = devices.values() if device is None else [devices[device]] if device in devices else []
+            return sum(each["segments_done"] for each in chosen) >= count
+
+        return running.wait_for_row(is_so, f"{count} segments are stored")
+
+    def go_on(self, **settings: str) -> Done:
+        """Run the same backup again, at full speed; fails the test unless it ends with 0."""
+        self.limit(None)
+        return self.machine.succeed(*self.command(), **{**PATIENCE, **settings})
+
+    # ---- the proof
+
+    def prove(self, done: Done) -> None:
+        """The backup that ended with ``done`` is whole: books, devices and every byte, and nothing is left over."""
+        assert done.exit_code == 0, done
+        summary = done.summary
+        stored_count = sum(device["segments"] for device in summary["devices"].values())
+        assert stored_count == summary["segments"], summary
+        assert sum(device["bytes_source"] for device in summary["devices"].values()) == summary["bytes_source"], summary
+        self.limit(None)
+        check = self.machine.run("check", "--read-data", "--json", *self._flags())
+        assert check.exit_code == 0, check
+        self.restore_and_compare()
+        self.machine.wait_until_quiet()
+        assert self.left_over() == []
+
+    def restore_and_compare(self, target: str = "out") -> None:
+        self.machine.succeed("restore", "latest", "--target", target, *self._flags())
+        assert differences(self.source, self.machine.folder / target / self.source.name) == []
+
+    def left_over(self) -> list[Path]:
+        """Temporary files on the devices that are there."""
+        return [path for folder in self._folders.values() if folder.exists() for path in folder.rglob("*.tmp")]
+
+    def _flags(self) -> list[str]:
+        return [f"--device={name}={folder}" for name, folder in self._folders.items()]
