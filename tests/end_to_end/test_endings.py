@@ -1,0 +1,152 @@
+"""However a command ends, nothing that it started goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kit.command import Running
+from kit.compare import differences
+from kit.deadlines import eventually
+from kit.machine import Machine
+from kit.tree import Tree, noise
+
+#: A backup that lasts minutes, in steps of a fraction of a second.
+SLOW = ("--level=19", "--unit-size=64KiB", "--segment-size=1MiB", "--threads=1")
+
+
+def start_slow_backup(machine: Machine, names: str = "a b") -> Running:
+    source = machine.folder / "data"
+    if not source.exists():
+        Tree({"large": noise(100 * 2**20), "small": b"small"}).make(source)
+    running = machine.start("backup", source, *machine.devices(names), *SLOW, "--json")
+    running.wait_until_storing()
+    return running
+
+
+def test_a_killed_command_leaves_no_process_behind(machine: Machine) -> None:
+    running = start_slow_backup(machine)
+    started = machine.processes()
+    # The command, two workers with a child each, the broker and its keeper with its watcher.
+    assert len(started) >= 8
+
+    running.signal(signal.SIGKILL)
+
+    machine.wait_until_quiet()
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in started)
+
+
+def test_a_command_killed_with_stopped_workers_leaves_no_process_behind(machine: Machine) -> None:
+    running = start_slow_backup(machine)
+    for pid in running.worker_pids().values():
+        os.kill(pid, signal.SIGSTOP)
+
+    running.signal(signal.SIGKILL)
+
+    machine.wait_until_quiet()
+
+
+def test_after_a_kill_the_same_command_works_again(machine: Machine) -> None:
+    start_slow_backup(machine).signal(signal.SIGKILL)
+    (machine.folder / "data" / "large").write_bytes(noise(2**20))
+
+    machine.succeed("backup", machine.folder / "data", *machine.devices("a b"))
+    machine.succeed("restore", "latest", "--target", "out")
+
+    assert differences(machine.folder / "data", machine.folder / "out" / "data") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_one_interrupt_ends_a_backup_in_order(machine: Machine, number: signal.Signals) -> None:
+    running = start_slow_backup(machine)
+
+    running.signal(number)
+    done = running.wait(deadline_s=60)
+
+    assert done.exit_code == 130
+    assert done.errors[-1]["code"] == "interrupted"
+    assert "run the same command again" in done.stderr
+    assert "Traceback" not in done.stderr
+    machine.wait_until_quiet()
+    assert list((machine.folder / "devices").rglob("*.tmp")) == []
+    assert machine.run("snapshots", "--json").rows == []
+
+
+def test_a_second_interrupt_ends_a_backup_at_once(machine: Machine) -> None:
+    running = start_slow_backup(machine)
+    for pid in worker_processes(running):
+        os.kill(pid, signal.SIGSTOP)
+
+    running.signal(signal.SIGINT)
+    eventually(lambda: "stopping" in running.stderr, "the first interrupt is noticed")
+    running.signal(signal.SIGINT)
+
+    assert running.wait(deadline_s=10).exit_code == 130
+    machine.wait_until_quiet()
+
+
+def worker_processes(running: Running) -> list[int]:
+    workers = [psutil.Process(pid) for pid in running.worker_pids().values()]
+    return [process.pid for worker in workers for process in (worker, *worker.children(recursive=True))]
+
+
+def test_an_interrupt_before_anything_is_stored_is_clean_too(machine: Machine) -> None:
+    Tree({"large": noise(2**20)}).make(machine.folder / "data")
+    running = machine.start("backup", machine.folder / "data", *machine.devices("a b"), "--json")
+    running.wait_for_row(lambda row: row["message_type"] == "worker", "the workers are started")
+
+    running.signal(signal.SIGINT)
+    done = running.wait(deadline_s=60)
+
+    # Not before the signal arrived, perhaps.
+    assert done.exit_code in (0, 130)
+    assert "Traceback" not in done.stderr
+    machine.wait_until_quiet()
+
+
+def test_an_interrupted_restore_ends_in_order(machine: Machine) -> None:
+    Tree({f"{number:05}": b"x" for number in range(20_000)}).make(machine.folder / "data")
+    machine.succeed("backup", machine.folder / "data", *machine.devices("a b"))
+    running = machine.start("restore", "latest", "--target", "out", "--json")
+    running.wait_for_row(lambda row: row.get("phase") == "restoring", "the restore has begun")
+
+    running.signal(signal.SIGINT)
+    done = running.wait(deadline_s=60)
+
+    assert done.exit_code in (0, 130)
+    assert "Traceback" not in done.stderr
+    machine.wait_until_quiet()
+
+
+def test_the_private_broker_outlives_its_first_user_and_ends_with_the_last(machine: Machine) -> None:
+    long = start_slow_backup(machine, "a")
+    short = machine.run("backup", small_source(machine), *machine.devices("c"))
+
+    assert short.exit_code == 0
+    assert broker_pids(machine)
+    long.signal(signal.SIGINT)
+    assert long.wait().exit_code == 130
+    machine.wait_until_quiet()
+    assert not (machine.state / "broker" / "broker.sock").exists()
+
+
+def small_source(machine: Machine) -> Path:
+    return Tree({"file": b"1"}).make(machine.folder / "other")
+
+
+def broker_pids(machine: Machine) -> list[int]:
+    return [process.pid for process in machine.processes() if "server" in process.name()]
+
+
+# ---- nothing of the working folder is run
+
+
+def test_modules_in_the_working_folder_are_not_imported(machine: Machine) -> None:
+    trap = b"raise SystemExit('imported from the working folder')"
+    Tree({"workers/__init__.py": trap, "tasks.py": trap, "json.py": trap, "redis.py": trap}).make(machine.folder)
+
+    machine.succeed("backup", small_source(machine), *machine.devices("a"))
