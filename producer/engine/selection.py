@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pathspec
 
+from producer.walk.exclusions import compile_patterns
+
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
@@ -20,10 +22,11 @@ class Selection:
 
     @classmethod
     def of(cls, path: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> Selection:
+        """Raises UsageError for a pattern that does not parse."""
         return cls(
             path=path.strip("/"),
-            include=pathspec.GitIgnoreSpec.from_lines(include) if include else None,
-            exclude=pathspec.GitIgnoreSpec.from_lines(exclude) if exclude else None,
+            include=compile_patterns(include, "include pattern") if include else None,
+            exclude=compile_patterns(exclude, "exclude pattern") if exclude else None,
         )
 
     def target_path(self, snapshot_path: str, *, is_directory: bool) -> str | None:

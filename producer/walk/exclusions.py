@@ -28,7 +28,7 @@ class ExclusionRules:
         for name in exclusions.if_present:
             if not name or "/" in name:
                 raise UsageError(f"not the name of a file: {name!r}", hint="give a name without a slash")
-        self._spec = _compile(exclusions.patterns) if exclusions.patterns else None
+        self._spec = compile_patterns(exclusions.patterns, "exclude pattern") if exclusions.patterns else None
         self._caches = exclusions.caches
         self._if_present = exclusions.if_present
 
@@ -71,10 +71,11 @@ def read_exclude_file(path: Path) -> tuple[str, ...]:
     return tuple(patterns)
 
 
-def _compile(patterns: Iterable[str]) -> pathspec.GitIgnoreSpec:
+def compile_patterns(patterns: Iterable[str], what: str) -> pathspec.GitIgnoreSpec:
+    """One spec of gitignore patterns; raises UsageError, which calls them ``what``, for one that does not parse."""
     patterns = [pattern for pattern in patterns if pattern.strip()]
     for pattern in patterns:
-        _check(pattern, "exclude pattern")
+        _check(pattern, what)
     return pathspec.GitIgnoreSpec.from_lines(patterns)
 
 
