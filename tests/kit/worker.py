@@ -1,0 +1,128 @@
+"""One real worker process with a private broker, and a manager's place at it: orders in, receipts out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from celery import Celery
+from redis import Redis
+
+from kit.deadlines import DEADLINE_S, eventually
+from producer.broker import broker
+from producer.state import StateFolder
+from tasks.app import queue, transport_options
+from tasks.leases import Lease, leases_of, redis_client
+from tasks.orders import ORDERS, Order
+from tasks.receipts import Receipt
+from tasks.wire import decode_receipt, encode
+
+INBOX = "manager.test"
+
+_TASK_OF = {cls: task for task, cls in ORDERS.items()}
+
+
+class Worker:
+    """The worker of the device ``a`` in ``folder/a``, with the source ``data`` in ``folder/data``."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.folder = folder
+        self.device = folder / "a"
+        self.redis: Redis = redis_client(url)
+        self._url = url
+        self._publisher = Celery("test", broker=url, set_as_current=False)
+        self._publisher.conf.broker_transport_options = transport_options("test")
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        settings = {
+            "broker_url": self._url,
+            "devices": {"a": {"path": str(self.device)}},
+            "sources": {"data": str(self.folder / "data")},
+        }
+        command = [sys.executable, "-P", "-m", "workers", "a", "--parent-pid", str(os.getpid())]
+        with (self.folder / "worker.log").open("ab") as log:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(settings).encode())
+        process.stdin.close()
+        return process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def log(self) -> str:
+        return (self.folder / "worker.log").read_text()
+
+    def leases(self) -> list[Lease]:
+        return leases_of(self.redis, ["a"])["a"]
+
+    # ---- as a manager
+
+    def send(self, order: Order) -> None:
+        self.send_raw(_TASK_OF[type(order)], encode(order))
+
+    def send_raw(self, task: str, order: Any) -> None:
+        """Publish whatever it is as the order of ``task``."""
+        self._publisher.send_task(task, kwargs={"order": order}, queue=queue("device.a"))
+
+    def receipt(self) -> Receipt:
+        """The next receipt; fails the test, with the worker's log, when none comes."""
+        with self._publisher.connection_for_read() as connection:
+            inbox = connection.SimpleQueue(INBOX)
+            try:
+                message = inbox.get(timeout=DEADLINE_S)
+            except Empty:
+                raise AssertionError(f"no receipt within {DEADLINE_S:.0f} s: {self.log()}") from None
+            message.ack()
+            inbox.close()
+            return decode_receipt(message.payload)
+
+    def ask(self, order: Order) -> Receipt:
+        self.send(order)
+        return self.receipt()
+
+    # ---- its end
+
+    def stop(self) -> int:
+        """Ask it to end (SIGTERM); returns its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(DEADLINE_S)
+
+    def restart(self) -> None:
+        """Kill it with its child, and start another one for the same device."""
+        self.kill()
+        self._process = self._start()
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait(DEADLINE_S)
+
+    def end(self) -> None:
+        self.kill()
+        self._publisher.close()
+        self.redis.close()
+
+
+@contextmanager
+def running_worker(folder: Path) -> Iterator[Worker]:
+    """A worker that is ready for orders; ``folder`` must have a short path.  It is ended with the block."""
+    (folder / "a").mkdir()
+    with broker(None, StateFolder(path=folder / "state")) as private:
+        worker = Worker(private.url, folder)
+        try:
+            eventually(worker.leases, "the worker has a lease")
+            yield worker
+        finally:
+            worker.end()
+    eventually(lambda: not (folder / "state" / "broker" / "data").exists(), "the private broker has ended")
