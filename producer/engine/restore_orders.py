@@ -71,7 +71,8 @@ class RestorePlan:
             planned_bytes = row.size_bytes if is_piece else batch.sizes_bytes[place]
             note = notes.get(index)
             entry = batch.first_entry + place
-            path = None if entry in self.left_out or _is_missing(note) else self._file_path(batch, place)
+            left_out = entry in self.left_out or _is_missing(note)
+            path = None if left_out else self._path_of(_snapshot_path(batch, place))
             if path is not None:
                 found.append(
                     Pick(
@@ -101,7 +102,7 @@ class RestorePlan:
                 self.left_out.add(index)
 
     def without_data(self) -> Iterator[TargetEntry]:
-        """Directories, symbolic links, empty files and special files."""
+        """Directories, symbolic links, special files, and empty files: also those that only a hard link asks for."""
         for entry, path in self._entries(lambda kind, size_bytes: kind not in "fh" or (kind == "f" and not size_bytes)):
             yield _target_entry(entry, path)
 
@@ -123,7 +124,7 @@ class RestorePlan:
             for batch in decode_part(part.data):
                 for place, kind in enumerate(batch.kinds):
                     if fits(kind, batch.sizes_bytes[place]):
-                        path = self._selection.target_path(_snapshot_path(batch, place), is_directory=kind == "d")
+                        path = self._path_of(_snapshot_path(batch, place), is_directory=kind == "d")
                         if path is not None:
                             yield batch.entry_at(place), path
 
@@ -137,12 +138,9 @@ class RestorePlan:
         for batch in batches:
             yield from _bundled(batch, row, self._snapshot.bundle_limit_bytes)
 
-    def _file_path(self, batch: EntryBatch, place: int) -> str | None:
-        return self._path_of(_snapshot_path(batch, place))
-
-    def _path_of(self, snapshot_path: str) -> str | None:
-        """Where a file goes: by its own path, or as the first wanted hard link to it."""
-        path = self._selection.target_path(snapshot_path, is_directory=False)
+    def _path_of(self, snapshot_path: str, *, is_directory: bool = False) -> str | None:
+        """Where an entry goes: by its own path, or as the first wanted hard link to it."""
+        path = self._selection.target_path(snapshot_path, is_directory=is_directory)
         return self._wanted.promoted.get(snapshot_path) if path is None else path
 
 

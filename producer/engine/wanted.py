@@ -19,7 +19,7 @@ class Wanted:
     #: Entry indexes [first_entry, stop_entry) hold all that is wanted.
     first_entry: int = 0
     stop_entry: int = 0
-    #: Wanted entries that have stored data, and the bytes of it.
+    #: Wanted entries that have stored data, and the bytes of it, for the progress; without ``promoted`` ones.
     files_count: int = 0
     bytes_total: int = 0
     #: Snapshot path of a file that is not wanted itself → target path of the first hard link to it that is.

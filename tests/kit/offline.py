@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -239,8 +240,11 @@ class Processes:
     def restart(self, device: str) -> None:
         self.ended.pop(device, None)
 
-    def log_of(self, device: str) -> Path:
-        return Path(f"worker-{device}.log")
+    def where_to_look(self, device: str) -> str:
+        return f"see the log of worker {device}"
+
+    def is_shared(self, device: str) -> bool:
+        return False
 
 
 class Offline:
@@ -299,3 +303,10 @@ def backup_request(sources: Mapping[str, Path], names: str = "a b", **plan: Any)
         plan=PlanOptions(**{**steps, **plan}),
         exclusions=Exclusions(),
     )
+
+
+@contextmanager
+def offline(folder: Path, names: str = "a b") -> Iterator[Offline]:
+    """The first run on new devices named by the words of ``names``, with its catalog in ``folder``."""
+    with Catalog(folder / "catalog.sqlite") as catalog:
+        yield Offline(catalog, names.split(), Devices({}))
