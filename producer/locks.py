@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
@@ -48,9 +49,7 @@ def locked(state: StateFolder, name: str, *, purpose: str) -> Iterator[None]:
     Released by the kernel when the process dies.  A child made by fork alone would share the lock;
     one that is started as a program does not.
     """
-    # % and / of a name must not become parts of a path.
-    path = state.locks_dir / f"{quote(name, safe=' ')}.lock"
-    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
+    with open(os.open(_path_of(state, name), os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -60,6 +59,26 @@ def locked(state: StateFolder, name: str, *, purpose: str) -> Iterator[None]:
             yield
         finally:
             _write(file.fileno(), b"")
+
+
+def is_locked(state: StateFolder, name: str) -> bool:
+    """Whether somebody holds the lock called ``name`` at this moment."""
+    try:
+        with open(_path_of(state, name), "rb", buffering=0) as file:
+            # An owner that is alive has its name in the file.  Only if there is one is the lock itself tried:
+            # whoever wants it at the same moment would find it taken.
+            if file.read(1):
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _path_of(state: StateFolder, name: str) -> Path:
+    # % and / of a name must not become parts of a path.
+    return state.locks_dir / f"{quote(name, safe=' ')}.lock"
 
 
 def _this_process(purpose: str) -> LockOwner:

@@ -9,8 +9,20 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from producer.places import folders_here
 from producer.requests import Source
 from tasks.errors import UsageError
+
+
+def check_sources_exist(sources: Sequence[Source]) -> None:
+    """Raises UsageError for a source that is not there; for a request that was made some time ago."""
+    for source in sources:
+        if not source.path.exists():
+            raise UsageError(
+                f"source {source.name} is not there any more: {source.path}",
+                hint="is its disk mounted?",
+                path=str(source.path),
+            )
 
 
 def check_sources(sources: Sequence[Source]) -> None:
@@ -30,7 +42,7 @@ def check_devices(devices: Mapping[str, Path]) -> None:
         raise UsageError(
             "no device is named", hint="add --device NAME=PATH, or a [devices.NAME] table to the configuration"
         )
-    for (first, path), (second, other) in itertools.permutations(devices.items(), 2):
+    for (first, path), (second, other) in itertools.permutations(folders_here(devices).items(), 2):
         if path == other:
             raise UsageError(
                 f"devices {first} and {second} are the same folder {path}",

@@ -10,6 +10,7 @@ from typing import Self
 
 from producer.catalog.devices import Devices
 from producer.catalog.listing import Listing
+from producer.catalog.reservations import Reservations
 from producer.catalog.resumption import Resumption
 from producer.catalog.runs import Runs
 from producer.catalog.segments import Segments
@@ -18,7 +19,7 @@ from producer.catalog.transitions import Transitions
 from producer.catalog.troubles import Troubles
 
 
-class Catalog(Snapshots, Listing, Segments, Transitions, Resumption, Troubles, Devices, Runs):
+class Catalog(Snapshots, Listing, Segments, Transitions, Resumption, Troubles, Devices, Runs, Reservations):
     """``with Catalog(path_or_url) as catalog: ...``; thread, commit and error rules as in Database."""
 
     def __enter__(self) -> Self:

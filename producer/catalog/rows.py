@@ -13,6 +13,11 @@ DeviceState = Literal["live", "full", "suspect", "dead", "absent"]
 SnapshotState = Literal["open", "sealed", "forgotten"]
 SegmentState = Literal["planned", "fed", "stored", "failed", "superseded"]
 RunKind = Literal["backup", "restore", "check"]
+#: What becomes of a run whose time has passed unseen, and of one whose volume is just being backed up.
+IfMissed = Literal["catch-up", "skip"]
+IfBusy = Literal["queue", "skip"]
+#: How the last due time of a reservation ended; "" before the first.
+Outcome = Literal["", "running", "done", "partial", "failed", "interrupted", "missed", "skipped"]
 
 #: A JSON object as ``json.loads`` gives it.
 JsonObject = dict[str, Any]
@@ -211,3 +216,29 @@ class RunRow:
     ended_at: datetime | None
     exit_code: int | None
     summary: JsonObject | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReservationRow:
+    """A scheduled backup of a volume."""
+
+    reservation_id: str
+    volume: str
+    cron: str
+    #: IANA name.
+    timezone: str
+    if_missed: IfMissed
+    if_busy: IfBusy
+    #: The backup's request, as ``BackupRequest.to_json`` gives it.
+    request: JsonObject
+    created_at: datetime
+    next_due: datetime
+    #: Since when the run that is due waits for its volume.
+    queued_at: datetime | None = None
+    #: The due time that was claimed last, and what came of it.
+    last_due: datetime | None = None
+    last_ended_at: datetime | None = None
+    last_outcome: Outcome = ""
+    last_message: str = ""
+    #: Who runs it, or ran it last (:mod:`producer.schedule.owner`).
+    owner: str = ""

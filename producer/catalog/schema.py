@@ -24,7 +24,7 @@ from sqlalchemy import (
 from producer.catalog.columns import AnyText, UtcTime
 
 #: The newest revision in ``migrations/versions``; a test holds the two together.
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 
 #: Constraints with names, so that a migration can drop them in either database.
 metadata = MetaData(
@@ -175,4 +175,27 @@ runs = Table(
     Column("summary", JSON(none_as_null=True)),
     CheckConstraint("kind IN ('backup', 'restore', 'check')", name="kind"),
     Index(None, "volume", "started_at"),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("reservation_id", String(32), primary_key=True),
+    Column("volume", AnyText, nullable=False, index=True),
+    Column("cron", AnyText, nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("if_missed", String(16), nullable=False),
+    Column("if_busy", String(16), nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    # What a claim compares and sets.
+    Column("next_due", UtcTime, nullable=False, index=True),
+    Column("queued_at", UtcTime),
+    Column("last_due", UtcTime),
+    Column("last_ended_at", UtcTime),
+    Column("last_outcome", String(16), nullable=False, server_default=""),
+    Column("last_message", AnyText, nullable=False, server_default=""),
+    Column("owner", AnyText, nullable=False, server_default=""),
+    CheckConstraint("if_missed IN ('catch-up', 'skip')", name="if_missed"),
+    CheckConstraint("if_busy IN ('queue', 'skip')", name="if_busy"),
 )

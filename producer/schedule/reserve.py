@@ -1,0 +1,47 @@
+"""Makes and finds reservations."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import IfBusy, IfMissed, ReservationRow
+from producer.requests import BackupRequest
+from producer.schedule.timetable import Timetable
+from tasks.errors import UsageError
+
+#: What is shown of an id, and enough to name one.
+ID_DIGITS = 8
+
+
+def reserve(
+    catalog: Catalog, request: BackupRequest, *, cron: str, timezone: str, if_missed: IfMissed, if_busy: IfBusy
+) -> ReservationRow:
+    """Record a reservation of the request's volume; raises UsageError for a line that never fires, or no such zone."""
+    now = datetime.now(UTC)
+    row = ReservationRow(
+        reservation_id=uuid.uuid4().hex,
+        volume=request.volume,
+        cron=" ".join(cron.split()),
+        timezone=timezone,
+        if_missed=if_missed,
+        if_busy=if_busy,
+        request=request.to_json(),
+        created_at=now,
+        next_due=Timetable(cron, timezone).next_after(now),
+    )
+    catalog.add_reservation(row)
+    return row
+
+
+def find_reservations(catalog: Catalog, name: str) -> list[ReservationRow]:
+    """All reservations of the volume ``name``, else the one whose id begins so; raises UsageError for neither."""
+    rows = catalog.reservations()
+    found = [row for row in rows if row.volume == name]
+    if not found and len(name) >= ID_DIGITS:
+        found = [row for row in rows if row.reservation_id.startswith(name.lower())]
+    if not found:
+        known = ", ".join(f"{row.volume} ({row.reservation_id[:ID_DIGITS]})" for row in rows) or "none"
+        raise UsageError(f"nothing is reserved for {name}", hint=f"there are: {known}")
+    return found

@@ -1,0 +1,66 @@
+"""Carries out a claimed reservation, as the same backup that the command line would do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from producer.catalog.rows import Outcome, ReservationRow
+from producer.preflight import check_sources_exist
+from producer.requests import BackupRequest
+from producer.schedule.scheduler import Scheduler
+from producer.summaries import BackupSummary
+from tasks.errors import CatalogError, InterruptedRun, LockedError, SegfleetError
+
+BackUp = Callable[[BackupRequest], BackupSummary]
+
+
+def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) -> BackupSummary | SegfleetError:
+    """Run what ``row`` asks for, and note how it ended.
+
+    Returns the summary, or the error that ended it: trouble with one reservation must not keep others from running.
+    Raises InterruptedRun, after noting it.
+    """
+    try:
+        summary = back_up(_request(row))
+    except InterruptedRun:
+        scheduler.ended(row, "interrupted", "interrupted by a signal")
+        raise
+    except LockedError as error:
+        _give_way(row, scheduler, error)
+        return error
+    except SegfleetError as error:
+        scheduler.ended(row, "failed", error.message)
+        return error
+    except BaseException as error:
+        scheduler.ended(row, "failed", f"internal error: {type(error).__name__}: {error}")
+        raise
+    scheduler.ended(row, *_outcome(summary))
+    return summary
+
+
+def _request(row: ReservationRow) -> BackupRequest:
+    try:
+        request = BackupRequest.from_json(row.request)
+    except msgspec.ValidationError as error:
+        raise CatalogError(
+            f"reservation {row.reservation_id[:8]} of volume {row.volume} was made by another release: {error}",
+            hint="remove it and add it again",
+        ) from error
+    check_sources_exist(request.sources)
+    return request
+
+
+def _give_way(row: ReservationRow, scheduler: Scheduler, error: LockedError) -> None:
+    """Somebody was faster with the volume, or with a device."""
+    if row.if_busy == "queue":
+        scheduler.postpone(row)
+    else:
+        scheduler.ended(row, "skipped", error.message)
+
+
+def _outcome(summary: BackupSummary) -> tuple[Outcome, str]:
+    if summary.exit_code == 0:
+        return "done", ""
+    return "partial", f"{summary.errors} files or folders could not be backed up as they are"

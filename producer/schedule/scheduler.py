@@ -1,0 +1,80 @@
+"""Claims the reservations that are due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from itertools import islice
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import Outcome, ReservationRow
+from producer.schedule.decide import MISSED_AFTER, decide
+from producer.schedule.owner import is_gone, this_process
+from producer.schedule.timetable import Timetable
+
+
+class Scheduler:
+    """One process's hold on the schedule.  Used in the thread that opened the catalog.
+
+    Any number of them may work on one catalog: each run is claimed by one.  ``is_busy`` tells whether a backup of a
+    volume is under way that no reservation started.
+    """
+
+    def __init__(self, catalog: Catalog, *, is_busy: Callable[[str], bool] = lambda volume: False) -> None:
+        self._catalog = catalog
+        self._is_busy = is_busy
+        self.owner = this_process()
+
+    def claim_due(
+        self,
+        now: datetime,
+        *,
+        limit: int | None = None,
+        serves: Callable[[ReservationRow], bool] = lambda row: True,
+    ) -> list[ReservationRow]:
+        """The runs that the caller is to start now, ``limit`` at most, one of a volume; each ends with :meth:`ended`.
+
+        Runs that are missed or skipped are noted, those that wait for their volume stay due.  Only reservations that
+        the caller ``serves`` are looked at.
+        """
+        self._give_back()
+        due = filter(serves, self._catalog.due_reservations(now))
+        return list(islice((row for row in due if self._takes(row, now)), limit))
+
+    def ended(self, row: ReservationRow, outcome: Outcome, message: str = "") -> None:
+        """Note how a claimed run ended.  Idempotent."""
+        self._catalog.end_reservation(row, self.owner, outcome, message)
+
+    def postpone(self, row: ReservationRow) -> None:
+        """Give a claimed run back: it is due again, and waits for its volume."""
+        # As it was claimed: what is next_due in ``row`` has become the last one in the catalog.
+        self._catalog.reopen_reservation(row, row.next_due, self.owner, queued_at=row.next_due)
+
+    def _takes(self, row: ReservationRow, now: datetime) -> bool:
+        next_due = Timetable(row.cron, row.timezone).next_after(now)
+        match decide(row, now, busy=self._volume_is_busy(row.volume)):
+            case "run":
+                return self._catalog.claim_reservation(row, next_due, self.owner)
+            case "wait":
+                self._catalog.queue_reservation(row, now)
+            case "miss":
+                minutes = int(MISSED_AFTER.total_seconds() // 60)
+                self._pass_over(row, next_due, "missed", f"nobody started it within {minutes} minutes")
+            case "skip":
+                self._pass_over(row, next_due, "skipped", "another backup of the volume was under way")
+        return False
+
+    def _pass_over(self, row: ReservationRow, next_due: datetime, outcome: Outcome, message: str) -> None:
+        self._catalog.pass_over_reservation(row, next_due, outcome, message)
+
+    def _volume_is_busy(self, volume: str) -> bool:
+        return self._is_busy(volume) or any(row.volume == volume for row in self._catalog.claimed_reservations())
+
+    def _give_back(self) -> None:
+        """Runs whose process was killed: due again if they are to be caught up with, else over."""
+        for row in self._catalog.claimed_reservations():
+            if row.owner != self.owner and is_gone(row.owner):
+                if row.if_missed == "catch-up" and row.last_due is not None:
+                    self._catalog.reopen_reservation(row, row.last_due, row.owner, queued_at=None)
+                else:
+                    self._catalog.end_reservation(row, row.owner, "interrupted", "its process was killed")

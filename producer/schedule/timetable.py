@@ -1,0 +1,108 @@
+"""The moments that a cron line means in a time zone.
+
+Celery's ``crontab`` does the arithmetic, on the wall clock, where every day has 24 hours.  What is left is
+to say which moment a wall-clock time is on the two days on which the clock is changed:
+
+- A time that is left out (02:30 when the clock goes from 02:00 to 03:00) is the moment of the change.
+- A time that comes twice is the first of the two.
+- A line that fires in every hour goes by elapsed time instead: it leaves out no hour, and repeats the one
+  that comes twice.
+"""
+
+from __future__ import annotations
+
+import difflib
+from bisect import bisect_left
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from celery.schedules import ParseException, crontab
+
+from tasks.errors import UsageError
+
+_FIELDS = "minute hour day-of-month month day-of-week"
+_HOURS_OF_A_DAY = 24
+
+
+class Timetable:
+    """A cron line in a time zone.  Raises UsageError when the line or the zone makes no sense, or it never fires."""
+
+    def __init__(self, cron: str, timezone: str) -> None:
+        self._zone = _zone(timezone)
+        self._crontab = _crontab(cron)
+        self._every_hour = len(self._crontab.hour) == _HOURS_OF_A_DAY
+
+    def next_after(self, moment: datetime) -> datetime:
+        """The first moment after ``moment``, which is aware; in UTC."""
+        if self._every_hour:
+            return self._next_by_elapsed_time(moment)
+        wall = self._next_wall(_wall(moment.astimezone(self._zone)))
+        # In an hour's second passing, the next wall-clock time may mean a moment of the first.
+        while (due := self._moment_of(wall)) <= moment:
+            wall = self._next_wall(wall)
+        return due
+
+    def _next_by_elapsed_time(self, moment: datetime) -> datetime:
+        """Between two changes of the clock, wall time and elapsed time run alike; begin anew at each change."""
+        offset = self._offset(moment)
+        due = self._next_at_offset(moment, offset)
+        while (new_offset := self._offset(due)) != offset:
+            change = self._change_between(moment, due)
+            moment, offset = change - timedelta(minutes=1), new_offset
+            due = self._next_at_offset(moment, offset)
+        return due
+
+    def _next_at_offset(self, moment: datetime, offset: timedelta) -> datetime:
+        return (self._next_wall(_wall(moment.astimezone(UTC)) + offset) - offset).replace(tzinfo=UTC)
+
+    def _next_wall(self, wall: datetime) -> datetime:
+        # As UTC, where no hour is missing and none comes twice.
+        last, delta, _ = self._crontab.remaining_delta(wall.replace(tzinfo=UTC), tz=UTC)
+        return _wall(last + delta)
+
+    def _moment_of(self, wall: datetime) -> datetime:
+        first = wall.replace(tzinfo=self._zone).astimezone(UTC)
+        if _wall(first.astimezone(self._zone)) == wall:
+            return first
+        # Left out.  PEP 495: fold=1 counts with the offset after the change, which leads to before the change.
+        before = wall.replace(tzinfo=self._zone, fold=1).astimezone(UTC)
+        return self._change_between(before, first)
+
+    def _change_between(self, early: datetime, late: datetime) -> datetime:
+        """When the clock was set, between two moments of different offsets; to the second."""
+        new_offset = self._offset(late)
+        seconds = range(int(early.timestamp()), int(late.timestamp()))
+        index = bisect_left(seconds, True, key=lambda s: self._offset(datetime.fromtimestamp(s, UTC)) == new_offset)
+        return datetime.fromtimestamp(seconds.start + index, UTC)
+
+    def _offset(self, moment: datetime) -> timedelta:
+        return moment.astimezone(self._zone).utcoffset() or timedelta()
+
+
+def _wall(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=None)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        # OSError: "Europe" is a folder of the time zone database.
+        near = difflib.get_close_matches(name, available_timezones(), n=1)
+        hint = f"did you mean {near[0]}?" if near else "names are those of the IANA database, such as Europe/Berlin"
+        raise UsageError(f"there is no time zone {name!r}", hint=hint) from error
+
+
+def _crontab(line: str) -> crontab:
+    fields = line.split()
+    if len(fields) != len(_FIELDS.split()):
+        raise UsageError(f"cron line {line!r} has {len(fields)} fields", hint=f"it takes five: {_FIELDS}")
+    try:
+        parsed = crontab.from_string(" ".join(fields))
+        # A day that no month has is found here, or above when the fields alone tell.
+        parsed.remaining_delta(datetime(2000, 1, 1, tzinfo=UTC), tz=UTC)
+    except RuntimeError as error:
+        raise UsageError(f"cron line {line!r} never fires", hint="its days are in none of its months") from error
+    except (ValueError, KeyError, ParseException) as error:
+        raise UsageError(f"cron line {line!r}: {error}", hint=f"the fields are: {_FIELDS}") from error
+    return parsed
