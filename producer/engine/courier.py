@@ -71,7 +71,7 @@ class Courier:
         A worker that hangs is replaced once; a device that hangs again is lost.
         """
         lost = self.watch.gone()
-        for device, why in self.watch.hung(self._size_of).items():
+        for device, why in self.watch.hung(self._sizes()).items():
             if device in self._restarted:
                 lost[device] = f"{why}, for the second time"
             elif device not in lost:
@@ -128,7 +128,7 @@ class Courier:
     def send(self, orders: Sequence[Order]) -> None:
         """Publish orders.  They are in flight even when this raises BrokerError: then the reconciler sends them."""
         for order in orders:
-            self._lanes[order.device][order.order_id] = order
+            self._put(order)
         self._link.send(orders)
 
     def withdraw(self, orders: Sequence[Order]) -> list[Order]:
@@ -152,8 +152,14 @@ class Courier:
         moved = self._link.move(device, choose).keys() & changed.keys()
         for order_id in moved:
             order, fields = changed[order_id]
-            self._lanes[fields["device"]][order_id] = replace(order, **fields)
+            self._put(replace(order, **fields))
         return moved
+
+    def _put(self, order: Order) -> None:
+        lane = self._lanes[order.device]
+        if not lane:
+            self.watch.expect(order.device)
+        lane[order.order_id] = order
 
     # ---- receipts
 
@@ -201,12 +207,16 @@ class Courier:
             # Still missing, so the next look sends them.
             return
 
-    def _size_of(self, order_id: str) -> int:
-        for lane in self._lanes.values():
-            order = lane.get(order_id)
-            if isinstance(order, StoreSegment):
-                return order.extents.total_bytes
-        return _OTHER_ORDER_BYTES
+    def _sizes(self) -> dict[str, dict[str, int]]:
+        """Device → order id → bytes, of what is in flight."""
+        return {
+            device: {order_id: _size_bytes(order) for order_id, order in lane.items()}
+            for device, lane in self._lanes.items()
+        }
+
+
+def _size_bytes(order: Order) -> int:
+    return order.extents.total_bytes if isinstance(order, StoreSegment) else _OTHER_ORDER_BYTES
 
 
 def _stay_at(device: str) -> Choose:

@@ -4,13 +4,13 @@ Three signals (design, section 4):
 
 - the worker's process has ended: known at once, in a local run;
 - its lease has run out: dead, stopped, or cut off from the broker, known after LEASE_LIFE_S;
-- its lease lives, an order is in hand, but its byte counter stands still: the device hangs.
+- its lease lives, orders wait for it, but neither its byte counter nor the order in hand changes: it hangs.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from producer.engine.fleet import LocalFleet
@@ -26,6 +26,12 @@ _RECONNECT_S = 8.0
 
 #: How often the leases are read; they are renewed every second.
 _LOOK_EVERY_S = 0.5
+
+#: A manager that has not looked for so long stood still itself, and knows nothing against anybody.
+_BLIND_S = 3.0
+
+#: A worker that lives and begins nothing: its orders may have been lost, which the courier finds out within 6 s.
+_LOST_ORDERS_S = 10.0
 
 #: The speed is that of the last seconds: short enough to follow a device that slows down.
 _SPEED_OVER_S = 10.0
@@ -86,11 +92,19 @@ class Watch:
         (first_s, first_bytes), (last_s, last_bytes) = pulse.samples[0], pulse.samples[-1]
         return (last_bytes - first_bytes) / (last_s - first_s) if last_s - first_s >= 2 * _LOOK_EVERY_S else None
 
+    def expect(self, device: str) -> None:
+        """The device had nothing to do until now: its stillness counts from here."""
+        pulse = self._pulses.get(device)
+        if pulse is not None:
+            pulse.still_since_s = time.monotonic()
+
     def look(self) -> None:
         """Read the leases, if it is time."""
         now_s = time.monotonic()
         if now_s < self._next_look_s:
             return
+        if now_s - self._next_look_s > _BLIND_S:
+            self._forgive(now_s)
         self._next_look_s = now_s + _LOOK_EVERY_S
         leases = self._link.leases(self._pulses)
         if leases is None:
@@ -119,13 +133,17 @@ class Watch:
                 found[device] = f"its worker has not been heard of for {silent_s:.0f} s"
         return found
 
-    def hung(self, size_of: Callable[[str], int]) -> dict[str, str]:
-        """Device → why, for workers that live but whose bytes stand still; ``size_of`` an order id, in bytes."""
+    def hung(self, orders: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+        """Device → why, for workers that live but stand still; ``orders`` in flight: device → order id → bytes."""
         now_s, found = time.monotonic(), {}
         for device, pulse in self._pulses.items():
-            order_id = pulse.progress[1]
+            waiting, order_id = orders.get(device, {}), pulse.progress[1]
             still_s = now_s - pulse.still_since_s
-            if order_id and still_s > self._limits.stall_s + size_of(order_id) / _MIN_RATE_BYTES_PER_S:
+            if order_id:
+                limit_s = self._limits.stall_s + waiting.get(order_id, 0) / _MIN_RATE_BYTES_PER_S
+            else:
+                limit_s = self._limits.stall_s + _LOST_ORDERS_S
+            if pulse.booted and (order_id or waiting) and still_s > limit_s:
                 found[device] = f"its bytes have stood still for {still_s:.0f} s"
         return found
 
@@ -134,10 +152,10 @@ class Watch:
         return pulse.leases if pulse is not None else []
 
     def _forgive(self, now_s: float) -> None:
-        """Everybody gets a whole lease's time again."""
+        """Everybody gets a whole lease's time, and the whole patience, again."""
         for pulse in self._pulses.values():
             if pulse.booted:
-                pulse.seen_at_s = now_s
+                pulse.seen_at_s = pulse.still_since_s = now_s
 
 
 def _note(pulse: _Pulse, leases: list[Lease], now_s: float) -> None:
