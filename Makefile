@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 # Two workers; a file's tests stay on one, because its servers and trees are shared by them.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-slow fast lint check format lock bench bench-quick clean
+.PHONY: demo test test-slow fast lint check format lock bench bench-quick chaos clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/demo.py
@@ -46,6 +46,11 @@ bench: $(INSTALLED)
 
 bench-quick: $(INSTALLED)
 	$(BIN)/python benchmarks/compare --quick
+
+# Backups under random faults: make chaos RUNS=500 SEED=7.  Each run says how it is replayed.
+RUNS ?= 20
+chaos: $(INSTALLED)
+	$(BIN)/python benchmarks/chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info

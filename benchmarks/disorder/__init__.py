@@ -1,0 +1,1 @@
+"""Runs of backups under random faults: what ``benchmarks/chaos`` does."""
