@@ -12,10 +12,14 @@ import msgspec
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A named source; ``path`` is absolute.  The name is the first part of paths in the snapshot."""
+    """A named source; ``path`` is absolute.  The name is the first part of paths in the snapshot.
+
+    A ``raw`` source is one block device or image file, and is read as such.
+    """
 
     name: str
     path: Path
+    mode: Literal["files", "raw"] = "files"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +51,8 @@ class PlanOptions:
     #: Cap of a segment; docs/plan.md says how the default was measured.
     segment_bytes: int = 256 * 1024 * 1024
     unit_bytes: int = 24 * 1024 * 1024
-    block_bytes: int = 64 * 1024
+    #: The grain of cuts: a page, so that a segment's reads begin at one.
+    block_bytes: int = 4 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +68,20 @@ class BackupRequest:
     threads: int | None = None
     tags: tuple[str, ...] = ()
     retries_count: int = 5
+    #: How sources are read: "auto" lets each source decide (:mod:`producer.raw.switch`).
+    mode: Literal["auto", "files", "raw"] = "auto"
+    #: A file system with more files than this is read raw, if it can be.
+    raw_above_count: int = 100_000
+    #: Read the free blocks of raw volumes too.
+    all_blocks: bool = False
+    #: Freeze mounted file systems while their volumes are read.
+    freeze: bool = False
+
+    @property
+    def read_mode(self) -> Literal["files", "raw", "mixed"]:
+        """The mode of the snapshot: what its sources come to."""
+        modes = {source.mode for source in self.sources}
+        return "mixed" if len(modes) > 1 else modes.pop()
     #: Id of the open snapshot to go on with; None: that of the same command, if there is one.
     resume: str | None = None
 
@@ -85,6 +104,10 @@ class BackupRequest:
         return ours == theirs
 
 
+#: Of a target that is a path of this host.
+UNNAMED_TARGET = "target"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RestoreRequest:
     #: 8 hex digits or more, or "latest".
@@ -93,6 +116,8 @@ class RestoreRequest:
     path: str
     target: Path
     devices: dict[str, Path]
+    #: What agents know the target by.
+    target_name: str = UNNAMED_TARGET
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     #: None: the target must be empty or missing.

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator
 
 from producer.plan.segments import Segments
+from producer.plan.threshold import share_bytes
 
 
 def equal_pieces(start_bytes: int, stop_bytes: int, cap_bytes: int, block_bytes: int) -> Iterator[tuple[int, int]]:
@@ -21,16 +22,14 @@ def equal_pieces(start_bytes: int, stop_bytes: int, cap_bytes: int, block_bytes:
         yield offset_bytes, min(piece_bytes, stop_bytes - offset_bytes)
 
 
-def cut_at_threshold(
-    size_bytes: int, *, threshold_bytes: int, cap_bytes: int, block_bytes: int
-) -> Iterator[tuple[int, int]]:
-    """Offset and size of the pieces of a file: threshold-sized shares, each in equal pieces up to the cap.
+def cut_in_shares(size_bytes: int, *, share_bytes: int, cap_bytes: int, block_bytes: int) -> Iterator[tuple[int, int]]:
+    """Offset and size of the pieces of a file: shares of about the threshold, each in equal pieces up to the cap.
 
     Shares come first so that what belongs on one device adds up to one threshold: 5.4 GB on two
     devices become two equal halves, not five caps and a crumb.
     """
-    for start_bytes in range(0, size_bytes, threshold_bytes):
-        stop_bytes = min(start_bytes + threshold_bytes, size_bytes)
+    for start_bytes in range(0, size_bytes, share_bytes):
+        stop_bytes = min(start_bytes + share_bytes, size_bytes)
         yield from equal_pieces(start_bytes, stop_bytes, cap_bytes, block_bytes)
 
 
@@ -45,6 +44,7 @@ def add_pieces(
     block_bytes: int,
 ) -> None:
     """Append the pieces of every file of ``above_bytes < size <= up_to_bytes`` (None: any size), in walk order."""
+    shared_bytes = share_bytes(threshold_bytes, block_bytes)
     whole_bytes = min(threshold_bytes, cap_bytes)
     for entry, size_bytes in enumerate(sizes):
         if size_bytes <= above_bytes or (up_to_bytes is not None and size_bytes > up_to_bytes):
@@ -52,7 +52,10 @@ def add_pieces(
         if size_bytes <= whole_bytes:
             segments.append(entry, entry + 1, 0, size_bytes, 1)
             continue
-        for offset_bytes, piece_bytes in cut_at_threshold(
-            size_bytes, threshold_bytes=threshold_bytes, cap_bytes=cap_bytes, block_bytes=block_bytes
+        for offset_bytes, piece_bytes in cut_in_shares(
+            size_bytes,
+            share_bytes=shared_bytes if size_bytes > threshold_bytes else size_bytes,
+            cap_bytes=cap_bytes,
+            block_bytes=block_bytes,
         ):
             segments.append(entry, entry + 1, offset_bytes, piece_bytes, 1)

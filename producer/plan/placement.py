@@ -88,7 +88,8 @@ def costs_bytes(segments: Segments, file_cost_bytes: int) -> array[int]:
 def place(segments: Segments, loads: Loads, *, file_cost_bytes: int, descending: bool) -> array[int]:
     """Sort the segments; return the device of each: the least filled, at its turn, that has room for it.
 
-    Ties: of equal segments the earlier row is first; of equally filled devices the one named first takes it.
+    Ties: of equal segments the earlier row is first; of equally filled devices the one named first takes it, but
+    a file's next piece goes to the one named next after the device of its last piece: it is read back from both.
     ``segments`` is reordered, ``loads`` added to.  Raises NoRoomError when a segment has no device.
     """
     unsorted_costs = costs_bytes(segments, file_cost_bytes)
@@ -98,14 +99,50 @@ def place(segments: Segments, loads: Loads, *, file_cost_bytes: int, descending:
     heap = [(loads.level(device), device) for device in range(len(loads))]
     heapq.heapify(heap)
     devices = array("H")
-    for size_bytes, cost_bytes in zip(segments.sizes_bytes, costs_bytes(segments, file_cost_bytes), strict=True):
+    last_devices = _LastDevices(segments)
+    for row, (size_bytes, cost_bytes) in enumerate(
+        zip(segments.sizes_bytes, costs_bytes(segments, file_cost_bytes), strict=True)
+    ):
+        last_device = last_devices.before(row)
+        if last_device is not None:
+            _prefer_next(heap, last_device, len(loads))
         device = heap[0][1]
         if loads.room_bytes(device) < size_bytes:
             device = _bring_forward(heap, loads, size_bytes, smallest_bytes)
         loads.add(device, size_bytes, cost_bytes)
         heapq.heapreplace(heap, (loads.level(device), device))
         devices.append(device)
+        last_devices.note(row, device)
     return devices
+
+
+class _LastDevices:
+    """For each file of several pieces, the device that has its last piece so far."""
+
+    def __init__(self, segments: Segments) -> None:
+        self._entries = segments.first_entries
+        rows = zip(segments.first_entries, segments.offsets_bytes, strict=True)
+        #: Files with a piece that does not begin at 0; all others are whole.  None: no piece has a device yet.
+        self._devices: dict[int, int | None] = {entry: None for entry, offset_bytes in rows if offset_bytes}
+
+    def before(self, row: int) -> int | None:
+        return self._devices.get(self._entries[row])
+
+    def note(self, row: int, device: int) -> None:
+        if self._entries[row] in self._devices:
+            self._devices[self._entries[row]] = device
+
+
+def _prefer_next(heap: list[tuple[float, int]], last_device: int, devices_count: int) -> None:
+    """Of the least-filled devices, all equally, put the one named next after ``last_device`` at the heap's head.
+
+    It stays a heap once that one is replaced.
+    """
+    tied = [entry for entry in heap if entry[0] == heap[0][0]]
+    chosen = min(tied, key=lambda entry: (entry[1] - last_device - 1) % devices_count)
+    heap.remove(chosen)
+    heap.sort()
+    heap.insert(0, chosen)
 
 
 def _bring_forward(heap: list[tuple[float, int]], loads: Loads, size_bytes: int, smallest_bytes: int) -> int:

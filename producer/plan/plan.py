@@ -12,7 +12,7 @@ from producer.plan.placement import Loads, NoRoomError, place
 from producer.plan.remaining import fill_up, large_entries
 from producer.plan.rooms import DeviceRoom, check_rooms, limits_bytes, refusal
 from producer.plan.segments import Segments
-from producer.plan.threshold import threshold_bytes
+from producer.plan.threshold import share_bytes, threshold_bytes
 from producer.requests import PlanOptions
 from tasks.errors import UsageError
 
@@ -110,8 +110,9 @@ def make_plan(request: PlanRequest) -> Plan:
     limits = limits_bytes(request.rooms, request.expected_ratio, block_bytes)
     if total_bytes > sum(limits):
         raise refusal(request.rooms, request.expected_ratio, total_bytes, "the backup does not fit")
-    threshold = threshold_bytes(total_bytes, max(1, sum(map(bool, limits))), block_bytes)
-    cap_bytes = min(request.options.segment_bytes // block_bytes * block_bytes, threshold)
+    threshold = threshold_bytes(total_bytes, max(1, sum(map(bool, limits))))
+    largest_bytes = -(-threshold // block_bytes) * block_bytes
+    cap_bytes = min(request.options.segment_bytes // block_bytes * block_bytes, largest_bytes)
     finest_bytes = max(block_bytes, threshold // _FINEST_SHARE)
     while True:
         try:
@@ -128,7 +129,7 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
     remaining, descending = options.split == "remaining", options.order == "descending"
     # What is left on a device is bytes; elsewhere a device is as filled as it is busy.
     file_cost_bytes = FILE_COST_BYTES if options.bundle and not remaining else 0
-    rule = _bundle_rule(request, cap_bytes, sum(map(bool, limits)))
+    rule = _bundle_rule(request, min(cap_bytes, threshold), sum(map(bool, limits)))
     segments = _segments(request, rule, threshold, cap_bytes)
     loads = Loads.balanced(options.balance, request.rooms, limits, request.expected_ratio)
     devices = place(segments, loads, file_cost_bytes=file_cost_bytes, descending=descending)
@@ -139,7 +140,7 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
             loads,
             sizes=request.sizes,
             entries=large_entries(request.sizes, above_bytes=threshold, descending=descending),
-            cap_bytes=cap_bytes,
+            cap_bytes=min(cap_bytes, share_bytes(threshold, options.block_bytes)),
             block_bytes=options.block_bytes,
         )
     return Plan(

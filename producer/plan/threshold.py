@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 
-def threshold_bytes(total_bytes: int, devices_count: int, block_bytes: int) -> int:
-    """The threshold as a whole number of blocks, rounded up, at least one block.
+def threshold_bytes(total_bytes: int, devices_count: int) -> int:
+    """The threshold in bytes, rounded up, at least one byte."""
+    return max(1, -(-total_bytes // devices_count))
 
-    Rounded up, because all cuts lie on blocks: rounded down, ``devices_count`` shares would not hold
-    the whole of one file, and a crumb would be left over.
+
+def share_bytes(threshold: int, block_bytes: int) -> int:
+    """The largest cut at whole blocks that does not exceed the threshold; at least one block.
+
+    Cut down, not up, so that no segment is above the threshold: what is left over of one file on all devices is less
+    than a block for each of them.
     """
-    return max(1, -(-total_bytes // (devices_count * block_bytes))) * block_bytes
+    return max(1, threshold // block_bytes) * block_bytes

@@ -14,6 +14,7 @@ from tasks.errors import DeviceFullError, UsageError
 from tasks.values import MAX_EXTENTS
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
+BLOCK = PlanOptions().block_bytes
 ROOMY = DeviceRoom(name="a", capacity_bytes=10 * 1024 * GIB, free_bytes=10 * 1024 * GIB, reserve_bytes=0)
 
 
@@ -53,14 +54,24 @@ def test_nothing_to_store_needs_no_room() -> None:
 def test_more_devices_than_bytes_leaves_devices_empty() -> None:
     plan = planned([1, 1], roomy(10), bundle=False)
     assert sorted(plan.loads_bytes.values()) == [0] * 8 + [1, 1]
-    assert plan.threshold_bytes == 64 * KIB
+    assert plan.threshold_bytes == 1
 
 
 def test_a_huge_file_on_two_devices_becomes_two_equal_halves() -> None:
     plan = planned([5_400_000_000], roomy(2), segment_bytes=512 * MIB)
+    assert plan.threshold_bytes == 2_700_000_000
     first, second = plan.loads_bytes.values()
-    assert abs(first - second) <= 64 * KIB
-    assert max(plan.sizes_bytes) - min(plan.sizes_bytes) <= 64 * KIB * len(plan)
+    assert abs(first - second) <= 2 * BLOCK
+    # Cuts lie on blocks, so less than a block for each device is left over; it is the last, and the smallest.
+    *pieces, rest = plan.sizes_bytes
+    assert max(pieces) - min(pieces) <= BLOCK * len(plan)
+    assert rest < 2 * BLOCK
+
+
+def test_the_pieces_of_equal_files_lie_on_different_devices() -> None:
+    plan = planned([400_000_000] * 3, roomy(3), segment_bytes=256 * MIB)
+    for entry in range(3):
+        assert len({row.device for row in plan if row.first_entry == entry}) == 2
 
 
 def test_a_file_larger_than_any_disk_is_planned() -> None:
@@ -70,7 +81,7 @@ def test_a_file_larger_than_any_disk_is_planned() -> None:
 
 
 def test_a_device_without_room_takes_no_part_and_does_not_count_for_the_threshold() -> None:
-    plan = planned([90 * MIB], rooms_of(a=GIB, b=0, c=GIB, d=64 * KIB - 1))
+    plan = planned([90 * MIB], rooms_of(a=GIB, b=0, c=GIB, d=BLOCK - 1))
     assert plan.threshold_bytes == 45 * MIB
     assert plan.loads_bytes == {"a": 45 * MIB, "b": 0, "c": 45 * MIB, "d": 0}
 
@@ -192,7 +203,7 @@ def test_bundle_off_places_each_file_by_itself_by_bytes_alone() -> None:
 def test_two_sources_share_one_threshold_and_no_bundle() -> None:
     request = PlanRequest(sizes=array("q", [KIB] * 20), source_starts=[0, 10], rooms=roomy(1), options=PlanOptions())
     plan = make_plan(request)
-    assert plan.threshold_bytes == 64 * KIB
+    assert plan.threshold_bytes == 20 * KIB
     assert not any(row.first_entry < 10 < row.stop_entry for row in plan)
 
 
