@@ -1,0 +1,27 @@
+"""Where a device is, as a manager knows it: in a folder of this host, or wherever its agents have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+_AGENT = "agent:"
+
+
+def at_agents(device: str) -> Path:
+    """What stands for the folder of a device that only agents can reach.  Real folders are absolute paths."""
+    return Path(_AGENT + device)
+
+
+def is_at_agents(place: Path) -> bool:
+    return str(place).startswith(_AGENT)
+
+
+def place_of(device: str, path: str | None) -> Path:
+    """The place of a device of the configuration."""
+    return Path(path) if path is not None else at_agents(device)
+
+
+def folders_here(devices: Mapping[str, Path]) -> dict[str, Path]:
+    """The real folders of those devices that have one on this host, symlinks resolved."""
+    return {name: place.resolve() for name, place in devices.items() if not is_at_agents(place)}
