@@ -139,7 +139,8 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
             devices,
             loads,
             sizes=request.sizes,
-            entries=large_entries(request.sizes, above_bytes=threshold, descending=descending),
+            # The bundle limit of an earlier plan may be above the threshold of what is left to plan.
+            entries=large_entries(request.sizes, above_bytes=max(threshold, rule.limit_bytes), descending=descending),
             cap_bytes=min(cap_bytes, share_bytes(threshold, options.block_bytes)),
             block_bytes=options.block_bytes,
         )
