@@ -15,11 +15,12 @@ from producer.catalog.resumption import Resumption
 from producer.catalog.runs import Runs
 from producer.catalog.segments import Segments
 from producer.catalog.snapshots import Snapshots
+from producer.catalog.timings import Timings
 from producer.catalog.transitions import Transitions
 from producer.catalog.troubles import Troubles
 
 
-class Catalog(Snapshots, Listing, Segments, Transitions, Resumption, Troubles, Devices, Runs, Reservations):
+class Catalog(Snapshots, Listing, Segments, Transitions, Resumption, Troubles, Devices, Runs, Reservations, Timings):
     """``with Catalog(path_or_url) as catalog: ...``; thread, commit and error rules as in Database."""
 
     def __enter__(self) -> Self:

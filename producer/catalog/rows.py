@@ -202,6 +202,31 @@ class TroubleRow:
     message: str
 
 
+@dataclass(kw_only=True, slots=True)
+class TimingTotals:
+    """What one device's workers spent on the segments of a snapshot: sums over segments and threads."""
+
+    device: str
+    segments_count: int = 0
+    bytes_source: int = 0
+    read_s: float = 0.0
+    compress_s: float = 0.0
+    write_s: float = 0.0
+    sync_s: float = 0.0
+    #: From the order's arrival to the segment's being read back; less than the sum where stages overlap.
+    total_s: float = 0.0
+
+    def add(self, size_bytes: int, timing: JsonObject) -> None:
+        """Count one segment in; ``timing`` as its receipt had it."""
+        self.segments_count += 1
+        self.bytes_source += size_bytes
+        self.read_s += timing["read_s"]
+        self.compress_s += timing["compress_s"]
+        self.write_s += timing["write_s"]
+        self.sync_s += timing["sync_s"]
+        self.total_s += timing["total_s"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRow:
     """One run.  ``ended_at`` and ``exit_code`` are None while it runs, or when it was killed."""

@@ -13,6 +13,7 @@ from producer.cli.check import check
 from producer.cli.devices import devices
 from producer.cli.diff import diff
 from producer.cli.find import find
+from producer.cli.history import history
 from producer.cli.jsonlines import write_error
 from producer.cli.ls import ls
 from producer.cli.plan import plan
@@ -40,6 +41,7 @@ def segfleet(session: Session, config: str | None) -> None:
 
 for command in (backup, plan, resume, retry, restore, snapshots, ls, find, diff, check, devices, status):
     segfleet.add_command(command)
+segfleet.add_command(history)
 
 
 def main() -> None:

@@ -1,0 +1,102 @@
+"""``segfleet history``: what has been run, and where the time of a backup went."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.jsonlines import write_row
+from producer.cli.options import config_option, json_option
+from producer.cli.records import opened_catalog
+from producer.cli.safe_text import escaped
+from producer.cli.session import Session
+from producer.cli.tables import lines_of
+from producer.cli.times import rfc3339
+from tasks.sizes import format_size
+
+if TYPE_CHECKING:
+    from producer.catalog.rows import RunRow, TimingTotals
+
+_RUN_HEADER = ("started", "run", "volume", "snapshot", "took", "exit")
+_TIMING_HEADER = ("snapshot", "device", "segments", "size", "read", "compress", "write", "sync", "total")
+
+
+@click.command()
+@click.argument("volume", required=False)
+@click.option("--timing", is_flag=True, help="Show what each device's workers spent their time on, in seconds.")
+@json_option
+@config_option
+@click.pass_obj
+def history(session: Session, volume: str | None, timing: bool) -> None:
+    """List what has been run, the oldest first: for VOLUME, or all.
+
+    A run without an end is running, or was killed.
+    """
+    with opened_catalog(session) as catalog:
+        runs = catalog.runs(volume)[::-1]
+        if timing:
+            runs = [run for run in runs if run.kind == "backup" and run.snapshot_id]
+        timings = {run.run_id: catalog.timings(run.snapshot_id or "") if timing else [] for run in runs}
+    if session.json:
+        for run in runs:
+            write_row(_json_row(run, timings[run.run_id] if timing else None))
+    elif timing:
+        rows = [_timing_cells(run, totals) for run in runs for totals in timings[run.run_id]]
+        _print(_TIMING_HEADER, rows, right="  >>>>>>>")
+    else:
+        _print(_RUN_HEADER, [_run_cells(run) for run in runs], right="    >>")
+
+
+def _print(header: tuple[str, ...], rows: list[tuple[str, ...]], *, right: str) -> None:
+    if not rows:
+        click.echo("nothing has been run yet", err=True)
+        return
+    for line in lines_of(header, rows, right=right):
+        click.echo(line)
+
+
+def _run_cells(run: RunRow) -> tuple[str, ...]:
+    took_s = _duration_s(run)
+    return (
+        rfc3339(run.started_at),
+        run.kind,
+        escaped(run.volume),
+        (run.snapshot_id or "")[:8],
+        "" if took_s is None else f"{took_s:.1f} s",
+        "" if run.exit_code is None else str(run.exit_code),
+    )
+
+
+def _timing_cells(run: RunRow, totals: TimingTotals) -> tuple[str, ...]:
+    spent_s = (totals.read_s, totals.compress_s, totals.write_s, totals.sync_s, totals.total_s)
+    return (
+        (run.snapshot_id or "")[:8],
+        totals.device,
+        str(totals.segments_count),
+        format_size(totals.bytes_source),
+        *(f"{seconds:.2f}" for seconds in spent_s),
+    )
+
+
+def _json_row(run: RunRow, timings: list[TimingTotals] | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "message_type": "run",
+        "run_id": run.run_id,
+        "kind": run.kind,
+        "volume": run.volume,
+        "snapshot_id": run.snapshot_id,
+        "host": run.owner_host,
+        "started": rfc3339(run.started_at),
+        "ended": rfc3339(run.ended_at) if run.ended_at else None,
+        "duration_s": _duration_s(run),
+        "exit_code": run.exit_code,
+    }
+    if timings is not None:
+        row["timing"] = [dataclasses.asdict(totals) for totals in timings]
+    return row
+
+
+def _duration_s(run: RunRow) -> float | None:
+    return round((run.ended_at - run.started_at).total_seconds(), 3) if run.ended_at else None
