@@ -86,8 +86,7 @@ def _again(row: SegmentRow, snapshot_id: str, number: int, members: Mapping[str,
     live = [member for member in members.values() if member.is_live]
     same = next((member for member in live if member.name == row.device), None)
     member = same or min(live, key=lambda other: (other.load_bytes, other.name))
-    member.load_bytes += row.size_bytes
-    member.load_segments += 1
+    member.take(row.size_bytes)
     return NewSegment(
         number=number,
         segment_id=segment_id(snapshot_id, number, row.first_entry, row.stop_entry, row.offset_bytes),

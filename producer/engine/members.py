@@ -33,17 +33,23 @@ class Member:
     def is_live(self) -> bool:
         return self.state == "live"
 
+    def take(self, size_bytes: int) -> None:
+        """One segment more is given to this device."""
+        self.load_bytes += size_bytes
+        self.load_segments += 1
+
     def hand_over(self, size_bytes: int, other: Member) -> None:
         """One segment of the load goes to ``other``, which may be the same device."""
         self.load_bytes -= size_bytes
         self.load_segments -= 1
-        other.load_bytes += size_bytes
-        other.load_segments += 1
+        other.take(size_bytes)
 
 
 def known_devices(catalog: Catalog, paths: Mapping[str, Path]) -> dict[str, int]:
     """Name → capacity in bytes of the devices that the catalog remembers in the same folder."""
-    return {row.name: row.capacity_bytes for row in catalog.devices() if row.path == str(paths.get(row.name))}
+    # Of two devices with one name and folder the one recorded last counts; the catalog gives it first.
+    rows = reversed(catalog.devices())
+    return {row.name: row.capacity_bytes for row in rows if row.path == str(paths.get(row.name))}
 
 
 def record_members(

@@ -44,8 +44,8 @@ def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> Non
             catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, 0))
     elif not intake.kept.is_everything:
         _plan_the_rest(catalog, plan_request, intake, intake.kept)
-    _give_to_present(catalog, intake)
     _load_members(catalog, intake)
+    _give_to_present(catalog, intake)
 
 
 def last_ratios(catalog: Catalog, volume: str) -> list[tuple[int, int]]:
@@ -84,15 +84,19 @@ def _plan_the_rest(catalog: Catalog, request: PlanRequest, intake: Intake, kept:
 
 def _give_to_present(catalog: Catalog, intake: Intake) -> None:
     """Reassign what is not stored and was planned for devices that are not there."""
-    for device in {row.device for row in catalog.totals(intake.snapshot_id)} - intake.members.keys():
-        rows = catalog.unfinished_segments(intake.snapshot_id, device)
-        targets = reassign(
-            [(row.number, row.size_bytes) for row in rows],
-            {member.name: member.load_bytes for member in intake.members.values()},
-            {member.name: member.free_bytes for member in intake.members.values()},
-        )
-        for name in set(targets.values()):
-            catalog.replan(intake.snapshot_id, [number for number, to in targets.items() if to == name], name)
+    members = intake.members
+    gone = {row.device for row in catalog.totals(intake.snapshot_id)} - members.keys()
+    rows = [row for device in gone for row in catalog.unfinished_segments(intake.snapshot_id, device)]
+    rows.sort(key=lambda row: row.number)
+    targets = reassign(
+        [(row.number, row.size_bytes) for row in rows],
+        {member.name: member.load_bytes for member in members.values()},
+        {member.name: member.free_bytes for member in members.values()},
+    )
+    for row in rows:
+        members[targets[row.number]].take(row.size_bytes)
+    for name in set(targets.values()):
+        catalog.replan(intake.snapshot_id, [number for number, to in targets.items() if to == name], name)
 
 
 def _load_members(catalog: Catalog, intake: Intake) -> None:
