@@ -19,6 +19,7 @@ from producer.engine.listings import listing_reader
 from producer.listing import ListingPart, ListingReader, decode_part
 from producer.requests import BackupRequest
 from tasks.errors import UsageError
+from tasks.values import MAX_OFFSET_BYTES
 
 #: (path, size, mtime, ctime) of one file: what must be equal for its stored bytes to be taken as still true.
 _FileRow = tuple[str, int, int, int]
@@ -109,7 +110,7 @@ def _keep_unchanged(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[Lis
     catalog.keep_segments(snapshot.snapshot_id, [(row.number, first, stop) for row, first, stop in kept])
     catalog.clear_troubles(snapshot.snapshot_id, of_walk_only=False)
     for row, first, stop in kept:
-        catalog.add_troubles(snapshot.snapshot_id, _troubles(row, new, first, stop, limit_bytes))
+        catalog.add_troubles(snapshot.snapshot_id, _troubles(row, new, first, stop, snapshot))
     return Kept(ranges=tuple((first, stop) for _, first, stop in kept), is_everything=False)
 
 
@@ -150,25 +151,24 @@ def _entries_of(parts: Sequence[ListingPart], paths: set[str]) -> dict[str, int]
     return found
 
 
-def _troubles(row: SegmentRow, reader: ListingReader, first: int, stop: int, limit_bytes: int) -> list[TroubleRow]:
+def _troubles(row: SegmentRow, reader: ListingReader, first: int, stop: int, snapshot: SnapshotRow) -> list[TroubleRow]:
     """The troubles that a kept segment's receipt told of, at their new entries."""
     if not row.notes:
         return []
+    limit_bytes = snapshot.bundle_limit_bytes if stop - first > 1 else MAX_OFFSET_BYTES
     entries = [
-        (batch.first_entry + place, f"{batch.source}/{batch.path_at(place)}")
+        batch.entry_at(place)
         for batch in reader.batches(first, stop)
         for place in range(max(0, first - batch.first_entry), min(len(batch), stop - batch.first_entry))
-        if stop - first == 1 or 0 < batch.sizes_bytes[place] <= limit_bytes
+        if 0 < batch.sizes_bytes[place] <= limit_bytes
     ]
-    return [
-        TroubleRow(
-            entry_index=entries[note["index"]][0],
-            path=entries[note["index"]][1],
-            code=note["trouble"],
-            message=note["message"],
-        )
-        for note in row.notes
-    ]
+    sources = {source.name: source.path for source in snapshot.sources}
+    rows = []
+    for note in row.notes:
+        entry = entries[note["index"]]
+        path = str(Path(sources[entry.source]) / entry.path)
+        rows.append(TroubleRow(entry_index=entry.index, path=path, code=note["trouble"], message=note["message"]))
+    return rows
 
 
 def _part_row(part: ListingPart) -> ListingPartRow:
