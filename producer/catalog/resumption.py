@@ -8,17 +8,18 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from producer.catalog.database import Database
 from producer.catalog.rows import ListingPartRow
-from producer.catalog.schema import listing_parts, segments, troubles
+from producer.catalog.schema import attempts, listing_parts, segments, troubles
 
 
 class Resumption(Database):
     def reopen_segments(self, snapshot_id: str) -> None:
-        """Plan again what was on its way or had failed, with all its tries before it."""
-        self._write(
-            update(segments)
-            .where(segments.c.snapshot_key == self._key(snapshot_id), segments.c.state.in_(("fed", "failed")))
-            .values(state="planned", attempt=1)
-        )
+        """Plan again what was on its way or had failed, with all its tries before it, and none behind it."""
+        key = self._key(snapshot_id)
+        reopened = (segments.c.snapshot_key == key, segments.c.state.in_(("fed", "failed")))
+        numbers = select(segments.c.number).where(*reopened)
+        with self.transaction():
+            self._write(delete(attempts).where(attempts.c.snapshot_key == key, attempts.c.number.in_(numbers)))
+            self._write(update(segments).where(*reopened).values(state="planned", attempt=1))
 
     def replace_listing(self, snapshot_id: str, parts: Iterable[ListingPartRow]) -> None:
         """Put a new listing in the place of the old one."""
