@@ -32,10 +32,12 @@ _PLAN = PlanOptions()
 _SEGMENT_SIZE = size_between(_PLAN.block_bytes)
 _UNIT_SIZE = size_between(MIN_UNIT_BYTES, MAX_UNIT_BYTES)
 
-_OPTIONS = (
+_WHAT = (
     click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."),
-    devices_option,
     click.option("--volume", metavar="NAME", help="The volume's name.  [default: made of the sources' names]"),
+)
+_OPTIONS = (
+    devices_option,
     default_option(
         "--split",
         type=click.Choice(["threshold", "remaining"]),
@@ -109,7 +111,16 @@ _OPTIONS = (
 
 def backup_options(command: Command) -> Command:
     """Decorates a command that takes these options, as one keyword argument each, for :func:`request_from`."""
-    return functools.reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)
+    return _decorated(command, (*_WHAT, *_OPTIONS))
+
+
+def storing_options(command: Command) -> Command:
+    """As :func:`backup_options`, without ``sources`` and ``volume``."""
+    return _decorated(command, _OPTIONS)
+
+
+def _decorated(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
 def request_from(

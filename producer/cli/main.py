@@ -20,6 +20,7 @@ from producer.cli.plan import plan
 from producer.cli.restore import restore
 from producer.cli.resume import resume, retry
 from producer.cli.safe_text import harmless
+from producer.cli.schedule import schedule
 from producer.cli.session import Session
 from producer.cli.snapshots import snapshots
 from producer.cli.status import status
@@ -41,6 +42,7 @@ def segfleet(session: Session, config: str | None) -> None:
 
 for command in (backup, plan, resume, retry, restore, snapshots, ls, find, diff, check, devices, status):
     segfleet.add_command(command)
+segfleet.add_command(schedule)
 segfleet.add_command(history)
 
 

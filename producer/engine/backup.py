@@ -47,6 +47,7 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
         purpose=f"backup of {request.volume}",
         observer=observer,
         environment=environment,
+        volume=request.volume,
     ) as session:
         begin_run(session, "backup", request.volume)
         try:

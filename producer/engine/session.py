@@ -67,17 +67,20 @@ def open_session(
     purpose: str,
     observer: Observer,
     environment: Environment,
+    volume: str = "",
 ) -> Iterator[Session]:
     """Start what a run needs; the workers boot while the caller goes on.
 
-    Raises LockedError while another run uses one of the devices' names, BrokerError, CatalogError.
+    ``volume`` names what no other run may back up at the same time.
+
+    Raises LockedError while another run uses the volume or one of the devices' names, BrokerError, CatalogError.
     """
     run_id = uuid.uuid4().hex
     reply_to = manager_queue(f"local-{run_id[:12]}")
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        for device in sorted(devices):
-            stack.enter_context(locked(environment.state, f"device {device}", purpose=purpose))
+        for lock in [f"volume {volume}"] * bool(volume) + [f"device {device}" for device in sorted(devices)]:
+            stack.enter_context(locked(environment.state, lock, purpose=purpose))
         server = stack.enter_context(broker(environment.broker_url, environment.state))
         settings = _worker_settings(server.url, devices, environment.max_rates, sources, targets)
         fleet = LocalFleet(

@@ -35,14 +35,15 @@ def section(name: str) -> str:
 
 
 def options_of(command: click.Command) -> list[str]:
-    options = [param for param in command.params if isinstance(param, click.Option)]
-    return [name for option in options for name in option.opts if name not in COMMON]
+    parts = [command, *getattr(command, "commands", {}).values()]
+    options = [param for part in parts for param in part.params if isinstance(param, click.Option)]
+    return [name for option in options for name in option.opts + option.secondary_opts if name not in COMMON]
 
 
 @pytest.mark.parametrize("name", sorted(segfleet.commands))
 def test_every_command_and_option_is_described(name: str) -> None:
-    # `plan` takes the options of `backup`; they are described there.
-    text = section(name) + (section("backup") if name == "plan" else "")
+    # These take the options of `backup`; they are described there.
+    text = section(name) + (section("backup") if name in ("plan", "schedule") else "")
     missing = [option for option in options_of(segfleet.commands[name]) if f"`{option}" not in text]
     assert missing == []
 

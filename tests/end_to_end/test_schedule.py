@@ -1,0 +1,181 @@
+"""Backups at set times, through the command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kit.command import Done
+from kit.machine import Machine
+
+NEW_YEAR = ("--cron", "0 2 1 1 *", "--tz", "UTC")
+
+
+@pytest.fixture
+def source(machine: Machine) -> Path:
+    folder = machine.folder / "home"
+    folder.mkdir()
+    (folder / "letter").write_text("dear reader")
+    return folder
+
+
+def make_due(machine: Machine, ago: timedelta = timedelta(seconds=5)) -> None:
+    """Moves the due time of all reservations: no test waits for New Year."""
+    due = (datetime.now(UTC) - ago).strftime("%Y-%m-%d %H:%M:%S.%f")
+    with sqlite3.connect(machine.state / "catalog.sqlite") as database:
+        assert database.execute("UPDATE reservations SET next_due = ?", (due,)).rowcount
+    database.close()
+
+
+def listed(machine: Machine) -> list[dict[str, object]]:
+    return machine.succeed("schedule", "list", "--json").rows
+
+
+def outcomes(machine: Machine) -> dict[object, object]:
+    return {row["volume"]: row["last_outcome"] for row in listed(machine)}
+
+
+def add(machine: Machine, volume: str, source: Path, *options: str) -> Done:
+    return machine.succeed("schedule", "add", volume, source, *machine.devices("a b"), *NEW_YEAR, *options)
+
+
+def test_what_is_due_is_backed_up_once_with_the_options_of_the_reservation(machine: Machine, source: Path) -> None:
+    add(machine, "home", source, "--tag", "nightly", "-e", "*.tmp")
+    (source / "noise.tmp").write_text("")
+    assert machine.succeed("schedule", "run-due", "--json").rows == []
+
+    make_due(machine)
+    rows = machine.succeed("schedule", "run-due", "--json").rows
+    assert rows[0]["message_type"] == "due"
+    assert rows[-1]["message_type"] == "summary"
+    assert machine.succeed("schedule", "run-due", "--json").rows == []
+
+    [snapshot] = machine.succeed("snapshots", "--json").rows
+    assert (snapshot["volume"], snapshot["tags"]) == ("home", ["nightly"])
+    [row] = listed(machine)
+    assert row["last_outcome"] == "done"
+    assert str(row["next_due"]).endswith("-01-01T02:00:00Z")
+
+    target = machine.folder / "back"
+    machine.succeed("restore", "latest", "--target", target, *machine.devices("a b"))
+    assert [path.name for path in (target / "home").iterdir()] == ["letter"]
+
+
+def test_one_that_fails_does_not_keep_the_others_from_running(machine: Machine, source: Path) -> None:
+    gone = machine.folder / "gone"
+    gone.mkdir()
+    add(machine, "gone", gone)
+    add(machine, "home", source)
+    gone.rmdir()
+    make_due(machine)
+
+    done = machine.run("schedule", "run-due")
+    assert done.exit_code == 1
+    assert "source gone is not there any more" in done.stderr
+    assert outcomes(machine) == {"gone": "failed", "home": "done"}
+    assert "is not there any more" in machine.succeed("schedule", "list").stdout.decode()
+
+
+def test_a_run_that_was_missed_is_left_out_or_caught_up_with(machine: Machine, source: Path) -> None:
+    add(machine, "kept", source, "--catch-up")
+    add(machine, "left", source, "--skip-missed")
+    make_due(machine, ago=timedelta(days=40))
+    machine.succeed("schedule", "run-due")
+    assert outcomes(machine) == {"kept": "done", "left": "missed"}
+
+
+def test_while_its_volume_is_backed_up_a_run_waits_or_is_left_out(machine: Machine, source: Path) -> None:
+    # Large enough to be under way for some seconds with one thread at this level.
+    (source / "large").write_bytes(bytes(range(256)) * 400_000)
+    add(machine, "waits", source)
+    add(machine, "skips", source, "--overlap", "skip")
+    running = [
+        machine.start("backup", source, "--volume", volume, *machine.devices(device), "--level=19", "--json")
+        for volume, device in (("waits", "c"), ("skips", "d"))
+    ]
+    for each in running:
+        each.wait_until_storing()
+        each.signal(signal.SIGSTOP)
+    make_due(machine)
+
+    assert machine.succeed("schedule", "run-due", "--json").rows == []
+    assert outcomes(machine) == {"waits": "", "skips": "skipped"}
+    assert "queued" in machine.succeed("schedule", "list").stdout.decode()
+
+    for each in running:
+        each.signal(signal.SIGCONT)
+        assert each.wait().exit_code == 0
+    machine.succeed("schedule", "run-due")
+    assert outcomes(machine) == {"waits": "done", "skips": "skipped"}
+
+
+def test_a_killed_run_is_caught_up_with(machine: Machine, source: Path) -> None:
+    (source / "large").write_bytes(bytes(range(256)) * 400_000)
+    add(machine, "home", source, "--level", "19", "--threads", "1")
+    make_due(machine)
+    running = machine.start("schedule", "run-due", "--json")
+    running.wait_until_storing()
+    running.signal(signal.SIGKILL)
+    running.wait()
+    assert outcomes(machine) == {"home": "running"}
+
+    machine.succeed("schedule", "run-due")
+    assert outcomes(machine) == {"home": "done"}
+    assert len(machine.succeed("snapshots", "--json").rows) == 1
+
+
+def test_a_configured_source_is_the_volume_of_its_name(machine: Machine, source: Path) -> None:
+    machine.devices("a b")
+    (machine.folder / "segfleet.toml").write_text(
+        f'[devices.a]\npath = "{machine.device("a")}"\n[devices.b]\npath = "{machine.device("b")}"\n'
+        f'[sources.letters]\npath = "{source}"\n'
+    )
+    machine.succeed("schedule", "add", "letters", *NEW_YEAR)
+    make_due(machine)
+    machine.succeed("schedule", "run-due")
+    assert outcomes(machine) == {"letters": "done"}
+    refused = machine.run("schedule", "add", "letter", *NEW_YEAR)
+    assert refused.exit_code == 2
+    assert "sources in the configuration: letters" in refused.stderr
+
+
+def test_a_reservation_is_removed_by_its_volume_or_its_id(machine: Machine, source: Path) -> None:
+    for volume in ("home", "home", "srv"):
+        add(machine, volume, source)
+    by_id = next(str(row["reservation_id"])[:8] for row in listed(machine) if row["volume"] == "srv")
+
+    refused = machine.run("schedule", "remove", "hme")
+    assert refused.exit_code == 2
+    assert f"srv ({by_id})" in refused.stderr
+
+    machine.succeed("schedule", "remove", by_id)
+    assert [row["volume"] for row in listed(machine)] == ["home", "home"]
+    machine.succeed("schedule", "remove", "home")
+    assert listed(machine) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--cron", "0 2 30 2 *"], "never occurs"),
+        (["--cron", "0 2"], "has 2 fields"),
+        (["--cron", "0 2 * * *", "--tz", "Europe/Berln"], "did you mean Europe/Berlin"),
+        (["--cron", "0 2 * * *", "--overlap", "crash"], "'crash' is not one of"),
+        (["--cron", "0 2 * * *", "--levle", "3"], "No such option"),
+        (["--cron", "0 2 * * *", "--level", "99"], "99 is not in the range"),
+        ([], "Missing option '--cron'"),
+    ],
+)
+def test_bad_input_is_refused_and_nothing_is_reserved(
+    machine: Machine, source: Path, options: list[str], why: str
+) -> None:
+    refused = machine.run("schedule", "add", "home", source, *machine.devices("a b"), *options, "--json")
+    assert refused.exit_code == 2
+    assert why in refused.stderr
+    assert json.loads(refused.stdout.splitlines()[-1])["code"] == "usage"
+    assert listed(machine) == []
