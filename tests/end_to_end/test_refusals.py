@@ -20,6 +20,7 @@ import pytest
 
 from kit.compare import Look, differences, look_at
 from kit.machine import Machine
+from kit.small_disk import small_disk
 from kit.tree import Tree
 
 
@@ -450,17 +451,31 @@ def test_a_known_device_that_has_become_read_only_is_left_out_and_named(machine:
 
 def test_a_known_device_that_is_not_mounted_does_not_become_a_new_one(machine: Machine) -> None:
     source = Tree({"file": b"1"}).make(machine.folder / "data")
+    with small_disk(machine.device("b")) as disk:
+        devices = [*machine.devices("a b"), "--reserve=64KiB"]
+        machine.succeed("backup", source, *devices)
+        disk.unmount()
+
+        done = machine.run("backup", source, *devices, "--json")
+
+        assert done.exit_code == 0
+        assert [error["code"] for error in done.errors] == ["device-absent"]
+        assert "is the device mounted?" in done.errors[0]["message"]
+        assert list(machine.device("b").iterdir()) == []
+        disk.mount()
+
+
+def test_a_known_device_that_was_wiped_begins_anew(machine: Machine) -> None:
+    source = Tree({"file": b"1"}).make(machine.folder / "data")
     devices = machine.devices("a b")
     machine.succeed("backup", source, *devices)
-    machine.device("b").rename(machine.folder / "unplugged")
+    machine.device("b").rename(machine.folder / "old")
     machine.device("b").mkdir()
 
-    done = machine.run("backup", source, *devices, "--json")
+    done = machine.succeed("backup", source, *devices, "--json")
 
-    assert done.exit_code == 0
-    assert [error["code"] for error in done.errors] == ["device-absent"]
-    assert "is the device mounted?" in done.errors[0]["message"]
-    assert list(machine.device("b").iterdir()) == []
+    assert done.errors == []
+    assert (machine.device("b") / "segfleet.json").read_bytes() != (machine.folder / "old/segfleet.json").read_bytes()
 
 
 def test_a_device_in_use_is_refused_and_its_user_named(machine: Machine) -> None:

@@ -125,4 +125,5 @@ def running_worker(folder: Path) -> Iterator[Worker]:
             yield worker
         finally:
             worker.end()
-    eventually(lambda: not (folder / "state" / "broker" / "data").exists(), "the private broker has ended")
+    # The last that it removes.
+    eventually(lambda: not (folder / "state" / "broker" / "broker.sock").exists(), "the private broker has ended")
