@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +16,9 @@ from importlib.metadata import version
 import msgspec
 from blake3 import blake3
 
+from producer.catalog.catalog import Catalog
 from producer.catalog.rows import SegmentRow, SnapshotRow
-from producer.engine.books import device_totals
+from producer.engine.listings import listing_reader
 from producer.engine.members import Member
 from producer.engine.session import Session
 from producer.engine.wave import run_wave
@@ -121,15 +123,17 @@ def _files(session: Session, snapshot: SnapshotRow, device_index: Mapping[str, i
     for data in encode_segments(rows):
         yield _file(snapshot, number, "segments", data)
         number += 1
-    troubles = session.catalog.troubles(snapshot.snapshot_id)
-    for data in encode_troubles(
-        TroubleRow(
-            entry=-1 if row.entry_index is None else row.entry_index, path=row.path, code=row.code, message=row.message
-        )
-        for row in troubles
-    ):
+    for data in encode_troubles(_trouble_rows(session.catalog, snapshot)):
         yield _file(snapshot, number, "troubles", data)
         number += 1
+
+
+def _trouble_rows(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[TroubleRow]:
+    listing = listing_reader(catalog, snapshot.snapshot_id)
+    for row in catalog.troubles(snapshot.snapshot_id):
+        path = row.path if row.entry_index is None else listing.entry(row.entry_index).snapshot_path
+        entry = -1 if row.entry_index is None else row.entry_index
+        yield TroubleRow(entry=entry, path=path, code=row.code, message=row.message)
 
 
 def _file(
@@ -162,15 +166,25 @@ def _manifest_row(row: SegmentRow, device_index: Mapping[str, int]) -> ManifestS
 
 
 def _devices(session: Session, snapshot: SnapshotRow, members: Mapping[str, Member]) -> tuple[ManifestDevice, ...]:
-    totals = device_totals(session.catalog.totals(snapshot.snapshot_id), members)
+    """The devices that take part, and those that hold segments but are away now."""
+    segments_counts: Counter[str] = Counter()
+    bytes_stored: Counter[str] = Counter()
+    for row in session.catalog.stored_segments(snapshot.snapshot_id):
+        assert row.device_id is not None
+        segments_counts[row.device_id] += 1
+        bytes_stored[row.device_id] += row.bytes_stored
+    names = {member.device_id: member.name for member in members.values()}
+    for device in session.catalog.devices():
+        if device.device_id in segments_counts:
+            names.setdefault(device.device_id, device.name)
     return tuple(
         ManifestDevice(
-            name=member.name,
-            device_id=member.device_id,
-            segments_count=totals[member.name].segments,
-            bytes_stored=totals[member.name].bytes_stored,
+            name=name,
+            device_id=device_id,
+            segments_count=segments_counts[device_id],
+            bytes_stored=bytes_stored[device_id],
         )
-        for member in members.values()
+        for device_id, name in names.items()
     )
 
 
