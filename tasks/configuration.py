@@ -50,7 +50,8 @@ class CatalogTable(_Table, frozen=True, kw_only=True):
 
 
 class DeviceTable(_Table, frozen=True, kw_only=True):
-    path: str
+    #: The folder on this host.  None: agents on other hosts have it.
+    path: str | None = None
     #: Speed relative to the other devices, for ``--balance weight``.
     weight: Annotated[float, Meta(ge=0.001, le=1000)] = 1.0
     #: Room to leave free, a size.  None: the plan's default.
@@ -65,7 +66,13 @@ class SourceTable(_Table, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
 
 
-Located = TypeVar("Located", DeviceTable, SourceTable)
+class TargetTable(_Table, frozen=True, kw_only=True):
+    """A folder that the fleet restores into; an agent writes below those of its own configuration only."""
+
+    path: str
+
+
+Located = TypeVar("Located", DeviceTable, SourceTable, TargetTable)
 
 
 class DefaultsTable(_Table, frozen=True, kw_only=True):
@@ -96,6 +103,7 @@ class Configuration(_Table, frozen=True, kw_only=True):
     catalog: CatalogTable = CatalogTable()
     devices: dict[str, DeviceTable] = {}
     sources: dict[str, SourceTable] = {}
+    targets: dict[str, TargetTable] = {}
     defaults: DefaultsTable = DefaultsTable()
 
 
@@ -161,6 +169,7 @@ class _Reader:
             catalog=_table(document.get("catalog", {}), ("catalog",), CatalogTable),
             devices=self._named(document, "devices", DeviceTable, DEVICE_NAME, "letters, digits, '-' and '_'"),
             sources=self._named(document, "sources", SourceTable, SOURCE_NAME, "characters but '/'"),
+            targets=self._named(document, "targets", TargetTable, SOURCE_NAME, "characters but '/'"),
             defaults=_table(document.get("defaults", {}), ("defaults",), DefaultsTable),
         )
 
@@ -173,8 +182,10 @@ class _Reader:
             if not names.fullmatch(name):
                 raise _Flaw(keys, f"{'.'.join(keys)}: not a name", hint=f"names are made of {made_of}")
             value = _table(table, keys, cls)
-            absolute = os.path.abspath(self._folder / Path(value.path).expanduser())
-            found[name] = msgspec.structs.replace(value, path=absolute)
+            if value.path is not None:
+                absolute = os.path.abspath(self._folder / Path(value.path).expanduser())
+                value = msgspec.structs.replace(value, path=absolute)
+            found[name] = value
         return found
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import count
 from typing import Any
 
 import msgspec
 import redis
 
+from tasks.orders import WIRE_VERSION
 from tasks.values import Count, DeviceName
 
 LEASE_PREFIX = "segfleet.lease."
@@ -34,6 +37,13 @@ class Lease:
     bytes_moved: Count
     #: The order in hand, "" when idle.
     order_id: str
+    #: The version of the messages that it understands, and the release that it is of, for people.
+    wire: int = 0
+    release: str = "of an unknown version"
+
+
+def this_release() -> str:
+    return version("segfleet")
 
 
 def redis_client(url: str) -> redis.Redis:
@@ -45,6 +55,27 @@ def redis_client(url: str) -> redis.Redis:
 
 def lease_key(device: str, worker: str) -> str:
     return f"{LEASE_PREFIX}{device}.{worker}"
+
+
+def claim_name(client: redis.Redis, device: str, host: str, pid: int) -> str:
+    """A node name that no living worker has, with its first lease: ``a@host``, else ``a.2@host`` ….
+
+    Raises redis.RedisError.
+    """
+    for number in count(1):
+        name = f"{device}@{host}" if number == 1 else f"{device}.{number}@{host}"
+        lease = Lease(
+            device=device,
+            worker=name,
+            pid=pid,
+            bytes_moved=0,
+            order_id="",
+            wire=WIRE_VERSION,
+            release=this_release(),
+        )
+        if client.set(lease_key(device, name), msgspec.json.encode(lease), px=int(LEASE_LIFE_S * 1000), nx=True):
+            return name
+    raise AssertionError("unreachable")
 
 
 def renew(client: redis.Redis, lease: Lease) -> None:
@@ -69,6 +100,13 @@ def leases_of(client: redis.Redis, devices: Iterable[str]) -> dict[str, list[Lea
         if lease is not None and lease.device in found:
             found[lease.device].append(lease)
     return found
+
+
+def all_leases(client: redis.Redis) -> list[Lease]:
+    """The leases of all workers of the fleet, by device and worker; raises redis.RedisError."""
+    keys = list(client.scan_iter(match=f"{LEASE_PREFIX}*", count=1000))
+    leases = [_read(value) for value in client.mget(keys)] if keys else []
+    return sorted((lease for lease in leases if lease is not None), key=lambda lease: (lease.device, lease.worker))
 
 
 def _read(value: Any) -> Lease | None:

@@ -69,6 +69,9 @@ class Destination:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
+#: In place of a destination: the message stays where it is.
+LEAVE = Destination(queue="")
+
 #: Decides about one order, given as it travels (not validated): where to; None drops it.
 Choose = Callable[[Mapping[str, Any]], Destination | None]
 
@@ -213,6 +216,8 @@ class _Tally:
                 self._unreadable_count += 1
                 continue
             destination = choose(message.order)
+            if destination is LEAVE:
+                continue
             if destination is None or destination.changes or destination.queue != self._stay:
                 steps.append(_step(place, message, destination))
         return steps

@@ -37,7 +37,7 @@ class Fence:
             return
         try:
             self._client = self._client or redis_client(self._url)
-            epoch = current_epoch(self._client, order.device_id)
+            epoch = current_epoch(self._client, order.reply_to, order.device_id)
         except redis.RedisError as error:
             log.warning("epoch not checked: %s", error)
             return

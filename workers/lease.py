@@ -16,7 +16,8 @@ from typing import Any
 import redis
 from celery import bootsteps
 
-from tasks.leases import LEASE_RENEW_S, Lease, give_up, redis_client, renew
+from tasks.leases import LEASE_RENEW_S, Lease, give_up, redis_client, renew, this_release
+from tasks.orders import WIRE_VERSION
 
 log = logging.getLogger("segfleet.lease")
 
@@ -64,6 +65,7 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
         super().__init__(worker, **kwargs)
         url, self._device, self._progress = self.settings
         self._client = redis_client(url)
+        self._release = this_release()
         self._timer_entry: Any = None
 
     def start(self, worker: Any) -> None:
@@ -85,6 +87,8 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
             pid=os.getpid(),
             bytes_moved=self._progress.bytes_moved,
             order_id=self._progress.order_id,
+            wire=WIRE_VERSION,
+            release=self._release,
         )
         try:
             renew(self._client, lease)

@@ -12,28 +12,39 @@ import os
 import signal
 import socket
 import sys
+import time
 import warnings
 
+import redis
 from celery.exceptions import SecurityWarning
 
 from tasks.app import app, connect, queue
 from tasks.handlers import install
+from tasks.leases import claim_name, redis_client
 from tasks.queues import device_queue
 from workers.fence import Fence
 from workers.handlers import LocalHandlers
 from workers.lease import LeaseStep, SharedProgress
 from workers.settings import WorkerSettings
 
+log = logging.getLogger("segfleet.start")
+
 _PR_SET_PDEATHSIG = 1
 
 
-def run_worker(settings: WorkerSettings, device: str, *, log_level: str = "WARNING") -> int:
-    """Serve ``device`` until SIGTERM; returns the exit code.  Call once, from the main thread of a process."""
+def run_worker(
+    settings: WorkerSettings, device: str, *, log_level: str = "WARNING", shared: bool = False, events: bool = False
+) -> int:
+    """Serve ``device`` until SIGTERM; returns the exit code.  Call once, from the main thread of a process.
+
+    ``shared``: there may be other workers of the device, so the node name must be chosen.  ``events``: tell Flower.
+    """
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     # Backups run as root; Celery's warning is about pickle, which is refused here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    worker_name = f"{device}@{socket.gethostname()}"
-    connect(settings.broker_url, f"segfleet:{device}:{socket.gethostname()}:{os.getpid()}")
+    host = socket.gethostname()
+    worker_name = _claim_name(settings.broker_url, device, host) if shared else f"{device}@{host}"
+    connect(settings.broker_url, f"segfleet:{device}:{host}:{os.getpid()}")
     app.conf.task_queues = [queue(device_queue(device))]
     progress = SharedProgress()
     fence = Fence(settings.broker_url)
@@ -47,12 +58,28 @@ def run_worker(settings: WorkerSettings, device: str, *, log_level: str = "WARNI
         queues=[device_queue(device)],
         loglevel=log_level,
         quiet=True,
+        task_events=events,
         # Both ask other workers at start, which costs a second; segfleet has its leases.
         without_gossip=True,
         without_mingle=True,
     )
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _claim_name(url: str, device: str, host: str) -> str:
+    """Waits for a broker that is not there yet: host and broker may have been started together."""
+    client = redis_client(url)
+    while True:
+        try:
+            return claim_name(client, device, host, os.getpid())
+        except redis.AuthenticationError:
+            raise
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            log.warning("the broker does not answer yet: %s", error)
+            time.sleep(1.0)
+        finally:
+            client.close()
 
 
 def die_with_parent(parent_pid: int) -> None:

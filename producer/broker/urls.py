@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 #: kombu's names for Redis over TCP, over TLS, and on a unix socket.
 SCHEMES = ("redis", "rediss", "redis+socket")
@@ -21,6 +21,15 @@ def without_password(url: str) -> str:
 
 def scheme_of(url: str) -> str:
     return url.partition("://")[0].lower()
+
+
+def is_open(url: str) -> bool:
+    """Whether ``url`` leads over TCP to a broker that wants neither a password nor a client's certificate."""
+    parts = urlsplit(url)
+    if parts.scheme.lower() not in ("redis", "rediss"):
+        return False
+    secrets = {"password", "ssl_certfile"} & parse_qs(parts.query).keys()
+    return not parts.password and not secrets
 
 
 def socket_url(path: Path) -> str:

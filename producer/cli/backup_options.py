@@ -20,6 +20,7 @@ from producer.cli.options import (
 from producer.cli.session import Session
 from producer.cli.sources import choose_sources
 from producer.naming import is_volume_name, volume_name
+from producer.places import folders_here
 from producer.preflight import check_apart, check_devices, check_sources
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from tasks.errors import UsageError
@@ -133,9 +134,9 @@ def request_from(
 ) -> BackupRequest:
     """The request, once all that can be seen from here is known to be right; raises UsageError."""
     chosen = choose_sources(sources, session.configuration)
-    real_devices = {name: path.resolve() for name, path in devices.items()}
+    real_devices = folders_here(devices)
     check_sources(chosen)
-    check_devices(real_devices)
+    check_devices(devices)
     apart = _on_file_systems_of_their_own(chosen, real_devices) if choices["one_file_system"] else frozenset()
     check_apart(chosen, real_devices, elsewhere=apart)
     return BackupRequest(

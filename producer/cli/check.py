@@ -54,7 +54,7 @@ def check(
     Without --read-data only the presence, size and structure of each segment are checked.
     """
     devices = devices or devices_of(session, snapshot or "latest")
-    check_devices({name: path.resolve() for name, path in devices.items()})
+    check_devices(devices)
     request = CheckRequest(
         snapshot=snapshot,
         devices=devices,

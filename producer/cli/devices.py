@@ -35,7 +35,7 @@ def devices(session: Session, devices: dict[str, Path]) -> None:
     Without --device and without devices in the configuration: those that the catalog has met.
     """
     devices = devices or all_devices(session)
-    check_devices({name: path.resolve() for name, path in devices.items()})
+    check_devices(devices)
 
     from producer.engine.devices import survey
 

@@ -24,6 +24,7 @@ from producer.cli.schedule import schedule
 from producer.cli.session import Session
 from producer.cli.snapshots import snapshots
 from producer.cli.status import status
+from producer.cli.worker import worker
 from producer.state import open_state
 from tasks.errors import InterruptedRun, SegfleetError, UsageError
 
@@ -40,7 +41,7 @@ def segfleet(session: Session, config: str | None) -> None:
     session.config_file = config
 
 
-for command in (backup, plan, resume, retry, restore, snapshots, ls, find, diff, check, devices, status):
+for command in (backup, plan, resume, retry, restore, snapshots, ls, find, diff, check, devices, status, worker):
     segfleet.add_command(command)
 segfleet.add_command(schedule)
 segfleet.add_command(history)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from producer.cli.session import Session
+from producer.places import place_of
 from tasks.errors import UsageError
 from tasks.sizes import parse_size
 
@@ -82,7 +83,7 @@ def _collect_devices(
             raise click.BadParameter(f"{name!r} is named twice: {devices[name]} and {path}")
         devices[name] = path
     configured = ctx.ensure_object(Session).configuration.devices
-    return devices or {name: Path(table.path) for name, table in configured.items()}
+    return devices or {name: place_of(name, table.path) for name, table in configured.items()}
 
 
 #: Eager: the file's defaults must be there before the other options are looked up.

@@ -13,13 +13,30 @@ from producer.cli.options import absolute, config_option, devices_option, json_o
 from producer.cli.session import Session
 from producer.cli.summaries import show_restore
 from producer.cli.watching import watched
+from producer.places import folders_here
 from producer.preflight import check_devices, check_target
-from producer.requests import RestoreRequest
+from producer.requests import UNNAMED_TARGET, RestoreRequest
+
+
+def target_path(session: Session, target: str) -> Path:
+    """The folder of this host that ``--target`` means: that of a ``[targets.NAME]``, else the path itself."""
+    table = session.configuration.targets.get(target)
+    return Path(table.path) if table is not None else absolute(target)
+
+
+def target_name(session: Session, target: str) -> str:
+    """What agents know the target by: its name; a path is known to this host alone."""
+    return UNNAMED_TARGET if "/" in target or session.broker_url is None else target
 
 
 @click.command()
 @click.argument("snapshot", metavar="SNAPSHOT[:PATH]")
-@click.option("--target", required=True, metavar="DIR", help="The folder to restore into; made if it is not there.")
+@click.option(
+    "--target",
+    required=True,
+    metavar="DIR",
+    help="The folder to restore into, or in a fleet the name of a [targets.NAME]; made if it is not there.",
+)
 @devices_option
 @click.option("-i", "--include", multiple=True, metavar="PATTERN", help="Restore only what PATTERN (gitignore) fits.")
 @click.option("-e", "--exclude", multiple=True, metavar="PATTERN", help="Leave out what PATTERN (gitignore) fits.")
@@ -51,16 +68,16 @@ def restore(
     request = RestoreRequest(
         snapshot=name,
         path=path.strip("/"),
-        target=absolute(target),
+        target=target_path(session, target),
+        target_name=target_name(session, target),
         devices=devices,
         include=include,
         exclude=exclude,
         overwrite=overwrite,
         threads=threads,
     )
-    real_devices = {device: folder.resolve() for device, folder in devices.items()}
-    check_devices(real_devices)
-    check_target(request.target.resolve(), real_devices)
+    check_devices(devices)
+    check_target(request.target.resolve(), folders_here(devices))
 
     from producer.engine.restore import restore as restore_snapshot
 

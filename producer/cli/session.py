@@ -35,6 +35,11 @@ class Session:
         if path is not None:
             self.configuration = read_configuration(path)
 
+    @property
+    def broker_url(self) -> str | None:
+        """The configured broker; it may hold a password."""
+        return os.environ.get(BROKER_VARIABLE) or self.configuration.broker.url
+
     def environment(self) -> Environment:
         """Where the run keeps its state.
 
@@ -43,7 +48,7 @@ class Session:
         """
         return Environment(
             state=open_state(),
-            broker_url=os.environ.get(BROKER_VARIABLE) or self.configuration.broker.url,
+            broker_url=self.broker_url,
             catalog_url=os.environ.get(CATALOG_VARIABLE) or self.configuration.catalog.url,
             limits=Limits(
                 stall_s=_seconds(STALL_VARIABLE, Limits().stall_s),

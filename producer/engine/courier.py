@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from producer.engine.fleet import LocalFleet
+from producer.engine.fleet import Fleet
 from producer.engine.limits import Limits
 from producer.engine.link import Link
 from producer.engine.liveness import Watch
 from producer.observer import Observer
 from tasks.errors import BrokerError
 from tasks.orders import Order, StoreSegment
-from tasks.queue_moves import Choose, Destination
+from tasks.queue_moves import LEAVE, Choose, Destination
 from tasks.queues import device_queue
 from tasks.receipts import Receipt
 
@@ -42,9 +42,7 @@ class Courier:
 
     window_count = WINDOW_COUNT
 
-    def __init__(
-        self, link: Link, fleet: LocalFleet, devices: Iterable[str], limits: Limits, observer: Observer
-    ) -> None:
+    def __init__(self, link: Link, fleet: Fleet, devices: Iterable[str], limits: Limits, observer: Observer) -> None:
         self.dropped_receipts_count = 0
         self.resent_count = 0
         devices = list(devices)
@@ -54,6 +52,8 @@ class Courier:
         self._observer = observer
         self._lanes: dict[str, dict[str, Order]] = {device: {} for device in devices}
         self._restarted: set[str] = set()
+        #: Devices that have lost one of several workers, whose messages are still to be taken back.
+        self._departed: set[str] = set()
         #: Devices whose replaced workers' messages are still to be taken back.
         self._held: set[str] = set()
         self._missing: set[str] = set()
@@ -147,7 +147,10 @@ class Courier:
 
         def choose(wire: Any) -> Destination | None:
             found = changed.get(wire["order_id"])
-            return Destination(queue=device_queue(found[1]["device"]), changes=found[1]) if found else None
+            if found is not None:
+                return Destination(queue=device_queue(found[1]["device"]), changes=found[1])
+            # Of another manager, who decides for itself; what is ours and not in flight concerns nobody.
+            return LEAVE if wire["reply_to"] != self._link.inbox else None
 
         moved = self._link.move(device, choose).keys() & changed.keys()
         for order_id in moved:
@@ -173,6 +176,7 @@ class Courier:
             else:
                 answered.append((order, receipt))
         self.watch.look()
+        self._take_back_from_departed()
         self._reconcile()
         return answered
 
@@ -182,6 +186,16 @@ class Courier:
         if order is None or receipt.epoch != order.epoch or receipt.attempt != order.attempt:
             return None
         return lane.pop(receipt.order_id)
+
+    def _take_back_from_departed(self) -> None:
+        """A worker is gone, and others serve its device still: what it held goes back to the device's queue."""
+        self._departed |= self.watch.take_departed()
+        for device in self._departed & self._lanes.keys():
+            try:
+                self._link.release(device, held=self.watch.in_hand(device))
+            except BrokerError:
+                return
+        self._departed.clear()
 
     def _reconcile(self) -> None:
         """Send again what is in flight but nowhere to be found."""

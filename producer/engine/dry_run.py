@@ -71,7 +71,8 @@ def _walk(session: Session, request: BackupRequest) -> tuple[Walk, list[ListingP
 
 def _rooms(session: Session, survey: Survey, request: BackupRequest) -> tuple[DeviceRoom, ...]:
     """The devices that a backup would use now; the others are told."""
-    decision = decide_pool(survey.reports, session.paths, known_devices(session.catalog, session.paths))
+    known = known_devices(session.catalog, session.paths)
+    decision = decide_pool(survey.reports, session.paths, known, survey.hosts)
     for name, why in decision.absent.items():
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     return tuple(

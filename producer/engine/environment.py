@@ -19,6 +19,10 @@ class Environment:
     limits: Limits = field(default_factory=Limits)
     #: Device name → bytes a second, for devices that must not be used at full speed.
     max_rates: Mapping[str, int] = field(default_factory=dict)
+    #: The manager on whose behalf this process runs; "" when a person does.
+    manager: str = ""
+    #: The run's id, when it has been given out already.
+    run_id: str = ""
 
     @property
     def catalog(self) -> str:

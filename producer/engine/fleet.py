@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from producer.observer import Observer
 
@@ -24,7 +24,29 @@ from producer.observer import Observer
 _STOP_S = 15.0
 
 
-class LocalFleet:
+class Fleet(Protocol):
+    """The workers of a run, by device.  Used from the run's thread only."""
+
+    def start(self) -> None: ...
+
+    def exited(self) -> dict[str, str]:
+        """Device → how its worker ended, where that is known at once."""
+
+    def kill(self, device: str) -> None:
+        """End a worker at once, if it is ours to end."""
+
+    def restart(self, device: str) -> None: ...
+
+    def stop(self, *, orders_in_hand: bool) -> None: ...
+
+    def where_to_look(self, device: str) -> str:
+        """What a person should read when the device's worker is gone."""
+
+    def is_shared(self, device: str) -> bool:
+        """Whether the device's workers live longer than the run and serve others too."""
+
+
+class LocalFleet(Fleet):
     """Starts, watches and ends the workers.  Call from the main thread: a worker dies with the thread that made it."""
 
     def __init__(self, *, settings: dict[str, Any], devices: list[str], log_dir: Path, observer: Observer) -> None:
@@ -68,6 +90,12 @@ class LocalFleet:
         worker.stdin.close()
         self._observer.worker_started(device, worker.pid)
         return worker
+
+    def where_to_look(self, device: str) -> str:
+        return f"its log says more: {self.log_of(device)}"
+
+    def is_shared(self, device: str) -> bool:
+        return False
 
     def log_of(self, device: str) -> Path:
         return self._log_dir / f"worker-{device}.log"

@@ -114,7 +114,8 @@ class _IntakeRun:
 
     def _settle_pool(self) -> PoolDecision:
         session = self._session
-        decision = decide_pool(self._survey.reports, session.paths, known_devices(session.catalog, session.paths))
+        known = known_devices(session.catalog, session.paths)
+        decision = decide_pool(self._survey.reports, session.paths, known, self._survey.hosts)
         for name, why in decision.absent.items():
             session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
         reports = self._survey.reports | adopt(session, decision)

@@ -23,7 +23,7 @@ from tasks.epochs import publish_epoch
 from tasks.errors import BrokerError, MessageError
 from tasks.leases import Lease, leases_of, redis_client
 from tasks.orders import ORDERS, Order, StoreSegment
-from tasks.queue_moves import Choose, Destination, move_queue, take_back, waiting_orders
+from tasks.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
 from tasks.queues import device_queue
 from tasks.receipts import Receipt
 from tasks.wire import decode_receipt, encode
@@ -52,6 +52,8 @@ class Link:
     def __init__(self, url: str, inbox: str, *, ensure_broker: Callable[[], None]) -> None:
         """``ensure_broker`` is called when the broker does not answer: it may bring a private server back."""
         self.inbox = inbox
+        #: Whether receipts that come after the end wait for the next run with this inbox.
+        self.keeps_inbox = False
         self._ensure_broker = ensure_broker
         self.refused_count = 0
         self._received: list[Receipt] = []
@@ -67,6 +69,7 @@ class Link:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._unblock()
         self._disconnect()
+        self._remove_inbox()
         self._redis.close()
         app.close()
 
@@ -162,7 +165,7 @@ class Link:
     def fence(self, device_id: str, epoch: int) -> None:
         """Have workers refuse orders of earlier epochs.  Best effort: stale receipts are dropped all the same."""
         try:
-            publish_epoch(self._redis, device_id, epoch)
+            publish_epoch(self._redis, self.inbox, device_id, epoch)
         except redis.RedisError as error:
             log.warning("epoch not published: %s", error)
 
@@ -178,6 +181,34 @@ class Link:
             self._redis.delete(device_queue(device))
         except redis.RedisError as error:
             raise BrokerError(f"cannot empty the queue of device {device}: {error}") from error
+
+    def purge_own(self, device: str) -> None:
+        """Take out of a shared device's queue what an earlier run with this inbox left there.  Raises BrokerError."""
+        try:
+            move_queue(
+                self._redis, device_queue(device), lambda order: None if order["reply_to"] == self.inbox else LEAVE
+            )
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot clear the queue of device {device}: {error}") from error
+
+    def release(self, device: str, held: Collection[str]) -> None:
+        """Put back into the device's queue what its workers took, but for the orders ``held`` by those that live.
+
+        An order that a worker took in the last second is carried out twice, which does no harm.  Raises BrokerError.
+        """
+        name = device_queue(device)
+        try:
+            take_back(self._redis, name, lambda order: LEAVE if order["order_id"] in held else Destination(queue=name))
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot take back orders of device {device}: {error}") from error
+
+    def _remove_inbox(self) -> None:
+        if self.keeps_inbox:
+            return
+        try:
+            self._redis.delete(self.inbox)
+        except redis.RedisError as error:
+            log.debug("the inbox stays: %s", error)
 
     def _take(self, body: Any, _message: Any) -> None:
         try:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from producer.engine.fleet import LocalFleet
+from producer.engine.fleet import Fleet
 from producer.engine.limits import Limits
 from producer.engine.link import Link
 from tasks.leases import LEASE_LIFE_S, Lease
@@ -48,6 +48,10 @@ class _Pulse:
     seen_at_s: float
     booted: bool = False
     leases: list[Lease] = field(default_factory=list)
+    #: (worker, pid) → its counter when it was last seen.
+    counters: dict[tuple[str, int], int] = field(default_factory=dict)
+    #: What the workers have moved since the watch began.
+    moved_bytes: int = 0
     #: (bytes moved, order in hand) and since when they have stood still.
     progress: tuple[int, str] = (0, "")
     still_since_s: float = 0.0
@@ -58,11 +62,12 @@ class _Pulse:
 class Watch:
     """Reads the leases of the watched devices.  Used from the run's thread only."""
 
-    def __init__(self, link: Link, fleet: LocalFleet, devices: Iterable[str], limits: Limits) -> None:
+    def __init__(self, link: Link, fleet: Fleet, devices: Iterable[str], limits: Limits) -> None:
         self._link = link
         self._fleet = fleet
         self._limits = limits
         self._pulses: dict[str, _Pulse] = {}
+        self._departed: set[str] = set()
         self._next_look_s = 0.0
         self._all_gone_s: float | None = None
         for device in devices:
@@ -77,8 +82,14 @@ class Watch:
         self._pulses.pop(device, None)
 
     def bytes_moved(self, device: str) -> int:
-        """What the device's workers have moved since they started."""
-        return sum(lease.bytes_moved for lease in self._leases(device))
+        """What the device's workers have moved since the watch began, or since they started, if that was later."""
+        pulse = self._pulses.get(device)
+        return pulse.moved_bytes if pulse is not None else 0
+
+    def take_departed(self) -> set[str]:
+        """Devices that have lost a worker since the last call, and have others."""
+        departed, self._departed = self._departed, set()
+        return departed
 
     def in_hand(self, device: str) -> list[str]:
         """The ids of the orders that the device's workers are at work on."""
@@ -118,8 +129,8 @@ class Watch:
         else:
             self._all_gone_s = None
             for device, found in leases.items():
-                if found:
-                    _note(self._pulses[device], found, now_s)
+                if found and _note(self._pulses[device], found, now_s, shared=self._fleet.is_shared(device)):
+                    self._departed.add(device)
 
     def gone(self) -> dict[str, str]:
         """Device → why, for watched devices that no worker serves any more."""
@@ -158,10 +169,17 @@ class Watch:
                 pulse.seen_at_s = pulse.still_since_s = now_s
 
 
-def _note(pulse: _Pulse, leases: list[Lease], now_s: float) -> None:
-    pulse.leases, pulse.seen_at_s, pulse.booted = leases, now_s, True
-    moved_bytes = sum(lease.bytes_moved for lease in leases)
-    progress = (moved_bytes, next((lease.order_id for lease in leases if lease.order_id), ""))
+def _note(pulse: _Pulse, leases: list[Lease], now_s: float, *, shared: bool) -> bool:
+    """Take what the leases say; returns whether a worker that was there is there no more."""
+    counters = {(lease.worker, lease.pid): lease.bytes_moved for lease in leases}
+    # What a shared worker had moved before the watch began was for others.
+    before = counters if shared and not pulse.booted else pulse.counters
+    pulse.moved_bytes += sum(max(0, count - before.get(worker, 0)) for worker, count in counters.items())
+    has_lost_one = not pulse.counters.keys() <= counters.keys()
+    pulse.counters, pulse.leases, pulse.seen_at_s, pulse.booted = counters, leases, now_s, True
+    progress = (pulse.moved_bytes, next((lease.order_id for lease in leases if lease.order_id), ""))
     if progress != pulse.progress:
         pulse.progress, pulse.still_since_s = progress, now_s
-    pulse.samples = [sample for sample in pulse.samples if now_s - sample[0] <= _SPEED_OVER_S] + [(now_s, moved_bytes)]
+    recent = [sample for sample in pulse.samples if now_s - sample[0] <= _SPEED_OVER_S]
+    pulse.samples = [*recent, (now_s, pulse.moved_bytes)]
+    return has_lost_one

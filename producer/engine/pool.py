@@ -10,9 +10,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tasks.errors import NotADeviceError, UsageError
 from tasks.receipts import DeviceReport
+
+NO_HOSTS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,16 +30,20 @@ class PoolDecision:
 
 
 def decide_pool(
-    reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Mapping[str, int]
+    reports: Mapping[str, DeviceReport],
+    paths: Mapping[str, Path],
+    known: Mapping[str, int],
+    hosts: Mapping[str, str] = NO_HOSTS,
 ) -> PoolDecision:
     """Sort the devices into ready, to be adopted, and absent.
 
     ``known``: name → capacity in bytes, of the devices that the catalog remembers with the same folder.  A known device
     whose folder is missing, or empty on another file system than before, is absent: an unmounted mount point is not
     a device, and must not become one.  One that is empty where it always was has been wiped, and begins anew.
+    ``hosts``: device → host, where they are not all at one.
     Raises NotADeviceError or UsageError for what a person has to settle.
     """
-    _refuse_shared_folders(reports, paths)
+    _refuse_shared_folders(reports, paths, hosts)
     ready: dict[str, str] = {}
     empty: list[str] = []
     absent: dict[str, str] = {}
@@ -62,12 +69,15 @@ def decide_pool(
     )
 
 
-def _refuse_shared_folders(reports: Mapping[str, DeviceReport], paths: Mapping[str, Path]) -> None:
-    seen: dict[tuple[int, int], str] = {}
+def _refuse_shared_folders(
+    reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], hosts: Mapping[str, str]
+) -> None:
+    seen: dict[tuple[str, int, int], str] = {}
     for name, report in reports.items():
         if report.condition == "missing":
             continue
-        other = seen.setdefault(report.root_identity, name)
+        # Every host has a device 8:1 with a folder 2.
+        other = seen.setdefault((hosts.get(name, ""), *report.root_identity), name)
         if other != name:
             raise UsageError(
                 f"devices {other} and {name} are the same folder: {paths[name]}",

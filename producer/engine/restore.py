@@ -23,14 +23,11 @@ from producer.engine.session import Session, open_session
 from producer.engine.wanted import Wanted, find_wanted
 from producer.engine.wave import run_wave
 from producer.observer import DeviceProgress, Observer, Progress, Trouble
-from producer.requests import RestoreRequest
+from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.summaries import RestoreSummary
-from tasks.errors import SegfleetError
+from tasks.errors import SegfleetError, UsageError
 from tasks.orders import Order, RestoreEntries, RestoreSegment, TargetEntry
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
-
-#: The target's name in orders; its path is in the workers' settings only.
-_TARGET = "target"
 
 #: Entries in one order: 2,000 take a worker some 50 ms, and 300 KB in the broker.
 _ENTRIES_COUNT = 2000
@@ -45,11 +42,12 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
     with open_session(
         devices=request.devices,
         sources={},
-        targets={_TARGET: request.target},
+        targets={request.target_name: request.target},
         purpose="restore",
         observer=observer,
         environment=environment,
     ) as session:
+        _refuse_a_path_for_agents(session, request)
         begin_run(session, "restore", "")
         try:
             summary = _Restore(session, request).run(started_s)
@@ -58,6 +56,15 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
             raise
         end_run(session, summary.exit_code, asdict(summary), snapshot_id=summary.snapshot_id)
         return summary
+
+
+def _refuse_a_path_for_agents(session: Session, request: RestoreRequest) -> None:
+    shared = [name for name in session.courier.live if session.fleet.is_shared(name)]
+    if shared and request.target_name == UNNAMED_TARGET:
+        raise UsageError(
+            f"--target {request.target} is a path, and agents serve device {shared[0]}: they restore to named folders",
+            hint="add [targets.NAME] to the configuration of every agent, and give --target NAME",
+        )
 
 
 class _Restore:
@@ -126,7 +133,7 @@ class _Restore:
         return RestoreSegment(
             order_id=uuid.uuid4().hex,
             segment_id=row.segment_id,
-            target=_TARGET,
+            target=self._request.target_name,
             paths=tuple(pick.path for pick in picks),
             stream_offsets_bytes=tuple(pick.stream_offset_bytes for pick in picks),
             offsets_bytes=tuple(pick.offset_bytes for pick in picks),
@@ -165,7 +172,7 @@ class _Restore:
     ) -> RestoreEntries:
         return RestoreEntries(
             order_id=uuid.uuid4().hex,
-            target=_TARGET,
+            target=self._request.target_name,
             entries=entries,
             overwrite=self._request.overwrite or "always",
             must_be_empty=must_be_empty,

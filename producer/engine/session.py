@@ -5,18 +5,20 @@ One context manager makes them in order and ends them in reverse, whatever happe
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from producer.broker import broker
 from producer.catalog.catalog import Catalog
+from producer.engine.agents import Agents, SharedFleet, find_agents
 from producer.engine.courier import Courier
 from producer.engine.environment import Environment
-from producer.engine.fleet import LocalFleet
+from producer.engine.fleet import Fleet, LocalFleet
 from producer.engine.interrupt import Interrupt
 from producer.engine.limits import Limits
 from producer.engine.link import Link
@@ -35,11 +37,13 @@ class Session:
     paths: Mapping[str, Path]
     catalog: Catalog
     link: Link
-    fleet: LocalFleet
+    fleet: Fleet
     courier: Courier
     interrupt: Interrupt
     observer: Observer
     limits: Limits
+    #: Devices that no agent serves, and that have no folder on this host → why.
+    unserved: Mapping[str, str] = field(default_factory=dict)
 
     def order_fields(self, device: str, *, device_id: str = "", epoch: int = 0) -> dict[str, Any]:
         """What all orders to ``device`` have, but for the order's id."""
@@ -55,7 +59,7 @@ class Session:
     def refuse_death(self) -> None:
         """Raise DeviceError when a worker is gone; for the time before a run can do without it."""
         for device, why in self.courier.lost_devices().items():
-            raise DeviceError(f"device {device}: {why}", hint=f"its log says more: {self.fleet.log_of(device)}")
+            raise DeviceError(f"device {device}: {why}", hint=self.fleet.where_to_look(device))
 
 
 @contextmanager
@@ -71,27 +75,35 @@ def open_session(
 ) -> Iterator[Session]:
     """Start what a run needs; the workers boot while the caller goes on.
 
+    With a configured broker, devices that agents serve are left to them; workers are started for the others.
     ``volume`` names what no other run may back up at the same time.
 
-    Raises LockedError while another run uses the volume or one of the devices' names, BrokerError, CatalogError.
+    Raises LockedError while another run uses the volume, or one of the devices that need a worker; DeviceError for an
+    agent of another version; BrokerError, CatalogError.
     """
-    run_id = uuid.uuid4().hex
-    reply_to = manager_queue(f"local-{run_id[:12]}")
+    run_id = environment.run_id or uuid.uuid4().hex
+    reply_to = _inbox(environment.manager, volume, run_id)
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        for lock in [f"volume {volume}"] * bool(volume) + [f"device {device}" for device in sorted(devices)]:
-            stack.enter_context(locked(environment.state, lock, purpose=purpose))
         server = stack.enter_context(broker(environment.broker_url, environment.state))
-        settings = _worker_settings(server.url, devices, environment.max_rates, sources, targets)
-        fleet = LocalFleet(
-            settings=settings, devices=list(devices), log_dir=environment.state.path / "logs", observer=observer
+        agents = Agents() if server.embedded else find_agents(server.url, devices)
+        ours = {name: path for name, path in devices.items() if name not in agents.leases | agents.unserved}
+        for lock in [f"volume {volume}"] * bool(volume) + [f"device {device}" for device in sorted(ours)]:
+            stack.enter_context(locked(environment.state, lock, purpose=purpose))
+        settings = _worker_settings(server.url, ours, environment.max_rates, sources, targets)
+        local = LocalFleet(
+            settings=settings, devices=list(ours), log_dir=environment.state.path / "logs", observer=observer
         )
+        fleet = SharedFleet(local, agents, observer)
         stack.callback(fleet.stop, orders_in_hand=False)
         fleet.start()
         catalog = stack.enter_context(Catalog(environment.catalog))
         link = stack.enter_context(Link(server.url, reply_to, ensure_broker=server.ensure_running))
-        for device in devices:
+        link.keeps_inbox = bool(environment.manager and volume)
+        for device in ours:
             link.purge(device)
+        for device in agents.leases:
+            link.purge_own(device)
         yield Session(
             run_id=run_id,
             reply_to=reply_to,
@@ -99,11 +111,23 @@ def open_session(
             catalog=catalog,
             link=link,
             fleet=fleet,
-            courier=Courier(link, fleet, devices, environment.limits, observer),
+            courier=Courier(link, fleet, sorted(devices.keys() - agents.unserved.keys()), environment.limits, observer),
             interrupt=interrupt,
             observer=observer,
             limits=environment.limits,
+            unserved=agents.unserved,
         )
+
+
+def _inbox(manager: str, volume: str, run_id: str) -> str:
+    """The queue for the run's receipts.
+
+    A manager's is the same for each backup of a volume: what workers answer while the manager is away waits for the
+    run that goes on.
+    """
+    if manager and volume:
+        return manager_queue(f"{manager}-{hashlib.blake2b(volume.encode(), digest_size=4).hexdigest()}")
+    return manager_queue(f"{manager or 'local'}-{run_id[:12]}")
 
 
 def _worker_settings(

@@ -20,9 +20,11 @@ class Survey:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.reports: dict[str, DeviceReport] = {}
+        self.reports: dict[str, DeviceReport] = {device: _missing(why) for device, why in session.unserved.items()}
+        #: Device → the host that it is at.
+        self.hosts: dict[str, str] = {}
         session.courier.send(
-            [DescribeDevice(order_id=uuid.uuid4().hex, **session.order_fields(device)) for device in session.paths]
+            [DescribeDevice(order_id=uuid.uuid4().hex, **session.order_fields(name)) for name in session.courier.live]
         )
 
     def collect(self, timeout_s: float) -> bool:
@@ -34,6 +36,7 @@ class Survey:
             return True
         for _, receipt in self._session.courier.poll(timeout_s):
             self.reports[receipt.device] = _report(receipt)
+            self.hosts[receipt.device] = receipt.worker.partition("@")[2]
         self._session.refuse_death()
         return self.is_complete
 
@@ -63,6 +66,19 @@ def adopt(session: Session, decision: PoolDecision) -> dict[str, DeviceReport]:
     receipts: dict[str, Receipt] = {}
     run_wave(session, orders, lambda order, receipt: receipts.update({order.device: receipt}))
     return {device: _report(receipts[device]) for device in orders}
+
+
+def _missing(why: str) -> DeviceReport:
+    return DeviceReport(
+        condition="missing",
+        detail=why,
+        device_id="",
+        pool_id="",
+        marker_name="",
+        capacity_bytes=0,
+        free_bytes=0,
+        root_identity=(0, 0),
+    )
 
 
 def _report(receipt: Receipt) -> DeviceReport:

@@ -107,7 +107,7 @@ def test_an_unknown_key_is_told_with_its_line_and_the_nearest_known_one(text: st
         ("[defaults]\n\nlevel = 99\n", f"{FILE}:3: defaults.level: Expected `int` <= 22"),
         ("[defaults]\nsplit = 'both'\n", f"{FILE}:2: defaults.split: Invalid enum value 'both'"),
         ("[defaults]\nunit-size = '24MB'\n", f"{FILE}:2: defaults.unit-size: '24MB' is not a size"),
-        ("[devices.a]\nweight = 2\n", f"{FILE}:1: devices.a: Object missing required field `path`"),
+        ("[sources.a]\nexclude = []\n", f"{FILE}:1: sources.a: Object missing required field `path`"),
         ("[devices.a]\npath = '/a'\nweight = -1\n", f"{FILE}:3: devices.a.weight: Expected `float` >= 0.001"),
         ("[devices.a]\npath = '/a'\nreserve = 'much'\n", f"{FILE}:3: devices.a.reserve: 'much' is not a size"),
         ("[devices.'a b']\npath = '/a'\n", f"{FILE}:1: devices.a b: not a name"),

@@ -77,7 +77,7 @@ def test_the_example_of_the_configuration_is_valid_and_complete() -> None:
     assert example
     configuration = parse_configuration(example[1], Path("/etc/segfleet.toml"))
     assert set(configuration.defaults.given()) == set(DefaultsTable.__struct_fields__)
-    assert set(configuration.devices) == {"a", "b"}
+    assert set(configuration.devices) == {"a", "b", "tape"}
 
 
 def test_every_default_of_the_file_is_an_option_of_a_backup() -> None:

@@ -1,0 +1,111 @@
+"""An agent: the workers of one host's devices, one process for each, as ``segfleet worker`` runs them.
+
+The agent knows the broker, and which folder each device, source and target is on this host; its workers get that by
+their standard input, since arguments and environments can be read by others.  A worker that ends by itself is
+replaced, after a wait that doubles, and the agent says so.  On SIGTERM all finish what they have in hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 30.0
+
+#: A worker that has lived for so long is well: should it end, the next one starts after the first wait.
+_WELL_S = 60.0
+
+_LOOK_EVERY_S = 0.2
+
+
+@dataclass(slots=True)
+class _Post:
+    """One device, and the worker that serves it."""
+
+    device: str
+    worker: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    due_s: float = 0.0
+    wait_s: float = _FIRST_WAIT_S
+
+
+class Agent:
+    """Runs until SIGTERM or SIGINT.  Main thread only: a worker dies with the thread that made it."""
+
+    def __init__(
+        self, *, settings: dict[str, Any], devices: Sequence[str], events: bool, note: Callable[[str], None]
+    ) -> None:
+        self._settings = json.dumps(settings).encode("ascii")
+        self._events = events
+        self._note = note
+        self._posts = [_Post(device=device) for device in devices]
+        self._stopping = False
+
+    def run(self) -> None:
+        """Serve the devices; returns when all workers have ended after a signal."""
+        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            while not self._stopping:
+                for post in self._posts:
+                    self._look_after(post)
+                time.sleep(_LOOK_EVERY_S)
+            self._drain()
+        finally:
+            self._kill()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._stopping:
+            # The second time: at once.  The workers die with this process; their orders go to others.
+            os._exit(128 + number)
+        self._stopping = True
+
+    def _look_after(self, post: _Post) -> None:
+        now_s = time.monotonic()
+        if post.worker is not None and (code := post.worker.poll()) is not None:
+            post.worker = None
+            post.wait_s = _FIRST_WAIT_S if now_s - post.started_s > _WELL_S else min(post.wait_s * 2, _LONGEST_WAIT_S)
+            post.due_s = now_s + post.wait_s
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            self._note(f"the worker of device {post.device} ended ({how}); another one starts in {post.wait_s:.0f} s")
+        if post.worker is None and now_s >= post.due_s and not self._stopping:
+            post.worker, post.started_s = self._spawn(post.device), now_s
+
+    def _spawn(self, device: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-m", "workers", device, "--shared", "--parent-pid", str(os.getpid())]
+        worker = subprocess.Popen(
+            [*command, "--events"] if self._events else command,
+            stdin=subprocess.PIPE,
+            # Ctrl-C reaches the agent, which passes it on.
+            start_new_session=True,
+        )
+        assert worker.stdin is not None
+        with contextlib.suppress(BrokenPipeError), worker.stdin:
+            worker.stdin.write(self._settings)
+        self._note(f"device {device} is served (pid {worker.pid})")
+        return worker
+
+    def _drain(self) -> None:
+        """Each worker finishes the order in hand, however long that takes."""
+        workers = [post.worker for post in self._posts if post.worker is not None]
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        for worker in workers:
+            worker.wait()
+
+    def _kill(self) -> None:
+        for post in self._posts:
+            if post.worker is not None and post.worker.poll() is None:
+                post.worker.kill()
+                post.worker.wait()

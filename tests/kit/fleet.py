@@ -1,0 +1,144 @@
+"""A fleet on one machine: a real redis-server on loopback, and hosts with a configuration and a state of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from kit.command import Done, Running
+from kit.deadlines import eventually
+from kit.machine import Machine
+from tasks.leases import Lease, all_leases
+
+PASSWORD = "correct-horse-battery-staple"
+
+
+class RedisServer:
+    """A redis-server on a TCP port of loopback, with an append-only file, that can be ended and started again."""
+
+    def __init__(self, folder: Path, *options: str, scheme: str = "redis", password: str = PASSWORD) -> None:
+        program = shutil.which("redis-server")
+        if program is None:
+            reason = "no redis-server on the PATH"
+            pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        self.port = _free_port()
+        self.url = f"{scheme}://:{password}@127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        settings = ["--port", str(self.port)] if scheme == "redis" else ["--port", "0", "--tls-port", str(self.port)]
+        fixed = ["--bind", "127.0.0.1", "--requirepass", password, "--appendonly", "yes", "--save", "", "--dir"]
+        self._command = [program, *settings, *fixed, str(folder), *options]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        eventually(self._answers, f"redis-server answers: {(self._folder / 'log').read_text()[-500:]}")
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(30)
+
+    def end(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
+    def client(self, **options: object) -> redis.Redis:
+        return redis.Redis.from_url(self.url, **options)
+
+    def _answers(self) -> bool:
+        # The port only: a TLS server wants a client's certificate for more.
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class Fleet:
+    """Hosts around one broker.  All their processes are ended with the ``fleet`` block."""
+
+    def __init__(self, folder: Path, server: RedisServer, stack: ExitStack) -> None:
+        self.folder = folder
+        self.server = server
+        self._stack = stack
+
+    def host(
+        self,
+        name: str,
+        *,
+        devices: Mapping[str, Path | None] | None = None,
+        sources: Mapping[str, Path] | None = None,
+        targets: Mapping[str, Path] | None = None,
+        url: str | None = None,
+        more: str = "",
+    ) -> Machine:
+        """A host with a configuration; a device that is None has no folder there."""
+        folder = self.folder / name
+        folder.mkdir()
+        lines = [more, "[broker]", f'url = "{url or self.server.url}"']
+        for device, path in (devices or {}).items():
+            lines += [f"[devices.{device}]"] + ([f'path = "{path}"'] if path else [])
+        for section, named in (("sources", sources or {}), ("targets", targets or {})):
+            for key, path in named.items():
+                lines += [f"[{section}.{key}]", f'path = "{path}"']
+        (folder / "segfleet.toml").write_text("\n".join(lines) + "\n")
+        machine = Machine(folder)
+        self._stack.callback(machine.end)
+        return machine
+
+    def leases(self) -> list[Lease]:
+        return all_leases(self.server.client())
+
+    def agent(self, host: Machine, *devices: str, options: Sequence[str] = ()) -> Running:
+        """Start ``segfleet worker`` on the host; returns once each of the devices has one worker more than before."""
+        before = {(lease.worker, lease.pid) for lease in self.leases()}
+        running = host.start("worker", *devices, *options)
+
+        def is_served() -> bool:
+            assert not running.has_ended, running.stderr
+            new = [lease for lease in self.leases() if (lease.worker, lease.pid) not in before]
+            return {lease.device for lease in new} >= set(devices)
+
+        eventually(is_served, f"agents serve {devices}")
+        return running
+
+
+def kill_tree(running: Running) -> None:
+    """SIGKILL, as when a host loses its power: the process and all below it, none of which can react."""
+    processes = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
+    for process in processes:
+        process.send_signal(signal.SIGKILL)
+    assert running.wait().exit_code == -signal.SIGKILL
+
+
+def succeeded(done: Done) -> Done:
+    assert done.exit_code == 0, done
+    return done
+
+
+@contextmanager
+def fleet() -> Iterator[Fleet]:
+    folder = Path(tempfile.mkdtemp(prefix="sf-fleet-"))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder)
+        server = RedisServer(folder / "redis")
+        stack.callback(server.end)
+        yield Fleet(folder, server, stack)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
