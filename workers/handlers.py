@@ -69,8 +69,12 @@ class LocalHandlers:
         self._swept: set[str] = set()
 
     def describe(self, order: DescribeDevice) -> DeviceReport:
+        """The first order of every run: what an earlier worker left half-written goes, whatever the run will do."""
         with self._in_hand(order):
-            return self._device(order).probe()
+            report = self._device(order).probe()
+            if report.condition == "ready":
+                self._sweep_once(self._device(order))
+            return report
 
     def adopt(self, order: AdoptDevice) -> DeviceReport:
         with self._in_hand(order):

@@ -127,7 +127,7 @@ def turn_read_only(stage: Stage, device: str) -> Undo:
     disk = stage.disks.get(device)
     if disk is None or not (disk.folder / MARKER).exists():
         return None
-    with contextlib.suppress(subprocess.CalledProcessError):
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
         disk.turn_read_only()
     return lambda: stage.mount_anew(device)
 

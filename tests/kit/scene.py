@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -101,11 +102,18 @@ class Scene:
         assert check.exit_code == 0, check
         self.restore_and_compare()
         self.machine.wait_until_quiet()
-        assert self.left_over() == []
+        assert self.left_over() == [], self.left_over()
 
-    def restore_and_compare(self, target: str = "out") -> None:
+    def prove_again(self) -> Done:
+        """Back up once more, to the devices as they are now, and prove that."""
+        done = self.go_on()
+        self.prove(done)
+        return done
+
+    def restore_and_compare(self) -> None:
+        target = Path(tempfile.mkdtemp(dir=self.machine.folder))
         self.machine.succeed("restore", "latest", "--target", target, *self._flags())
-        assert differences(self.source, self.machine.folder / target / self.source.name) == []
+        assert differences(self.source, target / self.source.name) == []
 
     def left_over(self) -> list[Path]:
         """Temporary files on the devices that are there."""

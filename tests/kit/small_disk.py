@@ -22,15 +22,18 @@ class SmallDisk:
         self.folder = folder
 
     def mount(self) -> None:
-        _run("mount", "-o", "loop", self.image, self.folder)
+        _run("mount", "-o", "loop,errors=remount-ro", self.image, self.folder)
 
     def unmount(self) -> None:
         """Lazily: what is open stays open, and the folder is an empty one."""
         _run("umount", "--lazy", self.folder)
 
     def turn_read_only(self) -> None:
-        """As the kernel does after an error; a mere remount is refused while a file is open for writing."""
-        _run("mount", "-o", "remount,ro,abort", self.folder)
+        """As the kernel does after an error of the disk; a remount is refused while a file is open for writing."""
+        found = subprocess.run(
+            ["findmnt", "--noheadings", "--output=SOURCE", self.folder], check=True, capture_output=True, text=True
+        )
+        (Path("/sys/fs/ext4") / Path(found.stdout.strip()).name / "trigger_fs_error").write_text("1")
 
     def fill(self, leave_bytes: int) -> None:
         """Leave no more than ``leave_bytes`` free."""

@@ -1,0 +1,143 @@
+"""Devices that fill up, turn read-only, go away or lose their marker in the middle of a backup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kit.command import Done
+from kit.deadlines import eventually
+from kit.machine import Machine
+from kit.scene import Scene
+from kit.small_disk import SmallDisk, small_disk
+
+MARKER = "segfleet.json"
+
+#: A lost device is not asked again within the test.
+FOR_GOOD = {"SEGFLEET_REJOIN_S": "600"}
+
+
+@pytest.fixture
+def disk(machine: Machine) -> Iterator[SmallDisk]:
+    """Device a, a real file system of 16 MiB."""
+    with small_disk(machine.folder / "disk") as made:
+        yield made
+        machine.end()
+
+
+@pytest.fixture
+def scene(machine: Machine, disk: SmallDisk) -> Scene:
+    return Scene(machine, folders={"a": disk.folder}, rate="512KiB")
+
+
+def codes(done: Done) -> list[str]:
+    return [row["code"] for row in done.errors]
+
+
+def state(done: Done, device: str) -> str:
+    found: str = done.summary["devices"][device]["state"]
+    return found
+
+
+def test_a_full_device_takes_no_more_and_the_rest_goes_to_the_others(scene: Scene, disk: SmallDisk) -> None:
+    running = scene.start()
+    disk.fill(leave_bytes=200_000)
+    done = running.wait()
+
+    assert codes(done) == ["device-full"]
+    assert state(done, "a") == "full"
+    assert done.summary["segments_rerouted"] > 0
+    assert done.summary["devices"]["a"]["segments"] > 0
+    disk.make_room()
+    scene.prove(done)
+
+
+def test_the_work_of_a_device_turned_read_only_goes_to_the_others(scene: Scene, disk: SmallDisk) -> None:
+    running = scene.start(**FOR_GOOD)
+    disk.turn_read_only()
+    done = running.wait()
+
+    assert codes(done) == ["device-dead"]
+    assert "Read-only file system" in done.errors[0]["message"]
+    assert state(done, "a") == "dead"
+    disk.unmount()
+    disk.mount()
+    scene.prove(done)
+
+
+def test_a_device_unmounted_while_a_segment_is_written_is_dead_and_its_mount_point_stays_empty(
+    scene: Scene, disk: SmallDisk
+) -> None:
+    running = scene.start(**FOR_GOOD)
+    disk.unmount()
+    done = running.wait()
+
+    assert codes(done) == ["device-dead"]
+    assert state(done, "a") == "dead"
+    assert list(disk.folder.iterdir()) == []
+    scene.machine.wait_until_quiet()
+    disk.mount()
+    # What was being written when the device went is swept by the next worker that stores there.
+    scene.prove_again()
+
+
+def test_a_device_that_is_mounted_again_takes_part_again_and_is_swept(scene: Scene, disk: SmallDisk) -> None:
+    scene.limit("200KiB")
+    running = scene.start()
+    disk.unmount()
+    eventually(lambda: "device a is dead" in running.stderr + str(running.rows), "device a is found dead")
+    disk.mount()
+    done = running.wait()
+
+    assert "device a is back" in done.stderr
+    assert state(done, "a") == "live"
+    scene.prove(done)
+
+
+def test_a_device_without_its_marker_is_not_written_to(machine: Machine) -> None:
+    scene = Scene(machine, rate="512KiB")
+    running = scene.start(**FOR_GOOD)
+    marker = scene.folder("a") / MARKER
+    marker.rename(machine.folder / MARKER)
+    done = running.wait()
+    stored = set(machine.segments_on("a"))
+
+    assert codes(done) == ["device-dead"]
+    assert MARKER in done.errors[0]["message"]
+    (machine.folder / MARKER).rename(marker)
+    again = scene.prove_again()
+    assert stored <= set(machine.segments_on("a"))
+    assert state(again, "a") == "live"
+
+
+def test_a_device_that_was_away_takes_part_in_the_next_backup_and_what_it_held_counts(machine: Machine) -> None:
+    scene = Scene(machine, rate="512KiB")
+    running = scene.start(**FOR_GOOD)
+    scene.wait_until_stored(running, 2, "a")
+    scene.folder("a").rename(machine.folder / "away")
+    done = running.wait()
+    assert codes(done) == ["device-dead"]
+    assert done.summary["devices"]["a"]["segments"] >= 2
+
+    (machine.folder / "away").rename(scene.folder("a"))
+    scene.prove(done)
+    again = scene.prove_again()
+    assert state(again, "a") == "live"
+    assert again.summary["devices"]["a"]["segments"] > 0
+
+
+def test_when_every_device_is_full_the_run_ends_with_a_clear_error_and_can_go_on(
+    machine: Machine, disk: SmallDisk
+) -> None:
+    scene = Scene(machine, "a", folders={"a": disk.folder}, rate="1MiB")
+    running = scene.start()
+    disk.fill(leave_bytes=100_000)
+    done = running.wait()
+
+    assert done.exit_code == 1
+    assert "no device is left" in done.errors[-1]["message"]
+    disk.make_room()
+    again = scene.go_on()
+    assert "going on with snapshot" in again.stderr
+    scene.prove(again)
