@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from producer.catalog.rows import NewSnapshot, SourceRow, TroubleRow
+from producer.catalog.rows import NewSnapshot, SnapshotRow, SourceRow, TroubleRow
 from producer.engine.members import Member, known_devices, record_members
 from producer.engine.pool import PoolDecision, decide_pool
 from producer.engine.resume import Kept, carry_over, find_resumable
@@ -76,7 +76,7 @@ class _IntakeRun:
         self._survey.wait()
         self._collect()
         assert self._decision is not None
-        kept = carry_over(self._session.catalog, self._resumed, self._parts) if self._resumed is not None else None
+        kept = self._carry_over(self._resumed) if self._resumed is not None else None
         self._record_troubles()
         return Intake(
             snapshot_id=self._snapshot_id,
@@ -88,6 +88,9 @@ class _IntakeRun:
             bytes_total=walk.bytes_total,
             kept=kept,
         )
+
+    def _carry_over(self, resumed: SnapshotRow) -> Kept:
+        return carry_over(self._session.catalog, resumed, self._parts, self._members)
 
     def _on_directory(self, files_count: int, bytes_total: int) -> None:
         self._session.interrupt.check()

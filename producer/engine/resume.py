@@ -16,6 +16,7 @@ from pathlib import Path
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import ListingPartRow, SegmentRow, SnapshotRow, TroubleRow
 from producer.engine.listings import listing_reader
+from producer.engine.members import Member
 from producer.listing import ListingPart, ListingReader, decode_part
 from producer.requests import BackupRequest
 from tasks.errors import UsageError
@@ -71,15 +72,30 @@ def find_resumable(catalog: Catalog, request: BackupRequest) -> SnapshotRow | No
     return None
 
 
-def carry_over(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart]) -> Kept:
-    """Bring the open snapshot to the new listing, in one transaction.  Idempotent."""
+def carry_over(
+    catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart], members: Mapping[str, Member]
+) -> Kept:
+    """Bring the open snapshot to the new listing, in one transaction.  Idempotent.
+
+    ``members`` are recorded in the catalog.  What lay on a device in whose folder another one is now, because it was
+    wiped or exchanged, does not stay.
+    """
     with catalog.transaction():
         catalog.reopen_segments(snapshot.snapshot_id)
-        if _is_same_listing(catalog, snapshot.snapshot_id, parts):
+        replaced = _replaced_devices(catalog, members).intersection(catalog.stored_devices(snapshot.snapshot_id))
+        if not replaced and _is_same_listing(catalog, snapshot.snapshot_id, parts):
             catalog.clear_troubles(snapshot.snapshot_id, of_walk_only=True)
             rows = catalog.valid_segments(snapshot.snapshot_id)
             return Kept(ranges=tuple((row.first_entry, row.stop_entry) for row in rows), is_everything=True)
-        return _keep_unchanged(catalog, snapshot, parts)
+        return _keep_unchanged(catalog, snapshot, parts, replaced)
+
+
+def _replaced_devices(catalog: Catalog, members: Mapping[str, Member]) -> set[str]:
+    """The ids of devices that had the name and the folder of one of the members."""
+    ids = {member.device_id for member in members.values()}
+    rows = catalog.devices()
+    places = {(row.name, row.path) for row in rows if row.device_id in ids}
+    return {row.device_id for row in rows if (row.name, row.path) in places} - ids
 
 
 def _is_same_listing(catalog: Catalog, snapshot_id: str, parts: Sequence[ListingPart]) -> bool:
@@ -89,10 +105,13 @@ def _is_same_listing(catalog: Catalog, snapshot_id: str, parts: Sequence[Listing
     return all(one.data == other.data for one, other in zip(old, parts, strict=True))
 
 
-def _keep_unchanged(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart]) -> Kept:
+def _keep_unchanged(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart], replaced: set[str]) -> Kept:
     old = listing_reader(catalog, snapshot.snapshot_id)
     new = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
-    segments = list(catalog.valid_segments(snapshot.snapshot_id))
+    valid = list(catalog.valid_segments(snapshot.snapshot_id))
+    # A file that has lost one of its pieces is planned anew as a whole.
+    lost_entries = {row.first_entry for row in valid if row.device_id in replaced}
+    segments = [row for row in valid if row.first_entry not in lost_entries]
     limit_bytes = snapshot.bundle_limit_bytes
     fingerprints = {
         row.number: _fingerprint(_files(old, row.first_entry, row.stop_entry, limit_bytes)) for row in segments

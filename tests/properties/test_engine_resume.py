@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from kit.offline import Devices, Offline, backup_request
+from kit.offline import Devices, Offline, backup_request, report
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import SegmentRow
 from producer.engine.intake import Intake
@@ -37,7 +37,9 @@ class Change:
     files: Mapping[str, int | None]
     #: Segments that the run before had stored.
     stored_count: int
+    #: The devices of the next run, and those of them whose folder is empty again.
     names: str
+    wiped: str
 
 
 changes = st.builds(
@@ -46,7 +48,8 @@ changes = st.builds(
         st.sampled_from([f"{source}/{name}" for source in "st" for name in NAMES]), st.none() | file_sizes, max_size=4
     ),
     stored_count=st.integers(0, 30),
-    names=st.sampled_from(["a b", "a b c", "b", "c a"]),
+    names=st.sampled_from(["a b", "a b c", "b", "c b a"]),
+    wiped=st.sampled_from(["", "", "a"]),
 )
 plans = st.fixed_dictionaries(
     {
@@ -127,11 +130,11 @@ def stored_extents(catalog: Catalog, intake: Intake) -> dict[str, SegmentContent
     return {row.segment_id: contents_of(catalog, row) for row in rows}
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # A file above the threshold of what is planned anew, but no larger than what the first plan's bundles take.
 @example(
     tree={"s/a": 9000, "s/m": 130_000, "s/z": 130_000, "t/a": 130_000, "t/z": 130_000},
-    steps=[Change(files={"s/b": 9000}, stored_count=0, names="a b")],
+    steps=[Change(files={"s/b": 9000}, stored_count=0, names="a b", wiped="")],
     plan={"split": "remaining", "bundle": True, "segment_bytes": 64 * 1024},
 )
 @given(tree=trees, steps=st.lists(changes, min_size=1, max_size=3), plan=plans)
@@ -152,6 +155,8 @@ def test_every_byte_of_every_file_is_in_exactly_one_valid_segment(
         run.store(intake, count=step.stored_count)
         held = stored_extents(catalog, intake)
         put(root, step.files)
+        for name in set(step.wiped).intersection(step.names):
+            devices.reports[name] = report()
         run = Offline(catalog, step.names.split(), devices)
         again = run.plan(backup_request(sources, step.names, **plan))
         assert again.snapshot_id == intake.snapshot_id
@@ -165,6 +170,7 @@ def test_every_byte_of_every_file_is_in_exactly_one_valid_segment(
                 # What is stored is still true: the same extents, none of a file that changed.
                 assert contents.extents == held[row.segment_id].extents
                 assert not paths & changed
+                assert row.device_id in {device.device_id for device in devices.reports.values()}
             else:
                 assert row.device in intake.members
     ids = [row.segment_id for row in catalog.valid_segments(intake.snapshot_id)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import Devices, Offline, backup_request
+from kit.offline import Devices, Offline, backup_request, report
 from kit.tree import Entry, Tree, noise
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import SegmentRow, TroubleRow
@@ -151,6 +151,16 @@ def test_what_a_device_holds_counts_though_it_is_away(backup: Interrupted) -> No
     assert intake.members.keys() == {"b"}
     assert {row.device for row in backup.rows("stored")} == {"a", "b"}
     assert backup.rows("planned") == []
+
+
+def test_what_lay_on_a_device_that_was_wiped_is_stored_again(backup: Interrupted) -> None:
+    backup.store()
+    on_a = {row.number for row in backup.rows("stored") if row.device == "a"}
+    backup.run.devices.reports["a"] = report()
+    for _ in range(2):  # The second run finds the new marker, and must not count what the old device held either.
+        backup.again()
+        assert on_a.isdisjoint(row.number for row in backup.rows("stored"))
+        assert sum(row.size_bytes for row in backup.rows("stored") + backup.rows("planned")) == 2 * (10 + 150 * KIB)
 
 
 def test_segments_that_failed_are_tried_again_from_their_first_try(backup: Interrupted, catalog: Catalog) -> None:
