@@ -82,6 +82,7 @@ class BackupRequest:
         """The mode of the snapshot: what its sources come to."""
         modes = {source.mode for source in self.sources}
         return "mixed" if len(modes) > 1 else modes.pop()
+
     #: Id of the open snapshot to go on with; None: that of the same command, if there is one.
     resume: str | None = None
 
@@ -122,6 +123,8 @@ class RestoreRequest:
     exclude: tuple[str, ...] = ()
     #: None: the target must be empty or missing.
     overwrite: Literal["always", "if-changed", "never"] | None = None
+    #: Large files that lack parts stay, with holes and a note; else they are not restored.
+    skip_damaged: bool = False
     threads: int | None = None
 
 

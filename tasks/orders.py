@@ -137,7 +137,7 @@ class RestoreSegment(Order):
             raise ValueError("a path of a restore order leaves the target")
 
 
-EntryKind = Literal["directory", "file", "symlink", "hardlink", "fifo", "character", "block"]
+EntryKind = Literal["directory", "file", "symlink", "hardlink", "fifo", "character", "block", "absent", "note"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,6 +155,9 @@ class TargetEntry:
 
     ``link`` is what a symlink says, or the target-relative path that a hard link joins; hard links come after
     that file is finished.  ``device_number`` is for device nodes.
+
+    ``absent`` takes a file away that this restore could not complete; a path where nothing is will do.
+    ``note`` is a small file that holds ``text``, over whatever file is there.
     """
 
     kind: EntryKind
@@ -167,6 +170,7 @@ class TargetEntry:
     link: str = ""
     device_number: Count = 0
     finish: bool = False
+    text: Annotated[str, Meta(max_length=4 * 1024 * 1024)] = ""
 
     def __post_init__(self) -> None:
         if not is_safe_path(self.path) or (self.kind == "hardlink" and not is_safe_path(self.link)):

@@ -45,6 +45,11 @@ def target_name(session: Session, target: str) -> str:
     type=click.Choice(["always", "if-changed", "never"]),
     help="What to do with files that are there.  [default: the target must be empty]",
 )
+@click.option(
+    "--skip-damaged",
+    is_flag=True,
+    help="Keep large files that lack parts, with zeros there and a note NAME.segfleet-missing.",
+)
 @threads_option
 @json_option
 @config_option
@@ -57,6 +62,7 @@ def restore(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     overwrite: Literal["always", "if-changed", "never"] | None,
+    skip_damaged: bool,
     threads: int | None,
 ) -> int:
     """Restore a snapshot, or what PATH in it holds, from all devices at once.
@@ -74,6 +80,7 @@ def restore(
         include=include,
         exclude=exclude,
         overwrite=overwrite,
+        skip_damaged=skip_damaged,
         threads=threads,
     )
     check_devices(devices)

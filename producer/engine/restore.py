@@ -16,6 +16,7 @@ from producer.catalog.rows import SegmentRow
 from producer.engine.backup import default_threads
 from producer.engine.books import begin_run, end_run
 from producer.engine.environment import Environment
+from producer.engine.holes import Hole, Holes
 from producer.engine.reading import present_devices
 from producer.engine.restore_orders import Pick, RestorePlan
 from producer.engine.selection import Selection
@@ -73,10 +74,13 @@ class _Restore:
         self._request = request
         self._snapshot = session.catalog.find_snapshot(request.snapshot)
         selection = Selection.of(request.path, request.include, request.exclude)
-        self._wanted: Wanted = find_wanted(session.catalog, self._snapshot.snapshot_id, selection)
+        self._wanted: Wanted = find_wanted(
+            session.catalog, self._snapshot.snapshot_id, selection, may_lack_parts=request.skip_damaged
+        )
         self._plan = RestorePlan(session.catalog, self._snapshot, selection, self._wanted)
         #: Device id → name, of the devices that are there.
         self._present: dict[str, str] = {}
+        self._holes = Holes(keep=request.skip_damaged)
         #: Segment orders that have no receipt yet: what is left when a device dies is lost.
         self._unanswered: dict[str, RestoreSegment] = {}
         self._files_count = self._bytes_count = self._skipped_count = self._errors_count = 0
@@ -88,7 +92,7 @@ class _Restore:
         self._order_entries(self._plan.pieced_files(finish=False))
         self._restore_segments()
         self._order_entries(self._plan.without_data())
-        self._order_entries(self._plan.pieced_files(finish=True))
+        self._order_entries(self._holes.finish(self._plan.pieced_files(finish=True)))
         self._order_entries(self._plan.hard_links())
         self._order_entries(iter(self._plan.directories()), devices_count=1)
         self._tell_progress()
@@ -105,12 +109,19 @@ class _Restore:
     # ---- segments
 
     def _leave_out_what_is_lost(self) -> None:
-        """Tell what lies on devices that are not there; a pieced file that lacks a piece is not restored at all."""
+        """Tell what lies on devices that are not there.
+
+        A pieced file that lacks a piece is not restored at all, unless files with holes are wanted.
+        """
+        lost: set[int] = set()
         for row in self._plan.segments():
             if row.device_id not in self._present:
                 for pick in self._plan.picks(row):
-                    self._lose(pick, f"it lies on device {row.device}, which is not there")
-                    self._plan.left_out.add(pick.entry)
+                    why = f"it lies on device {row.device}, which is not there"
+                    self._lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
+                    if not (self._request.skip_damaged and pick.entry in self._wanted.pieced):
+                        lost.add(pick.entry)
+        self._plan.left_out |= lost
 
     def _restore_segments(self) -> None:
         orders = {name: self._segment_orders(device_id) for device_id, name in self._present.items()}
@@ -118,8 +129,7 @@ class _Restore:
         for device, why in died.items():
             unanswered = [order for order in self._unanswered.values() if order.device == device]
             for order in itertools.chain(unanswered, orders[device]):
-                for path, offset, size in zip(order.paths, order.offsets_bytes, order.sizes_bytes, strict=True):
-                    self._tell(path, "device-dead", f"bytes {offset} to {offset + size}: device {device} died: {why}")
+                self._lose_order(order, "device-dead", f"device {device} died: {why}")
 
     def _segment_orders(self, device_id: str) -> Iterator[RestoreSegment]:
         for row in self._plan.segments():
@@ -191,8 +201,7 @@ class _Restore:
             error.code = receipt.failure.code
             raise error
         else:
-            for path in order.paths:
-                self._tell(path, receipt.failure.code, receipt.failure.message)
+            self._lose_order(order, receipt.failure.code, receipt.failure.message)
 
     def _take_result(self, result: RestoreResult) -> None:
         self._files_count += result.files_count
@@ -205,14 +214,19 @@ class _Restore:
         if trouble.code == "skipped":
             self._plan.leave_out(trouble.path)
         elif trouble.size_bytes > 0:
-            stop = trouble.offset_bytes + trouble.size_bytes
-            self._tell(trouble.path, trouble.code, f"bytes {trouble.offset_bytes} to {stop}: {trouble.message}")
+            self._lose(trouble.path, trouble.offset_bytes, trouble.size_bytes, trouble.code, trouble.message)
         else:
             self._tell(trouble.path, trouble.code, trouble.message)
 
-    def _lose(self, pick: Pick, why: str) -> None:
-        stop = pick.offset_bytes + pick.size_bytes
-        self._tell(pick.path, "device-absent", f"bytes {pick.offset_bytes} to {stop}: {why}")
+    def _lose_order(self, order: RestoreSegment, code: str, why: str) -> None:
+        for path, offset, size in zip(order.paths, order.offsets_bytes, order.sizes_bytes, strict=True):
+            self._lose(path, offset, size, code, why)
+
+    def _lose(self, path: str, offset_bytes: int, size_bytes: int, code: str, why: str) -> None:
+        """A range of a file cannot be restored."""
+        hole = Hole(offset_bytes=offset_bytes, size_bytes=size_bytes, why=why)
+        self._holes.add(path, hole)
+        self._tell(path, code, str(hole))
 
     def _tell(self, path: str, code: str, message: str) -> None:
         self._errors_count += 1

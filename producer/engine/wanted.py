@@ -32,8 +32,11 @@ class Wanted:
     not_stored: set[int] = field(default_factory=set)
 
 
-def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection) -> Wanted:
-    """Raises UsageError when nothing in the snapshot is wanted."""
+def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may_lack_parts: bool = False) -> Wanted:
+    """Raises UsageError when nothing in the snapshot is wanted.
+
+    ``may_lack_parts``: a file with a segment of its own counts as pieced, for it may come back without some units.
+    """
     wanted = Wanted()
     _look_through_listing(catalog, snapshot_id, selection, wanted)
     if wanted.stop_entry == 0:
@@ -41,7 +44,7 @@ def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection) -> Wan
         raise UsageError(
             f"snapshot {snapshot_id[:8]} holds {what}", hint=f"segfleet ls {snapshot_id[:8]} lists what it holds"
         )
-    _look_through_segments(catalog.stored_segments(snapshot_id), wanted)
+    _look_through_segments(catalog.stored_segments(snapshot_id), wanted, may_lack_parts=may_lack_parts)
     return wanted
 
 
@@ -69,13 +72,13 @@ def _look_through_listing(catalog: Catalog, snapshot_id: str, selection: Selecti
             wanted.promoted.setdefault(link, target)
 
 
-def _look_through_segments(rows: Iterable[SegmentRow], wanted: Wanted) -> None:
+def _look_through_segments(rows: Iterable[SegmentRow], wanted: Wanted, *, may_lack_parts: bool) -> None:
     seen: set[int] = set()
     for row in rows:
         if row.stop_entry - row.first_entry > 1:
             continue
         entry = row.first_entry
-        if entry in seen:
+        if entry in seen or may_lack_parts:
             wanted.pieced.add(entry)
         seen.add(entry)
         for note in row.notes:

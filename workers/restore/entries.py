@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tasks.errors import TargetError, TargetNotEmptyError
 from tasks.orders import RestoreEntries, TargetEntry
 from tasks.receipts import PathTrouble, RestoreResult
 from workers.target.entries import restore_folder, restore_hard_link, restore_node, restore_symlink
-from workers.target.files import is_unfinished, open_file, open_part, stat_entry
+from workers.target.files import is_unfinished, open_file, open_part, remove_entry, stat_entry
 from workers.target.folders import Folders
 from workers.target.metadata import Metadata
 from workers.target.overwrite import Overwrite, is_kept
@@ -67,6 +68,10 @@ def _restore(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool
             return restore_symlink(folders, entry, overwrite)
         case "hardlink":
             return restore_hard_link(folders, entry, overwrite)
+        case "absent":
+            return _remove(folders, entry)
+        case "note":
+            return _write_note(folders, entry)
         case _:
             return restore_node(folders, entry, overwrite)
 
@@ -91,9 +96,32 @@ def _restore_file(folders: Folders, entry: TargetEntry, overwrite: Overwrite) ->
     return True
 
 
+def _remove(folders: Folders, entry: TargetEntry) -> bool:
+    with suppress(FileNotFoundError):
+        folder, name = folders.parent_of(entry.path, make=False)
+        found = stat_entry(folder, name)
+        if found is not None:
+            remove_entry(folder, name, found)
+    return True
+
+
+def _write_note(folders: Folders, entry: TargetEntry) -> bool:
+    data = entry.text.encode()
+    metadata = Metadata(entry.mode, entry.uid, entry.gid, entry.mtime_ns)
+    file = open_file(folders, entry.path, len(data), metadata)
+    try:
+        file.write(data, 0, len(data), 0)
+        file.finish(len(data), metadata)
+    finally:
+        file.close()
+    return True
+
+
 def _is_complete_file(entry: TargetEntry) -> bool:
     """Whether this makes a file complete: not a folder, and not one whose extents are still to come."""
-    return entry.kind != "directory" and (entry.kind != "file" or entry.finish or not entry.size_bytes)
+    return entry.kind not in ("directory", "absent", "note") and (
+        entry.kind != "file" or entry.finish or not entry.size_bytes
+    )
 
 
 def _check_empty(root: Path, entries: Sequence[TargetEntry]) -> None:

@@ -1,0 +1,68 @@
+"""Large files of which not every range could be restored: kept with holes and a note, or taken away again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from tasks.orders import TargetEntry
+
+#: Beside an incomplete file: what is missing of it.
+NOTE_SUFFIX = ".segfleet-missing"
+
+#: Ranges that one note lists; a file of a TiB has 4,096 segments.
+_MAX_RANGES = 10_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hole:
+    """Bytes [offset_bytes, offset_bytes + size_bytes) of a file, and why they are missing."""
+
+    offset_bytes: int
+    size_bytes: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"bytes {self.offset_bytes} to {self.offset_bytes + self.size_bytes}: {self.why}"
+
+
+class Holes:
+    """Collects the ranges that are missing of pieced files, by the file's path in the target.
+
+    ``keep``: an incomplete file stays, as zeros where it is missing; else it is removed.
+    """
+
+    def __init__(self, *, keep: bool) -> None:
+        self._keep = keep
+        self._of: dict[str, list[Hole]] = {}
+
+    def add(self, path: str, hole: Hole) -> None:
+        self._of.setdefault(path, []).append(hole)
+
+    def finish(self, entries: Iterable[TargetEntry]) -> Iterator[TargetEntry]:
+        """For each pieced file what is to become of it; an incomplete one that stays gets its note behind it."""
+        for entry in entries:
+            holes = sorted(self._of.get(entry.path, ()), key=lambda hole: hole.offset_bytes)
+            if not holes:
+                yield entry
+            elif self._keep and sum(hole.size_bytes for hole in holes) < entry.size_bytes:
+                yield entry
+                yield replace(
+                    entry,
+                    kind="note",
+                    path=entry.path + NOTE_SUFFIX,
+                    mode=0o600,
+                    text=_note(entry, holes),
+                    finish=False,
+                )
+            else:
+                yield replace(entry, kind="absent", finish=False)
+
+
+def _note(entry: TargetEntry, holes: list[Hole]) -> str:
+    name = ascii(entry.path.rpartition("/")[2])[1:-1]
+    lines = [f"segfleet could not restore these parts of {name} ({entry.size_bytes} bytes).  They read as zeros.", ""]
+    lines += map(str, holes[:_MAX_RANGES])
+    if len(holes) > _MAX_RANGES:
+        lines.append(f"and {len(holes) - _MAX_RANGES} more")
+    return ascii("\n".join([*lines, ""]))[1:-1].replace("\\n", "\n")
