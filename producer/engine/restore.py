@@ -94,7 +94,7 @@ class _Restore:
         self._order_entries(self._plan.without_data())
         self._order_entries(self._holes.finish(self._plan.pieced_files(finish=True)))
         self._order_entries(self._plan.hard_links())
-        self._order_entries(iter(self._plan.directories()), devices_count=1)
+        self._order_entries(self._plan.directories(), devices_count=1)
         self._tell_progress()
         return RestoreSummary(
             snapshot_id=self._snapshot.snapshot_id,
@@ -140,15 +140,16 @@ class _Restore:
                 yield order
 
     def _segment_order(self, row: SegmentRow, picks: list[Pick], device_id: str) -> RestoreSegment:
+        _, paths, stream_offsets_bytes, offsets_bytes, sizes_bytes, metadata = zip(*picks, strict=True)
         return RestoreSegment(
             order_id=uuid.uuid4().hex,
             segment_id=row.segment_id,
             target=self._request.target_name,
-            paths=tuple(pick.path for pick in picks),
-            stream_offsets_bytes=tuple(pick.stream_offset_bytes for pick in picks),
-            offsets_bytes=tuple(pick.offset_bytes for pick in picks),
-            sizes_bytes=tuple(pick.size_bytes for pick in picks),
-            metadata=tuple(pick.metadata for pick in picks),
+            paths=paths,
+            stream_offsets_bytes=stream_offsets_bytes,
+            offsets_bytes=offsets_bytes,
+            sizes_bytes=sizes_bytes,
+            metadata=metadata,
             overwrite=self._request.overwrite or "always",
             threads=self._request.threads or default_threads(len(self._present)),
             **self._session.order_fields(self._present[device_id], device_id=device_id),

@@ -13,7 +13,9 @@ The waves of a restore, each answered before the next begins:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from itertools import accumulate, repeat
+from typing import NamedTuple
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import SegmentRow, SnapshotRow
@@ -28,8 +30,7 @@ from tasks.orders import TargetEntry
 Metadata = tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pick:
+class Pick(NamedTuple):
     """One extent to bring back: where it is in the segment's stream, and where it goes."""
 
     entry: int
@@ -50,6 +51,7 @@ class RestorePlan:
         self._selection = selection
         self._wanted = wanted
         self._reader = listing_reader(catalog, snapshot.snapshot_id)
+        self._directories: list[TargetEntry] = []
 
     def segments(self) -> Iterator[SegmentRow]:
         """The stored segments that may hold wanted data, in plan order."""
@@ -64,6 +66,35 @@ class RestorePlan:
         Left out are files that are kept or lost, and extents that the backup could not read.  An extent that was
         shorter than planned comes back as short as it was.
         """
+        plain = self._plain_bundle(row)
+        return self._picks_one_by_one(row) if plain is None else plain
+
+    def _plain_bundle(self, row: SegmentRow) -> list[Pick] | None:
+        """The picks of a bundle of which all is wanted and nothing is out of the ordinary, else None.
+
+        Column by column: that is what nearly all files are, and it takes a third of the time of one by one.
+        """
+        if row.stop_entry - row.first_entry == 1 or row.notes or self.left_out:
+            return None
+        entries: list[int] = []
+        paths: list[str] = []
+        sizes_bytes: list[int] = []
+        metadata: list[Metadata] = []
+        for batch in self._reader.batches(row.first_entry, row.stop_entry):
+            prefix = self._selection.prefix_of(_snapshot_path(batch.source, batch.directory))
+            if prefix is None or batch.names == [""]:
+                return None
+            places = _bundled(batch, row, self._snapshot.bundle_limit_bytes)
+            entries += [batch.first_entry + place for place in places]
+            paths += [prefix + batch.names[place] for place in places]
+            sizes_bytes += [batch.sizes_bytes[place] for place in places]
+            metadata += [_metadata(batch, place) for place in places]
+        if not self._wanted.pieced.isdisjoint(entries):
+            return None
+        starts_bytes = accumulate(sizes_bytes, initial=0)
+        return list(map(Pick, entries, paths, starts_bytes, repeat(row.offset_bytes), sizes_bytes, metadata))
+
+    def _picks_one_by_one(self, row: SegmentRow) -> list[Pick]:
         notes = {note["index"]: note for note in row.notes}
         is_piece = row.stop_entry - row.first_entry == 1
         found, stream_offset_bytes = [], 0
@@ -72,7 +103,7 @@ class RestorePlan:
             note = notes.get(index)
             entry = batch.first_entry + place
             left_out = entry in self.left_out or _is_missing(note)
-            path = None if left_out else self._path_of(_snapshot_path(batch, place))
+            path = None if left_out else self._path_of(_path_at(batch, place))
             if path is not None:
                 found.append(
                     Pick(
@@ -102,21 +133,28 @@ class RestorePlan:
                 self.left_out.add(index)
 
     def without_data(self) -> Iterator[TargetEntry]:
-        """Directories, symbolic links, special files, and empty files: also those that only a hard link asks for."""
+        """Directories, symbolic links, special files, and empty files: also those that only a hard link asks for.
+
+        Once it is consumed, :meth:`directories` knows the directories.
+        """
+        self._directories.clear()
         for entry, path in self._entries(lambda kind, size_bytes: kind not in "fh" or (kind == "f" and not size_bytes)):
-            yield _target_entry(entry, path)
+            target = _target_entry(entry, path)
+            if entry.kind == "directory":
+                self._directories.append(target)
+            yield target
 
     def hard_links(self) -> Iterator[TargetEntry]:
+        if not self._wanted.has_links:
+            return
         for entry, path in self._entries(lambda kind, _: kind == "h"):
             first = self._path_of(entry.link)
             if first is not None and first != path:
                 yield _target_entry(entry, path, link=first)
 
-    def directories(self) -> list[TargetEntry]:
+    def directories(self) -> Iterator[TargetEntry]:
         """For the finish: the deepest first, so that no change inside a directory comes after its own times."""
-        found = [_target_entry(entry, path, finish=True) for entry, path in self._entries(lambda kind, _: kind == "d")]
-        found.reverse()
-        return found
+        return (replace(target, finish=True) for target in reversed(self._directories))
 
     def _entries(self, fits: Callable[[str, int], bool]) -> Iterator[tuple[Entry, str]]:
         """The wanted entries of which (kind letter, size) fits, with their paths in the target, in listing order."""
@@ -124,7 +162,7 @@ class RestorePlan:
             for batch in decode_part(part.data):
                 for place, kind in enumerate(batch.kinds):
                     if fits(kind, batch.sizes_bytes[place]):
-                        path = self._path_of(_snapshot_path(batch, place), is_directory=kind == "d")
+                        path = self._path_of(_path_at(batch, place), is_directory=kind == "d")
                         if path is not None:
                             yield batch.entry_at(place), path
 
@@ -136,7 +174,8 @@ class RestorePlan:
                 yield batch, row.first_entry - batch.first_entry
             return
         for batch in batches:
-            yield from _bundled(batch, row, self._snapshot.bundle_limit_bytes)
+            for place in _bundled(batch, row, self._snapshot.bundle_limit_bytes):
+                yield batch, place
 
     def _path_of(self, snapshot_path: str, *, is_directory: bool = False) -> str | None:
         """Where an entry goes: by its own path, or as the first wanted hard link to it."""
@@ -144,20 +183,23 @@ class RestorePlan:
         return self._wanted.promoted.get(snapshot_path) if path is None else path
 
 
-def _bundled(batch: EntryBatch, row: SegmentRow, limit_bytes: int) -> Iterator[tuple[EntryBatch, int]]:
+def _bundled(batch: EntryBatch, row: SegmentRow, limit_bytes: int) -> list[int]:
+    """The places in the batch of the files that the bundle holds."""
     start = max(0, row.first_entry - batch.first_entry)
     stop = min(len(batch), row.stop_entry - batch.first_entry)
-    sizes = batch.sizes_bytes
-    return ((batch, place) for place in range(start, stop) if 0 < sizes[place] <= limit_bytes)
+    return [place for place, size in enumerate(batch.sizes_bytes[start:stop], start) if 0 < size <= limit_bytes]
 
 
 def _is_missing(note: dict[str, object] | None) -> bool:
     return note is not None and note["trouble"] in ("vanished", "unreadable")
 
 
-def _snapshot_path(batch: EntryBatch, place: int) -> str:
-    path = batch.path_at(place)
-    return f"{batch.source}/{path}" if path else batch.source
+def _path_at(batch: EntryBatch, place: int) -> str:
+    return _snapshot_path(batch.source, batch.path_at(place))
+
+
+def _snapshot_path(source: str, path: str) -> str:
+    return f"{source}/{path}" if path else source
 
 
 def _metadata(batch: EntryBatch, place: int) -> Metadata:

@@ -34,12 +34,22 @@ class Selection:
 
         What ``path`` holds goes directly into the target; when ``path`` is not a directory, it goes there by its name.
         """
-        inside = self._inside(snapshot_path, is_directory)
+        inside = self._inside(snapshot_path, is_directory=is_directory)
         if inside is None or not self._fits(snapshot_path + "/" if is_directory else snapshot_path):
             return None
         return inside
 
-    def _inside(self, snapshot_path: str, is_directory: bool) -> str | None:
+    def prefix_of(self, snapshot_folder: str) -> str | None:
+        """What makes the name of anything in the folder its path in the target, when all of it is wanted.
+
+        None: it has to be asked for, entry by entry.
+        """
+        if self.include is not None or self.exclude is not None:
+            return None
+        inside = self._inside(snapshot_folder, is_directory=True)
+        return f"{inside}/" if inside else inside
+
+    def _inside(self, snapshot_path: str, *, is_directory: bool) -> str | None:
         if not self.path:
             return snapshot_path
         if snapshot_path == self.path:

@@ -22,6 +22,8 @@ class Wanted:
     #: Wanted entries that have stored data, and the bytes of it, for the progress; without ``promoted`` ones.
     files_count: int = 0
     bytes_total: int = 0
+    #: Whether there are hard links among what is wanted.
+    has_links: bool = False
     #: Snapshot path of a file that is not wanted itself → target path of the first hard link to it that is.
     promoted: dict[str, str] = field(default_factory=dict)
     #: Entries whose data lies in more than one segment.
@@ -67,6 +69,7 @@ def _look_through_listing(catalog: Catalog, snapshot_id: str, selection: Selecti
                     wanted.files_count += 1
                     wanted.bytes_total += batch.sizes_bytes[place]
     wanted.first_entry = first or 0
+    wanted.has_links = bool(links)
     for link, target in links:
         if selection.target_path(link, is_directory=False) is None:
             wanted.promoted.setdefault(link, target)

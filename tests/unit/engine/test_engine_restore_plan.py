@@ -130,7 +130,9 @@ def test_all_that_was_stored_comes_back_whole(stored: Make) -> None:
 
 def test_a_folder_is_finished_after_the_folders_in_it(stored: Make) -> None:
     orders = stored(data={"a/b/c": b"1", "d/e": b"2"}).restore()
+    made = [path for kind, path in orders.made(orders.plan.without_data()) if kind == "directory"]
     finished = list(orders.plan.directories())
+    assert sorted(entry.path for entry in finished) == sorted(made)
     assert all(entry.finish for entry in finished)
     paths = [entry.path for entry in finished]
     assert sorted(paths) == ["data", "data/a", "data/a/b", "data/d"]

@@ -66,3 +66,11 @@ def test_patterns_and_paths_that_are_not_utf_8_work() -> None:
 def test_a_pattern_that_does_not_parse_is_wrong_usage(side: str) -> None:
     with pytest.raises(UsageError, match="'!'"):
         target("data/a", **{side: ("*.txt", "!")})  # type: ignore[arg-type]
+
+
+def test_a_folder_has_one_prefix_only_where_all_of_it_is_wanted() -> None:
+    assert Selection.of("", (), ()).prefix_of("data/a") == "data/a/"
+    assert Selection.of("data/a", (), ()).prefix_of("data/a") == ""
+    assert Selection.of("data/a", (), ()).prefix_of("data/a/b") == "b/"
+    assert Selection.of("data/a", (), ()).prefix_of("data") is None
+    assert Selection.of("", (), ("*.o",)).prefix_of("data/a") is None
