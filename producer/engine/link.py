@@ -260,6 +260,7 @@ def describe_order(order: Order) -> str:
     if not isinstance(order, StoreSegment):
         return f"{order.order_id[:8]} on {order.device}"
     extents = order.extents
-    first = ascii(extents.paths[0])[1:-1][:80] if extents.paths else ""
+    path = f"{order.source}/{extents.paths[0]}" if extents.paths else order.source
+    first = ascii(path)[1:-1][:120]
     more = f" and {len(extents) - 1} more" if len(extents) > 1 else ""
-    return f"segment {order.order_id[:8]} on {order.device}: {order.source}/{first}{more}, {extents.total_bytes} bytes"
+    return f"segment {order.order_id[:8]} on {order.device}: {first}{more}, {extents.total_bytes} bytes"

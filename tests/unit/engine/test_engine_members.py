@@ -1,0 +1,82 @@
+"""The devices of a run, as they are recorded and remembered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kit.offline import GIB, report
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import SegmentTotals
+from producer.engine.books import device_totals
+from producer.engine.members import Member, known_devices, record_members
+from producer.engine.pool import PoolDecision
+from tasks.receipts import DeviceReport
+
+POOL = "1" * 32
+
+
+def ready(digit: str, **fields: object) -> DeviceReport:
+    return report(condition="ready", device_id=digit * 32, pool_id=POOL, **fields)
+
+
+def record(catalog: Catalog, names: str, **reports: DeviceReport) -> dict[str, Member]:
+    ids = {name: its.device_id for name, its in reports.items()}
+    decision = PoolDecision(pool_id=POOL, ready=ids, adopt={}, absent={})
+    return record_members(catalog, decision, reports, {name: Path("/mnt") / name for name in names.split()})
+
+
+def test_members_come_in_the_order_in_which_they_were_named_without_those_that_are_away(catalog: Catalog) -> None:
+    members = record(catalog, "c gone a b", a=ready("a"), b=ready("b"), c=ready("c"))
+    assert list(members) == ["c", "a", "b"]
+    assert all(member.is_live for member in members.values())
+
+
+def test_a_device_keeps_the_epoch_at_which_it_was_fenced_last(catalog: Catalog) -> None:
+    assert record(catalog, "a", a=ready("a"))["a"].epoch == 0
+    catalog.raise_epoch("a" * 32)
+    catalog.raise_epoch("a" * 32)
+    assert record(catalog, "a", a=ready("a"))["a"].epoch == 2
+    assert record(catalog, "renamed", renamed=ready("a"))["renamed"].epoch == 2
+
+
+def test_a_device_that_is_there_is_live_again_whatever_it_was_before(catalog: Catalog) -> None:
+    record(catalog, "a", a=ready("a"))
+    catalog.set_device_state("a" * 32, "dead", "on fire")
+    record(catalog, "a", a=ready("a", free_bytes=7))
+    (row,) = catalog.devices(POOL)
+    assert (row.state, row.reason, row.free_bytes) == ("live", "", 7)
+
+
+def test_a_device_is_known_by_its_name_and_its_folder_as_it_was_recorded_last(catalog: Catalog) -> None:
+    record(catalog, "a b", a=ready("a", capacity_bytes=GIB), b=ready("b"))
+    record(catalog, "a", a=ready("c", capacity_bytes=2 * GIB))
+    paths = {"a": Path("/mnt/a"), "b": Path("/elsewhere/b"), "c": Path("/mnt/c")}
+    assert known_devices(catalog, paths) == {"a": 2 * GIB}
+
+
+def test_a_segment_that_changes_hands_is_counted_once() -> None:
+    one, other = (
+        Member(name=name, device_id=name * 32, epoch=0, state="live", capacity_bytes=1, free_bytes=1) for name in "ab"
+    )
+    one.take(100)
+    one.take(50)
+    one.hand_over(100, other)
+    other.hand_over(100, other)
+    assert [(member.load_bytes, member.load_segments) for member in (one, other)] == [(50, 1), (100, 1)]
+
+
+def test_a_member_without_segments_has_stored_nothing(catalog: Catalog) -> None:
+    members = record(catalog, "a b", a=ready("a"), b=ready("b"))
+    members["b"].state = "full"
+    stored = SegmentTotals(
+        device="a",
+        state="stored",
+        segments_count=2,
+        bytes_source=10,
+        bytes_stored=5,
+        rerouted_count=0,
+        retried_count=0,
+    )
+    totals = device_totals([stored], members)
+    assert (totals["a"].segments, totals["a"].bytes_source, totals["a"].bytes_stored) == (2, 10, 5)
+    assert (totals["b"].segments, totals["b"].state) == (0, "full")

@@ -1,0 +1,58 @@
+"""A request that is written down is the same request when it is read again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
+
+REQUEST = BackupRequest(
+    sources=(Source(name="na\udcefve", path=Path("/srv/na\udcefve")), Source(name="b", path=Path("/srv/b"))),
+    devices={"a": Path("/mnt/\udcff"), "b": Path("/mnt/b")},
+    volume="home",
+    plan=PlanOptions(split="remaining", weights={"a": 2.5}, reserves_bytes={"a": 1}, reserve_bytes=None),
+    exclusions=Exclusions(patterns=("*.tmp", "na\udcefve"), if_present=(".nobackup",)),
+    tags=("daily",),
+)
+
+
+def test_a_request_survives_the_catalog_with_names_that_are_not_utf_8() -> None:
+    plain = json.loads(json.dumps(REQUEST.to_json()))
+    assert BackupRequest.from_json(plain) == REQUEST
+    assert REQUEST.is_same_backup(plain)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"devices": {"c": Path("/mnt/c")}}, {"threads": 9}, {"retries_count": 0}, {"resume": "1" * 32}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_another_fleet_or_speed_makes_the_same_backup(changes: dict[str, object]) -> None:
+    assert replace(REQUEST, **changes).is_same_backup(REQUEST.to_json())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sources": REQUEST.sources[:1]},
+        {"volume": "other"},
+        {"plan": PlanOptions()},
+        {"exclusions": Exclusions()},
+        {"level": 9},
+        {"tags": ()},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_changes_the_stored_bytes_makes_another_backup(changes: dict[str, object]) -> None:
+    assert not replace(REQUEST, **changes).is_same_backup(REQUEST.to_json())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("plain", [{}, {"volume": 7}, {**REQUEST.to_json(), "level": "high"}])
+def test_what_is_no_request_is_refused(plain: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        BackupRequest.from_json(plain)
