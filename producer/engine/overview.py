@@ -16,7 +16,7 @@ VolumeState = Literal["idle", "running", "interrupted", "failed"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VolumeStatus:
-    """One volume.  ``snapshot_id`` is that of the open snapshot, if there is one, else of the last sealed one."""
+    """One volume.  ``snapshot_id`` is that of the newest snapshot, open or sealed; "" when there is none."""
 
     volume: str
     state: VolumeState
@@ -81,5 +81,5 @@ def _is_alive(run: RunRow) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass  # it is another user's
     return True
