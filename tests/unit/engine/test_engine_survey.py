@@ -1,0 +1,60 @@
+"""Asking every device what it is, and taking new ones into the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kit.offline import Offline, offline, report
+
+from producer.engine.pool import decide_pool
+from producer.engine.survey import Survey, adopt
+from tasks.errors import DeviceError, Reason
+from tasks.receipts import Failure
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Offline]:
+    with offline(tmp_path) as run:
+        yield run
+
+
+def test_every_device_is_asked_once_and_its_report_is_kept_by_name(run: Offline) -> None:
+    run.devices.reports["b"] = report(condition="missing", detail="no such folder")
+    reports = Survey(run.session).wait()
+    assert {name: its.condition for name, its in reports.items()} == {"a": "empty", "b": "missing"}
+    assert sorted(order.device for order in run.wires.sent) == ["a", "b"]
+
+
+def test_the_survey_is_complete_when_the_last_device_has_answered(run: Offline) -> None:
+    run.wires.answers = lambda order: run.devices.answer(order) if order.device == "a" else None
+    survey = Survey(run.session)
+    assert not survey.collect(0)
+    assert survey.reports.keys() == {"a"}
+    run.wires.answers = run.devices.answer
+    assert survey.collect(0)
+
+
+def test_a_worker_that_ends_before_it_answers_ends_the_run_and_names_its_log(run: Offline) -> None:
+    run.wires.answers = lambda order: None
+    survey = Survey(run.session)
+    run.processes.kill("b")
+    with pytest.raises(DeviceError, match=r"device b: its worker ended \(signal SIGKILL\)") as caught:
+        survey.wait()
+    assert "worker-b.log" in caught.value.hint
+
+
+def test_a_device_that_cannot_say_what_it_is_ends_the_run(run: Offline) -> None:
+    run.wires.answers = lambda order: Failure(reason=Reason.DEVICE, code="device", message="I/O error", hint="look")
+    with pytest.raises(DeviceError, match=r"device [ab]: I/O error") as caught:
+        Survey(run.session).wait()
+    assert caught.value.hint == "look"
+
+
+def test_new_devices_get_the_ids_that_were_decided(run: Offline) -> None:
+    survey = Survey(run.session)
+    decision = decide_pool(survey.wait(), run.session.paths, {})
+    reports = adopt(run.session, decision)
+    assert {name: its.device_id for name, its in reports.items()} == decision.adopt
+    assert {its.pool_id for its in reports.values()} == {decision.pool_id}
