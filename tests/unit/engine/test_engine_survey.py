@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kit.offline import Offline, offline, report
 
+from kit.offline import Offline, offline, report
 from producer.engine.pool import decide_pool
 from producer.engine.survey import Survey, adopt
 from tasks.errors import DeviceError, Reason
@@ -36,13 +36,13 @@ def test_the_survey_is_complete_when_the_last_device_has_answered(run: Offline) 
     assert survey.collect(0)
 
 
-def test_a_worker_that_ends_before_it_answers_ends_the_run_and_names_its_log(run: Offline) -> None:
+def test_a_worker_that_ends_before_it_answers_ends_the_run_and_says_to_look_at_its_log(run: Offline) -> None:
     run.wires.answers = lambda order: None
     survey = Survey(run.session)
     run.processes.kill("b")
     with pytest.raises(DeviceError, match=r"device b: its worker ended \(signal SIGKILL\)") as caught:
         survey.wait()
-    assert "worker-b.log" in caught.value.hint
+    assert "log" in caught.value.hint
 
 
 def test_a_device_that_cannot_say_what_it_is_ends_the_run(run: Offline) -> None:
