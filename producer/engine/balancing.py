@@ -41,7 +41,7 @@ class Balancing:
         if time.monotonic() < self._next_s:
             return
         live = [member for member in self._members.values() if member.is_live]
-        if len(live) > 1 and any(member.load_bytes > self._recorder.bytes_done[member.name] for member in live):
+        if len(live) > 1 and not all(map(self._recorder.is_finished, live)):
             self._withdraw_for_the_idle(live)
             self._move(rebalance(self._backlogs(live)))
         self._next_s = time.monotonic() + _EVERY_S

@@ -56,10 +56,11 @@ def decide_pool(
         else:
             empty.append(name)
     pool_id = _one_pool({name: reports[name].pool_id for name in ready})
-    if not ready and not empty:
+    if not ready and absent:
+        # New devices alone would make a pool of their own, which the absent ones could never join.
         raise NotADeviceError(
-            "no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
-            hint="mount the devices and run the command again",
+            "no device of the pool is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
+            hint="mount at least one of the devices, and run the command again",
         )
     return PoolDecision(
         pool_id=pool_id or uuid.uuid4().hex,

@@ -29,13 +29,24 @@ class Recorder:
         members: Mapping[str, Member],
         sources: Mapping[str, Path],
     ) -> None:
+        #: By device: what this run has recorded, and what earlier runs of the snapshot had stored there before.
         self.bytes_done: dict[str, int] = dict.fromkeys(members, 0)
         self.segments_done: dict[str, int] = dict.fromkeys(members, 0)
+        self.bytes_before: dict[str, int] = dict.fromkeys(members, 0)
+        self.segments_before: dict[str, int] = dict.fromkeys(members, 0)
+        for row in session.catalog.totals(snapshot_id):
+            if row.state == "stored" and row.device in members:
+                self.bytes_before[row.device] += row.bytes_source
+                self.segments_before[row.device] += row.segments_count
         self._session = session
         self._snapshot_id = snapshot_id
         self._feeder = feeder
         self._members = members
         self._sources = sources
+
+    def is_finished(self, member: Member) -> bool:
+        """Whether all that the run has given to the device is stored."""
+        return self.bytes_before[member.name] + self.bytes_done[member.name] >= member.load_bytes
 
     def record(self, answered: Sequence[tuple[StoreSegment, Receipt]]) -> list[Failed]:
         """Record the stored segments; returns the failed ones, whose failure is in the catalog already."""

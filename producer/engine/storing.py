@@ -117,12 +117,13 @@ class Storing:
         )
 
     def _device_progress(self, member: Member) -> DeviceProgress:
-        recorded_bytes = self._recorder.bytes_done[member.name]
+        recorder = self._recorder
         under_way_bytes = self._session.courier.watch.bytes_moved(member.name) if member.is_live else 0
+        done_bytes = recorder.bytes_before[member.name] + max(recorder.bytes_done[member.name], under_way_bytes)
         return DeviceProgress(
             bytes_planned=member.load_bytes,
-            bytes_done=min(max(recorded_bytes, under_way_bytes), member.load_bytes),
+            bytes_done=min(done_bytes, member.load_bytes),
             segments_planned=member.load_segments,
-            segments_done=self._recorder.segments_done[member.name],
+            segments_done=recorder.segments_before[member.name] + recorder.segments_done[member.name],
             state=member.state,
         )
