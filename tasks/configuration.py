@@ -66,6 +66,15 @@ class SourceTable(_Table, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
 
 
+class VolumeTable(_Table, frozen=True, kw_only=True):
+    """Shell commands around the backup of one volume."""
+
+    pre: str = ""
+    post: str = ""
+    #: Each of the two may take this long.
+    hook_limit_s: Annotated[float, Meta(ge=1, le=86_400)] = 300.0
+
+
 class TargetTable(_Table, frozen=True, kw_only=True):
     """A folder that the fleet restores into; an agent writes below those of its own configuration only."""
 
@@ -88,6 +97,8 @@ class DefaultsTable(_Table, frozen=True, kw_only=True):
     unit_size: str | None = None
     segment_size: str | None = None
     retries: Annotated[int, Meta(ge=0, le=100)] | None = None
+    mode: Literal["auto", "files", "raw"] | None = None
+    raw_above: Annotated[int, Meta(ge=1)] | None = None
     exclude_caches: bool | None = None
     one_file_system: bool | None = None
 
@@ -104,6 +115,7 @@ class Configuration(_Table, frozen=True, kw_only=True):
     devices: dict[str, DeviceTable] = {}
     sources: dict[str, SourceTable] = {}
     targets: dict[str, TargetTable] = {}
+    volumes: dict[str, VolumeTable] = {}
     defaults: DefaultsTable = DefaultsTable()
 
 
@@ -170,8 +182,18 @@ class _Reader:
             devices=self._named(document, "devices", DeviceTable, DEVICE_NAME, "letters, digits, '-' and '_'"),
             sources=self._named(document, "sources", SourceTable, SOURCE_NAME, "characters but '/'"),
             targets=self._named(document, "targets", TargetTable, SOURCE_NAME, "characters but '/'"),
+            volumes=self._volumes(document),
             defaults=_table(document.get("defaults", {}), ("defaults",), DefaultsTable),
         )
+
+    def _volumes(self, document: dict[str, Any]) -> dict[str, VolumeTable]:
+        found = {}
+        for name, table in _tables_in(document.get("volumes", {}), "volumes").items():
+            keys = ("volumes", name)
+            if not DEVICE_NAME.fullmatch(name):
+                raise _Flaw(keys, f"{'.'.join(keys)}: not a name", "names are made of letters, digits, '-' and '_'")
+            found[name] = _table(table, keys, VolumeTable)
+        return found
 
     def _named(
         self, document: dict[str, Any], section: str, cls: type[Located], names: re.Pattern[str], made_of: str

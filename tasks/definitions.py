@@ -100,6 +100,11 @@ def restore_entries(order: dict[str, Any]) -> None:
     _carry_out("segfleet.restore_entries", order, handlers.installed().restore_entries)
 
 
+@app.task(name="segfleet.prepare_image")  # type: ignore[untyped-decorator]
+def prepare_image(order: dict[str, Any]) -> None:
+    _carry_out("segfleet.prepare_image", order, handlers.installed().prepare_image)
+
+
 @app.task(name="segfleet.verify")  # type: ignore[untyped-decorator]
 def verify(order: dict[str, Any]) -> None:
     _carry_out("segfleet.verify", order, handlers.installed().verify)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from tasks.raw import RawReading
 from tasks.values import (
     MAX_EXTENTS,
     Count,
@@ -81,10 +82,14 @@ class StoreSegment(Order):
     block_bytes: Annotated[int, Meta(ge=512, le=1024 * 1024)]
     level: Level
     threads: Threads
+    #: For a piece of a raw volume; the source is then one block device or image file.
+    raw: RawReading | None = None
 
     def __post_init__(self) -> None:
         if self.unit_bytes % self.block_bytes:
             raise ValueError("unit_bytes is not a multiple of block_bytes")
+        if self.raw is not None and self.extents.paths != ("",):
+            raise ValueError("a piece of a raw volume is one extent of the source itself")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,6 +198,27 @@ class RestoreEntries(Order):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PrepareImage(Order):
+    """Make the target ready for the image of a raw volume: the target is a block device, or a regular file.
+
+    Refused (code ``target``, or ``target-not-empty`` without ``force``): a block device that is mounted or in use, one
+    smaller than ``size_bytes``, one that holds a file system or partitions.  The zero ranges are made zeros: on a block
+    device they are written, in a file they become holes.  With ``finish`` the target is synced, after all segments.
+    """
+
+    target: SourceName
+    size_bytes: Count
+    zero_offsets_bytes: Counts
+    zero_sizes_bytes: Counts
+    force: bool
+    finish: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.zero_offsets_bytes) != len(self.zero_sizes_bytes):
+            raise ValueError("the columns of zero ranges differ in length")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VerifySegments(Order):
     """Check stored segments: structure always, every stored byte with ``read_data``."""
 
@@ -214,5 +240,6 @@ ORDERS: dict[str, type[Order]] = {
     "segfleet.get_manifest": GetManifest,
     "segfleet.restore_segment": RestoreSegment,
     "segfleet.restore_entries": RestoreEntries,
+    "segfleet.prepare_image": PrepareImage,
     "segfleet.verify": VerifySegments,
 }

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from tasks.errors import Reason
 from tasks.orders import WIRE_VERSION, PartText
-from tasks.values import MAX_EXTENTS, Count, DeviceName, HexId
+from tasks.values import MAX_EXTENTS, Count, DeviceName, Digest, HexId
 
 Text = Annotated[str, Meta(max_length=16_384)]
 Seconds = Annotated[float, Meta(ge=0)]
@@ -47,8 +47,9 @@ class DeviceReport:
 
 
 #: changed: other size or times than planned, or changed while being read;
-#: vanished, unreadable: the extent is zeros in the segment.
-ExtentTrouble = Literal["changed", "vanished", "unreadable"]
+#: vanished, unreadable: the extent is zeros in the segment;
+#: bad-blocks: a range of a raw volume, named in the message, is zeros; the rest of the extent is as it was.
+ExtentTrouble = Literal["changed", "vanished", "unreadable", "bad-blocks"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +97,8 @@ class StoreResult:
     found: bool
     free_bytes: Count
     timing: Timing
+    #: Of a piece of a raw volume: the digest of the source bytes of each cell (:mod:`tasks.raw`), else empty.
+    cell_digests: Annotated[tuple[Digest, ...], Meta(max_length=MAX_EXTENTS)] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,6 +167,7 @@ RESULTS: dict[str, type[Any]] = {
     "segfleet.get_manifest": ManifestResult,
     "segfleet.restore_segment": RestoreResult,
     "segfleet.restore_entries": RestoreResult,
+    "segfleet.prepare_image": RestoreResult,
     "segfleet.verify": VerifyResult,
 }
 

@@ -13,6 +13,7 @@ from tasks.orders import (
     DescribeDevice,
     GetManifest,
     Order,
+    PrepareImage,
     PutManifest,
     RestoreEntries,
     RestoreSegment,
@@ -29,6 +30,7 @@ from workers.progress import Progress
 from workers.restore import restore_entries, restore_segment
 from workers.settings import WorkerSettings
 from workers.store import store_segment
+from workers.target.image import prepare_image
 from workers.verify import verify_segments
 
 log = logging.getLogger("segfleet.handlers")
@@ -67,6 +69,8 @@ class LocalHandlers:
         self._check_epoch = check_epoch
         self._devices: dict[str, Device] = {}
         self._swept: set[str] = set()
+        #: Orders that must not be repeated when they come again, late: the image has been written since.
+        self._prepared: dict[str, RestoreResult] = {}
 
     def describe(self, order: DescribeDevice) -> DeviceReport:
         """The first order of every run: what an earlier worker left half-written goes, whatever the run will do."""
@@ -112,6 +116,15 @@ class LocalHandlers:
         with self._in_hand(order):
             self._device(order)
             return restore_entries(order, target_root=_path_of("target", order.target, self._settings.targets))
+
+    def prepare_image(self, order: PrepareImage) -> RestoreResult:
+        """Needs no device either.  Carried out once for each order."""
+        with self._in_hand(order):
+            self._device(order)
+            if order.order_id not in self._prepared:
+                root = _path_of("target", order.target, self._settings.targets)
+                self._prepared[order.order_id] = prepare_image(order, target_root=root)
+            return self._prepared[order.order_id]
 
     def verify(self, order: VerifySegments) -> VerifyResult:
         with self._in_hand(order):

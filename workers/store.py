@@ -17,6 +17,7 @@ from workers.format.header import SegmentHeader
 from workers.format.writer import SegmentWriter
 from workers.progress import ByteCounter, Stages
 from workers.sources.files import SourceFiles
+from workers.sources.raw import RawStream
 from workers.sources.stream import ExtentStream
 from workers.stored_segment import StoredSegment, find_whole_segment, read_back
 from workers.unit_pipeline import UnitPipeline
@@ -43,7 +44,7 @@ def store_segment(
         found = segment is not None
         if segment is None:
             with SourceFiles(order.source, source_root) as files, device.put(key) as upload:
-                stored_bytes = _write(order, header, files, upload, progress, stages)
+                stored_bytes = _write(order, header, files, source_root, upload, progress, stages)
                 before_commit()
                 with stages.sync:
                     upload.commit()
@@ -72,6 +73,7 @@ def _write(
     order: StoreSegment,
     header: SegmentHeader,
     files: SourceFiles,
+    source_root: Path,
     upload: Upload,
     progress: ByteCounter,
     stages: Stages,
@@ -86,7 +88,7 @@ def _write(
         with stages.write:
             upload.write(buffer)
 
-    with ExtentStream(files, order.extents) as stream:
+    with _stream(order, files, source_root) as stream:
         with UnitPipeline(header.unit_sizes_bytes(), fill, level=order.level, threads=order.threads) as units:
             # Encoding the header of a large bundle takes 10 ms: meanwhile the pipeline reads.
             writer = SegmentWriter(header, write)
@@ -94,7 +96,13 @@ def _write(
                 writer.add_unit(unit.frame, unit.size_bytes, unit.digest)
                 stages.compress_s += unit.compress_s
                 progress.add(unit.size_bytes)
-        return writer.finish(notes=tuple(stream.notes), file_state=stream.file_state)
+        return writer.finish(
+            notes=tuple(stream.notes), file_state=stream.file_state, cell_digests=tuple(stream.cell_digests)
+        )
+
+
+def _stream(order: StoreSegment, files: SourceFiles, source_root: Path) -> ExtentStream | RawStream:
+    return ExtentStream(files, order.extents) if order.raw is None else RawStream(order, source_root)
 
 
 def _result(
@@ -109,4 +117,5 @@ def _result(
         found=found,
         free_bytes=free_bytes,
         timing=stages.timing(),
+        cell_digests=segment.cell_digests,
     )

@@ -20,6 +20,7 @@ class StoredSegment:
     units_count: int
     notes: tuple[ExtentNote, ...]
     file_state: FileState | None
+    cell_digests: tuple[str, ...] = ()
 
 
 def find_whole_segment(device: Device, key: str, header: SegmentHeader) -> StoredSegment | None:
@@ -62,4 +63,5 @@ def _told(reader: SegmentReader, stored: StoredObject) -> StoredSegment:
         units_count=len(reader.units),
         notes=reader.trailer.notes,
         file_state=reader.trailer.file_state,
+        cell_digests=reader.trailer.cell_digests,
     )

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 DeviceState = Literal["live", "full", "suspect", "dead", "absent"]
 SnapshotState = Literal["open", "sealed", "forgotten"]
-SegmentState = Literal["planned", "fed", "stored", "failed", "superseded"]
+SegmentState = Literal["planned", "fed", "stored", "failed", "superseded", "referenced"]
 RunKind = Literal["backup", "restore", "check"]
 #: What becomes of a run whose time has passed unseen, and of one whose volume is just being backed up.
 IfMissed = Literal["catch-up", "skip"]
@@ -47,6 +47,8 @@ class SourceRow:
 
     name: str
     path: str
+    #: raw: the source is one block device or image file, and has one entry.
+    mode: Literal["files", "raw"] = "files"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,8 +136,32 @@ class NewSegment(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NewReference:
+    """A range of a raw volume that a segment of an earlier snapshot holds."""
+
+    number: int
+    #: What the row itself is called; ``stored_as`` is the segment on the device.
+    segment_id: str
+    stored_as: str
+    device: str
+    device_id: str
+    entry: int
+    offset_bytes: int
+    size_bytes: int
+    #: Where in the stream of ``stored_as`` the range begins.
+    stream_offset_bytes: int
+    #: Of the whole of ``stored_as``.
+    bytes_stored: int
+    cell_digests: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentRow:
-    """A segment and how far it has come (``docs/catalog.md`` draws the states)."""
+    """A segment and how far it has come (``docs/catalog.md`` draws the states).
+
+    A row that is ``referenced`` stands for a range of a raw volume that an earlier segment holds: ``segment_id`` and
+    ``bytes_stored`` are those of that segment, which several rows may name.
+    """
 
     snapshot_id: str
     #: Place in the plan, from 0.
@@ -163,6 +189,10 @@ class SegmentRow:
     rerouted_count: int
     fed_at: datetime | None
     last_error: str
+    #: Where in the segment's stream the range begins; 0 but for a referenced one.
+    stream_offset_bytes: int = 0
+    #: Of a piece of a raw volume: the digests of its cells, 32 bytes each.
+    cell_digests: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

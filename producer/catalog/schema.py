@@ -24,7 +24,7 @@ from sqlalchemy import (
 from producer.catalog.columns import AnyText, UtcTime
 
 #: The newest revision in ``migrations/versions``; a test holds the two together.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 
 #: Constraints with names, so that a migration can drop them in either database.
 metadata = MetaData(
@@ -128,6 +128,11 @@ segments = Table(
     Column("rerouted_count", Integer, nullable=False, server_default=text("0")),
     Column("fed_at", UtcTime),
     Column("last_error", AnyText, nullable=False, server_default=""),
+    # Of a range that an earlier segment holds ("referenced"): that segment, and where in its stream the range begins.
+    Column("stored_as", String(32)),
+    _count("stream_offset_bytes"),
+    # Of pieces of raw volumes: 32 bytes for each cell.
+    Column("cell_digests", LargeBinary),
     # No CHECK of the state: it would make the insert of a plan a quarter slower.
     Index(None, "snapshot_key", "device", "state", "number"),
     Index(None, "snapshot_key", "first_entry"),

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, Select, case, func, select
 
 from producer.catalog.database import Database
-from producer.catalog.rows import NewSegment, SegmentRow, SegmentTotals
+from producer.catalog.rows import NewReference, NewSegment, SegmentRow, SegmentTotals
 from producer.catalog.schema import segments, snapshots
 
 #: Rows of one page of an iterator: some 10 MB of Python values.
@@ -26,11 +26,37 @@ _SEGMENT_COLUMNS = [
 ]
 
 
+#: What a restore reads: stored by this snapshot, or by an earlier one.
+_ON_DEVICES = ("stored", "referenced")
+
+_REFERENCE_COLUMNS = (
+    "snapshot_key",
+    "number",
+    "segment_id",
+    "device",
+    "device_id",
+    "first_entry",
+    "stop_entry",
+    "offset_bytes",
+    "size_bytes",
+    "state",
+    "bytes_stored",
+    "stored_as",
+    "stream_offset_bytes",
+    "cell_digests",
+)
+
+
 class Segments(Database):
     def add_segments(self, snapshot_id: str, rows: Iterable[NewSegment]) -> None:
         """Record planned segments, all or none; 100,000 of them in about a second."""
         key = self._key(snapshot_id)
         self._insert_many(segments, ("snapshot_key", *NewSegment._fields), ((key, *row) for row in rows))
+
+    def add_references(self, snapshot_id: str, rows: Iterable[NewReference]) -> None:
+        """Record ranges of raw volumes that earlier segments hold; nothing is to be done about them any more."""
+        key = self._key(snapshot_id)
+        self._insert_many(segments, _REFERENCE_COLUMNS, (_reference_values(key, row) for row in rows))
 
     def take_planned(self, snapshot_id: str, device: str, limit: int) -> list[SegmentRow]:
         """The next ``limit`` segments to be fed to a device, in plan order; changes nothing (see mark_fed)."""
@@ -84,12 +110,18 @@ class Segments(Database):
         return self._by_pages(self._segments_of(snapshot_id).where(segments.c.state != "superseded"))
 
     def stored_segments(self, snapshot_id: str) -> Iterator[SegmentRow]:
-        """All stored segments in plan order, read page by page; writing in between is allowed."""
-        return self._by_pages(self._segments_of(snapshot_id).where(segments.c.state == "stored"))
+        """All stored segments and references in plan order, read page by page; writing in between is allowed."""
+        return self._by_pages(self._segments_of(snapshot_id).where(segments.c.state.in_(_ON_DEVICES)))
+
+    def segments_with_cells(self, snapshot_id: str) -> Iterator[SegmentRow]:
+        """The pieces of raw volumes that are on a device, also those that were superseded later, in plan order."""
+        statement = self._segments_of(snapshot_id)
+        on_device = (segments.c.cell_digests.is_not(None), segments.c.device_id.is_not(None))
+        return self._by_pages(statement.where(*on_device))
 
     def stored_devices(self, snapshot_id: str) -> list[str]:
         """The ids of the devices that hold segments of the snapshot."""
-        statement = select(segments.c.device_id).distinct().where(segments.c.state == "stored")
+        statement = select(segments.c.device_id).distinct().where(segments.c.state.in_(_ON_DEVICES))
         rows = self._read(statement.where(segments.c.snapshot_key == self._key(snapshot_id)))
         return sorted(row.device_id for row in rows)
 
@@ -97,7 +129,7 @@ class Segments(Database):
         """The stored segments that may hold data of entries in [first_entry, stop_entry), in plan order."""
         return self._by_pages(
             self._segments_of(snapshot_id).where(
-                segments.c.state == "stored",
+                segments.c.state.in_(_ON_DEVICES),
                 segments.c.first_entry < stop_entry,
                 segments.c.stop_entry > first_entry,
             )
@@ -145,7 +177,27 @@ def _all_segments() -> Select[Any]:
 def _segment_row(row: Row[Any]) -> SegmentRow:
     values = row._asdict()
     values["notes"] = values["notes"] or []
+    values["segment_id"] = values.pop("stored_as") or values["segment_id"]
     return SegmentRow(**values)
+
+
+def _reference_values(key: int, row: NewReference) -> tuple[Any, ...]:
+    return (
+        key,
+        row.number,
+        row.segment_id,
+        row.device,
+        row.device_id,
+        row.entry,
+        row.entry + 1,
+        row.offset_bytes,
+        row.size_bytes,
+        "referenced",
+        row.bytes_stored,
+        row.stored_as,
+        row.stream_offset_bytes,
+        row.cell_digests,
+    )
 
 
 def _totals_row(row: Row[Any]) -> SegmentTotals:

@@ -52,6 +52,7 @@ class Transitions(Database):
         notes: Sequence[JsonObject] = (),
         file_state: JsonObject | None = None,
         timing: JsonObject | None = None,
+        cell_digests: bytes | None = None,
     ) -> bool:
         """A device holds the segment.  True: counted now; False: it was stored (or superseded) before, nothing changed.
 
@@ -67,6 +68,7 @@ class Transitions(Database):
             "notes": list(notes) or None,
             "file_state": file_state,
             "timing": timing,
+            "cell_digests": cell_digests,
         }
         return self._write(_STORE, {"of_snapshot": self._key(snapshot_id), "of_number": number, **values}) == 1
 

@@ -37,6 +37,10 @@ _WHAT = (
     click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."),
     click.option("--volume", metavar="NAME", help="The volume's name.  [default: made of the sources' names]"),
 )
+_WHAT = (
+    click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."),
+    click.option("--volume", metavar="NAME", help="The volume's name.  [default: made of the sources' names]"),
+)
 _OPTIONS = (
     devices_option,
     default_option(
@@ -104,6 +108,21 @@ _OPTIONS = (
         show_envvar=True,
         help="Stay on each source's file system.",
     ),
+    default_option(
+        "--mode",
+        type=click.Choice(["auto", "files", "raw"]),
+        default="auto",
+        help="Read file by file, or the block device as a whole; auto: the device above --raw-above files.",
+    ),
+    default_option(
+        "--raw-above",
+        type=click.IntRange(min=1),
+        default=100_000,
+        metavar="N",
+        help="With --mode auto, read a file system with more files than this raw.",
+    ),
+    click.option("--all-blocks", is_flag=True, help="Read the free blocks of raw volumes too."),
+    click.option("--freeze", is_flag=True, help="Freeze mounted file systems while their volumes are read raw."),
     click.option("--tag", "tags", multiple=True, metavar="T", help="A word to mark the snapshot with."),
     json_option,
     config_option,
@@ -133,7 +152,7 @@ def request_from(
     **choices: Any,
 ) -> BackupRequest:
     """The request, once all that can be seen from here is known to be right; raises UsageError."""
-    chosen = choose_sources(sources, session.configuration)
+    chosen = choose_sources(sources, session.configuration, volume=volume)
     real_devices = folders_here(devices)
     check_sources(chosen)
     check_devices(devices)
@@ -149,6 +168,10 @@ def request_from(
         threads=choices["threads"],
         tags=choices["tags"],
         retries_count=choices["retries"],
+        mode=choices["mode"],
+        raw_above_count=choices["raw_above"],
+        all_blocks=choices["all_blocks"],
+        freeze=choices["freeze"],
     )
 
 
@@ -217,5 +240,5 @@ def _on_file_systems_of_their_own(sources: Iterable[Source], devices: dict[str, 
         (source.name, name)
         for source in sources
         for name, path in devices.items()
-        if path.exists() and path.stat().st_dev != source.path.stat().st_dev
+        if path.exists() and source.path.exists() and path.stat().st_dev != source.path.stat().st_dev
     )

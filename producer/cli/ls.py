@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from producer.cli.entries import entry_row, long_line, shown_path, write_path_line
 from producer.cli.jsonlines import write_row
-from producer.cli.options import config_option, json_option
+from producer.cli.ls_volume import list_inside
+from producer.cli.options import config_option, devices_option, json_option
 from producer.cli.records import batches_of, folder_of, opened_catalog
 from producer.cli.session import Session
 from tasks.errors import SegfleetError
@@ -25,17 +27,23 @@ if TYPE_CHECKING:
 @click.option(
     "-R", "--recursive", is_flag=True, help="With PATH: everything below it, not only what is directly in it."
 )
+@devices_option
 @json_option
 @config_option
 @click.pass_obj
-def ls(session: Session, snapshot: str, path: str, long: bool, recursive: bool) -> None:
+def ls(session: Session, snapshot: str, path: str, long: bool, recursive: bool, devices: dict[str, Path]) -> None:
     """List the entries of a snapshot: all of them, or those directly in PATH.
 
-    Paths begin with the name of their source.  On a terminal, odd characters in names are escaped.
+    Paths begin with the name of their source; VOLUME/ and what follows it looks into the image of a raw volume (ext2,
+    ext3, ext4), which is fetched from the devices for that.  On a terminal, odd characters in names are escaped.
     """
-    path = path.strip("/")
+    inside, path = path, path.strip("/")
     with opened_catalog(session) as catalog:
         row = catalog.find_snapshot(snapshot)
+        volumes = {source.name for source in row.sources if source.mode == "raw"}
+        if "/" in inside.lstrip("/") and inside.lstrip("/").partition("/")[0] in volumes:
+            list_inside(session, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, long=long)
+            return
         found = 0
         for entry in entries_at(batches_of(catalog, row.snapshot_id), path, recursive=recursive):
             found += 1

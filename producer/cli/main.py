@@ -12,6 +12,7 @@ from producer.cli.backup import backup
 from producer.cli.check import check
 from producer.cli.devices import devices
 from producer.cli.diff import diff
+from producer.cli.dump import dump
 from producer.cli.find import find
 from producer.cli.history import history
 from producer.cli.jsonlines import write_error
@@ -41,7 +42,7 @@ def segfleet(session: Session, config: str | None) -> None:
     session.config_file = config
 
 
-for command in (backup, plan, resume, retry, restore, snapshots, ls, find, diff, check, devices, status, worker):
+for command in (backup, plan, resume, retry, restore, snapshots, ls, find, diff, dump, check, devices, status, worker):
     segfleet.add_command(command)
 segfleet.add_command(schedule)
 segfleet.add_command(history)

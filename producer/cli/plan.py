@@ -34,9 +34,12 @@ def plan(session: Session, /, svg: str | None, **choices: Any) -> None:
 def show_plan(session: Session, request: BackupRequest) -> DryRun:
     """Make the plan of ``request`` and print it, as text or as JSON lines."""
     from producer.engine.dry_run import dry_run
+    from producer.raw.switch import choose_modes
 
+    environment = session.environment()
     with watched(session) as observer:
-        made = dry_run(request, observer, session.environment())
+        decided = choose_modes(request, observer.note, has_agents=environment.broker_url is not None)
+        made = dry_run(decided, observer, environment)
     if session.json:
         _write_rows(made)
     else:

@@ -10,6 +10,7 @@ import click
 from producer.cli.jsonlines import write_summary
 from producer.cli.known_devices import devices_of
 from producer.cli.options import absolute, config_option, devices_option, json_option, threads_option
+from producer.cli.restore_volume import restore_from_volume
 from producer.cli.session import Session
 from producer.cli.summaries import show_restore
 from producer.cli.watching import watched
@@ -35,7 +36,8 @@ def target_name(session: Session, target: str) -> str:
     "--target",
     required=True,
     metavar="DIR",
-    help="The folder to restore into, or in a fleet the name of a [targets.NAME]; made if it is not there.",
+    help="The folder to restore into, or in a fleet the name of a [targets.NAME]; made if it is not there.  For a raw "
+    "volume the image file or block device to write.",
 )
 @devices_option
 @click.option("-i", "--include", multiple=True, metavar="PATTERN", help="Restore only what PATTERN (gitignore) fits.")
@@ -45,6 +47,7 @@ def target_name(session: Session, target: str) -> str:
     type=click.Choice(["always", "if-changed", "never"]),
     help="What to do with files that are there.  [default: the target must be empty]",
 )
+@click.option("--force", is_flag=True, help="Write a raw volume over an image or block device that is not empty.")
 @click.option(
     "--skip-damaged",
     is_flag=True,
@@ -62,12 +65,14 @@ def restore(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     overwrite: Literal["always", "if-changed", "never"] | None,
+    force: bool,
     skip_damaged: bool,
     threads: int | None,
 ) -> int:
     """Restore a snapshot, or what PATH in it holds, from all devices at once.
 
-    SNAPSHOT is "latest" or 8 hex digits or more of an id.  PATH begins with the name of its source.
+    SNAPSHOT is "latest" or 8 hex digits or more of an id.  PATH begins with the name of its source.  VOLUME/PATH takes
+    files out of the image of a raw volume (ext2, ext3, ext4).
     """
     name, _, path = snapshot.partition(":")
     devices = devices or devices_of(session, name)
@@ -89,7 +94,9 @@ def restore(
     from producer.engine.restore import restore as restore_snapshot
 
     with watched(session) as observer:
-        summary = restore_snapshot(request, observer, session.environment())
+        summary = restore_from_volume(
+            session, request, observer, path=path, into_folder=target.endswith("/"), force=force
+        ) or restore_snapshot(request, observer, session.environment())
     if session.json:
         write_summary(summary)
     else:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from producer.engine.environment import Environment
 from producer.engine.limits import Limits
+from producer.raw.hooks import Hooks
 from producer.state import open_state
 from tasks.configuration import Configuration, find_configuration, read_configuration
 from tasks.errors import UsageError
@@ -49,6 +50,10 @@ class Session:
         return Environment(
             state=open_state(),
             broker_url=self.broker_url,
+            hooks={
+                name: Hooks(volume=name, pre=table.pre, post=table.post, limit_s=table.hook_limit_s)
+                for name, table in self.configuration.volumes.items()
+            },
             catalog_url=os.environ.get(CATALOG_VARIABLE) or self.configuration.catalog.url,
             limits=Limits(
                 stall_s=_seconds(STALL_VARIABLE, Limits().stall_s),

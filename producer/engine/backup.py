@@ -28,6 +28,9 @@ from producer.engine.seal import seal
 from producer.engine.session import Session, open_session
 from producer.engine.storing import Storing
 from producer.observer import Observer, Progress
+from producer.raw.freeze import frozen
+from producer.raw.hooks import hooks_run
+from producer.raw.switch import choose_modes
 from producer.requests import BackupRequest
 from producer.summaries import BackupSummary, DeviceTotals
 from tasks.errors import SegfleetError
@@ -39,6 +42,12 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
     Trouble with source files is told to the observer, recorded, and counted (exit code 3).  Raises SegfleetError
     when the run as a whole fails, InterruptedRun after Ctrl-C: what is stored then is kept in the catalog.
     """
+    with hooks_run(environment.hooks.get(request.volume), environment.state):
+        decided = choose_modes(request, observer.note, has_agents=environment.broker_url is not None)
+        return _back_up_in_session(decided, observer, environment)
+
+
+def _back_up_in_session(request: BackupRequest, observer: Observer, environment: Environment) -> BackupSummary:
     started_s = time.monotonic()
     with open_session(
         devices=request.devices,
@@ -51,7 +60,7 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
     ) as session:
         begin_run(session, "backup", request.volume)
         try:
-            summary = _back_up(session, request, started_s)
+            summary = _back_up(session, request, environment, started_s)
         except SegfleetError as error:
             end_run(session, error.exit_code, {"error": error.message})
             raise
@@ -59,10 +68,11 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
         return summary
 
 
-def _back_up(session: Session, request: BackupRequest, started_s: float) -> BackupSummary:
-    intake = take_in(session, request)
-    plan_backup(session, request, intake)
-    _store(session, request, intake)
+def _back_up(session: Session, request: BackupRequest, environment: Environment, started_s: float) -> BackupSummary:
+    with frozen(request, environment.state):
+        intake = take_in(session, request)
+        plan_backup(session, request, intake)
+        _store(session, request, intake)
     session.observer.progress(
         Progress(
             phase="sealing",
@@ -84,6 +94,7 @@ def _store(session: Session, request: BackupRequest, intake: Intake) -> None:
         intake.members,
         listing_reader(session.catalog, snapshot.snapshot_id),
         threads=request.threads or default_threads(len(intake.members)),
+        volumes=intake.volumes,
     )
     sources = {source.name: source.path for source in request.sources}
     recorder = Recorder(session, snapshot.snapshot_id, feeder, intake.members, sources)

@@ -13,7 +13,9 @@ from producer.engine.session import Session, open_session
 from producer.engine.survey import Survey
 from producer.listing import ListingPart, ListingReader
 from producer.observer import Observer, Progress, Trouble
-from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio, make_plan
+from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio
+from producer.raw.cutting import plan_with_volumes
+from producer.raw.volumes import look_at_volumes
 from producer.requests import BackupRequest
 from producer.walk import Walk
 
@@ -47,14 +49,17 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         survey.wait()
         rooms = _rooms(session, survey, request)
         ratio = expected_ratio(last_ratios(session.catalog, request.volume))
-    plan = make_plan(
+    volumes, _ = look_at_volumes(request, walk.source_starts, walk.sizes)
+    plan = plan_with_volumes(
         PlanRequest(
             sizes=walk.sizes,
             source_starts=walk.source_starts,
             rooms=rooms,
             options=request.plan,
             expected_ratio=ratio,
-        )
+        ),
+        # All that a first backup would store: what earlier segments hold is known only once all has been read.
+        {volume.entry: volume.used_cells for volume in volumes.values()},
     )
     entries = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
     return DryRun(plan=plan, entries=entries)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from producer.engine.limits import Limits
+from producer.raw.hooks import Hooks
 from producer.state import StateFolder
 
 
@@ -17,6 +18,8 @@ class Environment:
     #: None: the SQLite file of the state folder.
     catalog_url: str | None = None
     limits: Limits = field(default_factory=Limits)
+    #: Volume → the commands around its backup.
+    hooks: Mapping[str, Hooks] = field(default_factory=dict)
     #: Device name → bytes a second, for devices that must not be used at full speed.
     max_rates: Mapping[str, int] = field(default_factory=dict)
     #: The manager on whose behalf this process runs; "" when a person does.

@@ -10,6 +10,7 @@ from producer.engine.members import Member
 from producer.engine.session import Session
 from producer.listing.extents import extents_of
 from producer.listing.reader import ListingReader
+from producer.raw.volumes import Volume, reading_of
 from tasks.errors import BrokerError
 from tasks.orders import StoreSegment
 
@@ -42,6 +43,7 @@ class Feeder:
         listing: ListingReader,
         *,
         threads: int,
+        volumes: Mapping[str, Volume],
     ) -> None:
         self.sent: dict[str, tuple[SegmentRow, list[int]]] = {}
         self._session = session
@@ -49,6 +51,7 @@ class Feeder:
         self._members = members
         self._listing = listing
         self._threads = threads
+        self._volumes = volumes
 
     def fill(self) -> None:
         """Feed every live device up to its window."""
@@ -108,6 +111,7 @@ class Feeder:
             block_bytes=self._snapshot.block_bytes,
             level=self._snapshot.level,
             threads=self._threads,
+            raw=reading_of(self._volumes, contents.source, row.offset_bytes, row.size_bytes),
         )
 
 

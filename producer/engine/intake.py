@@ -21,6 +21,8 @@ from producer.engine.session import Session
 from producer.engine.survey import Survey, adopt
 from producer.listing import ListingPart
 from producer.observer import Progress, Trouble
+from producer.raw.switch import explain
+from producer.raw.volumes import Volume, look_at_volumes
 from producer.requests import BackupRequest
 from producer.walk import Walk
 
@@ -40,6 +42,8 @@ class Intake:
     bytes_total: int
     #: What stays of the plan of an interrupted run; None: the snapshot is new.
     kept: Kept | None
+    #: The sources that are read raw, by name.
+    volumes: Mapping[str, Volume]
 
 
 def take_in(session: Session, request: BackupRequest) -> Intake:
@@ -78,6 +82,10 @@ class _IntakeRun:
         assert self._decision is not None
         kept = self._carry_over(self._resumed) if self._resumed is not None else None
         self._record_troubles()
+        volumes, notes = look_at_volumes(self._request, walk.source_starts, walk.sizes)
+        has_agents = any(map(self._session.fleet.is_shared, self._session.paths))
+        for note in [*notes, *explain(self._request, walk.files_counts, has_agents=has_agents)]:
+            self._session.observer.note(note)
         return Intake(
             snapshot_id=self._snapshot_id,
             members=self._members,
@@ -87,6 +95,7 @@ class _IntakeRun:
             files_count=walk.files_count,
             bytes_total=walk.bytes_total,
             kept=kept,
+            volumes=volumes,
         )
 
     def _carry_over(self, resumed: SnapshotRow) -> Kept:
@@ -141,10 +150,12 @@ class _IntakeRun:
                 snapshot_id=self._snapshot_id,
                 pool_id=pool_id,
                 volume=request.volume,
-                mode="files",
+                mode=request.read_mode,
                 hostname=platform.node(),
                 tags=request.tags,
-                sources=tuple(SourceRow(name=source.name, path=str(source.path)) for source in request.sources),
+                sources=tuple(
+                    SourceRow(name=source.name, path=str(source.path), mode=source.mode) for source in request.sources
+                ),
                 request=request.to_json(),
                 started_at=self._started_at,
             )

@@ -15,8 +15,10 @@ from producer.engine.reassign import reassign
 from producer.engine.resume import Kept
 from producer.engine.rooms import room_of
 from producer.engine.session import Session
+from producer.engine.volumes import ComparedVolumes, compare_volumes, numbered
 from producer.observer import Progress
-from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio, make_plan
+from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio
+from producer.raw.cutting import plan_with_volumes
 from producer.requests import BackupRequest
 from tasks.values import MAX_OFFSET_BYTES
 
@@ -37,13 +39,15 @@ def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> Non
         options=request.plan,
         expected_ratio=expected_ratio(last_ratios(catalog, request.volume)),
     )
+    volumes = compare_volumes(session, intake)
     if intake.kept is None:
-        plan = make_plan(plan_request)
+        plan = plan_with_volumes(plan_request, volumes.stored)
         with catalog.transaction():
             catalog.set_plan(intake.snapshot_id, _snapshot_plan(plan, request, intake))
             catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, 0))
+            catalog.add_references(intake.snapshot_id, numbered(volumes.references, intake.snapshot_id, len(plan)))
     elif not intake.kept.is_everything:
-        _plan_the_rest(catalog, plan_request, intake, intake.kept)
+        _plan_the_rest(catalog, plan_request, intake, intake.kept, volumes)
     _load_members(catalog, intake)
     _give_to_present(catalog, intake)
 
@@ -54,7 +58,9 @@ def last_ratios(catalog: Catalog, volume: str) -> list[tuple[int, int]]:
     return [(row.bytes_source, row.bytes_stored) for row in rows[-_SNAPSHOTS_COUNT:]]
 
 
-def _plan_the_rest(catalog: Catalog, request: PlanRequest, intake: Intake, kept: Kept) -> None:
+def _plan_the_rest(
+    catalog: Catalog, request: PlanRequest, intake: Intake, kept: Kept, volumes: ComparedVolumes
+) -> None:
     """Plan the files that no kept segment holds.  The threshold and the bundle limit stay those of the first plan."""
     snapshot = catalog.snapshot(intake.snapshot_id)
     sizes, starts = array("q", intake.sizes), set(intake.source_starts)
@@ -65,7 +71,7 @@ def _plan_the_rest(catalog: Catalog, request: PlanRequest, intake: Intake, kept:
         # No new bundle reaches across a kept one: its range would take in the kept one's files.
         starts |= {first, stop} if stop < len(sizes) else {first}
     rest = replace(request, sizes=sizes, source_starts=sorted(starts), bundle_limit_bytes=snapshot.bundle_limit_bytes)
-    plan, first_number = make_plan(rest), catalog.next_number(intake.snapshot_id)
+    plan, first_number = plan_with_volumes(rest, volumes.stored), catalog.next_number(intake.snapshot_id)
     snapshot_plan = SnapshotPlan(
         threshold_bytes=snapshot.threshold_bytes,
         bundle_limit_bytes=snapshot.bundle_limit_bytes,
@@ -80,6 +86,8 @@ def _plan_the_rest(catalog: Catalog, request: PlanRequest, intake: Intake, kept:
     with catalog.transaction():
         catalog.set_plan(intake.snapshot_id, snapshot_plan)
         catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, first_number))
+        first_number += len(plan)
+        catalog.add_references(intake.snapshot_id, numbered(volumes.references, intake.snapshot_id, first_number))
 
 
 def _give_to_present(catalog: Catalog, intake: Intake) -> None:
@@ -101,7 +109,7 @@ def _give_to_present(catalog: Catalog, intake: Intake) -> None:
 
 def _load_members(catalog: Catalog, intake: Intake) -> None:
     for row in catalog.totals(intake.snapshot_id):
-        if row.state != "superseded" and row.device in intake.members:
+        if row.state not in ("superseded", "referenced") and row.device in intake.members:
             intake.members[row.device].load_bytes += row.bytes_source
             intake.members[row.device].load_segments += row.segments_count
 

@@ -72,6 +72,7 @@ class Recorder:
             notes=encode(result.notes),
             file_state=encode(result.file_state),
             timing=encode(result.timing),
+            cell_digests=bytes.fromhex("".join(result.cell_digests)) or None,
         )
         self._members[receipt.device].free_bytes = result.free_bytes
         if counted:

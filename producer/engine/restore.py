@@ -51,7 +51,7 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
         _refuse_a_path_for_agents(session, request)
         begin_run(session, "restore", "")
         try:
-            summary = _Restore(session, request).run(started_s)
+            summary = RestoreRun(session, request).run(started_s)
         except SegfleetError as error:
             end_run(session, error.exit_code, {"error": error.message})
             raise
@@ -68,12 +68,14 @@ def _refuse_a_path_for_agents(session: Session, request: RestoreRequest) -> None
         )
 
 
-class _Restore:
-    def __init__(self, session: Session, request: RestoreRequest) -> None:
+class RestoreRun:
+    """One restore; ``selection``: what of the snapshot is wanted, in the place of what the request says."""
+
+    def __init__(self, session: Session, request: RestoreRequest, selection: Selection | None = None) -> None:
         self._session = session
         self._request = request
         self._snapshot = session.catalog.find_snapshot(request.snapshot)
-        selection = Selection.of(request.path, request.include, request.exclude)
+        selection = selection or Selection.of(request.path, request.include, request.exclude)
         self._wanted: Wanted = find_wanted(
             session.catalog, self._snapshot.snapshot_id, selection, may_lack_parts=request.skip_damaged
         )
@@ -96,6 +98,9 @@ class _Restore:
         self._order_entries(self._plan.hard_links())
         self._order_entries(self._plan.directories(), devices_count=1)
         self._tell_progress()
+        return self._summary(started_s)
+
+    def _summary(self, started_s: float) -> RestoreSummary:
         return RestoreSummary(
             snapshot_id=self._snapshot.snapshot_id,
             files=self._files_count,

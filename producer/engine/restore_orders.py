@@ -97,7 +97,7 @@ class RestorePlan:
     def _picks_one_by_one(self, row: SegmentRow) -> list[Pick]:
         notes = {note["index"]: note for note in row.notes}
         is_piece = row.stop_entry - row.first_entry == 1
-        found, stream_offset_bytes = [], 0
+        found, stream_offset_bytes = [], row.stream_offset_bytes
         for index, (batch, place) in enumerate(self._extents(row)):
             planned_bytes = row.size_bytes if is_piece else batch.sizes_bytes[place]
             note = notes.get(index)

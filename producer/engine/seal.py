@@ -162,6 +162,8 @@ def _manifest_row(row: SegmentRow, device_index: Mapping[str, int]) -> ManifestS
         size_bytes=row.size_bytes,
         bytes_stored=row.bytes_stored,
         notes=msgspec.convert(row.notes, tuple[ExtentNote, ...]),
+        stream_offset_bytes=row.stream_offset_bytes,
+        cell_digests=row.cell_digests or b"",
     )
 
 
@@ -200,13 +202,15 @@ def _head(
         snapshot_id=snapshot.snapshot_id,
         pool_id=snapshot.pool_id,
         volume=snapshot.volume,
-        mode="files",
+        mode=snapshot.mode,  # type: ignore[arg-type]
         started=_rfc3339(snapshot.started_at),
         ended=_rfc3339(sealed_at),
         hostname=snapshot.hostname,
         program_version=version("segfleet"),
         tags=snapshot.tags,
-        sources=tuple(ManifestSource(name=source.name, path=source.path) for source in snapshot.sources),
+        sources=tuple(
+            ManifestSource(name=source.name, path=source.path, mode=source.mode) for source in snapshot.sources
+        ),
         source_starts=tuple(source_starts),
         split=options.split,
         order=options.order,

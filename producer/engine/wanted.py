@@ -26,7 +26,7 @@ class Wanted:
     has_links: bool = False
     #: Snapshot path of a file that is not wanted itself → target path of the first hard link to it that is.
     promoted: dict[str, str] = field(default_factory=dict)
-    #: Entries whose data lies in more than one segment.
+    #: Entries whose data lies in more than one segment, and raw volumes.
     pieced: set[int] = field(default_factory=set)
     #: Pieced entries that ended early when they were read → their real size.
     short: dict[int, int] = field(default_factory=dict)
@@ -40,7 +40,8 @@ def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may
     ``may_lack_parts``: a file with a segment of its own counts as pieced, for it may come back without some units.
     """
     wanted = Wanted()
-    _look_through_listing(catalog, snapshot_id, selection, wanted)
+    volumes = {source.name for source in catalog.snapshot(snapshot_id).sources if source.mode == "raw"}
+    _look_through_listing(catalog, snapshot_id, selection, wanted, volumes)
     if wanted.stop_entry == 0:
         what = f"no path {selection.path!r}" if selection.path else "nothing that fits the patterns"
         raise UsageError(
@@ -50,7 +51,9 @@ def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may
     return wanted
 
 
-def _look_through_listing(catalog: Catalog, snapshot_id: str, selection: Selection, wanted: Wanted) -> None:
+def _look_through_listing(
+    catalog: Catalog, snapshot_id: str, selection: Selection, wanted: Wanted, volumes: set[str]
+) -> None:
     links: list[tuple[str, str]] = []
     first: int | None = None
     for part in catalog.listing_parts(snapshot_id):
@@ -68,6 +71,9 @@ def _look_through_listing(catalog: Catalog, snapshot_id: str, selection: Selecti
                 elif batch.sizes_bytes[place] > 0:
                     wanted.files_count += 1
                     wanted.bytes_total += batch.sizes_bytes[place]
+                    if batch.source in volumes:
+                        # However many segments it has: what none of them holds is zeros.
+                        wanted.pieced.add(batch.first_entry + place)
     wanted.first_entry = first or 0
     wanted.has_links = bool(links)
     for link, target in links:

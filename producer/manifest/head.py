@@ -30,6 +30,8 @@ class ManifestSource:
 
     name: SourceName
     path: str
+    #: raw: the source is one block device or image file.
+    mode: Literal["files", "raw"] = "files"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +75,7 @@ class ManifestHead:
     snapshot_id: HexId
     pool_id: HexId
     volume: SourceName
-    mode: Literal["files", "raw"]
+    mode: Literal["files", "raw", "mixed"]
     started: UtcTime
     ended: UtcTime
     hostname: str

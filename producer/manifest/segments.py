@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from producer.listing.frames import PART_BYTES, compress_lines, decode_line, decompress_lines, encode_line
 from tasks.errors import DamagedError
+from tasks.raw import DIGEST_BYTES
 from tasks.receipts import ExtentNote
 from tasks.values import Count, HexId
 
@@ -31,11 +32,16 @@ class SegmentRow:
     size_bytes: int
     bytes_stored: int
     notes: tuple[ExtentNote, ...] = ()
+    #: Where in the segment's stream the range begins: not 0 for a range of a raw volume that a segment of an earlier
+    #: snapshot holds.
+    stream_offset_bytes: int = 0
+    #: Of a piece of a raw volume: the digests of its cells, 32 bytes each.
+    cell_digests: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Line:
-    """Rows as columns: as they stand in one line of a part.  ``notes`` is by segment number."""
+    """Rows as columns: as they stand in one line of a part.  What few rows have is by segment number."""
 
     numbers: list[Count]
     segment_ids: list[HexId]
@@ -46,6 +52,9 @@ class _Line:
     sizes_bytes: list[Count]
     bytes_stored: list[Count]
     notes: dict[str, tuple[ExtentNote, ...]]
+    stream_offsets_bytes: dict[str, Count] = field(default_factory=dict)
+    #: In base64.
+    cell_digests: dict[str, bytes] = field(default_factory=dict)
 
 
 def encode_segments(rows: Iterable[SegmentRow]) -> Iterator[bytes]:
@@ -65,7 +74,8 @@ def _chunks(rows: Iterable[SegmentRow]) -> Iterator[list[SegmentRow]]:
     notes_count = 0
     for row in rows:
         chunk.append(row)
-        notes_count += len(row.notes)
+        # A digest takes some 45 bytes, as a note without its message does.
+        notes_count += len(row.notes) + len(row.cell_digests) // DIGEST_BYTES
         if len(chunk) == ROWS_A_LINE or notes_count >= NOTES_A_LINE:
             yield chunk
             chunk, notes_count = [], 0
@@ -92,6 +102,8 @@ def _line_of(rows: list[SegmentRow]) -> _Line:
         sizes_bytes=[row.size_bytes for row in rows],
         bytes_stored=[row.bytes_stored for row in rows],
         notes={str(row.number): row.notes for row in rows if row.notes},
+        stream_offsets_bytes={str(row.number): row.stream_offset_bytes for row in rows if row.stream_offset_bytes},
+        cell_digests={str(row.number): row.cell_digests for row in rows if row.cell_digests},
     )
 
 
@@ -123,4 +135,6 @@ def _rows_of(line: _Line) -> Iterator[SegmentRow]:
             size_bytes=size_bytes,
             bytes_stored=stored,
             notes=line.notes.get(str(number), ()),
+            stream_offset_bytes=line.stream_offsets_bytes.get(str(number), 0),
+            cell_digests=line.cell_digests.get(str(number), b""),
         )

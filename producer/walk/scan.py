@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.entry import NO_DATA
 from producer.observer import Trouble
+from producer.raw.entry import raw_batch
 from producer.requests import Exclusions, Source
 from producer.walk.exclusions import ExclusionRules
 from producer.walk.hardlinks import HardLinks
@@ -31,6 +32,8 @@ class Walk:
     #: Regular files, and the sum of their sizes; a file with several names counts once.
     files_count: int
     bytes_total: int
+    #: By source: the regular files of it.
+    files_counts: dict[str, int]
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Walk:
         self.source_starts = []
         self.files_count = 0
         self.bytes_total = 0
+        self.files_counts = {}
         self._sources = sources
         self._rules = ExclusionRules(exclusions)
         self._one_file_system = exclusions.one_file_system
@@ -56,14 +60,26 @@ class Walk:
 
         Raises UsageError, before anything is read, when a source is missing or nothing that can be backed up.
         """
-        roots = [(source, _root_of(source)) for source in self._sources]
+        roots = [(source, None if source.mode == "raw" else _root_of(source)) for source in self._sources]
         writer = ListingWriter()
         for source, root in roots:
             self.source_starts.append(len(self.sizes))
+            if root is None:
+                yield from writer.add(self._raw_batch(source))
+                continue
+            files_before = self.files_count
             for found in self._found_in(source, root):
                 yield from writer.add(self._batch(source.name, found))
                 self._on_progress(self.files_count, self.bytes_total)
+            self.files_counts[source.name] = self.files_count - files_before
         yield from writer.flush()
+
+    def _raw_batch(self, source: Source) -> EntryBatch:
+        batch = raw_batch(source, len(self.sizes))
+        self.sizes.extend(batch.sizes_bytes)
+        self.files_count += 1
+        self.bytes_total += batch.sizes_bytes[0]
+        return batch
 
     def _found_in(self, source: Source, root: Found) -> Iterator[Found]:
         yield root

@@ -114,7 +114,7 @@ def test_snapshots_as_json_hold_whole_ids(capsys: pytest.CaptureFixture[str], tr
     first, second = rows(capsys, "snapshots")
     assert (first["message_type"], first["snapshot_id"], first["started"]) == ("snapshot", OLD, "2026-03-01T12:00:00Z")
     assert second["tags"] == ["weekly"]
-    assert second["sources"] == [{"name": "data", "path": str(tree)}]
+    assert second["sources"] == [{"name": "data", "path": str(tree), "mode": "files"}]
 
 
 def test_ls_shows_all_entries_under_the_name_of_their_source(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,8 @@ class SegmentTrailer:
     unit_stored_bytes: tuple[int, ...]
     #: BLAKE3 of the stored bytes of each unit.
     unit_digests: tuple[bytes, ...]
+    #: Of a piece of a raw volume: BLAKE3 of the source bytes of each cell, in hexadecimal (:mod:`tasks.raw`).
+    cell_digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +46,7 @@ class _Content:
     unit_sizes_bytes: tuple[UnitSize, ...]
     unit_stored_bytes: tuple[FrameSize, ...]
     unit_digests: tuple[Digest, ...]
+    cell_digests: tuple[Digest, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.unit_sizes_bytes) == len(self.unit_stored_bytes) == len(self.unit_digests):
@@ -59,8 +62,12 @@ def encode_trailer(trailer: SegmentTrailer) -> bytes:
         unit_sizes_bytes=trailer.unit_sizes_bytes,
         unit_stored_bytes=trailer.unit_stored_bytes,
         unit_digests=tuple(digest.hex() for digest in trailer.unit_digests),
+        cell_digests=trailer.cell_digests,
     )
-    return encode_envelope(TRAILER, msgspec.to_builtins(content))
+    plain = msgspec.to_builtins(content)
+    if not trailer.cell_digests:
+        del plain["cell_digests"]
+    return encode_envelope(TRAILER, plain)
 
 
 def decode_trailer(envelope: Envelope) -> SegmentTrailer:
@@ -76,4 +83,5 @@ def decode_trailer(envelope: Envelope) -> SegmentTrailer:
         unit_sizes_bytes=content.unit_sizes_bytes,
         unit_stored_bytes=content.unit_stored_bytes,
         unit_digests=tuple(bytes.fromhex(digest) for digest in content.unit_digests),
+        cell_digests=content.cell_digests,
     )

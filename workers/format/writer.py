@@ -42,7 +42,9 @@ class SegmentWriter:
         self._put(frame, size_bytes)
         self._digests.append(digest or blake3(frame).digest())
 
-    def finish(self, *, notes: tuple[ExtentNote, ...], file_state: FileState | None) -> int:
+    def finish(
+        self, *, notes: tuple[ExtentNote, ...], file_state: FileState | None, cell_digests: tuple[str, ...] = ()
+    ) -> int:
         """Write trailer and seek table; the size of the whole segment.  Syncing is up to the caller.
 
         Raises ValueError when units are missing.
@@ -57,6 +59,7 @@ class SegmentWriter:
             unit_sizes_bytes=tuple(unit.size_bytes for unit in units),
             unit_stored_bytes=tuple(unit.stored_bytes for unit in units),
             unit_digests=tuple(self._digests),
+            cell_digests=cell_digests,
         )
         self._put(encode_trailer(trailer), 0)
         table = encode_seek_table(self._frames)

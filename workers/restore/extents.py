@@ -10,6 +10,7 @@ from tasks.receipts import PathTrouble, RestoreResult
 from workers.restore.slices import Slice
 from workers.target.files import TargetFile, open_file, open_part, remove_entry, stat_entry
 from workers.target.folders import Folders
+from workers.target.image import ImageTarget
 from workers.target.metadata import Metadata
 from workers.target.overwrite import is_kept
 from workers.target.troubles import PATH_ERRORS, MetadataTrouble, trouble_at
@@ -23,8 +24,10 @@ class ExtentWriter:
     rest stays.
     """
 
-    def __init__(self, order: RestoreSegment, folders: Folders) -> None:
-        """Raises MessageError when a row of metadata is none."""
+    def __init__(self, order: RestoreSegment, folders: Folders | ImageTarget) -> None:
+        """Raises MessageError when a row of metadata is none, or the target is one image and the order not for it."""
+        if isinstance(folders, ImageTarget) and (any(order.paths) or any(order.metadata)):
+            raise MessageError("the target is the image of a volume; it takes pieces of one volume only")
         self._order = order
         self._folders = folders
         self._metadata = [_metadata(row) for row in order.metadata]
@@ -91,6 +94,7 @@ class ExtentWriter:
         metadata = self._metadata[index]
         if metadata is None:  # decided by the manager, see RestoreSegment
             return False
+        assert isinstance(self._folders, Folders)
         order = self._order
         try:
             folder, name = self._folders.parent_of(order.paths[index])
@@ -114,7 +118,9 @@ class ExtentWriter:
 
     def _open(self, index: int) -> TargetFile:
         path, metadata = self._order.paths[index], self._metadata[index]
-        if metadata is None:
+        if isinstance(self._folders, ImageTarget):
+            file = self._folders.open()
+        elif metadata is None:
             file = open_part(self._folders, path)
         else:
             file = open_file(self._folders, path, self._order.sizes_bytes[index], metadata)
@@ -175,6 +181,7 @@ class ExtentWriter:
         if file is None:  # nothing of it is written: an older file stays as it is
             return
         file.close()
+        assert isinstance(self._folders, Folders)
         folder, name = self._folders.parent_of(self._order.paths[index])
         found = stat_entry(folder, name)
         if found is not None:

@@ -18,6 +18,7 @@ from workers.format.reader import SegmentReader
 from workers.restore.extents import ExtentWriter
 from workers.restore.slices import Slice, slices_by_unit
 from workers.target.folders import Folders
+from workers.target.image import ImageTarget, is_image_target
 
 
 class Progress(Protocol):
@@ -36,7 +37,8 @@ def restore_segment(order: RestoreSegment, *, device: Device, target_root: Path,
     when the device cannot be read, DamagedError when the segment is missing, is another one, or none of its
     units can be located.
     """
-    with Folders(target_root) as folders, closing(ExtentWriter(order, folders)) as writer:
+    target = ImageTarget(target_root) if is_image_target(target_root) else Folders(target_root)
+    with target, closing(ExtentWriter(order, target)) as writer:
         chosen = writer.choose()
         if chosen:
             remaining = writer.make_empty(chosen)

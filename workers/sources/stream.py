@@ -29,6 +29,9 @@ class ExtentStream:
     state in ``file_state``; of several, each is a whole file.
     """
 
+    #: Raw volumes alone have cells.
+    cell_digests: tuple[str, ...] = ()
+
     def __init__(self, files: SourceFiles, extents: Extents) -> None:
         self.notes: list[ExtentNote] = []
         self.file_state: FileState | None = None

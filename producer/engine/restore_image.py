@@ -1,0 +1,137 @@
+"""A restore of one raw volume: to a block device, or into an image file.
+
+::
+
+    [1] the target: refused, or made ready; what no segment holds is made zeros   (workers/target/image.py)
+    [2] the segments: all data, from all devices at once, each piece at its offset
+    [3] the target is synced
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from producer.catalog.rows import SnapshotRow
+from producer.engine.books import begin_run, end_run
+from producer.engine.environment import Environment
+from producer.engine.reading import present_devices
+from producer.engine.restore import RestoreRun
+from producer.engine.selection import Selection
+from producer.engine.session import Session, open_session
+from producer.engine.wave import run_wave
+from producer.observer import Observer
+from producer.raw.ranges import Range, gaps, merged
+from producer.requests import RestoreRequest
+from producer.summaries import RestoreSummary
+from tasks.errors import SegfleetError
+from tasks.orders import PrepareImage
+
+#: Zero ranges in one order: 64 KiB of JSON.
+_RANGES_COUNT = 2000
+
+
+def volume_meant(snapshot: SnapshotRow, path: str) -> str | None:
+    """The raw source whose image ``path`` means ("" for the only source of the snapshot); None when it means files."""
+    volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
+    if not path and len(snapshot.sources) == 1:
+        path = snapshot.sources[0].name
+    return path if path in volumes else None
+
+
+def restore_image(
+    request: RestoreRequest, volume: str, observer: Observer, environment: Environment, *, force: bool
+) -> RestoreSummary:
+    """Write the image of source ``volume`` to ``request.target``, a block device or an image file.
+
+    Raises SegfleetError: a target that is mounted, too small, or (without ``force``) not empty; no device; and so on.
+    What cannot be restored is told to the observer (exit code 3), and is zeros in a new image file.
+    """
+    started_s = time.monotonic()
+    with open_session(
+        devices=request.devices,
+        sources={},
+        targets={request.target_name: request.target},
+        purpose="restore",
+        observer=observer,
+        environment=environment,
+    ) as session:
+        begin_run(session, "restore", "")
+        try:
+            summary = _ImageRestore(session, request, volume, force=force).run(started_s)
+        except SegfleetError as error:
+            end_run(session, error.exit_code, {"error": error.message})
+            raise
+        end_run(session, summary.exit_code, asdict(summary), snapshot_id=summary.snapshot_id)
+        return summary
+
+
+@dataclass(frozen=True, kw_only=True)
+class _VolumeSelection(Selection):
+    """Wants one source, which goes to the target itself."""
+
+    volume: str
+
+    def target_path(self, snapshot_path: str, *, is_directory: bool) -> str | None:
+        return "" if snapshot_path == self.volume else None
+
+
+class _ImageRestore(RestoreRun):
+    def __init__(self, session: Session, request: RestoreRequest, volume: str, *, force: bool) -> None:
+        self._force, self._volume = force, volume
+        super().__init__(session, request, _VolumeSelection(path=volume, include=None, exclude=None, volume=volume))
+
+    def run(self, started_s: float) -> RestoreSummary:
+        self._present = present_devices(self._session)
+        zeros = gaps(merged(self._stored_ranges()), self._wanted.bytes_total)
+        self._prepare(zeros)
+        self._tell_what_is_lost()
+        self._restore_segments()
+        self._order_image([], finish=True)
+        self._tell_progress()
+        return self._summary(started_s)
+
+    def _tell_what_is_lost(self) -> None:
+        """A lost range costs itself, not the volume."""
+        for row in self._plan.segments():
+            if row.device_id not in self._present:
+                for pick in self._plan.picks(row):
+                    why = f"it lies on device {row.device}, which is not there"
+                    self._lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
+
+    def _tell(self, path: str, code: str, message: str) -> None:
+        super()._tell(path or self._volume, code, message)
+
+    def _stored_ranges(self) -> Iterator[Range]:
+        for row in self._plan.segments():
+            yield Range(row.offset_bytes, row.offset_bytes + row.size_bytes)
+
+    def _prepare(self, zeros: Sequence[Range]) -> None:
+        """The first order decides whether the target may be written; further ones bring more ranges."""
+        force = self._force
+        for start in range(0, max(1, len(zeros)), _RANGES_COUNT):
+            self._order_image(zeros[start : start + _RANGES_COUNT], force=force, finish=False, is_first=not start)
+            force = True
+
+    def _order_image(
+        self, zeros: Sequence[Range], *, force: bool = True, finish: bool = False, is_first: bool = True
+    ) -> None:
+        if not is_first and not self._request.target.is_block_device():
+            return  # a new file has nothing but zeros
+        device_id, device = next(
+            (device_id, name) for device_id, name in self._present.items() if name in self._session.courier.live
+        )
+        order = PrepareImage(
+            order_id=uuid.uuid4().hex,
+            target=self._request.target_name,
+            size_bytes=self._wanted.bytes_total,
+            zero_offsets_bytes=tuple(item.start for item in zeros),
+            zero_sizes_bytes=tuple(item.size_bytes for item in zeros),
+            force=force,
+            finish=finish,
+            **self._session.order_fields(device, device_id=device_id),
+        )
+        for name, why in run_wave(self._session, {device: [order]}, self._take).items():
+            raise SegfleetError(f"device {name} died while the target was made ready: {why}", hint="run it again")

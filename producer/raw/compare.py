@@ -1,0 +1,114 @@
+"""Reads a volume and compares it, cell by cell, with what the devices hold of it already."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from producer.raw.known import KnownCell, Reuse
+from producer.raw.ranges import Range, merged
+from producer.raw.volumes import Volume
+from tasks.raw import CELL_BYTES, cell_digest, zeros_digest
+
+#: Reading from a fast disk and digesting share the cores; more threads than this gain nothing.
+_MAX_THREADS = 8
+
+
+@dataclass(kw_only=True, slots=True)
+class Comparison:
+    """``stored``: what must be stored now, whole cells; ``reused``: what earlier segments hold.  The rest is zeros."""
+
+    stored: list[Range] = field(default_factory=list)
+    reused: list[Reuse] = field(default_factory=list)
+
+
+def compare(volume: Volume, known: Mapping[int, KnownCell], on_bytes: Callable[[int], None]) -> Comparison:
+    """Compare every cell that holds something; reads all of them, unless nothing is known: then all are to be stored.
+
+    A cell that cannot be read counts as changed: the worker that stores it records what is bad.  ``on_bytes`` is called
+    after each cell with the bytes done so far, and may raise.
+    """
+    if not known:
+        return Comparison(stored=volume.used_cells)
+    found, changed, done_bytes = Comparison(), [], 0
+    for cell, digest in _digests(volume):
+        before = known.get(cell.start)
+        if before is not None and digest == before.digest:
+            found.reused.append(Reuse(cell.start, cell.size_bytes, before))
+        elif digest != zeros_digest(cell.size_bytes):
+            changed.append(cell)
+        done_bytes += cell.size_bytes
+        on_bytes(done_bytes)
+    found.stored = merged(changed)
+    return found
+
+
+def _digests(volume: Volume) -> Iterator[tuple[Range, bytes | None]]:
+    """Each cell with its digest, in order; None for one that cannot be read."""
+    threads_count = min(_MAX_THREADS, os.cpu_count() or 1) + 1
+    reader = _CellReader(volume.path)
+    ahead: deque[tuple[Range, Future[bytes | None]]] = deque()
+    with ThreadPoolExecutor(threads_count, thread_name_prefix="compare") as pool:
+        try:
+            for cell in _cells(volume):
+                ahead.append((cell, pool.submit(reader.digest, cell, volume.unused_in(cell))))
+                if len(ahead) > 2 * threads_count:
+                    item, future = ahead.popleft()
+                    yield item, future.result()
+            for item, future in ahead:
+                yield item, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            reader.close()
+
+
+def _cells(volume: Volume) -> Iterator[Range]:
+    for item in volume.used_cells:
+        for start in range(item.start, item.stop, CELL_BYTES):
+            yield Range(start, min(start + CELL_BYTES, item.stop))
+
+
+class _CellReader:
+    """Reads cells on several threads; each has a buffer of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        self._is_device = stat.S_ISBLK(os.fstat(self._fd).st_mode)
+        self._buffers = threading.local()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def digest(self, cell: Range, unused: list[Range]) -> bytes | None:
+        buffer = self._buffer()[: cell.size_bytes]
+        try:
+            self._fill(buffer, cell.start)
+        except OSError:
+            return None
+        for item in unused:
+            buffer[item.start - cell.start : item.stop - cell.start] = bytes(item.size_bytes)
+        return cell_digest(buffer)
+
+    def _fill(self, buffer: memoryview, offset_bytes: int) -> None:
+        done_bytes = 0
+        while done_bytes < len(buffer):
+            count = os.preadv(self._fd, [buffer[done_bytes:]], offset_bytes + done_bytes)
+            if not count:
+                raise OSError("the volume ends early")
+            done_bytes += count
+        if self._is_device:
+            # A whole disk would push everything else out of the cache.
+            with suppress(OSError):
+                os.posix_fadvise(self._fd, offset_bytes, len(buffer), os.POSIX_FADV_DONTNEED)
+
+    def _buffer(self) -> memoryview:
+        if not hasattr(self._buffers, "own"):
+            self._buffers.own = memoryview(bytearray(CELL_BYTES))
+        return self._buffers.own  # type: ignore[no-any-return]

@@ -1,0 +1,38 @@
+"""The one entry of a raw source in the listing."""
+
+from __future__ import annotations
+
+import stat
+import time
+
+from producer.listing import EntryBatch
+from producer.raw.volume import refuse_what_is_no_volume, size_of
+from producer.requests import Source
+
+
+def raw_batch(source: Source, first_entry: int) -> EntryBatch:
+    """A batch that holds the source itself, as a file of the volume's size; raises UsageError.
+
+    A block device does not tell when it was written, so its time is now: pieces that an interrupted run stored are
+    never joined with later ones without a comparison of their bytes.
+    """
+    refuse_what_is_no_volume(source.path)
+    status = source.path.stat()
+    is_device = stat.S_ISBLK(status.st_mode)
+    now_ns = time.time_ns()
+    return EntryBatch(
+        source=source.name,
+        directory="",
+        first_entry=first_entry,
+        names=[""],
+        kinds="f",
+        # Everybody's files in one: an image of a device is for its owner alone.
+        modes=[0o600 if is_device else status.st_mode & 0o7777],
+        uids=[status.st_uid],
+        gids=[status.st_gid],
+        mtimes_ns=[now_ns if is_device else status.st_mtime_ns],
+        ctimes_ns=[now_ns if is_device else status.st_ctime_ns],
+        sizes_bytes=[size_of(source.path)],
+        links={},
+        device_numbers={},
+    )

@@ -1,0 +1,111 @@
+"""What the devices hold of a volume from earlier backups, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import NewReference, SegmentRow, SnapshotRow
+from producer.listing import ListingReader
+from tasks.raw import CELL_BYTES, DIGEST_BYTES
+
+
+class KnownCell(NamedTuple):
+    """A cell that a stored segment holds: its digest, and where in the segment's stream it begins."""
+
+    digest: bytes
+    segment: SegmentRow
+    stream_offset_bytes: int
+
+
+def known_cells(
+    catalog: Catalog, current: SnapshotRow, source: str, device_ids: Collection[str]
+) -> dict[int, KnownCell]:
+    """Offset in the volume → cell, from the volume's last sealed snapshot, and from what this one has stored so far.
+
+    Only of segments on these devices.  Empty when no earlier backup read the source raw.
+    """
+    found: dict[int, KnownCell] = {}
+    for snapshot in [*_last_sealed(catalog, current, source), current]:
+        for row in _rows_of_source(catalog, snapshot, source):
+            if row.device_id in device_ids:
+                found.update(_cells(row))
+    return found
+
+
+def _last_sealed(catalog: Catalog, current: SnapshotRow, source: str) -> list[SnapshotRow]:
+    rows = [
+        row
+        for row in catalog.snapshots()
+        if row.volume == current.volume
+        and row.pool_id == current.pool_id
+        and any(other.name == source and other.mode == "raw" for other in row.sources)
+    ]
+    return rows[-1:]
+
+
+def _rows_of_source(catalog: Catalog, snapshot: SnapshotRow, source: str) -> Iterator[SegmentRow]:
+    first_entries = catalog.listing_first_entries(snapshot.snapshot_id)
+    reader = ListingReader(first_entries, lambda number: catalog.listing_part(snapshot.snapshot_id, number).data)
+    of_source: dict[int, bool] = {}
+    for row in catalog.segments_with_cells(snapshot.snapshot_id):
+        if row.first_entry not in of_source:
+            of_source[row.first_entry] = reader.entry(row.first_entry).source == source
+        if of_source[row.first_entry]:
+            yield row
+
+
+def _cells(row: SegmentRow) -> Iterator[tuple[int, KnownCell]]:
+    digests = row.cell_digests or b""
+    for number in range(len(digests) // DIGEST_BYTES):
+        digest = digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES]
+        at_bytes = number * CELL_BYTES
+        yield row.offset_bytes + at_bytes, KnownCell(digest, row, row.stream_offset_bytes + at_bytes)
+
+
+class Reuse(NamedTuple):
+    """[start, start + size) of a volume is as a known cell has it."""
+
+    start: int
+    size_bytes: int
+    cell: KnownCell
+
+
+def references(reused: list[Reuse], entry: int) -> Iterator[NewReference]:
+    """As few rows as possible for the cells, which ascend; ``number`` and ``segment_id`` are the caller's to set."""
+    run: list[Reuse] = []
+    for item in reused:
+        if run and not _continues(run[-1], item):
+            yield _reference(run, entry)
+            run = []
+        run.append(item)
+    if run:
+        yield _reference(run, entry)
+
+
+def _continues(before: Reuse, item: Reuse) -> bool:
+    return (
+        before.start + before.size_bytes == item.start
+        and before.cell.segment.segment_id == item.cell.segment.segment_id
+        and before.cell.stream_offset_bytes + before.size_bytes == item.cell.stream_offset_bytes
+    )
+
+
+def _reference(run: list[Reuse], entry: int) -> NewReference:
+    first = run[0]
+    segment = first.cell.segment
+    assert segment.device_id is not None
+    return NewReference(
+        number=0,
+        segment_id="",
+        stored_as=segment.segment_id,
+        device=segment.device,
+        device_id=segment.device_id,
+        entry=entry,
+        offset_bytes=first.start,
+        size_bytes=sum(item.size_bytes for item in run),
+        stream_offset_bytes=first.cell.stream_offset_bytes,
+        bytes_stored=segment.bytes_stored,
+        cell_digests=b"".join(item.cell.digest for item in run),
+    )

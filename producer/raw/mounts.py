@@ -1,0 +1,122 @@
+"""What is mounted, and what lies below what: from /proc and /sys, without any right."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_SYS = Path("/sys/dev/block")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mount:
+    """One line of /proc/self/mountinfo.  ``number`` is major:minor; ``root`` is what of the file system is mounted."""
+
+    number: str
+    root: str
+    point: str
+    kind: str
+    source: str
+    is_read_only: bool
+
+
+def mounts() -> list[Mount]:
+    """All mounts that this process sees, the later ones over the earlier ones."""
+    text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    return [_mount(line) for line in text.splitlines()]
+
+
+def mount_at(path: Path) -> Mount | None:
+    """The mount whose mount point ``path`` (a real path) is; None when it is none."""
+    found = [mount for mount in mounts() if mount.point == str(path)]
+    return found[-1] if found else None
+
+
+def mount_over(path: Path) -> Mount | None:
+    """The mount that ``path`` (a real path) lies in."""
+    point = path
+    while True:
+        found = mount_at(point)
+        if found is not None or point == point.parent:
+            return found
+        point = point.parent
+
+
+def mounts_of(volume: Path) -> list[Mount]:
+    """Where a volume, one of its partitions, or a loop device on it, is mounted."""
+    numbers = numbers_on(volume)
+    return [mount for mount in mounts() if mount.number in numbers]
+
+
+def number_of(device: int) -> str:
+    return f"{os.major(device)}:{os.minor(device)}"
+
+
+def numbers_on(volume: Path) -> set[str]:
+    """The numbers of the block devices that show bytes of ``volume``: itself, its partitions, loop devices on it."""
+    status = volume.stat()
+    found = {number_of(status.st_rdev)} if stat.S_ISBLK(status.st_mode) else set()
+    found |= _loops_on(volume)
+    for number in list(found):
+        found |= {text for folder in (_SYS / number).glob("*/partition") if (text := _read(folder.parent / "dev"))}
+    return found
+
+
+def holders_of(volume: Path) -> list[str]:
+    """Names of the block devices (RAID, LVM, dm-crypt) that are made of ``volume`` or a part of it."""
+    return sorted({path.name for number in numbers_on(volume) for path in (_SYS / number / "holders").glob("*")})
+
+
+def below(number: str) -> Iterator[str]:
+    """The numbers of the block devices that ``number`` lies on, itself among them; and paths of loop devices' files."""
+    yield number
+    folder = _SYS / number
+    with suppress(OSError):
+        real = folder.resolve(strict=True)
+        if (real / "partition").exists() and (parent := _read(real.parent / "dev")):
+            yield parent
+        backing = _read(real / "loop/backing_file")
+        if backing:
+            yield backing
+        for slave in (real / "slaves").glob("*"):
+            if text := _read(slave / "dev"):
+                yield from below(text)
+
+
+def _loops_on(path: Path) -> set[str]:
+    real = str(path.resolve())
+    return {
+        text
+        for backing in Path("/sys/block").glob("loop*/loop/backing_file")
+        if _read(backing) == real and (text := _read(backing.parents[1] / "dev"))
+    }
+
+
+def _read(path: Path) -> str:
+    with suppress(OSError):
+        return path.read_text(errors="surrogateescape").strip()
+    return ""
+
+
+def _mount(line: str) -> Mount:
+    before, _, after = line.partition(" - ")
+    _, _, number, root, point, *_ = before.split(" ")
+    kind, source, super_options = (after.split(" ") + ["", ""])[:3]
+    return Mount(
+        number=number,
+        root=_unescaped(root),
+        point=_unescaped(point),
+        kind=kind,
+        source=_unescaped(source),
+        # A file system is written to by whoever mounted it writable elsewhere: the file system's word counts.
+        is_read_only="ro" in super_options.split(","),
+    )
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)

@@ -1,0 +1,219 @@
+"""Decides which sources are read raw.
+
+``--mode raw``: all of them, or the command is refused.  ``--mode auto``: block devices, and the mount points of file
+systems with more than ``--raw-above`` files, where reading raw is possible and gives a consistent image; whatever
+stands in the way, the backup goes on file by file and says why.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from producer.raw.mounts import Mount, below, holders_of, mount_at, mounts, mounts_of, number_of, numbers_on
+from producer.raw.volume import refuse_what_is_no_volume
+from producer.requests import BackupRequest, Source
+from tasks.errors import UsageError
+
+#: Takes one line for the person.
+Tell = Callable[[str], None]
+
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.sshfs", "afs"})
+_LAYERED = frozenset({"overlay", "aufs", "tmpfs", "ramfs", "virtiofs"})
+_SEVERAL_DEVICES = frozenset({"btrfs", "zfs", "bcachefs"})
+
+
+def choose_modes(request: BackupRequest, tell: Tell, *, has_agents: bool = False) -> BackupRequest:
+    """The request with the mode of each source, and the volumes of those that are read raw in the place of folders.
+
+    ``tell`` gets a line for each switch.  A source that is raw already stays so: an interrupted backup goes on as it
+    began.  With ``has_agents`` no folder is switched: agents read where their own configuration says.
+    Raises UsageError for what cannot be read as asked.
+    """
+    choose = {"files": _as_files, "raw": _as_raw, "auto": _device_by_itself if has_agents else _by_itself}[request.mode]
+    return replace(
+        request,
+        sources=tuple(source if source.mode == "raw" else choose(source, request, tell) for source in request.sources),
+    )
+
+
+def explain(request: BackupRequest, files_counts: Mapping[str, int], *, has_agents: bool = False) -> Iterator[str]:
+    """A line for each source that has more files than ``--raw-above``, and was read file by file all the same."""
+    for source in request.sources:
+        count = files_counts.get(source.name, 0)
+        if request.mode == "auto" and source.mode == "files" and count > request.raw_above_count:
+            why = "agents read it by their own configuration" if has_agents else why_not_raw(source, request)
+            if why:
+                yield f"{source.path} has {count} files and is read file by file: {why}"
+
+
+def why_not_raw(source: Source, request: BackupRequest) -> str:
+    """Why a folder is not read raw, for a person; "" if it can be."""
+    mount = mount_at(source.path)
+    if mount is None:
+        return "it is a folder inside a file system, not the mount point of one"
+    return _why_not_kind(mount) or _why_not_volume(mount, request) or _why_not_alike(source, mount, request)
+
+
+def _as_files(source: Source, request: BackupRequest, tell: Tell) -> Source:
+    return source
+
+
+def _as_raw(source: Source, request: BackupRequest, tell: Tell) -> Source:
+    volume = source.path
+    if volume.is_dir():
+        mount = mount_at(volume)
+        why = "it is no mount point" if mount is None else _why_not_kind(mount)
+        if mount is None or why:
+            raise UsageError(f"source {volume} cannot be read raw: {why}", hint="name a block device or an image file")
+        volume = device_of(mount)
+    _check_volume(volume, request)
+    if not request.freeze:
+        for mount in _writable(volume):
+            tell(
+                f"WARNING: {volume} is mounted writable on {mount.point}: what is read while it is written to is no "
+                f"consistent image; unmount it, mount it read-only, or say --freeze"
+            )
+    _warn_about_holders(volume, tell)
+    return replace(source, path=volume, mode="raw")
+
+
+def _by_itself(source: Source, request: BackupRequest, tell: Tell) -> Source:
+    if not source.path.is_dir():
+        return _device_by_itself(source, request, tell)
+    if why_not_raw(source, request):
+        return source
+    if not has_more_files_than(source.path, request.raw_above_count):
+        return source
+    mount = mount_at(source.path)
+    assert mount is not None
+    volume = device_of(mount)
+    _warn_about_holders(volume, tell)
+    tell(
+        f"{source.path} has more than {request.raw_above_count} files: its device {volume} is read whole "
+        f"(--mode files reads file by file)"
+    )
+    return replace(source, path=volume, mode="raw")
+
+
+def _device_by_itself(source: Source, request: BackupRequest, tell: Tell) -> Source:
+    if source.path.is_char_device():
+        refuse_what_is_no_volume(source.path)
+    if not source.path.is_block_device():
+        return source
+    _check_volume(source.path, request)
+    _warn_about_holders(source.path, tell)
+    writable = [] if request.freeze else _writable(source.path)
+    if not writable:
+        return replace(source, mode="raw")
+    whole = next((mount for mount in writable if mount.root == "/"), None)
+    why = f"{source.path} is mounted writable on {writable[0].point}"
+    if whole is None or len({mount.number for mount in writable}) > 1:
+        raise UsageError(f"{why}: read now, it gives no consistent image", hint="unmount it, or say --freeze")
+    tell(f"{why}, so its files are read one by one; --freeze would allow to read it raw")
+    return replace(source, path=Path(whole.point))
+
+
+def _check_volume(volume: Path, request: BackupRequest) -> None:
+    refuse_what_is_no_volume(volume)
+    if not os.access(volume, os.R_OK):
+        raise UsageError(f"{volume} may not be read", hint="reading a block device takes root, or the group disk")
+    device = _device_on(volume, request)
+    if device:
+        raise UsageError(
+            f"device {device} ({request.devices[device]}) lies on {volume}", hint="a backup must not eat itself"
+        )
+
+
+def _device_on(volume: Path, request: BackupRequest) -> str | None:
+    """The name of a backup device whose folder lies on the volume."""
+    lower = {*numbers_on(volume), str(volume.resolve())}
+    for name, folder in request.devices.items():
+        if folder is not None and folder.exists() and lower.intersection(below(number_of(folder.stat().st_dev))):
+            return name
+    return None
+
+
+def _why_not_kind(mount: Mount) -> str:
+    if mount.kind in _NETWORK:
+        return f"{mount.kind} is a file system of the network, without a block device here"
+    if mount.kind in _SEVERAL_DEVICES:
+        return f"{mount.kind} may lie on several devices, and shares them with other trees"
+    if mount.kind in _LAYERED or mount.kind.startswith("fuse"):
+        return f"{mount.kind} has no block device of its own"
+    if mount.root != "/":
+        return "only a part of its file system is mounted there"
+    try:
+        device_of(mount)
+    except UsageError as error:
+        return error.message
+    return ""
+
+
+def _why_not_volume(mount: Mount, request: BackupRequest) -> str:
+    volume = device_of(mount)
+    if not os.access(volume, os.R_OK):
+        return f"its block device {volume} may not be read by this user"
+    device = _device_on(volume, request)
+    if device:
+        return f"device {device} lies on the same file system"
+    if not request.freeze and _writable(volume):
+        return f"{volume} is mounted writable; --freeze would hold it still while it is read"
+    return ""
+
+
+def _why_not_alike(source: Source, mount: Mount, request: BackupRequest) -> str:
+    """Why a raw image would not hold what the backup of the files would."""
+    exclusions = request.exclusions
+    if exclusions.patterns or exclusions.caches or exclusions.if_present:
+        return "files are excluded, and a raw image would hold them"
+    inside = [other for other in mounts() if other.point.startswith(f"{mount.point.rstrip('/')}/")]
+    if inside and not exclusions.one_file_system:
+        return f"another file system is mounted in it, on {inside[0].point} (-x leaves it out)"
+    return ""
+
+
+def _writable(volume: Path) -> list[Mount]:
+    return [mount for mount in mounts_of(volume) if not mount.is_read_only]
+
+
+def _warn_about_holders(volume: Path, tell: Tell) -> None:
+    holders = holders_of(volume)
+    if holders:
+        tell(
+            f"WARNING: {volume} is part of {', '.join(holders)} (RAID, LVM or encryption), which may write to it; "
+            f"rather back up /dev/{holders[0]}"
+        )
+
+
+def device_of(mount: Mount) -> Path:
+    """The block device of a mount; raises UsageError when there is none here."""
+    named = Path(mount.source)
+    for path in (named, Path("/dev") / Path(os.path.realpath(f"/sys/dev/block/{mount.number}")).name):
+        if path.is_block_device() and number_of(path.stat().st_rdev) == mount.number:
+            return path
+    raise UsageError(f"the file system on {mount.point} ({mount.kind}) has no block device here", hint="see --mode")
+
+
+def has_more_files_than(folder: Path, limit_count: int) -> bool:
+    """Count the regular files of one file system, no further than needed; what cannot be read counts nothing."""
+    used = os.statvfs(folder)
+    if used.f_files and used.f_files - used.f_ffree <= limit_count:
+        return False  # not even so many inodes; FAT has none and says 0
+    pending, count, device = [str(folder)], 0, folder.stat().st_dev
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        if entry.stat(follow_symlinks=False).st_dev == device:
+                            pending.append(entry.path)
+                    elif entry.is_file(follow_symlinks=False):
+                        count += 1
+                        if count > limit_count:
+                            return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,75 @@
+"""The raw volumes of one backup: which of their ranges hold something, and how a piece of them is to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from producer.raw.ranges import Range, gaps, inside, widened
+from producer.raw.unused import Unused, unused_ranges
+from producer.raw.volume import drop_stale_cache
+from producer.requests import BackupRequest
+from tasks.raw import CELL_BYTES, RawReading
+from tasks.sizes import format_size
+from tasks.values import MAX_EXTENTS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Volume:
+    """One raw source.  ``unused`` ranges count as zeros: in no segment, or not read."""
+
+    name: str
+    path: Path
+    #: Index of its entry in the listing.
+    entry: int
+    size_bytes: int
+    unused: tuple[Range, ...]
+
+    @property
+    def used_cells(self) -> list[Range]:
+        """Whole cells that hold something, joined where they touch."""
+        return widened(gaps(self.unused, self.size_bytes), CELL_BYTES, self.size_bytes)
+
+    def unused_in(self, piece: Range) -> list[Range]:
+        return list(inside(self.unused, piece))
+
+    def reading(self, piece: Range) -> RawReading:
+        """What a worker must know to read this piece."""
+        # The largest ranges save the most; an order has room for no more.
+        found = sorted(self.unused_in(piece), key=lambda item: -item.size_bytes)[:MAX_EXTENTS]
+        found.sort()
+        return RawReading(
+            unused_offsets_bytes=tuple(item.start for item in found),
+            unused_sizes_bytes=tuple(item.size_bytes for item in found),
+        )
+
+
+def look_at_volumes(
+    request: BackupRequest, source_starts: Sequence[int], sizes: Sequence[int]
+) -> tuple[dict[str, Volume], list[str]]:
+    """The raw volumes of a request, by source name, and a line about each for the person; never fails."""
+    volumes, notes = {}, []
+    for source, entry in zip(request.sources, source_starts, strict=True):
+        if source.mode == "raw":
+            drop_stale_cache(source.path)
+            size_bytes = sizes[entry]
+            unused = (
+                Unused(ranges=(), why="all blocks") if request.all_blocks else unused_ranges(source.path, size_bytes)
+            )
+            volumes[source.name] = Volume(
+                name=source.name, path=source.path, entry=entry, size_bytes=size_bytes, unused=unused.ranges
+            )
+            unused_bytes = sum(item.size_bytes for item in unused.ranges)
+            notes.append(f"{source.path}: {_share(unused_bytes, size_bytes)} ({unused.why})")
+    return volumes, notes
+
+
+def _share(unused_bytes: int, size_bytes: int) -> str:
+    return f"{format_size(size_bytes - unused_bytes)} of {format_size(size_bytes)} are read"
+
+
+def reading_of(volumes: Mapping[str, Volume], source: str, offset_bytes: int, size_bytes: int) -> RawReading | None:
+    """How this piece is read when its source is a raw volume; None for a piece of a file."""
+    volume = volumes.get(source)
+    return None if volume is None else volume.reading(Range(offset_bytes, offset_bytes + size_bytes))

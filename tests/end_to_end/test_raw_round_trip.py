@@ -1,0 +1,183 @@
+"""Raw volumes through the command: every byte comes back, free blocks and unchanged cells take no room."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kit.machine import Machine
+from kit.volumes import filled, is_sound, loop_device, make_file_system, mounted, need_tools
+
+MIB = 1024 * 1024
+
+#: The smallest that the tools make.
+_SIZES = {"ext4": 200 * MIB, "xfs": 320 * MIB, "vfat": 120 * MIB}
+
+
+def a_tree(folder: Path) -> None:
+    """Files of many sizes; some are removed again, so that free blocks hold garbage."""
+    chance = random.Random(7)
+    for number in range(60):
+        directory = folder / f"d{number % 7}"
+        directory.mkdir(exist_ok=True)
+        (directory / f"f{number}").write_bytes(chance.randbytes(chance.randrange(1, 400_000)))
+    (folder / "garbage").write_bytes(b"garbage!" * (20 * MIB // 8))
+    os.sync()
+    (folder / "garbage").unlink()
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("f*")) if path.is_file()}
+
+
+@pytest.fixture
+def plain_image(machine: Machine) -> Path:
+    """30 MiB and some bytes without a file system: data, zeros, a hole."""
+    image = machine.folder / "plain.img"
+    with open(image, "wb") as file:
+        file.write(random.Random(1).randbytes(9 * MIB))
+        file.write(bytes(5 * MIB))
+        file.seek(20 * MIB)
+        file.write(random.Random(2).randbytes(10 * MIB + 777))
+    return image
+
+
+@pytest.mark.parametrize("split", ["threshold", "remaining"])
+def test_an_image_comes_back_byte_for_byte_to_a_sparse_image_a_folder_and_a_stream(
+    machine: Machine, plain_image: Path, split: str
+) -> None:
+    devices = machine.devices("a b c")
+    done = machine.succeed("backup", "--mode", "raw", "--split", split, plain_image, *devices, "--json")
+    assert done.summary["mode"] == "raw"
+    assert done.summary["bytes_source"] == plain_image.stat().st_size
+    assert all(row["segments"] for row in done.summary["devices"].values())
+    machine.succeed("restore", "latest", "--target", machine.folder / "out.img")
+    assert (machine.folder / "out.img").read_bytes() == plain_image.read_bytes()
+    assert (machine.folder / "out.img").stat().st_blocks * 512 < 26 * MIB
+    machine.succeed("restore", "latest", "--target", f"{machine.folder}/folder/")
+    assert (machine.folder / "folder/plain.img").read_bytes() == plain_image.read_bytes()
+    assert machine.succeed("dump", "latest").stdout == plain_image.read_bytes()
+    machine.succeed("check", "--read-data")
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "vfat"])
+def test_a_device_comes_back_with_sound_file_system_and_without_its_free_blocks(machine: Machine, kind: str) -> None:
+    if kind == "vfat":
+        need_tools("partclone.fat")
+    image = make_file_system(machine.folder / "disk.img", kind, _SIZES[kind])
+    filled(image, machine.folder / "mnt", a_tree)
+    with mounted(image, machine.folder / "mnt", "ro"):
+        expected = files_of(machine.folder / "mnt")
+    target = machine.folder / "target.img"
+    target.write_bytes(os.urandom(MIB))
+    os.truncate(target, _SIZES[kind])
+    with loop_device(image) as source, loop_device(target) as device:
+        done = machine.succeed("backup", source, *machine.devices("a b"), "--json")
+        assert done.summary["mode"] == "raw"
+        assert sum(row["bytes_source"] for row in done.summary["devices"].values()) < _SIZES[kind] / 2
+        refused = machine.run("restore", "latest", "--target", device)
+        assert refused.exit_code == 1
+        assert "--force" in refused.stderr
+        machine.succeed("restore", "latest", "--target", device, "--force")
+    assert is_sound(target, kind)
+    with mounted(target, machine.folder / "mnt", "ro"):
+        assert files_of(machine.folder / "mnt") == expected
+    assert b"garbage!" * 10_000 not in target.read_bytes()
+
+
+def test_all_blocks_restores_free_blocks_too(machine: Machine) -> None:
+    image = make_file_system(machine.folder / "disk.img", "ext4", 100 * MIB)
+    filled(image, machine.folder / "mnt", a_tree)
+    machine.succeed("backup", "--mode", "raw", "--all-blocks", image, *machine.devices("a"))
+    machine.succeed("restore", "latest", "--target", machine.folder / "out.img")
+    assert (machine.folder / "out.img").read_bytes() == image.read_bytes()
+
+
+def test_the_second_backup_stores_what_changed_and_needs_the_first_for_the_rest(
+    machine: Machine, plain_image: Path
+) -> None:
+    devices = machine.devices("a b")
+    first = machine.succeed("backup", "--mode", "raw", plain_image, *devices, "--json").summary
+    same = machine.succeed("backup", "--mode", "raw", plain_image, *devices, "--json").summary
+    assert same["segments"] == 0
+    assert same["bytes_stored"] == 0
+    with open(plain_image, "r+b") as file:
+        file.seek(25 * MIB)
+        file.write(b"changed")
+    changed = machine.succeed("backup", "--mode", "raw", plain_image, *devices, "--json").summary
+    assert 0 < changed["bytes_stored"] < first["bytes_stored"] / 2
+    machine.succeed("restore", "latest", "--target", machine.folder / "new.img")
+    assert (machine.folder / "new.img").read_bytes() == plain_image.read_bytes()
+    machine.succeed("restore", first["snapshot_id"], "--target", machine.folder / "old.img")
+    assert (machine.folder / "old.img").read_bytes() != plain_image.read_bytes()
+    assert machine.succeed("check", "--read-data", "--json").summary["errors"] == 0
+
+
+def test_an_absent_device_is_not_referred_to(machine: Machine, plain_image: Path) -> None:
+    machine.succeed("backup", "--mode", "raw", plain_image, *machine.devices("a b"))
+    machine.device("b").rename(machine.folder / "away")
+    machine.succeed("backup", "--mode", "raw", plain_image, *machine.devices("a"))
+    machine.succeed("restore", "latest", "--target", machine.folder / "out.img", *machine.devices("a"))
+    assert (machine.folder / "out.img").read_bytes() == plain_image.read_bytes()
+
+
+def test_a_lost_device_costs_its_ranges_only(machine: Machine, plain_image: Path) -> None:
+    machine.succeed("backup", "--mode", "raw", plain_image, *machine.devices("a b"))
+    machine.device("b").rename(machine.folder / "away")
+    out = machine.folder / "out.img"
+    done = machine.run("restore", "latest", "--target", out, f"--device=a={machine.device('a')}", "--json")
+    assert done.exit_code == 3
+    assert out.stat().st_size == plain_image.stat().st_size
+    assert {row["code"] for row in done.errors} == {"device-absent"}
+    assert machine.run("dump", "latest", f"--device=a={machine.device('a')}").exit_code == 1
+
+
+def test_files_come_out_of_an_image_of_ext4(machine: Machine) -> None:
+    need_tools("debugfs")
+    image = make_file_system(machine.folder / "disk.img", "ext4", 64 * MIB)
+    source = machine.folder / "small"
+    (source / "etc/deep").mkdir(parents=True)
+    (source / "etc/hosts").write_text("127.0.0.1 here\n")
+    (source / "etc/deep/name with blank").write_bytes(os.urandom(70_000))
+    (source / "etc/link").symlink_to("hosts")
+    # mke2fs fills an image without root.
+    subprocess.run(["/usr/sbin/mkfs.ext4", "-q", "-F", "-d", str(source), str(image)], check=True)
+    machine.succeed("backup", "--mode", "raw", image, *machine.devices("a b"))
+    listed = machine.succeed("ls", "latest", "disk.img/etc", "--json").rows
+    assert [(row["path"], row["kind"]) for row in listed] == [
+        ("disk.img/etc", "directory"),
+        ("disk.img/etc/deep", "directory"),
+        ("disk.img/etc/hosts", "file"),
+        ("disk.img/etc/link", "symlink"),
+    ]
+    machine.succeed("restore", "latest:disk.img/etc", "--target", machine.folder / "out")
+    assert (machine.folder / "out/hosts").read_text() == "127.0.0.1 here\n"
+    assert os.readlink(machine.folder / "out/link") == "hosts"
+    deep = "etc/deep/name with blank"
+    machine.succeed("restore", f"latest:disk.img/{deep}", "--target", machine.folder / "one")
+    assert (machine.folder / "one/name with blank").read_bytes() == (source / deep).read_bytes()
+    assert machine.run("restore", "latest:disk.img/none", "--target", machine.folder / "no").exit_code == 2
+
+
+def test_raw_and_file_sources_mix_in_one_backup(machine: Machine, plain_image: Path) -> None:
+    tree = machine.folder / "srv"
+    tree.mkdir()
+    for number in range(30):
+        (tree / f"file{number}").write_bytes(os.urandom(10_000))
+    with loop_device(_of_whole_blocks(plain_image)) as volume:
+        done = machine.succeed("backup", volume, tree, *machine.devices("a b"), "--json")
+        assert done.summary["mode"] == "mixed"
+        total_bytes = plain_image.stat().st_size + 300_000
+        assert done.summary["threshold_bytes"] <= -(-total_bytes // 2)
+        machine.succeed("restore", "latest", "--target", machine.folder / "out")
+        assert (machine.folder / "out" / volume.name).read_bytes() == plain_image.read_bytes()
+    assert (machine.folder / "out/srv/file7").read_bytes() == (tree / "file7").read_bytes()
+
+
+def _of_whole_blocks(image: Path) -> Path:
+    os.truncate(image, image.stat().st_size // 4096 * 4096)
+    return image

@@ -1,0 +1,95 @@
+"""Volumes for tests: images with file systems, loop devices, and what the tools of the file systems say of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kit.deadlines import eventually
+
+_MAKE = {
+    "ext4": ("mkfs.ext4", "-q", "-F"),
+    "xfs": ("mkfs.xfs", "-q", "-f"),
+    "vfat": ("mkfs.vfat", "-F", "32"),
+}
+_CHECK = {
+    "ext4": ("e2fsck", "-fn"),
+    "xfs": ("xfs_repair", "-n", "-f"),
+    "vfat": ("fsck.fat", "-n"),
+}
+
+
+def need_tools(*names: str) -> None:
+    """Skip the test, or in CI fail it, where one of the tools is not installed."""
+    missing = [name for name in names if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
+    _need(not missing, f"not installed: {', '.join(missing)}")
+
+
+def need_loop_devices() -> None:
+    """Skip the test without root or loop devices; CI as root must have them."""
+    _need(os.geteuid() == 0, "loop devices take root", in_ci=False)
+    _need(os.path.exists("/dev/loop-control") and not _run("losetup", "-f", check=False).returncode, "no loop devices")
+
+
+def make_file_system(image: Path, kind: str, size_bytes: int) -> Path:
+    """An image file with an empty file system."""
+    need_tools(_MAKE[kind][0])
+    with open(image, "wb") as file:
+        file.truncate(size_bytes)
+    _run(*_MAKE[kind], str(image))
+    return image
+
+
+def is_sound(image: Path, kind: str) -> bool:
+    """Whether the checker of the file system finds nothing to repair."""
+    need_tools(_CHECK[kind][0])
+    return _run(*_CHECK[kind], str(image), check=False).returncode == 0
+
+
+@contextmanager
+def loop_device(image: Path) -> Iterator[Path]:
+    """A loop device on the image."""
+    need_loop_devices()
+    device = _run("losetup", "-f", "--show", str(image)).stdout.decode().strip()
+    try:
+        yield Path(device)
+    finally:
+        _run("losetup", "-d", device)
+
+
+@contextmanager
+def mounted(volume: Path, folder: Path, *options: str) -> Iterator[Path]:
+    """The file system on ``volume``, an image or a device, mounted on ``folder``, which is made."""
+    need_loop_devices()
+    folder.mkdir(exist_ok=True)
+    loop = ["loop"] if volume.is_file() else []
+    _run("mount", "-o", ",".join(["rw", *options, *loop]), str(volume), str(folder))
+    try:
+        yield folder
+    finally:
+        eventually(lambda: not _run("umount", str(folder), check=False).returncode, f"{folder} is unmounted")
+
+
+def filled(image: Path, folder: Path, fill: Callable[[Path], None]) -> Path:
+    """``image``, after ``fill`` has written into its file system, mounted on ``folder`` meanwhile."""
+    with mounted(image, folder):
+        fill(folder)
+    return image
+
+
+def _need(condition: bool, why: str, *, in_ci: bool = True) -> None:
+    if not condition and in_ci and os.environ.get("CI") and os.geteuid() == 0:
+        pytest.fail(f"CI must run this test: {why}")
+    if not condition:
+        pytest.skip(why)
+
+
+def _run(*command: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "LC_ALL": "C"}
+    return subprocess.run(command, capture_output=True, check=check, env=environment)

@@ -1,0 +1,84 @@
+"""Reading a range of which some blocks cannot be read: as much as can be is, and the rest is named."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+#: After a read fails its range is read again in these steps.  The smallest is the sector of today's disks; a disk takes
+#: seconds for each try of a bad one, so the ranges in between keep the number of tries low.
+_STEPS_BYTES = (1024 * 1024, 64 * 1024, 4096)
+
+#: What a bad block answers with: plain error, checksum of the medium, media error of NVMe, remote I/O.
+_BAD_BLOCK = frozenset({errno.EIO, errno.EILSEQ, errno.ENODATA, errno.EREMOTEIO})
+
+
+class Hole(NamedTuple):
+    """[start, stop) of the volume could not be read."""
+
+    start: int
+    stop: int
+    why: str
+
+
+class RangeReader(Protocol):
+    """A volume that is open for reading."""
+
+    def read_into(self, buffer: memoryview, offset_bytes: int) -> int:
+        """Read up to ``len(buffer)`` bytes; 0 at the end of the volume.  Raises OSError."""
+
+    def was_changed(self) -> bool:
+        """Whether the volume was written since it was opened, as far as that can be told."""
+
+    def close(self) -> None: ...
+
+
+def read_around_bad_blocks(reader: RangeReader, buffer: memoryview, offset_bytes: int) -> Iterator[Hole]:
+    """Fill ``buffer`` from ``offset_bytes``; gives the ranges that could not be, whose bytes are undefined.
+
+    Neighbouring ranges with the same reason are one.  Raises OSError when the failure is not that of a block.
+    """
+    pending: Hole | None = None
+    for hole in _holes(reader, buffer, offset_bytes, _STEPS_BYTES):
+        if pending is not None and pending.stop == hole.start and pending.why == hole.why:
+            pending = pending._replace(stop=hole.stop)
+            continue
+        if pending is not None:
+            yield pending
+        pending = hole
+    if pending is not None:
+        yield pending
+
+
+def _holes(reader: RangeReader, buffer: memoryview, offset_bytes: int, steps: tuple[int, ...]) -> Iterator[Hole]:
+    done_bytes = 0
+    while done_bytes < len(buffer):
+        try:
+            count = reader.read_into(buffer[done_bytes:], offset_bytes + done_bytes)
+        except OSError as error:
+            if error.errno not in _BAD_BLOCK:
+                raise
+            yield from _smaller(reader, buffer[done_bytes:], offset_bytes + done_bytes, steps, error)
+            return
+        if not count:
+            yield Hole(offset_bytes + done_bytes, offset_bytes + len(buffer), "the volume ends before them")
+            return
+        done_bytes += count
+
+
+def _smaller(
+    reader: RangeReader, buffer: memoryview, offset_bytes: int, steps: tuple[int, ...], error: OSError
+) -> Iterator[Hole]:
+    """Try the range in steps of the next smaller size."""
+    steps = tuple(step for step in steps if step < len(buffer))
+    if not steps:
+        yield Hole(offset_bytes, offset_bytes + len(buffer), os.strerror(error.errno or errno.EIO))
+        return
+    start = 0
+    while start < len(buffer):
+        # Aligned in the volume, so that one bad sector never takes two steps with it.
+        stop = min(len(buffer), start + steps[0] - (offset_bytes + start) % steps[0])
+        yield from _holes(reader, buffer[start:stop], offset_bytes + start, steps[1:])
+        start = stop

@@ -1,0 +1,73 @@
+"""Opens a raw volume, and reads it past the page cache where that helps.
+
+A block device is read with O_DIRECT: the backup of a whole disk would push everything else out of the cache, and under
+a frozen file system the cache of the device may be older than the disk.  An image file is read through the
+cache, where it often is already, and what was not in it is dropped again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+#: Memory, offset and size of a direct read are multiples of this: the largest logical block that disks have.
+ALIGNMENT_BYTES = 4096
+
+
+def open_reader(path: Path) -> VolumeReader:
+    """The volume at ``path``; raises OSError, also when it is neither a block device nor a regular file."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode):
+            with suppress(OSError):
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            return VolumeReader(fd, None, status)
+        if not stat.S_ISBLK(status.st_mode):
+            raise OSError(22, "is neither a block device nor a regular file")
+        return VolumeReader(fd, _open_direct(path), status)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _open_direct(path: Path) -> int | None:
+    with suppress(OSError):
+        return os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+    return None
+
+
+class VolumeReader:
+    """A volume that is open; owns its descriptors.  For one thread."""
+
+    def __init__(self, fd: int, direct_fd: int | None, status: os.stat_result) -> None:
+        self._fd = fd
+        self._direct_fd = direct_fd
+        self._status = status
+
+    def read_into(self, buffer: memoryview, offset_bytes: int) -> int:
+        """Read up to ``len(buffer)`` bytes; 0 at the end of the volume.  Raises OSError."""
+        if self._direct_fd is not None and _is_aligned(buffer, offset_bytes):
+            whole_bytes = len(buffer) // ALIGNMENT_BYTES * ALIGNMENT_BYTES
+            return os.preadv(self._direct_fd, [buffer[:whole_bytes]], offset_bytes)
+        return os.preadv(self._fd, [buffer], offset_bytes)
+
+    def was_changed(self) -> bool:
+        if not stat.S_ISREG(self._status.st_mode):
+            return False
+        now = os.fstat(self._fd)
+        return (now.st_mtime_ns, now.st_size) != (self._status.st_mtime_ns, self._status.st_size)
+
+    def close(self) -> None:
+        os.close(self._fd)
+        if self._direct_fd is not None:
+            os.close(self._direct_fd)
+
+
+def _is_aligned(buffer: memoryview, offset_bytes: int) -> bool:
+    if offset_bytes % ALIGNMENT_BYTES or len(buffer) < ALIGNMENT_BYTES:
+        return False
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer)) % ALIGNMENT_BYTES == 0

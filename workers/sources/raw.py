@@ -1,0 +1,138 @@
+"""One piece of a raw volume as a stream: large aligned reads; unused ranges and bad blocks become zeros."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from blake3 import blake3
+
+from tasks.errors import SourceError
+from tasks.orders import StoreSegment
+from tasks.raw import CELL_BYTES
+from tasks.receipts import ExtentNote
+from tasks.values import MAX_EXTENTS
+from workers.sources.bad_blocks import Hole, RangeReader, read_around_bad_blocks
+from workers.sources.direct import open_reader
+
+_ZEROS = bytes(1024 * 1024)
+
+#: More notes than this say nothing new; the last one then tells of all the rest.
+_MAX_NOTES = min(1000, MAX_EXTENTS)
+
+#: The volume as a whole is gone: no smaller read would help.
+_GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM, errno.ENOENT})
+
+
+class RawStream:
+    """Reads the one extent of ``order``; ``notes`` and ``cell_digests`` are complete once all was read.
+
+    Not for several threads at once.  Raises SourceError when the volume cannot be opened, or goes away.
+    """
+
+    #: A volume has no state that two of its pieces must agree on.
+    file_state = None
+
+    def __init__(self, order: StoreSegment, root: Path, *, reader: RangeReader | None = None) -> None:
+        assert order.raw is not None
+        self.notes: list[ExtentNote] = []
+        self.cell_digests: list[str] = []
+        self._name = f"source {order.source}: {root}"
+        self._at_bytes = order.extents.offsets_bytes[0]
+        self._size_bytes = order.extents.sizes_bytes[0]
+        self._stop_bytes = self._at_bytes + self._size_bytes
+        self._unused = list(zip(order.raw.unused_offsets_bytes, order.raw.unused_sizes_bytes, strict=True))
+        #: Only a piece that begins with a cell knows the digests of its cells.
+        self._has_cells = self._at_bytes % CELL_BYTES == 0
+        self._cell, self._cell_bytes = blake3(), 0
+        try:
+            self._reader = reader or open_reader(root)
+        except OSError as error:
+            raise self._gone(error) from error
+
+    def __enter__(self) -> RawStream:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._reader.close()
+
+    def fill(self, buffer: memoryview) -> int:
+        """Write the next bytes of the piece to ``buffer``; returns how many, fewer only at the end."""
+        size_bytes = min(len(buffer), self._stop_bytes - self._at_bytes)
+        for start, stop, is_unused in self._parts(self._at_bytes, self._at_bytes + size_bytes):
+            part = buffer[start - self._at_bytes : stop - self._at_bytes]
+            if is_unused:
+                _make_zeros(part)
+            else:
+                self._read(part, start)
+        self._digest(buffer[:size_bytes])
+        self._at_bytes += size_bytes
+        if self._at_bytes == self._stop_bytes:
+            if self._cell_bytes:
+                self._end_cell()
+            self._look_again()
+        return size_bytes
+
+    def _parts(self, start: int, stop: int) -> Iterator[tuple[int, int, bool]]:
+        """[start, stop) cut into ranges that are read, and ranges that are unused."""
+        for offset, size in self._unused:
+            if offset >= stop:
+                break
+            if offset + size <= start:
+                continue
+            if offset > start:
+                yield start, offset, False
+            end = min(stop, offset + size)
+            yield max(start, offset), end, True
+            start = end
+        if start < stop:
+            yield start, stop, False
+
+    def _read(self, part: memoryview, offset_bytes: int) -> None:
+        try:
+            for hole in read_around_bad_blocks(self._reader, part, offset_bytes):
+                bad = part[hole.start - offset_bytes : hole.stop - offset_bytes]
+                _make_zeros(bad)
+                self._note(hole)
+        except OSError as error:
+            raise self._gone(error) from error
+
+    def _note(self, hole: Hole) -> None:
+        if len(self.notes) < _MAX_NOTES:
+            message = f"bytes {hole.start} to {hole.stop} are zeros in the backup: {hole.why}"
+            note = ExtentNote(index=0, trouble="bad-blocks", read_bytes=self._size_bytes, message=message)
+            self.notes.append(note)
+
+    def _digest(self, data: memoryview) -> None:
+        while self._has_cells and len(data):
+            part = data[: CELL_BYTES - self._cell_bytes]
+            self._cell.update(part)
+            self._cell_bytes += len(part)
+            if self._cell_bytes == CELL_BYTES:
+                self._end_cell()
+            data = data[len(part) :]
+
+    def _end_cell(self) -> None:
+        self.cell_digests.append(self._cell.hexdigest())
+        self._cell, self._cell_bytes = blake3(), 0
+
+    def _look_again(self) -> None:
+        """An image file that was written meanwhile is told; a block device has no time of change."""
+        if self._reader.was_changed():
+            self.notes.append(
+                ExtentNote(
+                    index=0, trouble="changed", read_bytes=self._size_bytes, message="was written while it was read"
+                )
+            )
+
+    def _gone(self, error: OSError) -> SourceError:
+        reason = os.strerror(error.errno or errno.EIO)
+        return SourceError(f"{self._name}: {reason}", hint="is it there on this host, and may it be read?")
+
+
+def _make_zeros(part: memoryview) -> None:
+    for start in range(0, len(part), len(_ZEROS)):
+        piece = part[start : start + len(_ZEROS)]
+        piece[:] = _ZEROS[: len(piece)]

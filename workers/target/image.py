@@ -1,0 +1,172 @@
+"""A target that is one volume: a block device, or the image of one in a regular file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+import struct
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from tasks.errors import TargetError, TargetNotEmptyError
+from tasks.orders import PrepareImage
+from tasks.receipts import RestoreResult
+from workers.target.files import TargetFile
+
+_BLKGETSIZE64 = 0x80081272
+_BLKZEROOUT = 0x127F
+
+#: Where file systems, partition tables and RAID or LVM members have their first signature: a device that has nothing
+#: but zeros here holds none of them (btrfs is the farthest, at 64 KiB).
+_SIGNATURES_BYTES = 128 * 1024
+
+#: One ioctl zeroes at most this: it cannot be interrupted, and a lease must be renewed meanwhile.
+_ZERO_STEP_BYTES = 256 * 1024 * 1024
+
+_FORCE_HINT = "say --force to write over it"
+
+
+def is_image_target(root: Path) -> bool:
+    """Whether this target takes the image of a volume, and nothing else."""
+    try:
+        mode = root.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISBLK(mode) or stat.S_ISREG(mode)
+
+
+class ImageTarget:
+    """Stands in the place of the folders of other targets; holds nothing open."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __enter__(self) -> ImageTarget:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Nothing to close."""
+
+    def open(self) -> TargetFile:
+        """The image to write pieces to, at their offsets; raises OSError."""
+        descriptor = os.open(self._root, os.O_WRONLY | os.O_CLOEXEC)
+        if stat.S_ISBLK(os.fstat(descriptor).st_mode):
+            return DeviceFile(descriptor, is_fresh=False)
+        return TargetFile(descriptor, is_fresh=False)
+
+
+class DeviceFile(TargetFile):
+    """A block device as a target: it has no holes, so zeros are written like everything else."""
+
+    __slots__ = ()
+
+    def write(self, data: bytes, start: int, stop: int, offset_bytes: int) -> None:
+        self._write_all(memoryview(data)[start:stop], offset_bytes)
+
+
+def prepare_image(order: PrepareImage, *, target_root: Path) -> RestoreResult:
+    """Carry out the order; repeating it ends in the same.  Raises TargetError, TargetNotEmptyError."""
+    try:
+        if order.finish:
+            _sync(target_root)
+        elif target_root.is_block_device():
+            _prepare_device(order, target_root)
+        else:
+            _prepare_file(order, target_root)
+    except OSError as error:
+        raise TargetError(f"cannot write the image {target_root}: {error.strerror}", path=str(target_root)) from error
+    return RestoreResult(files_count=int(order.finish), bytes_restored=0, skipped_count=0, troubles=())
+
+
+def _prepare_device(order: PrepareImage, path: Path) -> None:
+    _refuse_mounted(path)
+    try:
+        # O_EXCL: the kernel refuses a device that is mounted, or part of an active RAID, LVM or swap.
+        descriptor = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
+    except OSError as error:
+        raise TargetError(f"{path} is in use: {error.strerror}", hint="unmount it first", path=str(path)) from error
+    try:
+        size_bytes = struct.unpack("Q", fcntl.ioctl(descriptor, _BLKGETSIZE64, bytes(8)))[0]
+        if size_bytes < order.size_bytes:
+            message = f"{path} is too small: it has {size_bytes} bytes, the image {order.size_bytes}"
+            raise TargetError(message, hint="choose a device at least as large", path=str(path))
+        if not order.force and any(os.pread(descriptor, _SIGNATURES_BYTES, 0)):
+            raise TargetNotEmptyError(f"{path} is not empty", hint=_FORCE_HINT, path=str(path))
+        _zero(descriptor, zip(order.zero_offsets_bytes, order.zero_sizes_bytes, strict=True))
+    finally:
+        os.close(descriptor)
+
+
+def _prepare_file(order: PrepareImage, path: Path) -> None:
+    """Make the image file, empty and of its size: all of it is a hole until a piece is written."""
+    if not order.force and path.exists() and path.stat().st_size:
+        raise TargetNotEmptyError(f"{path} is there already, and not empty", hint=_FORCE_HINT, path=str(path))
+    _refuse_mounted(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.ftruncate(descriptor, order.size_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_mounted(path: Path) -> None:
+    """Raises TargetError when the device, one of its partitions, or a loop device on the file is mounted."""
+    found = path.stat() if path.exists() else None
+    if found is None:
+        return
+    mine = {_number(found.st_rdev)} if stat.S_ISBLK(found.st_mode) else set()
+    mine |= _loops_on(path)
+    for number in list(mine):
+        mine |= {
+            (folder / "dev").read_text().strip()
+            for folder in Path(f"/sys/dev/block/{number}").glob("*[0-9]")
+            if (folder / "partition").exists()
+        }
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        fields = line.split(" ")
+        if fields[2] in mine:
+            where = re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), fields[4])
+            raise TargetError(f"{path} is mounted on {where}", hint="unmount it first", path=str(path))
+
+
+def _loops_on(path: Path) -> set[str]:
+    """The numbers (major:minor) of the loop devices whose backing file this is."""
+    found = set()
+    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with suppress(OSError):
+            if Path(backing.read_text().strip()) == path.resolve():
+                found.add((backing.parents[1] / "dev").read_text().strip())
+    return found
+
+
+def _number(device: int) -> str:
+    return f"{os.major(device)}:{os.minor(device)}"
+
+
+def _zero(descriptor: int, ranges: Iterable[tuple[int, int]]) -> None:
+    for offset_bytes, size_bytes in ranges:
+        stop_bytes = offset_bytes + size_bytes
+        for start in range(offset_bytes, stop_bytes, _ZERO_STEP_BYTES):
+            _zero_range(descriptor, start, min(_ZERO_STEP_BYTES, stop_bytes - start))
+
+
+def _zero_range(descriptor: int, offset_bytes: int, size_bytes: int) -> None:
+    # The kernel zeroes whole logical blocks; a disk that can do so by itself takes no time for it.
+    with suppress(OSError):
+        fcntl.ioctl(descriptor, _BLKZEROOUT, struct.pack("QQ", offset_bytes, size_bytes))
+        return
+    block = bytes(1024 * 1024)
+    for start in range(0, size_bytes, len(block)):
+        os.pwrite(descriptor, block[: min(len(block), size_bytes - start)], offset_bytes + start)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
