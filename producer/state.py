@@ -32,6 +32,11 @@ class StateFolder:
     def locks_dir(self) -> Path:
         return self.path / "locks"
 
+    @property
+    def logs_dir(self) -> Path:
+        """The logs of local workers."""
+        return self.path / "logs"
+
 
 def open_state() -> StateFolder:
     """The state folder, made with its subfolders (mode 0700) where missing.
@@ -42,7 +47,7 @@ def open_state() -> StateFolder:
     chosen = os.environ.get(VARIABLE)
     path = Path(chosen).absolute() if chosen else platformdirs.user_state_path("segfleet")
     state = StateFolder(path=path)
-    for folder in (state.path, state.broker_dir, state.locks_dir):
+    for folder in (state.path, state.broker_dir, state.locks_dir, state.logs_dir):
         _make_private(folder)
     return state
 

@@ -30,12 +30,13 @@ def backup(session: Session, /, dry_run: bool, **choices: Any) -> int:
         show_plan(session, request)
         return 0
 
+    environment = session.environment(boot=request.devices)
     from producer.engine.backup import back_up
 
     with watched(session) as observer:
         for note in notes_about(request.devices):
             observer.note(note)
-        summary = back_up(request, observer, session.environment())
+        summary = back_up(request, observer, environment)
     if session.json:
         write_summary(summary)
     else:

@@ -63,10 +63,11 @@ def check(
         share=subset if isinstance(subset, float) else None,
     )
 
+    environment = session.environment(boot=request.devices)
     from producer.engine.check import check as check_devices_hold
 
     with watched(session) as observer:
-        summary = check_devices_hold(request, observer, session.environment())
+        summary = check_devices_hold(request, observer, environment)
     if session.json:
         write_summary(summary)
     else:

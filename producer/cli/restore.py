@@ -91,12 +91,13 @@ def restore(
     check_devices(devices)
     check_target(request.target.resolve(), folders_here(devices))
 
+    environment = session.environment(boot=request.devices)
     from producer.engine.restore import restore as restore_snapshot
 
     with watched(session) as observer:
         summary = restore_from_volume(
             session, request, observer, path=path, into_folder=target.endswith("/"), force=force
-        ) or restore_snapshot(request, observer, session.environment())
+        ) or restore_snapshot(request, observer, environment)
     if session.json:
         write_summary(summary)
     else:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from producer.engine.environment import Environment
 from producer.engine.limits import Limits
+from producer.engine.spawn import spawn_early
 from producer.raw.hooks import Hooks
 from producer.state import open_state
 from tasks.configuration import Configuration, find_configuration, read_configuration
@@ -41,14 +43,19 @@ class Session:
         """The configured broker; it may hold a password."""
         return os.environ.get(BROKER_VARIABLE) or self.configuration.broker.url
 
-    def environment(self) -> Environment:
+    def environment(self, *, boot: Iterable[str] = ()) -> Environment:
         """Where the run keeps its state.
+
+        Without a configured broker the workers of the devices ``boot`` are started at once: call it before the engine
+        is imported, which takes half a second, and they boot meanwhile.
 
         The URLs come from the environment or the file, not from flags: they may hold passwords, and flags
         show in the list of processes.
         """
+        state = open_state()
         return Environment(
-            state=open_state(),
+            state=state,
+            early_workers={} if self.broker_url else spawn_early(boot, state.logs_dir),
             broker_url=self.broker_url,
             hooks={
                 name: Hooks(volume=name, pre=table.pre, post=table.post, limit_s=table.hook_limit_s)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from producer.engine.limits import Limits
+from producer.engine.spawn import EarlyWorkers
 from producer.raw.hooks import Hooks
 from producer.state import StateFolder
 
@@ -26,6 +27,8 @@ class Environment:
     manager: str = ""
     #: The run's id, when it has been given out already.
     run_id: str = ""
+    #: The run takes from here what it needs.
+    early_workers: EarlyWorkers = field(default_factory=dict)
 
     @property
     def catalog(self) -> str:

@@ -13,11 +13,11 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Protocol
 
+from producer.engine.spawn import EarlyWorkers, log_of, scratch_of, spawn_worker
 from producer.observer import Observer
 
 #: How long a worker with an order in hand may take to stop before it is killed.
@@ -49,18 +49,29 @@ class Fleet(Protocol):
 class LocalFleet(Fleet):
     """Starts, watches and ends the workers.  Call from the main thread: a worker dies with the thread that made it."""
 
-    def __init__(self, *, settings: dict[str, Any], devices: list[str], log_dir: Path, observer: Observer) -> None:
+    def __init__(
+        self,
+        *,
+        settings: dict[str, Any],
+        devices: list[str],
+        log_dir: Path,
+        observer: Observer,
+        early: EarlyWorkers,
+    ) -> None:
+        """Takes its first workers from ``early``, as far as they are there."""
         self._settings = json.dumps(settings).encode("ascii")
         self._devices = devices
         self._log_dir = log_dir
         self._observer = observer
+        self._early = early
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
         """Start a worker for each device; returns before they are ready (their leases tell)."""
         self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for device in self._devices:
-            self.log_of(device).unlink(missing_ok=True)
+            # Emptied, not removed: an early worker has it open.
+            log_of(device, self._log_dir).write_bytes(b"")
             self._workers[device] = self._spawn(device)
 
     def restart(self, device: str) -> None:
@@ -69,25 +80,11 @@ class LocalFleet(Fleet):
         self._workers[device] = self._spawn(device)
 
     def _spawn(self, device: str) -> subprocess.Popen[bytes]:
-        # -P: the person's working folder is no place to import modules from.
-        command = [sys.executable, "-P", "-m", "workers", device, "--parent-pid", str(os.getpid())]
-        scratch = self._scratch_of(device)
-        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.log_of(device).open("ab") as log:
-            worker = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                # Celery's pool makes a folder that a killed worker cannot remove.
-                env={**os.environ, "TMPDIR": str(scratch)},
-                # A session of its own: Ctrl-C at the terminal reaches the run, which stops its workers in order.
-                start_new_session=True,
-            )
+        worker = self._early.pop(device, None) or spawn_worker(device, self._log_dir)
         assert worker.stdin is not None
         # By standard input: neither the arguments nor the environment show the broker's password.
-        worker.stdin.write(self._settings)
-        worker.stdin.close()
+        with contextlib.suppress(BrokenPipeError), worker.stdin:  # one that has ended already is found by `exited`
+            worker.stdin.write(self._settings)
         self._observer.worker_started(device, worker.pid)
         return worker
 
@@ -98,10 +95,7 @@ class LocalFleet(Fleet):
         return False
 
     def log_of(self, device: str) -> Path:
-        return self._log_dir / f"worker-{device}.log"
-
-    def _scratch_of(self, device: str) -> Path:
-        return self._log_dir / f"worker-{device}.tmp"
+        return log_of(device, self._log_dir)
 
     def exited(self) -> dict[str, str]:
         """Device → how its worker ended, for the workers that have ended."""
@@ -121,7 +115,7 @@ class LocalFleet(Fleet):
         # One that is stuck in the kernel on a hung device stays; the epoch fences whatever it still does.
         with contextlib.suppress(subprocess.TimeoutExpired):
             worker.wait(timeout=5)
-        shutil.rmtree(self._scratch_of(device), ignore_errors=True)
+        shutil.rmtree(scratch_of(device, self._log_dir), ignore_errors=True)
 
     def stop(self, *, orders_in_hand: bool) -> None:
         """End all workers.

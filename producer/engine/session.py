@@ -92,7 +92,11 @@ def open_session(
             stack.enter_context(locked(environment.state, lock, purpose=purpose))
         settings = _worker_settings(server.url, ours, environment.max_rates, sources, targets)
         local = LocalFleet(
-            settings=settings, devices=list(ours), log_dir=environment.state.path / "logs", observer=observer
+            settings=settings,
+            devices=list(ours),
+            log_dir=environment.state.logs_dir,
+            observer=observer,
+            early=environment.early_workers,
         )
         fleet = SharedFleet(local, agents, observer)
         stack.callback(fleet.stop, orders_in_hand=False)
