@@ -101,6 +101,8 @@ class DefaultsTable(_Table, frozen=True, kw_only=True):
     raw_above: Annotated[int, Meta(ge=1)] | None = None
     exclude_caches: bool | None = None
     one_file_system: bool | None = None
+    #: Of all commands that a manager can carry out.
+    manager: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Option name (with ``_``) → value, for the keys that the file has."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 
 from producer.catalog.database import Database
 from producer.catalog.rows import JsonObject, RunRow
 from producer.catalog.schema import runs
-from tasks.errors import CatalogError
+from tasks.errors import CatalogError, InterruptedRun
 
 
 class Runs(Database):
     def begin_run(self, row: RunRow) -> None:
-        """Record a run; a run id that is there already raises CatalogError."""
-        self._write(insert(runs).values(**asdict(row)))
+        """Record a run.  One that was interrupted begins again under its id; any other known id raises CatalogError."""
+        interrupted = or_(runs.c.exit_code.is_(None), runs.c.exit_code == InterruptedRun.exit_code)
+        with self.transaction():
+            self._write(delete(runs).where(runs.c.run_id == row.run_id, interrupted))
+            self._write(insert(runs).values(**asdict(row)))
 
     def end_run(self, run_id: str, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
         """Note how a run ended; ``snapshot_id`` when it was not known at the beginning."""

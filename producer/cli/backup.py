@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from producer.cli.backup_options import backup_options, request_from
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_summary
 from producer.cli.plan import show_plan
 from producer.cli.session import Session
@@ -15,7 +16,7 @@ from producer.cli.watching import watched
 from producer.preflight import notes_about
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @backup_options
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan and store nothing.")
 @click.pass_obj

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from producer.cli.confined import confined
 from producer.cli.options import (
     config_option,
     default_option,
@@ -152,6 +153,8 @@ def request_from(
     **choices: Any,
 ) -> BackupRequest:
     """The request, once all that can be seen from here is known to be right; raises UsageError."""
+    if session.is_on_behalf:
+        sources = confined(sources, session.configuration.sources)
     chosen = choose_sources(sources, session.configuration, volume=volume)
     real_devices = folders_here(devices)
     check_sources(chosen)

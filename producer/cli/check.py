@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_summary
 from producer.cli.known_devices import devices_of
 from producer.cli.options import config_option, devices_option, json_option
@@ -28,7 +29,7 @@ def subset_of_data(value: str) -> tuple[int, int] | float:
     return float(percent[1]) / 100
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @click.argument("snapshot", required=False)
 @devices_option
 @click.option("--read-data", is_flag=True, help="Read every stored byte and verify it.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.known_devices import all_devices
 from producer.cli.options import config_option, devices_option, json_option
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _HEADER = ("device", "state", "free", "capacity", "pool", "folder", "why")
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @devices_option
 @json_option
 @config_option

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from producer.cli.entries import shown_path, write_path_line
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.options import config_option, json_option
 from producer.cli.records import batches_of, opened_catalog
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _KIND_SHOWN = {"hardlink": "file"}
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @click.argument("before", metavar="SNAPSHOT")
 @click.argument("after", metavar="SNAPSHOT")
 @click.option("--metadata", is_flag=True, help="Show U for changes of mode, owner or time alone, too.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from producer.cli.entries import entry_row, shown_path, write_path_line
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.options import config_option, json_option
 from producer.cli.records import batches_of, opened_catalog
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from producer.listing import Entry, EntryBatch
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @click.argument("pattern")
 @click.option("--snapshot", metavar="SNAPSHOT", help="Look in this one only.")
 @json_option

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.options import config_option, json_option
 from producer.cli.records import opened_catalog
@@ -23,7 +24,7 @@ _RUN_HEADER = ("started", "run", "volume", "snapshot", "took", "exit")
 _TIMING_HEADER = ("snapshot", "device", "segments", "size", "read", "compress", "write", "sync", "total")
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @click.argument("volume", required=False)
 @click.option("--timing", is_flag=True, help="Show what each device's workers spent their time on, in seconds.")
 @json_option

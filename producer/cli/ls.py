@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from producer.cli.entries import entry_row, long_line, shown_path, write_path_line
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.ls_volume import list_inside
 from producer.cli.options import config_option, devices_option, json_option
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from producer.listing import Entry, EntryBatch
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @click.argument("snapshot")
 @click.argument("path", required=False, default="")
 @click.option("-l", "--long", is_flag=True, help="Show mode, owner, size and time too.")

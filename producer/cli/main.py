@@ -17,6 +17,7 @@ from producer.cli.find import find
 from producer.cli.history import history
 from producer.cli.jsonlines import write_error
 from producer.cli.ls import ls
+from producer.cli.manager import manager
 from producer.cli.plan import plan
 from producer.cli.restore import restore
 from producer.cli.resume import resume, retry
@@ -42,10 +43,12 @@ def segfleet(session: Session, config: str | None) -> None:
     session.config_file = config
 
 
-for command in (backup, plan, resume, retry, restore, snapshots, ls, find, diff, dump, check, devices, status, worker):
+_RUNS = (backup, plan, resume, retry, restore, check)
+_LISTS = (snapshots, ls, find, diff, dump, devices, status, history)
+_FLEET = (schedule, worker, manager)
+
+for command in (*_RUNS, *_LISTS, *_FLEET):
     segfleet.add_command(command)
-segfleet.add_command(schedule)
-segfleet.add_command(history)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_summary
 from producer.cli.known_devices import devices_of
 from producer.cli.options import absolute, config_option, devices_option, json_option, threads_option
@@ -30,7 +31,7 @@ def target_name(session: Session, target: str) -> str:
     return UNNAMED_TARGET if "/" in target or session.broker_url is None else target
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @click.argument("snapshot", metavar="SNAPSHOT[:PATH]")
 @click.option(
     "--target",

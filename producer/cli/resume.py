@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_summary
 from producer.cli.options import config_option, devices_option, json_option
 from producer.cli.records import opened_catalog
@@ -14,7 +15,7 @@ from producer.cli.summaries import show_backup
 from producer.cli.watching import watched
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @click.argument("snapshot", required=False)
 @devices_option
 @json_option
@@ -29,7 +30,7 @@ def resume(session: Session, snapshot: str | None, devices: dict[str, Path]) -> 
     return _go_on(session, snapshot, devices, failed_only=False)
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @click.argument("snapshot", required=False)
 @devices_option
 @json_option

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from producer.behalf import MANAGER_VARIABLE, RUN_VARIABLE
 from producer.engine.environment import Environment
 from producer.engine.limits import Limits
 from producer.engine.spawn import spawn_early
@@ -31,12 +32,18 @@ class Session:
     #: ``--config`` given before the command's name.
     config_file: str | None = None
     configuration: Configuration = field(default_factory=Configuration)
+    configuration_path: Path | None = None
 
     def read_configuration(self, flag: str | None) -> None:
         """Read the file that ``flag``, the environment or the usual places name; raises UsageError."""
         path = find_configuration(flag or self.config_file, os.environ, Path.cwd())
         if path is not None:
-            self.configuration = read_configuration(path)
+            self.configuration, self.configuration_path = read_configuration(path), path.absolute()
+
+    @property
+    def is_on_behalf(self) -> bool:
+        """Whether a manager has started this process."""
+        return bool(os.environ.get(MANAGER_VARIABLE))
 
     @property
     def broker_url(self) -> str | None:
@@ -66,6 +73,8 @@ class Session:
                 stall_s=_seconds(STALL_VARIABLE, Limits().stall_s),
                 rejoin_s=_seconds(REJOIN_VARIABLE, Limits().rejoin_s),
             ),
+            manager=os.environ.get(MANAGER_VARIABLE, ""),
+            run_id=os.environ.get(RUN_VARIABLE, ""),
             max_rates={
                 name: max(1, parse_size(table.max_rate))
                 for name, table in self.configuration.devices.items()

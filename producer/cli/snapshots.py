@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.options import config_option, json_option
 from producer.cli.records import opened_catalog
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "sources")
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @json_option
 @config_option
 @click.pass_obj

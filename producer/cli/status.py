@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.options import config_option, json_option
 from producer.cli.records import opened_catalog
@@ -13,6 +14,7 @@ from producer.cli.safe_text import escaped
 from producer.cli.session import Session
 from producer.cli.tables import lines_of
 from producer.cli.times import rfc3339
+from tasks.errors import UsageError
 from tasks.sizes import format_size
 
 if TYPE_CHECKING:
@@ -23,14 +25,33 @@ _VOLUMES = ("volume", "state", "snapshot", "segments", "of", "size", "last run",
 _DEVICES = ("device", "state", "since", "free", "folder", "why")
 
 
-@click.command()
+class StatusCommand(FleetCommand):
+    """Of a fleet, and of its runs, the broker tells: no manager need be asked unless one is named."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        session = ctx.ensure_object(Session)
+        run, watch = ctx.params.pop("run"), ctx.params.pop("watch")
+        if session.broker_url is None or session.is_on_behalf or (self.manager_named(ctx) and run is None):
+            if run is not None or watch:
+                raise UsageError("there is no broker that could tell of runs", hint="see docs/fleet.md")
+            return super().invoke(ctx)
+        # Only here: the imports of the broker take a third of a second.
+        from producer.cli.fleet_status import show_fleet, show_run
+
+        return show_run(session, run or "", watch=watch) if run is not None or watch else show_fleet(session)
+
+
+@click.command(cls=StatusCommand)
+@click.argument("run", required=False)
+@click.option("--watch", is_flag=True, help="In a fleet: show RUN, or the last one, until it ends.")
 @json_option
 @config_option
 @click.pass_obj
 def status(session: Session) -> None:
     """Show each volume's last run, or how far the present one is, and each device's state.
 
-    Reads the catalog only; `segfleet devices` asks the devices themselves.
+    Reads the catalog only; `segfleet devices` asks the devices themselves.  In a fleet: the managers and their last
+    runs, or RUN; with --manager what that one's catalog says.
     """
     from producer.engine.overview import volumes
 

@@ -31,13 +31,13 @@ def device_folder(fleet: Fleet, name: str) -> Path:
     return folder
 
 
-def agent_host(fleet: Fleet, name: str, *devices: str, more: str = "") -> Machine:
+def agent_host(fleet: Fleet, name: str, *devices: str, rate: str = "") -> Machine:
     return fleet.host(
         name,
         devices={device: device_folder(fleet, device) for device in devices},
         sources={"data": fleet.folder / "data"},
         targets={"back": fleet.folder / "back"},
-        more=more,
+        rate=rate,
     )
 
 
@@ -106,8 +106,7 @@ def test_a_device_of_the_catalog_that_no_agent_serves_any_more_is_absent_and_the
 def test_a_worker_that_comes_in_the_middle_of_a_run_takes_its_share(fleet: Fleet) -> None:
     source = source_of(fleet)
     here = centre(fleet, "a")
-    host = agent_host(fleet, "host", "a")
-    limit_rate(host)
+    host = agent_host(fleet, "host", "a", rate="512KiB")
     fleet.agent(host, "a")
     running = here.start("backup", "data", *SMALL, "--json")
     running.wait_until_storing()
@@ -126,8 +125,7 @@ def test_a_worker_that_comes_in_the_middle_of_a_run_takes_its_share(fleet: Fleet
 def test_one_of_two_workers_of_a_device_dies_and_what_it_held_is_stored_by_the_other(fleet: Fleet) -> None:
     source = source_of(fleet)
     here = centre(fleet, "a")
-    host = agent_host(fleet, "host", "a")
-    limit_rate(host)
+    host = agent_host(fleet, "host", "a", rate="512KiB")
     fleet.agent(host, "a")
     doomed = fleet.agent(host, "a")
     pid = next(lease.pid for lease in fleet.leases() if lease.worker.startswith("a.2@"))
@@ -148,8 +146,7 @@ def test_sigterm_lets_a_worker_finish_what_it_has_in_hand(fleet: Fleet) -> None:
     source = source_of(fleet)
     here = centre(fleet, "a", "b")
     fleet.agent(agent_host(fleet, "host-a", "a"), "a")
-    host = agent_host(fleet, "host-b", "b")
-    limit_rate(host)
+    host = agent_host(fleet, "host-b", "b", rate="512KiB")
     agent = fleet.agent(host, "b")
     running = here.start("backup", "data", *SMALL, "--json")
     running.wait_until_storing()
@@ -209,17 +206,6 @@ def test_an_agent_without_a_broker_is_refused(fleet: Fleet) -> None:
 
     assert done.exit_code == 2
     assert "no broker" in done.stderr
-
-
-def limit_rate(host: Machine) -> None:
-    """Make the host's devices slow: a backup of the tests' source takes seconds."""
-    file = host.folder / "segfleet.toml"
-    file.write_text(
-        "".join(
-            f"{line}\n" + 'max-rate = "512KiB"\n' * line.startswith("[devices.")
-            for line in file.read_text().splitlines()
-        )
-    )
 
 
 def moved(fleet: Fleet, pid: int) -> int:

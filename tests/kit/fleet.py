@@ -81,14 +81,14 @@ class Fleet:
         sources: Mapping[str, Path] | None = None,
         targets: Mapping[str, Path] | None = None,
         url: str | None = None,
-        more: str = "",
+        rate: str = "",
     ) -> Machine:
-        """A host with a configuration; a device that is None has no folder there."""
+        """A host with a configuration; a device that is None has no folder there, and none is faster than ``rate``."""
         folder = self.folder / name
         folder.mkdir()
-        lines = [more, "[broker]", f'url = "{url or self.server.url}"']
+        lines = ["[broker]", f'url = "{url or self.server.url}"']
         for device, path in (devices or {}).items():
-            lines += [f"[devices.{device}]"] + ([f'path = "{path}"'] if path else [])
+            lines += [f"[devices.{device}]"] + [f'path = "{path}"'] * bool(path) + [f'max-rate = "{rate}"'] * bool(rate)
         for section, named in (("sources", sources or {}), ("targets", targets or {})):
             for key, path in named.items():
                 lines += [f"[{section}.{key}]", f'path = "{path}"']

@@ -25,7 +25,7 @@ CLI = (ROOT / "docs/cli.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 
 #: Named once for all commands.
-COMMON = {"--json", "--config", "--help"}
+COMMON = {"--json", "--config", "--help", "--manager", "--detach"}
 
 
 def section(name: str) -> str:

@@ -1,0 +1,28 @@
+"""``python -m producer.carry_out PARENT-PID ARGUMENT...``: one command line, for a manager.
+
+Dies with the manager: a run without its manager could neither report nor be stopped.  Its workers' receipts wait in the
+queue, and the manager goes on with the run when it starts again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+from producer.cli.main import run
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    parent_pid = int(sys.argv[1])
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        return 1
+    return run(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

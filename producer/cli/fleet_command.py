@@ -1,0 +1,145 @@
+"""Commands that a manager can carry out: ``--manager NAME``, or the manager that has the volume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from producer.cli.jsonlines import write_row
+from producer.cli.session import Session
+from producer.naming import volume_name
+from tasks.errors import UsageError
+
+_GIVEN = "segfleet.given"
+_MANAGER = "segfleet.manager"
+_DETACH = "segfleet.detach"
+
+#: Commands that take long, and so can be left alone.
+_RUNS = ("backup", "resume", "retry", "restore", "check")
+
+#: What stays with the master.
+_OURS = {"manager", "detach", "json", "config", "help"}
+
+
+class FleetCommand(click.Command):
+    """A command with ``--manager``, and ``--detach`` where it takes long."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        named = {"metavar": "NAME", "envvar": "SEGFLEET_MANAGER", "show_envvar": True}
+        self.params.append(_option_for("--manager", _MANAGER, help=_MANAGER_HELP, **named))
+        if self.name in _RUNS:
+            self.params.append(_option_for("--detach", _DETACH, is_flag=True, help="Print the run's id and leave."))
+
+    def manager_named(self, ctx: click.Context) -> bool:
+        """Whether the operator said which manager to ask."""
+        return bool(ctx.meta.get(_MANAGER))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        # Parsed a second time for the words as they were given: the values of ctx.params have been converted.
+        ctx.meta[_GIVEN] = self.make_parser(ctx).parse_args(given)[0]
+        return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        session: Session = ctx.ensure_object(Session)
+        detach = bool(ctx.meta.get(_DETACH))
+        if session.broker_url is not None and not session.is_on_behalf:
+            code = self._ask(ctx, session, detach=detach)
+            if code is not None:
+                return code
+        elif ctx.meta.get(_MANAGER) and not session.is_on_behalf:
+            raise UsageError("--manager needs a broker", hint="set [broker] url in the configuration")
+        if detach:
+            raise UsageError("--detach needs a manager that goes on with the run", hint="see docs/fleet.md")
+        return super().invoke(ctx)
+
+    def _ask(self, ctx: click.Context, session: Session, *, detach: bool) -> int | None:
+        # Only here: the imports of the queue take a third of a second.
+        from producer.cli.open_broker import warn_about_broker
+        from producer.cli.remote import shown
+        from producer.master.ask import ask
+        from producer.master.choose import choose_manager
+
+        assert session.broker_url is not None
+        assert self.name is not None
+        given = ctx.meta[_GIVEN]
+        manager = choose_manager(session.broker_url, ctx.meta.get(_MANAGER), _volume(given))
+        warn_about_broker(session.broker_url)
+        if manager is None:
+            return None
+        if given.get("devices"):
+            raise UsageError(
+                "a manager has the devices of its own configuration", hint="leave --device out, or say --manager local"
+            )
+
+        def on_accepted(run_id: str) -> None:
+            if detach and session.json:
+                write_row({"message_type": "run", "run_id": run_id, "manager": manager.name})
+            elif detach:
+                click.echo(run_id)
+
+        with shown(session, self.name) as show:
+            return ask(
+                session.broker_url,
+                manager.name,
+                self.name,
+                options=tuple(self._options(ctx, given)),
+                words=tuple(self._words(ctx, given)),
+                json=session.json,
+                detached=detach,
+                show=show,
+                on_accepted=on_accepted,
+            )
+
+    def _options(self, ctx: click.Context, given: dict[str, Any]) -> list[str]:
+        """What the operator gave, as ``--name=value``; patterns of files on this host are read here."""
+        words = []
+        for param in self.params:
+            value = given.get(param.name or "")
+            if not isinstance(param, click.Option) or value is None or param.name in _OURS:
+                continue
+            if param.name == "exclude_files":
+                words += [f"--exclude={pattern}" for pattern in _patterns(value)]
+                continue
+            name = max(param.opts, key=len)
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [name if param.is_flag else f"{name}={one}" for one in values]
+        return words
+
+    def _words(self, ctx: click.Context, given: dict[str, Any]) -> list[str]:
+        words: list[str] = []
+        for param in self.params:
+            value = given.get(param.name or "")
+            if isinstance(param, click.Argument) and isinstance(value, str | list | tuple):
+                words += [value] if isinstance(value, str) else value
+        return words
+
+
+_MANAGER_HELP = "In a fleet: the manager to ask; local: none.  [default: the one that has the volume]"
+
+
+def _option_for(name: str, place: str, **settings: Any) -> click.Option:
+    def keep(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        ctx.meta[place] = value
+
+    return click.Option([name], expose_value=False, callback=keep, **settings)
+
+
+def _volume(given: dict[str, Any]) -> str:
+    """The volume that the command is about; "" when it does not say."""
+    if given.get("volume"):
+        return str(given["volume"])
+    sources = given.get("sources")
+    return volume_name(list(sources)) if sources else ""
+
+
+def _patterns(files: Any) -> list[str]:
+    # Only here: what reads a tree is not needed otherwise.
+    from pathlib import Path
+
+    from producer.walk import read_exclude_file
+
+    return [pattern for file in files for pattern in read_exclude_file(Path(file))]

@@ -1,0 +1,65 @@
+"""``segfleet manager``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+
+import click
+
+from producer.cli.options import config_option
+from producer.cli.records import opened_catalog
+from producer.cli.session import Session
+from tasks.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+
+
+@click.command()
+@click.argument("name", required=False)
+@config_option
+@click.pass_obj
+def manager(session: Session, name: str | None) -> None:
+    """Own the volumes of this host's configuration: carry out what masters ask, until SIGTERM.
+
+    NAME is this host's name if left out.  The manager may end and start again at any moment: it goes on with the
+    backups that were under way.
+    """
+    from producer.broker import broker
+    from producer.cli.open_broker import warn_about_broker
+    from producer.manager.service import Manager, Post, presence_of
+    from producer.master.choose import HERE
+    from tasks.leases import this_release
+    from tasks.orders import WIRE_VERSION
+
+    name = name or re.sub(r"[^A-Za-z0-9_-]", "-", platform.node().partition(".")[0])[:40]
+    if not _NAME.fullmatch(name) or name == HERE:
+        raise UsageError(
+            f"{name!r} does not name a manager", hint="use 1 to 40 letters, digits, '-' and '_'; not local"
+        )
+    environment = session.environment()
+    if environment.broker_url is None:
+        raise UsageError("there is no broker to get commands from", hint="set [broker] url in the configuration")
+    with broker(environment.broker_url, environment.state):
+        warn_about_broker(environment.broker_url)
+    presence = presence_of(name, _volumes(session), pid=os.getpid(), release=this_release(), wire=WIRE_VERSION)
+    post = Post(
+        presence=presence,
+        broker_url=environment.broker_url,
+        ledger=environment.state.path / "managers" / name,
+        configuration=("--config", str(session.configuration_path)) if session.configuration_path else (),
+    )
+    click.echo(f"segfleet: manager {name} with volumes {', '.join(presence.volumes) or 'none'}", err=True)
+    Manager(post, note=_note).run()
+
+
+def _volumes(session: Session) -> tuple[str, ...]:
+    """The configured sources, each a volume by itself, and what has been backed up under other names."""
+    with opened_catalog(session) as catalog:
+        known = {snapshot.volume for snapshot in catalog.snapshots()}
+    return tuple(sorted(known | session.configuration.sources.keys()))
+
+
+def _note(text: str) -> None:
+    click.echo(f"segfleet: {text}", err=True)

@@ -1,0 +1,72 @@
+"""One command of a manager, as a child process of the same program."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+_READ_BYTES = 1024 * 1024
+
+
+class Child:
+    """Started when it is made.  Its output is read without waiting."""
+
+    def __init__(self, arguments: Sequence[str], *, variables: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "producer.carry_out", str(os.getpid()), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **variables},
+            # Ctrl-C at the manager's terminal is for the manager, which ends its runs in order.
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._out, self._err = _Lines(self._process.stdout), _Lines(self._process.stderr)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """("out" or "err", line) for what it has printed since the last call."""
+        return [("out", line) for line in self._out.read()] + [("err", line) for line in self._err.read()]
+
+    def exit_code(self) -> int | None:
+        """None while it runs, or while something that it printed has not been read."""
+        return self._process.poll() if self._out.at_end and self._err.at_end else None
+
+    def signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def end(self) -> None:
+        """Kill it if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
+
+class _Lines:
+    """Whole lines from a pipe, without waiting for more."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe = pipe
+        self._rest = b""
+        self.at_end = False
+        os.set_blocking(pipe.fileno(), False)
+
+    def read(self) -> list[str]:
+        while not self.at_end:
+            try:
+                data = os.read(self._pipe.fileno(), _READ_BYTES)
+            except BlockingIOError:
+                break
+            self.at_end = not data
+            self._rest += data
+        *lines, self._rest = self._rest.split(b"\n")
+        if self.at_end and self._rest:
+            lines, self._rest = [*lines, self._rest], b""
+        return [line.decode("utf-8", "backslashreplace") for line in lines]

@@ -1,0 +1,104 @@
+"""Which managers there are and what their runs are doing: keys in the broker that any host can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import msgspec
+import redis
+
+MANAGER_PREFIX = "segfleet.manager."
+RUN_PREFIX = "segfleet.run."
+
+#: Written anew every second; gone when the manager is.
+PRESENCE_LIFE_S = 6.0
+
+#: For so long a run can be looked up.
+_RUN_LIFE_S = 14 * 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Presence:
+    """What a manager says of itself."""
+
+    name: str
+    host: str
+    pid: int
+    release: str
+    wire: int
+    volumes: tuple[str, ...]
+    since: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunStatus:
+    """How far one run is, as its manager has told last.  Times are RFC 3339, UTC, or ""."""
+
+    run_id: str
+    manager: str
+    command: str
+    #: The command's words: sources, or a snapshot.
+    words: tuple[str, ...]
+    state: Literal["running", "done", "failed", "interrupted"]
+    started: str
+    ended: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+    snapshot_id: str = ""
+    #: The last status line of the run.
+    progress: dict[str, Any] = field(default_factory=dict)
+
+
+Kept = TypeVar("Kept", Presence, RunStatus)
+
+
+def claim(client: redis.Redis, presence: Presence) -> bool:
+    """Whether no other manager of this name lives; it is this one's then.  Raises redis.RedisError."""
+    return bool(client.set(MANAGER_PREFIX + presence.name, _bytes(presence), px=_life_ms(), nx=True))
+
+
+def renew(client: redis.Redis, presence: Presence) -> None:
+    client.set(MANAGER_PREFIX + presence.name, _bytes(presence), px=_life_ms())
+
+
+def give_up(client: redis.Redis, name: str) -> None:
+    client.delete(MANAGER_PREFIX + name)
+
+
+def managers(client: redis.Redis) -> dict[str, Presence]:
+    """Every living manager by its name; raises redis.RedisError."""
+    found = _read_all(client, MANAGER_PREFIX, Presence)
+    return {presence.name: presence for presence in sorted(found, key=lambda presence: presence.name)}
+
+
+def tell_run(client: redis.Redis, status: RunStatus) -> None:
+    client.set(RUN_PREFIX + status.run_id, _bytes(status), ex=_RUN_LIFE_S)
+
+
+def runs(client: redis.Redis, prefix: str = "") -> list[RunStatus]:
+    """The runs whose ids begin with ``prefix``, the newest first; raises redis.RedisError."""
+    return sorted(_read_all(client, RUN_PREFIX + prefix, RunStatus), key=lambda run: run.started, reverse=True)
+
+
+def _read_all(client: redis.Redis, prefix: str, cls: type[Kept]) -> list[Kept]:
+    # Names and run ids hold nothing that a pattern could mean.
+    keys = list(client.scan_iter(match=f"{prefix}*", count=1000))
+    values = client.mget(keys) if keys else []
+    return [value for value in (_read(raw, cls) for raw in values) if value is not None]
+
+
+def _read(raw: Any, cls: type[Kept]) -> Kept | None:
+    """None for a key that has gone meanwhile, or was written by something else."""
+    try:
+        return msgspec.json.decode(raw, type=cls) if raw is not None else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _bytes(value: Presence | RunStatus) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def _life_ms() -> int:
+    return int(PRESENCE_LIFE_S * 1000)

@@ -1,0 +1,113 @@
+"""One run of a manager: its child, its replies to the master, and its status in the broker."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from producer.manager.child import Child
+from producer.manager.messages import Command, Reply
+from producer.manager.presence import RunStatus
+from tasks.errors import InterruptedRun
+
+#: A status line a second is enough for whoever looks.
+_TELL_EVERY_S = 1.0
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+class Run:
+    """Call :meth:`look` often; ``reply`` and ``tell`` pass on what happened, and may fail without harm."""
+
+    def __init__(
+        self,
+        command: Command,
+        child: Child,
+        *,
+        manager: str,
+        reply: Callable[[str, Reply], None],
+        tell: Callable[[RunStatus], None],
+    ) -> None:
+        self.command = command
+        self._child = child
+        self._reply = reply
+        self._tell = tell
+        self._next_tell_s = 0.0
+        self._pausing = False
+        self._status = RunStatus(
+            run_id=command.run_id,
+            manager=manager,
+            command=command.command,
+            words=command.words[:20],
+            state="running",
+            started=now(),
+        )
+
+    def look(self) -> int | None:
+        """Pass on what the child has printed; its exit code once it has ended."""
+        for kind, line in self._child.lines():
+            self._note(kind, line)
+            self._send(Reply(run_id=self.command.run_id, kind="out" if kind == "out" else "err", text=line))
+        code = self._child.exit_code()
+        if code is None:
+            if time.monotonic() >= self._next_tell_s:
+                self._tell_now()
+            return None
+        self._end(code)
+        return code
+
+    def stop(self) -> None:
+        """In order: what the workers have in hand is finished and recorded."""
+        self._child.signal(signal.SIGINT)
+
+    def pause(self) -> None:
+        """As :meth:`stop`, for a manager that ends: the next start goes on, and the master waits for that."""
+        self._pausing = True
+        self.stop()
+
+    def kill(self) -> None:
+        self._child.end()
+
+    def _note(self, kind: str, line: str) -> None:
+        row = _row(line) if kind == "out" else {}
+        match row.get("message_type"):
+            case "status":
+                self._status = replace(self._status, progress=row)
+            case "summary":
+                self._status = replace(self._status, snapshot_id=str(row.get("snapshot_id", "")))
+            case "error":
+                self._status = replace(self._status, reason=str(row.get("message", "")))
+
+    def _end(self, code: int) -> None:
+        state = {0: "done", 3: "done", 130: "interrupted"}.get(code, "failed")
+        reason = self._status.reason if code else ""
+        self._status = replace(self._status, state=state, ended=now(), exit_code=code, reason=reason)  # type: ignore[arg-type]
+        self._tell_now()
+        if self._pausing and code == InterruptedRun.exit_code:
+            text = "segfleet: the manager has stopped; it goes on with this run when it starts again"
+            self._send(Reply(run_id=self.command.run_id, kind="err", text=text))
+        else:
+            self._send(Reply(run_id=self.command.run_id, kind="end", exit_code=code))
+
+    def _tell_now(self) -> None:
+        self._next_tell_s = time.monotonic() + _TELL_EVERY_S
+        self._tell(self._status)
+
+    def _send(self, reply: Reply) -> None:
+        if not self.command.detached:
+            self._reply(self.command.reply_to, reply)
+
+
+def _row(line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}

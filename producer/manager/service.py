@@ -1,0 +1,233 @@
+"""The manager's loop: commands in, children looked after, replies and status out."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import redis
+
+from producer.behalf import MANAGER_VARIABLE, RUN_VARIABLE
+from producer.manager.child import Child
+from producer.manager.ledger import Ledger
+from producer.manager.mailbox import Mailbox
+from producer.manager.messages import (
+    RESUMABLE,
+    RUNS,
+    STOP,
+    Command,
+    Reply,
+    commands_queue,
+    decode_command,
+)
+from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, claim, give_up, renew, tell_run
+from producer.manager.runs import Run, now
+from tasks.errors import BrokerError, InterruptedRun, LockedError, MessageError
+
+log = logging.getLogger("segfleet.manager")
+
+_LOOK_EVERY_S = 0.1
+_RENEW_EVERY_S = 1.0
+
+#: More commands at once than this are refused: each is a process.
+_RUNS_COUNT = 16
+
+#: After SIGTERM: runs stop in order within some ten seconds.
+_STOP_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Post:
+    """What one manager is: its name and its means."""
+
+    presence: Presence
+    broker_url: str
+    ledger: Path
+    #: ``--config FILE``, for the children.
+    configuration: tuple[str, ...]
+
+
+class Manager:
+    """Runs until SIGTERM or SIGINT.  Main thread only: children die with the thread that made them."""
+
+    def __init__(self, post: Post, *, note: Callable[[str], None], tick: Callable[[], None] = lambda: None) -> None:
+        """``tick`` is called some times a second: for what managers do by themselves."""
+        self._post = post
+        self._note = note
+        self._tick = tick
+        self._ledger = Ledger(post.ledger)
+        self._mailbox = Mailbox(post.broker_url, commands_queue(post.presence.name))
+        self._runs: dict[str, Run] = {}
+        self._next_renew_s = 0.0
+        self._stopping = False
+
+    def run(self) -> None:
+        """Raises LockedError while another manager of this name lives, BrokerError."""
+        with self._mailbox:
+            self._claim()
+            previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+            try:
+                self._go_on()
+                while not self._stopping:
+                    self._turn()
+                self._stop_in_order()
+            finally:
+                for run in self._runs.values():
+                    run.kill()
+                for number, handler in previous.items():
+                    signal.signal(number, handler)
+                self._leave()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _turn(self) -> None:
+        for wire in self._mailbox.receive(_LOOK_EVERY_S):
+            self._take(wire)
+        for run_id, run in list(self._runs.items()):
+            code = run.look()
+            if code is not None:
+                self._finish(run_id, code)
+        self._renew()
+        self._tick()
+
+    # ---- commands
+
+    def _take(self, wire: object) -> None:
+        try:
+            command = decode_command(wire)
+        except MessageError as error:
+            # There is no trustworthy address to answer to.
+            log.warning("refused a command: %s", error)
+            return
+        refusal = self._refusal(command)
+        if refusal:
+            self._reply(command.reply_to, Reply(run_id=command.run_id, kind="refused", text=refusal))
+        elif command.command == STOP:
+            self._runs[command.words[0]].stop()
+            self._reply(command.reply_to, Reply(run_id=command.run_id, kind="accepted"))
+        elif self._ledger.add(command):
+            self._reply(command.reply_to, Reply(run_id=command.run_id, kind="accepted"))
+            self._start(command)
+
+    def _refusal(self, command: Command) -> str:
+        """Why the command is not carried out, "" when it is."""
+        try:
+            if self._mailbox.now_s() > command.expires_s:
+                return "the command has waited for too long"
+        except BrokerError as error:
+            return error.message
+        if command.command == STOP:
+            return "" if command.words[0] in self._runs else "there is no such run"
+        if len(self._runs) >= _RUNS_COUNT:
+            return f"{len(self._runs)} commands are under way already"
+        return ""
+
+    def _start(self, command: Command) -> None:
+        name, *rest = command.arguments()
+        if command.command in RUNS:
+            self._note(f"run {command.run_id[:8]}: {name} {' '.join(command.words)}")
+        self._runs[command.run_id] = Run(
+            command,
+            Child(
+                [name, *self._post.configuration, *rest],
+                variables={MANAGER_VARIABLE: self._post.presence.name, RUN_VARIABLE: command.run_id},
+            ),
+            manager=self._post.presence.name,
+            reply=self._reply,
+            tell=self._tell if command.command in RUNS else _tell_nobody,
+        )
+
+    def _finish(self, run_id: str, code: int) -> None:
+        run = self._runs.pop(run_id)
+        self._ledger.remove(run_id)
+        if run.command.command in RUNS:
+            self._note(f"run {run_id[:8]} has ended: exit code {code}")
+
+    def _go_on(self) -> None:
+        """Begin again the backups that were under way when this manager ended; tell of all else that it has ended."""
+        for command in self._ledger.commands():
+            if command.command in RESUMABLE:
+                self._note(f"going on with run {command.run_id[:8]}")
+                self._start(command)
+                continue
+            self._ledger.remove(command.run_id)
+            self._tell(self._interrupted(command))
+            text = "segfleet: the manager was started again; run the command again"
+            self._reply(command.reply_to, Reply(run_id=command.run_id, kind="err", text=text))
+            self._reply(command.reply_to, Reply(run_id=command.run_id, kind="end", exit_code=InterruptedRun.exit_code))
+
+    def _interrupted(self, command: Command) -> RunStatus:
+        return RunStatus(
+            run_id=command.run_id,
+            manager=self._post.presence.name,
+            command=command.command,
+            words=command.words[:20],
+            state="interrupted",
+            started=now(),
+            ended=now(),
+            exit_code=InterruptedRun.exit_code,
+            reason="the manager was started again",
+        )
+
+    def _stop_in_order(self) -> None:
+        """Runs stop as after Ctrl-C; their files stay in the ledger, so the next start goes on with them."""
+        for run in self._runs.values():
+            run.pause()
+        deadline = time.monotonic() + _STOP_S
+        while self._runs and time.monotonic() < deadline:
+            for run_id, run in list(self._runs.items()):
+                code = run.look()
+                if code is not None:
+                    del self._runs[run_id]
+                    if code != InterruptedRun.exit_code or run.command.command not in RESUMABLE:
+                        self._ledger.remove(run_id)
+            time.sleep(_LOOK_EVERY_S)
+
+    # ---- the broker
+
+    def _claim(self) -> None:
+        deadline = time.monotonic() + PRESENCE_LIFE_S + 1
+        try:
+            # One of this name that was killed is gone from the broker within seconds.
+            while not claim(self._mailbox.redis, self._post.presence):
+                if time.monotonic() > deadline:
+                    raise LockedError(f"a manager named {self._post.presence.name} is there already")
+                time.sleep(_LOOK_EVERY_S)
+        except redis.RedisError as error:
+            raise BrokerError(f"the broker does not answer: {error}") from error
+
+    def _renew(self) -> None:
+        if time.monotonic() >= self._next_renew_s:
+            self._next_renew_s = time.monotonic() + _RENEW_EVERY_S
+            self._try(lambda: renew(self._mailbox.redis, self._post.presence))
+
+    def _leave(self) -> None:
+        self._try(lambda: give_up(self._mailbox.redis, self._post.presence.name))
+
+    def _tell(self, status: RunStatus) -> None:
+        self._try(lambda: tell_run(self._mailbox.redis, status))
+
+    def _reply(self, queue: str, reply: Reply) -> None:
+        self._try(lambda: self._mailbox.send(queue, reply))
+
+    def _try(self, act: Callable[[], None]) -> None:
+        """What is told while the broker is away is lost; what is done is in the catalog."""
+        try:
+            act()
+        except (redis.RedisError, BrokerError) as error:
+            log.warning("not told: %s", error)
+
+
+def _tell_nobody(status: RunStatus) -> None:
+    """Lists are no runs."""
+
+
+def presence_of(name: str, volumes: tuple[str, ...], *, pid: int, release: str, wire: int) -> Presence:
+    return Presence(name=name, host=platform.node(), pid=pid, release=release, wire=wire, volumes=volumes, since=now())

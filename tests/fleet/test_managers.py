@@ -1,0 +1,204 @@
+"""Masters and managers: a command goes to the manager that has the volume, and shows as if it ran here."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from kit.command import Running
+from kit.compare import differences
+from kit.deadlines import eventually
+from kit.fleet import Fleet, kill_tree
+from kit.machine import Machine
+from kit.tree import Tree, noise
+from producer.manager.presence import managers
+
+SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
+
+
+class Site:
+    """One manager m with volume ``data``, agents for the devices a and b, and a master somewhere else."""
+
+    def __init__(self, fleet: Fleet, *, rate: str = "") -> None:
+        self.fleet = fleet
+        self.source = Tree({f"d/{n:02}": noise(150_000, seed=n) for n in range(20)}).make(fleet.folder / "data")
+        disks = {name: fleet.folder / "disks" / name for name in ("a", "b")}
+        for disk in disks.values():
+            disk.mkdir(parents=True)
+        self.agents = fleet.host(
+            "agents", devices=disks, sources={"data": self.source}, targets={"back": fleet.folder / "back"}, rate=rate
+        )
+        fleet.agent(self.agents, "a", "b")
+        self.host = fleet.host("manager", devices={"a": None, "b": None}, sources={"data": self.source})
+        self.master = fleet.host("master")
+        self.manager = start_manager(fleet, self.host, "m")
+
+
+def start_manager(fleet: Fleet, host: Machine, name: str) -> Running:
+    running = host.start("manager", name)
+
+    def is_there() -> bool:
+        assert not running.has_ended, running.stderr
+        found = managers(fleet.server.client()).get(name)
+        return found is not None and found.pid == running.pid
+
+    eventually(is_there, f"manager {name} is there")
+    return running
+
+
+def test_a_backup_by_way_of_a_manager_shows_and_ends_as_one_here(fleet: Fleet) -> None:
+    site = Site(fleet)
+
+    done = site.master.succeed("backup", "data", *SMALL, "--json")
+    site.master.succeed("restore", "latest", "--target", "back", "--manager", "m")
+    listed = site.master.succeed("snapshots", "--manager", "m").stdout.decode()
+    history = site.master.succeed("history", "data", "--manager", "m", "--json").rows
+    checked = site.master.succeed("check")
+
+    assert differences(site.source, fleet.folder / "back" / "data") == []
+    assert done.summary["volume"] == "data"
+    assert done.rows_of("status")
+    assert done.summary["snapshot_id"][:8] in listed
+    assert [(row["kind"], row["exit_code"]) for row in history] == [("backup", 0)]
+    assert b"no errors found" in checked.stdout
+    assert not (site.master.state / "catalog.sqlite").exists()
+    assert left_in_queues(fleet) == set()
+
+
+def test_a_detached_run_is_picked_up_from_another_host(fleet: Fleet) -> None:
+    site = Site(fleet, rate="1MiB")
+    other = fleet.host("other")
+
+    run_id = site.master.succeed("backup", "data", *SMALL, "--detach").stdout.decode().strip()
+    seen = other.succeed("status", run_id, "--watch", "--json").rows
+    fleet_rows = other.succeed("status", "--json").rows
+
+    assert seen[-1]["run_id"] == run_id
+    assert seen[-1]["state"] == "done"
+    assert any(row.get("phase") == "storing" for row in seen)
+    assert [row["name"] for row in fleet_rows if row["message_type"] == "manager"] == ["m"]
+    assert {row["device"] for row in fleet_rows if row["message_type"] == "agent"} == {"a", "b"}
+
+
+def test_ctrl_c_at_the_master_stops_the_run_in_order_and_resume_goes_on(fleet: Fleet) -> None:
+    site = Site(fleet, rate="512KiB")
+    running = site.master.start("backup", "data", *SMALL, "--json")
+    running.wait_until_storing()
+
+    running.signal(signal.SIGINT)
+
+    assert running.wait().exit_code == 130
+    done = site.master.succeed("resume", "--manager", "m", "--json")
+    assert done.summary["errors"] == 0
+
+
+@pytest.mark.parametrize("how", ["kill", "term"])
+def test_a_manager_that_starts_again_goes_on_and_the_master_sees_the_end(fleet: Fleet, how: str) -> None:
+    site = Site(fleet, rate="512KiB")
+    running = site.master.start("backup", "data", *SMALL, "--json")
+    running.wait_until_storing()
+
+    if how == "kill":
+        kill_tree(site.manager)
+    else:
+        site.manager.signal(signal.SIGTERM)
+        assert site.manager.wait().exit_code == 0
+    assert {lease.device for lease in fleet.leases()} == {"a", "b"}
+    again = start_manager(fleet, site.host, "m")
+    done = running.wait()
+    site.master.succeed("restore", "latest", "--target", "back", "--manager", "m")
+
+    assert "going on with run" in again.stderr
+    assert done.exit_code == 0, done
+    assert differences(site.source, fleet.folder / "back" / "data") == []
+    assert len(site.master.succeed("history", "data", "--json").rows) == 1
+
+
+def test_a_second_backup_of_a_volume_is_refused_with_the_owner_of_its_lock(fleet: Fleet) -> None:
+    site = Site(fleet, rate="512KiB")
+    running = site.master.start("backup", "data", *SMALL, "--json")
+    running.wait_until_storing()
+
+    done = site.master.run("backup", "data")
+
+    assert done.exit_code == 11
+    assert "volume data is in use by backup of data (pid" in done.stderr
+    running.signal(signal.SIGINT)
+    running.wait()
+
+
+def test_a_manager_that_is_not_there_is_told_with_those_that_are(fleet: Fleet) -> None:
+    site = Site(fleet)
+
+    done = site.master.run("backup", "data", "--manager", "n")
+
+    assert done.exit_code == 1
+    assert "no manager n within 5 s at redis://:***@127.0.0.1" in done.stderr
+    assert "there is m on" in done.stderr
+
+
+def test_a_volume_that_no_manager_has_is_told_with_those_that_are(fleet: Fleet) -> None:
+    site = Site(fleet)
+
+    done = site.master.run("backup", "photos")
+
+    assert done.exit_code == 1
+    assert "no manager has volume photos" in done.stderr
+    assert "(volumes data)" in done.stderr
+
+
+def test_a_manager_that_stands_still_is_told_within_seconds_and_does_not_begin_later(fleet: Fleet) -> None:
+    site = Site(fleet)
+    site.manager.signal(signal.SIGSTOP)
+
+    done = site.master.run("backup", "data", "--json")
+    site.manager.signal(signal.SIGCONT)
+    site.master.succeed("snapshots", "--manager", "m")
+
+    assert done.exit_code == 1
+    assert "does not answer within 5 s" in done.stderr
+    assert site.master.succeed("history", "--manager", "m", "--json").rows == []
+
+
+def test_no_manager_at_all_is_told(fleet: Fleet) -> None:
+    here = fleet.host("alone")
+
+    done = here.run("backup", "data", "--manager", "m")
+
+    assert done.exit_code == 1
+    assert "there is no manager" in done.stderr
+
+
+def test_two_managers_of_one_name_are_refused(fleet: Fleet) -> None:
+    site = Site(fleet)
+
+    done = fleet.host("twin", sources={"data": site.source}).run("manager", "m")
+
+    assert done.exit_code == 11
+    assert "a manager named m is there already" in done.stderr
+
+
+def test_a_source_that_the_manager_is_not_configured_for_is_refused(fleet: Fleet) -> None:
+    site = Site(fleet)
+
+    done = site.master.run("backup", "/etc", "--manager", "m")
+
+    assert done.exit_code == 2
+    assert "/etc" in done.stderr
+    assert "data" in done.stderr
+
+
+def test_devices_of_the_command_line_are_refused_by_the_master(fleet: Fleet) -> None:
+    site = Site(fleet)
+
+    done = site.master.run("backup", "data", f"--device=x={Path('/tmp')}")
+
+    assert done.exit_code == 2
+    assert "the devices of its own configuration" in done.stderr
+
+
+def left_in_queues(fleet: Fleet) -> set[str]:
+    keys = {key.decode() for key in fleet.server.client().scan_iter()}
+    return {key for key in keys if key.startswith(("device.", "master.", "unacked")) or key.endswith(".commands")}
