@@ -135,7 +135,8 @@ class Courier:
         """Take back orders that no worker has begun; these are in flight no more.  Raises BrokerError."""
         wanted = {order.order_id: order for order in orders}
         taken = self._link.withdraw({order.device for order in orders}, wanted.keys())
-        return [self._lanes[wanted[order_id].device].pop(order_id) for order_id in taken]
+        # Once each: a message that the broker or the reconciler repeated is taken twice.
+        return [self._lanes[wanted[order_id].device].pop(order_id) for order_id in dict.fromkeys(taken)]
 
     def readdress(self, device: str, orders: Sequence[Order], fields_of: Callable[[Order], dict[str, Any]]) -> set[str]:
         """Move a dropped device's orders to the queues of others, as ``fields_of`` says (device, device_id, epoch).

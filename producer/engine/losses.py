@@ -133,9 +133,10 @@ class Losses:
 
         Raises DeviceError when no device is left.
         """
-        session, member = self._session, self._members[device]
+        session, member = self._session, self._members.get(device)
         orders = session.courier.drop(device)
-        if not member.is_live:
+        # A device that was away from the start has a worker too.
+        if member is None or not member.is_live:
             return
         member.state = state
         self._tell(f"device-{state}", f"device {device} is {state}: {because}")

@@ -51,13 +51,20 @@ class Storing:
 
         Raises InterruptedRun, and DeviceError when no device is left.
         """
-        while not self._is_done():
-            self._take(self._session.courier.poll(0.1))
-            self._look_after_devices()
-            self._losses.retry_due()
-            self._balancing.balance()
-            self._tell_progress()
+        while not self.turn():
+            continue
         self._tell_progress(at_once=True)
+
+    def turn(self) -> bool:
+        """Feed, take what has come, and look after everything once; True when all is done.  Raises as :meth:`run`."""
+        if self._is_done():
+            return True
+        self._take(self._session.courier.poll(0.1))
+        self._look_after_devices()
+        self._losses.retry_due()
+        self._balancing.balance()
+        self._tell_progress()
+        return False
 
     def _is_done(self) -> bool:
         if self._session.interrupt.requested:

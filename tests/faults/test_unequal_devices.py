@@ -1,0 +1,75 @@
+"""Devices of different speed are busy to the end; the time is compared with that of a perfect division."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from kit.command import Running
+from kit.deadlines import eventually
+from kit.machine import Machine
+from kit.processes import kill, worker
+from kit.scene import Scene
+
+MB = 1_000_000
+RATES_BYTES_PER_S = {"a": 10 * MB, "b": 20 * MB, "c": 40 * MB}
+
+#: Two minutes for all three together.
+SIZE_BYTES = 120 * sum(RATES_BYTES_PER_S.values())
+
+#: A segment takes the slowest device 3 s.
+STEPS = ("--segment-size=32MiB", "--unit-size=1MiB", "--level=-7", "--threads=1")
+
+
+@pytest.fixture
+def scene(machine: Machine) -> Scene:
+    if os.statvfs(machine.folder).f_bavail * os.statvfs(machine.folder).f_frsize < 3 * SIZE_BYTES:
+        pytest.skip(f"needs {3 * SIZE_BYTES / 1e9:.0f} GB")
+    made = Scene(machine, entries={"small": b"1"})
+    made.limit(None, **{name: f"{rate // 1024}KiB" for name, rate in RATES_BYTES_PER_S.items()})
+    write_noise(made.source / "large", SIZE_BYTES)
+    return made
+
+
+def write_noise(path: Path, size_bytes: int) -> None:
+    with path.open("wb") as file:
+        for _ in range(size_bytes // (4 * MB)):
+            file.write(os.urandom(4 * MB))
+
+
+def bytes_done(running: Running) -> int:
+    return max((row["bytes_done"] for row in running.rows if row.get("phase") == "storing"), default=0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_devices_of_10_20_and_40_mb_per_s_end_within_5_percent_of_the_optimum(scene: Scene) -> None:
+    started_s = time.monotonic()
+    done = scene.start(*STEPS).wait(deadline_s=600)
+    duration_s = time.monotonic() - started_s
+
+    assert done.exit_code == 0, done
+    optimum_s = SIZE_BYTES / sum(RATES_BYTES_PER_S.values())
+    print(f"{duration_s:.1f} s, the optimum is {optimum_s:.1f} s: {duration_s / optimum_s - 1:+.1%}")
+    assert duration_s < optimum_s * 1.05, done.summary
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_when_the_fastest_dies_half_way_the_others_end_within_10_percent_of_the_optimum(scene: Scene) -> None:
+    started_s = time.monotonic()
+    running = scene.start(*STEPS, SEGFLEET_REJOIN_S="3600")
+    eventually(lambda: bytes_done(running) >= SIZE_BYTES / 2, "half is stored", deadline_s=300)
+    left_bytes = SIZE_BYTES - bytes_done(running)
+    died_s = time.monotonic() - started_s
+    kill(worker(running, "c"))
+    done = running.wait(deadline_s=900)
+    duration_s = time.monotonic() - started_s
+
+    assert done.exit_code == 0, done
+    optimum_s = died_s + left_bytes / (RATES_BYTES_PER_S["a"] + RATES_BYTES_PER_S["b"])
+    print(f"{duration_s:.1f} s, the optimum is {optimum_s:.1f} s: {duration_s / optimum_s - 1:+.1%}")
+    assert duration_s < optimum_s * 1.10, done.summary

@@ -1,0 +1,278 @@
+"""A backup against a model of everything that may happen to it (design, section 4).
+
+The manager is the program's own: walk, plan, catalog, courier, feeder, recorder, losses.  Broker, workers and disks are
+:class:`kit.channel.Channel`.  Whatever the order of deliveries, repeats, losses and deaths: no segment is lost, none is
+counted twice, and the run ends.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.strategies import sampled_from
+
+from kit.channel import Channel
+from producer.catalog.catalog import Catalog
+from producer.engine import balancing, courier, liveness, losses, storing
+from producer.engine.balancing import Balancing
+from producer.engine.courier import Courier
+from producer.engine.feed import Feeder
+from producer.engine.intake import Intake, take_in
+from producer.engine.interrupt import Interrupt
+from producer.engine.limits import Limits
+from producer.engine.listings import listing_reader
+from producer.engine.losses import Losses
+from producer.engine.planning import plan_backup
+from producer.engine.record import Recorder
+from producer.engine.session import Session
+from producer.engine.storing import Storing
+from producer.observer import Progress, Trouble
+from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
+from tasks.errors import DeviceError, Reason
+
+NAMES = ("a", "b", "c")
+DEVICES = sampled_from(NAMES)
+FILES_COUNT = 12
+
+#: Turns of the manager, a second each, after which a run without further faults must have ended.
+LAST_TURNS_COUNT = 400
+
+
+class Silent:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def worker_started(self, device: str, pid: int) -> None:
+        self.told.append(f"worker {device}")
+
+    def note(self, text: str) -> None:
+        self.told.append(text)
+
+    def trouble(self, trouble: Trouble) -> None:
+        self.told.append(trouble.message)
+
+    def progress(self, progress: Progress) -> None:
+        return
+
+
+class Runs(RuleBasedStateMachine):
+    """Backups of one small tree; each rule is something that happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.folder = Path(tempfile.mkdtemp(prefix="sf-"))
+        self.stack.callback(shutil.rmtree, self.folder)
+        self.now_s = 1000.0
+        clock = SimpleNamespace(monotonic=lambda: self.now_s, sleep=self.pass_time)
+        for module in (balancing, courier, liveness, losses, storing):
+            self.stack.enter_context(patch.object(module, "time", clock))
+        self.channel = Channel(NAMES)
+        self.observer = Silent()
+        self.request = self.new_request()
+        self.catalog = self.stack.enter_context(Catalog(f"sqlite:///{self.folder / 'catalog.sqlite'}"))
+        self.is_done = False
+
+    def new_request(self) -> BackupRequest:
+        source = self.folder / "data"
+        source.mkdir()
+        for number in range(FILES_COUNT):
+            (source / f"{number:02}").write_bytes(b"x" * (1000 + number))
+        return BackupRequest(
+            sources=(Source(name="data", path=source),),
+            devices={name: self.folder / name for name in NAMES},
+            volume="data",
+            plan=PlanOptions(bundle=False, reserve_bytes=0),
+            exclusions=Exclusions(),
+            retries_count=3,
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    # ---- the manager
+
+    @initialize()
+    def begin(self) -> None:
+        """Start a run: as the first one, and after each that has ended before its work was done."""
+        for name, disk in self.channel.disks.items():
+            self.channel.restart(name)
+            disk.held = None
+            # A local run begins with empty queues.
+            self.channel.queues[name] = []
+        self.channel.is_down, self.channel.is_quick, self.channel.receipts_due = False, True, []
+        self.session = self.new_session()
+        intake = take_in(self.session, self.request)
+        plan_backup(self.session, self.request, intake)
+        self.snapshot_id = intake.snapshot_id
+        self.storing = self.new_storing(intake)
+        self.channel.is_quick = False
+
+    def new_session(self) -> Session:
+        limits = Limits(stall_s=30, rejoin_s=20)
+        channel = self.channel
+        return Session(
+            run_id=uuid.uuid4().hex,
+            reply_to=channel.inbox,
+            paths=self.request.devices,
+            catalog=self.catalog,
+            link=channel,  # type: ignore[arg-type]
+            fleet=channel,  # type: ignore[arg-type]
+            courier=Courier(channel, channel, NAMES, limits, self.observer),  # type: ignore[arg-type]
+            interrupt=Interrupt(),
+            observer=self.observer,
+            limits=limits,
+        )
+
+    def new_storing(self, intake: Intake) -> Storing:
+        session, members = self.session, intake.members
+        snapshot = self.catalog.snapshot(self.snapshot_id)
+        listing = listing_reader(self.catalog, self.snapshot_id)
+        feeder = Feeder(session, snapshot, members, listing, threads=1)
+        sources = {source.name: source.path for source in self.request.sources}
+        self.recorder = Recorder(session, self.snapshot_id, feeder, members, sources)
+        self.losses = Losses(session, self.snapshot_id, members, feeder, retries_count=self.request.retries_count)
+        balance = Balancing(session, self.snapshot_id, members, feeder, self.recorder)
+        return Storing(session, members, feeder, self.recorder, self.losses, balance, files_count=FILES_COUNT)
+
+    @rule()
+    def manager_looks(self) -> None:
+        self.pass_time(1.0)
+        try:
+            self.is_done = self.is_done or self.storing.turn()
+        except DeviceError:
+            # No device is left: the same command is run again, with the devices that are there.
+            if any(disk.is_there for disk in self.channel.disks.values()):
+                self.begin()
+            else:
+                self.channel.disks["a"].is_there = True
+                self.begin()
+
+    @rule()
+    def manager_dies_and_the_command_is_run_again(self) -> None:
+        if any(disk.is_there for disk in self.channel.disks.values()) and not self.is_done:
+            self.begin()
+
+    # ---- workers
+
+    @rule(device=DEVICES)
+    def worker_takes(self, device: str) -> None:
+        self.channel.take(device)
+
+    @rule(device=DEVICES)
+    def worker_finishes(self, device: str) -> None:
+        self.channel.finish(device)
+
+    @rule(device=DEVICES)
+    def worker_does_the_next(self, device: str) -> None:
+        self.channel.take(device)
+        self.channel.finish(device)
+
+    @rule(device=DEVICES)
+    def worker_is_killed(self, device: str) -> None:
+        self.channel.kill(device)
+
+    @rule(device=DEVICES, reason=sampled_from([Reason.DEVICE, Reason.SOURCE, Reason.TIMEOUT, Reason.DAMAGED]))
+    def worker_fails_the_next(self, device: str, reason: Reason) -> None:
+        self.channel.disks[device].failures.append(reason)
+
+    # ---- devices
+
+    @rule(device=DEVICES)
+    def device_goes_or_comes_back(self, device: str) -> None:
+        self.channel.disks[device].is_there ^= True
+
+    @rule(device=DEVICES)
+    def device_fills_up_or_has_room_again(self, device: str) -> None:
+        self.channel.disks[device].is_full ^= True
+
+    # ---- broker
+
+    @rule(device=DEVICES)
+    def order_is_lost(self, device: str) -> None:
+        self.channel.lose_order(device)
+
+    @rule(device=DEVICES)
+    def order_is_repeated(self, device: str) -> None:
+        self.channel.repeat_order(device)
+
+    @rule(device=DEVICES)
+    def receipt_is_lost(self, device: str) -> None:
+        self.channel.finish(device, receipt_is_lost=True)
+
+    @rule()
+    def receipts_are_repeated(self) -> None:
+        self.channel.repeat_receipts()
+
+    @rule()
+    def broker_is_emptied(self) -> None:
+        self.channel.empty()
+
+    @rule()
+    def broker_goes_or_comes_back(self) -> None:
+        self.channel.is_down ^= True
+
+    # ---- what must hold
+
+    @precondition(lambda self: hasattr(self, "snapshot_id"))
+    @rule()
+    def what_is_counted_is_stored(self) -> None:
+        for row in self.catalog.stored_segments(self.snapshot_id):
+            assert row.segment_id in self.channel.disks[row.device].segments
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "snapshot_id"):
+                self.end_without_faults()
+                self.check_the_end()
+        finally:
+            self.stack.close()
+
+    def end_without_faults(self) -> None:
+        for disk in self.channel.disks.values():
+            disk.is_there, disk.is_full, disk.failures = True, False, []
+        self.channel.is_down, self.channel.is_quick = False, True
+        for _ in self.turns():
+            if self.is_done and self.losses.given_up:
+                # What was given up is tried again by the next run.
+                self.is_done = False
+                self.begin()
+                self.channel.is_quick = True
+            if self.is_done:
+                return
+            self.manager_looks()
+            self.channel.is_quick = True
+
+    def turns(self) -> Iterator[int]:
+        yield from range(LAST_TURNS_COUNT)
+        raise AssertionError(f"the run has not ended: {self.observer.told[-20:]}")
+
+    def check_the_end(self) -> None:
+        rows = list(self.catalog.valid_segments(self.snapshot_id))
+        assert {row.state for row in rows} == {"stored"}
+        self.what_is_counted_is_stored()
+        ranges = sorted((row.first_entry, row.offset_bytes, row.size_bytes) for row in rows)
+        assert len(set(ranges)) == len(ranges)
+        assert sum(size for _, _, size in ranges) == sum(1000 + number for number in range(FILES_COUNT))
+        # In this run no device was credited with a segment that another one was credited with too.
+        assert sum(self.recorder.segments_done.values()) <= len(rows)
+        totals = itertools.chain.from_iterable([[row.segments_count] for row in self.catalog.totals(self.snapshot_id)])
+        assert sum(totals) >= len(rows)
+
+
+TestRuns = Runs.TestCase
+TestRuns.settings = settings(
+    max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
