@@ -48,7 +48,7 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
 def _status(catalog: Catalog, volume: str, snapshot: SnapshotRow | None, run: RunRow | None) -> VolumeStatus:
     rows = catalog.totals(snapshot.snapshot_id) if snapshot is not None else []
     valid = [row for row in rows if row.state != "superseded"]
-    stored = [row for row in valid if row.state == "stored"]
+    stored = [row for row in valid if row.state in ("stored", "referenced")]
     return VolumeStatus(
         volume=volume,
         state=_state(snapshot, run),

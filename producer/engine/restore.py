@@ -48,7 +48,7 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
         observer=observer,
         environment=environment,
     ) as session:
-        _refuse_a_path_for_agents(session, request)
+        refuse_a_path_for_agents(session, request)
         begin_run(session, "restore", "")
         try:
             summary = RestoreRun(session, request).run(started_s)
@@ -59,7 +59,8 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
         return summary
 
 
-def _refuse_a_path_for_agents(session: Session, request: RestoreRequest) -> None:
+def refuse_a_path_for_agents(session: Session, request: RestoreRequest) -> None:
+    """Raises UsageError: agents write to the folders of their own configuration only."""
     shared = [name for name in session.courier.live if session.fleet.is_shared(name)]
     if shared and request.target_name == UNNAMED_TARGET:
         raise UsageError(

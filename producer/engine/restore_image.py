@@ -18,7 +18,7 @@ from producer.catalog.rows import SnapshotRow
 from producer.engine.books import begin_run, end_run
 from producer.engine.environment import Environment
 from producer.engine.reading import present_devices
-from producer.engine.restore import RestoreRun
+from producer.engine.restore import RestoreRun, refuse_a_path_for_agents
 from producer.engine.selection import Selection
 from producer.engine.session import Session, open_session
 from producer.engine.wave import run_wave
@@ -58,6 +58,7 @@ def restore_image(
         observer=observer,
         environment=environment,
     ) as session:
+        refuse_a_path_for_agents(session, request)
         begin_run(session, "restore", "")
         try:
             summary = _ImageRestore(session, request, volume, force=force).run(started_s)

@@ -53,7 +53,7 @@ def _refuse_own(point: Path, request: BackupRequest, state: StateFolder) -> None
     """Whoever writes to a frozen file system stands still until it is thawed: this run would wait for itself."""
     number = number_of(point.stat().st_dev)
     own = {"the state folder": state.path, "the folder for temporary files": Path(os.environ.get("TMPDIR", "/tmp"))}
-    own |= {f"device {name}": path for name, path in request.devices.items() if path is not None}
+    own |= {f"device {name}": path for name, path in request.devices.items()}
     for what, path in _existing(own):
         if number in below(number_of(path.stat().st_dev)):
             raise UsageError(

@@ -32,6 +32,9 @@ def choose_modes(request: BackupRequest, tell: Tell, *, has_agents: bool = False
     began.  With ``has_agents`` no folder is switched: agents read where their own configuration says.
     Raises UsageError for what cannot be read as asked.
     """
+    for source in request.sources:
+        if not source.path.exists():
+            raise UsageError(f"no such source: {source.path}", hint="was it to be made by pre?", path=str(source.path))
     choose = {"files": _as_files, "raw": _as_raw, "auto": _device_by_itself if has_agents else _by_itself}[request.mode]
     return replace(
         request,
@@ -131,7 +134,7 @@ def _device_on(volume: Path, request: BackupRequest) -> str | None:
     """The name of a backup device whose folder lies on the volume."""
     lower = {*numbers_on(volume), str(volume.resolve())}
     for name, folder in request.devices.items():
-        if folder is not None and folder.exists() and lower.intersection(below(number_of(folder.stat().st_dev))):
+        if folder.exists() and lower.intersection(below(number_of(folder.stat().st_dev))):
             return name
     return None
 

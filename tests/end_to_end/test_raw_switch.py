@@ -54,7 +54,7 @@ def test_what_cannot_be_read_raw_is_read_file_by_file_and_the_reason_is_told(mac
             assert done.summary["mode"] == "files"
             assert why in done.stderr
         inner = make_file_system(machine.folder / "inner.img", "ext4", 16 * MIB)
-        with mounted(inner, folder / "d0"):
+        with mounted(inner, folder / "inner"):
             done = machine.succeed("backup", folder, "--freeze", "--raw-above", "1", *devices, "--json")
             assert "another file system is mounted in it" in done.stderr
 
@@ -102,6 +102,7 @@ def _can_write(folder: Path) -> bool:
 
 def test_a_file_system_that_segfleet_writes_to_is_not_frozen(machine: Machine, image: Path) -> None:
     with loop_device(image) as volume, mounted(volume, machine.folder / "mnt") as folder:
+        (folder / "dev").mkdir()
         refused = machine.run("backup", "--freeze", volume, f"--device=a={folder}/dev")
         assert refused.exit_code == 2
         assert "must not eat itself" in refused.stderr
