@@ -58,6 +58,8 @@ class DeviceTable(_Table, frozen=True, kw_only=True):
     reserve: str | None = None
     #: Write and read no faster than this size a second.  None: as fast as the disk.
     max_rate: str | None = None
+    #: For benchmarks: the device keeps manifests but throws segments away.
+    discard: bool = False
 
 
 class SourceTable(_Table, frozen=True, kw_only=True):

@@ -80,6 +80,7 @@ class Session:
                 for name, table in self.configuration.devices.items()
                 if table.max_rate is not None
             },
+            discarding=frozenset(name for name, table in self.configuration.devices.items() if table.discard),
         )
 
 

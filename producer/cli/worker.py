@@ -53,7 +53,11 @@ def worker_settings(configuration: Configuration, devices: tuple[str, ...], brok
     return {
         "broker_url": broker_url,
         "devices": {
-            name: {"path": table.path, "bytes_per_s": parse_size(table.max_rate) if table.max_rate else None}
+            name: {
+                "path": table.path,
+                "bytes_per_s": parse_size(table.max_rate) if table.max_rate else None,
+                "discard": table.discard,
+            }
             for name, table in tables.items()
         },
         "sources": {name: source.path for name, source in configuration.sources.items()},

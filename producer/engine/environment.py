@@ -23,6 +23,8 @@ class Environment:
     hooks: Mapping[str, Hooks] = field(default_factory=dict)
     #: Device name → bytes a second, for devices that must not be used at full speed.
     max_rates: Mapping[str, int] = field(default_factory=dict)
+    #: Devices that throw segments away; for benchmarks.
+    discarding: frozenset[str] = frozenset()
     #: The manager on whose behalf this process runs; "" when a person does.
     manager: str = ""
     #: The run's id, when it has been given out already.

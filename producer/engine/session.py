@@ -90,7 +90,7 @@ def open_session(
         ours = {name: path for name, path in devices.items() if name not in agents.leases | agents.unserved}
         for lock in [f"volume {volume}"] * bool(volume) + [f"device {device}" for device in sorted(ours)]:
             stack.enter_context(locked(environment.state, lock, purpose=purpose))
-        settings = _worker_settings(server.url, ours, environment.max_rates, sources, targets)
+        settings = _worker_settings(server.url, _device_settings(ours, environment), sources, targets)
         local = LocalFleet(
             settings=settings,
             devices=list(ours),
@@ -136,15 +136,25 @@ def _inbox(manager: str, volume: str, run_id: str) -> str:
 
 def _worker_settings(
     url: str,
-    devices: Mapping[str, Path],
-    max_rates: Mapping[str, int],
+    devices: Mapping[str, Mapping[str, object]],
     sources: Mapping[str, Path],
     targets: Mapping[str, Path],
 ) -> dict[str, object]:
     """The JSON that ``python -m workers`` reads: names to paths, which orders never carry."""
     return {
         "broker_url": url,
-        "devices": {name: {"path": str(path), "bytes_per_s": max_rates.get(name)} for name, path in devices.items()},
+        "devices": devices,
         "sources": {name: str(path) for name, path in sources.items()},
         "targets": {name: str(path) for name, path in targets.items()},
+    }
+
+
+def _device_settings(devices: Mapping[str, Path], environment: Environment) -> dict[str, dict[str, object]]:
+    return {
+        name: {
+            "path": str(path),
+            "bytes_per_s": environment.max_rates.get(name),
+            "discard": name in environment.discarding,
+        }
+        for name, path in devices.items()
     }

@@ -150,3 +150,9 @@ def test_a_key_is_found_in_its_own_table_only() -> None:
     assert line_of(text, ("devices", "b", "weight")) == 3
     assert line_of(text, ("defaults", "level")) == 6
     assert line_of(text, ("broker", "url")) == 1
+
+
+def test_a_device_keeps_segments_unless_it_is_told_to_throw_them_away() -> None:
+    text = '[devices.a]\npath = "/mnt/a"\n\n[devices.b]\npath = "/mnt/b"\ndiscard = true\n'
+    devices = parse_configuration(text, Path("/etc/segfleet.toml")).devices
+    assert (devices["a"].discard, devices["b"].discard) == (False, True)
