@@ -165,6 +165,16 @@ class Courier:
             self.watch.expect(order.device)
         lane[order.order_id] = order
 
+    def tell_strays(self) -> None:
+        """Say what came that should not have come, and what did not come that should have."""
+        for count, what in (
+            (self.resent_count, "orders were lost by the broker and sent again"),
+            (self.dropped_receipts_count, "receipts were dropped: repeated, late, or of orders that nobody gave"),
+            (self._link.refused_count, "receipts were refused: malformed, or of another version"),
+        ):
+            if count:
+                self._observer.note(f"{count} {what}")
+
     # ---- receipts
 
     def poll(self, timeout_s: float) -> list[tuple[Order, Receipt]]:

@@ -38,6 +38,9 @@ _BATCH_COUNT = 500
 #: What a broken or restarting broker raises, depending on which layer notices first.
 BROKEN = (OSError, redis.RedisError, KombuError, OperationalError)
 
+#: What kombu raises for something in a queue that is not a message of its own.
+_NO_MESSAGE = (ValueError, KeyError, TypeError, AttributeError)
+
 #: The slowest device that is still a device.  An order's time limit follows from it.
 _MIN_RATE_BYTES_PER_S = 1_000_000
 
@@ -109,7 +112,7 @@ class Link:
             assert self._connection is not None
             while True:
                 wait_s = 0.001 if self._received else max(0.001, deadline - time.monotonic())
-                self._connection.drain_events(timeout=wait_s)
+                self._drain(wait_s)
         except TimeoutError:
             pass
         except BROKEN as error:
@@ -119,6 +122,13 @@ class Link:
             time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
         received, self._received = self._received, []
         return received
+
+    def _drain(self, timeout_s: float) -> None:
+        assert self._connection is not None
+        try:
+            self._connection.drain_events(timeout=timeout_s)
+        except _NO_MESSAGE as error:
+            self._refuse(f"not a message: {error!r}")
 
     def leases(self, devices: Iterable[str]) -> dict[str, list[Lease]] | None:
         """Device → its workers' leases; None when the broker does not answer."""
@@ -214,15 +224,23 @@ class Link:
         try:
             self._received.append(decode_receipt(body))
         except MessageError as error:
-            self.refused_count += 1
-            log.warning("refused a receipt: %s", error)
+            self._refuse(error)
+
+    def _refuse(self, why: object) -> None:
+        self.refused_count += 1
+        log.warning("refused a receipt: %s", why)
 
     def _connect(self) -> None:
         if self._connection is not None:
             return
         self._connection = app.connection_for_read()
         self._consumer = self._connection.Consumer(
-            [queue(self.inbox)], callbacks=[self._take], accept=["json"], no_ack=True, auto_declare=False
+            [queue(self.inbox)],
+            callbacks=[self._take],
+            accept=["json"],
+            no_ack=True,
+            auto_declare=False,
+            on_decode_error=lambda _message, error: self._refuse(error),
         )
         self._consumer.consume()
 

@@ -54,6 +54,7 @@ class Storing:
         while not self.turn():
             continue
         self._tell_progress(at_once=True)
+        self._session.courier.tell_strays()
 
     def turn(self) -> bool:
         """Feed, take what has come, and look after everything once; True when all is done.  Raises as :meth:`run`."""

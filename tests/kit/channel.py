@@ -1,7 +1,8 @@
 """Broker, workers and disks as a model: a channel that loses and repeats, and workers that die, by explicit steps.
 
-It stands in the place of :class:`producer.engine.link.Link` and of a fleet, so that the manager's own code can be driven
-through any order of events, in milliseconds.  What a real broker does is proved in tests/integration and tests/faults.
+It stands in the place of :class:`producer.engine.link.Link` and of a fleet, so that the manager's own code can be
+driven through any order of events, in milliseconds.  What a real broker does is proved in tests/integration and
+tests/faults.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Channel:
     """The manager's link (orders out, receipts in, leases, moves) and its fleet (exits, kills, restarts)."""
 
     inbox = "manager.model"
+    refused_count = 0
 
     def __init__(self, names: Iterable[str]) -> None:
         self.disks = {name: Disk(number=number) for number, name in enumerate(names)}

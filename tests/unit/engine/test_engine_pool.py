@@ -108,5 +108,7 @@ def test_missing_folders_are_not_taken_for_one_folder() -> None:
 
 def test_without_any_device_the_run_ends_and_names_each() -> None:
     gone = report(condition="missing", detail="no such folder")
-    with pytest.raises(NotADeviceError, match="no device of the pool is there: a: /mnt/a: no such folder; b: /mnt/b: no such"):
+    with pytest.raises(
+        NotADeviceError, match="no device of the pool is there: a: /mnt/a: no such folder; b: /mnt/b: no such"
+    ):
         decide({"a": 1, "b": 1}, a=gone, b=gone)
