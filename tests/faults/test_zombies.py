@@ -1,0 +1,110 @@
+"""A worker believed dead that wakes up and commits late; a worker for a device that is another pool's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from kit.deadlines import eventually
+from kit.tree import Tree, noise
+from kit.worker import INBOX, Worker, running_worker
+from tasks.epochs import publish_epoch
+from tasks.orders import AdoptDevice, StoreSegment
+from tasks.values import Extent, Extents
+
+DEVICE_ID, POOL_ID = "d" * 32, "b" * 32
+SEGMENT_ID = "e" * 32
+
+#: At level 22 it takes a thread some seconds.
+CONTENT = bytes(byte & 0x3F for byte in noise(6 * 2**20))
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    folder = Path(tempfile.mkdtemp(prefix="sf-"))
+    Tree({"file": CONTENT}).make(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SEGFLEET_BROKER_URL", raising=False)
+        patch.setenv("TMPDIR", str(folder))
+        with running_worker(folder) as running:
+            adopted = running.ask(AdoptDevice(**common("a1" * 16, ""), pool_id=POOL_ID, new_device_id=DEVICE_ID))
+            assert adopted.failure is None
+            yield running
+    shutil.rmtree(folder)
+
+
+def common(order_id: str, device_id: str, epoch: int = 0) -> dict[str, Any]:
+    return {
+        "run_id": "0" * 32,
+        "order_id": order_id,
+        "device": "a",
+        "device_id": device_id,
+        "epoch": epoch,
+        "attempt": 1,
+        "reply_to": INBOX,
+    }
+
+
+def store(*, device_id: str = DEVICE_ID, epoch: int = 0) -> StoreSegment:
+    return StoreSegment(
+        **common(SEGMENT_ID, device_id, epoch),
+        snapshot_id="5" * 32,
+        volume="data",
+        number=0,
+        source="data",
+        extents=Extents.of([Extent(path="file", offset_bytes=0, size_bytes=len(CONTENT))]),
+        threshold_bytes=len(CONTENT),
+        unit_bytes=64 * 1024,
+        block_bytes=4096,
+        level=22,
+        threads=1,
+    )
+
+
+def family(worker: Worker) -> list[int]:
+    main = psutil.Process(worker.pid)
+    return [process.pid for process in (*main.children(recursive=True), main)]
+
+
+def test_a_zombie_that_wakes_up_after_its_device_was_given_up_commits_nothing(worker: Worker) -> None:
+    worker.send(store())
+    eventually(lambda: list(worker.device.rglob("*.tmp")), "the segment is being written")
+    for pid in family(worker):
+        os.kill(pid, signal.SIGSTOP)
+
+    # What a manager does that gives the device up.
+    publish_epoch(worker.redis, INBOX, DEVICE_ID, 1)
+    for pid in family(worker):
+        os.kill(pid, signal.SIGCONT)
+    receipt = worker.receipt()
+
+    assert receipt.failure is not None
+    assert receipt.failure.code == "fenced"
+    assert receipt.epoch == 0
+    assert [path for path in worker.device.rglob("*") if path.suffix in (".seg", ".tmp")] == []
+
+
+def test_after_the_device_was_taken_back_an_order_of_the_new_epoch_is_carried_out(worker: Worker) -> None:
+    publish_epoch(worker.redis, INBOX, DEVICE_ID, 3)
+
+    stale, fresh = worker.ask(store(epoch=2)), worker.ask(store(epoch=3))
+
+    assert stale.failure is not None and stale.failure.code == "fenced"
+    assert fresh.failure is None
+    assert len(list(worker.device.rglob("*.seg"))) == 1
+
+
+def test_a_device_that_another_pool_owns_is_not_written_to(worker: Worker) -> None:
+    receipt = worker.ask(store(device_id="9" * 32))
+
+    assert receipt.failure is not None
+    assert receipt.failure.code == "not-a-device"
+    assert list(worker.device.rglob("*.seg")) == []
