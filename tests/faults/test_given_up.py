@@ -1,0 +1,58 @@
+"""Segments that fail again and again are kept as failed, with their history, and can be tried again later."""
+
+from __future__ import annotations
+
+from kit.command import Done
+from kit.machine import Machine
+from kit.scene import Scene
+from producer.catalog.catalog import Catalog
+from tasks.errors import Reason
+
+
+def catalog_of(machine: Machine) -> Catalog:
+    return Catalog(f"sqlite:///{machine.state / 'catalog.sqlite'}")
+
+
+def open_snapshot(machine: Machine) -> str:
+    with catalog_of(machine) as catalog:
+        (snapshot,) = catalog.open_snapshots("scene")
+        return snapshot.snapshot_id
+
+
+def run_without_source(scene: Scene) -> Done:
+    """A backup whose source goes away in the middle: another device, or another try, does not help."""
+    running = scene.start("--retries=1")
+    scene.source.rename(scene.machine.folder / "data is away")
+    return running.wait()
+
+
+def test_a_segment_given_up_is_failed_in_the_catalog_with_all_its_tries(machine: Machine) -> None:
+    scene = Scene(machine, rate="512KiB")
+    done = run_without_source(scene)
+
+    assert done.exit_code == 1
+    assert "could not be stored" in done.errors[-1]["message"]
+    assert "segfleet retry" in done.stderr
+    snapshot_id = open_snapshot(machine)
+    with catalog_of(machine) as catalog:
+        failed = catalog.failed_segments(snapshot_id)
+        attempts = catalog.attempts(snapshot_id)
+    assert failed
+    for row in failed:
+        tries = [attempt for attempt in attempts if attempt.number == row.number]
+        # The first, and one more.
+        assert [attempt.attempt for attempt in tries] == [1, 2]
+        assert {attempt.reason for attempt in tries} == {Reason.SOURCE}
+        assert all(attempt.message for attempt in tries)
+
+
+def test_what_was_given_up_is_stored_by_retry_once_the_reason_is_gone(machine: Machine) -> None:
+    scene = Scene(machine, rate="512KiB")
+    run_without_source(scene)
+    (machine.folder / "data is away").rename(scene.source)
+    before = set(machine.segments_on())
+
+    done = machine.run("retry", "--json")
+
+    assert before < set(machine.segments_on())
+    scene.prove(done)
