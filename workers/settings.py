@@ -33,6 +33,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     devices: dict[DeviceName, DeviceSettings]
     sources: dict[SourceName, Path] = {}
     targets: dict[SourceName, Path] = {}
+    #: Whether to send the events that Flower shows.
+    events: bool = False
 
     def to_plain(self) -> dict[str, Any]:
         """Dicts and strings; paths that are not UTF-8 are surrogate escapes, which ``json`` can write."""

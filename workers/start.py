@@ -58,7 +58,7 @@ def run_worker(
         queues=[device_queue(device)],
         loglevel=log_level,
         quiet=True,
-        task_events=events,
+        task_events=events or settings.events,
         # Both ask other workers at start, which costs a second; segfleet has its leases.
         without_gossip=True,
         without_mingle=True,

@@ -14,6 +14,7 @@ from producer.cli.devices import devices
 from producer.cli.diff import diff
 from producer.cli.dump import dump
 from producer.cli.find import find
+from producer.cli.flower import flower
 from producer.cli.history import history
 from producer.cli.jsonlines import write_error
 from producer.cli.ls import ls
@@ -45,7 +46,7 @@ def segfleet(session: Session, config: str | None) -> None:
 
 _RUNS = (backup, plan, resume, retry, restore, check)
 _LISTS = (snapshots, ls, find, diff, dump, devices, status, history)
-_FLEET = (schedule, worker, manager)
+_FLEET = (schedule, worker, manager, flower)
 
 for command in (*_RUNS, *_LISTS, *_FLEET):
     segfleet.add_command(command)

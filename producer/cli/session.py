@@ -22,6 +22,7 @@ BROKER_VARIABLE = "SEGFLEET_BROKER_URL"
 CATALOG_VARIABLE = "SEGFLEET_CATALOG_URL"
 STALL_VARIABLE = "SEGFLEET_STALL_S"
 REJOIN_VARIABLE = "SEGFLEET_REJOIN_S"
+EVENTS_VARIABLE = "SEGFLEET_EVENTS"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -75,6 +76,7 @@ class Session:
             ),
             manager=os.environ.get(MANAGER_VARIABLE, ""),
             run_id=os.environ.get(RUN_VARIABLE, ""),
+            events=os.environ.get(EVENTS_VARIABLE) == "1",
             max_rates={
                 name: max(1, parse_size(table.max_rate))
                 for name, table in self.configuration.devices.items()

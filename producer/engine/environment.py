@@ -19,6 +19,8 @@ class Environment:
     #: None: the SQLite file of the state folder.
     catalog_url: str | None = None
     limits: Limits = field(default_factory=Limits)
+    #: Whether the workers of the run send the events that Flower shows.
+    events: bool = False
     #: Volume → the commands around its backup.
     hooks: Mapping[str, Hooks] = field(default_factory=dict)
     #: Device name → bytes a second, for devices that must not be used at full speed.

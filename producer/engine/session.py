@@ -91,6 +91,7 @@ def open_session(
         for lock in [f"volume {volume}"] * bool(volume) + [f"device {device}" for device in sorted(ours)]:
             stack.enter_context(locked(environment.state, lock, purpose=purpose))
         settings = _worker_settings(server.url, _device_settings(ours, environment), sources, targets)
+        settings["events"] = environment.events
         local = LocalFleet(
             settings=settings,
             devices=list(ours),
