@@ -1,4 +1,4 @@
-"""Backs up a real tree to three devices, checks it, restores it, and compares everything.
+"""Backs up a real tree to three devices, kills one in the middle, checks, restores, and compares everything.
 
 Runs nothing but the installed command ``segfleet``; all it makes lies in one temporary folder, which it removes.
 The tree is this interpreter's standard library and its installed packages, and a tar file of the former:
@@ -10,18 +10,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 SEGFLEET = Path(sys.executable).with_name("segfleet")
 DEVICES = ("a", "b", "c")
+#: The device that dies.
+VICTIM = "b"
 
 
 def main() -> int:
@@ -40,7 +44,7 @@ def show(folder: Path) -> int:
     # A state folder of its own: the demo leaves the user's catalog alone.
     environment = {**os.environ, "SEGFLEET_STATE": str(folder / "state")}
 
-    backup, backup_s = run(environment, "backup", str(source), *devices)
+    backup, backup_s = back_up_and_kill(environment, folder / VICTIM, str(source), *devices)
     check, check_s = run(environment, "check", "--read-data", *devices)
     restore, restore_s = run(environment, "restore", "latest", f"--target={target}", *devices)
     say("comparing every byte and all metadata")
@@ -74,6 +78,32 @@ def make_tree(source: Path) -> None:
 def make_folder(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+def back_up_and_kill(environment: dict[str, str], victim: Path, *arguments: str) -> tuple[dict[str, Any], float]:
+    """As :func:`run` for ``backup``; the victim's worker is killed when it has stored its first segment."""
+    command = ["backup", *arguments, "--segment-size=8MiB"]
+    say("segfleet " + " ".join(command))
+    start = time.monotonic()
+    running = subprocess.Popen([SEGFLEET, *command, "--json"], env=environment, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    rows = []
+    for line in running.stdout:
+        rows.append(json.loads(line))
+        if rows[-1]["message_type"] == "worker" and rows[-1]["device"] == VICTIM:
+            threading.Thread(target=kill_when_it_stores, args=(rows[-1]["pid"], victim), daemon=True).start()
+        if rows[-1]["message_type"] == "error":
+            say(f"segfleet says: {rows[-1]['message']}")
+    if running.wait():
+        raise SystemExit(f"segfleet backup ended with exit code {running.returncode}")
+    return rows[-1], time.monotonic() - start
+
+
+def kill_when_it_stores(pid: int, device: Path) -> None:
+    while not any(device.glob("segments/*/*.seg")):
+        time.sleep(0.001)
+    say(f"killing the worker of device {VICTIM}, process {pid}")
+    os.kill(pid, signal.SIGKILL)
 
 
 def run(environment: dict[str, str], *arguments: str) -> tuple[dict[str, Any], float]:
@@ -145,10 +175,12 @@ def names_by_file(entries: dict[str, Path]) -> set[frozenset[str]]:
 
 
 def print_devices(summary: dict[str, Any]) -> None:
-    print(f"\n{'device':<8}{'segments':>9}{'source MiB':>12}{'stored MiB':>12}")
+    print(f"\n{'device':<8}{'state':>6}{'segments':>10}{'source MiB':>12}{'stored MiB':>12}")
     for name, device in summary["devices"].items():
         source_mib, stored_mib = device["bytes_source"] / 2**20, device["bytes_stored"] / 2**20
-        print(f"{name:<8}{device['segments']:>9}{source_mib:>12.1f}{stored_mib:>12.1f}")
+        print(f"{name:<8}{device['state']:>6}{device['segments']:>10}{source_mib:>12.1f}{stored_mib:>12.1f}")
+    moved, all_of_them = summary["segments_rerouted"], summary["segments"]
+    print(f"{moved} of {all_of_them} segments moved from device {VICTIM} to the others")
 
 
 def print_steps(*steps: tuple[str, int, int, float]) -> None:
