@@ -40,6 +40,8 @@ class Lease:
     #: The version of the messages that it understands, and the release that it is of, for people.
     wire: int = 0
     release: str = "of an unknown version"
+    #: Whether it is an agent's, and serves every manager; a run's own worker ends with the run.
+    shared: bool = False
 
 
 def this_release() -> str:
@@ -72,6 +74,7 @@ def claim_name(client: redis.Redis, device: str, host: str, pid: int) -> str:
             order_id="",
             wire=WIRE_VERSION,
             release=this_release(),
+            shared=True,
         )
         if client.set(lease_key(device, name), msgspec.json.encode(lease), px=int(LEASE_LIFE_S * 1000), nx=True):
             return name

@@ -60,6 +60,8 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
     #: Set by workers.start before the worker is made: (broker URL, device, shared progress).
     settings: tuple[str, str, SharedProgress]
+    #: Whether it is an agent's worker; set likewise.
+    shared = False
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
@@ -89,6 +91,7 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
             order_id=self._progress.order_id,
             wire=WIRE_VERSION,
             release=self._release,
+            shared=self.shared,
         )
         try:
             renew(self._client, lease)

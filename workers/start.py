@@ -50,6 +50,7 @@ def run_worker(
     fence = Fence(settings.broker_url)
     install(LocalHandlers(settings, worker=worker_name, progress=progress, check_epoch=fence.check))
     LeaseStep.settings = (settings.broker_url, device, progress)
+    LeaseStep.shared = shared
     app.steps["worker"].add(LeaseStep)
     worker = app.Worker(
         hostname=worker_name,

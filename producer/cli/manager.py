@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from datetime import UTC, datetime
 
 import click
 
@@ -51,7 +52,8 @@ def manager(session: Session, name: str | None) -> None:
         configuration=("--config", str(session.configuration_path)) if session.configuration_path else (),
     )
     click.echo(f"segfleet: manager {name} with volumes {', '.join(presence.volumes) or 'none'}", err=True)
-    Manager(post, note=_note).run()
+    with opened_catalog(session) as catalog:
+        Manager(post, note=_note, is_due=lambda: bool(catalog.due_reservations(datetime.now(UTC)))).run()
 
 
 def _volumes(session: Session) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def find_agents(url: str, devices: Mapping[str, Path]) -> Agents:
 def _leases(url: str) -> dict[str, list[Lease]]:
     client = redis_client(url)
     try:
-        leases = all_leases(client)
+        leases = [lease for lease in all_leases(client) if lease.shared]
     except redis.RedisError as error:
         raise BrokerError(f"cannot look for agents: {error}") from error
     finally:

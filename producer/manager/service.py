@@ -6,6 +6,7 @@ import logging
 import platform
 import signal
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,10 @@ _RENEW_EVERY_S = 1.0
 #: More commands at once than this are refused: each is a process.
 _RUNS_COUNT = 16
 
+#: How often the catalog is asked for what is due, and how many children may start it.
+_DUE_EVERY_S = 2.0
+_SCHEDULED_COUNT = 4
+
 #: After SIGTERM: runs stop in order within some ten seconds.
 _STOP_S = 30.0
 
@@ -56,11 +61,14 @@ class Post:
 class Manager:
     """Runs until SIGTERM or SIGINT.  Main thread only: children die with the thread that made them."""
 
-    def __init__(self, post: Post, *, note: Callable[[str], None], tick: Callable[[], None] = lambda: None) -> None:
-        """``tick`` is called some times a second: for what managers do by themselves."""
+    def __init__(self, post: Post, *, note: Callable[[str], None], is_due: Callable[[], bool] = lambda: False) -> None:
+        """``is_due`` tells whether a reservation of the catalog waits for somebody to start it."""
         self._post = post
         self._note = note
-        self._tick = tick
+        self._is_due = is_due
+        self._next_due_s = 0.0
+        #: The runs that the schedule has started.
+        self._scheduled: set[str] = set()
         self._ledger = Ledger(post.ledger)
         self._mailbox = Mailbox(post.broker_url, commands_queue(post.presence.name))
         self._runs: dict[str, Run] = {}
@@ -95,7 +103,7 @@ class Manager:
             if code is not None:
                 self._finish(run_id, code)
         self._renew()
-        self._tick()
+        self._start_due()
 
     # ---- commands
 
@@ -190,6 +198,28 @@ class Manager:
                         self._ledger.remove(run_id)
             time.sleep(_LOOK_EVERY_S)
 
+    # ---- the schedule
+
+    def _start_due(self) -> None:
+        """Have a child start what is due; it claims one reservation after another, as other managers' children do."""
+        if time.monotonic() < self._next_due_s:
+            return
+        self._next_due_s = time.monotonic() + _DUE_EVERY_S
+        self._scheduled &= self._runs.keys()
+        if len(self._scheduled) < _SCHEDULED_COUNT and self._is_due():
+            command = _run_due()
+            self._scheduled.add(command.run_id)
+            self._runs[command.run_id] = Run(
+                command,
+                Child(
+                    ["schedule", "run-due", "--json", *self._post.configuration],
+                    variables={MANAGER_VARIABLE: self._post.presence.name},
+                ),
+                manager=self._post.presence.name,
+                reply=self._reply,
+                tell=self._tell,
+            )
+
     # ---- the broker
 
     def _claim(self) -> None:
@@ -223,6 +253,21 @@ class Manager:
             act()
         except (redis.RedisError, BrokerError) as error:
             log.warning("not told: %s", error)
+
+
+def _run_due() -> Command:
+    """What a scheduled run is called where runs are told of; nobody is answered."""
+    run_id = uuid.uuid4().hex
+    return Command(
+        run_id=run_id,
+        command="backup",
+        options=(),
+        words=("(as scheduled)",),
+        json=True,
+        detached=True,
+        reply_to=f"master.{run_id}",
+        expires_s=0,
+    )
 
 
 def _tell_nobody(status: RunStatus) -> None:

@@ -177,7 +177,16 @@ def test_an_agent_replaces_a_worker_that_ended_and_says_so(fleet: Fleet) -> None
 def test_a_worker_of_another_version_is_refused_with_both_versions_named(fleet: Fleet) -> None:
     source_of(fleet)
     here = centre(fleet, "a")
-    lease = Lease(device="a", worker="a@old", pid=1, bytes_moved=0, order_id="", wire=WIRE_VERSION + 1, release="9.8.7")
+    lease = Lease(
+        device="a",
+        worker="a@old",
+        pid=1,
+        bytes_moved=0,
+        order_id="",
+        wire=WIRE_VERSION + 1,
+        release="9.8.7",
+        shared=True,
+    )
     fleet.server.client().set(lease_key("a", "a@old"), msgspec.json.encode(lease))
 
     done = here.run("backup", "data")
