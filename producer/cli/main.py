@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from producer.cli.backup import backup
+from producer.cli.broker_command import broker
 from producer.cli.check import check
 from producer.cli.devices import devices
 from producer.cli.diff import diff
@@ -46,7 +47,7 @@ def segfleet(session: Session, config: str | None) -> None:
 
 _RUNS = (backup, plan, resume, retry, restore, check)
 _LISTS = (snapshots, ls, find, diff, dump, devices, status, history)
-_FLEET = (schedule, worker, manager, flower)
+_FLEET = (schedule, worker, manager, flower, broker)
 
 for command in (*_RUNS, *_LISTS, *_FLEET):
     segfleet.add_command(command)

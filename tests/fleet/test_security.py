@@ -1,0 +1,183 @@
+"""Rights in the broker, certificates, and where passwords must not appear."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from kit.compare import differences
+from kit.deadlines import eventually
+from kit.fleet import PASSWORD, Fleet, RedisServer
+from kit.machine import Machine
+from kit.tree import Tree, noise
+from producer.manager.presence import managers
+
+SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
+SECRET = "s3cret-of-"
+
+
+def source_of(fleet: Fleet) -> Path:
+    return Tree({f"{n:02}": noise(100_000, seed=n) for n in range(10)}).make(fleet.folder / "data")
+
+
+def agent_host(fleet: Fleet, device: str, url: str) -> Machine:
+    disk = fleet.folder / "disks" / device
+    disk.mkdir(parents=True)
+    return fleet.host(
+        f"host-{device}",
+        devices={device: disk},
+        sources={"data": fleet.folder / "data"},
+        targets={"back": fleet.folder / "back"},
+        url=url,
+    )
+
+
+def with_rights(fleet: Fleet) -> Callable[[str], str]:
+    """Make the users that ``segfleet broker acl`` prints; returns user → URL."""
+    client = fleet.server.client()
+    printed = fleet.host("operator").succeed("broker", "acl", "a", "b", "--manager", "m").stdout.decode()
+    for line in printed.splitlines():
+        user = line.split()[2]
+        client.execute_command(*line.replace(">PASSWORD", f">{SECRET}{user}").split())
+    client.execute_command("ACL LOG RESET")
+    return lambda user: f"redis://{user}:{SECRET}{user}@127.0.0.1:{fleet.server.port}/0"
+
+
+def test_a_backup_and_a_restore_need_exactly_these_rights(fleet: Fleet) -> None:
+    source, url_of = source_of(fleet), with_rights(fleet)
+    for device in ("a", "b"):
+        fleet.agent(agent_host(fleet, device, url_of(f"agent-{device}")), device)
+    manager = fleet.host(
+        "manager", devices={"a": None, "b": None}, sources={"data": source}, url=url_of("manager-m")
+    ).start("manager", "m")
+    eventually(lambda: "m" in managers(fleet.server.client()), "manager m is there")
+    master = fleet.host("master", url=url_of("master"))
+
+    done = master.succeed("backup", "data", *SMALL, "--json")
+    restored = master.succeed("restore", "latest", "--target", "back", "--manager", "m")
+    master.succeed("status")
+
+    assert differences(source, fleet.folder / "back" / "data") == []
+    assert [row["reason"] for row in fleet.server.client().acl_log()] == []
+    said = [manager.stderr, done.stderr, done.stdout.decode(), restored.stderr]
+    assert_no_secret(fleet, said)
+
+
+def assert_no_secret(fleet: Fleet, said: list[str]) -> None:
+    """No password in anything that was printed, in any file but the configurations, or in any process's arguments."""
+    secrets = (SECRET, PASSWORD)
+    broker = fleet.server.client()
+    values = [broker.dump(key) or b"" for key in broker.scan_iter()]
+    said += [value.decode(errors="replace") for value in values]
+    said += [" ".join(process.cmdline()) for process in psutil.process_iter() if is_segfleet(process)]
+    files = [path for path in fleet.folder.rglob("*") if path.is_file() and path.name != "segfleet.toml"]
+    said += [path.read_bytes().decode(errors="replace") for path in files if "redis" not in path.parts]
+    assert [text[:200] for text in said if any(secret in text for secret in secrets)] == []
+    assert len(said) > 20
+
+
+def is_segfleet(process: psutil.Process) -> bool:
+    try:
+        return any(word in " ".join(process.cmdline()) for word in ("producer", "workers"))
+    except psutil.Error:
+        return False
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("LPUSH", "device.b", "x"),
+        ("BRPOP", "device.b", 1),
+        ("SET", "segfleet.lease.b.b@host", "x"),
+        ("SET", "segfleet.epoch.manager.m.x", "9"),
+        ("SET", "segfleet.manager.m", "x"),
+        ("DEL", "segfleet.run.x"),
+        ("KEYS", "*"),
+        ("SCAN", "0"),
+        ("FLUSHALL",),
+        ("CONFIG", "GET", "requirepass"),
+        ("ACL", "LIST"),
+        ("SHUTDOWN",),
+        ("EVAL", "return redis.call('LPUSH', 'device.b', 'x')", 0),
+    ],
+    ids=lambda command: " ".join(map(str, command))[:40],
+)
+def test_an_agents_user_is_refused_what_is_not_its_own(fleet: Fleet, command: tuple[object, ...]) -> None:
+    client = redis.Redis.from_url(with_rights(fleet)("agent-a"))
+
+    with pytest.raises(redis.ResponseError, match=r"(?i)no permission|NOPERM|can't access|ACL failure"):
+        client.execute_command(*command)
+
+
+def test_a_wrong_password_is_told_without_it_by_agent_manager_and_master(fleet: Fleet) -> None:
+    source_of(fleet)
+    url = f"redis://:wrong-{SECRET}@127.0.0.1:{fleet.server.port}/0"
+    host = agent_host(fleet, "a", url)
+
+    for command in (("worker", "a"), ("manager", "m"), ("backup", "data"), ("status",)):
+        done = host.run(*command)
+        assert done.exit_code == 1, done
+        assert "127.0.0.1" in done.stderr
+        assert SECRET not in done.stderr
+
+
+def test_a_broker_without_a_password_is_warned_of(fleet: Fleet) -> None:
+    source_of(fleet)
+    host = agent_host(fleet, "a", f"redis://127.0.0.1:{fleet.server.port}/0")
+    fleet.server.client().execute_command("CONFIG", "SET", "requirepass", "")
+
+    done = host.run("backup", "data")
+
+    assert done.exit_code == 0, done
+    assert "asks for no password" in done.stderr
+
+
+def test_a_backup_over_tls_with_certificates_on_both_sides(fleet: Fleet) -> None:
+    source = source_of(fleet)
+    keys = certificates(fleet.folder / "keys")
+    server = RedisServer(
+        fleet.folder / "tls",
+        *("--tls-cert-file", str(keys / "server.crt"), "--tls-key-file", str(keys / "server.key")),
+        *("--tls-ca-cert-file", str(keys / "ca.crt"), "--tls-auth-clients", "yes"),
+        scheme="rediss",
+    )
+    try:
+        checks = f"ssl_cert_reqs=required&ssl_ca_certs={keys}/ca.crt"
+        url = f"{server.url}?{checks}&ssl_certfile={keys}/client.crt&ssl_keyfile={keys}/client.key"
+        host = agent_host(fleet, "a", url)
+        agent = host.start("worker", "a")
+        client = redis.Redis.from_url(url)
+        eventually(lambda: list(client.scan_iter("segfleet.lease.a.*")), f"agent a is there: {agent.stderr}")
+
+        host.succeed("backup", "data", *SMALL)
+        host.succeed("restore", "latest", "--target", "back")
+        stranger = fleet.host("stranger", sources={"data": source}, url=f"{server.url}?{checks}").run("status")
+
+        assert differences(source, fleet.folder / "back" / "data") == []
+        assert stranger.exit_code == 1
+    finally:
+        server.end()
+
+
+def certificates(folder: Path) -> Path:
+    """An authority, and certificates of it for the server on 127.0.0.1 and for a client."""
+    folder.mkdir()
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
+
+    new = ("req", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+    openssl(*new, "-x509", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=tests")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
+    for name in ("server", "client"):
+        openssl(*new, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        openssl(
+            *("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"),
+            *("-days", "2", "-out", f"{name}.crt", "-extfile", "names"),
+        )
+    return folder
