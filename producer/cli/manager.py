@@ -31,6 +31,7 @@ def manager(session: Session, name: str | None) -> None:
     from producer.cli.open_broker import warn_about_broker
     from producer.manager.service import Manager, Post, presence_of
     from producer.master.choose import HERE
+    from producer.schedule.scheduler import Scheduler
     from tasks.leases import this_release
     from tasks.orders import WIRE_VERSION
 
@@ -53,7 +54,8 @@ def manager(session: Session, name: str | None) -> None:
     )
     click.echo(f"segfleet: manager {name} with volumes {', '.join(presence.volumes) or 'none'}", err=True)
     with opened_catalog(session) as catalog:
-        Manager(post, note=_note, is_due=lambda: bool(catalog.due_reservations(datetime.now(UTC)))).run()
+        scheduler = Scheduler(catalog)
+        Manager(post, note=_note, is_due=lambda: scheduler.has_work(datetime.now(UTC))).run()
 
 
 def _volumes(session: Session) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
 
@@ -24,6 +24,10 @@ class Scheduler:
         self._catalog = catalog
         self._is_busy = is_busy
         self.owner = this_process()
+
+    def has_work(self, now: datetime) -> bool:
+        """Whether :meth:`claim_due` may find a run; changes nothing, and costs next to nothing."""
+        return bool(self._catalog.due_reservations(now)) or any(self._left_behind())
 
     def claim_due(
         self,
@@ -72,9 +76,12 @@ class Scheduler:
 
     def _give_back(self) -> None:
         """Runs whose process was killed: due again if they are to be caught up with, else over."""
-        for row in self._catalog.claimed_reservations():
-            if row.owner != self.owner and is_gone(row.owner):
-                if row.if_missed == "catch-up" and row.last_due is not None:
-                    self._catalog.reopen_reservation(row, row.last_due, row.owner, queued_at=None)
-                else:
-                    self._catalog.end_reservation(row, row.owner, "interrupted", "its process was killed")
+        for row in self._left_behind():
+            if row.if_missed == "catch-up" and row.last_due is not None:
+                self._catalog.reopen_reservation(row, row.last_due, row.owner, queued_at=None)
+            else:
+                self._catalog.end_reservation(row, row.owner, "interrupted", "its process was killed")
+
+    def _left_behind(self) -> Iterator[ReservationRow]:
+        claimed = self._catalog.claimed_reservations()
+        return (row for row in claimed if row.owner != self.owner and is_gone(row.owner))

@@ -161,7 +161,9 @@ def test_a_run_whose_process_was_killed_is_caught_up_with_or_over(
     subprocess.run(command, timeout=60, check=False)
     assert [each.reservation_id for each in catalog.claimed_reservations()] == [row.reservation_id]
 
+    assert Scheduler(catalog).has_work(SOON)
     again = Scheduler(catalog).claim_due(SOON)
+    assert not Scheduler(catalog).has_work(SOON)
 
     assert [each.reservation_id for each in again] == [row.reservation_id] * (if_missed == "catch-up")
     assert state_of(catalog, row) == (outcome, TOMORROW)
