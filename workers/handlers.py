@@ -43,6 +43,17 @@ class NotConfiguredError(SegfleetError):
     hint = "start the worker with it, or send the order to one that has it"
 
 
+class DeadlyOrderError(DeviceError):
+    """The pool's child died again and again over one order: killed for its memory, or by a fault of a library."""
+
+    code = "deadly"
+    hint = "the worker's log and the kernel's say more; fewer --threads or a smaller --unit-size take less memory"
+
+
+#: Times that an order is begun before it is taken for deadly.  Its message comes back after each death of the child.
+_MAX_BEGUN_COUNT = 3
+
+
 def _accept_any_epoch(order: Order) -> None:
     """For workers that nobody fences."""
 
@@ -135,13 +146,15 @@ class LocalHandlers:
 
     @contextmanager
     def _in_hand(self, order: Order) -> Iterator[None]:
-        """Shows the order in the lease while it is carried out; refuses it when it was fenced."""
-        self._progress.order_id = order.order_id
+        """Shows the order in the lease while it is carried out; refuses it when it was fenced, or is deadly."""
+        begun_count = self._progress.begin(order.order_id)
         try:
+            if begun_count > _MAX_BEGUN_COUNT:
+                raise DeadlyOrderError(f"the worker died {begun_count - 1} times while it carried out this order")
             self._check_epoch(order)
             yield
         finally:
-            self._progress.order_id = ""
+            self._progress.end()
 
     def _device(self, order: Order) -> Device:
         device = self._devices.get(order.device)

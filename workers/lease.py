@@ -21,9 +21,11 @@ from tasks.orders import WIRE_VERSION
 
 log = logging.getLogger("segfleet.lease")
 
-# Shared with the child: bytes moved (u64), then the order in hand (32 hex digits, or zeros).
+# Shared with the child: bytes moved (u64), how often the order in hand was begun (u64), then that order (32 hex
+# digits, or zeros).
 _COUNT = struct.Struct("<Q")
-_ORDER_AT = _COUNT.size
+_BEGUN_AT = _COUNT.size
+_ORDER_AT = 2 * _COUNT.size
 _ORDER_BYTES = 32
 
 
@@ -48,9 +50,17 @@ class SharedProgress:
     def order_id(self) -> str:
         return self._memory[_ORDER_AT : _ORDER_AT + _ORDER_BYTES].rstrip(b"\0").decode("ascii")
 
-    @order_id.setter
-    def order_id(self, value: str) -> None:
-        self._memory[_ORDER_AT : _ORDER_AT + _ORDER_BYTES] = value.encode("ascii").ljust(_ORDER_BYTES, b"\0")
+    def begin(self, order_id: str) -> int:
+        """As :meth:`workers.progress.Progress.begin`: a child that died left its order here."""
+        begun_count = 1
+        if order_id == self.order_id:
+            begun_count += _COUNT.unpack_from(self._memory, _BEGUN_AT)[0]
+        _COUNT.pack_into(self._memory, _BEGUN_AT, begun_count)
+        self._memory[_ORDER_AT : _ORDER_AT + _ORDER_BYTES] = order_id.encode("ascii").ljust(_ORDER_BYTES, b"\0")
+        return begun_count
+
+    def end(self) -> None:
+        self._memory[_ORDER_AT : _ORDER_AT + _ORDER_BYTES] = bytes(_ORDER_BYTES)
 
 
 class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]

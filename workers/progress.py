@@ -16,9 +16,13 @@ class ByteCounter(Protocol):
 
 
 class Progress(ByteCounter, Protocol):
-    """What the worker's lease shows of its child: bytes moved, and the order in hand, "" between orders."""
+    """What the worker's lease shows of its child: bytes moved, and the order in hand."""
 
-    order_id: str
+    def begin(self, order_id: str) -> int:
+        """An order is taken in hand; returns how often it was begun in a row without an end, 1 if nobody died."""
+
+    def end(self) -> None:
+        """No order is in hand."""
 
 
 class Stage:

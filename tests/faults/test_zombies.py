@@ -1,4 +1,4 @@
-"""A worker believed dead that wakes up and commits late; a worker for a device that is another pool's."""
+"""A worker believed dead that wakes up and commits late; a device of another pool; an order that kills its worker."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,29 @@ def test_a_device_that_another_pool_owns_is_not_written_to(worker: Worker) -> No
     assert receipt.failure is not None
     assert receipt.failure.code == "not-a-device"
     assert list(worker.device.rglob("*.seg")) == []
+
+
+def test_an_order_that_kills_the_workers_child_again_and_again_is_answered_with_a_failure(worker: Worker) -> None:
+    worker.send(store())
+    dead: set[int] = set()
+    for _ in range(3):
+        child = eventually(lambda: child_at_work(worker) - dead, "a child works on the order").pop()
+        os.kill(child, signal.SIGKILL)
+        dead.add(child)
+    receipt = worker.receipt()
+
+    assert receipt.failure is not None
+    assert receipt.failure.code == "deadly"
+    assert "died 3 times" in receipt.failure.message
+    # The next order begins afresh.
+    assert worker.ask(store()).failure is None
+
+
+def child_at_work(worker: Worker) -> set[int]:
+    """The worker's child, once it has the segment's temporary file open."""
+    found = set()
+    for child in psutil.Process(worker.pid).children():
+        with suppress(psutil.Error):
+            if any(file.path.endswith(".tmp") for file in child.open_files()):
+                found.add(child.pid)
+    return found

@@ -34,6 +34,13 @@ class Progress:
     def add(self, bytes_count: int) -> None:
         self.bytes_count += bytes_count
 
+    def begin(self, order_id: str) -> int:
+        self.order_id = order_id
+        return 1
+
+    def end(self) -> None:
+        self.order_id = ""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
