@@ -27,7 +27,11 @@ class Mount:
 
 def mounts() -> list[Mount]:
     """All mounts that this process sees, the later ones over the earlier ones."""
-    text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    return parse_mounts(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+
+
+def parse_mounts(text: str) -> list[Mount]:
+    """The mounts in the text of a mountinfo file (proc_pid_mountinfo(5))."""
     return [_mount(line) for line in text.splitlines()]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 
@@ -13,6 +15,9 @@ class Range(NamedTuple):
     @property
     def size_bytes(self) -> int:
         return self.stop - self.start
+
+
+_STOP = attrgetter("stop")
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:
@@ -34,13 +39,14 @@ def gaps(ranges: Sequence[Range], size_bytes: int) -> list[Range]:
     return [Range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
 
 
-def inside(ranges: Iterable[Range], within: Range) -> Iterator[Range]:
+def inside(ranges: Sequence[Range], within: Range) -> Iterator[Range]:
     """The parts of ``ranges`` that lie in ``within``."""
-    for item in ranges:
-        if item.start >= within.stop:
-            return
-        if item.stop > within.start:
-            yield Range(max(item.start, within.start), min(item.stop, within.stop))
+    # A search: a volume of 1 TiB asks this for each of 262,144 cells, of as many ranges.
+    place = bisect_right(ranges, within.start, key=_STOP)
+    while place < len(ranges) and ranges[place].start < within.stop:
+        item = ranges[place]
+        yield Range(max(item.start, within.start), min(item.stop, within.stop))
+        place += 1
 
 
 def widened(ranges: Iterable[Range], grid_bytes: int, size_bytes: int) -> list[Range]:

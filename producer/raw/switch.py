@@ -21,6 +21,8 @@ from tasks.errors import UsageError
 Tell = Callable[[str], None]
 
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.sshfs", "afs"})
+#: Their drivers in the kernel can freeze.
+_FREEZABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "nilfs2", "reiserfs", "gfs2"})
 _LAYERED = frozenset({"overlay", "aufs", "tmpfs", "ramfs", "virtiofs"})
 _SEVERAL_DEVICES = frozenset({"btrfs", "zfs", "bcachefs"})
 
@@ -38,7 +40,10 @@ def choose_modes(request: BackupRequest, tell: Tell, *, has_agents: bool = False
     choose = {"files": _as_files, "raw": _as_raw, "auto": _device_by_itself if has_agents else _by_itself}[request.mode]
     return replace(
         request,
-        sources=tuple(source if source.mode == "raw" else choose(source, request, tell) for source in request.sources),
+        sources=tuple(
+            _still_raw(source, request, tell) if source.mode == "raw" else choose(source, request, tell)
+            for source in request.sources
+        ),
     )
 
 
@@ -64,6 +69,12 @@ def _as_files(source: Source, request: BackupRequest, tell: Tell) -> Source:
     return source
 
 
+def _still_raw(source: Source, request: BackupRequest, tell: Tell) -> Source:
+    _check_volume(source.path, request)
+    _warn_about_writers(source.path, request, tell)
+    return source
+
+
 def _as_raw(source: Source, request: BackupRequest, tell: Tell) -> Source:
     volume = source.path
     if volume.is_dir():
@@ -73,12 +84,7 @@ def _as_raw(source: Source, request: BackupRequest, tell: Tell) -> Source:
             raise UsageError(f"source {volume} cannot be read raw: {why}", hint="name a block device or an image file")
         volume = device_of(mount)
     _check_volume(volume, request)
-    if not request.freeze:
-        for mount in _writable(volume):
-            tell(
-                f"WARNING: {volume} is mounted writable on {mount.point}: what is read while it is written to is no "
-                f"consistent image; unmount it, mount it read-only, or say --freeze"
-            )
+    _warn_about_writers(volume, request, tell)
     _warn_about_holders(volume, tell)
     return replace(source, path=volume, mode="raw")
 
@@ -108,14 +114,14 @@ def _device_by_itself(source: Source, request: BackupRequest, tell: Tell) -> Sou
         return source
     _check_volume(source.path, request)
     _warn_about_holders(source.path, tell)
-    writable = [] if request.freeze else _writable(source.path)
-    if not writable:
+    why = _why_not_still(source.path, request)
+    if not why:
         return replace(source, mode="raw")
+    writable = _writable(source.path)
     whole = next((mount for mount in writable if mount.root == "/"), None)
-    why = f"{source.path} is mounted writable on {writable[0].point}"
     if whole is None or len({mount.number for mount in writable}) > 1:
-        raise UsageError(f"{why}: read now, it gives no consistent image", hint="unmount it, or say --freeze")
-    tell(f"{why}, so its files are read one by one; --freeze would allow to read it raw")
+        raise UsageError(f"no consistent image can be read: {why}", hint="unmount it, or say --freeze")
+    tell(f"its files are read one by one: {why}")
     return replace(source, path=Path(whole.point))
 
 
@@ -162,9 +168,21 @@ def _why_not_volume(mount: Mount, request: BackupRequest) -> str:
     device = _device_on(volume, request)
     if device:
         return f"device {device} lies on the same file system"
-    if not request.freeze and _writable(volume):
-        return f"{volume} is mounted writable; --freeze would hold it still while it is read"
-    return ""
+    return _why_not_still(volume, request)
+
+
+def _why_not_still(volume: Path, request: BackupRequest) -> str:
+    """Why what is mounted from the volume cannot be held still; "" when nothing is, or it can be."""
+    writable = _writable(volume)
+    if not writable:
+        return ""
+    where = f"{volume} is mounted writable on {writable[0].point}"
+    if not request.freeze:
+        return f"{where}; --freeze would hold it still while it is read"
+    if os.geteuid():
+        return f"{where}, and only root can freeze it"
+    unfit = [mount.kind for mount in writable if mount.kind not in _FREEZABLE]
+    return f"{where}, and {unfit[0]} cannot be frozen" if unfit else ""
 
 
 def _why_not_alike(source: Source, mount: Mount, request: BackupRequest) -> str:
@@ -180,6 +198,14 @@ def _why_not_alike(source: Source, mount: Mount, request: BackupRequest) -> str:
 
 def _writable(volume: Path) -> list[Mount]:
     return [mount for mount in mounts_of(volume) if not mount.is_read_only]
+
+
+def _warn_about_writers(volume: Path, request: BackupRequest, tell: Tell) -> None:
+    for mount in [] if request.freeze else _writable(volume):
+        tell(
+            f"WARNING: {volume} is mounted writable on {mount.point}: what is read while it is written to is no "
+            f"consistent image; unmount it, mount it read-only, or say --freeze"
+        )
 
 
 def _warn_about_holders(volume: Path, tell: Tell) -> None:

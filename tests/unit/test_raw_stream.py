@@ -46,6 +46,9 @@ class Disk:
     def was_changed(self) -> bool:
         return self._changes
 
+    def file_state(self) -> None:
+        """As a block device."""
+
     def close(self) -> None:
         pass
 

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from tasks.receipts import FileState
+
 #: After a read fails its range is read again in these steps.  The smallest is the sector of today's disks; a disk takes
 #: seconds for each try of a bad one, so the ranges in between keep the number of tries low.
 _STEPS_BYTES = (1024 * 1024, 64 * 1024, 4096)
@@ -31,6 +33,9 @@ class RangeReader(Protocol):
 
     def was_changed(self) -> bool:
         """Whether the volume was written since it was opened, as far as that can be told."""
+
+    def file_state(self) -> FileState | None:
+        """The image file as it is now; None for a block device, which tells no time of change."""
 
     def close(self) -> None: ...
 

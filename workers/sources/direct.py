@@ -13,6 +13,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from tasks.receipts import FileState
+
 #: Memory, offset and size of a direct read are multiples of this: the largest logical block that disks have.
 ALIGNMENT_BYTES = 4096
 
@@ -60,6 +62,13 @@ class VolumeReader:
             return False
         now = os.fstat(self._fd)
         return (now.st_mtime_ns, now.st_size) != (self._status.st_mtime_ns, self._status.st_size)
+
+    def file_state(self) -> FileState | None:
+        """The image file as it is now; None for a block device, which tells no time of change."""
+        if not stat.S_ISREG(self._status.st_mode):
+            return None
+        now = os.fstat(self._fd)
+        return FileState(size_bytes=now.st_size, mtime_ns=now.st_mtime_ns, ctime_ns=now.st_ctime_ns)
 
     def close(self) -> None:
         os.close(self._fd)

@@ -12,7 +12,7 @@ from blake3 import blake3
 from tasks.errors import SourceError
 from tasks.orders import StoreSegment
 from tasks.raw import CELL_BYTES
-from tasks.receipts import ExtentNote
+from tasks.receipts import ExtentNote, FileState
 from tasks.values import MAX_EXTENTS
 from workers.sources.bad_blocks import Hole, RangeReader, read_around_bad_blocks
 from workers.sources.direct import open_reader
@@ -32,13 +32,12 @@ class RawStream:
     Not for several threads at once.  Raises SourceError when the volume cannot be opened, or goes away.
     """
 
-    #: A volume has no state that two of its pieces must agree on.
-    file_state = None
-
     def __init__(self, order: StoreSegment, root: Path, *, reader: RangeReader | None = None) -> None:
         assert order.raw is not None
         self.notes: list[ExtentNote] = []
         self.cell_digests: list[str] = []
+        #: Of an image file: two of its pieces must agree.
+        self.file_state: FileState | None = None
         self._name = f"source {order.source}: {root}"
         self._at_bytes = order.extents.offsets_bytes[0]
         self._size_bytes = order.extents.sizes_bytes[0]
@@ -120,6 +119,7 @@ class RawStream:
 
     def _look_again(self) -> None:
         """An image file that was written meanwhile is told; a block device has no time of change."""
+        self.file_state = self._reader.file_state()
         if self._reader.was_changed():
             self.notes.append(
                 ExtentNote(
