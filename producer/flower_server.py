@@ -34,7 +34,7 @@ def serve(broker_url: str, *, address: str, port: int, may_change: bool) -> NoRe
     used.
     """
     app = connect(broker_url, f"segfleet:flower:{os.getpid()}")
-    # Each of Flower's threads takes two connections, one after the other: with a limit they wait for each other for ever.
+    # Each of Flower's threads takes two connections, one after the other: with a limit they wait for each other.
     app.conf.broker_pool_limit = None
     arguments = [
         "flower",
