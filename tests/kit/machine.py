@@ -63,12 +63,13 @@ class Machine:
     def start(self, *arguments: str | Path, **settings: str) -> Running:
         """Start a command; it is ended with the machine, if not before."""
         running = Running(
-            [str(argument) for argument in arguments], environment=self._environment(settings), folder=self.folder
+            [str(argument) for argument in arguments], environment=self.environment(settings), folder=self.folder
         )
         self._running.append(running)
         return running
 
-    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+    def environment(self, settings: dict[str, str] | None = None) -> dict[str, str]:
+        """The variables of the commands, with ``settings`` among them."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SEGFLEET_")}
         own = {
             _STATE: str(self.state),
@@ -76,7 +77,7 @@ class Machine:
             # No configuration file of the person who runs the tests.
             "XDG_CONFIG_HOME": str(self.folder / "config"),
         }
-        return inherited | own | settings
+        return inherited | own | (settings or {})
 
     # ---- processes
 
