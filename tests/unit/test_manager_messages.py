@@ -1,0 +1,110 @@
+"""What a manager accepts from a master, and what it makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from producer.broker.urls import is_open
+from producer.cli.confined import confined
+from producer.cli.fleet_command import FleetCommand
+from producer.cli.main import segfleet
+from producer.manager.messages import COMMANDS, STOP, decode_command
+from tasks.configuration import SourceTable
+from tasks.errors import MessageError, UsageError
+from tasks.wire import encode
+
+GOOD = {
+    "version": 1,
+    "run_id": "0" * 32,
+    "command": "backup",
+    "options": ["--level=3", "--exclude=*.tmp"],
+    "words": ["data"],
+    "json": True,
+    "detached": False,
+    "reply_to": "master." + "0" * 32,
+    "expires_s": 1,
+}
+
+
+def test_a_command_becomes_a_command_line_whose_words_stay_words() -> None:
+    command = decode_command({**GOOD, "words": ["--config=/etc/passwd", "data"]})
+
+    assert command.arguments() == [
+        *("backup", "--json", "--level=3", "--exclude=*.tmp"),
+        *("--", "--config=/etc/passwd", "data"),
+    ]
+    assert decode_command(encode(command)) == command
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"command": "worker"},
+        {"command": "manager"},
+        {"command": "dump"},
+        {"command": "backup; id"},
+        {"options": ["--config=/tmp/evil.toml"]},
+        {"options": ["--device=a=/etc"]},
+        {"options": ["--exclude-file=/etc/shadow"]},
+        {"options": ["--manager=local"]},
+        {"options": ["-e", "x"]},
+        {"options": ["--level"], "command": "restore"},
+        {"options": ["x"]},
+        {"options": ["--exclude=\0"]},
+        {"options": ["--target=/etc"], "command": "restore"},
+        {"options": ["--target=.."], "command": "restore"},
+        {"options": ["--target=a/../../b"], "command": "restore"},
+        {"options": ["--force"], "command": "restore"},
+        {"words": ["x" * 10_000]},
+        {"words": "data"},
+        {"command": STOP, "options": [], "words": []},
+        {"command": STOP, "options": [], "words": ["../../x"]},
+        {"reply_to": "device.a"},
+        {"reply_to": "manager.m.commands"},
+        {"run_id": "../x"},
+        {"version": 2},
+        {"version": None},
+        {"expires_s": -1},
+        {"root": "/"},
+    ],
+    ids=str,
+)
+def test_a_command_that_a_master_may_not_give_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(MessageError):
+        decode_command({**GOOD, **change})
+
+
+def test_every_command_with_a_manager_is_one_that_managers_take_and_every_option_they_take_exists() -> None:
+    remote = {name: command for name, command in segfleet.commands.items() if isinstance(command, FleetCommand)}
+
+    assert remote.keys() == COMMANDS.keys() - {STOP}
+    for name, command in remote.items():
+        options = {option for param in command.params for option in param.opts}
+        assert COMMANDS[name] <= options, name
+
+
+def test_a_manager_takes_its_own_sources_by_name_or_folder_and_no_others() -> None:
+    tables = {"data": SourceTable(path="/srv/data"), "mail": SourceTable(path="/var/mail")}
+
+    assert confined(["mail", "/srv/data/"], tables) == ("mail", "data")
+    for other in ("/", "/etc", "/srv/data/../secret", "/srv/data/sub", "photos"):
+        with pytest.raises(UsageError, match="not a source of this manager"):
+            confined([other], tables)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://host:6379/0", True),
+        ("rediss://host:6379/0", True),
+        ("redis://user@host", True),
+        ("redis://:secret@host", False),
+        ("redis://user:secret@host/0", False),
+        ("rediss://host/0?ssl_certfile=/c&ssl_keyfile=/k", False),
+        ("redis+socket:///run/redis.sock", False),
+    ],
+)
+def test_a_broker_is_open_when_it_asks_for_nothing_over_tcp(url: str, expected: bool) -> None:
+    assert is_open(url) is expected
