@@ -51,7 +51,7 @@ def open_engine(url: URL) -> Engine:
         return create_engine(url, pool_pre_ping=True)
     except (ImportError, NoSuchModuleError) as error:
         raise UsageError(
-            f"no driver for the catalog {shown(url)}: {error}", hint="install psycopg for PostgreSQL"
+            f"no driver for the catalog {shown(url)}: {error}", hint="pip install 'segfleet[postgres]'"
         ) from error
 
 

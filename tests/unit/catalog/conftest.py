@@ -9,16 +9,26 @@ from uuid import uuid4
 
 import pytest
 
+from kit.postgres import PostgresServer, postgres_server
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import NewSegment, NewSnapshot, SourceRow
 
 BeginSnapshot = Callable[..., str]
 
 
-@pytest.fixture
-def catalog_url(tmp_path: Path) -> str:
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def catalog_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a catalog that does not exist yet."""
-    return f"sqlite:///{tmp_path}/state/catalog.sqlite"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/state/catalog.sqlite"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 @pytest.fixture

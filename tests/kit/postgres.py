@@ -1,0 +1,88 @@
+"""A real PostgreSQL server on a unix socket, from the system's packages, as a user that is not root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kit.deadlines import eventually
+
+#: Where Debian puts the programs of each version; initdb is not on the PATH there.
+_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+
+class PostgresServer:
+    """Databases on one server; faster than one that must survive a power cut."""
+
+    def __init__(self, folder: Path, user: str) -> None:
+        self.socket_folder = folder
+        self.user = user
+
+    def new_database(self) -> str:
+        """The URL of a database that is empty."""
+        name = f"test_{uuid.uuid4().hex}"
+        subprocess.run(
+            [_program("createdb"), "-h", str(self.socket_folder), "-U", self.user, name],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        return f"postgresql://{self.user}@/{name}?host={self.socket_folder}"
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Skips the test where there is no PostgreSQL; fails it in continuous integration."""
+    if _program("initdb") is None:
+        reason = "no PostgreSQL server: apt install postgresql"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    # A short path: that of a unix socket has 107 bytes at most.
+    folder = Path(tempfile.mkdtemp(prefix="sf-pg-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, user)
+        with _running(folder, user):
+            yield PostgresServer(folder, user)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running(folder: Path, user: str) -> Iterator[None]:
+    as_user = {"user": user} if os.geteuid() == 0 else {}
+    data = str(folder / "data")
+    initdb = [str(_program("initdb")), "-D", data, "-U", user, "--auth=trust", "--no-sync", "-E", "UTF8"]
+    subprocess.run(initdb, check=True, capture_output=True, timeout=120, cwd=folder, **as_user)  # type: ignore[call-overload]
+    settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=40"]
+    server = subprocess.Popen(
+        [str(_program("postgres")), "-D", data, *(word for row in settings for word in ("-c", row))],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        **as_user,  # type: ignore[arg-type]
+    )
+    try:
+        ready = [str(_program("pg_isready")), "-h", str(folder), "-U", user]
+        eventually(
+            lambda: subprocess.run(ready, capture_output=True, check=False).returncode == 0, "the server answers"
+        )
+        yield
+    finally:
+        # SIGINT ends its sessions; SIGKILL would leave its shared memory behind.
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
+
+
+def _program(name: str) -> str | None:
+    return next((str(folder / name) for folder in _FOLDERS if (folder / name).exists()), None) or shutil.which(name)
