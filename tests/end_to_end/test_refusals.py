@@ -230,7 +230,7 @@ REFUSALS = {
     "a size beyond all bounds": Refusal(command=backup("--segment-size=9999999TiB"), says=("outside",)),
     "a unit that is too small": Refusal(command=backup("--unit-size=1KiB"), says=("--unit-size", "1KiB is outside")),
     "a unit of broken blocks": Refusal(
-        command=backup("--unit-size=100001"), says=("not a whole number of blocks", "64 KiB")
+        command=backup("--unit-size=100001"), says=("not a whole number of blocks", "4 KiB")
     ),
     "a level that zstd does not have": Refusal(command=backup("--level=23"), says=("--level", "23")),
     "no threads": Refusal(command=backup("--threads=0"), says=("--threads", "0")),

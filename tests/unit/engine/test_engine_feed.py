@@ -77,7 +77,7 @@ def fed(run: Offline, intake: Intake) -> list[StoreSegment]:
     snapshot = run.catalog.snapshot(intake.snapshot_id)
     reader = listing_reader(run.catalog, snapshot.snapshot_id)
     run.wires.sent.clear()
-    Feeder(run.session, snapshot, intake.members, reader, threads=2).fill()
+    Feeder(run.session, snapshot, intake.members, reader, volumes=intake.volumes, threads=2).fill()
     return [order for order in run.wires.sent if isinstance(order, StoreSegment)]
 
 
