@@ -199,6 +199,18 @@ def test_devices_of_the_command_line_are_refused_by_the_master(fleet: Fleet) -> 
     assert "the devices of its own configuration" in done.stderr
 
 
+def test_a_manager_starts_by_itself_what_the_schedule_says(fleet: Fleet) -> None:
+    site = Site(fleet)
+    site.host.succeed("schedule", "add", "data", "--cron", "* * * * *")
+
+    def runs() -> list[object]:
+        rows = site.master.succeed("history", "data", "--manager", "m", "--json").rows
+        return [row for row in rows if row["exit_code"] == 0]
+
+    # Due within a minute, and then it takes its time.
+    eventually(runs, "the manager has backed data up", deadline_s=180)
+
+
 def left_in_queues(fleet: Fleet) -> set[str]:
     keys = {key.decode() for key in fleet.server.client().scan_iter()}
     return {key for key in keys if key.startswith(("device.", "master.", "unacked")) or key.endswith(".commands")}
