@@ -37,12 +37,12 @@ def need_loop_devices() -> None:
     _need(os.path.exists("/dev/loop-control") and not _run("losetup", "-f", check=False).returncode, "no loop devices")
 
 
-def make_file_system(image: Path, kind: str, size_bytes: int) -> Path:
-    """An image file with an empty file system."""
+def make_file_system(image: Path, kind: str, size_bytes: int, *options: str) -> Path:
+    """An image file with an empty file system; ``options`` are those of its mkfs."""
     need_tools(_MAKE[kind][0])
     with open(image, "wb") as file:
         file.truncate(size_bytes)
-    _run(*_MAKE[kind], str(image))
+    _run(*_MAKE[kind], *options, str(image))
     return image
 
 
