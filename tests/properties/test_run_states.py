@@ -140,7 +140,7 @@ class Runs(RuleBasedStateMachine):
         session, members = self.session, intake.members
         snapshot = self.catalog.snapshot(self.snapshot_id)
         listing = listing_reader(self.catalog, self.snapshot_id)
-        feeder = Feeder(session, snapshot, members, listing, threads=1)
+        feeder = Feeder(session, snapshot, members, listing, threads=1, volumes=intake.volumes)
         sources = {source.name: source.path for source in self.request.sources}
         self.recorder = Recorder(session, self.snapshot_id, feeder, members, sources)
         self.losses = Losses(session, self.snapshot_id, members, feeder, retries_count=self.request.retries_count)
