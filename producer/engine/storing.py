@@ -72,8 +72,10 @@ class Storing:
             self._stop_in_order()
             self._session.interrupt.check()
         self._feeder.fill()
-        # Nothing in flight after a fill: nothing was left to feed either.
-        return self._session.courier.in_flight_count == 0 and not self._losses.has_waiting
+        # Nothing in flight after a fill: nothing was left to feed either.  What a dead device has in flight is the
+        # question whether it is back, which an agent that is gone for good never answers.
+        asked = (member.name for member in self._members.values() if member.state != "dead")
+        return not any(map(self._session.courier.in_flight, asked)) and not self._losses.has_waiting
 
     def _take(self, answered: Sequence[tuple[Order, Receipt]]) -> None:
         stores = [(order, receipt) for order, receipt in answered if isinstance(order, StoreSegment)]
