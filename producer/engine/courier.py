@@ -128,7 +128,7 @@ class Courier:
     def send(self, orders: Sequence[Order]) -> None:
         """Publish orders.  They are in flight even when this raises BrokerError: then the reconciler sends them."""
         for order in orders:
-            self._put(order)
+            self._lanes[order.device][order.order_id] = order
         self._link.send(orders)
 
     def withdraw(self, orders: Sequence[Order]) -> list[Order]:
@@ -156,14 +156,8 @@ class Courier:
         moved = self._link.move(device, choose).keys() & changed.keys()
         for order_id in moved:
             order, fields = changed[order_id]
-            self._put(replace(order, **fields))
+            self._lanes[fields["device"]][order_id] = replace(order, **fields)
         return moved
-
-    def _put(self, order: Order) -> None:
-        lane = self._lanes[order.device]
-        if not lane:
-            self.watch.expect(order.device)
-        lane[order.order_id] = order
 
     def tell_strays(self) -> None:
         """Say what came that should not have come, and what did not come that should have."""
@@ -196,6 +190,7 @@ class Courier:
         order = lane.get(receipt.order_id)
         if order is None or receipt.epoch != order.epoch or receipt.attempt != order.attempt:
             return None
+        self.watch.answered(receipt.device)
         return lane.pop(receipt.order_id)
 
     def _take_back_from_departed(self) -> None:

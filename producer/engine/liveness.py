@@ -55,6 +55,10 @@ class _Pulse:
     #: (bytes moved, order in hand) and since when they have stood still.
     progress: tuple[int, str] = (0, "")
     still_since_s: float = 0.0
+    #: How long orders have waited for workers that began none: the sum of the times when there were any, for orders
+    #: are taken back from a device that does not begin them, and given again.
+    kept_waiting_s: float = 0.0
+    asked_at_s: float = 0.0
     #: (when, bytes moved) of the last seconds, for the speed.
     samples: list[tuple[float, int]] = field(default_factory=list)
 
@@ -76,7 +80,7 @@ class Watch:
     def begin(self, device: str) -> None:
         """Watch a device whose worker has just been started."""
         now_s = time.monotonic()
-        self._pulses[device] = _Pulse(seen_at_s=now_s, still_since_s=now_s)
+        self._pulses[device] = _Pulse(seen_at_s=now_s, still_since_s=now_s, asked_at_s=now_s)
 
     def end(self, device: str) -> None:
         self._pulses.pop(device, None)
@@ -103,11 +107,11 @@ class Watch:
         (first_s, first_bytes), (last_s, last_bytes) = pulse.samples[0], pulse.samples[-1]
         return (last_bytes - first_bytes) / (last_s - first_s) if last_s - first_s >= 2 * _LOOK_EVERY_S else None
 
-    def expect(self, device: str) -> None:
-        """The device had nothing to do until now: its stillness counts from here."""
+    def answered(self, device: str) -> None:
+        """A receipt has come from the device: it has not kept its orders waiting."""
         pulse = self._pulses.get(device)
         if pulse is not None:
-            pulse.still_since_s = time.monotonic()
+            pulse.kept_waiting_s = 0.0
 
     def look(self) -> None:
         """Read the leases, if it is time."""
@@ -149,12 +153,16 @@ class Watch:
         now_s, found = time.monotonic(), {}
         for device, pulse in self._pulses.items():
             waiting, order_id = orders.get(device, {}), pulse.progress[1]
-            still_s = now_s - pulse.still_since_s
             if order_id:
+                still_s, pulse.kept_waiting_s = now_s - pulse.still_since_s, 0.0
                 limit_s = self._limits.stall_s + waiting.get(order_id, 0) / _MIN_RATE_BYTES_PER_S
             else:
+                # A manager that was busy itself for long does not count that.
+                pulse.kept_waiting_s += min(now_s - pulse.asked_at_s, _BLIND_S) if waiting and pulse.booted else 0.0
+                still_s = pulse.kept_waiting_s
                 limit_s = self._limits.stall_s + _LOST_ORDERS_S
-            if pulse.booted and (order_id or waiting) and still_s > limit_s:
+            pulse.asked_at_s = now_s
+            if pulse.booted and still_s > limit_s:
                 found[device] = f"its bytes have stood still for {still_s:.0f} s"
         return found
 
@@ -167,6 +175,7 @@ class Watch:
         for pulse in self._pulses.values():
             if pulse.booted:
                 pulse.seen_at_s = pulse.still_since_s = now_s
+                pulse.kept_waiting_s = 0.0
 
 
 def _note(pulse: _Pulse, leases: list[Lease], now_s: float, *, shared: bool) -> bool:
@@ -179,7 +188,7 @@ def _note(pulse: _Pulse, leases: list[Lease], now_s: float, *, shared: bool) -> 
     pulse.counters, pulse.leases, pulse.seen_at_s, pulse.booted = counters, leases, now_s, True
     progress = (pulse.moved_bytes, next((lease.order_id for lease in leases if lease.order_id), ""))
     if progress != pulse.progress:
-        pulse.progress, pulse.still_since_s = progress, now_s
+        pulse.progress, pulse.still_since_s, pulse.kept_waiting_s = progress, now_s, 0.0
     recent = [sample for sample in pulse.samples if now_s - sample[0] <= _SPEED_OVER_S]
     pulse.samples = [*recent, (now_s, pulse.moved_bytes)]
     return has_lost_one

@@ -14,7 +14,7 @@ from kit.tree import Entry, Tree, noise
 MIB = 1024 * 1024
 
 #: Short patience, so that a test need not wait for what a disk would be given.
-PATIENCE = {"SEGFLEET_STALL_S": "3", "SEGFLEET_REJOIN_S": "1"}
+PATIENCE = {"SEGFLEET_STALL_S": "6", "SEGFLEET_REJOIN_S": "1"}
 
 #: Two large files and many small ones, 8 MiB in all: 8 pieces and some bundles with the steps below.
 ENTRIES: Mapping[str | bytes, Entry | bytes] = {
