@@ -212,9 +212,12 @@ class _Handlers(LocalHandlers):
 
 
 class _Progress:
-    order_id = ""
-
     def add(self, bytes_count: int) -> None: ...
+
+    def begin(self, order_id: str) -> int:
+        return 1
+
+    def end(self) -> None: ...
 
 
 @pytest.fixture
