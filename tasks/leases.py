@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import redis
 
+from tasks.errors import BrokerError
 from tasks.orders import WIRE_VERSION
 from tasks.values import Count, DeviceName
 
@@ -49,10 +50,18 @@ def this_release() -> str:
 
 
 def redis_client(url: str) -> redis.Redis:
-    """A client for a broker URL; kombu writes unix sockets as redis+socket://, redis-py as unix://."""
-    return redis.Redis.from_url(
-        url.replace("redis+socket://", "unix://", 1), socket_timeout=5, socket_connect_timeout=5, client_name="segfleet"
-    )
+    """A client for a broker URL; kombu writes unix sockets as redis+socket://, redis-py as unix://.
+
+    Connects at its first use.  Raises BrokerError for a URL that does not parse; its text has no part of the URL.
+    """
+    address = url.replace("redis+socket://", "unix://", 1)
+    try:
+        return redis.Redis.from_url(address, socket_timeout=5, socket_connect_timeout=5, client_name="segfleet")
+    except ValueError as error:
+        raise BrokerError(
+            "the broker's URL does not parse",
+            hint="write it as redis://HOST:PORT/0, rediss://… or redis+socket:///PATH",
+        ) from error
 
 
 def lease_key(device: str, worker: str) -> str:
