@@ -485,7 +485,7 @@ def test_a_device_in_use_is_refused_and_its_user_named(machine: Machine) -> None
     first.wait_for_row(lambda row: row["message_type"] == "worker", "the first run has its workers")
     first.signal(signal.SIGSTOP)
 
-    second = machine.run("backup", source, *devices, "--json")
+    second = machine.run("backup", source, *devices, "--volume=other", "--json")
     first.signal(signal.SIGCONT)
 
     assert second.exit_code == 11
