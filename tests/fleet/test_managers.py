@@ -117,7 +117,7 @@ def test_a_manager_that_starts_again_goes_on_and_the_master_sees_the_end(fleet: 
 
 
 def test_a_second_backup_of_a_volume_is_refused_with_the_owner_of_its_lock(fleet: Fleet) -> None:
-    site = Site(fleet, rate="512KiB")
+    site = Site(fleet, rate="128KiB")
     running = site.master.start("backup", "data", *SMALL, "--json")
     running.wait_until_storing()
 
