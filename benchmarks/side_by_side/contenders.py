@@ -94,7 +94,7 @@ class BareLoop(_Base):
         return [sys.executable, str(_BENCHMARKS / "bare_loop"), str(source), *folders, f"--level={level}"]
 
     def restore(self, source: Path, target: Path) -> list[str]:
-        raise NotImplementedError
+        raise NotImplementedError("the bare loop stores only; no work asks it for a restore")
 
     def stored_bytes(self) -> int:
         return disk_bytes(self.folder)
