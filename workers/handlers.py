@@ -31,6 +31,7 @@ from workers.restore import restore_entries, restore_segment
 from workers.settings import WorkerSettings
 from workers.store import store_segment
 from workers.target.image import prepare_image
+from workers.unit_buffers import UnitBuffers
 from workers.verify import verify_segments
 
 log = logging.getLogger("segfleet.handlers")
@@ -80,6 +81,7 @@ class LocalHandlers:
         self._check_epoch = check_epoch
         self._devices: dict[str, Device] = {}
         self._swept: set[str] = set()
+        self._spare = UnitBuffers()
         #: Orders that must not be repeated when they come again, late: the image has been written since.
         self._prepared: dict[str, RestoreResult] = {}
 
@@ -103,6 +105,7 @@ class LocalHandlers:
                 source_root=_path_of("source", order.source, self._settings.sources),
                 progress=self._progress,
                 before_commit=lambda: self._check_epoch(order),
+                spare=self._spare,
             )
 
     def put_manifest(self, order: PutManifest) -> ManifestResult:

@@ -20,6 +20,7 @@ from workers.sources.files import SourceFiles
 from workers.sources.raw import RawStream
 from workers.sources.stream import ExtentStream
 from workers.stored_segment import StoredSegment, find_whole_segment, read_back
+from workers.unit_buffers import UnitBuffers
 from workers.unit_pipeline import UnitPipeline
 
 
@@ -30,13 +31,14 @@ def store_segment(
     source_root: Path,
     progress: ByteCounter,
     before_commit: Callable[[], None] = lambda: None,
+    spare: UnitBuffers | None = None,
 ) -> StoreResult:
     """Store what ``order`` names on ``device``, unless it is there, whole.
 
     When it returns, the segment has survived a sync, and its header, trailer and seek table have been read
     back.  Trouble with single files becomes notes.  Raises SourceError when the source as a whole cannot be
     read, DeviceError when the device fails, and what ``before_commit`` raises, with nothing stored.
-    ``progress`` gets source bytes as they are written.
+    ``progress`` gets source bytes as they are written.  ``spare`` keeps the buffers for the next segment.
     """
     header, key, stages = header_of(order), segment_key(order.order_id), Stages()
     with stages.total:
@@ -44,7 +46,7 @@ def store_segment(
         found = segment is not None
         if segment is None:
             with SourceFiles(order.source, source_root) as files, device.put(key) as upload:
-                stored_bytes = _write(order, header, files, source_root, upload, progress, stages)
+                stored_bytes = _write(order, header, files, source_root, upload, progress, stages, spare)
                 before_commit()
                 with stages.sync:
                     upload.commit()
@@ -77,6 +79,7 @@ def _write(
     upload: Upload,
     progress: ByteCounter,
     stages: Stages,
+    spare: UnitBuffers | None,
 ) -> int:
     """Write the whole segment; returns its stored size.  Reads and compresses on threads of the pipeline."""
 
@@ -89,7 +92,8 @@ def _write(
             upload.write(buffer)
 
     with _stream(order, files, source_root) as stream:
-        with UnitPipeline(header.unit_sizes_bytes(), fill, level=order.level, threads=order.threads) as units:
+        sizes_bytes = header.unit_sizes_bytes()
+        with UnitPipeline(sizes_bytes, fill, level=order.level, threads=order.threads, spare=spare) as units:
             # Encoding the header of a large bundle takes 10 ms: meanwhile the pipeline reads.
             writer = SegmentWriter(header, write)
             for unit in units:

@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -25,6 +24,7 @@ from typing import Self
 from blake3 import blake3
 
 from workers.compress import UnitCompressor
+from workers.unit_buffers import UnitBuffers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,8 @@ class UnitPipeline:
 
     ``sizes_bytes`` are the sizes of the units in stream order, each at least 1.  ``fill(buffer)`` must
     fill the whole buffer, which is exactly as long as the unit; it is called for one unit after the
-    other, on one thread that is not the caller's, and must not keep the buffer.  Iterating gives the
+    other, on one thread that is not the caller's, and must not keep the buffer.  Buffers come from ``spare``
+    and go back to it.  Iterating gives the
     :class:`CompressedUnit` of each unit, in order.
 
     What ``fill`` or the compressor raises is raised to the caller when the turn of that unit comes;
@@ -51,9 +52,16 @@ class UnitPipeline:
     """
 
     def __init__(
-        self, sizes_bytes: Sequence[int], fill: Callable[[memoryview], object], *, level: int, threads: int
+        self,
+        sizes_bytes: Sequence[int],
+        fill: Callable[[memoryview], object],
+        *,
+        level: int,
+        threads: int,
+        spare: UnitBuffers | None = None,
     ) -> None:
         self._sizes_bytes = sizes_bytes
+        self._spare = spare or UnitBuffers()
         self._fill = fill
         self._level = level
         self._threads = threads
@@ -67,7 +75,7 @@ class UnitPipeline:
 
     def __enter__(self) -> Self:
         for _ in range(min(self._threads + 1, len(self._sizes_bytes))):
-            self._buffers.put(_new_buffer(max(self._sizes_bytes)))
+            self._buffers.put(self._spare.take(max(self._sizes_bytes)))
         self._reader.start()
         return self
 
@@ -78,6 +86,8 @@ class UnitPipeline:
         self._places.release()  # wakes the reader; buffers come back by themselves
         self._reader.join()
         self._executor.shutdown(cancel_futures=True)
+        while not self._buffers.empty():
+            self._spare.give_back(self._buffers.get())
 
     def __iter__(self) -> Iterator[CompressedUnit]:
         for _ in self._sizes_bytes:
@@ -117,18 +127,6 @@ class UnitPipeline:
         if not hasattr(self._compressors, "own"):
             self._compressors.own = UnitCompressor(self._level)
         return self._compressors.own  # type: ignore[no-any-return]
-
-
-def _new_buffer(size_bytes: int) -> mmap.mmap:
-    """Memory that goes back to the system when it is let go.
-
-    mmap, not bytearray: glibc keeps freed blocks up to 32 MiB in its heap, and the next segment's on top.
-    Huge pages: without them the first use of 24 MiB takes 6144 page faults, 10 ms.
-    """
-    buffer = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel without huge pages
-        buffer.madvise(mmap.MADV_HUGEPAGE)
-    return buffer
 
 
 def _failed(error: BaseException) -> Future[CompressedUnit]:
