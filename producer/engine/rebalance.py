@@ -8,6 +8,9 @@ from dataclasses import dataclass
 #: A gain below this is within the noise of the measured speeds, and not worth the moves.
 _WORTHWHILE_SHARE = 0.05
 
+#: So is one below this: a device reports what it has moved once a second, a unit at a time.
+_WORTHWHILE_S = 1.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backlog:
@@ -27,7 +30,7 @@ class Backlog:
 
 
 def rebalance(backlogs: Mapping[str, Backlog]) -> dict[int, str]:
-    """Segment number → its new device; empty unless the run ends more than 5 % sooner.
+    """Segment number → its new device; empty unless the run ends more than 5 %, and a second, sooner.
 
     Devices that would finish late give up segments from the end of their plan; each goes, the largest first, to the
     device that would finish it first, which may be the old one.
@@ -38,7 +41,7 @@ def rebalance(backlogs: Mapping[str, Backlog]) -> dict[int, str]:
     ideal_s = _ideal_s(backlogs)
     loads_bytes, given = _give_up(backlogs, ideal_s)
     moves, then_s = _take(backlogs, loads_bytes, given)
-    return moves if then_s < now_s * (1 - _WORTHWHILE_SHARE) else {}
+    return moves if now_s - then_s > max(now_s * _WORTHWHILE_SHARE, _WORTHWHILE_S) else {}
 
 
 def _ideal_s(backlogs: Mapping[str, Backlog]) -> float:
