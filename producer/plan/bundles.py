@@ -13,8 +13,9 @@ from tasks.values import MAX_EXTENTS
 #: benchmarks/plan-constants: 2 to 3 KiB with its pages cached, 24 KiB from a disk, of which other threads hide most.
 FILE_COST_BYTES = 4 * 1024
 
-#: A device's part is made of about this many bundles, so that one bundle too many is 3 % of it.
-_BUNDLES_PER_DEVICE = 32
+#: A device's part is made of about this many bundles: few, because each costs 10 ms beside its bytes, and enough that
+#: devices end together, for the smaller ones come last.
+_BUNDLES_PER_DEVICE = 16
 
 #: Below this, neighbours compress worse: docs/plan.md, "How large a bundle is".  A tree so small that this is
 #: more than a quarter of the threshold is spread rather than compressed.
