@@ -7,6 +7,9 @@ INSTALLED := $(VENV)/installed
 # Two workers; a file's tests stay on one, because its servers and trees are shared by them.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
+# Modules are compiled once, as pip does for a user, whatever the shell says: the tests start thousands of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow fast lint check format lock bench bench-quick chaos clean
 
 demo: $(INSTALLED)

@@ -40,7 +40,9 @@ class _Base:
 
     @property
     def env(self) -> dict[str, str]:
-        return dict(os.environ) | {"LC_ALL": "C.UTF-8"}
+        # Compiled modules are kept, as a user has them.
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return env | {"LC_ALL": "C.UTF-8"}
 
     def _empty(self, *parts: str) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
