@@ -1,29 +1,43 @@
-"""``python -m workers DEVICE``: settings as JSON on standard input; the way a manager starts a local worker."""
+"""``python -m workers DEVICE...``: settings as JSON on standard input; how every worker is started."""
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
-
-from workers.settings import WorkerSettings
-from workers.start import die_with_parent, run_worker
+from pathlib import Path
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
-    parser.add_argument("device")
+    parser.add_argument("devices", nargs="+", metavar="DEVICE")
+    parser.add_argument("--fork", type=Path, metavar="LOGS", help="a process for each device, children of the parent")
     parser.add_argument("--parent-pid", type=int, help="end when this parent process ends")
     parser.add_argument("--log-level", default="WARNING")
     parser.add_argument("--shared", action="store_true", help="there may be other workers of the device")
     parser.add_argument("--events", action="store_true", help="send the events that Flower shows")
     arguments = parser.parse_args()
+    # A bundle is lists of thousands: at the usual 700 the collector looks through them, and through all modules, again
+    # and again, for 3 % of a small tree's backup.
+    gc.set_threshold(50_000)
+    # Here, below that line.
+    from workers.fork import fork_workers
+    from workers.settings import WorkerSettings
+    from workers.start import die_with_parent, run_worker
+
     if arguments.parent_pid is not None:
         die_with_parent(arguments.parent_pid)
     settings = WorkerSettings.from_plain(json.load(sys.stdin))
+    device = arguments.devices[0]
+    if arguments.fork is not None:
+        forked = fork_workers(arguments.devices, arguments.fork, arguments.parent_pid)
+        if forked is None:
+            return 0
+        device = forked
     return run_worker(
         settings,
-        arguments.device,
+        device,
         log_level=arguments.log_level,
         shared=arguments.shared,
         events=arguments.events,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ for command in (*_RUNS, *_LISTS, *_FLEET):
 
 
 def main() -> None:
+    gc.set_threshold(50_000)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from producer.behalf import MANAGER_VARIABLE, RUN_VARIABLE
 from producer.engine.environment import Environment
 from producer.engine.limits import Limits
-from producer.engine.spawn import spawn_early
+from producer.engine.spawn import FirstWorkers
 from producer.raw.hooks import Hooks
 from producer.state import open_state
 from tasks.configuration import Configuration, find_configuration, read_configuration
@@ -60,10 +60,10 @@ class Session:
         The URLs come from the environment or the file, not from flags: they may hold passwords, and flags
         show in the list of processes.
         """
-        state = open_state()
+        state, devices = open_state(), list(boot)
         return Environment(
             state=state,
-            early_workers={} if self.broker_url else spawn_early(boot, state.logs_dir),
+            first_workers=FirstWorkers(devices, state.logs_dir) if devices and not self.broker_url else None,
             broker_url=self.broker_url,
             hooks={
                 name: Hooks(volume=name, pre=table.pre, post=table.post, limit_s=table.hook_limit_s)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from producer.engine.limits import Limits
-from producer.engine.spawn import EarlyWorkers
+from producer.engine.spawn import FirstWorkers
 from producer.raw.hooks import Hooks
 from producer.state import StateFolder
 
@@ -31,8 +31,8 @@ class Environment:
     manager: str = ""
     #: The run's id, when it has been given out already.
     run_id: str = ""
-    #: The run takes from here what it needs.
-    early_workers: EarlyWorkers = field(default_factory=dict)
+    #: Made before the run, which has nothing else to wait for then; for the devices of the run's request.
+    first_workers: FirstWorkers | None = None
 
     @property
     def catalog(self) -> str:

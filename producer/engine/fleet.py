@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-from producer.engine.spawn import EarlyWorkers, log_of, scratch_of, spawn_worker
+from producer.engine.spawn import FirstWorkers, WorkerProcess, log_of, scratch_of, spawn_worker
 from producer.observer import Observer
 
 #: How long a worker with an order in hand may take to stop before it is killed.
@@ -56,37 +56,37 @@ class LocalFleet(Fleet):
         devices: list[str],
         log_dir: Path,
         observer: Observer,
-        early: EarlyWorkers,
+        first: FirstWorkers | None,
     ) -> None:
-        """Takes its first workers from ``early``, as far as they are there."""
+        """``first``: a process that is there already to make the first workers, for all of ``devices``."""
         self._settings = json.dumps(settings).encode("ascii")
         self._devices = devices
         self._log_dir = log_dir
         self._observer = observer
-        self._early = early
-        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._first = first
+        self._workers: dict[str, WorkerProcess] = {}
 
     def start(self) -> None:
         """Start a worker for each device; returns before they are ready (their leases tell)."""
+        if not self._devices:
+            return
         self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for device in self._devices:
-            # Emptied, not removed: an early worker has it open.
             log_of(device, self._log_dir).write_bytes(b"")
-            self._workers[device] = self._spawn(device)
+        first = self._first or FirstWorkers(self._devices, self._log_dir)
+        self._workers = first.start(self._settings)
+        for device in self._devices:
+            self._keep(device, self._workers.get(device))
 
     def restart(self, device: str) -> None:
         """End the device's worker, if it is still there, and start another one."""
         self.kill(device)
-        self._workers[device] = self._spawn(device)
+        self._keep(device, None)
 
-    def _spawn(self, device: str) -> subprocess.Popen[bytes]:
-        worker = self._early.pop(device, None) or spawn_worker(device, self._log_dir)
-        assert worker.stdin is not None
-        # By standard input: neither the arguments nor the environment show the broker's password.
-        with contextlib.suppress(BrokenPipeError), worker.stdin:  # one that has ended already is found by `exited`
-            worker.stdin.write(self._settings)
+    def _keep(self, device: str, worker: WorkerProcess | None) -> None:
+        worker = worker or spawn_worker(device, self._log_dir, self._settings)
+        self._workers[device] = worker
         self._observer.worker_started(device, worker.pid)
-        return worker
 
     def where_to_look(self, device: str) -> str:
         return f"its log says more: {self.log_of(device)}"

@@ -97,7 +97,7 @@ def open_session(
             devices=list(ours),
             log_dir=environment.state.logs_dir,
             observer=observer,
-            early=environment.early_workers,
+            first=environment.first_workers,
         )
         fleet = SharedFleet(local, agents, observer)
         stack.callback(fleet.stop, orders_in_hand=False)

@@ -1,34 +1,108 @@
-"""Starts the process of a local worker.
+"""Starts the processes of local workers.
 
-A worker needs its settings, which come on its standard input, only when it has imported its program.  So it can be
-started before anything else: it imports while the run imports the engine and starts the broker.
+Workers need their settings, which come on standard input, only when they have imported their program.  So they can be
+started before anything else: they import while the run imports the engine and starts the broker.  A run's first workers
+come from one process, which imports the program for all of them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
-#: Device → a worker that waits for its settings.  It ends with this process if it gets none.
-EarlyWorkers = dict[str, subprocess.Popen[bytes]]
+#: -P: the person's working folder is no place to import modules from.
+_COMMAND = (sys.executable, "-P", "-m", "workers")
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+_LOOK_EVERY_S = 0.005
 
 
-def spawn_early(devices: Iterable[str], log_dir: Path) -> EarlyWorkers:
-    """Start a worker for each device; call from the main thread, and before the engine is imported."""
-    return {device: spawn_worker(device, log_dir) for device in devices}
+class WorkerProcess(Protocol):
+    """As much of :class:`subprocess.Popen` as a fleet needs."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
 
 
-def spawn_worker(device: str, log_dir: Path) -> subprocess.Popen[bytes]:
-    """Start a worker, which waits for its settings on ``stdin``; its output goes to the end of its log."""
+class AdoptedWorker:
+    """A child that another process forked, and that came to this one when that ended."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code
+
+    def wait(self, timeout: float) -> int:
+        """Raises subprocess.TimeoutExpired."""
+        deadline_s = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline_s:
+                raise subprocess.TimeoutExpired(["workers"], timeout)
+            time.sleep(_LOOK_EVERY_S)
+        return code
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+
+class FirstWorkers:
+    """A process that imports the workers' program, waits for settings, and forks a worker for each of ``devices``.
+
+    Main thread only: the process, and later the workers, die with the thread that made them.
+    """
+
+    def __init__(self, devices: Sequence[str], log_dir: Path) -> None:
+        log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for device in devices:
+            scratch_of(device, log_dir).mkdir(mode=0o700, exist_ok=True)
+        with (log_dir / "workers.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [*_COMMAND, *devices, "--fork", str(log_dir), "--parent-pid", str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start(self, settings: bytes) -> dict[str, WorkerProcess]:
+        """The workers, by device; none when their process has failed (its log says why).  Call once."""
+        _become_subreaper(True)
+        try:
+            # By standard input: neither the arguments nor the environment show the broker's password.
+            told, _ = self._process.communicate(settings)
+        finally:
+            _become_subreaper(False)
+        if self._process.returncode:
+            return {}
+        return {device: AdoptedWorker(pid) for device, pid in json.loads(told).items()}
+
+
+def spawn_worker(device: str, log_dir: Path, settings: bytes) -> WorkerProcess:
+    """Start one worker; its output goes to the end of its log."""
     scratch = scratch_of(device, log_dir)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log_of(device, log_dir).open("ab") as log:
-        return subprocess.Popen(
-            # -P: the person's working folder is no place to import modules from.
-            [sys.executable, "-P", "-m", "workers", device, "--parent-pid", str(os.getpid())],
+        worker = subprocess.Popen(
+            [*_COMMAND, device, "--parent-pid", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -37,6 +111,10 @@ def spawn_worker(device: str, log_dir: Path) -> subprocess.Popen[bytes]:
             # A session of its own: Ctrl-C at the terminal reaches the run, which stops its workers in order.
             start_new_session=True,
         )
+    assert worker.stdin is not None
+    with contextlib.suppress(BrokenPipeError), worker.stdin:  # one that has ended already is found by its poll()
+        worker.stdin.write(settings)
+    return worker
 
 
 def log_of(device: str, log_dir: Path) -> Path:
@@ -45,3 +123,8 @@ def log_of(device: str, log_dir: Path) -> Path:
 
 def scratch_of(device: str, log_dir: Path) -> Path:
     return log_dir / f"worker-{device}.tmp"
+
+
+def _become_subreaper(on: bool) -> None:
+    """Whether orphans of this process's descendants become its children (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(on))

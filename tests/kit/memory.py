@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
@@ -50,7 +51,8 @@ def _role_of(process: psutil.Process) -> str:
     if any(word.endswith("keeper.py") for word in command):
         return "keeper"
     if "workers" in command:
-        device = command[command.index("workers") + 1]
+        # The kernel keeps 15 characters.
+        device = Path(f"/proc/{process.pid}/comm").read_text().strip().removeprefix("segfleet:")
         parent = process.parent()
         is_child = parent is not None and "workers" in parent.cmdline()
         return f"worker {device} child" if is_child else f"worker {device}"
