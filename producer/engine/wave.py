@@ -35,6 +35,8 @@ def run_wave(
     while backlog or courier.in_flight_count:
         session.interrupt.check()
         _fill(session, backlog, window_count)
+        if not backlog and not courier.in_flight_count:
+            break
         for order, receipt in courier.poll(0.1):
             on_receipt(order, receipt)
         for device, why in courier.lost_devices().items():
