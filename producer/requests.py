@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from tasks.values import SourcePlace
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
@@ -20,6 +22,15 @@ class Source:
     name: str
     path: Path
     mode: Literal["files", "raw"] = "files"
+    #: Where workers find it when it lies below a source of their configuration; None: they know it by its name.
+    within: SourcePlace | None = None
+
+    @property
+    def root(self) -> tuple[str, Path]:
+        """The name that workers know, and the path that it has on this host."""
+        if self.within is None:
+            return self.name, self.path
+        return self.within.source, self.path.parents[self.within.path.count("/")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,6 +23,7 @@ from tasks.values import (
     Paths,
     RelativePath,
     SourceName,
+    SourcePlace,
     UnitBytes,
     is_safe_path,
 )
@@ -84,6 +85,8 @@ class StoreSegment(Order):
     threads: Threads
     #: For a piece of a raw volume; the source is then one block device or image file.
     raw: RawReading | None = None
+    #: Where ``source`` lies when the worker does not know it by that name; the segment's header says nothing of it.
+    within: SourcePlace | None = None
 
     def __post_init__(self) -> None:
         if self.unit_bytes % self.block_bytes:

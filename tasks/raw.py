@@ -7,8 +7,10 @@ cell whose digest is the same is not stored again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from blake3 import blake3
+from msgspec import Meta
 
 from tasks.values import Counts
 
@@ -17,6 +19,9 @@ from tasks.values import Counts
 CELL_BYTES = 4 * 1024 * 1024
 
 DIGEST_BYTES = 32
+
+#: Where file systems, partition tables and RAID or LVM members have their ids (btrfs is the farthest, at 64 KiB).
+MARK_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +33,8 @@ class RawReading:
 
     unused_offsets_bytes: Counts = ()
     unused_sizes_bytes: Counts = ()
+    #: The manager's :func:`volume_mark`; "" where it is not compared.
+    mark: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
 
     def __post_init__(self) -> None:
         if len(self.unused_offsets_bytes) != len(self.unused_sizes_bytes):
@@ -37,6 +44,11 @@ class RawReading:
 def cell_digest(data: bytes | memoryview) -> bytes:
     """The digest of one cell's bytes.  Releases the GIL."""
     return blake3(data).digest()
+
+
+def volume_mark(size_bytes: int, head: bytes | memoryview) -> str:
+    """What tells a volume from another: made of its size and its first MARK_BYTES, or fewer if it is that small."""
+    return blake3(size_bytes.to_bytes(8, "little")).update(head).hexdigest()
 
 
 def zeros_digest(size_bytes: int) -> bytes:

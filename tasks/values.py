@@ -85,6 +85,21 @@ class Extents:
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourcePlace:
+    """Where a source lies that has no name of its own in a worker's configuration: below one that has.
+
+    ``source`` is the configured one, ``path`` leads from there to a folder or file in it; it is never "".
+    """
+
+    source: SourceName
+    path: RelativePath
+
+    def __post_init__(self) -> None:
+        if not self.path or _escapes(self.path):
+            raise ValueError("the place of a source is not below a configured source")
+
+
 def is_safe_path(path: str) -> bool:
     """Whether ``path`` is "" or relative with no empty, '.' or '..' part and no NUL."""
     return not _escapes(path)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks.errors import DeviceError, NotADeviceError, SegfleetError
+from tasks.errors import DeviceError, NotADeviceError, Reason, SegfleetError
 from tasks.orders import (
     AdoptDevice,
     DescribeDevice,
@@ -102,7 +102,7 @@ class LocalHandlers:
             return store_segment(
                 order,
                 device=self._claimed_device(order),
-                source_root=_path_of("source", order.source, self._settings.sources),
+                source_root=self._source_root(order),
                 progress=self._progress,
                 before_commit=lambda: self._check_epoch(order),
                 spare=self._spare,
@@ -159,6 +159,11 @@ class LocalHandlers:
         finally:
             self._progress.end()
 
+    def _source_root(self, order: StoreSegment) -> Path:
+        name = order.within.source if order.within is not None else order.source
+        # The agents of another device may have it.
+        return _path_of("source", name, self._settings.sources, reason=Reason.SOURCE)
+
     def _device(self, order: Order) -> Device:
         device = self._devices.get(order.device)
         if device is None:
@@ -191,8 +196,10 @@ class LocalHandlers:
             log.info("device %s: %d unfinished files removed", device.name, count)
 
 
-def _path_of(kind: str, name: str, paths: Mapping[str, Path]) -> Path:
+def _path_of(kind: str, name: str, paths: Mapping[str, Path], *, reason: Reason = Reason.REFUSED) -> Path:
     path = paths.get(name)
     if path is None:
-        raise NotConfiguredError(f"this worker has no {kind} {name!r}")
+        error = NotConfiguredError(f"this worker has no {kind} {name!r}")
+        error.reason = reason
+        raise error
     return path

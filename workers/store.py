@@ -16,7 +16,9 @@ from workers.devices.keys import segment_key
 from workers.format.header import SegmentHeader
 from workers.format.writer import SegmentWriter
 from workers.progress import ByteCounter, Stages
+from workers.sources.direct import open_reader
 from workers.sources.files import SourceFiles
+from workers.sources.place import Place
 from workers.sources.raw import RawStream
 from workers.sources.stream import ExtentStream
 from workers.stored_segment import StoredSegment, find_whole_segment, read_back
@@ -33,7 +35,7 @@ def store_segment(
     before_commit: Callable[[], None] = lambda: None,
     spare: UnitBuffers | None = None,
 ) -> StoreResult:
-    """Store what ``order`` names on ``device``, unless it is there, whole.
+    """Store what ``order`` names on ``device``, unless it is there, whole.  ``source_root``: the configured source's.
 
     When it returns, the segment has survived a sync, and its header, trailer and seek table have been read
     back.  Trouble with single files becomes notes.  Raises SourceError when the source as a whole cannot be
@@ -45,8 +47,8 @@ def store_segment(
         segment = find_whole_segment(device, key, header)
         found = segment is not None
         if segment is None:
-            with SourceFiles(order.source, source_root) as files, device.put(key) as upload:
-                stored_bytes = _write(order, header, files, source_root, upload, progress, stages, spare)
+            with SourceFiles(_place(order, source_root)) as files, device.put(key) as upload:
+                stored_bytes = _write(order, header, files, upload, progress, stages, spare)
                 before_commit()
                 with stages.sync:
                     upload.commit()
@@ -75,7 +77,6 @@ def _write(
     order: StoreSegment,
     header: SegmentHeader,
     files: SourceFiles,
-    source_root: Path,
     upload: Upload,
     progress: ByteCounter,
     stages: Stages,
@@ -91,7 +92,7 @@ def _write(
         with stages.write:
             upload.write(buffer)
 
-    with _stream(order, files, source_root) as stream:
+    with _stream(order, files) as stream:
         sizes_bytes = header.unit_sizes_bytes()
         with UnitPipeline(sizes_bytes, fill, level=order.level, threads=order.threads, spare=spare) as units:
             # Encoding the header of a large bundle takes 10 ms: meanwhile the pipeline reads.
@@ -105,8 +106,14 @@ def _write(
         )
 
 
-def _stream(order: StoreSegment, files: SourceFiles, source_root: Path) -> ExtentStream | RawStream:
-    return ExtentStream(files, order.extents) if order.raw is None else RawStream(order, source_root)
+def _place(order: StoreSegment, source_root: Path) -> Place:
+    return Place(order.source, source_root, order.within.path if order.within is not None else "")
+
+
+def _stream(order: StoreSegment, files: SourceFiles) -> ExtentStream | RawStream:
+    if order.raw is None:
+        return ExtentStream(files, order.extents)
+    return RawStream(order, open_reader(files.place, mark=order.raw.mark), where=files.place.where)
 
 
 def _result(

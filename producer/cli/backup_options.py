@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from producer.cli.confined import confined
 from producer.cli.options import (
     config_option,
     default_option,
@@ -19,7 +18,7 @@ from producer.cli.options import (
     threads_option,
 )
 from producer.cli.session import Session
-from producer.cli.sources import choose_sources
+from producer.cli.sources import Asker, choose_sources
 from producer.naming import is_volume_name, volume_name
 from producer.places import folders_here
 from producer.preflight import check_apart, check_devices, check_sources
@@ -153,9 +152,7 @@ def request_from(
     **choices: Any,
 ) -> BackupRequest:
     """The request, once all that can be seen from here is known to be right; raises UsageError."""
-    if session.is_on_behalf:
-        sources = confined(sources, session.configuration.sources)
-    chosen = choose_sources(sources, session.configuration, volume=volume)
+    chosen = choose_sources(sources, session.configuration, volume=volume, asker=_asker(session))
     real_devices = folders_here(devices)
     check_sources(chosen)
     check_devices(devices)
@@ -176,6 +173,12 @@ def request_from(
         all_blocks=choices["all_blocks"],
         freeze=choices["freeze"],
     )
+
+
+def _asker(session: Session) -> Asker:
+    if session.is_on_behalf:
+        return "master"
+    return "fleet" if session.broker_url is not None else "here"
 
 
 def _volume(name: str | None, sources: Iterable[Source]) -> str:

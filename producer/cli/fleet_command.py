@@ -133,7 +133,8 @@ def _volume(given: dict[str, Any]) -> str:
     if given.get("volume"):
         return str(given["volume"])
     sources = given.get("sources")
-    return volume_name(list(sources)) if sources else ""
+    # Which source a path lies in, its manager knows.
+    return volume_name(list(sources)) if sources and not any("/" in source for source in sources) else ""
 
 
 def _patterns(files: Any) -> list[str]:

@@ -51,7 +51,7 @@ def _back_up_in_session(request: BackupRequest, observer: Observer, environment:
     started_s = time.monotonic()
     with open_session(
         devices=request.devices,
-        sources={source.name: source.path for source in request.sources},
+        sources=dict(source.root for source in request.sources),
         targets={},
         purpose=f"backup of {request.volume}",
         observer=observer,
@@ -95,6 +95,7 @@ def _store(session: Session, request: BackupRequest, intake: Intake) -> None:
         listing_reader(session.catalog, snapshot.snapshot_id),
         threads=request.threads or default_threads(len(intake.members)),
         volumes=intake.volumes,
+        places={source.name: source.within for source in request.sources if source.within is not None},
     )
     sources = {source.name: source.path for source in request.sources}
     recorder = Recorder(session, snapshot.snapshot_id, feeder, intake.members, sources)

@@ -13,6 +13,7 @@ from producer.listing.reader import ListingReader
 from producer.raw.volumes import Volume, reading_of
 from tasks.errors import BrokerError
 from tasks.orders import StoreSegment
+from tasks.values import SourcePlace
 
 #: What is fed cannot go to a faster device so easily: two orders, and three seconds of work, are enough to keep a
 #: device busy.
@@ -44,7 +45,9 @@ class Feeder:
         *,
         threads: int,
         volumes: Mapping[str, Volume],
+        places: Mapping[str, SourcePlace] | None = None,
     ) -> None:
+        """``places``: where the sources lie that workers do not know by their names."""
         self.sent: dict[str, tuple[SegmentRow, list[int]]] = {}
         self._session = session
         self._snapshot = snapshot
@@ -52,6 +55,7 @@ class Feeder:
         self._listing = listing
         self._threads = threads
         self._volumes = volumes
+        self._places = places or {}
 
     def fill(self) -> None:
         """Feed every live device up to its window."""
@@ -112,6 +116,7 @@ class Feeder:
             level=self._snapshot.level,
             threads=self._threads,
             raw=reading_of(self._volumes, contents.source, row.offset_bytes, row.size_bytes),
+            within=self._places.get(contents.source),
         )
 
 

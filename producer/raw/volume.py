@@ -12,6 +12,7 @@ from pathlib import Path
 from producer.raw.mounts import number_of
 from producer.raw.tools import file_system_of
 from tasks.errors import UsageError
+from tasks.raw import MARK_BYTES, volume_mark
 
 _BLKGETSIZE64 = 0x80081272
 _BLKFLSBUF = 0x1261
@@ -34,6 +35,18 @@ def size_of(volume: Path) -> int:
             hint="reading a block device takes root, or membership of the group disk",
             path=str(volume),
         ) from error
+
+
+def mark_of(volume: Path, size_bytes: int) -> str:
+    """What agents know a block device by, because its path may mean another disk on their hosts.
+
+    "" for an image file, and for a device that cannot be read.
+    """
+    if not volume.is_block_device():
+        return ""
+    with suppress(OSError), open(volume, "rb", buffering=0) as file:
+        return volume_mark(size_bytes, file.read(MARK_BYTES))
+    return ""
 
 
 def drop_stale_cache(volume: Path) -> None:

@@ -21,7 +21,7 @@ HOSTS = ("tower", "attic", "cellar", "desk")
 
 
 def test_every_command_of_the_page_works_in_its_order(fleet: Fleet) -> None:
-    source = Tree({f"d/{n}": noise(90_000, seed=n) for n in range(8)}).make(fleet.folder / "data")
+    source = Tree({f"projects/{n}": noise(90_000, seed=n) for n in range(8)}).make(fleet.folder / "data")
     shim = make_shim(fleet.folder / "bin")
     hosts = {name: make_host(fleet, name) for name in HOSTS}
     broker = fleet.server.client()

@@ -7,6 +7,7 @@ handlers behind it.
 from __future__ import annotations
 
 import base64
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,16 @@ def extents(path: str = "file", offset: Any = 0, size: Any = 1000) -> dict[str, 
     return {"extents": {"paths": [path], "offsets_bytes": [offset], "sizes_bytes": [size]}}
 
 
+def within(path: Any, source: str = "source") -> dict[str, Any]:
+    return {"within": {"source": source, "path": path}, "source": "part"}
+
+
+def raw(path: str) -> dict[str, Any]:
+    """The file or device at ``path`` in the source as a volume, up to the size of the secret."""
+    volume = {"raw": {"unused_offsets_bytes": [], "unused_sizes_bytes": []}}
+    return volume | within(path) | extents("", size=len(SECRET))
+
+
 def entry(**fields: Any) -> dict[str, Any]:
     return {"entries": [{**FILE, **fields}]}
 
@@ -123,6 +134,34 @@ HOSTILE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("store", STORE, {"source": "nowhere"}),
     ("store", STORE, {"source": "../outside"}),
     ("store", STORE, {"source": ""}),
+    ("store", STORE, within("/")),
+    ("store", STORE, within("/etc")),
+    ("store", STORE, within("..")),
+    ("store", STORE, within("../outside")),
+    ("store", STORE, within("folder/../../outside")),
+    ("store", STORE, within("folder/..")),
+    ("store", STORE, within(".")),
+    ("store", STORE, within("")),
+    ("store", STORE, within("folder/")),
+    ("store", STORE, within("folder//inner")),
+    ("store", STORE, within("fol\0der")),
+    ("store", STORE, within("x" * 5000)),
+    ("store", STORE, within("x/" * 2000 + "x")),
+    ("store", STORE, within(7)),
+    ("store", STORE, within("folder", "nowhere")),
+    ("store", STORE, within("folder", "../outside")),
+    ("store", STORE, within("folder", "")),
+    ("store", STORE, {"within": "folder"}),
+    ("store", STORE, {"within": {"path": "folder"}}),
+    ("store", STORE, {"within": {"source": "source", "path": "folder", "root": "/"}}),
+    # What leads out of the source in the source itself.
+    ("store", STORE, within("way")),
+    ("store", STORE, within("way/inner")),
+    ("store", STORE, within("folder/up/outside")),
+    ("store", STORE, within("link") | extents("", size=len(SECRET))),
+    ("store", STORE, raw("link")),
+    ("store", STORE, raw("way/secret")),
+    ("store", STORE, raw("folder")),
     ("store", STORE, {"unit_bytes": 1}),
     ("store", STORE, {"unit_bytes": 2**40}),
     ("store", STORE, {"unit_bytes": 65537}),
@@ -167,9 +206,12 @@ class World:
         for name in ("source/folder", "device", "target", "outside"):
             (folder / name).mkdir(parents=True)
         (folder / "source" / "file").write_bytes(b"content" * 300)
+        (folder / "source" / "folder" / "inside").write_bytes(b"inside" * 300)
         (folder / "outside" / "secret").write_bytes(SECRET)
         (folder / "source" / "link").symlink_to(folder / "outside" / "secret")
         (folder / "source" / "way").symlink_to(folder / "outside")
+        (folder / "source" / "folder" / "up").symlink_to("../..")
+        (folder / "outside" / "inner").mkdir()
         self.receipts: list[Receipt] = []
         self.handlers = _Handlers(self)
 
@@ -266,7 +308,7 @@ def test_a_symlink_out_of_the_source_is_not_followed(world: World, path: str) ->
 
 
 def swap_for_a_link(world: World) -> None:
-    (world.folder / "source" / "folder").rmdir()
+    shutil.rmtree(world.folder / "source" / "folder")
     (world.folder / "source" / "folder").symlink_to(world.folder / "outside")
 
 
@@ -291,6 +333,16 @@ def test_a_symlink_swapped_in_between_two_orders_is_not_followed(
     assert not world.holds_the_secret()
 
 
+def test_a_symlink_swapped_in_on_the_way_to_a_source_is_not_followed(world: World) -> None:
+    swap_for_a_link(world)
+
+    (receipt,) = world.carry_out("store", {**STORE, **within("folder"), **extents("secret", size=len(SECRET))})
+
+    assert receipt.failure is not None
+    assert receipt.failure.code == "source"
+    assert world.segments() == []
+
+
 @pytest.mark.parametrize("leads_to", ["/", "../outside", "way"])
 def test_a_symlink_that_a_restore_makes_is_no_way_out_of_the_target(world: World, leads_to: str) -> None:
     before = world.untouched()
@@ -302,7 +354,20 @@ def test_a_symlink_that_a_restore_makes_is_no_way_out_of_the_target(world: World
     assert not Path("/evil").exists()
 
 
-def test_the_messages_without_their_changes_are_carried_out(world: World) -> None:
-    for task, order in (("store", STORE), ("put_manifest", PUT), ("get_manifest", GET), ("restore_entries", ENTRIES)):
-        (receipt,) = world.carry_out(task, order)
-        assert receipt.failure is None, receipt
+@pytest.mark.parametrize(
+    ("task", "order"),
+    [
+        ("store", STORE),
+        ("store", {**STORE, **within("folder"), **extents("inside")}),
+        ("store", {**STORE, **within("folder/inside"), **extents("")}),
+        ("store", {**STORE, **raw("folder/inside")}),
+        ("put_manifest", PUT),
+        ("get_manifest", GET),
+        ("restore_entries", ENTRIES),
+    ],
+)
+def test_the_messages_without_their_changes_are_carried_out(world: World, task: str, order: dict[str, Any]) -> None:
+    (receipt,) = world.carry_out(task, order)
+
+    assert receipt.failure is None, receipt
+    assert task != "store" or receipt.result.notes == ()

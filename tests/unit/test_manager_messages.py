@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from producer.broker.urls import is_open
-from producer.cli.confined import confined
 from producer.cli.fleet_command import FleetCommand
 from producer.cli.main import segfleet
 from producer.manager.messages import COMMANDS, STOP, decode_command
-from tasks.configuration import SourceTable
-from tasks.errors import MessageError, UsageError
+from tasks.errors import MessageError
 from tasks.wire import encode
 
 GOOD = {
@@ -83,15 +81,6 @@ def test_every_command_with_a_manager_is_one_that_managers_take_and_every_option
     for name, command in remote.items():
         options = {option for param in command.params for option in param.opts}
         assert COMMANDS[name] <= options, name
-
-
-def test_a_manager_takes_its_own_sources_by_name_or_folder_and_no_others() -> None:
-    tables = {"data": SourceTable(path="/srv/data"), "mail": SourceTable(path="/var/mail")}
-
-    assert confined(["mail", "/srv/data/"], tables) == ("mail", "data")
-    for other in ("/", "/etc", "/srv/data/../secret", "/srv/data/sub", "photos"):
-        with pytest.raises(UsageError, match="not a source of this manager"):
-            confined([other], tables)
 
 
 @pytest.mark.parametrize(

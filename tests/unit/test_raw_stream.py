@@ -13,6 +13,8 @@ from tasks.errors import SourceError
 from tasks.orders import StoreSegment
 from tasks.raw import CELL_BYTES, RawReading, cell_digest
 from tasks.values import Extents
+from workers.sources.direct import open_reader
+from workers.sources.place import Place
 from workers.sources.raw import RawStream
 
 CONTENT = os.urandom(2 * CELL_BYTES + 5000)
@@ -76,6 +78,10 @@ def order(size_bytes: int = len(CONTENT), *, offset_bytes: int = 0, raw: RawRead
     )
 
 
+def made(order: StoreSegment, reader: Disk) -> RawStream:
+    return RawStream(order, reader, where="source disk: /disk")
+
+
 def read(stream: RawStream, size_bytes: int, step_bytes: int = 3_000_000) -> bytes:
     found = b""
     while len(found) < size_bytes:
@@ -86,7 +92,7 @@ def read(stream: RawStream, size_bytes: int, step_bytes: int = 3_000_000) -> byt
 
 
 def test_the_piece_comes_back_whatever_the_steps_and_each_cell_has_its_digest() -> None:
-    stream = RawStream(order(), Path("/disk"), reader=Disk(CONTENT))
+    stream = made(order(), Disk(CONTENT))
     assert read(stream, len(CONTENT)) == CONTENT
     cells = [CONTENT[start : start + CELL_BYTES] for start in range(0, len(CONTENT), CELL_BYTES)]
     assert stream.cell_digests == [cell_digest(cell).hex() for cell in cells]
@@ -94,20 +100,20 @@ def test_the_piece_comes_back_whatever_the_steps_and_each_cell_has_its_digest() 
 
 
 def test_a_read_that_comes_back_short_is_read_on() -> None:
-    stream = RawStream(order(), Path("/disk"), reader=Disk(CONTENT, most_bytes=70_001))
+    stream = made(order(), Disk(CONTENT, most_bytes=70_001))
     assert read(stream, len(CONTENT)) == CONTENT
     assert stream.notes == []
 
 
 def test_a_piece_that_begins_within_a_cell_has_no_digests() -> None:
-    stream = RawStream(order(CELL_BYTES, offset_bytes=4096), Path("/disk"), reader=Disk(CONTENT))
+    stream = made(order(CELL_BYTES, offset_bytes=4096), Disk(CONTENT))
     assert read(stream, CELL_BYTES) == CONTENT[4096 : 4096 + CELL_BYTES]
     assert stream.cell_digests == []
 
 
 def test_bad_blocks_are_zeros_and_named_and_all_else_is_read() -> None:
     bad = [(8192, 12288), (12288, 16384), (CELL_BYTES + 4096, CELL_BYTES + 8192)]
-    stream = RawStream(order(), Path("/disk"), reader=Disk(CONTENT, bad))
+    stream = made(order(), Disk(CONTENT, bad))
     expected = bytearray(CONTENT)
     expected[8192:16384] = bytes(8192)
     expected[CELL_BYTES + 4096 : CELL_BYTES + 8192] = bytes(4096)
@@ -119,12 +125,12 @@ def test_bad_blocks_are_zeros_and_named_and_all_else_is_read() -> None:
 
 def test_a_few_bad_sectors_do_not_cost_a_read_for_every_sector() -> None:
     disk = Disk(CONTENT, [(8192, 12288)])
-    read(RawStream(order(), Path("/disk"), reader=disk), len(CONTENT), step_bytes=len(CONTENT))
+    read(made(order(), disk), len(CONTENT), step_bytes=len(CONTENT))
     assert disk.reads_count < 60
 
 
 def test_a_volume_that_has_shrunk_ends_in_zeros_and_says_so() -> None:
-    stream = RawStream(order(), Path("/disk"), reader=Disk(CONTENT[:5_000_000]))
+    stream = made(order(), Disk(CONTENT[:5_000_000]))
     assert read(stream, len(CONTENT)) == CONTENT[:5_000_000] + bytes(len(CONTENT) - 5_000_000)
     assert stream.notes
     assert all("ends before" in note.message for note in stream.notes)
@@ -132,7 +138,7 @@ def test_a_volume_that_has_shrunk_ends_in_zeros_and_says_so() -> None:
 
 
 def test_a_volume_that_goes_away_fails_the_order_instead_of_giving_zeros() -> None:
-    stream = RawStream(order(), Path("/disk"), reader=Disk(CONTENT, [(0, 1)], error=errno.ENXIO))
+    stream = made(order(), Disk(CONTENT, [(0, 1)], error=errno.ENXIO))
     with pytest.raises(SourceError, match="disk"):
         read(stream, len(CONTENT))
 
@@ -144,23 +150,23 @@ def test_unused_ranges_are_zeros_and_not_read() -> None:
     expected = bytearray(CONTENT)
     expected[1000:2_501_000] = bytes(2_500_000)
     expected[5_000_000:5_100_000] = bytes(100_000)
-    stream = RawStream(order(raw=raw), Path("/disk"), reader=disk)
+    stream = made(order(raw=raw), disk)
     assert read(stream, len(CONTENT)) == bytes(expected)
     assert stream.notes == []
     assert stream.cell_digests[0] == cell_digest(bytes(expected[:CELL_BYTES])).hex()
 
 
 def test_an_image_that_is_written_meanwhile_is_noted() -> None:
-    stream = RawStream(order(), Path("/disk"), reader=Disk(CONTENT, changes=True))
+    stream = made(order(), Disk(CONTENT, changes=True))
     read(stream, len(CONTENT))
     assert [note.trouble for note in stream.notes] == ["changed"]
 
 
 def test_a_volume_that_is_not_there_is_an_error_of_the_source(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="No such file"):
-        RawStream(order(), tmp_path / "gone")
+        Place("disk", tmp_path / "gone")
 
 
 def test_a_folder_in_the_place_of_a_volume_is_an_error_of_the_source(tmp_path: Path) -> None:
-    with pytest.raises(SourceError):
-        RawStream(order(), tmp_path)
+    with pytest.raises(SourceError, match="neither a block device nor an image file"):
+        open_reader(Place("disk", tmp_path))

@@ -10,7 +10,7 @@ import zstandard
 from tasks.errors import DeviceFullError, MessageError, SourceError
 from tasks.orders import StoreSegment
 from tasks.receipts import StoreResult
-from tasks.values import Extent, Extents
+from tasks.values import Extent, Extents, SourcePlace
 from workers.devices.keys import segment_key
 from workers.devices.local import LocalDevice
 from workers.devices.local_object import LocalUpload
@@ -115,6 +115,24 @@ def test_the_header_says_what_the_order_said(device: LocalDevice, folder: Path, 
     same = {field.name for field in dataclasses.fields(header)} - {"segment_id"}
     assert header.segment_id == SEGMENT_ID
     assert {name: getattr(header, name) for name in same} == {name: getattr(ORDER, name) for name in same}
+
+
+def test_a_source_below_the_configured_one_is_stored_as_if_it_were_configured(
+    device: LocalDevice, folder: Path, source: Path
+) -> None:
+    whole = dataclasses.replace(
+        ORDER, extents=Extents.of([Extent(path="d", offset_bytes=0, size_bytes=40_000)]), order_id="1" * 32
+    )
+    below = dataclasses.replace(
+        whole, within=SourcePlace(source="configured", path="source/c"), device_id=ORDER.device_id
+    )
+    store(device, source / "c", whole)
+    as_configured = (folder / segment_key("1" * 32)).read_bytes()
+    (folder / segment_key("1" * 32)).unlink()
+
+    store(device, source.parent, below)
+
+    assert (folder / segment_key("1" * 32)).read_bytes() == as_configured
 
 
 def test_a_piece_of_a_file_is_stored_with_the_state_of_the_file(

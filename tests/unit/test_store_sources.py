@@ -11,6 +11,7 @@ from tasks.values import Extent, Extents
 from workers.sources import files as files_module
 from workers.sources import stream as stream_module
 from workers.sources.files import SourceFiles
+from workers.sources.place import Place
 from workers.sources.stream import ExtentStream
 
 TREE = {
@@ -49,7 +50,7 @@ def read(stream: ExtentStream, size_bytes: int, unit_bytes: int = 1000) -> bytes
 
 
 def read_all(root: Path, extents: Extents) -> tuple[bytes, list[tuple[int, str, int]], ExtentStream]:
-    with SourceFiles("s", root) as files, ExtentStream(files, extents) as stream:
+    with SourceFiles(Place("s", root)) as files, ExtentStream(files, extents) as stream:
         data = read(stream, extents.total_bytes)
         assert stream.fill(memoryview(bytearray(1))) == 0
     return data, [(note.index, note.trouble, note.read_bytes) for note in stream.notes], stream
@@ -117,7 +118,7 @@ def test_a_file_that_grew_is_cut_to_its_planned_size_and_noted(source: Path) -> 
 
 def test_a_file_that_is_written_while_it_is_read_is_noted(source: Path) -> None:
     extents = whole("deep/er/b.bin", "deep/z")
-    with SourceFiles("s", source) as files, ExtentStream(files, extents) as stream:
+    with SourceFiles(Place("s", source)) as files, ExtentStream(files, extents) as stream:
         stream.fill(memoryview(bytearray(1000)))
         with (source / "deep/er/b.bin").open("r+b") as file:
             file.write(b"new")
@@ -128,7 +129,7 @@ def test_a_file_that_is_written_while_it_is_read_is_noted(source: Path) -> None:
 
 def test_a_file_cut_while_it_is_read_gives_zeros_for_the_rest(source: Path) -> None:
     extents = whole("deep/er/b.bin", "deep/z")
-    with SourceFiles("s", source) as files, ExtentStream(files, extents) as stream:
+    with SourceFiles(Place("s", source)) as files, ExtentStream(files, extents) as stream:
         stream.fill(memoryview(bytearray(1000)))
         os.truncate(source / "deep/er/b.bin", 2000)
         rest = read(stream, extents.total_bytes - 1000)
@@ -208,11 +209,11 @@ def test_a_large_file_is_read_whole_with_advice_to_the_kernel(tmp_path: Path) ->
     data = os.urandom(1024) * (5 * 1024)
     (tmp_path / "big").write_bytes(data)
     extents = Extents.of([Extent(path="big", offset_bytes=0, size_bytes=len(data))])
-    with SourceFiles("s", tmp_path) as files, ExtentStream(files, extents) as stream:
+    with SourceFiles(Place("s", tmp_path)) as files, ExtentStream(files, extents) as stream:
         assert read(stream, len(data), unit_bytes=1 << 20) == data
     assert stream.notes == []
 
 
 def test_a_missing_root_fails_the_order_and_not_file_by_file(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"source s: .*absent: No such file"):
-        SourceFiles("s", tmp_path / "absent")
+        Place("s", tmp_path / "absent")

@@ -8,37 +8,67 @@ cache, where it often is already, and what was not in it is dropped again.
 from __future__ import annotations
 
 import ctypes
+import errno
+import mmap
 import os
 import stat
 from contextlib import suppress
-from pathlib import Path
 
+from tasks.errors import SourceError
+from tasks.raw import MARK_BYTES, volume_mark
 from tasks.receipts import FileState
+from workers.sources.place import Place
 
 #: Memory, offset and size of a direct read are multiples of this: the largest logical block that disks have.
 ALIGNMENT_BYTES = 4096
 
 
-def open_reader(path: Path) -> VolumeReader:
-    """The volume at ``path``; raises OSError, also when it is neither a block device nor a regular file."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+def open_reader(place: Place, *, mark: str = "") -> VolumeReader:
+    """The volume at ``place``; raises SourceError, also when it is neither a block device nor a regular file.
+
+    A device node below a configured source is refused: what it leads to does not lie in that source.  With a ``mark``
+    (:func:`tasks.raw.volume_mark`) so is another volume.
+    """
     try:
-        status = os.fstat(fd)
-        if stat.S_ISREG(status.st_mode):
-            with suppress(OSError):
-                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-            return VolumeReader(fd, None, status)
-        if not stat.S_ISBLK(status.st_mode):
-            raise OSError(22, "is neither a block device nor a regular file")
-        return VolumeReader(fd, _open_direct(path), status)
-    except BaseException:
-        os.close(fd)
-        raise
+        fd = place.open(os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            reader = _reader(fd, place)
+        except BaseException:
+            os.close(fd)
+            raise
+        try:
+            if mark and mark != reader.mark():
+                raise OSError(errno.ENXIO, "not the volume that the manager has, or changed since the backup began")
+        except BaseException:
+            reader.close()
+            raise
+    except OSError as error:
+        raise volume_error(place.where, error) from error
+    return reader
 
 
-def _open_direct(path: Path) -> int | None:
+def volume_error(where: str, error: OSError) -> SourceError:
+    """The trouble with a volume as a whole; ``where`` names it."""
+    reason = error.strerror or os.strerror(errno.EIO)
+    return SourceError(f"{where}: {reason}", hint="is it there on this host, and may it be read?")
+
+
+def _reader(fd: int, place: Place) -> VolumeReader:
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode):
+        with suppress(OSError):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        return VolumeReader(fd, None, status)
+    if not stat.S_ISBLK(status.st_mode):
+        raise OSError(errno.EINVAL, "neither a block device nor an image file")
+    if not place.is_configured:
+        raise OSError(errno.EPERM, "a block device must be a configured source itself")
+    return VolumeReader(fd, _open_direct(place), status)
+
+
+def _open_direct(place: Place) -> int | None:
     with suppress(OSError):
-        return os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+        return place.open(os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
     return None
 
 
@@ -56,6 +86,12 @@ class VolumeReader:
             whole_bytes = len(buffer) // ALIGNMENT_BYTES * ALIGNMENT_BYTES
             return os.preadv(self._direct_fd, [buffer[:whole_bytes]], offset_bytes)
         return os.preadv(self._fd, [buffer], offset_bytes)
+
+    def mark(self) -> str:
+        """The :func:`tasks.raw.volume_mark` of the volume, past the cache where that is possible; raises OSError."""
+        with mmap.mmap(-1, MARK_BYTES) as memory, memoryview(memory) as buffer:
+            read_bytes = self.read_into(buffer, 0)
+            return volume_mark(os.lseek(self._fd, 0, os.SEEK_END), bytes(buffer[:read_bytes]))
 
     def was_changed(self) -> bool:
         if not stat.S_ISREG(self._status.st_mode):

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from pathlib import Path
 
-from tasks.errors import SourceError
+from workers.sources.place import Place
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -23,36 +22,31 @@ _MAX_OPEN_FOLDERS = 64
 
 
 class SourceFiles:
-    """The files below ``root``, or ``root`` itself, if it is a file, under the path "".
+    """The files of the source at ``place``; one that is itself a file has the path "".
 
-    Not for several threads at once.  Raises SourceError when there is nothing at the root.
+    Closes the place in the end.  Not for several threads at once.
     """
 
-    def __init__(self, name: str, root: Path) -> None:
-        self._root = root
+    def __init__(self, place: Place) -> None:
+        self.place = place
         self._folder = ""
         self._folder_fd = -1
         self._folders: OrderedDict[str, int] = OrderedDict()
         self._file_flags = _FILE_FLAGS | os.O_NOATIME
-        try:
-            self._root_fd = os.open(root, os.O_PATH | os.O_CLOEXEC)
-        except OSError as error:
-            message = f"source {name}: {root}: {os.strerror(error.errno or 0)}"
-            raise SourceError(message, path=str(root), hint="is it mounted on this host?") from error
 
     def __enter__(self) -> SourceFiles:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for fd in (self._root_fd, *self._folders.values()):
+        for fd in self._folders.values():
             os.close(fd)
         self._folders.clear()
+        self.place.close()
 
     def open(self, path: str) -> int:
         """A descriptor of the file at ``path``, for the caller to close; raises OSError."""
         if not path:
-            # The root is the user's word: here alone a symlink is followed.
-            return self._open_file(str(self._root), None)
+            return self._open_itself()
         folder, _, name = path.rpartition("/")
         if folder != self._folder or self._folder_fd < 0:
             self._folder_fd = -1
@@ -60,8 +54,14 @@ class SourceFiles:
             self._folder = folder
         return self._open_file(name, self._folder_fd)
 
-    def _open_file(self, name: str, folder_fd: int | None) -> int:
-        flags = self._file_flags if folder_fd is not None else self._file_flags & ~os.O_NOFOLLOW
+    def _open_itself(self) -> int:
+        try:
+            return self.place.open(_FILE_FLAGS | os.O_NOATIME)
+        except PermissionError:
+            return self.place.open(_FILE_FLAGS)
+
+    def _open_file(self, name: str, folder_fd: int) -> int:
+        flags = self._file_flags
         try:
             return os.open(name, flags, dir_fd=folder_fd)
         except PermissionError:
@@ -76,7 +76,7 @@ class SourceFiles:
         known = folder
         while known and known not in self._folders:
             known = known.rpartition("/")[0]
-        fd = self._root_fd
+        fd = self.place.fd
         if known:
             self._folders.move_to_end(known)
             fd = self._folders[known]

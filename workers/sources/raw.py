@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from blake3 import blake3
 
-from tasks.errors import SourceError
 from tasks.orders import StoreSegment
 from tasks.raw import CELL_BYTES
 from tasks.receipts import ExtentNote, FileState
 from tasks.values import MAX_EXTENTS
 from workers.sources.bad_blocks import Hole, RangeReader, read_around_bad_blocks
-from workers.sources.direct import open_reader
+from workers.sources.direct import volume_error
 
 _ZEROS = bytes(1024 * 1024)
 
@@ -29,16 +26,18 @@ _GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM, errno.ENOENT})
 class RawStream:
     """Reads the one extent of ``order``; ``notes`` and ``cell_digests`` are complete once all was read.
 
-    Not for several threads at once.  Raises SourceError when the volume cannot be opened, or goes away.
+    Closes the reader in the end; ``where`` names it in errors.  Not for several threads at once.  Raises SourceError
+    when the volume goes away.
     """
 
-    def __init__(self, order: StoreSegment, root: Path, *, reader: RangeReader | None = None) -> None:
+    def __init__(self, order: StoreSegment, reader: RangeReader, *, where: str) -> None:
         assert order.raw is not None
         self.notes: list[ExtentNote] = []
         self.cell_digests: list[str] = []
         #: Of an image file: two of its pieces must agree.
         self.file_state: FileState | None = None
-        self._name = f"source {order.source}: {root}"
+        self._where = where
+        self._reader = reader
         self._at_bytes = order.extents.offsets_bytes[0]
         self._size_bytes = order.extents.sizes_bytes[0]
         self._stop_bytes = self._at_bytes + self._size_bytes
@@ -46,10 +45,6 @@ class RawStream:
         #: Only a piece that begins with a cell knows the digests of its cells.
         self._has_cells = self._at_bytes % CELL_BYTES == 0
         self._cell, self._cell_bytes = blake3(), 0
-        try:
-            self._reader = reader or open_reader(root)
-        except OSError as error:
-            raise self._gone(error) from error
 
     def __enter__(self) -> RawStream:
         return self
@@ -96,7 +91,7 @@ class RawStream:
                 _make_zeros(bad)
                 self._note(hole)
         except OSError as error:
-            raise self._gone(error) from error
+            raise volume_error(self._where, error) from error
 
     def _note(self, hole: Hole) -> None:
         if len(self.notes) < _MAX_NOTES:
@@ -126,10 +121,6 @@ class RawStream:
                     index=0, trouble="changed", read_bytes=self._size_bytes, message="was written while it was read"
                 )
             )
-
-    def _gone(self, error: OSError) -> SourceError:
-        reason = os.strerror(error.errno or errno.EIO)
-        return SourceError(f"{self._name}: {reason}", hint="is it there on this host, and may it be read?")
 
 
 def _make_zeros(part: memoryview) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from producer.engine.intake import Intake
 from producer.engine.link import describe_order
 from producer.engine.listings import listing_reader
 from tasks.orders import DescribeDevice, StoreSegment
-from tasks.values import Extents
+from tasks.values import Extents, SourcePlace
 
 
 def test_a_segment_has_one_id_and_no_other_has_it() -> None:
@@ -72,12 +73,12 @@ def test_as_many_are_fed_as_begin_within_reach_but_never_fewer_than_keep_a_devic
     assert _within_reach(rows, least_count, ahead_bytes) == rows[:taken_count]
 
 
-def fed(run: Offline, intake: Intake) -> list[StoreSegment]:
+def fed(run: Offline, intake: Intake, places: Mapping[str, SourcePlace] | None = None) -> list[StoreSegment]:
     """The orders after one fill of the windows."""
     snapshot = run.catalog.snapshot(intake.snapshot_id)
     reader = listing_reader(run.catalog, snapshot.snapshot_id)
     run.wires.sent.clear()
-    Feeder(run.session, snapshot, intake.members, reader, volumes=intake.volumes, threads=2).fill()
+    Feeder(run.session, snapshot, intake.members, reader, volumes=intake.volumes, threads=2, places=places).fill()
     return [order for order in run.wires.sent if isinstance(order, StoreSegment)]
 
 
@@ -96,6 +97,15 @@ def test_a_fill_feeds_each_device_its_own_segments_in_the_order_of_the_plan(tmp_
             assert (order.device, order.extents.total_bytes) == (of_plan.device, of_plan.size_bytes)
             assert order.device_id == intake.members[order.device].device_id
             assert (of_plan.state, order.source, order.threads) == ("fed", "data", 2)
+
+
+def test_an_order_says_where_a_source_lies_that_workers_do_not_know_by_its_name(tmp_path: Path) -> None:
+    sources = {name: Tree({"file": name.encode()}).make(tmp_path / name) for name in ("data", "part")}
+    place = SourcePlace(source="all", path="x/part")
+    with offline(tmp_path) as run:
+        intake = run.plan(backup_request(sources))
+        orders = fed(run, intake, places={"part": place})
+        assert {order.source: order.within for order in orders} == {"data": None, "part": place}
 
 
 def test_a_window_is_never_overfilled_nor_a_segment_fed_twice(tmp_path: Path) -> None:

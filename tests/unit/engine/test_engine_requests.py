@@ -10,9 +10,13 @@ import msgspec
 import pytest
 
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
+from tasks.values import SourcePlace
 
 REQUEST = BackupRequest(
-    sources=(Source(name="na\udcefve", path=Path("/srv/na\udcefve")), Source(name="b", path=Path("/srv/b"))),
+    sources=(
+        Source(name="na\udcefve", path=Path("/srv/na\udcefve")),
+        Source(name="b", path=Path("/srv/b"), within=SourcePlace(source="s\udcff", path="b")),
+    ),
     devices={"a": Path("/mnt/\udcff"), "b": Path("/mnt/b")},
     volume="home",
     plan=PlanOptions(split="remaining", weights={"a": 2.5}, reserves_bytes={"a": 1}, reserve_bytes=None),
@@ -50,6 +54,20 @@ def test_another_fleet_or_speed_makes_the_same_backup(changes: dict[str, object]
 )
 def test_what_changes_the_stored_bytes_makes_another_backup(changes: dict[str, object]) -> None:
     assert not replace(REQUEST, **changes).is_same_backup(REQUEST.to_json())  # type: ignore[arg-type]
+
+
+def test_a_request_that_was_written_down_before_sources_had_places_is_read() -> None:
+    plain = REQUEST.to_json()
+    for source in plain["sources"]:
+        del source["within"]
+
+    assert [source.within for source in BackupRequest.from_json(plain).sources] == [None, None]
+
+
+def test_the_same_folder_found_by_another_name_makes_another_backup() -> None:
+    moved = replace(REQUEST.sources[1], within=SourcePlace(source="other", path="b"))
+
+    assert not replace(REQUEST, sources=(REQUEST.sources[0], moved)).is_same_backup(REQUEST.to_json())
 
 
 @pytest.mark.parametrize("plain", [{}, {"volume": 7}, {**REQUEST.to_json(), "level": "high"}])
