@@ -8,7 +8,8 @@ from pathlib import Path
 from producer.cli.records import opened_catalog
 from producer.cli.session import Session
 from producer.observer import Observer, Trouble
-from producer.requests import RestoreRequest
+from producer.places import is_at_agents
+from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.summaries import RestoreSummary
 from tasks.errors import TargetNotEmptyError
 
@@ -30,9 +31,16 @@ def restore_from_volume(
     if inside is not None:
         return _take_out(session, request, observer, snapshot.snapshot_id, *inside)
     volume = volume_meant(snapshot, request.path)
-    if volume is None or into_folder or request.target.is_dir():
+    if volume is None or into_folder or request.target.is_dir() or _is_folder_of_agents(session, request):
         return None
     return restore_image(request, volume, observer, session.environment(), force=force)
+
+
+def _is_folder_of_agents(session: Session, request: RestoreRequest) -> bool:
+    """Whether agents know the target and this host does not: then it is a folder, as for all that they restore."""
+    is_known = request.target_name in session.configuration.targets and request.target.exists()
+    at_agents = any(map(is_at_agents, request.devices.values()))
+    return at_agents and request.target_name != UNNAMED_TARGET and not is_known
 
 
 def _take_out(

@@ -40,7 +40,8 @@ class Balancing:
         """Look, if it is time, and move what shortens the run by more than 5 %."""
         if time.monotonic() < self._next_s:
             return
-        live = [member for member in self._members.values() if member.is_live]
+        # Who does not find a source would take what it cannot store again and again.
+        live = [member for member in self._members.values() if member.is_live and member.sees_sources]
         if len(live) > 1 and not all(map(self._recorder.is_finished, live)):
             self._withdraw_for_the_idle(live)
             self._move(rebalance(self._backlogs(live)))

@@ -82,8 +82,8 @@ class _IntakeRun:
         assert self._decision is not None
         kept = self._carry_over(self._resumed) if self._resumed is not None else None
         self._record_troubles()
-        volumes, notes = look_at_volumes(self._request, walk.source_starts, walk.sizes)
         has_agents = any(map(self._session.fleet.is_shared, self._session.paths))
+        volumes, notes = look_at_volumes(self._request, walk.source_starts, walk.sizes, for_agents=has_agents)
         for note in [*notes, *explain(self._request, walk.files_counts, has_agents=has_agents)]:
             self._session.observer.note(note)
         return Intake(

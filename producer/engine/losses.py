@@ -15,7 +15,7 @@ from producer.engine.record import Failed
 from producer.engine.retry import Verdict, judge, wait_before_s
 from producer.engine.session import Session
 from producer.observer import Trouble
-from tasks.errors import BrokerError, DeviceError
+from tasks.errors import BrokerError, DeviceError, Reason
 from tasks.orders import DescribeDevice, Order, StoreSegment
 from tasks.receipts import Receipt
 
@@ -77,11 +77,23 @@ class Losses:
     def _retry(self, row: SegmentRow, receipt: Receipt, *, elsewhere: bool) -> None:
         device = receipt.device
         if elsewhere:
-            others = [member for member in self._live() if member.name != device] or self._live()
-            new = min(others, key=lambda member: (member.load_bytes, member.name))
+            new = self._elsewhere(receipt)
             self._members[device].hand_over(row.size_bytes, new)
             device = new.name
         self._waiting[row.number] = (time.monotonic() + wait_before_s(receipt.attempt), device)
+
+    def _elsewhere(self, receipt: Receipt) -> Member:
+        """The least-filled other live device, rather one whose workers have found all sources so far."""
+        assert receipt.failure is not None
+        others = [member for member in self._live() if member.name != receipt.device]
+        if receipt.failure.reason is Reason.SOURCE and others:
+            self._note_blind(self._members[receipt.device], receipt.failure.message)
+        return min(others or self._live(), key=lambda member: (not member.sees_sources, member.load_bytes, member.name))
+
+    def _note_blind(self, member: Member, why: str) -> None:
+        if member.sees_sources:
+            member.sees_sources = False
+            self._session.observer.note(f"device {member.name}: {why}; other devices take what it was to store of it")
 
     def retry_due(self) -> None:
         """Plan again the segments whose wait is over."""

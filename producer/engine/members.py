@@ -28,6 +28,8 @@ class Member:
     load_segments: int = 0
     #: When the run lost the device, on the monotonic clock.
     lost_at_s: float = 0.0
+    #: False once its workers did not find a source of the run, which others may find.
+    sees_sources: bool = True
 
     @property
     def is_live(self) -> bool:

@@ -24,7 +24,7 @@ from producer.engine.session import Session, open_session
 from producer.engine.wave import run_wave
 from producer.observer import Observer
 from producer.raw.ranges import Range, gaps, merged
-from producer.requests import RestoreRequest
+from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.summaries import RestoreSummary
 from tasks.errors import SegfleetError
 from tasks.orders import PrepareImage
@@ -119,7 +119,8 @@ class _ImageRestore(RestoreRun):
     def _order_image(
         self, zeros: Sequence[Range], *, force: bool = True, finish: bool = False, is_first: bool = True
     ) -> None:
-        if not is_first and not self._request.target.is_block_device():
+        is_here = self._request.target_name == UNNAMED_TARGET
+        if not is_first and is_here and not self._request.target.is_block_device():
             return  # a new file has nothing but zeros
         device_id, device = next(
             (device_id, name) for device_id, name in self._present.items() if name in self._session.courier.live

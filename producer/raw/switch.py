@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from producer.raw.agents import refuse_what_agents_cannot_find
 from producer.raw.mounts import Mount, below, holders_of, mount_at, mounts, mounts_of, number_of, numbers_on
 from producer.raw.volume import refuse_what_is_no_volume
 from producer.requests import BackupRequest, Source
@@ -31,20 +32,23 @@ def choose_modes(request: BackupRequest, tell: Tell, *, has_agents: bool = False
     """The request with the mode of each source, and the volumes of those that are read raw in the place of folders.
 
     ``tell`` gets a line for each switch.  A source that is raw already stays so: an interrupted backup goes on as it
-    began.  With ``has_agents`` no folder is switched: agents read where their own configuration says.
-    Raises UsageError for what cannot be read as asked.
+    began.  With ``has_agents`` no source is read elsewhere than at its own place: agents find that by their own
+    configuration.  Raises UsageError for what cannot be read as asked.
     """
     for source in request.sources:
         if not source.path.exists():
             raise UsageError(f"no such source: {source.path}", hint="was it to be made by pre?", path=str(source.path))
     choose = {"files": _as_files, "raw": _as_raw, "auto": _device_by_itself if has_agents else _by_itself}[request.mode]
-    return replace(
-        request,
-        sources=tuple(
-            _still_raw(source, request, tell) if source.mode == "raw" else choose(source, request, tell)
-            for source in request.sources
-        ),
-    )
+    sources = []
+    for source in request.sources:
+        notes: list[str] = []
+        chosen = (_still_raw if source.mode == "raw" else choose)(source, request, notes.append)
+        if has_agents:
+            refuse_what_agents_cannot_find(source, chosen)
+        sources.append(chosen)
+        for note in notes:
+            tell(note)
+    return replace(request, sources=tuple(sources))
 
 
 def explain(request: BackupRequest, files_counts: Mapping[str, int], *, has_agents: bool = False) -> Iterator[str]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from producer.raw.mounts import mounts_of
 from producer.raw.ranges import Range, gaps, inside, widened
 from producer.raw.unused import Unused, unused_ranges
-from producer.raw.volume import drop_stale_cache
-from producer.requests import BackupRequest
+from producer.raw.volume import drop_stale_cache, mark_of
+from producer.requests import BackupRequest, Source
 from tasks.raw import CELL_BYTES, RawReading
 from tasks.sizes import format_size
 from tasks.values import MAX_EXTENTS
@@ -25,6 +26,8 @@ class Volume:
     entry: int
     size_bytes: int
     unused: tuple[Range, ...]
+    #: By which agents see that they have the same volume; "": they need not look.
+    mark: str = ""
 
     @property
     def used_cells(self) -> list[Range]:
@@ -42,13 +45,17 @@ class Volume:
         return RawReading(
             unused_offsets_bytes=tuple(item.start for item in found),
             unused_sizes_bytes=tuple(item.size_bytes for item in found),
+            mark=self.mark,
         )
 
 
 def look_at_volumes(
-    request: BackupRequest, source_starts: Sequence[int], sizes: Sequence[int]
+    request: BackupRequest, source_starts: Sequence[int], sizes: Sequence[int], *, for_agents: bool = False
 ) -> tuple[dict[str, Volume], list[str]]:
-    """The raw volumes of a request, by source name, and a line about each for the person; never fails."""
+    """The raw volumes of a request, by source name, and a line about each for the person; never fails.
+
+    ``for_agents``: they are read on other hosts, too.
+    """
     volumes, notes = {}, []
     for source, entry in zip(request.sources, source_starts, strict=True):
         if source.mode == "raw":
@@ -58,11 +65,20 @@ def look_at_volumes(
                 Unused(ranges=(), why="all blocks") if request.all_blocks else unused_ranges(source.path, size_bytes)
             )
             volumes[source.name] = Volume(
-                name=source.name, path=source.path, entry=entry, size_bytes=size_bytes, unused=unused.ranges
+                name=source.name,
+                path=source.path,
+                entry=entry,
+                size_bytes=size_bytes,
+                unused=unused.ranges,
+                mark=mark_of(source.path, size_bytes) if for_agents and _is_held_still(source, request) else "",
             )
             unused_bytes = sum(item.size_bytes for item in unused.ranges)
             notes.append(f"{source.path}: {_share(unused_bytes, size_bytes)} ({unused.why})")
     return volumes, notes
+
+
+def _is_held_still(source: Source, request: BackupRequest) -> bool:
+    return request.freeze or all(mount.is_read_only for mount in mounts_of(source.path))
 
 
 def _share(unused_bytes: int, size_bytes: int) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from producer.raw import mounts, switch
+from producer.raw.agents import refuse_what_agents_cannot_find
 from producer.raw.mounts import holders_of, parse_mounts
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
+from tasks.errors import UsageError
 
 MOUNTINFO = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
@@ -85,3 +88,15 @@ def test_members_of_raid_or_lvm_are_known_by_their_holders(tmp_path: Path, monke
     monkeypatch.setattr(switch, "holders_of", holders_of)
     switch._warn_about_holders(Path("/dev/sdb1"), told.append)
     assert "part of md0" in told[0]
+
+
+def test_agents_read_a_source_at_its_own_place_or_not_at_all() -> None:
+    folder, device = Path("/srv/data"), Path("/dev/no-device")
+    files, raw = Source(name="s", path=folder), Source(name="s", path=device, mode="raw")
+
+    refuse_what_agents_cannot_find(files, files)
+    refuse_what_agents_cannot_find(replace(raw, mode="files"), raw)
+    with pytest.raises(UsageError, match="cannot be read raw: agents know the folder"):
+        refuse_what_agents_cannot_find(files, raw)
+    with pytest.raises(UsageError, match="mounted writable on /srv/data"):
+        refuse_what_agents_cannot_find(replace(raw, mode="files"), files)
