@@ -6,6 +6,7 @@ One context manager makes them in order and ends them in reverse, whatever happe
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -131,7 +132,7 @@ def _inbox(manager: str, volume: str, run_id: str) -> str:
     run that goes on.
     """
     if manager and volume:
-        return manager_queue(f"{manager}-{hashlib.blake2b(volume.encode(), digest_size=4).hexdigest()}")
+        return manager_queue(f"{manager}-{hashlib.blake2b(os.fsencode(volume), digest_size=4).hexdigest()}")
     return manager_queue(f"{manager or 'local'}-{run_id[:12]}")
 
 
