@@ -40,9 +40,7 @@ class _Base:
 
     @property
     def env(self) -> dict[str, str]:
-        # Compiled modules are kept, as a user has them.
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        return env | {"LC_ALL": "C.UTF-8"}
+        return users_environment()
 
     def _empty(self, *parts: str) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -201,6 +199,12 @@ class Borg(_Base):
 
     def stored_bytes(self) -> int:
         return disk_bytes(self.folder / "repository")
+
+
+def users_environment(**more: str) -> dict[str, str]:
+    """This process's, but that compiled modules are kept, as a user has them; and ``more``."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return env | {"LC_ALL": "C.UTF-8"} | more
 
 
 def program() -> str:
