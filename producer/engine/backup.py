@@ -32,7 +32,7 @@ from producer.raw.freeze import frozen
 from producer.raw.hooks import hooks_run
 from producer.raw.switch import choose_modes
 from producer.requests import BackupRequest
-from producer.summaries import BackupSummary, DeviceTotals
+from producer.summaries import BackupSummary
 from tasks.errors import SegfleetError
 
 
@@ -115,7 +115,6 @@ def _summary(session: Session, intake: Intake, started_s: float) -> BackupSummar
     snapshot = session.catalog.snapshot(intake.snapshot_id)
     rows = session.catalog.totals(intake.snapshot_id)
     errors = session.catalog.troubles_count(intake.snapshot_id)
-    nothing = DeviceTotals(segments=0, bytes_source=0, bytes_stored=0, state="absent")
     return BackupSummary(
         snapshot_id=snapshot.snapshot_id,
         volume=snapshot.volume,
@@ -127,7 +126,7 @@ def _summary(session: Session, intake: Intake, started_s: float) -> BackupSummar
         segments=snapshot.segments_count,
         segments_rerouted=sum(row.rerouted_count for row in rows),
         segments_retried=sum(row.retried_count for row in rows),
-        devices=device_totals(rows, intake.members) | dict.fromkeys(intake.absent, nothing),
+        devices=device_totals(rows, intake.members, intake.absent),
         errors=errors,
         duration_s=round(time.monotonic() - started_s, 3),
         exit_code=3 if errors else 0,

@@ -34,9 +34,16 @@ def end_run(session: Session, exit_code: int, summary: JsonObject, *, snapshot_i
     session.catalog.end_run(session.run_id, exit_code, summary, snapshot_id=snapshot_id)
 
 
-def device_totals(rows: Iterable[SegmentTotals], members: Mapping[str, Member]) -> dict[str, DeviceTotals]:
-    """What each member has stored of the snapshot whose totals these are."""
+def device_totals(
+    rows: Iterable[SegmentTotals], members: Mapping[str, Member], absent: Iterable[str] = ()
+) -> dict[str, DeviceTotals]:
+    """What each device has stored of the snapshot whose totals these are: members, and those that are not there now.
+
+    A device that an earlier run of the snapshot stored to is among them, whether this run was told of it or not.
+    """
     stored = {row.device: row for row in rows if row.state == "stored"}
+    states: dict[str, str] = dict.fromkeys([*absent, *stored], "absent")
+    states |= {name: member.state for name, member in members.items()}
     nothing = SegmentTotals(
         device="",
         state="stored",
@@ -51,7 +58,7 @@ def device_totals(rows: Iterable[SegmentTotals], members: Mapping[str, Member]) 
             segments=stored.get(name, nothing).segments_count,
             bytes_source=stored.get(name, nothing).bytes_source,
             bytes_stored=stored.get(name, nothing).bytes_stored,
-            state=member.state,
+            state=state,
         )
-        for name, member in members.items()
+        for name, state in states.items()
     }

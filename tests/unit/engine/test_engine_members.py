@@ -68,8 +68,25 @@ def test_a_segment_that_changes_hands_is_counted_once() -> None:
 def test_a_member_without_segments_has_stored_nothing(catalog: Catalog) -> None:
     members = record(catalog, "a b", a=ready("a"), b=ready("b"))
     members["b"].state = "full"
-    stored = SegmentTotals(
-        device="a",
+    totals = device_totals([two_stored("a")], members)
+    assert (totals["a"].segments, totals["a"].bytes_source, totals["a"].bytes_stored) == (2, 10, 5)
+    assert (totals["b"].segments, totals["b"].state) == (0, "full")
+
+
+def test_what_absent_devices_hold_of_a_snapshot_counts(catalog: Catalog) -> None:
+    members = record(catalog, "a", a=ready("a"))
+    totals = device_totals([two_stored("a"), two_stored("b"), two_stored("c")], members, absent=["b", "d"])
+    assert {name: (row.segments, row.state) for name, row in totals.items()} == {
+        "a": (2, "live"),
+        "b": (2, "absent"),
+        "c": (2, "absent"),
+        "d": (0, "absent"),
+    }
+
+
+def two_stored(device: str) -> SegmentTotals:
+    return SegmentTotals(
+        device=device,
         state="stored",
         segments_count=2,
         bytes_source=10,
@@ -77,6 +94,3 @@ def test_a_member_without_segments_has_stored_nothing(catalog: Catalog) -> None:
         rerouted_count=0,
         retried_count=0,
     )
-    totals = device_totals([stored], members)
-    assert (totals["a"].segments, totals["a"].bytes_source, totals["a"].bytes_stored) == (2, 10, 5)
-    assert (totals["b"].segments, totals["b"].state) == (0, "full")
