@@ -66,10 +66,12 @@ def _foreign_name(root_fd: int) -> str | None:
 
 
 def _try_to_write(root_fd: int) -> int:
-    """Write, sync, read back and remove a small file; returns the errno, 0 when all went well."""
+    """Make and remove a small file, write, sync and read it back; returns the errno, 0 when all went well."""
     try:
         pending = PendingFile(root_fd, _PROBE_NAME)
         try:
+            # Before the bytes: a run that ends does not wait for its probes, and kills their workers.
+            pending.unlink()
             pending.write(_PROBE_BYTES)
             os.fsync(pending.fd)
             intact = os.pread(pending.fd, len(_PROBE_BYTES), 0) == _PROBE_BYTES
