@@ -10,6 +10,7 @@ from typing import Self
 
 from producer.catalog.devices import Devices
 from producer.catalog.listing import Listing
+from producer.catalog.locks import Locks
 from producer.catalog.reservations import Reservations
 from producer.catalog.resumption import Resumption
 from producer.catalog.runs import Runs
@@ -20,7 +21,9 @@ from producer.catalog.transitions import Transitions
 from producer.catalog.troubles import Troubles
 
 
-class Catalog(Snapshots, Listing, Segments, Transitions, Resumption, Troubles, Devices, Runs, Reservations, Timings):
+class Catalog(
+    Snapshots, Listing, Segments, Transitions, Resumption, Troubles, Devices, Runs, Reservations, Timings, Locks
+):
     """``with Catalog(path_or_url) as catalog: ...``; thread, commit and error rules as in Database."""
 
     def __enter__(self) -> Self:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import case, insert, select, update
+from sqlalchemy import case, select, update
 
 from producer.catalog.database import Database
 from producer.catalog.rows import DeviceRow, DeviceState
@@ -22,12 +23,12 @@ class Devices(Database):
 
         An epoch never falls, and ``since`` changes only with the state, so repeating this is harmless.
         """
+        values: dict[str, Any] = {**asdict(row), "recorded_at": datetime.now(UTC)}
         with self.transaction():
-            known = self._device(row.device_id)
-            values = {**asdict(row), "recorded_at": datetime.now(UTC)}
-            if known is None:
-                self._write(insert(devices).values(**values))
+            if self._insert_if_absent(devices, values):
                 return
+            known = self._device(row.device_id)
+            assert known is not None  # devices are never deleted
             values["epoch"] = max(row.epoch, known.epoch)
             values["since"] = known.since if known.state == row.state else row.since
             self._change_device(**values)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -48,11 +49,28 @@ def open_engine(url: URL) -> Engine:
         return _open_sqlite(url)
     try:
         # A manager lives for weeks and the server may restart: test a connection before use.
-        return create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True)
     except (ImportError, NoSuchModuleError) as error:
         raise UsageError(
             f"no driver for the catalog {shown(url)}: {error}", hint="pip install 'segfleet[postgres]'"
         ) from error
+    event.listen(engine, "connect", _end_lost_sessions)
+    return engine
+
+
+def _end_lost_sessions(connection: Any, _record: object) -> None:
+    """Have the server end a session whose host is gone, or whose process stands still: it may hold rows."""
+    settings = {
+        # A host that is gone is noticed within a minute.
+        "tcp_keepalives_idle": "30s",
+        "tcp_keepalives_interval": "10s",
+        "tcp_keepalives_count": "3",
+        # The longest work between two statements is to compare two listings: seconds for a million files.
+        "idle_in_transaction_session_timeout": "10min",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()))
+    connection.commit()
 
 
 def _open_sqlite(url: URL) -> Engine:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from producer.catalog.columns import AnyText, UtcTime
 
 #: The newest revision in ``migrations/versions``; a test holds the two together.
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 
 #: Constraints with names, so that a migration can drop them in either database.
 metadata = MetaData(
@@ -201,6 +201,34 @@ reservations = Table(
     Column("last_outcome", String(16), nullable=False, server_default=""),
     Column("last_message", AnyText, nullable=False, server_default=""),
     Column("owner", AnyText, nullable=False, server_default=""),
+    # Who is to run it: one manager, or whoever is on one host; "" means anybody.
+    Column("manager", String(63), nullable=False, server_default=""),
+    Column("host", AnyText, nullable=False, server_default=""),
     CheckConstraint("if_missed IN ('catch-up', 'skip')", name="if_missed"),
     CheckConstraint("if_busy IN ('queue', 'skip')", name="if_busy"),
+)
+
+# The processes that hold locks or run reservations now, and those that died over it.
+owners = Table(
+    "owners",
+    metadata,
+    Column("owner_id", String(32), primary_key=True),
+    Column("host", AnyText, nullable=False),
+    Column("pid_space", AnyText, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("process_start", String(32), nullable=False),
+    Column("manager", AnyText, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    # By the database's clock, as `since` is; `beats_count` rises with it, and is what a take-over compares.
+    Column("renewed_at", UtcTime, nullable=False),
+    _count("beats_count"),
+)
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("name", AnyText, primary_key=True),
+    Column("owner_id", String(32), ForeignKey("owners.owner_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("purpose", AnyText, nullable=False),
+    Column("since", UtcTime, nullable=False),
 )

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from producer.processes import start_of
 from producer.raw.thaw_guard import thaw
 from producer.state import StateFolder
 
@@ -35,7 +36,7 @@ class Duties:
         """Keep ``duty`` written down while the block runs, which does it before it ends."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{uuid.uuid4().hex}.json"
-        row = {**duty, "pid": os.getpid(), "started": _start_of(os.getpid())}
+        row = {**duty, "pid": os.getpid(), "started": start_of(os.getpid())}
         written = path.with_suffix(".tmp")
         with open(written, "w", encoding="ascii") as file:
             json.dump(row, file)
@@ -53,7 +54,7 @@ class Duties:
         for path in sorted(self._folder.glob("*.json")):
             with suppress(OSError, ValueError):
                 duty = json.loads(path.read_text(encoding="ascii"))
-                if _start_of(duty["pid"]) == duty["started"]:
+                if start_of(duty["pid"]) == duty["started"]:
                     continue  # its owner lives
                 _thaw(duty["point"]) if duty["kind"] == "thaw" else carry(duty)
                 path.unlink(missing_ok=True)
@@ -68,10 +69,3 @@ def _thaw(point: str) -> None:
             thaw(fd)
         finally:
             os.close(fd)
-
-
-def _start_of(pid: int) -> str:
-    """When a process began, as the kernel counts; "" when it is gone.  Numbers alone are used again."""
-    with suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return ""

@@ -1,0 +1,38 @@
+"""Removes the locks of owners that are gone, and of no others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import LockRow
+from producer.ownership.holder import volume_lock
+from producer.ownership.verdict import Verdict, verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeenLock:
+    """A lock, what its owner is, and whether it has been removed."""
+
+    lock: LockRow
+    owner: Verdict
+    removed: bool = False
+
+
+def look(catalog: Catalog, volumes: Collection[str] = ()) -> list[SeenLock]:
+    """The locks of these volumes, or all; changes nothing."""
+    wanted = {volume_lock(volume) for volume in volumes}
+    return [
+        SeenLock(lock=lock, owner=verdict(lock.owner)) for lock in catalog.locks() if not wanted or lock.name in wanted
+    ]
+
+
+def unlock(catalog: Catalog, volumes: Collection[str] = ()) -> list[SeenLock]:
+    """As :func:`look`, and remove those whose owners are gone; such an owner loses its other locks too."""
+    seen = look(catalog, volumes)
+    gone = {row.lock.owner.owner_id: row.lock.owner for row in seen if row.owner == "gone"}
+    if not volumes:
+        gone |= {owner.owner_id: owner for owner in catalog.owners() if verdict(owner) == "gone"}
+    removed = {owner_id for owner_id, owner in gone.items() if catalog.remove_owner(owner)}
+    return [SeenLock(lock=row.lock, owner=row.owner, removed=row.lock.owner.owner_id in removed) for row in seen]

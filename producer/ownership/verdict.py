@@ -1,0 +1,65 @@
+"""Whether the owner of a lock lives.  A decision over what the catalog and, for owners in reach, the kernel say."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from typing import Literal
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import LockRow, OwnerRow
+from producer.processes import is_running, pid_space
+
+#: How often an owner gives a sign of life.
+RENEW_S = 5.0
+
+#: An owner out of reach that has missed three renewals is suspect.
+SUSPECT_S = 15.0
+
+#: An owner out of reach is gone after so long without a sign of life: twelve missed renewals.  Longer than a database
+#: takes to restart, and than a virtual machine stands still while it is moved; and should it live all the same, it
+#: finds its locks taken and writes nothing more.
+GONE_S = 60.0
+
+Verdict = Literal["alive", "suspect", "gone"]
+
+
+def verdict(
+    owner: OwnerRow, *, manager: str = "", here: str = "", running: Callable[[int, str], bool] = is_running
+) -> Verdict:
+    """Of an owner in reach, of the same pid space, the kernel tells; of others their last sign of life.
+
+    ``manager`` is the one that asks: its name is given to one manager at a time, and its runs die with it, so another
+    run of that name is suspect from the first, and gone after SUSPECT_S.  ``here`` is this pid space, if not the real.
+    """
+    if owner.pid_space == (here or pid_space()) != "":
+        return "alive" if running(owner.pid, owner.process_start) else "gone"
+    is_ours = bool(manager) and owner.manager == manager
+    if owner.silent_s >= (SUSPECT_S if is_ours else GONE_S):
+        return "gone"
+    return "suspect" if is_ours or owner.silent_s >= SUSPECT_S else "alive"
+
+
+def living_locks(catalog: Catalog) -> dict[str, LockRow]:
+    """Name → lock, of those whose owners are not gone."""
+    return {lock.name: lock for lock in catalog.locks() if verdict(lock.owner) != "gone"}
+
+
+def living_owners(catalog: Catalog) -> set[str]:
+    """The ids of the owners that are not gone."""
+    return {owner.owner_id for owner in catalog.owners() if verdict(owner) != "gone"}
+
+
+def in_words(lock: LockRow) -> str:
+    """Who holds the lock, and what for."""
+    owner = lock.owner
+    manager = f", manager {owner.manager}" if owner.manager else ""
+    return f"{lock.purpose} (pid {owner.pid} on {owner.host}{manager}, since {lock.since:%Y-%m-%dT%H:%M:%SZ})"
+
+
+def what_to_do(lock: LockRow) -> str:
+    """The hint for whoever finds the lock taken."""
+    if lock.owner.pid_space == pid_space() != "":
+        return "wait for the other run to end, or end it"
+    there = f"on {lock.owner.host}" if lock.owner.host != platform.node() else "where it runs"
+    return f"wait for it to end, or end it {there}; if it is gone, the lock is free after {GONE_S:.0f} s"
