@@ -1,4 +1,7 @@
-"""Named locks in the state folder, held for as long as the holder lives.
+"""Named locks in the state folder, held for as long as the holder lives: for the devices of one host.
+
+They keep apart the runs that start workers of their own for a device, whatever catalog they use, and also where they
+only read.  What the runs of one catalog must not do at once has locks in the catalog (:mod:`producer.ownership`).
 
 The kernel releases a lock when its process dies, however it dies, so no lock is ever stale.  A lock
 file stays when its lock is released: removing it would let two processes lock two files of one name.
@@ -43,7 +46,7 @@ class LockOwner:
 
 @contextmanager
 def locked(state: StateFolder, name: str, *, purpose: str) -> Iterator[None]:
-    """Hold the lock called ``name`` ("device a", "volume home") during the with block.
+    """Hold the lock called ``name`` ("device a") during the with block.
 
     Raises LockedError at once when another process, or this one, holds it already; the error says who.
     Released by the kernel when the process dies.  A child made by fork alone would share the lock;
@@ -59,21 +62,6 @@ def locked(state: StateFolder, name: str, *, purpose: str) -> Iterator[None]:
             yield
         finally:
             _write(file.fileno(), b"")
-
-
-def is_locked(state: StateFolder, name: str) -> bool:
-    """Whether somebody holds the lock called ``name`` at this moment."""
-    try:
-        with open(_path_of(state, name), "rb", buffering=0) as file:
-            # An owner that is alive has its name in the file.  Only if there is one is the lock itself tried:
-            # whoever wants it at the same moment would find it taken.
-            if file.read(1):
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _path_of(state: StateFolder, name: str) -> Path:

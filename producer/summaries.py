@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from tasks.errors import LockedError, SegfleetError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,3 +59,34 @@ class CheckSummary:
     errors: int
     duration_s: float
     exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScheduleSummary:
+    """All that one ``run-due`` ran.  ``exit_code``: 0 all stored; 3 something in part; 1 something failed."""
+
+    runs: int
+    done: int
+    partial: int
+    failed: int
+    #: Met another run of their volume or device: they run later, or are left out, as the reservation says.
+    locked: int
+    duration_s: float
+    exit_code: int
+
+
+def summary_of(results: Iterable[BackupSummary | SegfleetError], *, duration_s: float) -> ScheduleSummary:
+    """The sums over the backups that have ended, well or with an error."""
+    results = list(results)
+    locked = sum(isinstance(result, LockedError) for result in results)
+    failed = sum(isinstance(result, SegfleetError) for result in results) - locked
+    partial = sum(isinstance(result, BackupSummary) and result.exit_code != 0 for result in results)
+    return ScheduleSummary(
+        runs=len(results),
+        done=len(results) - locked - failed - partial,
+        partial=partial,
+        failed=failed,
+        locked=locked,
+        duration_s=duration_s,
+        exit_code=1 if failed else 3 if partial else 0,
+    )

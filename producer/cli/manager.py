@@ -31,7 +31,8 @@ def manager(session: Session, name: str | None) -> None:
     from producer.cli.open_broker import warn_about_broker
     from producer.manager.service import Manager, Post, presence_of
     from producer.master.choose import HERE
-    from producer.schedule.scheduler import Scheduler
+    from producer.schedule.belongs import belongs_here
+    from producer.schedule.scheduler import has_work
     from tasks.leases import this_release
     from tasks.orders import WIRE_VERSION
 
@@ -54,14 +55,21 @@ def manager(session: Session, name: str | None) -> None:
     )
     click.echo(f"segfleet: manager {name} with volumes {', '.join(presence.volumes) or 'none'}", err=True)
     with opened_catalog(session) as catalog:
-        scheduler = Scheduler(catalog)
-        Manager(post, note=_note, is_due=lambda: scheduler.has_work(datetime.now(UTC))).run()
+
+        def is_due() -> bool:
+            return has_work(catalog, datetime.now(UTC), lambda row: belongs_here(row, manager=name))
+
+        Manager(post, note=_note, is_due=is_due).run()
 
 
 def _volumes(session: Session) -> tuple[str, ...]:
-    """The configured sources, each a volume by itself, and what has been backed up under other names."""
+    """The configured sources, each a volume by itself, and what has been backed up under other names.
+
+    On a catalog that several hosts may share: what has been backed up from this one.
+    """
     with opened_catalog(session) as catalog:
-        known = {snapshot.volume for snapshot in catalog.snapshots()}
+        host = platform.node()
+        known = {row.volume for row in catalog.snapshots() if row.hostname == host or not catalog.is_shared}
     return tuple(sorted(known | session.configuration.sources.keys()))
 
 

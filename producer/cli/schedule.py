@@ -19,7 +19,7 @@ from producer.cli.times import rfc3339
 if TYPE_CHECKING:
     from producer.catalog.rows import ReservationRow
 
-_HEADER = ("id", "volume", "cron", "zone", "next", "last", "outcome", "why")
+_HEADER = ("id", "volume", "cron", "zone", "next", "last", "outcome", "run by", "why")
 
 
 @click.group()
@@ -79,6 +79,7 @@ def _cells(row: ReservationRow) -> tuple[str, ...]:
         rfc3339(row.next_due) if row.queued_at is None else "queued",
         rfc3339(row.last_due) if row.last_due is not None else "",
         row.last_outcome,
+        row.manager or row.host,
         escaped(row.last_message),
     )
 
@@ -98,5 +99,7 @@ def _json_row(row: ReservationRow) -> dict[str, Any]:
         "last_ended": rfc3339(row.last_ended_at) if row.last_ended_at is not None else None,
         "last_outcome": row.last_outcome,
         "last_message": row.last_message,
+        "manager": row.manager,
+        "host": row.host,
         "request": row.request,
     }

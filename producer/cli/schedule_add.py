@@ -87,6 +87,7 @@ def add(
             timezone=timezone,
             if_missed="catch-up" if catch_up else "skip",
             if_busy=overlap,
+            manager=session.environment().manager,
         )
     if session.json:
         write_row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,15 @@ from producer.cli.options import config_option, json_option
 from producer.cli.records import opened_catalog
 from producer.cli.safe_text import harmless
 from producer.cli.session import Session
-from producer.cli.summaries import show_backup
+from producer.cli.summaries import show_backup, show_schedule
 from producer.cli.times import rfc3339
 from producer.cli.watching import watched
-from producer.locks import is_locked
-from tasks.errors import LockedError, SegfleetError
+from producer.summaries import BackupSummary, summary_of
+from tasks.errors import SegfleetError
 
 if TYPE_CHECKING:
     from producer.catalog.rows import ReservationRow
     from producer.schedule.scheduler import Scheduler
-    from producer.summaries import BackupSummary
 
 
 @click.command("run-due")
@@ -29,26 +29,38 @@ if TYPE_CHECKING:
 @config_option
 @click.pass_obj
 def run_due(session: Session) -> int:
-    """Run now, one after another, what is due and nobody else has started.
+    """Run now, one after another, what is due here and nobody else has started.
 
     The exit code is 0 when all of it was stored, 3 when something was stored in part, 1 when something failed.
     """
+    from producer.ownership.holder import Holder
+    from producer.schedule.belongs import belongs_here
     from producer.schedule.scheduler import Scheduler
 
-    state = session.environment().state
-    codes: dict[str, int] = {}
-    with opened_catalog(session) as catalog:
-        scheduler = Scheduler(catalog, is_busy=lambda volume: is_locked(state, f"volume {volume}"))
-        # One claim at a time, so that others may take what is not begun yet; and each reservation once, although a
-        # long run may find it due again.
-        while claimed := scheduler.claim_due(
-            datetime.now(UTC), limit=1, serves=lambda row: row.reservation_id not in codes
-        ):
-            codes[claimed[0].reservation_id] = _run(session, scheduler, claimed[0])
-    return 1 if 1 in codes.values() else max(codes.values(), default=0)
+    environment, started_s = session.environment(), time.monotonic()
+    results: dict[str, BackupSummary | SegfleetError] = {}
+
+    def serves(row: ReservationRow) -> bool:
+        # Each reservation once, although a long run may find it due again.
+        return row.reservation_id not in results and belongs_here(row, manager=environment.manager)
+
+    with (
+        opened_catalog(session) as catalog,
+        Holder(catalog, environment.catalog, manager=environment.manager) as holder,
+    ):
+        scheduler = Scheduler(holder)
+        # One claim at a time, so that others may take what is not begun yet.
+        while claimed := scheduler.claim_due(datetime.now(UTC), limit=1, serves=serves):
+            results[claimed[0].reservation_id] = _run(session, scheduler, claimed[0])
+    summary = summary_of(results.values(), duration_s=round(time.monotonic() - started_s, 3))
+    if session.json:
+        write_summary(summary)
+    elif summary.runs > 1:
+        show_schedule(summary)
+    return summary.exit_code
 
 
-def _run(session: Session, scheduler: Scheduler, row: ReservationRow) -> int:
+def _run(session: Session, scheduler: Scheduler, row: ReservationRow) -> BackupSummary | SegfleetError:
     from producer.engine.backup import back_up
     from producer.schedule.run import run_reservation
 
@@ -57,10 +69,9 @@ def _run(session: Session, scheduler: Scheduler, row: ReservationRow) -> int:
         result = run_reservation(row, scheduler, lambda request: back_up(request, observer, session.environment()))
     if isinstance(result, SegfleetError):
         _tell(session, result)
-        # It runs later, or was to be left out.
-        return 0 if isinstance(result, LockedError) else 1
-    _show(session, result)
-    return result.exit_code
+    else:
+        _show(session, result)
+    return result
 
 
 def _announce(session: Session, row: ReservationRow) -> None:

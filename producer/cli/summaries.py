@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from producer.cli.tables import lines_of
-from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
+from producer.summaries import BackupSummary, CheckSummary, RestoreSummary, ScheduleSummary
 from tasks.sizes import format_size
 
 _DEVICE_HEADER = ("device", "segments", "source", "stored", "state")
@@ -46,6 +46,13 @@ def show_check(summary: CheckSummary) -> None:
         _show_errors(summary.errors, "errors found")
     else:
         click.echo("no errors found")
+
+
+def show_schedule(summary: ScheduleSummary) -> None:
+    click.echo(
+        f"{summary.runs} backups: {summary.done} done, {summary.partial} in part, {summary.failed} failed, "
+        f"{summary.locked} met another run; {summary.duration_s:.1f} s"
+    )
 
 
 def _show_errors(count: int, what: str) -> None:

@@ -14,6 +14,7 @@ import os
 import time
 from dataclasses import asdict
 
+from producer.catalog.catalog import Catalog
 from producer.engine.agreement import settle_changed_files
 from producer.engine.balancing import Balancing
 from producer.engine.books import begin_run, device_totals, end_run
@@ -28,6 +29,7 @@ from producer.engine.seal import seal
 from producer.engine.session import Session, open_session
 from producer.engine.storing import Storing
 from producer.observer import Observer, Progress
+from producer.ownership.holder import Holder, volume_lock
 from producer.raw.freeze import frozen
 from producer.raw.hooks import hooks_run
 from producer.raw.switch import choose_modes
@@ -40,14 +42,23 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
     """Back up the sources to the devices; returns when the snapshot is sealed on every live device.
 
     Trouble with source files is told to the observer, recorded, and counted (exit code 3).  Raises SegfleetError
-    when the run as a whole fails, InterruptedRun after Ctrl-C: what is stored then is kept in the catalog.
+    when the run as a whole fails, LockedError while another run backs up the volume, InterruptedRun after Ctrl-C: what
+    is stored then is kept in the catalog.
     """
-    with hooks_run(environment.hooks.get(request.volume), environment.state):
+    with (
+        Catalog(environment.catalog) as catalog,
+        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
+        holder.holding(volume_lock(request.volume), purpose=f"backup of {request.volume}"),
+        # Inside the lock: the hooks of a second run would undo under the first one what its own have done.
+        hooks_run(environment.hooks.get(request.volume), environment.state),
+    ):
         decided = choose_modes(request, observer.note, has_agents=environment.broker_url is not None)
-        return _back_up_in_session(decided, observer, environment)
+        return _back_up_in_session(decided, observer, environment, holder)
 
 
-def _back_up_in_session(request: BackupRequest, observer: Observer, environment: Environment) -> BackupSummary:
+def _back_up_in_session(
+    request: BackupRequest, observer: Observer, environment: Environment, holder: Holder
+) -> BackupSummary:
     started_s = time.monotonic()
     with open_session(
         devices=request.devices,
@@ -57,6 +68,7 @@ def _back_up_in_session(request: BackupRequest, observer: Observer, environment:
         observer=observer,
         environment=environment,
         volume=request.volume,
+        holder=holder,
     ) as session:
         begin_run(session, "backup", request.volume)
         try:

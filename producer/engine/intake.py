@@ -9,7 +9,8 @@ from __future__ import annotations
 import platform
 import uuid
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -21,10 +22,14 @@ from producer.engine.session import Session
 from producer.engine.survey import Survey, adopt
 from producer.listing import ListingPart
 from producer.observer import Progress, Trouble
+from producer.ownership.holder import NEW_DEVICES
 from producer.raw.switch import explain
 from producer.raw.volumes import Volume, look_at_volumes
 from producer.requests import BackupRequest
 from producer.walk import Walk
+
+#: Taking devices in takes a second or two; a device that hangs over it is given up sooner than this.
+_ADOPTION_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +130,36 @@ class _IntakeRun:
         self._parts.clear()
 
     def _settle_pool(self) -> PoolDecision:
+        decision = self._decide()
+        if not decision.adopt:
+            return self._take(decision)
+        with self._alone_with_new_devices(decision):
+            # Another run may have taken them in since they were asked.
+            self._survey = Survey(self._session)
+            self._survey.wait()
+            return self._take(self._decide())
+
+    @contextmanager
+    def _alone_with_new_devices(self, decision: PoolDecision) -> Iterator[None]:
+        session = self._session
+        if session.holder is None:
+            yield
+            return
+        with session.holder.holding(
+            NEW_DEVICES,
+            purpose=f"first use of {', '.join(sorted(decision.adopt))} by {self._request.volume}",
+            patience_s=_ADOPTION_S,
+            on_wait=session.interrupt.check,
+        ):
+            yield
+
+    def _decide(self) -> PoolDecision:
         session = self._session
         known = known_devices(session.catalog, session.paths)
-        decision = decide_pool(self._survey.reports, session.paths, known, self._survey.hosts)
+        return decide_pool(self._survey.reports, session.paths, known, self._survey.hosts)
+
+    def _take(self, decision: PoolDecision) -> PoolDecision:
+        session = self._session
         for name, why in decision.absent.items():
             session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
         reports = self._survey.reports | adopt(session, decision)

@@ -60,28 +60,30 @@ def record_members(
     reports: Mapping[str, DeviceReport],
     paths: Mapping[str, Path],
 ) -> dict[str, Member]:
-    """Write the devices that are there into the catalog; returns them by name, live, with their epochs."""
+    """Write the devices that are there into the catalog; returns them by name, live, with their epochs.
+
+    A device's id is the one that its marker has: somebody else may have been faster with it.
+    """
     members = {}
     epochs = {row.device_id: row.epoch for row in catalog.devices(decision.pool_id)}
-    present = {**decision.ready, **decision.adopt}
-    for name, device_id in ((name, present[name]) for name in paths if name in present):
+    for name in (name for name in paths if name in decision.ready or name in decision.adopt):
         report = reports[name]
         row = DeviceRow(
             name=name,
-            device_id=device_id,
+            device_id=report.device_id,
             pool_id=decision.pool_id,
             state="live",
             reason="",
             since=datetime.now(UTC),
             capacity_bytes=report.capacity_bytes,
             free_bytes=report.free_bytes,
-            epoch=epochs.get(device_id, 0),
+            epoch=epochs.get(report.device_id, 0),
             path=str(paths[name]),
         )
         catalog.record_device(row)
         members[name] = Member(
             name=name,
-            device_id=device_id,
+            device_id=row.device_id,
             epoch=row.epoch,
             state="live",
             capacity_bytes=report.capacity_bytes,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import RunRow, SnapshotRow
+from producer.catalog.rows import LockRow, RunRow, SnapshotRow
+from producer.ownership.holder import volume_lock
+from producer.ownership.verdict import living_locks
 
 VolumeState = Literal["idle", "running", "interrupted", "failed"]
 
@@ -30,6 +30,8 @@ class VolumeStatus:
     bytes_source: int
     last_run_at: datetime | None
     last_exit_code: int | None
+    #: Who backs it up now; None when nobody does.
+    lock: LockRow | None
 
 
 def volumes(catalog: Catalog) -> list[VolumeStatus]:
@@ -41,17 +43,22 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
     for run in catalog.runs():
         if run.kind == "backup":
             runs.setdefault(run.volume, run)
-    names = sorted(newest.keys() | runs.keys())
-    return [_status(catalog, name, newest.get(name), runs.get(name)) for name in names]
+    locks = living_locks(catalog)
+    return [
+        _status(catalog, name, newest.get(name), runs.get(name), locks.get(volume_lock(name)))
+        for name in sorted(newest.keys() | runs.keys())
+    ]
 
 
-def _status(catalog: Catalog, volume: str, snapshot: SnapshotRow | None, run: RunRow | None) -> VolumeStatus:
+def _status(
+    catalog: Catalog, volume: str, snapshot: SnapshotRow | None, run: RunRow | None, lock: LockRow | None
+) -> VolumeStatus:
     rows = catalog.totals(snapshot.snapshot_id) if snapshot is not None else []
     valid = [row for row in rows if row.state != "superseded"]
     stored = [row for row in valid if row.state in ("stored", "referenced")]
     return VolumeStatus(
         volume=volume,
-        state=_state(snapshot, run),
+        state="running" if lock is not None else _state(snapshot, run),
         reason=str((run.summary or {}).get("error", "")) if run is not None else "",
         snapshot_id=snapshot.snapshot_id if snapshot is not None else "",
         segments_stored=sum(row.segments_count for row in stored),
@@ -61,25 +68,14 @@ def _status(catalog: Catalog, volume: str, snapshot: SnapshotRow | None, run: Ru
         bytes_source=snapshot.bytes_source if snapshot is not None else 0,
         last_run_at=run.started_at if run is not None else None,
         last_exit_code=run.exit_code if run is not None else None,
+        lock=lock,
     )
 
 
 def _state(snapshot: SnapshotRow | None, run: RunRow | None) -> VolumeState:
+    """The state of a volume that nobody backs up now."""
     if run is not None and run.ended_at is None:
-        return "running" if _is_alive(run) else "interrupted"
+        return "interrupted"
     if snapshot is not None and snapshot.state == "open":
         return "interrupted" if run is None or run.exit_code == 130 else "failed"
     return "failed" if run is not None and run.exit_code not in (0, 3) else "idle"
-
-
-def _is_alive(run: RunRow) -> bool:
-    """Whether the run's process is there; on another host that cannot be seen, and is taken for granted."""
-    if run.owner_host != platform.node():
-        return True
-    try:
-        os.kill(run.owner_pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it is another user's
-    return True

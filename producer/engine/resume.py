@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from producer.catalog.catalog import Catalog
@@ -40,8 +42,8 @@ def request_to_resume(
 ) -> BackupRequest:
     """The request of an open snapshot, to be run again; ``devices`` replace its own, if there are any.
 
-    ``name``: 8 hex digits or more; None: the newest.  ``failed_only``: only one with segments that were given up.
-    Raises UsageError when there is none.
+    ``name``: 8 hex digits or more; None: the newest, of this host if there is one.  ``failed_only``: only one with
+    segments that were given up.  Raises UsageError when there is none.
     """
     candidates = [catalog.find_snapshot(name, "open")] if name is not None else _newest_open(catalog)
     for snapshot in candidates:
@@ -53,16 +55,20 @@ def request_to_resume(
 
 
 def _newest_open(catalog: Catalog) -> list[SnapshotRow]:
-    return sorted(catalog.snapshots("open"), key=lambda snapshot: snapshot.started_at, reverse=True)
+    def rank(snapshot: SnapshotRow) -> tuple[bool, datetime]:
+        return snapshot.hostname == platform.node(), snapshot.started_at
+
+    return sorted(catalog.snapshots("open"), key=rank, reverse=True)
 
 
 def find_resumable(catalog: Catalog, request: BackupRequest) -> SnapshotRow | None:
     """The snapshot that the request names, or the newest open one of the same backup that has a plan.
 
-    Those of the same backup that have none are discarded: nothing of them is stored.
+    Those of the same backup that have none are discarded: nothing of them is stored.  Raises UsageError when another
+    run has sealed the named one since it was chosen.  The caller holds the volume's lock.
     """
     if request.resume is not None:
-        return catalog.snapshot(request.resume)
+        return _still_open(catalog.snapshot(request.resume))
     for snapshot in catalog.open_snapshots(request.volume):
         if not request.is_same_backup(snapshot.request):
             continue
@@ -70,6 +76,15 @@ def find_resumable(catalog: Catalog, request: BackupRequest) -> SnapshotRow | No
             return snapshot
         catalog.discard_snapshot(snapshot.snapshot_id)
     return None
+
+
+def _still_open(snapshot: SnapshotRow) -> SnapshotRow:
+    if snapshot.state != "open":
+        raise UsageError(
+            f"snapshot {snapshot.snapshot_id[:8]} is {snapshot.state}: another run has ended it",
+            hint="segfleet snapshots lists it",
+        )
+    return snapshot
 
 
 def carry_over(

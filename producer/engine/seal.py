@@ -77,6 +77,8 @@ def seal(
         return (_put(session, member, file.part.name, file.data) for file in _files(session, snapshot, index))
 
     taken = _write(session, {member.name: part_orders(member) for member in live})
+    # The head commits, on the devices: a run that has lost its locks must not write it over another's.
+    session.catalog.confirm_writer()
     name = head_name(snapshot.snapshot_id)
     taken = _write(
         session, {member.name: [_put(session, member, name, head)] for member in live if member.name in taken}

@@ -1,4 +1,4 @@
-"""What every run needs: locks, catalog, broker, workers, link, and the devices' reports.
+"""What every run needs: catalog, locks, broker, workers, link, and the devices' reports.
 
 One context manager makes them in order and ends them in reverse, whatever happens in between.
 """
@@ -25,6 +25,7 @@ from producer.engine.limits import Limits
 from producer.engine.link import Link
 from producer.locks import locked
 from producer.observer import Observer
+from producer.ownership.holder import Holder
 from tasks.errors import DeviceError
 from tasks.queues import manager_queue
 
@@ -45,6 +46,8 @@ class Session:
     limits: Limits
     #: Devices that no agent serves, and that have no folder on this host → why.
     unserved: Mapping[str, str] = field(default_factory=dict)
+    #: What owns the run's locks in the catalog; None for one that reads only.
+    holder: Holder | None = None
 
     def order_fields(self, device: str, *, device_id: str = "", epoch: int = 0) -> dict[str, Any]:
         """What all orders to ``device`` have, but for the order's id."""
@@ -73,14 +76,16 @@ def open_session(
     observer: Observer,
     environment: Environment,
     volume: str = "",
+    holder: Holder | None = None,
 ) -> Iterator[Session]:
     """Start what a run needs; the workers boot while the caller goes on.
 
     With a configured broker, devices that agents serve are left to them; workers are started for the others.
-    ``volume`` names what no other run may back up at the same time.
+    ``volume`` is what is backed up, "" when nothing is; its lock is the caller's business, whose ``holder`` the run
+    writes the catalog as.
 
-    Raises LockedError while another run uses the volume, or one of the devices that need a worker; DeviceError for an
-    agent of another version; BrokerError, CatalogError.
+    Raises LockedError while another run uses one of the devices that need a worker; DeviceError for an agent of another
+    version; BrokerError, CatalogError.
     """
     run_id = environment.run_id or uuid.uuid4().hex
     reply_to = _inbox(environment.manager, volume, run_id)
@@ -89,8 +94,8 @@ def open_session(
         server = stack.enter_context(broker(environment.broker_url, environment.state))
         agents = Agents() if server.embedded else find_agents(server.url, devices)
         ours = {name: path for name, path in devices.items() if name not in agents.leases | agents.unserved}
-        for lock in [f"volume {volume}"] * bool(volume) + [f"device {device}" for device in sorted(ours)]:
-            stack.enter_context(locked(environment.state, lock, purpose=purpose))
+        for device in sorted(ours):
+            stack.enter_context(locked(environment.state, f"device {device}", purpose=purpose))
         settings = _worker_settings(server.url, _device_settings(ours, environment), sources, targets)
         settings["events"] = environment.events
         local = LocalFleet(
@@ -103,7 +108,7 @@ def open_session(
         fleet = SharedFleet(local, agents, observer)
         stack.callback(fleet.stop, orders_in_hand=False)
         fleet.start()
-        catalog = stack.enter_context(Catalog(environment.catalog))
+        catalog = holder.catalog if holder is not None else stack.enter_context(Catalog(environment.catalog))
         link = stack.enter_context(Link(server.url, reply_to, ensure_broker=server.ensure_running))
         link.keeps_inbox = bool(environment.manager and volume)
         for device in ours:
@@ -122,6 +127,7 @@ def open_session(
             observer=observer,
             limits=environment.limits,
             unserved=agents.unserved,
+            holder=holder,
         )
 
 

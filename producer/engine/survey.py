@@ -6,6 +6,7 @@ The workers boot while the walk runs, so the answers are collected in passing.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from producer.engine.pool import PoolDecision
 from producer.engine.session import Session
@@ -51,17 +52,27 @@ class Survey:
 
 
 def adopt(session: Session, decision: PoolDecision) -> dict[str, DeviceReport]:
-    """Write the markers of the new devices; returns their reports.  Raises DeviceError where one cannot be written."""
+    """Write the markers of the new devices; returns their reports.  Raises DeviceError where one cannot be written.
+
+    The first device of a new pool goes alone.  Managers that share no catalog, and meet the same devices at the same
+    time, begin with the same one: whoever is second there is refused before it has parted the others.
+    """
+    names = sorted(decision.adopt)
+    alone = names[: 0 if decision.ready else 1]
+    return _adopt(session, decision, alone) | _adopt(session, decision, names[len(alone) :])
+
+
+def _adopt(session: Session, decision: PoolDecision, names: Sequence[str]) -> dict[str, DeviceReport]:
     orders = {
         device: [
             AdoptDevice(
                 order_id=uuid.uuid4().hex,
                 pool_id=decision.pool_id,
-                new_device_id=device_id,
+                new_device_id=decision.adopt[device],
                 **session.order_fields(device),
             )
         ]
-        for device, device_id in decision.adopt.items()
+        for device in names
     }
     receipts: dict[str, Receipt] = {}
     run_wave(session, orders, lambda order, receipt: receipts.update({order.device: receipt}))

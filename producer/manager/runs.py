@@ -81,7 +81,8 @@ class Run:
             case "status":
                 self._status = replace(self._status, progress=row)
             case "summary":
-                self._status = replace(self._status, snapshot_id=str(row.get("snapshot_id", "")))
+                # The last summary of what the schedule has started is of all backups together, and names none.
+                self._status = replace(self._status, snapshot_id=str(row.get("snapshot_id", self._status.snapshot_id)))
             case "error":
                 self._status = replace(self._status, reason=str(row.get("message", "")))
 

@@ -2,8 +2,8 @@
 
 - ``timetable``: the moments that a cron line means, through the changes of the clock
 - ``decide``: what becomes of a reservation that is due
+- ``belongs``: who may run it
 - ``scheduler``: claims what is due, so that nobody else starts it too
-- ``owner``: who has claimed it, and whether that process still lives
 - ``run``: carries out what was claimed, in this process
 
 ``docs/schedule.md`` says what operators can rely on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import uuid
 from datetime import UTC, datetime
 
@@ -16,9 +17,20 @@ ID_DIGITS = 8
 
 
 def reserve(
-    catalog: Catalog, request: BackupRequest, *, cron: str, timezone: str, if_missed: IfMissed, if_busy: IfBusy
+    catalog: Catalog,
+    request: BackupRequest,
+    *,
+    cron: str,
+    timezone: str,
+    if_missed: IfMissed,
+    if_busy: IfBusy,
+    manager: str = "",
 ) -> ReservationRow:
-    """Record a reservation of the request's volume; raises UsageError for a line that never fires, or no such zone."""
+    """Record a reservation of the request's volume; ``manager`` is the one on whose behalf that is done, "" for none.
+
+    On a catalog that several hosts may share it is for that manager alone, or else for this host, which has the
+    sources.  Raises UsageError for a line that never fires, or no such zone.
+    """
     now = datetime.now(UTC)
     row = ReservationRow(
         reservation_id=uuid.uuid4().hex,
@@ -30,6 +42,8 @@ def reserve(
         request=request.to_json(),
         created_at=now,
         next_due=Timetable(cron, timezone).next_after(now),
+        manager=manager if catalog.is_shared else "",
+        host=platform.node() if catalog.is_shared and not manager else "",
     )
     catalog.add_reservation(row)
     return row

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import Outcome, ReservationRow
+from producer.ownership.holder import Holder, volume_lock
+from producer.ownership.verdict import living_locks, living_owners
 from producer.schedule.decide import MISSED_AFTER, decide
-from producer.schedule.owner import is_gone, this_process
 from producer.schedule.timetable import Timetable
+
+Serves = Callable[[ReservationRow], bool]
+
+
+def everything(row: ReservationRow) -> bool:
+    return True
+
+
+def has_work(catalog: Catalog, now: datetime, serves: Serves = everything) -> bool:
+    """Whether :meth:`Scheduler.claim_due` may find a run; changes nothing, and costs next to nothing."""
+    return any(map(serves, catalog.due_reservations(now))) or bool(_left_behind(catalog))
 
 
 class Scheduler:
     """One process's hold on the schedule.  Used in the thread that opened the catalog.
 
-    Any number of them may work on one catalog: each run is claimed by one.  ``is_busy`` tells whether a backup of a
-    volume is under way that no reservation started.
+    Any number of them may work on one catalog: each run is claimed by one, in the name of the ``holder``.
     """
 
-    def __init__(self, catalog: Catalog, *, is_busy: Callable[[str], bool] = lambda volume: False) -> None:
-        self._catalog = catalog
-        self._is_busy = is_busy
-        self.owner = this_process()
-
-    def has_work(self, now: datetime) -> bool:
-        """Whether :meth:`claim_due` may find a run; changes nothing, and costs next to nothing."""
-        return bool(self._catalog.due_reservations(now)) or any(self._left_behind())
+    def __init__(self, holder: Holder) -> None:
+        self._catalog = holder.catalog
+        self._owner_id = holder.owner_id
 
     def claim_due(
-        self,
-        now: datetime,
-        *,
-        limit: int | None = None,
-        serves: Callable[[ReservationRow], bool] = lambda row: True,
+        self, now: datetime, *, limit: int | None = None, serves: Serves = everything
     ) -> list[ReservationRow]:
         """The runs that the caller is to start now, ``limit`` at most, one of a volume; each ends with :meth:`ended`.
 
@@ -47,18 +49,18 @@ class Scheduler:
 
     def ended(self, row: ReservationRow, outcome: Outcome, message: str = "") -> None:
         """Note how a claimed run ended.  Idempotent."""
-        self._catalog.end_reservation(row, self.owner, outcome, message)
+        self._catalog.end_reservation(row, self._owner_id, outcome, message)
 
     def postpone(self, row: ReservationRow) -> None:
         """Give a claimed run back: it is due again, and waits for its volume."""
         # As it was claimed: what is next_due in ``row`` has become the last one in the catalog.
-        self._catalog.reopen_reservation(row, row.next_due, self.owner, queued_at=row.next_due)
+        self._catalog.reopen_reservation(row, row.next_due, self._owner_id, queued_at=row.next_due)
 
     def _takes(self, row: ReservationRow, now: datetime) -> bool:
         next_due = Timetable(row.cron, row.timezone).next_after(now)
         match decide(row, now, busy=self._volume_is_busy(row.volume)):
             case "run":
-                return self._catalog.claim_reservation(row, next_due, self.owner)
+                return self._catalog.claim_reservation(row, next_due, self._owner_id)
             case "wait":
                 self._catalog.queue_reservation(row, now)
             case "miss":
@@ -72,16 +74,20 @@ class Scheduler:
         self._catalog.pass_over_reservation(row, next_due, outcome, message)
 
     def _volume_is_busy(self, volume: str) -> bool:
-        return self._is_busy(volume) or any(row.volume == volume for row in self._catalog.claimed_reservations())
+        claimed = any(row.volume == volume for row in self._catalog.claimed_reservations())
+        return claimed or volume_lock(volume) in living_locks(self._catalog)
 
     def _give_back(self) -> None:
         """Runs whose process was killed: due again if they are to be caught up with, else over."""
-        for row in self._left_behind():
+        for row in _left_behind(self._catalog):
             if row.if_missed == "catch-up" and row.last_due is not None:
                 self._catalog.reopen_reservation(row, row.last_due, row.owner, queued_at=None)
             else:
                 self._catalog.end_reservation(row, row.owner, "interrupted", "its process was killed")
 
-    def _left_behind(self) -> Iterator[ReservationRow]:
-        claimed = self._catalog.claimed_reservations()
-        return (row for row in claimed if row.owner != self.owner and is_gone(row.owner))
+
+def _left_behind(catalog: Catalog) -> list[ReservationRow]:
+    """The claimed runs whose owners are gone."""
+    claimed = catalog.claimed_reservations()
+    living = living_owners(catalog) if claimed else set()
+    return [row for row in claimed if row.owner not in living]

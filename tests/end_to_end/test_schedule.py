@@ -40,6 +40,11 @@ def outcomes(machine: Machine) -> dict[object, object]:
     return {row["volume"]: row["last_outcome"] for row in listed(machine)}
 
 
+def runs(done: Done) -> int:
+    """How many backups a ``run-due --json`` has begun, by its last line."""
+    return int(done.summary["runs"])
+
+
 def add(machine: Machine, volume: str, source: Path, *options: str) -> Done:
     return machine.succeed("schedule", "add", volume, source, *machine.devices("a b"), *NEW_YEAR, *options)
 
@@ -47,13 +52,14 @@ def add(machine: Machine, volume: str, source: Path, *options: str) -> Done:
 def test_what_is_due_is_backed_up_once_with_the_options_of_the_reservation(machine: Machine, source: Path) -> None:
     add(machine, "home", source, "--tag", "nightly", "-e", "*.tmp")
     (source / "noise.tmp").write_text("")
-    assert machine.succeed("schedule", "run-due", "--json").rows == []
+    assert runs(machine.succeed("schedule", "run-due", "--json")) == 0
 
     make_due(machine)
-    rows = machine.succeed("schedule", "run-due", "--json").rows
-    assert rows[0]["message_type"] == "due"
-    assert rows[-1]["message_type"] == "summary"
-    assert machine.succeed("schedule", "run-due", "--json").rows == []
+    done = machine.succeed("schedule", "run-due", "--json")
+    assert done.rows[0]["message_type"] == "due"
+    assert (runs(done), done.summary["done"], done.summary["exit_code"]) == (1, 1, 0)
+    assert "snapshot_id" in done.rows_of("summary")[0]
+    assert runs(machine.succeed("schedule", "run-due", "--json")) == 0
 
     [snapshot] = machine.succeed("snapshots", "--json").rows
     assert (snapshot["volume"], snapshot["tags"]) == ("home", ["nightly"])
@@ -74,8 +80,10 @@ def test_one_that_fails_does_not_keep_the_others_from_running(machine: Machine, 
     gone.rmdir()
     make_due(machine)
 
-    done = machine.run("schedule", "run-due")
+    done = machine.run("schedule", "run-due", "--json")
     assert done.exit_code == 1
+    totals = {key: done.summary[key] for key in ("runs", "done", "partial", "failed", "locked", "exit_code")}
+    assert totals == {"runs": 2, "done": 1, "partial": 0, "failed": 1, "locked": 0, "exit_code": 1}
     assert "source gone is not there any more" in done.stderr
     assert outcomes(machine) == {"gone": "failed", "home": "done"}
     assert "is not there any more" in machine.succeed("schedule", "list").stdout.decode()
@@ -103,7 +111,7 @@ def test_while_its_volume_is_backed_up_a_run_waits_or_is_left_out(machine: Machi
         each.signal(signal.SIGSTOP)
     make_due(machine)
 
-    assert machine.succeed("schedule", "run-due", "--json").rows == []
+    assert runs(machine.succeed("schedule", "run-due", "--json")) == 0
     assert outcomes(machine) == {"waits": "", "skips": "skipped"}
     assert "queued" in machine.succeed("schedule", "list").stdout.decode()
 

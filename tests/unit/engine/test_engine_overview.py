@@ -10,9 +10,12 @@ from uuid import uuid4
 
 import pytest
 
+from kit.owners import enter_owner
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import NewSegment, NewSnapshot, RunRow, SourceRow
 from producer.engine.overview import VolumeStatus, volumes
+from producer.ownership.holder import volume_lock
+from producer.processes import pid_space, start_of
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -41,8 +44,6 @@ def run(
     day: int = 0,
     *,
     exit_code: int | None,
-    host: str = "",
-    pid: int = 0,
     kind: str = "backup",
     error: str = "",
 ) -> None:
@@ -53,8 +54,8 @@ def run(
             kind=kind,  # type: ignore[arg-type]
             snapshot_id=None,
             volume=volume,
-            owner_host=host or platform.node(),
-            owner_pid=pid or os.getpid(),
+            owner_host=platform.node(),
+            owner_pid=os.getpid(),
             started_at=T0 + timedelta(days=day),
             ended_at=ended_at,
             exit_code=exit_code,
@@ -99,14 +100,29 @@ def test_an_open_snapshot_is_interrupted_or_failed(catalog: Catalog, exit_code: 
     assert (only(catalog).state, only(catalog).reason) == (state, "no device is left")
 
 
-def test_a_run_whose_process_is_there_is_running_and_else_it_was_interrupted(catalog: Catalog) -> None:
-    begin(catalog, "alive")
-    run(catalog, "alive", exit_code=None)
-    begin(catalog, "killed")
-    run(catalog, "killed", exit_code=None, pid=dead_pid())
-    run(catalog, "elsewhere", exit_code=None, host="another.host", pid=dead_pid())
-    states = {status.volume: status.state for status in volumes(catalog)}
-    assert states == {"alive": "running", "killed": "interrupted", "elsewhere": "running"}
+def test_a_volume_is_running_while_somebody_who_is_not_gone_holds_its_lock(catalog: Catalog) -> None:
+    for volume in ("here", "killed", "elsewhere", "unlocked"):
+        begin(catalog, volume)
+        run(catalog, volume, exit_code=None)
+    owners = {
+        "here": enter_owner(catalog, space=pid_space(), pid=os.getpid(), start=start_of(os.getpid())),
+        "killed": enter_owner(catalog, space=pid_space(), pid=dead_pid()),
+        "elsewhere": enter_owner(catalog, host="another.host"),
+    }
+    for volume, owner_id in owners.items():
+        catalog.take_lock(volume_lock(volume), owner_id, "backup")
+
+    rows = {status.volume: status for status in volumes(catalog)}
+
+    assert {volume: row.state for volume, row in rows.items()} == {
+        "here": "running",
+        "killed": "interrupted",
+        "elsewhere": "running",
+        "unlocked": "interrupted",
+    }
+    assert rows["elsewhere"].lock is not None
+    assert rows["elsewhere"].lock.owner.host == "another.host"
+    assert rows["killed"].lock is None
 
 
 def test_the_newest_snapshot_and_the_newest_run_are_shown(catalog: Catalog) -> None:

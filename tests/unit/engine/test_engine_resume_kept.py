@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from kit.offline import Devices, Offline, backup_request, report
 from kit.tree import Entry, Tree, noise
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import SegmentRow, TroubleRow
+from producer.catalog.rows import NewSnapshot, SegmentRow, TroubleRow
 from producer.engine.intake import Intake, take_in
 from producer.engine.listings import listing_reader
 from producer.engine.resume import find_resumable, request_to_resume
@@ -255,3 +256,33 @@ def test_only_a_snapshot_with_failed_segments_is_retried(backup: Interrupted, ca
 def test_without_an_open_snapshot_there_is_nothing_to_resume(catalog: Catalog) -> None:
     with pytest.raises(UsageError, match="no backup was interrupted"):
         request_to_resume(catalog, None, {}, failed_only=False)
+
+
+def test_a_snapshot_that_another_run_has_sealed_since_it_was_chosen_is_left_alone(
+    backup: Interrupted, catalog: Catalog
+) -> None:
+    request = request_to_resume(catalog, None, {}, failed_only=False)
+    for row in backup.rows("planned"):
+        catalog.record_stored(row.snapshot_id, row.number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1)
+    catalog.seal_snapshot(backup.intake.snapshot_id, datetime.now(UTC))
+
+    with pytest.raises(UsageError, match="is sealed: another run has ended it"):
+        find_resumable(catalog, request)
+
+
+def test_what_this_host_began_is_resumed_before_what_others_began(backup: Interrupted, catalog: Catalog) -> None:
+    ours = catalog.snapshot(backup.intake.snapshot_id)
+    catalog.begin_snapshot(
+        NewSnapshot(
+            snapshot_id="f" * 32,
+            pool_id=ours.pool_id,
+            volume="theirs",
+            mode="files",
+            hostname="another.host",
+            tags=(),
+            sources=(),
+            request=ours.request,
+            started_at=datetime.now(UTC),
+        )
+    )
+    assert request_to_resume(catalog, None, {}, failed_only=False).resume == ours.snapshot_id

@@ -1,0 +1,15 @@
+"""Whose a reservation is: on a catalog that several managers share, not everybody has its sources."""
+
+from __future__ import annotations
+
+import platform
+
+from producer.catalog.rows import ReservationRow
+
+
+def belongs_here(row: ReservationRow, *, manager: str) -> bool:
+    """Whether this process may run it: for its manager, if it names one, and on its host, if it names one.
+
+    ``manager`` is the one on whose behalf this process runs, "" for none.
+    """
+    return row.manager in ("", manager) and row.host in ("", platform.node())
