@@ -132,6 +132,9 @@ def _volume(given: dict[str, Any]) -> str:
     """The volume that the command is about; "" when it does not say."""
     if given.get("volume"):
         return str(given["volume"])
+    volumes = given.get("volumes")
+    if isinstance(volumes, list | tuple):
+        return str(volumes[0]) if len(volumes) == 1 else ""
     sources = given.get("sources")
     # Which source a path lies in, its manager knows.
     return volume_name(list(sources)) if sources and not any("/" in source for source in sources) else ""

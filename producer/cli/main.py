@@ -29,6 +29,7 @@ from producer.cli.schedule import schedule
 from producer.cli.session import Session
 from producer.cli.snapshots import snapshots
 from producer.cli.status import status
+from producer.cli.unlock import unlock
 from producer.cli.worker import worker
 from producer.state import open_state
 from tasks.errors import InterruptedRun, SegfleetError, UsageError
@@ -46,7 +47,7 @@ def segfleet(session: Session, config: str | None) -> None:
     session.config_file = config
 
 
-_RUNS = (backup, plan, resume, retry, restore, check)
+_RUNS = (backup, plan, resume, retry, restore, check, unlock)
 _LISTS = (snapshots, ls, find, diff, dump, devices, status, history)
 _FLEET = (schedule, worker, manager, flower, broker)
 

@@ -14,6 +14,7 @@ from producer.cli.safe_text import escaped
 from producer.cli.session import Session
 from producer.cli.tables import lines_of
 from producer.cli.times import rfc3339
+from producer.cli.unlock import lock_json
 from tasks.errors import UsageError
 from tasks.sizes import format_size
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from producer.catalog.rows import DeviceRow
     from producer.engine.overview import VolumeStatus
 
-_VOLUMES = ("volume", "state", "snapshot", "segments", "of", "size", "last run", "exit", "why")
+_VOLUMES = ("volume", "state", "snapshot", "segments", "of", "size", "last run", "exit", "held by", "why")
 _DEVICES = ("device", "state", "since", "free", "folder", "why")
 
 
@@ -80,6 +81,7 @@ def _volume_cells(row: VolumeStatus) -> tuple[str, ...]:
         format_size(row.bytes_source),
         rfc3339(row.last_run_at) if row.last_run_at is not None else "",
         "" if row.last_exit_code is None else str(row.last_exit_code),
+        "" if row.lock is None else escaped(f"pid {row.lock.owner.pid} on {row.lock.owner.host}"),
         escaped(row.reason),
     )
 
@@ -98,6 +100,7 @@ def _volume_json(row: VolumeStatus) -> dict[str, Any]:
         "bytes_source": row.bytes_source,
         "last_run": rfc3339(row.last_run_at) if row.last_run_at is not None else None,
         "last_exit_code": row.last_exit_code,
+        "lock": lock_json(row.lock) if row.lock is not None else None,
     }
 
 

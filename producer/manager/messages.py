@@ -49,6 +49,7 @@ COMMANDS: dict[str, frozenset[str]] = {
     "devices": frozenset(),
     "status": frozenset(),
     "history": frozenset({"--timing"}),
+    "unlock": frozenset({"--list"}),
     STOP: frozenset(),
 }
 
@@ -79,6 +80,7 @@ class Command:
         "devices",
         "status",
         "history",
+        "unlock",
         "stop",
     ]
     options: Words

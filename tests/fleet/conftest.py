@@ -8,6 +8,13 @@ import pytest
 
 from kit.fleet import Fleet
 from kit.fleet import fleet as new_fleet
+from kit.postgres import PostgresServer, postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture

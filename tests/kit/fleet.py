@@ -19,6 +19,7 @@ import redis
 from kit.command import Done, Running
 from kit.deadlines import eventually
 from kit.machine import Machine
+from producer.manager.presence import managers
 from tasks.leases import Lease, all_leases
 
 PASSWORD = "correct-horse-battery-staple"
@@ -111,6 +112,18 @@ class Fleet:
             return {lease.device for lease in new} >= set(devices)
 
         eventually(is_served, f"agents serve {devices}")
+        return running
+
+    def manager(self, host: Machine, name: str, **settings: str) -> Running:
+        """Start ``segfleet manager`` on the host; returns once it is there."""
+        running = host.start("manager", name, **settings)
+
+        def is_there() -> bool:
+            assert not running.has_ended, running.stderr
+            found = managers(self.server.client()).get(name)
+            return found is not None and found.pid == running.pid
+
+        eventually(is_there, f"manager {name} is there")
         return running
 
 
