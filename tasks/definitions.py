@@ -105,6 +105,11 @@ def prepare_image(order: dict[str, Any]) -> None:
     _carry_out("segfleet.prepare_image", order, handlers.installed().prepare_image)
 
 
+@app.task(name="segfleet.read")  # type: ignore[untyped-decorator]
+def read(order: dict[str, Any]) -> None:
+    _carry_out("segfleet.read", order, handlers.installed().read)
+
+
 @app.task(name="segfleet.verify")  # type: ignore[untyped-decorator]
 def verify(order: dict[str, Any]) -> None:
     _carry_out("segfleet.verify", order, handlers.installed().verify)

@@ -15,12 +15,21 @@ from tasks.orders import (
     GetManifest,
     PrepareImage,
     PutManifest,
+    ReadSegment,
     RestoreEntries,
     RestoreSegment,
     StoreSegment,
     VerifySegments,
 )
-from tasks.receipts import DeviceReport, ManifestResult, Receipt, RestoreResult, StoreResult, VerifyResult
+from tasks.receipts import (
+    DeviceReport,
+    ManifestResult,
+    ReadResult,
+    Receipt,
+    RestoreResult,
+    StoreResult,
+    VerifyResult,
+)
 
 
 class DeviceHandlers(Protocol):
@@ -41,6 +50,7 @@ class DeviceHandlers(Protocol):
     def restore_segment(self, order: RestoreSegment) -> RestoreResult: ...
     def restore_entries(self, order: RestoreEntries) -> RestoreResult: ...
     def prepare_image(self, order: PrepareImage) -> RestoreResult: ...
+    def read(self, order: ReadSegment) -> ReadResult: ...
     def verify(self, order: VerifySegments) -> VerifyResult: ...
 
     def deliver(self, receipt: Receipt, queue: str) -> None:

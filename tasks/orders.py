@@ -30,11 +30,13 @@ from tasks.values import (
 
 WIRE_VERSION: Literal[1] = 1
 
-ManagerQueue = Annotated[str, Meta(pattern=r"^manager\.[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+ManagerQueue = Annotated[str, Meta(pattern=r"^manager\.[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[0-9a-f]{1,32})?$")]
 Level = Annotated[int, Meta(ge=-7, le=22)]
 Threads = Annotated[int, Meta(ge=1, le=256)]
 #: A manifest part travels as base64 text: 4 MiB of bytes become 5.6 million characters.
 PartText = Annotated[str, Meta(max_length=8 * 1024 * 1024)]
+#: A range of a segment's stream that travels back in one receipt.
+MAX_READ_BYTES = 4 * 1024 * 1024
 ManifestName = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest)$")]
 
 
@@ -222,6 +224,15 @@ class PrepareImage(Order):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ReadSegment(Order):
+    """Send back a range of the uncompressed stream of ``segment_id``: for a dump, which has no folder at an agent."""
+
+    segment_id: HexId
+    stream_offset_bytes: Count
+    size_bytes: Annotated[int, Meta(ge=1, le=MAX_READ_BYTES)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VerifySegments(Order):
     """Check stored segments: structure always, every stored byte with ``read_data``."""
 
@@ -244,5 +255,6 @@ ORDERS: dict[str, type[Order]] = {
     "segfleet.restore_segment": RestoreSegment,
     "segfleet.restore_entries": RestoreEntries,
     "segfleet.prepare_image": PrepareImage,
+    "segfleet.read": ReadSegment,
     "segfleet.verify": VerifySegments,
 }

@@ -140,6 +140,13 @@ class RestoreResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ReadResult:
+    """The bytes of the range, all of them."""
+
+    data_base64: PartText
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentFinding:
     """What is wrong with one stored segment; ``ranges`` are damaged (offset, size) of its stream."""
 
@@ -156,7 +163,7 @@ class VerifyResult:
     findings: tuple[SegmentFinding, ...]
 
 
-Result = DeviceReport | StoreResult | ManifestResult | RestoreResult | VerifyResult
+Result = DeviceReport | StoreResult | ManifestResult | RestoreResult | ReadResult | VerifyResult
 
 #: The result class of each task.
 RESULTS: dict[str, type[Any]] = {
@@ -168,6 +175,7 @@ RESULTS: dict[str, type[Any]] = {
     "segfleet.restore_segment": RestoreResult,
     "segfleet.restore_entries": RestoreResult,
     "segfleet.prepare_image": RestoreResult,
+    "segfleet.read": ReadResult,
     "segfleet.verify": VerifyResult,
 }
 

@@ -15,19 +15,28 @@ from tasks.orders import (
     Order,
     PrepareImage,
     PutManifest,
+    ReadSegment,
     RestoreEntries,
     RestoreSegment,
     StoreSegment,
     VerifySegments,
 )
-from tasks.receipts import DeviceReport, ManifestResult, Receipt, RestoreResult, StoreResult, VerifyResult
+from tasks.receipts import (
+    DeviceReport,
+    ManifestResult,
+    ReadResult,
+    Receipt,
+    RestoreResult,
+    StoreResult,
+    VerifyResult,
+)
 from workers.adopt import adopt
 from workers.delivery import publish_receipt
 from workers.devices.base import Device
 from workers.devices.registry import open_device
 from workers.manifests import get_manifest, put_manifest
 from workers.progress import Progress
-from workers.restore import restore_entries, restore_segment
+from workers.restore import RangeReader, restore_entries, restore_segment
 from workers.settings import WorkerSettings
 from workers.store import store_segment
 from workers.target.image import prepare_image
@@ -84,6 +93,7 @@ class LocalHandlers:
         self._spare = UnitBuffers()
         #: Orders that must not be repeated when they come again, late: the image has been written since.
         self._prepared: dict[str, RestoreResult] = {}
+        self._ranges = RangeReader()
 
     def describe(self, order: DescribeDevice) -> DeviceReport:
         """The first order of every run: what an earlier worker left half-written goes, whatever the run will do."""
@@ -139,6 +149,10 @@ class LocalHandlers:
                 root = _path_of("target", order.target, self._settings.targets)
                 self._prepared[order.order_id] = prepare_image(order, target_root=root)
             return self._prepared[order.order_id]
+
+    def read(self, order: ReadSegment) -> ReadResult:
+        with self._in_hand(order):
+            return self._ranges.read(order, device=self._claimed_device(order), progress=self._progress)
 
     def verify(self, order: VerifySegments) -> VerifyResult:
         with self._in_hand(order):

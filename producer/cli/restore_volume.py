@@ -11,7 +11,7 @@ from producer.observer import Observer, Trouble
 from producer.places import is_at_agents
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.summaries import RestoreSummary
-from tasks.errors import TargetNotEmptyError
+from tasks.errors import TargetNotEmptyError, UsageError
 
 
 def restore_from_volume(
@@ -49,6 +49,7 @@ def _take_out(
     from producer.engine.image_view import image_view
 
     started_s = time.monotonic()
+    _refuse_unknown_folder(session, request)
     _refuse_full(request.target)
     with image_view(snapshot_id, volume, request.devices, observer, session.environment()) as files:
         troubles = files.take_out(inside, request.target)
@@ -64,6 +65,15 @@ def _take_out(
         duration_s=round(time.monotonic() - started_s, 3),
         exit_code=3 if troubles else 0,
     )
+
+
+def _refuse_unknown_folder(session: Session, request: RestoreRequest) -> None:
+    """Raises UsageError on a manager that has no such target: files out of an image are not written by agents."""
+    if session.is_on_behalf and request.target_name not in session.configuration.targets:
+        raise UsageError(
+            f"files out of an image are written on the manager's host, which has no target {request.target_name}",
+            hint=f"add [targets.{request.target_name}] to the manager's configuration, or restore the whole image",
+        )
 
 
 def _refuse_full(target: Path) -> None:

@@ -1,25 +1,22 @@
 """A dump: the bytes of one file or volume of a snapshot, in order, to an open file.
 
-The workers write to folders, not to the one who asks.  So the segments are restored in turn, a few at a time, each to a
-file of a spool folder ($TMPDIR); it is copied from there, and removed.
+The pieces are fetched in turn, a few at a time (:mod:`producer.engine.fetching`), so a dump needs room for a few pieces
+only, however large the whole is.
 """
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-import uuid
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
-from producer.catalog.rows import SegmentRow
 from producer.engine.backup import default_threads
 from producer.engine.environment import Environment
+from producer.engine.fetching import Answers, Piece, Spool, zeros
 from producer.engine.reading import present_devices
-from producer.engine.restore_orders import Pick, RestorePlan
+from producer.engine.restore_orders import RestorePlan
 from producer.engine.selection import Selection
 from producer.engine.session import Session, open_session
 from producer.engine.wanted import find_wanted
@@ -27,29 +24,21 @@ from producer.engine.wave import run_wave
 from producer.observer import Observer
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from tasks.errors import DamagedError, SegfleetError, UsageError
-from tasks.orders import Order, RestoreSegment
+from tasks.orders import Order
 from tasks.receipts import Receipt
 
-#: Segments in the spool at a time.
+#: Pieces under way at a time.
 _AHEAD_COUNT = 4
 
-_ZEROS = bytes(1024 * 1024)
+
+class Out(Protocol):
+    """Takes the bytes in order; :meth:`flush` comes last."""
+
+    def write(self, data: bytes, /) -> int: ...
+    def flush(self) -> None: ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Piece:
-    """One extent of what is dumped, and its file in the spool."""
-
-    row: SegmentRow
-    pick: Pick
-    name: str
-
-    @property
-    def stop_bytes(self) -> int:
-        return self.pick.offset_bytes + self.pick.size_bytes
-
-
-def dump(request: RestoreRequest, out: BinaryIO, observer: Observer, environment: Environment) -> int:
+def dump(request: RestoreRequest, out: Out, observer: Observer, environment: Environment) -> int:
     """Write what ``request.path`` names (a file, or a raw volume) to ``out``; returns how many bytes.
 
     Raises SegfleetError at the first byte that cannot be had: a dump is whole, or it fails.
@@ -69,11 +58,13 @@ def dump(request: RestoreRequest, out: BinaryIO, observer: Observer, environment
 
 
 class _Dump:
-    def __init__(self, session: Session, request: RestoreRequest, spool: Path, out: BinaryIO) -> None:
+    def __init__(self, session: Session, request: RestoreRequest, spool: Path, out: Out) -> None:
         self._session = session
         self._request = request
-        self._spool = spool
         self._out = out
+        self._spool = Spool(spool, threads=request.threads or default_threads(len(request.devices)))
+        self._answers = Answers()
+        #: Device id → name, of the devices that are there.
         self._present: dict[str, str] = {}
 
     def run(self) -> int:
@@ -84,14 +75,14 @@ class _Dump:
             batch = [pending.popleft() for _ in range(min(_AHEAD_COUNT, len(pending)))]
             self._fetch(batch)
             for piece in batch:
-                self._write_zeros(piece.pick.offset_bytes - position)
-                self._copy(piece)
+                self._write(zeros(piece.offset_bytes - position))
+                self._write(self._way(piece).read(piece))
                 position = piece.stop_bytes
-        self._write_zeros(size_bytes - position)
+        self._write(zeros(size_bytes - position))
         self._out.flush()
         return size_bytes
 
-    def _pieces(self) -> tuple[list[_Piece], int]:
+    def _pieces(self) -> tuple[list[Piece], int]:
         """What holds the data, by offset, and the size of the whole."""
         catalog = self._session.catalog
         snapshot = catalog.find_snapshot(self._request.snapshot)
@@ -102,59 +93,34 @@ class _Dump:
         if wanted.not_stored:
             raise SegfleetError(f"{self._request.path!r} could not be read when it was backed up")
         plan = RestorePlan(catalog, snapshot, selection, wanted)
-        pieces = [
-            _Piece(row=row, pick=pick, name=f"{row.number}") for row in plan.segments() for pick in plan.picks(row)
-        ]
-        return sorted(pieces, key=lambda piece: piece.pick.offset_bytes), wanted.bytes_total
+        whole = [Piece.of(row, pick) for row in plan.segments() for pick in plan.picks(row)]
+        pieces = [part for piece in whole for part in piece.cut(self._way(piece).piece_bytes)]
+        return sorted(pieces, key=lambda piece: piece.offset_bytes), wanted.bytes_total
 
-    def _fetch(self, batch: list[_Piece]) -> None:
+    def _way(self, piece: Piece) -> Spool | Answers:
+        device = self._present.get(piece.row.device_id or "")
+        return self._answers if device is not None and self._session.fleet.is_shared(device) else self._spool
+
+    def _fetch(self, batch: list[Piece]) -> None:
         orders: dict[str, list[Order]] = {}
+        ways: dict[str, Spool | Answers] = {}
         for piece in batch:
             device_id = piece.row.device_id or ""
-            if device_id not in self._present:
+            device = self._present.get(device_id)
+            if device is None:
                 raise DamagedError(f"a part lies on device {piece.row.device}, which is not there")
-            orders.setdefault(self._present[device_id], []).append(self._order(piece, device_id))
-        for device, why in run_wave(self._session, orders, _check).items():
+            order = self._way(piece).order(piece, self._session.order_fields(device, device_id=device_id))
+            orders.setdefault(device, []).append(order)
+            ways[order.order_id] = self._way(piece)
+
+        def take(order: Order, receipt: Receipt) -> None:
+            if receipt.failure is not None:
+                raise DamagedError(receipt.failure.message, hint=receipt.failure.hint)
+            ways[order.order_id].take(order, receipt.result)
+
+        for device, why in run_wave(self._session, orders, take).items():
             raise SegfleetError(f"device {device} died: {why}", hint="run the dump again")
 
-    def _order(self, piece: _Piece, device_id: str) -> RestoreSegment:
-        pick = piece.pick
-        return RestoreSegment(
-            order_id=uuid.uuid4().hex,
-            segment_id=piece.row.segment_id,
-            target=UNNAMED_TARGET,
-            paths=(piece.name,),
-            stream_offsets_bytes=(pick.stream_offset_bytes,),
-            offsets_bytes=(0,),
-            sizes_bytes=(pick.size_bytes,),
-            metadata=((),),
-            overwrite="always",
-            threads=self._request.threads or default_threads(len(self._present)),
-            **self._session.order_fields(self._present[device_id], device_id=device_id),
-        )
-
-    def _copy(self, piece: _Piece) -> None:
-        path = self._spool / piece.name
-        with open(path, "rb") as file:
-            shutil.copyfileobj(file, self._out, len(_ZEROS))
-            # The end of a piece that is zeros is a hole that nobody has made yet.
-            self._write_zeros(piece.pick.size_bytes - file.tell())
-        path.unlink()
-
-    def _write_zeros(self, size_bytes: int) -> None:
-        for part_bytes in _parts(size_bytes):
-            self._out.write(_ZEROS[:part_bytes])
-
-
-def _check(order: Order, receipt: Receipt) -> None:
-    """Raises the failure of an order: what is missing in a dump cannot be told in it."""
-    if receipt.failure is not None:
-        raise DamagedError(receipt.failure.message, hint=receipt.failure.hint)
-    for trouble in receipt.result.troubles:
-        raise DamagedError(f"bytes {trouble.offset_bytes} and further of a segment: {trouble.message}")
-
-
-def _parts(size_bytes: int) -> Iterator[int]:
-    while size_bytes > 0:
-        yield min(size_bytes, len(_ZEROS))
-        size_bytes -= len(_ZEROS)
+    def _write(self, parts: Iterable[bytes]) -> None:
+        for data in parts:
+            self._out.write(data)

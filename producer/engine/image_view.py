@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from producer.engine.dump import dump
 from producer.engine.environment import Environment
 from producer.engine.restore_image import restore_image
+from producer.engine.sparse_file import SparseFile
 from producer.observer import Observer
 from producer.raw.inside import ImageFiles
 from producer.requests import RestoreRequest
@@ -27,11 +29,20 @@ def image_view(
     with tempfile.TemporaryDirectory(prefix="segfleet-view-") as folder:
         image = Path(folder) / "image"
         request = RestoreRequest(snapshot=snapshot, path=volume, target=image, devices=dict(devices))
-        summary = restore_image(request, volume, observer, environment, force=False)
-        if summary.exit_code:
-            raise SegfleetError(f"parts of the image of {volume} are lost", hint="restore the image, and repair it")
+        if environment.broker_url is None:
+            _restore(request, observer, environment)
+        else:
+            # Agents know no such folder, and a dump needs none.
+            with image.open("wb") as file:
+                dump(request, SparseFile(file), observer, environment)
         image.chmod(0o400)
         yield ImageFiles(image)
+
+
+def _restore(request: RestoreRequest, observer: Observer, environment: Environment) -> None:
+    summary = restore_image(request, request.path, observer, environment, force=False)
+    if summary.exit_code:
+        raise SegfleetError(f"parts of the image of {request.path} are lost", hint="restore the image, and repair it")
 
 
 def split_path(path: str, volumes: set[str]) -> tuple[str, str] | None:

@@ -69,6 +69,7 @@ RESTORE = {
 }
 FILE = {"kind": "file", "path": "x", "mode": 0o600, "uid": 0, "gid": 0, "mtime_ns": 0}
 ENTRIES = {**ENVELOPE, "target": "target", "entries": [FILE], "overwrite": "always"}
+READ = {**ENVELOPE, "segment_id": "5e" * 16, "stream_offset_bytes": 0, "size_bytes": 10}
 VERIFY = {**ENVELOPE, "segment_ids": ["5e" * 16], "stored_bytes": [1], "read_data": True}
 ADOPT = {**ENVELOPE, "pool_id": POOL_ID, "new_device_id": DEVICE_ID}
 
@@ -129,8 +130,8 @@ HOSTILE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("store", STORE, {"epoch": -1}),
     ("store", STORE, {"attempt": 0}),
     ("store", STORE, {"reply_to": "device.a"}),
-    ("store", STORE, {"reply_to": "unacked"}),
-    ("store", STORE, {"reply_to": "manager.m.commands"}),
+    ("store", STORE, {"reply_to": "unacked.device.a"}),
+    ("store", STORE, {"reply_to": "command.m"}),
     ("store", STORE, {"source": "nowhere"}),
     ("store", STORE, {"source": "../outside"}),
     ("store", STORE, {"source": ""}),
@@ -191,6 +192,11 @@ HOSTILE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("restore_entries", ENTRIES, entry(kind="hardlink", link="/etc/passwd")),
     ("restore_entries", ENTRIES, entry(kind="socket")),
     ("restore_entries", ENTRIES, entry(mode=0o10777)),
+    ("read", READ, {"segment_id": "../" + "0" * 29}),
+    ("read", READ, {"stream_offset_bytes": -1}),
+    ("read", READ, {"stream_offset_bytes": 10**6}),
+    ("read", READ, {"size_bytes": 2**40}),
+    ("read", READ, {"size_bytes": 0}),
     ("verify", VERIFY, {"segment_ids": ["../../outside/secret"]}),
     ("verify", VERIFY, {"stored_bytes": []}),
     ("adopt", ADOPT, {"pool_id": "f" * 32}),
@@ -289,12 +295,12 @@ def test_a_hostile_message_is_refused_and_changes_nothing(
     assert not world.holds_the_secret()
 
 
-GOOD = [STORE, PUT, GET, RESTORE, ENTRIES, VERIFY, ADOPT]
+GOOD = [STORE, PUT, GET, RESTORE, ENTRIES, READ, VERIFY, ADOPT]
 
 
 @pytest.mark.parametrize("wire", [None, [], "order", 7, {}, {"version": 1}], ids=repr)
 def test_what_is_no_order_at_all_is_refused(world: World, wire: Any) -> None:
-    for task in ("describe", "adopt", "store", "put_manifest", "get_manifest", "restore_segment", "verify"):
+    for task in ("describe", "adopt", "store", "put_manifest", "get_manifest", "restore_segment", "read", "verify"):
         assert world.carry_out(task, wire) == []
 
 

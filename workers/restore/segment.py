@@ -13,9 +13,9 @@ from tasks.errors import DamagedError
 from tasks.orders import RestoreSegment
 from tasks.receipts import RestoreResult
 from workers.devices.base import Device, StoredObject
-from workers.devices.keys import segment_key
 from workers.format.reader import SegmentReader
 from workers.restore.extents import ExtentWriter
+from workers.restore.opening import open_segment, reader_of
 from workers.restore.slices import Slice, slices_by_unit
 from workers.target.folders import Folders
 from workers.target.image import ImageTarget, is_image_target
@@ -42,17 +42,13 @@ def restore_segment(order: RestoreSegment, *, device: Device, target_root: Path,
         chosen = writer.choose()
         if chosen:
             remaining = writer.make_empty(chosen)
-            with _open_segment(order, device) as stored, closing(_decoded_units(order, stored, remaining)) as units:
+            with (
+                open_segment(order.segment_id, device) as stored,
+                closing(_decoded_units(order, stored, remaining)) as units,
+            ):
                 for slices, decoded in units:
                     progress.add(_write_unit(order, device, writer, slices, decoded))
         return writer.result()
-
-
-def _open_segment(order: RestoreSegment, device: Device) -> StoredObject:
-    stored = device.open(segment_key(order.segment_id))
-    if stored is None:
-        raise DamagedError(f"segment {order.segment_id} is not on device {device.name}")
-    return stored
 
 
 def _write_unit(
@@ -62,7 +58,7 @@ def _write_unit(
         data = decoded.result()
     except DamagedError as error:
         # A bad sector costs its unit.  When the device is gone, opening fails too, and the order with it.
-        with _open_segment(order, device):
+        with open_segment(order.segment_id, device):
             return writer.lose(slices, error)
     return writer.write(slices, data)
 
@@ -71,23 +67,12 @@ def _decoded_units(
     order: RestoreSegment, stored: StoredObject, chosen: list[int]
 ) -> Generator[tuple[Sequence[Slice], Future[bytes]]]:
     """The units that hold the extents ``chosen``, in stream order."""
-    reader = SegmentReader(stored.read, stored.size_bytes, salvage=True)
-    _check_identity(reader, order.segment_id)
+    reader = reader_of(stored, order.segment_id)
     unit_offsets_bytes = [unit.stream_offset_bytes for unit in reader.units]
     located_bytes = sum(unit.size_bytes for unit in reader.units)
     needed = slices_by_unit(chosen, order.stream_offsets_bytes, order.sizes_bytes, unit_offsets_bytes, located_bytes)
     with ThreadPoolExecutor(order.threads, thread_name_prefix="decode") as pool:
         yield from _decode_ahead(reader, needed, pool, order.threads)
-
-
-def _check_identity(reader: SegmentReader, segment_id: str) -> None:
-    """A damaged header says nothing, and need not: the units verify without it."""
-    try:
-        found = reader.header.segment_id
-    except DamagedError:
-        return
-    if found != segment_id:
-        raise DamagedError(f"segment {segment_id}: its file holds segment {found}")
 
 
 def _decode_ahead(
