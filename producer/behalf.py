@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 #: The manager's name, and the run's id.
 MANAGER_VARIABLE = "SEGFLEET_ON_BEHALF_OF"
 RUN_VARIABLE = "SEGFLEET_RUN_ID"
+
+_TERMINAL_VARIABLE = "SEGFLEET_TERMINAL"
+
+
+def terminal_variables(columns: int) -> dict[str, str]:
+    """For a child whose output a master shows on a terminal of this width; none for 0."""
+    return {_TERMINAL_VARIABLE: "1", "COLUMNS": str(columns)} if columns else {}
+
+
+def is_for_terminal() -> bool:
+    """Whether standard output is shown on a terminal, of this host or of a master's."""
+    return sys.stdout.isatty() or os.environ.get(_TERMINAL_VARIABLE) == "1"

@@ -33,7 +33,7 @@ def serve(broker_url: str, *, address: str, port: int, may_change: bool) -> NoRe
     Main thread only; users and passwords come from the environment.  Raises UsageError for an address that cannot be
     used.
     """
-    app = connect(broker_url, f"segfleet:flower:{os.getpid()}")
+    app = connect(broker_url, f"segfleet:flower:{os.getpid()}", "flower")
     # Each of Flower's threads takes two connections, one after the other: with a limit they wait for each other.
     app.conf.broker_pool_limit = None
     arguments = [

@@ -12,9 +12,15 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
+from tasks.queues import unacked_keys
+
 #: Long past any order (the largest takes minutes).  Only the last safety net: the manager takes back
 #: what a dead worker held within seconds.  The shortest value of all processes wins.
 VISIBILITY_TIMEOUT_S = 6 * 3600
+
+#: Transport options for who takes messages without acknowledgement.  Looking for those whose visibility has timed out
+#: is for the workers; kombu would do it after every wait, under a lock in the broker, at half the cost of receipts.
+NO_SWEEPS = {"unacked_restore_throttle": 1_000_000_000}
 
 app = Celery("segfleet", include=["tasks.definitions"])
 
@@ -53,9 +59,16 @@ app.conf.update(
 )
 
 
-def transport_options(client_name: str) -> dict[str, Any]:
-    """Options of kombu's Redis transport; ``client_name`` shows in the server's client list."""
+def transport_options(client_name: str, inbox: str) -> dict[str, Any]:
+    """Options of kombu's Redis transport for a process that takes messages from the queue ``inbox``, and no other.
+
+    ``client_name`` shows in the server's client list.
+    """
+    unacked = unacked_keys(inbox)
     return {
+        "unacked_key": unacked.messages,
+        "unacked_index_key": unacked.times,
+        "unacked_mutex_key": unacked.mutex,
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
         # Sweep every 10 s; kombu's default of 100 s makes tests and people wait.
         "unacked_restore_interval": 10,
@@ -68,10 +81,10 @@ def transport_options(client_name: str) -> dict[str, Any]:
     }
 
 
-def connect(url: str, client_name: str) -> Celery:
+def connect(url: str, client_name: str, inbox: str) -> Celery:
     """Point the application at the broker.  Opens no connection yet; call before the first use."""
     app.conf.broker_url = url
-    app.conf.broker_transport_options = transport_options(client_name)
+    app.conf.broker_transport_options = transport_options(client_name, inbox)
     return app
 
 

@@ -1,8 +1,8 @@
 """Moves orders between queues inside the broker, and lists those that are there.
 
 kombu's layout in Redis: a queue is a list, published on the left and consumed on the right.  A consumed message
-waits for its acknowledgement in the hash ``unacked`` (delivery tag → [message, exchange, routing key]),
-with its time in the sorted set ``unacked_index``.
+waits for its acknowledgement in a hash (delivery tag → [message, exchange, routing key]), with its time in a sorted
+set; each queue has its own of both (:func:`tasks.queues.unacked_keys`).
 
 A plain RENAME or LMOVE is a trap, for a message names its queue and its delivery tag.  With the old
 routing key, a restored message goes back to the dead device's queue.  With the old tag, the late
@@ -21,13 +21,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import MessageError
+from tasks.queues import unacked_keys
 from tasks.stored_messages import StoredMessage, read_message, read_unacknowledged
 
 if TYPE_CHECKING:
     import redis
-
-UNACKED = "unacked"
-UNACKED_INDEX = "unacked_index"
 
 #: Messages in one call of a script: it holds the server up for about a millisecond.
 CHUNK_COUNT = 100
@@ -45,7 +43,7 @@ end
 return done
 """
 
-# KEYS: unacked, unacked_index, then each message's destination.  ARGV: for each its tag and what it becomes.
+# KEYS: the hash, the sorted set, then each message's destination.  ARGV: for each its tag and what it becomes.
 _TAKE_BACK = """
 local done = {}
 for i = 3, #KEYS do
@@ -131,10 +129,10 @@ def take_back(client: redis.Redis, queue: str, choose: Choose) -> Moves:
     """
     script = client.register_script(_TAKE_BACK)
     tally = _Tally(stay=None)
-    held = [(tag, _read(raw, read_unacknowledged)) for tag, raw in client.hgetall(UNACKED).items()]
-    ours = [(tag, message) for tag, message in held if message is not None and message.queue == queue]
-    for start in range(0, len(ours), CHUNK_COUNT):
-        tally.carry_out(script, [UNACKED, UNACKED_INDEX], tally.decide(ours[start : start + CHUNK_COUNT], choose))
+    keys = unacked_keys(queue)
+    held = [(tag, _read(raw, read_unacknowledged)) for tag, raw in client.hgetall(keys.messages).items()]
+    for start in range(0, len(held), CHUNK_COUNT):
+        tally.carry_out(script, [keys.messages, keys.times], tally.decide(held[start : start + CHUNK_COUNT], choose))
     return tally.result()
 
 
@@ -148,16 +146,13 @@ def waiting_orders(client: redis.Redis, queues: Iterable[str]) -> list[WaitingOr
     with client.pipeline(transaction=True) as pipe:
         for name in names:
             pipe.lrange(name, 0, -1)
-        pipe.hvals(UNACKED)
-        *lists, taken = pipe.execute()
-    waiting = [
-        _waiting(_read(raw, read_message), name, unacknowledged=False)
-        for name, raws in zip(names, lists, strict=True)
-        for raw in raws
-    ]
-    held = [_read(raw, read_unacknowledged) for raw in taken]
-    waiting += [_waiting(message, message.queue, unacknowledged=True) for message in held if message]
-    return [order for order in waiting if order is not None and order.queue in names]
+            pipe.hvals(unacked_keys(name).messages)
+        answers = pipe.execute()
+    queued = [(name, raw) for name, raws in zip(names, answers[::2], strict=True) for raw in raws]
+    held = [(name, raw) for name, raws in zip(names, answers[1::2], strict=True) for raw in raws]
+    waiting = [_waiting(_read(raw, read_message), name, unacknowledged=False) for name, raw in queued]
+    waiting += [_waiting(_read(raw, read_unacknowledged), name, unacknowledged=True) for name, raw in held]
+    return [order for order in waiting if order is not None]
 
 
 def _read(raw: bytes | str, read: Callable[[bytes | str], StoredMessage]) -> StoredMessage | None:

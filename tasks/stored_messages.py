@@ -52,7 +52,7 @@ def read_message(raw: bytes | str) -> StoredMessage:
 
 
 def read_unacknowledged(raw: bytes | str) -> StoredMessage:
-    """The message in a value of the hash ``unacked``; raises MessageError when it holds no order."""
+    """The message in a value of a hash of unacknowledged ones; raises MessageError when it holds no order."""
     entry = _json(raw)
     if not isinstance(entry, list) or len(entry) != 3:
         raise MessageError("an unacknowledged message is not [message, exchange, routing key]")

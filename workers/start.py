@@ -47,7 +47,7 @@ def run_worker(
     warnings.filterwarnings("ignore", category=SecurityWarning)
     host = socket.gethostname()
     worker_name = _claim_name(settings.broker_url, device, host) if shared else f"{device}@{host}"
-    connect(settings.broker_url, f"segfleet:{device}:{host}:{os.getpid()}")
+    connect(settings.broker_url, f"segfleet:{device}:{host}:{os.getpid()}", device_queue(device))
     app.conf.task_queues = [queue(device_queue(device))]
     progress = SharedProgress()
     fence = Fence(settings.broker_url)

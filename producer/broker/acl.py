@@ -1,8 +1,12 @@
-"""Who may do what in the broker: Redis users for agents, managers and masters.
+"""Who may do what in the broker: Redis users for agents, managers, masters and Flower.
 
-A worker needs its device's queue, the queues of managers for its receipts, its lease, and what kombu and Celery keep
-for themselves.  It cannot read another device's queue, give orders to other devices, list keys, or change the server.
-Measured with ``redis-server`` 7.0; a test runs a backup under exactly these users.
+A worker needs its device's queue, its lease, and what kombu and Celery keep for themselves; it may put receipts into
+the inboxes of managers, and do nothing else there.  It cannot read what others send, give orders to other devices,
+command a manager or another worker, list keys, or change the server.
+
+The rules in parentheses are selectors: each allows its own commands on its own keys, whatever the others allow.  They
+need a Redis of version 7.0 or a Valkey.  Measured with ``redis-server`` 7.0; a test runs a backup under exactly these
+users.
 """
 
 from __future__ import annotations
@@ -18,42 +22,70 @@ _QUEUES = (
     "+hdel +sadd +srem +smembers +set +get +time +multi +exec +watch +unwatch +discard +expire +pexpire"
 )
 
-#: Celery's remote control and events, which Flower reads.
-_EVENTS = "+publish +subscribe +unsubscribe +psubscribe +punsubscribe +pubsub"
-
 #: kombu's mutexes, and the moving of orders, are scripts; they reach no key that the user may not.
 _SCRIPTS = "+evalsha +script|load +script|exists"
 
-_KOMBU_KEYS = "~unacked* ~_kombu.binding* ~*.pidbox ~*.celery.pidbox*"
-# A pattern that is subscribed to must be named exactly so.
-_CHANNELS = "&/0.celery.pidbox &/0.reply.celery.pidbox &/0.celeryev*"
+#: Celery's remote control.  Workers listen to it and answer; who may publish on its channel commands them all.
+_LISTEN = "&/0.celery.pidbox +subscribe +unsubscribe +psubscribe +punsubscribe"
+#: Which queues are bound to which exchange.  Whoever listens sweeps all of them now and then; no order, receipt or
+#: command goes by an exchange.
+_BINDINGS = "~_kombu.binding*"
+_ANSWER = "(~*.reply.celery.pidbox +lpush)"
+
+#: The events that Flower reads.  A pattern that is subscribed to must be named exactly so.
+_EVENT_CHANNELS = "&/0.celeryev/*"
+_EVENTS = f"({_EVENT_CHANNELS} +publish)"
 
 
 def device_user(device: str) -> str:
     """The command that makes the user of one device's workers; ``PASSWORD`` is for the operator to fill in."""
-    keys = f"~device.{device} ~manager.* %R~segfleet.epoch.* ~segfleet.lease.{device}.*"
-    return _user(f"agent-{device}", keys, "")
+    return _user(
+        f"agent-{device}",
+        f"~device.{device} ~unacked*.device.{device} ~segfleet.lease.{device}.* %R~segfleet.epoch.*",
+        f"~{device}@*.celery.pidbox ~{device}.*@*.celery.pidbox {_BINDINGS} {_LISTEN}",
+        more=f"(%W~manager.* +lpush) {_ANSWER} {_EVENTS}",
+    )
 
 
 def manager_user(name: str) -> str:
-    """The command that makes a manager's user: all queues, leases, epochs and runs, and no administration."""
-    keys = "~device.* ~manager.* ~master.* ~segfleet.*"
+    """The command that makes a manager's user: the queues of all devices, its own inboxes, and no administration.
+
+    It has the rights of a worker too, for a manager starts one for each device that has a folder on its host.
+    """
     return _user(
-        f"manager-{name}", keys, "+scan +mget +lrange +lrem +ltrim +hgetall +hvals +client|list +client|unblock"
+        f"manager-{name}",
+        f"~device.* ~unacked*.device.* ~manager.{name}.* ~unacked*.manager.{name}.* ~command.{name} "
+        f"~unacked*.command.{name} ~master.*",
+        f"%R~segfleet.* ~segfleet.lease.* ~segfleet.run.* ~segfleet.manager.{name} "
+        f"~segfleet.epoch.manager.{name}.* ~*@*.celery.pidbox {_BINDINGS} {_LISTEN}",
+        "+scan +mget +lrange +lrem +ltrim +hgetall +hvals +client|list +client|unblock",
+        more=f"{_ANSWER} {_EVENTS}",
     )
 
 
 def master_user() -> str:
     """The command that makes the user of operators' command lines."""
-    keys = "~manager.* ~master.* %R~segfleet.*"
-    return _user("master", keys, "+scan +mget")
+    return _user("master", "~master.* ~unacked*.master.* %R~segfleet.*", "+scan +mget", more="(%W~command.* +lpush)")
+
+
+def flower_user() -> str:
+    """The command that makes Flower's user, who may publish on the channel of Celery's remote control."""
+    return _user(
+        "flower",
+        f"%R~device.* {_BINDINGS} ~*.reply.celery.pidbox ~celeryev.* ~unacked*.flower",
+        f"&/0.celery.pidbox {_EVENT_CHANNELS} +publish +subscribe +unsubscribe +psubscribe +punsubscribe +info",
+    )
 
 
 def acl_commands(devices: Iterable[str], managers: Iterable[str]) -> list[str]:
     """All commands for a fleet, in an order in which they can be given to the server one after another."""
-    return [*map(device_user, devices), *map(manager_user, managers), master_user()]
+    return [*map(device_user, devices), *map(manager_user, managers), master_user(), flower_user()]
 
 
-def _user(name: str, keys: str, more: str) -> str:
-    rights = " ".join(filter(None, (_CONNECT, _QUEUES, _EVENTS, _SCRIPTS, more)))
-    return f"ACL SETUSER {name} reset on >PASSWORD {keys} {_KOMBU_KEYS} {_CHANNELS} -@all {rights}"
+def _user(name: str, *rules: str, more: str = "") -> str:
+    return " ".join(
+        filter(
+            None,
+            (f"ACL SETUSER {name} reset on >PASSWORD -@all", *rules, _CONNECT, _QUEUES, _SCRIPTS, more),
+        )
+    )

@@ -9,7 +9,7 @@ import click
 from producer.cli.backup_options import backup_options, request_from
 from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_summary
-from producer.cli.plan import show_plan
+from producer.cli.plan import make_plan, print_plan
 from producer.cli.session import Session
 from producer.cli.summaries import show_backup
 from producer.cli.watching import watched
@@ -28,7 +28,7 @@ def backup(session: Session, /, dry_run: bool, **choices: Any) -> int:
     """
     request = request_from(session, **choices)
     if dry_run:
-        show_plan(session, request)
+        print_plan(session, make_plan(session, request))
         return 0
 
     environment = session.environment(boot=request.devices)

@@ -21,7 +21,7 @@ def broker() -> None:
 @config_option
 @click.pass_obj
 def acl(session: Session, devices: tuple[str, ...], managers: tuple[str, ...]) -> None:
-    """Print the commands that make a Redis user for each DEVICE, each manager, and the masters.
+    """Print the commands that make a Redis user for each DEVICE, each manager, the masters and Flower.
 
     Without DEVICE: those of the configuration.  Fill in a password for each PASSWORD before you give the commands to
     redis-cli; the user's name and password then stand in the [broker] url of that host.

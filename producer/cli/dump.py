@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.known_devices import devices_of
 from producer.cli.options import config_option, devices_option, threads_option
 from producer.cli.plainlines import PlainObserver
@@ -17,7 +18,7 @@ from producer.requests import RestoreRequest
 from tasks.errors import UsageError
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @click.argument("snapshot")
 @click.argument("path", required=False, default="")
 @devices_option

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.behalf import is_for_terminal
 from producer.cli.safe_text import escaped
 from producer.cli.times import rfc3339_of_ns
 
@@ -27,7 +27,7 @@ _TYPE_BITS = {
 
 def shown_path(path: str) -> str:
     """``path`` for standard output: escaped for a terminal; else as it is, for the next program to use."""
-    return escaped(path) if sys.stdout.isatty() else path
+    return escaped(path) if is_for_terminal() else path
 
 
 def write_path_line(line: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import sys
 from typing import Any
 
 import click
@@ -18,12 +21,14 @@ _DETACH = "segfleet.detach"
 #: Commands that take long, and so can be left alone.
 _RUNS = ("backup", "resume", "retry", "restore", "check")
 
-#: What stays with the master.
-_OURS = {"manager", "detach", "json", "config", "help"}
+#: What stays with the master; the manager is asked for the plan of a dry run.
+_OURS = {"manager", "detach", "json", "config", "help", "dry_run"}
+
+_ID = re.compile(r"[0-9a-f]{8,32}")
 
 
 class FleetCommand(click.Command):
-    """A command with ``--manager``, and ``--detach`` where it takes long."""
+    """A command with ``--manager``, and ``--detach`` where it takes long.  A manager knows it by its full name."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -40,7 +45,10 @@ class FleetCommand(click.Command):
         given = list(args)
         rest = super().parse_args(ctx, args)
         # Parsed a second time for the words as they were given: the values of ctx.params have been converted.
-        ctx.meta[_GIVEN] = self.make_parser(ctx).parse_args(given)[0]
+        values = self.make_parser(ctx).parse_args(given)[0]
+        ctx.meta[_GIVEN] = {
+            name: value for name, value in values.items() if isinstance(value, str | bool | list | tuple)
+        }
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -60,20 +68,20 @@ class FleetCommand(click.Command):
         # Only here: the imports of the queue take a third of a second.
         from producer.cli.open_broker import warn_about_broker
         from producer.cli.remote import shown
+        from producer.manager.messages import RUNS
         from producer.master.ask import ask
         from producer.master.choose import choose_manager
 
         assert session.broker_url is not None
-        assert self.name is not None
         given = ctx.meta[_GIVEN]
-        manager = choose_manager(session.broker_url, ctx.meta.get(_MANAGER), _volume(given))
+        command = _full_name(ctx, given)
+        if detach and command not in RUNS:
+            raise UsageError("only a run can be left alone", hint="leave --detach out")
+        manager = choose_manager(session.broker_url, ctx.meta.get(_MANAGER), _volume(given), given.get("sources") or ())
         warn_about_broker(session.broker_url)
         if manager is None:
             return None
-        if given.get("devices"):
-            raise UsageError(
-                "a manager has the devices of its own configuration", hint="leave --device out, or say --manager local"
-            )
+        _refuse_places_here(given)
 
         def on_accepted(run_id: str) -> None:
             if detach and session.json:
@@ -81,14 +89,15 @@ class FleetCommand(click.Command):
             elif detach:
                 click.echo(run_id)
 
-        with shown(session, self.name) as show:
+        with shown(session, command) as show:
             return ask(
                 session.broker_url,
                 manager.name,
-                self.name,
+                command,
                 options=tuple(self._options(ctx, given)),
                 words=tuple(self._words(ctx, given)),
                 json=session.json,
+                columns=shutil.get_terminal_size().columns if sys.stdout.isatty() else 0,
                 detached=detach,
                 show=show,
                 on_accepted=on_accepted,
@@ -106,7 +115,10 @@ class FleetCommand(click.Command):
                 continue
             name = max(param.opts, key=len)
             values = value if isinstance(value, list | tuple) else [value]
-            words += [name if param.is_flag else f"{name}={one}" for one in values]
+            if param.is_flag:
+                words.append(name if value else max(param.secondary_opts, key=len))
+            else:
+                words += [f"{name}={one}" for one in values]
         return words
 
     def _words(self, ctx: click.Context, given: dict[str, Any]) -> list[str]:
@@ -128,16 +140,34 @@ def _option_for(name: str, place: str, **settings: Any) -> click.Option:
     return click.Option([name], expose_value=False, callback=keep, **settings)
 
 
+def _full_name(ctx: click.Context, given: dict[str, Any]) -> str:
+    """What managers call the command: ``schedule add``; a dry run is a ``plan``."""
+    return "plan" if given.get("dry_run") else ctx.command_path.partition(" ")[2]
+
+
 def _volume(given: dict[str, Any]) -> str:
-    """The volume that the command is about; "" when it does not say."""
+    """The volume that the command is about; "" when it does not say, or names something by its id."""
     if given.get("volume"):
         return str(given["volume"])
-    volumes = given.get("volumes")
+    volumes, name, sources = given.get("volumes"), given.get("name"), given.get("sources")
     if isinstance(volumes, list | tuple):
         return str(volumes[0]) if len(volumes) == 1 else ""
-    sources = given.get("sources")
+    if name:
+        return "" if _ID.fullmatch(name) else str(name)
     # Which source a path lies in, its manager knows.
     return volume_name(list(sources)) if sources and not any("/" in source for source in sources) else ""
+
+
+def _refuse_places_here(given: dict[str, Any]) -> None:
+    """Raises UsageError for folders and files that the operator means here, and a manager would look for there."""
+    if given.get("devices"):
+        raise UsageError(
+            "a manager has the devices of its own configuration", hint="leave --device out, or say --manager local"
+        )
+    if given.get("svg") not in (None, "-"):
+        raise UsageError(
+            f"a manager writes no file {given['svg']}", hint="have it print the drawing: segfleet plan … --svg - > FILE"
+        )
 
 
 def _patterns(files: Any) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from producer.cli.command_here import CommandHere
 from producer.cli.options import config_option
 from producer.cli.session import Session
 
 
-@click.command()
+@click.command(cls=CommandHere)
 @click.option("--address", default="127.0.0.1", show_default=True, metavar="IP", help="Where to listen.")
 @click.option("--port", type=click.IntRange(1, 65535), default=5555, show_default=True, metavar="N", help="Its port.")
 @click.option(

@@ -6,18 +6,23 @@ import os
 import platform
 import re
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
+from producer.cli.command_here import CommandHere
 from producer.cli.options import config_option
 from producer.cli.records import opened_catalog
 from producer.cli.session import Session
 from tasks.errors import UsageError
 
+if TYPE_CHECKING:
+    from producer.catalog.catalog import Catalog
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
-@click.command()
+@click.command(cls=CommandHere)
 @click.argument("name", required=False)
 @config_option
 @click.pass_obj
@@ -46,7 +51,9 @@ def manager(session: Session, name: str | None) -> None:
         raise UsageError("there is no broker to get commands from", hint="set [broker] url in the configuration")
     with broker(environment.broker_url, environment.state):
         warn_about_broker(environment.broker_url)
-    presence = presence_of(name, _volumes(session), pid=os.getpid(), release=this_release(), wire=WIRE_VERSION)
+    with opened_catalog(session) as catalog:
+        volumes = _volumes(session, catalog, name)
+    presence = presence_of(name, volumes, pid=os.getpid(), release=this_release(), wire=WIRE_VERSION)
     post = Post(
         presence=presence,
         broker_url=environment.broker_url,
@@ -59,17 +66,20 @@ def manager(session: Session, name: str | None) -> None:
         def is_due() -> bool:
             return has_work(catalog, datetime.now(UTC), lambda row: belongs_here(row, manager=name))
 
-        Manager(post, note=_note, is_due=is_due).run()
+        Manager(post, note=_note, volumes=lambda: _volumes(session, catalog, name), is_due=is_due).run()
 
 
-def _volumes(session: Session) -> tuple[str, ...]:
-    """The configured sources, each a volume by itself, and what has been backed up under other names.
+def _volumes(session: Session, catalog: Catalog, name: str) -> tuple[str, ...]:
+    """The configured sources, each a volume by itself, and what has been backed up or reserved under other names.
 
-    On a catalog that several hosts may share: what has been backed up from this one.
+    On a catalog that several hosts may share: what has been backed up from this one, or reserved for it.
     """
-    with opened_catalog(session) as catalog:
-        host = platform.node()
-        known = {row.volume for row in catalog.snapshots() if row.hostname == host or not catalog.is_shared}
+    from producer.schedule.belongs import belongs_here
+
+    host = platform.node()
+    backed_up = {row.volume for row in catalog.snapshots() if row.hostname == host or not catalog.is_shared}
+    reserved = {row.volume for row in catalog.reservations() if belongs_here(row, manager=name)}
+    known = backed_up | reserved
     return tuple(sorted(known | session.configuration.sources.keys()))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from producer.cli.backup_options import backup_options, request_from
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.safe_text import escaped
 from producer.cli.session import Session
@@ -20,31 +21,42 @@ if TYPE_CHECKING:
     from producer.engine.dry_run import DryRun
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @backup_options
-@click.option("--svg", metavar="FILE", help="Draw the plan: one row for each device, one box for each segment.")
+@click.option(
+    "--svg",
+    metavar="FILE",
+    help="Draw the plan: one row for each device, one box for each segment; - prints the drawing in place of the plan.",
+)
 @click.pass_obj
 def plan(session: Session, /, svg: str | None, **choices: Any) -> None:
     """Show how SOURCEs would be spread over the devices; store nothing."""
-    made = show_plan(session, request_from(session, **choices))
+    made = make_plan(session, request_from(session, **choices))
+    if svg == "-":
+        click.echo(_drawn(made))
+        return
+    print_plan(session, made)
     if svg is not None:
         _draw(made, Path(svg))
 
 
-def show_plan(session: Session, request: BackupRequest) -> DryRun:
-    """Make the plan of ``request`` and print it, as text or as JSON lines."""
+def make_plan(session: Session, request: BackupRequest) -> DryRun:
+    """What a backup would do now; raises what a backup raises before it stores."""
     from producer.engine.dry_run import dry_run
     from producer.raw.switch import choose_modes
 
     environment = session.environment()
     with watched(session) as observer:
         decided = choose_modes(request, observer.note, has_agents=environment.broker_url is not None)
-        made = dry_run(decided, observer, environment)
+        return dry_run(decided, observer, environment)
+
+
+def print_plan(session: Session, made: DryRun) -> None:
+    """As text, or as JSON lines."""
     if session.json:
         _write_rows(made)
     else:
         _print(made)
-    return made
 
 
 def _print(made: DryRun) -> None:
@@ -68,10 +80,14 @@ def _write_rows(made: DryRun) -> None:
         write_row(row)
 
 
-def _draw(made: DryRun, file: Path) -> None:
+def _drawn(made: DryRun) -> str:
     from producer.plan.svg import draw_svg
 
+    return draw_svg(made.plan, lambda entry: escaped(made.path_of(entry)))
+
+
+def _draw(made: DryRun, file: Path) -> None:
     try:
-        file.write_text(draw_svg(made.plan, lambda entry: escaped(made.path_of(entry))), encoding="utf-8")
+        file.write_text(_drawn(made), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}", hint="see --svg", path=str(file)) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,24 +28,41 @@ _SUMMARIES = {
 }
 
 
-class Lines:
-    """Prints the lines as they come: JSON, and lists."""
+_OURS = "segfleet: "
+
+
+class Output:
+    """Prints what comes as it is: JSON lines, lists, the bytes of a dump."""
+
+    def __init__(self, *, is_text: bool) -> None:
+        """``is_text``: what a terminal would obey is escaped there, whatever the manager's host has sent."""
+        self._shown_as_text = codecs.getincrementaldecoder("utf-8")("surrogateescape") if is_text else None
 
     def out(self, line: str) -> None:
         click.echo(line)
+
+    def data(self, data: bytes) -> None:
+        if self._shown_as_text is not None:
+            click.echo(harmless(self._shown_as_text.decode(data)), nl=False)
+            return
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
     def err(self, line: str) -> None:
         click.echo(harmless(line), err=True)
 
 
-class Watched:
+class Watched(Output):
     """Turns the JSON lines of a run into bars, troubles and a table."""
 
     def __init__(self, command: str, observer: Observer) -> None:
+        super().__init__(is_text=True)
         self._command = command
         self._observer = observer
         #: The last error, held back: one that ends the run is told on standard error too.
         self._held: Trouble | None = None
+        #: Lines without our name before them: what to do about the message above.
+        self._hints: list[str] = []
         self.summary: dict[str, Any] | None = None
 
     def out(self, line: str) -> None:
@@ -61,10 +80,15 @@ class Watched:
                 self.summary = row
 
     def err(self, line: str) -> None:
-        self._observer.note(line.removeprefix("segfleet: "))
+        if line.startswith(_OURS):
+            self._observer.note(line.removeprefix(_OURS))
+        else:
+            self._hints.append(line)
 
     def end(self) -> None:
-        """Print the table, once the bars are gone."""
+        """Print what to do, and the table, once the bars are gone."""
+        for line in self._hints:
+            super().err(line)
         if self.summary is not None:
             cls, show = _SUMMARIES[self._command]
             show(msgspec.convert(self.summary, cls))  # type: ignore[operator]
@@ -76,10 +100,10 @@ class Watched:
 
 
 @contextmanager
-def shown(session: Session, command: str) -> Iterator[Lines | Watched]:
+def shown(session: Session, command: str) -> Iterator[Output]:
     """What shows the replies to ``command`` during the block."""
     if session.json or command not in _SUMMARIES:
-        yield Lines()
+        yield Output(is_text=sys.stdout.isatty() and command != "dump")
         return
     with watched(session) as observer:
         watching = Watched(command, observer)

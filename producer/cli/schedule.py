@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.options import config_option, json_option
 from producer.cli.records import opened_catalog
@@ -35,7 +36,7 @@ schedule.add_command(add)
 schedule.add_command(run_due)
 
 
-@schedule.command("list")
+@schedule.command("list", cls=FleetCommand)
 @json_option
 @config_option
 @click.pass_obj
@@ -53,7 +54,7 @@ def list_(session: Session) -> None:
         click.echo("there are no reservations yet", err=True)
 
 
-@schedule.command()
+@schedule.command(cls=FleetCommand)
 @click.argument("name", metavar="VOLUME|ID")
 @json_option
 @config_option

@@ -8,6 +8,7 @@ import click
 
 from producer.catalog.rows import IfBusy
 from producer.cli.backup_options import request_from, storing_options
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.records import opened_catalog
 from producer.cli.session import Session
@@ -25,7 +26,7 @@ def _local_zone() -> str:
         return "UTC"
 
 
-@click.command()
+@click.command(cls=FleetCommand)
 @click.argument("volume")
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @click.option(

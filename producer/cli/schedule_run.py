@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_error, write_row, write_summary
 from producer.cli.options import config_option, json_option
 from producer.cli.records import opened_catalog
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from producer.schedule.scheduler import Scheduler
 
 
-@click.command("run-due")
+@click.command("run-due", cls=FleetCommand)
 @json_option
 @config_option
 @click.pass_obj

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from producer.cli.command_here import CommandHere
 from producer.cli.options import config_option
 from producer.cli.session import Session
 from tasks.configuration import Configuration, DeviceTable
@@ -13,7 +14,7 @@ from tasks.errors import UsageError
 from tasks.sizes import parse_size
 
 
-@click.command()
+@click.command(cls=CommandHere)
 @click.argument("devices", nargs=-1, required=True, metavar="DEVICE...")
 @click.option("--events", is_flag=True, help="Send the events that Flower shows; costs a quarter of the message rate.")
 @config_option

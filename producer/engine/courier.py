@@ -24,6 +24,7 @@ from tasks.orders import Order, StoreSegment
 from tasks.queue_moves import LEAVE, Choose, Destination
 from tasks.queues import device_queue
 from tasks.receipts import Receipt
+from tasks.wire import encode
 
 #: Orders in one device's queue at a time.  Enough to hide the manager's delays (a bundle takes 100 ms or more), few
 #: enough to move quickly; a message takes 1.4 KB in the broker, a bundle's up to 400 KB.
@@ -144,19 +145,20 @@ class Courier:
         Returns the ids of those that were moved, which are in flight again; what the broker did not have any more
         is for the caller to feed anew.  Raises BrokerError.
         """
-        changed = {order.order_id: (order, fields_of(order)) for order in orders}
+        changed = {order.order_id: replace(order, **fields_of(order)) for order in orders}
 
         def choose(wire: Any) -> Destination | None:
-            found = changed.get(wire["order_id"])
-            if found is not None:
-                return Destination(queue=device_queue(found[1]["device"]), changes=found[1])
+            order = changed.get(wire["order_id"])
+            if order is not None:
+                # The whole order: what the dead device's agent may have made of the message goes no further.
+                return Destination(queue=device_queue(order.device), changes=encode(order))
             # Of another manager, who decides for itself; what is ours and not in flight concerns nobody.
             return LEAVE if wire["reply_to"] != self._link.inbox else None
 
         moved = self._link.move(device, choose).keys() & changed.keys()
         for order_id in moved:
-            order, fields = changed[order_id]
-            self._lanes[fields["device"]][order_id] = replace(order, **fields)
+            order = changed[order_id]
+            self._lanes[order.device][order_id] = order
         return moved
 
     def tell_strays(self) -> None:

@@ -18,13 +18,13 @@ from kombu import Connection
 from kombu.exceptions import KombuError, OperationalError
 
 import tasks.definitions  # noqa: F401  registers the tasks
-from tasks.app import app, connect, queue
+from tasks.app import NO_SWEEPS, app, connect, queue
 from tasks.epochs import publish_epoch
 from tasks.errors import BrokerError, MessageError
 from tasks.leases import Lease, leases_of, redis_client
 from tasks.orders import ORDERS, Order, StoreSegment
 from tasks.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
-from tasks.queues import device_queue
+from tasks.queues import device_queue, unacked_keys
 from tasks.receipts import Receipt
 from tasks.wire import decode_receipt, encode
 
@@ -40,10 +40,6 @@ BROKEN = (OSError, redis.RedisError, KombuError, OperationalError)
 
 #: What kombu raises for something in a queue that is not a message of its own.
 _NO_MESSAGE = (ValueError, KeyError, TypeError, AttributeError)
-
-#: Looking for messages whose visibility has timed out is for the workers.  Here kombu would do it after every wait,
-#: under a lock in the broker: that was half of what taking receipts cost.
-_NO_SWEEPS = {"unacked_restore_throttle": 1_000_000_000}
 
 #: The slowest device that is still a device.  An order's time limit follows from it.
 _MIN_RATE_BYTES_PER_S = 1_000_000
@@ -65,7 +61,7 @@ class Link:
         self.refused_count = 0
         self._received: list[Receipt] = []
         self._client_name = f"segfleet:manager:{inbox}"
-        connect(url, self._client_name)
+        connect(url, self._client_name, inbox)
         self._redis = redis_client(url)
         self._connection: Connection | None = None
         self._consumer: Any = None
@@ -192,7 +188,9 @@ class Link:
     def purge(self, device: str) -> None:
         """Empty a device's queue: what an ended run left there concerns nobody."""
         try:
-            self._redis.delete(device_queue(device))
+            name = device_queue(device)
+            keys = unacked_keys(name)
+            self._redis.delete(name, keys.messages, keys.times)
         except redis.RedisError as error:
             raise BrokerError(f"cannot empty the queue of device {device}: {error}") from error
 
@@ -237,7 +235,7 @@ class Link:
     def _connect(self) -> None:
         if self._connection is not None:
             return
-        self._connection = app.connection_for_read(transport_options=_NO_SWEEPS)
+        self._connection = app.connection_for_read(transport_options=NO_SWEEPS)
         self._consumer = self._connection.Consumer(
             [queue(self.inbox)],
             callbacks=[self._take],

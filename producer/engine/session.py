@@ -138,8 +138,8 @@ def _inbox(manager: str, volume: str, run_id: str) -> str:
     run that goes on.
     """
     if manager and volume:
-        return manager_queue(f"{manager}-{hashlib.blake2b(os.fsencode(volume), digest_size=4).hexdigest()}")
-    return manager_queue(f"{manager or 'local'}-{run_id[:12]}")
+        return manager_queue(manager, hashlib.blake2b(os.fsencode(volume), digest_size=4).hexdigest())
+    return manager_queue(manager or "local", run_id[:12])
 
 
 def _worker_settings(

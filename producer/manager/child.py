@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -28,11 +29,22 @@ class Child:
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        self._out, self._err = _Lines(self._process.stdout), _Lines(self._process.stderr)
+        self._out, self._err = _Output(self._process.stdout), _Output(self._process.stderr)
 
     def lines(self) -> list[tuple[str, str]]:
         """("out" or "err", line) for what it has printed since the last call."""
-        return [("out", line) for line in self._out.read()] + [("err", line) for line in self._err.read()]
+        return [("out", line) for line in self._out.lines()] + [("err", line) for line in self.errors()]
+
+    def errors(self) -> list[str]:
+        """The lines that it has written to standard error since the last call."""
+        return self._err.lines()
+
+    def data(self, limit_bytes: int, wait_s: float) -> bytes:
+        """The next bytes of its standard output, in place of lines; none when none come for ``wait_s``.
+
+        What is not read stays in the pipe, and then the child waits.
+        """
+        return self._out.data(limit_bytes, wait_s)
 
     def exit_code(self) -> int | None:
         """None while it runs, or while something that it printed has not been read."""
@@ -49,8 +61,8 @@ class Child:
         self._process.wait()
 
 
-class _Lines:
-    """Whole lines from a pipe, without waiting for more."""
+class _Output:
+    """One pipe from the child: whole lines without waiting for more, or bytes."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
@@ -58,7 +70,15 @@ class _Lines:
         self.at_end = False
         os.set_blocking(pipe.fileno(), False)
 
-    def read(self) -> list[str]:
+    def data(self, limit_bytes: int, wait_s: float) -> bytes:
+        data = b""
+        while not self.at_end and len(data) < limit_bytes and select.select([self._pipe], [], [], wait_s)[0]:
+            more = os.read(self._pipe.fileno(), limit_bytes - len(data))
+            self.at_end = not more
+            data += more
+        return data
+
+    def lines(self) -> list[str]:
         while not self.at_end:
             try:
                 data = os.read(self._pipe.fileno(), _READ_BYTES)

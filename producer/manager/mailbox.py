@@ -15,9 +15,10 @@ import redis
 from kombu import Connection
 from kombu.exceptions import KombuError, OperationalError
 
-from tasks.app import queue, transport_options
+from tasks.app import NO_SWEEPS, queue, transport_options
 from tasks.errors import BrokerError
 from tasks.leases import redis_client
+from tasks.queues import MASTER_PREFIX
 from tasks.wire import encode
 
 log = logging.getLogger("segfleet.mailbox")
@@ -28,13 +29,17 @@ _BROKEN = (OSError, redis.RedisError, KombuError, OperationalError)
 _REPLY_LIFE_S = 3600
 
 
+#: Messages taken at once.
+_RECEIVED_COUNT = 16
+
+
 class Mailbox:
     """One inbox, and the way to all others.  Used from one thread; a context manager."""
 
     def __init__(self, url: str, inbox: str) -> None:
         self.inbox = inbox
         self.redis = redis_client(url)
-        self._connection = Connection(url, transport_options=transport_options(f"segfleet:{inbox}"))
+        self._connection = Connection(url, transport_options=transport_options(f"segfleet:{inbox}", inbox) | NO_SWEEPS)
         self._received: list[Any] = []
         self._consumer: Any = None
 
@@ -57,21 +62,30 @@ class Mailbox:
         try:
             with self._connection.Producer() as producer:
                 producer.publish(encode(message), exchange="", routing_key=name, serializer="json", delivery_mode=2)
-            if name.startswith("master."):
+            if name.startswith(MASTER_PREFIX):
                 self.redis.expire(name, _REPLY_LIFE_S)
         except _BROKEN as error:
             self._disconnect()
             raise BrokerError(f"cannot send to {name}: {error}") from error
 
+    def waiting_count(self, name: str) -> int:
+        """How many messages of the queue ``name`` nobody has taken yet; raises BrokerError."""
+        try:
+            return int(self.redis.llen(name))
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot look at {name}: {error}") from error
+
     def receive(self, timeout_s: float) -> list[Any]:
         """What has come, as plain values that nobody has checked; waits up to ``timeout_s`` for the first.
+
+        A few at a time, so that what the caller does not take stays in the broker.
 
         Nothing while the broker is away.
         """
         deadline = time.monotonic() + timeout_s
         try:
             self._connect()
-            while True:
+            while len(self._received) < _RECEIVED_COUNT:
                 wait_s = 0.001 if self._received else max(0.001, deadline - time.monotonic())
                 self._connection.drain_events(timeout=wait_s)
         except TimeoutError:

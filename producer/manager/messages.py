@@ -1,6 +1,6 @@
 """What masters and managers say to each other.
 
-A command goes to ``manager.<name>.commands``, its replies to ``master.<id>``; both are decoded as strictly as
+A command goes to ``command.<name>``, its replies to ``master.<id>``; both are decoded as strictly as
 orders are.  No folder of a device, no configuration and nothing secret travels: a command names what the manager knows.
 """
 
@@ -37,7 +37,8 @@ _STORING = frozenset(
 
 #: The options that each command may have.  None of them names a file of the manager's host, or a device's folder.
 COMMANDS: dict[str, frozenset[str]] = {
-    "backup": _STORING | {"--volume", "--dry-run"},
+    "backup": _STORING | {"--volume"},
+    "plan": _STORING | {"--volume", "--svg"},
     "resume": frozenset(),
     "retry": frozenset(),
     "restore": frozenset({"--target", "--include", "--exclude", "--overwrite", "--threads", "--skip-damaged"}),
@@ -46,14 +47,19 @@ COMMANDS: dict[str, frozenset[str]] = {
     "ls": frozenset({"--long", "--recursive"}),
     "find": frozenset({"--snapshot"}),
     "diff": frozenset({"--metadata"}),
+    "dump": frozenset({"--threads"}),
     "devices": frozenset(),
     "status": frozenset(),
     "history": frozenset({"--timing"}),
+    "schedule add": _STORING | {"--cron", "--tz", "--catch-up", "--skip-missed", "--overlap"},
+    "schedule list": frozenset(),
+    "schedule remove": frozenset(),
+    "schedule run-due": frozenset(),
     "unlock": frozenset({"--list"}),
     STOP: frozenset(),
 }
 
-#: Commands that report their progress, and end with a summary.
+#: Commands that report their progress, and end with a summary.  What others print is passed on as it is.
 RUNS = frozenset({"backup", "resume", "retry", "restore", "check"})
 
 #: Runs that may be begun again after a manager's death: they store nothing twice.
@@ -69,6 +75,7 @@ class Command:
     run_id: HexId
     command: Literal[
         "backup",
+        "plan",
         "resume",
         "retry",
         "restore",
@@ -77,9 +84,14 @@ class Command:
         "ls",
         "find",
         "diff",
+        "dump",
         "devices",
         "status",
         "history",
+        "schedule add",
+        "schedule list",
+        "schedule remove",
+        "schedule run-due",
         "unlock",
         "stop",
     ]
@@ -87,11 +99,13 @@ class Command:
     words: Words
     #: Whether lists are wanted as JSON lines; runs always are.
     json: bool
-    #: Whether only the acceptance is answered.
+    #: Whether only the acceptance is answered, and the run goes on by itself.
     detached: bool
     reply_to: MasterQueue
     #: By the broker's clock: a command that has waited for a manager for longer than this is not carried out.
     expires_s: Count
+    #: The width of the terminal that shows the output; 0 when it goes elsewhere.
+    columns: Annotated[int, Meta(ge=0, le=10_000)] = 0
     version: Literal[1] = WIRE_VERSION
 
     def __post_init__(self) -> None:
@@ -102,22 +116,31 @@ class Command:
         target = next((word for word in self.options if word.startswith("--target=")), "")
         if "/" in target or target == "--target=..":
             raise ValueError("a master names no folders: --target is the name of a [targets.NAME]")
+        if any(word.startswith("--svg=") and word != "--svg=-" for word in self.options):
+            raise ValueError("a master names no files: --svg takes - only")
+        if self.detached and self.command not in RUNS:
+            raise ValueError(f"{self.command} cannot be left alone")
         if self.command == STOP and (len(self.words) != 1 or not re.fullmatch(r"[0-9a-f]{32}", self.words[0])):
             raise ValueError("stop takes the id of a run")
 
     def arguments(self) -> list[str]:
         """The command line for the program; words that look like options stay words."""
         as_json = ["--json"] if self.json or self.command in RUNS else []
-        return [self.command, *as_json, *self.options, "--", *self.words]
+        return [*self.command.split(), *as_json, *self.options, "--", *self.words]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """Something that a command brought about: accepted or refused first, then lines, and the end."""
+    """Something that a command brought about: accepted or refused first, then lines or data, and the end.
+
+    ``number`` counts the replies that must all arrive, once each, from 1; 0 is a reply that may be lost.  The text of
+    ``data`` is base64 of bytes.
+    """
 
     run_id: HexId
-    kind: Literal["accepted", "refused", "out", "err", "end"]
+    kind: Literal["accepted", "refused", "out", "data", "err", "end"]
     text: Line = ""
+    number: Count = 0
     exit_code: Annotated[int, Meta(ge=-255, le=255)] = 0
     version: Literal[1] = WIRE_VERSION
 
@@ -141,7 +164,3 @@ def _decode(cls: type[Message], what: str, wire: Any) -> Message:
             hint="run the same release of segfleet on every host",
         )
     return decode(cls, wire)
-
-
-def commands_queue(manager: str) -> str:
-    return f"manager.{manager}.commands"

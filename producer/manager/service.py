@@ -8,13 +8,13 @@ import signal
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
 import redis
 
-from producer.behalf import MANAGER_VARIABLE, RUN_VARIABLE
+from producer.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_variables
 from producer.manager.child import Child
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
@@ -24,16 +24,19 @@ from producer.manager.messages import (
     STOP,
     Command,
     Reply,
-    commands_queue,
     decode_command,
 )
+from producer.manager.passing import Passing
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, claim, give_up, renew, tell_run
 from producer.manager.runs import Run, now
-from tasks.errors import BrokerError, InterruptedRun, LockedError, MessageError
+from tasks.errors import BrokerError, InterruptedRun, LockedError, MessageError, SegfleetError
+from tasks.queues import MASTER_PREFIX, command_queue
 
 log = logging.getLogger("segfleet.manager")
 
 _LOOK_EVERY_S = 0.1
+#: While output is passed on.
+_LOOK_SOON_S = 0.01
 _RENEW_EVERY_S = 1.0
 
 #: More commands at once than this are refused: each is a process.
@@ -61,17 +64,26 @@ class Post:
 class Manager:
     """Runs until SIGTERM or SIGINT.  Main thread only: children die with the thread that made them."""
 
-    def __init__(self, post: Post, *, note: Callable[[str], None], is_due: Callable[[], bool] = lambda: False) -> None:
-        """``is_due`` tells whether a reservation of the catalog waits for somebody to start it."""
+    def __init__(
+        self,
+        post: Post,
+        *,
+        note: Callable[[str], None],
+        volumes: Callable[[], tuple[str, ...]],
+        is_due: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``volumes`` names those that the manager has; ``is_due`` tells whether a reservation waits for its start."""
         self._post = post
+        self._presence = post.presence
+        self._volumes = volumes
         self._note = note
         self._is_due = is_due
         self._next_due_s = 0.0
         #: The runs that the schedule has started.
         self._scheduled: set[str] = set()
         self._ledger = Ledger(post.ledger)
-        self._mailbox = Mailbox(post.broker_url, commands_queue(post.presence.name))
-        self._runs: dict[str, Run] = {}
+        self._mailbox = Mailbox(post.broker_url, command_queue(post.presence.name))
+        self._runs: dict[str, Run | Passing] = {}
         self._next_renew_s = 0.0
         self._stopping = False
 
@@ -96,7 +108,8 @@ class Manager:
         self._stopping = True
 
     def _turn(self) -> None:
-        for wire in self._mailbox.receive(_LOOK_EVERY_S):
+        is_passing = any(isinstance(run, Passing) for run in self._runs.values())
+        for wire in self._mailbox.receive(_LOOK_SOON_S if is_passing else _LOOK_EVERY_S):
             self._take(wire)
         for run_id, run in list(self._runs.items()):
             code = run.look()
@@ -138,25 +151,37 @@ class Manager:
         return ""
 
     def _start(self, command: Command) -> None:
-        name, *rest = command.arguments()
-        if command.command in RUNS:
-            self._note(f"run {command.run_id[:8]}: {name} {' '.join(command.words)}")
-        self._runs[command.run_id] = Run(
-            command,
-            Child(
-                [name, *self._post.configuration, *rest],
-                variables={MANAGER_VARIABLE: self._post.presence.name, RUN_VARIABLE: command.run_id},
-            ),
-            manager=self._post.presence.name,
-            reply=self._reply,
-            tell=self._tell if command.command in RUNS else _tell_nobody,
+        child = Child(
+            [*self._post.configuration, *command.arguments()],
+            variables={
+                MANAGER_VARIABLE: self._post.presence.name,
+                RUN_VARIABLE: command.run_id,
+                **terminal_variables(command.columns),
+            },
         )
+        if command.command in RUNS:
+            self._note(f"run {command.run_id[:8]}: {command.command} {' '.join(command.words)}")
+            self._runs[command.run_id] = Run(
+                command, child, manager=self._post.presence.name, reply=self._reply, tell=self._tell
+            )
+        else:
+            self._runs[command.run_id] = Passing(
+                command, child, send=self._mailbox.send, waiting_count=self._mailbox.waiting_count
+            )
 
     def _finish(self, run_id: str, code: int) -> None:
         run = self._runs.pop(run_id)
         self._ledger.remove(run_id)
         if run.command.command in RUNS:
             self._note(f"run {run_id[:8]} has ended: exit code {code}")
+        self._look_at_volumes()
+
+    def _look_at_volumes(self) -> None:
+        """A backup or a reservation may have brought a new one."""
+        try:
+            self._presence = replace(self._presence, volumes=self._volumes())
+        except SegfleetError as error:
+            log.warning("%s", error)
 
     def _go_on(self) -> None:
         """Begin again the backups that were under way when this manager ended; tell of all else that it has ended."""
@@ -166,7 +191,8 @@ class Manager:
                 self._start(command)
                 continue
             self._ledger.remove(command.run_id)
-            self._tell(self._interrupted(command))
+            if command.command in RUNS:
+                self._tell(self._interrupted(command))
             text = "segfleet: the manager was started again; run the command again"
             self._reply(command.reply_to, Reply(run_id=command.run_id, kind="err", text=text))
             self._reply(command.reply_to, Reply(run_id=command.run_id, kind="end", exit_code=InterruptedRun.exit_code))
@@ -212,7 +238,7 @@ class Manager:
             self._runs[command.run_id] = Run(
                 command,
                 Child(
-                    ["schedule", "run-due", "--json", *self._post.configuration],
+                    [*self._post.configuration, "schedule", "run-due", "--json"],
                     variables={MANAGER_VARIABLE: self._post.presence.name},
                 ),
                 manager=self._post.presence.name,
@@ -226,7 +252,7 @@ class Manager:
         deadline = time.monotonic() + PRESENCE_LIFE_S + 1
         try:
             # One of this name that was killed is gone from the broker within seconds.
-            while not claim(self._mailbox.redis, self._post.presence):
+            while not claim(self._mailbox.redis, self._presence):
                 if time.monotonic() > deadline:
                     raise LockedError(f"a manager named {self._post.presence.name} is there already")
                 time.sleep(_LOOK_EVERY_S)
@@ -236,7 +262,7 @@ class Manager:
     def _renew(self) -> None:
         if time.monotonic() >= self._next_renew_s:
             self._next_renew_s = time.monotonic() + _RENEW_EVERY_S
-            self._try(lambda: renew(self._mailbox.redis, self._post.presence))
+            self._try(lambda: renew(self._mailbox.redis, self._presence))
 
     def _leave(self) -> None:
         self._try(lambda: give_up(self._mailbox.redis, self._post.presence.name))
@@ -265,13 +291,9 @@ def _run_due() -> Command:
         words=("(as scheduled)",),
         json=True,
         detached=True,
-        reply_to=f"master.{run_id}",
+        reply_to=MASTER_PREFIX + run_id,
         expires_s=0,
     )
-
-
-def _tell_nobody(status: RunStatus) -> None:
-    """Lists are no runs."""
 
 
 def presence_of(name: str, volumes: tuple[str, ...], *, pid: int, release: str, wire: int) -> Presence:

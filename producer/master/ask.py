@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Protocol
 
+import redis
+
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import STOP, Command, Reply, commands_queue, decode_reply
-from producer.master.choose import ANSWER_S, NoManagerError, where
-from tasks.errors import InterruptedRun, MessageError, SegfleetError
+from producer.manager.messages import RUNS, STOP, Command, Reply, decode_reply
+from producer.master.choose import ANSWER_S, NoManagerError, is_there, where
+from tasks.errors import BrokerError, InterruptedRun, MessageError, SegfleetError
+from tasks.queues import MASTER_PREFIX, command_queue
+
+#: So often a master that hears nothing looks whether its manager is there.
+_LOOK_EVERY_S = 10.0
 
 
 class Show(Protocol):
-    """Shows what a run prints on another host; called with whole lines."""
+    """Shows what a command prints on another host: whole lines of a run, else the bytes as they come."""
 
     def out(self, line: str) -> None: ...
+    def data(self, data: bytes) -> None: ...
     def err(self, line: str) -> None: ...
 
 
 class Asking:
     """One command, from sending to its end."""
 
-    def __init__(self, url: str, manager: str, mailbox: Mailbox, *, run_id: str) -> None:
+    def __init__(self, url: str, manager: str, mailbox: Mailbox, *, run_id: str, is_run: bool) -> None:
         self._url = url
         self._manager = manager
         self._mailbox = mailbox
         self._run_id = run_id
+        self._is_run = is_run
+        self._numbered_count = 0
+        self._next_look_s = 0.0
 
     def send(self, make: Callable[[int], Command]) -> None:
         """Returns once the manager has accepted; raises NoManagerError when it does not answer within ANSWER_S.
 
         ``make`` gets the time at which the command expires, so that a manager that comes late leaves it alone.
         """
-        self._mailbox.send(commands_queue(self._manager), make(self._mailbox.now_s() + int(ANSWER_S)))
+        self._mailbox.send(command_queue(self._manager), make(self._mailbox.now_s() + int(ANSWER_S)))
         deadline = time.monotonic() + ANSWER_S
         while time.monotonic() < deadline:
             for reply in self._replies():
@@ -50,20 +61,49 @@ class Asking:
         )
 
     def follow(self, show: Show) -> int:
-        """Show all that the run prints; returns its exit code.  The first Ctrl-C stops the run in order."""
-        with _on_interrupt(self._stop):
-            while True:
-                for reply in self._replies():
-                    if reply.kind == "end":
+        """Show all that the command prints; returns its exit code.  The first Ctrl-C stops it in order.
+
+        Raises BrokerError when a part of the output was lost, NoManagerError when the manager goes away while it
+        prints a list or a dump.  (A run goes on when its manager comes back.)
+        """
+        try:
+            with _on_interrupt(self._stop):
+                return self._show_all(show)
+        except (BrokenPipeError, BrokerError):
+            # Nobody reads on.
+            with suppress(BrokerError):
+                self._stop()
+            raise
+
+    def _show_all(self, show: Show) -> int:
+        while True:
+            self._look_for_manager()
+            for reply in self._replies():
+                self._next_look_s = time.monotonic() + _LOOK_EVERY_S
+                match reply.kind:
+                    case "end":
                         return reply.exit_code
-                    if reply.kind == "out":
+                    case "out":
                         show.out(reply.text)
-                    elif reply.kind == "err":
+                    case "data":
+                        show.data(_decoded(reply.text))
+                    case "err":
                         show.err(reply.text)
+
+    def _look_for_manager(self) -> None:
+        if self._is_run or time.monotonic() < self._next_look_s:
+            return
+        self._next_look_s = time.monotonic() + _LOOK_EVERY_S
+        try:
+            if is_there(self._mailbox.redis, self._manager):
+                return
+        except redis.RedisError:
+            return
+        raise NoManagerError(f"manager {self._manager} has gone away", hint="run the command again when it is back")
 
     def _stop(self) -> None:
         self._mailbox.send(
-            commands_queue(self._manager),
+            command_queue(self._manager),
             Command(
                 run_id=uuid.uuid4().hex,
                 command=STOP,  # type: ignore[arg-type]
@@ -82,8 +122,19 @@ class Asking:
                 reply = decode_reply(wire)
             except MessageError:
                 continue
-            if reply.run_id == self._run_id:
+            if reply.run_id == self._run_id and self._is_new(reply):
                 yield reply
+
+    def _is_new(self, reply: Reply) -> bool:
+        if not reply.number:
+            return True
+        if reply.number > self._numbered_count + 1:
+            raise BrokerError(
+                f"the broker has lost a part of what manager {self._manager} sent", hint="run the command again"
+            )
+        is_new = reply.number > self._numbered_count
+        self._numbered_count = reply.number
+        return is_new
 
 
 def ask(
@@ -94,17 +145,19 @@ def ask(
     options: tuple[str, ...],
     words: tuple[str, ...],
     json: bool,
+    columns: int,
     detached: bool,
     show: Show,
     on_accepted: Callable[[str], None],
 ) -> int:
     """Have the manager carry out a command; returns its exit code, 0 at once when ``detached``.
 
-    ``on_accepted`` gets the run's id.  Raises NoManagerError, BrokerError, UsageError for what no manager may be asked.
+    ``columns`` is the width of the terminal that shows the output, 0 without one.  ``on_accepted`` gets the run's id.
+    Raises NoManagerError, BrokerError, UsageError for what no manager may be asked.
     """
     run_id = uuid.uuid4().hex
-    with Mailbox(url, f"master.{run_id}") as mailbox:
-        asking = Asking(url, manager, mailbox, run_id=run_id)
+    with Mailbox(url, MASTER_PREFIX + run_id) as mailbox:
+        asking = Asking(url, manager, mailbox, run_id=run_id, is_run=command in RUNS)
         try:
             asking.send(
                 lambda expires_s: Command(
@@ -113,6 +166,7 @@ def ask(
                     options=options,
                     words=words,
                     json=json,
+                    columns=columns,
                     detached=detached,
                     reply_to=mailbox.inbox,
                     expires_s=expires_s,
@@ -122,6 +176,13 @@ def ask(
             return 0 if detached else asking.follow(show)
         finally:
             mailbox.remove_inbox()
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise BrokerError(f"a reply in the broker is not base64: {error}") from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import redis
 
@@ -29,11 +29,12 @@ class NoManagerError(SegfleetError):
     hint = "start it on its host with: segfleet manager NAME"
 
 
-def choose_manager(url: str, name: str | None, volume: str) -> Presence | None:
+def choose_manager(url: str, name: str | None, volume: str, sources: Iterable[str] = ()) -> Presence | None:
     """The manager for the command; None when it is to be carried out here.
 
-    ``name`` is what the operator said, ``volume`` what the command is about, "" when it is about none.  Nobody named
-    and no manager there means here.  Raises NoManagerError within ANSWER_S, BrokerError.
+    ``name`` is what the operator said, ``volume`` what the command is about, "" when it is about none.  A volume that
+    is new goes to the manager that has its ``sources``.  Nobody named and no manager there means here.  Raises
+    NoManagerError within ANSWER_S, BrokerError.
     """
     if name == HERE:
         return None
@@ -43,7 +44,7 @@ def choose_manager(url: str, name: str | None, volume: str) -> Presence | None:
     elif not found:
         return None
     else:
-        chosen = _owner(url, volume, found)
+        chosen = _owner(url, volume, frozenset(sources), found)
     if chosen.wire != WIRE_VERSION:
         raise NoManagerError(
             f"manager {chosen.name} is segfleet {chosen.release} (messages {chosen.wire}), and this is segfleet "
@@ -65,14 +66,18 @@ def _wait_for(url: str, name: str, found: Mapping[str, Presence]) -> Presence:
     return found[name]
 
 
-def _owner(url: str, volume: str, found: Mapping[str, Presence]) -> Presence:
+def _owner(url: str, volume: str, sources: frozenset[str], found: Mapping[str, Presence]) -> Presence:
     owners = [presence for presence in found.values() if not volume or volume in presence.volumes]
+    if not owners and sources:
+        owners = [presence for presence in found.values() if sources <= set(presence.volumes)]
     if len(owners) == 1:
         return owners[0]
-    what = f"volume {volume}" if volume else "this command"
-    who = "several managers have" if owners else "no manager has"
+    if not volume:
+        what = "several managers could carry this out"
+    else:
+        what = f"{'several managers have' if owners else 'no manager has'} volume {volume}"
     raise NoManagerError(
-        f"{who} {what}: {without_password(url)} has {in_words(found)}",
+        f"{what}: {without_password(url)} has {in_words(found)}",
         hint="say which with --manager NAME",
     )
 
@@ -85,6 +90,11 @@ def in_words(found: Mapping[str, Presence]) -> str:
     if not found:
         return "no manager"
     return "; ".join(f"{row.name} on {row.host} (volumes {', '.join(row.volumes) or 'none'})" for row in found.values())
+
+
+def is_there(client: redis.Redis, name: str) -> bool:
+    """Whether the manager lives, as far as the broker knows; raises redis.RedisError."""
+    return name in managers(client)
 
 
 def _managers(url: str) -> dict[str, Presence]:

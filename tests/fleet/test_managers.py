@@ -7,45 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import Running
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.fleet import Fleet, kill_tree
-from kit.machine import Machine
-from kit.tree import Tree, noise
-from producer.manager.presence import managers
+from kit.site import Site, start_manager
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
-
-
-class Site:
-    """One manager m with volume ``data``, agents for the devices a and b, and a master somewhere else."""
-
-    def __init__(self, fleet: Fleet, *, rate: str = "") -> None:
-        self.fleet = fleet
-        self.source = Tree({f"d/{n:02}": noise(150_000, seed=n) for n in range(20)}).make(fleet.folder / "data")
-        disks = {name: fleet.folder / "disks" / name for name in ("a", "b")}
-        for disk in disks.values():
-            disk.mkdir(parents=True)
-        self.agents = fleet.host(
-            "agents", devices=disks, sources={"data": self.source}, targets={"back": fleet.folder / "back"}, rate=rate
-        )
-        fleet.agent(self.agents, "a", "b")
-        self.host = fleet.host("manager", devices={"a": None, "b": None}, sources={"data": self.source})
-        self.master = fleet.host("master")
-        self.manager = start_manager(fleet, self.host, "m")
-
-
-def start_manager(fleet: Fleet, host: Machine, name: str) -> Running:
-    running = host.start("manager", name)
-
-    def is_there() -> bool:
-        assert not running.has_ended, running.stderr
-        found = managers(fleet.server.client()).get(name)
-        return found is not None and found.pid == running.pid
-
-    eventually(is_there, f"manager {name} is there")
-    return running
 
 
 def test_a_backup_by_way_of_a_manager_shows_and_ends_as_one_here(fleet: Fleet) -> None:
@@ -213,4 +180,4 @@ def test_a_manager_starts_by_itself_what_the_schedule_says(fleet: Fleet) -> None
 
 def left_in_queues(fleet: Fleet) -> set[str]:
     keys = {key.decode() for key in fleet.server.client().scan_iter()}
-    return {key for key in keys if key.startswith(("device.", "master.", "unacked")) or key.endswith(".commands")}
+    return {key for key in keys if key.startswith(("device.", "command.", "master.", "unacked"))}

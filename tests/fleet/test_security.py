@@ -9,13 +9,15 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
+from celery import Celery
 
 from kit.compare import differences
-from kit.deadlines import eventually
+from kit.deadlines import DEADLINE_S, eventually
 from kit.fleet import PASSWORD, Fleet, RedisServer
 from kit.machine import Machine
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
+from tasks.app import transport_options
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
 SECRET = "s3cret-of-"
@@ -52,8 +54,15 @@ def test_a_backup_and_a_restore_need_exactly_these_rights(fleet: Fleet) -> None:
     source, url_of = source_of(fleet), with_rights(fleet)
     for device in ("a", "b"):
         fleet.agent(agent_host(fleet, device, url_of(f"agent-{device}")), device)
+    # A device of its own too, for which it starts a worker.
+    disk = fleet.folder / "disks" / "c"
+    disk.mkdir()
     manager = fleet.host(
-        "manager", devices={"a": None, "b": None}, sources={"data": source}, url=url_of("manager-m")
+        "manager",
+        devices={"a": None, "b": None, "c": disk},
+        sources={"data": source},
+        targets={"back": fleet.folder / "back"},
+        url=url_of("manager-m"),
     ).start("manager", "m")
     eventually(lambda: "m" in managers(fleet.server.client()), "manager m is there")
     master = fleet.host("master", url=url_of("master"))
@@ -61,11 +70,35 @@ def test_a_backup_and_a_restore_need_exactly_these_rights(fleet: Fleet) -> None:
     done = master.succeed("backup", "data", *SMALL, "--json")
     restored = master.succeed("restore", "latest", "--target", "back", "--manager", "m")
     master.succeed("status")
+    master.succeed("schedule", "add", "data", "--cron=0 2 * * *")
+    dumped = master.succeed("dump", "latest", "data/00").stdout
+    seen = look_as_flower(url_of("flower"))
 
+    assert dumped == (source / "00").read_bytes()
+    assert {name.partition("@")[0] for name in seen} == {"a", "b"}
     assert differences(source, fleet.folder / "back" / "data") == []
     assert [row["reason"] for row in fleet.server.client().acl_log()] == []
     said = [manager.stderr, done.stderr, done.stdout.decode(), restored.stderr]
     assert_no_secret(fleet, said)
+
+
+def look_as_flower(url: str) -> set[str]:
+    """The workers that answer and send events when they are asked as Flower asks."""
+    app = Celery("test", broker=url, set_as_current=False)
+    app.conf.broker_transport_options = transport_options("test", "flower")
+    answers = {name for answer in app.control.enable_events(reply=True, timeout=5) for name in answer}
+    heard: set[str] = set()
+
+    def hear(event: dict[str, str]) -> None:
+        heard.add(event["hostname"])
+        receiver.should_stop = heard >= answers
+
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers={"*": hear})
+        receiver.capture(timeout=DEADLINE_S)
+    app.close()
+    assert heard == answers
+    return answers
 
 
 def assert_no_secret(fleet: Fleet, said: list[str]) -> None:
@@ -93,6 +126,21 @@ def is_segfleet(process: psutil.Process) -> bool:
     [
         ("LPUSH", "device.b", "x"),
         ("BRPOP", "device.b", 1),
+        ("LPUSH", "command.m", "x"),
+        ("BRPOP", "command.m", 1),
+        ("LPUSH", "master." + "0" * 32, "x"),
+        ("RPOP", "manager.m.0a"),
+        ("LLEN", "manager.m.0a"),
+        ("DEL", "manager.m.0a"),
+        ("SET", "manager.m.0a", "x"),
+        ("RPUSH", "manager.m.0a", "x"),
+        ("HGET", "unacked.device.b", "tag"),
+        ("HDEL", "unacked.device.b", "tag"),
+        ("ZREM", "unacked_index.device.b", "tag"),
+        ("HGET", "unacked", "tag"),
+        ("PUBLISH", "/0.celery.pidbox", "x"),
+        ("LPUSH", "b@host.celery.pidbox", "x"),
+        ("SUBSCRIBE", "/0.celeryev/worker.heartbeat"),
         ("SET", "segfleet.lease.b.b@host", "x"),
         ("SET", "segfleet.epoch.manager.m.x", "9"),
         ("SET", "segfleet.manager.m", "x"),
@@ -108,10 +156,47 @@ def is_segfleet(process: psutil.Process) -> bool:
     ids=lambda command: " ".join(map(str, command))[:40],
 )
 def test_an_agents_user_is_refused_what_is_not_its_own(fleet: Fleet, command: tuple[object, ...]) -> None:
-    client = redis.Redis.from_url(with_rights(fleet)("agent-a"))
+    assert_refused(with_rights(fleet)("agent-a"), command)
+
+
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [
+        ("manager-m", ("BRPOP", "command.other", 1)),
+        ("manager-m", ("LPUSH", "command.other", "x")),
+        ("manager-m", ("BRPOP", "manager.other.0a", 1)),
+        ("manager-m", ("SET", "segfleet.manager.other", "x")),
+        ("manager-m", ("SET", "segfleet.epoch.manager.other.0a.x", "9")),
+        ("manager-m", ("PUBLISH", "/0.celery.pidbox", "x")),
+        ("manager-m", ("CONFIG", "GET", "*")),
+        ("master", ("BRPOP", "command.m", 1)),
+        ("master", ("LPUSH", "device.a", "x")),
+        ("master", ("LPUSH", "manager.m.0a", "x")),
+        ("master", ("SET", "segfleet.manager.m", "x")),
+        ("master", ("PUBLISH", "/0.celery.pidbox", "x")),
+        ("flower", ("LPUSH", "device.a", "x")),
+        ("flower", ("LPUSH", "command.m", "x")),
+        ("flower", ("GET", "segfleet.manager.m")),
+    ],
+    ids=lambda value: " ".join(map(str, value))[:40] if isinstance(value, tuple) else value,
+)
+def test_managers_masters_and_flower_are_refused_what_is_not_theirs(
+    fleet: Fleet, user: str, command: tuple[object, ...]
+) -> None:
+    assert_refused(with_rights(fleet)(user), command)
+
+
+def assert_refused(url: str, command: tuple[object, ...]) -> None:
+    client = redis.Redis.from_url(url)
 
     with pytest.raises(redis.ResponseError, match=r"(?i)no permission|NOPERM|can't access|ACL failure"):
         client.execute_command(*command)
+
+
+def test_an_agent_may_put_a_receipt_into_any_managers_inbox(fleet: Fleet) -> None:
+    client = redis.Redis.from_url(with_rights(fleet)("agent-a"))
+
+    assert client.lpush("manager.m.0a", "x") == 1
 
 
 def test_a_wrong_password_is_told_without_it_by_agent_manager_and_master(fleet: Fleet) -> None:

@@ -33,7 +33,7 @@ RECEIPT = Receipt(
 def application(monkeypatch: pytest.MonkeyPatch, url: str, **settings: object) -> Celery:
     """The worker's application with connections of its own: the real one is shared by the whole process."""
     fresh = Celery("test", set_as_current=False)
-    fresh.conf.update(broker_url=url, broker_transport_options=transport_options("test"), **settings)
+    fresh.conf.update(broker_url=url, broker_transport_options=transport_options("test", "manager.local"), **settings)
     monkeypatch.setattr(delivery, "app", fresh)
     return fresh
 

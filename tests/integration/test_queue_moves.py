@@ -18,18 +18,12 @@ from producer.broker import broker
 from producer.state import StateFolder
 from tasks.app import queue as queue_of
 from tasks.app import transport_options
-from tasks.queue_moves import (
-    UNACKED,
-    UNACKED_INDEX,
-    Destination,
-    WaitingOrder,
-    move_queue,
-    take_back,
-    waiting_orders,
-)
+from tasks.queue_moves import Destination, WaitingOrder, move_queue, take_back, waiting_orders
+from tasks.queues import unacked_keys
 
 DEADLINE_S = 20.0
 A, B, C = "device.a", "device.b", "device.c"
+HELD_BY_A, HELD_BY_B = unacked_keys(A), unacked_keys(B)
 
 
 class Server:
@@ -39,7 +33,7 @@ class Server:
         self.url = url
         self.client = Redis(unix_socket_path=socket_path)
         self.app = Celery("test", broker=url, set_as_current=False)
-        self.app.conf.broker_transport_options = transport_options("test")
+        self.app.conf.broker_transport_options = transport_options("test", "none")
 
     def publish(self, queue: str, numbers: range, **more: Any) -> None:
         with self.app.producer_or_acquire() as producer, producer.batch(100):
@@ -57,7 +51,7 @@ class Server:
 
     @contextmanager
     def consumer(self, queue: str, prefetch: int = 1) -> Iterator[Consumer]:
-        with Connection(self.url, transport_options=transport_options("test-consumer")) as connection:
+        with Connection(self.url, transport_options=transport_options("test-consumer", queue)) as connection:
             consumer = Consumer(connection, queue, prefetch)
             try:
                 yield consumer
@@ -220,7 +214,7 @@ def test_what_a_dead_consumer_held_goes_to_the_front_of_the_new_queue(server: Se
 
     assert moved.moved == {f"{0:032x}": B}
     assert server.numbers(B) == [0, 10, 11, 1, 2]
-    assert server.client.hlen(UNACKED) == server.client.zcard(UNACKED_INDEX) == 0
+    assert server.client.hlen(HELD_BY_A.messages) == server.client.zcard(HELD_BY_A.times) == 0
 
 
 def test_what_another_devices_consumer_holds_is_left_to_it(server: Server) -> None:
@@ -232,7 +226,7 @@ def test_what_another_devices_consumer_holds_is_left_to_it(server: Server) -> No
 
         assert list(take_back(server.client, A, to(C)).moved.values()) == [C]
 
-        assert server.client.hkeys(UNACKED) == [held.delivery_tag.encode()]
+        assert server.client.hkeys(HELD_BY_B.messages) == [held.delivery_tag.encode()]
 
 
 def test_what_was_held_may_go_back_to_its_own_queue_or_be_dropped(server: Server) -> None:
@@ -244,7 +238,7 @@ def test_what_was_held_may_go_back_to_its_own_queue_or_be_dropped(server: Server
 
     assert server.numbers(A) == [0]
     assert moves.dropped == (f"{1:032x}",)
-    assert server.client.hlen(UNACKED) == 0
+    assert server.client.hlen(HELD_BY_A.messages) == 0
 
 
 def test_the_late_acknowledgement_of_a_zombie_does_not_take_the_new_owners_message(server: Server) -> None:
@@ -256,7 +250,7 @@ def test_the_late_acknowledgement_of_a_zombie_does_not_take_the_new_owners_messa
 
         late.ack()
 
-        assert server.client.hkeys(UNACKED) == [held.delivery_tag.encode()]
+        assert server.client.hkeys(HELD_BY_B.messages) == [held.delivery_tag.encode()]
         assert held.delivery_tag != late.delivery_tag
 
 
@@ -340,4 +334,5 @@ def test_no_order_is_lost_or_doubled_while_others_publish_and_consume(server: Se
 
     assert sorted(done) == list(range(count))
     assert len(moved) == len(set(moved)) > 0
-    assert server.client.hlen(UNACKED) == server.client.llen(A) == server.client.llen(B) == 0
+    assert server.client.hlen(HELD_BY_A.messages) == server.client.hlen(HELD_BY_B.messages) == 0
+    assert server.client.llen(A) == server.client.llen(B) == 0

@@ -39,7 +39,7 @@ class Worker:
         self.redis: Redis = redis_client(url)
         self._url = url
         self._publisher = Celery("test", broker=url, set_as_current=False)
-        self._publisher.conf.broker_transport_options = transport_options("test")
+        self._publisher.conf.broker_transport_options = transport_options("test", INBOX)
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:

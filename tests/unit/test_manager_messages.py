@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 import pytest
 
 from producer.broker.urls import is_open
@@ -41,7 +42,14 @@ def test_a_command_becomes_a_command_line_whose_words_stay_words() -> None:
     [
         {"command": "worker"},
         {"command": "manager"},
-        {"command": "dump"},
+        {"command": "flower"},
+        {"command": "schedule"},
+        {"command": "schedule add", "options": ["--device=a=/etc"]},
+        {"command": "schedule list", "options": ["--json"]},
+        {"command": "plan", "options": ["--svg=/etc/cron.d/x"]},
+        {"command": "plan", "detached": True},
+        {"command": "dump", "options": ["--device=a=/etc"]},
+        {"columns": -1},
         {"command": "backup; id"},
         {"options": ["--config=/tmp/evil.toml"]},
         {"options": ["--device=a=/etc"]},
@@ -60,7 +68,7 @@ def test_a_command_becomes_a_command_line_whose_words_stay_words() -> None:
         {"command": STOP, "options": [], "words": []},
         {"command": STOP, "options": [], "words": ["../../x"]},
         {"reply_to": "device.a"},
-        {"reply_to": "manager.m.commands"},
+        {"reply_to": "command.m"},
         {"run_id": "../x"},
         {"version": 2},
         {"version": None},
@@ -74,12 +82,27 @@ def test_a_command_that_a_master_may_not_give_is_refused(change: dict[str, Any])
         decode_command({**GOOD, **change})
 
 
+def commands_of(group: click.Group, above: str = "") -> dict[str, click.Command]:
+    """Full name → command, of the group and of those in it."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        below = commands_of(command, f"{above}{name} ") if isinstance(command, click.Group) else {}
+        found |= below or {above + name: command}
+    return found
+
+
+def test_a_command_of_a_group_becomes_its_words() -> None:
+    command = decode_command({**GOOD, "command": "schedule add", "options": ["--cron=0 2 * * *"]})
+
+    assert command.arguments() == ["schedule", "add", "--json", "--cron=0 2 * * *", "--", "data"]
+
+
 def test_every_command_with_a_manager_is_one_that_managers_take_and_every_option_they_take_exists() -> None:
-    remote = {name: command for name, command in segfleet.commands.items() if isinstance(command, FleetCommand)}
+    remote = {name: command for name, command in commands_of(segfleet).items() if isinstance(command, FleetCommand)}
 
     assert remote.keys() == COMMANDS.keys() - {STOP}
     for name, command in remote.items():
-        options = {option for param in command.params for option in param.opts}
+        options = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
         assert COMMANDS[name] <= options, name
 
 

@@ -1,0 +1,116 @@
+"""A command of a manager whose output goes to the master as it is: lists, plans, and the bytes of a dump."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+
+from producer.manager.child import Child
+from producer.manager.messages import Command, Reply
+from tasks.errors import BrokerError
+
+log = logging.getLogger("segfleet.manager")
+
+#: In one reply; base64 makes a third more of it.
+_CHUNK_BYTES = 512 * 1024
+
+#: Replies that wait in the broker for one master: 11 MB at most.
+_WINDOW_COUNT = 16
+
+#: One look takes no longer, for other commands wait meanwhile.
+_LOOK_S = 0.05
+_WAIT_S = 0.01
+
+#: A master that has taken nothing for so long is gone.  One that waits for a slow reader is not.
+_GONE_S = 600.0
+
+
+class Passing:
+    """Call :meth:`look` often.
+
+    ``send`` raises BrokerError when that is not certain: the reply is sent again, and the master knows repeats by
+    their number.  ``waiting_count`` tells how many replies wait for a master.  While its window is full the child's
+    pipe is not read, so the child waits: memory is bounded here, there and in the broker, however much there is.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        child: Child,
+        *,
+        send: Callable[[str, Reply], None],
+        waiting_count: Callable[[str], int],
+    ) -> None:
+        self.command = command
+        self._child = child
+        self._send = send
+        self._waiting_count = waiting_count
+        self._unsent: deque[Reply] = deque()
+        self._number = 0
+        self._stopped = False
+        self._taken_s = time.monotonic()
+
+    def look(self) -> int | None:
+        """Pass on what the child has printed; its exit code once it has ended and all has been sent."""
+        deadline = time.monotonic() + _LOOK_S
+        while time.monotonic() < deadline:
+            if not self._unsent:
+                self._fetch()
+            if not self._unsent:
+                return None
+            if not self._pass_on(self._unsent[0]):
+                return self._give_up() if time.monotonic() > self._taken_s + _GONE_S else None
+            sent = self._unsent.popleft()
+            if sent.kind == "end":
+                return sent.exit_code
+        return None
+
+    def stop(self) -> None:
+        """What it still prints is for nobody."""
+        self._stopped = True
+        self._child.signal(signal.SIGINT)
+
+    def pause(self) -> None:
+        """As :meth:`stop`: the command must be given again."""
+        self.stop()
+
+    def kill(self) -> None:
+        self._child.end()
+
+    def _fetch(self) -> None:
+        for line in self._child.errors():
+            self._add("err", line)
+        data = self._child.data(_CHUNK_BYTES, _WAIT_S)
+        if data and not self._stopped:
+            self._add("data", base64.b64encode(data).decode("ascii"))
+        code = None if data else self._child.exit_code()
+        if code is not None:
+            self._add("end", "", code)
+
+    def _add(self, kind: str, text: str, exit_code: int = 0) -> None:
+        self._number += 1
+        run_id = self.command.run_id
+        self._unsent.append(
+            Reply(run_id=run_id, kind=kind, text=text, number=self._number, exit_code=exit_code)  # type: ignore[arg-type]
+        )
+
+    def _pass_on(self, reply: Reply) -> bool:
+        """Whether it is sent; not when the window is full, or the broker away."""
+        try:
+            if self._waiting_count(self.command.reply_to) >= _WINDOW_COUNT:
+                return False
+            self._send(self.command.reply_to, reply)
+        except BrokerError as error:
+            log.warning("sent again later: %s", error)
+            return False
+        self._taken_s = time.monotonic()
+        return True
+
+    def _give_up(self) -> int:
+        log.warning("%s: its master has taken nothing for %.0f s", self.command.command, _GONE_S)
+        self._child.end()
+        return -signal.SIGKILL

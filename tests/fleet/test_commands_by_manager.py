@@ -1,0 +1,178 @@
+"""Every command that a manager carries out for a master shows there what it shows on the manager's own host."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from kit.command import SEGFLEET
+from kit.deadlines import eventually
+from kit.fleet import Fleet, kill_tree
+from kit.site import Site
+from kit.tree import Tree, noise
+
+MIB = 1024 * 1024
+SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
+BIG = noise(24 * MIB, seed=1)
+
+#: What the manager and its own host must print alike, after two backups.
+ALIKE = (
+    ("snapshots",),
+    ("ls", "latest", "data/d", "--long"),
+    ("find", "0*", "--snapshot=latest", "--json"),
+    ("diff", "OLD", "latest", "--metadata"),
+    ("history", "data"),
+    ("plan", "data", "--split=remaining"),
+    ("plan", "data", "--svg=-"),
+    ("backup", "data", "--dry-run", *SMALL),
+    ("dump", "latest", "data/d/01"),
+)
+
+#: What is refused alike.
+REFUSED = (
+    ("ls", "latest", "data/none"),
+    ("dump", "latest", "data/d"),
+    ("retry",),
+    ("schedule", "remove", "data"),
+    ("schedule", "add", "data", "--cron=0 2 30 2 *"),
+    ("plan", "data", "--unit-size=5KiB"),
+)
+
+
+def test_lists_plans_and_refusals_are_those_of_the_managers_own_host(fleet: Fleet) -> None:
+    odd = {b"d/not-\xff-utf-8": noise(10), "d/with\nline and \x1b[31mcolour": noise(10)}
+    site = Site(fleet, tree=Tree({f"d/{n:02}": noise(150_000, seed=n) for n in range(8)} | odd))
+    old = site.master.succeed("backup", "data", *SMALL, "--json").summary["snapshot_id"]
+    (site.source / "d" / "01").write_bytes(b"new")
+    site.master.succeed("backup", "data", *SMALL)
+
+    for command in ALIKE:
+        words = [old if word == "OLD" else word for word in command]
+        here = site.host.succeed(*words, "--manager", "local")
+        there = site.master.succeed(*words, "--manager", "m")
+        assert there.stdout == here.stdout, command
+        assert there.stdout, command
+    for command in REFUSED:
+        here = site.host.run(*command, "--manager", "local")
+        there = site.master.run(*command, "--manager", "m")
+        assert (there.exit_code, there.stderr) == (here.exit_code, here.stderr), command
+        assert there.exit_code in (1, 2), command
+
+
+def test_devices_status_and_checks_come_from_the_manager(fleet: Fleet) -> None:
+    site = Site(fleet)
+    site.master.succeed("backup", "data", *SMALL)
+
+    devices = site.master.succeed("devices", "--json").rows_of("device")
+    volumes = site.master.succeed("status", "--manager", "m", "--json").rows
+    checked = site.master.succeed("check", "--read-data", "--json").summary
+
+    assert [(row["name"], row["state"]) for row in devices] == [("a", "live"), ("b", "live")]
+    assert [(row["volume"], row["state"]) for row in volumes if row["message_type"] == "volume"] == [("data", "idle")]
+    assert checked["errors"] == 0
+
+
+def test_the_schedule_is_kept_by_way_of_the_manager(fleet: Fleet) -> None:
+    site = Site(fleet)
+
+    site.master.succeed("schedule", "add", "data", "--cron=0 2 * * *", "--tz=Europe/Berlin", "--skip-missed")
+    added = site.master.succeed("schedule", "add", "nightly", "data", "--cron=0 3 * * *", "--level=7", "--json").rows
+    rows = site.master.succeed("schedule", "list", "--json").rows
+    nothing_due = site.master.succeed("schedule", "run-due")
+    site.master.succeed("schedule", "remove", added[0]["reservation_id"])
+    site.master.succeed("schedule", "remove", "data")
+
+    assert [(row["volume"], row["if_missed"]) for row in rows] == [("data", "skip"), ("nightly", "catch-up")]
+    assert rows[0]["timezone"] == "Europe/Berlin"
+    assert rows[1]["request"]["level"] == 7
+    assert nothing_due.stdout == b""
+    assert site.host.succeed("schedule", "list", "--json").rows == []
+
+
+def test_a_file_in_many_segments_is_dumped_by_way_of_the_manager_however_slow_its_reader(fleet: Fleet) -> None:
+    site = Site(fleet, tree=Tree({"big": BIG}))
+    site.master.succeed("backup", "data", "--segment-size=5MiB", "--unit-size=1MiB")
+    broker = fleet.server.client()
+
+    def waiting() -> int:
+        return max((broker.llen(key) for key in broker.scan_iter("master.*")), default=0)
+
+    with subprocess.Popen(
+        [*SEGFLEET, "dump", "latest", "data/big"],
+        env=site.master.environment(),
+        cwd=site.master.folder,
+        stdout=subprocess.PIPE,
+    ) as dump:
+        assert dump.stdout is not None
+        # Nobody reads: the pipe fills up, then the queue, and all before it waits.
+        eventually(lambda: waiting() == 16, "a window of replies is in the broker")
+        assert broker.info("memory")["used_memory"] < 40 * MIB
+        whole = dump.stdout.read()
+
+    assert dump.returncode == 0
+    assert whole == BIG
+    assert waiting() == 0
+
+
+def test_a_dump_that_nobody_reads_on_is_stopped_at_the_manager(fleet: Fleet) -> None:
+    site = Site(fleet, tree=Tree({"big": BIG}))
+    site.master.succeed("backup", "data", "--segment-size=5MiB", "--unit-size=1MiB")
+
+    with subprocess.Popen(
+        [*SEGFLEET, "dump", "latest", "data/big"],
+        env=site.master.environment(),
+        cwd=site.master.folder,
+        stdout=subprocess.PIPE,
+    ) as dump:
+        assert dump.stdout is not None
+        dump.stdout.read(10)
+        dump.stdout.close()
+
+    assert dump.returncode == 1
+
+    def is_idle() -> bool:
+        return not any("producer.carry_out" in " ".join(process.cmdline()) for process in site.host.processes())
+
+    eventually(is_idle, "the manager has ended the dump")
+
+
+def test_a_list_ends_when_its_manager_goes_away(fleet: Fleet) -> None:
+    site = Site(fleet, tree=Tree({"big": BIG}))
+    site.master.succeed("backup", "data", "--segment-size=5MiB", "--unit-size=1MiB")
+    with subprocess.Popen(
+        [*SEGFLEET, "dump", "latest", "data/big"],
+        env=site.master.environment(),
+        cwd=site.master.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as dump:
+        assert dump.stdout is not None
+        assert dump.stderr is not None
+        dump.stdout.read(10)
+        kill_tree(site.manager)
+        dump.stdout.read()
+        said = dump.stderr.read().decode()
+
+    assert dump.returncode == 1
+    assert "manager m has gone away" in said
+
+
+@pytest.mark.parametrize("command", [("worker", "a"), ("manager", "n"), ("flower",)], ids=" ".join)
+def test_a_command_about_the_host_itself_says_that_no_manager_does_it(fleet: Fleet, command: tuple[str, ...]) -> None:
+    done = fleet.host("desk").run(*command, "--manager", "m")
+
+    assert done.exit_code == 2
+    assert "is about this host" in done.stderr
+    assert "on the host itself" in done.stderr
+
+
+def test_what_the_master_means_as_a_file_of_its_own_is_refused_with_another_way(fleet: Fleet) -> None:
+    site = Site(fleet)
+
+    drawn = site.master.run("plan", "data", "--svg", "plan.svg")
+    detached = site.master.run("backup", "data", "--dry-run", "--detach")
+
+    assert (drawn.exit_code, detached.exit_code) == (2, 2)
+    assert "--svg - > FILE" in drawn.stderr
+    assert "only a run can be left alone" in detached.stderr

@@ -1,0 +1,41 @@
+"""A fleet of one manager, the agents of two devices, and a master somewhere else."""
+
+from __future__ import annotations
+
+from kit.command import Running
+from kit.deadlines import eventually
+from kit.fleet import Fleet
+from kit.machine import Machine
+from kit.tree import Tree, noise
+from producer.manager.presence import managers
+
+
+class Site:
+    """One manager m with volume ``data``, agents for the devices a and b, and a master somewhere else."""
+
+    def __init__(self, fleet: Fleet, *, rate: str = "", tree: Tree | None = None) -> None:
+        self.fleet = fleet
+        tree = tree or Tree({f"d/{n:02}": noise(150_000, seed=n) for n in range(20)})
+        self.source = tree.make(fleet.folder / "data")
+        disks = {name: fleet.folder / "disks" / name for name in ("a", "b")}
+        for disk in disks.values():
+            disk.mkdir(parents=True)
+        self.agents = fleet.host(
+            "agents", devices=disks, sources={"data": self.source}, targets={"back": fleet.folder / "back"}, rate=rate
+        )
+        fleet.agent(self.agents, "a", "b")
+        self.host = fleet.host("manager", devices={"a": None, "b": None}, sources={"data": self.source})
+        self.master = fleet.host("master")
+        self.manager = start_manager(fleet, self.host, "m")
+
+
+def start_manager(fleet: Fleet, host: Machine, name: str) -> Running:
+    running = host.start("manager", name)
+
+    def is_there() -> bool:
+        assert not running.has_ended, running.stderr
+        found = managers(fleet.server.client()).get(name)
+        return found is not None and found.pid == running.pid
+
+    eventually(is_there, f"manager {name} is there")
+    return running
