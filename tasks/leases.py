@@ -90,9 +90,19 @@ def claim_name(client: redis.Redis, device: str, host: str, pid: int) -> str:
     raise AssertionError("unreachable")
 
 
-def renew(client: redis.Redis, lease: Lease) -> None:
-    """Write the lease for another LEASE_LIFE_S; raises redis.RedisError."""
-    client.set(lease_key(lease.device, lease.worker), msgspec.json.encode(lease), px=int(LEASE_LIFE_S * 1000))
+def renew(client: redis.Redis, lease: Lease) -> bool:
+    """Write the lease for another LEASE_LIFE_S; raises redis.RedisError.
+
+    A shared worker whose lease ran out, because its host slept, may find that another one has claimed its name since:
+    then nothing is written, the answer is False, and it must claim a name anew.
+    """
+    key = lease_key(lease.device, lease.worker)
+    if lease.shared:
+        holder = _read(client.get(key))
+        if holder is not None and holder.pid != lease.pid:
+            return False
+    client.set(key, msgspec.json.encode(lease), px=int(LEASE_LIFE_S * 1000))
+    return True
 
 
 def give_up(client: redis.Redis, device: str, worker: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import redis
 from celery import bootsteps
 
-from tasks.leases import LEASE_RENEW_S, Lease, give_up, redis_client, renew, this_release
+from tasks.leases import LEASE_RENEW_S, Lease, claim_name, give_up, redis_client, renew, this_release
 from tasks.orders import WIRE_VERSION
 
 log = logging.getLogger("segfleet.lease")
@@ -78,24 +78,26 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
         url, self._device, self._progress = self.settings
         self._client = redis_client(url)
         self._release = this_release()
+        #: The name in the lease: that of the node, unless another worker got it while this one slept.
+        self._name = worker.hostname
         self._timer_entry: Any = None
 
     def start(self, worker: Any) -> None:
-        self._renew(worker)
-        self._timer_entry = worker.timer.call_repeatedly(LEASE_RENEW_S, self._renew, (worker,))
+        self._renew()
+        self._timer_entry = worker.timer.call_repeatedly(LEASE_RENEW_S, self._renew)
 
     def stop(self, worker: Any) -> None:
         if self._timer_entry is not None:
             self._timer_entry.cancel()
         try:
-            give_up(self._client, self._device, worker.hostname)
+            give_up(self._client, self._device, self._name)
         except redis.RedisError as error:
             log.info("lease not given up, it will run out: %s", error)
 
-    def _renew(self, worker: Any) -> None:
+    def _renew(self) -> None:
         lease = Lease(
             device=self._device,
-            worker=worker.hostname,
+            worker=self._name,
             pid=os.getpid(),
             bytes_moved=self._progress.bytes_moved,
             order_id=self._progress.order_id,
@@ -104,7 +106,9 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
             shared=self.shared,
         )
         try:
-            renew(self._client, lease)
+            if not renew(self._client, lease):
+                log.warning("another worker is called %s now", self._name)
+                self._name = claim_name(self._client, self._device, self._name.partition("@")[2], os.getpid())
         except redis.RedisError as error:
             # The broker is away; Celery reconnects by itself, and the next renewal writes the lease again.
             log.warning("lease not renewed: %s", error)

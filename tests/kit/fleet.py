@@ -128,11 +128,16 @@ class Fleet:
 
 
 def kill_tree(running: Running) -> None:
-    """SIGKILL, as when a host loses its power: the process and all below it, none of which can react."""
-    processes = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
-    for process in processes:
-        process.send_signal(signal.SIGKILL)
+    """SIGKILL, as when a host loses its power: none of the processes can react."""
+    signal_tree(running, signal.SIGKILL)
     assert running.wait().exit_code == -signal.SIGKILL
+
+
+def signal_tree(running: Running, number: signal.Signals) -> None:
+    """Send a signal to the process and all below it."""
+    main = psutil.Process(running.pid)
+    for process in [main, *main.children(recursive=True)]:
+        process.send_signal(number)
 
 
 def succeeded(done: Done) -> Done:

@@ -1,0 +1,89 @@
+"""Workers that nobody wanted like that: several of one name, and one for a device that another pool owns."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+from kit.compare import differences
+from kit.deadlines import eventually
+from kit.fleet import Fleet, kill_tree, signal_tree
+from kit.machine import Machine
+from kit.tree import Tree, noise
+
+SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
+
+
+def source_of(fleet: Fleet) -> Path:
+    return Tree({f"d/{number:02}": noise(200_000, seed=number) for number in range(20)}).make(fleet.folder / "data")
+
+
+def folder_of(fleet: Fleet, device: str) -> Path:
+    folder = fleet.folder / "disks" / device
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def agent_host(fleet: Fleet, name: str, *devices: str, rate: str = "") -> Machine:
+    return fleet.host(
+        name,
+        devices={device: folder_of(fleet, device) for device in devices},
+        sources={"data": fleet.folder / "data"},
+        targets={"back": fleet.folder / "back"},
+        rate=rate,
+    )
+
+
+def centre(fleet: Fleet, *devices: str) -> Machine:
+    return fleet.host("centre", devices=dict.fromkeys(devices), sources={"data": fleet.folder / "data"})
+
+
+def serving(fleet: Fleet) -> set[tuple[str, int]]:
+    """(node name without its host, process id) of the workers that have a lease."""
+    return {(lease.worker.partition("@")[0], lease.pid) for lease in fleet.leases()}
+
+
+def test_a_worker_that_slept_while_another_got_its_name_takes_a_new_one_and_none_does_harm(fleet: Fleet) -> None:
+    source = source_of(fleet)
+    here = centre(fleet, "a")
+    host = agent_host(fleet, "host", "a", rate="512KiB")
+    sleeper = fleet.agent(host, "a")
+    ((_, slept),) = serving(fleet)
+    signal_tree(sleeper, signal.SIGSTOP)
+    eventually(lambda: not fleet.leases(), "the lease of the one that sleeps runs out")
+    twin = fleet.agent(host, "a")
+    ((_, second),) = serving(fleet)
+    signal_tree(sleeper, signal.SIGCONT)
+    eventually(lambda: serving(fleet) == {("a", second), ("a.2", slept)}, "each has a name of its own")
+    running = here.start("backup", "data", *SMALL, "--json")
+    running.wait_until_storing()
+
+    kill_tree(twin)
+    done = running.wait()
+
+    assert done.exit_code == 0, done
+    assert done.errors == []
+    assert done.summary["devices"]["a"]["segments"] == done.summary["segments"]
+    here.succeed("check", "--read-data")
+    here.succeed("restore", "latest", "--target", "back")
+    assert differences(source, fleet.folder / "back" / "data") == []
+    assert list(folder_of(fleet, "a").rglob("*.tmp")) == []
+
+
+def test_devices_of_two_pools_are_refused_and_nothing_is_written_to_them(fleet: Fleet) -> None:
+    source_of(fleet)
+    fleet.agent(agent_host(fleet, "host", "a", "b"), "a", "b")
+    for device in "ab":
+        fleet.host(f"owner-{device}", devices={device: None}, sources={"data": fleet.folder / "data"}).succeed(
+            "backup", "data"
+        )
+    before = sorted((fleet.folder / "disks").rglob("*"))
+
+    done = centre(fleet, "a", "b").run("backup", "data", "--json")
+
+    pools = [json.loads((folder_of(fleet, device) / "segfleet.json").read_text())["pool_id"] for device in "ab"]
+    assert done.exit_code == 10
+    assert "belong to different pools" in done.errors[0]["message"]
+    assert all(f"pool {pool[:8]}" in done.errors[0]["message"] for pool in pools)
+    assert sorted((fleet.folder / "disks").rglob("*")) == before
