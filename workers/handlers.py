@@ -96,11 +96,11 @@ class LocalHandlers:
         self._ranges = RangeReader()
 
     def describe(self, order: DescribeDevice) -> DeviceReport:
-        """The first order of every run: what an earlier worker left half-written goes, whatever the run will do."""
+        """The first order of every run, and what follows trouble: what dead workers left half-written goes."""
         with self._in_hand(order):
             report = self._device(order).probe()
             if report.condition == "ready":
-                self._sweep_once(self._device(order))
+                self._sweep(self._device(order))
             return report
 
     def adopt(self, order: AdoptDevice) -> DeviceReport:
@@ -193,13 +193,12 @@ class LocalHandlers:
         if not order.device_id:
             raise NotADeviceError(f"device {order.device} has no id yet; it must be adopted first")
         device.claim(order.device_id)
-        self._sweep_once(device)
+        if device.name not in self._swept:
+            self._sweep(device)
         return device
 
-    def _sweep_once(self, device: Device) -> None:
-        """Remove what an earlier worker of this device left half-written."""
-        if device.name in self._swept:
-            return
+    def _sweep(self, device: Device) -> None:
+        """Remove what other workers of this device left half-written when they died."""
         self._swept.add(device.name)
         try:
             count = device.sweep()

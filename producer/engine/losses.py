@@ -120,14 +120,14 @@ class Losses:
             self._session.observer.note(f"{error}; going on when it is back")
 
     def probed(self, receipt: Receipt) -> None:
-        """Take the answer to a probe: the device is lost, is back, or the trouble was with single segments."""
+        """Take the answer to a probe: the device is lost, is back, is tidy, or the trouble was with single segments."""
         member = self._members[receipt.device]
         failures = self._probing.pop(receipt.device, [])
         why = _flaw(receipt, member)
         if why is not None and member.is_live:
             first = failures[0][2].failure if failures else None
             self.lose(member.name, "dead", f"{first.message} ({why})" if first is not None else why)
-        elif why is not None:
+        elif why is not None or member.state == "full":
             self._session.courier.drop(member.name)
         elif not member.is_live:
             self._welcome(member)
@@ -164,6 +164,16 @@ class Losses:
             )
         rows = session.catalog.unfinished_segments(self._snapshot_id, device)
         self._move([row for row in rows if row.number not in self.given_up], orders)
+        if state == "full":
+            self._tidy(device)
+
+    def _tidy(self, device: str) -> None:
+        """Have a new worker remove what the one that was ended left half-written; then it is ended as well.
+
+        A device that is dead is tidied when it is back.
+        """
+        self._session.courier.bring_back(device)
+        self.ask(device)
 
     def _move(self, rows: Sequence[SegmentRow], orders: Sequence[Order]) -> None:
         """Give the segments to the then least-filled live devices, in the plan's order; messages move along."""

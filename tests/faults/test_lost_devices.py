@@ -49,6 +49,7 @@ def test_a_full_device_takes_no_more_and_the_rest_goes_to_the_others(scene: Scen
     assert state(done, "a") == "full"
     assert done.summary["segments_rerouted"] > 0
     assert done.summary["devices"]["a"]["segments"] > 0
+    assert scene.left_over() == []
     disk.make_room()
     scene.prove(done)
 

@@ -214,6 +214,17 @@ def test_the_first_order_sweeps_what_a_dead_worker_left(adopted: LocalHandlers, 
     assert not left_over.exists()
 
 
+def test_each_look_at_the_device_sweeps_what_another_worker_left_meanwhile(
+    adopted: LocalHandlers, folder: Path
+) -> None:
+    adopted.store(store_order())
+    left_over = folder / "segments" / "00" / "x.seg.0123abcd.tmp"
+    left_over.parent.mkdir(exist_ok=True)
+    left_over.touch()
+    adopted.describe(order(orders.DescribeDevice))
+    assert not left_over.exists()
+
+
 def test_a_device_that_cannot_be_swept_is_used_all_the_same(
     adopted: LocalHandlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
