@@ -93,6 +93,7 @@ def _json_row(run: RunRow, timings: list[TimingTotals] | None) -> dict[str, Any]
         "ended": rfc3339(run.ended_at) if run.ended_at else None,
         "duration_s": _duration_s(run),
         "exit_code": run.exit_code,
+        "strays": (run.summary or {}).get("strays"),
     }
     if timings is not None:
         row["timing"] = [dataclasses.asdict(totals) for totals in timings]

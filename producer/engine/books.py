@@ -31,7 +31,9 @@ def begin_run(session: Session, kind: RunKind, volume: str) -> None:
 
 
 def end_run(session: Session, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
-    session.catalog.end_run(session.run_id, exit_code, summary, snapshot_id=snapshot_id)
+    """Record how the run ended: its summary, and what the broker lost, repeated or let through."""
+    kept = {**summary, "strays": session.courier.strays()}
+    session.catalog.end_run(session.run_id, exit_code, kept, snapshot_id=snapshot_id)
 
 
 def device_totals(

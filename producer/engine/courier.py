@@ -34,6 +34,12 @@ WINDOW_COUNT = 16
 #: nowhere for an instant between being taken and being noted as taken.
 _RECONCILE_EVERY_S = 3.0
 
+_STRAYS = {
+    "orders_resent": "orders were lost by the broker and sent again",
+    "receipts_dropped": "receipts were dropped: repeated, late, or of orders that nobody gave",
+    "receipts_refused": "receipts were refused: malformed, or of another version",
+}
+
 #: Assumed of orders that are no segments, when their worker hangs.
 _OTHER_ORDER_BYTES = 64 * 1024 * 1024
 
@@ -161,15 +167,19 @@ class Courier:
             self._lanes[order.device][order_id] = order
         return moved
 
+    def strays(self) -> dict[str, int]:
+        """How often something came that should not have come, or did not come that should have; for the history."""
+        return {
+            "orders_resent": self.resent_count,
+            "receipts_dropped": self.dropped_receipts_count,
+            "receipts_refused": self._link.refused_count,
+        }
+
     def tell_strays(self) -> None:
-        """Say what came that should not have come, and what did not come that should have."""
-        for count, what in (
-            (self.resent_count, "orders were lost by the broker and sent again"),
-            (self.dropped_receipts_count, "receipts were dropped: repeated, late, or of orders that nobody gave"),
-            (self._link.refused_count, "receipts were refused: malformed, or of another version"),
-        ):
+        """Say it to a person."""
+        for name, count in self.strays().items():
             if count:
-                self._observer.note(f"{count} {what}")
+                self._observer.note(f"{count} {_STRAYS[name]}")
 
     # ---- receipts
 
