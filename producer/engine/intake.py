@@ -163,7 +163,7 @@ class _IntakeRun:
         for name, why in decision.absent.items():
             session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
         reports = self._survey.reports | adopt(session, decision)
-        self._members = record_members(session.catalog, decision, reports, session.paths)
+        self._members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)
         return decision
 
     def _begin_or_go_on(self, pool_id: str) -> None:

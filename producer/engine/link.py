@@ -19,7 +19,7 @@ from kombu.exceptions import KombuError, OperationalError
 
 import tasks.definitions  # noqa: F401  registers the tasks
 from tasks.app import NO_SWEEPS, app, connect, queue
-from tasks.epochs import publish_epoch
+from tasks.epochs import current_epoch, publish_epoch
 from tasks.errors import BrokerError, MessageError
 from tasks.leases import Lease, leases_of, redis_client
 from tasks.orders import ORDERS, Order, StoreSegment
@@ -178,6 +178,14 @@ class Link:
             publish_epoch(self._redis, self.inbox, device_id, epoch)
         except redis.RedisError as error:
             log.warning("epoch not published: %s", error)
+
+    def published_epoch(self, device_id: str) -> int:
+        """The epoch of the last :meth:`fence` with this inbox, by whatever run; 0 without one, or without an answer."""
+        try:
+            return current_epoch(self._redis, self.inbox, device_id)
+        except redis.RedisError as error:
+            log.warning("epoch not read: %s", error)
+            return 0
 
     def _mend(self) -> None:
         try:

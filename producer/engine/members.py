@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,10 +59,13 @@ def record_members(
     decision: PoolDecision,
     reports: Mapping[str, DeviceReport],
     paths: Mapping[str, Path],
+    published_epoch: Callable[[str], int],
 ) -> dict[str, Member]:
     """Write the devices that are there into the catalog; returns them by name, live, with their epochs.
 
     A device's id is the one that its marker has: somebody else may have been faster with it.
+    ``published_epoch``: device id → what workers compare orders with.  It is ahead of a catalog that was lost and has
+    begun anew, or comes from a copy.
     """
     members = {}
     epochs = {row.device_id: row.epoch for row in catalog.devices(decision.pool_id)}
@@ -77,7 +80,7 @@ def record_members(
             since=datetime.now(UTC),
             capacity_bytes=report.capacity_bytes,
             free_bytes=report.free_bytes,
-            epoch=epochs.get(report.device_id, 0),
+            epoch=max(epochs.get(report.device_id, 0), published_epoch(report.device_id)),
             path=str(paths[name]),
         )
         catalog.record_device(row)

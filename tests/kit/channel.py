@@ -145,6 +145,9 @@ class Channel:
     def fence(self, device_id: str, epoch: int) -> None:
         self._epochs[device_id] = epoch
 
+    def published_epoch(self, device_id: str) -> int:
+        return self._epochs.get(device_id, 0)
+
     # ---- as a fleet
 
     def exited(self) -> dict[str, str]:

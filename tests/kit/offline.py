@@ -200,6 +200,9 @@ class Wires:
     def fence(self, device_id: str, epoch: int) -> None:
         self.fenced[device_id] = epoch
 
+    def published_epoch(self, device_id: str) -> int:
+        return self.fenced.get(device_id, 0)
+
     # ---- for the test
 
     def put(self, receipt: Receipt) -> None:

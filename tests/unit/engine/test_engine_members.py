@@ -14,6 +14,9 @@ from tasks.receipts import DeviceReport
 
 POOL = "1" * 32
 
+#: Device id → the epoch in the broker.
+PUBLISHED = {"e" * 32: 7}
+
 
 def ready(digit: str, **fields: object) -> DeviceReport:
     return report(condition="ready", device_id=digit * 32, pool_id=POOL, **fields)
@@ -22,7 +25,8 @@ def ready(digit: str, **fields: object) -> DeviceReport:
 def record(catalog: Catalog, names: str, **reports: DeviceReport) -> dict[str, Member]:
     ids = {name: its.device_id for name, its in reports.items()}
     decision = PoolDecision(pool_id=POOL, ready=ids, adopt={}, absent={})
-    return record_members(catalog, decision, reports, {name: Path("/mnt") / name for name in names.split()})
+    paths = {name: Path("/mnt") / name for name in names.split()}
+    return record_members(catalog, decision, reports, paths, lambda device_id: PUBLISHED.get(device_id, 0))
 
 
 def test_members_come_in_the_order_in_which_they_were_named_without_those_that_are_away(catalog: Catalog) -> None:
@@ -37,6 +41,13 @@ def test_a_device_keeps_the_epoch_at_which_it_was_fenced_last(catalog: Catalog) 
     catalog.raise_epoch("a" * 32)
     assert record(catalog, "a", a=ready("a"))["a"].epoch == 2
     assert record(catalog, "renamed", renamed=ready("a"))["renamed"].epoch == 2
+
+
+def test_after_the_catalog_was_lost_a_device_has_the_epoch_that_its_workers_know(catalog: Catalog) -> None:
+    assert record(catalog, "e", e=ready("e"))["e"].epoch == 7
+    for _ in range(9):
+        catalog.raise_epoch("e" * 32)
+    assert record(catalog, "e", e=ready("e"))["e"].epoch == 16
 
 
 def test_a_device_that_is_there_is_live_again_whatever_it_was_before(catalog: Catalog) -> None:

@@ -1,0 +1,44 @@
+"""A manager whose catalog is lost begins anew, with devices and a broker that remember more than it does."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from kit.compare import differences
+from kit.deadlines import eventually
+from kit.fleet import Fleet, kill_tree
+from kit.site import Site, start_manager
+from tasks.epochs import EPOCH_PREFIX
+
+SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
+
+
+def test_a_device_that_was_given_up_before_the_catalog_was_lost_takes_the_orders_of_the_new_one(fleet: Fleet) -> None:
+    site = Site(fleet, rate="512KiB")
+    give_up_device_b_in_a_backup(fleet, site)
+    kill_tree(site.manager)
+    for path in site.host.state.glob("catalog.sqlite*"):
+        path.unlink()
+
+    start_manager(fleet, site.host, "m")
+    done = site.master.succeed("backup", "data", *SMALL, "--json")
+    site.master.succeed("restore", "latest", "--target", "back", "--manager", "m")
+
+    assert done.errors == []
+    assert {name: row["state"] for name, row in done.summary["devices"].items()} == {"a": "live", "b": "live"}
+    assert all(row["segments"] for row in done.summary["devices"].values())
+    assert differences(site.source, fleet.folder / "back" / "data") == []
+
+
+def give_up_device_b_in_a_backup(fleet: Fleet, site: Site) -> None:
+    """The worker of b sleeps for longer than its lease lives; its orders are fenced."""
+    running = site.master.start("backup", "data", *SMALL, "--json")
+    running.wait_until_storing()
+    pid = next(lease.pid for lease in fleet.leases() if lease.device == "b")
+    os.kill(pid, signal.SIGSTOP)
+    done = running.wait()
+    os.kill(pid, signal.SIGCONT)
+    assert done.summary["devices"]["b"]["state"] == "dead"
+    assert list(fleet.server.client().scan_iter(match=f"{EPOCH_PREFIX}*"))
+    eventually(lambda: {lease.device for lease in fleet.leases()} == {"a", "b"}, "b is served again")
