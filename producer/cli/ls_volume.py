@@ -14,7 +14,8 @@ from producer.cli.session import Session
 from tasks.errors import SegfleetError
 
 if TYPE_CHECKING:
-    from producer.raw.inside import ImageFiles, InsideEntry
+    from producer.raw.inside import ImageFiles
+    from producer.raw.inside_entry import InsideEntry
 
 _KINDS = {
     stat.S_IFDIR: "directory",

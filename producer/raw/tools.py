@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+
+from tasks.errors import SegfleetError
 
 #: Reading the bitmaps of a disk of many TB takes a minute or two; a tool that hangs must not hold a backup.
 TIME_LIMIT_S = 600.0
 
 #: Where the tools of file systems are, which is not in everybody's PATH.
 _FOLDERS = "/usr/sbin:/sbin:/usr/local/sbin"
+
+_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 class ToolError(Exception):
@@ -25,24 +30,57 @@ def find_tool(name: str) -> str | None:
 
 def run_tool(name: str, *arguments: str | Path, accepted: Sequence[int] = (0,)) -> str:
     """What the tool prints; raises ToolError.  Its locale is C, so that its words can be read."""
-    found = find_tool(name)
-    if found is None:
-        raise ToolError(f"{name} is not installed")
-    try:
-        done = subprocess.run(
-            [found, *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIME_LIMIT_S,
-            env={**os.environ, "LC_ALL": "C", "DEBUGFS_PAGER": "cat", "PAGER": "cat"},
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{name}: {error}") from error
+    done = _run(name, arguments)
     if done.returncode not in accepted:
         words = done.stderr.decode(errors="replace").strip().splitlines()
         raise ToolError(f"{name} ended with {done.returncode}: {words[-1] if words else 'no message'}")
     return done.stdout.decode(errors="surrogateescape")
+
+
+def ask_tool(
+    name: str,
+    *arguments: str | Path,
+    package: str,
+    text: str = "",
+    variables: Mapping[str, str] = _NO_VARIABLES,
+    folder: Path | None = None,
+) -> tuple[str, list[str]]:
+    """What the tool prints, and its lines on standard error, however it ends: for those that go on after an error.
+
+    ``text`` is its standard input, ``variables`` its environment beside this process's, ``folder`` where it runs.
+    Raises SegfleetError when the tool is not installed (``package`` has it), or does not end.
+    """
+    try:
+        done = _run(name, arguments, text=text, variables=variables, folder=folder)
+    except ToolError as error:
+        raise SegfleetError(str(error), hint=f"install {package}") from error
+    complaints = done.stderr.decode(errors="surrogateescape").splitlines()
+    return done.stdout.decode(errors="surrogateescape"), [line for line in complaints if line.strip()]
+
+
+def _run(
+    name: str,
+    arguments: Sequence[str | Path],
+    *,
+    text: str = "",
+    variables: Mapping[str, str] = _NO_VARIABLES,
+    folder: Path | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    found = find_tool(name)
+    if found is None:
+        raise ToolError(f"{name} is not installed")
+    try:
+        return subprocess.run(
+            [found, *map(str, arguments)],
+            input=text.encode(errors="surrogateescape"),
+            capture_output=True,
+            timeout=TIME_LIMIT_S,
+            env={**os.environ, "LC_ALL": "C", "DEBUGFS_PAGER": "cat", "PAGER": "cat", **variables},
+            cwd=folder,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{name}: {error}") from error
 
 
 def file_system_of(volume: Path) -> str:

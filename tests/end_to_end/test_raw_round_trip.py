@@ -180,6 +180,24 @@ def test_files_come_out_of_an_image_of_ext4(machine: Machine) -> None:
     assert machine.run("restore", "latest:disk.img/none", "--target", machine.folder / "no").exit_code == 2
 
 
+def test_files_come_out_of_an_image_of_fat(machine: Machine) -> None:
+    need_tools("mkfs.vfat", "mcopy")
+    image = make_file_system(machine.folder / "stick.img", "vfat", 64 * MIB)
+    photo = machine.folder / "a photo.jpg"
+    photo.write_bytes(os.urandom(70_000))
+    subprocess.run(["mmd", "-i", image, "::holidays"], check=True)
+    subprocess.run(["mcopy", "-i", image, photo, "::holidays"], check=True)
+    machine.succeed("backup", "--mode", "raw", image, *machine.devices("a b"))
+    listed = machine.succeed("ls", "latest", "stick.img/holidays", "--json").rows
+    assert [(row["path"], row["kind"], row["size_bytes"]) for row in listed] == [
+        ("stick.img/holidays", "directory", 0),
+        ("stick.img/holidays/a photo.jpg", "file", 70_000),
+    ]
+    done = machine.succeed("restore", "latest:stick.img/holidays", "--target", machine.folder / "out", "--json")
+    assert (done.summary["files"], done.summary["errors"]) == (1, 0)
+    assert (machine.folder / "out" / photo.name).read_bytes() == photo.read_bytes()
+
+
 def test_raw_and_file_sources_mix_in_one_backup(machine: Machine, plain_image: Path) -> None:
     tree = machine.folder / "srv"
     tree.mkdir()

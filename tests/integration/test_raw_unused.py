@@ -105,5 +105,5 @@ def test_what_no_tool_knows_is_used_but_for_its_holes(tmp_path: Path) -> None:
 
 def test_files_come_only_out_of_file_systems_that_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(os.urandom(MIB))
-    with pytest.raises(UsageError, match="ext2, ext3 and ext4 only"):
+    with pytest.raises(UsageError, match="ext2, ext3, ext4, FAT and XFS only"):
         ImageFiles(tmp_path / "plain")
