@@ -1,4 +1,4 @@
-"""Workers that nobody wanted like that: several of one name, and one for a device that another pool owns."""
+"""Workers that are not as they should be: of one name, of a device that another pool owns, with clocks that jump."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import signal
 from pathlib import Path
 
+from kit.clock import FakeClock
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.fleet import Fleet, kill_tree, signal_tree
@@ -87,3 +88,26 @@ def test_devices_of_two_pools_are_refused_and_nothing_is_written_to_them(fleet: 
     assert "belong to different pools" in done.errors[0]["message"]
     assert all(f"pool {pool[:8]}" in done.errors[0]["message"] for pool in pools)
     assert sorted((fleet.folder / "disks").rglob("*")) == before
+
+
+def test_agents_whose_clocks_are_days_apart_and_jump_serve_a_run_like_others(fleet: Fleet) -> None:
+    source = source_of(fleet)
+    here = centre(fleet, "a", "b")
+    hosts = {device: agent_host(fleet, f"host-{device}", device, rate="512KiB") for device in "ab"}
+    clocks = {device: FakeClock(host.folder) for device, host in hosts.items()}
+    clocks["a"].jump(days=-5)
+    for device, host in hosts.items():
+        fleet.agent(host, device, settings=clocks[device].settings)
+    running = here.start("backup", "data", *SMALL, "--json")
+    running.wait_until_storing()
+
+    clocks["a"].jump(days=2)
+    clocks["b"].jump(days=-1)
+    done = running.wait()
+
+    assert done.exit_code == 0, done
+    assert done.errors == []
+    assert {row["state"] for row in done.summary["devices"].values()} == {"live"}
+    assert done.summary["segments_rerouted"] == 0
+    here.succeed("restore", "latest", "--target", "back")
+    assert differences(source, fleet.folder / "back" / "data") == []

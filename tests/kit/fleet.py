@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import pytest
@@ -101,10 +102,19 @@ class Fleet:
     def leases(self) -> list[Lease]:
         return all_leases(self.server.client())
 
-    def agent(self, host: Machine, *devices: str, options: Sequence[str] = ()) -> Running:
-        """Start ``segfleet worker`` on the host; returns once each of the devices has one worker more than before."""
+    def agent(
+        self,
+        host: Machine,
+        *devices: str,
+        options: Sequence[str] = (),
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> Running:
+        """Start ``segfleet worker`` on the host; returns once each of the devices has one worker more than before.
+
+        ``settings`` are further environment variables.
+        """
         before = {(lease.worker, lease.pid) for lease in self.leases()}
-        running = host.start("worker", *devices, *options)
+        running = host.start("worker", *devices, *options, **settings)
 
         def is_served() -> bool:
             assert not running.has_ended, running.stderr
