@@ -16,7 +16,7 @@ def present_devices(session: Session) -> dict[str, str]:
 
     A device that is not is told as a trouble; raises NotADeviceError when none is there.
     """
-    reports = Survey(session).wait()
+    reports = Survey(session, may_lose=True).wait()
     present = {report.device_id: name for name, report in reports.items() if _is_readable(report)}
     absent = {name: _why(session.paths, name, report) for name, report in reports.items() if not _is_readable(report)}
     for name, why in absent.items():

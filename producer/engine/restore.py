@@ -26,7 +26,7 @@ from producer.engine.wave import run_wave
 from producer.observer import DeviceProgress, Observer, Progress, Trouble
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.summaries import RestoreSummary
-from tasks.errors import SegfleetError, UsageError
+from tasks.errors import DeviceError, SegfleetError, UsageError
 from tasks.orders import Order, RestoreEntries, RestoreSegment, TargetEntry
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
 
@@ -164,10 +164,15 @@ class RestoreRun:
     # ---- entries
 
     def _make_target(self) -> None:
-        """Make the target; raises SegfleetError when it must be empty and is not."""
-        device_id, device = next(iter(self._present.items()))
-        order = self._entries_order(device, device_id, (), must_be_empty=self._request.overwrite is None)
-        run_wave(self._session, {device: [order]}, self._take)
+        """Make the target; raises SegfleetError when it must be empty and is not, or no device lives to make it."""
+        died: dict[str, str] = {}
+        for device_id, device in self._present.items():
+            order = self._entries_order(device, device_id, (), must_be_empty=self._request.overwrite is None)
+            why = run_wave(self._session, {device: [order]}, self._take)
+            if not why:
+                return
+            died |= why
+        raise DeviceError("no device is left: " + "; ".join(f"{device}: {why}" for device, why in died.items()))
 
     def _order_entries(self, entries: Iterator[TargetEntry], *, devices_count: int | None = None) -> None:
         """One wave of entries, shared out among the workers: any of them can write to the target."""

@@ -26,7 +26,6 @@ from producer.engine.link import Link
 from producer.locks import locked
 from producer.observer import Observer
 from producer.ownership.holder import Holder
-from tasks.errors import DeviceError
 from tasks.queues import manager_queue
 
 
@@ -59,11 +58,6 @@ class Session:
             "attempt": 1,
             "reply_to": self.reply_to,
         }
-
-    def refuse_death(self) -> None:
-        """Raise DeviceError when a worker is gone; for the time before a run can do without it."""
-        for device, why in self.courier.lost_devices().items():
-            raise DeviceError(f"device {device}: {why}", hint=self.fleet.where_to_look(device))
 
 
 @contextmanager

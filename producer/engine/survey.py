@@ -17,10 +17,14 @@ from tasks.receipts import DeviceReport, Receipt
 
 
 class Survey:
-    """The reports of all devices of a session.  Asks when it is made."""
+    """The reports of all devices of a session.  Asks when it is made.
 
-    def __init__(self, session: Session) -> None:
+    ``may_lose``: a device whose worker ends without an answer counts as missing, and is asked nothing more.
+    """
+
+    def __init__(self, session: Session, *, may_lose: bool = False) -> None:
         self._session = session
+        self._may_lose = may_lose
         self.reports: dict[str, DeviceReport] = {device: _missing(why) for device, why in session.unserved.items()}
         #: Device → the host that it is at.
         self.hosts: dict[str, str] = {}
@@ -31,15 +35,23 @@ class Survey:
     def collect(self, timeout_s: float) -> bool:
         """Take the answers that are there, waiting up to ``timeout_s``; True when all devices have answered.
 
-        Raises DeviceError when a worker ends without an answer.
+        Raises DeviceError when a worker ends without an answer, unless the survey may lose devices.
         """
         if self.is_complete:
             return True
         for _, receipt in self._session.courier.poll(timeout_s):
             self.reports[receipt.device] = _report(receipt)
             self.hosts[receipt.device] = receipt.worker.partition("@")[2]
-        self._session.refuse_death()
+        self._take_deaths()
         return self.is_complete
+
+    def _take_deaths(self) -> None:
+        session = self._session
+        for device, why in session.courier.lost_devices().items():
+            if not self._may_lose:
+                raise DeviceError(f"device {device}: {why}", hint=session.fleet.where_to_look(device))
+            session.courier.drop(device)
+            self.reports[device] = _missing(why)
 
     @property
     def is_complete(self) -> bool:
@@ -75,7 +87,9 @@ def _adopt(session: Session, decision: PoolDecision, names: Sequence[str]) -> di
         for device in names
     }
     receipts: dict[str, Receipt] = {}
-    run_wave(session, orders, lambda order, receipt: receipts.update({order.device: receipt}))
+    died = run_wave(session, orders, lambda order, receipt: receipts.update({order.device: receipt}))
+    for device, why in died.items():
+        raise DeviceError(f"device {device}: {why}", hint=session.fleet.where_to_look(device))
     return {device: _report(receipts[device]) for device in orders}
 
 

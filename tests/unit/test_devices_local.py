@@ -5,11 +5,12 @@ import fcntl
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError
-from workers.devices import pending_file
+from workers.devices import local_probe, pending_file
 from workers.devices.local import LocalDevice
 from workers.devices.marker import MAX_MARKER_BYTES, DamagedMarkerError, Marker, NewerMarkerError
 
@@ -209,14 +210,34 @@ def test_a_ready_device_shows_its_marker_room_and_identity(device: LocalDevice, 
 def test_a_device_that_cannot_be_written_still_shows_its_marker(
     device: LocalDevice, monkeypatch: pytest.MonkeyPatch, number: int, condition: str
 ) -> None:
-    def write(fd: int, data: object) -> int:
+    def write(fd: int, data: object, offset: int) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(pending_file.os, "write", write)
+    monkeypatch.setattr(local_probe.os, "pwrite", write)
     report = device.probe()
     assert (report.condition, report.device_id) == (condition, "d" * 32)
     assert os.strerror(number) in report.detail
     assert (report.free_bytes == 0) == (condition == "ready")
+
+
+@pytest.mark.parametrize("knows_nameless_files", [True, False])
+def test_a_probe_that_is_killed_at_its_sync_leaves_nothing_where_files_may_have_no_name(
+    device: LocalDevice, folder: Path, monkeypatch: pytest.MonkeyPatch, knows_nameless_files: bool
+) -> None:
+    there: list[list[str]] = []
+    really_open = os.open
+
+    def open_(path: object, flags: int, *more: Any, **options: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE and not knows_nameless_files:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return really_open(path, flags, *more, **options)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(local_probe.os, "open", open_)
+    monkeypatch.setattr(local_probe.os, "fsync", lambda fd: there.append(tree(folder)))
+
+    assert device.probe().condition == "ready"
+    assert (there == [["segfleet.json"]]) == knows_nameless_files
+    assert tree(folder) == ["segfleet.json"]
 
 
 def test_a_marker_of_a_later_release_is_newer(folder: Path) -> None:

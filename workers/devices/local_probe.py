@@ -66,20 +66,42 @@ def _foreign_name(root_fd: int) -> str | None:
 
 
 def _try_to_write(root_fd: int) -> int:
-    """Make and remove a small file, write, sync and read it back; returns the errno, 0 when all went well."""
+    """Make a small file, write, sync and read it back; it is gone then.  Returns the errno, 0 when all went well."""
     try:
-        pending = PendingFile(root_fd, _PROBE_NAME)
+        # Best without a name: a run that ends does not wait for its probes, and kills their workers.
+        fd = _open_nameless(root_fd)
+        if fd is None:
+            return _try_named(root_fd)
         try:
-            # Before the bytes: a run that ends does not wait for its probes, and kills their workers.
-            pending.unlink()
-            pending.write(_PROBE_BYTES)
-            os.fsync(pending.fd)
-            intact = os.pread(pending.fd, len(_PROBE_BYTES), 0) == _PROBE_BYTES
+            return _try_file(fd)
         finally:
-            pending.close()
+            os.close(fd)
     except OSError as error:
         return error.errno or errno.EIO
-    return 0 if intact else errno.EIO
+
+
+def _open_nameless(root_fd: int) -> int | None:
+    """A file that never has a name; None where the file system knows no such thing (NFS, FAT).  Raises OSError."""
+    try:
+        return os.open(".", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600, dir_fd=root_fd)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
+            raise
+        return None
+
+
+def _try_named(root_fd: int) -> int:
+    pending = PendingFile(root_fd, _PROBE_NAME)
+    try:
+        return _try_file(pending.fd)
+    finally:
+        pending.close()
+
+
+def _try_file(fd: int) -> int:
+    os.pwrite(fd, _PROBE_BYTES, 0)
+    os.fsync(fd)
+    return 0 if os.pread(fd, len(_PROBE_BYTES), 0) == _PROBE_BYTES else errno.EIO
 
 
 def _report(

@@ -68,10 +68,6 @@ class PendingFile:
         os.fsync(folder_fd)
         return True
 
-    def unlink(self) -> None:
-        """Remove the temporary name; what is written from now on ends with this process."""
-        os.unlink(self._temporary_name, dir_fd=self._folder_fd)
-
     def close(self) -> None:
         """Remove the temporary name if there is one still.  Raises nothing; may be called again."""
         if self.fd < 0:

@@ -11,6 +11,7 @@ from kit.offline import Offline, offline, report
 from producer.engine.pool import decide_pool
 from producer.engine.survey import Survey, adopt
 from tasks.errors import DeviceError, Reason
+from tasks.orders import Order
 from tasks.receipts import Failure
 
 
@@ -43,6 +44,27 @@ def test_a_worker_that_ends_before_it_answers_ends_the_run_and_says_to_look_at_i
     with pytest.raises(DeviceError, match=r"device b: its worker ended \(signal SIGKILL\)") as caught:
         survey.wait()
     assert "log" in caught.value.hint
+
+
+def test_to_read_a_device_whose_worker_ends_is_missing_and_the_others_suffice(run: Offline) -> None:
+    run.wires.answers = lambda order: run.devices.answer(order) if order.device == "a" else None
+    survey = Survey(run.session, may_lose=True)
+    run.processes.kill("b")
+    reports = survey.wait()
+    assert {name: its.condition for name, its in reports.items()} == {"a": "empty", "b": "missing"}
+    assert "signal SIGKILL" in reports["b"].detail
+    assert run.session.courier.live == ["a"]
+
+
+def test_a_worker_that_ends_while_its_device_is_taken_into_the_pool_ends_the_run(run: Offline) -> None:
+    decision = decide_pool(Survey(run.session).wait(), run.session.paths, {})
+
+    def dies(order: Order) -> None:
+        run.processes.kill(order.device)
+
+    run.wires.answers = dies
+    with pytest.raises(DeviceError, match=r"device a: its worker ended \(signal SIGKILL\)"):
+        adopt(run.session, decision)
 
 
 def test_a_device_that_cannot_say_what_it_is_ends_the_run(run: Offline) -> None:
