@@ -73,7 +73,7 @@ def restore(
     """Restore a snapshot, or what PATH in it holds, from all devices at once.
 
     SNAPSHOT is "latest" or 8 hex digits or more of an id.  PATH begins with the name of its source.  VOLUME/PATH takes
-    files out of the image of a raw volume (ext2, ext3, ext4).
+    files out of the image of a raw volume (ext2, ext3, ext4, FAT, XFS).
     """
     name, _, path = snapshot.partition(":")
     devices = devices or devices_of(session, name)
