@@ -36,6 +36,8 @@ class Lease:
     pid: Count
     #: Bytes that the worker has moved since it started; stands still when the device hangs.
     bytes_moved: Count
+    #: Rises while a slow source is read, or the worker waits for its turn at a disk, and no bytes move.
+    beats: Count = 0
     #: The order in hand, "" when idle.
     order_id: str
     #: The version of the messages that it understands, and the release that it is of, for people.

@@ -22,18 +22,19 @@ from tasks.orders import WIRE_VERSION
 log = logging.getLogger("segfleet.lease")
 
 # Shared with the child: bytes moved (u64), how often the order in hand was begun (u64), then that order (32 hex
-# digits, or zeros).
+# digits, or zeros), and the beats (u64).
 _COUNT = struct.Struct("<Q")
 _BEGUN_AT = _COUNT.size
 _ORDER_AT = 2 * _COUNT.size
 _ORDER_BYTES = 32
+_BEATS_AT = _ORDER_AT + _ORDER_BYTES
 
 
 class SharedProgress:
-    """A byte counter and the order in hand, in memory that survives a fork.
+    """A byte counter, a beat, and the order in hand, in memory that survives a fork.
 
-    Made in the parent before it forks; written by one thread of the child, read by the parent.  A torn read of
-    the count shows for one renewal at most and decides nothing.
+    Made in the parent before it forks; written by one thread of the child, the beat by another, read by the parent.  A
+    torn read of the count shows for one renewal at most and decides nothing.
     """
 
     def __init__(self) -> None:
@@ -45,6 +46,13 @@ class SharedProgress:
     @property
     def bytes_moved(self) -> int:
         return int(_COUNT.unpack_from(self._memory, 0)[0])
+
+    def beat(self) -> None:
+        _COUNT.pack_into(self._memory, _BEATS_AT, self.beats + 1)
+
+    @property
+    def beats(self) -> int:
+        return int(_COUNT.unpack_from(self._memory, _BEATS_AT)[0])
 
     @property
     def order_id(self) -> str:
@@ -100,6 +108,7 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
             worker=self._name,
             pid=os.getpid(),
             bytes_moved=self._progress.bytes_moved,
+            beats=self._progress.beats,
             order_id=self._progress.order_id,
             wire=WIRE_VERSION,
             release=self._release,

@@ -15,8 +15,15 @@ class ByteCounter(Protocol):
         """Called by one thread at a time."""
 
 
-class Progress(ByteCounter, Protocol):
-    """What the worker's lease shows of its child: bytes moved, and the order in hand."""
+class Pulse(ByteCounter, Protocol):
+    """Counts bytes, and shows life where none move for long."""
+
+    def beat(self) -> None:
+        """A step is done of what will move bytes.  Called by one thread at a time, not that of ``add``."""
+
+
+class Progress(Pulse, Protocol):
+    """What the worker's lease shows of its child: bytes moved, signs of life, and the order in hand."""
 
     def begin(self, order_id: str) -> int:
         """An order is taken in hand; returns how often it was begun in a row without an end, 1 if nobody died."""

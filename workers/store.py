@@ -15,13 +15,15 @@ from workers.devices.base import Bytes, Device, Upload
 from workers.devices.keys import segment_key
 from workers.format.header import SegmentHeader
 from workers.format.writer import SegmentWriter
-from workers.progress import ByteCounter, Stages
+from workers.progress import Pulse, Stages
 from workers.sources.direct import open_reader
 from workers.sources.files import SourceFiles
+from workers.sources.in_turns import read_in_turns
 from workers.sources.place import Place
 from workers.sources.raw import RawStream
 from workers.sources.stream import ExtentStream
 from workers.stored_segment import StoredSegment, find_whole_segment, read_back
+from workers.turns import turns_at
 from workers.unit_buffers import UnitBuffers
 from workers.unit_pipeline import UnitPipeline
 
@@ -31,7 +33,7 @@ def store_segment(
     *,
     device: Device,
     source_root: Path,
-    progress: ByteCounter,
+    progress: Pulse,
     before_commit: Callable[[], None] = lambda: None,
     spare: UnitBuffers | None = None,
 ) -> StoreResult:
@@ -40,7 +42,8 @@ def store_segment(
     When it returns, the segment has survived a sync, and its header, trailer and seek table have been read
     back.  Trouble with single files becomes notes.  Raises SourceError when the source as a whole cannot be
     read, DeviceError when the device fails, and what ``before_commit`` raises, with nothing stored.
-    ``progress`` gets source bytes as they are written.  ``spare`` keeps the buffers for the next segment.
+    ``progress`` gets source bytes as they are written, and beats while it takes turns with others to read.
+    ``spare`` keeps the buffers for the next segment.
     """
     header, key, stages = header_of(order), segment_key(order.order_id), Stages()
     with stages.total:
@@ -78,15 +81,16 @@ def _write(
     header: SegmentHeader,
     files: SourceFiles,
     upload: Upload,
-    progress: ByteCounter,
+    progress: Pulse,
     stages: Stages,
     spare: UnitBuffers | None,
 ) -> int:
     """Write the whole segment; returns its stored size.  Reads and compresses on threads of the pipeline."""
+    turns = turns_at(files.place.fd, "read")
 
     def fill(buffer: memoryview) -> None:
         with stages.read:
-            stream.fill(buffer)
+            read_in_turns(stream.fill, buffer, turns=turns, beat=progress.beat)
 
     def write(buffer: Bytes) -> None:
         with stages.write:

@@ -4,7 +4,8 @@ Three signals (design, section 4):
 
 - the worker's process has ended: known at once, in a local run;
 - its lease has run out: dead, stopped, or cut off from the broker, known after LEASE_LIFE_S;
-- its lease lives, orders wait for it, but neither its byte counter nor the order in hand changes: it hangs.
+- its lease lives, orders wait for it, but neither its byte counter, nor its beat, nor the order in hand changes: it
+  hangs.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class _Pulse:
     counters: dict[tuple[str, int], int] = field(default_factory=dict)
     #: What the workers have moved since the watch began.
     moved_bytes: int = 0
-    #: (bytes moved, order in hand) and since when they have stood still.
-    progress: tuple[int, str] = (0, "")
+    #: (bytes moved, beats, order in hand) and since when they have stood still.
+    progress: tuple[int, int, str] = (0, 0, "")
     still_since_s: float = 0.0
     #: How long orders have waited for workers that began none: the sum of the times when there were any, for orders
     #: are taken back from a device that does not begin them, and given again.
@@ -152,7 +153,7 @@ class Watch:
         """Device → why, for workers that live but stand still; ``orders`` in flight: device → order id → bytes."""
         now_s, found = time.monotonic(), {}
         for device, pulse in self._pulses.items():
-            waiting, order_id = orders.get(device, {}), pulse.progress[1]
+            waiting, order_id = orders.get(device, {}), pulse.progress[-1]
             if order_id:
                 still_s, pulse.kept_waiting_s = now_s - pulse.still_since_s, 0.0
                 limit_s = self._limits.stall_s + waiting.get(order_id, 0) / _MIN_RATE_BYTES_PER_S
@@ -186,7 +187,8 @@ def _note(pulse: _Pulse, leases: list[Lease], now_s: float, *, shared: bool) -> 
     pulse.moved_bytes += sum(max(0, count - before.get(worker, 0)) for worker, count in counters.items())
     has_lost_one = not pulse.counters.keys() <= counters.keys()
     pulse.counters, pulse.leases, pulse.seen_at_s, pulse.booted = counters, leases, now_s, True
-    progress = (pulse.moved_bytes, next((lease.order_id for lease in leases if lease.order_id), ""))
+    beats = sum(lease.beats for lease in leases)
+    progress = (pulse.moved_bytes, beats, next((lease.order_id for lease in leases if lease.order_id), ""))
     if progress != pulse.progress:
         pulse.progress, pulse.still_since_s, pulse.kept_waiting_s = progress, now_s, 0.0
     recent = [sample for sample in pulse.samples if now_s - sample[0] <= _SPEED_OVER_S]

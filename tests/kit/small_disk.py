@@ -30,10 +30,23 @@ class SmallDisk:
 
     def turn_read_only(self) -> None:
         """As the kernel does after an error of the disk; a remount is refused while a file is open for writing."""
+        Path(f"/sys/fs/ext4/{self._loop}/trigger_fs_error").write_text("1")
+
+    def rotate(self) -> str:
+        """Have the kernel say that it rotates; returns its name.  Skips the test where that is not allowed."""
+        name = self._loop
+        try:
+            Path(f"/sys/block/{name}/queue/rotational").write_text("1")
+        except OSError as error:
+            pytest.skip(f"the kernel cannot be told that a disk rotates: {error}")
+        return name
+
+    @property
+    def _loop(self) -> str:
         found = subprocess.run(
             ["findmnt", "--noheadings", "--output=SOURCE", self.folder], check=True, capture_output=True, text=True
         )
-        (Path("/sys/fs/ext4") / Path(found.stdout.strip()).name / "trigger_fs_error").write_text("1")
+        return Path(found.stdout.strip()).name
 
     def fill(self, leave_bytes: int) -> None:
         """Leave no more than ``leave_bytes`` free."""

@@ -34,6 +34,8 @@ class Progress:
     def add(self, bytes_count: int) -> None:
         self.bytes_count += bytes_count
 
+    def beat(self) -> None: ...
+
     def begin(self, order_id: str) -> int:
         self.order_id = order_id
         return 1

@@ -262,6 +262,8 @@ class _Handlers(LocalHandlers):
 class _Progress:
     def add(self, bytes_count: int) -> None: ...
 
+    def beat(self) -> None: ...
+
     def begin(self, order_id: str) -> int:
         return 1
 

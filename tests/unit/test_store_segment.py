@@ -32,6 +32,8 @@ class Counter:
     def add(self, bytes_count: int) -> None:
         self.bytes_count += bytes_count
 
+    def beat(self) -> None: ...
+
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:

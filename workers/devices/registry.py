@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workers.devices.base import Device
 from workers.devices.discarding import DiscardingDevice
+from workers.devices.in_turns import DeviceInTurns
 from workers.devices.local import LocalDevice
 from workers.devices.throttled import ThrottledDevice
 from workers.settings import DeviceSettings
@@ -11,7 +12,7 @@ from workers.settings import DeviceSettings
 
 def open_device(name: str, settings: DeviceSettings) -> Device:
     """The adapter for ``settings``.  Touches nothing: whether a device is there shows at the first use."""
-    device: Device = LocalDevice(name, settings.path)
+    device: Device = DeviceInTurns(LocalDevice(name, settings.path), settings.path)
     if settings.discard:
         device = DiscardingDevice(device)
     if settings.bytes_per_s is not None:

@@ -1,0 +1,63 @@
+"""A device on a disk that rotates: one reader and one writer at a time, of all workers and threads of this host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workers.devices.base import Bytes, Device, StoredObject, Upload
+from workers.devices.wrapped import WrappedDevice
+from workers.turns import Turns, turns_at
+
+
+class DeviceInTurns(WrappedDevice):
+    """``inner``, which is on the disk of ``path``; where that does not rotate, nothing is different."""
+
+    def __init__(self, inner: Device, path: Path) -> None:
+        super().__init__(inner)
+        self._path = path
+
+    def put(self, key: str) -> Upload:
+        # Asked each time: another file system may be mounted there by now.
+        upload, turns = self._inner.put(key), turns_at(self._path, "write")
+        return upload if turns is None else _UploadInTurns(upload, turns)
+
+    def open(self, key: str) -> StoredObject | None:
+        stored, turns = self._inner.open(key), turns_at(self._path, "read")
+        return stored if stored is None or turns is None else _ObjectInTurns(stored, turns)
+
+
+class _UploadInTurns:
+    def __init__(self, inner: Upload, turns: Turns) -> None:
+        self._inner = inner
+        self._turns = turns
+
+    def __enter__(self) -> Upload:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._inner.__exit__(*exc_info)
+
+    def write(self, buffer: Bytes) -> None:
+        with self._turns.turn():
+            self._inner.write(buffer)
+
+    def commit(self) -> None:
+        with self._turns.turn():
+            self._inner.commit()
+
+
+class _ObjectInTurns:
+    def __init__(self, inner: StoredObject, turns: Turns) -> None:
+        self._inner = inner
+        self._turns = turns
+        self.size_bytes = inner.size_bytes
+
+    def __enter__(self) -> StoredObject:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._inner.__exit__(*exc_info)
+
+    def read(self, offset_bytes: int, size_bytes: int) -> bytes:
+        with self._turns.turn():
+            return self._inner.read(offset_bytes, size_bytes)
