@@ -77,6 +77,8 @@ class BackupRequest:
     level: int = 3
     #: Compression threads of each worker; None: by the number of cores and devices.
     threads: int | None = None
+    #: Workers of a host that read the disk of a source at once; None: one if it rotates, else all.
+    readers: int | None = None
     tags: tuple[str, ...] = ()
     retries_count: int = 5
     #: How sources are read: "auto" lets each source decide (:mod:`producer.raw.switch`).
@@ -110,7 +112,7 @@ class BackupRequest:
     def is_same_backup(self, other: dict[str, Any]) -> bool:
         """Whether the request of that :meth:`to_json` stores the same: the fleet and its speed may differ."""
         ours, theirs = self.to_json(), dict(other)
-        for key in ("devices", "threads", "retries_count", "resume"):
+        for key in ("devices", "threads", "readers", "retries_count", "resume"):
             ours.pop(key, None)
             theirs.pop(key, None)
         return ours == theirs

@@ -33,6 +33,7 @@ WIRE_VERSION: Literal[1] = 1
 ManagerQueue = Annotated[str, Meta(pattern=r"^manager\.[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[0-9a-f]{1,32})?$")]
 Level = Annotated[int, Meta(ge=-7, le=22)]
 Threads = Annotated[int, Meta(ge=1, le=256)]
+Readers = Annotated[int, Meta(ge=1, le=256)]
 #: A manifest part travels as base64 text: 4 MiB of bytes become 5.6 million characters.
 PartText = Annotated[str, Meta(max_length=8 * 1024 * 1024)]
 #: A range of a segment's stream that travels back in one receipt.
@@ -89,6 +90,8 @@ class StoreSegment(Order):
     raw: RawReading | None = None
     #: Where ``source`` lies when the worker does not know it by that name; the segment's header says nothing of it.
     within: SourcePlace | None = None
+    #: How many workers of a host read the source's disk at once; None: one if it rotates, else all.
+    readers: Readers | None = None
 
     def __post_init__(self) -> None:
         if self.unit_bytes % self.block_bytes:

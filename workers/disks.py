@@ -21,7 +21,7 @@ class Disk:
 
 
 def disk_of(place: Path | int, sysfs: Path = _SYSFS) -> Disk:
-    """The disk below the file system that ``place``, a path or a descriptor, is on, or below the block device that it is.
+    """The disk below the file system of ``place``, a path or a descriptor, or below the block device that it is.
 
     Partitions count as their disk; logical volumes, encryption and RAID as the disks below.  What the kernel knows no
     disk of (network, memory, btrfs) has a name, and does not rotate.  Raises OSError when ``place`` is not there.

@@ -86,7 +86,7 @@ def _write(
     spare: UnitBuffers | None,
 ) -> int:
     """Write the whole segment; returns its stored size.  Reads and compresses on threads of the pipeline."""
-    turns = turns_at(files.place.fd, "read")
+    turns = turns_at(files.place.fd, "read", order.readers)
 
     def fill(buffer: memoryview) -> None:
         with stages.read:

@@ -88,6 +88,13 @@ _OPTIONS = (
     default_option("--level", type=click.IntRange(-7, 22), default=3, metavar="N", help="Level of zstd, -7 to 22."),
     threads_option,
     default_option(
+        "--readers",
+        type=click.IntRange(1, 256),
+        metavar="N",
+        show_default="1 if it rotates, else all",
+        help="Workers of a host that read the disk of a source at once.",
+    ),
+    default_option(
         "--retries",
         type=click.IntRange(0, 100),
         default=5,
@@ -166,6 +173,7 @@ def request_from(
         exclusions=_exclusions(session, chosen, choices),
         level=choices["level"],
         threads=choices["threads"],
+        readers=choices["readers"],
         tags=choices["tags"],
         retries_count=choices["retries"],
         mode=choices["mode"],

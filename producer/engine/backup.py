@@ -106,6 +106,7 @@ def _store(session: Session, request: BackupRequest, intake: Intake) -> None:
         intake.members,
         listing_reader(session.catalog, snapshot.snapshot_id),
         threads=request.threads or default_threads(len(intake.members)),
+        readers=request.readers,
         volumes=intake.volumes,
         places={source.name: source.within for source in request.sources if source.within is not None},
     )

@@ -44,6 +44,7 @@ class Feeder:
         listing: ListingReader,
         *,
         threads: int,
+        readers: int | None = None,
         volumes: Mapping[str, Volume],
         places: Mapping[str, SourcePlace] | None = None,
     ) -> None:
@@ -54,6 +55,7 @@ class Feeder:
         self._members = members
         self._listing = listing
         self._threads = threads
+        self._readers = readers
         self._volumes = volumes
         self._places = places or {}
 
@@ -115,6 +117,7 @@ class Feeder:
             block_bytes=self._snapshot.block_bytes,
             level=self._snapshot.level,
             threads=self._threads,
+            readers=self._readers,
             raw=reading_of(self._volumes, contents.source, row.offset_bytes, row.size_bytes),
             within=self._places.get(contents.source),
         )

@@ -29,7 +29,8 @@ STOP = "stop"
 _STORING = frozenset(
     f"--{name}"
     for name in (
-        *("split", "order", "balance", "bundle", "reserve", "segment-size", "unit-size", "level", "threads", "retries"),
+        *("split", "order", "balance", "bundle", "reserve", "segment-size", "unit-size", "level"),
+        *("threads", "readers", "retries"),
         *("exclude", "exclude-caches", "exclude-if-present", "one-file-system", "tag"),
         *("mode", "raw-above", "all-blocks", "freeze"),
     )

@@ -31,13 +31,16 @@ def test_the_kernel_says_that_a_disk_rotates(disk: SmallDisk) -> None:
     assert disk_of(disk.folder / "lost+found").name == name
 
 
-def test_a_source_on_a_rotating_disk_is_read_in_turns_and_comes_back(machine: Machine, disk: SmallDisk) -> None:
-    disk.rotate()
+@pytest.mark.parametrize(("rotates", "option"), [(True, ()), (False, ("--readers=1",))], ids=["rotates", "asked for"])
+def test_a_source_is_read_in_turns_and_comes_back(
+    machine: Machine, disk: SmallDisk, rotates: bool, option: tuple[str, ...]
+) -> None:
+    disk.rotate(rotates)
     source = TREE.make(disk.folder / "data")
-    turns = turns_at(source, "read")
+    turns = turns_at(source, "read", 1)
     assert turns is not None
     before = turns.marks()
-    machine.succeed("backup", source, *machine.devices("a b c"), *STEPS)
+    machine.succeed("backup", source, *machine.devices("a b c"), *STEPS, *option)
     assert turns.marks() != before
     machine.succeed("restore", "latest", "--target", "out")
     assert differences(source, machine.folder / "out" / "data") == []
@@ -46,7 +49,7 @@ def test_a_source_on_a_rotating_disk_is_read_in_turns_and_comes_back(machine: Ma
 def test_a_turn_that_is_never_given_back_does_not_stop_a_backup(machine: Machine, disk: SmallDisk) -> None:
     disk.rotate()
     source = TREE.make(disk.folder / "data")
-    turns = turns_at(source, "read")
+    turns = turns_at(source, "read", 1)
     assert turns is not None
     with turns.turn():
         machine.succeed("backup", source, *machine.devices("a b c"), *STEPS)

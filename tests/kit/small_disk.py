@@ -32,11 +32,11 @@ class SmallDisk:
         """As the kernel does after an error of the disk; a remount is refused while a file is open for writing."""
         Path(f"/sys/fs/ext4/{self._loop}/trigger_fs_error").write_text("1")
 
-    def rotate(self) -> str:
-        """Have the kernel say that it rotates; returns its name.  Skips the test where that is not allowed."""
+    def rotate(self, rotates: bool = True) -> str:
+        """Have the kernel say whether it rotates; returns its name.  Skips the test where that is not allowed."""
         name = self._loop
         try:
-            Path(f"/sys/block/{name}/queue/rotational").write_text("1")
+            Path(f"/sys/block/{name}/queue/rotational").write_text(f"{rotates:d}")
         except OSError as error:
             pytest.skip(f"the kernel cannot be told that a disk rotates: {error}")
         return name

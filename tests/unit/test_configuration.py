@@ -34,6 +34,7 @@ exclude = ["*.tmp", "/build/"]
 [defaults]
 level = 9
 threads = 2
+readers = 1
 unit-size = "20MiB"
 segment-size = "256MiB"
 split = "remaining"
@@ -60,6 +61,7 @@ def test_every_table_and_key_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert configuration.defaults.given() == {
         "level": 9,
         "threads": 2,
+        "readers": 1,
         "unit_size": "20MiB",
         "segment_size": "256MiB",
         "split": "remaining",

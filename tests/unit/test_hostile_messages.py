@@ -170,6 +170,8 @@ HOSTILE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("store", STORE, {"level": 99}),
     ("store", STORE, {"threads": 0}),
     ("store", STORE, {"threads": 10**6}),
+    ("store", STORE, {"readers": 0}),
+    ("store", STORE, {"readers": 10**6}),
     ("store", STORE, {"number": -1}),
     ("store", STORE, {"volume": "../x"}),
     ("put_manifest", PUT, {"name": "../../outside/evil"}),

@@ -78,7 +78,8 @@ def fed(run: Offline, intake: Intake, places: Mapping[str, SourcePlace] | None =
     snapshot = run.catalog.snapshot(intake.snapshot_id)
     reader = listing_reader(run.catalog, snapshot.snapshot_id)
     run.wires.sent.clear()
-    Feeder(run.session, snapshot, intake.members, reader, volumes=intake.volumes, threads=2, places=places).fill()
+    volumes = intake.volumes
+    Feeder(run.session, snapshot, intake.members, reader, volumes=volumes, threads=2, readers=3, places=places).fill()
     return [order for order in run.wires.sent if isinstance(order, StoreSegment)]
 
 
@@ -96,7 +97,7 @@ def test_a_fill_feeds_each_device_its_own_segments_in_the_order_of_the_plan(tmp_
             of_plan = planned[order.order_id]
             assert (order.device, order.extents.total_bytes) == (of_plan.device, of_plan.size_bytes)
             assert order.device_id == intake.members[order.device].device_id
-            assert (of_plan.state, order.source, order.threads) == ("fed", "data", 2)
+            assert (of_plan.state, order.source, order.threads, order.readers) == ("fed", "data", 2, 3)
 
 
 def test_an_order_says_where_a_source_lies_that_workers_do_not_know_by_its_name(tmp_path: Path) -> None:
