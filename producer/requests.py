@@ -79,6 +79,8 @@ class BackupRequest:
     threads: int | None = None
     #: Workers of a host that read the disk of a source at once; None: one if it rotates, else all.
     readers: int | None = None
+    #: Added to the niceness of the workers that the run starts.
+    nice: int = 0
     tags: tuple[str, ...] = ()
     retries_count: int = 5
     #: How sources are read: "auto" lets each source decide (:mod:`producer.raw.switch`).
@@ -112,7 +114,7 @@ class BackupRequest:
     def is_same_backup(self, other: dict[str, Any]) -> bool:
         """Whether the request of that :meth:`to_json` stores the same: the fleet and its speed may differ."""
         ours, theirs = self.to_json(), dict(other)
-        for key in ("devices", "threads", "readers", "retries_count", "resume"):
+        for key in ("devices", "threads", "readers", "nice", "retries_count", "resume"):
             ours.pop(key, None)
             theirs.pop(key, None)
         return ours == theirs
@@ -139,6 +141,8 @@ class RestoreRequest:
     #: Large files that lack parts stay, with holes and a note; else they are not restored.
     skip_damaged: bool = False
     threads: int | None = None
+    #: Added to the niceness of the workers that the run starts.
+    nice: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

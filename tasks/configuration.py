@@ -97,6 +97,7 @@ class DefaultsTable(_Table, frozen=True, kw_only=True):
     level: Annotated[int, Meta(ge=-7, le=22)] | None = None
     threads: Annotated[int, Meta(ge=1, le=256)] | None = None
     readers: Annotated[int, Meta(ge=1, le=256)] | None = None
+    nice: Annotated[int, Meta(ge=0, le=19)] | None = None
     unit_size: str | None = None
     segment_size: str | None = None
     retries: Annotated[int, Meta(ge=0, le=100)] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def main() -> int:
     if arguments.parent_pid is not None:
         die_with_parent(arguments.parent_pid)
     settings = WorkerSettings.from_plain(json.load(sys.stdin))
+    # The kernel derives the priority at the disk from it too, as long as nobody sets that one (ionice(1)).
+    os.nice(settings.nice)
     device = arguments.devices[0]
     if arguments.fork is not None:
         forked = fork_workers(arguments.devices, arguments.fork, arguments.parent_pid)

@@ -33,6 +33,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     devices: dict[DeviceName, DeviceSettings]
     sources: dict[SourceName, Path] = {}
     targets: dict[SourceName, Path] = {}
+    #: Added to the niceness (nice(2)) that the worker was started with.
+    nice: Annotated[int, Meta(ge=0, le=19)] = 0
     #: Whether to send the events that Flower shows.
     events: bool = False
 

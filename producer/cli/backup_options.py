@@ -14,6 +14,7 @@ from producer.cli.options import (
     default_option,
     devices_option,
     json_option,
+    nice_option,
     size_between,
     threads_option,
 )
@@ -94,6 +95,7 @@ _OPTIONS = (
         show_default="1 if it rotates, else all",
         help="Workers of a host that read the disk of a source at once.",
     ),
+    nice_option,
     default_option(
         "--retries",
         type=click.IntRange(0, 100),
@@ -174,6 +176,7 @@ def request_from(
         level=choices["level"],
         threads=choices["threads"],
         readers=choices["readers"],
+        nice=choices["nice"],
         tags=choices["tags"],
         retries_count=choices["retries"],
         mode=choices["mode"],

@@ -114,3 +114,10 @@ threads_option = default_option(
     show_default="by cores and devices",
     help="Threads of each worker.",
 )
+nice_option = default_option(
+    "--nice",
+    type=click.IntRange(0, 19),
+    default=0,
+    metavar="N",
+    help="Let other programs go before the workers, as nice -n N does.",
+)

@@ -10,7 +10,7 @@ import click
 from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_summary
 from producer.cli.known_devices import devices_of
-from producer.cli.options import absolute, config_option, devices_option, json_option, threads_option
+from producer.cli.options import absolute, config_option, devices_option, json_option, nice_option, threads_option
 from producer.cli.restore_volume import restore_from_volume
 from producer.cli.session import Session
 from producer.cli.summaries import show_restore
@@ -55,6 +55,7 @@ def target_name(session: Session, target: str) -> str:
     help="Keep large files that lack parts, with zeros there and a note NAME.segfleet-missing.",
 )
 @threads_option
+@nice_option
 @json_option
 @config_option
 @click.pass_obj
@@ -69,6 +70,7 @@ def restore(
     force: bool,
     skip_damaged: bool,
     threads: int | None,
+    nice: int,
 ) -> int:
     """Restore a snapshot, or what PATH in it holds, from all devices at once.
 
@@ -88,6 +90,7 @@ def restore(
         overwrite=overwrite,
         skip_damaged=skip_damaged,
         threads=threads,
+        nice=nice,
     )
     check_devices(devices)
     check_target(request.target.resolve(), folders_here(devices))

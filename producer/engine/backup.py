@@ -69,6 +69,7 @@ def _back_up_in_session(
         environment=environment,
         volume=request.volume,
         holder=holder,
+        nice=request.nice,
     ) as session:
         begin_run(session, "backup", request.volume)
         try:

@@ -47,6 +47,7 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
         purpose="restore",
         observer=observer,
         environment=environment,
+        nice=request.nice,
     ) as session:
         refuse_a_path_for_agents(session, request)
         begin_run(session, "restore", "")

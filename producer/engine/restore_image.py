@@ -57,6 +57,7 @@ def restore_image(
         purpose="restore",
         observer=observer,
         environment=environment,
+        nice=request.nice,
     ) as session:
         refuse_a_path_for_agents(session, request)
         begin_run(session, "restore", "")

@@ -71,12 +71,13 @@ def open_session(
     environment: Environment,
     volume: str = "",
     holder: Holder | None = None,
+    nice: int = 0,
 ) -> Iterator[Session]:
     """Start what a run needs; the workers boot while the caller goes on.
 
     With a configured broker, devices that agents serve are left to them; workers are started for the others.
     ``volume`` is what is backed up, "" when nothing is; its lock is the caller's business, whose ``holder`` the run
-    writes the catalog as.
+    writes the catalog as.  ``nice`` is for the workers that are started here.
 
     Raises LockedError while another run uses one of the devices that need a worker; DeviceError for an agent of another
     version; BrokerError, CatalogError.
@@ -91,7 +92,7 @@ def open_session(
         for device in sorted(ours):
             stack.enter_context(locked(environment.state, f"device {device}", purpose=purpose))
         settings = _worker_settings(server.url, _device_settings(ours, environment), sources, targets)
-        settings["events"] = environment.events
+        settings |= {"events": environment.events, "nice": nice}
         local = LocalFleet(
             settings=settings,
             devices=list(ours),

@@ -30,7 +30,7 @@ _STORING = frozenset(
     f"--{name}"
     for name in (
         *("split", "order", "balance", "bundle", "reserve", "segment-size", "unit-size", "level"),
-        *("threads", "readers", "retries"),
+        *("threads", "readers", "nice", "retries"),
         *("exclude", "exclude-caches", "exclude-if-present", "one-file-system", "tag"),
         *("mode", "raw-above", "all-blocks", "freeze"),
     )
@@ -42,7 +42,9 @@ COMMANDS: dict[str, frozenset[str]] = {
     "plan": _STORING | {"--volume", "--svg"},
     "resume": frozenset(),
     "retry": frozenset(),
-    "restore": frozenset({"--target", "--include", "--exclude", "--overwrite", "--threads", "--skip-damaged"}),
+    "restore": frozenset(
+        {"--target", "--include", "--exclude", "--overwrite", "--threads", "--nice", "--skip-damaged"}
+    ),
     "check": frozenset({"--read-data", "--read-data-subset"}),
     "snapshots": frozenset(),
     "ls": frozenset({"--long", "--recursive"}),

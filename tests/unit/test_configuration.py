@@ -35,6 +35,7 @@ exclude = ["*.tmp", "/build/"]
 level = 9
 threads = 2
 readers = 1
+nice = 5
 unit-size = "20MiB"
 segment-size = "256MiB"
 split = "remaining"
@@ -62,6 +63,7 @@ def test_every_table_and_key_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "level": 9,
         "threads": 2,
         "readers": 1,
+        "nice": 5,
         "unit_size": "20MiB",
         "segment_size": "256MiB",
         "split": "remaining",

@@ -33,7 +33,14 @@ def test_a_request_survives_the_catalog_with_names_that_are_not_utf_8() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"devices": {"c": Path("/mnt/c")}}, {"threads": 9}, {"readers": 1}, {"retries_count": 0}, {"resume": "1" * 32}],
+    [
+        {"devices": {"c": Path("/mnt/c")}},
+        {"threads": 9},
+        {"readers": 1},
+        {"nice": 9},
+        {"retries_count": 0},
+        {"resume": "1" * 32},
+    ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_another_fleet_or_speed_makes_the_same_backup(changes: dict[str, object]) -> None:

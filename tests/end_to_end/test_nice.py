@@ -1,0 +1,34 @@
+"""Workers let other programs go first when they are told to."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+from kit.command import Running
+from kit.compare import differences
+from kit.deadlines import eventually
+from kit.machine import Machine
+from kit.processes import worker, worker_child
+from kit.scene import Scene
+
+NICE = min(19, os.nice(0) + 7)
+
+
+def assert_workers_become_nice(running: Running) -> None:
+    eventually(lambda: running.worker_pids().keys() == {"a", "b"}, "the workers have been started")
+    for pid in (worker(running, "a"), worker_child(running, "b")):
+        eventually(lambda pid=pid: psutil.Process(pid).nice() == NICE, f"process {pid} is as nice as asked")
+
+
+def test_the_workers_of_a_backup_and_of_a_restore_are_as_nice_as_asked(machine: Machine) -> None:
+    scene = Scene(machine, "a b", rate="2MiB")
+    backup = scene.start("--nice=7")
+    assert_workers_become_nice(backup)
+    assert backup.wait().exit_code == 0
+
+    restore = machine.start("restore", "latest", "--target=out", "--nice=7", "--json")
+    assert_workers_become_nice(restore)
+    assert restore.wait().exit_code == 0
+    assert differences(scene.source, machine.folder / "out" / "data") == []
