@@ -36,7 +36,8 @@ def ls(session: Session, snapshot: str, path: str, long: bool, recursive: bool, 
     """List the entries of a snapshot: all of them, or those directly in PATH.
 
     Paths begin with the name of their source; VOLUME/ and what follows it looks into the image of a raw volume (ext2,
-    ext3, ext4, FAT, XFS), which is fetched from the devices for that.  On a terminal, odd characters in names are escaped.
+    ext3, ext4, FAT, XFS), which is fetched from the devices for that.  On a terminal, odd characters in names are
+    escaped.
     """
     inside, path = path, path.strip("/")
     with opened_catalog(session) as catalog:
