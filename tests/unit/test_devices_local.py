@@ -130,6 +130,15 @@ def test_a_failed_sync_is_a_device_error_with_path_and_reason(
     assert tree(folder) == ["segfleet.json", "segments", "segments/ab"]
 
 
+def test_a_sweep_removes_what_a_worker_left_that_died_over_the_marker_or_a_probe(
+    device: LocalDevice, folder: Path
+) -> None:
+    for name in ("segfleet.json.12345678.tmp", "segfleet.probe.12345678.tmp", "not-ours.tmp"):
+        (folder / name).touch()
+    assert device.sweep() == 2
+    assert tree(folder) == ["not-ours.tmp", "segfleet.json"]
+
+
 def test_a_sweep_removes_what_the_dead_left_and_nothing_of_the_living(device: LocalDevice, folder: Path) -> None:
     store(device)
     left_over = folder / f"{KEY}.0123abcd.tmp"

@@ -83,10 +83,16 @@ class LocalDevice:
         with self._root.opened_device() as root_fd, device_errors(self.name, self._root.path):
             return sum(
                 remove_if_left_over(folder_fd, key.rpartition("/")[2])
-                for folder in (SEGMENTS_FOLDER, MANIFESTS_FOLDER)
-                for key, folder_fd in _files_below(root_fd, folder)
+                for key, folder_fd in _files_of_segfleet(root_fd)
                 if key.endswith(TEMPORARY_SUFFIX)
             )
+
+
+def _files_of_segfleet(root_fd: int) -> Iterator[tuple[str, int]]:
+    """Key, and descriptor of its folder, of every file: the marker's and the probes', segments and manifests."""
+    yield from ((name, root_fd) for name in os.listdir(root_fd) if name.startswith("segfleet."))
+    for folder in (SEGMENTS_FOLDER, MANIFESTS_FOLDER):
+        yield from _files_below(root_fd, folder)
 
 
 def _files_below(root_fd: int, folder: str) -> Iterator[tuple[str, int]]:
