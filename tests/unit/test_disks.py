@@ -53,6 +53,12 @@ def test_a_disk_rotates_when_the_kernel_says_so(sysfs: Sysfs, tmp_path: Path, ro
     assert disk_of(tmp_path, sysfs.folder) == Disk(name="sda", rotates=rotates)
 
 
+@pytest.mark.parametrize("name", ["vda", "xvdb"])
+def test_a_virtual_disk_does_not_rotate_whatever_it_says(sysfs: Sysfs, tmp_path: Path, name: str) -> None:
+    sysfs.holds_the_path(sysfs.disk(name, rotates=True))
+    assert disk_of(tmp_path, sysfs.folder) == Disk(name=name, rotates=False)
+
+
 def test_a_partition_is_its_disk(sysfs: Sysfs, tmp_path: Path) -> None:
     sysfs.holds_the_path(sysfs.partition(sysfs.disk("sda", rotates=True), "sda2"))
     assert disk_of(tmp_path, sysfs.folder) == Disk(name="sda", rotates=True)
