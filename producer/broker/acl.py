@@ -50,12 +50,13 @@ def device_user(device: str) -> str:
 def manager_user(name: str) -> str:
     """The command that makes a manager's user: the queues of all devices, its own inboxes, and no administration.
 
-    It has the rights of a worker too, for a manager starts one for each device that has a folder on its host.
+    It has the rights of a worker too, for a manager starts one for each device that has a folder on its host, and
+    those of a master, for who sits at its host.
     """
     return _user(
         f"manager-{name}",
         f"~device.* ~unacked*.device.* ~manager.{name}.* ~unacked*.manager.{name}.* ~command.{name} "
-        f"~unacked*.command.{name} ~master.*",
+        f"~unacked*.command.{name} ~master.* ~unacked*.master.*",
         f"%R~segfleet.* ~segfleet.lease.* ~segfleet.run.* ~segfleet.manager.{name} "
         f"~segfleet.epoch.manager.{name}.* ~*@*.celery.pidbox {_BINDINGS} {_LISTEN}",
         "+scan +mget +lrange +lrem +ltrim +hgetall +hvals +client|list +client|unblock",

@@ -140,7 +140,7 @@ class Manager:
     def _refusal(self, command: Command) -> str:
         """Why the command is not carried out, "" when it is."""
         try:
-            if self._mailbox.now_s() > command.expires_s:
+            if self._mailbox.now_s() >= command.expires_s:
                 return "the command has waited for too long"
         except BrokerError as error:
             return error.message

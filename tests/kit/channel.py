@@ -8,14 +8,14 @@ tests/faults.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tasks.errors import BrokerError, Reason
 from tasks.leases import Lease
 from tasks.orders import AdoptDevice, DescribeDevice, Order, PutManifest, StoreSegment
 from tasks.queue_moves import LEAVE, Choose
 from tasks.receipts import DeviceReport, Failure, ManifestResult, Receipt, StoreResult, Timing
-from tasks.wire import encode
+from tasks.wire import decode, encode
 
 ROOM_BYTES = 2**40
 
@@ -130,7 +130,7 @@ class Channel:
                 self.queues[device].append(order)
             elif destination is not None:
                 name = destination.queue.removeprefix("device.")
-                self.queues[name].append(replace(order, **destination.changes))
+                self.queues[name].append(decode(type(order), encode(order) | dict(destination.changes)))
                 moved[order.order_id] = destination.queue
         return moved
 
