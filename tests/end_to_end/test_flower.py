@@ -24,6 +24,7 @@ from kit.machine import Machine
 from kit.machine import machine as new_machine
 
 USER = "operator:hunter2"
+HOST = socket.gethostname()
 
 
 class Page:
@@ -56,6 +57,12 @@ class Page:
     def tasks(self) -> list[dict[str, Any]]:
         return list(json.loads(self.ask("/api/tasks")).values())
 
+    def storers(self) -> set[str]:
+        """The workers that have stored a segment."""
+        return {
+            task["worker"] for task in self.tasks() if (task["name"], task["state"]) == ("segfleet.store", "SUCCESS")
+        }
+
 
 @pytest.fixture(scope="module")
 def seen() -> Iterator[tuple[Machine, Page, Running]]:
@@ -71,7 +78,7 @@ def seen() -> Iterator[tuple[Machine, Page, Running]]:
         )
         page = Page(machine)
         backup = machine.start("backup", source, "--json", "--level=-7", "--segment-size=16MiB", SEGFLEET_EVENTS="1")
-        eventually(lambda: len([task for task in page.tasks() if task["state"] == "SUCCESS"]) > 6, "orders are seen")
+        eventually(lambda: page.storers() == {f"{device}@{HOST}" for device in "ab"}, "each worker is seen to store")
         yield machine, page, backup
 
 
@@ -79,7 +86,7 @@ def test_orders_tell_what_they_are_about_and_workers_are_called_device_at_host(
     seen: tuple[Machine, Page, Running],
 ) -> None:
     tasks = [task for task in seen[1].tasks() if task["name"] == "segfleet.store"]
-    assert all(task["worker"] in {f"{device}@{socket.gethostname()}" for device in "ab"} for task in tasks)
+    assert all(task["worker"] in {f"{device}@{HOST}" for device in "ab"} for task in tasks)
     for task in tasks:
         segment, _, what = task["kwargs"].partition(": ")
         assert segment.startswith("segment ")
@@ -90,7 +97,7 @@ def test_orders_tell_what_they_are_about_and_workers_are_called_device_at_host(
 def test_prometheus_finds_the_orders_by_their_names(seen: tuple[Machine, Page, Running]) -> None:
     metrics = seen[1].ask("/metrics", user="").decode()
     for device in "ab":
-        worker = f"{device}@{socket.gethostname()}"
+        worker = f"{device}@{HOST}"
         assert f'flower_events_total{{task="segfleet.store",type="task-succeeded",worker="{worker}"}}' in metrics
         assert f'flower_worker_online{{worker="{worker}"}} 1.0' in metrics
 
@@ -102,7 +109,7 @@ def test_nobody_looks_without_the_password(seen: tuple[Machine, Page, Running], 
 
 def test_nobody_changes_anything(seen: tuple[Machine, Page, Running]) -> None:
     _, page, _ = seen
-    worker = f"a@{socket.gethostname()}"
+    worker = f"a@{HOST}"
     for path in (f"/api/worker/shutdown/{worker}", "/api/task/send-task/segfleet.store", "/api/task/revoke/1"):
         assert page.status_of(path, data=b"{}") == 403
 
@@ -132,7 +139,7 @@ def test_a_browser_shows_the_orders(seen: tuple[Machine, Page, Running], tmp_pat
 
     assert "segfleet.store" in shown
     assert "photos/IMG_" in shown
-    assert f"a@{socket.gethostname()}" in shown
+    assert f"a@{HOST}" in shown
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
