@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import redis
@@ -41,7 +42,8 @@ def run_worker(
     ``shared``: there may be other workers of the device, so the node name must be chosen.  ``events``: tell Flower.
     """
     # What top shows: the command line is the same for all that one process forked.
-    Path("/proc/self/comm").write_text(f"segfleet:{device}")
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(f"segfleet:{device}")
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     # Backups run as root; Celery's warning is about pickle, which is refused here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
