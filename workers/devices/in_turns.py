@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workers.devices.base import Bytes, Device, StoredObject, Upload
-from workers.devices.wrapped import WrappedDevice
+from workers.devices.wrapped import WrappedDevice, WrappedObject, WrappedUpload
 from workers.turns import Turns, turns_at
 
 
@@ -26,16 +26,10 @@ class DeviceInTurns(WrappedDevice):
         return stored if stored is None or turns is None else _ObjectInTurns(stored, turns)
 
 
-class _UploadInTurns:
+class _UploadInTurns(WrappedUpload):
     def __init__(self, inner: Upload, turns: Turns) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._turns = turns
-
-    def __enter__(self) -> Upload:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._inner.__exit__(*exc_info)
 
     def write(self, buffer: Bytes) -> None:
         with self._turns.turn():
@@ -46,17 +40,10 @@ class _UploadInTurns:
             self._inner.commit()
 
 
-class _ObjectInTurns:
+class _ObjectInTurns(WrappedObject):
     def __init__(self, inner: StoredObject, turns: Turns) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._turns = turns
-        self.size_bytes = inner.size_bytes
-
-    def __enter__(self) -> StoredObject:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._inner.__exit__(*exc_info)
 
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
         with self._turns.turn():

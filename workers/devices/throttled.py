@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from workers.devices.base import Bytes, Device, StoredObject, Upload
-from workers.devices.wrapped import WrappedDevice
+from workers.devices.wrapped import WrappedDevice, WrappedObject, WrappedUpload
 
 #: A pause up to this long is made up for, as a disk writes from its cache while the next segment is prepared: the rate
 #: is an average, and the 0.2 s between two segments on a busy machine do not lower it.
@@ -40,36 +40,20 @@ class ThrottledDevice(WrappedDevice):
         return None if stored is None else _ThrottledObject(stored, self._pace)
 
 
-class _ThrottledUpload:
+class _ThrottledUpload(WrappedUpload):
     def __init__(self, inner: Upload, pace: Pace) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._pace = pace
-
-    def __enter__(self) -> Upload:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._inner.__exit__(*exc_info)
 
     def write(self, buffer: Bytes) -> None:
         self._pace.take(memoryview(buffer).nbytes)
         self._inner.write(buffer)
 
-    def commit(self) -> None:
-        self._inner.commit()
 
-
-class _ThrottledObject:
+class _ThrottledObject(WrappedObject):
     def __init__(self, inner: StoredObject, pace: Pace) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._pace = pace
-        self.size_bytes = inner.size_bytes
-
-    def __enter__(self) -> StoredObject:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._inner.__exit__(*exc_info)
 
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
         data = self._inner.read(offset_bytes, size_bytes)

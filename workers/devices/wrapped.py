@@ -1,11 +1,11 @@
-"""A device that behaves like another one; what wraps a device overrides what it changes."""
+"""A device, an upload and an object that behave like another one; what wraps them overrides what it changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from tasks.receipts import DeviceReport
-from workers.devices.base import Capacity, Device, StoredObject, Upload
+from workers.devices.base import Bytes, Capacity, Device, StoredObject, Upload
 from workers.devices.marker import Marker
 
 
@@ -40,3 +40,35 @@ class WrappedDevice:
 
     def sweep(self) -> int:
         return self._inner.sweep()
+
+
+class WrappedUpload:
+    def __init__(self, inner: Upload) -> None:
+        self._inner = inner
+
+    def __enter__(self) -> Upload:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._inner.__exit__(*exc_info)
+
+    def write(self, buffer: Bytes) -> None:
+        self._inner.write(buffer)
+
+    def commit(self) -> None:
+        self._inner.commit()
+
+
+class WrappedObject:
+    def __init__(self, inner: StoredObject) -> None:
+        self._inner = inner
+        self.size_bytes = inner.size_bytes
+
+    def __enter__(self) -> StoredObject:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._inner.__exit__(*exc_info)
+
+    def read(self, offset_bytes: int, size_bytes: int) -> bytes:
+        return self._inner.read(offset_bytes, size_bytes)
