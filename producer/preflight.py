@@ -15,11 +15,11 @@ from tasks.errors import UsageError
 
 
 def check_sources_exist(sources: Sequence[Source]) -> None:
-    """Raises UsageError for a source that is not there; for a request that was made some time ago."""
+    """Raises UsageError for a source that is not there: the request is old, or no command has made what it should."""
     for source in sources:
         if not source.path.exists():
             raise UsageError(
-                f"source {source.name} is not there any more: {source.path}",
+                f"source {source.name} is not there: {source.path}",
                 hint="is its disk mounted?",
                 path=str(source.path),
             )

@@ -30,6 +30,7 @@ from producer.engine.session import Session, open_session
 from producer.engine.storing import Storing
 from producer.observer import Observer, Progress
 from producer.ownership.holder import Holder, volume_lock
+from producer.preflight import check_sources_exist
 from producer.raw.freeze import frozen
 from producer.raw.hooks import hooks_run
 from producer.raw.switch import choose_modes
@@ -42,8 +43,8 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
     """Back up the sources to the devices; returns when the snapshot is sealed on every live device.
 
     Trouble with source files is told to the observer, recorded, and counted (exit code 3).  Raises SegfleetError
-    when the run as a whole fails, LockedError while another run backs up the volume, InterruptedRun after Ctrl-C: what
-    is stored then is kept in the catalog.
+    when the run as a whole fails, UsageError for a source that is not there, LockedError while another run backs up
+    the volume, InterruptedRun after Ctrl-C: what is stored then is kept in the catalog.
     """
     with (
         Catalog(environment.catalog) as catalog,
@@ -52,6 +53,7 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
         # Inside the lock: the hooks of a second run would undo under the first one what its own have done.
         hooks_run(environment.hooks.get(request.volume), environment.state),
     ):
+        check_sources_exist(request.sources)
         decided = choose_modes(request, observer.note, has_agents=environment.broker_url is not None)
         return _back_up_in_session(decided, observer, environment, holder)
 

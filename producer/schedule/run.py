@@ -7,7 +7,6 @@ from collections.abc import Callable
 import msgspec
 
 from producer.catalog.rows import Outcome, ReservationRow
-from producer.preflight import check_sources_exist
 from producer.requests import BackupRequest
 from producer.schedule.scheduler import Scheduler
 from producer.summaries import BackupSummary
@@ -42,14 +41,12 @@ def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) 
 
 def _request(row: ReservationRow) -> BackupRequest:
     try:
-        request = BackupRequest.from_json(row.request)
+        return BackupRequest.from_json(row.request)
     except msgspec.ValidationError as error:
         raise CatalogError(
             f"reservation {row.reservation_id[:8]} of volume {row.volume} was made by another release: {error}",
             hint="remove it and add it again",
         ) from error
-    check_sources_exist(request.sources)
-    return request
 
 
 def _give_way(row: ReservationRow, scheduler: Scheduler, error: LockedError) -> None:

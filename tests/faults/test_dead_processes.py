@@ -151,6 +151,20 @@ def test_an_ended_command_goes_on_where_it_was_and_stores_nothing_twice(scene: S
     scene.prove(again)
 
 
+def test_a_run_whose_source_is_gone_does_not_go_on_without_it(scene: Scene) -> None:
+    running = scene.start()
+    running.signal(signal.SIGINT)
+    running.wait()
+    unmounted = scene.source.rename(scene.machine.folder / "unmounted")
+
+    refused = scene.machine.run("resume")
+    unmounted.rename(scene.source)
+
+    assert refused.exit_code == 2
+    assert f"source data is not there: {scene.source}" in refused.stderr
+    scene.prove(scene.go_on())
+
+
 def test_a_command_that_stood_still_for_long_goes_on(scene: Scene) -> None:
     running = scene.start()
 
