@@ -15,12 +15,13 @@ import redis
 
 from producer.manager.mailbox import Mailbox
 from producer.manager.messages import RUNS, STOP, Command, Reply, decode_reply
+from producer.manager.presence import RunStatus, runs
 from producer.master.choose import ANSWER_S, NoManagerError, is_there, where
 from tasks.errors import BrokerError, InterruptedRun, MessageError, SegfleetError
 from tasks.queues import MASTER_PREFIX, command_queue
 
-#: So often a master that hears nothing looks whether its manager is there.
-_LOOK_EVERY_S = 10.0
+#: So often a master that hears nothing looks whether its manager is there, and the run under way.
+_LOOK_EVERY_S = 5.0
 
 
 class Show(Protocol):
@@ -42,6 +43,8 @@ class Asking:
         self._is_run = is_run
         self._numbered_count = 0
         self._next_look_s = 0.0
+        #: What the last look has found, since when nothing has come.
+        self._ended: RunStatus | None = None
 
     def send(self, make: Callable[[int], Command]) -> None:
         """Returns once the manager has accepted; raises NoManagerError when it does not answer within ANSWER_S.
@@ -77,9 +80,13 @@ class Asking:
 
     def _show_all(self, show: Show) -> int:
         while True:
-            self._look_for_manager()
+            exit_code = self._look_after_silence()
+            if exit_code is not None:
+                show.err(f"segfleet: the broker has lost the end of what run {self._run_id[:8]} printed")
+                return exit_code
             for reply in self._replies():
                 self._next_look_s = time.monotonic() + _LOOK_EVERY_S
+                self._ended = None
                 match reply.kind:
                     case "end":
                         return reply.exit_code
@@ -90,16 +97,22 @@ class Asking:
                     case "err":
                         show.err(reply.text)
 
-    def _look_for_manager(self) -> None:
-        if self._is_run or time.monotonic() < self._next_look_s:
-            return
+    def _look_after_silence(self) -> int | None:
+        """The exit code of a run whose last reply the broker has lost, once two looks in a row have found it ended."""
+        if time.monotonic() < self._next_look_s:
+            return None
         self._next_look_s = time.monotonic() + _LOOK_EVERY_S
         try:
-            if is_there(self._mailbox.redis, self._manager):
-                return
+            is_manager_there = is_there(self._mailbox.redis, self._manager)
+            found = next(iter(runs(self._mailbox.redis, self._run_id)), None) if self._is_run else None
         except redis.RedisError:
-            return
-        raise NoManagerError(f"manager {self._manager} has gone away", hint="run the command again when it is back")
+            return None
+        if not self._is_run and not is_manager_there:
+            raise NoManagerError(f"manager {self._manager} has gone away", hint="run the command again when it is back")
+        before, self._ended = self._ended, found
+        # A manager that is away, or back for a moment only, may still go on with the run.
+        is_over = is_manager_there and found is not None and found == before
+        return found.exit_code if found is not None and is_over else None
 
     def _stop(self) -> None:
         self._mailbox.send(

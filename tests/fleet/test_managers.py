@@ -11,6 +11,7 @@ from kit.compare import differences
 from kit.deadlines import eventually
 from kit.fleet import Fleet, kill_tree
 from kit.site import Site, start_manager
+from producer.manager.presence import runs
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
 
@@ -59,6 +60,24 @@ def test_ctrl_c_at_the_master_stops_the_run_in_order_and_resume_goes_on(fleet: F
     assert running.wait().exit_code == 130
     done = site.master.succeed("resume", "--manager", "m", "--json")
     assert done.summary["errors"] == 0
+
+
+def test_a_master_learns_of_the_end_of_a_run_though_the_broker_loses_it(fleet: Fleet) -> None:
+    site = Site(fleet, rate="1MiB")
+    client = fleet.server.client()
+    running = site.master.start("backup", "data", *SMALL, "--json")
+    running.wait_until_storing()
+
+    running.signal(signal.SIGSTOP)
+    [run_id] = [run.run_id for run in runs(client)]
+    eventually(lambda: runs(client, run_id)[0].exit_code == 0, "the run has ended")
+    eventually(lambda: client.llen(f"master.{run_id}"), "its end waits for the master")
+    client.delete(f"master.{run_id}")
+    running.signal(signal.SIGCONT)
+    done = running.wait()
+
+    assert done.exit_code == 0
+    assert f"the broker has lost the end of what run {run_id[:8]} printed" in done.stderr
 
 
 @pytest.mark.parametrize("how", ["kill", "term"])
@@ -170,12 +189,12 @@ def test_a_manager_starts_by_itself_what_the_schedule_says(fleet: Fleet) -> None
     site = Site(fleet)
     site.host.succeed("schedule", "add", "data", "--cron", "* * * * *")
 
-    def runs() -> list[object]:
+    def whole_backups() -> list[object]:
         rows = site.master.succeed("history", "data", "--manager", "m", "--json").rows
         return [row for row in rows if row["exit_code"] == 0]
 
     # Due within a minute, and then it takes its time.
-    eventually(runs, "the manager has backed data up", deadline_s=180)
+    eventually(whole_backups, "the manager has backed data up", deadline_s=180)
 
 
 def left_in_queues(fleet: Fleet) -> set[str]:
