@@ -14,7 +14,7 @@ from sqlalchemy import Row, Select, delete, func, insert, select, type_coerce, u
 
 from producer.catalog.columns import UtcTime
 from producer.catalog.database import Database
-from producer.catalog.rows import LockRow, NewOwner, OwnerRow
+from producer.catalog.lock_rows import LockRow, NewOwner, OwnerRow
 from producer.catalog.schema import locks, owners
 
 _NOW = func.now()

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, delete, insert, select, update
 
 from producer.catalog.database import Database
-from producer.catalog.rows import Outcome, ReservationRow
+from producer.catalog.reservation_rows import Outcome, ReservationRow
 from producer.catalog.schema import reservations
 
 

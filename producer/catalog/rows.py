@@ -13,11 +13,6 @@ DeviceState = Literal["live", "full", "suspect", "dead", "absent"]
 SnapshotState = Literal["open", "sealed", "forgotten"]
 SegmentState = Literal["planned", "fed", "stored", "failed", "superseded", "referenced"]
 RunKind = Literal["backup", "restore", "check"]
-#: What becomes of a run whose time has passed unseen, and of one whose volume is just being backed up.
-IfMissed = Literal["catch-up", "skip"]
-IfBusy = Literal["queue", "skip"]
-#: How the last due time of a reservation ended; "" before the first.
-Outcome = Literal["", "running", "done", "partial", "failed", "interrupted", "missed", "skipped"]
 
 #: A JSON object as ``json.loads`` gives it.
 JsonObject = dict[str, Any]
@@ -271,64 +266,3 @@ class RunRow:
     ended_at: datetime | None
     exit_code: int | None
     summary: JsonObject | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReservationRow:
-    """A scheduled backup of a volume."""
-
-    reservation_id: str
-    volume: str
-    cron: str
-    #: IANA name.
-    timezone: str
-    if_missed: IfMissed
-    if_busy: IfBusy
-    #: The backup's request, as ``BackupRequest.to_json`` gives it.
-    request: JsonObject
-    created_at: datetime
-    next_due: datetime
-    #: Since when the run that is due waits for its volume.
-    queued_at: datetime | None = None
-    #: The due time that was claimed last, and what came of it.
-    last_due: datetime | None = None
-    last_ended_at: datetime | None = None
-    last_outcome: Outcome = ""
-    last_message: str = ""
-    #: The id of the OwnerRow that runs it, or ran it last.
-    owner: str = ""
-    #: Who alone is to run it: this manager, or whoever is on this host; "": anybody.
-    manager: str = ""
-    host: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewOwner:
-    """A process that is about to own locks; see :mod:`producer.processes` for how it is known."""
-
-    owner_id: str
-    host: str
-    pid_space: str
-    pid: int
-    process_start: str
-    #: The manager on whose behalf it runs; "" when a person started it.
-    manager: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OwnerRow(NewOwner):
-    """A process that owns locks, or that died while it did.  All of it is measured by the database's clock."""
-
-    since: datetime
-    #: Its last sign of life, and how long ago that was.
-    renewed_at: datetime
-    silent_s: float
-    beats_count: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LockRow:
-    name: str
-    purpose: str
-    since: datetime
-    owner: OwnerRow

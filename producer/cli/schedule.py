@@ -18,7 +18,7 @@ from producer.cli.tables import lines_of
 from producer.cli.times import rfc3339
 
 if TYPE_CHECKING:
-    from producer.catalog.rows import ReservationRow
+    from producer.catalog.reservation_rows import ReservationRow
 
 _HEADER = ("id", "volume", "cron", "zone", "next", "last", "outcome", "run by", "why")
 

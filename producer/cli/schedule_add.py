@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from producer.catalog.rows import IfBusy
+from producer.catalog.reservation_rows import IfBusy
 from producer.cli.backup_options import request_from, storing_options
 from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import LockRow, RunRow, SnapshotRow
+from producer.catalog.lock_rows import LockRow
+from producer.catalog.rows import RunRow, SnapshotRow
 from producer.ownership.holder import volume_lock
 from producer.ownership.verdict import living_locks
 

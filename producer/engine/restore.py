@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import islice
 
@@ -39,6 +39,13 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
 
     Raises SegfleetError: an unknown snapshot or path, a target that is not empty, no device, a target that fails.
     """
+    return carry_out(request, observer, environment, lambda session: RestoreRun(session, request))
+
+
+def carry_out(
+    request: RestoreRequest, observer: Observer, environment: Environment, make_run: Callable[[Session], RestoreRun]
+) -> RestoreSummary:
+    """Open a session for the request, carry out in it what ``make_run`` makes, and write both into the history."""
     started_s = time.monotonic()
     with open_session(
         devices=request.devices,
@@ -49,10 +56,10 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
         environment=environment,
         nice=request.nice,
     ) as session:
-        refuse_a_path_for_agents(session, request)
+        _refuse_a_path_for_agents(session, request)
         begin_run(session, "restore", "")
         try:
-            summary = RestoreRun(session, request).run(started_s)
+            summary = make_run(session).run(started_s)
         except SegfleetError as error:
             end_run(session, error.exit_code, {"error": error.message})
             raise
@@ -60,7 +67,7 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
         return summary
 
 
-def refuse_a_path_for_agents(session: Session, request: RestoreRequest) -> None:
+def _refuse_a_path_for_agents(session: Session, request: RestoreRequest) -> None:
     """Raises UsageError: agents write to the folders of their own configuration only."""
     shared = [name for name in session.courier.live if session.fleet.is_shared(name)]
     if shared and request.target_name == UNNAMED_TARGET:

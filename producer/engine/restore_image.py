@@ -9,18 +9,16 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from producer.catalog.rows import SnapshotRow
-from producer.engine.books import begin_run, end_run
 from producer.engine.environment import Environment
 from producer.engine.reading import present_devices
-from producer.engine.restore import RestoreRun, refuse_a_path_for_agents
+from producer.engine.restore import RestoreRun, carry_out
 from producer.engine.selection import Selection
-from producer.engine.session import Session, open_session
+from producer.engine.session import Session
 from producer.engine.wave import run_wave
 from producer.observer import Observer
 from producer.raw.ranges import Range, gaps, merged
@@ -49,25 +47,9 @@ def restore_image(
     Raises SegfleetError: a target that is mounted, too small, or (without ``force``) not empty; no device; and so on.
     What cannot be restored is told to the observer (exit code 3), and is zeros in a new image file.
     """
-    started_s = time.monotonic()
-    with open_session(
-        devices=request.devices,
-        sources={},
-        targets={request.target_name: request.target},
-        purpose="restore",
-        observer=observer,
-        environment=environment,
-        nice=request.nice,
-    ) as session:
-        refuse_a_path_for_agents(session, request)
-        begin_run(session, "restore", "")
-        try:
-            summary = _ImageRestore(session, request, volume, force=force).run(started_s)
-        except SegfleetError as error:
-            end_run(session, error.exit_code, {"error": error.message})
-            raise
-        end_run(session, summary.exit_code, asdict(summary), snapshot_id=summary.snapshot_id)
-        return summary
+    return carry_out(
+        request, observer, environment, lambda session: _ImageRestore(session, request, volume, force=force)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

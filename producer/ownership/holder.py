@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import LockRow, NewOwner
+from producer.catalog.lock_rows import LockRow, NewOwner
 from producer.ownership.heartbeat import Heartbeat
 from producer.ownership.verdict import SUSPECT_S, in_words, verdict, what_to_do
 from producer.processes import pid_space, start_of

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import LockRow
+from producer.catalog.lock_rows import LockRow
 from producer.ownership.holder import volume_lock
 from producer.ownership.verdict import Verdict, verdict
 

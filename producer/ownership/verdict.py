@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import LockRow, OwnerRow
+from producer.catalog.lock_rows import LockRow, OwnerRow
 from producer.processes import is_running, pid_space
 
 #: How often an owner gives a sign of life.

@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, datetime
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import IfBusy, IfMissed, ReservationRow
+from producer.catalog.reservation_rows import IfBusy, IfMissed, ReservationRow
 from producer.requests import BackupRequest
 from producer.schedule.timetable import Timetable
 from tasks.errors import UsageError

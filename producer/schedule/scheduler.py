@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import Outcome, ReservationRow
+from producer.catalog.reservation_rows import Outcome, ReservationRow
 from producer.ownership.holder import Holder, volume_lock
 from producer.ownership.verdict import living_locks, living_owners
 from producer.schedule.decide import MISSED_AFTER, decide

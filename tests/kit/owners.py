@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.engine import catalog_url, open_engine
-from producer.catalog.rows import NewOwner
+from producer.catalog.lock_rows import NewOwner
 from producer.catalog.schema import owners
 
 ELSEWHERE = "another boot pid:[1]"

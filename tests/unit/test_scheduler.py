@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import IfBusy, IfMissed, ReservationRow
+from producer.catalog.reservation_rows import IfBusy, IfMissed, ReservationRow
 from producer.ownership.holder import Holder, volume_lock
 from producer.schedule.belongs import belongs_here
 from producer.schedule.decide import MISSED_AFTER

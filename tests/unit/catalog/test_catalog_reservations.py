@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import ReservationRow
+from producer.catalog.reservation_rows import ReservationRow
 
 DUE = datetime(2026, 3, 1, 2, tzinfo=UTC)
 NEXT = DUE + timedelta(days=1)
