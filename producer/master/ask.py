@@ -42,6 +42,7 @@ class Asking:
         self._run_id = run_id
         self._is_run = is_run
         self._numbered_count = 0
+        #: After so long a silence; a word from the manager puts it off.
         self._next_look_s = 0.0
         #: What the last look has found, since when nothing has come.
         self._ended: RunStatus | None = None
@@ -79,6 +80,7 @@ class Asking:
             raise
 
     def _show_all(self, show: Show) -> int:
+        self._next_look_s = time.monotonic() + _LOOK_EVERY_S
         while True:
             exit_code = self._look_after_silence()
             if exit_code is not None:

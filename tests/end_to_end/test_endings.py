@@ -37,7 +37,14 @@ def test_a_killed_command_leaves_no_process_behind(machine: Machine) -> None:
     running.signal(signal.SIGKILL)
 
     machine.wait_until_quiet()
-    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in started)
+    eventually(lambda: not any(map(lives, started)), "none of the processes is left")
+
+
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_command_killed_with_stopped_workers_leaves_no_process_behind(machine: Machine) -> None:
