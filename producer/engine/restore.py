@@ -30,6 +30,8 @@ from tasks.errors import DeviceError, SegfleetError, UsageError
 from tasks.orders import Order, RestoreEntries, RestoreSegment, TargetEntry
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
 
+_AGAIN = "run the restore again with --overwrite if-changed"
+
 #: Entries in one order: 2,000 take a worker some 50 ms, and 300 KB in the broker.
 _ENTRIES_COUNT = 2000
 
@@ -178,6 +180,8 @@ class RestoreRun:
             order = self._entries_order(device, device_id, (), must_be_empty=self._request.overwrite is None)
             why = run_wave(self._session, {device: [order]}, self._take)
             if not why:
+                live = self._session.courier.live
+                self._present = {key: name for key, name in self._present.items() if name in live}
                 return
             died |= why
         raise DeviceError("no device is left: " + "; ".join(f"{device}: {why}" for device, why in died.items()))
@@ -185,6 +189,8 @@ class RestoreRun:
     def _order_entries(self, entries: Iterator[TargetEntry], *, devices_count: int | None = None) -> None:
         """One wave of entries, shared out among the workers: any of them can write to the target."""
         live = [(device_id, name) for device_id, name in self._present.items() if name in self._session.courier.live]
+        if not live:
+            raise DeviceError("no device is left, so folders and links cannot be made", hint=_AGAIN)
 
         def share(device_id: str, device: str) -> Iterator[Order]:
             while batch := tuple(islice(entries, _ENTRIES_COUNT)):
@@ -194,7 +200,7 @@ class RestoreRun:
         for device, why in run_wave(self._session, orders, self._take, on_wait=self._tell_progress).items():
             raise SegfleetError(
                 f"device {device} died while entries were made: {why}",
-                hint="run the restore again with --overwrite if-changed",
+                hint=_AGAIN,
             )
 
     def _entries_order(

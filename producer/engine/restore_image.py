@@ -24,8 +24,10 @@ from producer.observer import Observer
 from producer.raw.ranges import Range, gaps, merged
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.summaries import RestoreSummary
-from tasks.errors import SegfleetError
+from tasks.errors import DeviceError, SegfleetError
 from tasks.orders import PrepareImage
+
+_AGAIN = "run the restore again with --force"
 
 #: Zero ranges in one order: 64 KiB of JSON.
 _RANGES_COUNT = 2000
@@ -105,9 +107,10 @@ class _ImageRestore(RestoreRun):
         is_here = self._request.target_name == UNNAMED_TARGET
         if not is_first and is_here and not self._request.target.is_block_device():
             return  # a new file has nothing but zeros
-        device_id, device = next(
-            (device_id, name) for device_id, name in self._present.items() if name in self._session.courier.live
-        )
+        live = [item for item in self._present.items() if item[1] in self._session.courier.live]
+        if not live:
+            raise DeviceError("no device is left, so the target cannot be finished", hint=_AGAIN)
+        device_id, device = live[0]
         order = PrepareImage(
             order_id=uuid.uuid4().hex,
             target=self._request.target_name,
@@ -119,4 +122,4 @@ class _ImageRestore(RestoreRun):
             **self._session.order_fields(device, device_id=device_id),
         )
         for name, why in run_wave(self._session, {device: [order]}, self._take).items():
-            raise SegfleetError(f"device {name} died while the target was made ready: {why}", hint="run it again")
+            raise SegfleetError(f"device {name} died while the target was made ready: {why}", hint=_AGAIN)

@@ -30,12 +30,12 @@ def run_wave(
     """Send the orders of each device, a window at a time, until each is answered or its device is dead.
 
     The iterables are taken lazily, so they may make their orders on the way.  ``on_receipt`` is called once for each
-    answered order, ``on_wait`` some ten times a second.  Returns the devices that died → why; their unanswered
-    orders are given up.  Raises InterruptedRun.
+    answered order, ``on_wait`` some ten times a second.  Returns the devices that died, now or before, and left orders
+    unanswered → why; these are given up.  Raises InterruptedRun.
     """
-    backlog: dict[str, Iterator[Order]] = {device: iter(rows) for device, rows in orders.items()}
-    died: dict[str, str] = {}
     courier = session.courier
+    backlog: dict[str, Iterator[Order]] = {device: iter(orders[device]) for device in orders if device in courier.live}
+    died = {device: "its worker has ended before" for device in orders if device not in courier.live}
     while backlog or courier.in_flight_count:
         session.interrupt.check()
         _fill(session, backlog, window_count)
@@ -44,9 +44,10 @@ def run_wave(
         for order, receipt in courier.poll(0.1):
             on_receipt(order, receipt)
         for device, why in courier.lost_devices().items():
-            courier.drop(device)
+            # One that had nothing left to do here has done its part.
+            if courier.drop(device) or device in backlog:
+                died[device] = why
             backlog.pop(device, None)
-            died[device] = why
         on_wait()
     return died
 
@@ -60,9 +61,6 @@ def _fill(session: Session, backlog: dict[str, Iterator[Order]], window_count: i
 
 def _send_some(session: Session, backlog: dict[str, Iterator[Order]], device: str, window_count: int) -> bool:
     """Whether the device takes more at once."""
-    if device not in session.courier.live:
-        del backlog[device]
-        return False
     room_count = min(session.courier.room(device, window_count), _AT_ONCE_COUNT)
     orders = list(islice(backlog[device], room_count))
     if len(orders) < room_count:
