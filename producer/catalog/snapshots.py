@@ -39,9 +39,7 @@ class Snapshots(Database):
         Raises CatalogError, and changes nothing, while a segment is neither stored nor superseded.
         """
         with self.transaction():
-            missing_count, stored_count, bytes_stored = self._sums(snapshot_id)
-            if missing_count:
-                raise CatalogError(f"snapshot {snapshot_id} cannot be sealed: {missing_count} segments are not stored")
+            stored_count, bytes_stored = self._stored_sums(snapshot_id)
             self._change_open(
                 snapshot_id,
                 state="sealed",
@@ -49,6 +47,11 @@ class Snapshots(Database):
                 segments_count=stored_count,
                 bytes_stored=bytes_stored,
             )
+
+    def confirm_complete(self, snapshot_id: str) -> None:
+        """Raise what :meth:`seal_snapshot` would; for what is done on the strength of it."""
+        self.confirm_writer()
+        self._stored_sums(snapshot_id)
 
     def forget_snapshot(self, snapshot_id: str) -> None:
         """Take a snapshot out of the lists; its rows stay until its segments are pruned.  Idempotent."""
@@ -103,8 +106,8 @@ class Snapshots(Database):
         if not self._write(update(snapshots).where(*where).values(**values)):
             raise CatalogError(f"snapshot {snapshot_id} is not open")
 
-    def _sums(self, snapshot_id: str) -> tuple[int, int, int]:
-        """Segments that are missing, segments that are stored, and their stored bytes."""
+    def _stored_sums(self, snapshot_id: str) -> tuple[int, int]:
+        """Number and stored bytes of the segments; raises CatalogError while one is neither stored nor superseded."""
         stored = segments.c.state == "stored"
         statement = select(
             func.count(case((segments.c.state.in_(("planned", "fed", "failed")), 1))).label("missing_count"),
@@ -112,8 +115,10 @@ class Snapshots(Database):
             func.sum(case((stored, segments.c.bytes_stored), else_=0)).label("bytes_stored"),
         ).where(segments.c.snapshot_key == self._key(snapshot_id))
         row = self._read(statement)[0]
+        if row.missing_count:
+            raise CatalogError(f"snapshot {snapshot_id} cannot be sealed: {row.missing_count} segments are not stored")
         # PostgreSQL sums whole numbers as decimals; the sum of no rows is NULL.
-        return row.missing_count, row.stored_count, int(row.bytes_stored or 0)
+        return row.stored_count, int(row.bytes_stored or 0)
 
 
 def _the_one(name: str, found: Sequence[SnapshotRow]) -> SnapshotRow:

@@ -118,13 +118,18 @@ def _store(session: Session, request: BackupRequest, intake: Intake) -> None:
     losses = Losses(session, snapshot.snapshot_id, intake.members, feeder, retries_count=request.retries_count)
     balancing = Balancing(session, snapshot.snapshot_id, intake.members, feeder, recorder)
     storing = Storing(session, intake.members, feeder, recorder, losses, balancing, files_count=intake.files_count)
-    storing.run()
-    if losses.given_up:
-        raise SegfleetError(
-            f"{len(losses.given_up)} segments could not be stored; the first: {next(iter(losses.given_up.values()))}",
-            hint="the snapshot is not complete; what is stored is kept; try again with: segfleet retry",
-        )
-    settle_changed_files(session, snapshot.snapshot_id, intake.members, storing.run)
+
+    def store_all() -> None:
+        storing.run()
+        if losses.given_up:
+            given_up = list(losses.given_up.values())
+            raise SegfleetError(
+                f"{len(given_up)} segments could not be stored; the first: {given_up[0]}",
+                hint="the snapshot is not complete; what is stored is kept; try again with: segfleet retry",
+            )
+
+    store_all()
+    settle_changed_files(session, snapshot.snapshot_id, intake.members, store_all)
 
 
 def _summary(session: Session, intake: Intake, started_s: float) -> BackupSummary:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -77,8 +77,9 @@ def seal(
         return (_put(session, member, file.part.name, file.data) for file in _files(session, snapshot, index))
 
     taken = _write(session, {member.name: part_orders(member) for member in live})
-    # The head commits, on the devices: a run that has lost its locks must not write it over another's.
-    session.catalog.confirm_writer()
+    # The head commits, on the devices: not for a snapshot that lacks a segment, nor over the head of another run that
+    # has taken the locks.
+    session.catalog.confirm_complete(snapshot.snapshot_id)
     name = head_name(snapshot.snapshot_id)
     taken = _write(
         session, {member.name: [_put(session, member, name, head)] for member in live if member.name in taken}
@@ -88,6 +89,16 @@ def seal(
             "no device took the manifest", hint="the segments are stored; run the same command again to seal them"
         )
     session.catalog.seal_snapshot(snapshot.snapshot_id, sealed_at)
+    _note_what_is_away(session, devices, {member.device_id for member in live})
+
+
+def _note_what_is_away(session: Session, devices: Iterable[ManifestDevice], live_ids: Collection[str]) -> None:
+    for device in devices:
+        if device.segments_count and device.device_id not in live_ids:
+            session.observer.note(
+                f"{device.segments_count} segments of this snapshot lie on device {device.name}, which is away: "
+                "until it is back, a restore lacks them"
+            )
 
 
 def _write(session: Session, orders: Mapping[str, Iterable[Order]]) -> set[str]:

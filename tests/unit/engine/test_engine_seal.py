@@ -15,7 +15,7 @@ from producer.engine.intake import Intake
 from producer.engine.seal import seal
 from producer.listing import decode_part
 from producer.manifest import ManifestHead, decode_head, decode_segments, decode_troubles, head_name
-from tasks.errors import DeviceError, Reason
+from tasks.errors import CatalogError, DeviceError, Reason
 from tasks.orders import Order, PutManifest
 from tasks.receipts import Failure
 
@@ -25,13 +25,14 @@ REFUSES = Failure(reason=Reason.DEVICE, code="device", message="disk on fire")
 
 
 class Sealing:
-    """A snapshot whose segments are all stored, on devices a and b."""
+    """A snapshot on devices a and b, whose segments are all stored but when it is not so wished."""
 
-    def __init__(self, catalog: Catalog, folder: Path) -> None:
+    def __init__(self, catalog: Catalog, folder: Path, *, is_stored: bool = True) -> None:
         self.sources = {name: Tree(TREE).make(folder / name) for name in ("one", "two")}
         self.run = Offline(catalog, ["a", "b"], Devices(self.sources))
         self.intake = self.run.plan(backup_request(self.sources))
-        self.run.store(self.intake)
+        if is_stored:
+            self.run.store(self.intake)
 
     @property
     def files(self) -> Mapping[str, dict[str, bytes]]:
@@ -122,6 +123,7 @@ def test_a_device_that_is_away_is_named_with_what_it_holds(sealing: Sealing) -> 
     assert sealing.files.keys() == {"b"}
     (away,) = (device for device in sealing.head("b").devices if device.name == "a")
     assert away.device_id == held[0].device_id
+    assert f"{len(held)} segments of this snapshot lie on device a, which is away" in sealing.run.observer.notes[-1]
     assert (away.segments_count, away.bytes_stored) == (len(held), sum(row.bytes_stored for row in held))
 
 
@@ -158,6 +160,15 @@ def test_when_no_device_takes_the_manifest_the_snapshot_stays_open(sealing: Seal
     with pytest.raises(DeviceError, match="no device took the manifest"):
         sealing.seal()
     assert sealing.run.catalog.snapshot(sealing.intake.snapshot_id).state == "open"
+
+
+def test_a_snapshot_that_lacks_a_segment_gets_no_head(catalog: Catalog, tmp_path: Path) -> None:
+    sealing = Sealing(catalog, tmp_path, is_stored=False)
+
+    with pytest.raises(CatalogError, match="segments are not stored"):
+        sealing.seal()
+
+    assert head_name(sealing.intake.snapshot_id) not in sealing.files["a"] | sealing.files["b"]
 
 
 def test_a_second_sealing_after_a_crash_writes_the_same_parts(sealing: Sealing) -> None:
