@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from producer.catalog.rows import NewSnapshot, SnapshotRow, SourceRow, TroubleRow
-from producer.engine.members import Member, known_devices, record_members
-from producer.engine.pool import PoolDecision, decide_pool
+from producer.engine.members import Member, known_devices, record_absent, record_members
+from producer.engine.pool import PoolDecision, decide_pool, new_names
 from producer.engine.resume import Kept, carry_over, find_resumable
 from producer.engine.session import Session
 from producer.engine.survey import Survey, adopt
@@ -160,11 +160,21 @@ class _IntakeRun:
 
     def _take(self, decision: PoolDecision) -> PoolDecision:
         session = self._session
+        self._tell_what_is_different(decision)
         for name, why in decision.absent.items():
             session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
+        record_absent(session.catalog, decision, session.paths)
         reports = self._survey.reports | adopt(session, decision)
         self._members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)
         return decision
+
+    def _tell_what_is_different(self, decision: PoolDecision) -> None:
+        catalog, note = self._session.catalog, self._session.observer.note
+        recorded = {row.device_id: row.name for row in catalog.devices(decision.pool_id)}
+        for old, new in new_names(decision.ready, recorded).items():
+            note(f"device {old} is called {new} from now on")
+        for name in sorted(decision.adopt.keys() & known_devices(catalog, self._session.paths).keys()):
+            note(f"device {name} has been emptied and begins anew: what earlier snapshots had on it is lost")
 
     def _begin_or_go_on(self, pool_id: str) -> None:
         if self._resumed is not None and self._resumed.pool_id == pool_id:

@@ -54,6 +54,16 @@ def known_devices(catalog: Catalog, paths: Mapping[str, Path]) -> dict[str, int]
     return {row.name: row.capacity_bytes for row in rows if row.path == str(paths.get(row.name))}
 
 
+def record_absent(catalog: Catalog, decision: PoolDecision, paths: Mapping[str, Path]) -> None:
+    """Write into the catalog which devices of the pool are not there, and why."""
+    # Of two devices with one name and folder the one recorded last is meant, as in known_devices().
+    rows = {
+        row.name: row for row in reversed(catalog.devices(decision.pool_id)) if row.path == str(paths.get(row.name))
+    }
+    for name in decision.absent.keys() & rows.keys():
+        catalog.set_device_state(rows[name].device_id, "absent", decision.absent[name])
+
+
 def record_members(
     catalog: Catalog,
     decision: PoolDecision,

@@ -70,6 +70,22 @@ def decide_pool(
     )
 
 
+def new_names(ready: Mapping[str, str], recorded: Mapping[str, str]) -> dict[str, str]:
+    """Old name → new name, of the devices that bear another name than they are recorded with.
+
+    ``ready``: name → device id, ``recorded``: device id → name.  Raises NotADeviceError where the new name is that of
+    another device: two rows of one name would hide each other.
+    """
+    renamed = {recorded[key]: name for name, key in ready.items() if recorded.get(key, name) != name}
+    for old, new in renamed.items():
+        if new in recorded.values():
+            raise NotADeviceError(
+                f"device {new}: its folder is that of device {old}, and {new} is another device",
+                hint=f"call it {old}, as before, or by a name that no other device has",
+            )
+    return renamed
+
+
 def _refuse_shared_folders(
     reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], hosts: Mapping[str, str]
 ) -> None:

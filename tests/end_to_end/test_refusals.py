@@ -461,8 +461,22 @@ def test_a_known_device_that_is_not_mounted_does_not_become_a_new_one(machine: M
         assert done.exit_code == 0
         assert [error["code"] for error in done.errors] == ["device-absent"]
         assert "is the device mounted?" in done.errors[0]["message"]
+        known = machine.succeed("status", "--json").rows_of("device")
+        assert {row["name"]: row["state"] for row in known} == {"a": "live", "b": "absent"}
         assert list(machine.device("b").iterdir()) == []
         disk.mount()
+
+
+def test_a_device_may_get_a_new_name_but_not_that_of_another(machine: Machine) -> None:
+    source = Tree({"file": b"1"}).make(machine.folder / "data")
+    machine.succeed("backup", source, *machine.devices("a b"))
+
+    swapped = machine.run("backup", source, f"--device=a={machine.device('b')}")
+    renamed = machine.succeed("backup", source, f"--device=attic={machine.device('b')}", *machine.devices("a"))
+
+    assert swapped.exit_code == 10
+    assert "device a: its folder is that of device b, and a is another device" in swapped.stderr
+    assert "device b is called attic from now on" in renamed.stderr
 
 
 def test_a_known_device_that_was_wiped_begins_anew(machine: Machine) -> None:
@@ -475,6 +489,7 @@ def test_a_known_device_that_was_wiped_begins_anew(machine: Machine) -> None:
     done = machine.succeed("backup", source, *devices, "--json")
 
     assert done.errors == []
+    assert "device b has been emptied and begins anew" in done.stderr
     assert (machine.device("b") / "segfleet.json").read_bytes() != (machine.folder / "old/segfleet.json").read_bytes()
 
 
