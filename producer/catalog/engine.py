@@ -50,7 +50,10 @@ def open_engine(url: URL) -> Engine:
     try:
         # A manager lives for weeks and the server may restart: test a connection before use.
         engine = create_engine(url, pool_pre_ping=True)
-    except (ImportError, NoSuchModuleError) as error:
+    except NoSuchModuleError as error:
+        hint = "write postgresql://user@host/database, or the path of a SQLite file"
+        raise UsageError(f"no catalog can be at {shown(url)}: {error}", hint=hint) from error
+    except ImportError as error:
         raise UsageError(
             f"no driver for the catalog {shown(url)}: {error}", hint="pip install 'segfleet[postgres]'"
         ) from error

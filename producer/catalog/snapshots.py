@@ -96,7 +96,7 @@ class Snapshots(Database):
             raise UsageError(
                 f"{name!r} does not name a snapshot: give 8 or more hex digits, or latest", hint=_LIST_HINT
             )
-        return _the_one(name, found)
+        return _the_one(name, found, state)
 
     def _snapshot_rows(self, statement: Select[Any]) -> list[SnapshotRow]:
         return [_snapshot_row(row) for row in self._read(statement)]
@@ -121,7 +121,9 @@ class Snapshots(Database):
         return row.stored_count, int(row.bytes_stored or 0)
 
 
-def _the_one(name: str, found: Sequence[SnapshotRow]) -> SnapshotRow:
+def _the_one(name: str, found: Sequence[SnapshotRow], state: SnapshotState) -> SnapshotRow:
+    if not found and state == "open":
+        raise UsageError(f"no snapshot that is not complete begins with {name}", hint="segfleet status shows them")
     if not found:
         what = "there is no snapshot yet" if name == LATEST else f"no snapshot begins with {name}"
         raise UsageError(what, hint=_LIST_HINT)

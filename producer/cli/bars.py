@@ -62,7 +62,9 @@ class BarsObserver:
     def progress(self, progress: Progress) -> None:
         for name, device in progress.devices.items():
             state = "" if device.state == "live" else device.state
-            self._show(f"  {name}", device.bytes_done, device.bytes_planned, state)
+            # Nobody has counted what a restore wants of each device.
+            planned_bytes = device.bytes_planned if progress.phase != "restoring" else None
+            self._show(f"  {name}", device.bytes_done, planned_bytes, state, format_size(device.bytes_done))
         if progress.phase in _COUNTING:
             found = f"{progress.files_count:,} files, {format_size(progress.bytes_total)}"
             self._show(_WHOLE, 0, None, progress.phase, found)

@@ -164,6 +164,12 @@ def _refuse_places_here(given: dict[str, Any]) -> None:
         raise UsageError(
             "a manager has the devices of its own configuration", hint="leave --device out, or say --manager local"
         )
+    target = given.get("target") or ""
+    if "/" in target or target == "..":
+        raise UsageError(
+            f"--target {target} is a folder; a manager's agents restore into the folders that they know by name",
+            hint="add [targets.NAME] to the configuration of every agent, and give --target NAME",
+        )
     if given.get("svg") not in (None, "-"):
         raise UsageError(
             f"a manager writes no file {given['svg']}", hint="have it print the drawing: segfleet plan … --svg - > FILE"

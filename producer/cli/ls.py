@@ -15,7 +15,7 @@ from producer.cli.ls_volume import list_inside
 from producer.cli.options import config_option, devices_option, json_option
 from producer.cli.records import batches_of, folder_of, opened_catalog
 from producer.cli.session import Session
-from tasks.errors import SegfleetError
+from tasks.errors import UsageError
 
 if TYPE_CHECKING:
     from producer.listing import Entry, EntryBatch
@@ -51,7 +51,7 @@ def ls(session: Session, snapshot: str, path: str, long: bool, recursive: bool, 
             found += 1
             _show(entry, json=session.json, long=long)
         if path and not found:
-            raise SegfleetError(
+            raise UsageError(
                 f"snapshot {row.snapshot_id[:8]} has no {path}", hint="segfleet ls SNAPSHOT shows all that it has"
             )
 

@@ -11,7 +11,7 @@ from producer.cli.jsonlines import write_row
 from producer.cli.known_devices import devices_of
 from producer.cli.plainlines import PlainObserver
 from producer.cli.session import Session
-from tasks.errors import SegfleetError
+from tasks.errors import UsageError
 
 if TYPE_CHECKING:
     from producer.raw.inside import ImageFiles
@@ -31,7 +31,7 @@ _KINDS = {
 def list_inside(
     session: Session, snapshot_id: str, path: str, devices: dict[str, Path], *, recursive: bool, long: bool
 ) -> None:
-    """List the entry at VOLUME/PATH and what is directly in it, or all below; raises SegfleetError where none is."""
+    """List the entry at VOLUME/PATH and what is directly in it, or all below; raises UsageError where none is."""
     from producer.engine.image_view import image_view
 
     volume, _, inside = path.partition("/")
@@ -40,7 +40,7 @@ def list_inside(
     with image_view(snapshot_id, volume, named, PlainObserver(), session.environment()) as files:
         entry = files.entry(inside)
         if entry is None:
-            raise SegfleetError(f"{volume} has no {inside}", hint=f"segfleet ls SNAPSHOT {volume}/ shows what it has")
+            raise UsageError(f"{volume} has no {inside}", hint=f"segfleet ls SNAPSHOT {volume}/ shows what it has")
         for found in _entries(files, entry, recursive=recursive):
             _show(found, f"{volume}/{found.path}".rstrip("/"), json=session.json, long=long)
 

@@ -26,7 +26,7 @@ from producer.engine.wave import run_wave
 from producer.observer import DeviceProgress, Observer, Progress, Trouble
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.summaries import RestoreSummary
-from tasks.errors import DeviceError, SegfleetError, UsageError
+from tasks.errors import DeviceError, InterruptedRun, SegfleetError, UsageError
 from tasks.orders import Order, RestoreEntries, RestoreSegment, TargetEntry
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
 
@@ -64,6 +64,8 @@ def carry_out(
             summary = make_run(session).run(started_s)
         except SegfleetError as error:
             end_run(session, error.exit_code, {"error": error.message})
+            if isinstance(error, InterruptedRun):
+                error.hint = f"to go on, {_AGAIN}"
             raise
         end_run(session, summary.exit_code, asdict(summary), snapshot_id=summary.snapshot_id)
         return summary

@@ -131,5 +131,5 @@ def test_without_json_a_person_reads_a_table(machine: Machine) -> None:
     done = machine.succeed("backup", source, *machine.devices("a b"))
 
     assert b"device  segments" in done.stdout
-    assert b"1 files" in done.stdout
+    assert b"1 file," in done.stdout
     assert done.stderr == ""

@@ -75,8 +75,8 @@ def test_ls_find_and_diff_print_by_a_manager_what_they_print_on_its_host(fleet: 
 def test_what_is_not_there_is_told_as_on_the_managers_host(fleet: Fleet) -> None:
     site = Site(fleet, agents=True)
     cases = {
-        ("ls", "latest", "data/gone"): (1, "has no data/gone"),
-        ("ls", "latest", "elsewhere"): (1, "has no elsewhere"),
+        ("ls", "latest", "data/gone"): (2, "has no data/gone"),
+        ("ls", "latest", "elsewhere"): (2, "has no elsewhere"),
         ("ls", "data"): (2, "does not name a snapshot"),
         ("ls", "ffffffff"): (2, "no snapshot begins with ffffffff"),
         ("diff", "latest", "fffffff"): (2, "does not name a snapshot"),

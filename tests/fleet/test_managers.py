@@ -185,6 +185,16 @@ def test_devices_of_the_command_line_are_refused_by_the_master(fleet: Fleet) -> 
     assert "the devices of its own configuration" in done.stderr
 
 
+def test_a_target_that_is_a_folder_is_refused_by_the_master(fleet: Fleet) -> None:
+    site = Site(fleet)
+
+    done = site.master.run("restore", "latest", "--target", "/tmp/x", "--manager", "m")
+
+    assert done.exit_code == 2
+    assert "--target /tmp/x is a folder" in done.stderr
+    assert "[targets.NAME]" in done.stderr
+
+
 def test_a_manager_starts_by_itself_what_the_schedule_says(fleet: Fleet) -> None:
     site = Site(fleet)
     site.host.succeed("schedule", "add", "data", "--cron", "* * * * *")

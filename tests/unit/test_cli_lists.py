@@ -152,7 +152,7 @@ def test_ls_as_json_gives_one_entry_a_line(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_ls_of_a_path_that_is_not_there_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["ls", "latest", "data/none"]) == 1
+    assert run(["ls", "latest", "data/none"]) == 2
     assert "has no data/none" in capsys.readouterr().err
 
 
