@@ -120,7 +120,15 @@ def fill_disk(stage: Stage, device: str) -> Undo:
         disk.fill(leave_bytes=100_000)
     except OSError:
         return None
-    return disk.make_room
+
+    def make_room() -> None:
+        # Another blow may have unmounted it meanwhile, turned it read-only, or filled it too and made room already.
+        if not (disk.folder.is_mount() and os.access(disk.folder, os.W_OK)):
+            stage.mount_anew(device)
+        with contextlib.suppress(FileNotFoundError):
+            disk.make_room()
+
+    return make_room
 
 
 def turn_read_only(stage: Stage, device: str) -> Undo:
