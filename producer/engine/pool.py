@@ -110,10 +110,10 @@ def _refuse_unusable(name: str, report: DeviceReport, path: Path, *, known: bool
             path=str(path),
         )
     if report.condition in ("newer", "damaged"):
-        raise NotADeviceError(f"device {name}: {path}: {report.detail}", hint=_MARKER_HINT, path=str(path))
+        raise NotADeviceError(f"device {name}: {report.detail}", hint=_MARKER_HINT, path=str(path))
     if report.condition in ("missing", "unwritable") and not known:
         raise NotADeviceError(
-            f"device {name}: {path}: {report.detail}",
+            f"device {name}: {report.detail}",
             hint="the folder must exist and be writable; mount the disk, or make the folder",
             path=str(path),
         )
@@ -130,7 +130,7 @@ def _was_wiped(report: DeviceReport, known_capacity_bytes: int) -> bool:
 def _why_absent(report: DeviceReport, path: Path) -> str:
     if report.condition == "empty":
         return f"{path} is empty; is the device mounted? (a new disk needs a new device name)"
-    return f"{path}: {report.detail}"
+    return report.detail
 
 
 def _one_pool(pools: Mapping[str, str]) -> str:

@@ -35,4 +35,4 @@ def _is_readable(report: DeviceReport) -> bool:
 
 
 def _why(paths: Mapping[str, object], name: str, report: DeviceReport) -> str:
-    return f"{paths[name]}: {report.detail or report.condition}"
+    return report.detail or f"{paths[name]} is {report.condition}"
