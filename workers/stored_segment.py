@@ -26,17 +26,17 @@ class StoredSegment:
 def find_whole_segment(device: Device, key: str, header: SegmentHeader) -> StoredSegment | None:
     """The segment under ``key`` if it has this header and every stored byte is as it was written.
 
-    None when there is none, or it is damaged: then it may be stored over.
+    None when there is none, or it is damaged, or cannot be read: then it may be stored over.
     """
-    stored = device.open(key)
-    if stored is None:
-        return None
-    with stored:
-        try:
+    try:
+        stored = device.open(key)
+        if stored is None:
+            return None
+        with stored:
             reader = _read(stored, header)
             return None if reader.damaged_ranges() else _told(reader, stored)
-        except (DamagedError, UnreadableError):
-            return None
+    except (DamagedError, UnreadableError):
+        return None
 
 
 def read_back(device: Device, key: str, header: SegmentHeader, stored_bytes: int) -> StoredSegment:

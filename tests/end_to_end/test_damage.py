@@ -70,6 +70,15 @@ def add_bytes(segment: Path) -> None:
         file.write(b"more")
 
 
+def put_a_pipe_in_its_place(segment: Path) -> None:
+    segment.unlink()
+    os.mkfifo(segment)
+
+
+def put_a_symlink_in_its_place(segment: Path) -> None:
+    segment.symlink_to(segment.rename(segment.with_suffix(".moved")))
+
+
 def assert_named(done: Done, segment: Path, paths: set[str]) -> None:
     assert done.exit_code == 3, done
     told = [error for error in done.errors if segment.stem in error["message"] + error["path"]]
@@ -95,6 +104,17 @@ def test_check_read_data_finds_a_single_flipped_byte(backed_up: Machine) -> None
 
     assert_named(backed_up.run("check", "--read-data", "--json"), segment, {"data/one"})
     assert backed_up.run("check").exit_code == 0
+
+
+@pytest.mark.parametrize("replace", [put_a_pipe_in_its_place, put_a_symlink_in_its_place], ids=["pipe", "symlink"])
+def test_a_segment_that_cannot_be_opened_costs_no_other(backed_up: Machine, replace: Callable[[Path], None]) -> None:
+    replace(segment_with(backed_up, "one"))
+
+    for command in (("check",), ("check", "--read-data"), ("restore", "latest", "--target", "out")):
+        done = backed_up.run(*command, "--json")
+        assert done.exit_code == 3, done
+        assert {error["code"] for error in done.errors} == {"unreadable"}
+        assert {error["path"] for error in done.errors} - {""} == {"data/one"}
 
 
 def test_check_names_every_file_of_a_lost_bundle(backed_up: Machine) -> None:

@@ -4,15 +4,17 @@ import errno
 import fcntl
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError
-from workers.devices import local_probe, pending_file
+from workers.devices import local_object, local_probe, pending_file
 from workers.devices.local import LocalDevice
 from workers.devices.marker import MAX_MARKER_BYTES, DamagedMarkerError, Marker, NewerMarkerError
+from workers.devices.trouble import UnreadableError
 
 KEY = "segments/ab/" + "ab" * 16 + ".seg"
 
@@ -128,6 +130,33 @@ def test_a_failed_sync_is_a_device_error_with_path_and_reason(
             upload.commit()
     assert not isinstance(caught.value, DeviceFullError)
     assert tree(folder) == ["segfleet.json", "segments", "segments/ab"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd")], ids=str)
+def test_what_is_no_file_is_unreadable_in_an_objects_place_and_holds_nobody_up(
+    device: LocalDevice, folder: Path, make: Callable[[Path], object]
+) -> None:
+    (folder / KEY).parent.mkdir(parents=True)
+    make(folder / KEY)
+    with pytest.raises(UnreadableError, match=f"device a: {folder / KEY}: "):
+        device.open(KEY)
+
+
+def test_an_object_that_the_disk_does_not_open_is_unreadable_but_a_missing_device_is_no_device(
+    device: LocalDevice, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_(path: object, *more: Any, **options: Any) -> int:
+        if path == KEY:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return really_open(path, *more, **options)  # type: ignore[arg-type]
+
+    really_open = os.open
+    monkeypatch.setattr(local_object.os, "open", open_)
+    with pytest.raises(UnreadableError, match="Input/output error"):
+        device.open(KEY)
+    (folder / "segfleet.json").unlink()
+    with pytest.raises(NotADeviceError):
+        device.open(KEY)
 
 
 def test_a_sweep_removes_what_a_worker_left_that_died_over_the_marker_or_a_probe(

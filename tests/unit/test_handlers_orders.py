@@ -1,6 +1,7 @@
 """What a worker does with orders: those for it are carried out, the others refused."""
 
 import base64
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -284,6 +285,26 @@ def test_another_segment_in_its_place_is_damaged(adopted: LocalHandlers, folder:
     other.parent.mkdir(exist_ok=True)
     (folder / segment_key(SEGMENT_ID)).rename(other)
     assert verify(adopted, stored_bytes, "a" * 32, read_data=False) == [("a" * 32, "damaged", ())]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("elsewhere")], ids=["fifo", "symlink"])
+def test_a_segment_that_cannot_be_opened_is_unreadable_and_the_others_are_still_checked(
+    adopted: LocalHandlers, folder: Path, make: Callable[[Path], object]
+) -> None:
+    stored_bytes = adopted.store(store_order()).bytes_stored
+    in_its_place = folder / segment_key("a" * 32)
+    in_its_place.parent.mkdir(exist_ok=True)
+    make(in_its_place)
+    result = adopted.verify(
+        order(
+            orders.VerifySegments,
+            segment_ids=("a" * 32, SEGMENT_ID),
+            stored_bytes=(5, stored_bytes),
+            read_data=True,
+        )
+    )
+    assert [(finding.segment_id, finding.code) for finding in result.findings] == [("a" * 32, "unreadable")]
+    assert result.bytes_read >= stored_bytes
 
 
 # --- manifests

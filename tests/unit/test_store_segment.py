@@ -213,6 +213,14 @@ def test_a_segment_with_a_bad_sector_is_stored_again(
     assert not store(device, source).found
 
 
+def test_what_is_no_file_in_the_segments_place_is_stored_over(device: LocalDevice, folder: Path, source: Path) -> None:
+    path = folder / segment_key(ORDER.order_id)
+    path.parent.mkdir(parents=True)
+    path.symlink_to("elsewhere")
+    assert not store(device, source).found
+    assert store(device, source).found
+
+
 def test_another_content_under_the_same_id_is_replaced(device: LocalDevice, folder: Path, source: Path) -> None:
     store(device, source)
     other = dataclasses.replace(ORDER, extents=Extents.of([Extent(path="a", offset_bytes=0, size_bytes=7)]))

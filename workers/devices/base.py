@@ -77,7 +77,10 @@ class Device(Protocol):
         """Begin to store an object.  Nothing is created where the marker is not."""
 
     def open(self, key: str) -> StoredObject | None:
-        """Open an object; None when the device has none under ``key``."""
+        """Open an object; None when the device has none under ``key``.
+
+        Raises UnreadableError when this object cannot be opened though the device is there.
+        """
 
     def list(self, folder: str) -> Iterator[str]:
         """Keys of all committed objects below ``folder``, sorted."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from tasks.receipts import DeviceReport
 from workers.devices.base import Capacity
 from workers.devices.keys import MANIFESTS_FOLDER, MARKER_NAME, SEGMENTS_FOLDER, TEMPORARY_SUFFIX, split_key
-from workers.devices.local_object import LocalObject, LocalUpload
+from workers.devices.local_object import LocalObject, LocalUpload, open_object
 from workers.devices.local_probe import probe_folder
 from workers.devices.local_root import LocalRoot
 from workers.devices.marker import Marker, encode_marker
@@ -38,13 +38,8 @@ class LocalDevice:
         return LocalUpload(self._root, key)
 
     def open(self, key: str) -> LocalObject | None:
-        path = self._root.path / key
-        with self._root.opened_device() as root_fd, device_errors(self.name, path):
-            try:
-                fd = os.open(key, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root_fd)
-            except FileNotFoundError:
-                return None
-            return LocalObject(self.name, path, fd)
+        with self._root.opened_device() as root_fd:
+            return open_object(self.name, self._root.path / key, root_fd, key)
 
     def list(self, folder: str) -> Iterator[str]:
         with self._root.opened_device() as root_fd, device_errors(self.name, self._root.path / folder):

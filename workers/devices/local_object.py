@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,6 +87,24 @@ class LocalObject:
         except OSError as error:
             raise UnreadableError(self._device, self._path, error) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def open_object(device: str, path: Path, root_fd: int, key: str) -> LocalObject | None:
+    """The object ``key`` below the root's descriptor, which is at ``path``; None when there is none.
+
+    Raises UnreadableError, for the device itself has just been found to be there: what is wrong is this object.
+    """
+    try:
+        # Without O_NONBLOCK a FIFO in the object's place would hold the worker for ever.
+        fd = os.open(key, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root_fd)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnreadableError(device, path, error) from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise UnreadableError(device, path, OSError("it is not a regular file"))
+    return LocalObject(device, path, fd)
 
 
 def _make_folders(root_fd: int, folders: tuple[str, ...]) -> int:
