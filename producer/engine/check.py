@@ -83,9 +83,10 @@ class _Check:
     # ---- manifests
 
     def _check_manifests(self, snapshot: SnapshotRow) -> None:
-        """Every device of the snapshot that is there must have its manifest, whole.
+        """Every device that took part in the snapshot and is there must have its manifest, whole.
 
-        A device without any was away when the snapshot was sealed; that is no damage while another one has it.
+        All devices of the pool are asked: manifests go to those without segments too.  One that has none was away when
+        the snapshot was sealed, or has joined the pool since; that is no damage while another one has it.
         """
         heads: dict[str, ManifestHead] = {}
         without: dict[str, str] = {}
@@ -99,16 +100,22 @@ class _Check:
             except SegfleetError as error:
                 self._tell("manifest", f"device {order.device}: manifest of {snapshot.snapshot_id[:8]}: {error}")
 
-        name = head_name(snapshot.snapshot_id)
-        holders = self._holders(snapshot)
-        orders = {device: [self._get(device, name)] for device in holders}
+        name, devices = head_name(snapshot.snapshot_id), self._devices_of_pool(snapshot)
+        if not devices:
+            self._tell("device-absent", f"no device of the pool of {snapshot.snapshot_id[:8]} is there")
+        orders = {device: [self._get(device, name)] for device in devices}
         self._report_deaths(run_wave(self._session, orders, take_head))
-        for message in without.values():
-            if heads:
-                self._session.observer.note(f"{message}; device {', '.join(heads)} has it")
-            else:
-                self._tell("manifest", message)
+        self._tell_without_manifest(without, heads)
         self._check_parts(heads)
+
+    def _tell_without_manifest(self, without: Mapping[str, str], heads: Mapping[str, ManifestHead]) -> None:
+        """An error where none has it; else a note on those that took part, as the others' manifests say."""
+        took_part = {device.device_id for head in heads.values() for device in head.devices}
+        for device, message in without.items():
+            if not heads:
+                self._tell("manifest", message)
+            elif self._device_id(device) in took_part:
+                self._session.observer.note(f"{message}; device {', '.join(heads)} has it")
 
     def _check_parts(self, heads: Mapping[str, ManifestHead]) -> None:
         digests = {(device, part.name): part.blake3 for device, head in heads.items() for part in head.parts}
@@ -134,10 +141,10 @@ class _Check:
     def _get(self, device: str, name: str) -> GetManifest:
         return GetManifest(order_id=uuid.uuid4().hex, name=name, **self._order_fields(device))
 
-    def _holders(self, snapshot: SnapshotRow) -> list[str]:
-        """The devices present that hold segments of the snapshot."""
-        rows = self._session.catalog.stored_devices(snapshot.snapshot_id)
-        return sorted(self._present[device_id] for device_id in rows if device_id in self._present)
+    def _devices_of_pool(self, snapshot: SnapshotRow) -> list[str]:
+        """The devices that are there, of those to which the snapshot's manifest may have gone."""
+        rows = self._session.catalog.devices(snapshot.pool_id)
+        return sorted(self._present[row.device_id] for row in rows if row.device_id in self._present)
 
     # ---- segments
 
@@ -231,8 +238,10 @@ class _Check:
         self._session.observer.trouble(Trouble(code=code, message=message))
 
     def _order_fields(self, device: str) -> dict[str, Any]:
-        device_id = next(device_id for device_id, name in self._present.items() if name == device)
-        return self._session.order_fields(device, device_id=device_id)
+        return self._session.order_fields(device, device_id=self._device_id(device))
+
+    def _device_id(self, device: str) -> str:
+        return next(device_id for device_id, name in self._present.items() if name == device)
 
 
 def _data(receipt: Receipt) -> bytes:

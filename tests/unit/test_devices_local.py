@@ -132,7 +132,11 @@ def test_a_failed_sync_is_a_device_error_with_path_and_reason(
     assert tree(folder) == ["segfleet.json", "segments", "segments/ab"]
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd")], ids=str)
+@pytest.mark.parametrize(
+    "make",
+    [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd")],
+    ids=["fifo", "folder", "symlink"],
+)
 def test_what_is_no_file_is_unreadable_in_an_objects_place_and_holds_nobody_up(
     device: LocalDevice, folder: Path, make: Callable[[Path], object]
 ) -> None:
