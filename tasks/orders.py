@@ -7,6 +7,7 @@ settings (design, section 3.3).  Every order may arrive twice, or late.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import add
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -165,6 +166,8 @@ class TargetEntry:
     by ``overwrite``: a file that is kept is reported as a trouble with the code ``skipped`` (no error: the
     manager leaves its extents and its finish out); else the file is there afterwards, not truncated, so that a
     late repeat destroys nothing.  The second time, with ``finish``, it is cut to ``size_bytes`` and gets its metadata.
+    The ranges ``hole_offsets_bytes``, ``hole_sizes_bytes``, which no extent has brought, become zeros before: an older
+    file may have been there.
 
     ``link`` is what a symlink says, or the target-relative path that a hard link joins; hard links come after
     that file is finished.  ``device_number`` is for device nodes.
@@ -184,8 +187,15 @@ class TargetEntry:
     device_number: Count = 0
     finish: bool = False
     text: Annotated[str, Meta(max_length=4 * 1024 * 1024)] = ""
+    hole_offsets_bytes: Counts = ()
+    hole_sizes_bytes: Counts = ()
 
     def __post_init__(self) -> None:
+        if len(self.hole_offsets_bytes) != len(self.hole_sizes_bytes):
+            raise ValueError("the columns of holes differ in length")
+        stops_bytes = map(add, self.hole_offsets_bytes, self.hole_sizes_bytes)
+        if any(stop_bytes > self.size_bytes for stop_bytes in stops_bytes):
+            raise ValueError("a hole reaches beyond the file")
         if not is_safe_path(self.path) or (self.kind == "hardlink" and not is_safe_path(self.link)):
             raise ValueError("a path of a target entry leaves the target")
 

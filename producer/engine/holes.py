@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from producer.raw.ranges import Range, merged
 from tasks.orders import TargetEntry
+from tasks.values import MAX_EXTENTS
 
 #: Beside an incomplete file: what is missing of it.
 NOTE_SUFFIX = ".segfleet-missing"
@@ -43,10 +45,15 @@ class Holes:
         """For each pieced file what is to become of it; an incomplete one that stays gets its note behind it."""
         for entry in entries:
             holes = sorted(self._of.get(entry.path, ()), key=lambda hole: hole.offset_bytes)
+            ranges = _lost_of(entry, holes)
             if not holes:
                 yield entry
-            elif self._keep and sum(hole.size_bytes for hole in holes) < entry.size_bytes:
-                yield entry
+            elif self._keep and _is_worth_keeping(entry, ranges):
+                yield replace(
+                    entry,
+                    hole_offsets_bytes=tuple(lost.start for lost in ranges),
+                    hole_sizes_bytes=tuple(lost.size_bytes for lost in ranges),
+                )
                 yield replace(
                     entry,
                     kind="note",
@@ -57,6 +64,17 @@ class Holes:
                 )
             else:
                 yield replace(entry, kind="absent", finish=False)
+
+
+def _lost_of(entry: TargetEntry, holes: Iterable[Hole]) -> list[Range]:
+    """The ranges of the holes, as few as possible; none beyond the file's end, which may have come early."""
+    stop = entry.size_bytes
+    return merged(Range(hole.offset_bytes, min(hole.offset_bytes + hole.size_bytes, stop)) for hole in holes)
+
+
+def _is_worth_keeping(entry: TargetEntry, ranges: Sequence[Range]) -> bool:
+    """Whether anything is left of it; and one order can name all that is not."""
+    return sum(lost.size_bytes for lost in ranges) < entry.size_bytes and len(ranges) <= MAX_EXTENTS
 
 
 def _note(entry: TargetEntry, holes: list[Hole]) -> str:

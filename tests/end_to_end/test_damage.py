@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -150,6 +151,23 @@ def test_restore_brings_back_everything_else_and_lists_what_is_lost(
     before, after = look_at(backed_up.folder / "data"), look_at(backed_up.folder / "out" / "data")
     for whole in before.keys() - {os.fsencode(path)}:
         assert after[whole] == before[whole]
+
+
+def test_with_skip_damaged_what_is_lost_reads_as_zeros_whatever_was_there_before(backed_up: Machine) -> None:
+    content = (backed_up.folder / "data/pieces").read_bytes()
+    restored = backed_up.folder / "out/data/pieces"
+    restored.parent.mkdir(parents=True)
+    restored.write_bytes(b"OLD!" * (len(content) // 4 + 1000))
+    flip_byte(segment_with(backed_up, "pieces"))
+
+    options = ("--target", "out", "--overwrite", "always", "--skip-damaged", "--json")
+    done = backed_up.run("restore", "latest", *options)
+
+    assert (done.exit_code, {error["path"] for error in done.errors}) == (3, {"data/pieces"})
+    (error,) = done.errors
+    start, stop = map(int, re.findall(r"bytes (\d+) to (\d+)", error["message"])[0])
+    assert 0 < stop - start < len(content)
+    assert restored.read_bytes() == content[:start] + bytes(stop - start) + content[stop:]
 
 
 def test_a_whole_lost_device_costs_only_what_lay_on_it(backed_up: Machine) -> None:

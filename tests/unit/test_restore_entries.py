@@ -8,6 +8,7 @@ from tasks.errors import TargetError, TargetNotEmptyError
 from tasks.orders import RestoreEntries, TargetEntry
 from tasks.receipts import RestoreResult
 from workers.restore import restore_entries
+from workers.target import files
 
 MTIME_NS = 1_600_000_000_123_456_789
 
@@ -186,6 +187,47 @@ def test_nothing_is_made_through_a_symlink(tmp_path, kind):
     result = restore(target, entry(kind, "d/x", link="first"))
     assert codes(result) == [("d/x", "unsafe-target")]
     assert list(outside.iterdir()) == []
+
+
+OLD = b"OLD!" * 50_000
+#: A file of 150,000 bytes that lacks three ranges: one in a block, one over many, one to the end.
+WITH_HOLES = {
+    "size_bytes": 150_000,
+    "finish": True,
+    "hole_offsets_bytes": (10, 5_000, 140_000),
+    "hole_sizes_bytes": (20, 100_001, 10_000),
+}
+
+
+@pytest.fixture(params=[True, False], ids=["holes", "no holes"])
+def knows_holes(request, monkeypatch):
+    """Whether the target's file system can punch a hole."""
+    if not request.param:
+        monkeypatch.setattr(files, "punch_hole", lambda *_: False)
+
+
+@pytest.mark.usefixtures("knows_holes")
+def test_lost_ranges_of_a_file_are_zeros_whatever_was_there_before(tmp_path):
+    (tmp_path / "big").write_bytes(OLD)
+    assert restore(tmp_path, entry("file", "big", **WITH_HOLES)).troubles == ()
+    expected = OLD[:10] + bytes(20) + OLD[30:5_000] + bytes(100_001) + OLD[105_001:140_000] + bytes(10_000)
+    assert (tmp_path / "big").read_bytes() == expected
+    assert mode_and_time(tmp_path / "big") == (0o750, MTIME_NS)
+
+
+@pytest.mark.usefixtures("knows_holes")
+def test_lost_ranges_of_a_new_file_take_no_room(tmp_path):
+    entries = (entry("file", "big", size_bytes=150_000), entry("file", "big", **WITH_HOLES))
+    assert restore(tmp_path, *entries).troubles == ()
+    assert (tmp_path / "big").read_bytes() == bytes(150_000)
+    assert (tmp_path / "big").stat().st_blocks == 0
+
+
+def test_a_file_with_more_names_that_holds_something_else_is_refused_and_stays(tmp_path):
+    (tmp_path / "big").write_bytes(OLD)
+    (tmp_path / "another name").hardlink_to(tmp_path / "big")
+    assert codes(restore(tmp_path, entry("file", "big", **WITH_HOLES))) == [("big", "unsafe-target")]
+    assert (tmp_path / "another name").read_bytes() == OLD
 
 
 def test_a_hard_link_to_something_behind_a_symlink_is_refused(tmp_path):

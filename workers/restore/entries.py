@@ -89,6 +89,8 @@ def _restore_file(folders: Folders, entry: TargetEntry, overwrite: Overwrite) ->
             return False
         file = open_file(folders, entry.path, entry.size_bytes, metadata)
     try:
+        for offset_bytes, size_bytes in zip(entry.hole_offsets_bytes, entry.hole_sizes_bytes, strict=True):
+            file.make_zeros(offset_bytes, size_bytes)
         if entry.finish or not entry.size_bytes:
             file.finish(entry.size_bytes, metadata)
     finally:

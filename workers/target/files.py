@@ -13,6 +13,7 @@ import stat
 
 from workers.target.folders import Folders
 from workers.target.metadata import Metadata, has_metadata, set_metadata
+from workers.target.punching import punch_hole
 from workers.target.troubles import TargetTrouble
 from workers.target.zeros import BLOCK_BYTES, runs
 
@@ -24,6 +25,9 @@ _OPEN = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
 #: Something else may appear at a name between two looks; more often than this it is no accident.
 _TRIES = 3
+
+#: Written again and again where a range must be zeros and cannot be a hole.
+_ZEROS = bytes(1024 * 1024)
 
 
 class TargetFile:
@@ -47,6 +51,11 @@ class TargetFile:
             if not (run.is_zero and self._is_hole(run_offset_bytes, run.stop - run.start)):
                 self._write_all(view[run.start : run.stop], run_offset_bytes)
 
+    def make_zeros(self, offset_bytes: int, size_bytes: int) -> None:
+        """Make a range zeros that nothing of this restore was written to: a file that was there before may show."""
+        if not self._is_hole(offset_bytes, size_bytes) and not punch_hole(self.descriptor, offset_bytes, size_bytes):
+            self._write_zeros(offset_bytes, size_bytes)
+
     def finish(self, size_bytes: int, metadata: Metadata) -> None:
         """Cut or extend the file to its size, and set its metadata.  Raises MetadataTrouble and OSError."""
         if not (self._is_fresh and self._end_bytes == size_bytes):
@@ -55,6 +64,10 @@ class TargetFile:
 
     def close(self) -> None:
         os.close(self.descriptor)
+
+    def _write_zeros(self, offset_bytes: int, size_bytes: int) -> None:
+        for start in range(0, size_bytes, len(_ZEROS)):
+            self.write(_ZEROS, 0, min(len(_ZEROS), size_bytes - start), offset_bytes + start)
 
     def _write_all(self, view: memoryview, offset_bytes: int) -> None:
         written = os.pwrite(self.descriptor, view, offset_bytes)
@@ -83,6 +96,10 @@ class LinkedFile(TargetFile):
         """Raises TargetTrouble when the file does not hold these bytes."""
         if os.pread(self.descriptor, stop - start, offset_bytes) != data[start:stop]:
             raise TargetTrouble("unsafe-target", "the file there has other hard links; remove it first")
+
+    def make_zeros(self, offset_bytes: int, size_bytes: int) -> None:
+        """Raises TargetTrouble when the file does not hold zeros there."""
+        self._write_zeros(offset_bytes, size_bytes)
 
     def finish(self, size_bytes: int, metadata: Metadata) -> None:
         """Raises TargetTrouble when size or metadata are not what they should be."""
