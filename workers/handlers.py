@@ -139,7 +139,8 @@ class LocalHandlers:
         """Needs no device: the worker of any device may make what holds no data."""
         with self._in_hand(order):
             self._device(order)
-            return restore_entries(order, target_root=_path_of("target", order.target, self._settings.targets))
+            root = _path_of("target", order.target, self._settings.targets)
+            return restore_entries(order, target_root=root, beat=self._progress.beat)
 
     def prepare_image(self, order: PrepareImage) -> RestoreResult:
         """Needs no device either.  Carried out once for each order."""
@@ -147,7 +148,7 @@ class LocalHandlers:
             self._device(order)
             if order.order_id not in self._prepared:
                 root = _path_of("target", order.target, self._settings.targets)
-                self._prepared[order.order_id] = prepare_image(order, target_root=root)
+                self._prepared[order.order_id] = prepare_image(order, target_root=root, beat=self._progress.beat)
             return self._prepared[order.order_id]
 
     def read(self, order: ReadSegment) -> ReadResult:

@@ -18,6 +18,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError, OperationalError
 
 import tasks.definitions  # noqa: F401  registers the tasks
+from producer.engine.time_limits import time_limit_s
 from tasks.app import NO_SWEEPS, app, connect, queue
 from tasks.epochs import current_epoch, publish_epoch
 from tasks.errors import BrokerError, MessageError
@@ -40,9 +41,6 @@ BROKEN = (OSError, redis.RedisError, KombuError, OperationalError)
 
 #: What kombu raises for something in a queue that is not a message of its own.
 _NO_MESSAGE = (ValueError, KeyError, TypeError, AttributeError)
-
-#: The slowest device that is still a device.  An order's time limit follows from it.
-_MIN_RATE_BYTES_PER_S = 1_000_000
 
 
 class Link:
@@ -91,7 +89,7 @@ class Link:
     def _send_batch(self, orders: Iterable[Order]) -> None:
         with app.producer_or_acquire() as producer, producer.batch(_BATCH_COUNT):
             for order in orders:
-                limit_s = _time_limit_s(order)
+                limit_s = time_limit_s(order)
                 app.send_task(
                     _TASK_OF[type(order)],
                     kwargs={"order": encode(order)},
@@ -270,11 +268,6 @@ class Link:
                 connection.release()
             except BROKEN as error:
                 log.debug("while closing a broken connection: %s", error)
-
-
-def _time_limit_s(order: Order) -> int:
-    size_bytes = order.extents.total_bytes if isinstance(order, StoreSegment) else 2**30
-    return 60 + 3 * size_bytes // _MIN_RATE_BYTES_PER_S
 
 
 def _task_id(order: Order) -> str:

@@ -20,7 +20,9 @@ def entry(kind: str, path: str, **options) -> TargetEntry:
     return TargetEntry(kind=kind, path=path, **{**metadata, **options})
 
 
-def restore(target: Path, *entries: TargetEntry, overwrite: str = "always", **options) -> RestoreResult:
+def restore(
+    target: Path, *entries: TargetEntry, overwrite: str = "always", beat=lambda: None, **options
+) -> RestoreResult:
     order = RestoreEntries(
         run_id="1" * 32,
         order_id="2" * 32,
@@ -34,7 +36,7 @@ def restore(target: Path, *entries: TargetEntry, overwrite: str = "always", **op
         overwrite=overwrite,
         **options,
     )
-    return restore_entries(order, target_root=target)
+    return restore_entries(order, target_root=target, beat=beat)
 
 
 def codes(result: RestoreResult) -> list[tuple[str, str]]:
@@ -213,6 +215,15 @@ def test_lost_ranges_of_a_file_are_zeros_whatever_was_there_before(tmp_path):
     expected = OLD[:10] + bytes(20) + OLD[30:5_000] + bytes(100_001) + OLD[105_001:140_000] + bytes(10_000)
     assert (tmp_path / "big").read_bytes() == expected
     assert mode_and_time(tmp_path / "big") == (0o750, MTIME_NS)
+
+
+def test_each_entry_is_a_beat_and_so_is_each_mebibyte_of_zeros_that_must_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "punch_hole", lambda *_: False)
+    (tmp_path / "big").write_bytes(b"x" * 3 * 1024**2)
+    beats = []
+    holes = {"size_bytes": 3 * 1024**2, "hole_offsets_bytes": (10,), "hole_sizes_bytes": (2 * 1024**2,)}
+    restore(tmp_path, *ONE_OF_EACH, entry("file", "big", finish=True, **holes), beat=lambda: beats.append(1))
+    assert len(beats) == len(ONE_OF_EACH) + 1 + 2
 
 
 @pytest.mark.usefixtures("knows_holes")

@@ -7,8 +7,15 @@ then takes as long as the disk needs for all of them.
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 
-_SYNC_FILE_RANGE_WRITE = 2
+_WAIT_BEFORE = 1
+_WRITE = 2
+_WAIT_AFTER = 4
+
+#: What a kernel or a sandbox without the call answers.
+_NOT_SUPPORTED = frozenset({errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.ESPIPE})
 
 _sync_file_range = ctypes.CDLL(None, use_errno=True).sync_file_range
 _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
@@ -19,4 +26,15 @@ def start_writeback(fd: int, offset_bytes: int, size_bytes: int) -> None:
 
     A hint: a file system that does not know it, or an error of the disk, shows in the sync.
     """
-    _sync_file_range(fd, offset_bytes, size_bytes, _SYNC_FILE_RANGE_WRITE)
+    _sync_file_range(fd, offset_bytes, size_bytes, _WRITE)
+
+
+def wait_for_writeback(fd: int, offset_bytes: int, size_bytes: int) -> None:
+    """Return once the disk has taken this range of the file; a sync has to follow, for the disk's own memory.
+
+    Raises OSError when the disk did not take it: the sync that follows does not tell that again.
+    """
+    if _sync_file_range(fd, offset_bytes, size_bytes, _WAIT_BEFORE | _WRITE | _WAIT_AFTER):
+        number = ctypes.get_errno()
+        if number not in _NOT_SUPPORTED:
+            raise OSError(number, os.strerror(number))

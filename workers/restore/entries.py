@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,11 +21,12 @@ from workers.target.troubles import PATH_ERRORS, MetadataTrouble, TargetTrouble,
 _FRESH_FILE_SYSTEM = frozenset({"lost+found"})
 
 
-def restore_entries(order: RestoreEntries, *, target_root: Path) -> RestoreResult:
+def restore_entries(order: RestoreEntries, *, target_root: Path, beat: Callable[[], object]) -> RestoreResult:
     """Make or finish the order's entries below ``target_root``, which is made when missing.
 
-    Repeating it, even at the same time, ends in the same entries.  Raises TargetNotEmptyError, and TargetError when
-    the target takes no more.
+    ``beat`` is called for each, and while zeros are written: on a network 2,000 entries may take a minute.  Repeating
+    it, even at the same time, ends in the same entries.  Raises TargetNotEmptyError, and TargetError when the target
+    takes no more.
     """
     try:
         target_root.mkdir(parents=True, exist_ok=True)
@@ -39,13 +40,14 @@ def restore_entries(order: RestoreEntries, *, target_root: Path) -> RestoreResul
     with Folders(target_root) as folders:
         for entry in order.entries:
             try:
-                is_done = _restore(folders, entry, order.overwrite)
+                is_done = _restore(folders, entry, order.overwrite, beat)
                 skipped_count += not is_done
                 files_count += is_done and _is_complete_file(entry)
             except PATH_ERRORS as error:
                 files_count += isinstance(error, MetadataTrouble) and _is_complete_file(entry)
                 skipped_count += isinstance(error, _Skipped)
                 troubles.append(trouble_at(entry.path, error))
+            beat()
     return RestoreResult(
         files_count=files_count, bytes_restored=0, skipped_count=skipped_count, troubles=tuple(troubles)
     )
@@ -56,14 +58,14 @@ class _Skipped(TargetTrouble):
         super().__init__("skipped", "a file is there already, and is kept")
 
 
-def _restore(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool:
+def _restore(folders: Folders, entry: TargetEntry, overwrite: Overwrite, beat: Callable[[], object]) -> bool:
     """Whether the entry is as it should be now; false when something is there that stays."""
     match entry.kind:
         case "directory":
             restore_folder(folders, entry, overwrite)
             return True
         case "file":
-            return _restore_file(folders, entry, overwrite)
+            return _restore_file(folders, entry, overwrite, beat)
         case "symlink":
             return restore_symlink(folders, entry, overwrite)
         case "hardlink":
@@ -76,7 +78,7 @@ def _restore(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool
             return restore_node(folders, entry, overwrite)
 
 
-def _restore_file(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool:
+def _restore_file(folders: Folders, entry: TargetEntry, overwrite: Overwrite, beat: Callable[[], object]) -> bool:
     metadata = Metadata(entry.mode, entry.uid, entry.gid, entry.mtime_ns)
     if entry.finish:
         file = open_part(folders, entry.path)
@@ -90,7 +92,7 @@ def _restore_file(folders: Folders, entry: TargetEntry, overwrite: Overwrite) ->
         file = open_file(folders, entry.path, entry.size_bytes, metadata)
     try:
         for offset_bytes, size_bytes in zip(entry.hole_offsets_bytes, entry.hole_sizes_bytes, strict=True):
-            file.make_zeros(offset_bytes, size_bytes)
+            file.make_zeros(offset_bytes, size_bytes, beat)
         if entry.finish or not entry.size_bytes:
             file.finish(entry.size_bytes, metadata)
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 
 from workers.target.folders import Folders
 from workers.target.metadata import Metadata, has_metadata, set_metadata
@@ -51,10 +52,13 @@ class TargetFile:
             if not (run.is_zero and self._is_hole(run_offset_bytes, run.stop - run.start)):
                 self._write_all(view[run.start : run.stop], run_offset_bytes)
 
-    def make_zeros(self, offset_bytes: int, size_bytes: int) -> None:
-        """Make a range zeros that nothing of this restore was written to: a file that was there before may show."""
+    def make_zeros(self, offset_bytes: int, size_bytes: int, beat: Callable[[], object]) -> None:
+        """Make a range zeros that nothing of this restore was written to: a file that was there before may show.
+
+        ``beat`` is called meanwhile where the file system knows no holes.
+        """
         if not self._is_hole(offset_bytes, size_bytes) and not punch_hole(self.descriptor, offset_bytes, size_bytes):
-            self._write_zeros(offset_bytes, size_bytes)
+            self._write_zeros(offset_bytes, size_bytes, beat)
 
     def finish(self, size_bytes: int, metadata: Metadata) -> None:
         """Cut or extend the file to its size, and set its metadata.  Raises MetadataTrouble and OSError."""
@@ -65,9 +69,10 @@ class TargetFile:
     def close(self) -> None:
         os.close(self.descriptor)
 
-    def _write_zeros(self, offset_bytes: int, size_bytes: int) -> None:
+    def _write_zeros(self, offset_bytes: int, size_bytes: int, beat: Callable[[], object]) -> None:
         for start in range(0, size_bytes, len(_ZEROS)):
             self.write(_ZEROS, 0, min(len(_ZEROS), size_bytes - start), offset_bytes + start)
+            beat()
 
     def _write_all(self, view: memoryview, offset_bytes: int) -> None:
         written = os.pwrite(self.descriptor, view, offset_bytes)
@@ -97,9 +102,9 @@ class LinkedFile(TargetFile):
         if os.pread(self.descriptor, stop - start, offset_bytes) != data[start:stop]:
             raise TargetTrouble("unsafe-target", "the file there has other hard links; remove it first")
 
-    def make_zeros(self, offset_bytes: int, size_bytes: int) -> None:
+    def make_zeros(self, offset_bytes: int, size_bytes: int, beat: Callable[[], object]) -> None:
         """Raises TargetTrouble when the file does not hold zeros there."""
-        self._write_zeros(offset_bytes, size_bytes)
+        self._write_zeros(offset_bytes, size_bytes, beat)
 
     def finish(self, size_bytes: int, metadata: Metadata) -> None:
         """Raises TargetTrouble when size or metadata are not what they should be."""

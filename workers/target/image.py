@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tasks.errors import TargetError, TargetNotEmptyError
 from tasks.orders import PrepareImage
 from tasks.receipts import RestoreResult
 from workers.target.files import TargetFile
+from workers.target.syncing import STEP_BYTES, sync_in_steps
 
 _BLKGETSIZE64 = 0x80081272
 _BLKZEROOUT = 0x127F
@@ -22,9 +23,6 @@ _BLKZEROOUT = 0x127F
 #: Where file systems, partition tables and RAID or LVM members have their first signature: a device that has nothing
 #: but zeros here holds none of them (btrfs is the farthest, at 64 KiB).
 _SIGNATURES_BYTES = 128 * 1024
-
-#: One ioctl zeroes at most this: it cannot be interrupted, and a lease must be renewed meanwhile.
-_ZERO_STEP_BYTES = 256 * 1024 * 1024
 
 _FORCE_HINT = "say --force to write over it"
 
@@ -67,13 +65,16 @@ class DeviceFile(TargetFile):
         self._write_all(memoryview(data)[start:stop], offset_bytes)
 
 
-def prepare_image(order: PrepareImage, *, target_root: Path) -> RestoreResult:
-    """Carry out the order; repeating it ends in the same.  Raises TargetError, TargetNotEmptyError."""
+def prepare_image(order: PrepareImage, *, target_root: Path, beat: Callable[[], object]) -> RestoreResult:
+    """Carry out the order; repeating it ends in the same.  Raises TargetError, TargetNotEmptyError.
+
+    It moves no bytes that would count: ``beat`` is called while it zeroes and syncs, which may take hours.
+    """
     try:
         if order.finish:
-            _sync(target_root)
+            _sync(target_root, beat)
         elif target_root.is_block_device():
-            _prepare_device(order, target_root)
+            _prepare_device(order, target_root, beat)
         else:
             _prepare_file(order, target_root)
     except OSError as error:
@@ -81,7 +82,7 @@ def prepare_image(order: PrepareImage, *, target_root: Path) -> RestoreResult:
     return RestoreResult(files_count=int(order.finish), bytes_restored=0, skipped_count=0, troubles=())
 
 
-def _prepare_device(order: PrepareImage, path: Path) -> None:
+def _prepare_device(order: PrepareImage, path: Path, beat: Callable[[], object]) -> None:
     _refuse_mounted(path)
     try:
         # O_EXCL: the kernel refuses a device that is mounted, or part of an active RAID, LVM or swap.
@@ -95,7 +96,9 @@ def _prepare_device(order: PrepareImage, path: Path) -> None:
             raise TargetError(message, hint="choose a device at least as large", path=str(path))
         if not order.force and any(os.pread(descriptor, _SIGNATURES_BYTES, 0)):
             raise TargetNotEmptyError(f"{path} is not empty", hint=_FORCE_HINT, path=str(path))
-        _zero(descriptor, zip(order.zero_offsets_bytes, order.zero_sizes_bytes, strict=True))
+        _zero(descriptor, zip(order.zero_offsets_bytes, order.zero_sizes_bytes, strict=True), beat)
+        # Else the close would do it, without a beat: that of a block device waits for all that was written.
+        sync_in_steps(descriptor, beat)
     finally:
         os.close(descriptor)
 
@@ -147,11 +150,13 @@ def _number(device: int) -> str:
     return f"{os.major(device)}:{os.minor(device)}"
 
 
-def _zero(descriptor: int, ranges: Iterable[tuple[int, int]]) -> None:
+def _zero(descriptor: int, ranges: Iterable[tuple[int, int]], beat: Callable[[], object]) -> None:
+    """In steps: one ioctl cannot be interrupted."""
     for offset_bytes, size_bytes in ranges:
         stop_bytes = offset_bytes + size_bytes
-        for start in range(offset_bytes, stop_bytes, _ZERO_STEP_BYTES):
-            _zero_range(descriptor, start, min(_ZERO_STEP_BYTES, stop_bytes - start))
+        for start in range(offset_bytes, stop_bytes, STEP_BYTES):
+            _zero_range(descriptor, start, min(STEP_BYTES, stop_bytes - start))
+            beat()
 
 
 def _zero_range(descriptor: int, offset_bytes: int, size_bytes: int) -> None:
@@ -164,9 +169,9 @@ def _zero_range(descriptor: int, offset_bytes: int, size_bytes: int) -> None:
         os.pwrite(descriptor, block[: min(len(block), size_bytes - start)], offset_bytes + start)
 
 
-def _sync(path: Path) -> None:
+def _sync(path: Path, beat: Callable[[], object]) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        sync_in_steps(descriptor, beat)
     finally:
         os.close(descriptor)
