@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict
 
 from producer.catalog.catalog import Catalog
 from producer.engine.agreement import settle_changed_files
 from producer.engine.balancing import Balancing
-from producer.engine.books import begin_run, device_totals, end_run
+from producer.engine.books import device_totals, recorded
 from producer.engine.environment import Environment
 from producer.engine.feed import Feeder
 from producer.engine.intake import Intake, take_in
@@ -73,14 +72,7 @@ def _back_up_in_session(
         holder=holder,
         nice=request.nice,
     ) as session:
-        begin_run(session, "backup", request.volume)
-        try:
-            summary = _back_up(session, request, environment, started_s)
-        except SegfleetError as error:
-            end_run(session, error.exit_code, {"error": error.message})
-            raise
-        end_run(session, summary.exit_code, asdict(summary), snapshot_id=summary.snapshot_id)
-        return summary
+        return recorded(session, "backup", request.volume, lambda: _back_up(session, request, environment, started_s))
 
 
 def _back_up(session: Session, request: BackupRequest, environment: Environment, started_s: float) -> BackupSummary:

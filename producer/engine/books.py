@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from producer.catalog.rows import JsonObject, RunKind, RunRow, SegmentTotals
 from producer.engine.members import Member
 from producer.engine.session import Session
-from producer.summaries import DeviceTotals
+from producer.summaries import BackupSummary, CheckSummary, DeviceTotals, RestoreSummary
+from tasks.errors import SegfleetError
+
+Summary = TypeVar("Summary", BackupSummary, RestoreSummary, CheckSummary)
 
 
-def begin_run(session: Session, kind: RunKind, volume: str) -> None:
+def recorded(session: Session, kind: RunKind, volume: str, work: Callable[[], Summary]) -> Summary:
+    """Carry out ``work``; the history has it from its beginning on, and how it ended, well or with a SegfleetError."""
+    _begin_run(session, kind, volume)
+    try:
+        summary = work()
+    except SegfleetError as error:
+        _end_run(session, error.exit_code, {"error": error.message})
+        raise
+    snapshot_id = None if isinstance(summary, CheckSummary) else summary.snapshot_id
+    _end_run(session, summary.exit_code, asdict(summary), snapshot_id=snapshot_id)
+    return summary
+
+
+def _begin_run(session: Session, kind: RunKind, volume: str) -> None:
     session.catalog.begin_run(
         RunRow(
             run_id=session.run_id,
@@ -30,7 +48,7 @@ def begin_run(session: Session, kind: RunKind, volume: str) -> None:
     )
 
 
-def end_run(session: Session, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
+def _end_run(session: Session, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
     """Record how the run ended: its summary, and what the broker lost, repeated or let through."""
     kept = {**summary, "strays": session.courier.strays()}
     session.catalog.end_run(session.run_id, exit_code, kept, snapshot_id=snapshot_id)

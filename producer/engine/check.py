@@ -13,6 +13,7 @@ from typing import Any
 from blake3 import blake3
 
 from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.engine.books import recorded
 from producer.engine.environment import Environment
 from producer.engine.listings import listing_reader
 from producer.engine.reading import present_devices
@@ -49,7 +50,7 @@ def check(request: CheckRequest, observer: Observer, environment: Environment) -
         observer=observer,
         environment=environment,
     ) as session:
-        return _Check(session, request).run()
+        return recorded(session, "check", "", _Check(session, request).run)
 
 
 class _Check:

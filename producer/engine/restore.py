@@ -9,12 +9,11 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from itertools import islice
 
 from producer.catalog.rows import SegmentRow
 from producer.engine.backup import default_threads
-from producer.engine.books import begin_run, end_run
+from producer.engine.books import recorded
 from producer.engine.environment import Environment
 from producer.engine.holes import Hole, Holes
 from producer.engine.reading import present_devices
@@ -59,16 +58,11 @@ def carry_out(
         nice=request.nice,
     ) as session:
         _refuse_a_path_for_agents(session, request)
-        begin_run(session, "restore", "")
         try:
-            summary = make_run(session).run(started_s)
-        except SegfleetError as error:
-            end_run(session, error.exit_code, {"error": error.message})
-            if isinstance(error, InterruptedRun):
-                error.hint = f"to go on, {_AGAIN}"
+            return recorded(session, "restore", "", lambda: make_run(session).run(started_s))
+        except InterruptedRun as error:
+            error.hint = f"to go on, {_AGAIN}"
             raise
-        end_run(session, summary.exit_code, asdict(summary), snapshot_id=summary.snapshot_id)
-        return summary
 
 
 def _refuse_a_path_for_agents(session: Session, request: RestoreRequest) -> None:

@@ -105,6 +105,8 @@ def test_check_read_data_finds_a_single_flipped_byte(backed_up: Machine) -> None
 
     assert_named(backed_up.run("check", "--read-data", "--json"), segment, {"data/one"})
     assert backed_up.run("check").exit_code == 0
+    last_two = backed_up.succeed("history", "--json").rows[-2:]
+    assert [(row["kind"], row["exit_code"]) for row in last_two] == [("check", 3), ("check", 0)]
 
 
 @pytest.mark.parametrize("replace", [put_a_pipe_in_its_place, put_a_symlink_in_its_place], ids=["pipe", "symlink"])
