@@ -97,6 +97,7 @@ class RestoreRun:
     def run(self, started_s: float) -> RestoreSummary:
         self._present = present_devices(self._session)
         self._make_target()
+        self._tell_what_was_not_stored()
         self._leave_out_what_is_lost()
         self._order_entries(self._plan.pieced_files(finish=False))
         self._restore_segments()
@@ -119,6 +120,11 @@ class RestoreRun:
         )
 
     # ---- segments
+
+    def _tell_what_was_not_stored(self) -> None:
+        for path, holes in self._plan.not_stored().items():
+            for hole in holes:
+                self._lose(path, hole.offset_bytes, hole.size_bytes, "not-stored", hole.why)
 
     def _leave_out_what_is_lost(self) -> None:
         """Tell what lies on devices that are not there.

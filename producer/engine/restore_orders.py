@@ -12,16 +12,17 @@ The waves of a restore, each answered before the next begins:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import accumulate, repeat
 from typing import NamedTuple
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.engine.holes import Hole
 from producer.engine.listings import listing_reader
 from producer.engine.selection import Selection
-from producer.engine.wanted import Wanted
+from producer.engine.wanted import Wanted, segments_with
 from producer.listing import EntryBatch, decode_part
 from producer.listing.entry import Entry
 from tasks.orders import TargetEntry
@@ -55,16 +56,13 @@ class RestorePlan:
 
     def segments(self) -> Iterator[SegmentRow]:
         """The stored segments that may hold wanted data, in plan order."""
-        if self._wanted.promoted:
-            return self._catalog.stored_segments(self._snapshot.snapshot_id)
-        first, stop = self._wanted.first_entry, self._wanted.stop_entry
-        return self._catalog.segments_overlapping(self._snapshot.snapshot_id, first, stop)
+        return segments_with(self._catalog, self._snapshot.snapshot_id, self._wanted)
 
     def picks(self, row: SegmentRow) -> list[Pick]:
         """The wanted extents of one stored segment, in stream order.
 
-        Left out are files that are kept or lost, and extents that the backup could not read.  An extent that was
-        shorter than planned comes back as short as it was.
+        Left out are files that are kept or lost.  An extent of which less was read than planned comes back as short as
+        it is.
         """
         plain = self._plain_bundle(row)
         return self._picks_one_by_one(row) if plain is None else plain
@@ -74,7 +72,7 @@ class RestorePlan:
 
         Column by column: that is what nearly all files are, and it takes little more than half the time of one by one.
         """
-        if row.stop_entry - row.first_entry == 1 or row.notes or self.left_out:
+        if row.stop_entry - row.first_entry == 1 or row.notes:
             return None
         entries: list[int] = []
         paths: list[str] = []
@@ -89,7 +87,7 @@ class RestorePlan:
             paths += [prefix + batch.names[place] for place in places]
             sizes_bytes += [batch.sizes_bytes[place] for place in places]
             metadata += [_metadata(batch, place) for place in places]
-        if not self._wanted.pieced.isdisjoint(entries):
+        if not (self._wanted.pieced.isdisjoint(entries) and self.left_out.isdisjoint(entries)):
             return None
         starts_bytes = accumulate(sizes_bytes, initial=0)
         return list(map(Pick, entries, paths, starts_bytes, repeat(row.offset_bytes), sizes_bytes, metadata))
@@ -102,17 +100,18 @@ class RestorePlan:
             planned_bytes = row.size_bytes if is_piece else batch.sizes_bytes[place]
             note = notes.get(index)
             entry = batch.first_entry + place
-            left_out = entry in self.left_out or _is_missing(note)
-            path = None if left_out else self._path_of(_path_at(batch, place))
-            if path is not None:
+            size_bytes = min(planned_bytes, note["read_bytes"]) if note else planned_bytes
+            is_pieced = entry in self._wanted.pieced
+            path = None if entry in self.left_out else self._path_of(_path_at(batch, place))
+            if path is not None and (size_bytes or not is_pieced):
                 found.append(
                     Pick(
                         entry=entry,
                         path=path,
                         stream_offset_bytes=stream_offset_bytes,
                         offset_bytes=row.offset_bytes,
-                        size_bytes=min(planned_bytes, note["read_bytes"]) if note else planned_bytes,
-                        metadata=() if entry in self._wanted.pieced else _metadata(batch, place),
+                        size_bytes=size_bytes,
+                        metadata=() if is_pieced else _metadata(batch, place),
                     )
                 )
             stream_offset_bytes += planned_bytes
@@ -144,7 +143,22 @@ class RestorePlan:
                 self._directories.append(target)
             yield target
 
+    def not_stored(self) -> dict[str, list[Hole]]:
+        """What the backup could not read of wanted files, by the path in the target; links have a file's holes too."""
+        holes = self._unread(self._wanted.unread)
+        links = self._hard_links() if holes else ()
+        return holes | {link.path: holes[link.link] for link in links if link.link in holes}
+
     def hard_links(self) -> Iterator[TargetEntry]:
+        """Not those of files that the backup could not read: what is in their place, if anything, is older."""
+        gone = self._unread(self._wanted.not_stored)
+        return (link for link in self._hard_links() if link.link not in gone)
+
+    def _unread(self, entries: Iterable[int]) -> dict[str, list[Hole]]:
+        files = [self._wanted.unread[entry] for entry in entries]
+        return {path: file.holes for file in files if (path := self._path_of(file.snapshot_path)) is not None}
+
+    def _hard_links(self) -> Iterator[TargetEntry]:
         if not self._wanted.has_links:
             return
         for entry, path in self._entries(lambda kind, _: kind == "h"):
@@ -188,10 +202,6 @@ def _bundled(batch: EntryBatch, row: SegmentRow, limit_bytes: int) -> list[int]:
     start = max(0, row.first_entry - batch.first_entry)
     stop = min(len(batch), row.stop_entry - batch.first_entry)
     return [place for place, size in enumerate(batch.sizes_bytes[start:stop], start) if 0 < size <= limit_bytes]
-
-
-def _is_missing(note: dict[str, object] | None) -> bool:
-    return note is not None and note["trouble"] in ("vanished", "unreadable")
 
 
 def _path_at(batch: EntryBatch, place: int) -> str:

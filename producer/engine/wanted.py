@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import SegmentRow
+from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.engine.holes import Hole
+from producer.engine.listings import listing_reader
 from producer.engine.selection import Selection
+from producer.engine.unread import ShortExtent, UnreadFile, short_extents
 from producer.listing.parts import decode_part
+from producer.listing.reader import ListingReader
 from tasks.errors import UsageError
 
 
@@ -28,27 +32,39 @@ class Wanted:
     promoted: dict[str, str] = field(default_factory=dict)
     #: Entries whose data lies in more than one segment, and raw volumes.
     pieced: set[int] = field(default_factory=set)
-    #: Pieced entries that ended early when they were read → their real size.
+    #: Entries that ended early when they were read → their real size.
     short: dict[int, int] = field(default_factory=dict)
-    #: Entries that the backup could not read at all.
+    #: Entries that the backup could not read, or not all of it; there may be some among them that are not wanted.
+    unread: dict[int, UnreadFile] = field(default_factory=dict)
+    #: Those of ``unread`` that do not come back, not even with holes.
     not_stored: set[int] = field(default_factory=set)
 
 
 def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may_lack_parts: bool = False) -> Wanted:
     """Raises UsageError when nothing in the snapshot is wanted.
 
-    ``may_lack_parts``: a file with a segment of its own counts as pieced, for it may come back without some units.
+    ``may_lack_parts``: a file with a segment of its own counts as pieced, for it may come back without some parts.
     """
     wanted = Wanted()
-    volumes = {source.name for source in catalog.snapshot(snapshot_id).sources if source.mode == "raw"}
+    snapshot = catalog.snapshot(snapshot_id)
+    volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
     _look_through_listing(catalog, snapshot_id, selection, wanted, volumes)
     if wanted.stop_entry == 0:
         what = f"no path {selection.path!r}" if selection.path else "nothing that fits the patterns"
         raise UsageError(
             f"snapshot {snapshot_id[:8]} holds {what}", hint=f"segfleet ls {snapshot_id[:8]} lists what it holds"
         )
-    _look_through_segments(catalog.stored_segments(snapshot_id), wanted, may_lack_parts=may_lack_parts)
+    reader = listing_reader(catalog, snapshot_id)
+    large = _look_through_segments(catalog, snapshot, reader, wanted, may_lack_parts=may_lack_parts)
+    _give_up_unread_files(wanted, reader, large, may_lack_parts=may_lack_parts)
     return wanted
+
+
+def segments_with(catalog: Catalog, snapshot_id: str, wanted: Wanted) -> Iterator[SegmentRow]:
+    """The stored segments that may hold wanted data, in plan order."""
+    if wanted.promoted:
+        return catalog.stored_segments(snapshot_id)
+    return catalog.segments_overlapping(snapshot_id, wanted.first_entry, wanted.stop_entry)
 
 
 def _look_through_listing(
@@ -81,18 +97,34 @@ def _look_through_listing(
             wanted.promoted.setdefault(link, target)
 
 
-def _look_through_segments(rows: Iterable[SegmentRow], wanted: Wanted, *, may_lack_parts: bool) -> None:
-    seen: set[int] = set()
-    for row in rows:
-        if row.stop_entry - row.first_entry > 1:
-            continue
-        entry = row.first_entry
-        if entry in seen or may_lack_parts:
-            wanted.pieced.add(entry)
-        seen.add(entry)
-        for note in row.notes:
-            if note["trouble"] in ("vanished", "unreadable"):
-                wanted.not_stored.add(entry)
-            elif note["read_bytes"] < row.size_bytes:
-                end_bytes = row.offset_bytes + note["read_bytes"]
-                wanted.short[entry] = min(end_bytes, wanted.short.get(entry, end_bytes))
+def _look_through_segments(
+    catalog: Catalog, snapshot: SnapshotRow, reader: ListingReader, wanted: Wanted, *, may_lack_parts: bool
+) -> set[int]:
+    """Returns the entries that have segments of their own."""
+    large: set[int] = set()
+    for row in segments_with(catalog, snapshot.snapshot_id, wanted):
+        if row.stop_entry - row.first_entry == 1:
+            if row.first_entry in large or may_lack_parts:
+                wanted.pieced.add(row.first_entry)
+            large.add(row.first_entry)
+        for extent in short_extents(row, reader, snapshot.bundle_limit_bytes):
+            _take_short_extent(extent, wanted)
+    return large
+
+
+def _take_short_extent(extent: ShortExtent, wanted: Wanted) -> None:
+    entry, hole = extent.entry, extent.hole
+    if extent.has_ended:
+        wanted.short[entry] = min(hole.offset_bytes, wanted.short.get(entry, hole.offset_bytes))
+    else:
+        wanted.unread.setdefault(entry, UnreadFile(snapshot_path=extent.snapshot_path)).holes.append(hole)
+
+
+def _give_up_unread_files(wanted: Wanted, reader: ListingReader, large: set[int], *, may_lack_parts: bool) -> None:
+    """Find out which do not come back: all, but for large files of which a part was read, if they may lack parts."""
+    for entry, file in wanted.unread.items():
+        size_bytes = reader.entry(entry).size_bytes if entry in large else file.missing_bytes
+        if file.missing_bytes == size_bytes:
+            file.holes = [Hole(offset_bytes=0, size_bytes=size_bytes, why=file.holes[0].why)]
+        if file.missing_bytes == size_bytes or not may_lack_parts:
+            wanted.not_stored.add(entry)

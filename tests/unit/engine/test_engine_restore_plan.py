@@ -21,6 +21,9 @@ from tasks.orders import TargetEntry
 
 KIB = 1024
 
+#: Small files beside so large a one that they share a segment.
+BUNDLED: Mapping[str | bytes, Entry | bytes] = {"large": noise(200 * KIB), **{f"{n}": b"12345" for n in range(9)}}
+
 
 class Stored:
     """A snapshot of literal trees, whose segments are all stored; and what a restore of it would order."""
@@ -55,16 +58,21 @@ class Stored:
             notes=[note],
         )
 
+    def pieces(self, path: str) -> list[tuple[int, int]]:
+        """Offset and size of the planned segments of a large file, in order of the offset."""
+        rows = self.catalog.valid_segments(self.snapshot.snapshot_id)
+        return sorted((row.offset_bytes, row.size_bytes) for row in rows if _holds(row, self.entry(path)))
+
     def _limit(self, row: Any) -> int:
         return self.snapshot.bundle_limit_bytes if row.stop_entry - row.first_entry > 1 else 0
 
     def store(self) -> None:
         self._run.store(self._intake)
 
-    def restore(self, path: str = "", **patterns: tuple[str, ...]) -> Orders:
+    def restore(self, path: str = "", *, may_lack_parts: bool = False, **patterns: tuple[str, ...]) -> Orders:
         self.store()
         selection = Selection.of(path, patterns.get("include", ()), patterns.get("exclude", ()))
-        wanted = find_wanted(self.catalog, self.snapshot.snapshot_id, selection)
+        wanted = find_wanted(self.catalog, self.snapshot.snapshot_id, selection, may_lack_parts=may_lack_parts)
         return Orders(wanted, RestorePlan(self.catalog, self.snapshot, selection, wanted))
 
 
@@ -88,6 +96,14 @@ class Orders:
     @property
     def files(self) -> list[str]:
         return sorted({pick.path for pick in self.picks})
+
+    @property
+    def not_stored(self) -> dict[str, list[tuple[int, int]]]:
+        """Path → offset and size of what the backup could not read of it."""
+        return {
+            path: [(hole.offset_bytes, hole.size_bytes) for hole in holes]
+            for path, holes in self.plan.not_stored().items()
+        }
 
     @property
     def links(self) -> dict[str, str]:
@@ -261,20 +277,97 @@ def test_a_pieced_file_that_ended_early_is_as_long_as_it_was(stored: Make) -> No
     assert finish.size_bytes == second[0] + 100
 
 
-@pytest.mark.parametrize("trouble", ["vanished", "unreadable"])
-def test_a_file_that_could_not_be_read_in_one_piece_does_not_come_back_in_part(stored: Make, trouble: str) -> None:
+unreadable = pytest.mark.parametrize("trouble", ["vanished", "unreadable"])
+
+
+@unreadable
+def test_a_large_file_that_could_not_be_read_in_one_piece_does_not_come_back_in_part(
+    stored: Make, trouble: str
+) -> None:
     snapshot = stored(data={"large": noise(200 * KIB), "other": b"12345"})
     snapshot.note("data/large", trouble, 0, piece=1)
     orders = snapshot.restore()
     assert orders.files == ["data/other"]
     assert list(orders.plan.pieced_files(finish=True)) == []
+    assert orders.not_stored == {"data/large": [snapshot.pieces("data/large")[1]]}
 
 
-@pytest.mark.parametrize("trouble", ["vanished", "unreadable"])
-def test_a_file_of_a_bundle_that_could_not_be_read_does_not_come_back(stored: Make, trouble: str) -> None:
-    snapshot = stored(data={f"{number}": b"12345" for number in range(9)})
-    snapshot.note("data/4", trouble, 0)
-    assert snapshot.restore().files == [f"data/{number}" for number in (0, 1, 2, 3, 5, 6, 7, 8)]
+@unreadable
+def test_it_comes_back_without_the_range_where_it_may_lack_parts(stored: Make, trouble: str) -> None:
+    snapshot = stored(data={"large": noise(200 * KIB)})
+    first, (offset, size), *rest = snapshot.pieces("data/large")
+    snapshot.note("data/large", trouble, 1000, piece=1)
+    orders = snapshot.restore(may_lack_parts=True)
+    assert orders.not_stored == {"data/large": [(offset + 1000, size - 1000)]}
+    assert orders.bytes_of("data/large") == [first, (offset, 1000), *rest]
+    (finish,) = orders.plan.pieced_files(finish=True)
+    assert finish.size_bytes == 200 * KIB
+
+
+@unreadable
+def test_a_piece_of_which_nothing_was_read_is_not_ordered(stored: Make, trouble: str) -> None:
+    snapshot = stored(data={"large": noise(100 * KIB)})
+    first, _, *rest = snapshot.pieces("data/large")
+    snapshot.note("data/large", trouble, 0, piece=1)
+    orders = snapshot.restore(may_lack_parts=True)
+    assert orders.bytes_of("data/large") == [first, *rest]
+
+
+@pytest.mark.parametrize("may_lack_parts", [False, True])
+def test_a_large_file_of_which_nothing_was_read_is_named_once_and_does_not_come_back(
+    stored: Make, may_lack_parts: bool
+) -> None:
+    snapshot = stored(data={"large": noise(100 * KIB), "other": b"12345"})
+    for piece in range(len(snapshot.pieces("data/large"))):
+        snapshot.note("data/large", "vanished", 0, piece=piece)
+    orders = snapshot.restore(may_lack_parts=may_lack_parts)
+    assert orders.files == ["data/other"]
+    assert "data/large" not in [entry.path for entry in orders.plan.pieced_files(finish=True)]
+    assert orders.not_stored == {"data/large": [(0, 100 * KIB)]}
+
+
+@unreadable
+@pytest.mark.parametrize("may_lack_parts", [False, True])
+def test_a_file_of_a_bundle_that_could_not_be_read_to_its_end_does_not_come_back(
+    stored: Make, trouble: str, may_lack_parts: bool
+) -> None:
+    snapshot = stored(data=BUNDLED)
+    snapshot.note("data/4", trouble, 2)
+    orders = snapshot.restore(exclude=("/data/large",), may_lack_parts=may_lack_parts)
+    assert orders.files == [f"data/{number}" for number in (0, 1, 2, 3, 5, 6, 7, 8)]
+    assert orders.not_stored == {"data/4": [(0, 5)]}
+
+
+def test_a_file_that_was_read_to_its_end_before_it_vanished_comes_back(stored: Make) -> None:
+    snapshot = stored(data=BUNDLED)
+    snapshot.note("data/4", "vanished", 5)
+    orders = snapshot.restore()
+    assert orders.bytes_of("data/4") == [(0, 5)]
+    assert orders.not_stored == {}
+
+
+def test_a_file_that_is_not_wanted_is_not_named_though_the_backup_could_not_read_it(stored: Make) -> None:
+    snapshot = stored(data=BUNDLED)
+    snapshot.note("data/4", "vanished", 0)
+    assert snapshot.restore("data/5").not_stored == {}
+    assert snapshot.restore(exclude=("/data/4",)).not_stored == {}
+
+
+def test_every_name_of_a_file_that_could_not_be_read_is_named_and_no_link_is_made(stored: Make) -> None:
+    snapshot = stored(data={"a": b"12345", "b": HardLink("a"), "c": b"1", "d": HardLink("c")})
+    snapshot.note("data/a", "vanished", 0)
+    orders = snapshot.restore()
+    assert orders.not_stored == {"data/a": [(0, 5)], "data/b": [(0, 5)]}
+    assert orders.links == {"data/d": "data/c"}
+
+
+def test_a_link_is_named_when_the_name_that_could_not_be_read_is_not_wanted(stored: Make) -> None:
+    snapshot = stored(data={"a": b"12345", "z/b": HardLink("a"), "z/c": HardLink("a")})
+    snapshot.note("data/a", "vanished", 0)
+    orders = snapshot.restore("data/z")
+    assert orders.files == []
+    assert orders.not_stored == {"b": [(0, 5)], "c": [(0, 5)]}
+    assert orders.links == {}
 
 
 def test_a_file_of_a_bundle_that_was_shorter_comes_back_shorter_and_moves_no_other(stored: Make) -> None:
