@@ -12,16 +12,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from producer.catalog.rows import SnapshotRow
 from producer.engine.backup import default_threads
 from producer.engine.environment import Environment
 from producer.engine.fetching import Answers, Piece, Spool, zeros
+from producer.engine.holes import Hole
+from producer.engine.listings import listing_reader
 from producer.engine.reading import present_devices
 from producer.engine.restore_orders import RestorePlan
 from producer.engine.selection import Selection
 from producer.engine.session import Session, open_session
-from producer.engine.wanted import find_wanted
+from producer.engine.wanted import Wanted, find_wanted
 from producer.engine.wave import run_wave
+from producer.listing import Entry
 from producer.observer import Observer
+from producer.raw.ranges import Range, gaps, merged
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from tasks.errors import DamagedError, SegfleetError, UsageError
 from tasks.orders import Order
@@ -41,7 +46,8 @@ class Out(Protocol):
 def dump(request: RestoreRequest, out: Out, observer: Observer, environment: Environment) -> int:
     """Write what ``request.path`` names (a file, or a raw volume) to ``out``; returns how many bytes.
 
-    Raises SegfleetError at the first byte that cannot be had: a dump is whole, or it fails.
+    A dump is whole, or it fails: raises DamagedError before the first byte when the backup could not read all of the
+    file, UsageError for what is no file, and SegfleetError at the first byte that cannot be had.
     """
     with (
         tempfile.TemporaryDirectory(prefix="segfleet-dump-") as spool,
@@ -84,18 +90,34 @@ class _Dump:
 
     def _pieces(self) -> tuple[list[Piece], int]:
         """What holds the data, by offset, and the size of the whole."""
-        catalog = self._session.catalog
-        snapshot = catalog.find_snapshot(self._request.snapshot)
-        selection = Selection.of(self._request.path, (), ())
-        wanted = find_wanted(catalog, snapshot.snapshot_id, selection)
-        if wanted.stop_entry - wanted.first_entry != 1:
-            raise UsageError(f"{self._request.path!r} is a folder", hint="name one file, or use restore")
-        if wanted.not_stored:
-            raise SegfleetError(f"{self._request.path!r} could not be read when it was backed up")
-        plan = RestorePlan(catalog, snapshot, selection, wanted)
-        whole = [Piece.of(row, pick) for row in plan.segments() for pick in plan.picks(row)]
+        snapshot = self._session.catalog.find_snapshot(self._request.snapshot)
+        entry, wanted = self._file_meant(snapshot)
+        # Of a file that was cut while it was backed up there is no more.
+        size_bytes = wanted.short.get(entry.index, entry.size_bytes)
+        plan = RestorePlan(self._session.catalog, snapshot, _selection(entry.snapshot_path), wanted)
+        whole = [Piece.of(row, pick).up_to(size_bytes) for row in plan.segments() for pick in plan.picks(row)]
+        unread = wanted.unread.get(entry.index)
+        holes = unread.holes if unread is not None else _holes_between(whole, size_bytes)
+        if holes and not _is_volume(entry, snapshot):
+            raise DamagedError(f"{self._request.path!r} is not whole: {holes[0]}")
         pieces = [part for piece in whole for part in piece.cut(self._way(piece).piece_bytes)]
-        return sorted(pieces, key=lambda piece: piece.offset_bytes), wanted.bytes_total
+        return sorted(pieces, key=lambda piece: piece.offset_bytes), size_bytes
+
+    def _file_meant(self, snapshot: SnapshotRow) -> tuple[Entry, Wanted]:
+        """The file or volume that the request names, if need be by another one of its hard links."""
+        entry, wanted = self._find(snapshot, self._request.path)
+        if entry.kind == "hardlink":
+            entry, wanted = self._find(snapshot, entry.link)
+        if entry.kind != "file":
+            raise UsageError(
+                f"{self._request.path!r} is no file but a {entry.kind}", hint="name one file, or use restore"
+            )
+        return entry, wanted
+
+    def _find(self, snapshot: SnapshotRow, path: str) -> tuple[Entry, Wanted]:
+        wanted = find_wanted(self._session.catalog, snapshot.snapshot_id, _selection(path))
+        reader = listing_reader(self._session.catalog, snapshot.snapshot_id)
+        return reader.entry(wanted.first_entry), wanted
 
     def _way(self, piece: Piece) -> Spool | Answers:
         device = self._present.get(piece.row.device_id or "")
@@ -124,3 +146,20 @@ class _Dump:
     def _write(self, parts: Iterable[bytes]) -> None:
         for data in parts:
             self._out.write(data)
+
+
+def _selection(path: str) -> Selection:
+    return Selection.of(path, (), ())
+
+
+def _is_volume(entry: Entry, snapshot: SnapshotRow) -> bool:
+    return any(source.name == entry.source and source.mode == "raw" for source in snapshot.sources)
+
+
+def _holes_between(pieces: Iterable[Piece], size_bytes: int) -> list[Hole]:
+    """What of [0, size) no piece holds: zeros of a volume, but lost bytes of a file."""
+    covered = merged(Range(piece.offset_bytes, piece.stop_bytes) for piece in pieces)
+    return [
+        Hole(offset_bytes=gap.start, size_bytes=gap.size_bytes, why="no segment holds them")
+        for gap in gaps(covered, size_bytes)
+    ]

@@ -47,6 +47,10 @@ class Piece:
     def stop_bytes(self) -> int:
         return self.offset_bytes + self.size_bytes
 
+    def up_to(self, stop_bytes: int) -> Piece:
+        """The same range, ending there at the latest."""
+        return replace(self, size_bytes=max(0, min(self.stop_bytes, stop_bytes) - self.offset_bytes))
+
     def cut(self, limit_bytes: int) -> Iterator[Piece]:
         """The same range in pieces of ``limit_bytes`` at most."""
         for start in range(0, self.size_bytes, limit_bytes):

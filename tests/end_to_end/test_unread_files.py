@@ -21,6 +21,7 @@ ENTRIES = {
     "going/small": b"never read",
     "staying/cut": b"as planned",
     "staying/kept": b"kept",
+    "staying/kept too": HardLink("staying/kept"),
     "staying/large too": HardLink("going/large"),
     "staying/small too": HardLink("going/small"),
 }
@@ -64,7 +65,8 @@ def test_a_restore_names_every_file_that_was_never_stored_and_brings_back_the_re
     assert not_stored(done).keys() == NOT_STORED
     assert not_stored(done)["data/going/small"] == [(0, 10)]
     assert all("the backup could not read" in error["message"] for error in done.errors)
-    assert look_at(out).keys() == {b".", b"empty", b"going", b"staying", b"staying/cut", b"staying/kept"}
+    kept = {b"staying/cut", b"staying/kept", b"staying/kept too"}
+    assert look_at(out).keys() == {b".", b"empty", b"going", b"staying"} | kept
     assert (out / "staying/cut").read_bytes() == b"as"
     assert (out / "staying/kept").read_bytes() == b"kept"
 
@@ -99,3 +101,29 @@ def test_a_restore_of_other_files_only_is_whole(scene: Scene) -> None:
     done = scene.machine.succeed("restore", "latest:data/staying/kept", "--target", "one", "--json")
 
     assert done.errors == []
+
+
+@pytest.mark.parametrize("path", ["data/going/large", "data/staying/small too"])
+def test_a_dump_of_what_was_not_read_fails_and_writes_nothing(scene: Scene, path: str) -> None:
+    done = scene.machine.run("dump", "latest", path)
+
+    assert (done.exit_code, done.stdout) == (1, b"")
+    assert f"'{path}' is not whole" in done.stderr
+    assert "No such file or directory" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["data/staying/kept", "data/staying/kept too"])
+def test_a_dump_of_another_file_is_whole(scene: Scene, path: str) -> None:
+    assert scene.machine.succeed("dump", "latest", path).stdout == b"kept"
+
+
+def test_a_dump_of_a_file_that_shrank_has_its_real_size(scene: Scene) -> None:
+    assert scene.machine.succeed("dump", "latest", "data/staying/cut").stdout == b"as"
+
+
+@pytest.mark.parametrize("path", ["data/going", "data/empty"])
+def test_a_dump_of_a_folder_is_refused(scene: Scene, path: str) -> None:
+    done = scene.machine.run("dump", "latest", path)
+
+    assert (done.exit_code, done.stdout) == (2, b"")
+    assert f"'{path}' is no file but a directory" in done.stderr
