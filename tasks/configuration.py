@@ -228,6 +228,7 @@ def _table(value: Any, keys: tuple[str, ...], cls: type[Table]) -> Table:
     if isinstance(value, dict):
         _refuse_unknown_keys(value, keys, cls)
         _check_sizes(value, keys)
+        _refuse_nul(value, keys)
     try:
         return msgspec.convert(value, cls)
     except msgspec.ValidationError as error:
@@ -244,6 +245,13 @@ def _refuse_unknown_keys(table: dict[str, Any], keys: tuple[str, ...], cls: type
     near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
     raise _Flaw((*keys, unknown), f"unknown key {unknown!r}" + (f" in [{'.'.join(keys)}]" if keys else ""), hint)
+
+
+def _refuse_nul(table: dict[str, Any], keys: tuple[str, ...]) -> None:
+    """Paths, URLs and commands end up in system calls, which take no NUL."""
+    for key, value in table.items():
+        if isinstance(value, str) and "\0" in value:
+            raise _Flaw((*keys, key), f"{'.'.join((*keys, key))}: {value!r} holds a NUL", hint="remove the \\u0000")
 
 
 def _check_sizes(table: dict[str, Any], keys: tuple[str, ...]) -> None:
