@@ -19,11 +19,12 @@ from msgspec import Meta
 from platformdirs import user_config_path
 
 from tasks.errors import UsageError
-from tasks.sizes import parse_size
+from tasks.sizes import format_size, parse_size
 from tasks.toml_lines import line_of
 
-#: Keys whose values are sizes, in whichever table.
-_SIZES = {"max-rate", "reserve", "segment-size", "unit-size"}
+#: Keys whose values are sizes, in whichever table, and the smallest that makes sense.  At less than 1 KiB a second a
+#: backup would seem to stand still.
+_SMALLEST_BYTES = {"max-rate": 1024, "reserve": 0, "segment-size": 0, "unit-size": 0}
 
 DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 SOURCE_NAME = re.compile(r"[^/\x00]{1,255}")
@@ -255,8 +256,12 @@ def _refuse_nul(table: dict[str, Any], keys: tuple[str, ...]) -> None:
 
 
 def _check_sizes(table: dict[str, Any], keys: tuple[str, ...]) -> None:
-    for key in _SIZES & table.keys():
+    for key in _SMALLEST_BYTES.keys() & table.keys():
+        where = ".".join((*keys, key))
         try:
-            parse_size(str(table[key]))
+            size_bytes = parse_size(str(table[key]))
         except UsageError as error:
-            raise _Flaw((*keys, key), f"{'.'.join((*keys, key))}: {error.message}", error.hint) from error
+            raise _Flaw((*keys, key), f"{where}: {error.message}", error.hint) from error
+        if size_bytes < _SMALLEST_BYTES[key]:
+            hint = f"give at least {format_size(_SMALLEST_BYTES[key])}, or leave {key} out"
+            raise _Flaw((*keys, key), f"{where}: {table[key]!r} is too small", hint)

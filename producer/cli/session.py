@@ -78,7 +78,7 @@ class Session:
             run_id=os.environ.get(RUN_VARIABLE, ""),
             events=os.environ.get(EVENTS_VARIABLE) == "1",
             max_rates={
-                name: max(1, parse_size(table.max_rate))
+                name: parse_size(table.max_rate)
                 for name, table in self.configuration.devices.items()
                 if table.max_rate is not None
             },

@@ -114,6 +114,8 @@ def test_an_unknown_key_is_told_with_its_line_and_the_nearest_known_one(text: st
         ("[sources.a]\nexclude = []\n", f"{FILE}:1: sources.a: Object missing required field `path`"),
         ("[devices.a]\npath = '/a'\nweight = -1\n", f"{FILE}:3: devices.a.weight: Expected `float` >= 0.001"),
         ("[devices.a]\npath = '/a'\nreserve = 'much'\n", f"{FILE}:3: devices.a.reserve: 'much' is not a size"),
+        ("[devices.a]\npath = '/a'\nmax-rate = '0'\n", f"{FILE}:3: devices.a.max-rate: '0' is too small"),
+        ("[devices.a]\nmax-rate = '1023'\n", f"{FILE}:2: devices.a.max-rate: '1023' is too small"),
         ('[devices.a]\npath = "/a\\u0000b"\n', f"{FILE}:2: devices.a.path: '/a\\x00b' holds a NUL"),
         ('[sources.a]\npath = "\\u0000"\n', f"{FILE}:2: sources.a.path: '\\x00' holds a NUL"),
         ('[volumes.a]\npre = "a\\u0000"\n', f"{FILE}:2: volumes.a.pre: 'a\\x00' holds a NUL"),
