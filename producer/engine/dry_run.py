@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from producer.engine.environment import Environment
+from producer.engine.expectation import ratio_of_volume
 from producer.engine.members import known_devices
-from producer.engine.planning import last_ratios
 from producer.engine.pool import decide_pool
 from producer.engine.rooms import room_of
 from producer.engine.session import Session, open_session
 from producer.engine.survey import Survey
 from producer.listing import ListingPart, ListingReader
 from producer.observer import Observer, Progress, Trouble
-from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio
+from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.raw.cutting import plan_with_volumes
 from producer.raw.volumes import look_at_volumes
 from producer.requests import BackupRequest
@@ -48,7 +48,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         walk, parts = _walk(session, request)
         survey.wait()
         rooms = _rooms(session, survey, request)
-        ratio = expected_ratio(last_ratios(session.catalog, request.volume))
+        ratio = ratio_of_volume(session.catalog, request.volume)
     volumes, _ = look_at_volumes(request, walk.source_starts, walk.sizes)
     plan = plan_with_volumes(
         PlanRequest(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from producer.catalog.rows import DeviceState, SegmentRow
+from producer.engine.expectation import ratio_so_far
 from producer.engine.feed import Feeder
 from producer.engine.members import Member
 from producer.engine.reassign import reassign
@@ -182,6 +183,7 @@ class Losses:
             [(row.number, row.size_bytes) for row in rows],
             {member.name: member.load_bytes for member in live},
             {member.name: member.free_bytes for member in live},
+            ratio_so_far(self._session.catalog, self._snapshot_id),
         )
         for row in rows:
             self._members[row.device].hand_over(row.size_bytes, self._members[targets[row.number]])

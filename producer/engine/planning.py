@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import NewSegment, SnapshotPlan
+from producer.engine.expectation import ratio_of_volume, ratio_so_far
 from producer.engine.feed import segment_id
 from producer.engine.intake import Intake
 from producer.engine.members import Member
@@ -17,13 +18,10 @@ from producer.engine.rooms import room_of
 from producer.engine.session import Session
 from producer.engine.volumes import ComparedVolumes, compare_volumes, numbered
 from producer.observer import Progress
-from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio
+from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.raw.cutting import plan_with_volumes
 from producer.requests import BackupRequest
 from tasks.values import MAX_OFFSET_BYTES
-
-#: As many of the volume's last snapshots tell how well it compresses.
-_SNAPSHOTS_COUNT = 5
 
 
 def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> None:
@@ -37,7 +35,7 @@ def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> Non
         source_starts=intake.source_starts,
         rooms=_rooms(intake.members, request),
         options=request.plan,
-        expected_ratio=expected_ratio(last_ratios(catalog, request.volume)),
+        expected_ratio=ratio_of_volume(catalog, request.volume),
     )
     volumes = compare_volumes(session, intake)
     if intake.kept is None:
@@ -50,12 +48,6 @@ def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> Non
         _plan_the_rest(catalog, plan_request, intake, intake.kept, volumes)
     _load_members(catalog, intake)
     _give_to_present(catalog, intake)
-
-
-def last_ratios(catalog: Catalog, volume: str) -> list[tuple[int, int]]:
-    """(source, stored) bytes of the volume's last snapshots."""
-    rows = [row for row in catalog.snapshots() if row.volume == volume]
-    return [(row.bytes_source, row.bytes_stored) for row in rows[-_SNAPSHOTS_COUNT:]]
 
 
 def _plan_the_rest(
@@ -100,6 +92,7 @@ def _give_to_present(catalog: Catalog, intake: Intake) -> None:
         [(row.number, row.size_bytes) for row in rows],
         {member.name: member.load_bytes for member in members.values()},
         {member.name: member.free_bytes for member in members.values()},
+        ratio_so_far(catalog, intake.snapshot_id),
     )
     for row in rows:
         members[targets[row.number]].take(row.size_bytes)
