@@ -53,6 +53,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
     plan = plan_with_volumes(
         PlanRequest(
             sizes=walk.sizes,
+            holes_bytes=walk.holes_bytes,
             source_starts=walk.source_starts,
             rooms=rooms,
             options=request.plan,

@@ -42,6 +42,7 @@ class Intake:
     absent: Mapping[str, str]
     #: By entry index; see :class:`producer.walk.Walk`.
     sizes: array[int]
+    holes_bytes: Mapping[int, int]
     source_starts: list[int]
     files_count: int
     bytes_total: int
@@ -96,6 +97,7 @@ class _IntakeRun:
             members=self._members,
             absent=self._decision.absent,
             sizes=walk.sizes,
+            holes_bytes=walk.holes_bytes,
             source_starts=walk.source_starts,
             files_count=walk.files_count,
             bytes_total=walk.bytes_total,

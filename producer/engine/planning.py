@@ -32,6 +32,7 @@ def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> Non
     catalog = session.catalog
     plan_request = PlanRequest(
         sizes=intake.sizes,
+        holes_bytes=intake.holes_bytes,
         source_starts=intake.source_starts,
         rooms=_rooms(intake.members, request),
         options=request.plan,

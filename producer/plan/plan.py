@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from producer.plan.bundles import FILE_COST_BYTES, NO_BUNDLES, BundleRule, add_bundles, bundle_rule
 from producer.plan.pieces import add_pieces
 from producer.plan.placement import Loads, NoRoomError, place
 from producer.plan.remaining import fill_up, large_entries
-from producer.plan.rooms import DeviceRoom, check_rooms, limits_bytes, refusal
+from producer.plan.rooms import DeviceRoom, check_rooms, limits_bytes, ratio_with_holes, refusal
 from producer.plan.segments import Segments
 from producer.plan.threshold import share_bytes, threshold_bytes
 from producer.requests import PlanOptions
-from tasks.errors import UsageError
+from tasks.errors import DeviceFullError, UsageError
 
 #: Segments are cut finer, down to this share of a device's part, before a backup is said not to fit.
 _FINEST_SHARE = 256
@@ -25,7 +25,8 @@ class PlanRequest:
     """``sizes`` by entry index: -1 nothing to store, 0 an empty file (in no segment).
 
     ``source_starts``: the entry index at which each source begins, ascending from 0.  ``expected_ratio``: stored
-    bytes for each source byte.  ``bundle_limit_bytes``: the largest file of a bundle, for a plan that goes on with an
+    bytes for each source byte.  ``holes_bytes``: by entry index, how much of a large file seems to be holes, which take
+    no room, whatever the ratio.  ``bundle_limit_bytes``: the largest file of a bundle, for a plan that goes on with an
     earlier one whose bundles stay; None: as the rule says.
     """
 
@@ -34,6 +35,7 @@ class PlanRequest:
     rooms: tuple[DeviceRoom, ...]
     options: PlanOptions
     expected_ratio: float = 1.0
+    holes_bytes: Mapping[int, int] = field(default_factory=dict)
     bundle_limit_bytes: int | None = None
 
 
@@ -102,9 +104,20 @@ def make_plan(request: PlanRequest) -> Plan:
     """The plan for this request; same request, same plan.  Reads and writes nothing but memory.
 
     Raises UsageError for a request that makes no sense, DeviceFullError (with the sum) when it cannot fit.
-    A device that has no room for one block takes no part and does not count for the threshold.
+    A device that has no room for one block takes no part and does not count for the threshold.  That holes take no
+    room is counted on only where the backup would not fit otherwise: it is a guess.
     """
     _check(request)
+    try:
+        return _plan_that_fits(request)
+    except DeviceFullError:
+        ratio = ratio_with_holes(request.expected_ratio, _total_bytes(request.sizes), _holes_bytes(request))
+        if ratio == request.expected_ratio:
+            raise
+    return _plan_that_fits(replace(request, expected_ratio=ratio))
+
+
+def _plan_that_fits(request: PlanRequest) -> Plan:
     total_bytes = _total_bytes(request.sizes)
     block_bytes = request.options.block_bytes
     limits = limits_bytes(request.rooms, request.expected_ratio, block_bytes)
@@ -161,6 +174,11 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
 def _total_bytes(sizes: array[int]) -> int:
     # sum and count run in C: a loop over ten million entries would take half a second.
     return sum(sizes) + sizes.count(-1)
+
+
+def _holes_bytes(request: PlanRequest) -> int:
+    """The holes of the files that are to be stored."""
+    return sum(holes for entry, holes in request.holes_bytes.items() if request.sizes[entry] > 0)
 
 
 def _files_count(sizes: array[int]) -> int:

@@ -16,6 +16,9 @@ _SMALL_SHARE = 0.1
 #: Weights outside are a slip of the pen: no two devices of one pool differ a millionfold.
 _MIN_WEIGHT, _MAX_WEIGHT = 0.001, 1000.0
 
+#: Zeros compress to less than this: a unit of them to 1/30,000, and the rest of its segment is small.
+_ZEROS_RATIO = 0.0001
+
 #: The next snapshot may compress worse than all before.
 _RATIO_MARGIN = 1.1
 
@@ -58,6 +61,16 @@ def expected_ratio(snapshots: Sequence[tuple[int, int]]) -> float:
     """
     seen = [stored_bytes / source_bytes for source_bytes, stored_bytes in snapshots if source_bytes > 0]
     return min(1.0, max(seen) * _RATIO_MARGIN) if seen else 1.0
+
+
+def ratio_with_holes(ratio: float, total_bytes: int, holes_bytes: int) -> float:
+    """``ratio``, but no more than what the bytes outside of holes take when they do not compress; above 0.
+
+    Not their product: where earlier snapshots had the same holes, ``ratio`` tells of them already.
+    """
+    if not holes_bytes:
+        return ratio
+    return min(ratio, (total_bytes - holes_bytes * (1 - _ZEROS_RATIO)) / total_bytes)
 
 
 def check_rooms(rooms: Sequence[DeviceRoom]) -> None:

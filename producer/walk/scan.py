@@ -16,6 +16,12 @@ from producer.walk.hardlinks import HardLinks
 from producer.walk.tree import FORMAT_BITS, LETTERS, Found, SourceTree
 from tasks.errors import UsageError
 
+#: Holes of smaller files decide nothing about whether a backup fits, and are not looked for.
+_HOLES_MIN_BYTES = 4 * 1024 * 1024
+
+#: Of ``st_blocks``, on every file system.
+_BLOCK_BYTES = 512
+
 
 class Walk:
     """One walk over the sources, in the order given.  The attributes grow while :meth:`parts` is consumed.
@@ -27,6 +33,9 @@ class Walk:
 
     #: By entry index: bytes to store, -1 for what has no stored data (a repeat of a hard link too).
     sizes: array[int]
+    #: By entry index, of large files with holes only: bytes that the file system has no blocks for.  One that
+    #: compresses, or that counts no blocks, has fewer blocks than data, so this is a guess.
+    holes_bytes: dict[int, int]
     #: The first entry index of each source.
     source_starts: list[int]
     #: Regular files, and the sum of their sizes; a file with several names counts once.
@@ -44,6 +53,7 @@ class Walk:
         on_progress: Callable[[int, int], None],
     ) -> None:
         self.sizes = array("q")
+        self.holes_bytes = {}
         self.source_starts = []
         self.files_count = 0
         self.bytes_total = 0
@@ -111,10 +121,18 @@ class Walk:
             links=found.links,
             device_numbers=_device_numbers(found) if "c" in kinds or "b" in kinds else {},
         )
+        if max(sizes) >= _HOLES_MIN_BYTES:
+            self._note_holes(sizes, statuses)
         self.sizes.extend(sizes)
         self.files_count += kinds.count("f")
         self.bytes_total += sum(size for size in sizes if size > 0)
         return batch
+
+    def _note_holes(self, sizes: list[int], statuses: list[os.stat_result]) -> None:
+        for entry, (size_bytes, status) in enumerate(zip(sizes, statuses, strict=True), len(self.sizes)):
+            blocks_bytes = status.st_blocks * _BLOCK_BYTES
+            if size_bytes >= _HOLES_MIN_BYTES and size_bytes > blocks_bytes:
+                self.holes_bytes[entry] = size_bytes - blocks_bytes
 
     def _mark_hard_links(self, source: str, found: Found) -> None:
         """Turn each file that was seen before, under another name, into a link to that name."""

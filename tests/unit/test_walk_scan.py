@@ -282,3 +282,15 @@ def test_progress_counts_files_and_bytes(tmp_path: Path) -> None:
     reports: list[tuple[int, int]] = []
     Seen(root, on_progress=lambda files, size: reports.append((files, size)))
     assert reports == [(0, 0), (1, 1), (2, 3)]
+
+
+def test_holes_of_large_files_are_told_by_entry(tmp_path: Path) -> None:
+    root = make(tmp_path / "src", {"small": b"x", "whole": b"x" * 5_000_000})
+    for name, size_bytes in {"sparse": 10**11, "sparse-small": 100_000}.items():
+        with (root / name).open("wb") as file:
+            file.write(b"begins with data")
+            file.truncate(size_bytes)
+    seen = Seen(root)
+    sparse = seen.entry("sparse")
+    assert list(seen.walk.holes_bytes) == [sparse.index]
+    assert 10**11 - 1_000_000 < seen.walk.holes_bytes[sparse.index] < 10**11
