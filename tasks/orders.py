@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from tasks.mtimes import PackedTimes, unpack_times
 from tasks.raw import RawReading
 from tasks.values import (
     MAX_EXTENTS,
@@ -93,12 +94,16 @@ class StoreSegment(Order):
     within: SourcePlace | None = None
     #: How many workers of a host read the source's disk at once; None: one if it rotates, else all.
     readers: Readers | None = None
+    #: When each file of a bundle was written last, as the walk saw it; "" for a piece, which tells its file's state.
+    mtimes: PackedTimes = ""
 
     def __post_init__(self) -> None:
         if self.unit_bytes % self.block_bytes:
             raise ValueError("unit_bytes is not a multiple of block_bytes")
         if self.raw is not None and self.extents.paths != ("",):
             raise ValueError("a piece of a raw volume is one extent of the source itself")
+        if self.mtimes and len(unpack_times(self.mtimes)) != len(self.extents):
+            raise ValueError("times and extents differ in number")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

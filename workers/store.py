@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tasks.mtimes import unpack_times
 from tasks.orders import StoreSegment
 from tasks.receipts import StoreResult
 from workers.devices.base import Bytes, Device, Upload
@@ -116,7 +117,7 @@ def _place(order: StoreSegment, source_root: Path) -> Place:
 
 def _stream(order: StoreSegment, files: SourceFiles) -> ExtentStream | RawStream:
     if order.raw is None:
-        return ExtentStream(files, order.extents)
+        return ExtentStream(files, order.extents, unpack_times(order.mtimes))
     return RawStream(order, open_reader(files.place, mark=order.raw.mark), where=files.place.where)
 
 

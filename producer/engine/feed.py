@@ -12,6 +12,7 @@ from producer.listing.extents import extents_of
 from producer.listing.reader import ListingReader
 from producer.raw.volumes import Volume, reading_of
 from tasks.errors import BrokerError
+from tasks.mtimes import pack_times
 from tasks.orders import StoreSegment
 from tasks.values import SourcePlace
 
@@ -120,6 +121,7 @@ class Feeder:
             readers=self._readers,
             raw=reading_of(self._volumes, contents.source, row.offset_bytes, row.size_bytes),
             within=self._places.get(contents.source),
+            mtimes=pack_times(contents.mtimes_ns),
         )
 
 

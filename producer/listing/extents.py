@@ -11,11 +11,15 @@ from tasks.values import Extents
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentContents:
-    """The extents of one segment in stored order; ``entries[i]`` is the entry index of extent ``i``."""
+    """The extents of one segment in stored order; ``entries[i]`` is the entry index of extent ``i``.
+
+    ``mtimes_ns`` has the time of each file of a bundle, and none for a piece.
+    """
 
     source: str
     extents: Extents
     entries: list[int]
+    mtimes_ns: list[int]
 
 
 def extents_of(
@@ -64,13 +68,14 @@ def _piece(batch: EntryBatch, entry: int, offset_bytes: int, size_bytes: int) ->
     if offset_bytes + size_bytes > batch.sizes_bytes[place]:
         raise ValueError(f"entry {entry} has no bytes {offset_bytes} to {offset_bytes + size_bytes}")
     extents = Extents(paths=(batch.path_at(place),), offsets_bytes=(offset_bytes,), sizes_bytes=(size_bytes,))
-    return SegmentContents(source=batch.source, extents=extents, entries=[entry])
+    return SegmentContents(source=batch.source, extents=extents, entries=[entry], mtimes_ns=[])
 
 
 def _bundle(batches: list[EntryBatch], first_entry: int, stop_entry: int, limit_bytes: int) -> SegmentContents:
     paths: list[str] = []
     sizes_bytes: list[int] = []
     entries: list[int] = []
+    mtimes_ns: list[int] = []
     for batch in batches:
         start = max(0, first_entry - batch.first_entry)
         sizes = batch.sizes_bytes[start : stop_entry - batch.first_entry]
@@ -79,5 +84,6 @@ def _bundle(batches: list[EntryBatch], first_entry: int, stop_entry: int, limit_
         paths += [prefix + names[place] for place in places]
         sizes_bytes += [batch.sizes_bytes[place] for place in places]
         entries += [batch.first_entry + place for place in places]
+        mtimes_ns += [batch.mtimes_ns[place] for place in places]
     extents = Extents(paths=tuple(paths), offsets_bytes=(0,) * len(paths), sizes_bytes=tuple(sizes_bytes))
-    return SegmentContents(source=batches[0].source, extents=extents, entries=entries)
+    return SegmentContents(source=batches[0].source, extents=extents, entries=entries, mtimes_ns=mtimes_ns)

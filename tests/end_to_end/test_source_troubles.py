@@ -90,6 +90,25 @@ def test_a_file_that_grows_is_recorded_and_comes_back_as_planned(machine: Machin
     assert (machine.folder / "out" / "data" / "folder" / "late").read_bytes() == b"as planned"
 
 
+def test_a_file_written_after_the_walk_is_recorded_though_it_keeps_its_size(machine: Machine) -> None:
+    done = change_while_storing(machine, lambda source: overwrite(source / "folder" / "late", b"AS"))
+
+    assert_told(done, "changed", machine.folder / "data" / "folder" / "late")
+    machine.run("restore", "latest", "--target", "out")
+    assert (machine.folder / "out" / "data" / "folder" / "late").read_bytes() == b"AS planned"
+
+
+def test_a_large_file_that_is_written_while_its_segments_are_stored_is_told_once(machine: Machine) -> None:
+    done = change_while_storing(machine, lambda source: overwrite(source / "first", b"AS"))
+
+    assert_told(done, "changed", machine.folder / "data" / "first")
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    with path.open("r+b") as file:
+        file.write(content)
+
+
 def append(path: Path, content: bytes) -> None:
     with path.open("ab") as file:
         file.write(content)

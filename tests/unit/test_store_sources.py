@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,10 @@ def read(stream: ExtentStream, size_bytes: int, unit_bytes: int = 1000) -> bytes
     return result
 
 
-def read_all(root: Path, extents: Extents) -> tuple[bytes, list[tuple[int, str, int]], ExtentStream]:
-    with SourceFiles(Place("s", root)) as files, ExtentStream(files, extents) as stream:
+def read_all(
+    root: Path, extents: Extents, mtimes_ns: Sequence[int] = ()
+) -> tuple[bytes, list[tuple[int, str, int]], ExtentStream]:
+    with SourceFiles(Place("s", root)) as files, ExtentStream(files, extents, mtimes_ns) as stream:
         data = read(stream, extents.total_bytes)
         assert stream.fill(memoryview(bytearray(1))) == 0
     return data, [(note.index, note.trouble, note.read_bytes) for note in stream.notes], stream
@@ -125,6 +128,32 @@ def test_a_file_that_is_written_while_it_is_read_is_noted(source: Path) -> None:
         os.utime(source / "deep/er/b.bin", ns=(1, 1))
         read(stream, extents.total_bytes - 1000)
     assert [(note.index, note.trouble) for note in stream.notes] == [(0, "changed")]
+
+
+def mtimes_of(root: Path, extents: Extents) -> list[int]:
+    return [(root / path).stat().st_mtime_ns for path in extents.paths]
+
+
+def test_files_that_were_not_written_since_the_walk_are_no_trouble_whatever_their_times(source: Path) -> None:
+    extents = whole("a.txt", "deep/z", "other/c")
+    for path, mtime_ns in zip(extents.paths, (-1, 0, 9_000_000_000_123_456_789), strict=True):
+        os.utime(source / path, ns=(mtime_ns, mtime_ns))
+    _, notes, _ = read_all(source, extents, mtimes_of(source, extents))
+    assert notes == []
+
+
+@pytest.mark.parametrize("at_ns", [10**18, 3 * 10**18], ids=["by an older one", "by a newer one"])
+def test_a_file_replaced_after_the_walk_by_one_of_its_size_is_stored_as_it_is_and_noted(
+    source: Path, at_ns: int
+) -> None:
+    extents = whole("a.txt", "deep/er/b.bin", "deep/z")
+    planned = mtimes_of(source, extents)
+    new = bytes(len(TREE["deep/er/b.bin"]))
+    (source / "deep/er/b.bin").write_bytes(new)
+    os.utime(source / "deep/er/b.bin", ns=(at_ns, at_ns))
+    data, notes, _ = read_all(source, extents, planned)
+    assert data == b"alpha" + new + b"zed"
+    assert notes == [(1, "changed", len(new))]
 
 
 def test_a_file_cut_while_it_is_read_gives_zeros_for_the_rest(source: Path) -> None:

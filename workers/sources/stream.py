@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 
+from tasks.mtimes import is_same_time
 from tasks.receipts import ExtentNote, ExtentTrouble, FileState
 from tasks.values import Extents
 from workers.sources.files import SourceFiles
@@ -25,6 +27,8 @@ _ZEROS = bytes(1024 * 1024)
 class ExtentStream:
     """Reads ``extents`` of ``files`` in order; ``notes`` tells what was not as planned.
 
+    ``mtimes_ns``: when each file was written last, as planned; empty where that is not compared.
+
     Not for several threads at once.  A single extent may be part of a larger file, and leaves the file's
     state in ``file_state``; of several, each is a whole file.
     """
@@ -32,11 +36,12 @@ class ExtentStream:
     #: Raw volumes alone have cells.
     cell_digests: tuple[str, ...] = ()
 
-    def __init__(self, files: SourceFiles, extents: Extents) -> None:
+    def __init__(self, files: SourceFiles, extents: Extents, mtimes_ns: Sequence[int] = ()) -> None:
         self.notes: list[ExtentNote] = []
         self.file_state: FileState | None = None
         self._files = files
         self._extents = extents
+        self._mtimes_ns = mtimes_ns
         self._whole_files = len(extents) != 1
         self._index = 0
         # Of the extent at _index: bytes given out, bytes really read, what is wrong, the open file.
@@ -81,7 +86,8 @@ class ExtentStream:
                 os.close(fd)
         except OSError:
             return False
-        unchanged = before.st_mtime_ns == after.st_mtime_ns
+        mtime_ns = before.st_mtime_ns
+        unchanged = mtime_ns == after.st_mtime_ns and self._is_planned_time(mtime_ns)
         return unchanged and before.st_size == after.st_size == read_bytes == len(part)
 
     def _read_part(self, part: memoryview, *, is_last: bool) -> None:
@@ -103,9 +109,17 @@ class ExtentStream:
             self._trouble = ("unreadable", "no longer a regular file")
             self._close_file()
             return
+        if not self._is_planned_time(self._before.st_mtime_ns):
+            self._trouble = ("changed", "was written or replaced after the walk; the snapshot has its earlier time")
         self._check_size(self._before.st_size)
         if self._extents.sizes_bytes[self._index] >= _ADVISE_MIN_BYTES:
             self._advise(part)
+
+    def _is_planned_time(self, mtime_ns: int) -> bool:
+        if not self._mtimes_ns:
+            return True
+        planned_ns = self._mtimes_ns[self._index]
+        return mtime_ns == planned_ns or is_same_time(mtime_ns, planned_ns)
 
     def _check_size(self, size_bytes: int) -> None:
         offset_bytes = self._extents.offsets_bytes[self._index]
