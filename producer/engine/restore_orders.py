@@ -25,6 +25,7 @@ from producer.engine.selection import Selection
 from producer.engine.wanted import Wanted, segments_with
 from producer.listing import EntryBatch, decode_part
 from producer.listing.entry import Entry
+from tasks.mtimes import is_same_time
 from tasks.orders import TargetEntry
 
 #: (mode, uid, gid, mtime_ns) of a whole file; () for a piece, whose file is finished later.
@@ -111,7 +112,7 @@ class RestorePlan:
                         stream_offset_bytes=stream_offset_bytes,
                         offset_bytes=row.offset_bytes,
                         size_bytes=size_bytes,
-                        metadata=() if is_pieced else _metadata(batch, place),
+                        metadata=() if is_pieced else self._metadata_read(batch, place),
                     )
                 )
             stream_offset_bytes += planned_bytes
@@ -123,7 +124,17 @@ class RestorePlan:
             path = self._path_of(entry.snapshot_path)
             if path is not None:
                 size_bytes = self._wanted.short.get(index, entry.size_bytes)
-                yield _target_entry(entry, path, size_bytes=size_bytes, finish=finish)
+                target = _target_entry(entry, path, size_bytes=size_bytes, finish=finish)
+                yield replace(target, mtime_ns=self._mtime_read(index, entry.mtime_ns))
+
+    def _metadata_read(self, batch: EntryBatch, place: int) -> Metadata:
+        *rest, mtime_ns = _metadata(batch, place)
+        return (*rest, self._mtime_read(batch.first_entry + place, mtime_ns))
+
+    def _mtime_read(self, entry: int, walked_ns: int) -> int:
+        """The time of a file when it was read, where that tells: it may have been written after the walk."""
+        read_ns = self._wanted.mtimes_ns.get(entry, walked_ns)
+        return walked_ns if is_same_time(walked_ns, read_ns) else read_ns
 
     def leave_out(self, path: str) -> None:
         """Order nothing more for the pieced file that goes to ``path`` in the target."""

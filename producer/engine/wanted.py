@@ -34,6 +34,8 @@ class Wanted:
     pieced: set[int] = field(default_factory=set)
     #: Entries that ended early when they were read → their real size.
     short: dict[int, int] = field(default_factory=dict)
+    #: Entries with segments of their own → when they had been written last, where these segments agree on it.
+    mtimes_ns: dict[int, int] = field(default_factory=dict)
     #: Entries that the backup could not read, or not all of it; there may be some among them that are not wanted.
     unread: dict[int, UnreadFile] = field(default_factory=dict)
     #: Those of ``unread`` that do not come back, not even with holes.
@@ -102,13 +104,20 @@ def _look_through_segments(
 ) -> set[int]:
     """Returns the entries that have segments of their own."""
     large: set[int] = set()
+    restless: set[int] = set()
     for row in segments_with(catalog, snapshot.snapshot_id, wanted):
         if row.stop_entry - row.first_entry == 1:
             if row.first_entry in large or may_lack_parts:
                 wanted.pieced.add(row.first_entry)
             large.add(row.first_entry)
+            if row.file_state is not None:
+                mtime_ns = row.file_state["mtime_ns"]
+                if row.notes or wanted.mtimes_ns.setdefault(row.first_entry, mtime_ns) != mtime_ns:
+                    restless.add(row.first_entry)
         for extent in short_extents(row, reader, snapshot.bundle_limit_bytes):
             _take_short_extent(extent, wanted)
+    for entry in restless:
+        wanted.mtimes_ns.pop(entry, None)
     return large
 
 
