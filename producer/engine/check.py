@@ -67,7 +67,7 @@ class _Check:
         catalog, name = self._session.catalog, self._request.snapshot
         snapshots = catalog.snapshots() if name is None else [catalog.find_snapshot(name)]
         self._snapshots = {snapshot.snapshot_id: snapshot for snapshot in snapshots}
-        self._present = present_devices(self._session)
+        self._present = present_devices(self._session, snapshots)
         for snapshot in snapshots:
             self._check_manifests(snapshot)
         self._choose_segments()

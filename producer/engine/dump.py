@@ -74,8 +74,9 @@ class _Dump:
         self._present: dict[str, str] = {}
 
     def run(self) -> int:
-        self._present = present_devices(self._session)
-        pieces, size_bytes = self._pieces()
+        snapshot = self._session.catalog.find_snapshot(self._request.snapshot)
+        self._present = present_devices(self._session, [snapshot])
+        pieces, size_bytes = self._pieces(snapshot)
         position, pending = 0, deque(pieces)
         while pending:
             batch = [pending.popleft() for _ in range(min(_AHEAD_COUNT, len(pending)))]
@@ -88,9 +89,8 @@ class _Dump:
         self._out.flush()
         return size_bytes
 
-    def _pieces(self) -> tuple[list[Piece], int]:
+    def _pieces(self, snapshot: SnapshotRow) -> tuple[list[Piece], int]:
         """What holds the data, by offset, and the size of the whole."""
-        snapshot = self._session.catalog.find_snapshot(self._request.snapshot)
         entry, wanted = self._file_meant(snapshot)
         # Of a file that was cut while it was backed up there is no more.
         size_bytes = wanted.short.get(entry.index, entry.size_bytes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
+from producer.catalog.rows import SnapshotRow
 from producer.engine.session import Session
 from producer.engine.survey import Survey
 from producer.observer import Trouble
@@ -11,14 +12,22 @@ from tasks.errors import NotADeviceError
 from tasks.receipts import DeviceReport
 
 
-def present_devices(session: Session) -> dict[str, str]:
-    """Device id → name, of the named devices that are there with a marker.
+def present_devices(session: Session, snapshots: Iterable[SnapshotRow]) -> dict[str, str]:
+    """Device id → name, of the named devices that are there with a marker, and of a pool of these snapshots.
 
     A device that is not is told as a trouble; raises NotADeviceError when none is there.
     """
     reports = Survey(session, may_lose=True).wait()
-    present = {report.device_id: name for name, report in reports.items() if _is_readable(report)}
-    absent = {name: _why(session.paths, name, report) for name, report in reports.items() if not _is_readable(report)}
+    pools = {snapshot.pool_id for snapshot in snapshots}
+    present: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    for name, report in reports.items():
+        if not _is_readable(report):
+            absent[name] = report.detail or f"{session.paths[name]} is {report.condition}"
+        elif pools and report.pool_id not in pools:
+            absent[name] = f"{session.paths[name]} holds device {report.marker_name} of another pool"
+        else:
+            present[report.device_id] = name
     for name, why in absent.items():
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     if not present:
@@ -32,7 +41,3 @@ def present_devices(session: Session) -> dict[str, str]:
 def _is_readable(report: DeviceReport) -> bool:
     """Reading needs a marker and no more: a device that is mounted read-only will do."""
     return report.condition in ("ready", "unwritable") and bool(report.device_id)
-
-
-def _why(paths: Mapping[str, object], name: str, report: DeviceReport) -> str:
-    return report.detail or f"{paths[name]} is {report.condition}"

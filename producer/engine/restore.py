@@ -95,7 +95,7 @@ class RestoreRun:
         self._files_count = self._bytes_count = self._skipped_count = self._errors_count = 0
 
     def run(self, started_s: float) -> RestoreSummary:
-        self._present = present_devices(self._session)
+        self._present = present_devices(self._session, [self._snapshot])
         self._make_target()
         self._tell_what_was_not_stored()
         self._leave_out_what_is_lost()

@@ -70,7 +70,7 @@ class _ImageRestore(RestoreRun):
         super().__init__(session, request, _VolumeSelection(path=volume, include=None, exclude=None, volume=volume))
 
     def run(self, started_s: float) -> RestoreSummary:
-        self._present = present_devices(self._session)
+        self._present = present_devices(self._session, [self._snapshot])
         zeros = gaps(merged(self._stored_ranges()), self._wanted.bytes_total)
         self._prepare(zeros)
         self._tell_what_is_lost()

@@ -479,6 +479,21 @@ def test_a_device_may_get_a_new_name_but_not_that_of_another(machine: Machine) -
     assert "device b is called attic from now on" in renamed.stderr
 
 
+def test_reading_says_which_folders_belong_to_another_pool(machine: Machine) -> None:
+    source = Tree({"file": b"1"}).make(machine.folder / "data")
+    machine.succeed("backup", source, *machine.devices("other"), "--volume=other")
+    machine.succeed("backup", source, *machine.devices("a b"))
+    mistaken = f"--device=a={machine.device('other')}"
+
+    alone = machine.run("restore", "latest", "--target", "out", mistaken)
+    beside = machine.run("restore", "latest", "--target", "out", mistaken, *machine.devices("b"))
+
+    assert alone.exit_code == 10
+    assert "holds device other of another pool" in alone.stderr
+    assert "device a is absent" in beside.stderr
+    assert "of another pool" in beside.stderr
+
+
 def test_a_known_device_that_was_wiped_begins_anew(machine: Machine) -> None:
     source = Tree({"file": b"1"}).make(machine.folder / "data")
     devices = machine.devices("a b")
