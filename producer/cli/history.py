@@ -43,6 +43,8 @@ def history(session: Session, volume: str | None, timing: bool) -> None:
     if session.json:
         for run in runs:
             write_row(_json_row(run, timings[run.run_id] if timing else None))
+    elif not runs:
+        click.echo(f"nothing has been run of volume {volume}" if volume else "nothing has been run yet", err=True)
     elif timing:
         rows = [_timing_cells(run, totals) for run in runs for totals in timings[run.run_id]]
         _print(_TIMING_HEADER, rows, right="  >>>>>>>")
@@ -51,9 +53,6 @@ def history(session: Session, volume: str | None, timing: bool) -> None:
 
 
 def _print(header: tuple[str, ...], rows: list[tuple[str, ...]], *, right: str) -> None:
-    if not rows:
-        click.echo("nothing has been run yet", err=True)
-        return
     for line in lines_of(header, rows, right=right):
         click.echo(line)
 

@@ -180,7 +180,7 @@ class _IntakeRun:
 
     def _begin_or_go_on(self, pool_id: str) -> None:
         if self._resumed is not None and self._resumed.pool_id == pool_id:
-            begun = f"{self._resumed.started_at:%Y-%m-%d %H:%M} UTC"
+            begun = f"{self._resumed.started_at:%Y-%m-%dT%H:%M:%SZ}"
             self._session.observer.note(f"going on with snapshot {self._snapshot_id[:8]}, begun {begun}")
             return
         if self._resumed is not None:
