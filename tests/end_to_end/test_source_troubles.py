@@ -98,14 +98,6 @@ def test_a_file_written_after_the_walk_is_recorded_though_it_keeps_its_size(mach
     assert (machine.folder / "out" / "data" / "folder" / "late").read_bytes() == b"AS planned"
 
 
-def test_a_large_file_that_is_written_while_its_segments_are_stored_comes_back_as_it_is_then(machine: Machine) -> None:
-    done = change_while_storing(machine, lambda source: overwrite(source / "first", b"AS"), names="a b")
-
-    machine.succeed("restore", "latest", "--target", "out")
-    assert done.exit_code == 0
-    assert differences(machine.folder / "data", machine.folder / "out" / "data") == []
-
-
 def overwrite(path: Path, content: bytes) -> None:
     with path.open("r+b") as file:
         file.write(content)

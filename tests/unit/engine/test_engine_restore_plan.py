@@ -40,8 +40,8 @@ class Stored:
         reader = listing_reader(self.catalog, self.snapshot.snapshot_id)
         return next(index for index in range(len(self.sizes)) if reader.entry(index).snapshot_path == path)
 
-    def note(self, path: str, trouble: str, read_bytes: int, *, piece: int = 0) -> None:
-        """Have the receipt of the file's segment say this about it; before :meth:`store`."""
+    def note(self, path: str, trouble: str, read_bytes: int, *, piece: int = 0, **fields: Any) -> None:
+        """Have the receipt of the file's segment say this about it, and ``fields``; before :meth:`store`."""
         entry = self.entry(path)
         rows = [row for row in self.catalog.valid_segments(self.snapshot.snapshot_id) if _holds(row, entry)]
         row = rows[piece]
@@ -56,6 +56,7 @@ class Stored:
             epoch=0,
             bytes_stored=1,
             notes=[note],
+            **fields,
         )
 
     def pieces(self, path: str) -> list[tuple[int, int]]:
@@ -66,8 +67,9 @@ class Stored:
     def _limit(self, row: Any) -> int:
         return self.snapshot.bundle_limit_bytes if row.stop_entry - row.first_entry > 1 else 0
 
-    def store(self) -> None:
-        self._run.store(self._intake)
+    def store(self, **fields: Any) -> None:
+        """Have all receipts that have not come say this."""
+        self._run.store(self._intake, **fields)
 
     def restore(self, path: str = "", *, may_lack_parts: bool = False, **patterns: tuple[str, ...]) -> Orders:
         self.store()
@@ -258,6 +260,28 @@ def test_a_pieced_file_is_covered_once_and_finished_at_its_whole_size(stored: Ma
     assert all(pick.metadata == () for pick in orders.picks)
     (finish,) = orders.plan.pieced_files(finish=True)
     assert (finish.path, finish.size_bytes, finish.finish) == ("data/large", 200 * KIB, True)
+
+
+def test_a_large_file_has_the_time_at_which_all_its_pieces_saw_it(stored: Make) -> None:
+    """It may have been written after the walk, and was stored as it was then."""
+    snapshot = stored(data={"large": noise(200 * KIB)})
+    snapshot.store(file_state={"size_bytes": 200 * KIB, "mtime_ns": 12_345, "ctime_ns": 1})
+
+    (finish,) = snapshot.restore().plan.pieced_files(finish=True)
+
+    assert finish.mtime_ns == 12_345
+
+
+def test_a_large_file_whose_pieces_are_of_different_times_has_that_of_the_walk(stored: Make) -> None:
+    snapshot = stored(data={"large": noise(200 * KIB)})
+    state = {"size_bytes": 200 * KIB, "mtime_ns": 12_345, "ctime_ns": 1}
+    snapshot.note("data/large", "changed", 64 * KIB, piece=1, file_state={**state, "mtime_ns": 67_890})
+    snapshot.store(file_state=state)
+    walked = listing_reader(snapshot.catalog, snapshot.snapshot.snapshot_id).entry(snapshot.entry("data/large"))
+
+    (finish,) = snapshot.restore().plan.pieced_files(finish=True)
+
+    assert finish.mtime_ns == walked.mtime_ns
 
 
 def test_a_pieced_file_that_is_kept_in_the_target_is_not_ordered_any_more(stored: Make) -> None:
