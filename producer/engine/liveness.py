@@ -74,6 +74,9 @@ class Watch:
         self._pulses: dict[str, _Pulse] = {}
         self._departed: set[str] = set()
         self._next_look_s = 0.0
+        #: When the broker has answered last, or has failed to: what a manager knows is of that moment, for it may wait
+        #: for seconds at a broker that stands still.
+        self._looked_at_s = time.monotonic()
         self._all_gone_s: float | None = None
         for device in devices:
             self.begin(device)
@@ -123,6 +126,7 @@ class Watch:
             self._forgive(now_s)
         self._next_look_s = now_s + _LOOK_EVERY_S
         leases = self._link.leases(self._pulses)
+        self._looked_at_s = now_s = time.monotonic()
         if leases is None:
             self._all_gone_s = None
             self._forgive(now_s)
@@ -139,10 +143,10 @@ class Watch:
 
     def gone(self) -> dict[str, str]:
         """Device → why, for watched devices that no worker serves any more."""
-        ended, now_s = self._fleet.exited(), time.monotonic()
+        ended = self._fleet.exited()
         found = {}
         for device, pulse in self._pulses.items():
-            silent_s = now_s - pulse.seen_at_s
+            silent_s = self._looked_at_s - pulse.seen_at_s
             if device in ended:
                 found[device] = f"its worker ended ({ended[device]})"
             elif silent_s > (LEASE_LIFE_S if pulse.booted else _BOOT_S):
