@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# Four workers, on two cores too: a whole fleet mostly waits.  A file's tests stay on one, because its servers and trees
+# Three workers, on two cores too: a whole fleet mostly waits.  A file's tests stay on one, because its servers and trees
 # are shared by them.
-PYTEST := $(BIN)/pytest -n 4 --dist loadfile
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 
 # Modules are compiled once, as pip does for a user, whatever the shell says: the tests start thousands of processes.
 unexport PYTHONDONTWRITEBYTECODE
