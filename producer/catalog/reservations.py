@@ -40,8 +40,10 @@ class Reservations(Database):
         """
         with self.transaction():
             # PostgreSQL: whoever claims another reservation of the volume waits here.  SQLite has one writer anyway.
-            statement = select(reservations).where(reservations.c.volume == row.volume)
-            if any(other.last_outcome == "running" for other in self._reservation_rows(statement.with_for_update())):
+            # In the order of what never changes: two that lock the rows in different orders would wait for each other.
+            locked = select(reservations.c.last_outcome).where(reservations.c.volume == row.volume)
+            outcomes = self._read(locked.order_by(reservations.c.reservation_id).with_for_update())
+            if any(other.last_outcome == "running" for other in outcomes):
                 return False
             return self._set(
                 row, next_due=next_due, last_outcome="running", last_message="", last_ended_at=None, owner=owner
