@@ -83,14 +83,20 @@ class Fleet:
         sources: Mapping[str, Path] | None = None,
         targets: Mapping[str, Path] | None = None,
         url: str | None = None,
-        rate: str = "",
+        rate: str | Mapping[str, str] = "",
     ) -> Machine:
-        """A host with a configuration; a device that is None has no folder there, and none is faster than ``rate``."""
+        """A host with a configuration; a device that is None has no folder there.
+
+        No device is faster than ``rate``, which may be one for each.
+        """
+        rates = dict.fromkeys(devices or {}, rate) if isinstance(rate, str) else rate
         folder = self.folder / name
         folder.mkdir()
         lines = ["[broker]", f'url = "{url or self.server.url}"']
         for device, path in (devices or {}).items():
-            lines += [f"[devices.{device}]"] + [f'path = "{path}"'] * bool(path) + [f'max-rate = "{rate}"'] * bool(rate)
+            limit = rates.get(device, "")
+            lines += [f"[devices.{device}]"]
+            lines += [f'path = "{path}"'] * bool(path) + [f'max-rate = "{limit}"'] * bool(limit)
         for section, named in (("sources", sources or {}), ("targets", targets or {})):
             for key, path in named.items():
                 lines += [f"[{section}.{key}]", f'path = "{path}"']

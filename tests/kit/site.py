@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kit.command import Running
 from kit.deadlines import eventually
 from kit.fleet import Fleet
@@ -13,7 +15,7 @@ from producer.manager.presence import managers
 class Site:
     """One manager m with volume ``data``, agents for the devices a and b, and a master somewhere else."""
 
-    def __init__(self, fleet: Fleet, *, rate: str = "", tree: Tree | None = None) -> None:
+    def __init__(self, fleet: Fleet, *, rate: str | Mapping[str, str] = "", tree: Tree | None = None) -> None:
         self.fleet = fleet
         tree = tree or Tree({f"d/{n:02}": noise(150_000, seed=n) for n in range(20)})
         self.source = tree.make(fleet.folder / "data")
