@@ -7,16 +7,19 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from producer.behalf import MANAGER_VARIABLE, RUN_VARIABLE
 from producer.engine.environment import Environment
 from producer.engine.limits import Limits
-from producer.engine.spawn import FirstWorkers
-from producer.raw.hooks import Hooks
-from producer.state import open_state
+from producer.state import StateFolder, open_state
 from tasks.configuration import Configuration, find_configuration, read_configuration
 from tasks.errors import UsageError
 from tasks.sizes import parse_size
+
+if TYPE_CHECKING:
+    from producer.engine.spawn import FirstWorkers
+    from producer.raw.hooks import Hooks
 
 BROKER_VARIABLE = "SEGFLEET_BROKER_URL"
 CATALOG_VARIABLE = "SEGFLEET_CATALOG_URL"
@@ -60,15 +63,12 @@ class Session:
         The URLs come from the environment or the file, not from flags: they may hold passwords, and flags
         show in the list of processes.
         """
-        state, devices = open_state(), list(boot)
+        state = open_state()
         return Environment(
             state=state,
-            first_workers=FirstWorkers(devices, state.logs_dir) if devices and not self.broker_url else None,
+            first_workers=None if self.broker_url else _first_workers(list(boot), state),
             broker_url=self.broker_url,
-            hooks={
-                name: Hooks(volume=name, pre=table.pre, post=table.post, limit_s=table.hook_limit_s)
-                for name, table in self.configuration.volumes.items()
-            },
+            hooks=self._hooks(),
             catalog_url=os.environ.get(CATALOG_VARIABLE) or self.configuration.catalog.url,
             limits=Limits(
                 stall_s=_seconds(STALL_VARIABLE, Limits().stall_s),
@@ -84,6 +84,26 @@ class Session:
             },
             discarding=frozenset(name for name, table in self.configuration.devices.items() if table.discard),
         )
+
+    def _hooks(self) -> dict[str, Hooks]:
+        if not self.configuration.volumes:
+            return {}
+        # Not for every list: with what it needs to run commands it takes 7 ms.
+        from producer.raw.hooks import Hooks
+
+        return {
+            name: Hooks(volume=name, pre=table.pre, post=table.post, limit_s=table.hook_limit_s)
+            for name, table in self.configuration.volumes.items()
+        }
+
+
+def _first_workers(devices: list[str], state: StateFolder) -> FirstWorkers | None:
+    if not devices:
+        return None
+    # Lists have no workers.
+    from producer.engine.spawn import FirstWorkers
+
+    return FirstWorkers(devices, state.logs_dir)
 
 
 def _seconds(variable: str, default_s: float) -> float:

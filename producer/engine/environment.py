@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from producer.engine.limits import Limits
-from producer.engine.spawn import FirstWorkers
-from producer.raw.hooks import Hooks
 from producer.state import StateFolder
+
+if TYPE_CHECKING:
+    from producer.engine.spawn import FirstWorkers
+    from producer.raw.hooks import Hooks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

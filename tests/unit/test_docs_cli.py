@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 import producer
 import tasks
 import workers
-from producer.cli.main import segfleet
+from kit.commands import all_commands
 from producer.cli.session import BROKER_VARIABLE, CATALOG_VARIABLE
 from tasks.configuration import CONFIG_VARIABLE, DefaultsTable, parse_configuration
 from tasks.errors import errors_by_code
@@ -23,6 +23,7 @@ from tasks.errors import errors_by_code
 ROOT = Path(__file__).parents[2]
 CLI = (ROOT / "docs/cli.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
+COMMANDS = all_commands()
 
 #: Named once for all commands.
 COMMON = {"--json", "--config", "--help", "--manager", "--detach"}
@@ -40,21 +41,21 @@ def options_of(command: click.Command) -> list[str]:
     return [name for option in options for name in option.opts + option.secondary_opts if name not in COMMON]
 
 
-@pytest.mark.parametrize("name", sorted(segfleet.commands))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_and_option_is_described(name: str) -> None:
     # These take the options of `backup`; they are described there.
     text = section(name) + (section("backup") if name in ("plan", "schedule") else "")
-    missing = [option for option in options_of(segfleet.commands[name]) if f"`{option}" not in text]
+    missing = [option for option in options_of(COMMANDS[name]) if f"`{option}" not in text]
     assert missing == []
 
 
 def test_no_command_is_described_that_is_not_there() -> None:
     sections = set(re.findall(r"^## ([a-z]+)$", CLI, re.MULTILINE))
-    assert sections == set(segfleet.commands)
+    assert sections == set(COMMANDS)
 
 
 def test_no_option_is_described_that_is_not_there() -> None:
-    known = {name for command in segfleet.commands.values() for name in options_of(command)}
+    known = {name for command in COMMANDS.values() for name in options_of(command)}
     assert set(re.findall(r"`(--[a-z-]+)", CLI)) <= known | COMMON | {"--version"}
 
 
@@ -81,7 +82,7 @@ def test_the_example_of_the_configuration_is_valid_and_complete() -> None:
 
 
 def test_every_default_of_the_file_is_an_option_of_a_backup() -> None:
-    names = {param.name for param in segfleet.commands["backup"].params}
+    names = {param.name for param in COMMANDS["backup"].params}
     assert set(DefaultsTable.__struct_fields__) <= names
 
 

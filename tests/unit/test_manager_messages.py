@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 import pytest
 
+from kit.commands import all_commands
 from producer.broker.urls import is_open
 from producer.cli.fleet_command import FleetCommand
-from producer.cli.main import segfleet
 from producer.manager.messages import COMMANDS, STOP, decode_command
 from tasks.errors import MessageError
 from tasks.wire import encode
@@ -82,11 +83,11 @@ def test_a_command_that_a_master_may_not_give_is_refused(change: dict[str, Any])
         decode_command({**GOOD, **change})
 
 
-def commands_of(group: click.Group, above: str = "") -> dict[str, click.Command]:
+def commands_of(group: Mapping[str, click.Command], above: str = "") -> dict[str, click.Command]:
     """Full name → command, of the group and of those in it."""
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
-        below = commands_of(command, f"{above}{name} ") if isinstance(command, click.Group) else {}
+    for name, command in group.items():
+        below = commands_of(command.commands, f"{above}{name} ") if isinstance(command, click.Group) else {}
         found |= below or {above + name: command}
     return found
 
@@ -98,7 +99,9 @@ def test_a_command_of_a_group_becomes_its_words() -> None:
 
 
 def test_every_command_with_a_manager_is_one_that_managers_take_and_every_option_they_take_exists() -> None:
-    remote = {name: command for name, command in commands_of(segfleet).items() if isinstance(command, FleetCommand)}
+    remote = {
+        name: command for name, command in commands_of(all_commands()).items() if isinstance(command, FleetCommand)
+    }
 
     assert remote.keys() == COMMANDS.keys() - {STOP}
     for name, command in remote.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.cli.main import segfleet
+from kit.commands import all_commands
 
 UNITS = sorted((Path(__file__).parents[2] / "docs/systemd").glob("*.service"))
 
@@ -44,4 +44,4 @@ def test_the_unit_is_hardened(unit: Path) -> None:
 def test_the_unit_starts_a_command_that_there_is(unit: Path) -> None:
     command = re.search(r"^ExecStart=\S+/segfleet (\w+)", unit.read_text(), re.MULTILINE)
     assert command
-    assert command[1] in segfleet.commands
+    assert command[1] in all_commands()
