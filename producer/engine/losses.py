@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from producer.catalog.rows import DeviceState, SegmentRow
@@ -19,6 +20,18 @@ from producer.observer import Trouble
 from tasks.errors import BrokerError, DeviceError, Reason
 from tasks.orders import DescribeDevice, Order, StoreSegment
 from tasks.receipts import Receipt
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _NextTry:
+    """The next try of a segment, which stays its device's until then: a device that dies gives it away with the rest.
+
+    ``elsewhere``: on another device, chosen when the try is due.
+    """
+
+    row: SegmentRow
+    due_s: float
+    elsewhere: bool
 
 
 class Losses:
@@ -40,8 +53,8 @@ class Losses:
         self._members = members
         self._feeder = feeder
         self._retries_count = retries_count
-        #: Segment number → (when its next try is due, the device for it).
-        self._waiting: dict[int, tuple[float, str]] = {}
+        #: Segment number → its next try.
+        self._waiting: dict[int, _NextTry] = {}
         #: Device → the failures that wait for its probe.
         self._probing: dict[str, list[Failed]] = {}
 
@@ -59,6 +72,8 @@ class Losses:
     def _handle_one(self, failure: Failed, *, probed: bool) -> None:
         row, _, receipt = failure
         assert receipt.failure is not None
+        # It may have been fed to a device that has died, and moved from there.
+        row = replace(row, device=receipt.device)
         if not self._members[receipt.device].is_live:
             self._move([row], [])
             return
@@ -76,20 +91,11 @@ class Losses:
             self._retry(row, receipt, elsewhere=verdict is Verdict.RETRY_ELSEWHERE)
 
     def _retry(self, row: SegmentRow, receipt: Receipt, *, elsewhere: bool) -> None:
-        device = receipt.device
-        if elsewhere:
-            new = self._elsewhere(receipt)
-            self._members[device].hand_over(row.size_bytes, new)
-            device = new.name
-        self._waiting[row.number] = (time.monotonic() + wait_before_s(receipt.attempt), device)
-
-    def _elsewhere(self, receipt: Receipt) -> Member:
-        """The least-filled other live device, rather one whose workers have found all sources so far."""
         assert receipt.failure is not None
-        others = [member for member in self._live() if member.name != receipt.device]
-        if receipt.failure.reason is Reason.SOURCE and others:
+        if elsewhere and receipt.failure.reason is Reason.SOURCE and len(self._live()) > 1:
             self._note_blind(self._members[receipt.device], receipt.failure.message)
-        return min(others or self._live(), key=lambda member: (not member.sees_sources, member.load_bytes, member.name))
+        due_s = time.monotonic() + wait_before_s(receipt.attempt)
+        self._waiting[row.number] = _NextTry(row=row, due_s=due_s, elsewhere=elsewhere)
 
     def _note_blind(self, member: Member, why: str) -> None:
         if member.sees_sources:
@@ -97,12 +103,28 @@ class Losses:
             self._session.observer.note(f"device {member.name}: {why}; other devices take what it was to store of it")
 
     def retry_due(self) -> None:
-        """Plan again the segments whose wait is over."""
+        """Plan again the segments whose wait is over, on devices that live now."""
         now_s = time.monotonic()
-        due = {number: device for number, (due_s, device) in self._waiting.items() if due_s <= now_s}
-        for number, device in due.items():
-            del self._waiting[number]
-            self._session.catalog.replan(self._snapshot_id, [number], device)
+        for number, next_try in list(self._waiting.items()):
+            if next_try.due_s <= now_s:
+                del self._waiting[number]
+                row, device = next_try.row, self._members[next_try.row.device]
+                new = self._elsewhere(row) if next_try.elsewhere else device
+                device.hand_over(row.size_bytes, new)
+                self._session.catalog.replan(self._snapshot_id, [number], new.name)
+
+    def _elsewhere(self, row: SegmentRow) -> Member:
+        """The least-filled other live device, rather one with room whose workers have found all sources so far."""
+        live = self._live()
+        return min(
+            [member for member in live if member.name != row.device] or live,
+            key=lambda member: (
+                not member.sees_sources,
+                member.free_bytes < row.size_bytes,
+                member.load_bytes,
+                member.name,
+            ),
+        )
 
     # ---- one device
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from hypothesis.strategies import sampled_from
@@ -39,6 +40,7 @@ from producer.engine.storing import Storing
 from producer.observer import Progress, Trouble
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from tasks.errors import DeviceError, Reason
+from tasks.orders import Order
 
 NAMES = ("a", "b", "c")
 DEVICES = sampled_from(NAMES)
@@ -270,6 +272,34 @@ class Runs(RuleBasedStateMachine):
         assert sum(self.recorder.segments_done.values()) <= len(rows)
         totals = itertools.chain.from_iterable([[row.segments_count] for row in self.catalog.totals(self.snapshot_id)])
         assert sum(totals) >= len(rows)
+
+
+@pytest.mark.parametrize("dying", NAMES)
+def test_a_segment_that_waits_for_its_next_try_is_stored_whichever_device_dies_meanwhile(dying: str) -> None:
+    run = Runs()
+    try:
+        run.begin()
+        run.manager_looks()
+        failing = run.channel.queues["a"][0]
+        for _ in range(2):
+            fail(run, failing)
+        run.storing.turn()
+        run.channel.kill(dying)
+        run.channel.disks[dying].is_there = False
+        run.storing.turn()
+    finally:
+        run.teardown()
+
+
+def fail(run: Runs, order: Order) -> None:
+    """The worker of a carries out what it has, and fails at this order."""
+    disk = run.channel.disks["a"]
+    while disk.held is None or disk.held.order_id != order.order_id:
+        run.worker_finishes("a")
+        run.manager_looks()
+        run.worker_takes("a")
+    run.worker_fails_the_next("a", Reason.SOURCE)
+    run.worker_finishes("a")
 
 
 TestRuns = Runs.TestCase
