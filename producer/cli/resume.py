@@ -24,8 +24,8 @@ from producer.cli.watching import watched
 def resume(session: Session, snapshot: str | None, devices: dict[str, Path]) -> int:
     """Go on with an interrupted backup: SNAPSHOT, or the last one.
 
-    What is stored stays; files that changed meanwhile are planned anew.  The devices are those of the interrupted
-    backup unless others are given.
+    What is stored stays; files that changed meanwhile are planned anew.  Devices that are neither given nor configured
+    are those of the interrupted backup.
     """
     return _go_on(session, snapshot, devices, failed_only=False)
 
@@ -39,8 +39,8 @@ def resume(session: Session, snapshot: str | None, devices: dict[str, Path]) -> 
 def retry(session: Session, snapshot: str | None, devices: dict[str, Path]) -> int:
     """Try again the segments that a backup gave up: of SNAPSHOT, or of the last one that has any.
 
-    They get all their tries again, on the devices that are given or were given then; when all are stored, the
-    snapshot is complete.
+    They get all their tries again, on the devices that are given, or configured, or were given then; when all are
+    stored, the snapshot is complete.
     """
     return _go_on(session, snapshot, devices, failed_only=True)
 

@@ -27,6 +27,7 @@ from producer.raw.switch import explain
 from producer.raw.volumes import Volume, look_at_volumes
 from producer.requests import BackupRequest
 from producer.walk import Walk
+from tasks.errors import NotADeviceError
 
 #: Taking devices in takes a second or two; a device that hangs over it is given up sooner than this.
 _ADOPTION_S = 120.0
@@ -158,7 +159,18 @@ class _IntakeRun:
     def _decide(self) -> PoolDecision:
         session = self._session
         known = known_devices(session.catalog, session.paths)
-        return decide_pool(self._survey.reports, session.paths, known, self._survey.hosts)
+        decision = decide_pool(self._survey.reports, session.paths, known, self._survey.hosts)
+        self._refuse_another_pool(decision)
+        return decision
+
+    def _refuse_another_pool(self, decision: PoolDecision) -> None:
+        """Who names a snapshot wants that one, and no new one on other devices."""
+        resumed = self._resumed if self._request.resume is not None else None
+        if resumed is not None and resumed.pool_id != decision.pool_id:
+            raise NotADeviceError(
+                f"snapshot {resumed.snapshot_id[:8]} is not in the pool of {', '.join(sorted(self._session.paths))}",
+                hint="name devices of its backup: --device NAME=PATH",
+            )
 
     def _take(self, decision: PoolDecision) -> PoolDecision:
         session = self._session
@@ -184,6 +196,9 @@ class _IntakeRun:
             self._session.observer.note(f"going on with snapshot {self._snapshot_id[:8]}, begun {begun}")
             return
         if self._resumed is not None:
+            self._session.observer.note(
+                f"snapshot {self._snapshot_id[:8]}, which was interrupted, is in another pool; a new one begins"
+            )
             self._resumed, self._snapshot_id = None, uuid.uuid4().hex
         self._begin_snapshot(pool_id)
 

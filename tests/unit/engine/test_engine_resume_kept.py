@@ -17,7 +17,8 @@ from producer.catalog.rows import NewSnapshot, SegmentRow, TroubleRow
 from producer.engine.intake import Intake, take_in
 from producer.engine.listings import listing_reader
 from producer.engine.resume import find_resumable, request_to_resume
-from tasks.errors import UsageError
+from tasks.errors import NotADeviceError, UsageError
+from tasks.orders import AdoptDevice
 
 KIB = 1024
 
@@ -231,6 +232,20 @@ def test_the_devices_of_another_pool_begin_anew(backup: Interrupted) -> None:
     first = backup.intake.snapshot_id
     backup.run.devices.reports.clear()
     assert backup.again("x y").snapshot_id != first
+    assert any("is in another pool; a new one begins" in note for note in backup.run.observer.notes)
+
+
+def test_a_snapshot_that_is_named_is_not_gone_on_with_on_devices_of_another_pool(
+    backup: Interrupted, catalog: Catalog
+) -> None:
+    named = request_to_resume(catalog, backup.intake.snapshot_id, {"x": Path("/devices/x")}, failed_only=False)
+    run = Offline(catalog, ["x"], backup.run.devices)
+
+    with pytest.raises(NotADeviceError, match="is not in the pool of x"):
+        take_in(run.session, named)
+
+    assert [row.snapshot_id for row in catalog.snapshots("open")] == [backup.intake.snapshot_id]
+    assert not any(isinstance(order, AdoptDevice) for order in run.wires.sent)
 
 
 def test_the_newest_open_snapshot_is_resumed_with_its_own_devices_or_those_given(
