@@ -18,6 +18,7 @@ from producer.engine.fleet import Fleet
 from producer.engine.limits import Limits
 from producer.engine.link import Link
 from producer.engine.liveness import Watch
+from producer.engine.matching import answers
 from producer.observer import Observer
 from tasks.errors import BrokerError
 from tasks.orders import Order, StoreSegment
@@ -36,7 +37,7 @@ _RECONCILE_EVERY_S = 3.0
 
 _STRAYS = {
     "orders_resent": "orders were lost by the broker and sent again",
-    "receipts_dropped": "receipts were dropped: repeated, late, or of orders that nobody gave",
+    "receipts_dropped": "receipts were dropped: repeated, late, or no answer to what was asked",
     "receipts_refused": "receipts were refused: malformed, or of another version",
 }
 
@@ -200,7 +201,7 @@ class Courier:
     def _match(self, receipt: Receipt) -> Order | None:
         lane = self._lanes.get(receipt.device, {})
         order = lane.get(receipt.order_id)
-        if order is None or receipt.epoch != order.epoch or receipt.attempt != order.attempt:
+        if order is None or not answers(receipt, order):
             return None
         self.watch.answered(receipt.device)
         return lane.pop(receipt.order_id)

@@ -123,6 +123,7 @@ FORGED = {
     "of another epoch": changed(epoch=99),
     "of another try": changed(attempt=7),
     "of a device that is not there": changed(device="nobody"),
+    "of another device's id": changed(device_id="f" * 32),
 }
 
 MALFORMED = {
