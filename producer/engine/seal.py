@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -38,9 +38,9 @@ from producer.manifest import (
 from producer.manifest import SegmentRow as ManifestSegment
 from producer.observer import Trouble
 from producer.requests import PlanOptions
-from tasks.errors import DeviceError
+from tasks.errors import DeviceError, Reason
 from tasks.orders import Order, PutManifest
-from tasks.receipts import ExtentNote, Receipt
+from tasks.receipts import ExtentNote, Failure, Receipt
 
 #: A part is up to 4 MiB, and 5.6 MB as text: few of them at a time keep the broker small.
 _WINDOW_COUNT = 4
@@ -76,14 +76,12 @@ def seal(
     def part_orders(member: Member) -> Iterator[Order]:
         return (_put(session, member, file.part.name, file.data) for file in _files(session, snapshot, index))
 
-    taken = _write(session, {member.name: part_orders(member) for member in live})
+    taken = _write(session, live, part_orders)
     # The head commits, on the devices: not for a snapshot that lacks a segment, nor over the head of another run that
     # has taken the locks.
     session.catalog.confirm_complete(snapshot.snapshot_id)
     name = head_name(snapshot.snapshot_id)
-    taken = _write(
-        session, {member.name: [_put(session, member, name, head)] for member in live if member.name in taken}
-    )
+    taken = _write(session, taken, lambda member: [_put(session, member, name, head)])
     if not taken:
         raise DeviceError(
             "no device took the manifest", hint="the segments are stored; run the same command again to seal them"
@@ -101,19 +99,41 @@ def _note_what_is_away(session: Session, devices: Iterable[ManifestDevice], live
             )
 
 
-def _write(session: Session, orders: Mapping[str, Iterable[Order]]) -> set[str]:
-    """Send the orders; returns the devices that carried out all of theirs."""
-    failures: dict[str, str] = {}
+def _write(
+    session: Session, members: Iterable[Member], orders_for: Callable[[Member], Iterable[Order]]
+) -> list[Member]:
+    """Send each device its orders, twice if it fails one; those that fail again are lost.  Returns the others."""
+    left = list(members)
+    failures = _send(session, {member.name: orders_for(member) for member in left})
+    again = [member for member in left if member.name in failures and member.name in session.courier.live]
+    if again:
+        failures = {name: why for name, why in failures.items() if name not in session.courier.live}
+        failures |= _send(session, {member.name: orders_for(member) for member in again})
+    for member in left:
+        if member.name in failures:
+            _lose(session, member, failures[member.name])
+    return [member for member in left if member.name not in failures]
+
+
+def _send(session: Session, orders: Mapping[str, Iterable[Order]]) -> dict[str, Failure]:
+    """Send the orders; returns the devices that did not carry out all of theirs, and why."""
+    failures: dict[str, Failure] = {}
 
     def note(order: Order, receipt: Receipt) -> None:
         if receipt.failure is not None:
-            failures[order.device] = receipt.failure.message
+            failures[order.device] = receipt.failure
 
-    failures |= run_wave(session, orders, note, window_count=_WINDOW_COUNT)
-    for device, why in failures.items():
-        message = f"device {device} has no manifest of this snapshot: {why}"
-        session.observer.trouble(Trouble(code="manifest", message=message))
-    return set(orders) - set(failures)
+    died = run_wave(session, orders, note, window_count=_WINDOW_COUNT)
+    return failures | {
+        name: Failure(reason=Reason.DEVICE, code=DeviceError.code, message=why) for name, why in died.items()
+    }
+
+
+def _lose(session: Session, member: Member, failure: Failure) -> None:
+    member.state = "full" if failure.reason is Reason.FULL else "dead"
+    session.catalog.set_device_state(member.device_id, member.state, failure.message)
+    message = f"device {member.name} is {member.state}, and has no manifest of this snapshot: {failure.message}"
+    session.observer.trouble(Trouble(code="manifest", message=message))
 
 
 def _put(session: Session, member: Member, name: str, data: bytes) -> PutManifest:

@@ -29,6 +29,8 @@ def run_wave(
 ) -> dict[str, str]:
     """Send the orders of each device, a window at a time, until each is answered or its device is dead.
 
+    Other devices are not waited for: one that is away may still be asked whether it is back.
+
     The iterables are taken lazily, so they may make their orders on the way.  ``on_receipt`` is called once for each
     answered order, ``on_wait`` some ten times a second.  Returns the devices that died, now or before, and left orders
     unanswered → why; these are given up.  Raises InterruptedRun.
@@ -36,16 +38,17 @@ def run_wave(
     courier = session.courier
     backlog: dict[str, Iterator[Order]] = {device: iter(orders[device]) for device in orders if device in courier.live}
     died = {device: "its worker has ended before" for device in orders if device not in courier.live}
-    while backlog or courier.in_flight_count:
+    while backlog or any(map(courier.in_flight, orders)):
         session.interrupt.check()
         _fill(session, backlog, window_count)
-        if not backlog and not courier.in_flight_count:
+        if not backlog and not any(map(courier.in_flight, orders)):
             break
         for order, receipt in courier.poll(0.1):
-            on_receipt(order, receipt)
+            if order.device in orders:
+                on_receipt(order, receipt)
         for device, why in courier.lost_devices().items():
             # One that had nothing left to do here has done its part.
-            if courier.drop(device) or device in backlog:
+            if (courier.drop(device) and device in orders) or device in backlog:
                 died[device] = why
             backlog.pop(device, None)
         on_wait()

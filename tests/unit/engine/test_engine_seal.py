@@ -16,7 +16,7 @@ from producer.engine.seal import seal
 from producer.listing import decode_part
 from producer.manifest import ManifestHead, decode_head, decode_segments, decode_troubles, head_name
 from tasks.errors import CatalogError, DeviceError, Reason
-from tasks.orders import Order, PutManifest
+from tasks.orders import DescribeDevice, Order, PutManifest
 from tasks.receipts import Failure
 
 KIB = 1024
@@ -150,9 +150,42 @@ def test_a_device_that_does_not_take_a_part_gets_no_head_and_the_snapshot_is_sea
     (trouble,) = sealing.run.observer.troubles
     assert (trouble.code, trouble.message) == (
         "manifest",
-        "device a has no manifest of this snapshot: disk on fire",
+        "device a is dead, and has no manifest of this snapshot: disk on fire",
     )
     assert sealing.run.catalog.snapshot(sealing.intake.snapshot_id).state == "sealed"
+    assert sealing.intake.members["a"].state == "dead"
+    states = {row.name: (row.state, row.reason) for row in sealing.run.catalog.devices()}
+    assert states == {"a": ("dead", "disk on fire"), "b": ("live", "")}
+
+
+def test_a_device_that_fails_a_part_once_is_asked_again(sealing: Sealing) -> None:
+    answer, failed = sealing.run.devices.answer, []
+
+    def fail_once(order: Order) -> object:
+        if order.device == "a" and isinstance(order, PutManifest) and not failed:
+            failed.append(order)
+            return REFUSES
+        return answer(order)
+
+    sealing.run.wires.answers = fail_once
+    sealing.seal()
+
+    assert failed
+    assert sealing.files["a"] == sealing.files["b"]
+    assert sealing.run.observer.troubles == []
+    assert sealing.intake.members["a"].is_live
+
+
+def test_a_dead_device_that_is_asked_whether_it_is_back_is_not_waited_for(sealing: Sealing) -> None:
+    session, answer = sealing.run.session, sealing.run.devices.answer
+    sealing.intake.members["b"].state = "dead"
+    session.courier.send([DescribeDevice(order_id="f" * 32, **session.order_fields("b"))])
+    sealing.run.wires.answers = lambda order: None if order.device == "b" else answer(order)
+
+    sealing.seal()
+
+    assert sealing.files.keys() == {"a"}
+    assert sealing.run.observer.troubles == []
 
 
 def test_when_no_device_takes_the_manifest_the_snapshot_stays_open(sealing: Sealing) -> None:
@@ -181,8 +214,8 @@ def test_a_second_sealing_after_a_crash_writes_the_same_parts(sealing: Sealing) 
     with pytest.raises(DeviceError):
         sealing.seal()
     before = {device: dict(files) for device, files in sealing.files.items()}
-    sealing.run.wires.answers = answer
-    sealing.seal()
+    sealing.run = Offline(sealing.run.catalog, ["a", "b"], sealing.run.devices)
+    sealing.seal(sealing.run.plan(backup_request(sealing.sources)))
     for device, files in before.items():
         assert files
         assert {name: sealing.files[device][name] for name in files} == files
