@@ -68,7 +68,7 @@ class _IntakeRun:
         self._resumed = find_resumable(session.catalog, request)
         self._snapshot_id = self._resumed.snapshot_id if self._resumed is not None else uuid.uuid4().hex
         self._started_at = datetime.now(UTC)
-        self._survey = Survey(session)
+        self._survey = self._ask_devices()
         self._parts: list[ListingPart] = []
         self._troubles: list[Trouble] = []
         self._decision: PoolDecision | None = None
@@ -106,6 +106,10 @@ class _IntakeRun:
             volumes=volumes,
         )
 
+    def _ask_devices(self) -> Survey:
+        """Without a device that is known, and whose worker fails, the others go on; a new one must answer."""
+        return Survey(self._session, may_lose=known_devices(self._session.catalog, self._session.paths))
+
     def _carry_over(self, resumed: SnapshotRow) -> Kept:
         return carry_over(self._session.catalog, resumed, self._parts, self._members)
 
@@ -138,7 +142,7 @@ class _IntakeRun:
             return self._take(decision)
         with self._alone_with_new_devices(decision):
             # Another run may have taken them in since they were asked.
-            self._survey = Survey(self._session)
+            self._survey = self._ask_devices()
             self._survey.wait()
             return self._take(self._decide())
 

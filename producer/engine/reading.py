@@ -17,7 +17,7 @@ def present_devices(session: Session, snapshots: Iterable[SnapshotRow]) -> dict[
 
     A device that is not is told as a trouble; raises NotADeviceError when none is there.
     """
-    reports = Survey(session, may_lose=True).wait()
+    reports = Survey(session, may_lose=session.paths).wait()
     pools = {snapshot.pool_id for snapshot in snapshots}
     present: dict[str, str] = {}
     absent: dict[str, str] = {}

@@ -6,7 +6,7 @@ The workers boot while the walk runs, so the answers are collected in passing.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from producer.engine.pool import PoolDecision
 from producer.engine.session import Session
@@ -19,13 +19,16 @@ from tasks.receipts import DeviceReport, Receipt
 class Survey:
     """The reports of all devices of a session.  Asks when it is made.
 
-    ``may_lose``: a device whose worker ends without an answer counts as missing, and is asked nothing more.
+    ``may_lose``: devices that count as missing, and are asked nothing more, when their worker ends without an answer
+    or cannot give one.
     """
 
-    def __init__(self, session: Session, *, may_lose: bool = False) -> None:
+    def __init__(self, session: Session, *, may_lose: Collection[str] = ()) -> None:
         self._session = session
         self._may_lose = may_lose
         self.reports: dict[str, DeviceReport] = {device: _missing(why) for device, why in session.unserved.items()}
+        for device in session.paths.keys() - self.reports.keys() - set(session.courier.live):
+            self.reports[device] = _missing("its worker has ended before")
         #: Device → the host that it is at.
         self.hosts: dict[str, str] = {}
         session.courier.send(
@@ -35,20 +38,26 @@ class Survey:
     def collect(self, timeout_s: float) -> bool:
         """Take the answers that are there, waiting up to ``timeout_s``; True when all devices have answered.
 
-        Raises DeviceError when a worker ends without an answer, unless the survey may lose devices.
+        Raises DeviceError when a worker ends without an answer, or cannot give one, of a device that may not be lost.
         """
         if self.is_complete:
             return True
         for _, receipt in self._session.courier.poll(timeout_s):
-            self.reports[receipt.device] = _report(receipt)
+            self.reports[receipt.device] = self._report(receipt)
             self.hosts[receipt.device] = receipt.worker.partition("@")[2]
         self._take_deaths()
         return self.is_complete
 
+    def _report(self, receipt: Receipt) -> DeviceReport:
+        if receipt.failure is not None and receipt.device in self._may_lose:
+            self._session.courier.drop(receipt.device)
+            return _missing(receipt.failure.message)
+        return _report(receipt)
+
     def _take_deaths(self) -> None:
         session = self._session
         for device, why in session.courier.lost_devices().items():
-            if not self._may_lose:
+            if device not in self._may_lose:
                 raise DeviceError(f"device {device}: {why}", hint=session.fleet.where_to_look(device))
             session.courier.drop(device)
             self.reports[device] = _missing(why)

@@ -248,6 +248,20 @@ def test_a_snapshot_that_is_named_is_not_gone_on_with_on_devices_of_another_pool
     assert not any(isinstance(order, AdoptDevice) for order in run.wires.sent)
 
 
+def test_a_known_device_whose_worker_ends_before_it_answers_is_absent_and_the_others_go_on(
+    backup: Interrupted, catalog: Catalog
+) -> None:
+    run = Offline(catalog, ["a", "b"], backup.run.devices)
+    run.processes.kill("b")
+
+    intake = run.plan(backup.request)
+
+    assert intake.members.keys() == {"a"}
+    assert "signal SIGKILL" in intake.absent["b"]
+    assert {row.device for row in catalog.valid_segments(intake.snapshot_id)} == {"a"}
+    assert run.observer.trouble_codes == ["device-absent"]
+
+
 def test_the_newest_open_snapshot_is_resumed_with_its_own_devices_or_those_given(
     backup: Interrupted, catalog: Catalog
 ) -> None:

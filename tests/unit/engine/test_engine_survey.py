@@ -48,7 +48,7 @@ def test_a_worker_that_ends_before_it_answers_ends_the_run_and_says_to_look_at_i
 
 def test_to_read_a_device_whose_worker_ends_is_missing_and_the_others_suffice(run: Offline) -> None:
     run.wires.answers = lambda order: run.devices.answer(order) if order.device == "a" else None
-    survey = Survey(run.session, may_lose=True)
+    survey = Survey(run.session, may_lose=run.session.paths)
     run.processes.kill("b")
     reports = survey.wait()
     assert {name: its.condition for name, its in reports.items()} == {"a": "empty", "b": "missing"}
@@ -72,6 +72,19 @@ def test_a_device_that_cannot_say_what_it_is_ends_the_run(run: Offline) -> None:
     with pytest.raises(DeviceError, match=r"device [ab]: I/O error") as caught:
         Survey(run.session).wait()
     assert caught.value.hint == "look"
+
+
+def test_a_device_that_may_be_lost_is_missing_when_it_cannot_say_what_it_is(run: Offline) -> None:
+    refusal = Failure(reason=Reason.DEVICE, code="device", message="I/O error", hint="look")
+    run.wires.answers = lambda order: refusal if order.device == "b" else run.devices.answer(order)
+    reports = Survey(run.session, may_lose={"b"}).wait()
+    assert (reports["b"].condition, reports["b"].detail) == ("missing", "I/O error")
+    assert run.session.courier.live == ["a"]
+
+
+def test_who_was_lost_in_one_survey_is_missing_in_the_next(run: Offline) -> None:
+    run.session.courier.drop("b")
+    assert Survey(run.session).wait()["b"].condition == "missing"
 
 
 def test_new_devices_get_the_ids_that_were_decided(run: Offline) -> None:
