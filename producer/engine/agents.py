@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from producer.broker import without_password
 from producer.engine.fleet import Fleet, LocalFleet
 from producer.observer import Observer
 from producer.places import is_at_agents
-from tasks.errors import BrokerError, DeviceError
-from tasks.leases import Lease, all_leases, redis_client, this_release
+from producer.processes import start_of
+from tasks.errors import BrokerError, DeviceError, LockedError
+from tasks.leases import LEASE_LIFE_S, LEASE_RENEW_S, Lease, all_leases, redis_client, this_release
 from tasks.orders import WIRE_VERSION
 
 #: An agent that lives renews its lease every second; a restarted broker has all leases again after some seconds.
@@ -51,15 +53,42 @@ def find_agents(url: str, devices: Mapping[str, Path]) -> Agents:
     return Agents(leases=serving, unserved=dict.fromkeys(sorted(only_at_agents - found.keys()), why))
 
 
+def wait_until_unused(url: str, devices: Collection[str]) -> None:
+    """Return when no run's own workers serve the devices; those of one that was killed are gone with their leases.
+
+    Two runs with workers of their own for devices of one name would take each other's orders.  Raises LockedError,
+    BrokerError.
+    """
+    deadline = time.monotonic() + LEASE_LIFE_S + LEASE_RENEW_S
+    while own := [lease for lease in _all_leases(url) if lease.device in devices and _is_a_runs_own(lease)]:
+        if time.monotonic() > deadline:
+            raise LockedError(
+                f"device {own[0].device} is in use: another run at this broker has a worker of its own for it, "
+                f"{own[0].worker} (pid {own[0].pid})",
+                hint="wait until it ends, or give devices of different hosts different names",
+            )
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _is_a_runs_own(lease: Lease) -> bool:
+    is_of_this_host = lease.worker.partition("@")[2] == socket.gethostname()
+    return not lease.shared and not (is_of_this_host and not start_of(lease.pid))
+
+
 def _leases(url: str) -> dict[str, list[Lease]]:
+    """Device → the leases of its agents' workers."""
+    leases = [lease for lease in _all_leases(url) if lease.shared]
+    return {device: [lease for lease in leases if lease.device == device] for device in {row.device for row in leases}}
+
+
+def _all_leases(url: str) -> list[Lease]:
     client = redis_client(url)
     try:
-        leases = [lease for lease in all_leases(client) if lease.shared]
+        return all_leases(client)
     except redis.RedisError as error:
         raise BrokerError(f"cannot look for agents: {error}") from error
     finally:
         client.close()
-    return {device: [lease for lease in leases if lease.device == device] for device in {row.device for row in leases}}
 
 
 def _refuse_other_versions(found: Mapping[str, Iterable[Lease]]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from producer.broker import broker
 from producer.catalog.catalog import Catalog
-from producer.engine.agents import Agents, SharedFleet, find_agents
+from producer.engine.agents import Agents, SharedFleet, find_agents, wait_until_unused
 from producer.engine.courier import Courier
 from producer.engine.environment import Environment
 from producer.engine.fleet import Fleet, LocalFleet
@@ -79,7 +79,8 @@ def open_session(
     ``volume`` is what is backed up, "" when nothing is; its lock is the caller's business, whose ``holder`` the run
     writes the catalog as.  ``nice`` is for the workers that are started here.
 
-    Raises LockedError while another run uses one of the devices that need a worker; DeviceError for an agent of another
+    Raises LockedError while another run, in this state folder or at this broker, has workers of its own for one of the
+    devices that need one; DeviceError for an agent of another
     version; BrokerError, CatalogError.
     """
     run_id = environment.run_id or uuid.uuid4().hex
@@ -91,6 +92,8 @@ def open_session(
         ours = {name: path for name, path in devices.items() if name not in agents.leases | agents.unserved}
         for device in sorted(ours):
             stack.enter_context(locked(environment.state, f"device {device}", purpose=purpose))
+        if ours and not server.embedded:
+            wait_until_unused(server.url, ours)
         settings = _worker_settings(server.url, _device_settings(ours, environment), sources, targets)
         settings |= {"events": environment.events, "nice": nice}
         local = LocalFleet(

@@ -111,3 +111,24 @@ def test_agents_whose_clocks_are_days_apart_and_jump_serve_a_run_like_others(fle
     assert done.summary["segments_rerouted"] == 0
     here.succeed("restore", "latest", "--target", "back")
     assert differences(source, fleet.folder / "back" / "data") == []
+
+
+def test_two_runs_with_workers_of_their_own_for_devices_of_one_name_are_kept_apart(fleet: Fleet) -> None:
+    source = source_of(fleet)
+    hosts = [
+        fleet.host(name, devices={"a": folder_of(fleet, f"a-of-{name}")}, sources={"data": source}, rate="128KiB")
+        for name in ("one", "two")
+    ]
+    first = hosts[0].start("backup", "data", *SMALL, "--json")
+    first.wait_until_storing()
+
+    second = hosts[1].run("backup", "data", *SMALL, "--json")
+
+    assert second.exit_code == 11
+    assert "device a is in use: another run at this broker has a worker of its own for it, a@" in second.stderr
+    assert list(folder_of(fleet, "a-of-two").iterdir()) == []
+    first.signal(signal.SIGINT)
+    assert first.wait().exit_code == 130
+    # The worker of a run that has ended is in nobody's way, though its lease may live for some seconds.
+    again = hosts[0].start("resume", "--json")
+    again.wait_until_storing()
