@@ -45,6 +45,21 @@ class Lease:
     release: str = "of an unknown version"
     #: Whether it is an agent's, and serves every manager; a run's own worker ends with the run.
     shared: bool = False
+    #: Rises with each renewal: a lease outlives its worker by seconds, and its count shows that.
+    renewals: Count = 0
+    #: The device as its last order and the answer had it: id and epoch, and what was free; "" and 0 before the first.
+    device_id: str = ""
+    epoch: Count = 0
+    free_bytes: Count = 0
+
+    @property
+    def client_name(self) -> str:
+        """What the worker's connections are called in the broker's list of clients."""
+        return client_name(self.device, self.worker.partition("@")[2], self.pid)
+
+
+def client_name(device: str, host: str, pid: int) -> str:
+    return f"segfleet:{device}:{host}:{pid}"
 
 
 def this_release() -> str:

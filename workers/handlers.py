@@ -99,17 +99,20 @@ class LocalHandlers:
         """The first order of every run, and what follows trouble: what dead workers left half-written goes."""
         with self._in_hand(order):
             report = self._device(order).probe()
+            self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
             if report.condition == "ready":
                 self._sweep(self._device(order))
             return report
 
     def adopt(self, order: AdoptDevice) -> DeviceReport:
         with self._in_hand(order):
-            return adopt(order, self._device(order))
+            report = adopt(order, self._device(order))
+            self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
+            return report
 
     def store(self, order: StoreSegment) -> StoreResult:
         with self._in_hand(order):
-            return store_segment(
+            result = store_segment(
                 order,
                 device=self._claimed_device(order),
                 source_root=self._source_root(order),
@@ -117,6 +120,8 @@ class LocalHandlers:
                 before_commit=lambda: self._check_epoch(order),
                 spare=self._spare,
             )
+            self._progress.tell_device(order.device_id, order.epoch, result.free_bytes)
+            return result
 
     def put_manifest(self, order: PutManifest) -> ManifestResult:
         with self._in_hand(order):

@@ -22,12 +22,14 @@ from tasks.orders import WIRE_VERSION
 log = logging.getLogger("segfleet.lease")
 
 # Shared with the child: bytes moved (u64), how often the order in hand was begun (u64), then that order (32 hex
-# digits, or zeros), and the beats (u64).
+# digits, or zeros), the beats (u64), and the device: its id (as the order), its epoch (u64) and free bytes (u64).
 _COUNT = struct.Struct("<Q")
 _BEGUN_AT = _COUNT.size
 _ORDER_AT = 2 * _COUNT.size
-_ORDER_BYTES = 32
-_BEATS_AT = _ORDER_AT + _ORDER_BYTES
+_ID_BYTES = 32
+_BEATS_AT = _ORDER_AT + _ID_BYTES
+_DEVICE = struct.Struct(f"<{_ID_BYTES}sQQ")
+_DEVICE_AT = _BEATS_AT + _COUNT.size
 
 
 class SharedProgress:
@@ -56,7 +58,7 @@ class SharedProgress:
 
     @property
     def order_id(self) -> str:
-        return self._memory[_ORDER_AT : _ORDER_AT + _ORDER_BYTES].rstrip(b"\0").decode("ascii")
+        return self._memory[_ORDER_AT : _ORDER_AT + _ID_BYTES].rstrip(b"\0").decode("ascii")
 
     def begin(self, order_id: str) -> int:
         """As :meth:`workers.progress.Progress.begin`: a child that died left its order here."""
@@ -64,11 +66,20 @@ class SharedProgress:
         if order_id == self.order_id:
             begun_count += _COUNT.unpack_from(self._memory, _BEGUN_AT)[0]
         _COUNT.pack_into(self._memory, _BEGUN_AT, begun_count)
-        self._memory[_ORDER_AT : _ORDER_AT + _ORDER_BYTES] = order_id.encode("ascii").ljust(_ORDER_BYTES, b"\0")
+        self._memory[_ORDER_AT : _ORDER_AT + _ID_BYTES] = order_id.encode("ascii").ljust(_ID_BYTES, b"\0")
         return begun_count
 
     def end(self) -> None:
-        self._memory[_ORDER_AT : _ORDER_AT + _ORDER_BYTES] = bytes(_ORDER_BYTES)
+        self._memory[_ORDER_AT : _ORDER_AT + _ID_BYTES] = bytes(_ID_BYTES)
+
+    def tell_device(self, device_id: str, epoch: int, free_bytes: int) -> None:
+        _DEVICE.pack_into(self._memory, _DEVICE_AT, device_id.encode("ascii"), epoch, free_bytes)
+
+    @property
+    def device(self) -> tuple[str, int, int]:
+        """Id, epoch and free bytes, as they were told last."""
+        device_id, epoch, free_bytes = _DEVICE.unpack_from(self._memory, _DEVICE_AT)
+        return device_id.rstrip(b"\0").decode("ascii"), epoch, free_bytes
 
 
 class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -88,6 +99,7 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self._release = this_release()
         #: The name in the lease: that of the node, unless another worker got it while this one slept.
         self._name = worker.hostname
+        self._renewals = 0
         self._timer_entry: Any = None
 
     def start(self, worker: Any) -> None:
@@ -103,6 +115,8 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
             log.info("lease not given up, it will run out: %s", error)
 
     def _renew(self) -> None:
+        self._renewals += 1
+        device_id, epoch, free_bytes = self._progress.device
         lease = Lease(
             device=self._device,
             worker=self._name,
@@ -113,6 +127,10 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
             wire=WIRE_VERSION,
             release=self._release,
             shared=self.shared,
+            renewals=self._renewals,
+            device_id=device_id,
+            epoch=epoch,
+            free_bytes=free_bytes,
         )
         try:
             if not renew(self._client, lease):

@@ -23,13 +23,16 @@ class Pulse(ByteCounter, Protocol):
 
 
 class Progress(Pulse, Protocol):
-    """What the worker's lease shows of its child: bytes moved, signs of life, and the order in hand."""
+    """What the worker's lease shows of its child: bytes moved, signs of life, the order in hand, and the device."""
 
     def begin(self, order_id: str) -> int:
         """An order is taken in hand; returns how often it was begun in a row without an end, 1 if nobody died."""
 
     def end(self) -> None:
         """No order is in hand."""
+
+    def tell_device(self, device_id: str, epoch: int, free_bytes: int) -> None:
+        """The device as the order in hand had it, and what is free there now."""
 
 
 class Stage:

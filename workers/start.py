@@ -22,7 +22,7 @@ from celery.exceptions import SecurityWarning
 
 from tasks.app import app, connect, queue
 from tasks.handlers import install
-from tasks.leases import claim_name, redis_client
+from tasks.leases import claim_name, client_name, redis_client
 from tasks.queues import device_queue
 from workers.fence import Fence
 from workers.handlers import LocalHandlers
@@ -49,7 +49,7 @@ def run_worker(
     warnings.filterwarnings("ignore", category=SecurityWarning)
     host = socket.gethostname()
     worker_name = _claim_name(settings.broker_url, device, host) if shared else f"{device}@{host}"
-    connect(settings.broker_url, f"segfleet:{device}:{host}:{os.getpid()}", device_queue(device))
+    connect(settings.broker_url, client_name(device, host, os.getpid()), device_queue(device))
     app.conf.task_queues = [queue(device_queue(device))]
     progress = SharedProgress()
     fence = Fence(settings.broker_url)

@@ -36,6 +36,9 @@ _TASK_OF = {cls: task for task, cls in ORDERS.items()}
 #: Messages in one batch of publishing; kombu's batches are some three times faster than single sends.
 _BATCH_COUNT = 500
 
+#: Workers found a restarted broker again after 2 to 6 s.
+_COMING_BACK_S = 10
+
 #: What a broken or restarting broker raises, depending on which layer notices first.
 BROKEN = (OSError, redis.RedisError, KombuError, OperationalError)
 
@@ -132,6 +135,13 @@ class Link:
         """Device → its workers' leases; None when the broker does not answer."""
         try:
             return leases_of(self._redis, devices)
+        except redis.RedisError:
+            return None
+
+    def connected(self) -> set[str] | None:
+        """The names of all clients of the broker; None when it does not answer."""
+        try:
+            return {client["name"] for client in self._redis.client_list()}
         except redis.RedisError:
             return None
 

@@ -3,7 +3,8 @@
 Three signals (design, section 4):
 
 - the worker's process has ended: known at once, in a local run;
-- its lease has run out: dead, stopped, or cut off from the broker, known after LEASE_LIFE_S;
+- its lease has run out: dead, stopped, or cut off from the broker, known after LEASE_LIFE_S; sooner where the broker's
+  list of clients shows that an agent's worker has ended (:mod:`producer.engine.renewals`);
 - its lease lives, orders wait for it, but neither its byte counter, nor its beat, nor the order in hand changes: it
   hangs.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from producer.engine.fleet import Fleet
 from producer.engine.limits import Limits
 from producer.engine.link import Link
+from producer.engine.renewals import Renewals
 from tasks.leases import LEASE_LIFE_S, Lease
 
 #: A worker boots in 0.7 s on two idle cores; past this something is wrong with it.
@@ -48,6 +50,8 @@ class _Pulse:
     #: When a lease was last seen; the start of the watch before the first.
     seen_at_s: float
     booted: bool = False
+    #: Whether all workers that still have leases have ended.
+    has_ended: bool = False
     leases: list[Lease] = field(default_factory=list)
     #: (worker, pid) → its counter when it was last seen.
     counters: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -73,6 +77,7 @@ class Watch:
         self._limits = limits
         self._pulses: dict[str, _Pulse] = {}
         self._departed: set[str] = set()
+        self._renewals = Renewals(link)
         self._next_look_s = 0.0
         #: When the broker has answered last, or has failed to: what a manager knows is of that moment, for it may wait
         #: for seconds at a broker that stands still.
@@ -137,8 +142,10 @@ class Watch:
                 self._forgive(now_s)
         else:
             self._all_gone_s = None
-            for device, found in leases.items():
-                if found and _note(self._pulses[device], found, now_s, shared=self._fleet.is_shared(device)):
+            for device, living in self._renewals.living(leases, now_s).items():
+                pulse = self._pulses[device]
+                pulse.has_ended = bool(leases[device]) and not living
+                if living and _note(pulse, living, now_s, shared=self._fleet.is_shared(device)):
                     self._departed.add(device)
 
     def gone(self) -> dict[str, str]:
@@ -149,6 +156,8 @@ class Watch:
             silent_s = self._looked_at_s - pulse.seen_at_s
             if device in ended:
                 found[device] = f"its worker ended ({ended[device]})"
+            elif pulse.has_ended:
+                found[device] = "its worker has ended: it is connected to the broker no more"
             elif silent_s > (LEASE_LIFE_S if pulse.booted else _BOOT_S):
                 found[device] = f"its worker has not been heard of for {silent_s:.0f} s"
         return found
@@ -177,6 +186,7 @@ class Watch:
 
     def _forgive(self, now_s: float) -> None:
         """Everybody gets a whole lease's time, and the whole patience, again."""
+        self._renewals.forgive()
         for pulse in self._pulses.values():
             if pulse.booted:
                 pulse.seen_at_s = pulse.still_since_s = now_s

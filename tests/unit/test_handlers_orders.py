@@ -37,6 +37,8 @@ class Progress:
 
     def beat(self) -> None: ...
 
+    def tell_device(self, device_id: str, epoch: int, free_bytes: int) -> None: ...
+
     def begin(self, order_id: str) -> int:
         self.order_id = order_id
         return 1

@@ -269,6 +269,8 @@ class _Progress:
 
     def beat(self) -> None: ...
 
+    def tell_device(self, device_id: str, epoch: int, free_bytes: int) -> None: ...
+
     def begin(self, order_id: str) -> int:
         return 1
 
