@@ -12,7 +12,8 @@ from kit.command import Running
 from kit.deadlines import eventually
 from kit.machine import Machine
 from kit.processes import kill, worker
-from kit.scene import Scene
+from kit.scene import MIB, Scene
+from kit.tree import noise
 
 MB = 1_000_000
 RATES_BYTES_PER_S = {"a": 10 * MB, "b": 20 * MB, "c": 40 * MB}
@@ -42,6 +43,18 @@ def write_noise(path: Path, size_bytes: int) -> None:
 
 def bytes_done(running: Running) -> int:
     return max((row["bytes_done"] for row in running.rows if row.get("phase") == "storing"), default=0)
+
+
+def test_a_slow_device_gives_up_what_it_has_not_begun(machine: Machine) -> None:
+    scene = Scene(machine, "a b", entries={"large": noise(6 * MIB)})
+    scene.limit("4MiB", a="128KiB")
+
+    done = scene.start().wait()
+
+    # By size each had a half; a takes 5 s for one of its five segments.
+    stored = {name: row["bytes_source"] for name, row in done.summary["devices"].items()}
+    assert stored["b"] > 2 * stored["a"] > 0
+    scene.prove(done)
 
 
 @pytest.mark.slow
