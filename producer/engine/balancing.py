@@ -78,7 +78,7 @@ class Balancing:
             committed_bytes=max(0, in_flight_bytes - begun_bytes),
             unfed=self._session.catalog.planned_sizes(self._snapshot_id, member.name),
             speed_bytes_per_s=speed_bytes_per_s,
-            free_bytes=member.free_bytes,
+            free_bytes=member.room_bytes,
         )
 
     def _move(self, moves: Mapping[int, str]) -> None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from producer.catalog.rows import DeviceState, SegmentRow
-from producer.engine.expectation import ratio_so_far
 from producer.engine.feed import Feeder
 from producer.engine.members import Member
-from producer.engine.reassign import reassign
+from producer.engine.reassigning import reassign_rows
 from producer.engine.record import Failed
 from producer.engine.retry import Verdict, judge, wait_before_s
 from producer.engine.session import Session
@@ -120,7 +119,7 @@ class Losses:
             [member for member in live if member.name != row.device] or live,
             key=lambda member: (
                 not member.sees_sources,
-                member.free_bytes < row.size_bytes,
+                member.room_bytes < row.size_bytes,
                 member.load_bytes,
                 member.name,
             ),
@@ -200,13 +199,7 @@ class Losses:
 
     def _move(self, rows: Sequence[SegmentRow], orders: Sequence[Order]) -> None:
         """Give the segments to the then least-filled live devices, in the plan's order; messages move along."""
-        live = self._live()
-        targets = reassign(
-            [(row.number, row.size_bytes) for row in rows],
-            {member.name: member.load_bytes for member in live},
-            {member.name: member.free_bytes for member in live},
-            ratio_so_far(self._session.catalog, self._snapshot_id),
-        )
+        targets = reassign_rows(self._session.catalog, self._snapshot_id, rows, self._live())
         for row in rows:
             self._members[row.device].hand_over(row.size_bytes, self._members[targets[row.number]])
             self._waiting.pop(row.number, None)

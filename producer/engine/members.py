@@ -23,6 +23,8 @@ class Member:
     state: DeviceState
     capacity_bytes: int
     free_bytes: int
+    #: What the plan keeps free.
+    reserve_bytes: int = 0
     #: Source bytes that this run has given to the device, stored or not.
     load_bytes: int = 0
     load_segments: int = 0
@@ -34,6 +36,10 @@ class Member:
     @property
     def is_live(self) -> bool:
         return self.state == "live"
+
+    @property
+    def room_bytes(self) -> int:
+        return max(0, self.free_bytes - self.reserve_bytes)
 
     def take(self, size_bytes: int) -> None:
         """One segment more is given to this device."""

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.rows import NewSegment, SnapshotPlan
-from producer.engine.expectation import ratio_of_volume, ratio_so_far
+from producer.engine.expectation import ratio_of_volume
 from producer.engine.feed import segment_id
 from producer.engine.intake import Intake
 from producer.engine.members import Member
-from producer.engine.reassign import reassign
+from producer.engine.reassigning import reassign_rows
 from producer.engine.resume import Kept
 from producer.engine.rooms import room_of
 from producer.engine.session import Session
@@ -30,11 +30,14 @@ def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> Non
         Progress(phase="planning", files_count=intake.files_count, bytes_total=intake.bytes_total)
     )
     catalog = session.catalog
+    rooms = _rooms(intake.members, request)
+    for room in rooms:
+        intake.members[room.name].reserve_bytes = room.reserve_bytes
     plan_request = PlanRequest(
         sizes=intake.sizes,
         holes_bytes=intake.holes_bytes,
         source_starts=intake.source_starts,
-        rooms=_rooms(intake.members, request),
+        rooms=rooms,
         options=request.plan,
         expected_ratio=ratio_of_volume(catalog, request.volume),
     )
@@ -89,12 +92,7 @@ def _give_to_present(catalog: Catalog, intake: Intake) -> None:
     gone = {row.device for row in catalog.totals(intake.snapshot_id)} - members.keys()
     rows = [row for device in gone for row in catalog.unfinished_segments(intake.snapshot_id, device)]
     rows.sort(key=lambda row: row.number)
-    targets = reassign(
-        [(row.number, row.size_bytes) for row in rows],
-        {member.name: member.load_bytes for member in members.values()},
-        {member.name: member.free_bytes for member in members.values()},
-        ratio_so_far(catalog, intake.snapshot_id),
-    )
+    targets = reassign_rows(catalog, intake.snapshot_id, rows, list(members.values()))
     for row in rows:
         members[targets[row.number]].take(row.size_bytes)
     for name in set(targets.values()):
