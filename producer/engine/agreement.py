@@ -52,6 +52,11 @@ class _Seen:
     def agrees(self) -> bool:
         return all(state == self.states[0] for state in self.states)
 
+    @property
+    def end_bytes(self) -> int:
+        """How far the pieces reach: to the size that the walk saw, but where the end of a volume is not in use."""
+        return max(row.offset_bytes + row.size_bytes for row in self.rows)
+
 
 def _seen_files(rows: Iterable[SegmentRow]) -> dict[int, _Seen]:
     """Entry index → what was seen of it, for files that have segments of their own."""
@@ -104,8 +109,11 @@ def _restless_files(catalog: Catalog, snapshot_id: str) -> list[TroubleRow]:
     sources = {source.name: source.path for source in catalog.snapshot(snapshot_id).sources}
     found = []
     for index, file in _seen_files(catalog.stored_segments(snapshot_id)).items():
-        entry = reader.entry(index)
         size_bytes = file.states[0]["size_bytes"]
+        if file.agrees and size_bytes <= file.end_bytes:
+            # The usual case, without the listing: each part takes 20 ms to decode, and all wait for the end of the run.
+            continue
+        entry = reader.entry(index)
         path = f"{sources[entry.source]}/{entry.path}".rstrip("/")
         if not file.agrees:
             message = "it changed each time it was read; its parts are of different times"

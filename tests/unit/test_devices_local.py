@@ -209,7 +209,11 @@ def test_a_file_system_without_locks_can_be_a_device(
 
     monkeypatch.setattr(pending_file.fcntl, "flock", lock)
     store(device)
+    left_over = folder / f"{KEY}.0123abcd.tmp"
+    left_over.touch()
+    device.sweep()
     assert (folder / KEY).read_bytes() == b"data"
+    assert left_over.exists()
 
 
 @pytest.mark.parametrize("names", [[], ["lost+found"], ["segfleet.json.0123abcd.tmp"]])

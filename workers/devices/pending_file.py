@@ -80,7 +80,10 @@ class PendingFile:
 
 
 def remove_if_left_over(folder_fd: int, name: str) -> bool:
-    """Remove the temporary file ``name`` unless its writer lives; returns whether it did."""
+    """Remove the temporary file ``name`` unless its writer lives; returns whether it did.
+
+    Where the file system has no locks nobody can tell, and it stays.
+    """
     try:
         fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder_fd)
     except FileNotFoundError:
@@ -89,6 +92,10 @@ def remove_if_left_over(folder_fd: int, name: str) -> bool:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.unlink(name, dir_fd=folder_fd)
     except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise
         return False
     finally:
         os.close(fd)
