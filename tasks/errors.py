@@ -71,6 +71,13 @@ class InterruptedRun(SegfleetError):
     exit_code = 130
     hint = "run the same command again to go on"
 
+    def __init__(
+        self, message: str, *, hint: str | None = None, path: str | None = None, by_sigterm: bool = False
+    ) -> None:
+        """``by_sigterm``: it was the process that had to end; Ctrl-C is meant for the run."""
+        super().__init__(message, hint=hint, path=path)
+        self.by_sigterm = by_sigterm
+
 
 class BrokerError(SegfleetError):
     code = "broker"

@@ -1,13 +1,25 @@
-"""Ctrl-C: the first stops the run in order, the second ends it at once (design, section 6)."""
+"""Ctrl-C: the first stops the run in order, the second ends it at once (design, section 6).
+
+SIGTERM does the same, but is meant for the process and not for what it was doing: the schedule goes on with that.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 from types import FrameType, TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from tasks.errors import InterruptedRun
+
+
+class Sigterm(KeyboardInterrupt):
+    """SIGTERM while no :class:`Interrupt` is there: what was begun is undone on the way out, as after Ctrl-C."""
+
+
+def on_sigterm(number: int, frame: FrameType | None) -> NoReturn:
+    """A signal handler for the whole life of a process."""
+    raise Sigterm
 
 
 class Interrupt:
@@ -15,6 +27,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.requested = False
+        self._by_sigterm = False
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -31,8 +44,9 @@ class Interrupt:
             # The workers die with this process, and every step is safe to break off.
             os._exit(InterruptedRun.exit_code)
         self.requested = True
+        self._by_sigterm = number == signal.SIGTERM
 
     def check(self) -> None:
         """Raise InterruptedRun once a signal has come."""
         if self.requested:
-            raise InterruptedRun("interrupted")
+            raise InterruptedRun("interrupted", by_sigterm=self._by_sigterm)

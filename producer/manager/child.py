@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import IO
 
+from tasks.errors import InterruptedRun
+
 _READ_BYTES = 1024 * 1024
 
 
@@ -48,7 +50,9 @@ class Child:
 
     def exit_code(self) -> int | None:
         """None while it runs, or while something that it printed has not been read."""
-        return self._process.poll() if self._out.at_end and self._err.at_end else None
+        code = self._process.poll() if self._out.at_end and self._err.at_end else None
+        # These end it like that only while it is starting; later it notes them.
+        return InterruptedRun.exit_code if code in (-signal.SIGINT, -signal.SIGTERM) else code
 
     def signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -75,8 +75,9 @@ class Passing:
         self._child.signal(signal.SIGINT)
 
     def pause(self) -> None:
-        """As :meth:`stop`: the command must be given again."""
-        self.stop()
+        """As :meth:`stop`, for a manager that ends: the command must be given again."""
+        self._stopped = True
+        self._child.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self._child.end()

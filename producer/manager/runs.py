@@ -64,13 +64,13 @@ class Run:
         return code
 
     def stop(self) -> None:
-        """In order: what the workers have in hand is finished and recorded."""
+        """In order, for good: what the workers have in hand is finished and recorded."""
         self._child.signal(signal.SIGINT)
 
     def pause(self) -> None:
         """As :meth:`stop`, for a manager that ends: the next start goes on, and the master waits for that."""
         self._pausing = True
-        self.stop()
+        self._child.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self._child.end()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from producer.catalog.reservation_rows import Outcome, ReservationRow
+from producer.engine.interrupt import Sigterm
 from producer.requests import BackupRequest
 from producer.schedule.scheduler import Scheduler
 from producer.summaries import BackupSummary
@@ -19,12 +20,15 @@ def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) 
     """Run what ``row`` asks for, and note how it ended.
 
     Returns the summary, or the error that ended it: trouble with one reservation must not keep others from running.
-    Raises InterruptedRun, after noting it.
+    Raises InterruptedRun and KeyboardInterrupt, after noting them.
     """
     try:
         summary = back_up(_request(row))
-    except InterruptedRun:
-        scheduler.ended(row, "interrupted", "interrupted by a signal")
+    except InterruptedRun as error:
+        _break_off(row, scheduler, by_sigterm=error.by_sigterm)
+        raise
+    except KeyboardInterrupt as error:
+        _break_off(row, scheduler, by_sigterm=isinstance(error, Sigterm))
         raise
     except LockedError as error:
         _give_way(row, scheduler, error)
@@ -47,6 +51,14 @@ def _request(row: ReservationRow) -> BackupRequest:
             f"reservation {row.reservation_id[:8]} of volume {row.volume} was made by another release: {error}",
             hint="remove it and add it again",
         ) from error
+
+
+def _break_off(row: ReservationRow, scheduler: Scheduler, *, by_sigterm: bool) -> None:
+    """Ctrl-C ends the run; SIGTERM the process alone, because its manager or its host is to be started again."""
+    if by_sigterm:
+        scheduler.give_back(row)
+    else:
+        scheduler.ended(row, "interrupted", "interrupted by Ctrl-C")
 
 
 def _give_way(row: ReservationRow, scheduler: Scheduler, error: LockedError) -> None:

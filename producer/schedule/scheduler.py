@@ -43,7 +43,7 @@ class Scheduler:
         Runs that are missed or skipped are noted, those that wait for their volume stay due.  Only reservations that
         the caller ``serves`` are looked at.
         """
-        self._give_back()
+        self._take_care_of_left_behind()
         due = filter(serves, self._catalog.due_reservations(now))
         return list(islice((row for row in due if self._takes(row, now)), limit))
 
@@ -55,6 +55,11 @@ class Scheduler:
         """Give a claimed run back: it is due again, and waits for its volume."""
         # As it was claimed: what is next_due in ``row`` has become the last one in the catalog.
         self._catalog.reopen_reservation(row, row.next_due, self._owner_id, queued_at=row.next_due)
+
+    def give_back(self, row: ReservationRow) -> None:
+        """A claimed run whose process has to end: treated as if that had been killed."""
+        # As it was claimed, see above.
+        self._break_off(row, row.next_due, self._owner_id)
 
     def _takes(self, row: ReservationRow, now: datetime) -> bool:
         next_due = Timetable(row.cron, row.timezone).next_after(now)
@@ -77,13 +82,16 @@ class Scheduler:
         claimed = any(row.volume == volume for row in self._catalog.claimed_reservations())
         return claimed or volume_lock(volume) in living_locks(self._catalog)
 
-    def _give_back(self) -> None:
-        """Runs whose process was killed: due again if they are to be caught up with, else over."""
+    def _take_care_of_left_behind(self) -> None:
         for row in _left_behind(self._catalog):
-            if row.if_missed == "catch-up" and row.last_due is not None:
-                self._catalog.reopen_reservation(row, row.last_due, row.owner, queued_at=None)
-            else:
-                self._catalog.end_reservation(row, row.owner, "interrupted", "its process was killed")
+            self._break_off(row, row.last_due, row.owner)
+
+    def _break_off(self, row: ReservationRow, due: datetime | None, owner: str) -> None:
+        """A run whose process is gone: due again, as it was, if it is to be caught up with, else over."""
+        if row.if_missed == "catch-up" and due is not None:
+            self._catalog.reopen_reservation(row, due, owner, queued_at=None)
+        else:
+            self._catalog.end_reservation(row, owner, "interrupted", "its process was ended")
 
 
 def _left_behind(catalog: Catalog) -> list[ReservationRow]:

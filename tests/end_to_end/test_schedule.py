@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from kit.command import Done
 from kit.machine import Machine
-
-NEW_YEAR = ("--cron", "0 2 1 1 *", "--tz", "UTC")
+from kit.reservations import NEW_YEAR, make_due
 
 
 @pytest.fixture
@@ -22,14 +20,6 @@ def source(machine: Machine) -> Path:
     folder.mkdir()
     (folder / "letter").write_text("dear reader")
     return folder
-
-
-def make_due(machine: Machine, ago: timedelta = timedelta(seconds=5)) -> None:
-    """Moves the due time of all reservations: no test waits for New Year."""
-    due = (datetime.now(UTC) - ago).strftime("%Y-%m-%d %H:%M:%S.%f")
-    with sqlite3.connect(machine.state / "catalog.sqlite") as database:
-        assert database.execute("UPDATE reservations SET next_due = ?", (due,)).rowcount
-    database.close()
 
 
 def listed(machine: Machine) -> list[dict[str, object]]:
@@ -54,7 +44,7 @@ def test_what_is_due_is_backed_up_once_with_the_options_of_the_reservation(machi
     (source / "noise.tmp").write_text("")
     assert runs(machine.succeed("schedule", "run-due", "--json")) == 0
 
-    make_due(machine)
+    make_due(machine.catalog)
     done = machine.succeed("schedule", "run-due", "--json")
     assert done.rows[0]["message_type"] == "due"
     assert (runs(done), done.summary["done"], done.summary["exit_code"]) == (1, 1, 0)
@@ -78,7 +68,7 @@ def test_one_that_fails_does_not_keep_the_others_from_running(machine: Machine, 
     add(machine, "gone", gone)
     add(machine, "home", source)
     gone.rmdir()
-    make_due(machine)
+    make_due(machine.catalog)
 
     done = machine.run("schedule", "run-due", "--json")
     assert done.exit_code == 1
@@ -95,7 +85,7 @@ def test_what_a_command_of_the_volume_makes_need_not_be_there_before(machine: Ma
         f'[volumes.home]\npre = "cp -r {source} {made}"\npost = "rm -r {made}"\n[sources.made]\npath = "{made}"\n'
     )
     machine.succeed("schedule", "add", "home", "made", *machine.devices("a b"), *NEW_YEAR)
-    make_due(machine)
+    make_due(machine.catalog)
 
     done = machine.succeed("schedule", "run-due", "--json")
 
@@ -107,7 +97,7 @@ def test_what_a_command_of_the_volume_makes_need_not_be_there_before(machine: Ma
 def test_a_run_that_was_missed_is_left_out_or_caught_up_with(machine: Machine, source: Path) -> None:
     add(machine, "kept", source, "--catch-up")
     add(machine, "left", source, "--skip-missed")
-    make_due(machine, ago=timedelta(days=40))
+    make_due(machine.catalog, ago=timedelta(days=40))
     machine.succeed("schedule", "run-due")
     assert outcomes(machine) == {"kept": "done", "left": "missed"}
 
@@ -124,7 +114,7 @@ def test_while_its_volume_is_backed_up_a_run_waits_or_is_left_out(machine: Machi
     for each in running:
         each.wait_until_storing()
         each.signal(signal.SIGSTOP)
-    make_due(machine)
+    make_due(machine.catalog)
 
     assert runs(machine.succeed("schedule", "run-due", "--json")) == 0
     assert outcomes(machine) == {"waits": "", "skips": "skipped"}
@@ -140,7 +130,7 @@ def test_while_its_volume_is_backed_up_a_run_waits_or_is_left_out(machine: Machi
 def test_a_killed_run_is_caught_up_with(machine: Machine, source: Path) -> None:
     (source / "large").write_bytes(bytes(range(256)) * 400_000)
     add(machine, "home", source, "--level", "19", "--threads", "1")
-    make_due(machine)
+    make_due(machine.catalog)
     running = machine.start("schedule", "run-due", "--json")
     running.wait_until_storing()
     running.signal(signal.SIGKILL)
@@ -159,7 +149,7 @@ def test_a_configured_source_is_the_volume_of_its_name(machine: Machine, source:
         f'[sources.letters]\npath = "{source}"\n'
     )
     machine.succeed("schedule", "add", "letters", *NEW_YEAR)
-    make_due(machine)
+    make_due(machine.catalog)
     machine.succeed("schedule", "run-due")
     assert outcomes(machine) == {"letters": "done"}
     refused = machine.run("schedule", "add", "letter", *NEW_YEAR)

@@ -10,7 +10,9 @@ import pytest
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.fleet import Fleet, kill_tree
+from kit.reservations import NEW_YEAR, make_due
 from kit.site import Site, start_manager
+from producer.catalog.catalog import Catalog
 from producer.manager.presence import runs
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
@@ -205,6 +207,24 @@ def test_a_manager_starts_by_itself_what_the_schedule_says(fleet: Fleet) -> None
 
     # Due within a minute, and then it takes its time.
     eventually(whole_backups, "the manager has backed data up", deadline_s=180)
+
+
+def test_what_the_schedule_has_started_goes_on_when_its_manager_was_ended_and_starts_again(fleet: Fleet) -> None:
+    site = Site(fleet, rate="128KiB")
+    client = fleet.server.client()
+    site.host.succeed("schedule", "add", "data", *NEW_YEAR, *SMALL, "--manager", "m")
+    make_due(site.host.catalog)
+    eventually(lambda: any(run.progress.get("bytes_done") for run in runs(client)), "the first bytes are stored")
+
+    site.manager.signal(signal.SIGTERM)
+    assert site.manager.wait().exit_code == 0
+    start_manager(fleet, site.host, "m")
+
+    with Catalog(site.host.catalog) as catalog:
+        eventually(lambda: catalog.reservations()[0].last_outcome == "done", "the backup is done")
+        [snapshot] = catalog.snapshots()
+        assert snapshot.state == "sealed"
+        assert [run.exit_code for run in catalog.runs("data")] == [0, 130]
 
 
 def left_in_queues(fleet: Fleet) -> set[str]:

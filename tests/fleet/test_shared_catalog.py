@@ -7,11 +7,9 @@ import platform
 import shutil
 import signal
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
-from sqlalchemy import update
 
 from kit.command import Running
 from kit.compare import differences
@@ -21,11 +19,9 @@ from kit.machine import Machine
 from kit.machine import machine as new_machine
 from kit.owners import ELSEWHERE, change_owners
 from kit.postgres import PostgresServer
+from kit.reservations import NEW_YEAR, make_due
 from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
-from producer.catalog.engine import catalog_url as parse_url
-from producer.catalog.engine import open_engine
-from producer.catalog.schema import reservations
 from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.ownership.verdict import GONE_S
 
@@ -76,12 +72,6 @@ def catalog_url(postgres: PostgresServer) -> str:
 def machine() -> Iterator[Machine]:
     with new_machine() as made:
         yield made
-
-
-def make_due(url: str) -> None:
-    """Moves the due time of all reservations: no test waits for New Year."""
-    with open_engine(parse_url(url)).begin() as connection:
-        connection.execute(update(reservations).values(next_due=datetime.now(UTC) - timedelta(seconds=5)))
 
 
 def run_of(manager: Running) -> psutil.Process:
@@ -159,10 +149,9 @@ def test_what_is_reserved_by_way_of_a_manager_is_run_by_that_one_alone(machine: 
         settings = {"SEGFLEET_CATALOG_URL": catalog_url, "SEGFLEET_ON_BEHALF_OF": manager}
         return int(machine.succeed("schedule", "run-due", "--json", **settings).summary["runs"])
 
-    cron = ("--cron", "0 2 1 1 *", "--tz", "UTC")
     for volume, manager in (("by-m", "m"), ("by-host", "")):
         settings = {"SEGFLEET_CATALOG_URL": catalog_url, "SEGFLEET_ON_BEHALF_OF": manager}
-        machine.succeed("schedule", "add", volume, "home", *machine.devices("a b"), *cron, **settings)
+        machine.succeed("schedule", "add", volume, "home", *machine.devices("a b"), *NEW_YEAR, **settings)
     make_due(catalog_url)
 
     assert [run_due("n"), run_due("n"), run_due("m")] == [1, 0, 1]

@@ -34,6 +34,11 @@ class Machine:
 
     # ---- folders
 
+    @property
+    def catalog(self) -> Path:
+        """The file of its catalog."""
+        return self.state / "catalog.sqlite"
+
     def devices(self, names: str) -> list[str]:
         """``--device`` options for the devices named by the words of ``names``; their folders are made."""
         for name in names.split():
