@@ -22,6 +22,9 @@ VISIBILITY_TIMEOUT_S = 6 * 3600
 #: is for the workers; kombu would do it after every wait, under a lock in the broker, at half the cost of receipts.
 NO_SWEEPS = {"unacked_restore_throttle": 1_000_000_000}
 
+#: What kombu raises for something in a queue that is not a message of its own.
+NO_MESSAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
 app = Celery("segfleet", include=["tasks.definitions"])
 
 app.conf.update(

@@ -19,7 +19,7 @@ from kombu.exceptions import KombuError, OperationalError
 
 import tasks.definitions  # noqa: F401  registers the tasks
 from producer.engine.time_limits import time_limit_s
-from tasks.app import NO_SWEEPS, app, connect, queue
+from tasks.app import NO_MESSAGE, NO_SWEEPS, app, connect, queue
 from tasks.epochs import current_epoch, publish_epoch
 from tasks.errors import BrokerError, MessageError
 from tasks.leases import Lease, leases_of, redis_client
@@ -41,9 +41,6 @@ _COMING_BACK_S = 10
 
 #: What a broken or restarting broker raises, depending on which layer notices first.
 BROKEN = (OSError, redis.RedisError, KombuError, OperationalError)
-
-#: What kombu raises for something in a queue that is not a message of its own.
-_NO_MESSAGE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class Link:
@@ -128,7 +125,7 @@ class Link:
         assert self._connection is not None
         try:
             self._connection.drain_events(timeout=timeout_s)
-        except _NO_MESSAGE as error:
+        except NO_MESSAGE as error:
             self._refuse(f"not a message: {error!r}")
 
     def leases(self, devices: Iterable[str]) -> dict[str, list[Lease]] | None:

@@ -15,7 +15,7 @@ import redis
 from kombu import Connection
 from kombu.exceptions import KombuError, OperationalError
 
-from tasks.app import NO_SWEEPS, queue, transport_options
+from tasks.app import NO_MESSAGE, NO_SWEEPS, queue, transport_options
 from tasks.errors import BrokerError
 from tasks.leases import redis_client
 from tasks.queues import MASTER_PREFIX
@@ -78,16 +78,15 @@ class Mailbox:
     def receive(self, timeout_s: float) -> list[Any]:
         """What has come, as plain values that nobody has checked; waits up to ``timeout_s`` for the first.
 
-        A few at a time, so that what the caller does not take stays in the broker.
+        A few at a time, so that what the caller does not take stays in the broker.  What is no message is passed over.
 
         Nothing while the broker is away.
         """
         deadline = time.monotonic() + timeout_s
         try:
             self._connect()
-            while len(self._received) < _RECEIVED_COUNT:
-                wait_s = 0.001 if self._received else max(0.001, deadline - time.monotonic())
-                self._connection.drain_events(timeout=wait_s)
+            for _ in range(_RECEIVED_COUNT):
+                self._drain(0.001 if self._received else max(0.001, deadline - time.monotonic()))
         except TimeoutError:
             pass
         except _BROKEN as error:
@@ -96,6 +95,12 @@ class Mailbox:
             time.sleep(max(0.0, min(0.5, deadline - time.monotonic())))
         received, self._received = self._received, []
         return received
+
+    def _drain(self, timeout_s: float) -> None:
+        try:
+            self._connection.drain_events(timeout=timeout_s)
+        except NO_MESSAGE as error:
+            self._refuse(error)
 
     def remove_inbox(self) -> None:
         try:
@@ -106,12 +111,20 @@ class Mailbox:
     def _connect(self) -> None:
         if self._consumer is None:
             self._consumer = self._connection.Consumer(
-                [queue(self.inbox)], callbacks=[self._take], accept=["json"], no_ack=True, auto_declare=False
+                [queue(self.inbox)],
+                callbacks=[self._take],
+                accept=["json"],
+                no_ack=True,
+                auto_declare=False,
+                on_decode_error=lambda _message, error: self._refuse(error),
             )
             self._consumer.consume()
 
     def _take(self, body: Any, _message: Any) -> None:
         self._received.append(body)
+
+    def _refuse(self, error: Exception) -> None:
+        log.warning("not a message, in %s: %r", self.inbox, error)
 
     def _disconnect(self) -> None:
         self._consumer = None
