@@ -79,6 +79,8 @@ class Manager:
         self._note = note
         self._is_due = is_due
         self._next_due_s = 0.0
+        #: Why the catalog could not be asked for what is due, "" when it could; told when it changes.
+        self._catalog_trouble = ""
         #: The runs that the schedule has started.
         self._scheduled: set[str] = set()
         self._ledger = Ledger(post.ledger)
@@ -232,7 +234,7 @@ class Manager:
             return
         self._next_due_s = time.monotonic() + _DUE_EVERY_S
         self._scheduled &= self._runs.keys()
-        if len(self._scheduled) < _SCHEDULED_COUNT and self._is_due():
+        if len(self._scheduled) < _SCHEDULED_COUNT and self._finds_due():
             command = _run_due()
             self._scheduled.add(command.run_id)
             self._runs[command.run_id] = Run(
@@ -245,6 +247,17 @@ class Manager:
                 reply=self._reply,
                 tell=self._tell,
             )
+
+    def _finds_due(self) -> bool:
+        """Nothing is due while the catalog does not answer: a database may be started again under a manager."""
+        try:
+            is_due, trouble = self._is_due(), ""
+        except SegfleetError as error:
+            is_due, trouble = False, error.message
+        if trouble != self._catalog_trouble:
+            self._catalog_trouble = trouble
+            self._note(f"the schedule stands still: {trouble}" if trouble else "the schedule goes on")
+        return is_due
 
     # ---- the broker
 
