@@ -10,6 +10,7 @@ from producer.catalog.reservation_rows import Outcome, ReservationRow
 from producer.engine.interrupt import Sigterm
 from producer.requests import BackupRequest
 from producer.schedule.scheduler import Scheduler
+from producer.schedule.timetable import Timetable
 from producer.summaries import BackupSummary
 from tasks.errors import CatalogError, InterruptedRun, LockedError, SegfleetError
 
@@ -44,6 +45,8 @@ def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) 
 
 
 def _request(row: ReservationRow) -> BackupRequest:
+    """Raises UsageError for a timetable that makes no sense here, so that nobody relies on its next time."""
+    Timetable(row.cron, row.timezone)
     try:
         return BackupRequest.from_json(row.request)
     except msgspec.ValidationError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from producer.catalog.catalog import Catalog
@@ -12,6 +12,7 @@ from producer.ownership.holder import Holder, volume_lock
 from producer.ownership.verdict import living_locks, living_owners
 from producer.schedule.decide import MISSED_AFTER, decide
 from producer.schedule.timetable import Timetable
+from tasks.errors import UsageError
 
 Serves = Callable[[ReservationRow], bool]
 
@@ -62,7 +63,7 @@ class Scheduler:
         self._break_off(row, row.next_due, self._owner_id)
 
     def _takes(self, row: ReservationRow, now: datetime) -> bool:
-        next_due = Timetable(row.cron, row.timezone).next_after(now)
+        next_due = _next_due(row, now)
         match decide(row, now, busy=self._volume_is_busy(row.volume)):
             case "run":
                 return self._catalog.claim_reservation(row, next_due, self._owner_id)
@@ -92,6 +93,14 @@ class Scheduler:
             self._catalog.reopen_reservation(row, due, owner, queued_at=None)
         else:
             self._catalog.end_reservation(row, owner, "interrupted", "its process was ended")
+
+
+def _next_due(row: ReservationRow, now: datetime) -> datetime:
+    try:
+        return Timetable(row.cron, row.timezone).next_after(now)
+    except UsageError:
+        # Its zone is not known here, or not any more.  Its run fails and says so, once a day at its own hour.
+        return row.next_due + timedelta(days=(now - row.next_due).days + 1)
 
 
 def _left_behind(catalog: Catalog) -> list[ReservationRow]:
