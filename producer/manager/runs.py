@@ -24,7 +24,10 @@ def now() -> str:
 
 
 class Run:
-    """Call :meth:`look` often; ``reply`` and ``tell`` pass on what happened, and may fail without harm."""
+    """Call :meth:`look` often; ``reply`` and ``tell`` pass on what happened, and may fail without harm.
+
+    A run that ``is_told`` not from the start is told once it has begun, or failed.
+    """
 
     def __init__(
         self,
@@ -34,8 +37,10 @@ class Run:
         manager: str,
         reply: Callable[[str, Reply], None],
         tell: Callable[[RunStatus], None],
+        is_told: bool = True,
     ) -> None:
         self.command = command
+        self.is_told = is_told
         self._child = child
         self._reply = reply
         self._tell = tell
@@ -49,6 +54,11 @@ class Run:
             state="running",
             started=now(),
         )
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has what it needs, and works."""
+        return bool(self._status.progress)
 
     def look(self) -> int | None:
         """Pass on what the child has printed; its exit code once it has ended."""
@@ -80,6 +90,7 @@ class Run:
         match row.get("message_type"):
             case "status":
                 self._status = replace(self._status, progress=row)
+                self.is_told = True
             case "summary":
                 # The last summary of what the schedule has started is of all backups together, and names none.
                 self._status = replace(self._status, snapshot_id=str(row.get("snapshot_id", self._status.snapshot_id)))
@@ -89,6 +100,7 @@ class Run:
     def _end(self, code: int) -> None:
         state = {0: "done", 3: "done", 130: "interrupted"}.get(code, "failed")
         reason = self._status.reason if code else ""
+        self.is_told |= state == "failed"
         self._status = replace(self._status, state=state, ended=now(), exit_code=code, reason=reason)  # type: ignore[arg-type]
         self._tell_now()
         if self._pausing and code == InterruptedRun.exit_code:
@@ -98,8 +110,9 @@ class Run:
             self._send(Reply(run_id=self.command.run_id, kind="end", exit_code=code))
 
     def _tell_now(self) -> None:
-        self._next_tell_s = time.monotonic() + _TELL_EVERY_S
-        self._tell(self._status)
+        if self.is_told:
+            self._next_tell_s = time.monotonic() + _TELL_EVERY_S
+            self._tell(self._status)
 
     def _send(self, reply: Reply) -> None:
         if not self.command.detached:

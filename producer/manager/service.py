@@ -6,7 +6,6 @@ import logging
 import platform
 import signal
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import redis
 
 from producer.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_variables
 from producer.manager.child import Child
+from producer.manager.due import Due, run_due
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
 from producer.manager.messages import (
@@ -30,7 +30,7 @@ from producer.manager.passing import Passing
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, claim, give_up, renew, tell_run
 from producer.manager.runs import Run, now
 from tasks.errors import BrokerError, InterruptedRun, LockedError, MessageError, SegfleetError
-from tasks.queues import MASTER_PREFIX, command_queue
+from tasks.queues import command_queue
 
 log = logging.getLogger("segfleet.manager")
 
@@ -41,10 +41,6 @@ _RENEW_EVERY_S = 1.0
 
 #: More commands at once than this are refused: each is a process.
 _RUNS_COUNT = 16
-
-#: How often the catalog is asked for what is due, and how many children may start it.
-_DUE_EVERY_S = 2.0
-_SCHEDULED_COUNT = 4
 
 #: After SIGTERM: runs stop in order within some ten seconds.
 _STOP_S = 30.0
@@ -77,12 +73,7 @@ class Manager:
         self._presence = post.presence
         self._volumes = volumes
         self._note = note
-        self._is_due = is_due
-        self._next_due_s = 0.0
-        #: Why the catalog could not be asked for what is due, "" when it could; told when it changes.
-        self._catalog_trouble = ""
-        #: The runs that the schedule has started.
-        self._scheduled: set[str] = set()
+        self._due = Due(is_due, note)
         self._ledger = Ledger(post.ledger)
         self._mailbox = Mailbox(post.broker_url, command_queue(post.presence.name))
         self._runs: dict[str, Run | Passing] = {}
@@ -174,8 +165,9 @@ class Manager:
     def _finish(self, run_id: str, code: int) -> None:
         run = self._runs.pop(run_id)
         self._ledger.remove(run_id)
-        if run.command.command in RUNS:
+        if isinstance(run, Run) and run.is_told:
             self._note(f"run {run_id[:8]} has ended: exit code {code}")
+        self._due.ended(run_id, has_run=isinstance(run, Run) and run.has_begun)
         self._look_at_volumes()
 
     def _look_at_volumes(self) -> None:
@@ -230,34 +222,21 @@ class Manager:
 
     def _start_due(self) -> None:
         """Have a child start what is due; it claims one reservation after another, as other managers' children do."""
-        if time.monotonic() < self._next_due_s:
+        if not self._due.wants_child():
             return
-        self._next_due_s = time.monotonic() + _DUE_EVERY_S
-        self._scheduled &= self._runs.keys()
-        if len(self._scheduled) < _SCHEDULED_COUNT and self._finds_due():
-            command = _run_due()
-            self._scheduled.add(command.run_id)
-            self._runs[command.run_id] = Run(
-                command,
-                Child(
-                    [*self._post.configuration, "schedule", "run-due", "--json"],
-                    variables={MANAGER_VARIABLE: self._post.presence.name},
-                ),
-                manager=self._post.presence.name,
-                reply=self._reply,
-                tell=self._tell,
-            )
-
-    def _finds_due(self) -> bool:
-        """Nothing is due while the catalog does not answer: a database may be started again under a manager."""
-        try:
-            is_due, trouble = self._is_due(), ""
-        except SegfleetError as error:
-            is_due, trouble = False, error.message
-        if trouble != self._catalog_trouble:
-            self._catalog_trouble = trouble
-            self._note(f"the schedule stands still: {trouble}" if trouble else "the schedule goes on")
-        return is_due
+        command = run_due()
+        self._due.started(command.run_id)
+        self._runs[command.run_id] = Run(
+            command,
+            Child(
+                [*self._post.configuration, "schedule", "run-due", "--json"],
+                variables={MANAGER_VARIABLE: self._post.presence.name},
+            ),
+            manager=self._post.presence.name,
+            reply=self._reply,
+            tell=self._tell,
+            is_told=False,
+        )
 
     # ---- the broker
 
@@ -292,21 +271,6 @@ class Manager:
             act()
         except (redis.RedisError, BrokerError) as error:
             log.warning("not told: %s", error)
-
-
-def _run_due() -> Command:
-    """What a scheduled run is called where runs are told of; nobody is answered."""
-    run_id = uuid.uuid4().hex
-    return Command(
-        run_id=run_id,
-        command="backup",
-        options=(),
-        words=("(as scheduled)",),
-        json=True,
-        detached=True,
-        reply_to=MASTER_PREFIX + run_id,
-        expires_s=0,
-    )
 
 
 def presence_of(name: str, volumes: tuple[str, ...], *, pid: int, release: str, wire: int) -> Presence:

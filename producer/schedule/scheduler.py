@@ -22,8 +22,9 @@ def everything(row: ReservationRow) -> bool:
 
 
 def has_work(catalog: Catalog, now: datetime, serves: Serves = everything) -> bool:
-    """Whether :meth:`Scheduler.claim_due` may find a run; changes nothing, and costs next to nothing."""
-    return any(map(serves, catalog.due_reservations(now))) or bool(_left_behind(catalog))
+    """Whether :meth:`Scheduler.claim_due` would do anything; changes nothing, and costs next to nothing."""
+    due = filter(serves, catalog.due_reservations(now))
+    return any(not _waits(catalog, row, now) for row in due) or bool(_left_behind(catalog))
 
 
 class Scheduler:
@@ -64,7 +65,7 @@ class Scheduler:
 
     def _takes(self, row: ReservationRow, now: datetime) -> bool:
         next_due = _next_due(row, now)
-        match decide(row, now, busy=self._volume_is_busy(row.volume)):
+        match decide(row, now, busy=_is_busy(self._catalog, row.volume)):
             case "run":
                 return self._catalog.claim_reservation(row, next_due, self._owner_id)
             case "wait":
@@ -79,10 +80,6 @@ class Scheduler:
     def _pass_over(self, row: ReservationRow, next_due: datetime, outcome: Outcome, message: str) -> None:
         self._catalog.pass_over_reservation(row, next_due, outcome, message)
 
-    def _volume_is_busy(self, volume: str) -> bool:
-        claimed = any(row.volume == volume for row in self._catalog.claimed_reservations())
-        return claimed or volume_lock(volume) in living_locks(self._catalog)
-
     def _take_care_of_left_behind(self) -> None:
         for row in _left_behind(self._catalog):
             self._break_off(row, row.last_due, row.owner)
@@ -93,6 +90,16 @@ class Scheduler:
             self._catalog.reopen_reservation(row, due, owner, queued_at=None)
         else:
             self._catalog.end_reservation(row, owner, "interrupted", "its process was ended")
+
+
+def _is_busy(catalog: Catalog, volume: str) -> bool:
+    claimed = any(row.volume == volume for row in catalog.claimed_reservations())
+    return claimed or volume_lock(volume) in living_locks(catalog)
+
+
+def _waits(catalog: Catalog, row: ReservationRow, now: datetime) -> bool:
+    """Whether it is noted that the run that is due waits, and it has to wait on."""
+    return row.queued_at is not None and decide(row, now, busy=_is_busy(catalog, row.volume)) == "wait"
 
 
 def _next_due(row: ReservationRow, now: datetime) -> datetime:

@@ -155,6 +155,18 @@ def test_a_run_waits_while_its_volume_is_busy_and_follows_once(
     assert state_of(catalog, row) == ("running", TOMORROW + timedelta(days=1))
 
 
+def test_a_run_that_waits_is_no_work_until_its_volume_is_free(
+    catalog: Catalog, scheduler: Scheduler, location: str
+) -> None:
+    reserve(catalog)
+    with being_backed_up(location):
+        assert has_work(catalog, SOON)  # to note that it waits
+        scheduler.claim_due(SOON)
+        assert not has_work(catalog, SOON)
+        assert not has_work(catalog, TOMORROW)
+    assert has_work(catalog, SOON)
+
+
 def test_a_run_is_left_out_while_its_volume_is_busy_where_that_was_asked_for(
     catalog: Catalog, scheduler: Scheduler, location: str
 ) -> None:
