@@ -18,8 +18,9 @@ from producer.cli.safe_text import escaped
 from producer.cli.session import Session
 from producer.cli.tables import lines_of
 from producer.cli.watching import watched
-from producer.manager.presence import Presence, RunStatus, managers, runs
-from producer.observer import Progress
+from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, managers, runs
+from producer.master.choose import NoManagerError, is_there
+from producer.observer import Observer, Progress
 from tasks.errors import BrokerError, UsageError
 from tasks.leases import Lease, all_leases, redis_client
 from tasks.sizes import format_size
@@ -55,21 +56,35 @@ def show_fleet(session: Session) -> int:
 def show_run(session: Session, prefix: str, *, watch: bool) -> int:
     """Print one run, the newest whose id begins with ``prefix``; with ``watch`` until it ends.
 
-    Returns the run's exit code when it has ended, else 0.
+    Returns the run's exit code when it has ended, else 0.  Raises NoManagerError, see :func:`_watch`.
     """
     with _client(session) as client:
         run = _find(client, prefix)
         if watch and run.state == "running":
             with watched(session) as observer:
-                while run.state == "running":
-                    observer.progress(_progress(run))
-                    time.sleep(_LOOK_EVERY_S)
-                    run = _find(client, run.run_id)
+                run = _watch(client, run, observer)
     if session.json:
         write_row(_run_json(run))
     else:
         _print(_RUNS, [_run_cells(run)])
     return run.exit_code or 0
+
+
+def _watch(client: redis.Redis, run: RunStatus, observer: Observer) -> RunStatus:
+    """The run once it has ended; raises NoManagerError when its manager has gone, and does not come back soon."""
+    seen_s = time.monotonic()
+    while run.state == "running":
+        if is_there(client, run.manager):
+            seen_s = time.monotonic()
+        elif time.monotonic() > seen_s + PRESENCE_LIFE_S:
+            raise NoManagerError(
+                f"manager {run.manager} is not there any more, and run {run.run_id[:8]} was under way",
+                hint=f"start it again on its host, and it goes on with the run: segfleet manager {run.manager}",
+            )
+        observer.progress(_progress(run))
+        time.sleep(_LOOK_EVERY_S)
+        run = _find(client, run.run_id)
+    return run
 
 
 def _find(client: redis.Redis, prefix: str) -> RunStatus:

@@ -30,6 +30,9 @@ class Presence:
     volumes: tuple[str, ...]
     since: str
 
+    def is_same_process(self, other: Presence) -> bool:
+        return (self.host, self.pid, self.since) == (other.host, other.pid, other.since)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStatus:
@@ -58,12 +61,27 @@ def claim(client: redis.Redis, presence: Presence) -> bool:
     return bool(client.set(MANAGER_PREFIX + presence.name, _bytes(presence), px=_life_ms(), nx=True))
 
 
-def renew(client: redis.Redis, presence: Presence) -> None:
+def renew(client: redis.Redis, presence: Presence) -> bool:
+    """Write it for another PRESENCE_LIFE_S; raises redis.RedisError.
+
+    A manager whose key ran out, because its host slept, may find that another one has claimed its name since: then
+    nothing is written, and the answer is False.
+    """
+    if _is_another_s(client, presence):
+        return False
     client.set(MANAGER_PREFIX + presence.name, _bytes(presence), px=_life_ms())
+    return True
 
 
-def give_up(client: redis.Redis, name: str) -> None:
-    client.delete(MANAGER_PREFIX + name)
+def give_up(client: redis.Redis, presence: Presence) -> None:
+    """Delete the key of a manager that ends, so that nobody waits for it to run out; another manager's stays."""
+    if not _is_another_s(client, presence):
+        client.delete(MANAGER_PREFIX + presence.name)
+
+
+def _is_another_s(client: redis.Redis, presence: Presence) -> bool:
+    holder = _read(client.get(MANAGER_PREFIX + presence.name), Presence)
+    return holder is not None and not holder.is_same_process(presence)
 
 
 def managers(client: redis.Redis) -> dict[str, Presence]:

@@ -79,9 +79,10 @@ class Manager:
         self._runs: dict[str, Run | Passing] = {}
         self._next_renew_s = 0.0
         self._stopping = False
+        self._is_displaced = False
 
     def run(self) -> None:
-        """Raises LockedError while another manager of this name lives, BrokerError."""
+        """Raises LockedError while another manager of this name lives, or when one has taken over; BrokerError."""
         with self._mailbox:
             self._claim()
             previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -96,6 +97,11 @@ class Manager:
                 for number, handler in previous.items():
                     signal.signal(number, handler)
                 self._leave()
+        if self._is_displaced:
+            raise LockedError(
+                f"another manager named {self._post.presence.name} has taken over while this one gave no sign of life",
+                hint="segfleet status shows where it is; give each manager a name of its own",
+            )
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
@@ -216,6 +222,8 @@ class Manager:
                     del self._runs[run_id]
                     if code != InterruptedRun.exit_code or run.command.command not in RESUMABLE:
                         self._ledger.remove(run_id)
+            # The name is ours until all of them have ended.
+            self._renew()
             time.sleep(_LOOK_EVERY_S)
 
     # ---- the schedule
@@ -254,10 +262,14 @@ class Manager:
     def _renew(self) -> None:
         if time.monotonic() >= self._next_renew_s:
             self._next_renew_s = time.monotonic() + _RENEW_EVERY_S
-            self._try(lambda: renew(self._mailbox.redis, self._presence))
+            self._try(self._renew_now)
+
+    def _renew_now(self) -> None:
+        if not renew(self._mailbox.redis, self._presence):
+            self._is_displaced = self._stopping = True
 
     def _leave(self) -> None:
-        self._try(lambda: give_up(self._mailbox.redis, self._post.presence.name))
+        self._try(lambda: give_up(self._mailbox.redis, self._presence))
 
     def _tell(self, status: RunStatus) -> None:
         self._try(lambda: tell_run(self._mailbox.redis, status))

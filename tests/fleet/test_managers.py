@@ -13,7 +13,7 @@ from kit.fleet import Fleet, kill_tree
 from kit.reservations import NEW_YEAR, make_due
 from kit.site import Site, start_manager
 from producer.catalog.catalog import Catalog
-from producer.manager.presence import runs
+from producer.manager.presence import RunStatus, runs, tell_run
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
 
@@ -50,6 +50,18 @@ def test_a_detached_run_is_picked_up_from_another_host(fleet: Fleet) -> None:
     assert any(row.get("phase") == "storing" for row in seen)
     assert [row["name"] for row in fleet_rows if row["message_type"] == "manager"] == ["m"]
     assert {row["device"] for row in fleet_rows if row["message_type"] == "agent"} == {"a", "b"}
+
+
+def test_who_watches_a_run_whose_manager_is_gone_learns_that_and_what_to_do(fleet: Fleet) -> None:
+    client = fleet.server.client()
+    tell_run(client, RunStatus(run_id="0" * 32, manager="m", command="backup", words=(), state="running", started=""))
+
+    done = fleet.host("other").run("status", "0" * 8, "--watch", "--json")
+
+    assert done.exit_code == 1
+    assert done.errors[0]["code"] == "no-manager"
+    assert "manager m is not there any more, and run 00000000 was under way" in done.stderr
+    assert "segfleet manager m" in done.stderr
 
 
 def test_ctrl_c_at_the_master_stops_the_run_in_order_and_resume_goes_on(fleet: Fleet) -> None:
