@@ -19,6 +19,7 @@ from msgspec import Meta
 from platformdirs import user_config_path
 
 from tasks.errors import UsageError
+from tasks.homes import from_home
 from tasks.sizes import format_size, parse_size
 from tasks.toml_lines import line_of
 
@@ -129,13 +130,21 @@ class Configuration(_Table, frozen=True, kw_only=True):
 def find_configuration(flag: str | None, environment: Mapping[str, str], folder: Path) -> Path | None:
     """The file to read: ``flag``, else ``$SEGFLEET_CONFIG``, else ``folder``'s, else the user's; None if there is none.
 
-    A file that was asked for by flag or variable is returned whether it exists or not.
+    A file that was asked for by flag or variable is returned whether it exists or not; raises UsageError for one in the
+    home folder of nobody.
     """
     asked = flag or environment.get(CONFIG_VARIABLE)
     if asked:
-        return Path(asked).expanduser()
+        return _asked_for(asked, "--config" if flag else CONFIG_VARIABLE)
     candidates = (folder / FILE_NAME, user_config_path("segfleet") / FILE_NAME)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _asked_for(asked: str, where: str) -> Path:
+    try:
+        return from_home(asked)
+    except UsageError as error:
+        raise UsageError(f"{where}={error.message}", hint=error.hint, path=asked) from error
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -212,10 +221,16 @@ class _Reader:
                 raise _Flaw(keys, f"{'.'.join(keys)}: not a name", hint=f"names are made of {made_of}")
             value = _table(table, keys, cls)
             if value.path is not None:
-                absolute = os.path.abspath(self._folder / Path(value.path).expanduser())
+                absolute = self._absolute(value.path, (section, name, "path"))
                 value = msgspec.structs.replace(value, path=absolute)
             found[name] = value
         return found
+
+    def _absolute(self, path: str, keys: tuple[str, ...]) -> str:
+        try:
+            return os.path.abspath(self._folder / from_home(path))
+        except UsageError as error:
+            raise _Flaw(keys, f"{'.'.join(keys)}: {error.message}", error.hint) from error
 
 
 def _tables_in(value: Any, section: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import click
 from producer.cli.session import Session
 from producer.places import place_of
 from tasks.errors import UsageError
+from tasks.homes import from_home
 from tasks.sizes import parse_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -47,13 +48,13 @@ def named_folder(value: str) -> tuple[str, Path]:
 def absolute(path: str) -> Path:
     """``path`` from the working folder, ``~`` taken as the user's home; symlinks stay, ``..`` does not.
 
-    Raises UsageError for "", which would be the working folder itself.
+    Raises UsageError for "", which would be the working folder itself, and for the home folder of nobody.
     """
     if not path:
         raise UsageError(
             "a path on the command line is empty", hint="check the variable that it comes from, or write ."
         )
-    expanded = Path(path).expanduser()
+    expanded = from_home(path)
     # A symlink before ".." leads elsewhere than its name says, so only the real path will do.
     return expanded.resolve() if ".." in expanded.parts else expanded.absolute()
 

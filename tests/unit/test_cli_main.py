@@ -52,6 +52,13 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["backup", "data", "--device=a=a", "--level=40"], "40 is not in the range"),
         (["backup", "data", "--device=a=a", "--volume=a b"], "'a b' does not name a volume"),
         (["backup", "data", "--device=a=a", "--config=none"], "cannot read the configuration none"),
+        (
+            ["backup", "data", "--device=a=a", "--config=~nosuchuser/x"],
+            "--config=~nosuchuser/x: there is no home folder",
+        ),
+        (["backup", "data", "--device=a=~nosuchuser/x"], "~nosuchuser/x: there is no home folder ~nosuchuser"),
+        (["backup", "~nosuchuser/x", "--device=a=a"], "~nosuchuser/x: there is no home folder ~nosuchuser"),
+        (["restore", "latest", "--device=a=a", "--target=~nosuchuser/x"], "~nosuchuser/x: there is no home folder"),
         (["restore", "latest", "--device=a=a"], "Missing option '--target'"),
         (["restore", "latest", "--device=a=a", "--target=a/x"], "--target {0}/a/x lies inside device a"),
         (["check", "--device=a=a", "--read-data-subset=3/2"], "'3/2' is neither n/t"),

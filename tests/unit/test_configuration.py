@@ -153,6 +153,27 @@ def test_the_flag_comes_before_the_variable_before_the_folder_before_the_user(
     assert find_configuration("/by/flag", {"SEGFLEET_CONFIG": "/by/variable"}, here) == Path("/by/flag")
 
 
+@pytest.mark.parametrize("table", ["devices", "sources", "targets"])
+def test_a_path_in_the_home_of_nobody_is_told_with_its_line(table: str) -> None:
+    refusal = refusal_of(f"[{table}.a]\n\npath = '~nosuchuser/x'\n")
+    assert refusal.message == (
+        f"{FILE}:3: {table}.a.path: ~nosuchuser/x: there is no home folder ~nosuchuser on this host"
+    )
+    assert "write the whole path, or ./~nosuchuser/x" in refusal.hint
+
+
+def test_a_folder_whose_name_begins_with_a_tilde_is_written_with_a_dot() -> None:
+    configuration = parse_configuration("[sources.a]\npath = './~nosuchuser/x'\n", FILE)
+    assert configuration.sources["a"].path == "/etc/segfleet/~nosuchuser/x"
+
+
+def test_a_configuration_in_the_home_of_nobody_is_told_with_who_asked_for_it(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--config=~nosuchuser/x: there is no home folder ~nosuchuser"):
+        find_configuration("~nosuchuser/x", {}, tmp_path)
+    with pytest.raises(UsageError, match=r"SEGFLEET_CONFIG=~nosuchuser/x: there is no home folder ~nosuchuser"):
+        find_configuration(None, {"SEGFLEET_CONFIG": "~nosuchuser/x"}, tmp_path)
+
+
 def test_a_key_is_found_in_its_own_table_only() -> None:
     text = "[devices.a]\npath = 1\n[devices.b]\npath = 2\n[defaults]\nlevel = 3\n"
     assert line_of(text, ("devices", "b", "path")) == 4
