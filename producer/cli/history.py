@@ -20,8 +20,17 @@ from tasks.sizes import format_size
 if TYPE_CHECKING:
     from producer.catalog.rows import RunRow, TimingTotals
 
-_RUN_HEADER = ("started", "run", "volume", "snapshot", "took", "exit")
+_RUN_HEADER = (
+    *("started", "run", "volume", "snapshot", "took"),
+    *("files", "size", "ratio", "rerouted", "retried", "errors", "exit"),
+)
 _TIMING_HEADER = ("snapshot", "device", "segments", "size", "read", "compress", "write", "sync", "total")
+
+#: What a row has of the run's summary, under the same names.  A restore and a check have some of it, a failed run none.
+_OF_SUMMARY = (
+    *("mode", "files", "bytes_source", "bytes_stored", "bytes_restored", "bytes_read"),
+    *("segments", "segments_rerouted", "segments_retried", "devices", "errors", "strays"),
+)
 
 
 @click.command(cls=FleetCommand)
@@ -49,7 +58,7 @@ def history(session: Session, volume: str | None, timing: bool) -> None:
         rows = [_timing_cells(run, totals) for run in runs for totals in timings[run.run_id]]
         _print(_TIMING_HEADER, rows, right="  >>>>>>>")
     else:
-        _print(_RUN_HEADER, [_run_cells(run) for run in runs], right="    >>")
+        _print(_RUN_HEADER, [_run_cells(run) for run in runs], right="    >>>>>>>>")
 
 
 def _print(header: tuple[str, ...], rows: list[tuple[str, ...]], *, right: str) -> None:
@@ -58,15 +67,32 @@ def _print(header: tuple[str, ...], rows: list[tuple[str, ...]], *, right: str) 
 
 
 def _run_cells(run: RunRow) -> tuple[str, ...]:
-    took_s = _duration_s(run)
+    took_s, summary = _duration_s(run), run.summary or {}
+    ratio = _ratio(summary)
     return (
         rfc3339(run.started_at),
         run.kind,
         escaped(run.volume),
         (run.snapshot_id or "")[:8],
         "" if took_s is None else f"{took_s:.1f} s",
+        str(summary.get("files", "")),
+        _size(summary),
+        "" if ratio is None else f"{ratio:.2f}",
+        *(str(summary.get(name, "")) for name in ("segments_rerouted", "segments_retried", "errors")),
         "" if run.exit_code is None else str(run.exit_code),
     )
+
+
+def _size(summary: dict[str, Any]) -> str:
+    """Of the files that were backed up or restored, or of the segments that a check has read."""
+    names = ("bytes_source", "bytes_restored", "bytes_read")
+    return next((format_size(summary[name]) for name in names if name in summary), "")
+
+
+def _ratio(summary: dict[str, Any]) -> float | None:
+    """Source bytes for each stored one; None where nothing was stored."""
+    stored_bytes = summary.get("bytes_stored")
+    return round(summary["bytes_source"] / stored_bytes, 2) if stored_bytes else None
 
 
 def _timing_cells(run: RunRow, totals: TimingTotals) -> tuple[str, ...]:
@@ -81,6 +107,7 @@ def _timing_cells(run: RunRow, totals: TimingTotals) -> tuple[str, ...]:
 
 
 def _json_row(run: RunRow, timings: list[TimingTotals] | None) -> dict[str, Any]:
+    summary = run.summary or {}
     row: dict[str, Any] = {
         "message_type": "run",
         "run_id": run.run_id,
@@ -92,7 +119,9 @@ def _json_row(run: RunRow, timings: list[TimingTotals] | None) -> dict[str, Any]
         "ended": rfc3339(run.ended_at) if run.ended_at else None,
         "duration_s": _duration_s(run),
         "exit_code": run.exit_code,
-        "strays": (run.summary or {}).get("strays"),
+        "reason": summary.get("error", ""),
+        "ratio": _ratio(summary),
+        **{name: summary.get(name) for name in _OF_SUMMARY},
     }
     if timings is not None:
         row["timing"] = [dataclasses.asdict(totals) for totals in timings]

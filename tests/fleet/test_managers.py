@@ -17,6 +17,12 @@ from producer.manager.presence import RunStatus, runs, tell_run
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
 
+#: What the summary of a backup and its row in the history have both.
+TOLD = (
+    *("snapshot_id", "mode", "files", "bytes_source", "bytes_stored", "segments"),
+    *("segments_rerouted", "segments_retried", "devices", "errors"),
+)
+
 
 def test_a_backup_by_way_of_a_manager_shows_and_ends_as_one_here(fleet: Fleet) -> None:
     site = Site(fleet)
@@ -32,6 +38,7 @@ def test_a_backup_by_way_of_a_manager_shows_and_ends_as_one_here(fleet: Fleet) -
     assert done.rows_of("status")
     assert done.summary["snapshot_id"][:8] in listed
     assert [(row["kind"], row["exit_code"]) for row in history] == [("backup", 0)]
+    assert {name: history[0][name] for name in TOLD} == {name: done.summary[name] for name in TOLD}
     assert b"no errors found" in checked.stdout
     assert not (site.master.state / "catalog.sqlite").exists()
     assert left_in_queues(fleet) == set()

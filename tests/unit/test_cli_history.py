@@ -17,19 +17,37 @@ from producer.state import open_state
 
 SNAPSHOT = "a" * 32
 STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+DEVICES = {
+    "a": {"segments": 2, "bytes_source": 2048, "bytes_stored": 1000, "state": "live"},
+    "b": {"segments": 1, "bytes_source": 1024, "bytes_stored": 500, "state": "full"},
+}
+SUMMARY = {
+    "mode": "files",
+    "files": 12345,
+    "bytes_source": 3072,
+    "bytes_stored": 1500,
+    "segments": 3,
+    "segments_rerouted": 6,
+    "segments_retried": 7,
+    "devices": DEVICES,
+    "errors": 8,
+}
 
 
 @pytest.fixture(autouse=True)
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
-    """A backup with two segments on device a and one on b, then a check that never ended."""
+    """A backup with two segments on device a and one on b, one that failed, then a check that never ended."""
     monkeypatch.setenv("SEGFLEET_STATE", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     with Catalog(open_state().catalog_url) as catalog:
         begin_snapshot(catalog)
         catalog.begin_run(run_row("1" * 32, kind="backup", volume="home", snapshot_id=SNAPSHOT, started_at=STARTED))
-        catalog.end_run("1" * 32, 0, {})
+        catalog.end_run("1" * 32, 3, SUMMARY)
         later = STARTED + timedelta(days=1)
-        catalog.begin_run(run_row("2" * 32, kind="check", volume="", snapshot_id=None, started_at=later))
+        catalog.begin_run(run_row("2" * 32, kind="backup", volume="home", snapshot_id=None, started_at=later))
+        catalog.end_run("2" * 32, 1, {"error": "no device is left", "strays": {}})
+        later += timedelta(days=1)
+        catalog.begin_run(run_row("3" * 32, kind="check", volume="", snapshot_id=None, started_at=later))
         yield catalog
 
 
@@ -88,15 +106,34 @@ def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, 
 
 
 def test_runs_come_oldest_first_and_one_without_an_end_has_no_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
-    header, backup, check = lines(capsys)
-    assert header.split() == ["started", "run", "volume", "snapshot", "took", "exit"]
+    header, backup, failed, check = lines(capsys)
+    assert header.split()[:5] == ["started", "run", "volume", "snapshot", "took"]
     assert backup.split()[:4] == ["2026-03-01T12:00:00Z", "backup", "home", SNAPSHOT[:8]]
-    assert backup.endswith(" 0")
-    assert check.split() == ["2026-03-02T12:00:00Z", "check"]
+    assert failed.split()[0] == "2026-03-02T12:00:00Z"
+    assert failed.endswith("  1")
+    assert check.split() == ["2026-03-03T12:00:00Z", "check"]
+
+
+def test_the_table_has_what_a_run_moved_and_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    header, backup, *_ = lines(capsys)
+    assert header.split()[5:] == ["files", "size", "ratio", "rerouted", "retried", "errors", "exit"]
+    assert backup.split()[-8:] == ["12345", "3", "KiB", "2.05", "6", "7", "8", "3"]
+
+
+def test_a_row_has_the_figures_of_the_summary_under_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    backup, _ = rows(capsys, "home")
+    assert {name: backup[name] for name in SUMMARY} == SUMMARY
+    assert backup["ratio"] == 2.05
+
+
+def test_a_run_that_failed_has_its_reason_and_no_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    _, failed = rows(capsys, "home")
+    assert failed["reason"] == "no device is left"
+    assert {failed[name] for name in ("ratio", *SUMMARY)} == {None}
 
 
 def test_the_history_of_a_volume_holds_its_runs_only(capsys: pytest.CaptureFixture[str]) -> None:
-    (row,) = rows(capsys, "home")
+    row, _ = rows(capsys, "home")
     assert (row["message_type"], row["kind"], row["snapshot_id"]) == ("run", "backup", SNAPSHOT)
     assert rows(capsys, "elsewhere") == []
 
