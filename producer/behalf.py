@@ -1,4 +1,4 @@
-"""How a manager tells a command that it carries out whose it is: variables of the child's environment."""
+"""On whose behalf a command is carried out; a manager tells it by variables of the child's environment."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 #: The manager's name, and the run's id.
 MANAGER_VARIABLE = "SEGFLEET_ON_BEHALF_OF"
 RUN_VARIABLE = "SEGFLEET_RUN_ID"
+
+#: In place of a manager's name: this process itself.
+HERE = "local"
 
 _TERMINAL_VARIABLE = "SEGFLEET_TERMINAL"
 

@@ -82,7 +82,10 @@ class SnapshotPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotRow:
-    """A snapshot.  What SnapshotPlan says is 0 until ``planned_at`` is set, ``bytes_stored`` until it is sealed."""
+    """A snapshot.  What SnapshotPlan says is 0 until ``planned_at`` is set, ``bytes_stored`` until it is sealed.
+
+    ``planned_at``: when the last run that worked on it had its plan.
+    """
 
     snapshot_id: str
     pool_id: str

@@ -33,6 +33,10 @@ class Snapshots(Database):
         """Record what the plan says of an open snapshot; a new plan replaces the old one."""
         self._change_open(snapshot_id, **asdict(plan), planned_at=datetime.now(UTC))
 
+    def confirm_plan(self, snapshot_id: str) -> None:
+        """Note that the plan of an open snapshot holds for the run that goes on with it, too."""
+        self._change_open(snapshot_id, planned_at=datetime.now(UTC))
+
     def seal_snapshot(self, snapshot_id: str, sealed_at: datetime) -> None:
         """Make an open snapshot complete, with the sums of its stored segments.
 

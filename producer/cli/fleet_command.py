@@ -37,9 +37,9 @@ class FleetCommand(click.Command):
         if self.name in _RUNS:
             self.params.append(_option_for("--detach", _DETACH, is_flag=True, help="Print the run's id and leave."))
 
-    def manager_named(self, ctx: click.Context) -> bool:
-        """Whether the operator said which manager to ask."""
-        return bool(ctx.meta.get(_MANAGER))
+    def manager_named(self, ctx: click.Context) -> str | None:
+        """The manager that the operator said is to be asked, or HERE; None without a word."""
+        return ctx.meta.get(_MANAGER) or None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)

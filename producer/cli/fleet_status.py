@@ -53,13 +53,13 @@ def show_fleet(session: Session) -> int:
     return 0
 
 
-def show_run(session: Session, prefix: str, *, watch: bool) -> int:
-    """Print one run, the newest whose id begins with ``prefix``; with ``watch`` until it ends.
+def show_run(session: Session, prefix: str, *, watch: bool, manager: str | None = None) -> int:
+    """Print one run, the newest whose id begins with ``prefix``, of ``manager`` if given; with ``watch`` until it ends.
 
     Returns the run's exit code when it has ended, else 0.  Raises NoManagerError, see :func:`_watch`.
     """
     with _client(session) as client:
-        run = _find(client, prefix)
+        run = _find(client, prefix, manager)
         if watch and run.state == "running":
             with watched(session) as observer:
                 run = _watch(client, run, observer)
@@ -87,11 +87,13 @@ def _watch(client: redis.Redis, run: RunStatus, observer: Observer) -> RunStatus
     return run
 
 
-def _find(client: redis.Redis, prefix: str) -> RunStatus:
-    found = runs(client, prefix)
+def _find(client: redis.Redis, prefix: str, manager: str | None = None) -> RunStatus:
+    found = [run for run in runs(client, prefix) if manager in (None, run.manager)]
     if not found:
+        of_whom = f" of manager {manager}" if manager is not None else ""
         raise UsageError(
-            f"no run begins with {prefix}" if prefix else "there are no runs yet", hint="segfleet status lists them"
+            f"no run begins with {prefix}" if prefix else f"there are no runs{of_whom} yet",
+            hint="segfleet status lists them",
         )
     return found[0]
 

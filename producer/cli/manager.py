@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from producer.behalf import HERE
 from producer.cli.command_here import CommandHere
 from producer.cli.options import config_option
 from producer.cli.records import opened_catalog
@@ -35,7 +36,6 @@ def manager(session: Session, name: str | None) -> None:
     from producer.broker import broker
     from producer.cli.open_broker import warn_about_broker
     from producer.manager.service import Manager, Post, presence_of
-    from producer.master.choose import HERE
     from producer.schedule.belongs import belongs_here
     from producer.schedule.scheduler import has_work
     from tasks.leases import this_release

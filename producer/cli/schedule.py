@@ -10,17 +10,13 @@ from producer.cli.fleet_command import FleetCommand
 from producer.cli.jsonlines import write_row
 from producer.cli.options import config_option, json_option
 from producer.cli.records import opened_catalog
-from producer.cli.safe_text import escaped
+from producer.cli.reservations import reservation_json, reservation_lines
 from producer.cli.schedule_add import add
 from producer.cli.schedule_run import run_due
 from producer.cli.session import Session
-from producer.cli.tables import lines_of
-from producer.cli.times import rfc3339
 
 if TYPE_CHECKING:
     from producer.catalog.reservation_rows import ReservationRow
-
-_HEADER = ("id", "volume", "cron", "zone", "next", "last", "outcome", "run by", "why")
 
 
 @click.group()
@@ -48,7 +44,7 @@ def list_(session: Session) -> None:
         for row in rows:
             write_row(_json_row(row))
     elif rows:
-        for line in lines_of(_HEADER, [_cells(row) for row in rows]):
+        for line in reservation_lines(rows):
             click.echo(line)
     else:
         click.echo("there are no reservations yet", err=True)
@@ -71,36 +67,5 @@ def remove(session: Session, name: str) -> None:
                 click.echo(f"reservation {row.reservation_id[:8]} of volume {row.volume} is removed")
 
 
-def _cells(row: ReservationRow) -> tuple[str, ...]:
-    return (
-        row.reservation_id[:8],
-        row.volume,
-        row.cron,
-        row.timezone,
-        rfc3339(row.next_due) if row.queued_at is None else "queued",
-        rfc3339(row.last_due) if row.last_due is not None else "",
-        row.last_outcome,
-        row.manager or row.host,
-        escaped(row.last_message),
-    )
-
-
 def _json_row(row: ReservationRow) -> dict[str, Any]:
-    return {
-        "message_type": "reservation",
-        "reservation_id": row.reservation_id,
-        "volume": row.volume,
-        "cron": row.cron,
-        "timezone": row.timezone,
-        "if_missed": row.if_missed,
-        "if_busy": row.if_busy,
-        "next_due": rfc3339(row.next_due),
-        "queued": rfc3339(row.queued_at) if row.queued_at is not None else None,
-        "last_due": rfc3339(row.last_due) if row.last_due is not None else None,
-        "last_ended": rfc3339(row.last_ended_at) if row.last_ended_at is not None else None,
-        "last_outcome": row.last_outcome,
-        "last_message": row.last_message,
-        "manager": row.manager,
-        "host": row.host,
-        "request": row.request,
-    }
+    return {"message_type": "reservation", **reservation_json(row), "request": row.request}

@@ -2,57 +2,95 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.lock_rows import LockRow
+from producer.catalog.reservation_rows import ReservationRow
 from producer.catalog.rows import RunRow, SnapshotRow
+from producer.observer import Phase
 from producer.ownership.holder import volume_lock
 from producer.ownership.verdict import living_locks
 
 VolumeState = Literal["idle", "running", "interrupted", "failed"]
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VolumeStatus:
-    """One volume.  ``snapshot_id`` is that of the newest snapshot, open or sealed; "" when there is none."""
+    """One volume.
+
+    ``snapshot_id``: the one that the last run has planned, else the newest, open or sealed; "" when there is none.
+    Segments and bytes are those of the same one.
+    """
 
     volume: str
     state: VolumeState
     #: Why it failed; "" otherwise.
     reason: str
+    #: How far the run is that is under way, as far as the catalog knows; None when none is.
+    phase: Phase | None
     snapshot_id: str
     segments_stored: int
     segments_failed: int
     segments_total: int
-    bytes_stored_source: int
+    #: Source bytes of the segments, stored and all.
+    bytes_done: int
+    bytes_total: int
     bytes_source: int
     last_run_at: datetime | None
     last_exit_code: int | None
     #: Who backs it up now; None when nobody does.
     lock: LockRow | None
+    #: The one that is due first in front.
+    reservations: tuple[ReservationRow, ...]
 
 
 def volumes(catalog: Catalog) -> list[VolumeStatus]:
-    """All volumes, by name."""
-    newest: dict[str, SnapshotRow] = {}
-    for snapshot in sorted([*catalog.snapshots(), *catalog.snapshots("open")], key=lambda row: row.started_at):
-        newest[snapshot.volume] = snapshot
+    """All volumes that have been backed up, are being so, or are to be, by name."""
+    snapshots: defaultdict[str, list[SnapshotRow]] = defaultdict(list)
+    reservations: defaultdict[str, list[ReservationRow]] = defaultdict(list)
+    for snapshot in [*catalog.snapshots(), *catalog.snapshots("open")]:
+        snapshots[snapshot.volume].append(snapshot)
+    for reservation in catalog.reservations():
+        reservations[reservation.volume].append(reservation)
     runs: dict[str, RunRow] = {}
     for run in catalog.runs():
         if run.kind == "backup":
             runs.setdefault(run.volume, run)
-    locks = living_locks(catalog)
+    locks = {name: lock for name, lock in living_locks(catalog).items() if name.startswith(volume_lock(""))}
+    locked = {name.removeprefix(volume_lock("")) for name in locks}
     return [
-        _status(catalog, name, newest.get(name), runs.get(name), locks.get(volume_lock(name)))
-        for name in sorted(newest.keys() | runs.keys())
+        _status(
+            catalog,
+            name,
+            _shown(snapshots[name], runs.get(name)),
+            runs.get(name),
+            locks.get(volume_lock(name)),
+            reservations[name],
+        )
+        for name in sorted(snapshots.keys() | runs.keys() | reservations.keys() | locked)
     ]
 
 
+def _shown(snapshots: Sequence[SnapshotRow], run: RunRow | None) -> SnapshotRow | None:
+    """The snapshot that the last run has planned, else the newest, open or sealed."""
+    of_run = [row for row in snapshots if run and row.planned_at and row.planned_at >= run.started_at]
+    return max(of_run or snapshots, key=lambda row: row.started_at, default=None)
+
+
 def _status(
-    catalog: Catalog, volume: str, snapshot: SnapshotRow | None, run: RunRow | None, lock: LockRow | None
+    catalog: Catalog,
+    volume: str,
+    snapshot: SnapshotRow | None,
+    run: RunRow | None,
+    lock: LockRow | None,
+    reservations: Sequence[ReservationRow],
 ) -> VolumeStatus:
     rows = catalog.totals(snapshot.snapshot_id) if snapshot is not None else []
     valid = [row for row in rows if row.state != "superseded"]
@@ -61,15 +99,18 @@ def _status(
         volume=volume,
         state="running" if lock is not None else _state(snapshot, run),
         reason=str((run.summary or {}).get("error", "")) if run is not None else "",
+        phase=_phase(snapshot, run, lock, is_all_stored=len(stored) == len(valid)) if lock is not None else None,
         snapshot_id=snapshot.snapshot_id if snapshot is not None else "",
         segments_stored=sum(row.segments_count for row in stored),
         segments_failed=sum(row.segments_count for row in valid if row.state == "failed"),
         segments_total=sum(row.segments_count for row in valid),
-        bytes_stored_source=sum(row.bytes_source for row in stored),
+        bytes_done=sum(row.bytes_source for row in stored),
+        bytes_total=sum(row.bytes_source for row in valid),
         bytes_source=snapshot.bytes_source if snapshot is not None else 0,
         last_run_at=run.started_at if run is not None else None,
         last_exit_code=run.exit_code if run is not None else None,
         lock=lock,
+        reservations=tuple(reservations),
     )
 
 
@@ -80,3 +121,13 @@ def _state(snapshot: SnapshotRow | None, run: RunRow | None) -> VolumeState:
     if snapshot is not None and snapshot.state == "open":
         return "interrupted" if run is None or run.exit_code == 130 else "failed"
     return "failed" if run is not None and run.exit_code not in (0, 3) else "idle"
+
+
+def _phase(snapshot: SnapshotRow | None, run: RunRow | None, lock: LockRow, *, is_all_stored: bool) -> Phase:
+    """The phase of the run that holds ``lock``.  ``run`` and ``snapshot`` may still be those of the run before."""
+    owner = (lock.owner.host, lock.owner.pid)
+    if run is None or run.ended_at is not None or (run.owner_host, run.owner_pid) != owner:
+        return "starting"
+    if snapshot is None or (snapshot.sealed_at or snapshot.planned_at or _NEVER) < run.started_at:
+        return "walking"
+    return "sealing" if is_all_stored else "storing"

@@ -48,7 +48,9 @@ def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> Non
             catalog.set_plan(intake.snapshot_id, _snapshot_plan(plan, request, intake))
             catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, 0))
             catalog.add_references(intake.snapshot_id, numbered(volumes.references, intake.snapshot_id, len(plan)))
-    elif not intake.kept.is_everything:
+    elif intake.kept.is_everything:
+        catalog.confirm_plan(intake.snapshot_id)
+    else:
         _plan_the_rest(catalog, plan_request, intake, intake.kept, volumes)
     _load_members(catalog, intake)
     _give_to_present(catalog, intake)

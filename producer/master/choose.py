@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import redis
 
+from producer.behalf import HERE
 from producer.broker import without_password
 from producer.manager.presence import MANAGER_PREFIX, Presence, managers
 from tasks.errors import BrokerError, SegfleetError
@@ -15,9 +16,6 @@ from tasks.orders import WIRE_VERSION
 
 #: How long to wait for a manager to show itself, and for its answer.
 ANSWER_S = 5.0
-
-#: In place of a manager's name: this process itself.
-HERE = "local"
 
 _LOOK_EVERY_S = 0.2
 

@@ -50,10 +50,12 @@ def test_a_detached_run_is_picked_up_from_another_host(fleet: Fleet) -> None:
 
     run_id = site.master.succeed("backup", "data", *SMALL, "--detach").stdout.decode().strip()
     seen = other.succeed("status", run_id, "--watch", "--json").rows
+    last = other.succeed("status", "--watch", "--manager", "m", "--json").rows
     fleet_rows = other.succeed("status", "--json").rows
 
     assert seen[-1]["run_id"] == run_id
     assert seen[-1]["state"] == "done"
+    assert last == seen[-1:]
     assert any(row.get("phase") == "storing" for row in seen)
     assert [row["name"] for row in fleet_rows if row["message_type"] == "manager"] == ["m"]
     assert {row["device"] for row in fleet_rows if row["message_type"] == "agent"} == {"a", "b"}

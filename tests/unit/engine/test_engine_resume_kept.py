@@ -77,6 +77,15 @@ def test_when_nothing_changed_everything_stays_as_it_was_planned(backup: Interru
     assert f"going on with snapshot {first[:8]}" in backup.run.observer.notes[0]
 
 
+def test_a_plan_that_holds_for_the_next_run_too_is_of_that_run(backup: Interrupted, catalog: Catalog) -> None:
+    first = catalog.snapshot(backup.intake.snapshot_id).planned_at
+    begun_again = datetime.now(UTC)
+    second = catalog.snapshot(backup.again().snapshot_id).planned_at
+    assert first is not None
+    assert second is not None
+    assert first <= begun_again <= second
+
+
 def change_a_bundled_file(root: Path) -> None:
     (root / "a").write_bytes(b"abcde")
 

@@ -1,0 +1,116 @@
+"""What runs write into a catalog, row by row, for tests of what reads it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from kit.owners import enter_owner
+from producer.catalog.catalog import Catalog
+from producer.catalog.reservation_rows import ReservationRow
+from producer.catalog.rows import NewSegment, NewSnapshot, RunRow, SnapshotPlan, SourceRow
+from producer.ownership.holder import volume_lock
+from producer.processes import pid_space, start_of
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def begin(catalog: Catalog, volume: str, day: int = 0) -> str:
+    """An open snapshot, begun on the ``day`` after T0; returns its id."""
+    snapshot_id = uuid4().hex
+    catalog.begin_snapshot(
+        NewSnapshot(
+            snapshot_id=snapshot_id,
+            pool_id="1" * 32,
+            volume=volume,
+            mode="files",
+            hostname="host",
+            tags=(),
+            sources=(SourceRow(name="data", path="/data"),),
+            request={},
+            started_at=T0 + timedelta(days=day),
+        )
+    )
+    return snapshot_id
+
+
+def record_run(
+    catalog: Catalog,
+    volume: str,
+    day: int = 0,
+    *,
+    exit_code: int | None,
+    kind: str = "backup",
+    error: str = "",
+    started_at: datetime | None = None,
+) -> None:
+    """A run of the ``day`` after T0, or that began at ``started_at``; without an exit code it has not ended."""
+    ended_at = None if exit_code is None else T0 + timedelta(days=day, hours=1)
+    catalog.begin_run(
+        RunRow(
+            run_id=uuid4().hex,
+            kind=kind,  # type: ignore[arg-type]
+            snapshot_id=None,
+            volume=volume,
+            owner_host=platform.node(),
+            owner_pid=os.getpid(),
+            started_at=started_at or T0 + timedelta(days=day),
+            ended_at=ended_at,
+            exit_code=exit_code,
+            summary={"error": error} if error else None,
+        )
+    )
+
+
+def lock(catalog: Catalog, volume: str) -> str:
+    """From now on this process backs the volume up; returns the owner's id."""
+    owner_id = enter_owner(
+        catalog, host=platform.node(), space=pid_space(), pid=os.getpid(), start=start_of(os.getpid())
+    )
+    catalog.take_lock(volume_lock(volume), owner_id, "backup")
+    return owner_id
+
+
+def plan(catalog: Catalog, snapshot_id: str, segments_count: int) -> None:
+    """A plan of segments of 100 bytes each, all for device a.  It is made now, long after T0."""
+    figures = dict.fromkeys(SnapshotPlan.__slots__, 0)
+    catalog.set_plan(snapshot_id, SnapshotPlan(**figures))
+    catalog.add_segments(snapshot_id, segments(segments_count))
+
+
+def segments(count: int) -> list[NewSegment]:
+    return [
+        NewSegment(
+            number=number,
+            segment_id=uuid4().hex,
+            device="a",
+            first_entry=number,
+            stop_entry=number + 1,
+            offset_bytes=0,
+            size_bytes=100,
+        )
+        for number in range(count)
+    ]
+
+
+def store(catalog: Catalog, snapshot_id: str, number: int) -> None:
+    catalog.mark_fed(snapshot_id, [number], "a", 0)
+    catalog.record_stored(snapshot_id, number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1)
+
+
+def reserve(catalog: Catalog, volume: str, day: int) -> ReservationRow:
+    row = ReservationRow(
+        reservation_id=uuid4().hex,
+        volume=volume,
+        cron="0 2 * * *",
+        timezone="UTC",
+        if_missed="catch-up",
+        if_busy="queue",
+        request={},
+        created_at=T0,
+        next_due=T0 + timedelta(days=day),
+    )
+    catalog.add_reservation(row)
+    return row
