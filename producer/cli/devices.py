@@ -22,7 +22,7 @@ from tasks.sizes import format_size
 if TYPE_CHECKING:
     from producer.catalog.rows import DeviceRow
 
-_HEADER = ("device", "state", "free", "capacity", "pool", "folder", "why")
+_HEADER = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
 
 
 @click.command(cls=FleetCommand)
@@ -46,7 +46,7 @@ def devices(session: Session, devices: dict[str, Path]) -> None:
         for row in rows:
             write_row(_json_row(row))
         return
-    for line in lines_of(_HEADER, [_cells(row) for row in rows], right="  >>"):
+    for line in lines_of(_HEADER, [_cells(row) for row in rows], right="   >>"):
         click.echo(line)
 
 
@@ -54,6 +54,7 @@ def _cells(row: DeviceRow) -> tuple[str, ...]:
     return (
         row.name,
         row.state,
+        rfc3339(row.since),
         format_size(row.free_bytes),
         format_size(row.capacity_bytes),
         row.pool_id[:8],

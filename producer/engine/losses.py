@@ -128,10 +128,13 @@ class Losses:
     # ---- one device
 
     def _probe(self, device: str, failure: Failed) -> None:
-        """Ask the device; until it answers, its failures wait."""
+        """Ask the device; until it answers, its failures wait, and the catalog has it as suspect."""
         waiting = self._probing.setdefault(device, [])
         waiting.append(failure)
         if len(waiting) == 1:
+            receipt = failure[2]
+            assert receipt.failure is not None
+            self._session.catalog.set_device_state(self._members[device].device_id, "suspect", receipt.failure.message)
             self.ask(device)
 
     def ask(self, device: str) -> None:
@@ -153,6 +156,8 @@ class Losses:
             self._session.courier.drop(member.name)
         elif not member.is_live:
             self._welcome(member)
+        elif failures:
+            self._session.catalog.set_device_state(member.device_id, "live", "")
         for failure in failures if why is None else []:
             self._handle_one(failure, probed=True)
 

@@ -40,6 +40,12 @@ def state(done: Done, device: str) -> str:
     return found
 
 
+def state_now(scene: Scene, device: str) -> tuple[str, str]:
+    """What `devices` says, and why."""
+    rows = scene.machine.succeed("devices", "--json").rows_of("device")
+    return next((row["state"], row["reason"]) for row in rows if row["name"] == device)
+
+
 def test_a_full_device_takes_no_more_and_the_rest_goes_to_the_others(scene: Scene, disk: SmallDisk) -> None:
     running = scene.start()
     disk.fill(leave_bytes=200_000)
@@ -50,7 +56,9 @@ def test_a_full_device_takes_no_more_and_the_rest_goes_to_the_others(scene: Scen
     assert done.summary["segments_rerouted"] > 0
     assert done.summary["devices"]["a"]["segments"] > 0
     assert scene.left_over() == []
+    assert state_now(scene, "a")[0] == "full"
     disk.make_room()
+    assert state_now(scene, "a")[0] == "live"
     scene.prove(done)
 
 
@@ -62,6 +70,9 @@ def test_the_work_of_a_device_turned_read_only_goes_to_the_others(scene: Scene, 
     assert codes(done) == ["device-dead"]
     assert "Read-only file system" in done.errors[0]["message"]
     assert state(done, "a") == "dead"
+    now, why = state_now(scene, "a")
+    assert now == "dead"
+    assert "Read-only file system" in why
     disk.unmount()
     disk.mount()
     scene.prove(done)
