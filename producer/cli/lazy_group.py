@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import click
+
+from tasks.errors import UsageError
 
 
 class LazyGroup(click.Group):
@@ -26,3 +29,12 @@ class LazyGroup(click.Group):
         module, _, attribute = place.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        # Click looks for names like it among the commands that are imported.
+        near = difflib.get_close_matches(args[0], self._places) if args[0] not in self._places else []
+        if near and not ctx.resilient_parsing:
+            raise UsageError(f"No such command {args[0]!r}.", hint=f"did you mean {' or '.join(near)}?")
+        return super().resolve_command(ctx, args)

@@ -64,6 +64,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["check", "--device=a=a", "--read-data-subset=3/2"], "'3/2' is neither n/t"),
         (["check", "--device=a=a", "--read-data-subset=0%"], "'0%' is neither n/t"),
         (["nonsense"], "No such command 'nonsense'"),
+        (["snapsho"], "No such command 'snapsho'.\n  did you mean snapshots?"),
+        (["restor"], "did you mean restore or retry or history?"),
     ],
 )
 def test_wrong_usage_is_told_on_standard_error_and_ends_with_2(
