@@ -75,7 +75,11 @@ def check_apart(
 
 
 def check_target(target: Path, devices: Mapping[str, Path]) -> None:
-    """Raises UsageError where a restore would write into a device, or around one."""
+    """Raises UsageError where the target lies inside a device.
+
+    A device may lie inside the target: a whole system, backed up with ``--one-file-system``, goes back to / with its
+    devices mounted, and a backup takes nothing of a device that a restore could write over.
+    """
     for name, path in devices.items():
         if target.is_relative_to(path):
             raise UsageError(f"--target {target} lies inside device {name} ({path})", hint="restore to another folder")

@@ -71,3 +71,7 @@ def test_a_target_inside_a_device_is_refused() -> None:
     check_target(Path("/restored"), {"a": Path("/mnt/a")})
     with pytest.raises(UsageError, match="--target /mnt/a/x lies inside device a"):
         check_target(Path("/mnt/a/x"), {"a": Path("/mnt/a")})
+
+
+def test_a_device_inside_the_target_is_allowed() -> None:
+    check_target(Path("/"), {"a": Path("/mnt/a")})
