@@ -38,10 +38,6 @@ _WHAT = (
     click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."),
     click.option("--volume", metavar="NAME", help="The volume's name.  [default: made of the sources' names]"),
 )
-_WHAT = (
-    click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."),
-    click.option("--volume", metavar="NAME", help="The volume's name.  [default: made of the sources' names]"),
-)
 _OPTIONS = (
     devices_option,
     default_option(
