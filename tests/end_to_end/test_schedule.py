@@ -12,6 +12,7 @@ import pytest
 from kit.command import Done
 from kit.machine import Machine
 from kit.reservations import NEW_YEAR, make_due
+from kit.tree import noise
 
 
 @pytest.fixture
@@ -103,12 +104,14 @@ def test_a_run_that_was_missed_is_left_out_or_caught_up_with(machine: Machine, s
 
 
 def test_while_its_volume_is_backed_up_a_run_waits_or_is_left_out(machine: Machine, source: Path) -> None:
-    # Large enough to be under way for some seconds with one thread at this level.
-    (source / "large").write_bytes(bytes(range(256)) * 400_000)
+    # Ten seconds of work for devices as slow as c and d: none is done before it is stopped.
+    (source / "large").write_bytes(noise(640_000))
+    tables = [f'[devices.{name}]\npath = "{machine.device(name)}"\nmax-rate = "64KiB"\n' for name in "cd"]
+    (machine.folder / "segfleet.toml").write_text("".join(tables))
     add(machine, "waits", source)
     add(machine, "skips", source, "--overlap", "skip")
     running = [
-        machine.start("backup", source, "--volume", volume, *machine.devices(device), "--level=19", "--json")
+        machine.start("backup", source, "--volume", volume, *machine.devices(device), "--unit-size=64KiB", "--json")
         for volume, device in (("waits", "c"), ("skips", "d"))
     ]
     for each in running:
