@@ -6,7 +6,8 @@ arrive as often as it likes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tasks.mtimes import unpack_times
@@ -17,6 +18,7 @@ from workers.devices.keys import segment_key
 from workers.format.header import SegmentHeader
 from workers.format.writer import SegmentWriter
 from workers.progress import Pulse, Stages
+from workers.small_unit import MAX_BYTES, SmallUnit
 from workers.sources.direct import open_reader
 from workers.sources.files import SourceFiles
 from workers.sources.in_turns import read_in_turns
@@ -26,7 +28,7 @@ from workers.sources.stream import ExtentStream
 from workers.stored_segment import StoredSegment, find_whole_segment, read_back
 from workers.turns import turns_at
 from workers.unit_buffers import UnitBuffers
-from workers.unit_pipeline import UnitPipeline
+from workers.unit_pipeline import CompressedUnit, UnitPipeline
 
 
 def store_segment(
@@ -98,8 +100,7 @@ def _write(
             upload.write(buffer)
 
     with _stream(order, files) as stream:
-        sizes_bytes = header.unit_sizes_bytes()
-        with UnitPipeline(sizes_bytes, fill, level=order.level, threads=order.threads, spare=spare) as units:
+        with _units(order, header, fill, spare) as units:
             # Encoding the header of a large bundle takes 10 ms: meanwhile the pipeline reads.
             writer = SegmentWriter(header, write)
             for unit in units:
@@ -109,6 +110,15 @@ def _write(
         return writer.finish(
             notes=tuple(stream.notes), file_state=stream.file_state, cell_digests=tuple(stream.cell_digests)
         )
+
+
+def _units(
+    order: StoreSegment, header: SegmentHeader, fill: Callable[[memoryview], object], spare: UnitBuffers | None
+) -> AbstractContextManager[Iterable[CompressedUnit]]:
+    sizes_bytes = header.unit_sizes_bytes()
+    if len(sizes_bytes) == 1 and sizes_bytes[0] <= MAX_BYTES:
+        return SmallUnit(sizes_bytes[0], fill, level=order.level)
+    return UnitPipeline(sizes_bytes, fill, level=order.level, threads=order.threads, spare=spare)
 
 
 def _place(order: StoreSegment, source_root: Path) -> Place:

@@ -37,6 +37,13 @@ class CompressedUnit:
     compress_s: float
 
 
+def compressed(compressor: UnitCompressor, unit: memoryview) -> CompressedUnit:
+    started_s = time.perf_counter()
+    frame = compressor.compress(unit)
+    digest = blake3(frame).digest()
+    return CompressedUnit(frame=frame, size_bytes=len(unit), digest=digest, compress_s=time.perf_counter() - started_s)
+
+
 class UnitPipeline:
     """Reads, compresses and hands out the units of one segment; use it once, in a ``with`` block.
 
@@ -113,13 +120,8 @@ class UnitPipeline:
 
     def _compress(self, buffer: mmap.mmap, size_bytes: int) -> CompressedUnit:
         try:
-            started_s = time.perf_counter()
             with memoryview(buffer) as whole, whole[:size_bytes] as unit:
-                frame = self._compressor().compress(unit)
-            digest = blake3(frame).digest()
-            return CompressedUnit(
-                frame=frame, size_bytes=size_bytes, digest=digest, compress_s=time.perf_counter() - started_s
-            )
+                return compressed(self._compressor(), unit)
         finally:
             self._buffers.put(buffer)
 

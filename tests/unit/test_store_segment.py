@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -258,3 +259,17 @@ def test_a_missing_source_fails_the_order_and_writes_nothing(device: LocalDevice
     with pytest.raises(SourceError):
         store(device, folder / "absent")
     assert [path.name for path in folder.iterdir()] == ["segfleet.json"]
+
+
+def test_a_small_segment_is_stored_as_a_large_one_is_and_without_threads(
+    device: LocalDevice, folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(self: threading.Thread) -> None:
+        raise AssertionError(f"{self.name} is started")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    small = dataclasses.replace(ORDER, unit_bytes=256 * 1024, block_bytes=1024)
+    result = store_segment(small, device=device, source_root=source, progress=Counter())
+    assert content(folder) == b"".join(FILES.values())
+    assert (result.units_count, result.bytes_source) == (1, 190_007)
+    assert store_segment(small, device=device, source_root=source, progress=Counter()).found
