@@ -9,6 +9,7 @@
     ├── BrokerError                 the broker cannot be reached or started
     ├── CatalogError                the catalog cannot be read or written
     ├── MessageError                a message is not one of ours (refused)
+    ├── RunOverError                an order has outlived its run (refused)
     ├── SourceError                 one source file; recorded, and the backup goes on
     ├── TargetError                 the target of a restore cannot be written; the restore ends
     │   └── TargetNotEmptyError
@@ -93,6 +94,12 @@ class MessageError(SegfleetError):
     """A message that does not decode: wrong version, unknown key, wrong type, out of bounds."""
 
     code = "message"
+
+
+class RunOverError(SegfleetError):
+    """Nobody expects the order to be carried out any more.  A run that lives after all sends it again."""
+
+    code = "run-over"
 
 
 class SourceError(SegfleetError):

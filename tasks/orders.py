@@ -263,6 +263,10 @@ class VerifySegments(Order):
             raise ValueError("the columns of a verify order differ in length")
 
 
+#: Orders that must not outlive their run (:mod:`tasks.signs`): they change a target, or what a device is.  A segment
+#: that is stored late does no harm, for its id names its content; nor does what only reads.
+OF_A_LIVING_RUN = (AdoptDevice, PutManifest, RestoreSegment, RestoreEntries, PrepareImage)
+
 #: Every order class under the name of its task.
 ORDERS: dict[str, type[Order]] = {
     "segfleet.describe": DescribeDevice,

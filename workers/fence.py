@@ -1,17 +1,26 @@
-"""Refuses orders that were given before their device was declared dead."""
+"""Refuses orders that were given before their device was declared dead, and those that have outlived their run."""
 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import redis
 
 from tasks.epochs import current_epoch
-from tasks.errors import SegfleetError
+from tasks.errors import RunOverError, SegfleetError
 from tasks.leases import redis_client
-from tasks.orders import Order
+from tasks.orders import OF_A_LIVING_RUN, Order
+from tasks.signs import is_over
 
 log = logging.getLogger("segfleet.fence")
+
+T = TypeVar("T")
+
+#: How often an order that is under way is looked at again.
+_LOOK_EVERY_S = 1.0
 
 
 class FencedError(SegfleetError):
@@ -22,24 +31,44 @@ class FencedError(SegfleetError):
 
 
 class Fence:
-    """Asks the broker for a device's epoch.  Connects at its first use, which must be in the pool's child."""
+    """Asks the broker for a device's epoch, and for a run's signs of life.
+
+    Connects at its first use, which must be in the pool's child.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._client: redis.Redis | None = None
 
     def check(self, order: Order) -> None:
-        """Raise FencedError for an order of an earlier epoch.
+        """Raise FencedError for an order of an earlier epoch, RunOverError for one that has outlived its run.
 
         A broker that does not answer fences nobody: the work is idempotent, and the manager drops the receipt.
         """
-        if not order.device_id:
-            return
+        epoch = self._ask(current_epoch, order.reply_to, order.device_id) if order.device_id else None
+        if epoch is not None and order.epoch < epoch:
+            raise FencedError(f"order of epoch {order.epoch} for device {order.device}, whose epoch is {epoch}")
+        if isinstance(order, OF_A_LIVING_RUN) and self._ask(is_over, order.reply_to):
+            raise RunOverError("the run that gave this order has ended, or gives no sign of life")
+
+    def _ask(self, question: Callable[..., T], *names: str) -> T | None:
+        """None when the broker does not answer, or this worker may not ask."""
         try:
             self._client = self._client or redis_client(self._url)
-            epoch = current_epoch(self._client, order.reply_to, order.device_id)
+            return question(self._client, *names)
         except redis.RedisError as error:
-            log.warning("epoch not checked: %s", error)
-            return
-        if order.epoch < epoch:
-            raise FencedError(f"order of epoch {order.epoch} for device {order.device}, whose epoch is {epoch}")
+            log.warning("order not compared with what its run says: %s", error)
+            return None
+
+
+def now_and_then(look: Callable[[], None]) -> Callable[[], None]:
+    """``look``, but once in a second at most, and not at once: for the short steps of an order that was just begun."""
+    next_s = time.monotonic() + _LOOK_EVERY_S
+
+    def look_if_due() -> None:
+        nonlocal next_s
+        if time.monotonic() >= next_s:
+            look()
+            next_s = time.monotonic() + _LOOK_EVERY_S
+
+    return look_if_due

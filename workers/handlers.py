@@ -34,6 +34,7 @@ from workers.adopt import adopt
 from workers.delivery import publish_receipt
 from workers.devices.base import Device
 from workers.devices.registry import open_device
+from workers.fence import now_and_then
 from workers.manifests import get_manifest, put_manifest
 from workers.progress import Progress
 from workers.restore import RangeReader, restore_entries, restore_segment
@@ -64,7 +65,7 @@ class DeadlyOrderError(DeviceError):
 _MAX_BEGUN_COUNT = 3
 
 
-def _accept_any_epoch(order: Order) -> None:
+def _refuse_none(order: Order) -> None:
     """For workers that nobody fences."""
 
 
@@ -72,8 +73,8 @@ class LocalHandlers:
     """:class:`tasks.handlers.DeviceHandlers` for the devices in ``settings``.
 
     Made before the worker forks, used in its child: nothing is opened and no thread started before
-    the first order.  ``check_epoch`` raises when an order's device was fenced; it is asked before the work, and
-    again before a segment is committed.
+    the first order.  ``refuse_stale`` raises when an order's device was fenced, or its run is over; it is asked before
+    the work, and again before a segment is committed, and now and then while a target is written.
     """
 
     def __init__(
@@ -82,12 +83,12 @@ class LocalHandlers:
         *,
         worker: str,
         progress: Progress,
-        check_epoch: Callable[[Order], None] = _accept_any_epoch,
+        refuse_stale: Callable[[Order], None] = _refuse_none,
     ) -> None:
         self.worker = worker
         self._settings = settings
         self._progress = progress
-        self._check_epoch = check_epoch
+        self._refuse_stale = refuse_stale
         self._devices: dict[str, Device] = {}
         self._swept: set[str] = set()
         self._spare = UnitBuffers()
@@ -117,7 +118,7 @@ class LocalHandlers:
                 device=self._claimed_device(order),
                 source_root=self._source_root(order),
                 progress=self._progress,
-                before_commit=lambda: self._check_epoch(order),
+                before_commit=lambda: self._refuse_stale(order),
                 spare=self._spare,
             )
             self._progress.tell_device(order.device_id, order.epoch, result.free_bytes)
@@ -138,6 +139,7 @@ class LocalHandlers:
                 device=self._claimed_device(order),
                 target_root=_path_of("target", order.target, self._settings.targets),
                 progress=self._progress,
+                before_write=self._before_write(order),
             )
 
     def restore_entries(self, order: RestoreEntries) -> RestoreResult:
@@ -145,7 +147,9 @@ class LocalHandlers:
         with self._in_hand(order):
             self._device(order)
             root = _path_of("target", order.target, self._settings.targets)
-            return restore_entries(order, target_root=root, beat=self._progress.beat)
+            return restore_entries(
+                order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
+            )
 
     def prepare_image(self, order: PrepareImage) -> RestoreResult:
         """Needs no device either.  Carried out once for each order."""
@@ -153,7 +157,9 @@ class LocalHandlers:
             self._device(order)
             if order.order_id not in self._prepared:
                 root = _path_of("target", order.target, self._settings.targets)
-                self._prepared[order.order_id] = prepare_image(order, target_root=root, beat=self._progress.beat)
+                self._prepared[order.order_id] = prepare_image(
+                    order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
+                )
             return self._prepared[order.order_id]
 
     def read(self, order: ReadSegment) -> ReadResult:
@@ -174,10 +180,14 @@ class LocalHandlers:
         try:
             if begun_count > _MAX_BEGUN_COUNT:
                 raise DeadlyOrderError(f"the worker died {begun_count - 1} times while it carried out this order")
-            self._check_epoch(order)
+            self._refuse_stale(order)
             yield
         finally:
             self._progress.end()
+
+    def _before_write(self, order: Order) -> Callable[[], None]:
+        """For the steps of an order that may take long: its run may end meanwhile."""
+        return now_and_then(lambda: self._refuse_stale(order))
 
     def _source_root(self, order: StoreSegment) -> Path:
         name = order.within.source if order.within is not None else order.source

@@ -53,7 +53,7 @@ def run_worker(
     app.conf.task_queues = [queue(device_queue(device))]
     progress = SharedProgress()
     fence = Fence(settings.broker_url)
-    install(LocalHandlers(settings, worker=worker_name, progress=progress, check_epoch=fence.check))
+    install(LocalHandlers(settings, worker=worker_name, progress=progress, refuse_stale=fence.check))
     LeaseStep.settings = (settings.broker_url, device, progress)
     LeaseStep.shared = shared
     app.steps["worker"].add(LeaseStep)

@@ -41,7 +41,7 @@ def device_user(device: str) -> str:
     """The command that makes the user of one device's workers; ``PASSWORD`` is for the operator to fill in."""
     return _user(
         f"agent-{device}",
-        f"~device.{device} ~unacked*.device.{device} ~segfleet.lease.{device}.* %R~segfleet.epoch.*",
+        f"~device.{device} ~unacked*.device.{device} ~segfleet.lease.{device}.* %R~segfleet.epoch.* %R~segfleet.sign.*",
         f"~{device}@*.celery.pidbox ~{device}.*@*.celery.pidbox {_BINDINGS} {_LISTEN}",
         more=f"(%W~manager.* +lpush) {_ANSWER} {_EVENTS}",
     )
@@ -58,7 +58,7 @@ def manager_user(name: str) -> str:
         f"~device.* ~unacked*.device.* ~manager.{name}.* ~unacked*.manager.{name}.* ~command.{name} "
         f"~unacked*.command.{name} ~master.* ~unacked*.master.*",
         f"%R~segfleet.* ~segfleet.lease.* ~segfleet.run.* ~segfleet.manager.{name} "
-        f"~segfleet.epoch.manager.{name}.* ~*@*.celery.pidbox {_BINDINGS} {_LISTEN}",
+        f"~segfleet.epoch.manager.{name}.* ~segfleet.sign.manager.{name}.* ~*@*.celery.pidbox {_BINDINGS} {_LISTEN}",
         "+scan +mget +lrange +lrem +ltrim +hgetall +hvals +client|list +client|unblock",
         more=f"{_ANSWER} {_EVENTS}",
     )

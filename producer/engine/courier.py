@@ -4,13 +4,17 @@ The courier knows which orders are in flight, at most a window of them for each 
 for each order:
 
 - an order in flight whose message has vanished (in no queue, in no worker's hand) is sent again;
+- an order in flight that a worker has refused, for this run gave no sign of life for a while, is sent again;
 - a receipt of an order that is not in flight (a repeat, a stale epoch, another device) is dropped and counted.
+
+When the run ends, however it ends, what is left of its orders is taken back.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +23,10 @@ from producer.engine.limits import Limits
 from producer.engine.link import Link
 from producer.engine.liveness import Watch
 from producer.engine.matching import answers
+from producer.engine.signs import Signs
 from producer.observer import Observer
-from tasks.errors import BrokerError
-from tasks.orders import Order, StoreSegment
+from tasks.errors import BrokerError, RunOverError
+from tasks.orders import OF_A_LIVING_RUN, Order, StoreSegment
 from tasks.queue_moves import LEAVE, Choose, Destination
 from tasks.queues import device_queue
 from tasks.receipts import Receipt
@@ -37,9 +42,13 @@ _RECONCILE_EVERY_S = 3.0
 
 _STRAYS = {
     "orders_resent": "orders were lost by the broker and sent again",
+    "orders_refused": "orders were refused while this run gave no sign of life, and sent again",
     "receipts_dropped": "receipts were dropped: repeated, late, or no answer to what was asked",
     "receipts_refused": "receipts were refused: malformed, or of another version",
 }
+
+#: At the end: how long to wait for agents that write to a target.
+_LAST_RECEIPTS_S = 10.0
 
 #: Assumed of orders that are no segments, when their worker hangs.
 _OTHER_ORDER_BYTES = 64 * 1024 * 1024
@@ -53,7 +62,10 @@ class Courier:
     def __init__(self, link: Link, fleet: Fleet, devices: Iterable[str], limits: Limits, observer: Observer) -> None:
         self.dropped_receipts_count = 0
         self.resent_count = 0
+        self.refused_orders_count = 0
         devices = list(devices)
+        self._devices = devices
+        self._signs = Signs(link)
         self.watch = Watch(link, fleet, devices, limits)
         self._link = link
         self._fleet = fleet
@@ -112,6 +124,15 @@ class Courier:
         self._fleet.kill(device)
         return orders
 
+    def give_up(self, device: str) -> list[Order]:
+        """As :meth:`drop`, for orders that nobody takes over: no worker that comes back carries them out."""
+        orders = self.drop(device)
+        for device_id, epoch in {(order.device_id, order.epoch) for order in orders if order.device_id}:
+            self._link.fence(device_id, epoch + 1)
+        with suppress(BrokerError):  # the end of the run tries again
+            self._link.purge_own(device)
+        return orders
+
     def bring_back(self, device: str) -> None:
         """Start a worker for a device that was dropped."""
         self._lanes[device] = {}
@@ -137,6 +158,7 @@ class Courier:
         """Publish orders.  They are in flight even when this raises BrokerError: then the reconciler sends them."""
         for order in orders:
             self._lanes[order.device][order.order_id] = order
+        self._signs.before(orders)
         self._link.send(orders)
 
     def withdraw(self, orders: Sequence[Order]) -> list[Order]:
@@ -172,6 +194,7 @@ class Courier:
         """How often something came that should not have come, or did not come that should have; for the history."""
         return {
             "orders_resent": self.resent_count,
+            "orders_refused": self.refused_orders_count,
             "receipts_dropped": self.dropped_receipts_count,
             "receipts_refused": self._link.refused_count,
         }
@@ -186,17 +209,28 @@ class Courier:
 
     def poll(self, timeout_s: float) -> list[tuple[Order, Receipt]]:
         """Orders in flight whose receipts have come, each once; they are in flight no more."""
-        answered = []
+        answered, refused = [], []
         for receipt in self._link.receipts(timeout_s):
             order = self._match(receipt)
             if order is None:
                 self.dropped_receipts_count += 1
+            elif receipt.failure is not None and receipt.failure.code == RunOverError.code:
+                refused.append(order)
             else:
                 answered.append((order, receipt))
+        self._signs.go_on()
+        self._send_refused(refused)
         self.watch.look()
         self._take_back_from_departed()
         self._reconcile()
         return answered
+
+    def _send_refused(self, orders: Sequence[Order]) -> None:
+        """Send again what workers have refused: they took this run for over."""
+        self.refused_orders_count += len(orders)
+        if orders:
+            with suppress(BrokerError):  # in flight all the same
+                self.send(orders)
 
     def _match(self, receipt: Receipt) -> Order | None:
         lane = self._lanes.get(receipt.device, {})
@@ -239,6 +273,30 @@ class Courier:
         except BrokerError:
             # Still missing, so the next look sends them.
             return
+
+    # ---- the end
+
+    def end(self) -> None:
+        """Have nothing of the run carried out after its end; waits for what agents are writing to a target."""
+        self._signs.end()
+        try:
+            for device in self._devices:
+                for order_id in self._link.purge_own(device):
+                    self._lanes.get(device, {}).pop(order_id, None)
+        except BrokerError as error:
+            self._observer.note(str(error))
+            return
+        if self._is_written_to():
+            self._observer.note("waiting for what the agents have in hand")
+        deadline_s = time.monotonic() + _LAST_RECEIPTS_S
+        while self._is_written_to() and time.monotonic() < deadline_s:
+            for receipt in self._link.receipts(0.1):
+                self._match(receipt)
+
+    def _is_written_to(self) -> bool:
+        """Whether a worker that lives longer than this run may be writing to a target."""
+        lanes = [lane for device, lane in self._lanes.items() if self._fleet.is_shared(device)]
+        return any(isinstance(order, OF_A_LIVING_RUN) for lane in lanes for order in lane.values())
 
     def _sizes(self) -> dict[str, dict[str, int]]:
         """Device → order id → bytes, of what is in flight."""

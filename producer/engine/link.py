@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ from tasks.orders import ORDERS, Order, StoreSegment
 from tasks.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
 from tasks.queues import device_queue, unacked_keys
 from tasks.receipts import Receipt
+from tasks.signs import give_last_sign, give_sign
 from tasks.wire import decode_receipt, encode
 
 log = logging.getLogger("segfleet.link")
@@ -192,6 +193,20 @@ class Link:
             log.warning("epoch not read: %s", error)
             return 0
 
+    def give_sign(self) -> None:
+        """Say that the run lives.  Best effort: an order that is refused for want of it is sent again."""
+        try:
+            give_sign(self._redis, self.inbox)
+        except redis.RedisError as error:
+            log.debug("no sign of life given: %s", error)
+
+    def give_last_sign(self) -> None:
+        """Have workers refuse what is left of the run.  Best effort: a run that is silent is taken for over soon."""
+        try:
+            give_last_sign(self._redis, self.inbox)
+        except redis.RedisError as error:
+            log.debug("no last sign given: %s", error)
+
     def _mend(self) -> None:
         try:
             self._ensure_broker()
@@ -207,14 +222,23 @@ class Link:
         except redis.RedisError as error:
             raise BrokerError(f"cannot empty the queue of device {device}: {error}") from error
 
-    def purge_own(self, device: str) -> None:
-        """Take out of a shared device's queue what an earlier run with this inbox left there.  Raises BrokerError."""
+    def purge_own(self, device: str) -> list[str]:
+        """Remove what a run with this inbox has left at a device: in its queue, and in the hands of dead workers.
+
+        Returns the ids of the orders that waited in the queue.  What a living worker has in hand it carries out, but
+        nobody will do so after it.  Raises BrokerError.
+        """
+        name = device_queue(device)
         try:
-            move_queue(
-                self._redis, device_queue(device), lambda order: None if order["reply_to"] == self.inbox else LEAVE
-            )
+            waited = move_queue(self._redis, name, self._drop_own).dropped
+            take_back(self._redis, name, self._drop_own)
+            # What a worker's end has put back meanwhile.
+            return [*waited, *move_queue(self._redis, name, self._drop_own).dropped]
         except redis.RedisError as error:
             raise BrokerError(f"cannot clear the queue of device {device}: {error}") from error
+
+    def _drop_own(self, order: Mapping[str, Any]) -> Destination | None:
+        return None if order.get("reply_to") == self.inbox else LEAVE
 
     def release(self, device: str, held: Collection[str]) -> None:
         """Put back into the device's queue what its workers took, but for the orders ``held`` by those that live.

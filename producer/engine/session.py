@@ -113,6 +113,9 @@ def open_session(
             link.purge(device)
         for device in agents.leases:
             link.purge_own(device)
+        served = sorted(devices.keys() - agents.unserved.keys())
+        courier = Courier(link, fleet, served, environment.limits, observer)
+        stack.callback(courier.end)
         yield Session(
             run_id=run_id,
             reply_to=reply_to,
@@ -120,7 +123,7 @@ def open_session(
             catalog=catalog,
             link=link,
             fleet=fleet,
-            courier=Courier(link, fleet, sorted(devices.keys() - agents.unserved.keys()), environment.limits, observer),
+            courier=courier,
             interrupt=interrupt,
             observer=observer,
             limits=environment.limits,

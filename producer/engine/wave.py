@@ -48,7 +48,7 @@ def run_wave(
                 on_receipt(order, receipt)
         for device, why in courier.lost_devices().items():
             # One that had nothing left to do here has done its part.
-            if (courier.drop(device) and device in orders) or device in backlog:
+            if (courier.give_up(device) and device in orders) or device in backlog:
                 died[device] = why
             backlog.pop(device, None)
         on_wait()

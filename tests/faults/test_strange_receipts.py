@@ -148,6 +148,7 @@ def test_forged_and_malformed_receipts_are_refused_and_counted_and_change_nothin
     assert f"{len(MALFORMED) + 1} receipts were refused" in done.stderr
     assert strays(scene) == {
         "orders_resent": 0,
+        "orders_refused": 0,
         "receipts_dropped": len(FORGED),
         "receipts_refused": len(MALFORMED) + 1,
     }

@@ -148,6 +148,14 @@ class Channel:
     def published_epoch(self, device_id: str) -> int:
         return self._epochs.get(device_id, 0)
 
+    def give_sign(self) -> None:
+        """Its workers refuse no run."""
+
+    def purge_own(self, device: str) -> list[str]:
+        self._refuse_when_down()
+        dropped, self.queues[device], self.disks[device].held = self.queues[device], [], None
+        return [order.order_id for order in dropped]
+
     # ---- as a fleet
 
     def exited(self) -> dict[str, str]:

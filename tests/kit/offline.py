@@ -145,6 +145,8 @@ class Wires:
         self.answers = answers
         self.sent: list[Order] = []
         self.fenced: dict[str, int] = {}
+        #: Of life, in their order.
+        self.signs: list[str] = []
         self.queues: dict[str, deque[tuple[str, Any]]] = defaultdict(deque)
         #: Whether messages that are sent get lost.
         self.loses = False
@@ -202,6 +204,16 @@ class Wires:
 
     def published_epoch(self, device_id: str) -> int:
         return self.fenced.get(device_id, 0)
+
+    def give_sign(self) -> None:
+        self.signs.append("lives")
+
+    def give_last_sign(self) -> None:
+        self.signs.append("over")
+
+    def purge_own(self, device: str) -> list[str]:
+        queue, self.queues[device_queue(device)] = self.queues[device_queue(device)], deque()
+        return [wire["order_id"] for _, wire in queue]
 
     # ---- for the test
 

@@ -190,12 +190,12 @@ def test_a_fenced_order_is_refused_before_and_after_the_work(
     for refused_call in (1, 2):
         calls: list[Order] = []
 
-        def check_epoch(order: Order, calls: list[Order] = calls, refused_call: int = refused_call) -> None:
+        def refuse_stale(order: Order, calls: list[Order] = calls, refused_call: int = refused_call) -> None:
             calls.append(order)
             if len(calls) == refused_call:
                 raise MessageError("a later epoch")
 
-        fenced = LocalHandlers(settings, worker="a@here", progress=Progress(), check_epoch=check_epoch)
+        fenced = LocalHandlers(settings, worker="a@here", progress=Progress(), refuse_stale=refuse_stale)
         with pytest.raises(MessageError):
             fenced.store(store_order())
         assert not (folder / segment_key(SEGMENT_ID)).exists()

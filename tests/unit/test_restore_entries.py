@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import TargetError, TargetNotEmptyError
+from tasks.errors import RunOverError, TargetError, TargetNotEmptyError
 from tasks.orders import RestoreEntries, TargetEntry
 from tasks.receipts import RestoreResult
 from workers.restore import restore_entries
@@ -21,7 +21,12 @@ def entry(kind: str, path: str, **options) -> TargetEntry:
 
 
 def restore(
-    target: Path, *entries: TargetEntry, overwrite: str = "always", beat=lambda: None, **options
+    target: Path,
+    *entries: TargetEntry,
+    overwrite: str = "always",
+    beat=lambda: None,
+    before_write=lambda: None,
+    **options,
 ) -> RestoreResult:
     order = RestoreEntries(
         run_id="1" * 32,
@@ -36,7 +41,7 @@ def restore(
         overwrite=overwrite,
         **options,
     )
-    return restore_entries(order, target_root=target, beat=beat)
+    return restore_entries(order, target_root=target, beat=beat, before_write=before_write)
 
 
 def codes(result: RestoreResult) -> list[tuple[str, str]]:
@@ -76,6 +81,19 @@ def test_an_order_may_come_twice(tmp_path, overwrite):
     before = {path: path.lstat().st_ino for path in tmp_path.rglob("*")}
     assert restore(tmp_path, *ONE_OF_EACH, overwrite=overwrite).troubles == ()
     assert {path: path.lstat().st_ino for path in tmp_path.rglob("*")} == before
+
+
+def test_an_order_whose_run_ends_meanwhile_makes_no_further_entry(tmp_path):
+    calls = iter([None, None, RunOverError("the run has ended")])
+
+    def before_write() -> None:
+        error = next(calls)
+        if error is not None:
+            raise error
+
+    with pytest.raises(RunOverError):
+        restore(tmp_path, *ONE_OF_EACH, before_write=before_write)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["d", "empty"]
 
 
 def test_a_folder_is_closed_to_others_until_it_is_finished(tmp_path):

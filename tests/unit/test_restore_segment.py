@@ -18,7 +18,7 @@ from segment_in_memory import (
     whole_files,
 )
 
-from tasks.errors import TargetError
+from tasks.errors import RunOverError, TargetError
 from tasks.receipts import RestoreResult
 from workers.restore import restore_segment
 from workers.target.zeros import BLOCK_BYTES
@@ -135,3 +135,25 @@ def test_an_order_may_run_beside_itself(tmp_path):
     assert {result.troubles for result in results} == {()}
     stream = b"".join(FILES.values())
     assert content(tmp_path) == FILES | {"part": bytes(1000) + stream[10 : 10 + 3 * UNIT]}
+
+
+def test_a_restore_whose_run_ends_meanwhile_writes_no_further_unit(tmp_path):
+    calls = []
+
+    def before_write():
+        calls.append(len(calls))
+        if len(calls) == 3:
+            raise RunOverError("the run has ended")
+
+    data = pattern(5 * UNIT)
+    (tmp_path / "file").write_bytes(b"?" * len(data))
+    rows = whole_files({"file": data})
+    with pytest.raises(RunOverError):
+        restore_segment(
+            order(rows),
+            device=store({"file": data}),
+            target_root=tmp_path,
+            progress=Progress(),
+            before_write=before_write,
+        )
+    assert (tmp_path / "file").read_bytes() == data[: 2 * UNIT] + b"?" * 3 * UNIT

@@ -21,12 +21,18 @@ from workers.target.troubles import PATH_ERRORS, MetadataTrouble, TargetTrouble,
 _FRESH_FILE_SYSTEM = frozenset({"lost+found"})
 
 
-def restore_entries(order: RestoreEntries, *, target_root: Path, beat: Callable[[], object]) -> RestoreResult:
+def restore_entries(
+    order: RestoreEntries,
+    *,
+    target_root: Path,
+    beat: Callable[[], object],
+    before_write: Callable[[], None] = lambda: None,
+) -> RestoreResult:
     """Make or finish the order's entries below ``target_root``, which is made when missing.
 
     ``beat`` is called for each, and while zeros are written: on a network 2,000 entries may take a minute.  Repeating
-    it, even at the same time, ends in the same entries.  Raises TargetNotEmptyError, and TargetError when the target
-    takes no more.
+    it, even at the same time, ends in the same entries.  Raises TargetNotEmptyError, TargetError when the target
+    takes no more, and what ``before_write``, which is called for each, raises.
     """
     try:
         target_root.mkdir(parents=True, exist_ok=True)
@@ -39,6 +45,7 @@ def restore_entries(order: RestoreEntries, *, target_root: Path, beat: Callable[
     troubles: list[PathTrouble] = []
     with Folders(target_root) as folders:
         for entry in order.entries:
+            before_write()
             try:
                 is_done = _restore(folders, entry, order.overwrite, beat)
                 skipped_count += not is_done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +27,14 @@ class Progress(Protocol):
     def add(self, bytes_count: int, /) -> None: ...
 
 
-def restore_segment(order: RestoreSegment, *, device: Device, target_root: Path, progress: Progress) -> RestoreResult:
+def restore_segment(
+    order: RestoreSegment,
+    *,
+    device: Device,
+    target_root: Path,
+    progress: Progress,
+    before_write: Callable[[], None] = lambda: None,
+) -> RestoreResult:
     """Write the order's extents below ``target_root``, which exists.
 
     Needs only the units that hold the extents, and what tells where they are; each is decoded once,
@@ -35,7 +42,7 @@ def restore_segment(order: RestoreSegment, *, device: Device, target_root: Path,
     even at the same time, ends in the same files.  What is damaged or cannot be written is told in the
     result; everything else is restored.  Raises TargetError when the target takes no more, DeviceError
     when the device cannot be read, DamagedError when the segment is missing, is another one, or none of its
-    units can be located.
+    units can be located; and what ``before_write``, which is called for each unit, raises.
     """
     target = ImageTarget(target_root) if is_image_target(target_root) else Folders(target_root)
     with target, closing(ExtentWriter(order, target)) as writer:
@@ -47,12 +54,17 @@ def restore_segment(order: RestoreSegment, *, device: Device, target_root: Path,
                 closing(_decoded_units(order, stored, remaining)) as units,
             ):
                 for slices, decoded in units:
-                    progress.add(_write_unit(order, device, writer, slices, decoded))
+                    progress.add(_write_unit(order, device, writer, slices, decoded, before_write))
         return writer.result()
 
 
 def _write_unit(
-    order: RestoreSegment, device: Device, writer: ExtentWriter, slices: Sequence[Slice], decoded: Future[bytes]
+    order: RestoreSegment,
+    device: Device,
+    writer: ExtentWriter,
+    slices: Sequence[Slice],
+    decoded: Future[bytes],
+    before_write: Callable[[], None],
 ) -> int:
     try:
         data = decoded.result()
@@ -60,6 +72,8 @@ def _write_unit(
         # A bad sector costs its unit.  When the device is gone, opening fails too, and the order with it.
         with open_segment(order.segment_id, device):
             return writer.lose(slices, error)
+    # A slow device may have taken minutes for the unit.
+    before_write()
     return writer.write(slices, data)
 
 

@@ -65,16 +65,23 @@ class DeviceFile(TargetFile):
         self._write_all(memoryview(data)[start:stop], offset_bytes)
 
 
-def prepare_image(order: PrepareImage, *, target_root: Path, beat: Callable[[], object]) -> RestoreResult:
-    """Carry out the order; repeating it ends in the same.  Raises TargetError, TargetNotEmptyError.
+def prepare_image(
+    order: PrepareImage,
+    *,
+    target_root: Path,
+    beat: Callable[[], object],
+    before_write: Callable[[], None] = lambda: None,
+) -> RestoreResult:
+    """Carry out the order; repeating it ends in the same.
 
-    It moves no bytes that would count: ``beat`` is called while it zeroes and syncs, which may take hours.
+    It moves no bytes that would count: ``beat`` is called while it zeroes and syncs, which may take hours.  Raises
+    TargetError, TargetNotEmptyError, and what ``before_write``, which is called for each step of zeroing, raises.
     """
     try:
         if order.finish:
             _sync(target_root, beat)
         elif target_root.is_block_device():
-            _prepare_device(order, target_root, beat)
+            _prepare_device(order, target_root, beat, before_write)
         else:
             _prepare_file(order, target_root)
     except OSError as error:
@@ -82,7 +89,9 @@ def prepare_image(order: PrepareImage, *, target_root: Path, beat: Callable[[], 
     return RestoreResult(files_count=int(order.finish), bytes_restored=0, skipped_count=0, troubles=())
 
 
-def _prepare_device(order: PrepareImage, path: Path, beat: Callable[[], object]) -> None:
+def _prepare_device(
+    order: PrepareImage, path: Path, beat: Callable[[], object], before_write: Callable[[], None]
+) -> None:
     _refuse_mounted(path)
     try:
         # O_EXCL: the kernel refuses a device that is mounted, or part of an active RAID, LVM or swap.
@@ -96,7 +105,8 @@ def _prepare_device(order: PrepareImage, path: Path, beat: Callable[[], object])
             raise TargetError(message, hint="choose a device at least as large", path=str(path))
         if not order.force and any(os.pread(descriptor, _SIGNATURES_BYTES, 0)):
             raise TargetNotEmptyError(f"{path} is not empty", hint=_FORCE_HINT, path=str(path))
-        _zero(descriptor, zip(order.zero_offsets_bytes, order.zero_sizes_bytes, strict=True), beat)
+        zeros = zip(order.zero_offsets_bytes, order.zero_sizes_bytes, strict=True)
+        _zero(descriptor, zeros, beat, before_write)
         # Else the close would do it, without a beat: that of a block device waits for all that was written.
         sync_in_steps(descriptor, beat)
     finally:
@@ -150,11 +160,17 @@ def _number(device: int) -> str:
     return f"{os.major(device)}:{os.minor(device)}"
 
 
-def _zero(descriptor: int, ranges: Iterable[tuple[int, int]], beat: Callable[[], object]) -> None:
+def _zero(
+    descriptor: int,
+    ranges: Iterable[tuple[int, int]],
+    beat: Callable[[], object],
+    before_write: Callable[[], None] = lambda: None,
+) -> None:
     """In steps: one ioctl cannot be interrupted."""
     for offset_bytes, size_bytes in ranges:
         stop_bytes = offset_bytes + size_bytes
         for start in range(offset_bytes, stop_bytes, STEP_BYTES):
+            before_write()
             _zero_range(descriptor, start, min(STEP_BYTES, stop_bytes - start))
             beat()
 

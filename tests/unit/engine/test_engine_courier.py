@@ -12,8 +12,11 @@ import pytest
 
 from kit.offline import Offline, offline, receipt_for, report
 from producer.engine import courier as courier_module
+from producer.engine import signs as signs_module
 from producer.engine.courier import WINDOW_COUNT, Courier
-from tasks.orders import DescribeDevice, Order
+from tasks.errors import RunOverError
+from tasks.orders import DescribeDevice, Order, RestoreEntries
+from tasks.receipts import Failure, RestoreResult
 
 
 @pytest.fixture
@@ -156,3 +159,76 @@ def test_the_orders_of_a_dropped_device_go_to_others_as_theirs(run: Offline) -> 
     assert poll(run) == []
     run.wires.answers = lambda order: report()
     assert poll(run) == [readdressed]
+
+
+# ---- signs of life, and the end
+
+
+def entries(device: str = "a", **fields: Any) -> RestoreEntries:
+    plain = order(device)
+    common = {name: getattr(plain, name) for name in Order.__dataclass_fields__ if name != "version"}
+    return RestoreEntries(**{**common, "target": "t", "entries": (), "overwrite": "always", **fields})
+
+
+def refusal() -> Failure:
+    return Failure(reason=RunOverError.reason, code=RunOverError.code, message="the run has ended")
+
+
+def test_an_order_that_a_worker_refuses_for_the_run_seemed_over_is_sent_again_and_answered_once(run: Offline) -> None:
+    courier, first = run.session.courier, entries()
+    courier.send([first])
+    run.wires.queues["device.a"].clear()
+    run.wires.put(receipt_for(first, refusal()))
+
+    assert poll(run) == []
+
+    assert run.wires.sent == [first, first]
+    assert courier.in_flight("a") == [first]
+    assert courier.refused_orders_count == 1
+    run.wires.put(receipt_for(first, RestoreResult(files_count=0, bytes_restored=0, skipped_count=0, troubles=())))
+    assert poll(run) == [first]
+
+
+def test_a_run_gives_a_sign_of_life_before_its_first_order_that_must_not_outlive_it_and_again_while_it_waits(
+    run: Offline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signs_module, "SIGN_EVERY_S", 0.0)
+    courier = run.session.courier
+    courier.send([order()])
+    poll(run)
+    assert run.wires.signs == []
+    courier.send([entries()])
+    assert run.wires.signs == ["lives"]
+    poll(run)
+    courier.end()
+    assert run.wires.signs == ["lives", "lives", "over"]
+
+
+def test_at_its_end_a_run_takes_back_what_no_worker_has_begun_also_at_devices_that_it_has_lost(run: Offline) -> None:
+    courier = run.session.courier
+    courier.send([entries("a"), entries("b")])
+    courier.drop("b")
+    courier.end()
+    assert not any(run.wires.queues.values())
+    assert courier.in_flight_count == 0
+
+
+def test_at_its_end_a_run_waits_for_what_an_agent_writes_to_a_target(
+    run: Offline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run.processes, "is_shared", lambda device: device == "a")
+    courier, at_agent, here = run.session.courier, entries("a"), entries("b")
+    courier.send([at_agent, here])
+    run.wires.queues.clear()
+    run.wires.put(receipt_for(at_agent, refusal()))
+    courier.end()
+    assert (courier.in_flight("a"), courier.in_flight("b")) == ([], [here])
+    assert run.wires.sent == [at_agent, here]
+
+
+def test_what_a_lost_device_had_to_restore_is_not_carried_out_when_it_is_back(run: Offline) -> None:
+    courier, lost = run.session.courier, entries("a", device_id="2" * 32)
+    courier.send([lost])
+    assert courier.give_up("a") == [lost]
+    assert not run.wires.queues["device.a"]
+    assert run.wires.fenced == {"2" * 32: lost.epoch + 1}
