@@ -225,8 +225,11 @@ class PrepareImage(Order):
     """Make the target ready for the image of a raw volume: the target is a block device, or a regular file.
 
     Refused (code ``target``, or ``target-not-empty`` without ``force``): a block device that is mounted or in use, one
-    smaller than ``size_bytes``, one that holds a file system or partitions.  The zero ranges are made zeros: on a block
-    device they are written, in a file they become holes.  With ``finish`` the target is synced, after all segments.
+    smaller than ``size_bytes``, one that holds a file system or partitions; a file that holds anything but holes.
+
+    A file gets its size.  The zero ranges are made zeros: on a block device they are written, in a file they become
+    holes.  They are ranges that no piece is written to any more, and nothing else of the target changes: so the order
+    may come again at any time.  With ``finish`` the target is synced, after all segments.
     """
 
     target: SourceName

@@ -92,8 +92,6 @@ class LocalHandlers:
         self._devices: dict[str, Device] = {}
         self._swept: set[str] = set()
         self._spare = UnitBuffers()
-        #: Orders that must not be repeated when they come again, late: the image has been written since.
-        self._prepared: dict[str, RestoreResult] = {}
         self._ranges = RangeReader()
 
     def describe(self, order: DescribeDevice) -> DeviceReport:
@@ -152,15 +150,13 @@ class LocalHandlers:
             )
 
     def prepare_image(self, order: PrepareImage) -> RestoreResult:
-        """Needs no device either.  Carried out once for each order."""
+        """Needs no device either."""
         with self._in_hand(order):
             self._device(order)
-            if order.order_id not in self._prepared:
-                root = _path_of("target", order.target, self._settings.targets)
-                self._prepared[order.order_id] = prepare_image(
-                    order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
-                )
-            return self._prepared[order.order_id]
+            root = _path_of("target", order.target, self._settings.targets)
+            return prepare_image(
+                order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
+            )
 
     def read(self, order: ReadSegment) -> ReadResult:
         with self._in_hand(order):

@@ -105,8 +105,8 @@ class _ImageRestore(RestoreRun):
         self, zeros: Sequence[Range], *, force: bool = True, finish: bool = False, is_first: bool = True
     ) -> None:
         is_here = self._request.target_name == UNNAMED_TARGET
-        if not is_first and is_here and not self._request.target.is_block_device():
-            return  # a new file has nothing but zeros
+        if not is_first and is_here and not self._force and not self._request.target.is_block_device():
+            return  # what was empty has nothing but zeros
         live = [item for item in self._present.items() if item[1] in self._session.courier.live]
         if not live:
             raise DeviceError("no device is left, so the target cannot be finished", hint=_AGAIN)

@@ -64,6 +64,19 @@ def test_an_image_comes_back_byte_for_byte_to_a_sparse_image_a_folder_and_a_stre
     machine.succeed("check", "--read-data")
 
 
+def test_an_image_that_is_restored_over_an_older_one_has_nothing_of_that(machine: Machine, plain_image: Path) -> None:
+    machine.succeed("backup", "--mode", "raw", plain_image, *machine.devices("a b"))
+    out = machine.folder / "out.img"
+    out.write_bytes(os.urandom(plain_image.stat().st_size + MIB))
+
+    refused = machine.run("restore", "latest", "--target", out)
+    machine.succeed("restore", "latest", "--target", out, "--force")
+
+    assert refused.exit_code == 1
+    assert "--force" in refused.stderr
+    assert out.read_bytes() == plain_image.read_bytes()
+
+
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
 def test_a_device_comes_back_with_sound_file_system_and_without_its_free_blocks(machine: Machine, kind: str) -> None:
     image = make_file_system(machine.folder / "disk.img", kind, _SIZES[kind])

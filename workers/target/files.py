@@ -49,7 +49,7 @@ class TargetFile:
         view = memoryview(data)
         for run in runs(data, start, stop, offset_bytes):
             run_offset_bytes = offset_bytes + run.start - start
-            if not (run.is_zero and self._is_hole(run_offset_bytes, run.stop - run.start)):
+            if not (run.is_zero and self.is_hole(run_offset_bytes, run.stop - run.start)):
                 self._write_all(view[run.start : run.stop], run_offset_bytes)
 
     def make_zeros(self, offset_bytes: int, size_bytes: int, beat: Callable[[], object]) -> None:
@@ -57,8 +57,17 @@ class TargetFile:
 
         ``beat`` is called meanwhile where the file system knows no holes.
         """
-        if not self._is_hole(offset_bytes, size_bytes) and not punch_hole(self.descriptor, offset_bytes, size_bytes):
+        if not self.is_hole(offset_bytes, size_bytes) and not punch_hole(self.descriptor, offset_bytes, size_bytes):
             self._write_zeros(offset_bytes, size_bytes, beat)
+
+    def is_hole(self, offset_bytes: int, size_bytes: int) -> bool:
+        """Whether nothing was ever written to the range, as far as the file system tells."""
+        try:
+            return os.lseek(self.descriptor, offset_bytes, os.SEEK_DATA) >= offset_bytes + size_bytes
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # no data from here to the end of the file
+                return True
+            raise
 
     def finish(self, size_bytes: int, metadata: Metadata) -> None:
         """Cut or extend the file to its size, and set its metadata.  Raises MetadataTrouble and OSError."""
@@ -79,14 +88,6 @@ class TargetFile:
         while written < len(view):
             written += os.pwrite(self.descriptor, view[written:], offset_bytes + written)
         self._end_bytes = max(self._end_bytes, offset_bytes + written)
-
-    def _is_hole(self, offset_bytes: int, size_bytes: int) -> bool:
-        try:
-            return os.lseek(self.descriptor, offset_bytes, os.SEEK_DATA) >= offset_bytes + size_bytes
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # no data from here to the end of the file
-                return True
-            raise
 
 
 class LinkedFile(TargetFile):

@@ -72,7 +72,7 @@ def prepare_image(
     beat: Callable[[], object],
     before_write: Callable[[], None] = lambda: None,
 ) -> RestoreResult:
-    """Carry out the order; repeating it ends in the same.
+    """Carry out the order; repeating it changes nothing, also when pieces have been written since.
 
     It moves no bytes that would count: ``beat`` is called while it zeroes and syncs, which may take hours.  Raises
     TargetError, TargetNotEmptyError, and what ``before_write``, which is called for each step of zeroing, raises.
@@ -83,7 +83,7 @@ def prepare_image(
         elif target_root.is_block_device():
             _prepare_device(order, target_root, beat, before_write)
         else:
-            _prepare_file(order, target_root)
+            _prepare_file(order, target_root, beat, before_write)
     except OSError as error:
         raise TargetError(f"cannot write the image {target_root}: {error.strerror}", path=str(target_root)) from error
     return RestoreResult(files_count=int(order.finish), bytes_restored=0, skipped_count=0, troubles=())
@@ -113,17 +113,24 @@ def _prepare_device(
         os.close(descriptor)
 
 
-def _prepare_file(order: PrepareImage, path: Path) -> None:
-    """Make the image file, empty and of its size: all of it is a hole until a piece is written."""
-    if not order.force and path.exists() and path.stat().st_size:
-        raise TargetNotEmptyError(f"{path} is there already, and not empty", hint=_FORCE_HINT, path=str(path))
-    _refuse_mounted(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _prepare_file(
+    order: PrepareImage, path: Path, beat: Callable[[], object], before_write: Callable[[], None]
+) -> None:
+    """Give the image file its size.  A new one is a hole until a piece is written.
+
+    It is never emptied: when the order comes again, pieces may be in it.
+    """
+    file = TargetFile(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), is_fresh=False)
     try:
-        os.ftruncate(descriptor, 0)
-        os.ftruncate(descriptor, order.size_bytes)
+        if not order.force and not file.is_hole(0, os.fstat(file.descriptor).st_size):
+            raise TargetNotEmptyError(f"{path} is there already, and not empty", hint=_FORCE_HINT, path=str(path))
+        _refuse_mounted(path)
+        os.ftruncate(file.descriptor, order.size_bytes)
+        for offset_bytes, size_bytes in zip(order.zero_offsets_bytes, order.zero_sizes_bytes, strict=True):
+            before_write()
+            file.make_zeros(offset_bytes, size_bytes, beat)
     finally:
-        os.close(descriptor)
+        file.close()
 
 
 def _refuse_mounted(path: Path) -> None:
