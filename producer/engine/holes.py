@@ -41,11 +41,16 @@ class Holes:
     def add(self, path: str, hole: Hole) -> None:
         self._of.setdefault(path, []).append(hole)
 
+    def ranges(self, path: str, size_bytes: int) -> list[Range]:
+        """What is missing, as few ranges as possible; none beyond the file's end, which may have come early."""
+        holes = self._of.get(path, ())
+        return merged(Range(hole.offset_bytes, min(hole.offset_bytes + hole.size_bytes, size_bytes)) for hole in holes)
+
     def finish(self, entries: Iterable[TargetEntry]) -> Iterator[TargetEntry]:
         """For each pieced file what is to become of it; an incomplete one that stays gets its note behind it."""
         for entry in entries:
             holes = sorted(self._of.get(entry.path, ()), key=lambda hole: hole.offset_bytes)
-            ranges = _lost_of(entry, holes)
+            ranges = self.ranges(entry.path, entry.size_bytes)
             if not holes:
                 yield entry
             elif self._keep and _is_worth_keeping(entry, ranges):
@@ -64,12 +69,6 @@ class Holes:
                 )
             else:
                 yield replace(entry, kind="absent", finish=False)
-
-
-def _lost_of(entry: TargetEntry, holes: Iterable[Hole]) -> list[Range]:
-    """The ranges of the holes, as few as possible; none beyond the file's end, which may have come early."""
-    stop = entry.size_bytes
-    return merged(Range(hole.offset_bytes, min(hole.offset_bytes + hole.size_bytes, stop)) for hole in holes)
 
 
 def _is_worth_keeping(entry: TargetEntry, ranges: Sequence[Range]) -> bool:

@@ -4,7 +4,8 @@
 
     [1] the target: refused, or made ready; what no segment holds is made zeros   (workers/target/image.py)
     [2] the segments: all data, from all devices at once, each piece at its offset
-    [3] the target is synced
+    [3] what could not be restored is made zeros: the target may have held something else
+    [4] the target is synced
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def restore_image(
     """Write the image of source ``volume`` to ``request.target``, a block device or an image file.
 
     Raises SegfleetError: a target that is mounted, too small, or (without ``force``) not empty; no device; and so on.
-    What cannot be restored is told to the observer (exit code 3), and is zeros in a new image file.
+    What cannot be restored is told to the observer (exit code 3), and is zeros.
     """
     return carry_out(
         request, observer, environment, lambda session: _ImageRestore(session, request, volume, force=force)
@@ -75,6 +76,7 @@ class _ImageRestore(RestoreRun):
         self._prepare(zeros)
         self._tell_what_is_lost()
         self._restore_segments()
+        self._make_zeros(self._holes.ranges("", self._wanted.bytes_total))
         self._order_image([], finish=True)
         self._tell_progress()
         return self._summary(started_s)
@@ -96,17 +98,22 @@ class _ImageRestore(RestoreRun):
 
     def _prepare(self, zeros: Sequence[Range]) -> None:
         """The first order decides whether the target may be written; further ones bring more ranges."""
-        force = self._force
-        for start in range(0, max(1, len(zeros)), _RANGES_COUNT):
-            self._order_image(zeros[start : start + _RANGES_COUNT], force=force, finish=False, is_first=not start)
-            force = True
+        self._order_image(zeros[:_RANGES_COUNT], force=self._force)
+        self._make_zeros(zeros[_RANGES_COUNT:])
 
-    def _order_image(
-        self, zeros: Sequence[Range], *, force: bool = True, finish: bool = False, is_first: bool = True
-    ) -> None:
+    def _make_zeros(self, ranges: Sequence[Range]) -> None:
+        """Of ranges that no piece is written to any more."""
+        if self._is_new_file():
+            return
+        for start in range(0, len(ranges), _RANGES_COUNT):
+            self._order_image(ranges[start : start + _RANGES_COUNT])
+
+    def _is_new_file(self) -> bool:
+        """Whether the target was empty, and has nothing but zeros where no piece is."""
         is_here = self._request.target_name == UNNAMED_TARGET
-        if not is_first and is_here and not self._force and not self._request.target.is_block_device():
-            return  # what was empty has nothing but zeros
+        return is_here and not self._force and not self._request.target.is_block_device()
+
+    def _order_image(self, zeros: Sequence[Range], *, force: bool = True, finish: bool = False) -> None:
         live = [item for item in self._present.items() if item[1] in self._session.courier.live]
         if not live:
             raise DeviceError("no device is left, so the target cannot be finished", hint=_AGAIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,32 @@ def test_a_lost_device_costs_its_ranges_only(machine: Machine, plain_image: Path
     assert out.stat().st_size == plain_image.stat().st_size
     assert {row["code"] for row in done.errors} == {"device-absent"}
     assert machine.run("dump", "latest", f"--device=a={machine.device('a')}").exit_code == 1
+
+
+@pytest.mark.parametrize("kind", ["image", "block device"])
+def test_what_cannot_be_restored_is_zeros_whatever_was_there_before(
+    machine: Machine, plain_image: Path, kind: str
+) -> None:
+    steps = ("--segment-size=1MiB", "--unit-size=256KiB")
+    machine.succeed("backup", "--mode", "raw", plain_image, *machine.devices("a b"), *steps)
+    machine.device("b").rename(machine.folder / "away")
+    damaged = max(machine.segments_on("a"), key=lambda segment: segment.stat().st_size)
+    os.truncate(damaged, damaged.stat().st_size // 2)
+    old = machine.folder / "old"
+    old.write_bytes(os.urandom(40 * MIB))
+    with loop_device(old) if kind == "block device" else nullcontext(old) as target:
+        command = ("restore", "latest", f"--device=a={machine.device('a')}", "--json")
+        new = machine.run(*command, "--target", machine.folder / "new.img")
+        done = machine.run(*command, "--target", target, "--force")
+        content = target.read_bytes()
+
+    lost = {row["message"] for row in done.errors}
+    assert (new.exit_code, done.exit_code) == (3, 3)
+    assert {row["code"] for row in done.errors} == {"device-absent", "damaged"}
+    assert lost == {row["message"] for row in new.errors}
+    size_bytes = plain_image.stat().st_size
+    assert content[:size_bytes] == (machine.folder / "new.img").read_bytes()
+    assert content[:size_bytes] != plain_image.read_bytes()
 
 
 def test_files_come_out_of_an_image_of_ext4(machine: Machine) -> None:
