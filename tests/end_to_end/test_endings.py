@@ -115,20 +115,6 @@ def test_an_interrupt_before_anything_is_stored_is_clean_too(machine: Machine) -
     machine.wait_until_quiet()
 
 
-def test_an_interrupted_restore_ends_in_order(machine: Machine) -> None:
-    Tree({f"{number:05}": b"x" for number in range(20_000)}).make(machine.folder / "data")
-    machine.succeed("backup", machine.folder / "data", *machine.devices("a b"))
-    running = machine.start("restore", "latest", "--target", "out", "--json")
-    running.wait_for_row(lambda row: row.get("phase") == "restoring", "the restore has begun")
-
-    running.signal(signal.SIGINT)
-    done = running.wait(deadline_s=60)
-
-    assert done.exit_code in (0, 130)
-    assert "Traceback" not in done.stderr
-    machine.wait_until_quiet()
-
-
 def test_the_private_broker_outlives_its_first_user_and_ends_with_the_last(machine: Machine) -> None:
     long = start_slow_backup(machine, "a")
     short = machine.run("backup", small_source(machine), *machine.devices("c"))
