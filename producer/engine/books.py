@@ -50,7 +50,7 @@ def _begin_run(session: Session, kind: RunKind, volume: str) -> None:
 
 def _end_run(session: Session, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
     """Record how the run ended: its summary, and what the broker lost, repeated or let through."""
-    kept = {**summary, "strays": session.courier.strays()}
+    kept = {**summary, "strays": session.courier.strays().counts()}
     session.catalog.end_run(session.run_id, exit_code, kept, snapshot_id=snapshot_id)
 
 

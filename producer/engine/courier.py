@@ -24,6 +24,7 @@ from producer.engine.link import Link
 from producer.engine.liveness import Watch
 from producer.engine.matching import answers
 from producer.engine.signs import Signs
+from producer.engine.strays import Strays
 from producer.observer import Observer
 from tasks.errors import BrokerError, RunOverError
 from tasks.orders import OF_A_LIVING_RUN, Order, StoreSegment
@@ -40,13 +41,6 @@ WINDOW_COUNT = 16
 #: nowhere for an instant between being taken and being noted as taken.
 _RECONCILE_EVERY_S = 3.0
 
-_STRAYS = {
-    "orders_resent": "orders were lost by the broker and sent again",
-    "orders_refused": "orders were refused while this run gave no sign of life, and sent again",
-    "receipts_dropped": "receipts were dropped: repeated, late, or no answer to what was asked",
-    "receipts_refused": "receipts were refused: malformed, or of another version",
-}
-
 #: At the end: how long to wait for agents that write to a target.
 _LAST_RECEIPTS_S = 10.0
 
@@ -60,9 +54,7 @@ class Courier:
     window_count = WINDOW_COUNT
 
     def __init__(self, link: Link, fleet: Fleet, devices: Iterable[str], limits: Limits, observer: Observer) -> None:
-        self.dropped_receipts_count = 0
-        self.resent_count = 0
-        self.refused_orders_count = 0
+        self._strays = Strays()
         devices = list(devices)
         self._devices = devices
         self._signs = Signs(link)
@@ -190,20 +182,8 @@ class Courier:
             self._lanes[order.device][order_id] = order
         return moved
 
-    def strays(self) -> dict[str, int]:
-        """How often something came that should not have come, or did not come that should have; for the history."""
-        return {
-            "orders_resent": self.resent_count,
-            "orders_refused": self.refused_orders_count,
-            "receipts_dropped": self.dropped_receipts_count,
-            "receipts_refused": self._link.refused_count,
-        }
-
-    def tell_strays(self) -> None:
-        """Say it to a person."""
-        for name, count in self.strays().items():
-            if count:
-                self._observer.note(f"{count} {_STRAYS[name]}")
+    def strays(self) -> Strays:
+        return replace(self._strays, receipts_refused=self._link.refused_count)
 
     # ---- receipts
 
@@ -213,7 +193,7 @@ class Courier:
         for receipt in self._link.receipts(timeout_s):
             order = self._match(receipt)
             if order is None:
-                self.dropped_receipts_count += 1
+                self._strays.receipts_dropped += 1
             elif receipt.failure is not None and receipt.failure.code == RunOverError.code:
                 refused.append(order)
             else:
@@ -227,7 +207,7 @@ class Courier:
 
     def _send_refused(self, orders: Sequence[Order]) -> None:
         """Send again what workers have refused: they took this run for over."""
-        self.refused_orders_count += len(orders)
+        self._strays.orders_refused += len(orders)
         if orders:
             with suppress(BrokerError):  # in flight all the same
                 self.send(orders)
@@ -264,7 +244,7 @@ class Courier:
         missing = orders.keys() - waiting - at_work
         lost, self._missing = missing & self._missing, missing
         if lost:
-            self.resent_count += len(lost)
+            self._strays.orders_resent += len(lost)
             self._resend([orders[order_id] for order_id in lost])
 
     def _resend(self, orders: list[Order]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -18,12 +17,13 @@ from kombu import Connection
 from kombu.exceptions import KombuError, OperationalError
 
 import tasks.definitions  # noqa: F401  registers the tasks
+from producer.engine.order_names import describe_order, task_id
 from producer.engine.time_limits import time_limit_s
 from tasks.app import NO_MESSAGE, NO_SWEEPS, app, connect, queue
 from tasks.epochs import current_epoch, publish_epoch
 from tasks.errors import BrokerError, MessageError
 from tasks.leases import Lease, leases_of, redis_client
-from tasks.orders import ORDERS, Order, StoreSegment
+from tasks.orders import ORDERS, Order
 from tasks.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
 from tasks.queues import device_queue, unacked_keys
 from tasks.receipts import Receipt
@@ -96,7 +96,7 @@ class Link:
                     kwargs={"order": encode(order)},
                     queue=queue(device_queue(order.device)),
                     producer=producer,
-                    task_id=_task_id(order),
+                    task_id=task_id(order),
                     argsrepr="",
                     kwargsrepr=describe_order(order),
                     soft_time_limit=limit_s,
@@ -299,20 +299,3 @@ class Link:
                 connection.release()
             except BROKEN as error:
                 log.debug("while closing a broken connection: %s", error)
-
-
-def _task_id(order: Order) -> str:
-    """The same order, attempt and epoch give the same id, so that logs and Flower show repeats as such."""
-    name = f"{type(order).__name__}/{order.run_id}/{order.order_id}/{order.device}/{order.epoch}/{order.attempt}"
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
-
-
-def describe_order(order: Order) -> str:
-    """One line for Flower and for logs: what the order is about."""
-    if not isinstance(order, StoreSegment):
-        return f"{order.order_id[:8]} on {order.device}"
-    extents = order.extents
-    path = f"{order.source}/{extents.paths[0]}" if extents.paths else order.source
-    first = ascii(path)[1:-1][:120]
-    more = f" and {len(extents) - 1} more" if len(extents) > 1 else ""
-    return f"segment {order.order_id[:8]} on {order.device}: {first}{more}, {extents.total_bytes} bytes"

@@ -54,7 +54,8 @@ class Storing:
         while not self.turn():
             continue
         self._tell_progress(at_once=True)
-        self._session.courier.tell_strays()
+        for line in self._session.courier.strays().in_words():
+            self._session.observer.note(line)
 
     def turn(self) -> bool:
         """Feed, take what has come, and look after everything once; True when all is done.  Raises as :meth:`run`."""

@@ -141,6 +141,8 @@ class Devices:
 class Wires:
     """In the place of a :class:`Link`: a queue for each device, and receipts as they were put on the wire."""
 
+    refused_count = 0
+
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
         self.sent: list[Order] = []

@@ -53,7 +53,7 @@ def test_a_receipt_that_comes_twice_counts_once(run: Offline) -> None:
     run.wires.put(receipt_for(first, report()))
     assert poll(run) == [first]
     assert poll(run) == []
-    assert run.session.courier.dropped_receipts_count == 1
+    assert run.session.courier.strays().receipts_dropped == 1
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_receipt_that_does_not_fit_the_order_in_flight_is_dropped(run: Offline
     run.session.courier.send([first])
     run.wires.put(replace(receipt_for(first, report()), **changes))
     assert poll(run) == []
-    assert run.session.courier.dropped_receipts_count == 1
+    assert run.session.courier.strays().receipts_dropped == 1
     assert run.session.courier.in_flight("a") == [first]
 
 
@@ -109,7 +109,7 @@ def test_an_order_that_is_missing_twice_is_sent_again(run: Offline, looking_alwa
     assert run.wires.sent == [first]
     poll(run)
     assert run.wires.sent == [first, first]
-    assert looking_always.resent_count == 1
+    assert looking_always.strays().orders_resent == 1
     run.wires.put(receipt_for(first, report()))
     assert poll(run) == [first]
 
@@ -184,7 +184,7 @@ def test_an_order_that_a_worker_refuses_for_the_run_seemed_over_is_sent_again_an
 
     assert run.wires.sent == [first, first]
     assert courier.in_flight("a") == [first]
-    assert courier.refused_orders_count == 1
+    assert courier.strays().orders_refused == 1
     run.wires.put(receipt_for(first, RestoreResult(files_count=0, bytes_restored=0, skipped_count=0, troubles=())))
     assert poll(run) == [first]
 

@@ -13,8 +13,8 @@ from kit.tree import Tree, noise
 from producer.catalog.rows import SegmentRow
 from producer.engine.feed import Feeder, _within_reach, segment_id
 from producer.engine.intake import Intake
-from producer.engine.link import describe_order
 from producer.engine.listings import listing_reader
+from producer.engine.order_names import describe_order
 from tasks.orders import DescribeDevice, StoreSegment
 from tasks.values import Extents, SourcePlace
 
