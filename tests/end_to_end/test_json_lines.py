@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from itertools import groupby
 
 import psutil
 import pytest
 
 from kit.machine import Machine
+from kit.scene import Scene
 from kit.tree import Tree, noise
 
 BACKUP_FIELDS = {
@@ -58,15 +60,16 @@ def test_a_backups_summary_has_all_fields_and_they_add_up(backed_up: Machine) ->
         assert sum(device[name] for device in summary["devices"].values()) == summary[name]
 
 
-def test_worker_lines_name_the_main_processes_of_the_workers(backed_up: Machine) -> None:
-    running = backed_up.start("backup", backed_up.folder / "data", *backed_up.devices("a b c"), "--json")
-    running.wait_for_row(lambda row: row["message_type"] == "status", "the workers are started")
+def test_worker_lines_name_the_main_processes_of_the_workers(machine: Machine) -> None:
+    running = Scene(machine, rate="256KiB").start()
 
     for device, pid in running.worker_pids().items():
         worker = psutil.Process(pid)
         assert worker.ppid() == running.pid
         assert device in worker.cmdline()
-    assert running.wait().exit_code == 0
+    assert running.worker_pids().keys() == {"a", "b", "c"}
+    running.signal(signal.SIGINT)
+    assert running.wait().exit_code == 130
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ def assert_workers_become_nice(running: Running) -> None:
 
 
 def test_the_workers_of_a_backup_and_of_a_restore_are_as_nice_as_asked(machine: Machine) -> None:
-    scene = Scene(machine, "a b", rate="2MiB")
+    scene = Scene(machine, "a b", rate="512KiB")
     backup = scene.start("--nice=7")
     assert_workers_become_nice(backup)
-    assert backup.wait().exit_code == 0
+    assert scene.finish(backup).exit_code == 0
 
     restore = machine.start("restore", "latest", "--target=out", "--nice=7", "--json")
     assert_workers_become_nice(restore)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from kit.deadlines import eventually
+from kit.command import Row
 from kit.machine import Machine
 from kit.volumes import loop_device
 
 MIB = 1024 * 1024
+
+STEPS = ("--mode", "raw", "--segment-size", "4MiB")
 
 
 @pytest.fixture
@@ -23,20 +25,24 @@ def image(machine: Machine) -> Path:
 
 
 def kill_in_the_middle(machine: Machine, volume: Path) -> list[Path]:
-    """Kill a backup when some segments are stored; returns those."""
-    slow = ["--mode", "raw", "--segment-size", "4MiB", "--level", "19", "--threads", "1"]
-    running = machine.start("backup", volume, *machine.devices("a b"), *slow, "--json")
-    running.wait_until_storing()
-    eventually(lambda: len(machine.segments_on()) >= 3, "three segments are stored")
+    """Kill a backup when some segments are stored, and their receipts recorded; returns those that are stored."""
+    # Each takes a device 4 s: no more than one receipt of each is not recorded yet.
+    machine.limit("a b", "1MiB")
+    running = machine.start("backup", volume, *machine.devices("a b"), *STEPS, "--json")
+    running.wait_for_row(lambda row: stored_count(row) >= 3, "three segments are stored")
     running.signal(signal.SIGKILL)
     running.wait()
     machine.wait_until_quiet()
+    machine.limit("a b", None)
     return machine.segments_on()
 
 
+def stored_count(row: Row) -> int:
+    return sum(device["segments_done"] for device in row["devices"].values()) if row.get("phase") == "storing" else 0
+
+
 def go_on(machine: Machine, volume: Path) -> None:
-    same = ["--mode", "raw", "--segment-size", "4MiB", "--level", "19", "--threads", "1"]
-    machine.succeed("backup", volume, *machine.devices("a b"), *same)
+    machine.succeed("backup", volume, *machine.devices("a b"), *STEPS)
 
 
 def test_an_image_goes_on_where_it_was(machine: Machine, image: Path) -> None:
@@ -52,7 +58,8 @@ def test_a_block_device_is_compared_with_what_was_stored(machine: Machine, image
         kill_in_the_middle(machine, volume)
         with open(image, "r+b") as file:
             file.write(b"changed meanwhile")
-        os.sync()
+            file.flush()
+            os.fsync(file.fileno())
         go_on(machine, volume)
         assert machine.succeed("dump", "latest").stdout == image.read_bytes()
     # The one cell that changed is stored again, and what each device had in hand: no receipt told of its cells.

@@ -26,8 +26,10 @@ def a_tree(folder: Path) -> None:
         directory = folder / f"d{number % 7}"
         directory.mkdir(exist_ok=True)
         (directory / f"f{number}").write_bytes(chance.randbytes(chance.randrange(1, 400_000)))
-    (folder / "garbage").write_bytes(b"garbage!" * (20 * MIB // 8))
-    os.sync()
+    with open(folder / "garbage", "wb") as garbage:
+        garbage.write(b"garbage!" * (20 * MIB // 8))
+        garbage.flush()
+        os.fsync(garbage.fileno())
     (folder / "garbage").unlink()
 
 

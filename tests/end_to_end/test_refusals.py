@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.brake import Brake
 from kit.compare import Look, differences, look_at
 from kit.machine import Machine
 from kit.small_disk import small_disk
-from kit.tree import Tree
+from kit.tree import Tree, noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -509,14 +509,15 @@ def test_a_known_device_that_was_wiped_begins_anew(machine: Machine) -> None:
 
 
 def test_a_device_in_use_is_refused_and_its_user_named(machine: Machine) -> None:
-    source = Tree({"file": b"1"}).make(machine.folder / "data")
+    source = Tree({"file": noise(6 * 2**20)}).make(machine.folder / "data")
     devices = machine.devices("a b")
-    first = machine.start("backup", source, *devices, "--json")
+    machine.limit("a b", "64KiB")
+    brake = Brake(machine.folder / "brake")
+    first = machine.start("backup", source, *devices, "--json", **brake.settings)
     first.wait_for_row(lambda row: row["message_type"] == "worker", "the first run has its workers")
-    first.signal(signal.SIGSTOP)
 
     second = machine.run("backup", source, *devices, "--volume=other", "--json")
-    first.signal(signal.SIGCONT)
+    brake.release()
 
     assert second.exit_code == 11
     assert second.errors[-1]["code"] == "locked"

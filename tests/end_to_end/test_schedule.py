@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.brake import Brake
 from kit.command import Done
 from kit.machine import Machine
 from kit.reservations import NEW_YEAR, make_due
@@ -104,41 +105,43 @@ def test_a_run_that_was_missed_is_left_out_or_caught_up_with(machine: Machine, s
 
 
 def test_while_its_volume_is_backed_up_a_run_waits_or_is_left_out(machine: Machine, source: Path) -> None:
-    # Ten seconds of work for devices as slow as c and d: none is done before it is stopped.
-    (source / "large").write_bytes(noise(640_000))
-    tables = [f'[devices.{name}]\npath = "{machine.device(name)}"\nmax-rate = "64KiB"\n' for name in "cd"]
-    (machine.folder / "segfleet.toml").write_text("".join(tables))
+    (source / "large").write_bytes(noise(6 * 2**20))
     add(machine, "waits", source)
     add(machine, "skips", source, "--overlap", "skip")
+    # Under way for a minute and a half, unless the brake is released.
+    machine.limit("c d", "64KiB")
+    brake = Brake(machine.folder / "brake")
     running = [
-        machine.start("backup", source, "--volume", volume, *machine.devices(device), "--unit-size=64KiB", "--json")
+        machine.start("backup", source, "--volume", volume, *machine.devices(device), "--json", **brake.settings)
         for volume, device in (("waits", "c"), ("skips", "d"))
     ]
     for each in running:
         each.wait_until_storing()
-        each.signal(signal.SIGSTOP)
     make_due(machine.catalog)
 
     assert runs(machine.succeed("schedule", "run-due", "--json")) == 0
     assert outcomes(machine) == {"waits": "", "skips": "skipped"}
     assert "queued" in machine.succeed("schedule", "list").stdout.decode()
 
+    brake.release()
     for each in running:
-        each.signal(signal.SIGCONT)
         assert each.wait().exit_code == 0
     machine.succeed("schedule", "run-due")
     assert outcomes(machine) == {"waits": "done", "skips": "skipped"}
 
 
 def test_a_killed_run_is_caught_up_with(machine: Machine, source: Path) -> None:
-    (source / "large").write_bytes(bytes(range(256)) * 400_000)
-    add(machine, "home", source, "--level", "19", "--threads", "1")
+    (source / "large").write_bytes(noise(12 * 2**20))
+    add(machine, "home", source)
     make_due(machine.catalog)
+    # Under way for 11 s.
+    machine.limit("a b", "512KiB")
     running = machine.start("schedule", "run-due", "--json")
     running.wait_until_storing()
     running.signal(signal.SIGKILL)
     running.wait()
     assert outcomes(machine) == {"home": "running"}
+    machine.limit("a b", None)
 
     machine.succeed("schedule", "run-due")
     assert outcomes(machine) == {"home": "done"}

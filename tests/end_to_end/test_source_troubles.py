@@ -11,22 +11,27 @@ from pathlib import Path
 import psutil
 import pytest
 
+from kit.brake import Brake
 from kit.command import SEGFLEET, Done
 from kit.compare import differences, look_at
 from kit.machine import Machine
 from kit.tree import File, Folder, Tree, noise
 
-#: Takes a worker seconds to compress at this level, in units of milliseconds: time to change what comes after it.
+#: It takes the device 11 s, unless the brake is released: time to change what comes after it.
 FIRST = noise(6 * 2**20)
-SLOW = ("--level=19", "--unit-size=64KiB", "--segment-size=2MiB", "--threads=1")
+RATE = "512KiB"
+STEPS = ("--unit-size=64KiB", "--segment-size=2MiB", "--threads=1")
 
 
-def change_while_storing(machine: Machine, change: Callable[[Path], None], names: str = "a") -> Done:
+def change_while_storing(machine: Machine, change: Callable[[Path], None]) -> Done:
     """Back up FIRST, ``late`` and others; ``change`` the source when FIRST is under way, with the workers stopped."""
     source = Tree({"first": FIRST, "folder/late": b"as planned", "folder/other": b"other"}).make(
         machine.folder / "data"
     )
-    running = machine.start("backup", source, *machine.devices(names), *SLOW, "--json")
+    devices = machine.devices("a")
+    machine.limit("a", RATE)
+    brake = Brake(machine.folder / "brake")
+    running = machine.start("backup", source, *devices, *STEPS, "--json", **brake.settings)
     running.wait_until_storing()
     workers = [psutil.Process(pid) for pid in running.worker_pids().values()]
     workers += [child for worker in workers for child in worker.children(recursive=True)]
@@ -35,7 +40,10 @@ def change_while_storing(machine: Machine, change: Callable[[Path], None], names
     change(source)
     for process in workers:
         process.send_signal(signal.SIGCONT)
-    return running.wait()
+    brake.release()
+    done = running.wait()
+    machine.limit("a", None)
+    return done
 
 
 def assert_told(done: Done, code: str, path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.brake import Brake
 from kit.command import Running
 from kit.compare import differences
 from kit.deadlines import eventually
@@ -35,7 +36,7 @@ def agent_host(fleet: Fleet, device: str, sources: dict[str, Path]) -> Machine:
     disk = fleet.folder / "disks" / device
     disk.mkdir(parents=True)
     targets = {f"back-{name}": fleet.folder / f"back-{name}" for name in sources}
-    return fleet.host(f"host-{device}", devices={device: disk}, sources=sources, targets=targets, rate="192KiB")
+    return fleet.host(f"host-{device}", devices={device: disk}, sources=sources, targets=targets, rate="64KiB")
 
 
 def start_manager(fleet: Fleet, host: Machine, name: str) -> Running:
@@ -66,8 +67,9 @@ def test_everything_on_one_machine_with_a_broker_of_its_own_host(fleet: Fleet) -
 def test_two_managers_and_four_agents_lose_an_agent_and_a_manager_and_gain_a_worker(fleet: Fleet) -> None:
     sources = {"photos": tree(fleet, "photos", seed=100), "mail": tree(fleet, "mail", seed=200)}
     hosts = {device: agent_host(fleet, device, sources) for device in DEVICES}
-    agents = {device: fleet.agent(host, device) for device, host in hosts.items()}
-    fleet.agent(hosts["b"], "b")
+    brake = Brake(fleet.folder / "brake")
+    agents = {device: fleet.agent(host, device, settings=brake.settings) for device, host in hosts.items()}
+    fleet.agent(hosts["b"], "b", settings=brake.settings)
     owners = {
         name: fleet.host(f"owner-{name}", devices=dict.fromkeys(DEVICES), sources={name: sources[name]})
         for name in sources
@@ -83,12 +85,13 @@ def test_two_managers_and_four_agents_lose_an_agent_and_a_manager_and_gain_a_wor
     runs["mail"].wait_until_storing()
     kill_tree(agents["a"])
     kill_tree(running_managers["mail"])
-    fleet.agent(hosts["b"], "b")
+    fleet.agent(hosts["b"], "b", settings=brake.settings)
     third = next(lease for lease in fleet.leases() if lease.worker.startswith("b.3@"))
     eventually(lambda: moved(fleet, third.pid) > 0, "the third worker of b has moved bytes")
+    brake.release()
     start_manager(fleet, owners["mail"], "m-mail")
     done = {name: run.wait() for name, run in runs.items()}
-    fleet.agent(hosts["a"], "a")
+    fleet.agent(hosts["a"], "a", settings=brake.settings)
     for name in sources:
         master.succeed("restore", "latest", "--target", f"back-{name}", "--manager", f"m-{name}")
 

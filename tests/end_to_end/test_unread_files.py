@@ -33,12 +33,12 @@ NOT_STORED = {"data/going/large", "data/going/small", "data/staying/large too", 
 def scene() -> Iterator[Scene]:
     """A finished backup: when a piece of ``large`` was stored, folder ``going`` went away, and ``cut`` shrank."""
     with new_machine() as machine:
-        made = Scene(machine, "a", entries=ENTRIES, rate="512KiB")
+        made = Scene(machine, "a", entries=ENTRIES, rate="256KiB")
         running = made.start()
         # The files in it stay as they are: a large file that changed would be stored anew.
         (made.source / "going").rename(machine.folder / "gone")
         (made.source / "staying/cut").write_bytes(b"as")
-        assert running.wait().exit_code == 3
+        assert made.finish(running).exit_code == 3
         made.limit(None)
         yield made
 

@@ -23,11 +23,11 @@ def run_without_source(scene: Scene) -> Done:
     """A backup whose source goes away in the middle: another device, or another try, does not help."""
     running = scene.start("--retries=1")
     scene.source.rename(scene.machine.folder / "data is away")
-    return running.wait()
+    return scene.finish(running)
 
 
 def test_a_segment_given_up_is_failed_in_the_catalog_with_all_its_tries(machine: Machine) -> None:
-    scene = Scene(machine, rate="512KiB")
+    scene = Scene(machine, rate="256KiB")
     done = run_without_source(scene)
 
     assert done.exit_code == 1
@@ -47,7 +47,7 @@ def test_a_segment_given_up_is_failed_in_the_catalog_with_all_its_tries(machine:
 
 
 def test_what_was_given_up_is_stored_by_retry_once_the_reason_is_gone(machine: Machine) -> None:
-    scene = Scene(machine, rate="512KiB")
+    scene = Scene(machine, rate="256KiB")
     run_without_source(scene)
     (machine.folder / "data is away").rename(scene.source)
     before = set(machine.segments_on())

@@ -24,7 +24,10 @@ Envelope = dict[str, Any]
 
 @pytest.fixture
 def scene(machine: Machine) -> Scene:
-    return Scene(machine, rate="700KiB")
+    made = Scene(machine)
+    # c answers every 1.2 s; the others are at work for longer.
+    made.limit("64KiB", c="512KiB")
+    return made
 
 
 def codes(done: Done) -> list[str]:
@@ -96,7 +99,7 @@ def run_with(scene: Scene, do: Callable[[Inbox], None]) -> Done:
     with watched_inbox(scene.machine) as inbox:
         eventually(lambda: len(inbox.seen) >= 2, "receipts go by")
         do(inbox)
-        return running.wait()
+        return scene.finish(running)
 
 
 def test_receipts_that_come_twice_and_late_count_once(scene: Scene) -> None:

@@ -24,8 +24,8 @@ from tasks.values import Extent, Extents
 DEVICE_ID, POOL_ID = "d" * 32, "b" * 32
 SEGMENT_ID = "e" * 32
 
-#: At level 22 it takes a thread some seconds.
-CONTENT = bytes(byte & 0x3F for byte in noise(6 * 2**20))
+#: They take the device 15 s, unless its brake is released.
+CONTENT, BYTES_PER_S = noise(2 * 2**20), 128 * 1024
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def worker() -> Iterator[Worker]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SEGFLEET_BROKER_URL", raising=False)
         patch.setenv("TMPDIR", str(folder))
-        with running_worker(folder) as running:
+        with running_worker(folder, bytes_per_s=BYTES_PER_S) as running:
             adopted = running.ask(AdoptDevice(**common("a1" * 16, ""), pool_id=POOL_ID, new_device_id=DEVICE_ID))
             assert adopted.failure is None
             yield running
@@ -65,7 +65,7 @@ def store(*, device_id: str = DEVICE_ID, epoch: int = 0) -> StoreSegment:
         threshold_bytes=len(CONTENT),
         unit_bytes=64 * 1024,
         block_bytes=4096,
-        level=22,
+        level=1,
         threads=1,
     )
 
@@ -83,6 +83,7 @@ def test_a_zombie_that_wakes_up_after_its_device_was_given_up_commits_nothing(wo
 
     # What a manager does that gives the device up.
     publish_epoch(worker.redis, INBOX, DEVICE_ID, 1)
+    worker.brake.release()
     for pid in family(worker):
         os.kill(pid, signal.SIGCONT)
     receipt = worker.receipt()
@@ -94,6 +95,7 @@ def test_a_zombie_that_wakes_up_after_its_device_was_given_up_commits_nothing(wo
 
 
 def test_after_the_device_was_taken_back_an_order_of_the_new_epoch_is_carried_out(worker: Worker) -> None:
+    worker.brake.release()
     publish_epoch(worker.redis, INBOX, DEVICE_ID, 3)
 
     stale, fresh = worker.ask(store(epoch=2)), worker.ask(store(epoch=3))
@@ -124,6 +126,7 @@ def test_an_order_that_kills_the_workers_child_again_and_again_is_answered_with_
     assert receipt.failure.code == "deadly"
     assert "died 3 times" in receipt.failure.message
     # The next order begins afresh.
+    worker.brake.release()
     assert worker.ask(store()).failure is None
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import psutil
 
 from kit.compare import differences
 from kit.deadlines import eventually
@@ -15,12 +14,13 @@ SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
 
 
 def test_a_device_that_was_given_up_before_the_catalog_was_lost_takes_the_orders_of_the_new_one(fleet: Fleet) -> None:
-    # b has one segment in hand for 8 s: it is not done when it is stopped, however late that is.
-    site = Site(fleet, rate={"a": "2MiB", "b": "32KiB"})
+    # b has one segment in hand for 18 s: it is not done when it is stopped, and what is in hand is not taken back.
+    site = Site(fleet, rate={"a": "2MiB", "b": "8KiB"})
     give_up_device_b_in_a_backup(fleet, site)
     kill_tree(site.manager)
     for path in site.host.state.glob("catalog.sqlite*"):
         path.unlink()
+    site.brake.release()
 
     start_manager(fleet, site.host, "m")
     done = site.master.succeed("backup", "data", *SMALL, "--json")
@@ -36,10 +36,15 @@ def give_up_device_b_in_a_backup(fleet: Fleet, site: Site) -> None:
     """The worker of b sleeps for longer than its lease lives; its orders are fenced."""
     running = site.master.start("backup", "data", *SMALL, "--json")
     running.wait_until_storing()
+    eventually(lambda: list((fleet.folder / "disks" / "b").rglob("*.tmp")), "b has a segment in hand")
     pid = next(lease.pid for lease in fleet.leases() if lease.device == "b")
-    os.kill(pid, signal.SIGSTOP)
+    # The child first: without its parent too it would end what it has in hand, and send the receipt.
+    family = [*psutil.Process(pid).children(), psutil.Process(pid)]
+    for process in family:
+        process.suspend()
     done = running.wait()
-    os.kill(pid, signal.SIGCONT)
+    for process in family:
+        process.resume()
     assert done.summary["devices"]["b"]["state"] == "dead"
     assert list(fleet.server.client().scan_iter(match=f"{EPOCH_PREFIX}*"))
     eventually(lambda: {lease.device for lease in fleet.leases()} == {"a", "b"}, "b is served again")

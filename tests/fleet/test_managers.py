@@ -9,13 +9,16 @@ import pytest
 
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.fleet import Fleet, kill_tree
+from kit.fleet import Fleet, kill_tree, succeeded
 from kit.reservations import NEW_YEAR, make_due
 from kit.site import Site, start_manager
 from producer.catalog.catalog import Catalog
-from producer.manager.presence import RunStatus, runs, tell_run
+from producer.manager.presence import MANAGER_PREFIX, RunStatus, runs, tell_run
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
+
+#: A backup takes 45 s, unless the brake is released: the machine may be busy.
+SLOW = "32KiB"
 
 #: What the summary of a backup and its row in the history have both.
 TOLD = (
@@ -41,22 +44,25 @@ def test_a_backup_by_way_of_a_manager_shows_and_ends_as_one_here(fleet: Fleet) -
     assert {name: history[0][name] for name in TOLD} == {name: done.summary[name] for name in TOLD}
     assert b"no errors found" in checked.stdout
     assert not (site.master.state / "catalog.sqlite").exists()
-    assert left_in_queues(fleet) == set()
+    # An agent acknowledges an order after its receipt has gone.
+    eventually(lambda: not left_in_queues(fleet), "nothing is left in the queues")
 
 
 def test_a_detached_run_is_picked_up_from_another_host(fleet: Fleet) -> None:
-    site = Site(fleet, rate="1MiB")
+    site = Site(fleet, rate=SLOW)
     other = fleet.host("other")
 
     run_id = site.master.succeed("backup", "data", *SMALL, "--detach").stdout.decode().strip()
-    seen = other.succeed("status", run_id, "--watch", "--json").rows
+    watching = other.start("status", run_id, "--watch", "--json")
+    watching.wait_until_storing()
+    site.brake.release()
+    seen = succeeded(watching.wait()).rows
     last = other.succeed("status", "--watch", "--manager", "m", "--json").rows
     fleet_rows = other.succeed("status", "--json").rows
 
     assert seen[-1]["run_id"] == run_id
     assert seen[-1]["state"] == "done"
     assert last == seen[-1:]
-    assert any(row.get("phase") == "storing" for row in seen)
     assert [row["name"] for row in fleet_rows if row["message_type"] == "manager"] == ["m"]
     assert {row["device"] for row in fleet_rows if row["message_type"] == "agent"} == {"a", "b"}
 
@@ -74,24 +80,26 @@ def test_who_watches_a_run_whose_manager_is_gone_learns_that_and_what_to_do(flee
 
 
 def test_ctrl_c_at_the_master_stops_the_run_in_order_and_resume_goes_on(fleet: Fleet) -> None:
-    site = Site(fleet, rate="512KiB")
+    site = Site(fleet, rate=SLOW)
     running = site.master.start("backup", "data", *SMALL, "--json")
     running.wait_until_storing()
 
     running.signal(signal.SIGINT)
 
     assert running.wait().exit_code == 130
+    site.brake.release()
     done = site.master.succeed("resume", "--manager", "m", "--json")
     assert done.summary["errors"] == 0
 
 
 def test_a_master_learns_of_the_end_of_a_run_though_the_broker_loses_it(fleet: Fleet) -> None:
-    site = Site(fleet, rate="1MiB")
+    site = Site(fleet, rate=SLOW)
     client = fleet.server.client()
     running = site.master.start("backup", "data", *SMALL, "--json")
     running.wait_until_storing()
 
     running.signal(signal.SIGSTOP)
+    site.brake.release()
     [run_id] = [run.run_id for run in runs(client)]
     eventually(lambda: runs(client, run_id)[0].exit_code == 0, "the run has ended")
     eventually(lambda: client.llen(f"master.{run_id}"), "its end waits for the master")
@@ -105,7 +113,7 @@ def test_a_master_learns_of_the_end_of_a_run_though_the_broker_loses_it(fleet: F
 
 @pytest.mark.parametrize("how", ["kill", "term"])
 def test_a_manager_that_starts_again_goes_on_and_the_master_sees_the_end(fleet: Fleet, how: str) -> None:
-    site = Site(fleet, rate="512KiB")
+    site = Site(fleet, rate=SLOW)
     running = site.master.start("backup", "data", *SMALL, "--json")
     running.wait_until_storing()
 
@@ -116,6 +124,7 @@ def test_a_manager_that_starts_again_goes_on_and_the_master_sees_the_end(fleet: 
         assert site.manager.wait().exit_code == 0
     assert {lease.device for lease in fleet.leases()} == {"a", "b"}
     again = start_manager(fleet, site.host, "m")
+    site.brake.release()
     done = running.wait()
     site.master.succeed("restore", "latest", "--target", "back", "--manager", "m")
 
@@ -161,6 +170,8 @@ def test_a_volume_that_no_manager_has_is_told_with_those_that_are(fleet: Fleet) 
 def test_a_manager_that_stands_still_is_told_within_seconds_and_does_not_begin_later(fleet: Fleet) -> None:
     site = Site(fleet)
     site.manager.signal(signal.SIGSTOP)
+    # Else, on a busy machine, it may be gone before anybody asks it.
+    assert fleet.server.client().persist(f"{MANAGER_PREFIX}m")
 
     done = site.master.run("backup", "data", "--json")
     site.manager.signal(signal.SIGCONT)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from kit.brake import Brake
 from kit.command import Running
 from kit.compare import differences
 from kit.deadlines import eventually
@@ -26,6 +27,9 @@ from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.ownership.verdict import GONE_S
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
+
+#: A backup takes 45 s, unless the brake is released: the machine may be busy.
+SLOW = "32KiB"
 
 
 class Site:
@@ -44,7 +48,8 @@ class Site:
         agents = fleet.host(
             "agents", devices=self.disks, sources=self.sources, targets={"back": fleet.folder / "back"}, rate=rate
         )
-        fleet.agent(agents, "a", "b")
+        self.brake = Brake(fleet.folder / "brake")
+        fleet.agent(agents, "a", "b", settings=self.brake.settings)
         self.managers = {name: self._manager(name) for name in ("m", "n")}
         self.master = fleet.host("master")
 
@@ -83,17 +88,15 @@ def run_of(manager: Running) -> psutil.Process:
 def test_a_second_backup_of_a_volume_is_refused_with_the_owner_of_its_lock_and_harms_nothing(
     fleet: Fleet, catalog_url: str
 ) -> None:
-    site = Site(fleet, catalog_url, rate="512KiB")
+    site = Site(fleet, catalog_url, rate=SLOW)
     first = site.start_backup("data", "m")
     first.wait_until_storing()
-    run = run_of(site.managers["m"])
-    run.send_signal(signal.SIGSTOP)
 
     second = site.master.run("backup", "data", *SMALL, "--manager", "n", "--json")
     unlocked = site.master.run("unlock", "data", "--manager", "n")
     [listed] = site.master.succeed("unlock", "--list", "--manager", "n", "--json").rows
     volumes = site.master.succeed("status", "--manager", "n", "--json").rows_of("volume")
-    run.send_signal(signal.SIGCONT)
+    site.brake.release()
     done = first.wait()
 
     assert (second.exit_code, unlocked.exit_code) == (11, 11)
@@ -125,13 +128,14 @@ def test_two_managers_that_meet_the_same_empty_devices_make_one_pool(fleet: Flee
 
 
 def test_the_volume_of_a_manager_whose_host_is_gone_is_taken_over_by_another(fleet: Fleet, catalog_url: str) -> None:
-    site = Site(fleet, catalog_url, rate="512KiB")
+    site = Site(fleet, catalog_url, rate=SLOW)
     site.start_backup("data", "m").wait_until_storing()
     kill_tree(site.managers["m"])
     change_owners(catalog_url, pid_space=ELSEWHERE, host="far.example", silent_s=0)
 
     refused = site.master.run("backup", "data", *SMALL, "--manager", "n")
     change_owners(catalog_url, silent_s=GONE_S + 1)
+    site.brake.release()
     done = site.master.succeed("backup", "data", *SMALL, "--manager", "n", "--json")
 
     assert refused.exit_code == 11
@@ -161,12 +165,15 @@ def test_what_is_reserved_by_way_of_a_manager_is_run_by_that_one_alone(machine: 
 
 
 def test_a_run_that_wakes_up_after_its_volume_was_taken_over_changes_nothing(fleet: Fleet, catalog_url: str) -> None:
-    site = Site(fleet, catalog_url, rate="512KiB")
+    site = Site(fleet, catalog_url, rate=SLOW)
     sleeper = site.start_backup("data", "m")
     sleeper.wait_until_storing()
     run = run_of(site.managers["m"])
+    # Stopped while it writes to the catalog, it would let nobody else do so; from now on it has little to write.
+    eventually(lambda: all(list(disk.rglob("*.tmp")) for disk in site.disks.values()), "both devices are at work")
     run.send_signal(signal.SIGSTOP)
     change_owners(catalog_url, pid_space=ELSEWHERE, host="far.example", silent_s=GONE_S + 1)
+    site.brake.release()
 
     done = site.master.succeed("backup", "data", *SMALL, "--manager", "n", "--json")
     run.send_signal(signal.SIGCONT)

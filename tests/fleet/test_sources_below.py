@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+from kit.brake import Brake
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.fleet import Fleet
@@ -30,7 +31,8 @@ class Site:
         self.agents = fleet.host(
             "agents", devices=disks, sources={"data": elsewhere}, targets={"back": self.back}, rate=rate
         )
-        fleet.agent(self.agents, "a", "b")
+        self.brake = Brake(fleet.folder / "brake")
+        fleet.agent(self.agents, "a", "b", settings=self.brake.settings)
         self.manager = fleet.host("manager", devices={"a": None, "b": None}, sources={"data": self.data})
         self.manager.start("manager", "m")
         eventually(lambda: "m" in managers(fleet.server.client()), "manager m is there")
@@ -71,11 +73,12 @@ def test_two_folders_of_one_name_below_one_source_stay_apart(fleet: Fleet) -> No
 
 
 def test_an_interrupted_backup_of_a_folder_below_a_source_goes_on(fleet: Fleet) -> None:
-    site = Site(fleet, rate="512KiB")
+    site = Site(fleet, rate="32KiB")
     running = site.master.start("backup", site.data / "x", *SMALL, "--json")
     running.wait_until_storing()
     running.signal(signal.SIGINT)
     assert running.wait().exit_code == 130
+    site.brake.release()
     (site.data / "x/projects/new").write_bytes(noise(300_000, seed=99))
 
     done = site.master.succeed("resume", "--json")

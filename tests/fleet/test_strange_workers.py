@@ -108,7 +108,9 @@ def test_agents_whose_clocks_are_days_apart_and_jump_serve_a_run_like_others(fle
     assert done.exit_code == 0, done
     assert done.errors == []
     assert {row["state"] for row in done.summary["devices"].values()} == {"live"}
-    assert done.summary["segments_rerouted"] == 0
+    # Others may be rerouted, to keep devices of unequal speed busy.
+    assert " segments go to " not in done.stderr
+    assert done.summary["segments_retried"] == 0
     here.succeed("restore", "latest", "--target", "back")
     assert differences(source, fleet.folder / "back" / "data") == []
 

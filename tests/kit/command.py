@@ -97,6 +97,8 @@ class Running:
 
         def look() -> Row | None:
             ended = self._process.poll() is not None
+            if ended:
+                self._read_to_the_end()
             found = next(filter(wanted, self.rows), None)
             assert found or not ended, f"ended with {self._process.returncode} before {what}: {self._said()}"
             return found
@@ -122,8 +124,7 @@ class Running:
         except subprocess.TimeoutExpired:
             self.end()
             raise AssertionError(f"still running after {deadline_s:.0f} s: {self._said()}") from None
-        for reader in self._readers:
-            reader.join(DEADLINE_S)
+        self._read_to_the_end()
         return Done(exit_code=exit_code, stdout=b"".join(self._stdout), stderr=self.stderr)
 
     def end(self) -> None:
@@ -131,6 +132,9 @@ class Running:
         if self._process.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
         self._process.wait(DEADLINE_S)
+        self._read_to_the_end()
+
+    def _read_to_the_end(self) -> None:
         for reader in self._readers:
             reader.join(DEADLINE_S)
 

@@ -48,6 +48,12 @@ class Machine:
     def device(self, name: str) -> Path:
         return self.folder / "devices" / name
 
+    def limit(self, names: str, rate: str | None, *, also: str = "") -> None:
+        """Configure these devices, held to ``rate`` a second, or None: full speed; and what ``also`` says."""
+        line = f'max-rate = "{rate}"\n' if rate else ""
+        tables = [f'[devices.{name}]\npath = "{self.device(name)}"\n{line}' for name in names.split()]
+        (self.folder / "segfleet.toml").write_text("".join([*tables, also]))
+
     def segments_on(self, *names: str) -> list[Path]:
         """The stored segments of these devices, or of all."""
         folders = [self.device(name) for name in names] or sorted((self.folder / "devices").iterdir())

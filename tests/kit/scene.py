@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from kit.brake import Brake
 from kit.command import Done, Row, Running
 from kit.compare import differences
 from kit.machine import Machine
@@ -48,6 +49,7 @@ class Scene:
         self._folders = {name: machine.device(name) for name in self.names} | dict(folders or {})
         for folder in self._folders.values():
             folder.mkdir(parents=True, exist_ok=True)
+        self.brake = Brake(machine.folder / "brake")
         self.limit(rate)
 
     def folder(self, name: str) -> Path:
@@ -66,9 +68,14 @@ class Scene:
 
     def start(self, *options: str, **settings: str) -> Running:
         """Start the backup; returns when the first bytes are under way."""
-        running = self.machine.start(*self.command(*options), **{**PATIENCE, **settings})
+        running = self.machine.start(*self.command(*options), **{**PATIENCE, **self.brake.settings, **settings})
         self.wait_until_stored(running, 1)
         return running
+
+    def finish(self, running: Running) -> Done:
+        """Let the devices of a backup under way be as fast as their disks, and wait for its end."""
+        self.brake.release()
+        return running.wait()
 
     def command(self, *options: str) -> tuple[str | Path, ...]:
         return ("backup", self.source, *_STEPS, *options, "--json")

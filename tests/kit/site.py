@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kit.brake import Brake
 from kit.command import Running
 from kit.deadlines import eventually
 from kit.fleet import Fleet
@@ -13,7 +14,10 @@ from producer.manager.presence import managers
 
 
 class Site:
-    """One manager m with volume ``data``, agents for the devices a and b, and a master somewhere else."""
+    """One manager m with volume ``data``, agents for the devices a and b, and a master somewhere else.
+
+    The devices are no faster than ``rate``, which may be one for each, until ``brake`` is released.
+    """
 
     def __init__(self, fleet: Fleet, *, rate: str | Mapping[str, str] = "", tree: Tree | None = None) -> None:
         self.fleet = fleet
@@ -25,7 +29,8 @@ class Site:
         self.agents = fleet.host(
             "agents", devices=disks, sources={"data": self.source}, targets={"back": fleet.folder / "back"}, rate=rate
         )
-        fleet.agent(self.agents, "a", "b")
+        self.brake = Brake(fleet.folder / "brake")
+        fleet.agent(self.agents, "a", "b", settings=self.brake.settings)
         self.host = fleet.host("manager", devices={"a": None, "b": None}, sources={"data": self.source})
         self.master = fleet.host("master")
         self.manager = start_manager(fleet, self.host, "m")

@@ -16,6 +16,7 @@ from typing import Any
 from celery import Celery
 from redis import Redis
 
+from kit.brake import Brake
 from kit.deadlines import DEADLINE_S, eventually
 from producer.broker import broker
 from producer.state import StateFolder
@@ -33,11 +34,14 @@ _TASK_OF = {cls: task for task, cls in ORDERS.items()}
 class Worker:
     """The worker of the device ``a`` in ``folder/a``, with the source ``data`` in ``folder/data``."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, bytes_per_s: int | None) -> None:
         self.folder = folder
         self.device = folder / "a"
         self.redis: Redis = redis_client(url)
+        #: Holds the device to ``bytes_per_s`` until it is released.
+        self.brake = Brake(folder / "brake")
         self._url = url
+        self._bytes_per_s = bytes_per_s
         self._publisher = Celery("test", broker=url, set_as_current=False)
         self._publisher.conf.broker_transport_options = transport_options("test", INBOX)
         self._process = self._start()
@@ -45,12 +49,19 @@ class Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         settings = {
             "broker_url": self._url,
-            "devices": {"a": {"path": str(self.device)}},
+            "devices": {"a": {"path": str(self.device), "bytes_per_s": self._bytes_per_s}},
             "sources": {"data": str(self.folder / "data")},
         }
         command = [sys.executable, "-P", "-m", "workers", "a", "--parent-pid", str(os.getpid())]
         with (self.folder / "worker.log").open("ab") as log:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                command,
+                env=os.environ | self.brake.settings,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         assert process.stdin is not None
         process.stdin.write(json.dumps(settings).encode())
         process.stdin.close()
@@ -115,11 +126,14 @@ class Worker:
 
 
 @contextmanager
-def running_worker(folder: Path) -> Iterator[Worker]:
-    """A worker that is ready for orders; ``folder`` must have a short path.  It is ended with the block."""
+def running_worker(folder: Path, *, bytes_per_s: int | None = None) -> Iterator[Worker]:
+    """A worker that is ready for orders; ``folder`` must have a short path.  It is ended with the block.
+
+    The device is no faster than ``bytes_per_s`` until its brake is released.
+    """
     (folder / "a").mkdir()
     with broker(None, StateFolder(path=folder / "state")) as private:
-        worker = Worker(private.url, folder)
+        worker = Worker(private.url, folder, bytes_per_s)
         try:
             eventually(worker.leases, "the worker has a lease")
             yield worker

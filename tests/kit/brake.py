@@ -1,0 +1,35 @@
+"""Devices that are slow for as long as a test needs that, and not for the rest of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: In slices: what is asleep when the brake is released soon finds that out.
+_SITE_CUSTOMIZE = """
+import os, sys
+
+if "workers" in sys.orig_argv:
+    from workers.devices.throttled import Pace
+
+    def take(pace, bytes_count):
+        while bytes_count > 0 and not os.path.exists(os.environ["BRAKE_RELEASED"]):
+            really_take(pace, min(8192, bytes_count))
+            bytes_count -= 8192
+
+    really_take, Pace.take = Pace.take, take
+"""
+
+
+class Brake:
+    """Holds devices to their ``max-rate`` until it is released: those of the workers started with ``settings``."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(_SITE_CUSTOMIZE)
+        self._released = folder / "released"
+        #: Environment variables.
+        self.settings = {"PYTHONPATH": str(folder), "BRAKE_RELEASED": str(self._released)}
+
+    def release(self) -> None:
+        """From now on the devices are as fast as their disks."""
+        self._released.touch()
