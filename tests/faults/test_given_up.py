@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kit.command import Done
+from kit.compare import differences
 from kit.machine import Machine
 from kit.scene import Scene
 from producer.catalog.catalog import Catalog
@@ -56,3 +57,21 @@ def test_what_was_given_up_is_stored_by_retry_once_the_reason_is_gone(machine: M
 
     assert before < set(machine.segments_on())
     scene.prove(done)
+
+
+def test_a_retry_stores_on_the_devices_that_are_given_then(machine: Machine) -> None:
+    scene = Scene(machine, "a b", rate="256KiB")
+    run_without_source(scene)
+    (machine.folder / "data is away").rename(scene.source)
+
+    done = machine.succeed("retry", "--json", *machine.devices("a c"))
+    restored = machine.succeed("restore", "latest", "--target", machine.folder / "out", *machine.devices("a b c"))
+
+    assert {name: row["state"] for name, row in done.summary["devices"].items()} == {
+        "a": "live",
+        "b": "absent",
+        "c": "live",
+    }
+    assert done.summary["devices"]["c"]["segments"]
+    assert restored.exit_code == 0
+    assert differences(scene.source, machine.folder / "out" / "data") == []
