@@ -1,16 +1,18 @@
 """Keeps the worker's lease alive, from the event loop of its parent process.
 
-From the loop, not from a thread: the parent forks, and must stay free of threads.  The pool's child counts the
-bytes it moves in shared memory, which the parent reads, so that a manager can tell a hung device from a
+From the loop, not from a thread, until it stops: the parent forks, and must stay free of threads.  The pool's child
+counts the bytes it moves in shared memory, which the parent reads, so that a manager can tell a hung device from a
 long segment.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
 import mmap
 import os
 import struct
+import threading
 from typing import Any
 
 import redis
@@ -83,7 +85,7 @@ class SharedProgress:
 
 
 class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Worker boot step: renews the lease every LEASE_RENEW_S, and gives it up on an orderly stop."""
+    """Worker boot step: renews the lease every LEASE_RENEW_S, and gives it up at the end of an orderly stop."""
 
     requires = ("celery.worker.components:Timer", "celery.worker.components:Pool")
 
@@ -107,8 +109,24 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self._timer_entry = worker.timer.call_repeatedly(LEASE_RENEW_S, self._renew)
 
     def stop(self, worker: Any) -> None:
+        """Called before the pool ends, which finishes the order in hand: the lease has to live as long as that takes.
+
+        From now on the event loop stands still, and nothing is forked any more: a thread renews.
+        """
         if self._timer_entry is not None:
             self._timer_entry.cancel()
+        ended = threading.Event()
+        renewing = threading.Thread(target=self._renew_until, args=(ended,), name="lease", daemon=True)
+        renewing.start()
+        atexit.register(self._end, ended, renewing)
+
+    def _renew_until(self, ended: threading.Event) -> None:
+        while not ended.wait(LEASE_RENEW_S):
+            self._renew()
+
+    def _end(self, ended: threading.Event, renewing: threading.Thread) -> None:
+        ended.set()
+        renewing.join()
         try:
             give_up(self._client, self._device, self._name)
         except redis.RedisError as error:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import msgspec
 
+from kit.brake import Brake
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.fleet import Fleet, kill_tree
 from kit.machine import Machine
 from kit.tree import Tree, noise
-from tasks.leases import Lease, lease_key
+from tasks.leases import LEASE_LIFE_S, Lease, lease_key
 from tasks.orders import WIRE_VERSION
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
@@ -150,18 +152,25 @@ def test_sigterm_lets_a_worker_finish_what_it_has_in_hand(fleet: Fleet) -> None:
     source = source_of(fleet)
     here = centre(fleet, "a", "b")
     fleet.agent(agent_host(fleet, "host-a", "a"), "a")
-    # It takes 7 s for a file.
-    agent = fleet.agent(agent_host(fleet, "host-b", "b", rate="24KiB"), "b")
+    # Until it is released, b takes 49 s for a segment.
+    host = agent_host(fleet, "host-b", "b", rate="4KiB")
+    brake = Brake(fleet.folder / "brake")
+    agent = fleet.agent(host, "b", settings=brake.settings)
     running = here.start("backup", "data", *SMALL, "--json")
     running.wait_until_storing()
     [begun] = eventually(lambda: list(device_folder(fleet, "b").glob("segments/*/*.tmp")), "b has a segment in hand")
 
     agent.signal(signal.SIGTERM)
+    told_s = time.monotonic()
+    eventually(lambda: time.monotonic() - told_s > 2 * LEASE_LIFE_S + 2, "who gives no sign of life is dead by now")
+    brake.release()
 
     assert agent.wait().exit_code == 0
     assert begun.with_name(begun.name.partition(".seg")[0] + ".seg").exists()
-    assert running.wait().exit_code == 0
-    fleet.agent(agent_host(fleet, "host-b-again", "b"), "b")
+    done = running.wait()
+    assert done.exit_code == 0
+    assert done.summary["devices"]["b"]["segments"] == 1
+    fleet.agent(host, "b", settings=brake.settings)
     here.succeed("restore", "latest", "--target", "back")
     assert differences(source, fleet.folder / "back" / "data") == []
 

@@ -115,7 +115,7 @@ def assert_no_secret(fleet: Fleet, said: list[str]) -> None:
 
 
 def command_line(process: psutil.Process) -> str:
-    """ "" when the process has ended meanwhile: there are those of other tests too."""
+    """Empty when the process has ended meanwhile: those of other tests come and go."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:
