@@ -137,11 +137,13 @@ class Link:
             return None
 
     def connected(self) -> set[str] | None:
-        """The names of all clients of the broker; None when it does not answer."""
+        """The names of the broker's clients; None when it does not answer, or has begun and they are coming back."""
         try:
-            return {client["name"] for client in self._redis.client_list()}
+            clients = self._redis.client_list()
         except redis.RedisError:
             return None
+        oldest_s = max(int(client["age"]) for client in clients)
+        return {client["name"] for client in clients} if oldest_s > _COMING_BACK_S else None
 
     def waiting(self, devices: Iterable[str]) -> set[str] | None:
         """The ids of the orders that are in the devices' queues, or in a worker's hand; None without an answer."""

@@ -80,8 +80,9 @@ def open_session(
     writes the catalog as.  ``nice`` is for the workers that are started here.
 
     Raises LockedError while another run, in this state folder or at this broker, has workers of its own for one of the
-    devices that need one; DeviceError for an agent of another
-    version; BrokerError, CatalogError.
+    devices that need one; DeviceError for an agent of another version; BrokerError, CatalogError.
+
+    However the block ends, nothing that the run has ordered is carried out after it.
     """
     run_id = environment.run_id or uuid.uuid4().hex
     reply_to = _inbox(environment.manager, volume, run_id)
