@@ -514,7 +514,7 @@ def test_a_device_in_use_is_refused_and_its_user_named(machine: Machine) -> None
     machine.limit("a b", "64KiB")
     brake = Brake(machine.folder / "brake")
     first = machine.start("backup", source, *devices, "--json", **brake.settings)
-    first.wait_for_row(lambda row: row["message_type"] == "worker", "the first run has its workers")
+    first.wait_until_storing()
 
     second = machine.run("backup", source, *devices, "--volume=other", "--json")
     brake.release()

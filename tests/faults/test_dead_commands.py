@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kit.command import Done
+from kit.command import Done, Running
 from kit.deadlines import eventually
 from kit.machine import Machine
 from kit.processes import broker, broker_pid, go_on, keeper_pid, kill, stop
@@ -27,13 +27,19 @@ def codes(done: Done) -> list[str]:
     return [row["code"] for row in done.errors]
 
 
+def end(scene: Scene, running: Running, number: signal.Signals) -> Done:
+    """End the command; its devices are not let go before it begins nothing more."""
+    running.signal(number)
+    eventually(lambda: running.has_ended or "stopping" in running.stderr, "the signal is noticed")
+    return scene.finish(running)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
 def test_an_ended_command_goes_on_where_it_was_and_stores_nothing_twice(scene: Scene, number: signal.Signals) -> None:
     running = scene.start()
     scene.wait_until_stored(running, 4)
 
-    running.signal(number)
-    done = running.wait()
+    done = end(scene, running, number)
     scene.machine.wait_until_quiet()
     assert done.exit_code == (130 if number is signal.SIGINT else -signal.SIGKILL)
     before = {path: path.stat().st_mtime_ns for path in scene.machine.segments_on()}
@@ -48,8 +54,7 @@ def test_an_ended_command_goes_on_where_it_was_and_stores_nothing_twice(scene: S
 
 def test_a_run_whose_source_is_gone_does_not_go_on_without_it(scene: Scene) -> None:
     running = scene.start()
-    running.signal(signal.SIGINT)
-    running.wait()
+    end(scene, running, signal.SIGINT)
     unmounted = scene.source.rename(scene.machine.folder / "unmounted")
 
     refused = scene.machine.run("resume")
