@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,10 @@ BUSY_TIMEOUT_S = 30
 #: Execution option of transactions that write: they take SQLite's write lock at once, because a
 #: transaction that reads first and writes later fails without waiting when another has written meanwhile.
 WRITING = {"segfleet_begin": "BEGIN IMMEDIATE"}
+
+# SQLAlchemy tells a Ctrl-C that comes while it closes a connection with a traceback, where nobody listens on standard
+# error; and raises it, so that the command tells it too.
+logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 
 
 def catalog_url(location: str | Path) -> URL:

@@ -214,3 +214,22 @@ def test_a_second_writer_waits_until_the_first_has_committed(catalog: Catalog, c
 
     assert counted == [False]
     assert [row.device for row in catalog.stored_segments(planned)] == ["a"]
+
+
+def test_ctrl_c_while_a_connection_is_closed_is_told_by_the_command_alone(tmp_path: Path) -> None:
+    program = f"""
+from sqlalchemy.engine.default import DefaultDialect
+from producer.catalog.catalog import Catalog
+
+def interrupted(dialect, connection):
+    raise KeyboardInterrupt
+
+catalog = Catalog({str(tmp_path / "catalog.sqlite")!r})
+DefaultDialect.do_close = interrupted
+try:
+    catalog.close()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
