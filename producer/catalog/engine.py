@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import SQLITE_BUSY, OperationalError
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
@@ -17,6 +19,8 @@ from tasks.errors import CatalogError, UsageError
 #: How long a writer waits for another process's transaction: batches of receipts take milliseconds,
 #: a plan of a million segments some ten seconds.
 BUSY_TIMEOUT_S = 30
+
+_LOOK_EVERY_S = 0.01
 
 #: Execution option of transactions that write: they take SQLite's write lock at once, because a
 #: transaction that reads first and writes later fails without waiting when another has written meanwhile.
@@ -97,13 +101,29 @@ def _open_sqlite(url: URL) -> Engine:
 
 
 def _set_up(connection: SqliteConnection, _record: object) -> None:
-    # WAL: readers go on while the manager writes.
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     # A power cut may take the last commits but never damages the file.  Storing is idempotent and
     # what is stored is found again, so a lost receipt costs one repeated order; FULL would cost a
     # sync of the disk for every batch.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _use_wal(connection: SqliteConnection) -> None:
+    """WAL: readers go on while the manager writes.
+
+    Unlike for a transaction, SQLite does not wait for another process that does the same to a new file at that moment.
+    """
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except OperationalError as error:
+            if error.sqlite_errorcode != SQLITE_BUSY or time.monotonic() > deadline_s:
+                raise
+            time.sleep(_LOOK_EVERY_S)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

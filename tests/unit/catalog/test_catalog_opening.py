@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,24 @@ def test_processes_that_open_a_fresh_catalog_at_once_all_succeed(catalog_url: st
     os.close(start)
     errors = [process.communicate(timeout=DEADLINE_S)[1] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0, 0], errors
+
+
+def test_a_new_catalog_that_others_open_at_this_moment_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    # What keeps a process from turning on the write-ahead log is a reader, too: SQLite does not wait for that.
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE something (x)")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM something").fetchall()
+        opening = threading.Thread(target=lambda: Catalog(path).close())
+        opening.start()
+        opening.join(0.2)
+        assert opening.is_alive()
+        other.execute("COMMIT")
+        opening.join(DEADLINE_S)
+        assert not opening.is_alive()
+    with closing(sqlite3.connect(path)) as later:
+        assert later.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_catalog_is_given_by_path_or_by_url(tmp_path: Path) -> None:
