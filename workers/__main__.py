@@ -23,9 +23,9 @@ def main() -> int:
     # and again, for 3 % of a small tree's backup.
     gc.set_threshold(50_000)
     # Here, below that line.
-    from workers.fork import fork_workers
+    from workers.process.fork import fork_workers
+    from workers.process.start import die_with_parent, run_worker
     from workers.settings import WorkerSettings
-    from workers.start import die_with_parent, run_worker
 
     if arguments.parent_pid is not None:
         die_with_parent(arguments.parent_pid)

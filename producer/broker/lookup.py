@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from producer.broker.configured import check_configured
 from producer.broker.private import PrivateServer, private_server
 from producer.broker.urls import socket_url
-from producer.state import StateFolder
+from producer.host.state import StateFolder
 
 VARIABLE = "SEGFLEET_BROKER_URL"
 

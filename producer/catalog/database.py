@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, Table, insert, select
 
-from producer.catalog.engine import WRITING, catalog_errors, catalog_url, open_engine
+from producer.catalog.opening import WRITING, catalog_errors, catalog_url, open_engine
 from producer.catalog.revision import bring_up_to_date
 from producer.catalog.schema import owners, snapshots
 from tasks.errors import CatalogError, LockedError

@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewOwner:
-    """A process that is about to own locks; see :mod:`producer.processes` for how it is known."""
+    """A process that is about to own locks; see :mod:`producer.host.processes` for how it is known."""
 
     owner_id: str
     host: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, select, text
 
-from producer.catalog.engine import WRITING
+from producer.catalog.opening import WRITING
 from producer.catalog.schema import SCHEMA_REVISION, metadata
 from tasks.errors import CatalogError
 

@@ -9,34 +9,34 @@ from collections.abc import Sequence
 
 import click
 
-from producer.cli.jsonlines import write_error
+from producer.cli.call import Session
 from producer.cli.lazy_group import LazyGroup
-from producer.cli.safe_text import harmless
-from producer.cli.session import Session
-from producer.state import open_state
+from producer.cli.show.json_lines import write_error
+from producer.cli.show.safe_text import harmless
+from producer.host.state import open_state
 from tasks.errors import InterruptedRun, SegfleetError, UsageError
 
 _PLACES = {
-    "backup": "producer.cli.backup:backup",
-    "broker": "producer.cli.broker_command:broker",
-    "check": "producer.cli.check:check",
-    "devices": "producer.cli.devices:devices",
-    "diff": "producer.cli.diff:diff",
-    "dump": "producer.cli.dump:dump",
-    "find": "producer.cli.find:find",
-    "flower": "producer.cli.flower:flower",
-    "history": "producer.cli.history:history",
-    "ls": "producer.cli.ls:ls",
-    "manager": "producer.cli.manager:manager",
-    "plan": "producer.cli.plan:plan",
-    "restore": "producer.cli.restore:restore",
-    "resume": "producer.cli.resume:resume",
-    "retry": "producer.cli.resume:retry",
-    "schedule": "producer.cli.schedule:schedule",
-    "snapshots": "producer.cli.snapshots:snapshots",
-    "status": "producer.cli.status:status",
-    "unlock": "producer.cli.unlock:unlock",
-    "worker": "producer.cli.worker:worker",
+    "backup": "producer.cli.commands.backup.backup:backup",
+    "broker": "producer.cli.commands.services.broker:broker",
+    "check": "producer.cli.commands.care.check:check",
+    "devices": "producer.cli.commands.care.devices:devices",
+    "diff": "producer.cli.commands.browse.diff:diff",
+    "dump": "producer.cli.commands.restore.dump:dump",
+    "find": "producer.cli.commands.browse.find:find",
+    "flower": "producer.cli.commands.services.flower:flower",
+    "history": "producer.cli.commands.care.history:history",
+    "ls": "producer.cli.commands.browse.ls:ls",
+    "manager": "producer.cli.commands.services.manager:manager",
+    "plan": "producer.cli.commands.backup.plan:plan",
+    "restore": "producer.cli.commands.restore.restore:restore",
+    "resume": "producer.cli.commands.backup.resume:resume",
+    "retry": "producer.cli.commands.backup.resume:retry",
+    "schedule": "producer.cli.commands.schedule.schedule:schedule",
+    "snapshots": "producer.cli.commands.browse.snapshots:snapshots",
+    "status": "producer.cli.commands.care.status:status",
+    "unlock": "producer.cli.commands.care.unlock:unlock",
+    "worker": "producer.cli.commands.services.worker:worker",
 }
 
 

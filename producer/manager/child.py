@@ -21,7 +21,7 @@ class Child:
 
     def __init__(self, arguments: Sequence[str], *, variables: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "producer.carry_out", str(os.getpid()), *arguments],
+            [sys.executable, "-P", "-m", "producer.cli.on_behalf", str(os.getpid()), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

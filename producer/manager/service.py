@@ -13,7 +13,7 @@ from types import FrameType
 
 import redis
 
-from producer.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_variables
+from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_variables
 from producer.manager.child import Child
 from producer.manager.due import Due, run_due
 from producer.manager.ledger import Ledger

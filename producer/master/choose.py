@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import redis
 
-from producer.behalf import HERE
 from producer.broker import without_password
+from producer.host.behalf import HERE
 from producer.manager.presence import MANAGER_PREFIX, Presence, managers
 from tasks.errors import BrokerError, SegfleetError
 from tasks.leases import redis_client, this_release

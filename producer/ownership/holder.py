@@ -14,9 +14,9 @@ from typing import Self
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.lock_rows import LockRow, NewOwner
+from producer.host.processes import pid_space, start_of
 from producer.ownership.heartbeat import Heartbeat
 from producer.ownership.verdict import SUSPECT_S, in_words, verdict, what_to_do
-from producer.processes import pid_space, start_of
 from tasks.errors import CatalogError, LockedError
 
 log = logging.getLogger("segfleet.locks")

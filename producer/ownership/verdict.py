@@ -8,7 +8,7 @@ from typing import Literal
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.lock_rows import LockRow, OwnerRow
-from producer.processes import is_running, pid_space
+from producer.host.processes import is_running, pid_space
 
 #: How often an owner gives a sign of life.
 RENEW_S = 5.0

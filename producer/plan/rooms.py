@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from producer.configuration.sizes import format_size
+from producer.requests import PlanOptions
 from tasks.errors import DeviceFullError, UsageError
-from tasks.sizes import format_size
 
 _RESERVE_SHARE = 0.02
 _MIN_RESERVE_BYTES = 1024**3
@@ -114,4 +115,15 @@ def refusal(rooms: Sequence[DeviceRoom], ratio: float, total_bytes: int, why: st
         f"{ratio:.2f} stored bytes expected for each), "
         f"the devices have room for {format_size(room_bytes)}{missing}\n" + "\n".join(lines),
         hint="add a device, free space, or lower the reserve",
+    )
+
+
+def room_of(name: str, capacity_bytes: int, free_bytes: int, options: PlanOptions) -> DeviceRoom:
+    """A device as it reported itself, with what the options say of its reserve and weight."""
+    return DeviceRoom(
+        name=name,
+        capacity_bytes=capacity_bytes,
+        free_bytes=free_bytes,
+        reserve_bytes=reserve_bytes(capacity_bytes, options.reserves_bytes.get(name, options.reserve_bytes)),
+        weight=options.weights.get(name, 1.0),
     )

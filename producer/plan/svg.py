@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from producer.configuration.sizes import format_size
 from producer.plan.describe import Item, PlanDescription, describe
 from producer.plan.plan import Plan
-from tasks.sizes import format_size
 
 #: Hues that people with any colour vision can tell apart next to each other, after Paul Tol's "muted" scheme.
 _FILE_COLOURS = ("#332288", "#cc6677", "#ddcc77", "#117733", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499")

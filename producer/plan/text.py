@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from producer.configuration.sizes import format_size
 from producer.plan.describe import Item, PlanDescription
-from tasks.sizes import format_size
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _MIN_BAR_WIDTH = 10

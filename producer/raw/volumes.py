@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from producer.configuration.sizes import format_size
 from producer.raw.mounts import mounts_of
 from producer.raw.ranges import Range, gaps, inside, widened
 from producer.raw.unused import Unused, unused_ranges
 from producer.raw.volume import drop_stale_cache, mark_of
 from producer.requests import BackupRequest, Source
 from tasks.raw import CELL_BYTES, RawReading
-from tasks.sizes import format_size
 from tasks.values import MAX_EXTENTS
 
 

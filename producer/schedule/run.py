@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 
 from producer.catalog.reservation_rows import Outcome, ReservationRow
-from producer.engine.interrupt import Sigterm
 from producer.requests import BackupRequest
+from producer.run.interrupt import Sigterm
 from producer.schedule.scheduler import Scheduler
 from producer.schedule.timetable import Timetable
 from producer.summaries import BackupSummary

@@ -10,8 +10,8 @@ from kit.compare import differences
 from kit.machine import Machine
 from kit.small_disk import SmallDisk, small_disk
 from kit.tree import Tree, noise
-from workers.disks import Disk, disk_of
-from workers.turns import turns_at
+from workers.disks.disks import Disk, disk_of
+from workers.disks.turns import turns_at
 
 TREE = Tree({"large": noise(3 * 2**20, 1), **{f"small/{number:03}": noise(5_000, number) for number in range(200)}})
 

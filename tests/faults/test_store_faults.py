@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError
-from workers.devices.local import LocalDevice
+from workers.devices.local.device import LocalDevice
 from workers.devices.marker import Marker
 
 KEY = "segments/ab/" + "ab" * 16 + ".seg"

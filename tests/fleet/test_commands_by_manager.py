@@ -137,7 +137,7 @@ def test_a_dump_that_nobody_reads_on_is_stopped_at_the_manager(fleet: Fleet) -> 
     assert dump.returncode == 1
 
     def is_idle() -> bool:
-        return not any("producer.carry_out" in " ".join(process.cmdline()) for process in site.host.processes())
+        return not any("producer.cli.on_behalf" in " ".join(process.cmdline()) for process in site.host.processes())
 
     eventually(is_idle, "the manager has ended the dump")
 

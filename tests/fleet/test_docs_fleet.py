@@ -13,10 +13,11 @@ from kit.compare import differences
 from kit.deadlines import eventually
 from kit.fleet import Fleet
 from kit.machine import Machine
+from kit.repository import REPOSITORY
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
 
-PAGE = (Path(__file__).parents[2] / "docs/fleet.md").read_text()
+PAGE = (REPOSITORY / "docs/fleet.md").read_text()
 HOSTS = ("tower", "attic", "cellar", "desk")
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from tasks.receipts import ExtentNote, FileState
 from tasks.values import Extent, Extents
-from workers.compress import UnitCompressor
 from workers.format.header import SegmentHeader
 from workers.format.writer import SegmentWriter
+from workers.units.compress import UnitCompressor
 
 FOLDER = Path(__file__).parent / "segments"
 UNIT_BYTES = 64 * 1024

@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from producer.broker import broker
-from producer.engine import link as link_module
-from producer.engine.link import Link
-from producer.state import StateFolder
+from producer.dispatch import link as link_module
+from producer.dispatch.link import Link
+from producer.host.state import StateFolder
 from tasks.leases import client_name
 
 

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from producer.broker import broker
-from producer.state import StateFolder
+from producer.host.state import StateFolder
 from tasks.errors import BrokerError
 
 

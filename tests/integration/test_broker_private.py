@@ -17,7 +17,7 @@ from redis import Redis
 
 from producer.broker import Broker, broker
 from producer.broker import private as private_module
-from producer.state import StateFolder
+from producer.host.state import StateFolder
 from tasks.errors import BrokerError
 
 DEADLINE_S = 20.0
@@ -27,7 +27,7 @@ USER = """
 import sys
 from pathlib import Path
 from producer.broker import broker
-from producer.state import StateFolder
+from producer.host.state import StateFolder
 
 with broker(None, StateFolder(path=Path(sys.argv[1]))) as private:
     print(private.pid, flush=True)

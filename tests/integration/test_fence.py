@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from producer.broker import broker
-from producer.state import StateFolder
+from producer.host.state import StateFolder
 from tasks.epochs import publish_epoch
 from tasks.errors import RunOverError
 from tasks.leases import redis_client
@@ -26,7 +26,7 @@ from tasks.orders import (
     RestoreSegment,
 )
 from tasks.signs import SIGN_PREFIX, SILENT_S, give_last_sign, give_sign
-from workers.fence import Fence, FencedError
+from workers.process.fence import Fence, FencedError
 
 RUN, OTHER_RUN = "manager.m.0a", "manager.m.0b"
 DEVICE_ID = "d" * 32

@@ -8,13 +8,13 @@ from celery import Celery
 from redis import Redis
 
 from producer.broker import broker
-from producer.state import StateFolder
+from producer.host.state import StateFolder
 from tasks.app import transport_options
 from tasks.errors import BrokerError, Reason
 from tasks.receipts import Failure, Receipt
 from tasks.wire import decode_receipt
-from workers import delivery
-from workers.delivery import publish_receipt
+from workers.process import delivery
+from workers.process.delivery import publish_receipt
 
 RECEIPT = Receipt(
     task="segfleet.store",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kit.volumes import filled, make_file_system, need_tools
-from producer.raw.inside import ImageFiles
+from producer.raw.inside.inside import ImageFiles
 from tasks.errors import UsageError
 
 MIB = 1024 * 1024

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from producer.locks import locked
-from producer.state import StateFolder
+from producer.host.device_locks import locked
+from producer.host.state import StateFolder
 from tasks.errors import LockedError
 
 HOLDER = """
 import sys
 from pathlib import Path
-from producer.locks import locked
-from producer.state import StateFolder
+from producer.host.device_locks import locked
+from producer.host.state import StateFolder
 
 with locked(StateFolder(path=Path(sys.argv[1])), sys.argv[2], purpose="a backup of /home"):
     print("held", flush=True)

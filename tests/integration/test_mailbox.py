@@ -12,8 +12,8 @@ from redis import Redis
 
 from kit.deadlines import eventually
 from producer.broker import broker
+from producer.host.state import StateFolder
 from producer.manager.mailbox import Mailbox
-from producer.state import StateFolder
 
 INBOX = "command.m"
 

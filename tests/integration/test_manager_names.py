@@ -12,10 +12,10 @@ import pytest
 from redis import Redis
 
 from producer.broker import broker
+from producer.host.state import StateFolder
 from producer.manager.due import run_due
 from producer.manager.presence import MANAGER_PREFIX, Presence, claim, give_up, managers, renew
 from producer.manager.service import Manager, Post, presence_of
-from producer.state import StateFolder
 from tasks.errors import InterruptedRun, LockedError
 
 ME = presence_of("m", (), pid=os.getpid(), release="0", wire=1)

@@ -15,10 +15,10 @@ from kombu.message import Message
 from redis import Redis
 
 from producer.broker import broker
-from producer.state import StateFolder
+from producer.dispatch.queue_moves import Destination, WaitingOrder, move_queue, take_back, waiting_orders
+from producer.host.state import StateFolder
 from tasks.app import queue as queue_of
 from tasks.app import transport_options
-from tasks.queue_moves import Destination, WaitingOrder, move_queue, take_back, waiting_orders
 from tasks.queues import unacked_keys
 
 DEADLINE_S = 20.0

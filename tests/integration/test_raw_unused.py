@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kit.volumes import is_sound, make_file_system, need_tools
-from producer.raw.inside import ImageFiles
+from producer.raw.inside.inside import ImageFiles
 from producer.raw.ranges import Range
 from producer.raw.unused import MIN_UNUSED_BYTES, unused_ranges
 from tasks.errors import UsageError

@@ -1,6 +1,6 @@
 """Broker, workers and disks as a model: a channel that loses and repeats, and workers that die, by explicit steps.
 
-It stands in the place of :class:`producer.engine.link.Link` and of a fleet, so that the manager's own code can be
+It stands in the place of :class:`producer.dispatch.link.Link` and of a fleet, so that the manager's own code can be
 driven through any order of events, in milliseconds.  What a real broker does is proved in tests/integration and
 tests/faults.
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from producer.dispatch.queue_moves import LEAVE, Choose
 from tasks.errors import BrokerError, Reason
 from tasks.leases import Lease
 from tasks.orders import AdoptDevice, DescribeDevice, Order, PutManifest, StoreSegment
-from tasks.queue_moves import LEAVE, Choose
 from tasks.receipts import DeviceReport, Failure, ManifestResult, Receipt, StoreResult, Timing
 from tasks.wire import decode, encode
 

@@ -15,20 +15,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
+from producer.backup.intake import Intake, take_in
+from producer.backup.planning import plan_backup
 from producer.catalog.catalog import Catalog
-from producer.engine.courier import Courier
-from producer.engine.fleet import LocalFleet
-from producer.engine.intake import Intake, take_in
-from producer.engine.interrupt import Interrupt
-from producer.engine.limits import Limits
-from producer.engine.link import Link
-from producer.engine.planning import plan_backup
-from producer.engine.session import Session
+from producer.dispatch.courier import Courier
+from producer.dispatch.limits import Limits
+from producer.dispatch.link import Link
+from producer.dispatch.queue_moves import Choose, Destination
+from producer.fleet.local import LocalFleet
 from producer.observer import Progress, Trouble
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
+from producer.run.interrupt import Interrupt
+from producer.run.session import Session
 from tasks.leases import Lease
 from tasks.orders import ORDERS, AdoptDevice, DescribeDevice, Order, PutManifest, StoreSegment
-from tasks.queue_moves import Choose, Destination
 from tasks.queues import device_queue
 from tasks.receipts import DeviceReport, Failure, FileState, ManifestResult, Receipt, StoreResult, Timing
 from tasks.wire import decode_order, decode_receipt, encode

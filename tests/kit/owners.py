@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import update
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.engine import catalog_url, open_engine
 from producer.catalog.lock_rows import NewOwner
+from producer.catalog.opening import catalog_url, open_engine
 from producer.catalog.schema import owners
 
 ELSEWHERE = "another boot pid:[1]"

@@ -11,8 +11,8 @@ from kit.owners import enter_owner
 from producer.catalog.catalog import Catalog
 from producer.catalog.reservation_rows import ReservationRow
 from producer.catalog.rows import NewSegment, NewSnapshot, RunRow, SnapshotPlan, SourceRow
+from producer.host.processes import pid_space, start_of
 from producer.ownership.holder import volume_lock
-from producer.processes import pid_space, start_of
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from redis import Redis
 from kit.brake import Brake
 from kit.deadlines import DEADLINE_S, eventually
 from producer.broker import broker
-from producer.state import StateFolder
+from producer.host.state import StateFolder
 from tasks.app import queue, transport_options
 from tasks.leases import Lease, leases_of, redis_client
 from tasks.orders import ORDERS, Order

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tasks.errors import DamagedError
 from tasks.receipts import ExtentNote
 from tasks.values import Extents
-from workers.compress import UnitCompressor
 from workers.format.header import SegmentHeader
 from workers.format.reader import SegmentReader
 from workers.format.writer import SegmentWriter
+from workers.units.compress import UnitCompressor
 
 UNIT_BYTES = 64 * 1024
 #: Raw, repeated and compressed blocks, a mixture of them, and a short last unit.

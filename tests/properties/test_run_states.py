@@ -23,22 +23,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from hypothesis.strategies import sampled_from
 
 from kit.channel import Channel
+from producer.backup.intake import Intake, take_in
+from producer.backup.planning import plan_backup
+from producer.backup.storing import balancing, losses, storing
+from producer.backup.storing.balancing import Balancing
+from producer.backup.storing.feeder import Feeder
+from producer.backup.storing.losses import Losses
+from producer.backup.storing.recorder import Recorder
+from producer.backup.storing.storing import Storing
 from producer.catalog.catalog import Catalog
-from producer.engine import balancing, courier, liveness, losses, storing
-from producer.engine.balancing import Balancing
-from producer.engine.courier import Courier
-from producer.engine.feed import Feeder
-from producer.engine.intake import Intake, take_in
-from producer.engine.interrupt import Interrupt
-from producer.engine.limits import Limits
-from producer.engine.listings import listing_reader
-from producer.engine.losses import Losses
-from producer.engine.planning import plan_backup
-from producer.engine.record import Recorder
-from producer.engine.session import Session
-from producer.engine.storing import Storing
+from producer.catalog.reading import listing_reader
+from producer.dispatch import courier, liveness
+from producer.dispatch.courier import Courier
+from producer.dispatch.limits import Limits
 from producer.observer import Progress, Trouble
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
+from producer.run.interrupt import Interrupt
+from producer.run.session import Session
 from tasks.errors import DeviceError, Reason
 from tasks.orders import Order
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from workers.devices.base import Bytes, Device, StoredObject, Upload
 from workers.devices.wrapped import WrappedDevice, WrappedObject, WrappedUpload
-from workers.turns import Turns, turns_at
+from workers.disks.turns import Turns, turns_at
 
 
 class DeviceInTurns(WrappedDevice):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from workers.devices.base import Device
 from workers.devices.discarding import DiscardingDevice
 from workers.devices.in_turns import DeviceInTurns
-from workers.devices.local import LocalDevice
+from workers.devices.local.device import LocalDevice
 from workers.devices.throttled import ThrottledDevice
 from workers.settings import DeviceSettings
 

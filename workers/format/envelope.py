@@ -9,9 +9,9 @@ from typing import Any
 from blake3 import blake3
 
 from tasks.errors import DamagedError, DeviceError
-from workers.compress import UnitCompressor, decompress_unit
 from workers.format import layout
 from workers.format.stored_bytes import StoredBytes
+from workers.units.compress import UnitCompressor, decompress_unit
 
 #: Headers are small and written once: better packing costs a millisecond.
 _LEVEL = 9

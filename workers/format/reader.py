@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 from tasks.errors import DamagedError
-from workers.compress import decompress_unit
 from workers.format.header import SegmentHeader
 from workers.format.seek_table import Frame
 from workers.format.stored_bytes import StoredBytes
 from workers.format.survey import survey_segment
 from workers.format.trailer import SegmentTrailer
+from workers.units.compress import decompress_unit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from tasks.errors import DamagedError
 from tasks.values import MAX_UNIT_BYTES
-from workers.compress import MAX_FRAME_HEADER_BYTES, read_frame_header
 from workers.format import layout
 from workers.format.seek_table import Frame
 from workers.format.stored_bytes import StoredBytes
+from workers.units.compress import MAX_FRAME_HEADER_BYTES, read_frame_header
 
 _BLOCK_HEADER_BYTES = 3
 _CHECKSUM_BYTES = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from workers.turns import Turns
+from workers.disks.turns import Turns
 
 #: A turn is as long as a unit takes, but no longer than this: a disk may give just 1 MB of small files a second.
 _TURN_S = 0.5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from workers.beating import beating
-from workers.devices.writeback import wait_for_writeback
+from workers.devices.local.writeback import wait_for_writeback
+from workers.target.beating import beating
 
 #: A beat for each: 6 s at 10 MB/s, where a manager has patience for 30.
 STEP_BYTES = 64 * 1024 * 1024

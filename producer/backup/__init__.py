@@ -1,0 +1,1 @@
+"""A backup, from the walk to the seal."""

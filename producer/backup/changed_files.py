@@ -1,0 +1,125 @@
+"""Do the segments of one large file show the same file?
+
+Segments of a file are read at different times, by different workers.  Each receipt says how the file was when its
+segment had been read (size, mtime, ctime); where two receipts disagree, the file changed in between, and is
+stored again (design, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from producer.backup.storing.feeder import segment_id
+from producer.catalog.catalog import Catalog
+from producer.catalog.reading import listing_reader
+from producer.catalog.rows import JsonObject, NewSegment, SegmentRow, TroubleRow
+from producer.observer import Trouble
+from producer.pool.members import Member
+from producer.run.session import Session
+
+#: A file that changed while it was stored again, twice, is taken not to hold still.
+_AGAIN_COUNT = 2
+
+
+def settle_changed_files(
+    session: Session, snapshot_id: str, members: Mapping[str, Member], store: Callable[[], None]
+) -> None:
+    """Store again, by ``store``, the files whose segments disagree; record those that never hold still.  Idempotent."""
+    catalog, observer = session.catalog, session.observer
+    for _ in range(_AGAIN_COUNT):
+        changed_count = _plan_again(catalog, snapshot_id, members)
+        if not changed_count:
+            break
+        observer.note(f"{changed_count} files changed between two of their segments; they are stored again")
+        store()
+    restless = _restless_files(catalog, snapshot_id)
+    with catalog.transaction():
+        catalog.clear_entry_troubles(snapshot_id, [row.entry_index for row in restless if row.entry_index is not None])
+        catalog.add_troubles(snapshot_id, restless)
+    for row in restless:
+        observer.trouble(Trouble(code=row.code, message=row.message, path=row.path))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The stored pieces of one file, and the states in which they saw it."""
+
+    rows: list[SegmentRow] = field(default_factory=list)
+    states: list[JsonObject] = field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        return all(state == self.states[0] for state in self.states)
+
+    @property
+    def end_bytes(self) -> int:
+        """How far the pieces reach: to the size that the walk saw, but where the end of a volume is not in use."""
+        return max(row.offset_bytes + row.size_bytes for row in self.rows)
+
+
+def _seen_files(rows: Iterable[SegmentRow]) -> dict[int, _Seen]:
+    """Entry index → what was seen of it, for files that have segments of their own."""
+    seen: dict[int, _Seen] = {}
+    for row in rows:
+        if row.stop_entry - row.first_entry == 1 and row.file_state is not None:
+            file = seen.setdefault(row.first_entry, _Seen())
+            file.rows.append(row)
+            file.states.append(row.file_state)
+    return seen
+
+
+def _plan_again(catalog: Catalog, snapshot_id: str, members: Mapping[str, Member]) -> int:
+    """Plan anew the files whose segments disagree; returns how many there are.
+
+    The new segments have numbers of their own, so that what is on the devices is not taken for them.
+    """
+    changed = [file for file in _seen_files(catalog.stored_segments(snapshot_id)).values() if not file.agrees]
+    rows = [row for file in changed for row in file.rows]
+    if rows:
+        with catalog.transaction():
+            catalog.supersede(snapshot_id, [row.number for row in rows])
+            catalog.clear_entry_troubles(snapshot_id, [file.rows[0].first_entry for file in changed])
+            first_number = catalog.next_number(snapshot_id)
+            catalog.add_segments(
+                snapshot_id, [_again(row, snapshot_id, first_number + place, members) for place, row in enumerate(rows)]
+            )
+    return len(changed)
+
+
+def _again(row: SegmentRow, snapshot_id: str, number: int, members: Mapping[str, Member]) -> NewSegment:
+    live = [member for member in members.values() if member.is_live]
+    same = next((member for member in live if member.name == row.device), None)
+    member = same or min(live, key=lambda other: (other.load_bytes, other.name))
+    member.take(row.size_bytes)
+    return NewSegment(
+        number=number,
+        segment_id=segment_id(snapshot_id, number, row.first_entry, row.stop_entry, row.offset_bytes),
+        device=member.name,
+        first_entry=row.first_entry,
+        stop_entry=row.stop_entry,
+        offset_bytes=row.offset_bytes,
+        size_bytes=row.size_bytes,
+    )
+
+
+def _restless_files(catalog: Catalog, snapshot_id: str) -> list[TroubleRow]:
+    """The large files that never held still, or that have another size than the walk saw; for the record."""
+    reader = listing_reader(catalog, snapshot_id)
+    sources = {source.name: source.path for source in catalog.snapshot(snapshot_id).sources}
+    found = []
+    for index, file in _seen_files(catalog.stored_segments(snapshot_id)).items():
+        size_bytes = file.states[0]["size_bytes"]
+        if file.agrees and size_bytes <= file.end_bytes:
+            # The usual case, without the listing: each part takes 20 ms to decode, and all wait for the end of the run.
+            continue
+        entry = reader.entry(index)
+        path = f"{sources[entry.source]}/{entry.path}".rstrip("/")
+        if not file.agrees:
+            message = "it changed each time it was read; its parts are of different times"
+        elif size_bytes > entry.size_bytes:
+            message = f"it grew from {entry.size_bytes} to {size_bytes} bytes after the walk; its beginning is stored"
+        else:
+            continue
+        found.append(TroubleRow(entry_index=index, path=path, code="changed", message=message))
+    return found

@@ -1,0 +1,88 @@
+"""A backup up to its plan: walk, ask the devices, plan; nothing is stored and nothing is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from producer.backup.expected_ratio import ratio_of_volume
+from producer.listing import ListingPart, ListingReader
+from producer.observer import Observer, Progress, Trouble
+from producer.plan import DeviceRoom, Plan, PlanRequest
+from producer.plan.rooms import room_of
+from producer.pool.decide import decide_pool
+from producer.pool.members import known_devices
+from producer.pool.survey import Survey
+from producer.raw.cutting import plan_with_volumes
+from producer.raw.volumes import look_at_volumes
+from producer.requests import BackupRequest
+from producer.run.environment import Environment
+from producer.run.session import Session, open_session
+from producer.walk import Walk
+
+
+@dataclass(frozen=True, kw_only=True)
+class DryRun:
+    plan: Plan
+    #: The entries that the plan's segments speak of.
+    entries: ListingReader
+
+    def path_of(self, entry: int) -> str:
+        """Path in the snapshot of the entry of that index."""
+        return self.entries.entry(entry).snapshot_path
+
+
+def dry_run(request: BackupRequest, observer: Observer, environment: Environment) -> DryRun:
+    """What :func:`producer.backup.backup.back_up` would plan for this request; raises what that raises.
+
+    Keeps the listing in memory, compressed: some 25 bytes for each entry.
+    """
+    with open_session(
+        devices=request.devices,
+        sources={},
+        targets={},
+        purpose=f"plan of {request.volume}",
+        observer=observer,
+        environment=environment,
+    ) as session:
+        survey = Survey(session)
+        walk, parts = _walk(session, request)
+        survey.wait()
+        rooms = _rooms(session, survey, request)
+        ratio = ratio_of_volume(session.catalog, request.volume)
+    volumes, _ = look_at_volumes(request, walk.source_starts, walk.sizes)
+    plan = plan_with_volumes(
+        PlanRequest(
+            sizes=walk.sizes,
+            holes_bytes=walk.holes_bytes,
+            source_starts=walk.source_starts,
+            rooms=rooms,
+            options=request.plan,
+            expected_ratio=ratio,
+        ),
+        # All that a first backup would store: what earlier segments hold is known only once all has been read.
+        {volume.entry: volume.used_cells for volume in volumes.values()},
+    )
+    entries = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
+    return DryRun(plan=plan, entries=entries)
+
+
+def _walk(session: Session, request: BackupRequest) -> tuple[Walk, list[ListingPart]]:
+    def on_progress(files_count: int, bytes_total: int) -> None:
+        session.interrupt.check()
+        session.observer.progress(Progress(phase="walking", files_count=files_count, bytes_total=bytes_total))
+
+    walk = Walk(request.sources, request.exclusions, on_trouble=session.observer.trouble, on_progress=on_progress)
+    return walk, list(walk.parts())
+
+
+def _rooms(session: Session, survey: Survey, request: BackupRequest) -> tuple[DeviceRoom, ...]:
+    """The devices that a backup would use now; the others are told."""
+    known = known_devices(session.catalog, session.paths)
+    decision = decide_pool(survey.reports, session.paths, known, survey.hosts)
+    for name, why in decision.absent.items():
+        session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
+    return tuple(
+        room_of(name, survey.reports[name].capacity_bytes, survey.reports[name].free_bytes, request.plan)
+        for name in request.devices
+        if name in decision.ready or name in decision.adopt
+    )

@@ -1,0 +1,141 @@
+"""Makes the plan of a backup, or what is missing of it, and writes it into the catalog."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from producer.backup.expected_ratio import ratio_of_volume
+from producer.backup.intake import Intake
+from producer.backup.raw_volumes import ComparedVolumes, compare_volumes, numbered
+from producer.backup.resume import Kept
+from producer.backup.storing.feeder import segment_id
+from producer.backup.storing.reassigning import reassign_rows
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import NewSegment, SnapshotPlan
+from producer.observer import Progress
+from producer.plan import DeviceRoom, Plan, PlanRequest
+from producer.plan.rooms import room_of
+from producer.pool.members import Member
+from producer.raw.cutting import plan_with_volumes
+from producer.requests import BackupRequest
+from producer.run.session import Session
+from tasks.values import MAX_OFFSET_BYTES
+
+
+def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> None:
+    """Plan the snapshot of the intake; the members get their loads.  Raises DeviceFullError when it cannot fit."""
+    session.observer.progress(
+        Progress(phase="planning", files_count=intake.files_count, bytes_total=intake.bytes_total)
+    )
+    catalog = session.catalog
+    rooms = _rooms(intake.members, request)
+    for room in rooms:
+        intake.members[room.name].reserve_bytes = room.reserve_bytes
+    plan_request = PlanRequest(
+        sizes=intake.sizes,
+        holes_bytes=intake.holes_bytes,
+        source_starts=intake.source_starts,
+        rooms=rooms,
+        options=request.plan,
+        expected_ratio=ratio_of_volume(catalog, request.volume),
+    )
+    volumes = compare_volumes(session, intake)
+    if intake.kept is None:
+        plan = plan_with_volumes(plan_request, volumes.stored)
+        with catalog.transaction():
+            catalog.set_plan(intake.snapshot_id, _snapshot_plan(plan, request, intake))
+            catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, 0))
+            catalog.add_references(intake.snapshot_id, numbered(volumes.references, intake.snapshot_id, len(plan)))
+    elif intake.kept.is_everything:
+        catalog.confirm_plan(intake.snapshot_id)
+    else:
+        _plan_the_rest(catalog, plan_request, intake, intake.kept, volumes)
+    _load_members(catalog, intake)
+    _give_to_present(catalog, intake)
+
+
+def _plan_the_rest(
+    catalog: Catalog, request: PlanRequest, intake: Intake, kept: Kept, volumes: ComparedVolumes
+) -> None:
+    """Plan the files that no kept segment holds.  The threshold and the bundle limit stay those of the first plan."""
+    snapshot = catalog.snapshot(intake.snapshot_id)
+    sizes, starts = array("q", intake.sizes), set(intake.source_starts)
+    for first, stop in kept.ranges:
+        # A bundle's range may hold files that are too large for it; they have segments of their own.
+        limit_bytes = snapshot.bundle_limit_bytes if stop - first > 1 else MAX_OFFSET_BYTES
+        sizes[first:stop] = array("q", [size if size > limit_bytes else -1 for size in sizes[first:stop]])
+        # No new bundle reaches across a kept one: its range would take in the kept one's files.
+        starts |= {first, stop} if stop < len(sizes) else {first}
+    rest = replace(request, sizes=sizes, source_starts=sorted(starts), bundle_limit_bytes=snapshot.bundle_limit_bytes)
+    plan, first_number = plan_with_volumes(rest, volumes.stored), catalog.next_number(intake.snapshot_id)
+    snapshot_plan = SnapshotPlan(
+        threshold_bytes=snapshot.threshold_bytes,
+        bundle_limit_bytes=snapshot.bundle_limit_bytes,
+        unit_bytes=snapshot.unit_bytes,
+        block_bytes=snapshot.block_bytes,
+        level=snapshot.level,
+        entries_count=len(intake.sizes),
+        files_count=intake.files_count,
+        bytes_source=intake.bytes_total,
+        segments_count=len(kept.ranges) + len(plan),
+    )
+    with catalog.transaction():
+        catalog.set_plan(intake.snapshot_id, snapshot_plan)
+        catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, first_number))
+        first_number += len(plan)
+        catalog.add_references(intake.snapshot_id, numbered(volumes.references, intake.snapshot_id, first_number))
+
+
+def _give_to_present(catalog: Catalog, intake: Intake) -> None:
+    """Reassign what is not stored and was planned for devices that are not there."""
+    members = intake.members
+    gone = {row.device for row in catalog.totals(intake.snapshot_id)} - members.keys()
+    rows = [row for device in gone for row in catalog.unfinished_segments(intake.snapshot_id, device)]
+    rows.sort(key=lambda row: row.number)
+    targets = reassign_rows(catalog, intake.snapshot_id, rows, list(members.values()))
+    for row in rows:
+        members[targets[row.number]].take(row.size_bytes)
+    for name in set(targets.values()):
+        catalog.replan(intake.snapshot_id, [number for number, to in targets.items() if to == name], name)
+
+
+def _load_members(catalog: Catalog, intake: Intake) -> None:
+    for row in catalog.totals(intake.snapshot_id):
+        if row.state not in ("superseded", "referenced") and row.device in intake.members:
+            intake.members[row.device].load_bytes += row.bytes_source
+            intake.members[row.device].load_segments += row.segments_count
+
+
+def _rooms(members: Mapping[str, Member], request: BackupRequest) -> tuple[DeviceRoom, ...]:
+    """In the order of the request, not of the answers: the same request gives the same plan."""
+    present = [members[name] for name in request.devices if name in members]
+    return tuple(room_of(member.name, member.capacity_bytes, member.free_bytes, request.plan) for member in present)
+
+
+def _snapshot_plan(plan: Plan, request: BackupRequest, intake: Intake) -> SnapshotPlan:
+    return SnapshotPlan(
+        threshold_bytes=plan.threshold_bytes,
+        bundle_limit_bytes=plan.bundle_limit_bytes,
+        unit_bytes=request.plan.unit_bytes,
+        block_bytes=request.plan.block_bytes,
+        level=request.level,
+        entries_count=len(intake.sizes),
+        files_count=intake.files_count,
+        bytes_source=intake.bytes_total,
+        segments_count=len(plan),
+    )
+
+
+def _segments(plan: Plan, snapshot_id: str, first_number: int) -> Iterator[NewSegment]:
+    for number, row in enumerate(plan, first_number):
+        yield NewSegment(
+            number=number,
+            segment_id=segment_id(snapshot_id, number, row.first_entry, row.stop_entry, row.offset_bytes),
+            device=row.device,
+            first_entry=row.first_entry,
+            stop_entry=row.stop_entry,
+            offset_bytes=row.offset_bytes,
+            size_bytes=row.size_bytes,
+        )

@@ -1,0 +1,211 @@
+"""Goes on with the snapshot of a run that was interrupted (design, section 4).
+
+The sources are walked again.  When the new listing is the old one, byte for byte, every segment stays as it was
+planned.  When something changed meanwhile, the segments whose files are all as they were stay, stored or not; the
+others are superseded, and their files are planned anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.reading import listing_reader
+from producer.catalog.rows import ListingPartRow, SegmentRow, SnapshotRow, TroubleRow
+from producer.listing import ListingPart, ListingReader, decode_part
+from producer.pool.members import Member
+from producer.requests import BackupRequest
+from tasks.errors import UsageError
+from tasks.values import MAX_OFFSET_BYTES
+
+#: (path, size, mtime, ctime) of one file: what must be equal for its stored bytes to be taken as still true.
+_FileRow = tuple[str, int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """What stays of the earlier plan: entry ranges [first, stop) of the segments, in the new listing."""
+
+    ranges: tuple[tuple[int, int], ...]
+    #: The listing has not changed: nothing is to be planned anew.
+    is_everything: bool
+
+
+def request_to_resume(
+    catalog: Catalog, name: str | None, devices: Mapping[str, Path], *, failed_only: bool
+) -> BackupRequest:
+    """The request of an open snapshot, to be run again; ``devices`` replace its own, if there are any.
+
+    ``name``: 8 hex digits or more; None: the newest, of this host if there is one.  ``failed_only``: only one with
+    segments that were given up.  Raises UsageError when there is none.
+    """
+    candidates = [catalog.find_snapshot(name, "open")] if name is not None else _newest_open(catalog)
+    for snapshot in candidates:
+        if not failed_only or catalog.failed_segments(snapshot.snapshot_id):
+            request = BackupRequest.from_json(snapshot.request)
+            return replace(request, devices=dict(devices) or request.devices, resume=snapshot.snapshot_id)
+    what = "no open snapshot has failed segments" if failed_only else "no backup was interrupted"
+    raise UsageError(what, hint="segfleet status shows what is open")
+
+
+def _newest_open(catalog: Catalog) -> list[SnapshotRow]:
+    def rank(snapshot: SnapshotRow) -> tuple[bool, datetime]:
+        return snapshot.hostname == platform.node(), snapshot.started_at
+
+    return sorted(catalog.snapshots("open"), key=rank, reverse=True)
+
+
+def find_resumable(catalog: Catalog, request: BackupRequest) -> SnapshotRow | None:
+    """The snapshot that the request names, or the newest open one of the same backup that has a plan.
+
+    Those of the same backup that have none are discarded: nothing of them is stored.  Raises UsageError when another
+    run has sealed the named one since it was chosen.  The caller holds the volume's lock.
+    """
+    if request.resume is not None:
+        return _still_open(catalog.snapshot(request.resume))
+    for snapshot in catalog.open_snapshots(request.volume):
+        if not request.is_same_backup(snapshot.request):
+            continue
+        if snapshot.planned_at is not None:
+            return snapshot
+        catalog.discard_snapshot(snapshot.snapshot_id)
+    return None
+
+
+def _still_open(snapshot: SnapshotRow) -> SnapshotRow:
+    if snapshot.state != "open":
+        raise UsageError(
+            f"snapshot {snapshot.snapshot_id[:8]} is {snapshot.state}: another run has ended it",
+            hint="segfleet snapshots lists it",
+        )
+    return snapshot
+
+
+def carry_over(
+    catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart], members: Mapping[str, Member]
+) -> Kept:
+    """Bring the open snapshot to the new listing, in one transaction.  Idempotent.
+
+    ``members`` are recorded in the catalog.  What lay on a device in whose folder another one is now, because it was
+    wiped or exchanged, does not stay.
+    """
+    with catalog.transaction():
+        catalog.reopen_segments(snapshot.snapshot_id)
+        replaced = _replaced_devices(catalog, members).intersection(catalog.stored_devices(snapshot.snapshot_id))
+        if not replaced and _is_same_listing(catalog, snapshot.snapshot_id, parts):
+            catalog.clear_troubles(snapshot.snapshot_id, of_walk_only=True)
+            rows = catalog.valid_segments(snapshot.snapshot_id)
+            return Kept(ranges=tuple((row.first_entry, row.stop_entry) for row in rows), is_everything=True)
+        return _keep_unchanged(catalog, snapshot, parts, replaced)
+
+
+def _replaced_devices(catalog: Catalog, members: Mapping[str, Member]) -> set[str]:
+    """The ids of devices that had the name and the folder of one of the members."""
+    ids = {member.device_id for member in members.values()}
+    rows = catalog.devices()
+    places = {(row.name, row.path) for row in rows if row.device_id in ids}
+    return {row.device_id for row in rows if (row.name, row.path) in places} - ids
+
+
+def _is_same_listing(catalog: Catalog, snapshot_id: str, parts: Sequence[ListingPart]) -> bool:
+    if len(catalog.listing_first_entries(snapshot_id)) != len(parts):
+        return False
+    old = catalog.listing_parts(snapshot_id)
+    return all(one.data == other.data for one, other in zip(old, parts, strict=True))
+
+
+def _keep_unchanged(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart], replaced: set[str]) -> Kept:
+    old = listing_reader(catalog, snapshot.snapshot_id)
+    new = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
+    valid = list(catalog.valid_segments(snapshot.snapshot_id))
+    # A file that has lost one of its pieces is planned anew as a whole.
+    lost_entries = {row.first_entry for row in valid if row.device_id in replaced}
+    segments = [row for row in valid if row.first_entry not in lost_entries]
+    limit_bytes = snapshot.bundle_limit_bytes
+    fingerprints = {
+        row.number: _fingerprint(_files(old, row.first_entry, row.stop_entry, limit_bytes)) for row in segments
+    }
+    ends = {row.number: _ends(old, row, limit_bytes) for row in segments}
+    entries = _entries_of(parts, {path for pair in ends.values() for path in pair})
+    kept: list[tuple[SegmentRow, int, int]] = []
+    for row in segments:
+        first, last = (entries.get(path) for path in ends[row.number])
+        if first is not None and last is not None and first <= last:
+            stop = last + 1
+            if _fingerprint(_files(new, first, stop, limit_bytes)) == fingerprints[row.number]:
+                kept.append((row, first, stop))
+    catalog.replace_listing(snapshot.snapshot_id, map(_part_row, parts))
+    catalog.keep_segments(snapshot.snapshot_id, [(row.number, first, stop) for row, first, stop in kept])
+    catalog.clear_troubles(snapshot.snapshot_id, of_walk_only=False)
+    for row, first, stop in kept:
+        catalog.add_troubles(snapshot.snapshot_id, _troubles(row, new, first, stop, snapshot))
+    return Kept(ranges=tuple((first, stop) for _, first, stop in kept), is_everything=False)
+
+
+def _files(reader: ListingReader, first_entry: int, stop_entry: int, limit_bytes: int) -> Iterator[_FileRow]:
+    """The files of a segment over these entries, by the plan's rule; paths begin with the source's name."""
+    is_piece = stop_entry - first_entry == 1
+    for batch in reader.batches(first_entry, stop_entry):
+        start = max(0, first_entry - batch.first_entry)
+        for place in range(start, min(len(batch), stop_entry - batch.first_entry)):
+            size_bytes = batch.sizes_bytes[place]
+            if is_piece or 0 < size_bytes <= limit_bytes:
+                path = f"{batch.source}/{batch.path_at(place)}"
+                yield path, size_bytes, batch.mtimes_ns[place], batch.ctimes_ns[place]
+
+
+def _fingerprint(files: Iterable[_FileRow]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for row in files:
+        digest.update(json.dumps(row).encode("ascii"))
+    return digest.digest()
+
+
+def _ends(reader: ListingReader, row: SegmentRow, limit_bytes: int) -> tuple[str, str]:
+    """The paths of a segment's first and last file."""
+    paths = [path for path, *_ in _files(reader, row.first_entry, row.stop_entry, limit_bytes)]
+    return paths[0], paths[-1]
+
+
+def _entries_of(parts: Sequence[ListingPart], paths: set[str]) -> dict[str, int]:
+    """Path → entry index in the new listing, for those of ``paths`` that are regular files there."""
+    found = {}
+    for part in parts:
+        for batch in decode_part(part.data):
+            prefix = f"{batch.source}/{batch.prefix}"
+            for place, (name, kind) in enumerate(zip(batch.names, batch.kinds, strict=True)):
+                if kind == "f" and prefix + name in paths:
+                    found[prefix + name] = batch.first_entry + place
+    return found
+
+
+def _troubles(row: SegmentRow, reader: ListingReader, first: int, stop: int, snapshot: SnapshotRow) -> list[TroubleRow]:
+    """The troubles that a kept segment's receipt told of, at their new entries."""
+    if not row.notes:
+        return []
+    limit_bytes = snapshot.bundle_limit_bytes if stop - first > 1 else MAX_OFFSET_BYTES
+    entries = [
+        batch.entry_at(place)
+        for batch in reader.batches(first, stop)
+        for place in range(max(0, first - batch.first_entry), min(len(batch), stop - batch.first_entry))
+        if 0 < batch.sizes_bytes[place] <= limit_bytes
+    ]
+    sources = {source.name: source.path for source in snapshot.sources}
+    rows = []
+    for note in row.notes:
+        entry = entries[note["index"]]
+        path = str(Path(sources[entry.source]) / entry.path)
+        rows.append(TroubleRow(entry_index=entry.index, path=path, code=note["trouble"], message=note["message"]))
+    return rows
+
+
+def _part_row(part: ListingPart) -> ListingPartRow:
+    return ListingPartRow(
+        number=part.number, first_entry=part.first_entry, entries_count=part.entries_count, data=part.data
+    )

@@ -1,0 +1,1 @@
+"""Keeps every device busy until all segments are stored, whatever happens to the devices."""

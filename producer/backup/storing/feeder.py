@@ -1,0 +1,136 @@
+"""Feeds planned segments to the devices: a bounded window each, from the catalog, in the plan's order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.listing.extents import extents_of
+from producer.listing.reader import ListingReader
+from producer.pool.members import Member
+from producer.raw.volumes import Volume, reading_of
+from producer.run.session import Session
+from tasks.errors import BrokerError
+from tasks.mtimes import pack_times
+from tasks.orders import StoreSegment
+from tasks.values import SourcePlace
+
+#: What is fed cannot go to a faster device so easily: two orders, and three seconds of work, are enough to keep a
+#: device busy.
+_MIN_ORDERS_COUNT = 2
+_AHEAD_S = 3.0
+
+#: Assumed until a device's speed is known, a second after it began.
+_FIRST_BYTES_PER_S = 30_000_000
+
+
+def segment_id(snapshot_id: str, number: int, first_entry: int, stop_entry: int, offset_bytes: int) -> str:
+    """32 hex digits: the same segment of the same snapshot always has the same id."""
+    text = f"{snapshot_id}/{number}/{first_entry}/{stop_entry}/{offset_bytes}"
+    return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
+
+
+class Feeder:
+    """Turns rows of the catalog into orders and keeps every live device's window full.
+
+    ``sent`` keeps, for each order in flight, its row and the entry index of each extent.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        snapshot: SnapshotRow,
+        members: Mapping[str, Member],
+        listing: ListingReader,
+        *,
+        threads: int,
+        readers: int | None = None,
+        volumes: Mapping[str, Volume],
+        places: Mapping[str, SourcePlace] | None = None,
+    ) -> None:
+        """``places``: where the sources lie that workers do not know by their names."""
+        self.sent: dict[str, tuple[SegmentRow, list[int]]] = {}
+        self._session = session
+        self._snapshot = snapshot
+        self._members = members
+        self._listing = listing
+        self._threads = threads
+        self._readers = readers
+        self._volumes = volumes
+        self._places = places or {}
+
+    def fill(self) -> None:
+        """Feed every live device up to its window."""
+        for member in self._members.values():
+            room = self._session.courier.room(member.name) if member.is_live else 0
+            # Half a window at a time: one transaction and one batch of messages for many segments.
+            if room * 2 >= self._session.courier.window_count:
+                self._feed(member, room)
+
+    def _feed(self, member: Member, room: int) -> None:
+        catalog, courier = self._session.catalog, self._session.courier
+        orders = courier.in_flight(member.name)
+        ahead_bytes = _AHEAD_S * (courier.watch.speed_bytes_per_s(member.name) or _FIRST_BYTES_PER_S)
+        ahead_bytes -= sum(order.extents.total_bytes for order in orders if isinstance(order, StoreSegment))
+        if len(orders) >= _MIN_ORDERS_COUNT and ahead_bytes <= 0:
+            return
+        planned = catalog.take_planned(self._snapshot.snapshot_id, member.name, room)
+        self._send(member, _within_reach(planned, _MIN_ORDERS_COUNT - len(orders), ahead_bytes))
+
+    def _send(self, member: Member, rows: list[SegmentRow]) -> None:
+        if not rows:
+            return
+        catalog = self._session.catalog
+        orders = [self._order(row, member) for row in rows]
+        # Fed before sent: a crash in between leaves segments that the next start feeds again, and loses none.
+        catalog.mark_fed(self._snapshot.snapshot_id, [row.number for row in rows], member.name, member.epoch)
+        try:
+            self._session.courier.send(orders)
+        except BrokerError as error:
+            self._session.observer.note(f"{error}; going on when it is back")
+
+    def _order(self, row: SegmentRow, member: Member) -> StoreSegment:
+        contents = extents_of(
+            self._listing.batches(row.first_entry, row.stop_entry),
+            first_entry=row.first_entry,
+            stop_entry=row.stop_entry,
+            offset_bytes=row.offset_bytes,
+            size_bytes=row.size_bytes,
+            bundle_limit_bytes=self._snapshot.bundle_limit_bytes,
+        )
+        self.sent[row.segment_id] = (row, contents.entries)
+        return StoreSegment(
+            run_id=self._session.run_id,
+            order_id=row.segment_id,
+            device=member.name,
+            device_id=member.device_id,
+            epoch=member.epoch,
+            attempt=row.attempt,
+            reply_to=self._session.reply_to,
+            snapshot_id=self._snapshot.snapshot_id,
+            volume=self._snapshot.volume,
+            number=row.number,
+            source=contents.source,
+            extents=contents.extents,
+            threshold_bytes=self._snapshot.threshold_bytes,
+            unit_bytes=self._snapshot.unit_bytes,
+            block_bytes=self._snapshot.block_bytes,
+            level=self._snapshot.level,
+            threads=self._threads,
+            readers=self._readers,
+            raw=reading_of(self._volumes, contents.source, row.offset_bytes, row.size_bytes),
+            within=self._places.get(contents.source),
+            mtimes=pack_times(contents.mtimes_ns),
+        )
+
+
+def _within_reach(rows: list[SegmentRow], least_count: int, ahead_bytes: float) -> list[SegmentRow]:
+    """The first rows: ``least_count`` of them, and more as long as they begin within ``ahead_bytes``."""
+    taken: list[SegmentRow] = []
+    for row in rows:
+        if ahead_bytes <= 0 and len(taken) >= least_count:
+            break
+        ahead_bytes -= row.size_bytes
+        taken.append(row)
+    return taken

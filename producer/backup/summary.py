@@ -1,0 +1,65 @@
+"""What a backup did, in figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from producer.backup.intake import Intake
+from producer.catalog.rows import SegmentTotals
+from producer.pool.members import Member
+from producer.run.session import Session
+from producer.summaries import BackupSummary, DeviceTotals
+
+
+def summary_of(session: Session, intake: Intake, started_s: float) -> BackupSummary:
+    """The summary of a sealed snapshot; the run began at ``started_s`` on the monotonic clock."""
+    snapshot = session.catalog.snapshot(intake.snapshot_id)
+    rows = session.catalog.totals(intake.snapshot_id)
+    errors = session.catalog.troubles_count(intake.snapshot_id)
+    return BackupSummary(
+        snapshot_id=snapshot.snapshot_id,
+        volume=snapshot.volume,
+        mode=snapshot.mode,
+        files=snapshot.files_count,
+        bytes_source=snapshot.bytes_source,
+        bytes_stored=snapshot.bytes_stored,
+        threshold_bytes=snapshot.threshold_bytes,
+        segments=snapshot.segments_count,
+        segments_rerouted=sum(row.rerouted_count for row in rows),
+        segments_retried=sum(row.retried_count for row in rows),
+        devices=device_totals(rows, intake.members, intake.absent),
+        errors=errors,
+        duration_s=round(time.monotonic() - started_s, 3),
+        exit_code=3 if errors else 0,
+    )
+
+
+def device_totals(
+    rows: Iterable[SegmentTotals], members: Mapping[str, Member], absent: Iterable[str] = ()
+) -> dict[str, DeviceTotals]:
+    """What each device has stored of the snapshot whose totals these are: members, and those that are not there now.
+
+    A device that an earlier run of the snapshot stored to is among them, whether this run was told of it or not.
+    """
+    stored = {row.device: row for row in rows if row.state == "stored"}
+    states: dict[str, str] = dict.fromkeys([*absent, *stored], "absent")
+    states |= {name: member.state for name, member in members.items()}
+    nothing = SegmentTotals(
+        device="",
+        state="stored",
+        segments_count=0,
+        bytes_source=0,
+        bytes_stored=0,
+        rerouted_count=0,
+        retried_count=0,
+    )
+    return {
+        name: DeviceTotals(
+            segments=stored.get(name, nothing).segments_count,
+            bytes_source=stored.get(name, nothing).bytes_source,
+            bytes_stored=stored.get(name, nothing).bytes_stored,
+            state=state,
+        )
+        for name, state in states.items()
+    }

@@ -1,0 +1,1 @@
+"""Compares what the devices hold with the catalog."""

@@ -1,0 +1,251 @@
+"""A check: do the devices hold what the snapshots need?"""
+
+from __future__ import annotations
+
+import base64
+import random
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from blake3 import blake3
+
+from producer.catalog.reading import listing_reader
+from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.listing.extents import extents_of
+from producer.manifest import ManifestHead, decode_head, head_name
+from producer.observer import Observer, Progress, Trouble
+from producer.pool.present import present_devices
+from producer.requests import CheckRequest
+from producer.run.environment import Environment
+from producer.run.history import recorded
+from producer.run.session import Session, open_session
+from producer.run.wave import run_wave
+from producer.summaries import CheckSummary
+from tasks.errors import SegfleetError
+from tasks.orders import GetManifest, Order, VerifySegments
+from tasks.receipts import Receipt, SegmentFinding
+
+#: Segments in one order.  Structure takes a worker a millisecond a segment; data is read at disk speed, and the
+#: progress moves with each receipt.
+_STRUCTURE_COUNT = 64
+_DATA_COUNT = 1
+
+#: Damaged segments name at most so many of their files each.
+_PATHS_COUNT = 100
+
+
+def check(request: CheckRequest, observer: Observer, environment: Environment) -> CheckSummary:
+    """Check one snapshot, or all: every segment, every manifest, on the devices that are there.
+
+    Damage is told to the observer, with the files that it concerns (exit code 3); nothing is changed.
+    """
+    with open_session(
+        devices=request.devices,
+        sources={},
+        targets={},
+        purpose="check",
+        observer=observer,
+        environment=environment,
+    ) as session:
+        return recorded(session, "check", "", _Check(session, request).run)
+
+
+class _Check:
+    def __init__(self, session: Session, request: CheckRequest) -> None:
+        self._session = session
+        self._request = request
+        self._started_s = time.monotonic()
+        self._present: dict[str, str] = {}
+        self._rows: dict[str, SegmentRow] = {}
+        self._snapshots: dict[str, SnapshotRow] = {}
+        self._segments_count = self._bytes_read = self._errors_count = self._bytes_total = 0
+
+    def run(self) -> CheckSummary:
+        catalog, name = self._session.catalog, self._request.snapshot
+        snapshots = catalog.snapshots() if name is None else [catalog.find_snapshot(name)]
+        self._snapshots = {snapshot.snapshot_id: snapshot for snapshot in snapshots}
+        self._present = present_devices(self._session, snapshots)
+        for snapshot in snapshots:
+            self._check_manifests(snapshot)
+        self._choose_segments()
+        self._verify_segments()
+        return CheckSummary(
+            snapshots=len(snapshots),
+            segments=self._segments_count,
+            bytes_read=self._bytes_read,
+            errors=self._errors_count,
+            duration_s=round(time.monotonic() - self._started_s, 3),
+            exit_code=3 if self._errors_count else 0,
+        )
+
+    # ---- manifests
+
+    def _check_manifests(self, snapshot: SnapshotRow) -> None:
+        """Every device that took part in the snapshot and is there must have its manifest, whole.
+
+        All devices of the pool are asked: manifests go to those without segments too.  One that has none was away when
+        the snapshot was sealed, or has joined the pool since; that is no damage while another one has it.
+        """
+        heads: dict[str, ManifestHead] = {}
+        without: dict[str, str] = {}
+
+        def take_head(order: Order, receipt: Receipt) -> None:
+            if receipt.failure is not None and receipt.failure.code == "no-such-manifest":
+                without[order.device] = receipt.failure.message
+                return
+            try:
+                heads[order.device] = decode_head(_data(receipt))
+            except SegfleetError as error:
+                self._tell("manifest", f"device {order.device}: manifest of {snapshot.snapshot_id[:8]}: {error}")
+
+        name, devices = head_name(snapshot.snapshot_id), self._devices_of_pool(snapshot)
+        if not devices:
+            self._tell("device-absent", f"no device of the pool of {snapshot.snapshot_id[:8]} is there")
+        orders = {device: [self._get(device, name)] for device in devices}
+        self._report_deaths(run_wave(self._session, orders, take_head))
+        self._tell_without_manifest(without, heads)
+        self._check_parts(heads)
+
+    def _tell_without_manifest(self, without: Mapping[str, str], heads: Mapping[str, ManifestHead]) -> None:
+        """An error where none has it; else a note on those that took part, as the others' manifests say."""
+        took_part = {device.device_id for head in heads.values() for device in head.devices}
+        for device, message in without.items():
+            if not heads:
+                self._tell("manifest", message)
+            elif self._device_id(device) in took_part:
+                self._session.observer.note(f"{message}; device {', '.join(heads)} has it")
+
+    def _check_parts(self, heads: Mapping[str, ManifestHead]) -> None:
+        digests = {(device, part.name): part.blake3 for device, head in heads.items() for part in head.parts}
+        asked: dict[str, str] = {}
+
+        def take_part(order: Order, receipt: Receipt) -> None:
+            part = asked[order.order_id]
+            try:
+                if blake3(_data(receipt)).hexdigest() != digests[order.device, part]:
+                    raise SegfleetError("is damaged")
+            except SegfleetError as error:
+                self._tell("manifest", f"device {order.device}: manifest part {part}: {error}")
+
+        def orders_for(device: str, head: ManifestHead) -> Iterator[Order]:
+            for part in head.parts:
+                order = self._get(device, part.name)
+                asked[order.order_id] = part.name
+                yield order
+
+        orders = {device: orders_for(device, head) for device, head in heads.items()}
+        self._report_deaths(run_wave(self._session, orders, take_part, window_count=4))
+
+    def _get(self, device: str, name: str) -> GetManifest:
+        return GetManifest(order_id=uuid.uuid4().hex, name=name, **self._order_fields(device))
+
+    def _devices_of_pool(self, snapshot: SnapshotRow) -> list[str]:
+        """The devices that are there, of those to which the snapshot's manifest may have gone."""
+        rows = self._session.catalog.devices(snapshot.pool_id)
+        return sorted(self._present[row.device_id] for row in rows if row.device_id in self._present)
+
+    # ---- segments
+
+    def _choose_segments(self) -> None:
+        rows = [row for snapshot_id in self._snapshots for row in self._session.catalog.stored_segments(snapshot_id)]
+        if self._request.subset is not None:
+            part, parts = self._request.subset
+            rows = rows[part - 1 :: parts]
+        elif self._request.share is not None and rows:
+            rows = random.sample(rows, max(1, round(len(rows) * self._request.share)))
+        self._rows = {row.segment_id: row for row in rows}
+        self._bytes_total = sum(row.bytes_stored for row in rows)
+
+    def _verify_segments(self) -> None:
+        by_device: dict[str, list[SegmentRow]] = {name: [] for name in self._present.values()}
+        for row in self._rows.values():
+            device = self._present.get(row.device_id or "")
+            if device is None:
+                self._tell_segment(row, "device-absent", f"its device {row.device} is not there")
+            else:
+                by_device[device].append(row)
+        orders = {device: self._verify_orders(device, rows) for device, rows in by_device.items()}
+        self._report_deaths(run_wave(self._session, orders, self._take_verdict))
+
+    def _verify_orders(self, device: str, rows: Iterable[SegmentRow]) -> Iterator[Order]:
+        count = _DATA_COUNT if self._request.read_data else _STRUCTURE_COUNT
+        pending = iter(rows)
+        while batch := list(islice(pending, count)):
+            yield VerifySegments(
+                order_id=uuid.uuid4().hex,
+                segment_ids=tuple(row.segment_id for row in batch),
+                stored_bytes=tuple(row.bytes_stored for row in batch),
+                read_data=self._request.read_data,
+                **self._order_fields(device),
+            )
+
+    def _take_verdict(self, order: Order, receipt: Receipt) -> None:
+        assert isinstance(order, VerifySegments)
+        if receipt.failure is not None:
+            for segment_id in order.segment_ids:
+                self._tell_segment(self._rows[segment_id], receipt.failure.code, receipt.failure.message)
+            return
+        self._segments_count += receipt.result.segments_count
+        self._bytes_read += receipt.result.bytes_read
+        for finding in receipt.result.findings:
+            self._tell_finding(finding)
+        self._session.observer.progress(
+            Progress(phase="checking", bytes_total=self._bytes_total, bytes_done=self._bytes_read)
+        )
+
+    # ---- what is told
+
+    def _tell_finding(self, finding: SegmentFinding) -> None:
+        row = self._rows[finding.segment_id]
+        self._tell_segment(row, finding.code, finding.message, finding.ranges)
+
+    def _tell_segment(self, row: SegmentRow, code: str, message: str, ranges: tuple[tuple[int, int], ...] = ()) -> None:
+        """Name the segment once, then each of its files that the damage concerns."""
+        self._tell(code, f"segment {row.segment_id} on device {row.device}: {message}")
+        paths = self._paths(row, ranges)
+        for path in paths[:_PATHS_COUNT]:
+            self._session.observer.trouble(Trouble(code=code, message=f"in segment {row.segment_id}", path=path))
+        if len(paths) > _PATHS_COUNT:
+            self._session.observer.note(f"and {len(paths) - _PATHS_COUNT} more files in that segment")
+
+    def _paths(self, row: SegmentRow, ranges: tuple[tuple[int, int], ...]) -> list[str]:
+        """The files whose extents meet one of the damaged ranges of the stream; all of them without ranges."""
+        snapshot = self._snapshots[row.snapshot_id]
+        contents = extents_of(
+            listing_reader(self._session.catalog, row.snapshot_id).batches(row.first_entry, row.stop_entry),
+            first_entry=row.first_entry,
+            stop_entry=row.stop_entry,
+            offset_bytes=row.offset_bytes,
+            size_bytes=row.size_bytes,
+            bundle_limit_bytes=snapshot.bundle_limit_bytes,
+        )
+        paths, start = [], 0
+        for extent in contents.extents:
+            stop = start + extent.size_bytes
+            if not ranges or any(start < offset + size and offset < stop for offset, size in ranges):
+                paths.append(f"{contents.source}/{extent.path}" if extent.path else contents.source)
+            start = stop
+        return paths
+
+    def _report_deaths(self, died: Mapping[str, str]) -> None:
+        for device, why in died.items():
+            self._tell("device-dead", f"device {device}: {why}; what it holds was not checked to the end")
+
+    def _tell(self, code: str, message: str) -> None:
+        self._errors_count += 1
+        self._session.observer.trouble(Trouble(code=code, message=message))
+
+    def _order_fields(self, device: str) -> dict[str, Any]:
+        return self._session.order_fields(device, device_id=self._device_id(device))
+
+    def _device_id(self, device: str) -> str:
+        return next(device_id for device_id, name in self._present.items() if name == device)
+
+
+def _data(receipt: Receipt) -> bytes:
+    if receipt.failure is not None:
+        raise SegfleetError(receipt.failure.message)
+    return base64.b64decode(receipt.result.data_base64)

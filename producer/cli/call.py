@@ -1,0 +1,120 @@
+"""What one call of the program knows before its command runs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from producer.configuration.sizes import parse_size
+from producer.configuration.tables import Configuration, find_configuration, read_configuration
+from producer.dispatch.limits import Limits
+from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE
+from producer.host.state import StateFolder, open_state
+from producer.run.environment import Environment
+from tasks.errors import UsageError
+
+if TYPE_CHECKING:
+    from producer.fleet.spawn import FirstWorkers
+    from producer.raw.quiesce.hooks import Hooks
+
+BROKER_VARIABLE = "SEGFLEET_BROKER_URL"
+CATALOG_VARIABLE = "SEGFLEET_CATALOG_URL"
+STALL_VARIABLE = "SEGFLEET_STALL_S"
+REJOIN_VARIABLE = "SEGFLEET_REJOIN_S"
+EVENTS_VARIABLE = "SEGFLEET_EVENTS"
+
+
+@dataclass(kw_only=True, slots=True)
+class Session:
+    """Click's context object.  The shared options fill it (``options.py``), the commands read it."""
+
+    json: bool = False
+    #: ``--config`` given before the command's name.
+    config_file: str | None = None
+    configuration: Configuration = field(default_factory=Configuration)
+    configuration_path: Path | None = None
+
+    def read_configuration(self, flag: str | None) -> None:
+        """Read the file that ``flag``, the environment or the usual places name; raises UsageError."""
+        path = find_configuration(flag or self.config_file, os.environ, Path.cwd())
+        if path is not None:
+            self.configuration, self.configuration_path = read_configuration(path), path.absolute()
+
+    @property
+    def is_on_behalf(self) -> bool:
+        """Whether a manager has started this process."""
+        return bool(os.environ.get(MANAGER_VARIABLE))
+
+    @property
+    def broker_url(self) -> str | None:
+        """The configured broker; it may hold a password."""
+        return os.environ.get(BROKER_VARIABLE) or self.configuration.broker.url
+
+    def environment(self, *, boot: Iterable[str] = ()) -> Environment:
+        """Where the run keeps its state.
+
+        Without a configured broker the workers of the devices ``boot`` are started at once: call it before the engine
+        is imported, which takes half a second, and they boot meanwhile.
+
+        The URLs come from the environment or the file, not from flags: they may hold passwords, and flags
+        show in the list of processes.
+        """
+        state = open_state()
+        return Environment(
+            state=state,
+            first_workers=None if self.broker_url else _first_workers(list(boot), state),
+            broker_url=self.broker_url,
+            hooks=self._hooks(),
+            catalog_url=os.environ.get(CATALOG_VARIABLE) or self.configuration.catalog.url,
+            limits=Limits(
+                stall_s=_seconds(STALL_VARIABLE, Limits().stall_s),
+                rejoin_s=_seconds(REJOIN_VARIABLE, Limits().rejoin_s),
+            ),
+            manager=os.environ.get(MANAGER_VARIABLE, ""),
+            run_id=os.environ.get(RUN_VARIABLE, ""),
+            events=os.environ.get(EVENTS_VARIABLE) == "1",
+            max_rates={
+                name: parse_size(table.max_rate)
+                for name, table in self.configuration.devices.items()
+                if table.max_rate is not None
+            },
+            discarding=frozenset(name for name, table in self.configuration.devices.items() if table.discard),
+        )
+
+    def _hooks(self) -> dict[str, Hooks]:
+        if not self.configuration.volumes:
+            return {}
+        # Not for every list: with what it needs to run commands it takes 7 ms.
+        from producer.raw.quiesce.hooks import Hooks
+
+        return {
+            name: Hooks(volume=name, pre=table.pre, post=table.post, limit_s=table.hook_limit_s)
+            for name, table in self.configuration.volumes.items()
+        }
+
+
+def _first_workers(devices: list[str], state: StateFolder) -> FirstWorkers | None:
+    if not devices:
+        return None
+    # Lists have no workers.
+    from producer.fleet.spawn import FirstWorkers
+
+    return FirstWorkers(devices, state.logs_dir)
+
+
+def _seconds(variable: str, default_s: float) -> float:
+    """A positive number of seconds from the environment; raises UsageError."""
+    text = os.environ.get(variable)
+    if not text:
+        return default_s
+    try:
+        value_s = float(text)
+    except ValueError:
+        value_s = math.nan
+    if not 0 < value_s < math.inf:
+        raise UsageError(f"{variable}={text} is not a number of seconds above 0", hint="see docs/configuration.md")
+    return value_s

@@ -1,0 +1,36 @@
+"""What the lists read: the catalog, and the entries of a snapshot as they are decoded, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from producer.cli.call import Session
+
+if TYPE_CHECKING:
+    from producer.catalog.catalog import Catalog
+    from producer.listing import EntryBatch
+
+
+@contextmanager
+def opened_catalog(session: Session) -> Iterator[Catalog]:
+    from producer.catalog.catalog import Catalog
+
+    with Catalog(session.environment().catalog) as catalog:
+        yield catalog
+
+
+def batches_of(catalog: Catalog, snapshot_id: str) -> Iterator[EntryBatch]:
+    """The batches of a snapshot's listing, in entry order; one part is in memory at a time."""
+    from producer.listing import decode_part
+
+    for part in catalog.listing_parts(snapshot_id):
+        yield from decode_part(part.data)
+
+
+def folder_of(batch: EntryBatch) -> str:
+    """The path in the snapshot of the directory whose entries the batch holds; "" for a source's own entry."""
+    if batch.names == [""]:
+        return ""
+    return f"{batch.source}/{batch.directory}" if batch.directory else batch.source

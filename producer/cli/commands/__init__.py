@@ -1,0 +1,1 @@
+"""One file for each command, in the groups of the help."""

@@ -1,0 +1,45 @@
+"""``segfleet backup``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.commands.backup.plan import make_plan, print_plan
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.backup import backup_options, request_from
+from producer.cli.show.json_lines import write_summary
+from producer.cli.show.summaries import show_backup
+from producer.cli.show.watching import watched
+from producer.run.preflight import notes_about
+
+
+@click.command(cls=FleetCommand)
+@backup_options
+@click.option("-n", "--dry-run", is_flag=True, help="Show the plan and store nothing.")
+@click.pass_obj
+def backup(session: Session, /, dry_run: bool, **choices: Any) -> int:
+    """Back up SOURCEs to all devices at once.
+
+    A SOURCE is a path, or the name of a [sources.NAME] of the configuration.  Run the same command again to go on
+    with a backup that was interrupted.
+    """
+    request = request_from(session, **choices)
+    if dry_run:
+        print_plan(session, make_plan(session, request))
+        return 0
+
+    environment = session.environment(boot=request.devices)
+    from producer.backup.backup import back_up
+
+    with watched(session) as observer:
+        for note in notes_about(request.devices):
+            observer.note(note)
+        summary = back_up(request, observer, environment)
+    if session.json:
+        write_summary(summary)
+    else:
+        show_backup(summary)
+    return summary.exit_code

@@ -1,0 +1,93 @@
+"""``segfleet plan``, which is ``backup --dry-run`` with a picture."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.backup import backup_options, request_from
+from producer.cli.show.json_lines import write_row
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.watching import watched
+from producer.requests import BackupRequest
+from tasks.errors import UsageError
+
+if TYPE_CHECKING:
+    from producer.backup.dry_run import DryRun
+
+
+@click.command(cls=FleetCommand)
+@backup_options
+@click.option(
+    "--svg",
+    metavar="FILE",
+    help="Draw the plan: one row for each device, one box for each segment; - prints the drawing in place of the plan.",
+)
+@click.pass_obj
+def plan(session: Session, /, svg: str | None, **choices: Any) -> None:
+    """Show how SOURCEs would be spread over the devices; store nothing."""
+    made = make_plan(session, request_from(session, **choices))
+    if svg == "-":
+        click.echo(_drawn(made))
+        return
+    print_plan(session, made)
+    if svg is not None:
+        _draw(made, Path(svg))
+
+
+def make_plan(session: Session, request: BackupRequest) -> DryRun:
+    """What a backup would do now; raises what a backup raises before it stores."""
+    from producer.backup.dry_run import dry_run
+    from producer.raw.switch import choose_modes
+
+    environment = session.environment()
+    with watched(session) as observer:
+        decided = choose_modes(request, observer.note, has_agents=environment.broker_url is not None)
+        return dry_run(decided, observer, environment)
+
+
+def print_plan(session: Session, made: DryRun) -> None:
+    """As text, or as JSON lines."""
+    if session.json:
+        _write_rows(made)
+    else:
+        _print(made)
+
+
+def _print(made: DryRun) -> None:
+    from producer.plan.describe import describe
+    from producer.plan.text import text_lines
+
+    width = shutil.get_terminal_size().columns
+    for line in text_lines(describe(made.plan), lambda entry: escaped(made.path_of(entry)), width):
+        click.echo(line)
+
+
+def _write_rows(made: DryRun) -> None:
+    from producer.plan.describe import describe
+    from producer.plan.rows import json_rows
+
+    description = describe(made.plan)
+    wanted = {*made.plan.first_entries, *(item.first_entry for item in description.largest)}
+    # In entry order: the plan's own order would decode a part of the listing for nearly every segment.
+    paths = {entry: made.path_of(entry) for entry in sorted(wanted)}
+    for row in json_rows(made.plan, description, paths.__getitem__):
+        write_row(row)
+
+
+def _drawn(made: DryRun) -> str:
+    from producer.plan.svg import draw_svg
+
+    return draw_svg(made.plan, lambda entry: escaped(made.path_of(entry)))
+
+
+def _draw(made: DryRun, file: Path) -> None:
+    try:
+        file.write_text(_drawn(made), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}", hint="see --svg", path=str(file)) from error

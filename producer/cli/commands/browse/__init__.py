@@ -1,0 +1,1 @@
+"""Commands that look into snapshots; they need the catalog alone."""

@@ -1,0 +1,61 @@
+"""``segfleet find``: which snapshots hold a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fnmatch import translate
+from typing import TYPE_CHECKING
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.catalog import batches_of, opened_catalog
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.shared import config_option, json_option
+from producer.cli.show.entries import entry_row, shown_path, write_path_line
+from producer.cli.show.json_lines import write_row
+
+if TYPE_CHECKING:
+    from producer.listing import Entry, EntryBatch
+
+
+@click.command(cls=FleetCommand)
+@click.argument("pattern")
+@click.option("--snapshot", metavar="SNAPSHOT", help="Look in this one only.")
+@json_option
+@config_option
+@click.pass_obj
+def find(session: Session, pattern: str, snapshot: str | None) -> None:
+    """Find entries by PATTERN, in all snapshots.
+
+    A PATTERN with a slash is matched against the whole path, one without against the last part of it; * ? and
+    [...] are wildcards.  Each line is SNAPSHOT:PATH, as "segfleet restore" takes it.
+    """
+    with opened_catalog(session) as catalog:
+        rows = [catalog.find_snapshot(snapshot)] if snapshot else catalog.snapshots()
+        for row in rows:
+            for batch in batches_of(catalog, row.snapshot_id):
+                for entry in matches(batch, pattern):
+                    _show(row.snapshot_id, entry, json=session.json)
+
+
+def matches(batch: EntryBatch, pattern: str) -> Iterator[Entry]:
+    """The entries of ``batch`` that ``pattern`` means."""
+    whole_path = "/" in pattern
+    fits = re.compile(translate(pattern.strip("/"))).match
+    for place, name in enumerate(batch.names):
+        if not whole_path and name:
+            if fits(name):
+                yield batch.entry_at(place)
+            continue
+        entry = batch.entry_at(place)
+        if fits(entry.snapshot_path):
+            yield entry
+
+
+def _show(snapshot_id: str, entry: Entry, *, json: bool) -> None:
+    if json:
+        write_row({"message_type": "entry", "snapshot_id": snapshot_id, **entry_row(entry)})
+    else:
+        write_path_line(f"{snapshot_id[:8]}:{shown_path(entry.snapshot_path)}")

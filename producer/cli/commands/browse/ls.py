@@ -1,0 +1,74 @@
+"""``segfleet ls``: what a snapshot holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.catalog import batches_of, folder_of, opened_catalog
+from producer.cli.commands.browse.ls_volume import list_inside
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.shared import config_option, devices_option, json_option
+from producer.cli.show.entries import entry_row, long_line, shown_path, write_path_line
+from producer.cli.show.json_lines import write_row
+from tasks.errors import UsageError
+
+if TYPE_CHECKING:
+    from producer.listing import Entry, EntryBatch
+
+
+@click.command(cls=FleetCommand)
+@click.argument("snapshot")
+@click.argument("path", required=False, default="")
+@click.option("-l", "--long", is_flag=True, help="Show mode, owner, size and time too.")
+@click.option(
+    "-R", "--recursive", is_flag=True, help="With PATH: everything below it, not only what is directly in it."
+)
+@devices_option
+@json_option
+@config_option
+@click.pass_obj
+def ls(session: Session, snapshot: str, path: str, long: bool, recursive: bool, devices: dict[str, Path]) -> None:
+    """List the entries of a snapshot: all of them, or those directly in PATH.
+
+    Paths begin with the name of their source; VOLUME/ and what follows it looks into the image of a raw volume (ext2,
+    ext3, ext4, FAT, XFS), which is fetched from the devices for that.  On a terminal, odd characters in names are
+    escaped.
+    """
+    inside, path = path, path.strip("/")
+    with opened_catalog(session) as catalog:
+        row = catalog.find_snapshot(snapshot)
+        volumes = {source.name for source in row.sources if source.mode == "raw"}
+        if "/" in inside.lstrip("/") and inside.lstrip("/").partition("/")[0] in volumes:
+            list_inside(session, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, long=long)
+            return
+        found = 0
+        for entry in entries_at(batches_of(catalog, row.snapshot_id), path, recursive=recursive):
+            found += 1
+            _show(entry, json=session.json, long=long)
+        if path and not found:
+            raise UsageError(
+                f"snapshot {row.snapshot_id[:8]} has no {path}", hint="segfleet ls SNAPSHOT shows all that it has"
+            )
+
+
+def entries_at(batches: Iterable[EntryBatch], path: str, *, recursive: bool) -> Iterator[Entry]:
+    """The entry at ``path`` and those directly in it, or all below it; all there are for path ""."""
+    parent = path.rpartition("/")[0]
+    for batch in batches:
+        folder = folder_of(batch)
+        if not path or folder == path or (recursive and folder.startswith(f"{path}/")):
+            yield from batch
+        elif folder == parent:
+            yield from (entry for entry in batch if entry.snapshot_path == path)
+
+
+def _show(entry: Entry, *, json: bool, long: bool) -> None:
+    if json:
+        write_row({"message_type": "entry", **entry_row(entry)})
+    else:
+        write_path_line(long_line(entry) if long else shown_path(entry.snapshot_path))

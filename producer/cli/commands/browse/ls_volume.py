@@ -1,0 +1,71 @@
+"""``segfleet ls`` inside the image of a raw volume."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from producer.cli.call import Session
+from producer.cli.options.known_devices import devices_of
+from producer.cli.show.entries import shown_path, write_path_line
+from producer.cli.show.json_lines import write_row
+from producer.cli.show.plain_lines import PlainObserver
+from tasks.errors import UsageError
+
+if TYPE_CHECKING:
+    from producer.raw.inside.entry import InsideEntry
+    from producer.raw.inside.inside import ImageFiles
+
+_KINDS = {
+    stat.S_IFDIR: "directory",
+    stat.S_IFREG: "file",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFCHR: "character",
+    stat.S_IFBLK: "block",
+    stat.S_IFSOCK: "socket",
+}
+
+
+def list_inside(
+    session: Session, snapshot_id: str, path: str, devices: dict[str, Path], *, recursive: bool, long: bool
+) -> None:
+    """List the entry at VOLUME/PATH and what is directly in it, or all below; raises UsageError where none is."""
+    from producer.restore.image_view import image_view
+
+    volume, _, inside = path.partition("/")
+    inside = inside.strip("/")
+    named = devices or devices_of(session, snapshot_id)
+    with image_view(snapshot_id, volume, named, PlainObserver(), session.environment()) as files:
+        entry = files.entry(inside)
+        if entry is None:
+            raise UsageError(f"{volume} has no {inside}", hint=f"segfleet ls SNAPSHOT {volume}/ shows what it has")
+        for found in _entries(files, entry, recursive=recursive):
+            _show(found, f"{volume}/{found.path}".rstrip("/"), json=session.json, long=long)
+
+
+def _entries(files: ImageFiles, entry: InsideEntry, *, recursive: bool) -> list[InsideEntry]:
+    below = files.below(entry.path) if recursive else files.entries_in(entry.path)
+    return [entry, *(below if entry.is_directory else ())]
+
+
+def _show(entry: InsideEntry, path: str, *, json: bool, long: bool) -> None:
+    if json:
+        write_row(
+            {
+                "message_type": "entry",
+                "path": path,
+                "kind": _KINDS.get(stat.S_IFMT(entry.mode), "file"),
+                "mode": f"{stat.S_IMODE(entry.mode):04o}",
+                "uid": entry.uid,
+                "gid": entry.gid,
+                "size_bytes": entry.size_bytes,
+            }
+        )
+    elif long:
+        write_path_line(
+            f"{stat.filemode(entry.mode)} {entry.uid:>6} {entry.gid:>6} {entry.size_bytes:>14} {shown_path(path)}"
+        )
+    else:
+        write_path_line(shown_path(path))

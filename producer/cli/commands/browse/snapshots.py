@@ -1,0 +1,73 @@
+"""``segfleet snapshots``: what there is to restore."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.catalog import opened_catalog
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.shared import config_option, json_option
+from producer.cli.show.json_lines import write_row
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.tables import lines_of
+from producer.cli.show.times import rfc3339
+from producer.configuration.sizes import format_size
+
+if TYPE_CHECKING:
+    from producer.catalog.rows import SnapshotRow
+
+_HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "sources")
+
+
+@click.command(cls=FleetCommand)
+@json_option
+@config_option
+@click.pass_obj
+def snapshots(session: Session) -> None:
+    """List the snapshots, the oldest first."""
+    with opened_catalog(session) as catalog:
+        rows = catalog.snapshots()
+    if session.json:
+        for row in rows:
+            write_row(_json_row(row))
+    elif rows:
+        for line in lines_of(_HEADER, [_cells(row) for row in rows], right="   >>>"):
+            click.echo(line)
+    else:
+        click.echo("there are no snapshots yet", err=True)
+
+
+def _cells(row: SnapshotRow) -> tuple[str, ...]:
+    return (
+        row.snapshot_id[:8],
+        rfc3339(row.started_at),
+        row.volume,
+        str(row.files_count),
+        format_size(row.bytes_source),
+        format_size(row.bytes_stored),
+        escaped(",".join(row.tags)),
+        escaped(" ".join(source.path for source in row.sources)),
+    )
+
+
+def _json_row(row: SnapshotRow) -> dict[str, Any]:
+    return {
+        "message_type": "snapshot",
+        "snapshot_id": row.snapshot_id,
+        "volume": row.volume,
+        "mode": row.mode,
+        "hostname": row.hostname,
+        "tags": list(row.tags),
+        "sources": [dataclasses.asdict(source) for source in row.sources],
+        "started": rfc3339(row.started_at),
+        "sealed": rfc3339(row.sealed_at) if row.sealed_at else None,
+        "files": row.files_count,
+        "bytes_source": row.bytes_source,
+        "bytes_stored": row.bytes_stored,
+        "threshold_bytes": row.threshold_bytes,
+        "segments": row.segments_count,
+    }

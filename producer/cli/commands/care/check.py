@@ -1,0 +1,76 @@
+"""``segfleet check``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.known_devices import devices_of
+from producer.cli.options.shared import config_option, devices_option, json_option
+from producer.cli.show.json_lines import write_summary
+from producer.cli.show.summaries import show_check
+from producer.cli.show.watching import watched
+from producer.requests import CheckRequest
+from producer.run.preflight import check_devices
+
+
+def subset_of_data(value: str) -> tuple[int, int] | float:
+    """Reads ``n/t`` as (n, t), or ``x%`` as a share between 0 and 1."""
+    part = re.fullmatch(r"([0-9]+)/([0-9]+)", value)
+    if part and 1 <= int(part[1]) <= int(part[2]):
+        return int(part[1]), int(part[2])
+    percent = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)%", value)
+    if not percent or not 0 < float(percent[1]) <= 100:
+        raise click.BadParameter(f"{value!r} is neither n/t with 1 <= n <= t, nor x% with 0 < x <= 100")
+    return float(percent[1]) / 100
+
+
+@click.command(cls=FleetCommand)
+@click.argument("snapshot", required=False)
+@devices_option
+@click.option("--read-data", is_flag=True, help="Read every stored byte and verify it.")
+@click.option(
+    "--read-data-subset",
+    "subset",
+    type=subset_of_data,
+    metavar="n/t|x%",
+    help="Read the n-th of t parts of the segments only, or x per cent of them, chosen at random.",
+)
+@json_option
+@config_option
+@click.pass_obj
+def check(
+    session: Session,
+    snapshot: str | None,
+    devices: dict[str, Path],
+    read_data: bool,
+    subset: tuple[int, int] | float | None,
+) -> int:
+    """Check that the devices hold what the snapshots need; of one snapshot, or of all.
+
+    Without --read-data only the presence, size and structure of each segment are checked.
+    """
+    devices = devices or devices_of(session, snapshot or "latest")
+    check_devices(devices)
+    request = CheckRequest(
+        snapshot=snapshot,
+        devices=devices,
+        read_data=read_data or subset is not None,
+        subset=subset if isinstance(subset, tuple) else None,
+        share=subset if isinstance(subset, float) else None,
+    )
+
+    environment = session.environment(boot=request.devices)
+    from producer.check.check import check as check_devices_hold
+
+    with watched(session) as observer:
+        summary = check_devices_hold(request, observer, environment)
+    if session.json:
+        write_summary(summary)
+    else:
+        show_check(summary)
+    return summary.exit_code

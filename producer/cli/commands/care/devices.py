@@ -1,0 +1,78 @@
+"""``segfleet devices``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.known_devices import all_devices
+from producer.cli.options.shared import config_option, devices_option, json_option
+from producer.cli.show.json_lines import write_row
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.tables import lines_of
+from producer.cli.show.times import rfc3339
+from producer.cli.show.watching import watched
+from producer.configuration.sizes import format_size
+from producer.run.preflight import check_devices
+
+if TYPE_CHECKING:
+    from producer.catalog.rows import DeviceRow
+
+_HEADER = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
+
+
+@click.command(cls=FleetCommand)
+@devices_option
+@json_option
+@config_option
+@click.pass_obj
+def devices(session: Session, devices: dict[str, Path]) -> None:
+    """Ask every device what it is: its state, its room, its pool.
+
+    Without --device and without devices in the configuration: those that the catalog has met.
+    """
+    devices = devices or all_devices(session)
+    check_devices(devices)
+
+    from producer.pool.ask_devices import survey
+
+    with watched(session) as observer:
+        rows = survey(devices, observer, session.environment())
+    if session.json:
+        for row in rows:
+            write_row(_json_row(row))
+        return
+    for line in lines_of(_HEADER, [_cells(row) for row in rows], right="   >>"):
+        click.echo(line)
+
+
+def _cells(row: DeviceRow) -> tuple[str, ...]:
+    return (
+        row.name,
+        row.state,
+        rfc3339(row.since),
+        format_size(row.free_bytes),
+        format_size(row.capacity_bytes),
+        row.pool_id[:8],
+        escaped(row.path),
+        escaped(row.reason),
+    )
+
+
+def _json_row(row: DeviceRow) -> dict[str, Any]:
+    return {
+        "message_type": "device",
+        "name": row.name,
+        "device_id": row.device_id,
+        "pool_id": row.pool_id,
+        "state": row.state,
+        "reason": row.reason,
+        "since": rfc3339(row.since),
+        "capacity_bytes": row.capacity_bytes,
+        "free_bytes": row.free_bytes,
+        "path": row.path,
+    }

@@ -1,0 +1,132 @@
+"""``segfleet history``: what has been run, and where the time of a backup went."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.catalog import opened_catalog
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.shared import config_option, json_option
+from producer.cli.show.json_lines import write_row
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.tables import lines_of
+from producer.cli.show.times import rfc3339
+from producer.configuration.sizes import format_size
+
+if TYPE_CHECKING:
+    from producer.catalog.rows import RunRow, TimingTotals
+
+_RUN_HEADER = (
+    *("started", "run", "volume", "snapshot", "took"),
+    *("files", "size", "ratio", "rerouted", "retried", "errors", "exit"),
+)
+_TIMING_HEADER = ("snapshot", "device", "segments", "size", "read", "compress", "write", "sync", "total")
+
+#: What a row has of the run's summary, under the same names.  A restore and a check have some of it, a failed run none.
+_OF_SUMMARY = (
+    *("mode", "files", "bytes_source", "bytes_stored", "bytes_restored", "bytes_read"),
+    *("segments", "segments_rerouted", "segments_retried", "devices", "errors", "strays"),
+)
+
+
+@click.command(cls=FleetCommand)
+@click.argument("volume", required=False)
+@click.option("--timing", is_flag=True, help="Show what each device's workers spent their time on, in seconds.")
+@json_option
+@config_option
+@click.pass_obj
+def history(session: Session, volume: str | None, timing: bool) -> None:
+    """List what has been run, the oldest first: for VOLUME, or all.
+
+    A run without an end is running, or was killed.
+    """
+    with opened_catalog(session) as catalog:
+        runs = catalog.runs(volume)[::-1]
+        if timing:
+            runs = [run for run in runs if run.kind == "backup" and run.snapshot_id]
+        timings = {run.run_id: catalog.timings(run.snapshot_id or "") if timing else [] for run in runs}
+    if session.json:
+        for run in runs:
+            write_row(_json_row(run, timings[run.run_id] if timing else None))
+    elif not runs:
+        click.echo(f"nothing has been run of volume {volume}" if volume else "nothing has been run yet", err=True)
+    elif timing:
+        rows = [_timing_cells(run, totals) for run in runs for totals in timings[run.run_id]]
+        _print(_TIMING_HEADER, rows, right="  >>>>>>>")
+    else:
+        _print(_RUN_HEADER, [_run_cells(run) for run in runs], right="    >>>>>>>>")
+
+
+def _print(header: tuple[str, ...], rows: list[tuple[str, ...]], *, right: str) -> None:
+    for line in lines_of(header, rows, right=right):
+        click.echo(line)
+
+
+def _run_cells(run: RunRow) -> tuple[str, ...]:
+    took_s, summary = _duration_s(run), run.summary or {}
+    ratio = _ratio(summary)
+    return (
+        rfc3339(run.started_at),
+        run.kind,
+        escaped(run.volume),
+        (run.snapshot_id or "")[:8],
+        "" if took_s is None else f"{took_s:.1f} s",
+        str(summary.get("files", "")),
+        _size(summary),
+        "" if ratio is None else f"{ratio:.2f}",
+        *(str(summary.get(name, "")) for name in ("segments_rerouted", "segments_retried", "errors")),
+        "" if run.exit_code is None else str(run.exit_code),
+    )
+
+
+def _size(summary: dict[str, Any]) -> str:
+    """Of the files that were backed up or restored, or of the segments that a check has read."""
+    names = ("bytes_source", "bytes_restored", "bytes_read")
+    return next((format_size(summary[name]) for name in names if name in summary), "")
+
+
+def _ratio(summary: dict[str, Any]) -> float | None:
+    """Source bytes for each stored one; None where nothing was stored."""
+    stored_bytes = summary.get("bytes_stored")
+    return round(summary["bytes_source"] / stored_bytes, 2) if stored_bytes else None
+
+
+def _timing_cells(run: RunRow, totals: TimingTotals) -> tuple[str, ...]:
+    spent_s = (totals.read_s, totals.compress_s, totals.write_s, totals.sync_s, totals.total_s)
+    return (
+        (run.snapshot_id or "")[:8],
+        totals.device,
+        str(totals.segments_count),
+        format_size(totals.bytes_source),
+        *(f"{seconds:.2f}" for seconds in spent_s),
+    )
+
+
+def _json_row(run: RunRow, timings: list[TimingTotals] | None) -> dict[str, Any]:
+    summary = run.summary or {}
+    row: dict[str, Any] = {
+        "message_type": "run",
+        "run_id": run.run_id,
+        "kind": run.kind,
+        "volume": run.volume,
+        "snapshot_id": run.snapshot_id,
+        "host": run.owner_host,
+        "started": rfc3339(run.started_at),
+        "ended": rfc3339(run.ended_at) if run.ended_at else None,
+        "duration_s": _duration_s(run),
+        "exit_code": run.exit_code,
+        "reason": summary.get("error", ""),
+        "ratio": _ratio(summary),
+        **{name: summary.get(name) for name in _OF_SUMMARY},
+    }
+    if timings is not None:
+        row["timing"] = [dataclasses.asdict(totals) for totals in timings]
+    return row
+
+
+def _duration_s(run: RunRow) -> float | None:
+    return round((run.ended_at - run.started_at).total_seconds(), 3) if run.ended_at else None

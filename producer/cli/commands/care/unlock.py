@@ -1,0 +1,97 @@
+"""``segfleet unlock``: who holds what, and away with what the dead have left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.catalog import opened_catalog
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.shared import config_option, json_option
+from producer.cli.show.json_lines import write_row
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.tables import lines_of
+from producer.cli.show.times import rfc3339
+from tasks.errors import LockedError
+
+if TYPE_CHECKING:
+    from producer.catalog.lock_rows import LockRow
+    from producer.ownership.unlock import SeenLock
+
+_HEADER = ("lock", "for", "host", "pid", "manager", "since", "last sign of life", "owner")
+
+
+@click.command(cls=FleetCommand)
+@click.argument("volumes", nargs=-1, metavar="[VOLUME...]")
+@click.option("--list", "only_list", is_flag=True, help="Show the locks and their owners, and change nothing.")
+@json_option
+@config_option
+@click.pass_obj
+def unlock(session: Session, volumes: tuple[str, ...], only_list: bool) -> None:
+    """Remove the locks whose owners are gone: of the VOLUMEs, or all.
+
+    Backups do so by themselves.  The lock of an owner that lives, or may live, stays; of a named VOLUME this is an
+    error (exit code 11), which says who has it.
+    """
+    from producer.ownership.unlock import look, unlock
+    from producer.ownership.verdict import in_words, what_to_do
+
+    with opened_catalog(session) as catalog:
+        rows = (look if only_list else unlock)(catalog, volumes)
+    _show(session, rows, only_list=only_list)
+    kept = next((row.lock for row in rows if not row.removed), None)
+    if volumes and kept is not None and not only_list:
+        raise LockedError(f"{kept.name} is in use by {in_words(kept)}", hint=what_to_do(kept))
+
+
+def _show(session: Session, rows: list[SeenLock], *, only_list: bool) -> None:
+    if session.json:
+        for row in rows:
+            write_row(lock_json(row.lock) | {"message_type": "lock", "owner": row.owner, "removed": row.removed})
+    elif not rows:
+        click.echo("nothing is locked", err=True)
+    elif only_list:
+        for line in lines_of(_HEADER, [_cells(row) for row in rows], right="   >"):
+            click.echo(line)
+    else:
+        _tell(rows)
+
+
+def _tell(rows: list[SeenLock]) -> None:
+    from producer.ownership.verdict import in_words
+
+    for row in rows:
+        what = "removed, its owner is gone" if row.removed else f"kept, its owner is {_OWNERS[row.owner]}"
+        click.echo(f"{escaped(row.lock.name)}: {escaped(in_words(row.lock))}: {what}")
+
+
+#: A gone owner whose lock is kept has given a sign of life in the last moment.
+_OWNERS = {"alive": "alive", "suspect": "silent, but not for long enough", "gone": "alive"}
+
+
+def lock_json(lock: LockRow) -> dict[str, Any]:
+    return {
+        "name": lock.name,
+        "purpose": lock.purpose,
+        "host": lock.owner.host,
+        "pid": lock.owner.pid,
+        "manager": lock.owner.manager,
+        "since": rfc3339(lock.since),
+        "renewed": rfc3339(lock.owner.renewed_at),
+    }
+
+
+def _cells(row: SeenLock) -> tuple[str, ...]:
+    owner = row.lock.owner
+    return (
+        escaped(row.lock.name),
+        escaped(row.lock.purpose),
+        escaped(owner.host),
+        str(owner.pid),
+        owner.manager,
+        rfc3339(row.lock.since),
+        rfc3339(owner.renewed_at),
+        row.owner,
+    )

@@ -1,0 +1,54 @@
+"""``segfleet dump``: one file, or the image of a volume, to standard output."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.catalog import opened_catalog
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.known_devices import devices_of
+from producer.cli.options.shared import config_option, devices_option, threads_option
+from producer.cli.show.plain_lines import PlainObserver
+from producer.requests import RestoreRequest
+from producer.run.preflight import check_devices
+from tasks.errors import UsageError
+
+
+@click.command(cls=FleetCommand)
+@click.argument("snapshot")
+@click.argument("path", required=False, default="")
+@devices_option
+@threads_option
+@config_option
+@click.pass_obj
+def dump(session: Session, snapshot: str, path: str, devices: dict[str, Path], threads: int | None) -> None:
+    """Write one file of a snapshot to standard output; without PATH, the image of its one raw volume.
+
+    A dump is whole, or it fails: nothing that is damaged or missing is passed over.
+    """
+    devices = devices or devices_of(session, snapshot)
+    check_devices(devices)
+    request = RestoreRequest(
+        snapshot=snapshot,
+        path=path.strip("/") or _only_volume(session, snapshot),
+        target=Path(),
+        devices=devices,
+        threads=threads,
+    )
+
+    from producer.restore.dump import dump as dump_snapshot
+
+    # Bars would mix with the bytes on a terminal; notes go to standard error.
+    dump_snapshot(request, sys.stdout.buffer, PlainObserver(), session.environment())
+
+
+def _only_volume(session: Session, snapshot: str) -> str:
+    with opened_catalog(session) as catalog:
+        sources = catalog.find_snapshot(snapshot).sources
+    if len(sources) != 1:
+        raise UsageError("the snapshot has several sources: say which PATH", hint="segfleet ls SNAPSHOT shows them")
+    return sources[0].name

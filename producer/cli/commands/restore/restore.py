@@ -1,0 +1,116 @@
+"""``segfleet restore``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.commands.restore.restore_volume import restore_from_volume
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.known_devices import devices_of
+from producer.cli.options.shared import (
+    absolute,
+    config_option,
+    devices_option,
+    json_option,
+    nice_option,
+    threads_option,
+)
+from producer.cli.show.json_lines import write_summary
+from producer.cli.show.summaries import show_restore
+from producer.cli.show.watching import watched
+from producer.host.places import folders_here
+from producer.requests import UNNAMED_TARGET, RestoreRequest
+from producer.run.preflight import check_devices, check_target
+
+
+def target_path(session: Session, target: str) -> Path:
+    """The folder of this host that ``--target`` means: that of a ``[targets.NAME]``, else the path itself."""
+    table = session.configuration.targets.get(target)
+    return Path(table.path) if table is not None else absolute(target)
+
+
+def target_name(session: Session, target: str) -> str:
+    """What agents know the target by: its name; a path is known to this host alone."""
+    return UNNAMED_TARGET if "/" in target or session.broker_url is None else target
+
+
+@click.command(cls=FleetCommand)
+@click.argument("snapshot", metavar="SNAPSHOT[:PATH]")
+@click.option(
+    "--target",
+    required=True,
+    metavar="DIR",
+    help="The folder to restore into, or in a fleet the name of a [targets.NAME]; made if it is not there.  For a raw "
+    "volume the image file or block device to write.",
+)
+@devices_option
+@click.option("-i", "--include", multiple=True, metavar="PATTERN", help="Restore only what PATTERN (gitignore) fits.")
+@click.option("-e", "--exclude", multiple=True, metavar="PATTERN", help="Leave out what PATTERN (gitignore) fits.")
+@click.option(
+    "--overwrite",
+    type=click.Choice(["always", "if-changed", "never"]),
+    help="What to do with files that are there.  [default: the target must be empty]",
+)
+@click.option("--force", is_flag=True, help="Write a raw volume over an image or block device that is not empty.")
+@click.option(
+    "--skip-damaged",
+    is_flag=True,
+    help="Keep large files that lack parts, with zeros there and a note NAME.segfleet-missing.",
+)
+@threads_option
+@nice_option
+@json_option
+@config_option
+@click.pass_obj
+def restore(
+    session: Session,
+    snapshot: str,
+    target: str,
+    devices: dict[str, Path],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    overwrite: Literal["always", "if-changed", "never"] | None,
+    force: bool,
+    skip_damaged: bool,
+    threads: int | None,
+    nice: int,
+) -> int:
+    """Restore a snapshot, or what PATH in it holds, from all devices at once.
+
+    SNAPSHOT is "latest" or 8 hex digits or more of an id.  PATH begins with the name of its source.  VOLUME/PATH takes
+    files out of the image of a raw volume (ext2, ext3, ext4, FAT, XFS).
+    """
+    name, _, path = snapshot.partition(":")
+    devices = devices or devices_of(session, name)
+    request = RestoreRequest(
+        snapshot=name,
+        path=path.strip("/"),
+        target=target_path(session, target),
+        target_name=target_name(session, target),
+        devices=devices,
+        include=include,
+        exclude=exclude,
+        overwrite=overwrite,
+        skip_damaged=skip_damaged,
+        threads=threads,
+        nice=nice,
+    )
+    check_devices(devices)
+    check_target(request.target.resolve(), folders_here(devices))
+
+    environment = session.environment(boot=request.devices)
+    from producer.restore.restore import restore as restore_snapshot
+
+    with watched(session) as observer:
+        summary = restore_from_volume(
+            session, request, observer, path=path, into_folder=target.endswith("/"), force=force
+        ) or restore_snapshot(request, observer, environment)
+    if session.json:
+        write_summary(summary)
+    else:
+        show_restore(summary)
+    return summary.exit_code

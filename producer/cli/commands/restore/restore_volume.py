@@ -1,0 +1,83 @@
+"""What ``restore`` does with raw volumes: the image of one to a file or device, or files out of an image."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from producer.cli.call import Session
+from producer.cli.catalog import opened_catalog
+from producer.host.places import is_at_agents
+from producer.observer import Observer, Trouble
+from producer.requests import UNNAMED_TARGET, RestoreRequest
+from producer.summaries import RestoreSummary
+from tasks.errors import TargetNotEmptyError, UsageError
+
+
+def restore_from_volume(
+    session: Session, request: RestoreRequest, observer: Observer, *, path: str, into_folder: bool, force: bool
+) -> RestoreSummary | None:
+    """Carry out the part of ``restore`` that concerns raw volumes; None when the request is not about one.
+
+    ``path`` as it was written: a slash at the end of a volume's name means the files in it.  ``into_folder``: the
+    target was written as a folder, so an image goes into it by its name, as any file does.
+    """
+    from producer.restore.image import restore_image, volume_meant
+    from producer.restore.image_view import split_path
+
+    with opened_catalog(session) as catalog:
+        snapshot = catalog.find_snapshot(request.snapshot)
+    inside = split_path(path, {source.name for source in snapshot.sources if source.mode == "raw"})
+    if inside is not None:
+        return _take_out(session, request, observer, snapshot.snapshot_id, *inside)
+    volume = volume_meant(snapshot, request.path)
+    if volume is None or into_folder or request.target.is_dir() or _is_folder_of_agents(session, request):
+        return None
+    return restore_image(request, volume, observer, session.environment(), force=force)
+
+
+def _is_folder_of_agents(session: Session, request: RestoreRequest) -> bool:
+    """Whether agents know the target and this host does not: then it is a folder, as for all that they restore."""
+    is_known = request.target_name in session.configuration.targets and request.target.exists()
+    at_agents = any(map(is_at_agents, request.devices.values()))
+    return at_agents and request.target_name != UNNAMED_TARGET and not is_known
+
+
+def _take_out(
+    session: Session, request: RestoreRequest, observer: Observer, snapshot_id: str, volume: str, inside: str
+) -> RestoreSummary:
+    from producer.restore.image_view import image_view
+
+    started_s = time.monotonic()
+    _refuse_unknown_folder(session, request)
+    _refuse_full(request.target)
+    with image_view(snapshot_id, volume, request.devices, observer, session.environment()) as files:
+        troubles = files.take_out(inside, request.target)
+    for text in troubles:
+        observer.trouble(Trouble(code="unreadable", message=text, path=f"{volume}/{inside}"))
+    found = [path for path in request.target.rglob("*") if path.is_symlink() or not path.is_dir()]
+    return RestoreSummary(
+        snapshot_id=snapshot_id,
+        files=len(found),
+        bytes_restored=sum(path.lstat().st_size for path in found),
+        skipped=0,
+        errors=len(troubles),
+        duration_s=round(time.monotonic() - started_s, 3),
+        exit_code=3 if troubles else 0,
+    )
+
+
+def _refuse_unknown_folder(session: Session, request: RestoreRequest) -> None:
+    """Raises UsageError on a manager that has no such target: files out of an image are not written by agents."""
+    if session.is_on_behalf and request.target_name not in session.configuration.targets:
+        raise UsageError(
+            f"files out of an image are written on the manager's host, which has no target {request.target_name}",
+            hint=f"add [targets.{request.target_name}] to the manager's configuration, or restore the whole image",
+        )
+
+
+def _refuse_full(target: Path) -> None:
+    if target.exists() and any(target.iterdir()):
+        raise TargetNotEmptyError(
+            f"the target {target} is not empty", hint="files out of an image go into an empty folder", path=str(target)
+        )

@@ -1,0 +1,102 @@
+"""``segfleet schedule run-due``."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.catalog import opened_catalog
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.shared import config_option, json_option
+from producer.cli.show.json_lines import write_error, write_row, write_summary
+from producer.cli.show.safe_text import harmless
+from producer.cli.show.summaries import show_backup, show_schedule
+from producer.cli.show.times import rfc3339
+from producer.cli.show.watching import watched
+from producer.summaries import BackupSummary, summary_of
+from tasks.errors import SegfleetError
+
+if TYPE_CHECKING:
+    from producer.catalog.reservation_rows import ReservationRow
+    from producer.schedule.scheduler import Scheduler
+
+
+@click.command("run-due", cls=FleetCommand)
+@json_option
+@config_option
+@click.pass_obj
+def run_due(session: Session) -> int:
+    """Run now, one after another, what is due here and nobody else has started.
+
+    The exit code is 0 when all of it was stored, 3 when something was stored in part, 1 when something failed.
+    """
+    from producer.ownership.holder import Holder
+    from producer.schedule.belongs import belongs_here
+    from producer.schedule.scheduler import Scheduler
+
+    environment, started_s = session.environment(), time.monotonic()
+    results: dict[str, BackupSummary | SegfleetError] = {}
+
+    def serves(row: ReservationRow) -> bool:
+        # Each reservation once, although a long run may find it due again.
+        return row.reservation_id not in results and belongs_here(row, manager=environment.manager)
+
+    with (
+        opened_catalog(session) as catalog,
+        Holder(catalog, environment.catalog, manager=environment.manager) as holder,
+    ):
+        scheduler = Scheduler(holder)
+        # One claim at a time, so that others may take what is not begun yet.
+        while claimed := scheduler.claim_due(datetime.now(UTC), limit=1, serves=serves):
+            results[claimed[0].reservation_id] = _run(session, scheduler, claimed[0])
+    summary = summary_of(results.values(), duration_s=round(time.monotonic() - started_s, 3))
+    if session.json:
+        write_summary(summary)
+    elif summary.runs > 1:
+        show_schedule(summary)
+    return summary.exit_code
+
+
+def _run(session: Session, scheduler: Scheduler, row: ReservationRow) -> BackupSummary | SegfleetError:
+    from producer.backup.backup import back_up
+    from producer.schedule.run import run_reservation
+
+    _announce(session, row)
+    with watched(session) as observer:
+        result = run_reservation(row, scheduler, lambda request: back_up(request, observer, session.environment()))
+    if isinstance(result, SegfleetError):
+        _tell(session, result)
+    else:
+        _show(session, result)
+    return result
+
+
+def _announce(session: Session, row: ReservationRow) -> None:
+    if session.json:
+        write_row(
+            {
+                "message_type": "due",
+                "reservation_id": row.reservation_id,
+                "volume": row.volume,
+                "due": rfc3339(row.next_due),
+            }
+        )
+    else:
+        click.echo(f"volume {row.volume}, due {rfc3339(row.next_due)} (reservation {row.reservation_id[:8]})")
+
+
+def _tell(session: Session, error: SegfleetError) -> None:
+    if session.json:
+        write_error(error.code, error.message, error.path or "")
+    click.echo(f"segfleet: {harmless(error.message)}", err=True)
+
+
+def _show(session: Session, summary: BackupSummary) -> None:
+    if session.json:
+        write_summary(summary)
+    else:
+        show_backup(summary)

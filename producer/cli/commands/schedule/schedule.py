@@ -1,0 +1,71 @@
+"""``segfleet schedule``: reservations, that is, backups at set times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.catalog import opened_catalog
+from producer.cli.commands.schedule.add import add
+from producer.cli.commands.schedule.run_due import run_due
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.shared import config_option, json_option
+from producer.cli.show.json_lines import write_row
+from producer.cli.show.reservations import reservation_json, reservation_lines
+
+if TYPE_CHECKING:
+    from producer.catalog.reservation_rows import ReservationRow
+
+
+@click.group()
+def schedule() -> None:
+    """Backups at set times: add, list, remove, and run what is due.
+
+    Managers run the schedule by themselves.  Without a manager, have cron or a systemd timer call
+    `segfleet schedule run-due` every five minutes.
+    """
+
+
+schedule.add_command(add)
+schedule.add_command(run_due)
+
+
+@schedule.command("list", cls=FleetCommand)
+@json_option
+@config_option
+@click.pass_obj
+def list_(session: Session) -> None:
+    """List the reservations with their next and last runs, the one that is due first in front."""
+    with opened_catalog(session) as catalog:
+        rows = catalog.reservations()
+    if session.json:
+        for row in rows:
+            write_row(_json_row(row))
+    elif rows:
+        for line in reservation_lines(rows):
+            click.echo(line)
+    else:
+        click.echo("there are no reservations yet", err=True)
+
+
+@schedule.command(cls=FleetCommand)
+@click.argument("name", metavar="VOLUME|ID")
+@json_option
+@config_option
+@click.pass_obj
+def remove(session: Session, name: str) -> None:
+    """Remove all reservations of VOLUME, or the one with this ID.  A run that is under way goes on."""
+    from producer.schedule.reserve import find_reservations
+
+    with opened_catalog(session) as catalog:
+        for row in find_reservations(catalog, name):
+            if catalog.remove_reservation(row.reservation_id) and session.json:
+                write_row(_json_row(row))
+            elif not session.json:
+                click.echo(f"reservation {row.reservation_id[:8]} of volume {row.volume} is removed")
+
+
+def _json_row(row: ReservationRow) -> dict[str, Any]:
+    return {"message_type": "reservation", **reservation_json(row), "request": row.request}

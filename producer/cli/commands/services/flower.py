@@ -1,0 +1,34 @@
+"""``segfleet flower``."""
+
+from __future__ import annotations
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.shared import config_option
+
+
+@click.command(cls=CommandHere)
+@click.option("--address", default="127.0.0.1", show_default=True, metavar="IP", help="Where to listen.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5555, show_default=True, metavar="N", help="Its port.")
+@click.option(
+    "--allow-changes",
+    is_flag=True,
+    help="Let those who may look also revoke orders and stop workers.  [default: read-only]",
+)
+@config_option
+@click.pass_obj
+def flower(session: Session, address: str, port: int, allow_changes: bool) -> None:
+    """Show workers and orders in the browser, with Flower, until Ctrl-C.
+
+    FLOWER_BASIC_AUTH=user:password in the environment says who may look.
+    """
+    from producer.broker import broker
+    from producer.monitor.flower import check_password, serve
+
+    check_password()
+    environment = session.environment()
+    with broker(environment.broker_url, environment.state) as server:
+        click.echo(f"segfleet: Flower is at http://{address}:{port}", err=True)
+        serve(server.url, address=address, port=port, may_change=allow_changes)

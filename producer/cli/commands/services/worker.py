@@ -1,0 +1,84 @@
+"""``segfleet worker``: the agent of one host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.shared import config_option
+from producer.configuration.sizes import parse_size
+from producer.configuration.tables import Configuration, DeviceTable
+from tasks.errors import UsageError
+
+
+@click.command(cls=CommandHere)
+@click.argument("devices", nargs=-1, required=True, metavar="DEVICE...")
+@click.option("--events", is_flag=True, help="Send the events that Flower shows; costs a quarter of the message rate.")
+@config_option
+@click.pass_obj
+def worker(session: Session, devices: tuple[str, ...], events: bool) -> None:
+    """Serve DEVICEs of the configuration, until SIGTERM: carry out what managers order, one order at a time each.
+
+    Any number of hosts may serve, and any number of workers one device, from any moment on.  SIGTERM lets each worker
+    finish what it has in hand.
+    """
+    from producer.broker import broker
+    from producer.cli.elsewhere.open_broker import warn_about_broker
+    from producer.fleet.agent import Agent
+
+    environment = session.environment()
+    if environment.broker_url is None:
+        raise UsageError(
+            "there is no broker to get orders from",
+            hint="set [broker] url in the configuration, or SEGFLEET_BROKER_URL; without a broker no agents are needed",
+        )
+    settings = worker_settings(session.configuration, devices, environment.broker_url)
+    with broker(environment.broker_url, environment.state):
+        warn_about_broker(environment.broker_url)
+    Agent(settings=settings, devices=devices, events=events, note=_note).run()
+
+
+def worker_settings(configuration: Configuration, devices: tuple[str, ...], broker_url: str) -> dict[str, Any]:
+    """What ``python -m workers`` reads: the devices that are served, all sources and all targets of this host.
+
+    Raises UsageError for a device that the configuration does not have, or has without a folder.
+    """
+    tables = {name: _table(configuration, name) for name in devices}
+    if len(tables) < len(devices):
+        raise UsageError(
+            "a device is named twice", hint="start the command a second time for a second worker of one device"
+        )
+    return {
+        "broker_url": broker_url,
+        "devices": {
+            name: {
+                "path": table.path,
+                "bytes_per_s": parse_size(table.max_rate) if table.max_rate else None,
+                "discard": table.discard,
+            }
+            for name, table in tables.items()
+        },
+        "sources": {name: source.path for name, source in configuration.sources.items()},
+        "targets": {name: target.path for name, target in configuration.targets.items()},
+    }
+
+
+def _table(configuration: Configuration, device: str) -> DeviceTable:
+    table = configuration.devices.get(device)
+    if table is None:
+        known = ", ".join(sorted(configuration.devices)) or "none"
+        raise UsageError(
+            f"device {device} is not in the configuration", hint=f"known here: {known}; add [devices.{device}]"
+        )
+    if table.path is None:
+        raise UsageError(
+            f"device {device} has no folder on this host", hint=f"add a path to [devices.{device}] in the configuration"
+        )
+    return table
+
+
+def _note(text: str) -> None:
+    click.echo(f"segfleet: {text}", err=True)

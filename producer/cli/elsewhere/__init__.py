@@ -1,0 +1,1 @@
+"""Commands that are carried out by a manager on another host."""

@@ -1,0 +1,185 @@
+"""Commands that a manager can carry out: ``--manager NAME``, or the manager that has the volume."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from typing import Any
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.options.naming import volume_name
+from producer.cli.show.json_lines import write_row
+from tasks.errors import UsageError
+
+_GIVEN = "segfleet.given"
+_MANAGER = "segfleet.manager"
+_DETACH = "segfleet.detach"
+
+#: Commands that take long, and so can be left alone.
+_RUNS = ("backup", "resume", "retry", "restore", "check")
+
+#: What stays with the master; the manager is asked for the plan of a dry run.
+_OURS = {"manager", "detach", "json", "config", "help", "dry_run"}
+
+_ID = re.compile(r"[0-9a-f]{8,32}")
+
+
+class FleetCommand(click.Command):
+    """A command with ``--manager``, and ``--detach`` where it takes long.  A manager knows it by its full name."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        named = {"metavar": "NAME", "envvar": "SEGFLEET_MANAGER", "show_envvar": True}
+        self.params.append(_option_for("--manager", _MANAGER, help=_MANAGER_HELP, **named))
+        if self.name in _RUNS:
+            self.params.append(_option_for("--detach", _DETACH, is_flag=True, help="Print the run's id and leave."))
+
+    def manager_named(self, ctx: click.Context) -> str | None:
+        """The manager that the operator said is to be asked, or HERE; None without a word."""
+        return ctx.meta.get(_MANAGER) or None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        # Parsed a second time for the words as they were given: the values of ctx.params have been converted.
+        values = self.make_parser(ctx).parse_args(given)[0]
+        ctx.meta[_GIVEN] = {
+            name: value for name, value in values.items() if isinstance(value, str | bool | list | tuple)
+        }
+        return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        session: Session = ctx.ensure_object(Session)
+        detach = bool(ctx.meta.get(_DETACH))
+        if session.broker_url is not None and not session.is_on_behalf:
+            code = self._ask(ctx, session, detach=detach)
+            if code is not None:
+                return code
+        elif ctx.meta.get(_MANAGER) and not session.is_on_behalf:
+            raise UsageError("--manager needs a broker", hint="set [broker] url in the configuration")
+        if detach:
+            raise UsageError("--detach needs a manager that goes on with the run", hint="see docs/fleet.md")
+        return super().invoke(ctx)
+
+    def _ask(self, ctx: click.Context, session: Session, *, detach: bool) -> int | None:
+        # Only here: the imports of the queue take a third of a second.
+        from producer.cli.elsewhere.open_broker import warn_about_broker
+        from producer.cli.elsewhere.remote import shown
+        from producer.manager.messages import RUNS
+        from producer.master.ask import ask
+        from producer.master.choose import choose_manager
+
+        assert session.broker_url is not None
+        given = ctx.meta[_GIVEN]
+        command = _full_name(ctx, given)
+        if detach and command not in RUNS:
+            raise UsageError("only a run can be left alone", hint="leave --detach out")
+        manager = choose_manager(session.broker_url, ctx.meta.get(_MANAGER), _volume(given), given.get("sources") or ())
+        warn_about_broker(session.broker_url)
+        if manager is None:
+            return None
+        _refuse_places_here(given)
+
+        def on_accepted(run_id: str) -> None:
+            if detach and session.json:
+                write_row({"message_type": "run", "run_id": run_id, "manager": manager.name})
+            elif detach:
+                click.echo(run_id)
+
+        with shown(session, command) as show:
+            return ask(
+                session.broker_url,
+                manager.name,
+                command,
+                options=tuple(self._options(ctx, given)),
+                words=tuple(self._words(ctx, given)),
+                json=session.json,
+                columns=shutil.get_terminal_size().columns if sys.stdout.isatty() else 0,
+                detached=detach,
+                show=show,
+                on_accepted=on_accepted,
+            )
+
+    def _options(self, ctx: click.Context, given: dict[str, Any]) -> list[str]:
+        """What the operator gave, as ``--name=value``; patterns of files on this host are read here."""
+        words = []
+        for param in self.params:
+            value = given.get(param.name or "")
+            if not isinstance(param, click.Option) or value is None or param.name in _OURS:
+                continue
+            if param.name == "exclude_files":
+                words += [f"--exclude={pattern}" for pattern in _patterns(value)]
+                continue
+            name = max(param.opts, key=len)
+            values = value if isinstance(value, list | tuple) else [value]
+            if param.is_flag:
+                words.append(name if value else max(param.secondary_opts, key=len))
+            else:
+                words += [f"{name}={one}" for one in values]
+        return words
+
+    def _words(self, ctx: click.Context, given: dict[str, Any]) -> list[str]:
+        words: list[str] = []
+        for param in self.params:
+            value = given.get(param.name or "")
+            if isinstance(param, click.Argument) and isinstance(value, str | list | tuple):
+                words += [value] if isinstance(value, str) else value
+        return words
+
+
+_MANAGER_HELP = "In a fleet: the manager to ask; local: none.  [default: the one that has the volume]"
+
+
+def _option_for(name: str, place: str, **settings: Any) -> click.Option:
+    def keep(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        ctx.meta[place] = value
+
+    return click.Option([name], expose_value=False, callback=keep, **settings)
+
+
+def _full_name(ctx: click.Context, given: dict[str, Any]) -> str:
+    """What managers call the command: ``schedule add``; a dry run is a ``plan``."""
+    return "plan" if given.get("dry_run") else ctx.command_path.partition(" ")[2]
+
+
+def _volume(given: dict[str, Any]) -> str:
+    """The volume that the command is about; "" when it does not say, or names something by its id."""
+    if given.get("volume"):
+        return str(given["volume"])
+    volumes, name, sources = given.get("volumes"), given.get("name"), given.get("sources")
+    if isinstance(volumes, list | tuple):
+        return str(volumes[0]) if len(volumes) == 1 else ""
+    if name:
+        return "" if _ID.fullmatch(name) else str(name)
+    # Which source a path lies in, its manager knows.
+    return volume_name(list(sources)) if sources and not any("/" in source for source in sources) else ""
+
+
+def _refuse_places_here(given: dict[str, Any]) -> None:
+    """Raises UsageError for folders and files that the operator means here, and a manager would look for there."""
+    if given.get("devices"):
+        raise UsageError(
+            "a manager has the devices of its own configuration", hint="leave --device out, or say --manager local"
+        )
+    target = given.get("target") or ""
+    if "/" in target or target == "..":
+        raise UsageError(
+            f"--target {target} is a folder; a manager's agents restore into the folders that they know by name",
+            hint="add [targets.NAME] to the configuration of every agent, and give --target NAME",
+        )
+    if given.get("svg") not in (None, "-"):
+        raise UsageError(
+            f"a manager writes no file {given['svg']}", hint="have it print the drawing: segfleet plan … --svg - > FILE"
+        )
+
+
+def _patterns(files: Any) -> list[str]:
+    # Only here: what reads a tree is not needed otherwise.
+    from pathlib import Path
+
+    from producer.walk import read_exclude_file
+
+    return [pattern for file in files for pattern in read_exclude_file(Path(file))]

@@ -1,0 +1,152 @@
+"""What the broker tells of a fleet: its managers, its workers, and its runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import click
+import msgspec
+import redis
+
+from producer.broker import without_password
+from producer.cli.call import Session
+from producer.cli.show.json_lines import write_row
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.tables import lines_of
+from producer.cli.show.watching import watched
+from producer.configuration.sizes import format_size
+from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, managers, runs
+from producer.master.choose import NoManagerError, is_there
+from producer.observer import Observer, Progress
+from tasks.errors import BrokerError, UsageError
+from tasks.leases import Lease, all_leases, redis_client
+
+_MANAGERS = ("manager", "host", "since", "volumes")
+_WORKERS = ("device", "worker", "moved", "order in hand")
+_RUNS = ("run", "manager", "command", "of", "state", "phase", "done", "total", "started", "ended", "exit", "why")
+
+#: Older runs are in the managers' histories.
+_RUNS_COUNT = 20
+
+_LOOK_EVERY_S = 0.5
+
+
+def show_fleet(session: Session) -> int:
+    """Print the managers, the workers and the last runs."""
+    with _client(session) as client:
+        found, workers, last = managers(client), all_leases(client), runs(client)[:_RUNS_COUNT]
+    if session.json:
+        for presence in found.values():
+            write_row({"message_type": "manager", **asdict(presence)})
+        for lease in workers:
+            write_row({"message_type": "agent", **asdict(lease)})
+        for run in last:
+            write_row(_run_json(run))
+        return 0
+    _print(_MANAGERS, [_manager_cells(presence) for presence in found.values()])
+    _print(_WORKERS, [_worker_cells(lease) for lease in workers])
+    _print(_RUNS, [_run_cells(run) for run in last])
+    return 0
+
+
+def show_run(session: Session, prefix: str, *, watch: bool, manager: str | None = None) -> int:
+    """Print one run, the newest whose id begins with ``prefix``, of ``manager`` if given; with ``watch`` until it ends.
+
+    Returns the run's exit code when it has ended, else 0.  Raises NoManagerError, see :func:`_watch`.
+    """
+    with _client(session) as client:
+        run = _find(client, prefix, manager)
+        if watch and run.state == "running":
+            with watched(session) as observer:
+                run = _watch(client, run, observer)
+    if session.json:
+        write_row(_run_json(run))
+    else:
+        _print(_RUNS, [_run_cells(run)])
+    return run.exit_code or 0
+
+
+def _watch(client: redis.Redis, run: RunStatus, observer: Observer) -> RunStatus:
+    """The run once it has ended; raises NoManagerError when its manager has gone, and does not come back soon."""
+    seen_s = time.monotonic()
+    while run.state == "running":
+        if is_there(client, run.manager):
+            seen_s = time.monotonic()
+        elif time.monotonic() > seen_s + PRESENCE_LIFE_S:
+            raise NoManagerError(
+                f"manager {run.manager} is not there any more, and run {run.run_id[:8]} was under way",
+                hint=f"start it again on its host, and it goes on with the run: segfleet manager {run.manager}",
+            )
+        observer.progress(_progress(run))
+        time.sleep(_LOOK_EVERY_S)
+        run = _find(client, run.run_id)
+    return run
+
+
+def _find(client: redis.Redis, prefix: str, manager: str | None = None) -> RunStatus:
+    found = [run for run in runs(client, prefix) if manager in (None, run.manager)]
+    if not found:
+        of_whom = f" of manager {manager}" if manager is not None else ""
+        raise UsageError(
+            f"no run begins with {prefix}" if prefix else f"there are no runs{of_whom} yet",
+            hint="segfleet status lists them",
+        )
+    return found[0]
+
+
+def _progress(run: RunStatus) -> Progress:
+    row = {key: value for key, value in run.progress.items() if key != "message_type"}
+    return msgspec.convert(row, Progress) if row else Progress(phase="starting")
+
+
+@contextmanager
+def _client(session: Session) -> Iterator[redis.Redis]:
+    assert session.broker_url is not None
+    client = redis_client(session.broker_url)
+    try:
+        yield client
+    except (redis.RedisError, OSError) as error:
+        raise BrokerError(f"cannot ask the broker {without_password(session.broker_url)}: {error}") from error
+    finally:
+        client.close()
+
+
+def _print(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    for line in lines_of(header, rows):
+        click.echo(line)
+    click.echo()
+
+
+def _manager_cells(presence: Presence) -> tuple[str, ...]:
+    return presence.name, presence.host, presence.since, ", ".join(presence.volumes)
+
+
+def _worker_cells(lease: Lease) -> tuple[str, ...]:
+    return lease.device, lease.worker, format_size(lease.bytes_moved), lease.order_id[:8]
+
+
+def _run_cells(run: RunStatus) -> tuple[str, ...]:
+    progress = run.progress
+    return (
+        run.run_id[:8],
+        run.manager,
+        run.command,
+        escaped(" ".join(run.words)),
+        run.state,
+        str(progress.get("phase", "")),
+        format_size(progress.get("bytes_done", 0)),
+        format_size(progress.get("bytes_total", 0)),
+        run.started,
+        run.ended,
+        "" if run.exit_code is None else str(run.exit_code),
+        escaped(run.reason),
+    )
+
+
+def _run_json(run: RunStatus) -> dict[str, Any]:
+    progress = {key: value for key, value in run.progress.items() if key != "message_type"}
+    return {"message_type": "run", **asdict(run), "words": list(run.words), "progress": progress}

@@ -1,0 +1,111 @@
+"""Shows a run that takes place elsewhere as if it took place here."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+
+from producer.cli.call import Session
+from producer.cli.show.safe_text import harmless
+from producer.cli.show.summaries import show_backup, show_check, show_restore
+from producer.cli.show.watching import watched
+from producer.observer import Observer, Progress, Trouble
+from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
+
+_SUMMARIES = {
+    "backup": (BackupSummary, show_backup),
+    "resume": (BackupSummary, show_backup),
+    "retry": (BackupSummary, show_backup),
+    "restore": (RestoreSummary, show_restore),
+    "check": (CheckSummary, show_check),
+}
+
+
+_OURS = "segfleet: "
+
+
+class Output:
+    """Prints what comes as it is: JSON lines, lists, the bytes of a dump."""
+
+    def __init__(self, *, is_text: bool) -> None:
+        """``is_text``: what a terminal would obey is escaped there, whatever the manager's host has sent."""
+        self._shown_as_text = codecs.getincrementaldecoder("utf-8")("surrogateescape") if is_text else None
+
+    def out(self, line: str) -> None:
+        click.echo(line)
+
+    def data(self, data: bytes) -> None:
+        if self._shown_as_text is not None:
+            click.echo(harmless(self._shown_as_text.decode(data)), nl=False)
+            return
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    def err(self, line: str) -> None:
+        click.echo(harmless(line), err=True)
+
+
+class Watched(Output):
+    """Turns the JSON lines of a run into bars, troubles and a table."""
+
+    def __init__(self, command: str, observer: Observer) -> None:
+        super().__init__(is_text=True)
+        self._command = command
+        self._observer = observer
+        #: The last error, held back: one that ends the run is told on standard error too.
+        self._held: Trouble | None = None
+        #: Lines without our name before them: what to do about the message above.
+        self._hints: list[str] = []
+        self.summary: dict[str, Any] | None = None
+
+    def out(self, line: str) -> None:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            return
+        self._let_go()
+        match row.pop("message_type", ""):
+            case "status":
+                self._observer.progress(msgspec.convert(row, Progress))
+            case "error":
+                self._held = msgspec.convert(row, Trouble)
+            case "summary":
+                self.summary = row
+
+    def err(self, line: str) -> None:
+        if line.startswith(_OURS):
+            self._observer.note(line.removeprefix(_OURS))
+        else:
+            self._hints.append(line)
+
+    def end(self) -> None:
+        """Print what to do, and the table, once the bars are gone."""
+        for line in self._hints:
+            super().err(line)
+        if self.summary is not None:
+            cls, show = _SUMMARIES[self._command]
+            show(msgspec.convert(self.summary, cls))  # type: ignore[operator]
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._observer.trouble(self._held)
+            self._held = None
+
+
+@contextmanager
+def shown(session: Session, command: str) -> Iterator[Output]:
+    """What shows the replies to ``command`` during the block."""
+    if session.json or command not in _SUMMARIES:
+        yield Output(is_text=sys.stdout.isatty() and command != "dump")
+        return
+    with watched(session) as observer:
+        watching = Watched(command, observer)
+        yield watching
+    watching.end()

@@ -1,0 +1,257 @@
+"""What ``backup`` and ``plan`` both take, and the request that comes of it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from producer.cli.call import Session
+from producer.cli.options.naming import is_volume_name, volume_name
+from producer.cli.options.shared import (
+    config_option,
+    default_option,
+    devices_option,
+    json_option,
+    nice_option,
+    size_between,
+    threads_option,
+)
+from producer.cli.options.sources import Asker, choose_sources
+from producer.configuration.sizes import format_size, parse_size
+from producer.host.places import folders_here
+from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
+from producer.run.preflight import check_apart, check_devices, check_sources
+from tasks.errors import UsageError
+from tasks.values import MAX_UNIT_BYTES, MIN_UNIT_BYTES
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_PLAN = PlanOptions()
+_SEGMENT_SIZE = size_between(_PLAN.block_bytes)
+_UNIT_SIZE = size_between(MIN_UNIT_BYTES, MAX_UNIT_BYTES)
+
+_WHAT = (
+    click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."),
+    click.option("--volume", metavar="NAME", help="The volume's name.  [default: made of the sources' names]"),
+)
+_OPTIONS = (
+    devices_option,
+    default_option(
+        "--split",
+        type=click.Choice(["threshold", "remaining"]),
+        default=_PLAN.split,
+        help="Cut large files at the threshold, or to what remains on each device.",
+    ),
+    default_option(
+        "--order",
+        type=click.Choice(["descending", "ascending"]),
+        default=_PLAN.order,
+        help="Place the largest first, or the smallest.",
+    ),
+    default_option(
+        "--balance",
+        type=click.Choice(["run", "free", "weight"]),
+        default=_PLAN.balance,
+        help="Fill devices by the bytes of this run, to the same share, or by their weights.",
+    ),
+    default_option("--bundle", type=click.Choice(["on", "off"]), default="on", help="Pack small files together."),
+    default_option(
+        "--reserve",
+        type=size_between(0),
+        metavar="SIZE",
+        show_default="2 %, at least 1 GiB",
+        help="Room to leave free on each device.",
+    ),
+    default_option(
+        "--segment-size",
+        type=_SEGMENT_SIZE,
+        default=_PLAN.segment_bytes,
+        show_default=format_size(_PLAN.segment_bytes),
+        metavar="SIZE",
+        help="No segment is larger.",
+    ),
+    default_option(
+        "--unit-size",
+        type=_UNIT_SIZE,
+        default=_PLAN.unit_bytes,
+        show_default=format_size(_PLAN.unit_bytes),
+        metavar="SIZE",
+        help=f"What one thread compresses into one frame; whole blocks of {format_size(_PLAN.block_bytes)}.",
+    ),
+    default_option("--level", type=click.IntRange(-7, 22), default=3, metavar="N", help="Level of zstd, -7 to 22."),
+    threads_option,
+    default_option(
+        "--readers",
+        type=click.IntRange(1, 256),
+        metavar="N",
+        show_default="1 if it rotates, else all",
+        help="Workers of a host that read the disk of a source at once.",
+    ),
+    nice_option,
+    default_option(
+        "--retries",
+        type=click.IntRange(0, 100),
+        default=5,
+        metavar="N",
+        help="Further tries of a segment that failed.",
+    ),
+    click.option(
+        "-e", "--exclude", "patterns", multiple=True, metavar="PATTERN", help="Leave out what PATTERN (gitignore) fits."
+    ),
+    click.option("--exclude-file", "exclude_files", multiple=True, metavar="FILE", help="Patterns, one a line."),
+    default_option("--exclude-caches", is_flag=True, help="Of a folder with a CACHEDIR.TAG keep the tag only."),
+    click.option("--exclude-if-present", multiple=True, metavar="NAME", help="Leave out folders that hold a NAME."),
+    click.option(
+        "-x",
+        "--one-file-system",
+        is_flag=True,
+        envvar="SEGFLEET_ONE_FILE_SYSTEM",
+        show_envvar=True,
+        help="Stay on each source's file system.",
+    ),
+    default_option(
+        "--mode",
+        type=click.Choice(["auto", "files", "raw"]),
+        default="auto",
+        help="Read file by file, or the block device as a whole; auto: the device above --raw-above files.",
+    ),
+    default_option(
+        "--raw-above",
+        type=click.IntRange(min=1),
+        default=100_000,
+        metavar="N",
+        help="With --mode auto, read a file system with more files than this raw.",
+    ),
+    click.option("--all-blocks", is_flag=True, help="Read the free blocks of raw volumes too."),
+    click.option("--freeze", is_flag=True, help="Freeze mounted file systems while their volumes are read raw."),
+    click.option("--tag", "tags", multiple=True, metavar="T", help="A word to mark the snapshot with."),
+    json_option,
+    config_option,
+)
+
+
+def backup_options(command: Command) -> Command:
+    """Decorates a command that takes these options, as one keyword argument each, for :func:`request_from`."""
+    return _decorated(command, (*_WHAT, *_OPTIONS))
+
+
+def storing_options(command: Command) -> Command:
+    """As :func:`backup_options`, without ``sources`` and ``volume``."""
+    return _decorated(command, _OPTIONS)
+
+
+def _decorated(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def request_from(
+    session: Session,
+    *,
+    sources: tuple[str, ...],
+    devices: dict[str, Path],
+    volume: str | None,
+    **choices: Any,
+) -> BackupRequest:
+    """The request, once all that can be seen from here is known to be right; raises UsageError."""
+    chosen = choose_sources(sources, session.configuration, volume=volume, asker=_asker(session))
+    real_devices = folders_here(devices)
+    check_sources(chosen)
+    check_devices(devices)
+    apart = _on_file_systems_of_their_own(chosen, real_devices) if choices["one_file_system"] else frozenset()
+    check_apart(chosen, real_devices, elsewhere=apart)
+    return BackupRequest(
+        sources=chosen,
+        devices=devices,
+        volume=_volume(volume, chosen),
+        plan=_plan_options(session, choices),
+        exclusions=_exclusions(session, chosen, choices),
+        level=choices["level"],
+        threads=choices["threads"],
+        readers=choices["readers"],
+        nice=choices["nice"],
+        tags=choices["tags"],
+        retries_count=choices["retries"],
+        mode=choices["mode"],
+        raw_above_count=choices["raw_above"],
+        all_blocks=choices["all_blocks"],
+        freeze=choices["freeze"],
+    )
+
+
+def _asker(session: Session) -> Asker:
+    if session.is_on_behalf:
+        return "master"
+    return "fleet" if session.broker_url is not None else "here"
+
+
+def _volume(name: str | None, sources: Iterable[Source]) -> str:
+    if name is None:
+        return volume_name([source.name for source in sources])
+    if not is_volume_name(name):
+        raise UsageError(
+            f"{name!r} does not name a volume", hint="use 1 to 63 letters, digits, '-' and '_'; a letter or digit first"
+        )
+    return name
+
+
+def _plan_options(session: Session, choices: dict[str, Any]) -> PlanOptions:
+    if choices["unit_size"] % _PLAN.block_bytes:
+        raise UsageError(
+            f"--unit-size {choices['unit_size']} is not a whole number of blocks",
+            hint=f"a block has {_PLAN.block_bytes} bytes ({format_size(_PLAN.block_bytes)})",
+        )
+    tables = session.configuration.devices
+    return PlanOptions(
+        split=choices["split"],
+        order=choices["order"],
+        balance=choices["balance"],
+        bundle=choices["bundle"] == "on",
+        reserve_bytes=choices["reserve"],
+        reserves_bytes={name: parse_size(table.reserve) for name, table in tables.items() if table.reserve},
+        weights={name: table.weight for name, table in tables.items()},
+        segment_bytes=choices["segment_size"],
+        unit_bytes=choices["unit_size"],
+    )
+
+
+def _exclusions(session: Session, sources: tuple[Source, ...], choices: dict[str, Any]) -> Exclusions:
+    patterns = [*_configured_patterns(session, sources)]
+    if choices["exclude_files"]:
+        from producer.walk import read_exclude_file
+
+        for name in choices["exclude_files"]:
+            patterns += read_exclude_file(Path(name))
+    return Exclusions(
+        patterns=(*patterns, *choices["patterns"]),
+        caches=choices["exclude_caches"],
+        if_present=choices["exclude_if_present"],
+        one_file_system=choices["one_file_system"],
+    )
+
+
+def _configured_patterns(session: Session, sources: tuple[Source, ...]) -> tuple[str, ...]:
+    """The patterns of the one source's table; raises UsageError where they would reach another source too."""
+    tables = session.configuration.sources
+    excluding = [source.name for source in sources if source.name in tables and tables[source.name].exclude]
+    if not excluding:
+        return ()
+    if len(sources) > 1:
+        raise UsageError(
+            f"source {excluding[0]} has an exclude list of its own, and there is another source",
+            hint="back it up by itself, or use -e, which holds for all sources",
+        )
+    return tables[excluding[0]].exclude
+
+
+def _on_file_systems_of_their_own(sources: Iterable[Source], devices: dict[str, Path]) -> frozenset[tuple[str, str]]:
+    """Pairs (source, device) that lie on different file systems."""
+    return frozenset(
+        (source.name, name)
+        for source in sources
+        for name, path in devices.items()
+        if path.exists() and source.path.exists() and path.stat().st_dev != source.path.stat().st_dev
+    )

@@ -1,0 +1,45 @@
+"""Where a path lies among the configured sources: agents know these by name, and no other place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from producer.configuration.tables import SourceTable
+from tasks.errors import UsageError
+
+
+def below(path: Path, tables: Mapping[str, SourceTable]) -> tuple[str, str] | None:
+    """The innermost configured source that ``path`` is or lies in, and the way from there ("": it is the source).
+
+    None where it lies in none.  Symlinks are followed on both sides, so that none leads out of a source.
+    """
+    real = path.resolve()
+    roots = {name: Path(table.path).resolve() for name, table in tables.items()}
+    found = [name for name, root in roots.items() if real.is_relative_to(root)]
+    if not found:
+        return None
+    name = max(found, key=lambda name: len(roots[name].parts))
+    way = real.relative_to(roots[name])
+    return name, "/".join(way.parts)
+
+
+def path_for_manager(argument: str, tables: Mapping[str, SourceTable]) -> Path:
+    """The path that a master's SOURCE means on the manager's host: absolute, or beginning with a source's name.
+
+    Raises UsageError for anything else: the master's working folder means nothing here.
+    """
+    name, _, rest = argument.partition("/")
+    if name in tables:
+        argument = f"{tables[name].path}/{rest}"
+    if not argument.startswith("/"):
+        raise not_a_source(argument, tables)
+    return Path(os.path.normpath(argument))
+
+
+def not_a_source(argument: str, tables: Mapping[str, SourceTable]) -> UsageError:
+    known = ", ".join(f"{name} ({table.path})" for name, table in sorted(tables.items())) or "none"
+    return UsageError(
+        f"{argument} is not a source of this manager, nor below one", hint=f"its sources: {known}", path=argument
+    )

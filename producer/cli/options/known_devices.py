@@ -1,0 +1,35 @@
+"""The devices of a command that reads a backup, when neither flag nor configuration names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from producer.cli.call import Session
+from producer.cli.catalog import opened_catalog
+
+if TYPE_CHECKING:
+    from producer.catalog.rows import DeviceRow
+
+
+def devices_of(session: Session, snapshot: str) -> dict[str, Path]:
+    """The devices of the pool that ``snapshot`` is in, where the catalog last saw them.
+
+    Raises UsageError for a snapshot that is not there.
+    """
+    with opened_catalog(session) as catalog:
+        return _folders(catalog.devices(catalog.find_snapshot(snapshot).pool_id))
+
+
+def all_devices(session: Session) -> dict[str, Path]:
+    """Every device that the catalog has met."""
+    with opened_catalog(session) as catalog:
+        return _folders(catalog.devices())
+
+
+def _folders(rows: list[DeviceRow]) -> dict[str, Path]:
+    # Sorted by name; of two devices with one name the one recorded last comes first, and wins.
+    folders: dict[str, Path] = {}
+    for row in rows:
+        folders.setdefault(row.name, Path(row.path))
+    return folders

@@ -1,0 +1,124 @@
+"""Options that several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from producer.cli.call import Session
+from producer.configuration.homes import from_home
+from producer.configuration.sizes import parse_size
+from producer.host.places import place_of
+from tasks.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DEVICE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,62})=(?P<path>.+)", re.DOTALL)
+
+
+def size_between(min_bytes: int, max_bytes: int = 2**63 - 1) -> Callable[[str | int], int]:
+    """Reads an option's value such as ``24MiB``, within bounds."""
+
+    def size(value: str | int) -> int:
+        try:
+            size_bytes = value if isinstance(value, int) else parse_size(value)
+        except UsageError as error:
+            raise click.BadParameter(f"{error.message}: {error.hint}") from error
+        if not min_bytes <= size_bytes <= max_bytes:
+            raise click.BadParameter(f"{value} is outside {min_bytes} to {max_bytes} bytes")
+        return size_bytes
+
+    return size
+
+
+def named_folder(value: str) -> tuple[str, Path]:
+    """Reads ``NAME=PATH`` as (name, absolute path)."""
+    match = _DEVICE.fullmatch(value)
+    if match is None:
+        raise click.BadParameter(
+            f"{value!r} is not NAME=PATH, with a NAME of 1 to 63 letters, digits, '-' and '_', letter or digit first"
+        )
+    return match["name"], absolute(match["path"])
+
+
+def absolute(path: str) -> Path:
+    """``path`` from the working folder, ``~`` taken as the user's home; symlinks stay, ``..`` does not.
+
+    Raises UsageError for "", which would be the working folder itself, and for the home folder of nobody.
+    """
+    if not path:
+        raise UsageError(
+            "a path on the command line is empty", hint="check the variable that it comes from, or write ."
+        )
+    expanded = from_home(path)
+    # A symlink before ".." leads elsewhere than its name says, so only the real path will do.
+    return expanded.resolve() if ".." in expanded.parts else expanded.absolute()
+
+
+def default_option(name: str, **settings: Any) -> Callable[[Command], Command]:
+    """An option that the environment (``SEGFLEET_<NAME>``) and the file's ``[defaults]`` may set too."""
+    variable = "SEGFLEET_" + name.removeprefix("--").upper().replace("-", "_")
+    return click.option(name, envvar=variable, show_envvar=True, **{"show_default": True, **settings})
+
+
+def _read_configuration(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    session = ctx.ensure_object(Session)
+    session.read_configuration(value)
+    ctx.default_map = session.configuration.defaults.given()
+
+
+def _want_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.ensure_object(Session).json = value
+
+
+def _collect_devices(
+    ctx: click.Context, _param: click.Parameter, value: tuple[tuple[str, Path], ...]
+) -> dict[str, Path]:
+    devices: dict[str, Path] = {}
+    for name, path in value:
+        if name in devices:
+            raise click.BadParameter(f"{name!r} is named twice: {devices[name]} and {path}")
+        devices[name] = path
+    configured = ctx.ensure_object(Session).configuration.devices
+    return devices or {name: place_of(name, table.path) for name, table in configured.items()}
+
+
+#: Eager: the file's defaults must be there before the other options are looked up.
+config_option = click.option(
+    "--config",
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_read_configuration,
+    help="Configuration file.  [env var: SEGFLEET_CONFIG; default: ./segfleet.toml, else the user's]",
+)
+json_option = click.option(
+    "--json", is_flag=True, expose_value=False, callback=_want_json, help="Print one JSON object a line."
+)
+devices_option = click.option(
+    "--device",
+    "devices",
+    type=named_folder,
+    multiple=True,
+    callback=_collect_devices,
+    metavar="NAME=PATH",
+    help="A device: its name and its folder.  Repeat for each.  [default: the configuration's]",
+)
+threads_option = default_option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    show_default="by cores and devices",
+    help="Threads of each worker.",
+)
+nice_option = default_option(
+    "--nice",
+    type=click.IntRange(0, 19),
+    default=0,
+    metavar="N",
+    help="Let other programs go before the workers, as nice -n N does.",
+)

@@ -1,0 +1,94 @@
+"""From SOURCE arguments to named sources."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from producer.cli.options.below import below, not_a_source, path_for_manager
+from producer.cli.options.naming import source_name, volume_name
+from producer.cli.options.shared import absolute
+from producer.configuration.tables import Configuration, SourceTable
+from producer.requests import Source
+from tasks.errors import UsageError
+from tasks.values import SourcePlace
+
+#: Who names the sources: somebody on this host whose workers are this run's own; somebody on this host, in a fleet; a
+#: master on whatever host, who may name what the manager is configured for and no more.
+Asker = Literal["here", "fleet", "master"]
+
+
+class _Meant(NamedTuple):
+    """What one argument means.  ``table``: of the source that it names."""
+
+    name: str
+    path: Path
+    table: SourceTable | None = None
+    within: SourcePlace | None = None
+
+
+def choose_sources(
+    arguments: Collection[str], configuration: Configuration, *, volume: str | None = None, asker: Asker = "here"
+) -> tuple[Source, ...]:
+    """The sources that ``arguments`` mean, with real paths; raises UsageError for one that does not exist.
+
+    Where ``volume`` (None: the one that the sources' names make) has a command that runs before its backup, it need not
+    exist yet: the command may make it.
+
+    An argument is the name of a ``[sources.NAME]``, or else a path.  In a fleet a path below a configured source says
+    where it lies in that, and the path of a configured source means that source.
+    """
+    named = list(_named(arguments, configuration.sources, asker))
+    table_of_volume = configuration.volumes.get(volume or volume_name([meant.name for meant in named]))
+    is_made_later = table_of_volume is not None and bool(table_of_volume.pre)
+    return tuple(
+        Source(
+            name=meant.name,
+            path=meant.path.resolve() if is_made_later else _existing(meant.path, meant.table),
+            within=meant.within,
+        )
+        for meant in named
+    )
+
+
+def _named(arguments: Collection[str], tables: dict[str, SourceTable], asker: Asker) -> Iterator[_Meant]:
+    # Names that were given come first, so that a path's base name never takes one; in a fleet all configured ones do,
+    # because agents would take it for the source that they know by it.
+    taken = [name for name in tables if asker != "here" or name in arguments]
+    for argument in arguments:
+        meant = _configured(argument, tables, asker)
+        if meant is None:
+            meant = _by_path(argument, tables, asker, taken)
+        taken.append(meant.name)
+        yield meant
+
+
+def _configured(argument: str, tables: dict[str, SourceTable], asker: Asker) -> _Meant | None:
+    name = argument if argument in tables else None
+    if name is None and asker != "here":
+        found = below(_path(argument, tables, asker), tables)
+        name = found[0] if found is not None and not found[1] else None
+    return _Meant(name, Path(tables[name].path), tables[name]) if name is not None else None
+
+
+def _by_path(argument: str, tables: dict[str, SourceTable], asker: Asker, taken: list[str]) -> _Meant:
+    path = _path(argument, tables, asker)
+    found = below(path, tables) if asker != "here" else None
+    if found is None and asker == "master":
+        raise not_a_source(argument, tables)
+    within = SourcePlace(source=found[0], path=found[1]) if found is not None else None
+    return _Meant(source_name(path, taken), path, within=within)
+
+
+def _path(argument: str, tables: dict[str, SourceTable], asker: Asker) -> Path:
+    return path_for_manager(argument, tables) if asker == "master" else absolute(argument)
+
+
+def _existing(path: Path, table: SourceTable | None) -> Path:
+    try:
+        return path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        hint = "see its table in the configuration" if table else "name a folder or file, or a [sources.NAME]"
+        raise UsageError(f"no such source: {path}: {reason}", hint=hint, path=str(path)) from error

@@ -1,0 +1,1 @@
+"""From results to people and scripts."""

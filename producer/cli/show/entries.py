@@ -1,0 +1,59 @@
+"""Entries of a snapshot, as lists show them."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.times import rfc3339_of_ns
+from producer.host.behalf import is_for_terminal
+
+if TYPE_CHECKING:
+    from producer.listing import Entry
+
+_TYPE_BITS = {
+    "directory": stat.S_IFDIR,
+    "file": stat.S_IFREG,
+    "hardlink": stat.S_IFREG,
+    "symlink": stat.S_IFLNK,
+    "fifo": stat.S_IFIFO,
+    "character": stat.S_IFCHR,
+    "block": stat.S_IFBLK,
+}
+
+
+def shown_path(path: str) -> str:
+    """``path`` for standard output: escaped for a terminal; else as it is, for the next program to use."""
+    return escaped(path) if is_for_terminal() else path
+
+
+def write_path_line(line: str) -> None:
+    """Print a line that may hold surrogate escapes, as the bytes that they stand for."""
+    click.echo(line.encode("utf-8", "surrogateescape"))
+
+
+def entry_row(entry: Entry) -> dict[str, Any]:
+    """The entry as ``--json`` prints it."""
+    return {
+        "path": entry.snapshot_path,
+        "kind": entry.kind,
+        "mode": f"{entry.mode:04o}",
+        "uid": entry.uid,
+        "gid": entry.gid,
+        "mtime": rfc3339_of_ns(entry.mtime_ns),
+        "size_bytes": entry.size_bytes,
+        "link": entry.link,
+    }
+
+
+def long_line(entry: Entry) -> str:
+    """The entry as ``ls -l`` shows it."""
+    mode = stat.filemode(_TYPE_BITS[entry.kind] | entry.mode)
+    owner = f"{entry.uid:>6} {entry.gid:>6}"
+    link = f" -> {shown_path(entry.link)}" if entry.link else ""
+    return (
+        f"{mode} {owner} {entry.size_bytes:>14} {rfc3339_of_ns(entry.mtime_ns)} {shown_path(entry.snapshot_path)}{link}"
+    )

@@ -1,0 +1,54 @@
+"""``--json``: one object a line on standard output, and nothing else there (design, section 6)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from typing import Any
+
+import click
+
+from producer.cli.show.safe_text import harmless
+from producer.observer import Progress, Trouble
+
+#: Seconds between two status lines of one phase; bars need ten a second, a log does not.
+_STATUS_INTERVAL_S = 1.0
+
+
+def write_row(row: dict[str, Any]) -> None:
+    """One object, flushed: the reader may be waiting for it."""
+    # ASCII only: lone surrogates, which stand for bytes that are not UTF-8, survive as \udcXX.
+    click.echo(json.dumps(row))
+
+
+def write_summary(summary: Any) -> None:
+    write_row({"message_type": "summary", **dataclasses.asdict(summary)})
+
+
+def write_error(code: str, message: str, path: str = "") -> None:
+    write_row({"message_type": "error", "code": code, "message": message, "path": path})
+
+
+class JsonObserver:
+    """A run's observer that prints ``worker``, ``status`` and ``error`` lines; notes go to standard error."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._status_due_s = 0.0
+
+    def worker_started(self, device: str, pid: int) -> None:
+        write_row({"message_type": "worker", "device": device, "pid": pid})
+
+    def note(self, text: str) -> None:
+        click.echo(f"segfleet: {harmless(text)}", err=True)
+
+    def trouble(self, trouble: Trouble) -> None:
+        write_error(trouble.code, trouble.message, trouble.path)
+
+    def progress(self, progress: Progress) -> None:
+        now_s = time.monotonic()
+        if progress.phase == self._phase and now_s < self._status_due_s:
+            return
+        self._phase, self._status_due_s = progress.phase, now_s + _STATUS_INTERVAL_S
+        write_row({"message_type": "status", **dataclasses.asdict(progress)})

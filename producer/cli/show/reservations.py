@@ -1,0 +1,52 @@
+"""Reservations as ``schedule list`` and ``status`` show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.tables import lines_of
+from producer.cli.show.times import rfc3339
+
+if TYPE_CHECKING:
+    from producer.catalog.reservation_rows import ReservationRow
+
+_HEADER = ("id", "volume", "cron", "zone", "next", "last", "outcome", "run by", "why")
+
+
+def reservation_lines(rows: Sequence[ReservationRow]) -> Iterator[str]:
+    return lines_of(_HEADER, [_cells(row) for row in rows])
+
+
+def _cells(row: ReservationRow) -> tuple[str, ...]:
+    return (
+        row.reservation_id[:8],
+        row.volume,
+        row.cron,
+        row.timezone,
+        rfc3339(row.next_due) if row.queued_at is None else "queued",
+        rfc3339(row.last_due) if row.last_due is not None else "",
+        row.last_outcome,
+        row.manager or row.host,
+        escaped(row.last_message),
+    )
+
+
+def reservation_json(row: ReservationRow) -> dict[str, Any]:
+    return {
+        "reservation_id": row.reservation_id,
+        "volume": row.volume,
+        "cron": row.cron,
+        "timezone": row.timezone,
+        "if_missed": row.if_missed,
+        "if_busy": row.if_busy,
+        "next_due": rfc3339(row.next_due),
+        "queued": rfc3339(row.queued_at) if row.queued_at is not None else None,
+        "last_due": rfc3339(row.last_due) if row.last_due is not None else None,
+        "last_ended": rfc3339(row.last_ended_at) if row.last_ended_at is not None else None,
+        "last_outcome": row.last_outcome,
+        "last_message": row.last_message,
+        "manager": row.manager,
+        "host": row.host,
+    }

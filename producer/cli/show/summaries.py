@@ -1,0 +1,61 @@
+"""The end of a run, for people."""
+
+from __future__ import annotations
+
+import click
+
+from producer.cli.show.counts import counted
+from producer.cli.show.tables import lines_of
+from producer.configuration.sizes import format_size
+from producer.summaries import BackupSummary, CheckSummary, RestoreSummary, ScheduleSummary
+
+_DEVICE_HEADER = ("device", "segments", "source", "stored", "state")
+
+
+def show_backup(summary: BackupSummary) -> None:
+    rows = [
+        (name, str(totals.segments), format_size(totals.bytes_source), format_size(totals.bytes_stored), totals.state)
+        for name, totals in sorted(summary.devices.items())
+    ]
+    for line in lines_of(_DEVICE_HEADER, rows, right=" >>>"):
+        click.echo(line)
+    click.echo(
+        f"snapshot {summary.snapshot_id[:8]} of volume {summary.volume}: {counted(summary.files, 'file')}, "
+        f"{format_size(summary.bytes_source)} in {counted(summary.segments, 'segment')}, "
+        f"{format_size(summary.bytes_stored)} stored, {summary.duration_s:.1f} s"
+    )
+    if summary.segments_rerouted or summary.segments_retried:
+        click.echo(f"{counted(summary.segments_rerouted, 'segment')} rerouted, {summary.segments_retried} retried")
+    _show_errors(summary.errors, "file or folder", "files or folders", "could not be backed up as they are")
+
+
+def show_restore(summary: RestoreSummary) -> None:
+    skipped = f", {summary.skipped} left as they were" if summary.skipped else ""
+    click.echo(
+        f"snapshot {summary.snapshot_id[:8]}: {counted(summary.files, 'file')}, "
+        f"{format_size(summary.bytes_restored)} restored{skipped}, {summary.duration_s:.1f} s"
+    )
+    _show_errors(summary.errors, "file or part of a file", "files or parts of files", "could not be restored")
+
+
+def show_check(summary: CheckSummary) -> None:
+    click.echo(
+        f"{counted(summary.snapshots, 'snapshot')}, {counted(summary.segments, 'segment')} checked, "
+        f"{format_size(summary.bytes_read)} read, {summary.duration_s:.1f} s"
+    )
+    if summary.errors:
+        _show_errors(summary.errors, "error", "errors", "found")
+    else:
+        click.echo("no errors found")
+
+
+def show_schedule(summary: ScheduleSummary) -> None:
+    click.echo(
+        f"{counted(summary.runs, 'backup')}: {summary.done} done, {summary.partial} in part, {summary.failed} failed, "
+        f"{summary.locked} met another run; {summary.duration_s:.1f} s"
+    )
+
+
+def _show_errors(count: int, one: str, many: str, what: str) -> None:
+    if count:
+        click.echo(f"{counted(count, one, many)} {what}; {'it is' if count == 1 else 'each is'} named above")

@@ -1,0 +1,25 @@
+"""Chooses how a run is watched: JSON lines, bars on a terminal, or plain lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from producer.cli.call import Session
+from producer.cli.show.json_lines import JsonObserver
+from producer.cli.show.plain_lines import PlainObserver
+from producer.observer import Observer
+
+
+@contextmanager
+def watched(session: Session) -> Iterator[Observer]:
+    if session.json:
+        yield JsonObserver()
+    elif sys.stderr.isatty():
+        from producer.cli.show.bars import BarsObserver
+
+        with BarsObserver() as bars:
+            yield bars
+    else:
+        yield PlainObserver()

@@ -1,0 +1,1 @@
+"""Orders out, receipts in, and who is alive."""

@@ -1,0 +1,294 @@
+"""Carries orders to workers and receipts back, and makes up for what the broker loses or repeats.
+
+The courier knows which orders are in flight, at most a window of them for each device.  It hands out one receipt
+for each order:
+
+- an order in flight whose message has vanished (in no queue, in no worker's hand) is sent again;
+- an order in flight that a worker has refused, for this run gave no sign of life for a while, is sent again;
+- a receipt of an order that is not in flight (a repeat, a stale epoch, another device) is dropped and counted.
+
+When the run ends, however it ends, what is left of its orders is taken back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from producer.dispatch.life_signs import Signs
+from producer.dispatch.limits import Limits
+from producer.dispatch.link import Link
+from producer.dispatch.liveness import Watch
+from producer.dispatch.matching import answers
+from producer.dispatch.queue_moves import LEAVE, Choose, Destination
+from producer.dispatch.strays import Strays
+from producer.fleet.local import Fleet
+from producer.observer import Observer
+from tasks.errors import BrokerError, RunOverError
+from tasks.orders import OF_A_LIVING_RUN, Order, StoreSegment
+from tasks.queues import device_queue
+from tasks.receipts import Receipt
+from tasks.wire import encode
+
+#: Orders in one device's queue at a time.  Enough to hide the manager's delays (a bundle takes 100 ms or more), few
+#: enough to move quickly; a message takes 1.4 KB in the broker, a bundle's up to 400 KB.
+WINDOW_COUNT = 16
+
+#: How often lost orders are looked for.  An order counts as lost when it is missing twice in a row: a message is
+#: nowhere for an instant between being taken and being noted as taken.
+_RECONCILE_EVERY_S = 3.0
+
+#: At the end: how long to wait for agents that write to a target.
+_LAST_RECEIPTS_S = 10.0
+
+#: Assumed of orders that are no segments, when their worker hangs.
+_OTHER_ORDER_BYTES = 64 * 1024 * 1024
+
+
+class Courier:
+    """Windows, matching of receipts, and reconciling.  Used from the run's thread only."""
+
+    window_count = WINDOW_COUNT
+
+    def __init__(self, link: Link, fleet: Fleet, devices: Iterable[str], limits: Limits, observer: Observer) -> None:
+        self._strays = Strays()
+        devices = list(devices)
+        self._devices = devices
+        self._signs = Signs(link)
+        self.watch = Watch(link, fleet, devices, limits)
+        self._link = link
+        self._fleet = fleet
+        self._observer = observer
+        self._lanes: dict[str, dict[str, Order]] = {device: {} for device in devices}
+        self._restarted: set[str] = set()
+        #: Devices that have lost one of several workers, whose messages are still to be taken back.
+        self._departed: set[str] = set()
+        #: Devices whose replaced workers' messages are still to be taken back.
+        self._held: set[str] = set()
+        self._missing: set[str] = set()
+        self._next_reconcile_s = time.monotonic() + _RECONCILE_EVERY_S
+
+    # ---- devices
+
+    @property
+    def live(self) -> list[str]:
+        return list(self._lanes)
+
+    def lost_devices(self) -> dict[str, str]:
+        """Device → why, for live devices that no worker serves any more.  The caller ends them with :meth:`drop`.
+
+        A worker that hangs is replaced once; a device that hangs again is lost.
+        """
+        lost = self.watch.gone()
+        for device, why in self.watch.hung(self._sizes()).items():
+            if device in self._restarted:
+                lost[device] = f"{why}, for the second time"
+            elif device not in lost:
+                self._restart(device, why)
+        return lost
+
+    def _restart(self, device: str, why: str) -> None:
+        self._restarted.add(device)
+        self._observer.note(f"the worker of device {device} is replaced: {why}")
+        self._fleet.restart(device)
+        self.watch.begin(device)
+        self._held.add(device)
+        self._take_back()
+
+    def _take_back(self) -> None:
+        """Put what replaced workers held back into their queues: the reconciler takes it for being worked on."""
+        for device in list(self._held):
+            try:
+                self._link.move(device, _stay_at(device))
+            except BrokerError:
+                # Tried again with the next look.
+                return
+            self._held.discard(device)
+
+    def drop(self, device: str) -> list[Order]:
+        """End the device's worker; returns the orders that were in flight there, which are in flight no more."""
+        orders = list(self._lanes.pop(device, {}).values())
+        self._held.discard(device)
+        self.watch.end(device)
+        self._fleet.kill(device)
+        return orders
+
+    def give_up(self, device: str) -> list[Order]:
+        """As :meth:`drop`, for orders that nobody takes over: no worker that comes back carries them out."""
+        orders = self.drop(device)
+        for device_id, epoch in {(order.device_id, order.epoch) for order in orders if order.device_id}:
+            self._link.fence(device_id, epoch + 1)
+        with suppress(BrokerError):  # the end of the run tries again
+            self._link.purge_own(device)
+        return orders
+
+    def bring_back(self, device: str) -> None:
+        """Start a worker for a device that was dropped."""
+        self._lanes[device] = {}
+        self._restarted.discard(device)
+        self._fleet.restart(device)
+        self.watch.begin(device)
+
+    # ---- orders
+
+    def room(self, device: str, window_count: int = WINDOW_COUNT) -> int:
+        """How many more orders the device's window takes; 0 for a dead one."""
+        lane = self._lanes.get(device)
+        return 0 if lane is None else max(0, window_count - len(lane))
+
+    def in_flight(self, device: str) -> list[Order]:
+        return list(self._lanes.get(device, {}).values())
+
+    @property
+    def in_flight_count(self) -> int:
+        return sum(map(len, self._lanes.values()))
+
+    def send(self, orders: Sequence[Order]) -> None:
+        """Publish orders.  They are in flight even when this raises BrokerError: then the reconciler sends them."""
+        for order in orders:
+            self._lanes[order.device][order.order_id] = order
+        self._signs.before(orders)
+        self._link.send(orders)
+
+    def withdraw(self, orders: Sequence[Order]) -> list[Order]:
+        """Take back orders that no worker has begun; these are in flight no more.  Raises BrokerError."""
+        wanted = {order.order_id: order for order in orders}
+        taken = self._link.withdraw({order.device for order in orders}, wanted.keys())
+        # Once each: a message that the broker or the reconciler repeated is taken twice.
+        return [self._lanes[wanted[order_id].device].pop(order_id) for order_id in dict.fromkeys(taken)]
+
+    def readdress(self, device: str, orders: Sequence[Order], fields_of: Callable[[Order], dict[str, Any]]) -> set[str]:
+        """Move a dropped device's orders to the queues of others, as ``fields_of`` says (device, device_id, epoch).
+
+        Returns the ids of those that were moved, which are in flight again; what the broker did not have any more
+        is for the caller to feed anew.  Raises BrokerError.
+        """
+        changed = {order.order_id: replace(order, **fields_of(order)) for order in orders}
+
+        def choose(wire: Any) -> Destination | None:
+            order = changed.get(wire["order_id"])
+            if order is not None:
+                # The whole order: what the dead device's agent may have made of the message goes no further.
+                return Destination(queue=device_queue(order.device), changes=encode(order))
+            # Of another manager, who decides for itself; what is ours and not in flight concerns nobody.
+            return LEAVE if wire["reply_to"] != self._link.inbox else None
+
+        moved = self._link.move(device, choose).keys() & changed.keys()
+        for order_id in moved:
+            order = changed[order_id]
+            self._lanes[order.device][order_id] = order
+        return moved
+
+    def strays(self) -> Strays:
+        return replace(self._strays, receipts_refused=self._link.refused_count)
+
+    # ---- receipts
+
+    def poll(self, timeout_s: float) -> list[tuple[Order, Receipt]]:
+        """Orders in flight whose receipts have come, each once; they are in flight no more."""
+        answered, refused = [], []
+        for receipt in self._link.receipts(timeout_s):
+            order = self._match(receipt)
+            if order is None:
+                self._strays.receipts_dropped += 1
+            elif receipt.failure is not None and receipt.failure.code == RunOverError.code:
+                refused.append(order)
+            else:
+                answered.append((order, receipt))
+        self._signs.go_on()
+        self._send_refused(refused)
+        self.watch.look()
+        self._take_back_from_departed()
+        self._reconcile()
+        return answered
+
+    def _send_refused(self, orders: Sequence[Order]) -> None:
+        """Send again what workers have refused: they took this run for over."""
+        self._strays.orders_refused += len(orders)
+        if orders:
+            with suppress(BrokerError):  # in flight all the same
+                self.send(orders)
+
+    def _match(self, receipt: Receipt) -> Order | None:
+        lane = self._lanes.get(receipt.device, {})
+        order = lane.get(receipt.order_id)
+        if order is None or not answers(receipt, order):
+            return None
+        self.watch.answered(receipt.device)
+        return lane.pop(receipt.order_id)
+
+    def _take_back_from_departed(self) -> None:
+        """A worker is gone, and others serve its device still: what it held goes back to the device's queue."""
+        self._departed |= self.watch.take_departed()
+        for device in self._departed & self._lanes.keys():
+            try:
+                self._link.release(device, held=self.watch.in_hand(device))
+            except BrokerError:
+                return
+        self._departed.clear()
+
+    def _reconcile(self) -> None:
+        """Send again what is in flight but nowhere to be found."""
+        if time.monotonic() < self._next_reconcile_s:
+            return
+        self._next_reconcile_s = time.monotonic() + _RECONCILE_EVERY_S
+        self._take_back()
+        waiting = self._link.waiting(self._lanes)
+        if waiting is None:
+            return
+        orders = {order_id: order for lane in self._lanes.values() for order_id, order in lane.items()}
+        at_work = {order_id for device in self._lanes for order_id in self.watch.in_hand(device)}
+        missing = orders.keys() - waiting - at_work
+        lost, self._missing = missing & self._missing, missing
+        if lost:
+            self._strays.orders_resent += len(lost)
+            self._resend([orders[order_id] for order_id in lost])
+
+    def _resend(self, orders: list[Order]) -> None:
+        try:
+            self._link.send(orders)
+        except BrokerError:
+            # Still missing, so the next look sends them.
+            return
+
+    # ---- the end
+
+    def end(self) -> None:
+        """Have nothing of the run carried out after its end; waits for what agents are writing to a target."""
+        self._signs.end()
+        try:
+            for device in self._devices:
+                for order_id in self._link.purge_own(device):
+                    self._lanes.get(device, {}).pop(order_id, None)
+        except BrokerError as error:
+            self._observer.note(str(error))
+            return
+        if self._is_written_to():
+            self._observer.note("waiting for what the agents have in hand")
+        deadline_s = time.monotonic() + _LAST_RECEIPTS_S
+        while self._is_written_to() and time.monotonic() < deadline_s:
+            for receipt in self._link.receipts(0.1):
+                self._match(receipt)
+
+    def _is_written_to(self) -> bool:
+        """Whether a worker that lives longer than this run may be writing to a target."""
+        lanes = [lane for device, lane in self._lanes.items() if self._fleet.is_shared(device)]
+        return any(isinstance(order, OF_A_LIVING_RUN) for lane in lanes for order in lane.values())
+
+    def _sizes(self) -> dict[str, dict[str, int]]:
+        """Device → order id → bytes, of what is in flight."""
+        return {
+            device: {order_id: _size_bytes(order) for order_id, order in lane.items()}
+            for device, lane in self._lanes.items()
+        }
+
+
+def _size_bytes(order: Order) -> int:
+    return order.extents.total_bytes if isinstance(order, StoreSegment) else _OTHER_ORDER_BYTES
+
+
+def _stay_at(device: str) -> Choose:
+    return lambda _: Destination(queue=device_queue(device))

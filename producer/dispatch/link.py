@@ -1,0 +1,303 @@
+"""The manager's link to the broker: orders out, receipts in, leases.
+
+Receipts are taken without acknowledgement.  A manager that dies with receipts in hand loses nothing: their
+segments are still *fed* in the catalog, are fed again, and the workers find them stored.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+from kombu import Connection
+from kombu.exceptions import KombuError, OperationalError
+
+import tasks.definitions  # noqa: F401  registers the tasks
+from producer.dispatch.order_names import describe_order, task_id
+from producer.dispatch.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
+from producer.dispatch.time_limits import time_limit_s
+from tasks.app import NO_MESSAGE, NO_SWEEPS, app, connect, queue
+from tasks.epochs import current_epoch, publish_epoch
+from tasks.errors import BrokerError, MessageError
+from tasks.leases import Lease, leases_of, redis_client
+from tasks.orders import ORDERS, Order
+from tasks.queues import device_queue, unacked_keys
+from tasks.receipts import Receipt
+from tasks.signs import give_last_sign, give_sign
+from tasks.wire import decode_receipt, encode
+
+log = logging.getLogger("segfleet.link")
+
+_TASK_OF = {cls: task for task, cls in ORDERS.items()}
+
+#: Messages in one batch of publishing; kombu's batches are some three times faster than single sends.
+_BATCH_COUNT = 500
+
+#: Workers found a restarted broker again after 2 to 6 s.
+_COMING_BACK_S = 10
+
+#: What a broken or restarting broker raises, depending on which layer notices first.
+BROKEN = (OSError, redis.RedisError, KombuError, OperationalError)
+
+
+class Link:
+    """One manager's connection.  Used from one thread; a context manager.
+
+    A broker that goes away makes ``send`` raise BrokerError and ``receipts`` return nothing; both
+    work again once it is back.
+    """
+
+    def __init__(self, url: str, inbox: str, *, ensure_broker: Callable[[], None]) -> None:
+        """``ensure_broker`` is called when the broker does not answer: it may bring a private server back."""
+        self.inbox = inbox
+        #: Whether receipts that come after the end wait for the next run with this inbox.
+        self.keeps_inbox = False
+        self._ensure_broker = ensure_broker
+        self.refused_count = 0
+        self._received: list[Receipt] = []
+        self._client_name = f"segfleet:manager:{inbox}"
+        connect(url, self._client_name, inbox)
+        self._redis = redis_client(url)
+        self._connection: Connection | None = None
+        self._consumer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._unblock()
+        self._disconnect()
+        self._remove_inbox()
+        self._redis.close()
+        app.close()
+
+    def send(self, orders: Sequence[Order]) -> None:
+        """Publish orders to their devices' queues; raises BrokerError when that is not certain.
+
+        Sending an order twice does no harm: its id names the work.
+        """
+        try:
+            for start in range(0, len(orders), _BATCH_COUNT):
+                self._send_batch(orders[start : start + _BATCH_COUNT])
+        except BROKEN as error:
+            self._mend()
+            raise BrokerError(f"cannot publish to the broker: {error}") from error
+
+    def _send_batch(self, orders: Iterable[Order]) -> None:
+        with app.producer_or_acquire() as producer, producer.batch(_BATCH_COUNT):
+            for order in orders:
+                limit_s = time_limit_s(order)
+                app.send_task(
+                    _TASK_OF[type(order)],
+                    kwargs={"order": encode(order)},
+                    queue=queue(device_queue(order.device)),
+                    producer=producer,
+                    task_id=task_id(order),
+                    argsrepr="",
+                    kwargsrepr=describe_order(order),
+                    soft_time_limit=limit_s,
+                    time_limit=limit_s * 5 // 4,
+                )
+
+    def receipts(self, timeout_s: float) -> list[Receipt]:
+        """The receipts that are there; waits up to ``timeout_s`` for the first."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._connect()
+            assert self._connection is not None
+            while True:
+                wait_s = 0.001 if self._received else max(0.001, deadline - time.monotonic())
+                self._drain(wait_s)
+        except TimeoutError:
+            pass
+        except BROKEN as error:
+            log.warning("broker lost while waiting for receipts: %s", error)
+            self._disconnect()
+            self._mend()
+            time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+        received, self._received = self._received, []
+        return received
+
+    def _drain(self, timeout_s: float) -> None:
+        assert self._connection is not None
+        try:
+            self._connection.drain_events(timeout=timeout_s)
+        except NO_MESSAGE as error:
+            self._refuse(f"not a message: {error!r}")
+
+    def leases(self, devices: Iterable[str]) -> dict[str, list[Lease]] | None:
+        """Device → its workers' leases; None when the broker does not answer."""
+        try:
+            return leases_of(self._redis, devices)
+        except redis.RedisError:
+            return None
+
+    def connected(self) -> set[str] | None:
+        """The names of the broker's clients; None when it does not answer, or has begun and they are coming back."""
+        try:
+            clients = self._redis.client_list()
+        except redis.RedisError:
+            return None
+        oldest_s = max(int(client["age"]) for client in clients)
+        return {client["name"] for client in clients} if oldest_s > _COMING_BACK_S else None
+
+    def waiting(self, devices: Iterable[str]) -> set[str] | None:
+        """The ids of the orders that are in the devices' queues, or in a worker's hand; None without an answer."""
+        try:
+            orders = waiting_orders(self._redis, [device_queue(device) for device in devices])
+        except redis.RedisError:
+            return None
+        return {order.order_id for order in orders}
+
+    def move(self, device: str, choose: Choose) -> dict[str, str]:
+        """Move the orders of a dead device to other queues, those that its worker held first.
+
+        Returns order id → queue.  Whatever is published late goes with the second look.  Raises BrokerError.
+        """
+        name = device_queue(device)
+        try:
+            held = take_back(self._redis, name, choose).moved
+            queued = move_queue(self._redis, name, choose).moved
+            return {**held, **queued, **move_queue(self._redis, name, choose).moved}
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot move the orders of device {device}: {error}") from error
+
+    def withdraw(self, devices: Iterable[str], order_ids: Collection[str]) -> list[str]:
+        """Take these orders out of the devices' queues; returns those that were still there.  Raises BrokerError."""
+        taken: list[str] = []
+
+        def choose(queue_name: str) -> Choose:
+            return lambda order: None if order["order_id"] in order_ids else Destination(queue=queue_name)
+
+        try:
+            for name in map(device_queue, devices):
+                taken += move_queue(self._redis, name, choose(name)).dropped
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot take orders back: {error}") from error
+        return taken
+
+    def fence(self, device_id: str, epoch: int) -> None:
+        """Have workers refuse orders of earlier epochs.  Best effort: stale receipts are dropped all the same."""
+        try:
+            publish_epoch(self._redis, self.inbox, device_id, epoch)
+        except redis.RedisError as error:
+            log.warning("epoch not published: %s", error)
+
+    def published_epoch(self, device_id: str) -> int:
+        """The epoch of the last :meth:`fence` with this inbox, by whatever run; 0 without one, or without an answer."""
+        try:
+            return current_epoch(self._redis, self.inbox, device_id)
+        except redis.RedisError as error:
+            log.warning("epoch not read: %s", error)
+            return 0
+
+    def give_sign(self) -> None:
+        """Say that the run lives.  Best effort: an order that is refused for want of it is sent again."""
+        try:
+            give_sign(self._redis, self.inbox)
+        except redis.RedisError as error:
+            log.debug("no sign of life given: %s", error)
+
+    def give_last_sign(self) -> None:
+        """Have workers refuse what is left of the run.  Best effort: a run that is silent is taken for over soon."""
+        try:
+            give_last_sign(self._redis, self.inbox)
+        except redis.RedisError as error:
+            log.debug("no last sign given: %s", error)
+
+    def _mend(self) -> None:
+        try:
+            self._ensure_broker()
+        except BrokerError as error:
+            log.warning("%s", error)
+
+    def purge(self, device: str) -> None:
+        """Empty a device's queue: what an ended run left there concerns nobody."""
+        try:
+            name = device_queue(device)
+            keys = unacked_keys(name)
+            self._redis.delete(name, keys.messages, keys.times)
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot empty the queue of device {device}: {error}") from error
+
+    def purge_own(self, device: str) -> list[str]:
+        """Remove what a run with this inbox has left at a device: in its queue, and in the hands of dead workers.
+
+        Returns the ids of the orders that waited in the queue.  What a living worker has in hand it carries out, but
+        nobody will do so after it.  Raises BrokerError.
+        """
+        name = device_queue(device)
+        try:
+            waited = move_queue(self._redis, name, self._drop_own).dropped
+            take_back(self._redis, name, self._drop_own)
+            # What a worker's end has put back meanwhile.
+            return [*waited, *move_queue(self._redis, name, self._drop_own).dropped]
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot clear the queue of device {device}: {error}") from error
+
+    def _drop_own(self, order: Mapping[str, Any]) -> Destination | None:
+        return None if order.get("reply_to") == self.inbox else LEAVE
+
+    def release(self, device: str, held: Collection[str]) -> None:
+        """Put back into the device's queue what its workers took, but for the orders ``held`` by those that live.
+
+        An order that a worker took in the last second is carried out twice, which does no harm.  Raises BrokerError.
+        """
+        name = device_queue(device)
+        try:
+            take_back(self._redis, name, lambda order: LEAVE if order["order_id"] in held else Destination(queue=name))
+        except redis.RedisError as error:
+            raise BrokerError(f"cannot take back orders of device {device}: {error}") from error
+
+    def _remove_inbox(self) -> None:
+        if self.keeps_inbox:
+            return
+        try:
+            self._redis.delete(self.inbox)
+        except redis.RedisError as error:
+            log.debug("the inbox stays: %s", error)
+
+    def _take(self, body: Any, _message: Any) -> None:
+        try:
+            self._received.append(decode_receipt(body))
+        except MessageError as error:
+            self._refuse(error)
+
+    def _refuse(self, why: object) -> None:
+        self.refused_count += 1
+        log.warning("refused a receipt: %s", why)
+
+    def _connect(self) -> None:
+        if self._connection is not None:
+            return
+        self._connection = app.connection_for_read(transport_options=NO_SWEEPS)
+        self._consumer = self._connection.Consumer(
+            [queue(self.inbox)],
+            callbacks=[self._take],
+            accept=["json"],
+            no_ack=True,
+            auto_declare=False,
+            on_decode_error=lambda _message, error: self._refuse(error),
+        )
+        self._consumer.consume()
+
+    def _unblock(self) -> None:
+        """End our own BRPOP: kombu waits for its answer before it closes, up to a second."""
+        try:
+            for client in self._redis.client_list():
+                if client["name"] == self._client_name and client["cmd"] == "brpop":
+                    self._redis.client_unblock(int(client["id"]))
+        except redis.RedisError as error:
+            log.debug("closing takes a second more: %s", error)
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._consumer = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.release()
+            except BROKEN as error:
+                log.debug("while closing a broken connection: %s", error)

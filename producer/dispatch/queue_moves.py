@@ -1,0 +1,235 @@
+"""Moves orders between queues inside the broker, and lists those that are there.
+
+kombu's layout in Redis: a queue is a list, published on the left and consumed on the right.  A consumed message
+waits for its acknowledgement in a hash (delivery tag → [message, exchange, routing key]), with its time in a sorted
+set; each queue has its own of both (:func:`tasks.queues.unacked_keys`).
+
+A plain RENAME or LMOVE is a trap, for a message names its queue and its delivery tag.  With the old
+routing key, a restored message goes back to the dead device's queue.  With the old tag, the late
+acknowledgement of a worker believed dead removes the new owner's entry.  So both are rewritten, and so
+is the order, which says what device it is for.
+
+A message leaves its place and appears in the other in one step of a script, and only if it still is where it was
+seen.  Whatever consumers, producers and other movers do meanwhile, no order is lost and none is there twice.
+(WATCH and MULTI would begin anew with each message that somebody publishes meanwhile.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from producer.dispatch.stored_messages import StoredMessage, read_message, read_unacknowledged
+from tasks.errors import MessageError
+from tasks.queues import unacked_keys
+
+if TYPE_CHECKING:
+    import redis
+
+#: Messages in one call of a script: it holds the server up for about a millisecond.
+CHUNK_COUNT = 100
+
+# KEYS: the queue, then each message's destination.  ARGV: for each message what it was and what it becomes;
+# "" drops it.  The oldest is on the right, where LREM with -1 begins to look.
+_MOVE = """
+local done = {}
+for i = 2, #KEYS do
+  done[i - 1] = redis.call('LREM', KEYS[1], -1, ARGV[2 * i - 3])
+  if done[i - 1] == 1 and ARGV[2 * i - 2] ~= '' then
+    redis.call('LPUSH', KEYS[i], ARGV[2 * i - 2])
+  end
+end
+return done
+"""
+
+# KEYS: the hash, the sorted set, then each message's destination.  ARGV: for each its tag and what it becomes.
+_TAKE_BACK = """
+local done = {}
+for i = 3, #KEYS do
+  done[i - 2] = redis.call('HDEL', KEYS[1], ARGV[2 * i - 5])
+  if done[i - 2] == 1 then
+    redis.call('ZREM', KEYS[2], ARGV[2 * i - 5])
+    if ARGV[2 * i - 4] ~= '' then
+      redis.call('RPUSH', KEYS[i], ARGV[2 * i - 4])
+    end
+  end
+end
+return done
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Destination:
+    """Where an order goes, and what it says from then on: its device, device id, epoch, attempt."""
+
+    queue: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: In place of a destination: the message stays where it is.
+LEAVE = Destination(queue="")
+
+#: Decides about one order, given as it travels (not validated): where to; None drops it.
+Choose = Callable[[Mapping[str, Any]], Destination | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moves:
+    """What happened to each order, by its id.  A message that was consumed meanwhile is in neither."""
+
+    #: Order id → the queue where it is now.
+    moved: Mapping[str, str]
+    dropped: tuple[str, ...]
+    #: Messages that were left alone since they hold no order; a worker refuses them.
+    unreadable_count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaitingOrder:
+    """An order that is in the broker; values as they travel, not validated."""
+
+    queue: str
+    #: Whether a worker has taken it and not acknowledged it yet.
+    unacknowledged: bool
+    task: str
+    run_id: str
+    order_id: str
+    device: str
+    epoch: int
+
+
+def move_queue(client: redis.Redis, queue: str, choose: Choose) -> Moves:
+    """Give every message that is in ``queue`` at the call to the queue that ``choose`` names, oldest first.
+
+    Moved messages keep their order, behind those that are there.  A destination that is ``queue`` itself, without
+    changes, leaves the message where it is.  Messages published to ``queue`` during the call may stay:
+    call again.  Raises redis.RedisError; what was moved until then stays moved, and a repeat goes on.
+    """
+    script = client.register_script(_MOVE)
+    tally = _Tally(stay=queue)
+    left_count, kept_count = client.llen(queue), 0
+    while left_count > 0:
+        # The oldest that are not known to stay; -1 is the oldest of all.
+        chunk = client.lrange(queue, -(kept_count + min(CHUNK_COUNT, left_count)), -(kept_count + 1))
+        if not chunk:
+            break
+        left_count -= len(chunk)
+        steps = tally.decide([(raw, _read(raw, read_message)) for raw in reversed(chunk)], choose)
+        kept_count += len(chunk) - len(steps)
+        tally.carry_out(script, [queue], steps)
+    return tally.result()
+
+
+def take_back(client: redis.Redis, queue: str, choose: Choose) -> Moves:
+    """Give what a consumer of ``queue`` took, and did not acknowledge, to the queues that ``choose`` names.
+
+    These messages go to the front: they are the oldest.  Only for a device whose workers are fenced: a live one would
+    do the work twice.  ``queue`` itself is a valid destination.  Raises redis.RedisError, as move_queue does.
+    """
+    script = client.register_script(_TAKE_BACK)
+    tally = _Tally(stay=None)
+    keys = unacked_keys(queue)
+    held = [(tag, _read(raw, read_unacknowledged)) for tag, raw in client.hgetall(keys.messages).items()]
+    for start in range(0, len(held), CHUNK_COUNT):
+        tally.carry_out(script, [keys.messages, keys.times], tally.decide(held[start : start + CHUNK_COUNT], choose))
+    return tally.result()
+
+
+def waiting_orders(client: redis.Redis, queues: Iterable[str]) -> list[WaitingOrder]:
+    """All orders of ``queues`` that the broker has, waiting or unacknowledged, at one moment.
+
+    For the reconciler, with one caution: a message is nowhere for the instant between its being taken and
+    its being noted as unacknowledged, so an order is missing only when it is missing twice.
+    """
+    names = list(dict.fromkeys(queues))
+    with client.pipeline(transaction=True) as pipe:
+        for name in names:
+            pipe.lrange(name, 0, -1)
+            pipe.hvals(unacked_keys(name).messages)
+        answers = pipe.execute()
+    queued = [(name, raw) for name, raws in zip(names, answers[::2], strict=True) for raw in raws]
+    held = [(name, raw) for name, raws in zip(names, answers[1::2], strict=True) for raw in raws]
+    waiting = [_waiting(_read(raw, read_message), name, unacknowledged=False) for name, raw in queued]
+    waiting += [_waiting(_read(raw, read_unacknowledged), name, unacknowledged=True) for name, raw in held]
+    return [order for order in waiting if order is not None]
+
+
+def _read(raw: bytes | str, read: Callable[[bytes | str], StoredMessage]) -> StoredMessage | None:
+    try:
+        return read(raw)
+    except MessageError:
+        return None
+
+
+def _waiting(message: StoredMessage | None, queue: str, *, unacknowledged: bool) -> WaitingOrder | None:
+    if message is None:
+        return None
+    return WaitingOrder(
+        queue=queue,
+        unacknowledged=unacknowledged,
+        task=message.task,
+        run_id=message.order.get("run_id", ""),
+        order_id=message.order.get("order_id", ""),
+        device=message.order.get("device", ""),
+        epoch=message.order.get("epoch", 0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Step:
+    """One message to move: what names it in its place, and what it becomes ("" when dropped)."""
+
+    place: bytes | str
+    order_id: str
+    queue: str | None
+    becomes: bytes
+
+
+def _step(place: bytes | str, message: StoredMessage, destination: Destination | None) -> _Step:
+    order_id = message.order.get("order_id", "")
+    if destination is None:
+        return _Step(place=place, order_id=order_id, queue=None, becomes=b"")
+    becomes = message.readdressed(destination.queue, destination.changes)
+    return _Step(place=place, order_id=order_id, queue=destination.queue, becomes=becomes)
+
+
+class _Tally:
+    """The decisions of one call and what came of them."""
+
+    def __init__(self, stay: str | None) -> None:
+        self._stay = stay
+        self._moved: dict[str, str] = {}
+        self._dropped: list[str] = []
+        self._unreadable_count = 0
+
+    def decide(self, messages: Iterable[tuple[bytes | str, StoredMessage | None]], choose: Choose) -> list[_Step]:
+        """The steps for the messages that do not stay; each comes with what names it in its place."""
+        steps = []
+        for place, message in messages:
+            if message is None:
+                self._unreadable_count += 1
+                continue
+            destination = choose(message.order)
+            if destination is LEAVE:
+                continue
+            if destination is None or destination.changes or destination.queue != self._stay:
+                steps.append(_step(place, message, destination))
+        return steps
+
+    def carry_out(self, script: Any, keys: list[str], steps: list[_Step]) -> None:
+        if not steps:
+            return
+        # A dropped message needs a key in its place; it is not used.
+        destinations = [step.queue or keys[0] for step in steps]
+        arguments = [word for step in steps for word in (step.place, step.becomes)]
+        for step, done in zip(steps, script(keys=[*keys, *destinations], args=arguments), strict=True):
+            if not done:
+                continue
+            if step.queue is None:
+                self._dropped.append(step.order_id)
+            else:
+                self._moved[step.order_id] = step.queue
+
+    def result(self) -> Moves:
+        return Moves(moved=self._moved, dropped=tuple(self._dropped), unreadable_count=self._unreadable_count)

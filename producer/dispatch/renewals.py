@@ -1,0 +1,51 @@
+"""Which agents' workers have ended, known before their leases run out.
+
+A lease outlives its worker by LEASE_LIFE_S.  A worker that has ended renews it no more, and its connections are gone
+from the broker's list of clients.  It takes both: one that stands still keeps them, and one that lost them renews.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from producer.dispatch.link import Link
+from tasks.leases import Lease
+
+#: Renewed every second; an agent takes some seconds to replace a worker.  Only when a lease is so old is the broker
+#: asked for its clients.
+_OVERDUE_S = 4.0
+
+
+class Renewals:
+    """Used from the run's thread only."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        #: (worker, pid) → its last count, and when that was new.
+        self._seen: dict[tuple[str, int], tuple[int, float]] = {}
+
+    def living(self, leases: Mapping[str, list[Lease]], now_s: float) -> dict[str, list[Lease]]:
+        """The leases without those of agents' workers that have ended; all, when the broker does not tell."""
+        overdue = {
+            lease.client_name
+            for found in leases.values()
+            for lease in found
+            if lease.shared and self._is_overdue(lease, now_s)
+        }
+        connected = self._link.connected() if overdue else None
+        ended = overdue - connected if connected is not None else set()
+        return {
+            device: [lease for lease in found if lease.client_name not in ended] for device, found in leases.items()
+        }
+
+    def forgive(self) -> None:
+        """Nobody has looked for a while."""
+        self._seen.clear()
+
+    def _is_overdue(self, lease: Lease, now_s: float) -> bool:
+        worker = (lease.worker, lease.pid)
+        count, since_s = self._seen.get(worker, (-1, now_s))
+        if lease.renewals != count:
+            since_s = now_s
+        self._seen[worker] = (lease.renewals, since_s)
+        return now_s - since_s > _OVERDUE_S

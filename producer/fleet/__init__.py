@@ -1,0 +1,1 @@
+"""The processes that serve devices: started here, or agents that run already."""

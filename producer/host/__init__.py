@@ -1,0 +1,1 @@
+"""What this host and this process are: state folder, processes, locks of one host."""

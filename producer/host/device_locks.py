@@ -1,0 +1,92 @@
+"""Named locks in the state folder, held for as long as the holder lives: for the devices of one host.
+
+They keep apart the runs that start workers of their own for a device, whatever catalog they use, and also where they
+only read.  What the runs of one catalog must not do at once has locks in the catalog (:mod:`producer.ownership`).
+
+The kernel releases a lock when its process dies, however it dies, so no lock is ever stale.  A lock
+file stays when its lock is released: removing it would let two processes lock two files of one name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from producer.host.state import StateFolder
+from tasks.errors import LockedError
+
+#: More of a command line than this tells a person nothing new.
+_MAX_COMMAND_CHARACTERS = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockOwner:
+    """Who holds a lock, as written into its file.  ``since`` is RFC 3339, UTC."""
+
+    pid: int
+    host: str
+    command: str
+    purpose: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"{self.purpose} (pid {self.pid} on {self.host}, since {self.since}: {self.command})"
+
+
+@contextmanager
+def locked(state: StateFolder, name: str, *, purpose: str) -> Iterator[None]:
+    """Hold the lock called ``name`` ("device a") during the with block.
+
+    Raises LockedError at once when another process, or this one, holds it already; the error says who.
+    Released by the kernel when the process dies.  A child made by fork alone would share the lock;
+    one that is started as a program does not.
+    """
+    with open(os.open(_path_of(state, name), os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(f"{name} is in use by {_read_owner(file.read())}") from None
+        _write(file.fileno(), msgspec.json.encode(asdict(_this_process(purpose))))
+        try:
+            yield
+        finally:
+            _write(file.fileno(), b"")
+
+
+def _path_of(state: StateFolder, name: str) -> Path:
+    # % and / of a name must not become parts of a path.
+    return state.locks_dir / f"{quote(name, safe=' ')}.lock"
+
+
+def _this_process(purpose: str) -> LockOwner:
+    return LockOwner(
+        pid=os.getpid(),
+        host=platform.node(),
+        command=shlex.join(sys.argv)[:_MAX_COMMAND_CHARACTERS],
+        purpose=purpose,
+        since=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    )
+
+
+def _read_owner(content: bytes) -> str:
+    """The owner in words; the owner may not have written its name yet."""
+    try:
+        return str(msgspec.json.decode(content, type=LockOwner))
+    except msgspec.MsgspecError:
+        return "another process"
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, content, 0)

@@ -1,0 +1,1 @@
+"""Looks at volumes, runs and queues; touches nothing."""

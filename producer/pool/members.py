@@ -1,0 +1,111 @@
+"""The devices that take part in a run, with what the run must know of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import DeviceRow, DeviceState
+from producer.pool.decide import PoolDecision
+from tasks.receipts import DeviceReport
+
+
+@dataclass(slots=True)
+class Member:
+    """One device of the pool.  Changed by the run's thread only; the catalog has the lasting copy."""
+
+    name: str
+    device_id: str
+    epoch: int
+    state: DeviceState
+    capacity_bytes: int
+    free_bytes: int
+    #: What the plan keeps free.
+    reserve_bytes: int = 0
+    #: Source bytes that this run has given to the device, stored or not.
+    load_bytes: int = 0
+    load_segments: int = 0
+    #: When the run lost the device, on the monotonic clock.
+    lost_at_s: float = 0.0
+    #: False once its workers did not find a source of the run, which others may find.
+    sees_sources: bool = True
+
+    @property
+    def is_live(self) -> bool:
+        return self.state == "live"
+
+    @property
+    def room_bytes(self) -> int:
+        return max(0, self.free_bytes - self.reserve_bytes)
+
+    def take(self, size_bytes: int) -> None:
+        """One segment more is given to this device."""
+        self.load_bytes += size_bytes
+        self.load_segments += 1
+
+    def hand_over(self, size_bytes: int, other: Member) -> None:
+        """One segment of the load goes to ``other``, which may be the same device."""
+        self.load_bytes -= size_bytes
+        self.load_segments -= 1
+        other.take(size_bytes)
+
+
+def known_devices(catalog: Catalog, paths: Mapping[str, Path]) -> dict[str, int]:
+    """Name → capacity in bytes of the devices that the catalog remembers in the same folder."""
+    # Of two devices with one name and folder the one recorded last counts; the catalog gives it first.
+    rows = reversed(catalog.devices())
+    return {row.name: row.capacity_bytes for row in rows if row.path == str(paths.get(row.name))}
+
+
+def record_absent(catalog: Catalog, decision: PoolDecision, paths: Mapping[str, Path]) -> None:
+    """Write into the catalog which devices of the pool are not there, and why."""
+    # Of two devices with one name and folder the one recorded last is meant, as in known_devices().
+    rows = {
+        row.name: row for row in reversed(catalog.devices(decision.pool_id)) if row.path == str(paths.get(row.name))
+    }
+    for name in decision.absent.keys() & rows.keys():
+        catalog.set_device_state(rows[name].device_id, "absent", decision.absent[name])
+
+
+def record_members(
+    catalog: Catalog,
+    decision: PoolDecision,
+    reports: Mapping[str, DeviceReport],
+    paths: Mapping[str, Path],
+    published_epoch: Callable[[str], int],
+) -> dict[str, Member]:
+    """Write the devices that are there into the catalog; returns them by name, live, with their epochs.
+
+    A device's id is the one that its marker has: somebody else may have been faster with it.
+    ``published_epoch``: device id → what workers compare orders with.  It is ahead of a catalog that was lost and has
+    begun anew, or comes from a copy.
+    """
+    members = {}
+    epochs = {row.device_id: row.epoch for row in catalog.devices(decision.pool_id)}
+    for name in (name for name in paths if name in decision.ready or name in decision.adopt):
+        report = reports[name]
+        row = DeviceRow(
+            name=name,
+            device_id=report.device_id,
+            pool_id=decision.pool_id,
+            state="live",
+            reason="",
+            since=datetime.now(UTC),
+            capacity_bytes=report.capacity_bytes,
+            free_bytes=report.free_bytes,
+            epoch=max(epochs.get(report.device_id, 0), published_epoch(report.device_id)),
+            path=str(paths[name]),
+        )
+        catalog.record_device(row)
+        members[name] = Member(
+            name=name,
+            device_id=row.device_id,
+            epoch=row.epoch,
+            state="live",
+            capacity_bytes=report.capacity_bytes,
+            free_bytes=report.free_bytes,
+        )
+    return members

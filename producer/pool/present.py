@@ -1,0 +1,43 @@
+"""What restore and check share: the snapshot's devices that are there, and which segments cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from producer.catalog.rows import SnapshotRow
+from producer.observer import Trouble
+from producer.pool.survey import Survey
+from producer.run.session import Session
+from tasks.errors import NotADeviceError
+from tasks.receipts import DeviceReport
+
+
+def present_devices(session: Session, snapshots: Iterable[SnapshotRow]) -> dict[str, str]:
+    """Device id → name, of the named devices that are there with a marker, and of a pool of these snapshots.
+
+    A device that is not is told as a trouble; raises NotADeviceError when none is there.
+    """
+    reports = Survey(session, may_lose=session.paths).wait()
+    pools = {snapshot.pool_id for snapshot in snapshots}
+    present: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    for name, report in reports.items():
+        if not _is_readable(report):
+            absent[name] = report.detail or f"{session.paths[name]} is {report.condition}"
+        elif pools and report.pool_id not in pools:
+            absent[name] = f"{session.paths[name]} holds device {report.marker_name} of another pool"
+        else:
+            present[report.device_id] = name
+    for name, why in absent.items():
+        session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
+    if not present:
+        raise NotADeviceError(
+            "no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
+            hint="mount a device of the snapshot, and name its folder with --device",
+        )
+    return present
+
+
+def _is_readable(report: DeviceReport) -> bool:
+    """Reading needs a marker and no more: a device that is mounted read-only will do."""
+    return report.condition in ("ready", "unwritable") and bool(report.device_id)

@@ -1,0 +1,1 @@
+"""Files inside raw volumes, read by the tools of their file systems."""

@@ -1,0 +1,71 @@
+"""What must be done in the end, even when this process is killed: written down first, done at the next start.
+
+A duty is a file in the state folder, with the process that took it on.  It is removed once the duty is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from producer.host.processes import start_of
+from producer.host.state import StateFolder
+from producer.raw.quiesce.thaw_guard import thaw
+
+#: Does the duty of a kind that this module cannot do itself; gets what was written down.
+Carry = Callable[[dict[str, Any]], None]
+
+
+class Duties:
+    def __init__(self, state: StateFolder) -> None:
+        self._folder = state.path / "duties"
+
+    @contextmanager
+    def thaw(self, point: Path) -> Iterator[None]:
+        """The file system at ``point`` must not stay frozen."""
+        with self.remember({"kind": "thaw", "point": str(point)}):
+            yield
+
+    @contextmanager
+    def remember(self, duty: dict[str, Any]) -> Iterator[None]:
+        """Keep ``duty`` written down while the block runs, which does it before it ends."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{uuid.uuid4().hex}.json"
+        row = {**duty, "pid": os.getpid(), "started": start_of(os.getpid())}
+        written = path.with_suffix(".tmp")
+        with open(written, "w", encoding="ascii") as file:
+            json.dump(row, file)
+            file.flush()
+            os.fsync(file.fileno())
+        written.rename(path)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    def finish_old(self, carry: Carry) -> list[dict[str, Any]]:
+        """Do what processes that are gone have left undone; returns those duties.  ``carry`` does all but thawing."""
+        done = []
+        for path in sorted(self._folder.glob("*.json")):
+            with suppress(OSError, ValueError):
+                duty = json.loads(path.read_text(encoding="ascii"))
+                if start_of(duty["pid"]) == duty["started"]:
+                    continue  # its owner lives
+                _thaw(duty["point"]) if duty["kind"] == "thaw" else carry(duty)
+                path.unlink(missing_ok=True)
+                done.append(duty)
+        return done
+
+
+def _thaw(point: str) -> None:
+    with suppress(OSError):
+        fd = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            thaw(fd)
+        finally:
+            os.close(fd)

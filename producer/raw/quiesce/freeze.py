@@ -1,0 +1,101 @@
+"""Holds file systems still while their volumes are read; they are thawed whatever happens to this process.
+
+A guard process thaws when its standard input closes, and that happens however this process ends.  If the guard is
+killed too, the next backup thaws (:mod:`producer.raw.quiesce.duties`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from producer.host.state import StateFolder
+from producer.raw.mounts import below, mounts_of, number_of
+from producer.raw.quiesce import thaw_guard
+from producer.raw.quiesce.duties import Duties
+from producer.requests import BackupRequest
+from tasks.errors import SegfleetError, UsageError
+
+_FIFREEZE = 0xC0045877
+
+
+@contextmanager
+def frozen(request: BackupRequest, state: StateFolder) -> Iterator[None]:
+    """Freeze every writable file system on a raw volume of the request, if it says so; thaw in the end.
+
+    Raises UsageError where segfleet itself writes to such a file system, SegfleetError where it cannot be frozen.
+    """
+    with ExitStack() as stack:
+        if request.freeze:
+            for point in _points(request):
+                _refuse_own(point, request, state)
+                stack.enter_context(_one_frozen(point, Duties(state)))
+        yield
+
+
+def _points(request: BackupRequest) -> list[Path]:
+    """One mount point for each file system that is mounted writable from a raw volume."""
+    found: dict[str, Path] = {}
+    for source in request.sources:
+        if source.mode == "raw":
+            for mount in mounts_of(source.path):
+                if not mount.is_read_only:
+                    found.setdefault(mount.number, Path(mount.point))
+    return list(found.values())
+
+
+def _refuse_own(point: Path, request: BackupRequest, state: StateFolder) -> None:
+    """Whoever writes to a frozen file system stands still until it is thawed: this run would wait for itself."""
+    number = number_of(point.stat().st_dev)
+    own = {"the state folder": state.path, "the folder for temporary files": Path(os.environ.get("TMPDIR", "/tmp"))}
+    own |= {f"device {name}": path for name, path in request.devices.items()}
+    for what, path in _existing(own):
+        if number in below(number_of(path.stat().st_dev)):
+            raise UsageError(
+                f"{point} cannot be frozen: {what} ({path}) lies on it", hint="move it to another file system"
+            )
+
+
+def _existing(paths: dict[str, Path]) -> Iterable[tuple[str, Path]]:
+    return ((what, path) for what, path in paths.items() if path.exists())
+
+
+@contextmanager
+def _one_frozen(point: Path, duties: Duties) -> Iterator[None]:
+    with duties.thaw(point), _guarded(point):
+        fd = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(fd, _FIFREEZE, 0)
+        except OSError as error:
+            raise SegfleetError(
+                f"cannot freeze {point}: {error.strerror}", hint="freezing takes root, and not every file system can"
+            ) from error
+        finally:
+            os.close(fd)
+        yield
+
+
+@contextmanager
+def _guarded(point: Path) -> Iterator[None]:
+    """A process that thaws ``point`` when this block, or this process, ends."""
+    guard = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(Path(thaw_guard.__file__)), str(point)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Ctrl-C is for this process; the guard must outlive it.
+        start_new_session=True,
+    )
+    assert guard.stdin is not None and guard.stdout is not None
+    try:
+        if guard.stdout.readline() != b"ready\n":
+            raise SegfleetError(f"cannot freeze {point}: the guard that would thaw it did not start")
+        yield
+    finally:
+        guard.stdin.close()
+        guard.wait()
+        guard.stdout.close()

@@ -1,0 +1,100 @@
+"""Commands that a volume's configuration runs around its backup, such as making and removing an LVM snapshot.
+
+``post`` runs whenever ``pre`` was begun: after success, failure and Ctrl-C; after a crash, at the start of the next
+backup.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from producer.host.state import StateFolder
+from producer.raw.quiesce.duties import Duties
+from tasks.errors import SegfleetError
+
+DEFAULT_LIMIT_S = 300.0
+
+#: After the polite end of a command that took too long.
+_GRACE_S = 10.0
+
+
+class HookError(SegfleetError):
+    code = "hook"
+    hint = "its output is above; see [volumes.NAME] in the configuration"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hooks:
+    """Shell commands, "" for none; each may take ``limit_s``."""
+
+    volume: str
+    pre: str = ""
+    post: str = ""
+    limit_s: float = DEFAULT_LIMIT_S
+
+
+@contextmanager
+def hooks_run(hooks: Hooks | None, state: StateFolder) -> Iterator[None]:
+    """Finish what earlier runs left, then run the block between ``pre`` and ``post``.
+
+    Raises HookError when ``pre`` fails, with nothing backed up; and when ``post`` fails after a block that did not.
+    """
+    duties = Duties(state)
+    duties.finish_old(_run_post)
+    if hooks is None:
+        yield
+        return
+    duty = {"kind": "post", "volume": hooks.volume, "command": hooks.post, "limit_s": hooks.limit_s}
+    with duties.remember(duty):
+        try:
+            _run(hooks.volume, "pre", hooks.pre, hooks.limit_s)
+            yield
+        except BaseException:
+            with suppress(HookError):  # what the block raised says more
+                _run(hooks.volume, "post", hooks.post, hooks.limit_s)
+            raise
+        _run(hooks.volume, "post", hooks.post, hooks.limit_s)
+
+
+def _run_post(duty: dict[str, Any]) -> None:
+    with suppress(HookError):
+        _run(duty["volume"], "post", duty["command"], duty["limit_s"])
+
+
+def _run(volume: str, name: str, command: str, limit_s: float) -> None:
+    """Run one command; its output goes to standard error, so that standard output stays for JSON."""
+    if not command:
+        return
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        stdin=subprocess.DEVNULL,
+        stdout=2,
+        env={**os.environ, "SEGFLEET_VOLUME": volume, "SEGFLEET_HOOK": name},
+        # Of its own: Ctrl-C must not end `post`, and what takes too long is ended with all it started.
+        start_new_session=True,
+    )
+    try:
+        code = process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        raise HookError(f"volume {volume}: the {name} command took longer than {limit_s:.0f} s: {command}") from None
+    except BaseException:
+        _end(process)
+        raise
+    if code:
+        raise HookError(f"volume {volume}: the {name} command ended with {code}: {command}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+            return

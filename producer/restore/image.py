@@ -1,0 +1,132 @@
+"""A restore of one raw volume: to a block device, or into an image file.
+
+::
+
+    [1] the target: refused, or made ready; what no segment holds is made zeros   (workers/target/image.py)
+    [2] the segments: all data, from all devices at once, each piece at its offset
+    [3] what could not be restored is made zeros: the target may have held something else
+    [4] the target is synced
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from producer.catalog.rows import SnapshotRow
+from producer.observer import Observer
+from producer.pool.present import present_devices
+from producer.raw.ranges import Range, gaps, merged
+from producer.requests import UNNAMED_TARGET, RestoreRequest
+from producer.restore.restore import RestoreRun, carry_out
+from producer.restore.selection import Selection
+from producer.run.environment import Environment
+from producer.run.session import Session
+from producer.run.wave import run_wave
+from producer.summaries import RestoreSummary
+from tasks.errors import DeviceError, SegfleetError
+from tasks.orders import PrepareImage
+
+_AGAIN = "run the restore again with --force"
+
+#: Zero ranges in one order: 64 KiB of JSON.
+_RANGES_COUNT = 2000
+
+
+def volume_meant(snapshot: SnapshotRow, path: str) -> str | None:
+    """The raw source whose image ``path`` means ("" for the only source of the snapshot); None when it means files."""
+    volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
+    if not path and len(snapshot.sources) == 1:
+        path = snapshot.sources[0].name
+    return path if path in volumes else None
+
+
+def restore_image(
+    request: RestoreRequest, volume: str, observer: Observer, environment: Environment, *, force: bool
+) -> RestoreSummary:
+    """Write the image of source ``volume`` to ``request.target``, a block device or an image file.
+
+    Raises SegfleetError: a target that is mounted, too small, or (without ``force``) not empty; no device; and so on.
+    What cannot be restored is told to the observer (exit code 3), and is zeros.
+    """
+    return carry_out(
+        request, observer, environment, lambda session: _ImageRestore(session, request, volume, force=force)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _VolumeSelection(Selection):
+    """Wants one source, which goes to the target itself."""
+
+    volume: str
+
+    def target_path(self, snapshot_path: str, *, is_directory: bool) -> str | None:
+        return "" if snapshot_path == self.volume else None
+
+
+class _ImageRestore(RestoreRun):
+    def __init__(self, session: Session, request: RestoreRequest, volume: str, *, force: bool) -> None:
+        self._force, self._volume = force, volume
+        super().__init__(session, request, _VolumeSelection(path=volume, include=None, exclude=None, volume=volume))
+
+    def run(self, started_s: float) -> RestoreSummary:
+        self._present = present_devices(self._session, [self._snapshot])
+        zeros = gaps(merged(self._stored_ranges()), self._wanted.bytes_total)
+        self._prepare(zeros)
+        self._tell_what_is_lost()
+        self._restore_segments()
+        self._make_zeros(self._holes.ranges("", self._wanted.bytes_total))
+        self._order_image([], finish=True)
+        self._tell_progress()
+        return self._summary(started_s)
+
+    def _tell_what_is_lost(self) -> None:
+        """A lost range costs itself, not the volume."""
+        for row in self._plan.segments():
+            if row.device_id not in self._present:
+                for pick in self._plan.picks(row):
+                    why = f"it lies on device {row.device}, which is not there"
+                    self._lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
+
+    def _tell(self, path: str, code: str, message: str) -> None:
+        super()._tell(path or self._volume, code, message)
+
+    def _stored_ranges(self) -> Iterator[Range]:
+        for row in self._plan.segments():
+            yield Range(row.offset_bytes, row.offset_bytes + row.size_bytes)
+
+    def _prepare(self, zeros: Sequence[Range]) -> None:
+        """The first order decides whether the target may be written; further ones bring more ranges."""
+        self._order_image(zeros[:_RANGES_COUNT], force=self._force)
+        self._make_zeros(zeros[_RANGES_COUNT:])
+
+    def _make_zeros(self, ranges: Sequence[Range]) -> None:
+        """Of ranges that no piece is written to any more."""
+        if self._is_new_file():
+            return
+        for start in range(0, len(ranges), _RANGES_COUNT):
+            self._order_image(ranges[start : start + _RANGES_COUNT])
+
+    def _is_new_file(self) -> bool:
+        """Whether the target was empty, and has nothing but zeros where no piece is."""
+        is_here = self._request.target_name == UNNAMED_TARGET
+        return is_here and not self._force and not self._request.target.is_block_device()
+
+    def _order_image(self, zeros: Sequence[Range], *, force: bool = True, finish: bool = False) -> None:
+        live = [item for item in self._present.items() if item[1] in self._session.courier.live]
+        if not live:
+            raise DeviceError("no device is left, so the target cannot be finished", hint=_AGAIN)
+        device_id, device = live[0]
+        order = PrepareImage(
+            order_id=uuid.uuid4().hex,
+            target=self._request.target_name,
+            size_bytes=self._wanted.bytes_total,
+            zero_offsets_bytes=tuple(item.start for item in zeros),
+            zero_sizes_bytes=tuple(item.size_bytes for item in zeros),
+            force=force,
+            finish=finish,
+            **self._session.order_fields(device, device_id=device_id),
+        )
+        for name, why in run_wave(self._session, {device: [order]}, self._take).items():
+            raise SegfleetError(f"device {name} died while the target was made ready: {why}", hint=_AGAIN)

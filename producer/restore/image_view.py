@@ -1,0 +1,51 @@
+"""A read-only view of the image of a raw volume, assembled on demand and removed afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from producer.observer import Observer
+from producer.raw.inside.inside import ImageFiles
+from producer.requests import RestoreRequest
+from producer.restore.dump import dump
+from producer.restore.image import restore_image
+from producer.restore.sparse_file import SparseFile
+from producer.run.environment import Environment
+from tasks.errors import SegfleetError
+
+
+@contextmanager
+def image_view(
+    snapshot: str, volume: str, devices: Mapping[str, Path], observer: Observer, environment: Environment
+) -> Iterator[ImageFiles]:
+    """The files in the image of source ``volume``.
+
+    The image is made in the folder for temporary files ($TMPDIR), sparse: it takes the room of what is used on the
+    volume.  Raises what a restore raises; SegfleetError when a part of the image is lost.
+    """
+    with tempfile.TemporaryDirectory(prefix="segfleet-view-") as folder:
+        image = Path(folder) / "image"
+        request = RestoreRequest(snapshot=snapshot, path=volume, target=image, devices=dict(devices))
+        if environment.broker_url is None:
+            _restore(request, observer, environment)
+        else:
+            # Agents know no such folder, and a dump needs none.
+            with image.open("wb") as file:
+                dump(request, SparseFile(file), observer, environment)
+        image.chmod(0o400)
+        yield ImageFiles(image)
+
+
+def _restore(request: RestoreRequest, observer: Observer, environment: Environment) -> None:
+    summary = restore_image(request, request.path, observer, environment, force=False)
+    if summary.exit_code:
+        raise SegfleetError(f"parts of the image of {request.path} are lost", hint="restore the image, and repair it")
+
+
+def split_path(path: str, volumes: set[str]) -> tuple[str, str] | None:
+    """(volume, path in it) when ``path`` leads into a raw source: it has a slash behind the volume's name."""
+    volume, slash, inside = path.lstrip("/").partition("/")
+    return (volume, inside.strip("/")) if slash and volume in volumes else None

@@ -1,0 +1,244 @@
+"""What to order for a restore: from the listing and the stored segments to orders.
+
+The waves of a restore, each answered before the next begins:
+
+    [1] the target: made, or refused because it is not empty
+    [2] pieced files, whose data lies in several segments: ``overwrite`` decides which are kept
+    [3] segments: all data, from all devices at once
+    [4] directories, symbolic links, empty files, special files
+    [5] the finish of pieced files: their size and metadata; then hard links, which join finished files only
+    [6] the finish of directories: their metadata, the deepest first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import accumulate, repeat
+from typing import NamedTuple
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.reading import listing_reader
+from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.listing import EntryBatch, decode_part
+from producer.listing.entry import Entry
+from producer.restore.holes import Hole
+from producer.restore.selection import Selection
+from producer.restore.wanted import Wanted, segments_with
+from tasks.mtimes import is_same_time
+from tasks.orders import TargetEntry
+
+#: (mode, uid, gid, mtime_ns) of a whole file; () for a piece, whose file is finished later.
+Metadata = tuple[int, ...]
+
+
+class Pick(NamedTuple):
+    """One extent to bring back: where it is in the segment's stream, and where it goes."""
+
+    entry: int
+    path: str
+    stream_offset_bytes: int
+    offset_bytes: int
+    size_bytes: int
+    metadata: Metadata
+
+
+class RestorePlan:
+    """Reads the catalog; orders nothing itself.  ``left_out`` grows while the restore learns what is kept or lost."""
+
+    def __init__(self, catalog: Catalog, snapshot: SnapshotRow, selection: Selection, wanted: Wanted) -> None:
+        self.left_out: set[int] = set(wanted.not_stored)
+        self._catalog = catalog
+        self._snapshot = snapshot
+        self._selection = selection
+        self._wanted = wanted
+        self._reader = listing_reader(catalog, snapshot.snapshot_id)
+        self._directories: list[TargetEntry] = []
+
+    def segments(self) -> Iterator[SegmentRow]:
+        """The stored segments that may hold wanted data, in plan order."""
+        return segments_with(self._catalog, self._snapshot.snapshot_id, self._wanted)
+
+    def picks(self, row: SegmentRow) -> list[Pick]:
+        """The wanted extents of one stored segment, in stream order.
+
+        Left out are files that are kept or lost.  An extent of which less was read than planned comes back as short as
+        it is.
+        """
+        plain = self._plain_bundle(row)
+        return self._picks_one_by_one(row) if plain is None else plain
+
+    def _plain_bundle(self, row: SegmentRow) -> list[Pick] | None:
+        """The picks of a bundle of which all is wanted and nothing is out of the ordinary, else None.
+
+        Column by column: that is what nearly all files are, and it takes little more than half the time of one by one.
+        """
+        if row.stop_entry - row.first_entry == 1 or row.notes:
+            return None
+        entries: list[int] = []
+        paths: list[str] = []
+        sizes_bytes: list[int] = []
+        metadata: list[Metadata] = []
+        for batch in self._reader.batches(row.first_entry, row.stop_entry):
+            prefix = self._selection.prefix_of(_snapshot_path(batch.source, batch.directory))
+            if prefix is None or batch.names == [""]:
+                return None
+            places = _bundled(batch, row, self._snapshot.bundle_limit_bytes)
+            entries += [batch.first_entry + place for place in places]
+            paths += [prefix + batch.names[place] for place in places]
+            sizes_bytes += [batch.sizes_bytes[place] for place in places]
+            metadata += [_metadata(batch, place) for place in places]
+        if not (self._wanted.pieced.isdisjoint(entries) and self.left_out.isdisjoint(entries)):
+            return None
+        starts_bytes = accumulate(sizes_bytes, initial=0)
+        return list(map(Pick, entries, paths, starts_bytes, repeat(row.offset_bytes), sizes_bytes, metadata))
+
+    def _picks_one_by_one(self, row: SegmentRow) -> list[Pick]:
+        notes = {note["index"]: note for note in row.notes}
+        is_piece = row.stop_entry - row.first_entry == 1
+        found, stream_offset_bytes = [], row.stream_offset_bytes
+        for index, (batch, place) in enumerate(self._extents(row)):
+            planned_bytes = row.size_bytes if is_piece else batch.sizes_bytes[place]
+            note = notes.get(index)
+            entry = batch.first_entry + place
+            size_bytes = min(planned_bytes, note["read_bytes"]) if note else planned_bytes
+            is_pieced = entry in self._wanted.pieced
+            path = None if entry in self.left_out else self._path_of(_path_at(batch, place))
+            if path is not None and (size_bytes or not is_pieced):
+                found.append(
+                    Pick(
+                        entry=entry,
+                        path=path,
+                        stream_offset_bytes=stream_offset_bytes,
+                        offset_bytes=row.offset_bytes,
+                        size_bytes=size_bytes,
+                        metadata=() if is_pieced else self._metadata_read(batch, place),
+                    )
+                )
+            stream_offset_bytes += planned_bytes
+        return found
+
+    def pieced_files(self, *, finish: bool) -> Iterator[TargetEntry]:
+        for index in sorted(self._wanted.pieced - self.left_out):
+            entry = self._reader.entry(index)
+            path = self._path_of(entry.snapshot_path)
+            if path is not None:
+                size_bytes = self._wanted.short.get(index, entry.size_bytes)
+                target = _target_entry(entry, path, size_bytes=size_bytes, finish=finish)
+                yield replace(target, mtime_ns=self._mtime_read(index, entry.mtime_ns))
+
+    def _metadata_read(self, batch: EntryBatch, place: int) -> Metadata:
+        *rest, mtime_ns = _metadata(batch, place)
+        return (*rest, self._mtime_read(batch.first_entry + place, mtime_ns))
+
+    def _mtime_read(self, entry: int, walked_ns: int) -> int:
+        """The time of a file when it was read, where that tells: it may have been written after the walk."""
+        read_ns = self._wanted.mtimes_ns.get(entry, walked_ns)
+        return walked_ns if is_same_time(walked_ns, read_ns) else read_ns
+
+    def leave_out(self, path: str) -> None:
+        """Order nothing more for the pieced file that goes to ``path`` in the target."""
+        for index in self._wanted.pieced - self.left_out:
+            if self._path_of(self._reader.entry(index).snapshot_path) == path:
+                self.left_out.add(index)
+
+    def without_data(self) -> Iterator[TargetEntry]:
+        """Directories, symbolic links, special files, and empty files: also those that only a hard link asks for.
+
+        Once it is consumed, :meth:`directories` knows the directories.
+        """
+        self._directories.clear()
+        for entry, path in self._entries(lambda kind, size_bytes: kind not in "fh" or (kind == "f" and not size_bytes)):
+            target = _target_entry(entry, path)
+            if entry.kind == "directory":
+                self._directories.append(target)
+            yield target
+
+    def not_stored(self) -> dict[str, list[Hole]]:
+        """What the backup could not read of wanted files, by the path in the target; links have a file's holes too."""
+        holes = self._unread(self._wanted.unread)
+        links = self._hard_links() if holes else ()
+        return holes | {link.path: holes[link.link] for link in links if link.link in holes}
+
+    def hard_links(self) -> Iterator[TargetEntry]:
+        """Not those of files that the backup could not read: what is in their place, if anything, is older."""
+        gone = self._unread(self._wanted.not_stored)
+        return (link for link in self._hard_links() if link.link not in gone)
+
+    def _unread(self, entries: Iterable[int]) -> dict[str, list[Hole]]:
+        files = [self._wanted.unread[entry] for entry in entries]
+        return {path: file.holes for file in files if (path := self._path_of(file.snapshot_path)) is not None}
+
+    def _hard_links(self) -> Iterator[TargetEntry]:
+        if not self._wanted.has_links:
+            return
+        for entry, path in self._entries(lambda kind, _: kind == "h"):
+            first = self._path_of(entry.link)
+            if first is not None and first != path:
+                yield _target_entry(entry, path, link=first)
+
+    def directories(self) -> Iterator[TargetEntry]:
+        """For the finish: the deepest first, so that no change inside a directory comes after its own times."""
+        return (replace(target, finish=True) for target in reversed(self._directories))
+
+    def _entries(self, fits: Callable[[str, int], bool]) -> Iterator[tuple[Entry, str]]:
+        """The wanted entries of which (kind letter, size) fits, with their paths in the target, in listing order."""
+        for part in self._catalog.listing_parts(self._snapshot.snapshot_id):
+            for batch in decode_part(part.data):
+                for place, kind in enumerate(batch.kinds):
+                    if fits(kind, batch.sizes_bytes[place]):
+                        path = self._path_of(_path_at(batch, place), is_directory=kind == "d")
+                        if path is not None:
+                            yield batch.entry_at(place), path
+
+    def _extents(self, row: SegmentRow) -> Iterator[tuple[EntryBatch, int]]:
+        """(batch, place) of each extent of the segment, in stored order; the rule is the plan's."""
+        batches = self._reader.batches(row.first_entry, row.stop_entry)
+        if row.stop_entry - row.first_entry == 1:
+            for batch in batches:
+                yield batch, row.first_entry - batch.first_entry
+            return
+        for batch in batches:
+            for place in _bundled(batch, row, self._snapshot.bundle_limit_bytes):
+                yield batch, place
+
+    def _path_of(self, snapshot_path: str, *, is_directory: bool = False) -> str | None:
+        """Where an entry goes: by its own path, or as the first wanted hard link to it."""
+        path = self._selection.target_path(snapshot_path, is_directory=is_directory)
+        return self._wanted.promoted.get(snapshot_path) if path is None else path
+
+
+def _bundled(batch: EntryBatch, row: SegmentRow, limit_bytes: int) -> list[int]:
+    """The places in the batch of the files that the bundle holds."""
+    start = max(0, row.first_entry - batch.first_entry)
+    stop = min(len(batch), row.stop_entry - batch.first_entry)
+    return [place for place, size in enumerate(batch.sizes_bytes[start:stop], start) if 0 < size <= limit_bytes]
+
+
+def _path_at(batch: EntryBatch, place: int) -> str:
+    return _snapshot_path(batch.source, batch.path_at(place))
+
+
+def _snapshot_path(source: str, path: str) -> str:
+    return f"{source}/{path}" if path else source
+
+
+def _metadata(batch: EntryBatch, place: int) -> Metadata:
+    return (batch.modes[place], batch.uids[place], batch.gids[place], batch.mtimes_ns[place])
+
+
+def _target_entry(
+    entry: Entry, path: str, *, size_bytes: int = 0, link: str | None = None, finish: bool = False
+) -> TargetEntry:
+    return TargetEntry(
+        kind=entry.kind,
+        path=path,
+        mode=entry.mode,
+        uid=entry.uid,
+        gid=entry.gid,
+        mtime_ns=entry.mtime_ns,
+        size_bytes=size_bytes,
+        link=entry.link if link is None else link,
+        device_number=entry.device_number,
+        finish=finish,
+    )

@@ -1,0 +1,66 @@
+"""What the backup could not read of the files of a snapshot, as the notes of its segments tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from producer.catalog.rows import SegmentRow
+from producer.listing import ListingReader, extents_of
+from producer.restore.holes import Hole
+
+_UNREAD = ("vanished", "unreadable")
+
+
+@dataclass(kw_only=True, slots=True)
+class UnreadFile:
+    """A file of which the backup could not read some ranges, or anything."""
+
+    snapshot_path: str
+    holes: list[Hole] = field(default_factory=list)
+
+    @property
+    def missing_bytes(self) -> int:
+        return sum(hole.size_bytes for hole in self.holes)
+
+
+class ShortExtent(NamedTuple):
+    """An extent of which less was read than planned."""
+
+    entry: int
+    snapshot_path: str
+    #: What is missing of the file: the rest of a piece, but all of a small file that could not be read to its end.
+    hole: Hole
+    #: Whether the file ended there, when it was read; else it could not be read.
+    has_ended: bool
+
+
+def short_extents(row: SegmentRow, reader: ListingReader, bundle_limit_bytes: int) -> Iterator[ShortExtent]:
+    """Of one stored segment; of most there are none, and then the listing is not read."""
+    if not row.notes:
+        return
+    contents = extents_of(
+        reader.batches(row.first_entry, row.stop_entry),
+        first_entry=row.first_entry,
+        stop_entry=row.stop_entry,
+        offset_bytes=row.offset_bytes,
+        size_bytes=row.size_bytes,
+        bundle_limit_bytes=bundle_limit_bytes,
+    )
+    is_piece = row.stop_entry - row.first_entry == 1
+    for note in row.notes:
+        index, has_ended = note["index"], note["trouble"] not in _UNREAD
+        path, size_bytes = contents.extents.paths[index], contents.extents.sizes_bytes[index]
+        if note["read_bytes"] < size_bytes:
+            kept_bytes = note["read_bytes"] if is_piece or has_ended else 0
+            yield ShortExtent(
+                entry=contents.entries[index],
+                snapshot_path=f"{contents.source}/{path}" if path else contents.source,
+                hole=Hole(
+                    offset_bytes=row.offset_bytes + kept_bytes,
+                    size_bytes=size_bytes - kept_bytes,
+                    why=f"the backup could not read them: {note['message']}",
+                ),
+                has_ended=has_ended,
+            )

@@ -1,0 +1,139 @@
+"""One pass over the listing and one over the segments, before a restore orders anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.reading import listing_reader
+from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.listing.parts import decode_part
+from producer.listing.reader import ListingReader
+from producer.restore.holes import Hole
+from producer.restore.selection import Selection
+from producer.restore.unread import ShortExtent, UnreadFile, short_extents
+from tasks.errors import UsageError
+
+
+@dataclass(kw_only=True, slots=True)
+class Wanted:
+    """What a selection comes to."""
+
+    #: Entry indexes [first_entry, stop_entry) hold all that is wanted.
+    first_entry: int = 0
+    stop_entry: int = 0
+    #: Wanted entries that have stored data, and the bytes of it, for the progress; without ``promoted`` ones.
+    files_count: int = 0
+    bytes_total: int = 0
+    #: Whether there are hard links among what is wanted.
+    has_links: bool = False
+    #: Snapshot path of a file that is not wanted itself → target path of the first hard link to it that is.
+    promoted: dict[str, str] = field(default_factory=dict)
+    #: Entries whose data lies in more than one segment, and raw volumes.
+    pieced: set[int] = field(default_factory=set)
+    #: Entries that ended early when they were read → their real size.
+    short: dict[int, int] = field(default_factory=dict)
+    #: Entries with segments of their own → when they had been written last, where these segments agree on it.
+    mtimes_ns: dict[int, int] = field(default_factory=dict)
+    #: Entries that the backup could not read, or not all of it; there may be some among them that are not wanted.
+    unread: dict[int, UnreadFile] = field(default_factory=dict)
+    #: Those of ``unread`` that do not come back, not even with holes.
+    not_stored: set[int] = field(default_factory=set)
+
+
+def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may_lack_parts: bool = False) -> Wanted:
+    """Raises UsageError when nothing in the snapshot is wanted.
+
+    ``may_lack_parts``: a file with a segment of its own counts as pieced, for it may come back without some parts.
+    """
+    wanted = Wanted()
+    snapshot = catalog.snapshot(snapshot_id)
+    volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
+    _look_through_listing(catalog, snapshot_id, selection, wanted, volumes)
+    if wanted.stop_entry == 0:
+        what = f"no path {selection.path!r}" if selection.path else "nothing that fits the patterns"
+        raise UsageError(
+            f"snapshot {snapshot_id[:8]} holds {what}", hint=f"segfleet ls {snapshot_id[:8]} lists what it holds"
+        )
+    reader = listing_reader(catalog, snapshot_id)
+    large = _look_through_segments(catalog, snapshot, reader, wanted, may_lack_parts=may_lack_parts)
+    _give_up_unread_files(wanted, reader, large, may_lack_parts=may_lack_parts)
+    return wanted
+
+
+def segments_with(catalog: Catalog, snapshot_id: str, wanted: Wanted) -> Iterator[SegmentRow]:
+    """The stored segments that may hold wanted data, in plan order."""
+    if wanted.promoted:
+        return catalog.stored_segments(snapshot_id)
+    return catalog.segments_overlapping(snapshot_id, wanted.first_entry, wanted.stop_entry)
+
+
+def _look_through_listing(
+    catalog: Catalog, snapshot_id: str, selection: Selection, wanted: Wanted, volumes: set[str]
+) -> None:
+    links: list[tuple[str, str]] = []
+    first: int | None = None
+    for part in catalog.listing_parts(snapshot_id):
+        for batch in decode_part(part.data):
+            prefix = f"{batch.source}/{batch.prefix}"
+            for place, (name, kind) in enumerate(zip(batch.names, batch.kinds, strict=True)):
+                path = prefix + name if name else batch.source
+                target = selection.target_path(path, is_directory=kind == "d")
+                if target is None:
+                    continue
+                first = batch.first_entry + place if first is None else first
+                wanted.stop_entry = batch.first_entry + place + 1
+                if kind == "h":
+                    links.append((batch.links[name], target))
+                elif batch.sizes_bytes[place] > 0:
+                    wanted.files_count += 1
+                    wanted.bytes_total += batch.sizes_bytes[place]
+                    if batch.source in volumes:
+                        # However many segments it has: what none of them holds is zeros.
+                        wanted.pieced.add(batch.first_entry + place)
+    wanted.first_entry = first or 0
+    wanted.has_links = bool(links)
+    for link, target in links:
+        if selection.target_path(link, is_directory=False) is None:
+            wanted.promoted.setdefault(link, target)
+
+
+def _look_through_segments(
+    catalog: Catalog, snapshot: SnapshotRow, reader: ListingReader, wanted: Wanted, *, may_lack_parts: bool
+) -> set[int]:
+    """Returns the entries that have segments of their own."""
+    large: set[int] = set()
+    restless: set[int] = set()
+    for row in segments_with(catalog, snapshot.snapshot_id, wanted):
+        if row.stop_entry - row.first_entry == 1:
+            if row.first_entry in large or may_lack_parts:
+                wanted.pieced.add(row.first_entry)
+            large.add(row.first_entry)
+            if row.file_state is not None:
+                mtime_ns = row.file_state["mtime_ns"]
+                if row.notes or wanted.mtimes_ns.setdefault(row.first_entry, mtime_ns) != mtime_ns:
+                    restless.add(row.first_entry)
+        for extent in short_extents(row, reader, snapshot.bundle_limit_bytes):
+            _take_short_extent(extent, wanted)
+    for entry in restless:
+        wanted.mtimes_ns.pop(entry, None)
+    return large
+
+
+def _take_short_extent(extent: ShortExtent, wanted: Wanted) -> None:
+    entry, hole = extent.entry, extent.hole
+    if extent.has_ended:
+        wanted.short[entry] = min(hole.offset_bytes, wanted.short.get(entry, hole.offset_bytes))
+    else:
+        wanted.unread.setdefault(entry, UnreadFile(snapshot_path=extent.snapshot_path)).holes.append(hole)
+
+
+def _give_up_unread_files(wanted: Wanted, reader: ListingReader, large: set[int], *, may_lack_parts: bool) -> None:
+    """Find out which do not come back: all, but for large files of which a part was read, if they may lack parts."""
+    for entry, file in wanted.unread.items():
+        size_bytes = reader.entry(entry).size_bytes if entry in large else file.missing_bytes
+        if file.missing_bytes == size_bytes:
+            file.holes = [Hole(offset_bytes=0, size_bytes=size_bytes, why=file.holes[0].why)]
+        if file.missing_bytes == size_bytes or not may_lack_parts:
+            wanted.not_stored.add(entry)

@@ -1,0 +1,53 @@
+"""A run's row in the history."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from producer.catalog.rows import JsonObject, RunKind, RunRow
+from producer.run.session import Session
+from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
+from tasks.errors import SegfleetError
+
+Summary = TypeVar("Summary", BackupSummary, RestoreSummary, CheckSummary)
+
+
+def recorded(session: Session, kind: RunKind, volume: str, work: Callable[[], Summary]) -> Summary:
+    """Carry out ``work``; the history has it from its beginning on, and how it ended, well or with a SegfleetError."""
+    _begin_run(session, kind, volume)
+    try:
+        summary = work()
+    except SegfleetError as error:
+        _end_run(session, error.exit_code, {"error": error.message})
+        raise
+    snapshot_id = None if isinstance(summary, CheckSummary) else summary.snapshot_id
+    _end_run(session, summary.exit_code, asdict(summary), snapshot_id=snapshot_id)
+    return summary
+
+
+def _begin_run(session: Session, kind: RunKind, volume: str) -> None:
+    session.catalog.begin_run(
+        RunRow(
+            run_id=session.run_id,
+            kind=kind,
+            snapshot_id=None,
+            volume=volume,
+            owner_host=platform.node(),
+            owner_pid=os.getpid(),
+            started_at=datetime.now(UTC),
+            ended_at=None,
+            exit_code=None,
+            summary=None,
+        )
+    )
+
+
+def _end_run(session: Session, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
+    """Record how the run ended: its summary, and what the broker lost, repeated or let through."""
+    kept = {**summary, "strays": session.courier.strays().counts()}
+    session.catalog.end_run(session.run_id, exit_code, kept, snapshot_id=snapshot_id)

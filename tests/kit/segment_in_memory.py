@@ -1,0 +1,153 @@
+"""A segment in memory on a device that can be damaged, and orders to restore from it."""
+
+import os
+import random
+from pathlib import Path
+
+from tasks.errors import DeviceError
+from tasks.orders import RestoreSegment
+from tasks.receipts import RestoreResult
+from tasks.values import Extent, Extents
+from workers.devices.keys import segment_key
+from workers.devices.trouble import UnreadableError
+from workers.format.header import SegmentHeader
+from workers.format.reader import SegmentReader
+from workers.format.writer import SegmentWriter
+from workers.restore import restore_segment
+from workers.units.compress import UnitCompressor
+
+UNIT = 64 * 1024
+SEGMENT_ID = "ab" * 16
+MTIME_NS = 1_600_000_000_123_456_789
+WHOLE = (0o640, os.getuid(), os.getgid(), MTIME_NS)
+
+
+class Progress:
+    bytes_count = 0
+
+    def add(self, bytes_count: int) -> None:
+        self.bytes_count += bytes_count
+
+
+class MemoryObject:
+    def __init__(self, device):
+        self.device = device
+        self.size_bytes = len(device.data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        pass
+
+    def read(self, offset_bytes, size_bytes):
+        if self.device.bad_sector in range(offset_bytes, offset_bytes + size_bytes):
+            if self.device.dies:
+                self.device.is_gone = True
+            raise UnreadableError("a", Path("/a"), OSError(5, "Input/output error"))
+        self.device.reads.append(offset_bytes)
+        return bytes(self.device.data[offset_bytes : offset_bytes + size_bytes])
+
+
+class MemoryDevice:
+    """One segment, which can be damaged."""
+
+    name = "a"
+    bad_sector = -1
+    dies = is_gone = False
+
+    def __init__(self, data: bytes):
+        self.data = bytearray(data)
+        self.reads = []
+
+    def open(self, key):
+        if self.is_gone:
+            raise DeviceError("device a is gone")
+        return MemoryObject(self) if key == segment_key(SEGMENT_ID) else None
+
+    def units(self):
+        return SegmentReader(MemoryObject(self).read, len(self.data), salvage=True).units
+
+    def damage_unit(self, index: int) -> None:
+        unit = self.units()[index]
+        self.data[unit.stored_offset_bytes + unit.stored_bytes // 2] ^= 0xFF
+
+
+def store(files: dict[str, bytes]) -> MemoryDevice:
+    stream, extents = b"".join(files.values()), [(path, 0, len(data)) for path, data in files.items()]
+    header = SegmentHeader(
+        segment_id=SEGMENT_ID,
+        snapshot_id="cd" * 16,
+        volume="v",
+        device_id="ef" * 16,
+        number=0,
+        source="s",
+        extents=Extents.of([Extent(path=p, offset_bytes=o, size_bytes=n) for p, o, n in extents]),
+        threshold_bytes=len(stream),
+        unit_bytes=UNIT,
+        block_bytes=4096,
+        level=1,
+    )
+    stored = bytearray()
+    writer = SegmentWriter(header, stored.extend)
+    for start in range(0, len(stream), UNIT):
+        unit = stream[start : start + UNIT]
+        writer.add_unit(UnitCompressor(1).compress(unit), len(unit))
+    writer.finish(notes=(), file_state=None)
+    return MemoryDevice(bytes(stored))
+
+
+def order(rows: list[tuple], overwrite: str = "always", threads: int = 2, segment_id: str = SEGMENT_ID):
+    """Rows are (path, stream offset, file offset, size, metadata)."""
+    paths, stream_offsets, offsets, sizes, metadata = zip(*rows, strict=True) if rows else ((),) * 5
+    return RestoreSegment(
+        run_id="1" * 32,
+        order_id="2" * 32,
+        device="a",
+        device_id="ef" * 16,
+        epoch=0,
+        attempt=1,
+        reply_to="manager.m",
+        segment_id=segment_id,
+        target="t",
+        paths=paths,
+        stream_offsets_bytes=stream_offsets,
+        offsets_bytes=offsets,
+        sizes_bytes=sizes,
+        metadata=metadata,
+        overwrite=overwrite,
+        threads=threads,
+    )
+
+
+def whole_files(files: dict[str, bytes], metadata: tuple = WHOLE) -> list[tuple]:
+    rows, stream_offset = [], 0
+    for path, data in files.items():
+        rows.append((path, stream_offset, 0, len(data), metadata))
+        stream_offset += len(data)
+    return rows
+
+
+def restore(target: Path, device: MemoryDevice, rows: list[tuple], **options) -> RestoreResult:
+    return restore_segment(order(rows, **options), device=device, target_root=target, progress=Progress())
+
+
+def pattern(size: int, seed: int = 1) -> bytes:
+    block = bytes((i * seed * 7 + seed) % 251 + 1 for i in range(1009))
+    return (block * (size // 1009 + 1))[:size]
+
+
+FILES = {
+    "a": b"first",
+    "dir/large": pattern(3 * UNIT + 17),
+    "dir/sub/b": pattern(100, 2),
+    "dir/sub/c": pattern(UNIT, 3),
+    "z": b"last",
+}
+
+#: Large enough that looking for the parts of the segment does not read all of it.
+INCOMPRESSIBLE = {"large": random.Random(0).randbytes(60 * UNIT), "small": b"small"}
+
+
+def content(target: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(target)): p.read_bytes() for p in target.rglob("*") if p.is_file()}

@@ -1,0 +1,63 @@
+"""What a snapshot's segments are expected to take: as the volume tells, then as the snapshot itself does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kit.offline import Devices, Offline, backup_request
+from kit.tree import Tree, noise
+from producer.backup.expected_ratio import ratio_so_far
+from producer.backup.intake import Intake
+from producer.catalog.catalog import Catalog
+from tasks.errors import DeviceFullError
+
+KIB = 1024
+
+
+class Begun:
+    """A first backup of 600 KiB to the devices a and b, planned; what is stored of it takes half its size."""
+
+    def __init__(self, catalog: Catalog, folder: Path) -> None:
+        self.sources = {"data": Tree({"large": noise(600 * KIB)}).make(folder / "data")}
+        self.devices = Devices(self.sources)
+        self.run = Offline(catalog, ["a", "b"], self.devices)
+        self.intake = self.run.plan(backup_request(self.sources))
+
+    @property
+    def ratio(self) -> float:
+        return ratio_so_far(self.run.catalog, self.intake.snapshot_id)
+
+    def go_on_without_b(self, free_bytes: int) -> Intake:
+        """The next run, as far as its plan; a has room for ``free_bytes``."""
+        self.devices.reports["a"] = replace(self.devices.reports["a"], free_bytes=free_bytes)
+        again = Offline(self.run.catalog, ["a"], self.devices)
+        return again.plan(backup_request(self.sources, "a"))
+
+
+@pytest.fixture
+def begun(catalog: Catalog, tmp_path: Path) -> Begun:
+    return Begun(catalog, tmp_path)
+
+
+def test_nothing_of_a_new_volume_is_expected_to_compress(begun: Begun) -> None:
+    assert begun.ratio == 1.0
+
+
+def test_the_first_stored_segments_tell_what_the_others_take(begun: Begun) -> None:
+    begun.run.store(begun.intake, count=2)
+    assert begun.ratio == pytest.approx(0.55)
+
+
+def test_the_work_of_an_absent_device_goes_where_it_fits_compressed(begun: Begun) -> None:
+    begun.run.store(begun.intake, count=1)
+    intake = begun.go_on_without_b(free_bytes=200 * KIB)
+    assert intake.members["a"].load_bytes == 600 * KIB
+
+
+def test_the_work_of_an_absent_device_that_fits_nowhere_is_refused_with_the_bytes_it_needs(begun: Begun) -> None:
+    begun.run.store(begun.intake, count=1)
+    with pytest.raises(DeviceFullError, match=r"segment \d+, expected to take 33792 bytes, fits on no device"):
+        begun.go_on_without_b(free_bytes=20 * KIB)

@@ -1,0 +1,221 @@
+"""What a sealed snapshot leaves on its devices: enough to restore it without the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from kit.offline import Devices, Offline, backup_request
+from kit.tree import Entry, Tree, noise
+from producer.backup.intake import Intake
+from producer.backup.seal import seal
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import TroubleRow
+from producer.listing import decode_part
+from producer.manifest import ManifestHead, decode_head, decode_segments, decode_troubles, head_name
+from tasks.errors import CatalogError, DeviceError, Reason
+from tasks.orders import DescribeDevice, Order, PutManifest
+from tasks.receipts import Failure
+
+KIB = 1024
+TREE: Mapping[str | bytes, Entry | bytes] = {"a": b"12345", b"na\xefve": b"67890", "large": noise(300 * KIB)}
+REFUSES = Failure(reason=Reason.DEVICE, code="device", message="disk on fire")
+
+
+class Sealing:
+    """A snapshot on devices a and b, whose segments are all stored but when it is not so wished."""
+
+    def __init__(self, catalog: Catalog, folder: Path, *, is_stored: bool = True) -> None:
+        self.sources = {name: Tree(TREE).make(folder / name) for name in ("one", "two")}
+        self.run = Offline(catalog, ["a", "b"], Devices(self.sources))
+        self.intake = self.run.plan(backup_request(self.sources))
+        if is_stored:
+            self.run.store(self.intake)
+
+    @property
+    def files(self) -> Mapping[str, dict[str, bytes]]:
+        return self.run.devices.files
+
+    def seal(self, intake: Intake | None = None) -> None:
+        intake = intake or self.intake
+        snapshot = self.run.catalog.snapshot(intake.snapshot_id)
+        seal(self.run.session, snapshot, backup_request(self.sources).plan, intake.source_starts, intake.members)
+
+    def head(self, device: str) -> ManifestHead:
+        return decode_head(self.files[device][head_name(self.intake.snapshot_id)])
+
+    def part(self, device: str, kind: str) -> bytes:
+        """The one part of this kind."""
+        (part,) = (part for part in self.head(device).parts if part.kind == kind)
+        return self.files[device][part.name]
+
+
+@pytest.fixture
+def sealing(catalog: Catalog, tmp_path: Path) -> Sealing:
+    return Sealing(catalog, tmp_path)
+
+
+def test_every_device_gets_the_same_files_and_the_head_last(sealing: Sealing) -> None:
+    sealing.seal()
+    assert sealing.files["a"] == sealing.files["b"]
+    for device in "ab":
+        names = list(sealing.files[device])
+        assert names[-1] == head_name(sealing.intake.snapshot_id)
+        assert names[:-1] == [part.name for part in sealing.head(device).parts]
+    assert sealing.run.catalog.snapshot(sealing.intake.snapshot_id).state == "sealed"
+
+
+def test_the_listing_comes_first_and_is_that_of_the_catalog(sealing: Sealing) -> None:
+    sealing.seal()
+    assert [part.kind for part in sealing.head("a").parts] == ["listing", "segments"]
+    (stored,) = sealing.run.catalog.listing_parts(sealing.intake.snapshot_id)
+    assert sealing.part("a", "listing") == stored.data
+    paths = [entry.snapshot_path for batch in decode_part(stored.data) for entry in batch]
+    assert "two/na\udcefve" in paths
+
+
+def test_the_segments_say_which_device_holds_them(sealing: Sealing) -> None:
+    sealing.seal()
+    devices = sealing.head("b").devices
+    rows = decode_segments(sealing.part("b", "segments"))
+    stored = list(sealing.run.catalog.stored_segments(sealing.intake.snapshot_id))
+    assert [(row.number, devices[row.device].device_id) for row in rows] == [
+        (row.number, row.device_id) for row in stored
+    ]
+    assert {row.segment_id for row in rows} == {row.segment_id for row in stored}
+
+
+def test_the_head_adds_up(sealing: Sealing) -> None:
+    sealing.seal()
+    head = sealing.head("a")
+    sizes = [size for size in sealing.intake.sizes if size > 0]
+    assert (head.totals.files_count, head.totals.bytes_source) == (6, sum(sizes))
+    assert head.totals.segments_count == sum(device.segments_count for device in head.devices)
+    assert head.totals.segments_count == len(decode_segments(sealing.part("a", "segments")))
+    assert head.totals.bytes_stored == sum(row.bytes_stored for row in decode_segments(sealing.part("a", "segments")))
+    assert head.source_starts == tuple(sealing.intake.source_starts)
+    assert [source.name for source in head.sources] == ["one", "two"]
+
+
+def test_troubles_are_told_by_the_path_in_the_snapshot_or_the_absolute_one_if_not_listed(sealing: Sealing) -> None:
+    sealing.run.catalog.add_troubles(
+        sealing.intake.snapshot_id,
+        [
+            TroubleRow(entry_index=1, path="/somewhere/one/a", code="changed", message="grew"),
+            TroubleRow(entry_index=None, path="/somewhere/one/secret", code="unreadable", message="no"),
+        ],
+    )
+    sealing.seal()
+    rows = decode_troubles(sealing.part("a", "troubles"))
+    assert [(row.entry, row.path, row.code) for row in rows] == [
+        (1, "one/a", "changed"),
+        (-1, "/somewhere/one/secret", "unreadable"),
+    ]
+
+
+def test_a_device_that_is_away_is_named_with_what_it_holds(sealing: Sealing) -> None:
+    catalog, devices = sealing.run.catalog, sealing.run.devices
+    held = [row for row in catalog.stored_segments(sealing.intake.snapshot_id) if row.device == "a"]
+    sealing.run = Offline(catalog, ["b"], devices)
+    sealing.seal(sealing.run.plan(backup_request(sealing.sources, "b")))
+    assert sealing.files.keys() == {"b"}
+    (away,) = (device for device in sealing.head("b").devices if device.name == "a")
+    assert away.device_id == held[0].device_id
+    assert f"{len(held)} segments of this snapshot lie on device a, which is away" in sealing.run.observer.notes[-1]
+    assert (away.segments_count, away.bytes_stored) == (len(held), sum(row.bytes_stored for row in held))
+
+
+def test_a_device_that_bears_another_name_now_has_what_it_stored_under_the_old_one(sealing: Sealing) -> None:
+    devices = sealing.run.devices
+    devices.reports["renamed"] = devices.reports.pop("a")
+    sealing.run = Offline(sealing.run.catalog, ["renamed", "b"], devices)
+    sealing.seal(sealing.run.plan(backup_request(sealing.sources, "renamed b")))
+    head = sealing.head("b")
+    assert [device.name for device in head.devices] == ["renamed", "b"]
+    assert head.totals.segments_count == len(decode_segments(sealing.part("b", "segments")))
+    assert all(device.segments_count for device in head.devices)
+
+
+def test_a_device_that_does_not_take_a_part_gets_no_head_and_the_snapshot_is_sealed(sealing: Sealing) -> None:
+    answer = sealing.run.devices.answer
+
+    def refuse_on_a(order: Order) -> object:
+        return REFUSES if order.device == "a" and isinstance(order, PutManifest) else answer(order)
+
+    sealing.run.wires.answers = refuse_on_a
+    sealing.seal()
+    assert sealing.files.keys() == {"b"}
+    (trouble,) = sealing.run.observer.troubles
+    assert (trouble.code, trouble.message) == (
+        "manifest",
+        "device a is dead, and has no manifest of this snapshot: disk on fire",
+    )
+    assert sealing.run.catalog.snapshot(sealing.intake.snapshot_id).state == "sealed"
+    assert sealing.intake.members["a"].state == "dead"
+    states = {row.name: (row.state, row.reason) for row in sealing.run.catalog.devices()}
+    assert states == {"a": ("dead", "disk on fire"), "b": ("live", "")}
+
+
+def test_a_device_that_fails_a_part_once_is_asked_again(sealing: Sealing) -> None:
+    answer, failed = sealing.run.devices.answer, []
+
+    def fail_once(order: Order) -> object:
+        if order.device == "a" and isinstance(order, PutManifest) and not failed:
+            failed.append(order)
+            return REFUSES
+        return answer(order)
+
+    sealing.run.wires.answers = fail_once
+    sealing.seal()
+
+    assert failed
+    assert sealing.files["a"] == sealing.files["b"]
+    assert sealing.run.observer.troubles == []
+    assert sealing.intake.members["a"].is_live
+
+
+def test_a_dead_device_that_is_asked_whether_it_is_back_is_not_waited_for(sealing: Sealing) -> None:
+    session, answer = sealing.run.session, sealing.run.devices.answer
+    sealing.intake.members["b"].state = "dead"
+    session.courier.send([DescribeDevice(order_id="f" * 32, **session.order_fields("b"))])
+    sealing.run.wires.answers = lambda order: None if order.device == "b" else answer(order)
+
+    sealing.seal()
+
+    assert sealing.files.keys() == {"a"}
+    assert sealing.run.observer.troubles == []
+
+
+def test_when_no_device_takes_the_manifest_the_snapshot_stays_open(sealing: Sealing) -> None:
+    sealing.run.wires.answers = lambda order: REFUSES
+    with pytest.raises(DeviceError, match="no device took the manifest"):
+        sealing.seal()
+    assert sealing.run.catalog.snapshot(sealing.intake.snapshot_id).state == "open"
+
+
+def test_a_snapshot_that_lacks_a_segment_gets_no_head(catalog: Catalog, tmp_path: Path) -> None:
+    sealing = Sealing(catalog, tmp_path, is_stored=False)
+
+    with pytest.raises(CatalogError, match="segments are not stored"):
+        sealing.seal()
+
+    assert head_name(sealing.intake.snapshot_id) not in sealing.files["a"] | sealing.files["b"]
+
+
+def test_a_second_sealing_after_a_crash_writes_the_same_parts(sealing: Sealing) -> None:
+    answer = sealing.run.devices.answer
+
+    def refuse_the_head(order: Order) -> object:
+        return REFUSES if isinstance(order, PutManifest) and order.name.endswith(".manifest") else answer(order)
+
+    sealing.run.wires.answers = refuse_the_head
+    with pytest.raises(DeviceError):
+        sealing.seal()
+    before = {device: dict(files) for device, files in sealing.files.items()}
+    sealing.run = Offline(sealing.run.catalog, ["a", "b"], sealing.run.devices)
+    sealing.seal(sealing.run.plan(backup_request(sealing.sources)))
+    for device, files in before.items():
+        assert files
+        assert {name: sealing.files[device][name] for name in files} == files

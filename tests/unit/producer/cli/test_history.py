@@ -1,0 +1,157 @@
+"""``segfleet history``: from the catalog alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import NewSegment, NewSnapshot, RunRow, SourceRow
+from producer.cli.main import run
+from producer.host.state import open_state
+
+SNAPSHOT = "a" * 32
+STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+DEVICES = {
+    "a": {"segments": 2, "bytes_source": 2048, "bytes_stored": 1000, "state": "live"},
+    "b": {"segments": 1, "bytes_source": 1024, "bytes_stored": 500, "state": "full"},
+}
+SUMMARY = {
+    "mode": "files",
+    "files": 12345,
+    "bytes_source": 3072,
+    "bytes_stored": 1500,
+    "segments": 3,
+    "segments_rerouted": 6,
+    "segments_retried": 7,
+    "devices": DEVICES,
+    "errors": 8,
+}
+
+
+@pytest.fixture(autouse=True)
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
+    """A backup with two segments on device a and one on b, one that failed, then a check that never ended."""
+    monkeypatch.setenv("SEGFLEET_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    with Catalog(open_state().catalog_url) as catalog:
+        begin_snapshot(catalog)
+        catalog.begin_run(run_row("1" * 32, kind="backup", volume="home", snapshot_id=SNAPSHOT, started_at=STARTED))
+        catalog.end_run("1" * 32, 3, SUMMARY)
+        later = STARTED + timedelta(days=1)
+        catalog.begin_run(run_row("2" * 32, kind="backup", volume="home", snapshot_id=None, started_at=later))
+        catalog.end_run("2" * 32, 1, {"error": "no device is left", "strays": {}})
+        later += timedelta(days=1)
+        catalog.begin_run(run_row("3" * 32, kind="check", volume="", snapshot_id=None, started_at=later))
+        yield catalog
+
+
+def run_row(run_id: str, **fields: Any) -> RunRow:
+    ending = {"ended_at": None, "exit_code": None, "summary": None}
+    return RunRow(run_id=run_id, owner_host="here", owner_pid=42, **ending, **fields)
+
+
+def begin_snapshot(catalog: Catalog) -> None:
+    catalog.begin_snapshot(
+        NewSnapshot(
+            snapshot_id=SNAPSHOT,
+            pool_id="c" * 32,
+            volume="home",
+            mode="files",
+            hostname="here",
+            tags=(),
+            sources=(SourceRow(name="home", path="/home"),),
+            request={},
+            started_at=STARTED,
+        )
+    )
+    planned = [
+        NewSegment(
+            number=number,
+            segment_id=f"{number:032x}",
+            device=device,
+            first_entry=number,
+            stop_entry=number + 1,
+            offset_bytes=0,
+            size_bytes=1024,
+        )
+        for number, device in enumerate("aab")
+    ]
+    catalog.add_segments(SNAPSHOT, planned)
+    for row in planned:
+        catalog.mark_fed(SNAPSHOT, [row.number], row.device, 0)
+        catalog.record_stored(
+            SNAPSHOT,
+            row.number,
+            device=row.device,
+            device_id="d" * 32,
+            epoch=0,
+            bytes_stored=100,
+            timing={"read_s": 0.25, "compress_s": 1.0, "write_s": 0.5, "sync_s": 2.0, "total_s": 3.0},
+        )
+
+
+def lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    assert run(["history", *arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines(capsys, *arguments, "--json")]
+
+
+def test_runs_come_oldest_first_and_one_without_an_end_has_no_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    header, backup, failed, check = lines(capsys)
+    assert header.split()[:5] == ["started", "run", "volume", "snapshot", "took"]
+    assert backup.split()[:4] == ["2026-03-01T12:00:00Z", "backup", "home", SNAPSHOT[:8]]
+    assert failed.split()[0] == "2026-03-02T12:00:00Z"
+    assert failed.endswith("  1")
+    assert check.split() == ["2026-03-03T12:00:00Z", "check"]
+
+
+def test_the_table_has_what_a_run_moved_and_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    header, backup, *_ = lines(capsys)
+    assert header.split()[5:] == ["files", "size", "ratio", "rerouted", "retried", "errors", "exit"]
+    assert backup.split()[-8:] == ["12345", "3", "KiB", "2.05", "6", "7", "8", "3"]
+
+
+def test_a_row_has_the_figures_of_the_summary_under_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    backup, _ = rows(capsys, "home")
+    assert {name: backup[name] for name in SUMMARY} == SUMMARY
+    assert backup["ratio"] == 2.05
+
+
+def test_a_run_that_failed_has_its_reason_and_no_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    _, failed = rows(capsys, "home")
+    assert failed["reason"] == "no device is left"
+    assert {failed[name] for name in ("ratio", *SUMMARY)} == {None}
+
+
+def test_the_history_of_a_volume_holds_its_runs_only(capsys: pytest.CaptureFixture[str]) -> None:
+    row, _ = rows(capsys, "home")
+    assert (row["message_type"], row["kind"], row["snapshot_id"]) == ("run", "backup", SNAPSHOT)
+    assert rows(capsys, "elsewhere") == []
+
+
+def test_timing_sums_what_the_receipts_of_each_device_say(capsys: pytest.CaptureFixture[str]) -> None:
+    _, a, b = lines(capsys, "--timing")
+    assert a.split() == [SNAPSHOT[:8], "a", "2", "2", "KiB", "0.50", "2.00", "1.00", "4.00", "6.00"]
+    assert b.split()[1:3] == ["b", "1"]
+
+
+def test_timing_as_json_has_one_object_for_each_device(capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = rows(capsys, "--timing")
+    assert [(timing["device"], timing["segments_count"], timing["sync_s"]) for timing in row["timing"]] == [
+        ("a", 2, 4.0),
+        ("b", 1, 2.0),
+    ]
+
+
+def test_a_history_without_runs_says_so_and_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["history", "elsewhere"]) == 0
+    assert "nothing has been run of volume elsewhere" in capsys.readouterr().err

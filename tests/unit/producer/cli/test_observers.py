@@ -1,0 +1,135 @@
+"""How a run is watched: JSON lines, plain lines, bars."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from producer.cli.show.bars import BarsObserver
+from producer.cli.show.json_lines import JsonObserver, write_summary
+from producer.cli.show.plain_lines import PlainObserver
+from producer.cli.show.summaries import show_backup, show_check, show_restore
+from producer.observer import DeviceProgress, Progress, Trouble
+from producer.summaries import BackupSummary, CheckSummary, DeviceTotals, RestoreSummary
+
+VANISHED = Trouble(code="vanished", message="No such file or directory", path="/data/two\nlines\udcff")
+WALKING = Progress(phase="walking", files_count=1200, bytes_total=3 * 1024**2)
+STORING = Progress(
+    phase="storing",
+    files_count=1200,
+    bytes_total=4 * 1024**2,
+    bytes_done=1024**2,
+    devices={
+        "a": DeviceProgress(
+            bytes_planned=2 * 1024**2, bytes_done=1024**2, segments_planned=2, segments_done=1, state="live"
+        ),
+        "b": DeviceProgress(bytes_planned=2 * 1024**2, bytes_done=0, segments_planned=2, segments_done=0, state="dead"),
+    },
+)
+BACKUP = BackupSummary(
+    snapshot_id="0123456789abcdef" * 2,
+    volume="data",
+    mode="files",
+    files=1200,
+    bytes_source=4 * 1024**2,
+    bytes_stored=1024**2,
+    threshold_bytes=2 * 1024**2,
+    segments=4,
+    segments_rerouted=2,
+    segments_retried=1,
+    devices={
+        "b": DeviceTotals(segments=1, bytes_source=1024**2, bytes_stored=262144, state="dead"),
+        "a": DeviceTotals(segments=3, bytes_source=3 * 1024**2, bytes_stored=786432, state="live"),
+    },
+    errors=1,
+    duration_s=2.5,
+    exit_code=3,
+)
+
+
+def test_json_lines_are_one_object_each_and_survive_any_name(capsys: pytest.CaptureFixture[str]) -> None:
+    observer = JsonObserver()
+    observer.worker_started("a", 4711)
+    observer.trouble(VANISHED)
+    observer.note("device b is dead")
+    output = capsys.readouterr()
+    worker, error = map(json.loads, output.out.splitlines())
+    assert worker == {"message_type": "worker", "device": "a", "pid": 4711}
+    assert error == {
+        "message_type": "error",
+        "code": "vanished",
+        "message": "No such file or directory",
+        "path": "/data/two\nlines\udcff",
+    }
+    assert output.err == "segfleet: device b is dead\n"
+
+
+def test_json_status_comes_with_each_phase_and_not_ten_times_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+    observer = JsonObserver()
+    for progress in (WALKING, WALKING, STORING, replace(STORING, bytes_done=2 * 1024**2)):
+        observer.progress(progress)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["phase"] for row in rows] == ["walking", "storing"]
+    assert rows[1]["devices"]["a"]["bytes_done"] == 1024**2
+
+
+def test_a_json_summary_has_every_field_of_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    write_summary(BACKUP)
+    row = json.loads(capsys.readouterr().out)
+    assert row["message_type"] == "summary"
+    assert row["devices"]["a"] == {"segments": 3, "bytes_source": 3145728, "bytes_stored": 786432, "state": "live"}
+
+
+def test_plain_lines_go_to_standard_error_with_names_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    observer = PlainObserver()
+    observer.trouble(VANISHED)
+    observer.progress(STORING)
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err == "segfleet: /data/two\\nlines\\377: No such file or directory\n"
+
+
+def test_bars_show_what_was_found_then_each_device_and_the_whole() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120, color_system=None)
+    with BarsObserver(console) as observer:
+        observer.progress(WALKING)
+        observer._bars.refresh()
+        assert "1,200 files, 3 MiB" in screen.getvalue()
+        observer.progress(STORING)
+        observer.trouble(VANISHED)
+        observer._bars.refresh()
+    text = screen.getvalue()
+    assert "1 MiB of 4 MiB" in text
+    assert "0 B of 2 MiB" in text
+    assert "dead" in text
+    assert "/data/two\\nlines\\377: No such file or directory" in text
+
+
+def test_a_backup_ends_with_a_table_of_its_devices(capsys: pytest.CaptureFixture[str]) -> None:
+    show_backup(BACKUP)
+    header, first, second, whole, rerouted, errors = capsys.readouterr().out.splitlines()
+    assert header.split() == ["device", "segments", "source", "stored", "state"]
+    assert first.split() == ["a", "3", "3", "MiB", "768", "KiB", "live"]
+    assert second.split() == ["b", "1", "1", "MiB", "256", "KiB", "dead"]
+    assert whole.startswith("snapshot 01234567 of volume data: 1200 files, 4 MiB in 4 segments, 1 MiB stored")
+    assert rerouted == "2 segments rerouted, 1 retried"
+    assert errors.startswith("1 ")
+
+
+def test_a_restore_and_a_check_end_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    show_restore(
+        RestoreSummary(
+            snapshot_id="f" * 32, files=3, bytes_restored=2048, skipped=1, errors=0, duration_s=1.0, exit_code=0
+        )
+    )
+    show_check(CheckSummary(snapshots=1, segments=4, bytes_read=0, errors=0, duration_s=1.0, exit_code=0))
+    assert capsys.readouterr().out.splitlines() == [
+        "snapshot ffffffff: 3 files, 2 KiB restored, 1 left as they were, 1.0 s",
+        "1 snapshot, 4 segments checked, 0 B read, 1.0 s",
+        "no errors found",
+    ]

@@ -1,0 +1,150 @@
+"""``segfleet status``: from the catalog alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.command import Running
+from kit.rows import T0, begin, lock, plan, record_run, reserve, store
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import DeviceRow
+from producer.cli.main import run
+from producer.host.state import open_state
+
+
+@pytest.fixture(autouse=True)
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
+    """One device, and the volume home, which is to be backed up every day and has never been."""
+    monkeypatch.setenv("SEGFLEET_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    with Catalog(open_state().catalog_url) as catalog:
+        catalog.record_device(
+            DeviceRow(
+                name="a",
+                device_id="a" * 32,
+                pool_id="1" * 32,
+                state="live",
+                reason="",
+                since=T0,
+                capacity_bytes=1000,
+                free_bytes=500,
+                epoch=0,
+                path="/mnt/a",
+            )
+        )
+        reserve(catalog, "home", 1)
+        yield catalog
+
+
+@contextmanager
+def watching() -> Iterator[Running]:
+    """`status --watch` in a process of its own."""
+    running = Running(["status", "--watch", "--json"], environment=os.environ, folder=Path.cwd())
+    try:
+        running.wait_for_row(lambda row: row.get("phase") == "storing", "the run is shown")
+        yield running
+    finally:
+        running.end()
+
+
+def back_up_half(catalog: Catalog) -> str:
+    """A backup of home under way, with one of two segments stored; returns the id of its lock's owner."""
+    owner_id = lock(catalog, "home")
+    record_run(catalog, "home", exit_code=None)
+    snapshot_id = begin(catalog, "home")
+    plan(catalog, snapshot_id, 2)
+    store(catalog, snapshot_id, 0)
+    return owner_id
+
+
+def lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    assert run(["status", *arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines(capsys, *arguments, "--json")]
+
+
+def test_the_state_of_a_run_under_way_is_its_phase_and_how_far_it_is(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    back_up_half(catalog)
+    assert lines(capsys)[1].split()[:4] == ["home", "storing", "50", "%"]
+
+
+def test_in_json_the_phase_and_the_bytes_have_fields_of_their_own(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    back_up_half(catalog)
+    volume, _ = rows(capsys)
+    assert (volume["state"], volume["phase"], volume["bytes_done"], volume["bytes_total"]) == (
+        "running",
+        "storing",
+        100,
+        200,
+    )
+
+
+def test_a_volume_shows_when_it_is_due_and_what_came_of_the_last_time(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [reservation] = catalog.reservations()
+    now = datetime.now(UTC)
+    catalog.claim_reservation(reservation, now, "owner")
+    catalog.end_reservation(reservation, "owner", "failed", "no device is left")
+
+    table = lines(capsys)
+    volume, _ = rows(capsys)
+
+    assert table[1].split() == ["home", "idle", "0", "0", "0", "B"]
+    assert table[3].split()[:6] == ["id", "volume", "cron", "zone", "next", "last"]
+    assert f"{now:%Y-%m-%dT%H:%M:%SZ}  2026-01-02T00:00:00Z  failed" in table[4]
+    assert table[4].endswith("no device is left")
+    [shown] = volume["reservations"]
+    assert (shown["next_due"], shown["last_due"], shown["last_outcome"]) == (
+        f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "2026-01-02T00:00:00Z",
+        "failed",
+    )
+
+
+def test_watching_ends_at_once_when_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines(capsys, "--watch") == lines(capsys)
+
+
+def test_watching_goes_on_until_the_run_has_ended(catalog: Catalog) -> None:
+    owner_id = back_up_half(catalog)
+
+    with watching() as watch:
+        catalog.release_lock("volume home", owner_id)
+        done = watch.wait()
+
+    assert done.exit_code == 0, done
+    assert [row["phase"] for row in done.rows_of("volume")] == ["storing", None]
+
+
+def test_ctrl_c_ends_the_watch_and_not_the_run(catalog: Catalog) -> None:
+    back_up_half(catalog)
+
+    with watching() as watch:
+        watch.signal(signal.SIGINT)
+        done = watch.wait()
+
+    assert done.exit_code == 130
+    assert catalog.lock("volume home") is not None
+
+
+def test_a_run_of_a_fleet_is_asked_of_a_broker_in_vain_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", "12345678", "--watch"]) == 2
+    assert "there is no broker that could tell of runs" in capsys.readouterr().err

@@ -1,0 +1,76 @@
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from producer.host.state import open_state
+from tasks.errors import CatalogError
+
+
+@pytest.fixture
+def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "deep" / "state"
+    monkeypatch.setenv("SEGFLEET_STATE", str(path))
+    return path
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_the_state_folder_and_its_parts_belong_to_the_user_alone(chosen: Path) -> None:
+    state = open_state()
+
+    assert state.path == chosen
+    assert [mode(path) for path in (state.path, state.broker_dir, state.locks_dir)] == [0o700] * 3
+
+
+def test_opening_it_again_changes_nothing(chosen: Path) -> None:
+    first = open_state()
+    (chosen / "catalog.sqlite").write_bytes(b"")
+
+    assert open_state() == first
+    assert (chosen / "catalog.sqlite").exists()
+
+
+def test_a_relative_path_is_taken_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGFLEET_STATE", "here")
+
+    assert open_state().path == tmp_path / "here"
+
+
+def test_without_the_variable_it_is_the_platforms_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEGFLEET_STATE", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    assert open_state().path == tmp_path / "segfleet"
+
+
+def test_the_catalog_url_names_a_file_in_the_folder(chosen: Path) -> None:
+    state = open_state()
+
+    with create_engine(state.catalog_url).connect():
+        assert (chosen / "catalog.sqlite").exists()
+
+
+def test_a_file_in_its_place_is_a_clear_error(chosen: Path) -> None:
+    chosen.parent.mkdir()
+    chosen.write_text("a file")
+
+    with pytest.raises(CatalogError, match="cannot make the state folder") as caught:
+        open_state()
+
+    assert "SEGFLEET_STATE" in caught.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_a_clear_error(chosen: Path) -> None:
+    open_state()
+    chosen.chmod(0o500)
+    try:
+        with pytest.raises(CatalogError, match="cannot write the state folder"):
+            open_state()
+    finally:
+        chosen.chmod(0o700)

@@ -1,0 +1,112 @@
+"""Which devices take part in a run, whatever they say of themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.offline import GIB, report
+from producer.pool.decide import PoolDecision, decide_pool
+from tasks.errors import NotADeviceError, SegfleetError, UsageError
+from tasks.receipts import DeviceReport
+
+OURS, OTHERS = "1" * 32, "2" * 32
+
+
+def ready(digit: str, pool_id: str = OURS, **fields: Any) -> DeviceReport:
+    return report(condition="ready", device_id=digit * 32, pool_id=pool_id, **fields)
+
+
+def decide(known: dict[str, int] | None = None, **reports: DeviceReport) -> PoolDecision:
+    paths = {name: Path("/mnt") / name for name in reports}
+    return decide_pool(reports, paths, known or {})
+
+
+def test_empty_folders_make_a_new_pool_and_each_gets_an_id_of_its_own() -> None:
+    decision = decide(a=report(), b=report())
+    assert (decision.ready, decision.absent) == ({}, {})
+    ids = {decision.pool_id, *decision.adopt.values()}
+    assert set(decision.adopt) == {"a", "b"}
+    assert len(ids) == 3
+    assert all(len(value) == 32 and int(value, 16) for value in ids)
+
+
+def test_an_empty_folder_joins_the_pool_of_the_others() -> None:
+    decision = decide(a=ready("a"), b=report())
+    assert decision.pool_id == OURS
+    assert decision.ready == {"a": "a" * 32}
+    assert set(decision.adopt) == {"b"}
+
+
+def test_a_device_under_a_new_name_is_the_device_that_its_marker_says() -> None:
+    assert decide(renamed=ready("a", marker_name="a")).ready == {"renamed": "a" * 32}
+
+
+KNOWN_BYTES = 100 * GIB
+
+
+@pytest.mark.parametrize(
+    ("its_report", "why"),
+    [
+        (report(condition="missing", detail="/mnt/b does not exist"), "/mnt/b does not exist"),
+        (report(condition="unwritable", detail="/mnt/b: read-only file system"), "/mnt/b: read-only file system"),
+        (report(capacity_bytes=KNOWN_BYTES - 1), "/mnt/b is empty; is the device mounted?"),
+    ],
+    ids=["missing", "read-only", "empty, on another file system"],
+)
+def test_a_known_device_that_cannot_be_used_is_absent_and_the_others_go_on(its_report: DeviceReport, why: str) -> None:
+    decision = decide({"a": KNOWN_BYTES, "b": KNOWN_BYTES}, a=ready("a"), b=its_report)
+    assert decision.ready == {"a": "a" * 32}
+    assert decision.adopt == {}
+    assert decision.absent.keys() == {"b"}
+    assert why in decision.absent["b"]
+
+
+def test_a_known_device_that_is_empty_where_it_always_was_begins_anew() -> None:
+    decision = decide({"a": KNOWN_BYTES, "b": KNOWN_BYTES}, a=ready("a"), b=report(capacity_bytes=KNOWN_BYTES))
+    assert decision.adopt.keys() == {"b"}
+    assert decision.pool_id == OURS
+
+
+@pytest.mark.parametrize(
+    ("its_report", "error", "message"),
+    [
+        (report(condition="foreign"), NotADeviceError, "/mnt/b is not empty and has no segfleet.json"),
+        (report(condition="newer", detail="format version 9"), NotADeviceError, "format version 9"),
+        (report(condition="damaged", detail="not JSON"), NotADeviceError, "not JSON"),
+        (report(condition="missing", detail="no such folder"), NotADeviceError, "no such folder"),
+        (report(condition="unwritable", detail="permission denied"), NotADeviceError, "permission denied"),
+        (ready("b", OTHERS), NotADeviceError, "different pools (pool 11111111: a; pool 22222222: b)"),
+        (ready("b", root_identity=(7, 7)), UsageError, "devices a and b are the same folder: /mnt/b"),
+        (report(root_identity=(7, 7)), UsageError, "devices a and b are the same folder: /mnt/b"),
+    ],
+    ids=["foreign", "newer", "damaged", "missing", "unwritable", "other pool", "same folder", "same empty folder"],
+)
+def test_what_a_person_has_to_settle_is_refused_and_says_where(
+    its_report: DeviceReport, error: type[SegfleetError], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        decide(a=ready("a", root_identity=(7, 7)), b=its_report)
+    assert message in caught.value.message
+    assert "b" in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("condition", ["foreign", "newer", "damaged"])
+def test_a_known_device_whose_folder_holds_something_else_is_refused_all_the_same(condition: str) -> None:
+    with pytest.raises(NotADeviceError):
+        decide({"b": KNOWN_BYTES}, a=ready("a"), b=report(condition=condition))
+
+
+def test_missing_folders_are_not_taken_for_one_folder() -> None:
+    nowhere = report(condition="missing", root_identity=(0, 0))
+    decision = decide({"b": 1, "c": 1}, a=ready("a"), b=nowhere, c=nowhere)
+    assert decision.absent.keys() == {"b", "c"}
+
+
+def test_without_any_device_the_run_ends_and_names_each() -> None:
+    gone = report(condition="missing", detail="no such folder")
+    with pytest.raises(NotADeviceError, match="no device of the pool is there: a: no such folder; b: no such"):
+        decide({"a": 1, "b": 1}, a=gone, b=gone)

@@ -1,0 +1,107 @@
+"""The devices of a run, as they are recorded and remembered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kit.offline import GIB, report
+from producer.backup.summary import device_totals
+from producer.catalog.catalog import Catalog
+from producer.catalog.rows import SegmentTotals
+from producer.pool.decide import PoolDecision
+from producer.pool.members import Member, known_devices, record_members
+from tasks.receipts import DeviceReport
+
+POOL = "1" * 32
+
+#: Device id → the epoch in the broker.
+PUBLISHED = {"e" * 32: 7}
+
+
+def ready(digit: str, **fields: object) -> DeviceReport:
+    return report(condition="ready", device_id=digit * 32, pool_id=POOL, **fields)
+
+
+def record(catalog: Catalog, names: str, **reports: DeviceReport) -> dict[str, Member]:
+    ids = {name: its.device_id for name, its in reports.items()}
+    decision = PoolDecision(pool_id=POOL, ready=ids, adopt={}, absent={})
+    paths = {name: Path("/mnt") / name for name in names.split()}
+    return record_members(catalog, decision, reports, paths, lambda device_id: PUBLISHED.get(device_id, 0))
+
+
+def test_members_come_in_the_order_in_which_they_were_named_without_those_that_are_away(catalog: Catalog) -> None:
+    members = record(catalog, "c gone a b", a=ready("a"), b=ready("b"), c=ready("c"))
+    assert list(members) == ["c", "a", "b"]
+    assert all(member.is_live for member in members.values())
+
+
+def test_a_device_keeps_the_epoch_at_which_it_was_fenced_last(catalog: Catalog) -> None:
+    assert record(catalog, "a", a=ready("a"))["a"].epoch == 0
+    catalog.raise_epoch("a" * 32)
+    catalog.raise_epoch("a" * 32)
+    assert record(catalog, "a", a=ready("a"))["a"].epoch == 2
+    assert record(catalog, "renamed", renamed=ready("a"))["renamed"].epoch == 2
+
+
+def test_after_the_catalog_was_lost_a_device_has_the_epoch_that_its_workers_know(catalog: Catalog) -> None:
+    assert record(catalog, "e", e=ready("e"))["e"].epoch == 7
+    for _ in range(9):
+        catalog.raise_epoch("e" * 32)
+    assert record(catalog, "e", e=ready("e"))["e"].epoch == 16
+
+
+def test_a_device_that_is_there_is_live_again_whatever_it_was_before(catalog: Catalog) -> None:
+    record(catalog, "a", a=ready("a"))
+    catalog.set_device_state("a" * 32, "dead", "on fire")
+    record(catalog, "a", a=ready("a", free_bytes=7))
+    (row,) = catalog.devices(POOL)
+    assert (row.state, row.reason, row.free_bytes) == ("live", "", 7)
+
+
+def test_a_device_is_known_by_its_name_and_its_folder_as_it_was_recorded_last(catalog: Catalog) -> None:
+    record(catalog, "a b", a=ready("a", capacity_bytes=GIB), b=ready("b"))
+    record(catalog, "a", a=ready("c", capacity_bytes=2 * GIB))
+    paths = {"a": Path("/mnt/a"), "b": Path("/elsewhere/b"), "c": Path("/mnt/c")}
+    assert known_devices(catalog, paths) == {"a": 2 * GIB}
+
+
+def test_a_segment_that_changes_hands_is_counted_once() -> None:
+    one, other = (
+        Member(name=name, device_id=name * 32, epoch=0, state="live", capacity_bytes=1, free_bytes=1) for name in "ab"
+    )
+    one.take(100)
+    one.take(50)
+    one.hand_over(100, other)
+    other.hand_over(100, other)
+    assert [(member.load_bytes, member.load_segments) for member in (one, other)] == [(50, 1), (100, 1)]
+
+
+def test_a_member_without_segments_has_stored_nothing(catalog: Catalog) -> None:
+    members = record(catalog, "a b", a=ready("a"), b=ready("b"))
+    members["b"].state = "full"
+    totals = device_totals([two_stored("a")], members)
+    assert (totals["a"].segments, totals["a"].bytes_source, totals["a"].bytes_stored) == (2, 10, 5)
+    assert (totals["b"].segments, totals["b"].state) == (0, "full")
+
+
+def test_what_absent_devices_hold_of_a_snapshot_counts(catalog: Catalog) -> None:
+    members = record(catalog, "a", a=ready("a"))
+    totals = device_totals([two_stored("a"), two_stored("b"), two_stored("c")], members, absent=["b", "d"])
+    assert {name: (row.segments, row.state) for name, row in totals.items()} == {
+        "a": (2, "live"),
+        "b": (2, "absent"),
+        "c": (2, "absent"),
+        "d": (0, "absent"),
+    }
+
+
+def two_stored(device: str) -> SegmentTotals:
+    return SegmentTotals(
+        device=device,
+        state="stored",
+        segments_count=2,
+        bytes_source=10,
+        bytes_stored=5,
+        rerouted_count=0,
+        retried_count=0,
+    )

@@ -1,0 +1,79 @@
+"""What must be done in the end is done once: by its owner, or by whoever comes after a crash."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from producer.host.state import StateFolder
+from producer.raw.quiesce.duties import Duties
+from producer.raw.quiesce.hooks import HookError, Hooks, hooks_run
+
+#: Beyond the largest number that Linux gives to a process.
+_NO_PROCESS = 2**22 + 1
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateFolder:
+    (tmp_path / "state").mkdir()
+    return StateFolder(path=tmp_path / "state")
+
+
+def written(state: StateFolder) -> list[Path]:
+    return list((state.path / "duties").glob("*"))
+
+
+def test_a_duty_is_written_down_for_as_long_as_its_block_runs(state: StateFolder) -> None:
+    with Duties(state).remember({"kind": "post"}):
+        assert len(written(state)) == 1
+    assert written(state) == []
+
+
+def test_duties_of_living_processes_are_left_alone_and_those_of_dead_ones_done_once(state: StateFolder) -> None:
+    done = []
+    with Duties(state).remember({"kind": "post", "of": "me"}):
+        orphan = {"kind": "post", "of": "orphan", "pid": _NO_PROCESS, "started": "1"}
+        (state.path / "duties/orphan.json").write_text(json.dumps(orphan))
+        Duties(state).finish_old(done.append)
+        Duties(state).finish_old(done.append)
+        assert [duty["of"] for duty in done] == ["orphan"]
+
+
+def test_a_number_that_another_process_has_by_now_is_a_dead_owner(state: StateFolder) -> None:
+    done = []
+    (state.path / "duties").mkdir()
+    row = {"kind": "post", "pid": os.getpid(), "started": "not when this process began"}
+    (state.path / "duties/old.json").write_text(json.dumps(row))
+    Duties(state).finish_old(done.append)
+    assert len(done) == 1
+
+
+def hooks(tmp_path: Path, pre: str = "true", post: str = "") -> Hooks:
+    return Hooks(
+        volume="v", pre=pre, post=post or f'echo "$SEGFLEET_HOOK $SEGFLEET_VOLUME" >> {tmp_path}/log', limit_s=20
+    )
+
+
+def test_post_runs_after_success_and_after_failure_of_the_backup(state: StateFolder, tmp_path: Path) -> None:
+    with hooks_run(hooks(tmp_path), state):
+        assert not (tmp_path / "log").exists()
+    with pytest.raises(ZeroDivisionError), hooks_run(hooks(tmp_path), state):
+        raise ZeroDivisionError
+    with pytest.raises(KeyboardInterrupt), hooks_run(hooks(tmp_path), state):
+        raise KeyboardInterrupt
+    assert (tmp_path / "log").read_text() == "post v\n" * 3
+    assert written(state) == []
+
+
+def test_nothing_is_backed_up_when_pre_fails_and_post_cleans_up(state: StateFolder, tmp_path: Path) -> None:
+    with pytest.raises(HookError, match="pre command ended with 3"), hooks_run(hooks(tmp_path, "exit 3"), state):
+        pytest.fail("the backup began")
+    assert (tmp_path / "log").read_text() == "post v\n"
+
+
+def test_a_post_that_fails_after_a_good_backup_is_told(state: StateFolder, tmp_path: Path) -> None:
+    with pytest.raises(HookError, match="post command ended with 4"), hooks_run(hooks(tmp_path, post="exit 4"), state):
+        pass

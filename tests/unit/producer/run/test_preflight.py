@@ -1,0 +1,77 @@
+"""What must hold before a run starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from producer.requests import Source
+from producer.run.preflight import check_apart, check_devices, check_sources, check_target, notes_about
+from tasks.errors import UsageError
+
+HOME = Source(name="home", path=Path("/home"))
+
+
+def test_one_source_inside_another_is_refused_whatever_the_order() -> None:
+    inner = Source(name="me", path=Path("/home/me"))
+    for sources in ((HOME, inner), (inner, HOME)):
+        with pytest.raises(UsageError, match="source /home/me lies inside source /home"):
+            check_sources(sources)
+
+
+def test_one_source_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="named twice"):
+        check_sources((HOME, Source(name="home-2", path=Path("/home"))))
+
+
+def test_a_common_beginning_of_names_is_no_nesting() -> None:
+    check_sources((HOME, Source(name="home2", path=Path("/home2"))))
+    check_devices({"a": Path("/mnt/a"), "b": Path("/mnt/ab")})
+
+
+def test_no_device_is_refused_and_one_is_worth_a_note() -> None:
+    with pytest.raises(UsageError, match="no device"):
+        check_devices({})
+    check_devices({"a": Path("/mnt/a")})
+    assert notes_about({"a": Path("/mnt/a")}) == ["there is one device only: nothing is spread"]
+    assert notes_about({"a": Path("/mnt/a"), "b": Path("/mnt/b")}) == []
+
+
+def test_one_folder_under_two_device_names_is_refused() -> None:
+    with pytest.raises(UsageError, match="devices a and b are the same folder /mnt/a"):
+        check_devices({"a": Path("/mnt/a"), "b": Path("/mnt/a")})
+
+
+def test_a_device_inside_another_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"device b \(/mnt/a/b\) lies inside device a \(/mnt/a\)"):
+        check_devices({"a": Path("/mnt/a"), "b": Path("/mnt/a/b")})
+
+
+@pytest.mark.parametrize("device", [Path("/home"), Path("/home/me/backup")])
+def test_a_device_inside_a_source_is_refused(device: Path) -> None:
+    with pytest.raises(UsageError) as refusal:
+        check_apart([HOME], {"a": device})
+    assert "a backup must not eat itself" in refusal.value.hint
+
+
+def test_a_source_inside_a_device_is_refused() -> None:
+    with pytest.raises(UsageError, match="source /mnt/a/data lies inside device a"):
+        check_apart([Source(name="data", path=Path("/mnt/a/data"))], {"a": Path("/mnt/a")})
+
+
+def test_a_device_inside_a_source_may_be_on_a_file_system_that_is_not_entered() -> None:
+    root = Source(name="root", path=Path("/"))
+    check_apart([root], {"a": Path("/mnt/a")}, elsewhere=frozenset({("root", "a")}))
+    with pytest.raises(UsageError):
+        check_apart([root], {"a": Path("/mnt/a"), "b": Path("/mnt/b")}, elsewhere=frozenset({("root", "a")}))
+
+
+def test_a_target_inside_a_device_is_refused() -> None:
+    check_target(Path("/restored"), {"a": Path("/mnt/a")})
+    with pytest.raises(UsageError, match="--target /mnt/a/x lies inside device a"):
+        check_target(Path("/mnt/a/x"), {"a": Path("/mnt/a")})
+
+
+def test_a_device_inside_the_target_is_allowed() -> None:
+    check_target(Path("/"), {"a": Path("/mnt/a")})

@@ -1,0 +1,106 @@
+"""What becomes of a claimed reservation when its run ends, well or not."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.reservation_rows import IfMissed, ReservationRow
+from producer.ownership.holder import Holder
+from producer.requests import BackupRequest, Exclusions, PlanOptions
+from producer.run.interrupt import Interrupt, on_sigterm
+from producer.schedule.reserve import reserve
+from producer.schedule.run import run_reservation
+from producer.schedule.scheduler import Scheduler
+from tasks.errors import InterruptedRun, SegfleetError
+
+REQUEST = BackupRequest(sources=(), devices={}, volume="home", plan=PlanOptions(), exclusions=Exclusions())
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[Holder]:
+    location = f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+    with Catalog(location) as catalog, Holder(catalog, location) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _as_a_manager_s_child() -> Iterator[None]:
+    previous = signal.signal(signal.SIGTERM, on_sigterm)
+    yield
+    signal.signal(signal.SIGTERM, previous)
+
+
+def reserved(catalog: Catalog, volume: str, if_missed: IfMissed = "catch-up") -> ReservationRow:
+    request = replace(REQUEST, volume=volume)
+    return reserve(catalog, request, cron="0 2 * * *", timezone="UTC", if_missed=if_missed, if_busy="queue")
+
+
+def while_storing(number: signal.Signals) -> NoReturn:
+    with Interrupt() as interrupt:
+        os.kill(os.getpid(), number)
+        interrupt.check()
+    pytest.fail("it went on")
+
+
+def before_storing(number: signal.Signals) -> NoReturn:
+    """In the midst of the commands before the backup, for example."""
+    os.kill(os.getpid(), number)
+    pytest.fail("it went on")
+
+
+@pytest.mark.parametrize("moment", [while_storing, before_storing])
+@pytest.mark.parametrize(
+    ("number", "if_missed", "is_due_again"),
+    [
+        (signal.SIGTERM, "catch-up", True),
+        (signal.SIGTERM, "skip", False),
+        (signal.SIGINT, "catch-up", False),
+    ],
+)
+def test_a_run_whose_process_has_to_end_is_caught_up_with_and_one_after_ctrl_c_is_over(
+    holder: Holder,
+    moment: Callable[[signal.Signals], NoReturn],
+    number: signal.Signals,
+    if_missed: IfMissed,
+    is_due_again: bool,
+) -> None:
+    scheduler = Scheduler(holder)
+    due = reserved(holder.catalog, "home", if_missed).next_due
+    [claimed] = scheduler.claim_due(due)
+
+    with pytest.raises((InterruptedRun, KeyboardInterrupt)):
+        run_reservation(claimed, scheduler, lambda request: moment(number))
+
+    [row] = holder.catalog.reservations()
+    assert row.last_outcome == "interrupted"
+    assert (row.next_due == due) is is_due_again
+    assert len(scheduler.claim_due(due)) == is_due_again
+
+
+def test_a_reservation_whose_zone_is_not_known_here_fails_and_keeps_no_other_from_running(holder: Holder) -> None:
+    good = reserved(holder.catalog, "good")
+    bad = replace(good, reservation_id="bad", volume="bad", timezone="Europe/Nowhere")
+    holder.catalog.add_reservation(bad)
+    scheduler, began = Scheduler(holder), list[str]()
+
+    def back_up(request: BackupRequest) -> NoReturn:
+        began.append(request.volume)
+        raise SegfleetError("a test ends it here")
+
+    for row in scheduler.claim_due(good.next_due):
+        run_reservation(row, scheduler, back_up)
+
+    assert began == ["good"]
+    [noted] = [row for row in holder.catalog.reservations() if row.volume == "bad"]
+    assert (noted.last_outcome, noted.last_message) == ("failed", "there is no time zone 'Europe/Nowhere'")
+    assert noted.next_due == bad.next_due + timedelta(days=1)
+    assert scheduler.claim_due(good.next_due) == []

@@ -1,0 +1,1 @@
+"""A device that is a folder on a mounted disk."""

@@ -1,0 +1,102 @@
+"""A folder on a mounted file system: disk, NFS, LTFS tape, RAM disk.
+
+Everything is done relative to a descriptor of the root that was found to hold the marker.  So a device
+that is unmounted in between is noticed, and nothing is ever created in its bare mount point.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tasks.receipts import DeviceReport
+from workers.devices.base import Capacity
+from workers.devices.keys import MANIFESTS_FOLDER, MARKER_NAME, SEGMENTS_FOLDER, TEMPORARY_SUFFIX, split_key
+from workers.devices.local.objects import LocalObject, LocalUpload, open_object
+from workers.devices.local.pending_file import PendingFile, remove_if_left_over
+from workers.devices.local.probe import probe_folder
+from workers.devices.local.root import LocalRoot
+from workers.devices.marker import Marker, encode_marker
+from workers.devices.trouble import device_errors
+
+
+class LocalDevice:
+    """The device in folder ``path``; see :class:`workers.devices.base.Device`.  Opens nothing before use."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self._root = LocalRoot(name, path)
+
+    def claim(self, device_id: str) -> Marker:
+        self._root.device_id = device_id
+        with self._root.opened() as root_fd:
+            return self._root.checked_marker(root_fd)
+
+    def put(self, key: str) -> LocalUpload:
+        return LocalUpload(self._root, key)
+
+    def open(self, key: str) -> LocalObject | None:
+        with self._root.opened_device() as root_fd:
+            return open_object(self.name, self._root.path / key, root_fd, key)
+
+    def list(self, folder: str) -> Iterator[str]:
+        with self._root.opened_device() as root_fd, device_errors(self.name, self._root.path / folder):
+            keys = [key for key, _ in _files_below(root_fd, folder) if not key.endswith(TEMPORARY_SUFFIX)]
+        return iter(sorted(keys))
+
+    def delete(self, key: str) -> None:
+        folders, name = split_key(key)
+        path = self._root.path / key
+        with self._root.opened_device() as root_fd, device_errors(self.name, path), suppress(FileNotFoundError):
+            folder_fd = os.open("/".join(folders), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root_fd)
+            try:
+                os.unlink(name, dir_fd=folder_fd)
+                os.fsync(folder_fd)
+            finally:
+                os.close(folder_fd)
+
+    def capacity(self) -> Capacity:
+        with device_errors(self.name, self._root.path):
+            room = os.statvfs(self._root.path)
+        return Capacity(capacity_bytes=room.f_blocks * room.f_frsize, free_bytes=room.f_bavail * room.f_frsize)
+
+    def probe(self) -> DeviceReport:
+        return probe_folder(self._root.path)
+
+    def write_marker(self, marker: Marker) -> None:
+        with self._root.opened() as root_fd, device_errors(self.name, self._root.path / MARKER_NAME):
+            pending = PendingFile(root_fd, MARKER_NAME)
+            try:
+                pending.write(encode_marker(marker))
+                pending.publish_first()
+            finally:
+                pending.close()
+
+    def sweep(self) -> int:
+        with self._root.opened_device() as root_fd, device_errors(self.name, self._root.path):
+            return sum(
+                remove_if_left_over(folder_fd, key.rpartition("/")[2])
+                for key, folder_fd in _files_of_segfleet(root_fd)
+                if key.endswith(TEMPORARY_SUFFIX)
+            )
+
+
+def _files_of_segfleet(root_fd: int) -> Iterator[tuple[str, int]]:
+    """Key, and descriptor of its folder, of every file: the marker's and the probes', segments and manifests."""
+    yield from ((name, root_fd) for name in os.listdir(root_fd) if name.startswith("segfleet."))
+    for folder in (SEGMENTS_FOLDER, MANIFESTS_FOLDER):
+        yield from _files_below(root_fd, folder)
+
+
+def _files_below(root_fd: int, folder: str) -> Iterator[tuple[str, int]]:
+    """Key, and descriptor of its folder, of every file below ``folder``."""
+    with suppress(FileNotFoundError):
+        for path, _, names, folder_fd in os.fwalk(folder, dir_fd=root_fd, onerror=_raise):
+            for name in names:
+                yield f"{path}/{name}", folder_fd
+
+
+def _raise(error: OSError) -> None:
+    raise error

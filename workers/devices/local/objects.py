@@ -1,0 +1,122 @@
+"""Reading and writing one object in a local device's folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from tasks.errors import NotADeviceError
+from workers.devices.base import Bytes
+from workers.devices.keys import split_key
+from workers.devices.local.pending_file import PendingFile
+from workers.devices.local.root import FOLDER_FLAGS, LocalRoot
+from workers.devices.trouble import UnreadableError, device_errors
+
+
+class LocalUpload:
+    """See :class:`workers.devices.base.Upload`.  ``commit`` may run on another thread than ``write``."""
+
+    def __init__(self, root: LocalRoot, key: str) -> None:
+        self._root = root
+        self._key = key
+        self._path = root.path / key
+        folders, name = split_key(key)
+        with root.opened() as root_fd:
+            self._device_id = root.checked_marker(root_fd).device_id
+            with device_errors(root.device, self._path):
+                self._folder_fd = _make_folders(root_fd, folders)
+                try:
+                    self._pending = PendingFile(self._folder_fd, name)
+                except OSError:
+                    os.close(self._folder_fd)
+                    raise
+
+    def __enter__(self) -> LocalUpload:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._pending.close()
+        os.close(self._folder_fd)
+
+    def write(self, buffer: Bytes) -> None:
+        with device_errors(self._root.device, self._path):
+            self._pending.write(buffer)
+
+    def commit(self) -> None:
+        with device_errors(self._root.device, self._path):
+            self._pending.publish()
+        self._check_still_there()
+
+    def _check_still_there(self) -> None:
+        """The descriptors still work on a lazily unmounted device; a fresh look by path does not."""
+        root = self._root
+        with root.opened() as root_fd:
+            same_device = root.checked_marker(root_fd).device_id == self._device_id
+            with device_errors(root.device, self._path):
+                found = os.stat(self._key, dir_fd=root_fd, follow_symlinks=False)
+                written = os.fstat(self._pending.fd)
+        if not same_device or (found.st_dev, found.st_ino) != (written.st_dev, written.st_ino):
+            raise NotADeviceError(f"device {root.device}: {root.path} was replaced while {self._key} was written")
+
+
+class LocalObject:
+    """See :class:`workers.devices.base.StoredObject`.  Owns the descriptor ``fd``."""
+
+    def __init__(self, device: str, path: Path, fd: int) -> None:
+        self._device = device
+        self._path = path
+        self._fd = fd
+        self.size_bytes = os.fstat(fd).st_size
+
+    def __enter__(self) -> LocalObject:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        os.close(self._fd)
+
+    def read(self, offset_bytes: int, size_bytes: int) -> bytes:
+        parts = []
+        try:
+            # One call gives at most 2 GiB, and a network file system may give less at any time.
+            while size_bytes > 0 and (part := os.pread(self._fd, size_bytes, offset_bytes)):
+                parts.append(part)
+                offset_bytes += len(part)
+                size_bytes -= len(part)
+        except OSError as error:
+            raise UnreadableError(self._device, self._path, error) from error
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def open_object(device: str, path: Path, root_fd: int, key: str) -> LocalObject | None:
+    """The object ``key`` below the root's descriptor, which is at ``path``; None when there is none.
+
+    Raises UnreadableError, for the device itself has just been found to be there: what is wrong is this object.
+    """
+    try:
+        # Without O_NONBLOCK a FIFO in the object's place would hold the worker for ever.
+        fd = os.open(key, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root_fd)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnreadableError(device, path, error) from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise UnreadableError(device, path, OSError("it is not a regular file"))
+    return LocalObject(device, path, fd)
+
+
+def _make_folders(root_fd: int, folders: tuple[str, ...]) -> int:
+    """A descriptor of the folder; each that had to be made is synced into its parent."""
+    folder_fd = os.dup(root_fd)
+    for name in folders:
+        parent_fd = folder_fd
+        try:
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=parent_fd)
+                os.fsync(parent_fd)
+            folder_fd = os.open(name, FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=parent_fd)
+        finally:
+            os.close(parent_fd)
+    return folder_fd

@@ -1,0 +1,1 @@
+"""What the host's disks are, and who may move their heads."""

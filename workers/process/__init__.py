@@ -1,0 +1,1 @@
+"""One worker process: it boots, obeys, answers, and shows that it is alive."""

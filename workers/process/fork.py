@@ -1,0 +1,46 @@
+"""Several workers from one process, which imports their program once: half a second of work for each but the first."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from workers.process.start import die_with_parent
+
+
+def fork_workers(devices: Sequence[str], log_dir: Path, parent_pid: int) -> str | None:
+    """Fork a worker for each device; returns in each of them, with its device, and in this process with None.
+
+    This process must end then: its workers wait for that, become children of ``parent_pid``, which has to be a
+    subreaper (prctl(2)), and die with it.  Their pids go to standard output, as JSON by device; their own output goes
+    to ``<log_dir>/worker-<device>.log``.  Call from a process without threads.
+    """
+    # What is there now is no garbage: unlooked at, its pages stay shared.
+    gc.freeze()
+    own_pid, pids = os.getpid(), {}
+    for device in devices:
+        pids[device] = os.fork()
+        if not pids[device]:
+            _settle(device, log_dir, own_pid, parent_pid)
+            return device
+    print(json.dumps(pids), flush=True)
+    return None
+
+
+def _settle(device: str, log_dir: Path, forked_by_pid: int, parent_pid: int) -> None:
+    os.setsid()
+    log = os.open(log_dir / f"worker-{device}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, place in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(descriptor, place)
+    # Celery's pool makes a folder that a killed worker cannot remove.
+    os.environ["TMPDIR"] = str(log_dir / f"worker-{device}.tmp")
+    while os.getppid() == forked_by_pid:
+        time.sleep(0.001)
+    die_with_parent(parent_pid)
+    sys.stdin.close()

@@ -1,0 +1,230 @@
+"""Carries out orders: checks that they are for this worker, then calls what does the work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks.errors import DeviceError, NotADeviceError, Reason, SegfleetError
+from tasks.orders import (
+    AdoptDevice,
+    DescribeDevice,
+    GetManifest,
+    Order,
+    PrepareImage,
+    PutManifest,
+    ReadSegment,
+    RestoreEntries,
+    RestoreSegment,
+    StoreSegment,
+    VerifySegments,
+)
+from tasks.receipts import (
+    DeviceReport,
+    ManifestResult,
+    ReadResult,
+    Receipt,
+    RestoreResult,
+    StoreResult,
+    VerifyResult,
+)
+from workers.devices.adopt import adopt
+from workers.devices.base import Device
+from workers.devices.manifests import get_manifest, put_manifest
+from workers.devices.registry import open_device
+from workers.process.delivery import publish_receipt
+from workers.process.fence import now_and_then
+from workers.progress import Progress
+from workers.restore import RangeReader, restore_entries, restore_segment
+from workers.segments.store import store_segment
+from workers.segments.verify import verify_segments
+from workers.settings import WorkerSettings
+from workers.target.image import prepare_image
+from workers.units.buffers import UnitBuffers
+
+log = logging.getLogger("segfleet.handlers")
+
+
+class NotConfiguredError(SegfleetError):
+    """The order names a device, source or target that this worker does not have."""
+
+    code = "not-configured"
+    hint = "start the worker with it, or send the order to one that has it"
+
+
+class DeadlyOrderError(DeviceError):
+    """The pool's child died again and again over one order: killed for its memory, or by a fault of a library."""
+
+    code = "deadly"
+    hint = "the worker's log and the kernel's say more; fewer --threads or a smaller --unit-size take less memory"
+
+
+#: Times that an order is begun before it is taken for deadly.  Its message comes back after each death of the child.
+_MAX_BEGUN_COUNT = 3
+
+
+def _refuse_none(order: Order) -> None:
+    """For workers that nobody fences."""
+
+
+class LocalHandlers:
+    """:class:`tasks.handlers.DeviceHandlers` for the devices in ``settings``.
+
+    Made before the worker forks, used in its child: nothing is opened and no thread started before
+    the first order.  ``refuse_stale`` raises when an order's device was fenced, or its run is over; it is asked before
+    the work, and again before a segment is committed, and now and then while a target is written.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        *,
+        worker: str,
+        progress: Progress,
+        refuse_stale: Callable[[Order], None] = _refuse_none,
+    ) -> None:
+        self.worker = worker
+        self._settings = settings
+        self._progress = progress
+        self._refuse_stale = refuse_stale
+        self._devices: dict[str, Device] = {}
+        self._swept: set[str] = set()
+        self._spare = UnitBuffers()
+        self._ranges = RangeReader()
+
+    def describe(self, order: DescribeDevice) -> DeviceReport:
+        """The first order of every run, and what follows trouble: what dead workers left half-written goes."""
+        with self._in_hand(order):
+            report = self._device(order).probe()
+            self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
+            if report.condition == "ready":
+                self._sweep(self._device(order))
+            return report
+
+    def adopt(self, order: AdoptDevice) -> DeviceReport:
+        with self._in_hand(order):
+            report = adopt(order, self._device(order))
+            self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
+            return report
+
+    def store(self, order: StoreSegment) -> StoreResult:
+        with self._in_hand(order):
+            result = store_segment(
+                order,
+                device=self._claimed_device(order),
+                source_root=self._source_root(order),
+                progress=self._progress,
+                before_commit=lambda: self._refuse_stale(order),
+                spare=self._spare,
+            )
+            self._progress.tell_device(order.device_id, order.epoch, result.free_bytes)
+            return result
+
+    def put_manifest(self, order: PutManifest) -> ManifestResult:
+        with self._in_hand(order):
+            return put_manifest(order, device=self._claimed_device(order))
+
+    def get_manifest(self, order: GetManifest) -> ManifestResult:
+        with self._in_hand(order):
+            return get_manifest(order, device=self._claimed_device(order))
+
+    def restore_segment(self, order: RestoreSegment) -> RestoreResult:
+        with self._in_hand(order):
+            return restore_segment(
+                order,
+                device=self._claimed_device(order),
+                target_root=_path_of("target", order.target, self._settings.targets),
+                progress=self._progress,
+                before_write=self._before_write(order),
+            )
+
+    def restore_entries(self, order: RestoreEntries) -> RestoreResult:
+        """Needs no device: the worker of any device may make what holds no data."""
+        with self._in_hand(order):
+            self._device(order)
+            root = _path_of("target", order.target, self._settings.targets)
+            return restore_entries(
+                order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
+            )
+
+    def prepare_image(self, order: PrepareImage) -> RestoreResult:
+        """Needs no device either."""
+        with self._in_hand(order):
+            self._device(order)
+            root = _path_of("target", order.target, self._settings.targets)
+            return prepare_image(
+                order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
+            )
+
+    def read(self, order: ReadSegment) -> ReadResult:
+        with self._in_hand(order):
+            return self._ranges.read(order, device=self._claimed_device(order), progress=self._progress)
+
+    def verify(self, order: VerifySegments) -> VerifyResult:
+        with self._in_hand(order):
+            return verify_segments(order, device=self._claimed_device(order), progress=self._progress)
+
+    def deliver(self, receipt: Receipt, queue: str) -> None:
+        publish_receipt(receipt, queue)
+
+    @contextmanager
+    def _in_hand(self, order: Order) -> Iterator[None]:
+        """Shows the order in the lease while it is carried out; refuses it when it was fenced, or is deadly."""
+        begun_count = self._progress.begin(order.order_id)
+        try:
+            if begun_count > _MAX_BEGUN_COUNT:
+                raise DeadlyOrderError(f"the worker died {begun_count - 1} times while it carried out this order")
+            self._refuse_stale(order)
+            yield
+        finally:
+            self._progress.end()
+
+    def _before_write(self, order: Order) -> Callable[[], None]:
+        """For the steps of an order that may take long: its run may end meanwhile."""
+        return now_and_then(lambda: self._refuse_stale(order))
+
+    def _source_root(self, order: StoreSegment) -> Path:
+        name = order.within.source if order.within is not None else order.source
+        # The agents of another device may have it.
+        return _path_of("source", name, self._settings.sources, reason=Reason.SOURCE)
+
+    def _device(self, order: Order) -> Device:
+        device = self._devices.get(order.device)
+        if device is None:
+            settings = self._settings.devices.get(order.device)
+            if settings is None:
+                raise NotConfiguredError(f"this worker does not serve device {order.device}")
+            device = self._devices[order.device] = open_device(order.device, settings)
+        return device
+
+    def _claimed_device(self, order: Order) -> Device:
+        """The order's device, after a look at its marker."""
+        device = self._device(order)
+        if not order.device_id:
+            raise NotADeviceError(f"device {order.device} has no id yet; it must be adopted first")
+        device.claim(order.device_id)
+        if device.name not in self._swept:
+            self._sweep(device)
+        return device
+
+    def _sweep(self, device: Device) -> None:
+        """Remove what other workers of this device left half-written when they died."""
+        self._swept.add(device.name)
+        try:
+            count = device.sweep()
+        except DeviceError as error:
+            # A device that can only be read may still be restored from.
+            log.info("not swept: %s", error)
+        else:
+            log.info("device %s: %d unfinished files removed", device.name, count)
+
+
+def _path_of(kind: str, name: str, paths: Mapping[str, Path], *, reason: Reason = Reason.REFUSED) -> Path:
+    path = paths.get(name)
+    if path is None:
+        error = NotConfiguredError(f"this worker has no {kind} {name!r}")
+        error.reason = reason
+        raise error
+    return path

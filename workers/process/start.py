@@ -1,0 +1,99 @@
+"""Starts one worker: settings, handlers, then Celery, in one process with one forked child.
+
+Prefork with one child, because only that pool keeps its parent's event loop free while an order runs (the
+lease must be renewed) and can end an order that is stuck.  Compression threads start in the child.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import redis
+from celery.exceptions import SecurityWarning
+
+from tasks.app import app, connect, queue
+from tasks.handlers import install
+from tasks.leases import claim_name, client_name, redis_client
+from tasks.queues import device_queue
+from workers.process.fence import Fence
+from workers.process.handlers import LocalHandlers
+from workers.process.lease import LeaseStep, SharedProgress
+from workers.settings import WorkerSettings
+
+log = logging.getLogger("segfleet.start")
+
+_PR_SET_PDEATHSIG = 1
+
+
+def run_worker(
+    settings: WorkerSettings, device: str, *, log_level: str = "WARNING", shared: bool = False, events: bool = False
+) -> int:
+    """Serve ``device`` until SIGTERM; returns the exit code.  Call once, from the main thread of a process.
+
+    ``shared``: there may be other workers of the device, so the node name must be chosen.  ``events``: tell Flower.
+    """
+    # What top shows: the command line is the same for all that one process forked.
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(f"segfleet:{device}")
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # Backups run as root; Celery's warning is about pickle, which is refused here.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    host = socket.gethostname()
+    worker_name = _claim_name(settings.broker_url, device, host) if shared else f"{device}@{host}"
+    connect(settings.broker_url, client_name(device, host, os.getpid()), device_queue(device))
+    app.conf.task_queues = [queue(device_queue(device))]
+    progress = SharedProgress()
+    fence = Fence(settings.broker_url)
+    install(LocalHandlers(settings, worker=worker_name, progress=progress, refuse_stale=fence.check))
+    LeaseStep.settings = (settings.broker_url, device, progress)
+    LeaseStep.shared = shared
+    app.steps["worker"].add(LeaseStep)
+    worker = app.Worker(
+        hostname=worker_name,
+        pool_cls="prefork",
+        concurrency=1,
+        queues=[device_queue(device)],
+        loglevel=log_level,
+        quiet=True,
+        task_events=events or settings.events,
+        # Both ask other workers at start, which costs a second; segfleet has its leases.
+        without_gossip=True,
+        without_mingle=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _claim_name(url: str, device: str, host: str) -> str:
+    """Waits for a broker that is not there yet: host and broker may have been started together."""
+    client = redis_client(url)
+    while True:
+        try:
+            return claim_name(client, device, host, os.getpid())
+        except redis.AuthenticationError:
+            raise
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            log.warning("the broker does not answer yet: %s", error)
+            time.sleep(1.0)
+        finally:
+            client.close()
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """Have the kernel kill this process when its parent ends, however it ends (Linux).
+
+    ``parent_pid`` closes the race with a parent that ended before the call: then this process exits at once.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        sys.exit(1)

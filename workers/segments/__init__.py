@@ -1,0 +1,1 @@
+"""One segment on one device: stored, found again, verified."""

@@ -1,0 +1,147 @@
+"""Storing a segment: read, compress, write, sync, rename, read back (design, sections 3.4 and 5).
+
+A segment id names one content.  So what is stored already is verified, not stored again, and an order may
+arrive as often as it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from tasks.mtimes import unpack_times
+from tasks.orders import StoreSegment
+from tasks.receipts import StoreResult
+from workers.devices.base import Bytes, Device, Upload
+from workers.devices.keys import segment_key
+from workers.disks.turns import turns_at
+from workers.format.header import SegmentHeader
+from workers.format.writer import SegmentWriter
+from workers.progress import Pulse, Stages
+from workers.segments.stored import StoredSegment, find_whole_segment, read_back
+from workers.sources.direct import open_reader
+from workers.sources.files import SourceFiles
+from workers.sources.in_turns import read_in_turns
+from workers.sources.place import Place
+from workers.sources.raw import RawStream
+from workers.sources.stream import ExtentStream
+from workers.units.buffers import UnitBuffers
+from workers.units.pipeline import CompressedUnit, UnitPipeline
+from workers.units.small import MAX_BYTES, SmallUnit
+
+
+def store_segment(
+    order: StoreSegment,
+    *,
+    device: Device,
+    source_root: Path,
+    progress: Pulse,
+    before_commit: Callable[[], None] = lambda: None,
+    spare: UnitBuffers | None = None,
+) -> StoreResult:
+    """Store what ``order`` names on ``device``, unless it is there, whole.  ``source_root``: the configured source's.
+
+    When it returns, the segment has survived a sync, and its header, trailer and seek table have been read
+    back.  Trouble with single files becomes notes.  Raises SourceError when the source as a whole cannot be
+    read, DeviceError when the device fails, and what ``before_commit`` raises, with nothing stored.
+    ``progress`` gets source bytes as they are written, and beats while it takes turns with others to read.
+    ``spare`` keeps the buffers for the next segment.
+    """
+    header, key, stages = header_of(order), segment_key(order.order_id), Stages()
+    with stages.total:
+        segment = find_whole_segment(device, key, header)
+        found = segment is not None
+        if segment is None:
+            with SourceFiles(_place(order, source_root)) as files, device.put(key) as upload:
+                stored_bytes = _write(order, header, files, upload, progress, stages, spare)
+                before_commit()
+                with stages.sync:
+                    upload.commit()
+            segment = read_back(device, key, header, stored_bytes)
+    return _result(header, segment, stages, found=found, free_bytes=device.capacity().free_bytes)
+
+
+def header_of(order: StoreSegment) -> SegmentHeader:
+    """The header of the segment that ``order`` asks for."""
+    return SegmentHeader(
+        segment_id=order.order_id,
+        snapshot_id=order.snapshot_id,
+        volume=order.volume,
+        device_id=order.device_id,
+        number=order.number,
+        source=order.source,
+        extents=order.extents,
+        threshold_bytes=order.threshold_bytes,
+        unit_bytes=order.unit_bytes,
+        block_bytes=order.block_bytes,
+        level=order.level,
+    )
+
+
+def _write(
+    order: StoreSegment,
+    header: SegmentHeader,
+    files: SourceFiles,
+    upload: Upload,
+    progress: Pulse,
+    stages: Stages,
+    spare: UnitBuffers | None,
+) -> int:
+    """Write the whole segment; returns its stored size.  Reads and compresses on threads of the pipeline."""
+    turns = turns_at(files.place.fd, "read", order.readers)
+
+    def fill(buffer: memoryview) -> None:
+        with stages.read:
+            read_in_turns(stream.fill, buffer, turns=turns, beat=progress.beat)
+
+    def write(buffer: Bytes) -> None:
+        with stages.write:
+            upload.write(buffer)
+
+    with _stream(order, files) as stream:
+        with _units(order, header, fill, spare) as units:
+            # Encoding the header of a large bundle takes 10 ms: meanwhile the pipeline reads.
+            writer = SegmentWriter(header, write)
+            for unit in units:
+                writer.add_unit(unit.frame, unit.size_bytes, unit.digest)
+                stages.compress_s += unit.compress_s
+                progress.add(unit.size_bytes)
+        return writer.finish(
+            notes=tuple(stream.notes), file_state=stream.file_state, cell_digests=tuple(stream.cell_digests)
+        )
+
+
+def _units(
+    order: StoreSegment, header: SegmentHeader, fill: Callable[[memoryview], object], spare: UnitBuffers | None
+) -> AbstractContextManager[Iterable[CompressedUnit]]:
+    sizes_bytes = header.unit_sizes_bytes()
+    if len(sizes_bytes) == 1 and sizes_bytes[0] <= MAX_BYTES:
+        return SmallUnit(sizes_bytes[0], fill, level=order.level)
+    return UnitPipeline(sizes_bytes, fill, level=order.level, threads=order.threads, spare=spare)
+
+
+def _place(order: StoreSegment, source_root: Path) -> Place:
+    return Place(order.source, source_root, order.within.path if order.within is not None else "")
+
+
+def _stream(order: StoreSegment, files: SourceFiles) -> ExtentStream | RawStream:
+    if order.raw is None:
+        return ExtentStream(files, order.extents, unpack_times(order.mtimes))
+    return RawStream(order, open_reader(files.place, mark=order.raw.mark), where=files.place.where)
+
+
+def _result(
+    header: SegmentHeader, segment: StoredSegment, stages: Stages, *, found: bool, free_bytes: int
+) -> StoreResult:
+    return StoreResult(
+        bytes_source=header.stream_bytes,
+        bytes_stored=segment.stored_bytes,
+        units_count=segment.units_count,
+        notes=segment.notes,
+        file_state=segment.file_state,
+        found=found,
+        free_bytes=free_bytes,
+        timing=stages.timing(),
+        cell_digests=segment.cell_digests,
+    )

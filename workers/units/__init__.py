@@ -1,0 +1,1 @@
+"""From bytes to zstd frames, one unit on one thread."""
