@@ -33,7 +33,7 @@ from producer.requests import BackupRequest
 from producer.run.environment import Environment
 from producer.run.history import recorded
 from producer.run.preflight import check_sources_exist
-from producer.run.session import Session, open_session
+from producer.run.session import RunSession, open_session
 from producer.run.threads import default_threads
 from producer.summaries import BackupSummary
 from tasks.errors import SegfleetError
@@ -76,7 +76,7 @@ def _back_up_in_session(
         return recorded(session, "backup", request.volume, lambda: _back_up(session, request, environment, started_s))
 
 
-def _back_up(session: Session, request: BackupRequest, environment: Environment, started_s: float) -> BackupSummary:
+def _back_up(session: RunSession, request: BackupRequest, environment: Environment, started_s: float) -> BackupSummary:
     with frozen(request, environment.state):
         intake = take_in(session, request)
         plan_backup(session, request, intake)
@@ -94,7 +94,7 @@ def _back_up(session: Session, request: BackupRequest, environment: Environment,
     return summary_of(session, intake, started_s)
 
 
-def _store(session: Session, request: BackupRequest, intake: Intake) -> None:
+def _store(session: RunSession, request: BackupRequest, intake: Intake) -> None:
     snapshot = session.catalog.snapshot(intake.snapshot_id)
     feeder = Feeder(
         session,

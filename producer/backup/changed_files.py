@@ -16,14 +16,14 @@ from producer.catalog.reading import listing_reader
 from producer.catalog.rows import JsonObject, NewSegment, SegmentRow, TroubleRow
 from producer.observer import Trouble
 from producer.pool.members import Member
-from producer.run.session import Session
+from producer.run.session import RunSession
 
 #: A file that changed while it was stored again, twice, is taken not to hold still.
 _AGAIN_COUNT = 2
 
 
 def settle_changed_files(
-    session: Session, snapshot_id: str, members: Mapping[str, Member], store: Callable[[], None]
+    session: RunSession, snapshot_id: str, members: Mapping[str, Member], store: Callable[[], None]
 ) -> None:
     """Store again, by ``store``, the files whose segments disagree; record those that never hold still.  Idempotent."""
     catalog, observer = session.catalog, session.observer

@@ -16,7 +16,7 @@ from producer.raw.cutting import plan_with_volumes
 from producer.raw.volumes import look_at_volumes
 from producer.requests import BackupRequest
 from producer.run.environment import Environment
-from producer.run.session import Session, open_session
+from producer.run.session import RunSession, open_session
 from producer.walk import Walk
 
 
@@ -66,7 +66,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
     return DryRun(plan=plan, entries=entries)
 
 
-def _walk(session: Session, request: BackupRequest) -> tuple[Walk, list[ListingPart]]:
+def _walk(session: RunSession, request: BackupRequest) -> tuple[Walk, list[ListingPart]]:
     def on_progress(files_count: int, bytes_total: int) -> None:
         session.interrupt.check()
         session.observer.progress(Progress(phase="walking", files_count=files_count, bytes_total=bytes_total))
@@ -75,7 +75,7 @@ def _walk(session: Session, request: BackupRequest) -> tuple[Walk, list[ListingP
     return walk, list(walk.parts())
 
 
-def _rooms(session: Session, survey: Survey, request: BackupRequest) -> tuple[DeviceRoom, ...]:
+def _rooms(session: RunSession, survey: Survey, request: BackupRequest) -> tuple[DeviceRoom, ...]:
     """The devices that a backup would use now; the others are told."""
     known = known_devices(session.catalog, session.paths)
     decision = decide_pool(survey.reports, session.paths, known, survey.hosts)

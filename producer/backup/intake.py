@@ -25,7 +25,7 @@ from producer.pool.survey import Survey, adopt
 from producer.raw.switch import explain
 from producer.raw.volumes import Volume, look_at_volumes
 from producer.requests import BackupRequest
-from producer.run.session import Session
+from producer.run.session import RunSession
 from producer.walk import Walk
 from tasks.errors import NotADeviceError
 
@@ -53,7 +53,7 @@ class Intake:
     volumes: Mapping[str, Volume]
 
 
-def take_in(session: Session, request: BackupRequest) -> Intake:
+def take_in(session: RunSession, request: BackupRequest) -> Intake:
     """Walk the sources into a new snapshot of the catalog; new devices get their markers on the way.
 
     Raises UsageError, NotADeviceError, DeviceError, InterruptedRun.
@@ -62,7 +62,7 @@ def take_in(session: Session, request: BackupRequest) -> Intake:
 
 
 class _IntakeRun:
-    def __init__(self, session: Session, request: BackupRequest) -> None:
+    def __init__(self, session: RunSession, request: BackupRequest) -> None:
         self._session = session
         self._request = request
         self._resumed = find_resumable(session.catalog, request)

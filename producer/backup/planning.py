@@ -20,11 +20,11 @@ from producer.plan.rooms import room_of
 from producer.pool.members import Member
 from producer.raw.cutting import plan_with_volumes
 from producer.requests import BackupRequest
-from producer.run.session import Session
+from producer.run.session import RunSession
 from tasks.values import MAX_OFFSET_BYTES
 
 
-def plan_backup(session: Session, request: BackupRequest, intake: Intake) -> None:
+def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> None:
     """Plan the snapshot of the intake; the members get their loads.  Raises DeviceFullError when it cannot fit."""
     session.observer.progress(
         Progress(phase="planning", files_count=intake.files_count, bytes_total=intake.bytes_total)

@@ -13,7 +13,7 @@ from producer.observer import Progress
 from producer.raw.compare import compare
 from producer.raw.known import known_cells, references
 from producer.raw.ranges import Range
-from producer.run.session import Session
+from producer.run.session import RunSession
 
 
 @dataclass(kw_only=True, slots=True)
@@ -23,7 +23,7 @@ class ComparedVolumes:
     references: list[NewReference] = field(default_factory=list)
 
 
-def compare_volumes(session: Session, intake: Intake) -> ComparedVolumes:
+def compare_volumes(session: RunSession, intake: Intake) -> ComparedVolumes:
     """Compare the volumes whose plan is still to be made; raises InterruptedRun, and OSError of a volume."""
     found = ComparedVolumes()
     if intake.kept is not None and intake.kept.is_everything:

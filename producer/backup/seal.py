@@ -36,7 +36,7 @@ from producer.manifest import SegmentRow as ManifestSegment
 from producer.observer import Trouble
 from producer.pool.members import Member
 from producer.requests import PlanOptions
-from producer.run.session import Session
+from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.errors import DeviceError, Reason
 from tasks.orders import Order, PutManifest
@@ -55,7 +55,7 @@ class _File:
 
 
 def seal(
-    session: Session,
+    session: RunSession,
     snapshot: SnapshotRow,
     options: PlanOptions,
     source_starts: Sequence[int],
@@ -90,7 +90,7 @@ def seal(
     _note_what_is_away(session, devices, {member.device_id for member in live})
 
 
-def _note_what_is_away(session: Session, devices: Iterable[ManifestDevice], live_ids: Collection[str]) -> None:
+def _note_what_is_away(session: RunSession, devices: Iterable[ManifestDevice], live_ids: Collection[str]) -> None:
     for device in devices:
         if device.segments_count and device.device_id not in live_ids:
             session.observer.note(
@@ -100,7 +100,7 @@ def _note_what_is_away(session: Session, devices: Iterable[ManifestDevice], live
 
 
 def _write(
-    session: Session, members: Iterable[Member], orders_for: Callable[[Member], Iterable[Order]]
+    session: RunSession, members: Iterable[Member], orders_for: Callable[[Member], Iterable[Order]]
 ) -> list[Member]:
     """Send each device its orders, twice if it fails one; those that fail again are lost.  Returns the others."""
     left = list(members)
@@ -115,7 +115,7 @@ def _write(
     return [member for member in left if member.name not in failures]
 
 
-def _send(session: Session, orders: Mapping[str, Iterable[Order]]) -> dict[str, Failure]:
+def _send(session: RunSession, orders: Mapping[str, Iterable[Order]]) -> dict[str, Failure]:
     """Send the orders; returns the devices that did not carry out all of theirs, and why."""
     failures: dict[str, Failure] = {}
 
@@ -129,14 +129,14 @@ def _send(session: Session, orders: Mapping[str, Iterable[Order]]) -> dict[str, 
     }
 
 
-def _lose(session: Session, member: Member, failure: Failure) -> None:
+def _lose(session: RunSession, member: Member, failure: Failure) -> None:
     member.state = "full" if failure.reason is Reason.FULL else "dead"
     session.catalog.set_device_state(member.device_id, member.state, failure.message)
     message = f"device {member.name} is {member.state}, and has no manifest of this snapshot: {failure.message}"
     session.observer.trouble(Trouble(code="manifest", message=message))
 
 
-def _put(session: Session, member: Member, name: str, data: bytes) -> PutManifest:
+def _put(session: RunSession, member: Member, name: str, data: bytes) -> PutManifest:
     return PutManifest(
         order_id=uuid.uuid4().hex,
         name=name,
@@ -146,7 +146,7 @@ def _put(session: Session, member: Member, name: str, data: bytes) -> PutManifes
     )
 
 
-def _files(session: Session, snapshot: SnapshotRow, device_index: Mapping[str, int]) -> Iterator[_File]:
+def _files(session: RunSession, snapshot: SnapshotRow, device_index: Mapping[str, int]) -> Iterator[_File]:
     """All parts in order, one in memory at a time; the same bytes at each call."""
     number = 0
     for row in session.catalog.listing_parts(snapshot.snapshot_id):
@@ -200,7 +200,7 @@ def _manifest_row(row: SegmentRow, device_index: Mapping[str, int]) -> ManifestS
     )
 
 
-def _devices(session: Session, snapshot: SnapshotRow, members: Mapping[str, Member]) -> tuple[ManifestDevice, ...]:
+def _devices(session: RunSession, snapshot: SnapshotRow, members: Mapping[str, Member]) -> tuple[ManifestDevice, ...]:
     """The devices that take part, and those that hold segments but are away now."""
     segments_counts: Counter[str] = Counter()
     bytes_stored: Counter[str] = Counter()

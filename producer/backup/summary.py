@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from producer.backup.intake import Intake
 from producer.catalog.rows import SegmentTotals
 from producer.pool.members import Member
-from producer.run.session import Session
+from producer.run.session import RunSession
 from producer.summaries import BackupSummary, DeviceTotals
 
 
-def summary_of(session: Session, intake: Intake, started_s: float) -> BackupSummary:
+def summary_of(session: RunSession, intake: Intake, started_s: float) -> BackupSummary:
     """The summary of a sealed snapshot; the run began at ``started_s`` on the monotonic clock."""
     snapshot = session.catalog.snapshot(intake.snapshot_id)
     rows = session.catalog.totals(intake.snapshot_id)

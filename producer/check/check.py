@@ -21,7 +21,7 @@ from producer.pool.present import present_devices
 from producer.requests import CheckRequest
 from producer.run.environment import Environment
 from producer.run.history import recorded
-from producer.run.session import Session, open_session
+from producer.run.session import RunSession, open_session
 from producer.run.wave import run_wave
 from producer.summaries import CheckSummary
 from tasks.errors import SegfleetError
@@ -54,7 +54,7 @@ def check(request: CheckRequest, observer: Observer, environment: Environment) -
 
 
 class _Check:
-    def __init__(self, session: Session, request: CheckRequest) -> None:
+    def __init__(self, session: RunSession, request: CheckRequest) -> None:
         self._session = session
         self._request = request
         self._started_s = time.monotonic()

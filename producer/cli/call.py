@@ -29,7 +29,7 @@ EVENTS_VARIABLE = "SEGFLEET_EVENTS"
 
 
 @dataclass(kw_only=True, slots=True)
-class Session:
+class Call:
     """Click's context object.  The shared options fill it (``options.py``), the commands read it."""
 
     json: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 
 if TYPE_CHECKING:
     from producer.catalog.catalog import Catalog
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened_catalog(session: Session) -> Iterator[Catalog]:
+def opened_catalog(call: Call) -> Iterator[Catalog]:
     from producer.catalog.catalog import Catalog
 
-    with Catalog(session.environment().catalog) as catalog:
+    with Catalog(call.environment().catalog) as catalog:
         yield catalog
 
 

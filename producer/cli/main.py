@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.lazy_group import LazyGroup
 from producer.cli.show.json_lines import write_error
 from producer.cli.show.safe_text import harmless
@@ -48,12 +48,12 @@ _PLACES = {
 @click.version_option(package_name="segfleet", message="segfleet %(version)s")
 @click.option("--config", metavar="FILE", help="Configuration file; may stand after the command too.")
 @click.pass_obj
-def segfleet(session: Session, config: str | None) -> None:
+def segfleet(call: Call, config: str | None) -> None:
     """Back up to several devices at once, and get everything back.
 
     Start with: segfleet backup FOLDER --device a=/mnt/a --device b=/mnt/b
     """
-    session.config_file = config
+    call.config_file = config
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; returns the exit code.  Errors have been printed by then."""
     json = _wants_json(arguments)
     try:
-        code = segfleet.main(arguments, prog_name="segfleet", standalone_mode=False, obj=Session())
+        code = segfleet.main(arguments, prog_name="segfleet", standalone_mode=False, obj=Call())
         sys.stdout.flush()
         return int(code or 0)
     except BrokenPipeError:

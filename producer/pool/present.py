@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from producer.catalog.rows import SnapshotRow
 from producer.observer import Trouble
 from producer.pool.survey import Survey
-from producer.run.session import Session
+from producer.run.session import RunSession
 from tasks.errors import NotADeviceError
 from tasks.receipts import DeviceReport
 
 
-def present_devices(session: Session, snapshots: Iterable[SnapshotRow]) -> dict[str, str]:
+def present_devices(session: RunSession, snapshots: Iterable[SnapshotRow]) -> dict[str, str]:
     """Device id → name, of the named devices that are there with a marker, and of a pool of these snapshots.
 
     A device that is not is told as a trouble; raises NotADeviceError when none is there.

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection, Sequence
 
 from producer.pool.decide import PoolDecision
-from producer.run.session import Session
+from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.errors import DeviceError
 from tasks.orders import AdoptDevice, DescribeDevice
@@ -23,7 +23,7 @@ class Survey:
     or cannot give one.
     """
 
-    def __init__(self, session: Session, *, may_lose: Collection[str] = ()) -> None:
+    def __init__(self, session: RunSession, *, may_lose: Collection[str] = ()) -> None:
         self._session = session
         self._may_lose = may_lose
         self.reports: dict[str, DeviceReport] = {device: _missing(why) for device, why in session.unserved.items()}
@@ -72,7 +72,7 @@ class Survey:
         return self.reports
 
 
-def adopt(session: Session, decision: PoolDecision) -> dict[str, DeviceReport]:
+def adopt(session: RunSession, decision: PoolDecision) -> dict[str, DeviceReport]:
     """Write the markers of the new devices; returns their reports.  Raises DeviceError where one cannot be written.
 
     The first device of a new pool goes alone.  Managers that share no catalog, and meet the same devices at the same
@@ -83,7 +83,7 @@ def adopt(session: Session, decision: PoolDecision) -> dict[str, DeviceReport]:
     return _adopt(session, decision, alone) | _adopt(session, decision, names[len(alone) :])
 
 
-def _adopt(session: Session, decision: PoolDecision, names: Sequence[str]) -> dict[str, DeviceReport]:
+def _adopt(session: RunSession, decision: PoolDecision, names: Sequence[str]) -> dict[str, DeviceReport]:
     orders = {
         device: [
             AdoptDevice(

@@ -25,7 +25,7 @@ from producer.restore.plan import RestorePlan
 from producer.restore.selection import Selection
 from producer.restore.wanted import Wanted, find_wanted
 from producer.run.environment import Environment
-from producer.run.session import Session, open_session
+from producer.run.session import RunSession, open_session
 from producer.run.threads import default_threads
 from producer.run.wave import run_wave
 from tasks.errors import DamagedError, SegfleetError, UsageError
@@ -64,7 +64,7 @@ def dump(request: RestoreRequest, out: Out, observer: Observer, environment: Env
 
 
 class _Dump:
-    def __init__(self, session: Session, request: RestoreRequest, spool: Path, out: Out) -> None:
+    def __init__(self, session: RunSession, request: RestoreRequest, spool: Path, out: Out) -> None:
         self._session = session
         self._request = request
         self._out = out

@@ -22,7 +22,7 @@ from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.restore import RestoreRun, carry_out
 from producer.restore.selection import Selection
 from producer.run.environment import Environment
-from producer.run.session import Session
+from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
 from tasks.errors import DeviceError, SegfleetError
@@ -66,7 +66,7 @@ class _VolumeSelection(Selection):
 
 
 class _ImageRestore(RestoreRun):
-    def __init__(self, session: Session, request: RestoreRequest, volume: str, *, force: bool) -> None:
+    def __init__(self, session: RunSession, request: RestoreRequest, volume: str, *, force: bool) -> None:
         self._force, self._volume = force, volume
         super().__init__(session, request, _VolumeSelection(path=volume, include=None, exclude=None, volume=volume))
 

@@ -21,7 +21,7 @@ from producer.restore.selection import Selection
 from producer.restore.wanted import Wanted, find_wanted
 from producer.run.environment import Environment
 from producer.run.history import recorded
-from producer.run.session import Session, open_session
+from producer.run.session import RunSession, open_session
 from producer.run.threads import default_threads
 from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
@@ -44,7 +44,7 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
 
 
 def carry_out(
-    request: RestoreRequest, observer: Observer, environment: Environment, make_run: Callable[[Session], RestoreRun]
+    request: RestoreRequest, observer: Observer, environment: Environment, make_run: Callable[[RunSession], RestoreRun]
 ) -> RestoreSummary:
     """Open a session for the request, carry out in it what ``make_run`` makes, and write both into the history."""
     started_s = time.monotonic()
@@ -65,7 +65,7 @@ def carry_out(
             raise
 
 
-def _refuse_a_path_for_agents(session: Session, request: RestoreRequest) -> None:
+def _refuse_a_path_for_agents(session: RunSession, request: RestoreRequest) -> None:
     """Raises UsageError: agents write to the folders of their own configuration only."""
     shared = [name for name in session.courier.live if session.fleet.is_shared(name)]
     if shared and request.target_name == UNNAMED_TARGET:
@@ -78,7 +78,7 @@ def _refuse_a_path_for_agents(session: Session, request: RestoreRequest) -> None
 class RestoreRun:
     """One restore; ``selection``: what of the snapshot is wanted, in the place of what the request says."""
 
-    def __init__(self, session: Session, request: RestoreRequest, selection: Selection | None = None) -> None:
+    def __init__(self, session: RunSession, request: RestoreRequest, selection: Selection | None = None) -> None:
         self._session = session
         self._request = request
         self._snapshot = session.catalog.find_snapshot(request.snapshot)

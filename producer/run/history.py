@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from producer.catalog.rows import JsonObject, RunKind, RunRow
-from producer.run.session import Session
+from producer.run.session import RunSession
 from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
 from tasks.errors import SegfleetError
 
 Summary = TypeVar("Summary", BackupSummary, RestoreSummary, CheckSummary)
 
 
-def recorded(session: Session, kind: RunKind, volume: str, work: Callable[[], Summary]) -> Summary:
+def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[], Summary]) -> Summary:
     """Carry out ``work``; the history has it from its beginning on, and how it ended, well or with a SegfleetError."""
     _begin_run(session, kind, volume)
     try:
@@ -30,7 +30,7 @@ def recorded(session: Session, kind: RunKind, volume: str, work: Callable[[], Su
     return summary
 
 
-def _begin_run(session: Session, kind: RunKind, volume: str) -> None:
+def _begin_run(session: RunSession, kind: RunKind, volume: str) -> None:
     session.catalog.begin_run(
         RunRow(
             run_id=session.run_id,
@@ -47,7 +47,7 @@ def _begin_run(session: Session, kind: RunKind, volume: str) -> None:
     )
 
 
-def _end_run(session: Session, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
+def _end_run(session: RunSession, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
     """Record how the run ended: its summary, and what the broker lost, repeated or let through."""
     kept = {**summary, "strays": session.courier.strays().counts()}
     session.catalog.end_run(session.run_id, exit_code, kept, snapshot_id=snapshot_id)

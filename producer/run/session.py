@@ -30,7 +30,7 @@ from tasks.queues import manager_queue
 
 
 @dataclass(frozen=True, kw_only=True)
-class Session:
+class RunSession:
     """The means of one run; all of it is used from the run's thread, and ends with the ``open_session`` block."""
 
     run_id: str
@@ -72,7 +72,7 @@ def open_session(
     volume: str = "",
     holder: Holder | None = None,
     nice: int = 0,
-) -> Iterator[Session]:
+) -> Iterator[RunSession]:
     """Start what a run needs; the workers boot while the caller goes on.
 
     With a configured broker, devices that agents serve are left to them; workers are started for the others.
@@ -117,7 +117,7 @@ def open_session(
         served = sorted(devices.keys() - agents.unserved.keys())
         courier = Courier(link, fleet, served, environment.limits, observer)
         stack.callback(courier.end)
-        yield Session(
+        yield RunSession(
             run_id=run_id,
             reply_to=reply_to,
             paths=devices,

@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import islice
 
 from producer.dispatch.courier import WINDOW_COUNT
-from producer.run.session import Session
+from producer.run.session import RunSession
 from tasks.errors import BrokerError
 from tasks.orders import Order
 from tasks.receipts import Receipt
@@ -20,7 +20,7 @@ _AT_ONCE_COUNT = 2
 
 
 def run_wave(
-    session: Session,
+    session: RunSession,
     orders: Mapping[str, Iterable[Order]],
     on_receipt: Callable[[Order, Receipt], None],
     *,
@@ -55,14 +55,14 @@ def run_wave(
     return died
 
 
-def _fill(session: Session, backlog: dict[str, Iterator[Order]], window_count: int) -> None:
+def _fill(session: RunSession, backlog: dict[str, Iterator[Order]], window_count: int) -> None:
     """Fill the windows, a few orders of each device in turn: no worker waits while all those of another are made."""
     ready = list(backlog)
     while ready:
         ready = [device for device in ready if _send_some(session, backlog, device, window_count)]
 
 
-def _send_some(session: Session, backlog: dict[str, Iterator[Order]], device: str, window_count: int) -> bool:
+def _send_some(session: RunSession, backlog: dict[str, Iterator[Order]], device: str, window_count: int) -> bool:
     """Whether the device takes more at once."""
     room_count = min(session.courier.room(device, window_count), _AT_ONCE_COUNT)
     orders = list(islice(backlog[device], room_count))

@@ -26,7 +26,7 @@ from producer.fleet.local import LocalFleet
 from producer.observer import Progress, Trouble
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from producer.run.interrupt import Interrupt
-from producer.run.session import Session
+from producer.run.session import RunSession
 from tasks.leases import Lease
 from tasks.orders import ORDERS, AdoptDevice, DescribeDevice, Order, PutManifest, StoreSegment
 from tasks.queues import device_queue
@@ -275,7 +275,7 @@ class Offline:
         self.wires = Wires(devices.answer)
         self.processes = Processes()
         link, fleet = cast(Link, self.wires), cast(LocalFleet, self.processes)
-        self.session = Session(
+        self.session = RunSession(
             run_id=uuid.uuid4().hex,
             reply_to="manager.offline",
             paths=paths,

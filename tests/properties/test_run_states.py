@@ -39,7 +39,7 @@ from producer.dispatch.limits import Limits
 from producer.observer import Progress, Trouble
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from producer.run.interrupt import Interrupt
-from producer.run.session import Session
+from producer.run.session import RunSession
 from tasks.errors import DeviceError, Reason
 from tasks.orders import Order
 
@@ -123,10 +123,10 @@ class Runs(RuleBasedStateMachine):
         self.storing = self.new_storing(intake)
         self.channel.is_quick = False
 
-    def new_session(self) -> Session:
+    def new_session(self) -> RunSession:
         limits = Limits(stall_s=30, rejoin_s=20)
         channel = self.channel
-        return Session(
+        return RunSession(
             run_id=uuid.uuid4().hex,
             reply_to=channel.inbox,
             paths=self.request.devices,

@@ -10,7 +10,7 @@ from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.rebalance import Backlog, rebalance
 from producer.backup.storing.recorder import Recorder
 from producer.pool.members import Member
-from producer.run.session import Session
+from producer.run.session import RunSession
 from tasks.errors import BrokerError
 from tasks.orders import StoreSegment
 
@@ -23,7 +23,7 @@ class Balancing:
 
     def __init__(
         self,
-        session: Session,
+        session: RunSession,
         snapshot_id: str,
         members: Mapping[str, Member],
         feeder: Feeder,

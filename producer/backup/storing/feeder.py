@@ -10,7 +10,7 @@ from producer.listing.extents import extents_of
 from producer.listing.reader import ListingReader
 from producer.pool.members import Member
 from producer.raw.volumes import Volume, reading_of
-from producer.run.session import Session
+from producer.run.session import RunSession
 from tasks.errors import BrokerError
 from tasks.mtimes import pack_times
 from tasks.orders import StoreSegment
@@ -39,7 +39,7 @@ class Feeder:
 
     def __init__(
         self,
-        session: Session,
+        session: RunSession,
         snapshot: SnapshotRow,
         members: Mapping[str, Member],
         listing: ListingReader,

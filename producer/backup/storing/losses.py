@@ -15,7 +15,7 @@ from producer.backup.storing.retry import Verdict, judge, wait_before_s
 from producer.catalog.rows import DeviceState, SegmentRow
 from producer.observer import Trouble
 from producer.pool.members import Member
-from producer.run.session import Session
+from producer.run.session import RunSession
 from tasks.errors import BrokerError, DeviceError, Reason
 from tasks.orders import DescribeDevice, Order, StoreSegment
 from tasks.receipts import Receipt
@@ -38,7 +38,7 @@ class Losses:
 
     def __init__(
         self,
-        session: Session,
+        session: RunSession,
         snapshot_id: str,
         members: Mapping[str, Member],
         feeder: Feeder,

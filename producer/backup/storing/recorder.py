@@ -9,7 +9,7 @@ from producer.backup.storing.feeder import Feeder
 from producer.catalog.rows import SegmentRow, TroubleRow
 from producer.observer import Trouble
 from producer.pool.members import Member
-from producer.run.session import Session
+from producer.run.session import RunSession
 from tasks.orders import StoreSegment
 from tasks.receipts import ExtentNote, Receipt, StoreResult
 from tasks.wire import encode
@@ -23,7 +23,7 @@ class Recorder:
 
     def __init__(
         self,
-        session: Session,
+        session: RunSession,
         snapshot_id: str,
         feeder: Feeder,
         members: Mapping[str, Member],

@@ -11,7 +11,7 @@ from producer.backup.storing.losses import Losses
 from producer.backup.storing.recorder import Recorder
 from producer.observer import DeviceProgress, Progress
 from producer.pool.members import Member
-from producer.run.session import Session
+from producer.run.session import RunSession
 from tasks.errors import BrokerError
 from tasks.orders import Order, StoreSegment
 from tasks.receipts import Receipt
@@ -28,7 +28,7 @@ class Storing:
 
     def __init__(
         self,
-        session: Session,
+        session: RunSession,
         members: Mapping[str, Member],
         feeder: Feeder,
         recorder: Recorder,

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.options.naming import volume_name
 from producer.cli.show.json_lines import write_row
 from tasks.errors import UsageError
@@ -52,19 +52,19 @@ class FleetCommand(click.Command):
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        session: Session = ctx.ensure_object(Session)
+        call: Call = ctx.ensure_object(Call)
         detach = bool(ctx.meta.get(_DETACH))
-        if session.broker_url is not None and not session.is_on_behalf:
-            code = self._ask(ctx, session, detach=detach)
+        if call.broker_url is not None and not call.is_on_behalf:
+            code = self._ask(ctx, call, detach=detach)
             if code is not None:
                 return code
-        elif ctx.meta.get(_MANAGER) and not session.is_on_behalf:
+        elif ctx.meta.get(_MANAGER) and not call.is_on_behalf:
             raise UsageError("--manager needs a broker", hint="set [broker] url in the configuration")
         if detach:
             raise UsageError("--detach needs a manager that goes on with the run", hint="see docs/fleet.md")
         return super().invoke(ctx)
 
-    def _ask(self, ctx: click.Context, session: Session, *, detach: bool) -> int | None:
+    def _ask(self, ctx: click.Context, call: Call, *, detach: bool) -> int | None:
         # Only here: the imports of the queue take a third of a second.
         from producer.cli.elsewhere.open_broker import warn_about_broker
         from producer.cli.elsewhere.remote import shown
@@ -72,31 +72,31 @@ class FleetCommand(click.Command):
         from producer.master.ask import ask
         from producer.master.choose import choose_manager
 
-        assert session.broker_url is not None
+        assert call.broker_url is not None
         given = ctx.meta[_GIVEN]
         command = _full_name(ctx, given)
         if detach and command not in RUNS:
             raise UsageError("only a run can be left alone", hint="leave --detach out")
-        manager = choose_manager(session.broker_url, ctx.meta.get(_MANAGER), _volume(given), given.get("sources") or ())
-        warn_about_broker(session.broker_url)
+        manager = choose_manager(call.broker_url, ctx.meta.get(_MANAGER), _volume(given), given.get("sources") or ())
+        warn_about_broker(call.broker_url)
         if manager is None:
             return None
         _refuse_places_here(given)
 
         def on_accepted(run_id: str) -> None:
-            if detach and session.json:
+            if detach and call.json:
                 write_row({"message_type": "run", "run_id": run_id, "manager": manager.name})
             elif detach:
                 click.echo(run_id)
 
-        with shown(session, command) as show:
+        with shown(call, command) as show:
             return ask(
-                session.broker_url,
+                call.broker_url,
                 manager.name,
                 command,
                 options=tuple(self._options(ctx, given)),
                 words=tuple(self._words(ctx, given)),
-                json=session.json,
+                json=call.json,
                 columns=shutil.get_terminal_size().columns if sys.stdout.isatty() else 0,
                 detached=detach,
                 show=show,

@@ -13,7 +13,7 @@ import msgspec
 import redis
 
 from producer.broker import without_password
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
@@ -35,11 +35,11 @@ _RUNS_COUNT = 20
 _LOOK_EVERY_S = 0.5
 
 
-def show_fleet(session: Session) -> int:
+def show_fleet(call: Call) -> int:
     """Print the managers, the workers and the last runs."""
-    with _client(session) as client:
+    with _client(call) as client:
         found, workers, last = managers(client), all_leases(client), runs(client)[:_RUNS_COUNT]
-    if session.json:
+    if call.json:
         for presence in found.values():
             write_row({"message_type": "manager", **asdict(presence)})
         for lease in workers:
@@ -53,17 +53,17 @@ def show_fleet(session: Session) -> int:
     return 0
 
 
-def show_run(session: Session, prefix: str, *, watch: bool, manager: str | None = None) -> int:
+def show_run(call: Call, prefix: str, *, watch: bool, manager: str | None = None) -> int:
     """Print one run, the newest whose id begins with ``prefix``, of ``manager`` if given; with ``watch`` until it ends.
 
     Returns the run's exit code when it has ended, else 0.  Raises NoManagerError, see :func:`_watch`.
     """
-    with _client(session) as client:
+    with _client(call) as client:
         run = _find(client, prefix, manager)
         if watch and run.state == "running":
-            with watched(session) as observer:
+            with watched(call) as observer:
                 run = _watch(client, run, observer)
-    if session.json:
+    if call.json:
         write_row(_run_json(run))
     else:
         _print(_RUNS, [_run_cells(run)])
@@ -104,13 +104,13 @@ def _progress(run: RunStatus) -> Progress:
 
 
 @contextmanager
-def _client(session: Session) -> Iterator[redis.Redis]:
-    assert session.broker_url is not None
-    client = redis_client(session.broker_url)
+def _client(call: Call) -> Iterator[redis.Redis]:
+    assert call.broker_url is not None
+    client = redis_client(call.broker_url)
     try:
         yield client
     except (redis.RedisError, OSError) as error:
-        raise BrokerError(f"cannot ask the broker {without_password(session.broker_url)}: {error}") from error
+        raise BrokerError(f"cannot ask the broker {without_password(call.broker_url)}: {error}") from error
     finally:
         client.close()
 

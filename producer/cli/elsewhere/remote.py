@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.show.safe_text import harmless
 from producer.cli.show.summaries import show_backup, show_check, show_restore
 from producer.cli.show.watching import watched
@@ -100,12 +100,12 @@ class Watched(Output):
 
 
 @contextmanager
-def shown(session: Session, command: str) -> Iterator[Output]:
+def shown(call: Call, command: str) -> Iterator[Output]:
     """What shows the replies to ``command`` during the block."""
-    if session.json or command not in _SUMMARIES:
+    if call.json or command not in _SUMMARIES:
         yield Output(is_text=sys.stdout.isatty() and command != "dump")
         return
-    with watched(session) as observer:
+    with watched(call) as observer:
         watching = Watched(command, observer)
         yield watching
     watching.end()

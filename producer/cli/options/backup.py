@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.options.naming import is_volume_name, volume_name
 from producer.cli.options.shared import (
     config_option,
@@ -149,7 +149,7 @@ def _decorated(command: Command, options: tuple[Callable[[Command], Command], ..
 
 
 def request_from(
-    session: Session,
+    call: Call,
     *,
     sources: tuple[str, ...],
     devices: dict[str, Path],
@@ -157,7 +157,7 @@ def request_from(
     **choices: Any,
 ) -> BackupRequest:
     """The request, once all that can be seen from here is known to be right; raises UsageError."""
-    chosen = choose_sources(sources, session.configuration, volume=volume, asker=_asker(session))
+    chosen = choose_sources(sources, call.configuration, volume=volume, asker=_asker(call))
     real_devices = folders_here(devices)
     check_sources(chosen)
     check_devices(devices)
@@ -167,8 +167,8 @@ def request_from(
         sources=chosen,
         devices=devices,
         volume=_volume(volume, chosen),
-        plan=_plan_options(session, choices),
-        exclusions=_exclusions(session, chosen, choices),
+        plan=_plan_options(call, choices),
+        exclusions=_exclusions(call, chosen, choices),
         level=choices["level"],
         threads=choices["threads"],
         readers=choices["readers"],
@@ -182,10 +182,10 @@ def request_from(
     )
 
 
-def _asker(session: Session) -> Asker:
-    if session.is_on_behalf:
+def _asker(call: Call) -> Asker:
+    if call.is_on_behalf:
         return "master"
-    return "fleet" if session.broker_url is not None else "here"
+    return "fleet" if call.broker_url is not None else "here"
 
 
 def _volume(name: str | None, sources: Iterable[Source]) -> str:
@@ -198,13 +198,13 @@ def _volume(name: str | None, sources: Iterable[Source]) -> str:
     return name
 
 
-def _plan_options(session: Session, choices: dict[str, Any]) -> PlanOptions:
+def _plan_options(call: Call, choices: dict[str, Any]) -> PlanOptions:
     if choices["unit_size"] % _PLAN.block_bytes:
         raise UsageError(
             f"--unit-size {choices['unit_size']} is not a whole number of blocks",
             hint=f"a block has {_PLAN.block_bytes} bytes ({format_size(_PLAN.block_bytes)})",
         )
-    tables = session.configuration.devices
+    tables = call.configuration.devices
     return PlanOptions(
         split=choices["split"],
         order=choices["order"],
@@ -218,8 +218,8 @@ def _plan_options(session: Session, choices: dict[str, Any]) -> PlanOptions:
     )
 
 
-def _exclusions(session: Session, sources: tuple[Source, ...], choices: dict[str, Any]) -> Exclusions:
-    patterns = [*_configured_patterns(session, sources)]
+def _exclusions(call: Call, sources: tuple[Source, ...], choices: dict[str, Any]) -> Exclusions:
+    patterns = [*_configured_patterns(call, sources)]
     if choices["exclude_files"]:
         from producer.walk import read_exclude_file
 
@@ -233,9 +233,9 @@ def _exclusions(session: Session, sources: tuple[Source, ...], choices: dict[str
     )
 
 
-def _configured_patterns(session: Session, sources: tuple[Source, ...]) -> tuple[str, ...]:
+def _configured_patterns(call: Call, sources: tuple[Source, ...]) -> tuple[str, ...]:
     """The patterns of the one source's table; raises UsageError where they would reach another source too."""
-    tables = session.configuration.sources
+    tables = call.configuration.sources
     excluding = [source.name for source in sources if source.name in tables and tables[source.name].exclude]
     if not excluding:
         return ()

@@ -5,25 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 
 if TYPE_CHECKING:
     from producer.catalog.rows import DeviceRow
 
 
-def devices_of(session: Session, snapshot: str) -> dict[str, Path]:
+def devices_of(call: Call, snapshot: str) -> dict[str, Path]:
     """The devices of the pool that ``snapshot`` is in, where the catalog last saw them.
 
     Raises UsageError for a snapshot that is not there.
     """
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         return _folders(catalog.devices(catalog.find_snapshot(snapshot).pool_id))
 
 
-def all_devices(session: Session) -> dict[str, Path]:
+def all_devices(call: Call) -> dict[str, Path]:
     """Every device that the catalog has met."""
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         return _folders(catalog.devices())
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.configuration.homes import from_home
 from producer.configuration.sizes import parse_size
 from producer.host.places import place_of
@@ -66,13 +66,13 @@ def default_option(name: str, **settings: Any) -> Callable[[Command], Command]:
 
 
 def _read_configuration(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
-    session = ctx.ensure_object(Session)
-    session.read_configuration(value)
-    ctx.default_map = session.configuration.defaults.given()
+    call = ctx.ensure_object(Call)
+    call.read_configuration(value)
+    ctx.default_map = call.configuration.defaults.given()
 
 
 def _want_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    ctx.ensure_object(Session).json = value
+    ctx.ensure_object(Call).json = value
 
 
 def _collect_devices(
@@ -83,7 +83,7 @@ def _collect_devices(
         if name in devices:
             raise click.BadParameter(f"{name!r} is named twice: {devices[name]} and {path}")
         devices[name] = path
-    configured = ctx.ensure_object(Session).configuration.devices
+    configured = ctx.ensure_object(Call).configuration.devices
     return devices or {name: place_of(name, table.path) for name, table in configured.items()}
 
 

@@ -6,15 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.show.json_lines import JsonObserver
 from producer.cli.show.plain_lines import PlainObserver
 from producer.observer import Observer
 
 
 @contextmanager
-def watched(session: Session) -> Iterator[Observer]:
-    if session.json:
+def watched(call: Call) -> Iterator[Observer]:
+    if call.json:
         yield JsonObserver()
     elif sys.stderr.isatty():
         from producer.cli.show.bars import BarsObserver

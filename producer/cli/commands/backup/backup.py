@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.commands.backup.plan import make_plan, print_plan
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import backup_options, request_from
@@ -20,25 +20,25 @@ from producer.run.preflight import notes_about
 @backup_options
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan and store nothing.")
 @click.pass_obj
-def backup(session: Session, /, dry_run: bool, **choices: Any) -> int:
+def backup(call: Call, /, dry_run: bool, **choices: Any) -> int:
     """Back up SOURCEs to all devices at once.
 
     A SOURCE is a path, or the name of a [sources.NAME] of the configuration.  Run the same command again to go on
     with a backup that was interrupted.
     """
-    request = request_from(session, **choices)
+    request = request_from(call, **choices)
     if dry_run:
-        print_plan(session, make_plan(session, request))
+        print_plan(call, make_plan(call, request))
         return 0
 
-    environment = session.environment(boot=request.devices)
+    environment = call.environment(boot=request.devices)
     from producer.backup.backup import back_up
 
-    with watched(session) as observer:
+    with watched(call) as observer:
         for note in notes_about(request.devices):
             observer.note(note)
         summary = back_up(request, observer, environment)
-    if session.json:
+    if call.json:
         write_summary(summary)
     else:
         show_backup(summary)

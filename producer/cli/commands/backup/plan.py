@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import backup_options, request_from
 from producer.cli.show.json_lines import write_row
@@ -29,31 +29,31 @@ if TYPE_CHECKING:
     help="Draw the plan: one row for each device, one box for each segment; - prints the drawing in place of the plan.",
 )
 @click.pass_obj
-def plan(session: Session, /, svg: str | None, **choices: Any) -> None:
+def plan(call: Call, /, svg: str | None, **choices: Any) -> None:
     """Show how SOURCEs would be spread over the devices; store nothing."""
-    made = make_plan(session, request_from(session, **choices))
+    made = make_plan(call, request_from(call, **choices))
     if svg == "-":
         click.echo(_drawn(made))
         return
-    print_plan(session, made)
+    print_plan(call, made)
     if svg is not None:
         _draw(made, Path(svg))
 
 
-def make_plan(session: Session, request: BackupRequest) -> DryRun:
+def make_plan(call: Call, request: BackupRequest) -> DryRun:
     """What a backup would do now; raises what a backup raises before it stores."""
     from producer.backup.dry_run import dry_run
     from producer.raw.switch import choose_modes
 
-    environment = session.environment()
-    with watched(session) as observer:
+    environment = call.environment()
+    with watched(call) as observer:
         decided = choose_modes(request, observer.note, has_agents=environment.broker_url is not None)
         return dry_run(decided, observer, environment)
 
 
-def print_plan(session: Session, made: DryRun) -> None:
+def print_plan(call: Call, made: DryRun) -> None:
     """As text, or as JSON lines."""
-    if session.json:
+    if call.json:
         _write_rows(made)
     else:
         _print(made)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, devices_option, json_option
@@ -21,13 +21,13 @@ from producer.cli.show.watching import watched
 @json_option
 @config_option
 @click.pass_obj
-def resume(session: Session, snapshot: str | None, devices: dict[str, Path]) -> int:
+def resume(call: Call, snapshot: str | None, devices: dict[str, Path]) -> int:
     """Go on with an interrupted backup: SNAPSHOT, or the last one.
 
     What is stored stays; files that changed meanwhile are planned anew.  Devices that are neither given nor configured
     are those of the interrupted backup.
     """
-    return _go_on(session, snapshot, devices, failed_only=False)
+    return _go_on(call, snapshot, devices, failed_only=False)
 
 
 @click.command(cls=FleetCommand)
@@ -36,24 +36,24 @@ def resume(session: Session, snapshot: str | None, devices: dict[str, Path]) -> 
 @json_option
 @config_option
 @click.pass_obj
-def retry(session: Session, snapshot: str | None, devices: dict[str, Path]) -> int:
+def retry(call: Call, snapshot: str | None, devices: dict[str, Path]) -> int:
     """Try again the segments that a backup gave up: of SNAPSHOT, or of the last one that has any.
 
     They get all their tries again, on the devices that are given, or configured, or were given then; when all are
     stored, the snapshot is complete.
     """
-    return _go_on(session, snapshot, devices, failed_only=True)
+    return _go_on(call, snapshot, devices, failed_only=True)
 
 
-def _go_on(session: Session, snapshot: str | None, devices: dict[str, Path], *, failed_only: bool) -> int:
+def _go_on(call: Call, snapshot: str | None, devices: dict[str, Path], *, failed_only: bool) -> int:
     from producer.backup.backup import back_up
     from producer.backup.resume import request_to_resume
 
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         request = request_to_resume(catalog, snapshot, devices, failed_only=failed_only)
-    with watched(session) as observer:
-        summary = back_up(request, observer, session.environment())
-    if session.json:
+    with watched(call) as observer:
+        summary = back_up(request, observer, call.environment())
+    if call.json:
         write_summary(summary)
     else:
         show_backup(summary)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import batches_of, opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
@@ -29,19 +29,19 @@ _KIND_SHOWN = {"hardlink": "file"}
 @json_option
 @config_option
 @click.pass_obj
-def diff(session: Session, before: str, after: str, metadata: bool) -> None:
+def diff(call: Call, before: str, after: str, metadata: bool) -> None:
     """List what changed from one snapshot to another, one path a line.
 
     The line begins with + (added), - (removed), M (content changed: size, time or link) or T (other type).
     """
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         old, new = catalog.find_snapshot(before), catalog.find_snapshot(after)
         # Source by source, because two snapshots may name the same sources in another order.
         for name in sorted({source.name for row in (old, new) for source in row.sources}):
             old_entries = _entries(batches_of(catalog, old.snapshot_id), name)
             new_entries = _entries(batches_of(catalog, new.snapshot_id), name)
             for change, path in changes(old_entries, new_entries, metadata=metadata):
-                _show(change, path, json=session.json)
+                _show(change, path, json=call.json)
 
 
 def changes(old: Iterable[Entry], new: Iterable[Entry], *, metadata: bool) -> Iterator[tuple[str, str]]:

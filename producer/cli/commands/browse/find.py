@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import batches_of, opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 @json_option
 @config_option
 @click.pass_obj
-def find(session: Session, pattern: str, snapshot: str | None) -> None:
+def find(call: Call, pattern: str, snapshot: str | None) -> None:
     """Find entries by PATTERN, in all snapshots.
 
     A PATTERN with a slash is matched against the whole path, one without against the last part of it; * ? and
     [...] are wildcards.  Each line is SNAPSHOT:PATH, as "segfleet restore" takes it.
     """
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         rows = [catalog.find_snapshot(snapshot)] if snapshot else catalog.snapshots()
         for row in rows:
             for batch in batches_of(catalog, row.snapshot_id):
                 for entry in matches(batch, pattern):
-                    _show(row.snapshot_id, entry, json=session.json)
+                    _show(row.snapshot_id, entry, json=call.json)
 
 
 def matches(batch: EntryBatch, pattern: str) -> Iterator[Entry]:

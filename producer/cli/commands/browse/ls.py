@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import batches_of, folder_of, opened_catalog
 from producer.cli.commands.browse.ls_volume import list_inside
 from producer.cli.elsewhere.fleet_command import FleetCommand
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @json_option
 @config_option
 @click.pass_obj
-def ls(session: Session, snapshot: str, path: str, long: bool, recursive: bool, devices: dict[str, Path]) -> None:
+def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, devices: dict[str, Path]) -> None:
     """List the entries of a snapshot: all of them, or those directly in PATH.
 
     Paths begin with the name of their source; VOLUME/ and what follows it looks into the image of a raw volume (ext2,
@@ -40,16 +40,16 @@ def ls(session: Session, snapshot: str, path: str, long: bool, recursive: bool, 
     escaped.
     """
     inside, path = path, path.strip("/")
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         row = catalog.find_snapshot(snapshot)
         volumes = {source.name for source in row.sources if source.mode == "raw"}
         if "/" in inside.lstrip("/") and inside.lstrip("/").partition("/")[0] in volumes:
-            list_inside(session, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, long=long)
+            list_inside(call, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, long=long)
             return
         found = 0
         for entry in entries_at(batches_of(catalog, row.snapshot_id), path, recursive=recursive):
             found += 1
-            _show(entry, json=session.json, long=long)
+            _show(entry, json=call.json, long=long)
         if path and not found:
             raise UsageError(
                 f"snapshot {row.snapshot_id[:8]} has no {path}", hint="segfleet ls SNAPSHOT shows all that it has"

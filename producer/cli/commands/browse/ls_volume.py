@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.options.known_devices import devices_of
 from producer.cli.show.entries import shown_path, write_path_line
 from producer.cli.show.json_lines import write_row
@@ -29,20 +29,20 @@ _KINDS = {
 
 
 def list_inside(
-    session: Session, snapshot_id: str, path: str, devices: dict[str, Path], *, recursive: bool, long: bool
+    call: Call, snapshot_id: str, path: str, devices: dict[str, Path], *, recursive: bool, long: bool
 ) -> None:
     """List the entry at VOLUME/PATH and what is directly in it, or all below; raises UsageError where none is."""
     from producer.restore.image_view import image_view
 
     volume, _, inside = path.partition("/")
     inside = inside.strip("/")
-    named = devices or devices_of(session, snapshot_id)
-    with image_view(snapshot_id, volume, named, PlainObserver(), session.environment()) as files:
+    named = devices or devices_of(call, snapshot_id)
+    with image_view(snapshot_id, volume, named, PlainObserver(), call.environment()) as files:
         entry = files.entry(inside)
         if entry is None:
             raise UsageError(f"{volume} has no {inside}", hint=f"segfleet ls SNAPSHOT {volume}/ shows what it has")
         for found in _entries(files, entry, recursive=recursive):
-            _show(found, f"{volume}/{found.path}".rstrip("/"), json=session.json, long=long)
+            _show(found, f"{volume}/{found.path}".rstrip("/"), json=call.json, long=long)
 
 
 def _entries(files: ImageFiles, entry: InsideEntry, *, recursive: bool) -> list[InsideEntry]:

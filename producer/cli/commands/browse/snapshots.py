@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
@@ -27,11 +27,11 @@ _HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "
 @json_option
 @config_option
 @click.pass_obj
-def snapshots(session: Session) -> None:
+def snapshots(call: Call) -> None:
     """List the snapshots, the oldest first."""
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         rows = catalog.snapshots()
-    if session.json:
+    if call.json:
         for row in rows:
             write_row(_json_row(row))
     elif rows:

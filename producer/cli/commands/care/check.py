@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import devices_of
 from producer.cli.options.shared import config_option, devices_option, json_option
@@ -44,7 +44,7 @@ def subset_of_data(value: str) -> tuple[int, int] | float:
 @config_option
 @click.pass_obj
 def check(
-    session: Session,
+    call: Call,
     snapshot: str | None,
     devices: dict[str, Path],
     read_data: bool,
@@ -54,7 +54,7 @@ def check(
 
     Without --read-data only the presence, size and structure of each segment are checked.
     """
-    devices = devices or devices_of(session, snapshot or "latest")
+    devices = devices or devices_of(call, snapshot or "latest")
     check_devices(devices)
     request = CheckRequest(
         snapshot=snapshot,
@@ -64,12 +64,12 @@ def check(
         share=subset if isinstance(subset, float) else None,
     )
 
-    environment = session.environment(boot=request.devices)
+    environment = call.environment(boot=request.devices)
     from producer.check.check import check as check_devices_hold
 
-    with watched(session) as observer:
+    with watched(call) as observer:
         summary = check_devices_hold(request, observer, environment)
-    if session.json:
+    if call.json:
         write_summary(summary)
     else:
         show_check(summary)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.shared import config_option, devices_option, json_option
@@ -30,19 +30,19 @@ _HEADER = ("device", "state", "since", "free", "capacity", "pool", "folder", "wh
 @json_option
 @config_option
 @click.pass_obj
-def devices(session: Session, devices: dict[str, Path]) -> None:
+def devices(call: Call, devices: dict[str, Path]) -> None:
     """Ask every device what it is: its state, its room, its pool.
 
     Without --device and without devices in the configuration: those that the catalog has met.
     """
-    devices = devices or all_devices(session)
+    devices = devices or all_devices(call)
     check_devices(devices)
 
     from producer.pool.ask_devices import survey
 
-    with watched(session) as observer:
-        rows = survey(devices, observer, session.environment())
-    if session.json:
+    with watched(call) as observer:
+        rows = survey(devices, observer, call.environment())
+    if call.json:
         for row in rows:
             write_row(_json_row(row))
         return

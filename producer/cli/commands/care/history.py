@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
@@ -39,17 +39,17 @@ _OF_SUMMARY = (
 @json_option
 @config_option
 @click.pass_obj
-def history(session: Session, volume: str | None, timing: bool) -> None:
+def history(call: Call, volume: str | None, timing: bool) -> None:
     """List what has been run, the oldest first: for VOLUME, or all.
 
     A run without an end is running, or was killed.
     """
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         runs = catalog.runs(volume)[::-1]
         if timing:
             runs = [run for run in runs if run.kind == "backup" and run.snapshot_id]
         timings = {run.run_id: catalog.timings(run.snapshot_id or "") if timing else [] for run in runs}
-    if session.json:
+    if call.json:
         for run in runs:
             write_row(_json_row(run, timings[run.run_id] if timing else None))
     elif not runs:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.commands.care.unlock import lock_json
 from producer.cli.elsewhere.fleet_command import FleetCommand
@@ -35,10 +35,10 @@ class StatusCommand(FleetCommand):
     """Of a fleet, and of its runs, the broker tells: no manager need be asked unless one is named."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        session = ctx.ensure_object(Session)
+        call = ctx.ensure_object(Call)
         run, watch, manager = ctx.params.pop("run"), ctx.params["watch"], self.manager_named(ctx)
         of_catalog = manager is not None and run is None and (manager == HERE or not watch)
-        if session.broker_url is None or session.is_on_behalf or of_catalog:
+        if call.broker_url is None or call.is_on_behalf or of_catalog:
             if run is not None:
                 raise UsageError("there is no broker that could tell of runs", hint="see docs/fleet.md")
             return super().invoke(ctx)
@@ -46,8 +46,8 @@ class StatusCommand(FleetCommand):
         from producer.cli.elsewhere.fleet_status import show_fleet, show_run
 
         if run is None and not watch:
-            return show_fleet(session)
-        return show_run(session, run or "", watch=watch, manager=manager if run is None else None)
+            return show_fleet(call)
+        return show_run(call, run or "", watch=watch, manager=manager if run is None else None)
 
 
 @click.command(cls=StatusCommand)
@@ -58,7 +58,7 @@ class StatusCommand(FleetCommand):
 @json_option
 @config_option
 @click.pass_obj
-def status(session: Session, watch: bool) -> None:
+def status(call: Call, watch: bool) -> None:
     """Show each volume's last run, or how far the present one is, its reservations, and each device's state.
 
     Reads the catalog only; `segfleet devices` asks the devices themselves.  In a fleet: the managers and their last
@@ -67,10 +67,10 @@ def status(session: Session, watch: bool) -> None:
     from producer.monitor.overview import volumes
 
     shown: list[Any] = []
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         while True:
             rows, devices = volumes(catalog), catalog.devices()
-            found = _objects(rows, devices) if session.json else _lines(rows, devices)
+            found = _objects(rows, devices) if call.json else _lines(rows, devices)
             if found != shown:
                 _show(found, anew=watch)
             if not watch or all(row.lock is None for row in rows):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
@@ -29,7 +29,7 @@ _HEADER = ("lock", "for", "host", "pid", "manager", "since", "last sign of life"
 @json_option
 @config_option
 @click.pass_obj
-def unlock(session: Session, volumes: tuple[str, ...], only_list: bool) -> None:
+def unlock(call: Call, volumes: tuple[str, ...], only_list: bool) -> None:
     """Remove the locks whose owners are gone: of the VOLUMEs, or all.
 
     Backups do so by themselves.  The lock of an owner that lives, or may live, stays; of a named VOLUME this is an
@@ -38,16 +38,16 @@ def unlock(session: Session, volumes: tuple[str, ...], only_list: bool) -> None:
     from producer.ownership.unlock import look, unlock
     from producer.ownership.verdict import in_words, what_to_do
 
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         rows = (look if only_list else unlock)(catalog, volumes)
-    _show(session, rows, only_list=only_list)
+    _show(call, rows, only_list=only_list)
     kept = next((row.lock for row in rows if not row.removed), None)
     if volumes and kept is not None and not only_list:
         raise LockedError(f"{kept.name} is in use by {in_words(kept)}", hint=what_to_do(kept))
 
 
-def _show(session: Session, rows: list[SeenLock], *, only_list: bool) -> None:
-    if session.json:
+def _show(call: Call, rows: list[SeenLock], *, only_list: bool) -> None:
+    if call.json:
         for row in rows:
             write_row(lock_json(row.lock) | {"message_type": "lock", "owner": row.owner, "removed": row.removed})
     elif not rows:

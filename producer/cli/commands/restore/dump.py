@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import devices_of
@@ -25,16 +25,16 @@ from tasks.errors import UsageError
 @threads_option
 @config_option
 @click.pass_obj
-def dump(session: Session, snapshot: str, path: str, devices: dict[str, Path], threads: int | None) -> None:
+def dump(call: Call, snapshot: str, path: str, devices: dict[str, Path], threads: int | None) -> None:
     """Write one file of a snapshot to standard output; without PATH, the image of its one raw volume.
 
     A dump is whole, or it fails: nothing that is damaged or missing is passed over.
     """
-    devices = devices or devices_of(session, snapshot)
+    devices = devices or devices_of(call, snapshot)
     check_devices(devices)
     request = RestoreRequest(
         snapshot=snapshot,
-        path=path.strip("/") or _only_volume(session, snapshot),
+        path=path.strip("/") or _only_volume(call, snapshot),
         target=Path(),
         devices=devices,
         threads=threads,
@@ -43,11 +43,11 @@ def dump(session: Session, snapshot: str, path: str, devices: dict[str, Path], t
     from producer.restore.dump import dump as dump_snapshot
 
     # Bars would mix with the bytes on a terminal; notes go to standard error.
-    dump_snapshot(request, sys.stdout.buffer, PlainObserver(), session.environment())
+    dump_snapshot(request, sys.stdout.buffer, PlainObserver(), call.environment())
 
 
-def _only_volume(session: Session, snapshot: str) -> str:
-    with opened_catalog(session) as catalog:
+def _only_volume(call: Call, snapshot: str) -> str:
+    with opened_catalog(call) as catalog:
         sources = catalog.find_snapshot(snapshot).sources
     if len(sources) != 1:
         raise UsageError("the snapshot has several sources: say which PATH", hint="segfleet ls SNAPSHOT shows them")

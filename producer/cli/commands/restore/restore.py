@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.commands.restore.restore_volume import restore_from_volume
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import devices_of
@@ -27,15 +27,15 @@ from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.run.preflight import check_devices, check_target
 
 
-def target_path(session: Session, target: str) -> Path:
+def target_path(call: Call, target: str) -> Path:
     """The folder of this host that ``--target`` means: that of a ``[targets.NAME]``, else the path itself."""
-    table = session.configuration.targets.get(target)
+    table = call.configuration.targets.get(target)
     return Path(table.path) if table is not None else absolute(target)
 
 
-def target_name(session: Session, target: str) -> str:
+def target_name(call: Call, target: str) -> str:
     """What agents know the target by: its name; a path is known to this host alone."""
-    return UNNAMED_TARGET if "/" in target or session.broker_url is None else target
+    return UNNAMED_TARGET if "/" in target or call.broker_url is None else target
 
 
 @click.command(cls=FleetCommand)
@@ -67,7 +67,7 @@ def target_name(session: Session, target: str) -> str:
 @config_option
 @click.pass_obj
 def restore(
-    session: Session,
+    call: Call,
     snapshot: str,
     target: str,
     devices: dict[str, Path],
@@ -85,12 +85,12 @@ def restore(
     files out of the image of a raw volume (ext2, ext3, ext4, FAT, XFS).
     """
     name, _, path = snapshot.partition(":")
-    devices = devices or devices_of(session, name)
+    devices = devices or devices_of(call, name)
     request = RestoreRequest(
         snapshot=name,
         path=path.strip("/"),
-        target=target_path(session, target),
-        target_name=target_name(session, target),
+        target=target_path(call, target),
+        target_name=target_name(call, target),
         devices=devices,
         include=include,
         exclude=exclude,
@@ -102,14 +102,14 @@ def restore(
     check_devices(devices)
     check_target(request.target.resolve(), folders_here(devices))
 
-    environment = session.environment(boot=request.devices)
+    environment = call.environment(boot=request.devices)
     from producer.restore.restore import restore as restore_snapshot
 
-    with watched(session) as observer:
+    with watched(call) as observer:
         summary = restore_from_volume(
-            session, request, observer, path=path, into_folder=target.endswith("/"), force=force
+            call, request, observer, path=path, into_folder=target.endswith("/"), force=force
         ) or restore_snapshot(request, observer, environment)
-    if session.json:
+    if call.json:
         write_summary(summary)
     else:
         show_restore(summary)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.host.places import is_at_agents
 from producer.observer import Observer, Trouble
@@ -15,7 +15,7 @@ from tasks.errors import TargetNotEmptyError, UsageError
 
 
 def restore_from_volume(
-    session: Session, request: RestoreRequest, observer: Observer, *, path: str, into_folder: bool, force: bool
+    call: Call, request: RestoreRequest, observer: Observer, *, path: str, into_folder: bool, force: bool
 ) -> RestoreSummary | None:
     """Carry out the part of ``restore`` that concerns raw volumes; None when the request is not about one.
 
@@ -25,33 +25,33 @@ def restore_from_volume(
     from producer.restore.image import restore_image, volume_meant
     from producer.restore.image_view import split_path
 
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         snapshot = catalog.find_snapshot(request.snapshot)
     inside = split_path(path, {source.name for source in snapshot.sources if source.mode == "raw"})
     if inside is not None:
-        return _take_out(session, request, observer, snapshot.snapshot_id, *inside)
+        return _take_out(call, request, observer, snapshot.snapshot_id, *inside)
     volume = volume_meant(snapshot, request.path)
-    if volume is None or into_folder or request.target.is_dir() or _is_folder_of_agents(session, request):
+    if volume is None or into_folder or request.target.is_dir() or _is_folder_of_agents(call, request):
         return None
-    return restore_image(request, volume, observer, session.environment(), force=force)
+    return restore_image(request, volume, observer, call.environment(), force=force)
 
 
-def _is_folder_of_agents(session: Session, request: RestoreRequest) -> bool:
+def _is_folder_of_agents(call: Call, request: RestoreRequest) -> bool:
     """Whether agents know the target and this host does not: then it is a folder, as for all that they restore."""
-    is_known = request.target_name in session.configuration.targets and request.target.exists()
+    is_known = request.target_name in call.configuration.targets and request.target.exists()
     at_agents = any(map(is_at_agents, request.devices.values()))
     return at_agents and request.target_name != UNNAMED_TARGET and not is_known
 
 
 def _take_out(
-    session: Session, request: RestoreRequest, observer: Observer, snapshot_id: str, volume: str, inside: str
+    call: Call, request: RestoreRequest, observer: Observer, snapshot_id: str, volume: str, inside: str
 ) -> RestoreSummary:
     from producer.restore.image_view import image_view
 
     started_s = time.monotonic()
-    _refuse_unknown_folder(session, request)
+    _refuse_unknown_folder(call, request)
     _refuse_full(request.target)
-    with image_view(snapshot_id, volume, request.devices, observer, session.environment()) as files:
+    with image_view(snapshot_id, volume, request.devices, observer, call.environment()) as files:
         troubles = files.take_out(inside, request.target)
     for text in troubles:
         observer.trouble(Trouble(code="unreadable", message=text, path=f"{volume}/{inside}"))
@@ -67,9 +67,9 @@ def _take_out(
     )
 
 
-def _refuse_unknown_folder(session: Session, request: RestoreRequest) -> None:
+def _refuse_unknown_folder(call: Call, request: RestoreRequest) -> None:
     """Raises UsageError on a manager that has no such target: files out of an image are not written by agents."""
-    if session.is_on_behalf and request.target_name not in session.configuration.targets:
+    if call.is_on_behalf and request.target_name not in call.configuration.targets:
         raise UsageError(
             f"files out of an image are written on the manager's host, which has no target {request.target_name}",
             hint=f"add [targets.{request.target_name}] to the manager's configuration, or restore the whole image",

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import click
 
 from producer.catalog.reservation_rows import IfBusy
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import request_from, storing_options
@@ -56,7 +56,7 @@ def _local_zone() -> str:
 @storing_options
 @click.pass_obj
 def add(
-    session: Session,
+    call: Call,
     /,
     volume: str,
     sources: tuple[str, ...],
@@ -70,17 +70,17 @@ def add(
 
     Without a SOURCE: the [sources.VOLUME] of the configuration.
     """
-    if not sources and volume not in session.configuration.sources:
-        known = ", ".join(sorted(session.configuration.sources)) or "none"
+    if not sources and volume not in call.configuration.sources:
+        known = ", ".join(sorted(call.configuration.sources)) or "none"
         raise UsageError(
             f"what is to be backed up to volume {volume}?",
             hint=f"name a SOURCE after the volume; sources in the configuration: {known}",
         )
-    request = request_from(session, sources=sources or (volume,), volume=volume, **choices)
+    request = request_from(call, sources=sources or (volume,), volume=volume, **choices)
 
     from producer.schedule.reserve import reserve
 
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         row = reserve(
             catalog,
             request,
@@ -88,9 +88,9 @@ def add(
             timezone=timezone,
             if_missed="catch-up" if catch_up else "skip",
             if_busy=overlap,
-            manager=session.environment().manager,
+            manager=call.environment().manager,
         )
-    if session.json:
+    if call.json:
         write_row(
             {
                 "message_type": "reservation",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @json_option
 @config_option
 @click.pass_obj
-def run_due(session: Session) -> int:
+def run_due(call: Call) -> int:
     """Run now, one after another, what is due here and nobody else has started.
 
     The exit code is 0 when all of it was stored, 3 when something was stored in part, 1 when something failed.
@@ -38,7 +38,7 @@ def run_due(session: Session) -> int:
     from producer.schedule.belongs import belongs_here
     from producer.schedule.scheduler import Scheduler
 
-    environment, started_s = session.environment(), time.monotonic()
+    environment, started_s = call.environment(), time.monotonic()
     results: dict[str, BackupSummary | SegfleetError] = {}
 
     def serves(row: ReservationRow) -> bool:
@@ -46,37 +46,37 @@ def run_due(session: Session) -> int:
         return row.reservation_id not in results and belongs_here(row, manager=environment.manager)
 
     with (
-        opened_catalog(session) as catalog,
+        opened_catalog(call) as catalog,
         Holder(catalog, environment.catalog, manager=environment.manager) as holder,
     ):
         scheduler = Scheduler(holder)
         # One claim at a time, so that others may take what is not begun yet.
         while claimed := scheduler.claim_due(datetime.now(UTC), limit=1, serves=serves):
-            results[claimed[0].reservation_id] = _run(session, scheduler, claimed[0])
+            results[claimed[0].reservation_id] = _run(call, scheduler, claimed[0])
     summary = summary_of(results.values(), duration_s=round(time.monotonic() - started_s, 3))
-    if session.json:
+    if call.json:
         write_summary(summary)
     elif summary.runs > 1:
         show_schedule(summary)
     return summary.exit_code
 
 
-def _run(session: Session, scheduler: Scheduler, row: ReservationRow) -> BackupSummary | SegfleetError:
+def _run(call: Call, scheduler: Scheduler, row: ReservationRow) -> BackupSummary | SegfleetError:
     from producer.backup.backup import back_up
     from producer.schedule.run import run_reservation
 
-    _announce(session, row)
-    with watched(session) as observer:
-        result = run_reservation(row, scheduler, lambda request: back_up(request, observer, session.environment()))
+    _announce(call, row)
+    with watched(call) as observer:
+        result = run_reservation(row, scheduler, lambda request: back_up(request, observer, call.environment()))
     if isinstance(result, SegfleetError):
-        _tell(session, result)
+        _tell(call, result)
     else:
-        _show(session, result)
+        _show(call, result)
     return result
 
 
-def _announce(session: Session, row: ReservationRow) -> None:
-    if session.json:
+def _announce(call: Call, row: ReservationRow) -> None:
+    if call.json:
         write_row(
             {
                 "message_type": "due",
@@ -89,14 +89,14 @@ def _announce(session: Session, row: ReservationRow) -> None:
         click.echo(f"volume {row.volume}, due {rfc3339(row.next_due)} (reservation {row.reservation_id[:8]})")
 
 
-def _tell(session: Session, error: SegfleetError) -> None:
-    if session.json:
+def _tell(call: Call, error: SegfleetError) -> None:
+    if call.json:
         write_error(error.code, error.message, error.path or "")
     click.echo(f"segfleet: {harmless(error.message)}", err=True)
 
 
-def _show(session: Session, summary: BackupSummary) -> None:
-    if session.json:
+def _show(call: Call, summary: BackupSummary) -> None:
+    if call.json:
         write_summary(summary)
     else:
         show_backup(summary)

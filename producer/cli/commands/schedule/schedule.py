@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.commands.schedule.add import add
 from producer.cli.commands.schedule.run_due import run_due
@@ -36,11 +36,11 @@ schedule.add_command(run_due)
 @json_option
 @config_option
 @click.pass_obj
-def list_(session: Session) -> None:
+def list_(call: Call) -> None:
     """List the reservations with their next and last runs, the one that is due first in front."""
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         rows = catalog.reservations()
-    if session.json:
+    if call.json:
         for row in rows:
             write_row(_json_row(row))
     elif rows:
@@ -55,15 +55,15 @@ def list_(session: Session) -> None:
 @json_option
 @config_option
 @click.pass_obj
-def remove(session: Session, name: str) -> None:
+def remove(call: Call, name: str) -> None:
     """Remove all reservations of VOLUME, or the one with this ID.  A run that is under way goes on."""
     from producer.schedule.reserve import find_reservations
 
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
         for row in find_reservations(catalog, name):
-            if catalog.remove_reservation(row.reservation_id) and session.json:
+            if catalog.remove_reservation(row.reservation_id) and call.json:
                 write_row(_json_row(row))
-            elif not session.json:
+            elif not call.json:
                 click.echo(f"reservation {row.reservation_id[:8]} of volume {row.volume} is removed")
 
 

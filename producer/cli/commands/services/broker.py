@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.options.shared import config_option
 from producer.configuration.tables import DEVICE_NAME
 from tasks.errors import UsageError
@@ -20,7 +20,7 @@ def broker() -> None:
 @click.argument("devices", nargs=-1, metavar="[DEVICE...]")
 @config_option
 @click.pass_obj
-def acl(session: Session, devices: tuple[str, ...], managers: tuple[str, ...]) -> None:
+def acl(call: Call, devices: tuple[str, ...], managers: tuple[str, ...]) -> None:
     """Print the commands that make a Redis user for each DEVICE, each manager, the masters and Flower.
 
     Without DEVICE: those of the configuration.  Fill in a password for each PASSWORD before you give the commands to
@@ -29,7 +29,7 @@ def acl(session: Session, devices: tuple[str, ...], managers: tuple[str, ...]) -
     # Only here: the package's imports take a third of a second.
     from producer.broker.acl import acl_commands
 
-    names = devices or tuple(session.configuration.devices)
+    names = devices or tuple(call.configuration.devices)
     for name in (*names, *managers):
         if not DEVICE_NAME.fullmatch(name):
             raise UsageError(f"{name!r} is not a name", hint="names are made of letters, digits, '-' and '_'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.shared import config_option
 
@@ -19,7 +19,7 @@ from producer.cli.options.shared import config_option
 )
 @config_option
 @click.pass_obj
-def flower(session: Session, address: str, port: int, allow_changes: bool) -> None:
+def flower(call: Call, address: str, port: int, allow_changes: bool) -> None:
     """Show workers and orders in the browser, with Flower, until Ctrl-C.
 
     FLOWER_BASIC_AUTH=user:password in the environment says who may look.
@@ -28,7 +28,7 @@ def flower(session: Session, address: str, port: int, allow_changes: bool) -> No
     from producer.monitor.flower import check_password, serve
 
     check_password()
-    environment = session.environment()
+    environment = call.environment()
     with broker(environment.broker_url, environment.state) as server:
         click.echo(f"segfleet: Flower is at http://{address}:{port}", err=True)
         serve(server.url, address=address, port=port, may_change=allow_changes)

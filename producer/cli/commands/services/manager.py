@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.shared import config_option
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 @click.argument("name", required=False)
 @config_option
 @click.pass_obj
-def manager(session: Session, name: str | None) -> None:
+def manager(call: Call, name: str | None) -> None:
     """Own the volumes of this host's configuration: carry out what masters ask, until SIGTERM.
 
     NAME is this host's name if left out.  The manager may end and start again at any moment: it goes on with the
@@ -46,30 +46,30 @@ def manager(session: Session, name: str | None) -> None:
         raise UsageError(
             f"{name!r} does not name a manager", hint="use 1 to 40 letters, digits, '-' and '_'; not local"
         )
-    environment = session.environment()
+    environment = call.environment()
     if environment.broker_url is None:
         raise UsageError("there is no broker to get commands from", hint="set [broker] url in the configuration")
     with broker(environment.broker_url, environment.state):
         warn_about_broker(environment.broker_url)
-    with opened_catalog(session) as catalog:
-        volumes = _volumes(session, catalog, name)
+    with opened_catalog(call) as catalog:
+        volumes = _volumes(call, catalog, name)
     presence = presence_of(name, volumes, pid=os.getpid(), release=this_release(), wire=WIRE_VERSION)
     post = Post(
         presence=presence,
         broker_url=environment.broker_url,
         ledger=environment.state.path / "managers" / name,
-        configuration=("--config", str(session.configuration_path)) if session.configuration_path else (),
+        configuration=("--config", str(call.configuration_path)) if call.configuration_path else (),
     )
     click.echo(f"segfleet: manager {name} with volumes {', '.join(presence.volumes) or 'none'}", err=True)
-    with opened_catalog(session) as catalog:
+    with opened_catalog(call) as catalog:
 
         def is_due() -> bool:
             return has_work(catalog, datetime.now(UTC), lambda row: belongs_here(row, manager=name))
 
-        Manager(post, note=_note, volumes=lambda: _volumes(session, catalog, name), is_due=is_due).run()
+        Manager(post, note=_note, volumes=lambda: _volumes(call, catalog, name), is_due=is_due).run()
 
 
-def _volumes(session: Session, catalog: Catalog, name: str) -> tuple[str, ...]:
+def _volumes(call: Call, catalog: Catalog, name: str) -> tuple[str, ...]:
     """The configured sources, each a volume by itself, and what has been backed up or reserved under other names.
 
     On a catalog that several hosts may share: what has been backed up from this one, or reserved for it.
@@ -80,7 +80,7 @@ def _volumes(session: Session, catalog: Catalog, name: str) -> tuple[str, ...]:
     backed_up = {row.volume for row in catalog.snapshots() if row.hostname == host or not catalog.is_shared}
     reserved = {row.volume for row in catalog.reservations() if belongs_here(row, manager=name)}
     known = backed_up | reserved
-    return tuple(sorted(known | session.configuration.sources.keys()))
+    return tuple(sorted(known | call.configuration.sources.keys()))
 
 
 def _note(text: str) -> None:

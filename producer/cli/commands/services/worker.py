@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from producer.cli.call import Session
+from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.shared import config_option
 from producer.configuration.sizes import parse_size
@@ -19,7 +19,7 @@ from tasks.errors import UsageError
 @click.option("--events", is_flag=True, help="Send the events that Flower shows; costs a quarter of the message rate.")
 @config_option
 @click.pass_obj
-def worker(session: Session, devices: tuple[str, ...], events: bool) -> None:
+def worker(call: Call, devices: tuple[str, ...], events: bool) -> None:
     """Serve DEVICEs of the configuration, until SIGTERM: carry out what managers order, one order at a time each.
 
     Any number of hosts may serve, and any number of workers one device, from any moment on.  SIGTERM lets each worker
@@ -29,13 +29,13 @@ def worker(session: Session, devices: tuple[str, ...], events: bool) -> None:
     from producer.cli.elsewhere.open_broker import warn_about_broker
     from producer.fleet.agent import Agent
 
-    environment = session.environment()
+    environment = call.environment()
     if environment.broker_url is None:
         raise UsageError(
             "there is no broker to get orders from",
             hint="set [broker] url in the configuration, or SEGFLEET_BROKER_URL; without a broker no agents are needed",
         )
-    settings = worker_settings(session.configuration, devices, environment.broker_url)
+    settings = worker_settings(call.configuration, devices, environment.broker_url)
     with broker(environment.broker_url, environment.state):
         warn_about_broker(environment.broker_url)
     Agent(settings=settings, devices=devices, events=events, note=_note).run()
