@@ -1,4 +1,4 @@
-"""What a manager asks of one device.  One class for each task of :mod:`tasks.definitions`.
+"""What a manager asks of one device.  One class for each row of :mod:`tasks.registry`.
 
 Orders carry names, never roots: a worker maps a source's or a target's name to a path by its own
 settings (design, section 3.3).  Every order may arrive twice, or late.
@@ -264,22 +264,3 @@ class VerifySegments(Order):
     def __post_init__(self) -> None:
         if len(self.segment_ids) != len(self.stored_bytes):
             raise ValueError("the columns of a verify order differ in length")
-
-
-#: Orders that must not outlive their run (:mod:`tasks.signs`): they change a target, or what a device is.  A segment
-#: that is stored late does no harm, for its id names its content; nor does what only reads.
-OF_A_LIVING_RUN = (AdoptDevice, PutManifest, RestoreSegment, RestoreEntries, PrepareImage)
-
-#: Every order class under the name of its task.
-ORDERS: dict[str, type[Order]] = {
-    "segfleet.describe": DescribeDevice,
-    "segfleet.adopt": AdoptDevice,
-    "segfleet.store": StoreSegment,
-    "segfleet.put_manifest": PutManifest,
-    "segfleet.get_manifest": GetManifest,
-    "segfleet.restore_segment": RestoreSegment,
-    "segfleet.restore_entries": RestoreEntries,
-    "segfleet.prepare_image": PrepareImage,
-    "segfleet.read": ReadSegment,
-    "segfleet.verify": VerifySegments,
-}

@@ -165,24 +165,12 @@ class VerifyResult:
 
 Result = DeviceReport | StoreResult | ManifestResult | RestoreResult | ReadResult | VerifyResult
 
-#: The result class of each task.
-RESULTS: dict[str, type[Any]] = {
-    "segfleet.describe": DeviceReport,
-    "segfleet.adopt": DeviceReport,
-    "segfleet.store": StoreResult,
-    "segfleet.put_manifest": ManifestResult,
-    "segfleet.get_manifest": ManifestResult,
-    "segfleet.restore_segment": RestoreResult,
-    "segfleet.restore_entries": RestoreResult,
-    "segfleet.prepare_image": RestoreResult,
-    "segfleet.read": ReadResult,
-    "segfleet.verify": VerifyResult,
-}
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Receipt:
-    """The envelope.  Exactly one of ``result`` and ``failure`` is set; ``result`` is of ``RESULTS[task]``."""
+    """The envelope.  Exactly one of ``result`` and ``failure`` is set; ``result`` has the class that
+    the task's row promises (:mod:`tasks.registry`).
+    """
 
     task: Annotated[str, Meta(max_length=64)]
     run_id: HexId

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from tasks.errors import MessageError
-from tasks.orders import ORDERS, WIRE_VERSION, Order
-from tasks.receipts import RESULTS, Receipt
+from tasks.orders import WIRE_VERSION, Order
+from tasks.receipts import Receipt
+from tasks.registry import KIND_OF_TASK
 
 T = TypeVar("T")
 
@@ -38,20 +39,22 @@ def decode(cls: type[T], wire: Any) -> T:
 def decode_order(task: str, wire: Any) -> Order:
     """The order that task ``task`` was called with."""
     _check_version(task, wire)
-    return decode(ORDERS[task], wire)
+    order: Order = decode(KIND_OF_TASK[task].order, wire)
+    return order
 
 
 def decode_receipt(wire: Any) -> Receipt:
     """A receipt with its result in the class that its task promises."""
     _check_version("receipt", wire)
     envelope = decode(Receipt, wire)
-    if envelope.task not in RESULTS:
+    kind = KIND_OF_TASK.get(envelope.task)
+    if kind is None:
         raise MessageError(f"receipt of unknown task {envelope.task!r}")
     if (envelope.result is None) == (envelope.failure is None):
         raise MessageError("a receipt has either a result or a failure")
     if envelope.result is None:
         return envelope
-    return dataclasses.replace(envelope, result=decode(RESULTS[envelope.task], envelope.result))
+    return dataclasses.replace(envelope, result=decode(kind.result, envelope.result))
 
 
 def _check_version(what: str, wire: Any) -> None:

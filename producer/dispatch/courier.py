@@ -28,9 +28,10 @@ from producer.dispatch.strays import Strays
 from producer.fleet.local import Fleet
 from producer.observer import Observer
 from tasks.errors import BrokerError, RunOverError
-from tasks.orders import OF_A_LIVING_RUN, Order, StoreSegment
+from tasks.orders import Order, StoreSegment
 from tasks.queues import device_queue
 from tasks.receipts import Receipt
+from tasks.registry import kind_of
 from tasks.wire import encode
 
 #: Orders in one device's queue at a time.  Enough to hide the manager's delays (a bundle takes 100 ms or more), few
@@ -276,7 +277,7 @@ class Courier:
     def _is_written_to(self) -> bool:
         """Whether a worker that lives longer than this run may be writing to a target."""
         lanes = [lane for device, lane in self._lanes.items() if self._fleet.is_shared(device)]
-        return any(isinstance(order, OF_A_LIVING_RUN) for lane in lanes for order in lane.values())
+        return any(kind_of(order).must_not_outlive_run for lane in lanes for order in lane.values())
 
     def _sizes(self) -> dict[str, dict[str, int]]:
         """Device → order id → bytes, of what is in flight."""

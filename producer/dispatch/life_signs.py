@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterable
 
 from producer.dispatch.link import Link
-from tasks.orders import OF_A_LIVING_RUN, Order
+from tasks.orders import Order
+from tasks.registry import kind_of
 from tasks.signs import SIGN_EVERY_S
 
 
@@ -20,7 +21,7 @@ class Signs:
 
     def before(self, orders: Iterable[Order]) -> None:
         """Call before these are sent: a run may have been silent while it made them."""
-        self._is_needed = self._is_needed or any(isinstance(order, OF_A_LIVING_RUN) for order in orders)
+        self._is_needed = self._is_needed or any(kind_of(order).must_not_outlive_run for order in orders)
         self.go_on()
 
     def go_on(self) -> None:

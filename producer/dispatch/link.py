@@ -24,15 +24,14 @@ from tasks.app import NO_MESSAGE, NO_SWEEPS, app, connect, queue
 from tasks.epochs import current_epoch, publish_epoch
 from tasks.errors import BrokerError, MessageError
 from tasks.leases import Lease, leases_of, redis_client
-from tasks.orders import ORDERS, Order
+from tasks.orders import Order
 from tasks.queues import device_queue, unacked_keys
 from tasks.receipts import Receipt
+from tasks.registry import kind_of
 from tasks.signs import give_last_sign, give_sign
 from tasks.wire import decode_receipt, encode
 
 log = logging.getLogger("segfleet.link")
-
-_TASK_OF = {cls: task for task, cls in ORDERS.items()}
 
 #: Messages in one batch of publishing; kombu's batches are some three times faster than single sends.
 _BATCH_COUNT = 500
@@ -92,7 +91,7 @@ class Link:
             for order in orders:
                 limit_s = time_limit_s(order)
                 app.send_task(
-                    _TASK_OF[type(order)],
+                    kind_of(order).task,
                     kwargs={"order": encode(order)},
                     queue=queue(device_queue(order.device)),
                     producer=producer,

@@ -6,8 +6,9 @@ another task, or tell of more than was asked for.
 
 from __future__ import annotations
 
-from tasks.orders import ORDERS, Order, StoreSegment
+from tasks.orders import Order, StoreSegment
 from tasks.receipts import Receipt, StoreResult
+from tasks.registry import kind_of
 
 
 def answers(receipt: Receipt, order: Order) -> bool:
@@ -18,7 +19,7 @@ def answers(receipt: Receipt, order: Order) -> bool:
         order.epoch,
         order.attempt,
     )
-    return same and ORDERS.get(receipt.task) is type(order) and _is_possible(receipt.result, order)
+    return same and receipt.task == kind_of(order).task and _is_possible(receipt.result, order)
 
 
 def _is_possible(result: object, order: Order) -> bool:

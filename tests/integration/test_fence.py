@@ -15,7 +15,6 @@ from tasks.epochs import publish_epoch
 from tasks.errors import RunOverError
 from tasks.leases import redis_client
 from tasks.orders import (
-    OF_A_LIVING_RUN,
     AdoptDevice,
     DescribeDevice,
     GetManifest,
@@ -25,6 +24,7 @@ from tasks.orders import (
     RestoreEntries,
     RestoreSegment,
 )
+from tasks.registry import ORDER_KINDS
 from tasks.signs import SIGN_PREFIX, SILENT_S, give_last_sign, give_sign
 from workers.process.fence import Fence, FencedError
 
@@ -82,7 +82,9 @@ def was_silent_for(client: Redis, seconds: int) -> None:
     client.set(SIGN_PREFIX + RUN, client.time()[0] - seconds)
 
 
-@pytest.mark.parametrize("cls", OF_A_LIVING_RUN, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "cls", [kind.order for kind in ORDER_KINDS if kind.must_not_outlive_run], ids=lambda cls: cls.__name__
+)
 def test_what_changes_a_target_or_a_device_is_refused_once_its_run_is_over(
     client: Redis, fence: Fence, cls: type[Order]
 ) -> None:

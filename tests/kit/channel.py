@@ -7,14 +7,15 @@ tests/faults.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from producer.dispatch.queue_moves import LEAVE, Choose
 from tasks.errors import BrokerError, Reason
 from tasks.leases import Lease
-from tasks.orders import AdoptDevice, DescribeDevice, Order, PutManifest, StoreSegment
+from tasks.orders import AdoptDevice, DescribeDevice, Order, StoreSegment
 from tasks.receipts import DeviceReport, Failure, ManifestResult, Receipt, StoreResult, Timing
+from tasks.registry import kind_of
 from tasks.wire import decode, encode
 
 ROOM_BYTES = 2**40
@@ -197,7 +198,7 @@ class Channel:
         else:
             result, failure = self._carry_out(disk, order)
         return Receipt(
-            task=_TASKS[type(order)],
+            task=kind_of(order).task,
             run_id=order.run_id,
             order_id=order.order_id,
             device=order.device,
@@ -268,14 +269,6 @@ class Channel:
     def _refuse_when_down(self) -> None:
         if self.is_down:
             raise BrokerError("the broker is down")
-
-
-_TASKS: Mapping[type[Order], str] = {
-    DescribeDevice: "segfleet.describe",
-    AdoptDevice: "segfleet.adopt",
-    StoreSegment: "segfleet.store",
-    PutManifest: "segfleet.put_manifest",
-}
 
 
 def _failure(reason: Reason, code: str) -> Failure:

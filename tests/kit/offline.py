@@ -28,9 +28,10 @@ from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from producer.run.interrupt import Interrupt
 from producer.run.session import RunSession
 from tasks.leases import Lease
-from tasks.orders import ORDERS, AdoptDevice, DescribeDevice, Order, PutManifest, StoreSegment
+from tasks.orders import AdoptDevice, DescribeDevice, Order, PutManifest, StoreSegment
 from tasks.queues import device_queue
 from tasks.receipts import DeviceReport, Failure, FileState, ManifestResult, Receipt, StoreResult, Timing
+from tasks.registry import kind_of
 from tasks.wire import decode_order, decode_receipt, encode
 
 GIB = 1024**3
@@ -39,7 +40,6 @@ GIB = 1024**3
 Answer = Any
 Answers = Callable[[Order], Answer]
 
-_TASK_OF = {cls: task for task, cls in ORDERS.items()}
 _NO_TIME = Timing(read_s=0, compress_s=0, write_s=0, sync_s=0, total_s=0)
 
 
@@ -160,7 +160,7 @@ class Wires:
         for order in orders:
             self.sent.append(order)
             if not self.loses:
-                self.queues[device_queue(order.device)].append((_TASK_OF[type(order)], encode(order)))
+                self.queues[device_queue(order.device)].append((kind_of(order).task, encode(order)))
 
     def receipts(self, timeout_s: float) -> list[Receipt]:
         for queue in self.queues.values():
@@ -228,7 +228,7 @@ def receipt_for(order: Order, answer: Answer) -> Receipt:
     """The envelope around a result or a :class:`Failure`."""
     failure = answer if isinstance(answer, Failure) else None
     return Receipt(
-        task=_TASK_OF[type(order)],
+        task=kind_of(order).task,
         run_id=order.run_id,
         order_id=order.order_id,
         device=order.device,

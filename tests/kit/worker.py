@@ -22,13 +22,12 @@ from producer.broker import broker
 from producer.host.state import StateFolder
 from tasks.app import queue, transport_options
 from tasks.leases import Lease, leases_of, redis_client
-from tasks.orders import ORDERS, Order
+from tasks.orders import Order
 from tasks.receipts import Receipt
+from tasks.registry import kind_of
 from tasks.wire import decode_receipt, encode
 
 INBOX = "manager.test"
-
-_TASK_OF = {cls: task for task, cls in ORDERS.items()}
 
 
 class Worker:
@@ -80,7 +79,7 @@ class Worker:
     # ---- as a manager
 
     def send(self, order: Order) -> None:
-        self.send_raw(_TASK_OF[type(order)], encode(order))
+        self.send_raw(kind_of(order).task, encode(order))
 
     def send_raw(self, task: str, order: Any) -> None:
         """Publish whatever it is as the order of ``task``."""

@@ -12,7 +12,8 @@ import redis
 from tasks.epochs import current_epoch
 from tasks.errors import RunOverError, SegfleetError
 from tasks.leases import redis_client
-from tasks.orders import OF_A_LIVING_RUN, Order
+from tasks.orders import Order
+from tasks.registry import kind_of
 from tasks.signs import is_over
 
 log = logging.getLogger("segfleet.fence")
@@ -48,7 +49,7 @@ class Fence:
         epoch = self._ask(current_epoch, order.reply_to, order.device_id) if order.device_id else None
         if epoch is not None and order.epoch < epoch:
             raise FencedError(f"order of epoch {order.epoch} for device {order.device}, whose epoch is {epoch}")
-        if isinstance(order, OF_A_LIVING_RUN) and self._ask(is_over, order.reply_to):
+        if kind_of(order).must_not_outlive_run and self._ask(is_over, order.reply_to):
             raise RunOverError("the run that gave this order has ended, or gives no sign of life")
 
     def _ask(self, question: Callable[..., T], *names: str) -> T | None:

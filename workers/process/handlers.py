@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tasks.errors import DeviceError, NotADeviceError, Reason, SegfleetError
 from tasks.orders import (
@@ -27,9 +28,11 @@ from tasks.receipts import (
     ReadResult,
     Receipt,
     RestoreResult,
+    Result,
     StoreResult,
     VerifyResult,
 )
+from tasks.registry import kind_of
 from workers.devices.adopt import adopt
 from workers.devices.base import Device
 from workers.devices.manifests import get_manifest, put_manifest
@@ -70,7 +73,7 @@ def _refuse_none(order: Order) -> None:
 
 
 class LocalHandlers:
-    """:class:`tasks.handlers.DeviceHandlers` for the devices in ``settings``.
+    """:class:`tasks.handlers.OrderHandlers` for the devices in ``settings``.
 
     Made before the worker forks, used in its child: nothing is opened and no thread started before
     the first order.  ``refuse_stale`` raises when an order's device was fenced, or its run is over; it is asked before
@@ -94,80 +97,77 @@ class LocalHandlers:
         self._spare = UnitBuffers()
         self._ranges = RangeReader()
 
-    def describe(self, order: DescribeDevice) -> DeviceReport:
-        """The first order of every run, and what follows trouble: what dead workers left half-written goes."""
+    def handle(self, order: Order) -> Result:
+        handler: Callable[[Any], Result] = getattr(self, kind_of(order).name)
         with self._in_hand(order):
-            report = self._device(order).probe()
-            self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
-            if report.condition == "ready":
-                self._sweep(self._device(order))
-            return report
-
-    def adopt(self, order: AdoptDevice) -> DeviceReport:
-        with self._in_hand(order):
-            report = adopt(order, self._device(order))
-            self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
-            return report
-
-    def store(self, order: StoreSegment) -> StoreResult:
-        with self._in_hand(order):
-            result = store_segment(
-                order,
-                device=self._claimed_device(order),
-                source_root=self._source_root(order),
-                progress=self._progress,
-                before_commit=lambda: self._refuse_stale(order),
-                spare=self._spare,
-            )
-            self._progress.tell_device(order.device_id, order.epoch, result.free_bytes)
-            return result
-
-    def put_manifest(self, order: PutManifest) -> ManifestResult:
-        with self._in_hand(order):
-            return put_manifest(order, device=self._claimed_device(order))
-
-    def get_manifest(self, order: GetManifest) -> ManifestResult:
-        with self._in_hand(order):
-            return get_manifest(order, device=self._claimed_device(order))
-
-    def restore_segment(self, order: RestoreSegment) -> RestoreResult:
-        with self._in_hand(order):
-            return restore_segment(
-                order,
-                device=self._claimed_device(order),
-                target_root=_path_of("target", order.target, self._settings.targets),
-                progress=self._progress,
-                before_write=self._before_write(order),
-            )
-
-    def restore_entries(self, order: RestoreEntries) -> RestoreResult:
-        """Needs no device: the worker of any device may make what holds no data."""
-        with self._in_hand(order):
-            self._device(order)
-            root = _path_of("target", order.target, self._settings.targets)
-            return restore_entries(
-                order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
-            )
-
-    def prepare_image(self, order: PrepareImage) -> RestoreResult:
-        """Needs no device either."""
-        with self._in_hand(order):
-            self._device(order)
-            root = _path_of("target", order.target, self._settings.targets)
-            return prepare_image(
-                order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
-            )
-
-    def read(self, order: ReadSegment) -> ReadResult:
-        with self._in_hand(order):
-            return self._ranges.read(order, device=self._claimed_device(order), progress=self._progress)
-
-    def verify(self, order: VerifySegments) -> VerifyResult:
-        with self._in_hand(order):
-            return verify_segments(order, device=self._claimed_device(order), progress=self._progress)
+            return handler(order)
 
     def deliver(self, receipt: Receipt, queue: str) -> None:
         publish_receipt(receipt, queue)
+
+    # ---- one handler for each row of tasks.registry, under the row's name; ``handle`` calls it
+
+    def describe(self, order: DescribeDevice) -> DeviceReport:
+        """The first order of every run, and what follows trouble: what dead workers left half-written goes."""
+        report = self._device(order).probe()
+        self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
+        if report.condition == "ready":
+            self._sweep(self._device(order))
+        return report
+
+    def adopt(self, order: AdoptDevice) -> DeviceReport:
+        report = adopt(order, self._device(order))
+        self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
+        return report
+
+    def store(self, order: StoreSegment) -> StoreResult:
+        result = store_segment(
+            order,
+            device=self._claimed_device(order),
+            source_root=self._source_root(order),
+            progress=self._progress,
+            before_commit=lambda: self._refuse_stale(order),
+            spare=self._spare,
+        )
+        self._progress.tell_device(order.device_id, order.epoch, result.free_bytes)
+        return result
+
+    def put_manifest(self, order: PutManifest) -> ManifestResult:
+        return put_manifest(order, device=self._claimed_device(order))
+
+    def get_manifest(self, order: GetManifest) -> ManifestResult:
+        return get_manifest(order, device=self._claimed_device(order))
+
+    def restore_segment(self, order: RestoreSegment) -> RestoreResult:
+        return restore_segment(
+            order,
+            device=self._claimed_device(order),
+            target_root=_path_of("target", order.target, self._settings.targets),
+            progress=self._progress,
+            before_write=self._before_write(order),
+        )
+
+    def restore_entries(self, order: RestoreEntries) -> RestoreResult:
+        """Needs no device: the worker of any device may make what holds no data."""
+        self._device(order)
+        root = _path_of("target", order.target, self._settings.targets)
+        return restore_entries(
+            order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
+        )
+
+    def prepare_image(self, order: PrepareImage) -> RestoreResult:
+        """Needs no device either."""
+        self._device(order)
+        root = _path_of("target", order.target, self._settings.targets)
+        return prepare_image(order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order))
+
+    def read(self, order: ReadSegment) -> ReadResult:
+        return self._ranges.read(order, device=self._claimed_device(order), progress=self._progress)
+
+    def verify(self, order: VerifySegments) -> VerifyResult:
+        return verify_segments(order, device=self._claimed_device(order), progress=self._progress)
+
+    # ---- what they share
 
     @contextmanager
     def _in_hand(self, order: Order) -> Iterator[None]:

@@ -197,7 +197,7 @@ def test_a_fenced_order_is_refused_before_and_after_the_work(
 
         fenced = LocalHandlers(settings, worker="a@here", progress=Progress(), refuse_stale=refuse_stale)
         with pytest.raises(MessageError):
-            fenced.store(store_order())
+            fenced.handle(store_order())
         assert not (folder / segment_key(SEGMENT_ID)).exists()
 
 
@@ -206,7 +206,8 @@ def test_a_fenced_order_is_refused_before_and_after_the_work(
 
 def test_a_stored_segment_is_answered_in_a_form_that_travels(settings: WorkerSettings, adopted: LocalHandlers) -> None:
     progress = Progress()
-    result = LocalHandlers(settings, worker="a@here", progress=progress).store(store_order())
+    result = LocalHandlers(settings, worker="a@here", progress=progress).handle(store_order())
+    assert isinstance(result, StoreResult)
     assert (result.bytes_source, progress.bytes_count, progress.order_id) == (210_000, 210_000, "")
     assert decode(StoreResult, encode(result)) == result
 

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
+import tasks.definitions  # noqa: F401  registers the tasks
 from kit.compare import Look, look_at
-from tasks import definitions, handlers
+from tasks import handlers
+from tasks.app import app
 from tasks.receipts import Receipt
 from workers.process.handlers import LocalHandlers
 from workers.settings import DeviceSettings, WorkerSettings
@@ -228,7 +230,7 @@ class World:
 
     def carry_out(self, task: str, order: Any) -> list[Receipt]:
         self.receipts = []
-        getattr(definitions, task)(order=order)
+        app.tasks[f"segfleet.{task}"](order=order)
         return self.receipts
 
     def untouched(self) -> dict[str, dict[bytes, Look]]:
