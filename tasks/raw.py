@@ -14,8 +14,8 @@ from msgspec import Meta
 
 from tasks.values import Counts
 
-#: Cells begin at multiples of this in the volume; the last one is as short as the volume's end makes it.  A sixth of
-#: the usual unit: a changed byte costs 4 MiB, and the digests of 1 TiB take 8 MiB.
+#: Cells begin at multiples of this in the raw volume; the last one ends where the raw volume ends.  A sixth of the
+#: usual unit: a changed byte costs 4 MiB, and the digests of 1 TiB take 8 MiB.
 CELL_BYTES = 4 * 1024 * 1024
 
 DIGEST_BYTES = 32
@@ -28,12 +28,12 @@ MARK_BYTES = 128 * 1024
 class RawReading:
     """How a piece of a raw volume is read: the ranges that no file uses count as zeros, whatever is there.
 
-    Offsets are those in the volume, ascending.
+    Offsets are those in the raw volume, ascending.
     """
 
     unused_offsets_bytes: Counts = ()
     unused_sizes_bytes: Counts = ()
-    #: The manager's :func:`volume_mark`; "" where it is not compared.
+    #: The manager's :func:`raw_volume_mark`; "" where it is not compared.
     mark: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
 
     def __post_init__(self) -> None:
@@ -46,8 +46,8 @@ def cell_digest(data: bytes | memoryview) -> bytes:
     return blake3(data).digest()
 
 
-def volume_mark(size_bytes: int, head: bytes | memoryview) -> str:
-    """What tells a volume from another: made of its size and its first MARK_BYTES, or fewer if it is that small."""
+def raw_volume_mark(size_bytes: int, head: bytes | memoryview) -> str:
+    """What tells a raw volume from another: made of its size and its first MARK_BYTES, or fewer if it is that small."""
     return blake3(size_bytes.to_bytes(8, "little")).update(head).hexdigest()
 
 

@@ -103,7 +103,7 @@ def _store(session: RunSession, request: BackupRequest, intake: Intake) -> None:
         listing_reader(session.catalog, snapshot.snapshot_id),
         threads=request.threads or default_threads(len(intake.members)),
         readers=request.readers,
-        volumes=intake.volumes,
+        raw_volumes=intake.raw_volumes,
         places={source.name: source.within for source in request.sources if source.within is not None},
     )
     sources = {source.name: source.path for source in request.sources}

@@ -54,7 +54,7 @@ class _Seen:
 
     @property
     def end_bytes(self) -> int:
-        """How far the pieces reach: to the size that the walk saw, but where the end of a volume is not in use."""
+        """How far the pieces reach: to the size that the walk saw, but where the end of a raw volume is not in use."""
         return max(row.offset_bytes + row.size_bytes for row in self.rows)
 
 

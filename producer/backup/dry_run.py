@@ -12,8 +12,8 @@ from producer.plan.rooms import room_of
 from producer.pool.decide import decide_pool
 from producer.pool.members import known_devices
 from producer.pool.survey import Survey
-from producer.raw.cutting import plan_with_volumes
-from producer.raw.volumes import look_at_volumes
+from producer.raw.cutting import plan_with_raw_volumes
+from producer.raw.raw_volumes import look_at_raw_volumes
 from producer.requests import BackupRequest
 from producer.run.environment import Environment
 from producer.run.session import RunSession, open_session
@@ -49,8 +49,8 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         survey.wait()
         rooms = _rooms(session, survey, request)
         ratio = ratio_of_volume(session.catalog, request.volume)
-    volumes, _ = look_at_volumes(request, walk.source_starts, walk.sizes)
-    plan = plan_with_volumes(
+    raw_volumes, _ = look_at_raw_volumes(request, walk.source_starts, walk.sizes)
+    plan = plan_with_raw_volumes(
         PlanRequest(
             sizes=walk.sizes,
             holes_bytes=walk.holes_bytes,
@@ -60,7 +60,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
             expected_ratio=ratio,
         ),
         # All that a first backup would store: what earlier segments hold is known only once all has been read.
-        {volume.entry: volume.used_cells for volume in volumes.values()},
+        {row.entry: row.used_cells for row in raw_volumes.values()},
     )
     entries = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
     return DryRun(plan=plan, entries=entries)

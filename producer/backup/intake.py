@@ -22,8 +22,8 @@ from producer.ownership.holder import NEW_DEVICES
 from producer.pool.decide import PoolDecision, decide_pool, new_names
 from producer.pool.members import Member, known_devices, record_absent, record_members
 from producer.pool.survey import Survey, adopt
+from producer.raw.raw_volumes import RawVolume, look_at_raw_volumes
 from producer.raw.switch import explain
-from producer.raw.volumes import Volume, look_at_volumes
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from producer.walk import Walk
@@ -50,7 +50,7 @@ class Intake:
     #: What stays of the plan of an interrupted run; None: the snapshot is new.
     kept: Kept | None
     #: The sources that are read raw, by name.
-    volumes: Mapping[str, Volume]
+    raw_volumes: Mapping[str, RawVolume]
 
 
 def take_in(session: RunSession, request: BackupRequest) -> Intake:
@@ -90,7 +90,7 @@ class _IntakeRun:
         kept = self._carry_over(self._resumed) if self._resumed is not None else None
         self._record_troubles()
         has_agents = any(map(self._session.fleet.is_shared, self._session.paths))
-        volumes, notes = look_at_volumes(self._request, walk.source_starts, walk.sizes, for_agents=has_agents)
+        raw_volumes, notes = look_at_raw_volumes(self._request, walk.source_starts, walk.sizes, for_agents=has_agents)
         for note in [*notes, *explain(self._request, walk.files_counts, has_agents=has_agents)]:
             self._session.observer.note(note)
         return Intake(
@@ -103,7 +103,7 @@ class _IntakeRun:
             files_count=walk.files_count,
             bytes_total=walk.bytes_total,
             kept=kept,
-            volumes=volumes,
+            raw_volumes=raw_volumes,
         )
 
     def _ask_devices(self) -> Survey:

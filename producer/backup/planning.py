@@ -6,9 +6,9 @@ from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from producer.backup.compared_raw_volumes import ComparedRawVolumes, compare_raw_volumes, numbered
 from producer.backup.expected_ratio import ratio_of_volume
 from producer.backup.intake import Intake
-from producer.backup.raw_volumes import ComparedVolumes, compare_volumes, numbered
 from producer.backup.resume import Kept
 from producer.backup.storing.feeder import segment_id
 from producer.backup.storing.reassigning import reassign_rows
@@ -18,7 +18,7 @@ from producer.observer import Progress
 from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.plan.rooms import room_of
 from producer.pool.members import Member
-from producer.raw.cutting import plan_with_volumes
+from producer.raw.cutting import plan_with_raw_volumes
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from tasks.values import MAX_OFFSET_BYTES
@@ -41,23 +41,23 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
         options=request.plan,
         expected_ratio=ratio_of_volume(catalog, request.volume),
     )
-    volumes = compare_volumes(session, intake)
+    compared = compare_raw_volumes(session, intake)
     if intake.kept is None:
-        plan = plan_with_volumes(plan_request, volumes.stored)
+        plan = plan_with_raw_volumes(plan_request, compared.stored)
         with catalog.transaction():
             catalog.set_plan(intake.snapshot_id, _snapshot_plan(plan, request, intake))
             catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, 0))
-            catalog.add_references(intake.snapshot_id, numbered(volumes.references, intake.snapshot_id, len(plan)))
+            catalog.add_references(intake.snapshot_id, numbered(compared.references, intake.snapshot_id, len(plan)))
     elif intake.kept.is_everything:
         catalog.confirm_plan(intake.snapshot_id)
     else:
-        _plan_the_rest(catalog, plan_request, intake, intake.kept, volumes)
+        _plan_the_rest(catalog, plan_request, intake, intake.kept, compared)
     _load_members(catalog, intake)
     _give_to_present(catalog, intake)
 
 
 def _plan_the_rest(
-    catalog: Catalog, request: PlanRequest, intake: Intake, kept: Kept, volumes: ComparedVolumes
+    catalog: Catalog, request: PlanRequest, intake: Intake, kept: Kept, compared: ComparedRawVolumes
 ) -> None:
     """Plan the files that no kept segment holds.  The threshold and the bundle limit stay those of the first plan."""
     snapshot = catalog.snapshot(intake.snapshot_id)
@@ -69,7 +69,7 @@ def _plan_the_rest(
         # No new bundle reaches across a kept one: its range would take in the kept one's files.
         starts |= {first, stop} if stop < len(sizes) else {first}
     rest = replace(request, sizes=sizes, source_starts=sorted(starts), bundle_limit_bytes=snapshot.bundle_limit_bytes)
-    plan, first_number = plan_with_volumes(rest, volumes.stored), catalog.next_number(intake.snapshot_id)
+    plan, first_number = plan_with_raw_volumes(rest, compared.stored), catalog.next_number(intake.snapshot_id)
     snapshot_plan = SnapshotPlan(
         threshold_bytes=snapshot.threshold_bytes,
         bundle_limit_bytes=snapshot.bundle_limit_bytes,
@@ -85,7 +85,7 @@ def _plan_the_rest(
         catalog.set_plan(intake.snapshot_id, snapshot_plan)
         catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, first_number))
         first_number += len(plan)
-        catalog.add_references(intake.snapshot_id, numbered(volumes.references, intake.snapshot_id, first_number))
+        catalog.add_references(intake.snapshot_id, numbered(compared.references, intake.snapshot_id, first_number))
 
 
 def _give_to_present(catalog: Catalog, intake: Intake) -> None:

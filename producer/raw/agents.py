@@ -1,4 +1,4 @@
-"""What agents can read raw: a volume is what its name means in their own configuration."""
+"""What agents can read raw: a raw volume is what its name means in their own configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a volume and compares it, cell by cell, with what the devices hold of it already."""
+"""Reads a raw volume and compares it, cell by cell, with what the devices hold of it already."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from producer.raw.known import KnownCell, Reuse
 from producer.raw.ranges import Range, merged
-from producer.raw.volumes import Volume
+from producer.raw.raw_volumes import RawVolume
 from tasks.raw import CELL_BYTES, cell_digest, zeros_digest
 
 #: Reading from a fast disk and digesting share the cores; more threads than this gain nothing.
@@ -29,16 +29,16 @@ class Comparison:
     reused: list[Reuse] = field(default_factory=list)
 
 
-def compare(volume: Volume, known: Mapping[int, KnownCell], on_bytes: Callable[[int], None]) -> Comparison:
+def compare(raw_volume: RawVolume, known: Mapping[int, KnownCell], on_bytes: Callable[[int], None]) -> Comparison:
     """Compare every cell that holds something; reads all of them, unless nothing is known: then all are to be stored.
 
     A cell that cannot be read counts as changed: the worker that stores it records what is bad.  ``on_bytes`` is called
     after each cell with the bytes done so far, and may raise.
     """
     if not known:
-        return Comparison(stored=volume.used_cells)
+        return Comparison(stored=raw_volume.used_cells)
     found, changed, done_bytes = Comparison(), [], 0
-    for cell, digest in _digests(volume):
+    for cell, digest in _digests(raw_volume):
         before = known.get(cell.start)
         if before is not None and digest == before.digest:
             found.reused.append(Reuse(cell.start, cell.size_bytes, before))
@@ -50,15 +50,15 @@ def compare(volume: Volume, known: Mapping[int, KnownCell], on_bytes: Callable[[
     return found
 
 
-def _digests(volume: Volume) -> Iterator[tuple[Range, bytes | None]]:
+def _digests(raw_volume: RawVolume) -> Iterator[tuple[Range, bytes | None]]:
     """Each cell with its digest, in order; None for one that cannot be read."""
     threads_count = min(_MAX_THREADS, os.cpu_count() or 1) + 1
-    reader = _CellReader(volume.path)
+    reader = _CellReader(raw_volume.path)
     ahead: deque[tuple[Range, Future[bytes | None]]] = deque()
     with ThreadPoolExecutor(threads_count, thread_name_prefix="compare") as pool:
         try:
-            for cell in _cells(volume):
-                ahead.append((cell, pool.submit(reader.digest, cell, volume.unused_in(cell))))
+            for cell in _cells(raw_volume):
+                ahead.append((cell, pool.submit(reader.digest, cell, raw_volume.unused_in(cell))))
                 if len(ahead) > 2 * threads_count:
                     item, future = ahead.popleft()
                     yield item, future.result()
@@ -69,8 +69,8 @@ def _digests(volume: Volume) -> Iterator[tuple[Range, bytes | None]]:
             reader.close()
 
 
-def _cells(volume: Volume) -> Iterator[Range]:
-    for item in volume.used_cells:
+def _cells(raw_volume: RawVolume) -> Iterator[Range]:
+    for item in raw_volume.used_cells:
         for start in range(item.start, item.stop, CELL_BYTES):
             yield Range(start, min(start + CELL_BYTES, item.stop))
 
@@ -101,7 +101,7 @@ class _CellReader:
         while done_bytes < len(buffer):
             count = os.preadv(self._fd, [buffer[done_bytes:]], offset_bytes + done_bytes)
             if not count:
-                raise OSError("the volume ends early")
+                raise OSError("the raw volume ends early")
             done_bytes += count
         if self._is_device:
             # A whole disk would push everything else out of the cache.

@@ -1,6 +1,6 @@
 """The plan of a backup that holds raw volumes: their stored ranges are cut at cells, and placed like files.  Pure.
 
-The planner knows files.  So each part of a volume that is to be stored, whole cells and no larger than the
+The planner knows files.  So each part of a raw volume that is to be stored, whole cells and no larger than the
 threshold, is given to it as one more file behind the real ones, and its segments are translated back.
 """
 
@@ -26,7 +26,7 @@ class _Part(NamedTuple):
     stop: int
 
 
-def plan_with_volumes(request: PlanRequest, stored: Mapping[int, Sequence[Range]]) -> Plan:
+def plan_with_raw_volumes(request: PlanRequest, stored: Mapping[int, Sequence[Range]]) -> Plan:
     """The plan in which, of each entry in ``stored``, only these ranges are; raises what ``make_plan`` raises."""
     if not stored:
         return make_plan(request)

@@ -6,17 +6,17 @@ import stat
 import time
 
 from producer.listing import EntryBatch
-from producer.raw.volume import refuse_what_is_no_volume, size_of
+from producer.raw.raw_path import refuse_what_is_no_raw_volume, size_of
 from producer.requests import Source
 
 
 def raw_batch(source: Source, first_entry: int) -> EntryBatch:
-    """A batch that holds the source itself, as a file of the volume's size; raises UsageError.
+    """A batch that holds the source itself, as a file of the raw volume's size; raises UsageError.
 
     A block device does not tell when it was written, so its time is now: pieces that an interrupted run stored are
     never joined with later ones without a comparison of their bytes.
     """
-    refuse_what_is_no_volume(source.path)
+    refuse_what_is_no_raw_volume(source.path)
     status = source.path.stat()
     is_device = stat.S_ISBLK(status.st_mode)
     now_ns = time.time_ns()

@@ -1,4 +1,4 @@
-"""What the devices hold of a volume from earlier backups, cell by cell."""
+"""What the devices hold of a raw volume from earlier backups, cell by cell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class KnownCell(NamedTuple):
 def known_cells(
     catalog: Catalog, current: SnapshotRow, source: str, device_ids: Collection[str]
 ) -> dict[int, KnownCell]:
-    """Offset in the volume → cell, from the volume's last sealed snapshot, and from what this one has stored so far.
+    """Offset in the raw volume → cell, from the last sealed snapshot and from what this one has stored so far.
 
     Only of segments on these devices.  Empty when no earlier backup read the source raw.
     """
@@ -65,7 +65,7 @@ def _cells(row: SegmentRow) -> Iterator[tuple[int, KnownCell]]:
 
 
 class Reuse(NamedTuple):
-    """[start, start + size) of a volume is as a known cell has it."""
+    """[start, start + size) of a raw volume is as a known cell has it."""
 
     start: int
     size_bytes: int

@@ -51,9 +51,9 @@ def mount_over(path: Path) -> Mount | None:
         point = point.parent
 
 
-def mounts_of(volume: Path) -> list[Mount]:
-    """Where a volume, one of its partitions, or a loop device on it, is mounted."""
-    numbers = numbers_on(volume)
+def mounts_of(raw_volume: Path) -> list[Mount]:
+    """Where a raw volume, one of its partitions, or a loop device on it, is mounted."""
+    numbers = numbers_on(raw_volume)
     return [mount for mount in mounts() if mount.number in numbers]
 
 
@@ -61,19 +61,19 @@ def number_of(device: int) -> str:
     return f"{os.major(device)}:{os.minor(device)}"
 
 
-def numbers_on(volume: Path) -> set[str]:
-    """The numbers of the block devices that show bytes of ``volume``: itself, its partitions, loop devices on it."""
-    status = volume.stat()
+def numbers_on(raw_volume: Path) -> set[str]:
+    """The numbers of the block devices that share its bytes: itself, its partitions, loop devices on it."""
+    status = raw_volume.stat()
     found = {number_of(status.st_rdev)} if stat.S_ISBLK(status.st_mode) else set()
-    found |= _loops_on(volume)
+    found |= _loops_on(raw_volume)
     for number in list(found):
         found |= {text for folder in (_SYS / number).glob("*/partition") if (text := _read(folder.parent / "dev"))}
     return found
 
 
-def holders_of(volume: Path) -> list[str]:
-    """Names of the block devices (RAID, LVM, dm-crypt) that are made of ``volume`` or a part of it."""
-    return sorted({path.name for number in numbers_on(volume) for path in (_SYS / number / "holders").glob("*")})
+def holders_of(raw_volume: Path) -> list[str]:
+    """Names of the block devices (RAID, LVM, dm-crypt) that are made of ``raw_volume`` or a part of it."""
+    return sorted({path.name for number in numbers_on(raw_volume) for path in (_SYS / number / "holders").glob("*")})
 
 
 def below(number: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Ranges [start, stop) of a volume's bytes, ascending and apart.  Pure."""
+"""Ranges [start, stop) of a raw volume's bytes, ascending and apart.  Pure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def gaps(ranges: Sequence[Range], size_bytes: int) -> list[Range]:
 
 def inside(ranges: Sequence[Range], within: Range) -> Iterator[Range]:
     """The parts of ``ranges`` that lie in ``within``."""
-    # A search: a volume of 1 TiB asks this for each of 262,144 cells, of as many ranges.
+    # A search: a raw volume of 1 TiB asks this for each of 262,144 cells, of as many ranges.
     place = bisect_right(ranges, within.start, key=_STOP)
     while place < len(ranges) and ranges[place].start < within.stop:
         item = ranges[place]

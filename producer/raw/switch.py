@@ -14,7 +14,7 @@ from pathlib import Path
 
 from producer.raw.agents import refuse_what_agents_cannot_find
 from producer.raw.mounts import Mount, below, holders_of, mount_at, mounts, mounts_of, number_of, numbers_on
-from producer.raw.volume import refuse_what_is_no_volume
+from producer.raw.raw_path import refuse_what_is_no_raw_volume
 from producer.requests import BackupRequest, Source
 from tasks.errors import UsageError
 
@@ -29,7 +29,7 @@ _SEVERAL_DEVICES = frozenset({"btrfs", "zfs", "bcachefs"})
 
 
 def choose_modes(request: BackupRequest, tell: Tell, *, has_agents: bool = False) -> BackupRequest:
-    """The request with the mode of each source, and the volumes of those that are read raw in the place of folders.
+    """The request with the mode of each source, and the raw volumes of those that are read raw in the place of folders.
 
     ``tell`` gets a line for each switch.  A source that is raw already stays so: an interrupted backup goes on as it
     began.  With ``has_agents`` no source is read elsewhere than at its own place: agents find that by their own
@@ -66,7 +66,7 @@ def why_not_raw(source: Source, request: BackupRequest) -> str:
     mount = mount_at(source.path)
     if mount is None:
         return "it is a folder inside a file system, not the mount point of one"
-    return _why_not_kind(mount) or _why_not_volume(mount, request) or _why_not_alike(source, mount, request)
+    return _why_not_kind(mount) or _why_not_raw_volume(mount, request) or _why_not_alike(source, mount, request)
 
 
 def _as_files(source: Source, request: BackupRequest, tell: Tell) -> Source:
@@ -74,23 +74,25 @@ def _as_files(source: Source, request: BackupRequest, tell: Tell) -> Source:
 
 
 def _still_raw(source: Source, request: BackupRequest, tell: Tell) -> Source:
-    _check_volume(source.path, request)
+    _check_raw_volume(source.path, request)
     _warn_about_writers(source.path, request, tell)
     return source
 
 
 def _as_raw(source: Source, request: BackupRequest, tell: Tell) -> Source:
-    volume = source.path
-    if volume.is_dir():
-        mount = mount_at(volume)
+    raw_volume = source.path
+    if raw_volume.is_dir():
+        mount = mount_at(raw_volume)
         why = "it is no mount point" if mount is None else _why_not_kind(mount)
         if mount is None or why:
-            raise UsageError(f"source {volume} cannot be read raw: {why}", hint="name a block device or an image file")
-        volume = device_of(mount)
-    _check_volume(volume, request)
-    _warn_about_writers(volume, request, tell)
-    _warn_about_holders(volume, tell)
-    return replace(source, path=volume, mode="raw")
+            raise UsageError(
+                f"source {raw_volume} cannot be read raw: {why}", hint="name a block device or an image file"
+            )
+        raw_volume = device_of(mount)
+    _check_raw_volume(raw_volume, request)
+    _warn_about_writers(raw_volume, request, tell)
+    _warn_about_holders(raw_volume, tell)
+    return replace(source, path=raw_volume, mode="raw")
 
 
 def _by_itself(source: Source, request: BackupRequest, tell: Tell) -> Source:
@@ -102,21 +104,21 @@ def _by_itself(source: Source, request: BackupRequest, tell: Tell) -> Source:
         return source
     mount = mount_at(source.path)
     assert mount is not None
-    volume = device_of(mount)
-    _warn_about_holders(volume, tell)
+    raw_volume = device_of(mount)
+    _warn_about_holders(raw_volume, tell)
     tell(
-        f"{source.path} has more than {request.raw_above_count} files: its device {volume} is read whole "
+        f"{source.path} has more than {request.raw_above_count} files: its device {raw_volume} is read whole "
         f"(--mode files reads file by file)"
     )
-    return replace(source, path=volume, mode="raw")
+    return replace(source, path=raw_volume, mode="raw")
 
 
 def _device_by_itself(source: Source, request: BackupRequest, tell: Tell) -> Source:
     if source.path.is_char_device():
-        refuse_what_is_no_volume(source.path)
+        refuse_what_is_no_raw_volume(source.path)
     if not source.path.is_block_device():
         return source
-    _check_volume(source.path, request)
+    _check_raw_volume(source.path, request)
     _warn_about_holders(source.path, tell)
     why = _why_not_still(source.path, request)
     if not why:
@@ -129,20 +131,20 @@ def _device_by_itself(source: Source, request: BackupRequest, tell: Tell) -> Sou
     return replace(source, path=Path(whole.point))
 
 
-def _check_volume(volume: Path, request: BackupRequest) -> None:
-    refuse_what_is_no_volume(volume)
-    if not os.access(volume, os.R_OK):
-        raise UsageError(f"{volume} may not be read", hint="reading a block device takes root, or the group disk")
-    device = _device_on(volume, request)
+def _check_raw_volume(raw_volume: Path, request: BackupRequest) -> None:
+    refuse_what_is_no_raw_volume(raw_volume)
+    if not os.access(raw_volume, os.R_OK):
+        raise UsageError(f"{raw_volume} may not be read", hint="reading a block device takes root, or the group disk")
+    device = _device_on(raw_volume, request)
     if device:
         raise UsageError(
-            f"device {device} ({request.devices[device]}) lies on {volume}", hint="a backup must not eat itself"
+            f"device {device} ({request.devices[device]}) lies on {raw_volume}", hint="a backup must not eat itself"
         )
 
 
-def _device_on(volume: Path, request: BackupRequest) -> str | None:
-    """The name of a backup device whose folder lies on the volume."""
-    lower = {*numbers_on(volume), str(volume.resolve())}
+def _device_on(raw_volume: Path, request: BackupRequest) -> str | None:
+    """The name of a backup device whose folder lies on the raw volume."""
+    lower = {*numbers_on(raw_volume), str(raw_volume.resolve())}
     for name, folder in request.devices.items():
         if folder.exists() and lower.intersection(below(number_of(folder.stat().st_dev))):
             return name
@@ -165,22 +167,22 @@ def _why_not_kind(mount: Mount) -> str:
     return ""
 
 
-def _why_not_volume(mount: Mount, request: BackupRequest) -> str:
-    volume = device_of(mount)
-    if not os.access(volume, os.R_OK):
-        return f"its block device {volume} may not be read by this user"
-    device = _device_on(volume, request)
+def _why_not_raw_volume(mount: Mount, request: BackupRequest) -> str:
+    raw_volume = device_of(mount)
+    if not os.access(raw_volume, os.R_OK):
+        return f"its block device {raw_volume} may not be read by this user"
+    device = _device_on(raw_volume, request)
     if device:
         return f"device {device} lies on the same file system"
-    return _why_not_still(volume, request)
+    return _why_not_still(raw_volume, request)
 
 
-def _why_not_still(volume: Path, request: BackupRequest) -> str:
-    """Why what is mounted from the volume cannot be held still; "" when nothing is, or it can be."""
-    writable = _writable(volume)
+def _why_not_still(raw_volume: Path, request: BackupRequest) -> str:
+    """Why what is mounted from the raw volume cannot be held still; "" when nothing is, or it can be."""
+    writable = _writable(raw_volume)
     if not writable:
         return ""
-    where = f"{volume} is mounted writable on {writable[0].point}"
+    where = f"{raw_volume} is mounted writable on {writable[0].point}"
     if not request.freeze:
         return f"{where}; --freeze would hold it still while it is read"
     if os.geteuid():
@@ -200,23 +202,23 @@ def _why_not_alike(source: Source, mount: Mount, request: BackupRequest) -> str:
     return ""
 
 
-def _writable(volume: Path) -> list[Mount]:
-    return [mount for mount in mounts_of(volume) if not mount.is_read_only]
+def _writable(raw_volume: Path) -> list[Mount]:
+    return [mount for mount in mounts_of(raw_volume) if not mount.is_read_only]
 
 
-def _warn_about_writers(volume: Path, request: BackupRequest, tell: Tell) -> None:
-    for mount in [] if request.freeze else _writable(volume):
+def _warn_about_writers(raw_volume: Path, request: BackupRequest, tell: Tell) -> None:
+    for mount in [] if request.freeze else _writable(raw_volume):
         tell(
-            f"WARNING: {volume} is mounted writable on {mount.point}: what is read while it is written to is no "
+            f"WARNING: {raw_volume} is mounted writable on {mount.point}: what is read while it is written to is no "
             f"consistent image; unmount it, mount it read-only, or say --freeze"
         )
 
 
-def _warn_about_holders(volume: Path, tell: Tell) -> None:
-    holders = holders_of(volume)
+def _warn_about_holders(raw_volume: Path, tell: Tell) -> None:
+    holders = holders_of(raw_volume)
     if holders:
         tell(
-            f"WARNING: {volume} is part of {', '.join(holders)} (RAID, LVM or encryption), which may write to it; "
+            f"WARNING: {raw_volume} is part of {', '.join(holders)} (RAID, LVM or encryption), which may write to it; "
             f"rather back up /dev/{holders[0]}"
         )
 

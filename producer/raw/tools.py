@@ -83,10 +83,10 @@ def _run(
         raise ToolError(f"{name}: {error}") from error
 
 
-def file_system_of(volume: Path) -> str:
-    """The type of the file system on a volume, as ``blkid`` calls it; "" when there is none or it cannot be told."""
+def file_system_of(raw_volume: Path) -> str:
+    """The type of the file system on a raw volume, as ``blkid`` calls it; "" when there is none or it is unknown."""
     try:
         # 2: nothing was found; 8: it could be several, as on a disk with partitions.
-        return run_tool("blkid", "-p", "-s", "TYPE", "-o", "value", volume, accepted=(0, 2, 8)).strip()
+        return run_tool("blkid", "-p", "-s", "TYPE", "-o", "value", raw_volume, accepted=(0, 2, 8)).strip()
     except ToolError:
         return ""

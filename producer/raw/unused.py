@@ -1,4 +1,4 @@
-"""Which ranges of a volume no file uses: asked of the tools of its file system, never guessed.
+"""Which ranges of a raw volume no file uses: asked of the tools of its file system, never guessed.
 
 Whatever a tool does not clearly call free counts as used: what lies behind the file system's end, what the tool cannot
 read, and all of a file system whose log has not been replayed, because its bitmaps may be older than its files.
@@ -29,22 +29,22 @@ class Unused:
     why: str
 
 
-def unused_ranges(volume: Path, size_bytes: int) -> Unused:
+def unused_ranges(raw_volume: Path, size_bytes: int) -> Unused:
     """The ranges of at least MIN_UNUSED_BYTES that hold nothing; never fails."""
-    kind = file_system_of(volume)
+    kind = file_system_of(raw_volume)
     reader = _READERS.get(kind)
     try:
-        free = list(reader(volume)) if reader is not None else []
+        free = list(reader(raw_volume)) if reader is not None else []
         why = f"free blocks of {kind} are left out" if reader else f"all blocks: no reader for {kind or 'its content'}"
     except (ToolError, ValueError) as error:
         free, why = [], f"all blocks: {error}"
-    found = merged([*(Range(item.start, min(item.stop, size_bytes)) for item in free), *_holes(volume, size_bytes)])
+    found = merged([*(Range(item.start, min(item.stop, size_bytes)) for item in free), *_holes(raw_volume, size_bytes)])
     return Unused(ranges=tuple(item for item in found if item.size_bytes >= MIN_UNUSED_BYTES), why=why)
 
 
-def _holes(volume: Path, size_bytes: int) -> Iterator[Range]:
+def _holes(raw_volume: Path, size_bytes: int) -> Iterator[Range]:
     """The holes of an image file."""
-    fd = os.open(volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    fd = os.open(raw_volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         position = 0 if stat.S_ISREG(os.fstat(fd).st_mode) else size_bytes
         while position < size_bytes:
@@ -68,8 +68,8 @@ def _next_data(fd: int, position: int, size_bytes: int) -> int:
         raise
 
 
-def _extfs(volume: Path) -> Iterator[Range]:
-    text = run_tool("dumpe2fs", volume)
+def _extfs(raw_volume: Path) -> Iterator[Range]:
+    text = run_tool("dumpe2fs", raw_volume)
     block_bytes = _number(r"^Block size: +(\d+)", text)
     if "needs_recovery" in _text(r"^Filesystem features: +(.*)", text):
         raise ToolError("its journal has not been replayed")
@@ -81,15 +81,15 @@ def _extfs(volume: Path) -> Iterator[Range]:
             yield Range(int(first) * block_bytes, (int(last or first) + 1) * block_bytes)
 
 
-def _xfs(volume: Path) -> Iterator[Range]:
-    log = run_tool("xfs_logprint", "-t", volume)
+def _xfs(raw_volume: Path) -> Iterator[Range]:
+    log = run_tool("xfs_logprint", "-t", raw_volume)
     if "<CLEAN>" not in log:
         raise ToolError("its log has not been replayed")
-    numbers = run_tool("xfs_db", "-r", "-c", "sb 0", "-c", "p blocksize agblocks", volume)
+    numbers = run_tool("xfs_db", "-r", "-c", "sb 0", "-c", "p blocksize agblocks", raw_volume)
     block_bytes, group_blocks = _number(r"^blocksize = (\d+)", numbers), _number(r"^agblocks = (\d+)", numbers)
     for group, block, count in re.findall(
         r"^ +(\d+) +(\d+) +(\d+)$",
-        run_tool("xfs_db", "-r", "-c", "freesp -d", volume).partition("from")[0],
+        run_tool("xfs_db", "-r", "-c", "freesp -d", raw_volume).partition("from")[0],
         re.MULTILINE,
     ):
         start = (int(group) * group_blocks + int(block)) * block_bytes
@@ -97,8 +97,8 @@ def _xfs(volume: Path) -> Iterator[Range]:
 
 
 def _partclone(kind: str) -> Callable[[Path], Iterator[Range]]:
-    def read(volume: Path) -> Iterator[Range]:
-        text = run_tool(f"partclone.{kind}", "-D", "-s", volume, "-o", "-", "-L", os.devnull)
+    def read(raw_volume: Path) -> Iterator[Range]:
+        text = run_tool(f"partclone.{kind}", "-D", "-s", raw_volume, "-o", "-", "-L", os.devnull)
         rows = [
             (Range(int(start, 16), int(start, 16) + int(size, 16)), mark)
             for start, size, mark in re.findall(r"^(0x[0-9A-F]+)\s+(0x[0-9A-F]+)\s+(\S)$", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A dump: the bytes of one file or volume of a snapshot, in order, to an open file.
+"""A dump: the bytes of one file or raw volume of a snapshot, in order, to an open file.
 
 The pieces are fetched in turn, a few at a time (:mod:`producer.restore.fetching`), so a dump needs room for a
 few pieces only, however large the whole is.
@@ -98,13 +98,13 @@ class _Dump:
         whole = [Piece.of(row, pick).up_to(size_bytes) for row in plan.segments() for pick in plan.picks(row)]
         unread = wanted.unread.get(entry.index)
         holes = unread.holes if unread is not None else _holes_between(whole, size_bytes)
-        if holes and not _is_volume(entry, snapshot):
+        if holes and not _is_raw_volume(entry, snapshot):
             raise DamagedError(f"{self._request.path!r} is not whole: {holes[0]}")
         pieces = [part for piece in whole for part in piece.cut(self._way(piece).piece_bytes)]
         return sorted(pieces, key=lambda piece: piece.offset_bytes), size_bytes
 
     def _file_meant(self, snapshot: SnapshotRow) -> tuple[Entry, Wanted]:
-        """The file or volume that the request names, if need be by another one of its hard links."""
+        """The file or raw volume that the request names, if need be by another one of its hard links."""
         entry, wanted = self._find(snapshot, self._request.path)
         if entry.kind == "hardlink":
             entry, wanted = self._find(snapshot, entry.link)
@@ -152,12 +152,12 @@ def _selection(path: str) -> Selection:
     return Selection.of(path, (), ())
 
 
-def _is_volume(entry: Entry, snapshot: SnapshotRow) -> bool:
+def _is_raw_volume(entry: Entry, snapshot: SnapshotRow) -> bool:
     return any(source.name == entry.source and source.mode == "raw" for source in snapshot.sources)
 
 
 def _holes_between(pieces: Iterable[Piece], size_bytes: int) -> list[Hole]:
-    """What of [0, size) no piece holds: zeros of a volume, but lost bytes of a file."""
+    """What of [0, size) no piece holds: zeros of a raw volume, but lost bytes of a file."""
     covered = merged(Range(piece.offset_bytes, piece.stop_bytes) for piece in pieces)
     return [
         Hole(offset_bytes=gap.start, size_bytes=gap.size_bytes, why="no segment holds them")

@@ -34,41 +34,43 @@ _AGAIN = "run the restore again with --force"
 _RANGES_COUNT = 2000
 
 
-def volume_meant(snapshot: SnapshotRow, path: str) -> str | None:
+def raw_volume_meant(snapshot: SnapshotRow, path: str) -> str | None:
     """The raw source whose image ``path`` means ("" for the only source of the snapshot); None when it means files."""
-    volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
+    raw_volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
     if not path and len(snapshot.sources) == 1:
         path = snapshot.sources[0].name
-    return path if path in volumes else None
+    return path if path in raw_volumes else None
 
 
 def restore_image(
-    request: RestoreRequest, volume: str, observer: Observer, environment: Environment, *, force: bool
+    request: RestoreRequest, raw_volume: str, observer: Observer, environment: Environment, *, force: bool
 ) -> RestoreSummary:
-    """Write the image of source ``volume`` to ``request.target``, a block device or an image file.
+    """Write the image of source ``raw_volume`` to ``request.target``, a block device or an image file.
 
     Raises SegfleetError: a target that is mounted, too small, or (without ``force``) not empty; no device; and so on.
     What cannot be restored is told to the observer (exit code 3), and is zeros.
     """
     return carry_out(
-        request, observer, environment, lambda session: _ImageRestore(session, request, volume, force=force)
+        request, observer, environment, lambda session: _ImageRestore(session, request, raw_volume, force=force)
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _VolumeSelection(Selection):
+class _RawVolumeSelection(Selection):
     """Wants one source, which goes to the target itself."""
 
-    volume: str
+    raw_volume: str
 
     def target_path(self, snapshot_path: str, *, is_directory: bool) -> str | None:
-        return "" if snapshot_path == self.volume else None
+        return "" if snapshot_path == self.raw_volume else None
 
 
 class _ImageRestore(RestoreRun):
-    def __init__(self, session: RunSession, request: RestoreRequest, volume: str, *, force: bool) -> None:
-        self._force, self._volume = force, volume
-        super().__init__(session, request, _VolumeSelection(path=volume, include=None, exclude=None, volume=volume))
+    def __init__(self, session: RunSession, request: RestoreRequest, raw_volume: str, *, force: bool) -> None:
+        self._force, self._raw_volume = force, raw_volume
+        super().__init__(
+            session, request, _RawVolumeSelection(path=raw_volume, include=None, exclude=None, raw_volume=raw_volume)
+        )
 
     def run(self, started_s: float) -> RestoreSummary:
         self._present = present_devices(self._session, [self._snapshot])
@@ -82,7 +84,7 @@ class _ImageRestore(RestoreRun):
         return self._summary(started_s)
 
     def _tell_what_is_lost(self) -> None:
-        """A lost range costs itself, not the volume."""
+        """A lost range costs itself, not the raw volume."""
         for row in self._plan.segments():
             if row.device_id not in self._present:
                 for pick in self._plan.picks(row):
@@ -90,7 +92,7 @@ class _ImageRestore(RestoreRun):
                     self._lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
 
     def _tell(self, path: str, code: str, message: str) -> None:
-        super()._tell(path or self._volume, code, message)
+        super()._tell(path or self._raw_volume, code, message)
 
     def _stored_ranges(self) -> Iterator[Range]:
         for row in self._plan.segments():

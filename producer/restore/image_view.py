@@ -19,16 +19,16 @@ from tasks.errors import SegfleetError
 
 @contextmanager
 def image_view(
-    snapshot: str, volume: str, devices: Mapping[str, Path], observer: Observer, environment: Environment
+    snapshot: str, raw_volume: str, devices: Mapping[str, Path], observer: Observer, environment: Environment
 ) -> Iterator[ImageFiles]:
-    """The files in the image of source ``volume``.
+    """The files in the image of source ``raw_volume``.
 
     The image is made in the folder for temporary files ($TMPDIR), sparse: it takes the room of what is used on the
-    volume.  Raises what a restore raises; SegfleetError when a part of the image is lost.
+    raw volume.  Raises what a restore raises; SegfleetError when a part of the image is lost.
     """
     with tempfile.TemporaryDirectory(prefix="segfleet-view-") as folder:
         image = Path(folder) / "image"
-        request = RestoreRequest(snapshot=snapshot, path=volume, target=image, devices=dict(devices))
+        request = RestoreRequest(snapshot=snapshot, path=raw_volume, target=image, devices=dict(devices))
         if environment.broker_url is None:
             _restore(request, observer, environment)
         else:
@@ -45,7 +45,7 @@ def _restore(request: RestoreRequest, observer: Observer, environment: Environme
         raise SegfleetError(f"parts of the image of {request.path} are lost", hint="restore the image, and repair it")
 
 
-def split_path(path: str, volumes: set[str]) -> tuple[str, str] | None:
-    """(volume, path in it) when ``path`` leads into a raw source: it has a slash behind the volume's name."""
-    volume, slash, inside = path.lstrip("/").partition("/")
-    return (volume, inside.strip("/")) if slash and volume in volumes else None
+def split_path(path: str, raw_volumes: set[str]) -> tuple[str, str] | None:
+    """(raw volume, path in it) when ``path`` leads into a raw source: it has a slash behind the raw volume's name."""
+    raw_volume, slash, inside = path.lstrip("/").partition("/")
+    return (raw_volume, inside.strip("/")) if slash and raw_volume in raw_volumes else None

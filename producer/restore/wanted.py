@@ -49,8 +49,8 @@ def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may
     """
     wanted = Wanted()
     snapshot = catalog.snapshot(snapshot_id)
-    volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
-    _look_through_listing(catalog, snapshot_id, selection, wanted, volumes)
+    raw_volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
+    _look_through_listing(catalog, snapshot_id, selection, wanted, raw_volumes)
     if wanted.stop_entry == 0:
         what = f"no path {selection.path!r}" if selection.path else "nothing that fits the patterns"
         raise UsageError(
@@ -70,7 +70,7 @@ def segments_with(catalog: Catalog, snapshot_id: str, wanted: Wanted) -> Iterato
 
 
 def _look_through_listing(
-    catalog: Catalog, snapshot_id: str, selection: Selection, wanted: Wanted, volumes: set[str]
+    catalog: Catalog, snapshot_id: str, selection: Selection, wanted: Wanted, raw_volumes: set[str]
 ) -> None:
     links: list[tuple[str, str]] = []
     first: int | None = None
@@ -89,7 +89,7 @@ def _look_through_listing(
                 elif batch.sizes_bytes[place] > 0:
                     wanted.files_count += 1
                     wanted.bytes_total += batch.sizes_bytes[place]
-                    if batch.source in volumes:
+                    if batch.source in raw_volumes:
                         # However many segments it has: what none of them holds is zeros.
                         wanted.pieced.add(batch.first_entry + place)
     wanted.first_entry = first or 0

@@ -10,7 +10,7 @@ import pytest
 
 from kit.command import Row
 from kit.machine import Machine
-from kit.volumes import loop_device
+from kit.raw_volumes import loop_device
 
 MIB = 1024 * 1024
 
@@ -24,11 +24,11 @@ def image(machine: Machine) -> Path:
     return made
 
 
-def kill_in_the_middle(machine: Machine, volume: Path) -> list[Path]:
+def kill_in_the_middle(machine: Machine, raw_volume: Path) -> list[Path]:
     """Kill a backup when some segments are stored, and their receipts recorded; returns those that are stored."""
     # Each takes a device 4 s: no more than one receipt of each is not recorded yet.
     machine.limit("a b", "1MiB")
-    running = machine.start("backup", volume, *machine.devices("a b"), *STEPS, "--json")
+    running = machine.start("backup", raw_volume, *machine.devices("a b"), *STEPS, "--json")
     running.wait_for_row(lambda row: stored_count(row) >= 3, "three segments are stored")
     running.signal(signal.SIGKILL)
     running.wait()
@@ -41,8 +41,8 @@ def stored_count(row: Row) -> int:
     return sum(device["segments_done"] for device in row["devices"].values()) if row.get("phase") == "storing" else 0
 
 
-def go_on(machine: Machine, volume: Path) -> None:
-    machine.succeed("backup", volume, *machine.devices("a b"), *STEPS)
+def go_on(machine: Machine, raw_volume: Path) -> None:
+    machine.succeed("backup", raw_volume, *machine.devices("a b"), *STEPS)
 
 
 def test_an_image_goes_on_where_it_was(machine: Machine, image: Path) -> None:
@@ -54,13 +54,13 @@ def test_an_image_goes_on_where_it_was(machine: Machine, image: Path) -> None:
 
 
 def test_a_block_device_is_compared_with_what_was_stored(machine: Machine, image: Path) -> None:
-    with loop_device(image) as volume:
-        kill_in_the_middle(machine, volume)
+    with loop_device(image) as raw_volume:
+        kill_in_the_middle(machine, raw_volume)
         with open(image, "r+b") as file:
             file.write(b"changed meanwhile")
             file.flush()
             os.fsync(file.fileno())
-        go_on(machine, volume)
+        go_on(machine, raw_volume)
         assert machine.succeed("dump", "latest").stdout == image.read_bytes()
     # The one cell that changed is stored again, and what each device had in hand: no receipt told of its cells.
     assert len(machine.segments_on()) <= 16 + 1 + 2

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kit.machine import Machine
-from kit.volumes import filled, is_sound, loop_device, make_file_system, mounted, need_tools
+from kit.raw_volumes import filled, is_sound, loop_device, make_file_system, mounted, need_tools
 
 MIB = 1024 * 1024
 
@@ -245,13 +245,13 @@ def test_raw_and_file_sources_mix_in_one_backup(machine: Machine, plain_image: P
     tree.mkdir()
     for number in range(30):
         (tree / f"file{number}").write_bytes(os.urandom(10_000))
-    with loop_device(_of_whole_blocks(plain_image)) as volume:
-        done = machine.succeed("backup", volume, tree, *machine.devices("a b"), "--json")
+    with loop_device(_of_whole_blocks(plain_image)) as raw_volume:
+        done = machine.succeed("backup", raw_volume, tree, *machine.devices("a b"), "--json")
         assert done.summary["mode"] == "mixed"
         total_bytes = plain_image.stat().st_size + 300_000
         assert done.summary["threshold_bytes"] <= -(-total_bytes // 2)
         machine.succeed("restore", "latest", "--target", machine.folder / "out")
-        assert (machine.folder / "out" / volume.name).read_bytes() == plain_image.read_bytes()
+        assert (machine.folder / "out" / raw_volume.name).read_bytes() == plain_image.read_bytes()
     assert (machine.folder / "out/srv/file7").read_bytes() == (tree / "file7").read_bytes()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from kit.deadlines import eventually
 from kit.machine import Machine
-from kit.volumes import loop_device, make_file_system, mounted, need_loop_devices
+from kit.raw_volumes import loop_device, make_file_system, mounted, need_loop_devices
 
 MIB = 1024 * 1024
 
@@ -62,23 +62,23 @@ def test_what_cannot_be_read_raw_is_read_file_by_file_and_the_reason_is_told(mac
 def test_a_device_that_is_mounted_writable_falls_back_to_its_files_or_is_read_with_a_loud_warning(
     machine: Machine, image: Path
 ) -> None:
-    with loop_device(image) as volume, mounted(volume, machine.folder / "mnt"):
-        done = machine.succeed("backup", volume, *machine.devices("a"), "--json")
+    with loop_device(image) as raw_volume, mounted(raw_volume, machine.folder / "mnt"):
+        done = machine.succeed("backup", raw_volume, *machine.devices("a"), "--json")
         assert (done.summary["mode"], done.summary["files"]) == ("files", 300)
         assert "read one by one" in done.stderr
-        done = machine.succeed("backup", "--mode", "raw", volume, *machine.devices("a"), "--json")
+        done = machine.succeed("backup", "--mode", "raw", raw_volume, *machine.devices("a"), "--json")
         assert done.summary["mode"] == "raw"
         assert "WARNING" in done.stderr
 
 
 def test_a_frozen_file_system_is_thawed_after_success_and_after_a_kill(machine: Machine, image: Path) -> None:
-    with loop_device(image) as volume, mounted(volume, machine.folder / "mnt") as folder:
+    with loop_device(image) as raw_volume, mounted(raw_volume, machine.folder / "mnt") as folder:
         done = machine.succeed("backup", "--freeze", folder, "--raw-above", "10", *machine.devices("a"), "--json")
         assert done.summary["mode"] == "raw"
         (folder / "written").write_text("after")
         for _ in range(3):
             (folder / "big").write_bytes(os.urandom(20 * MIB))
-        running = machine.start("backup", "--freeze", volume, *machine.devices("a"), "--json", "--level", "19")
+        running = machine.start("backup", "--freeze", raw_volume, *machine.devices("a"), "--json", "--level", "19")
         running.wait_until_storing()
         running.signal(signal.SIGKILL)
         running.wait()
@@ -101,12 +101,12 @@ def _can_write(folder: Path) -> bool:
 
 
 def test_a_file_system_that_segfleet_writes_to_is_not_frozen(machine: Machine, image: Path) -> None:
-    with loop_device(image) as volume, mounted(volume, machine.folder / "mnt") as folder:
+    with loop_device(image) as raw_volume, mounted(raw_volume, machine.folder / "mnt") as folder:
         (folder / "dev").mkdir()
-        refused = machine.run("backup", "--freeze", volume, f"--device=a={folder}/dev")
+        refused = machine.run("backup", "--freeze", raw_volume, f"--device=a={folder}/dev")
         assert refused.exit_code == 2
         assert "must not eat itself" in refused.stderr
-        refused = machine.run("backup", "--freeze", volume, *machine.devices("a"), TMPDIR=str(folder))
+        refused = machine.run("backup", "--freeze", raw_volume, *machine.devices("a"), TMPDIR=str(folder))
         assert refused.exit_code == 2
         assert "cannot be frozen" in refused.stderr
 
@@ -140,22 +140,22 @@ def test_swap_space_and_empty_images_are_refused(machine: Machine) -> None:
 
 
 def test_a_volume_that_holds_a_backup_device_is_refused(machine: Machine, image: Path) -> None:
-    with loop_device(image) as volume, mounted(volume, machine.folder / "mnt") as folder:
-        done = machine.run("backup", "--mode", "raw", volume, f"--device=a={folder}")
+    with loop_device(image) as raw_volume, mounted(raw_volume, machine.folder / "mnt") as folder:
+        done = machine.run("backup", "--mode", "raw", raw_volume, f"--device=a={folder}")
         assert done.exit_code == 2
         assert "must not eat itself" in done.stderr
 
 
 def test_a_target_that_is_mounted_or_too_small_is_refused(machine: Machine, image: Path) -> None:
     machine.succeed("backup", "--mode", "raw", image, *machine.devices("a"))
-    with loop_device(image) as volume, mounted(volume, machine.folder / "mnt"):
-        done = machine.run("restore", "latest", "--target", volume, "--force")
+    with loop_device(image) as raw_volume, mounted(raw_volume, machine.folder / "mnt"):
+        done = machine.run("restore", "latest", "--target", raw_volume, "--force")
         assert done.exit_code == 1
         assert "is mounted on" in done.stderr
     small = machine.folder / "small.img"
     small.write_bytes(bytes(MIB))
-    with loop_device(small) as volume:
-        done = machine.run("restore", "latest", "--target", volume)
+    with loop_device(small) as raw_volume:
+        done = machine.run("restore", "latest", "--target", raw_volume)
         assert done.exit_code == 1
         assert "too small" in done.stderr
     kept = machine.folder / "kept.img"
@@ -168,10 +168,10 @@ def test_a_device_whose_blocks_fail_is_stored_with_zeros_in_their_place(machine:
     backing = machine.folder / "bad.img"
     content = os.urandom(12 * MIB)
     backing.write_bytes(content)
-    with loop_device(backing) as volume:
+    with loop_device(backing) as raw_volume:
         # What lies behind the end of its file a loop device answers with EIO.
         os.truncate(backing, 10 * MIB)
-        done = machine.run("backup", volume, *machine.devices("a b"), "--json")
+        done = machine.run("backup", raw_volume, *machine.devices("a b"), "--json")
         assert done.exit_code == 3
         assert [row["code"] for row in done.errors] == ["bad-blocks"]
         assert f"bytes {10 * MIB} to {12 * MIB}" in done.errors[0]["message"]

@@ -8,8 +8,8 @@ import pytest
 
 from kit.deadlines import eventually
 from kit.fleet import Fleet
+from kit.raw_volumes import filled, make_file_system
 from kit.tree import Symlink, Tree, noise
-from kit.volumes import filled, make_file_system
 from producer.manager.presence import managers
 
 TREE = Tree(

@@ -9,7 +9,7 @@ from pathlib import Path
 from kit.deadlines import eventually
 from kit.fleet import Fleet
 from kit.machine import Machine
-from kit.volumes import filled, loop_device, make_file_system, mounted
+from kit.raw_volumes import filled, loop_device, make_file_system, mounted
 from producer.manager.presence import managers
 
 MIB = 1024 * 1024

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.volumes import filled, make_file_system, need_tools
+from kit.raw_volumes import filled, make_file_system, need_tools
 from producer.raw.inside.inside import ImageFiles
 from tasks.errors import UsageError
 

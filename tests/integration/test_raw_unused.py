@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.volumes import is_sound, make_file_system, need_tools
+from kit.raw_volumes import is_sound, make_file_system, need_tools
 from producer.raw.inside.inside import ImageFiles
 from producer.raw.ranges import Range
 from producer.raw.unused import MIN_UNUSED_BYTES, unused_ranges

@@ -27,7 +27,7 @@ class ExtentWriter:
     def __init__(self, order: RestoreSegment, folders: Folders | ImageTarget) -> None:
         """Raises MessageError when a row of metadata is none, or the target is one image and the order not for it."""
         if isinstance(folders, ImageTarget) and (any(order.paths) or any(order.metadata)):
-            raise MessageError("the target is the image of a volume; it takes pieces of one volume only")
+            raise MessageError("the target is the image of a raw volume; it takes pieces of one raw volume only")
         self._order = order
         self._folders = folders
         self._metadata = [_metadata(row) for row in order.metadata]

@@ -18,7 +18,7 @@ _BAD_BLOCK = frozenset({errno.EIO, errno.EILSEQ, errno.ENODATA, errno.EREMOTEIO}
 
 
 class Hole(NamedTuple):
-    """[start, stop) of the volume could not be read."""
+    """[start, stop) of the raw volume could not be read."""
 
     start: int
     stop: int
@@ -26,13 +26,13 @@ class Hole(NamedTuple):
 
 
 class RangeReader(Protocol):
-    """A volume that is open for reading."""
+    """A raw volume that is open for reading."""
 
     def read_into(self, buffer: memoryview, offset_bytes: int) -> int:
-        """Read up to ``len(buffer)`` bytes; 0 at the end of the volume.  Raises OSError."""
+        """Read up to ``len(buffer)`` bytes; 0 at the end of the raw volume.  Raises OSError."""
 
     def was_changed(self) -> bool:
-        """Whether the volume was written since it was opened, as far as that can be told."""
+        """Whether the raw volume was written since it was opened, as far as that can be told."""
 
     def file_state(self) -> FileState | None:
         """The image file as it is now; None for a block device, which tells no time of change."""
@@ -68,7 +68,7 @@ def _holes(reader: RangeReader, buffer: memoryview, offset_bytes: int, steps: tu
             yield from _smaller(reader, buffer[done_bytes:], offset_bytes + done_bytes, steps, error)
             return
         if not count:
-            yield Hole(offset_bytes + done_bytes, offset_bytes + len(buffer), "the volume ends before them")
+            yield Hole(offset_bytes + done_bytes, offset_bytes + len(buffer), "the raw volume ends before them")
             return
         done_bytes += count
 
@@ -83,7 +83,7 @@ def _smaller(
         return
     start = 0
     while start < len(buffer):
-        # Aligned in the volume, so that one bad sector never takes two steps with it.
+        # Aligned in the raw volume, so that one bad sector never takes two steps with it.
         stop = min(len(buffer), start + steps[0] - (offset_bytes + start) % steps[0])
         yield from _holes(reader, buffer[start:stop], offset_bytes + start, steps[1:])
         start = stop

@@ -15,7 +15,7 @@ import stat
 from contextlib import suppress
 
 from tasks.errors import SourceError
-from tasks.raw import MARK_BYTES, volume_mark
+from tasks.raw import MARK_BYTES, raw_volume_mark
 from tasks.receipts import FileState
 from workers.sources.place import Place
 
@@ -23,11 +23,11 @@ from workers.sources.place import Place
 ALIGNMENT_BYTES = 4096
 
 
-def open_reader(place: Place, *, mark: str = "") -> VolumeReader:
-    """The volume at ``place``; raises SourceError, also when it is neither a block device nor a regular file.
+def open_reader(place: Place, *, mark: str = "") -> RawVolumeReader:
+    """The raw volume at ``place``; raises SourceError, also when it is neither a block device nor a regular file.
 
     A device node below a configured source is refused: what it leads to does not lie in that source.  With a ``mark``
-    (:func:`tasks.raw.volume_mark`) so is another volume.
+    (:func:`tasks.raw.raw_volume_mark`) so is another raw volume.
     """
     try:
         fd = place.open(os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -38,32 +38,32 @@ def open_reader(place: Place, *, mark: str = "") -> VolumeReader:
             raise
         try:
             if mark and mark != reader.mark():
-                raise OSError(errno.ENXIO, "not the volume that the manager has, or changed since the backup began")
+                raise OSError(errno.ENXIO, "not the raw volume that the manager has, or changed since the backup began")
         except BaseException:
             reader.close()
             raise
     except OSError as error:
-        raise volume_error(place.where, error) from error
+        raise raw_volume_error(place.where, error) from error
     return reader
 
 
-def volume_error(where: str, error: OSError) -> SourceError:
-    """The trouble with a volume as a whole; ``where`` names it."""
+def raw_volume_error(where: str, error: OSError) -> SourceError:
+    """The trouble with a raw volume as a whole; ``where`` names it."""
     reason = error.strerror or os.strerror(errno.EIO)
     return SourceError(f"{where}: {reason}", hint="is it there on this host, and may it be read?")
 
 
-def _reader(fd: int, place: Place) -> VolumeReader:
+def _reader(fd: int, place: Place) -> RawVolumeReader:
     status = os.fstat(fd)
     if stat.S_ISREG(status.st_mode):
         with suppress(OSError):
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        return VolumeReader(fd, None, status)
+        return RawVolumeReader(fd, None, status)
     if not stat.S_ISBLK(status.st_mode):
         raise OSError(errno.EINVAL, "neither a block device nor an image file")
     if not place.is_configured:
         raise OSError(errno.EPERM, "a block device must be a configured source itself")
-    return VolumeReader(fd, _open_direct(place), status)
+    return RawVolumeReader(fd, _open_direct(place), status)
 
 
 def _open_direct(place: Place) -> int | None:
@@ -72,8 +72,8 @@ def _open_direct(place: Place) -> int | None:
     return None
 
 
-class VolumeReader:
-    """A volume that is open; owns its descriptors.  For one thread."""
+class RawVolumeReader:
+    """A raw volume that is open; owns its descriptors.  For one thread."""
 
     def __init__(self, fd: int, direct_fd: int | None, status: os.stat_result) -> None:
         self._fd = fd
@@ -81,17 +81,17 @@ class VolumeReader:
         self._status = status
 
     def read_into(self, buffer: memoryview, offset_bytes: int) -> int:
-        """Read up to ``len(buffer)`` bytes; 0 at the end of the volume.  Raises OSError."""
+        """Read up to ``len(buffer)`` bytes; 0 at the end of the raw volume.  Raises OSError."""
         if self._direct_fd is not None and _is_aligned(buffer, offset_bytes):
             whole_bytes = len(buffer) // ALIGNMENT_BYTES * ALIGNMENT_BYTES
             return os.preadv(self._direct_fd, [buffer[:whole_bytes]], offset_bytes)
         return os.preadv(self._fd, [buffer], offset_bytes)
 
     def mark(self) -> str:
-        """The :func:`tasks.raw.volume_mark` of the volume, past the cache where that is possible; raises OSError."""
+        """The raw volume's :func:`tasks.raw.raw_volume_mark`, read past the cache where possible; raises OSError."""
         with mmap.mmap(-1, MARK_BYTES) as memory, memoryview(memory) as buffer:
             read_bytes = self.read_into(buffer, 0)
-            return volume_mark(os.lseek(self._fd, 0, os.SEEK_END), bytes(buffer[:read_bytes]))
+            return raw_volume_mark(os.lseek(self._fd, 0, os.SEEK_END), bytes(buffer[:read_bytes]))
 
     def was_changed(self) -> bool:
         if not stat.S_ISREG(self._status.st_mode):

@@ -12,14 +12,14 @@ from tasks.raw import CELL_BYTES
 from tasks.receipts import ExtentNote, FileState
 from tasks.values import MAX_EXTENTS
 from workers.sources.bad_blocks import Hole, RangeReader, read_around_bad_blocks
-from workers.sources.direct import volume_error
+from workers.sources.direct import raw_volume_error
 
 _ZEROS = bytes(1024 * 1024)
 
 #: More notes than this say nothing new; the last one then tells of all the rest.
 _MAX_NOTES = min(1000, MAX_EXTENTS)
 
-#: The volume as a whole is gone: no smaller read would help.
+#: The raw volume as a whole is gone: no smaller read would help.
 _GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM, errno.ENOENT})
 
 
@@ -27,7 +27,7 @@ class RawStream:
     """Reads the one extent of ``order``; ``notes`` and ``cell_digests`` are complete once all was read.
 
     Closes the reader in the end; ``where`` names it in errors.  Not for several threads at once.  Raises SourceError
-    when the volume goes away.
+    when the raw volume goes away.
     """
 
     def __init__(self, order: StoreSegment, reader: RangeReader, *, where: str) -> None:
@@ -91,7 +91,7 @@ class RawStream:
                 _make_zeros(bad)
                 self._note(hole)
         except OSError as error:
-            raise volume_error(self._where, error) from error
+            raise raw_volume_error(self._where, error) from error
 
     def _note(self, hole: Hole) -> None:
         if len(self.notes) < _MAX_NOTES:

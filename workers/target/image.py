@@ -1,4 +1,4 @@
-"""A target that is one volume: a block device, or the image of one in a regular file."""
+"""A target that is one raw volume: a block device, or the image of one in a regular file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORCE_HINT = "say --force to write over it"
 
 
 def is_image_target(root: Path) -> bool:
-    """Whether this target takes the image of a volume, and nothing else."""
+    """Whether this target takes the image of a raw volume, and nothing else."""
     try:
         mode = root.stat().st_mode
     except OSError:

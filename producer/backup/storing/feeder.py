@@ -9,7 +9,7 @@ from producer.catalog.rows import SegmentRow, SnapshotRow
 from producer.listing.extents import extents_of
 from producer.listing.reader import ListingReader
 from producer.pool.members import Member
-from producer.raw.volumes import Volume, reading_of
+from producer.raw.raw_volumes import RawVolume, reading_of
 from producer.run.session import RunSession
 from tasks.errors import BrokerError
 from tasks.mtimes import pack_times
@@ -46,7 +46,7 @@ class Feeder:
         *,
         threads: int,
         readers: int | None = None,
-        volumes: Mapping[str, Volume],
+        raw_volumes: Mapping[str, RawVolume],
         places: Mapping[str, SourcePlace] | None = None,
     ) -> None:
         """``places``: where the sources lie that workers do not know by their names."""
@@ -57,7 +57,7 @@ class Feeder:
         self._listing = listing
         self._threads = threads
         self._readers = readers
-        self._volumes = volumes
+        self._raw_volumes = raw_volumes
         self._places = places or {}
 
     def fill(self) -> None:
@@ -119,7 +119,7 @@ class Feeder:
             level=self._snapshot.level,
             threads=self._threads,
             readers=self._readers,
-            raw=reading_of(self._volumes, contents.source, row.offset_bytes, row.size_bytes),
+            raw=reading_of(self._raw_volumes, contents.source, row.offset_bytes, row.size_bytes),
             within=self._places.get(contents.source),
             mtimes=pack_times(contents.mtimes_ns),
         )

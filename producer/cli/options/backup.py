@@ -127,7 +127,7 @@ _OPTIONS = (
         help="With --mode auto, read a file system with more files than this raw.",
     ),
     click.option("--all-blocks", is_flag=True, help="Read the free blocks of raw volumes too."),
-    click.option("--freeze", is_flag=True, help="Freeze mounted file systems while their volumes are read raw."),
+    click.option("--freeze", is_flag=True, help="Freeze mounted file systems while they are read as raw volumes."),
     click.option("--tag", "tags", multiple=True, metavar="T", help="A word to mark the snapshot with."),
     json_option,
     config_option,

@@ -1,4 +1,4 @@
-"""Holds file systems still while their volumes are read; they are thawed whatever happens to this process.
+"""Holds file systems still while their raw volumes are read; they are thawed whatever happens to this process.
 
 A guard process thaws when its standard input closes, and that happens however this process ends.  If the guard is
 killed too, the next backup thaws (:mod:`producer.raw.quiesce.duties`).

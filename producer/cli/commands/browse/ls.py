@@ -10,7 +10,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.catalog import batches_of, folder_of, opened_catalog
-from producer.cli.commands.browse.ls_volume import list_inside
+from producer.cli.commands.browse.ls_raw_volume import list_inside
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, devices_option, json_option
 from producer.cli.show.entries import entry_row, long_line, shown_path, write_path_line
@@ -35,15 +35,14 @@ if TYPE_CHECKING:
 def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, devices: dict[str, Path]) -> None:
     """List the entries of a snapshot: all of them, or those directly in PATH.
 
-    Paths begin with the name of their source; VOLUME/ and what follows it looks into the image of a raw volume (ext2,
-    ext3, ext4, FAT, XFS), which is fetched from the devices for that.  On a terminal, odd characters in names are
-    escaped.
+    Paths begin with the name of their source.  Where that is a raw volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH
+    looks into its image, which is fetched from the devices first.  On a terminal, odd characters in names are escaped.
     """
     inside, path = path, path.strip("/")
     with opened_catalog(call) as catalog:
         row = catalog.find_snapshot(snapshot)
-        volumes = {source.name for source in row.sources if source.mode == "raw"}
-        if "/" in inside.lstrip("/") and inside.lstrip("/").partition("/")[0] in volumes:
+        raw_volumes = {source.name for source in row.sources if source.mode == "raw"}
+        if "/" in inside.lstrip("/") and inside.lstrip("/").partition("/")[0] in raw_volumes:
             list_inside(call, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, long=long)
             return
         found = 0

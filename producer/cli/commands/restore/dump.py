@@ -1,4 +1,4 @@
-"""``segfleet dump``: one file, or the image of a volume, to standard output."""
+"""``segfleet dump``: one file, or the image of a raw volume, to standard output."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def dump(call: Call, snapshot: str, path: str, devices: dict[str, Path], threads
     check_devices(devices)
     request = RestoreRequest(
         snapshot=snapshot,
-        path=path.strip("/") or _only_volume(call, snapshot),
+        path=path.strip("/") or _only_raw_volume(call, snapshot),
         target=Path(),
         devices=devices,
         threads=threads,
@@ -46,7 +46,7 @@ def dump(call: Call, snapshot: str, path: str, devices: dict[str, Path], threads
     dump_snapshot(request, sys.stdout.buffer, PlainObserver(), call.environment())
 
 
-def _only_volume(call: Call, snapshot: str) -> str:
+def _only_raw_volume(call: Call, snapshot: str) -> str:
     with opened_catalog(call) as catalog:
         sources = catalog.find_snapshot(snapshot).sources
     if len(sources) != 1:

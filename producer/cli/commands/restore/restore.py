@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from producer.cli.call import Call
-from producer.cli.commands.restore.restore_volume import restore_from_volume
+from producer.cli.commands.restore.restore_raw_volume import restore_raw_volume
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import devices_of
 from producer.cli.options.shared import (
@@ -81,8 +81,8 @@ def restore(
 ) -> int:
     """Restore a snapshot, or what PATH in it holds, from all devices at once.
 
-    SNAPSHOT is "latest" or 8 hex digits or more of an id.  PATH begins with the name of its source.  VOLUME/PATH takes
-    files out of the image of a raw volume (ext2, ext3, ext4, FAT, XFS).
+    SNAPSHOT is "latest" or 8 hex digits or more of an id.  PATH begins with the name of its source.  Where that is
+    a raw volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH takes files out of its image.
     """
     name, _, path = snapshot.partition(":")
     devices = devices or devices_of(call, name)
@@ -106,7 +106,7 @@ def restore(
     from producer.restore.restore import restore as restore_snapshot
 
     with watched(call) as observer:
-        summary = restore_from_volume(
+        summary = restore_raw_volume(
             call, request, observer, path=path, into_folder=target.endswith("/"), force=force
         ) or restore_snapshot(request, observer, environment)
     if call.json:

@@ -1,4 +1,4 @@
-"""Comparing a volume with what is stored of it: what changed, what is referred to, what is zeros."""
+"""Comparing a raw volume with what is stored of it: what changed, what is referred to, what is zeros."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from producer.catalog.rows import SegmentRow
 from producer.raw.compare import compare
 from producer.raw.known import KnownCell, Reuse, references
 from producer.raw.ranges import Range
-from producer.raw.volumes import Volume
+from producer.raw.raw_volumes import RawVolume
 from tasks.raw import CELL_BYTES, cell_digest
 
 
@@ -37,9 +37,9 @@ def segment(name: str) -> SegmentRow:
     )
 
 
-def volume(path: Path, content: bytes, *unused: Range) -> Volume:
+def raw_volume(path: Path, content: bytes, *unused: Range) -> RawVolume:
     path.write_bytes(content)
-    return Volume(name="disk", path=path, entry=3, size_bytes=len(content), unused=unused)
+    return RawVolume(name="disk", path=path, entry=3, size_bytes=len(content), unused=unused)
 
 
 def known(content: bytes, *numbers: int) -> dict[int, KnownCell]:
@@ -57,7 +57,7 @@ def no_word(_: int) -> None:
 
 
 def test_nothing_is_read_when_nothing_is_known(tmp_path: Path) -> None:
-    disk = volume(tmp_path / "disk", os.urandom(3 * CELL_BYTES), Range(CELL_BYTES, 2 * CELL_BYTES))
+    disk = raw_volume(tmp_path / "disk", os.urandom(3 * CELL_BYTES), Range(CELL_BYTES, 2 * CELL_BYTES))
     disk.path.unlink()
     assert compare(disk, {}, no_word).stored == [Range(0, CELL_BYTES), Range(2 * CELL_BYTES, 3 * CELL_BYTES)]
 
@@ -65,7 +65,7 @@ def test_nothing_is_read_when_nothing_is_known(tmp_path: Path) -> None:
 def test_changed_cells_are_stored_equal_ones_referred_to_and_zeros_neither(tmp_path: Path) -> None:
     content = os.urandom(2 * CELL_BYTES) + bytes(CELL_BYTES) + os.urandom(1000)
     cells = known(content, 0, 3)
-    found = compare(volume(tmp_path / "disk", content), cells, no_word)
+    found = compare(raw_volume(tmp_path / "disk", content), cells, no_word)
     assert found.stored == [Range(CELL_BYTES, 2 * CELL_BYTES)]
     assert [(item.start, item.size_bytes) for item in found.reused] == [(0, CELL_BYTES), (3 * CELL_BYTES, 1000)]
 
@@ -73,12 +73,12 @@ def test_changed_cells_are_stored_equal_ones_referred_to_and_zeros_neither(tmp_p
 def test_unused_bytes_count_as_zeros(tmp_path: Path) -> None:
     content = os.urandom(CELL_BYTES)
     as_stored = content[:1000] + bytes(CELL_BYTES - 1000)
-    disk = volume(tmp_path / "disk", content, Range(1000, CELL_BYTES))
+    disk = raw_volume(tmp_path / "disk", content, Range(1000, CELL_BYTES))
     assert compare(disk, known(as_stored, 0), no_word).stored == []
 
 
 def test_a_cell_that_cannot_be_read_is_left_to_the_worker(tmp_path: Path) -> None:
-    disk = volume(tmp_path / "disk", os.urandom(2 * CELL_BYTES))
+    disk = raw_volume(tmp_path / "disk", os.urandom(2 * CELL_BYTES))
     cells = known(disk.path.read_bytes(), 0, 1)
     os.truncate(disk.path, CELL_BYTES + 5)
     assert compare(disk, cells, no_word).stored == [Range(CELL_BYTES, 2 * CELL_BYTES)]
@@ -92,7 +92,7 @@ def test_neighbours_in_one_segment_become_one_reference() -> None:
         # Not the next in the stream.
         Reuse(2 * CELL_BYTES, CELL_BYTES, KnownCell(b"c" * 32, one, 5 * CELL_BYTES)),
         Reuse(3 * CELL_BYTES, CELL_BYTES, KnownCell(b"d" * 32, two, 6 * CELL_BYTES)),
-        # Not the next in the volume.
+        # Not the next in the raw volume.
         Reuse(9 * CELL_BYTES, 100, KnownCell(b"e" * 32, two, 7 * CELL_BYTES)),
     ]
     rows = list(references(reused, entry=3))

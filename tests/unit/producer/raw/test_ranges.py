@@ -1,4 +1,4 @@
-"""Ranges of a volume, and the plan of one, by hand."""
+"""Ranges of a raw volume, and the plan of one, by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from array import array
 import pytest
 
 from producer.plan import DeviceRoom, PlanRequest
-from producer.raw.cutting import plan_with_volumes
+from producer.raw.cutting import plan_with_raw_volumes
 from producer.raw.ranges import Range, gaps, inside, merged, widened
 from producer.requests import PlanOptions
 from tasks.raw import CELL_BYTES
@@ -52,7 +52,7 @@ def planned(sizes: list[int], stored: dict[int, list[Range]], devices_count: int
         rooms=rooms(devices_count),
         options=PlanOptions(),
     )
-    plan = plan_with_volumes(request, stored)
+    plan = plan_with_raw_volumes(request, stored)
     assert all(row.stop_entry == row.first_entry + 1 for row in plan)
     return sorted((row.first_entry, row.offset_bytes, row.size_bytes) for row in plan)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.volumes import loop_device
-from producer.raw.volume import mark_of
+from kit.raw_volumes import loop_device
+from producer.raw.raw_path import mark_of
 from tasks.errors import SourceError
-from tasks.raw import volume_mark
+from tasks.raw import raw_volume_mark
 from tasks.values import SourcePlace
 from workers.sources.direct import open_reader
 from workers.sources.files import SourceFiles
@@ -94,7 +94,7 @@ def test_a_device_node_in_a_source_is_no_volume_of_it(tmp_path: Path) -> None:
 def test_a_volume_of_another_size_or_beginning_is_not_the_one_that_was_meant(tmp_path: Path) -> None:
     head = bytes(range(256)) * 4 * 128
     images = {"same": head + b"x" * 4096, "longer": head + b"x" * 8192, "other": head[:-1] + b"y" + b"x" * 4096}
-    mark = volume_mark(len(images["same"]), head)
+    mark = raw_volume_mark(len(images["same"]), head)
     for name, content in images.items():
         (tmp_path / name).write_bytes(content)
         with loop_device(tmp_path / name) as device:
@@ -102,7 +102,7 @@ def test_a_volume_of_another_size_or_beginning_is_not_the_one_that_was_meant(tmp
             if name == "same":
                 open_reader(place, mark=mark).close()
             else:
-                with pytest.raises(SourceError, match="not the volume that the manager has"):
+                with pytest.raises(SourceError, match="not the raw volume that the manager has"):
                     open_reader(place, mark=mark)
             place.close()
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from kit.raw_volumes import loop_device
 from kit.tree import noise
-from kit.volumes import loop_device
 from tasks.errors import RunOverError, TargetNotEmptyError
 from tasks.orders import PrepareImage
 from workers.target import image

@@ -78,8 +78,10 @@ def fed(run: Offline, intake: Intake, places: Mapping[str, SourcePlace] | None =
     snapshot = run.catalog.snapshot(intake.snapshot_id)
     reader = listing_reader(run.catalog, snapshot.snapshot_id)
     run.wires.sent.clear()
-    volumes = intake.volumes
-    Feeder(run.session, snapshot, intake.members, reader, volumes=volumes, threads=2, readers=3, places=places).fill()
+    raw_volumes = intake.raw_volumes
+    Feeder(
+        run.session, snapshot, intake.members, reader, raw_volumes=raw_volumes, threads=2, readers=3, places=places
+    ).fill()
     return [order for order in run.wires.sent if isinstance(order, StoreSegment)]
 
 

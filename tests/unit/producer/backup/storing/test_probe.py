@@ -38,7 +38,7 @@ class Probing:
         session = self.run.session
         snapshot = catalog.snapshot(intake.snapshot_id)
         listing = listing_reader(catalog, snapshot.snapshot_id)
-        feeder = Feeder(session, snapshot, intake.members, listing, threads=1, volumes={})
+        feeder = Feeder(session, snapshot, intake.members, listing, threads=1, raw_volumes={})
         recorder = Recorder(session, snapshot.snapshot_id, feeder, intake.members, {"data": source})
         losses = Losses(session, snapshot.snapshot_id, intake.members, feeder, retries_count=5)
         balancing = Balancing(session, snapshot.snapshot_id, intake.members, feeder, recorder)

@@ -14,15 +14,15 @@ from producer.summaries import RestoreSummary
 from tasks.errors import TargetNotEmptyError, UsageError
 
 
-def restore_from_volume(
+def restore_raw_volume(
     call: Call, request: RestoreRequest, observer: Observer, *, path: str, into_folder: bool, force: bool
 ) -> RestoreSummary | None:
     """Carry out the part of ``restore`` that concerns raw volumes; None when the request is not about one.
 
-    ``path`` as it was written: a slash at the end of a volume's name means the files in it.  ``into_folder``: the
+    ``path`` as it was written: a slash at the end of a raw volume's name means the files in it.  ``into_folder``: the
     target was written as a folder, so an image goes into it by its name, as any file does.
     """
-    from producer.restore.image import restore_image, volume_meant
+    from producer.restore.image import raw_volume_meant, restore_image
     from producer.restore.image_view import split_path
 
     with opened_catalog(call) as catalog:
@@ -30,10 +30,10 @@ def restore_from_volume(
     inside = split_path(path, {source.name for source in snapshot.sources if source.mode == "raw"})
     if inside is not None:
         return _take_out(call, request, observer, snapshot.snapshot_id, *inside)
-    volume = volume_meant(snapshot, request.path)
-    if volume is None or into_folder or request.target.is_dir() or _is_folder_of_agents(call, request):
+    raw_volume = raw_volume_meant(snapshot, request.path)
+    if raw_volume is None or into_folder or request.target.is_dir() or _is_folder_of_agents(call, request):
         return None
-    return restore_image(request, volume, observer, call.environment(), force=force)
+    return restore_image(request, raw_volume, observer, call.environment(), force=force)
 
 
 def _is_folder_of_agents(call: Call, request: RestoreRequest) -> bool:
@@ -44,17 +44,17 @@ def _is_folder_of_agents(call: Call, request: RestoreRequest) -> bool:
 
 
 def _take_out(
-    call: Call, request: RestoreRequest, observer: Observer, snapshot_id: str, volume: str, inside: str
+    call: Call, request: RestoreRequest, observer: Observer, snapshot_id: str, raw_volume: str, inside: str
 ) -> RestoreSummary:
     from producer.restore.image_view import image_view
 
     started_s = time.monotonic()
     _refuse_unknown_folder(call, request)
     _refuse_full(request.target)
-    with image_view(snapshot_id, volume, request.devices, observer, call.environment()) as files:
+    with image_view(snapshot_id, raw_volume, request.devices, observer, call.environment()) as files:
         troubles = files.take_out(inside, request.target)
     for text in troubles:
-        observer.trouble(Trouble(code="unreadable", message=text, path=f"{volume}/{inside}"))
+        observer.trouble(Trouble(code="unreadable", message=text, path=f"{raw_volume}/{inside}"))
     found = [path for path in request.target.rglob("*") if path.is_symlink() or not path.is_dir()]
     return RestoreSummary(
         snapshot_id=snapshot_id,

@@ -17,25 +17,25 @@ from producer.run.session import RunSession
 
 
 @dataclass(kw_only=True, slots=True)
-class ComparedVolumes:
+class ComparedRawVolumes:
     #: Entry index → ranges that are to be stored.
     stored: dict[int, list[Range]] = field(default_factory=dict)
     references: list[NewReference] = field(default_factory=list)
 
 
-def compare_volumes(session: RunSession, intake: Intake) -> ComparedVolumes:
-    """Compare the volumes whose plan is still to be made; raises InterruptedRun, and OSError of a volume."""
-    found = ComparedVolumes()
+def compare_raw_volumes(session: RunSession, intake: Intake) -> ComparedRawVolumes:
+    """Compare the raw volumes whose plan is still to be made; raises InterruptedRun, and OSError of a raw volume."""
+    found = ComparedRawVolumes()
     if intake.kept is not None and intake.kept.is_everything:
         return found
     kept_entries = {first for first, _ in intake.kept.ranges} if intake.kept is not None else set()
     snapshot = session.catalog.snapshot(intake.snapshot_id)
     live_ids = {member.device_id for member in intake.members.values() if member.is_live}
-    for volume in intake.volumes.values():
-        if volume.entry in kept_entries:
-            found.stored[volume.entry] = []
+    for raw_volume in intake.raw_volumes.values():
+        if raw_volume.entry in kept_entries:
+            found.stored[raw_volume.entry] = []
             continue
-        known = known_cells(session.catalog, snapshot, volume.name, live_ids)
+        known = known_cells(session.catalog, snapshot, raw_volume.name, live_ids)
 
         def on_bytes(done_bytes: int) -> None:
             session.interrupt.check()
@@ -48,12 +48,12 @@ def compare_volumes(session: RunSession, intake: Intake) -> ComparedVolumes:
                 )
             )
 
-        comparison = compare(volume, known, on_bytes)
-        found.stored[volume.entry] = comparison.stored
-        found.references += references(comparison.reused, volume.entry)
+        comparison = compare(raw_volume, known, on_bytes)
+        found.stored[raw_volume.entry] = comparison.stored
+        found.references += references(comparison.reused, raw_volume.entry)
         if known:
             changed_bytes = sum(item.size_bytes for item in comparison.stored)
-            session.observer.note(f"{volume.path}: {format_size(changed_bytes)} changed since the last backup")
+            session.observer.note(f"{raw_volume.path}: {format_size(changed_bytes)} changed since the last backup")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Volumes for tests: images with file systems, loop devices, and what the tools of the file systems say of them."""
+"""Raw volumes for tests: images with file systems, loop devices, and what the tools of the file systems say of them."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def loop_device(image: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def mounted(volume: Path, folder: Path, *options: str) -> Iterator[Path]:
-    """The file system on ``volume``, an image or a device, mounted on ``folder``, which is made."""
+def mounted(raw_volume: Path, folder: Path, *options: str) -> Iterator[Path]:
+    """The file system on ``raw_volume``, an image or a device, mounted on ``folder``, which is made."""
     need_loop_devices()
     folder.mkdir(exist_ok=True)
-    loop = ["loop"] if volume.is_file() else []
-    _run("mount", "-o", ",".join(["rw", *options, *loop]), str(volume), str(folder))
+    loop = ["loop"] if raw_volume.is_file() else []
+    _run("mount", "-o", ",".join(["rw", *options, *loop]), str(raw_volume), str(folder))
     try:
         yield folder
     finally:

@@ -9,15 +9,15 @@ from pathlib import Path
 from producer.configuration.sizes import format_size
 from producer.raw.mounts import mounts_of
 from producer.raw.ranges import Range, gaps, inside, widened
+from producer.raw.raw_path import drop_stale_cache, mark_of
 from producer.raw.unused import Unused, unused_ranges
-from producer.raw.volume import drop_stale_cache, mark_of
 from producer.requests import BackupRequest, Source
 from tasks.raw import CELL_BYTES, RawReading
 from tasks.values import MAX_EXTENTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Volume:
+class RawVolume:
     """One raw source.  ``unused`` ranges count as zeros: in no segment, or not read."""
 
     name: str
@@ -26,7 +26,7 @@ class Volume:
     entry: int
     size_bytes: int
     unused: tuple[Range, ...]
-    #: By which agents see that they have the same volume; "": they need not look.
+    #: By which agents see that they have the same raw volume; "": they need not look.
     mark: str = ""
 
     @property
@@ -49,14 +49,14 @@ class Volume:
         )
 
 
-def look_at_volumes(
+def look_at_raw_volumes(
     request: BackupRequest, source_starts: Sequence[int], sizes: Sequence[int], *, for_agents: bool = False
-) -> tuple[dict[str, Volume], list[str]]:
+) -> tuple[dict[str, RawVolume], list[str]]:
     """The raw volumes of a request, by source name, and a line about each for the person; never fails.
 
     ``for_agents``: they are read on other hosts, too.
     """
-    volumes, notes = {}, []
+    raw_volumes, notes = {}, []
     for source, entry in zip(request.sources, source_starts, strict=True):
         if source.mode == "raw":
             drop_stale_cache(source.path)
@@ -64,7 +64,7 @@ def look_at_volumes(
             unused = (
                 Unused(ranges=(), why="all blocks") if request.all_blocks else unused_ranges(source.path, size_bytes)
             )
-            volumes[source.name] = Volume(
+            raw_volumes[source.name] = RawVolume(
                 name=source.name,
                 path=source.path,
                 entry=entry,
@@ -74,7 +74,7 @@ def look_at_volumes(
             )
             unused_bytes = sum(item.size_bytes for item in unused.ranges)
             notes.append(f"{source.path}: {_share(unused_bytes, size_bytes)} ({unused.why})")
-    return volumes, notes
+    return raw_volumes, notes
 
 
 def _is_held_still(source: Source, request: BackupRequest) -> bool:
@@ -85,7 +85,9 @@ def _share(unused_bytes: int, size_bytes: int) -> str:
     return f"{format_size(size_bytes - unused_bytes)} of {format_size(size_bytes)} are read"
 
 
-def reading_of(volumes: Mapping[str, Volume], source: str, offset_bytes: int, size_bytes: int) -> RawReading | None:
+def reading_of(
+    raw_volumes: Mapping[str, RawVolume], source: str, offset_bytes: int, size_bytes: int
+) -> RawReading | None:
     """How this piece is read when its source is a raw volume; None for a piece of a file."""
-    volume = volumes.get(source)
-    return None if volume is None else volume.reading(Range(offset_bytes, offset_bytes + size_bytes))
+    raw_volume = raw_volumes.get(source)
+    return None if raw_volume is None else raw_volume.reading(Range(offset_bytes, offset_bytes + size_bytes))

@@ -1,4 +1,4 @@
-"""One volume: its size, and what it is called."""
+"""The path of a raw volume: its size, its mark, and whether it can be one at all."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 from producer.raw.mounts import number_of
 from producer.raw.tools import file_system_of
 from tasks.errors import UsageError
-from tasks.raw import MARK_BYTES, volume_mark
+from tasks.raw import MARK_BYTES, raw_volume_mark
 
 _BLKGETSIZE64 = 0x80081272
 _BLKFLSBUF = 0x1261
 
 
-def size_of(volume: Path) -> int:
+def size_of(raw_volume: Path) -> int:
     """Bytes of a block device, by the kernel, or of an image file; raises UsageError when it cannot be read."""
     try:
-        fd = os.open(volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(raw_volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             status = os.fstat(fd)
             if not stat.S_ISBLK(status.st_mode):
@@ -31,35 +31,35 @@ def size_of(volume: Path) -> int:
             os.close(fd)
     except OSError as error:
         raise UsageError(
-            f"cannot read the volume {volume}: {error.strerror}",
+            f"cannot read the raw volume {raw_volume}: {error.strerror}",
             hint="reading a block device takes root, or membership of the group disk",
-            path=str(volume),
+            path=str(raw_volume),
         ) from error
 
 
-def mark_of(volume: Path, size_bytes: int) -> str:
+def mark_of(raw_volume: Path, size_bytes: int) -> str:
     """What agents know a block device by, because its path may mean another disk on their hosts.
 
     "" for an image file, and for a device that cannot be read.
     """
-    if not volume.is_block_device():
+    if not raw_volume.is_block_device():
         return ""
-    with suppress(OSError), open(volume, "rb", buffering=0) as file:
-        return volume_mark(size_bytes, file.read(MARK_BYTES))
+    with suppress(OSError), open(raw_volume, "rb", buffering=0) as file:
+        return raw_volume_mark(size_bytes, file.read(MARK_BYTES))
     return ""
 
 
-def drop_stale_cache(volume: Path) -> None:
+def drop_stale_cache(raw_volume: Path) -> None:
     """Have the kernel read a block device anew: a mounted file system has caches of its own.  As far as it may."""
     with suppress(OSError):
-        fd = os.open(volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(raw_volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             fcntl.ioctl(fd, _BLKFLSBUF, 0)
         finally:
             os.close(fd)
 
 
-def refuse_what_is_no_volume(path: Path) -> None:
+def refuse_what_is_no_raw_volume(path: Path) -> None:
     """Raises UsageError for a character device, a pipe, a socket, swap space, or an empty file."""
     mode = path.stat().st_mode
     if stat.S_ISCHR(mode):

@@ -31,18 +31,20 @@ _KINDS = {
 def list_inside(
     call: Call, snapshot_id: str, path: str, devices: dict[str, Path], *, recursive: bool, long: bool
 ) -> None:
-    """List the entry at VOLUME/PATH and what is directly in it, or all below; raises UsageError where none is."""
+    """List the entry at SOURCE/PATH and what is directly in it, or all below; raises UsageError where none is."""
     from producer.restore.image_view import image_view
 
-    volume, _, inside = path.partition("/")
+    raw_volume, _, inside = path.partition("/")
     inside = inside.strip("/")
     named = devices or devices_of(call, snapshot_id)
-    with image_view(snapshot_id, volume, named, PlainObserver(), call.environment()) as files:
+    with image_view(snapshot_id, raw_volume, named, PlainObserver(), call.environment()) as files:
         entry = files.entry(inside)
         if entry is None:
-            raise UsageError(f"{volume} has no {inside}", hint=f"segfleet ls SNAPSHOT {volume}/ shows what it has")
+            raise UsageError(
+                f"{raw_volume} has no {inside}", hint=f"segfleet ls SNAPSHOT {raw_volume}/ shows what it has"
+            )
         for found in _entries(files, entry, recursive=recursive):
-            _show(found, f"{volume}/{found.path}".rstrip("/"), json=call.json, long=long)
+            _show(found, f"{raw_volume}/{found.path}".rstrip("/"), json=call.json, long=long)
 
 
 def _entries(files: ImageFiles, entry: InsideEntry, *, recursive: bool) -> list[InsideEntry]:
