@@ -1,4 +1,6 @@
-"""``python -m producer.cli.on_behalf PARENT-PID ARGUMENT...``: one command line, for a manager.
+"""``python -m producer.cli.on_behalf PARENT-PID ARGUMENT...``: one command, for a manager.
+
+What a master has asked for comes on standard input, as JSON, and becomes further arguments here.
 
 Dies with the manager: a run without its manager could neither report nor be stopped.  Its workers' receipts wait in the
 queue, and the manager goes on with the run when it starts again.
@@ -14,7 +16,10 @@ import signal
 import sys
 
 from producer.cli.main import run
+from producer.manager.calls import arguments_of
+from producer.manager.messages import decode_command
 from producer.run.interrupt import on_sigterm
+from tasks.plain_json import load_json
 
 _PR_SET_PDEATHSIG = 1
 
@@ -25,7 +30,11 @@ def main() -> int:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
         return 1
-    return run(sys.argv[2:])
+    return run([*sys.argv[2:], *_asked(sys.stdin.buffer.read())])
+
+
+def _asked(data: bytes) -> list[str]:
+    return arguments_of(decode_command(load_json(data))) if data else []
 
 
 if __name__ == "__main__":

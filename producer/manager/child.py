@@ -17,18 +17,24 @@ _READ_BYTES = 1024 * 1024
 
 
 class Child:
-    """Started when it is made.  Its output is read without waiting."""
+    """Started when it is made.  Its output is read without waiting.
 
-    def __init__(self, arguments: Sequence[str], *, variables: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "producer.cli.on_behalf", str(os.getpid()), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **variables},
-            # Ctrl-C at the manager's terminal is for the manager, which ends its runs in order.
-            start_new_session=True,
-        )
+    ``asked`` is a command of a master, as JSON: the child makes its call of it (:mod:`producer.cli.on_behalf`).  It
+    goes by standard input, because arguments have a limit of 128 KiB each and every user of the host can read them.
+    Raises OSError when no process can be started.
+    """
+
+    def __init__(self, arguments: Sequence[str], *, variables: Mapping[str, str], asked: bytes = b"") -> None:
+        with _readable(asked) as stdin:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "producer.cli.on_behalf", str(os.getpid()), *arguments],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **variables},
+                # Ctrl-C at the manager's terminal is for the manager, which ends its runs in order.
+                start_new_session=True,
+            )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._out, self._err = _Output(self._process.stdout), _Output(self._process.stderr)
@@ -63,6 +69,15 @@ class Child:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
+
+
+def _readable(data: bytes) -> IO[bytes]:
+    """A file in memory that holds ``data`` and stands at its beginning; nobody waits for its reader."""
+    file = os.fdopen(os.memfd_create("segfleet-asked"), "r+b")
+    file.write(data)
+    file.flush()
+    file.seek(0)
+    return file
 
 
 class _Output:

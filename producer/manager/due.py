@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 
+from producer.manager.asks import AskBackup
 from producer.manager.messages import Command
 from tasks.errors import SegfleetError
 from tasks.queues import MASTER_PREFIX
@@ -61,9 +62,9 @@ def run_due() -> Command:
     run_id = uuid.uuid4().hex
     return Command(
         run_id=run_id,
+        nonce=run_id,
         command="backup",
-        options=(),
-        words=("(as scheduled)",),
+        ask=AskBackup(sources=("(as scheduled)",)),
         json=True,
         detached=True,
         reply_to=MASTER_PREFIX + run_id,

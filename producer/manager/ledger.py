@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 import os
 from pathlib import Path
 
 from producer.manager.messages import Command, decode_command
 from tasks.errors import MessageError
+from tasks.plain_json import dump_json, load_json
 from tasks.wire import encode
 
 log = logging.getLogger("segfleet.manager")
 
 
 class Ledger:
-    """Files in ``folder``, which is made.  A file that does not read as a command is left alone."""
+    """Files in ``folder``, which is made.  One that cannot be carried out is set aside, under another name."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -27,8 +28,8 @@ class Ledger:
         if path.exists():
             return False
         temporary = path.with_suffix(".tmp")
-        with temporary.open("w", encoding="ascii") as file:
-            json.dump(encode(command), file)
+        with temporary.open("wb") as file:
+            file.write(dump_json(encode(command)))
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
@@ -42,10 +43,20 @@ class Ledger:
         found = []
         for path in sorted(self._folder.glob("*.json")):
             try:
-                found.append(decode_command(json.loads(path.read_text(encoding="ascii"))))
-            except (OSError, ValueError, MessageError) as error:
-                log.warning("passed over %s: %s", path, error)
+                found.append(decode_command(load_json(path.read_bytes())))
+            except (OSError, MessageError) as error:
+                self._set_aside(path, str(error))
         return found
+
+    def set_aside(self, run_id: str, why: str) -> None:
+        """Keep a command that cannot be carried out, for a person to look at, where no start finds it again."""
+        self._set_aside(self._path(run_id), why)
+
+    def _set_aside(self, path: Path, why: str) -> None:
+        aside = path.with_suffix(".refused")
+        log.warning("cannot carry out %s: %s; it is kept as %s", path.name, why, aside)
+        with contextlib.suppress(OSError):
+            path.replace(aside)
 
     def _path(self, run_id: str) -> Path:
         return self._folder / f"{run_id}.json"

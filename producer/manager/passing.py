@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from producer.manager.child import Child
-from producer.manager.messages import Command, Reply
+from producer.manager.messages import Command, Reply, ReplyKind
 from tasks.errors import BrokerError
 
 log = logging.getLogger("segfleet.manager")
@@ -92,12 +92,9 @@ class Passing:
         if code is not None:
             self._add("end", "", code)
 
-    def _add(self, kind: str, text: str, exit_code: int = 0) -> None:
+    def _add(self, kind: ReplyKind, text: str, exit_code: int = 0) -> None:
         self._number += 1
-        run_id = self.command.run_id
-        self._unsent.append(
-            Reply(run_id=run_id, kind=kind, text=text, number=self._number, exit_code=exit_code)  # type: ignore[arg-type]
-        )
+        self._unsent.append(self.command.reply(kind, text, number=self._number, exit_code=exit_code))
 
     def _pass_on(self, reply: Reply) -> bool:
         """Whether it is sent; not when the window is full, or the broker away."""

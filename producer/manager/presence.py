@@ -8,6 +8,9 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import redis
 
+from tasks.errors import MessageError
+from tasks.plain_json import dump_json, load_json
+
 MANAGER_PREFIX = "segfleet.manager."
 RUN_PREFIX = "segfleet.run."
 
@@ -109,13 +112,13 @@ def _read_all(client: redis.Redis, prefix: str, cls: type[Kept]) -> list[Kept]:
 def _read(raw: Any, cls: type[Kept]) -> Kept | None:
     """None for a key that has gone meanwhile, or was written by something else."""
     try:
-        return msgspec.json.decode(raw, type=cls) if raw is not None else None
-    except msgspec.DecodeError:
+        return msgspec.convert(load_json(raw), cls) if raw is not None else None
+    except (MessageError, msgspec.ValidationError):
         return None
 
 
 def _bytes(value: Presence | RunStatus) -> bytes:
-    return msgspec.json.encode(value)
+    return dump_json(msgspec.to_builtins(value))
 
 
 def _life_ms() -> int:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from producer.manager.calls import spoken
 from producer.manager.child import Child
 from producer.manager.messages import Command, Reply
 from producer.manager.presence import RunStatus
@@ -50,7 +51,7 @@ class Run:
             run_id=command.run_id,
             manager=manager,
             command=command.command,
-            words=command.words[:20],
+            words=spoken(command)[:20],
             state="running",
             started=now(),
         )
@@ -64,7 +65,7 @@ class Run:
         """Pass on what the child has printed; its exit code once it has ended."""
         for kind, line in self._child.lines():
             self._note(kind, line)
-            self._send(Reply(run_id=self.command.run_id, kind="out" if kind == "out" else "err", text=line))
+            self._send(self.command.reply("out" if kind == "out" else "err", line))
         code = self._child.exit_code()
         if code is None:
             if time.monotonic() >= self._next_tell_s:
@@ -105,9 +106,9 @@ class Run:
         self._tell_now()
         if self._pausing and code == InterruptedRun.exit_code:
             text = "segfleet: the manager has stopped; it goes on with this run when it starts again"
-            self._send(Reply(run_id=self.command.run_id, kind="err", text=text))
+            self._send(self.command.reply("err", text))
         else:
-            self._send(Reply(run_id=self.command.run_id, kind="end", exit_code=code))
+            self._send(self.command.reply("end", exit_code=code))
 
     def _tell_now(self) -> None:
         if self.is_told:

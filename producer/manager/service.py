@@ -14,23 +14,20 @@ from types import FrameType
 import redis
 
 from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_variables
+from producer.manager.asks import RESUMABLE, RUNS, AskStop
+from producer.manager.calls import spoken
 from producer.manager.child import Child
 from producer.manager.due import Due, run_due
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import (
-    RESUMABLE,
-    RUNS,
-    STOP,
-    Command,
-    Reply,
-    decode_command,
-)
+from producer.manager.messages import Command, Reply, decode_command
 from producer.manager.passing import Passing
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, claim, give_up, renew, tell_run
 from producer.manager.runs import Run, now
 from tasks.errors import BrokerError, InterruptedRun, LockedError, MessageError, SegfleetError
+from tasks.plain_json import dump_json
 from tasks.queues import command_queue
+from tasks.wire import encode
 
 log = logging.getLogger("segfleet.manager")
 
@@ -128,13 +125,22 @@ class Manager:
             return
         refusal = self._refusal(command)
         if refusal:
-            self._reply(command.reply_to, Reply(run_id=command.run_id, kind="refused", text=refusal))
-        elif command.command == STOP:
-            self._runs[command.words[0]].stop()
-            self._reply(command.reply_to, Reply(run_id=command.run_id, kind="accepted"))
-        elif self._ledger.add(command):
-            self._reply(command.reply_to, Reply(run_id=command.run_id, kind="accepted"))
-            self._start(command)
+            self._reply(command.reply_to, command.reply("refused", refusal))
+        elif isinstance(command.ask, AskStop):
+            self._runs[command.ask.run_id].stop()
+            self._reply(command.reply_to, command.reply("accepted"))
+        elif self._is_new(command):
+            self._reply(command.reply_to, command.reply("accepted"))
+            self._try_to_start(command)
+
+    def _is_new(self, command: Command) -> bool:
+        """Whether it is on the disk now and was not before; what cannot be written down is refused."""
+        try:
+            return self._ledger.add(command)
+        except OSError as error:
+            text = f"the manager cannot write to its state folder: {error.strerror}"
+            self._reply(command.reply_to, command.reply("refused", text))
+            return False
 
     def _refusal(self, command: Command) -> str:
         """Why the command is not carried out, "" when it is."""
@@ -143,15 +149,25 @@ class Manager:
                 return "the command has waited for too long"
         except BrokerError as error:
             return error.message
-        if command.command == STOP:
-            return "" if command.words[0] in self._runs else "there is no such run"
+        if isinstance(command.ask, AskStop):
+            return "" if command.ask.run_id in self._runs else "there is no such run"
         if len(self._runs) >= _RUNS_COUNT:
             return f"{len(self._runs)} commands are under way already"
         return ""
 
+    def _try_to_start(self, command: Command) -> None:
+        """One command that cannot be started ends nothing else, and is not tried again at the next start."""
+        try:
+            self._start(command)
+        except (OSError, ValueError) as error:
+            self._ledger.set_aside(command.run_id, str(error))
+            self._reply(command.reply_to, command.reply("err", f"segfleet: the manager cannot start this: {error}"))
+            self._reply(command.reply_to, command.reply("end", exit_code=1))
+
     def _start(self, command: Command) -> None:
         child = Child(
-            [*self._post.configuration, *command.arguments()],
+            self._post.configuration,
+            asked=dump_json(encode(command)),
             variables={
                 MANAGER_VARIABLE: self._post.presence.name,
                 RUN_VARIABLE: command.run_id,
@@ -159,7 +175,7 @@ class Manager:
             },
         )
         if command.command in RUNS:
-            self._note(f"run {command.run_id[:8]}: {command.command} {' '.join(command.words)}")
+            self._note(f"run {command.run_id[:8]}: {command.command} {' '.join(spoken(command))}")
             self._runs[command.run_id] = Run(
                 command, child, manager=self._post.presence.name, reply=self._reply, tell=self._tell
             )
@@ -188,21 +204,21 @@ class Manager:
         for command in self._ledger.commands():
             if command.command in RESUMABLE:
                 self._note(f"going on with run {command.run_id[:8]}")
-                self._start(command)
+                self._try_to_start(command)
                 continue
             self._ledger.remove(command.run_id)
             if command.command in RUNS:
                 self._tell(self._interrupted(command))
             text = "segfleet: the manager was started again; run the command again"
-            self._reply(command.reply_to, Reply(run_id=command.run_id, kind="err", text=text))
-            self._reply(command.reply_to, Reply(run_id=command.run_id, kind="end", exit_code=InterruptedRun.exit_code))
+            self._reply(command.reply_to, command.reply("err", text))
+            self._reply(command.reply_to, command.reply("end", exit_code=InterruptedRun.exit_code))
 
     def _interrupted(self, command: Command) -> RunStatus:
         return RunStatus(
             run_id=command.run_id,
             manager=self._post.presence.name,
             command=command.command,
-            words=command.words[:20],
+            words=spoken(command)[:20],
             state="interrupted",
             started=now(),
             ended=now(),

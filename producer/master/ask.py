@@ -13,8 +13,9 @@ from typing import Protocol
 
 import redis
 
+from producer.manager.asks import RUNS, STOP, Ask, AskStop
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import RUNS, STOP, Command, Reply, decode_reply
+from producer.manager.messages import Command, Reply, decode_reply
 from producer.manager.presence import RunStatus, runs
 from producer.master.choose import ANSWER_S, NoManagerError, is_there, where
 from tasks.errors import BrokerError, InterruptedRun, MessageError, SegfleetError
@@ -35,11 +36,12 @@ class Show(Protocol):
 class Asking:
     """One command, from sending to its end."""
 
-    def __init__(self, url: str, manager: str, mailbox: Mailbox, *, run_id: str, is_run: bool) -> None:
+    def __init__(self, url: str, manager: str, mailbox: Mailbox, *, run_id: str, nonce: str, is_run: bool) -> None:
         self._url = url
         self._manager = manager
         self._mailbox = mailbox
         self._run_id = run_id
+        self._nonce = nonce
         self._is_run = is_run
         self._numbered_count = 0
         #: After so long a silence; a word from the manager puts it off.
@@ -121,9 +123,9 @@ class Asking:
             command_queue(self._manager),
             Command(
                 run_id=uuid.uuid4().hex,
-                command=STOP,  # type: ignore[arg-type]
-                options=(),
-                words=(self._run_id,),
+                nonce=uuid.uuid4().hex,
+                command=STOP,
+                ask=AskStop(run_id=self._run_id),
                 json=False,
                 detached=False,
                 reply_to=self._mailbox.inbox,
@@ -137,7 +139,7 @@ class Asking:
                 reply = decode_reply(wire)
             except MessageError:
                 continue
-            if reply.run_id == self._run_id and self._is_new(reply):
+            if (reply.run_id, reply.nonce) == (self._run_id, self._nonce) and self._is_new(reply):
                 yield reply
 
     def _is_new(self, reply: Reply) -> bool:
@@ -156,9 +158,8 @@ def ask(
     url: str,
     manager: str,
     command: str,
+    what: Ask,
     *,
-    options: tuple[str, ...],
-    words: tuple[str, ...],
     json: bool,
     columns: int,
     detached: bool,
@@ -170,16 +171,17 @@ def ask(
     ``columns`` is the width of the terminal that shows the output, 0 without one.  ``on_accepted`` gets the run's id.
     Raises NoManagerError, BrokerError, UsageError for what no manager may be asked.
     """
-    run_id = uuid.uuid4().hex
-    with Mailbox(url, MASTER_PREFIX + run_id) as mailbox:
-        asking = Asking(url, manager, mailbox, run_id=run_id, is_run=command in RUNS)
+    # The run's id is shown to all who look at runs; the nonce and the inbox only to the manager that is asked.
+    run_id, nonce = uuid.uuid4().hex, uuid.uuid4().hex
+    with Mailbox(url, MASTER_PREFIX + uuid.uuid4().hex) as mailbox:
+        asking = Asking(url, manager, mailbox, run_id=run_id, nonce=nonce, is_run=command in RUNS)
         try:
             asking.send(
                 lambda expires_s: Command(
                     run_id=run_id,
-                    command=command,  # type: ignore[arg-type]
-                    options=options,
-                    words=words,
+                    nonce=nonce,
+                    command=command,
+                    ask=what,
                     json=json,
                     columns=columns,
                     detached=detached,

@@ -21,9 +21,6 @@ _DETACH = "segfleet.detach"
 #: Commands that take long, and so can be left alone.
 _RUNS = ("backup", "resume", "retry", "restore", "check")
 
-#: What stays with the master; the manager is asked for the plan of a dry run.
-_OURS = {"manager", "detach", "json", "config", "help", "dry_run"}
-
 _ID = re.compile(r"[0-9a-f]{8,32}")
 
 
@@ -66,9 +63,10 @@ class FleetCommand(click.Command):
 
     def _ask(self, ctx: click.Context, call: Call, *, detach: bool) -> int | None:
         # Only here: the imports of the queue take a third of a second.
+        from producer.cli.elsewhere.asking import ask_of
         from producer.cli.elsewhere.open_broker import warn_about_broker
         from producer.cli.elsewhere.remote import shown
-        from producer.manager.messages import RUNS
+        from producer.manager.asks import RUNS
         from producer.master.ask import ask
         from producer.master.choose import choose_manager
 
@@ -94,40 +92,13 @@ class FleetCommand(click.Command):
                 call.broker_url,
                 manager.name,
                 command,
-                options=tuple(self._options(ctx, given)),
-                words=tuple(self._words(ctx, given)),
+                ask_of(command, self.params, given),
                 json=call.json,
                 columns=shutil.get_terminal_size().columns if sys.stdout.isatty() else 0,
                 detached=detach,
                 show=show,
                 on_accepted=on_accepted,
             )
-
-    def _options(self, ctx: click.Context, given: dict[str, Any]) -> list[str]:
-        """What the operator gave, as ``--name=value``; patterns of files on this host are read here."""
-        words = []
-        for param in self.params:
-            value = given.get(param.name or "")
-            if not isinstance(param, click.Option) or value is None or param.name in _OURS:
-                continue
-            if param.name == "exclude_files":
-                words += [f"--exclude={pattern}" for pattern in _patterns(value)]
-                continue
-            name = max(param.opts, key=len)
-            values = value if isinstance(value, list | tuple) else [value]
-            if param.is_flag:
-                words.append(name if value else max(param.secondary_opts, key=len))
-            else:
-                words += [f"{name}={one}" for one in values]
-        return words
-
-    def _words(self, ctx: click.Context, given: dict[str, Any]) -> list[str]:
-        words: list[str] = []
-        for param in self.params:
-            value = given.get(param.name or "")
-            if isinstance(param, click.Argument) and isinstance(value, str | list | tuple):
-                words += [value] if isinstance(value, str) else value
-        return words
 
 
 _MANAGER_HELP = "In a fleet: the manager to ask; local: none.  [default: the one that has the volume]"
@@ -174,12 +145,3 @@ def _refuse_places_here(given: dict[str, Any]) -> None:
         raise UsageError(
             f"a manager writes no file {given['svg']}", hint="have it print the drawing: segfleet plan … --svg - > FILE"
         )
-
-
-def _patterns(files: Any) -> list[str]:
-    # Only here: what reads a tree is not needed otherwise.
-    from pathlib import Path
-
-    from producer.walk import read_exclude_file
-
-    return [pattern for file in files for pattern in read_exclude_file(Path(file))]

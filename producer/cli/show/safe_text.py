@@ -6,9 +6,11 @@ import os
 import re
 
 _NAMED = {0x07: r"\a", 0x08: r"\b", 0x09: r"\t", 0x0A: r"\n", 0x0B: r"\v", 0x0C: r"\f", 0x0D: r"\r", 0x5C: r"\\"}
-#: C0 and C1 controls, DEL, backslash, line separators, and the surrogates of bytes that are not UTF-8.
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\u2028\u2029\ud800-\udfff]")
-_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+#: C0 and C1 controls, DEL, line separators, the surrogates of bytes that are not UTF-8, and what has no width or turns
+#: the direction of what follows: with it a name could pose as another.
+_INVISIBLE = r"\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+_UNSAFE = re.compile(rf"[\x00-\x1f\\{_INVISIBLE}]")
+_CONTROLS = re.compile(rf"[\x00-\x09\x0b-\x1f{_INVISIBLE}]")
 
 
 def escaped(text: str) -> str:

@@ -14,6 +14,7 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.shared import config_option
+from producer.cli.show.safe_text import escaped
 from producer.host.behalf import HERE
 from tasks.errors import UsageError
 
@@ -84,4 +85,5 @@ def _volumes(call: Call, catalog: Catalog, name: str) -> tuple[str, ...]:
 
 
 def _note(text: str) -> None:
-    click.echo(f"segfleet: {text}", err=True)
+    # Words of masters are in it: one line each, whatever they hold.
+    click.echo(f"segfleet: {escaped(text)}", err=True)

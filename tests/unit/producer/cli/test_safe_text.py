@@ -17,6 +17,8 @@ from producer.cli.show.safe_text import escaped, harmless
         ("c1\x9b2J", r"c1\302\2332J"),
         ("back\\slash", r"back\\slash"),
         ("tab\tbell\a", r"tab\tbell\a"),
+        ("txt.\u202egpj", r"txt.\342\200\256gpj"),
+        ("no\u200bwidth", r"no\342\200\213width"),
     ],
 )
 def test_nothing_in_a_name_is_obeyed_by_a_terminal(name: str, shown: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,17 +12,20 @@ import pytest
 
 from kit.commands import all_commands
 from producer.broker.urls import is_open
+from producer.cli.elsewhere.asking import ask_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.manager.messages import COMMANDS, STOP, decode_command
-from tasks.errors import MessageError
+from producer.manager.asks import ASKS, STOP
+from producer.manager.calls import arguments_of, words_of
+from producer.manager.messages import decode_command
+from tasks.errors import MessageError, UsageError
 from tasks.wire import encode
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "version": 1,
     "run_id": "0" * 32,
+    "nonce": "1" * 32,
     "command": "backup",
-    "options": ["--level=3", "--exclude=*.tmp"],
-    "words": ["data"],
+    "ask": {"sources": ["data"], "level": 3, "exclude": ["*.tmp"], "one_file_system": True},
     "json": True,
     "detached": False,
     "reply_to": "master." + "0" * 32,
@@ -28,57 +33,77 @@ GOOD = {
 }
 
 
-def test_a_command_becomes_a_command_line_whose_words_stay_words() -> None:
-    command = decode_command({**GOOD, "words": ["--config=/etc/passwd", "data"]})
+def asked(command: str, **fields: Any) -> dict[str, Any]:
+    return {**GOOD, "command": command, "ask": fields}
 
-    assert command.arguments() == [
-        *("backup", "--json", "--level=3", "--exclude=*.tmp"),
-        *("--", "--config=/etc/passwd", "data"),
+
+def call(command: str, **fields: Any) -> list[str]:
+    return arguments_of(decode_command(asked(command, **fields)))
+
+
+def test_what_is_asked_becomes_a_call_with_values_in_their_options_and_words_behind_them() -> None:
+    command = decode_command(GOOD)
+
+    assert arguments_of(command) == [
+        *("backup", "--json", "--level=3", "--exclude=*.tmp", "--one-file-system"),
+        *("--", "data"),
     ]
     assert decode_command(encode(command)) == command
+
+
+def test_a_value_that_looks_like_an_option_stays_a_value() -> None:
+    assert call("backup", sources=["data"], tag=["--config=/etc/evil"], exclude=["--"]) == [
+        *("backup", "--json", "--exclude=--", "--tag=--config=/etc/evil", "--", "data"),
+    ]
+
+
+def test_a_command_of_a_group_becomes_its_words_and_a_flag_can_say_no() -> None:
+    assert call("schedule add", volume="v", cron="0 2 * * *", sources=["data"], catch_up=False) == [
+        *("schedule", "add", "--json", "--cron=0 2 * * *", "--skip-missed", "--", "v", "data"),
+    ]
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"command": "worker"},
-        {"command": "manager"},
-        {"command": "flower"},
-        {"command": "schedule"},
-        {"command": "schedule add", "options": ["--device=a=/etc"]},
-        {"command": "schedule list", "options": ["--json"]},
-        {"command": "plan", "options": ["--svg=/etc/cron.d/x"]},
-        {"command": "plan", "detached": True},
-        {"command": "dump", "options": ["--device=a=/etc"]},
+        *({"command": name} for name in ("worker", "manager", "flower", "schedule", "broker acl", "backup; id", "")),
+        {"ask": None},
+        {"ask": ["--config=/tmp/evil.toml"]},
+        *(
+            {"ask": {"sources": ["data"], name: "x"}}
+            for name in ("config", "device", "devices", "exclude_file", "manager")
+        ),
+        *({"ask": {"sources": ["data"], name: "x"}} for name in ("target", "svg", "root", "json", "--tag")),
+        *({"ask": {"sources": [word]}} for word in ("-x", "--config=x", "", "\0", "x" * 5000, "\ud800", 1)),
+        {"ask": {"sources": "data"}},
+        {"ask": {"sources": ["data"], "level": "3"}},
+        {"ask": {"sources": ["data"], "segment_size": "--config=x"}},
+        {"ask": {"sources": ["data"], "exclude": ["\0"]}},
+        {"ask": {"sources": ["data"], "volume": "--config"}},
+        {"ask": {"sources": ["data"] * 1000}},
+        asked("schedule add", volume="v", cron="0 2 * * *", devices=["a=/etc"]),
+        asked("schedule add", volume="v", cron="0 2\n* * *"),
+        asked("schedule list", json=True),
+        asked("plan", sources=["data"], svg="/etc/cron.d/x"),
+        {**asked("plan", sources=["data"]), "detached": True},
+        asked("dump", snapshot="latest", devices=["a=/etc"]),
+        *(asked("restore", snapshot="latest", target=target) for target in ("/etc", "..", "a/../../b", ".", "-x", "")),
+        asked("restore", snapshot="latest", target="t", force=True),
+        asked(STOP),
+        asked(STOP, run_id="../../x"),
         {"columns": -1},
-        {"command": "backup; id"},
-        {"options": ["--config=/tmp/evil.toml"]},
-        {"options": ["--device=a=/etc"]},
-        {"options": ["--exclude-file=/etc/shadow"]},
-        {"options": ["--manager=local"]},
-        {"options": ["-e", "x"]},
-        {"options": ["--level"], "command": "restore"},
-        {"options": ["x"]},
-        {"options": ["--exclude=\0"]},
-        {"options": ["--target=/etc"], "command": "restore"},
-        {"options": ["--target=.."], "command": "restore"},
-        {"options": ["--target=a/../../b"], "command": "restore"},
-        {"options": ["--force"], "command": "restore"},
-        {"words": ["x" * 10_000]},
-        {"words": "data"},
-        {"command": STOP, "options": [], "words": []},
-        {"command": STOP, "options": [], "words": ["../../x"]},
         {"reply_to": "device.a"},
         {"reply_to": "command.m"},
         {"run_id": "../x"},
+        {"nonce": ""},
         {"version": 2},
         {"version": None},
         {"expires_s": -1},
         {"root": "/"},
     ],
-    ids=str,
+    ids=lambda change: ascii(change)[:100],
 )
-def test_a_command_that_a_master_may_not_give_is_refused(change: dict[str, Any]) -> None:
+def test_what_a_master_may_not_ask_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(MessageError):
         decode_command({**GOOD, **change})
 
@@ -92,21 +117,43 @@ def commands_of(group: Mapping[str, click.Command], above: str = "") -> dict[str
     return found
 
 
-def test_a_command_of_a_group_becomes_its_words() -> None:
-    command = decode_command({**GOOD, "command": "schedule add", "options": ["--cron=0 2 * * *"]})
-
-    assert command.arguments() == ["schedule", "add", "--json", "--cron=0 2 * * *", "--", "data"]
+REMOTE = {name: command for name, command in commands_of(all_commands()).items() if isinstance(command, FleetCommand)}
 
 
-def test_every_command_with_a_manager_is_one_that_managers_take_and_every_option_they_take_exists() -> None:
-    remote = {
-        name: command for name, command in commands_of(all_commands()).items() if isinstance(command, FleetCommand)
-    }
+def test_every_command_with_a_manager_is_one_that_managers_take() -> None:
+    assert REMOTE.keys() == ASKS.keys() - {STOP}
 
-    assert remote.keys() == COMMANDS.keys() - {STOP}
-    for name, command in remote.items():
-        options = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
-        assert COMMANDS[name] <= options, name
+
+@pytest.mark.parametrize("name", sorted(REMOTE))
+def test_every_field_of_what_can_be_asked_is_an_option_or_a_word_of_the_command(name: str) -> None:
+    params = REMOTE[name].params
+    options = {option for param in params for option in (*param.opts, *param.secondary_opts)}
+    words = [param.name for param in params if isinstance(param, click.Argument)]
+
+    fields = {field.name for field in dataclasses.fields(ASKS[name])}
+    assert [word for word in words if word in fields] == list(words_of(name))
+    for field in fields - set(words_of(name)):
+        assert "--" + field.replace("_", "-") in options
+
+
+def test_what_an_operator_types_is_what_the_manager_calls(tmp_path: Path) -> None:
+    (tmp_path / "patterns").write_text("*.o\n")
+    words = ["data", "--level", "5", "-e", "-x*", "-x", "--exclude-file", str(tmp_path / "patterns"), "--tag=--a"]
+    given, _, _ = REMOTE["backup"].make_parser(click.Context(REMOTE["backup"])).parse_args(words)
+
+    ask = ask_of("backup", REMOTE["backup"].params, given)
+
+    assert arguments_of(decode_command({**GOOD, "ask": encode(ask)})) == [
+        *("backup", "--json", "--level=5", "--exclude=-x*", "--exclude=*.o", "--one-file-system", "--tag=--a"),
+        *("--", "data"),
+    ]
+
+
+def test_what_managers_do_not_take_is_a_usage_error_at_the_master() -> None:
+    with pytest.raises(UsageError, match="does not take --force"):
+        ask_of("restore", REMOTE["restore"].params, {"snapshot": "latest", "target": "t", "force": True})
+    with pytest.raises(UsageError, match="sources"):
+        ask_of("backup", REMOTE["backup"].params, {"sources": ["-x"]})
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from producer.manager.asks import AskDump
 from producer.manager.messages import Command, Reply
 from producer.manager.passing import Passing
 from producer.master.ask import Asking
@@ -15,9 +16,9 @@ from tasks.wire import encode
 RUN_ID = "0" * 32
 COMMAND = Command(
     run_id=RUN_ID,
+    nonce=RUN_ID,
     command="dump",
-    options=(),
-    words=("latest",),
+    ask=AskDump(snapshot="latest"),
     json=False,
     detached=False,
     reply_to=f"master.{RUN_ID}",
@@ -102,7 +103,7 @@ def passing(child: Child, queue: Queue) -> Passing:
 
 
 def follow(queue: Queue, shown: Shown) -> int:
-    asking = Asking("redis://nowhere", "m", queue, run_id=RUN_ID, is_run=True)  # type: ignore[arg-type]
+    asking = Asking("redis://nowhere", "m", queue, run_id=RUN_ID, nonce=RUN_ID, is_run=True)  # type: ignore[arg-type]
     return asking.follow(shown)
 
 

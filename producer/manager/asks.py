@@ -1,0 +1,212 @@
+"""What a master may ask of a manager: one class for each command, a closed set of fields with bounds.
+
+No command line travels.  The manager builds its own call from these values (:mod:`producer.manager.calls`), with its
+own configuration, targets and paths.  A command without a row in ``ASKS`` cannot be asked for.  No field names a file
+or folder of the manager's host, except sources, which must lie below a configured one.
+
+Options have the name of the command's long option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from tasks.values import HexId
+
+#: What stands behind "--" in the call.  It begins with no "-" all the same: two guards are better than one.
+Word = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00-][^\x00]*$")]
+Text = Annotated[str, Meta(max_length=4096, pattern=r"^[^\x00]*$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+#: A size or a share.  What it means, and whether it fits, the command checks.
+Amount = Annotated[str, Meta(max_length=40, pattern=r"^[0-9][0-9A-Za-z./% ]*$")]
+Number = Annotated[int, Meta(ge=-(2**31), le=2**63 - 1)]
+
+Sources = Annotated[tuple[Word, ...], Meta(max_length=256)]
+#: With 4,096 characters each they still fit into one message (:mod:`producer.manager.mailbox`).
+Patterns = Annotated[tuple[Text, ...], Meta(max_length=1000)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskStoring:
+    """The options of what makes a snapshot, now or later.  None and False: not given, the manager's defaults hold."""
+
+    split: Literal["threshold", "remaining"] | None = None
+    order: Literal["descending", "ascending"] | None = None
+    balance: Literal["run", "free", "weight"] | None = None
+    bundle: Literal["on", "off"] | None = None
+    reserve: Amount | None = None
+    segment_size: Amount | None = None
+    unit_size: Amount | None = None
+    level: Number | None = None
+    threads: Number | None = None
+    readers: Number | None = None
+    nice: Number | None = None
+    retries: Number | None = None
+    exclude: Patterns = ()
+    exclude_caches: bool = False
+    exclude_if_present: Patterns = ()
+    one_file_system: bool = False
+    mode: Literal["auto", "files", "raw"] | None = None
+    raw_above: Number | None = None
+    all_blocks: bool = False
+    freeze: bool = False
+    tag: Patterns = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskBackup(AskStoring):
+    sources: Sources
+    volume: Name | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskPlan(AskBackup):
+    #: "-" prints the drawing; a manager writes no file for a master.
+    svg: Literal["-"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskResume:
+    snapshot: Word | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskRestore:
+    snapshot: Word
+    #: The name of a ``[targets.NAME]``: a master names no folder.
+    target: Annotated[str, Meta(max_length=255, pattern=r"^[^/\x00.-][^/\x00]*$")]
+    include: Patterns = ()
+    exclude: Patterns = ()
+    overwrite: Literal["always", "if-changed", "never"] | None = None
+    threads: Number | None = None
+    nice: Number | None = None
+    skip_damaged: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskCheck:
+    snapshot: Word | None = None
+    read_data: bool = False
+    read_data_subset: Amount | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskNothing:
+    """A command that takes no words and no options."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskLs:
+    snapshot: Word
+    path: Text | None = None
+    long: bool = False
+    recursive: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskFind:
+    pattern: Word
+    snapshot: Word | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskDiff:
+    before: Word
+    after: Word
+    metadata: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskDump:
+    snapshot: Word
+    path: Text | None = None
+    threads: Number | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskHistory:
+    volume: Name | None = None
+    timing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskScheduleAdd(AskStoring):
+    volume: Name
+    cron: Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f-][^\x00-\x1f]*$")]
+    sources: Sources = ()
+    tz: Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9_+/-]*$")] | None = None
+    #: False is ``--skip-missed``; None leaves the default.
+    catch_up: bool | None = None
+    overlap: Literal["queue", "skip"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskScheduleRemove:
+    name: Word
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskUnlock:
+    volumes: Annotated[tuple[Name, ...], Meta(max_length=256)] = ()
+    list: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskStop:
+    """Ends a run that was asked for before."""
+
+    run_id: HexId
+
+
+Ask = (
+    AskBackup
+    | AskPlan
+    | AskResume
+    | AskRestore
+    | AskCheck
+    | AskNothing
+    | AskLs
+    | AskFind
+    | AskDiff
+    | AskDump
+    | AskHistory
+    | AskScheduleAdd
+    | AskScheduleRemove
+    | AskUnlock
+    | AskStop
+)
+
+STOP = "stop"
+
+ASKS: Mapping[str, type[Ask]] = {
+    "backup": AskBackup,
+    "plan": AskPlan,
+    "resume": AskResume,
+    "retry": AskResume,
+    "restore": AskRestore,
+    "check": AskCheck,
+    "snapshots": AskNothing,
+    "ls": AskLs,
+    "find": AskFind,
+    "diff": AskDiff,
+    "dump": AskDump,
+    "devices": AskNothing,
+    "status": AskNothing,
+    "history": AskHistory,
+    "schedule add": AskScheduleAdd,
+    "schedule list": AskNothing,
+    "schedule remove": AskScheduleRemove,
+    "schedule run-due": AskNothing,
+    "unlock": AskUnlock,
+    STOP: AskStop,
+}
+
+#: Commands that report their progress, and end with a summary.  What others print is passed on as it is.
+RUNS = frozenset({"backup", "resume", "retry", "restore", "check"})
+
+#: Runs that may be begun again after a manager's death: they store nothing twice.
+RESUMABLE = frozenset({"backup", "resume", "retry"})

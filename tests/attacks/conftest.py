@@ -1,0 +1,16 @@
+"""Every test here attacks: it does what an enemy with some right would do, and shows what does not happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kit.fleet import Fleet
+from kit.fleet import fleet as new_fleet
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with new_fleet() as made:
+        yield made
