@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from producer.configuration.sizes import parse_size
-from producer.configuration.tables import Configuration, find_configuration, read_configuration
+from producer.configuration.tables import (
+    CONFIG_VARIABLE,
+    FILE_NAME,
+    Configuration,
+    find_configuration,
+    read_configuration,
+)
 from producer.dispatch.limits import Limits
 from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE
 from producer.host.state import StateFolder, open_state
@@ -40,9 +46,13 @@ class Call:
 
     def read_configuration(self, flag: str | None) -> None:
         """Read the file that ``flag``, the environment or the usual places name; raises UsageError."""
-        path = find_configuration(flag or self.config_file, os.environ, Path.cwd())
-        if path is not None:
-            self.configuration, self.configuration_path = read_configuration(path), path.absolute()
+        here = _working_folder()
+        path = find_configuration(flag or self.config_file, os.environ, here)
+        if path is None:
+            return
+        self.configuration, self.configuration_path = read_configuration(path), path.absolute()
+        if here is not None and path == here / FILE_NAME and not (flag or self.config_file):
+            refuse_hooks(self.configuration, path)
 
     @property
     def is_on_behalf(self) -> bool:
@@ -95,6 +105,25 @@ class Call:
             name: Hooks(volume=name, pre=table.pre, post=table.post, limit_s=table.hook_limit_s)
             for name, table in self.configuration.volumes.items()
         }
+
+
+def _working_folder() -> Path | None:
+    """None once it has been removed, or may not be entered: then it has no configuration."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def refuse_hooks(configuration: Configuration, path: Path) -> None:
+    """Raises UsageError for commands in a file that was found because the user happens to stand beside it."""
+    for name, table in configuration.volumes.items():
+        if table.pre or table.post:
+            raise UsageError(
+                f"{path}: volume {name} has commands to run, and the file was found in the current folder",
+                hint=f"if you trust it, name it: --config {path}, or {CONFIG_VARIABLE}={path}",
+                path=str(path),
+            )
 
 
 def _first_workers(devices: list[str], state: StateFolder) -> FirstWorkers | None:

@@ -21,6 +21,7 @@ from platformdirs import user_config_path
 from producer.configuration.homes import from_home
 from producer.configuration.sizes import format_size, parse_size
 from producer.configuration.toml_lines import line_of
+from producer.host.trusted import check_trusted
 from tasks.errors import UsageError
 
 #: Keys whose values are sizes, in whichever table, and the smallest that makes sense.  At less than 1 KiB a second a
@@ -32,6 +33,8 @@ SOURCE_NAME = re.compile(r"[^/\x00]{1,255}")
 
 CONFIG_VARIABLE = "SEGFLEET_CONFIG"
 FILE_NAME = "segfleet.toml"
+SYSTEM_FOLDER = Path("/etc/segfleet")
+MAX_FILE_BYTES = 16 * 2**20
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -127,8 +130,10 @@ class Configuration(_Table, frozen=True, kw_only=True):
     defaults: DefaultsTable = DefaultsTable()
 
 
-def find_configuration(flag: str | None, environment: Mapping[str, str], folder: Path) -> Path | None:
-    """The file to read: ``flag``, else ``$SEGFLEET_CONFIG``, else ``folder``'s, else the user's; None if there is none.
+def find_configuration(flag: str | None, environment: Mapping[str, str], folder: Path | None) -> Path | None:
+    """The file to read: ``flag``, else ``$SEGFLEET_CONFIG``, else ``folder``'s, else the user's, else the system's.
+
+    None if there is none, and ``folder`` is None if the working folder cannot be entered.
 
     A file that was asked for by flag or variable is returned whether it exists or not; raises UsageError for one in the
     home folder of nobody.
@@ -136,7 +141,8 @@ def find_configuration(flag: str | None, environment: Mapping[str, str], folder:
     asked = flag or environment.get(CONFIG_VARIABLE)
     if asked:
         return _asked_for(asked, "--config" if flag else CONFIG_VARIABLE)
-    candidates = (folder / FILE_NAME, user_config_path("segfleet") / FILE_NAME)
+    folders = (folder, user_config_path("segfleet"), SYSTEM_FOLDER)
+    candidates = (place / FILE_NAME for place in folders if place is not None)
     return next((path for path in candidates if path.is_file()), None)
 
 
@@ -150,10 +156,12 @@ def _asked_for(asked: str, where: str) -> Path:
 def read_configuration(path: Path) -> Configuration:
     """The configuration in ``path``, with paths made absolute (relative ones start at the file's folder).
 
-    Raises UsageError that names file, line and key.
+    Raises UsageError that names file, line and key, also for a file that somebody else owns or can write.
     """
     try:
-        text = path.read_bytes().decode()
+        with path.open("rb") as file:
+            check_trusted(path, os.fstat(file.fileno()), "the configuration")
+            text = file.read(MAX_FILE_BYTES).decode()
     except OSError as error:
         raise UsageError(f"cannot read the configuration {path}: {error.strerror}", hint="see --config") from error
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
+from producer.host.trusted import check_trusted
 from tasks.errors import CatalogError
 
 VARIABLE = "SEGFLEET_STATE"
@@ -42,7 +43,7 @@ def open_state() -> StateFolder:
     """The state folder, made with its subfolders (mode 0700) where missing.
 
     It is ``$SEGFLEET_STATE``, else the platform's place for state of a user.  Raises CatalogError when
-    it cannot be made or written.
+    it cannot be made or written, UsageError when somebody else owns or can write it.
     """
     chosen = os.environ.get(VARIABLE)
     path = Path(chosen).absolute() if chosen else platformdirs.user_state_path("segfleet")
@@ -60,6 +61,7 @@ def _make_private(folder: Path) -> None:
         raise CatalogError(
             f"cannot make the state folder {folder}: {error.strerror}", hint=_HINT, path=str(folder)
         ) from error
+    check_trusted(folder, folder.stat(), "the state folder")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise CatalogError(f"cannot write the state folder {folder}", hint=_HINT, path=str(folder))
 

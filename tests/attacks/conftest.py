@@ -8,9 +8,17 @@ import pytest
 
 from kit.fleet import Fleet
 from kit.fleet import fleet as new_fleet
+from kit.machine import Machine
+from kit.machine import machine as new_machine
 
 
 @pytest.fixture
 def fleet() -> Iterator[Fleet]:
     with new_fleet() as made:
+        yield made
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with new_machine() as made:
         yield made

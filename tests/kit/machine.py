@@ -82,7 +82,11 @@ class Machine:
     def environment(self, settings: dict[str, str] | None = None) -> dict[str, str]:
         """The variables of the commands, with ``settings`` among them."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SEGFLEET_")}
+        configuration = self.folder / "segfleet.toml"
+        # Named, because a file that only lies in the current folder may hold no hooks.
+        named = {"SEGFLEET_CONFIG": str(configuration)} if configuration.exists() else {}
         own = {
+            **named,
             _STATE: str(self.state),
             "TMPDIR": str(self.scratch),
             # No configuration file of the person who runs the tests.

@@ -15,7 +15,9 @@ from typing import Any
 
 from producer.host.processes import start_of
 from producer.host.state import StateFolder
+from producer.host.trusted import check_trusted
 from producer.raw.quiesce.thaw_guard import thaw
+from tasks.errors import UsageError
 
 #: Does the duty of a kind that this module cannot do itself; gets what was written down.
 Carry = Callable[[dict[str, Any]], None]
@@ -34,7 +36,7 @@ class Duties:
     @contextmanager
     def remember(self, duty: dict[str, Any]) -> Iterator[None]:
         """Keep ``duty`` written down while the block runs, which does it before it ends."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"{uuid.uuid4().hex}.json"
         row = {**duty, "pid": os.getpid(), "started": start_of(os.getpid())}
         written = path.with_suffix(".tmp")
@@ -52,8 +54,10 @@ class Duties:
         """Do what processes that are gone have left undone; returns those duties.  ``carry`` does all but thawing."""
         done = []
         for path in sorted(self._folder.glob("*.json")):
-            with suppress(OSError, ValueError):
-                duty = json.loads(path.read_text(encoding="ascii"))
+            with suppress(OSError, ValueError, UsageError):
+                with path.open("rb") as file:
+                    check_trusted(path, os.fstat(file.fileno()), "the note")
+                    duty = json.loads(file.read())
                 if start_of(duty["pid"]) == duty["started"]:
                     continue  # its owner lives
                 _thaw(duty["point"]) if duty["kind"] == "thaw" else carry(duty)
