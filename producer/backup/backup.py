@@ -23,7 +23,6 @@ from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.storing import Storing
 from producer.backup.summary import summary_of
 from producer.catalog.catalog import Catalog
-from producer.catalog.reading import listing_reader
 from producer.observer import Observer, Progress
 from producer.ownership.holder import Holder, volume_lock
 from producer.raw.quiesce.freeze import frozen
@@ -89,18 +88,18 @@ def _back_up(session: RunSession, request: BackupRequest, environment: Environme
             bytes_done=intake.bytes_total,
         )
     )
-    snapshot = session.catalog.snapshot(intake.snapshot_id)
+    snapshot = session.catalog.snapshots.get(intake.snapshot_id)
     seal(session, snapshot, request.plan, intake.source_starts, intake.members)
     return summary_of(session, intake, started_s)
 
 
 def _store(session: RunSession, request: BackupRequest, intake: Intake) -> None:
-    snapshot = session.catalog.snapshot(intake.snapshot_id)
+    snapshot = session.catalog.snapshots.get(intake.snapshot_id)
     feeder = Feeder(
         session,
         snapshot,
         intake.members,
-        listing_reader(session.catalog, snapshot.snapshot_id),
+        session.catalog.listing.reader(snapshot.snapshot_id),
         threads=request.threads or default_threads(len(intake.members)),
         readers=request.readers,
         raw_volumes=intake.raw_volumes,

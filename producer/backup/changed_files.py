@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from producer.backup.storing.feeder import segment_id
 from producer.catalog.catalog import Catalog
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import JsonObject, NewSegment, SegmentRow, TroubleRow
+from producer.catalog.columns import JsonObject
+from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
+from producer.catalog.tables.troubles import TroubleRow
 from producer.observer import Trouble
 from producer.pool.members import Member
 from producer.run.session import RunSession
@@ -35,8 +36,10 @@ def settle_changed_files(
         store()
     restless = _restless_files(catalog, snapshot_id)
     with catalog.transaction():
-        catalog.clear_entry_troubles(snapshot_id, [row.entry_index for row in restless if row.entry_index is not None])
-        catalog.add_troubles(snapshot_id, restless)
+        catalog.troubles.clear_entries(
+            snapshot_id, [row.entry_index for row in restless if row.entry_index is not None]
+        )
+        catalog.troubles.add(snapshot_id, restless)
     for row in restless:
         observer.trouble(Trouble(code=row.code, message=row.message, path=row.path))
 
@@ -74,14 +77,14 @@ def _plan_again(catalog: Catalog, snapshot_id: str, members: Mapping[str, Member
 
     The new segments have numbers of their own, so that what is on the devices is not taken for them.
     """
-    changed = [file for file in _seen_files(catalog.stored_segments(snapshot_id)).values() if not file.agrees]
+    changed = [file for file in _seen_files(catalog.segments.stored(snapshot_id)).values() if not file.agrees]
     rows = [row for file in changed for row in file.rows]
     if rows:
         with catalog.transaction():
-            catalog.supersede(snapshot_id, [row.number for row in rows])
-            catalog.clear_entry_troubles(snapshot_id, [file.rows[0].first_entry for file in changed])
-            first_number = catalog.next_number(snapshot_id)
-            catalog.add_segments(
+            catalog.transitions.supersede(snapshot_id, [row.number for row in rows])
+            catalog.troubles.clear_entries(snapshot_id, [file.rows[0].first_entry for file in changed])
+            first_number = catalog.segments.next_number(snapshot_id)
+            catalog.segments.add(
                 snapshot_id, [_again(row, snapshot_id, first_number + place, members) for place, row in enumerate(rows)]
             )
     return len(changed)
@@ -105,10 +108,10 @@ def _again(row: SegmentRow, snapshot_id: str, number: int, members: Mapping[str,
 
 def _restless_files(catalog: Catalog, snapshot_id: str) -> list[TroubleRow]:
     """The large files that never held still, or that have another size than the walk saw; for the record."""
-    reader = listing_reader(catalog, snapshot_id)
-    sources = {source.name: source.path for source in catalog.snapshot(snapshot_id).sources}
+    reader = catalog.listing.reader(snapshot_id)
+    sources = {source.name: source.path for source in catalog.snapshots.get(snapshot_id).sources}
     found = []
-    for index, file in _seen_files(catalog.stored_segments(snapshot_id)).items():
+    for index, file in _seen_files(catalog.segments.stored(snapshot_id)).items():
         size_bytes = file.states[0]["size_bytes"]
         if file.agrees and size_bytes <= file.end_bytes:
             # The usual case, without the listing: each part takes 20 ms to decode, and all wait for the end of the run.

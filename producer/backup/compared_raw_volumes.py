@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from producer.backup.intake import Intake
 from producer.backup.storing.feeder import segment_id
-from producer.catalog.rows import NewReference
+from producer.catalog.tables.segments.rows import NewReference
 from producer.configuration.sizes import format_size
 from producer.observer import Progress
 from producer.raw.compare import compare
@@ -29,7 +29,7 @@ def compare_raw_volumes(session: RunSession, intake: Intake) -> ComparedRawVolum
     if intake.kept is not None and intake.kept.is_everything:
         return found
     kept_entries = {first for first, _ in intake.kept.ranges} if intake.kept is not None else set()
-    snapshot = session.catalog.snapshot(intake.snapshot_id)
+    snapshot = session.catalog.snapshots.get(intake.snapshot_id)
     live_ids = {member.device_id for member in intake.members.values() if member.is_live}
     for raw_volume in intake.raw_volumes.values():
         if raw_volume.entry in kept_entries:

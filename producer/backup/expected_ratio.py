@@ -11,7 +11,7 @@ _SNAPSHOTS_COUNT = 5
 
 def ratio_of_volume(catalog: Catalog, volume: str) -> float:
     """Stored bytes for each source byte of a new snapshot, as the volume's last ones tell; 1.0 for a new volume."""
-    rows = [row for row in catalog.snapshots() if row.volume == volume]
+    rows = [row for row in catalog.snapshots.all() if row.volume == volume]
     return expected_ratio([(row.bytes_source, row.bytes_stored) for row in rows[-_SNAPSHOTS_COUNT:]])
 
 
@@ -20,7 +20,7 @@ def ratio_so_far(catalog: Catalog, snapshot_id: str) -> float:
 
     As its stored segments tell; before the first of them, as the plan took it.
     """
-    stored = [row for row in catalog.totals(snapshot_id) if row.state == "stored"]
+    stored = [row for row in catalog.totals.by_state(snapshot_id) if row.state == "stored"]
     if not stored:
-        return ratio_of_volume(catalog, catalog.snapshot(snapshot_id).volume)
+        return ratio_of_volume(catalog, catalog.snapshots.get(snapshot_id).volume)
     return expected_ratio([(sum(row.bytes_source for row in stored), sum(row.bytes_stored for row in stored))])

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from producer.backup.resume import Kept, carry_over, find_resumable
-from producer.catalog.rows import NewSnapshot, SnapshotRow, SourceRow, TroubleRow
+from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotRow, SourceRow
+from producer.catalog.tables.troubles import TroubleRow
 from producer.listing import ListingPart
 from producer.observer import Progress, Trouble
 from producer.ownership.holder import NEW_DEVICES
@@ -133,7 +134,7 @@ class _IntakeRun:
             return
         with self._session.catalog.transaction():
             for part in self._parts:
-                self._session.catalog.add_listing_part(self._snapshot_id, **asdict(part))
+                self._session.catalog.listing.add_part(self._snapshot_id, **asdict(part))
         self._parts.clear()
 
     def _settle_pool(self) -> PoolDecision:
@@ -188,7 +189,7 @@ class _IntakeRun:
 
     def _tell_what_is_different(self, decision: PoolDecision) -> None:
         catalog, note = self._session.catalog, self._session.observer.note
-        recorded = {row.device_id: row.name for row in catalog.devices(decision.pool_id)}
+        recorded = {row.device_id: row.name for row in catalog.devices.all(decision.pool_id)}
         for old, new in new_names(decision.ready, recorded).items():
             note(f"device {old} is called {new} from now on")
         for name in sorted(decision.adopt.keys() & known_devices(catalog, self._session.paths).keys()):
@@ -208,7 +209,7 @@ class _IntakeRun:
 
     def _begin_snapshot(self, pool_id: str) -> None:
         request = self._request
-        self._session.catalog.begin_snapshot(
+        self._session.catalog.snapshots.begin(
             NewSnapshot(
                 snapshot_id=self._snapshot_id,
                 pool_id=pool_id,
@@ -225,7 +226,7 @@ class _IntakeRun:
         )
 
     def _record_troubles(self) -> None:
-        self._session.catalog.add_troubles(
+        self._session.catalog.troubles.add(
             self._snapshot_id,
             [
                 TroubleRow(entry_index=None, path=trouble.path, code=trouble.code, message=trouble.message)

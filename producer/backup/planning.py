@@ -13,7 +13,8 @@ from producer.backup.resume import Kept
 from producer.backup.storing.feeder import segment_id
 from producer.backup.storing.reassigning import reassign_rows
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import NewSegment, SnapshotPlan
+from producer.catalog.tables.segments.rows import NewSegment
+from producer.catalog.tables.snapshots.rows import SnapshotPlan
 from producer.observer import Progress
 from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.plan.rooms import room_of
@@ -45,11 +46,13 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
     if intake.kept is None:
         plan = plan_with_raw_volumes(plan_request, compared.stored)
         with catalog.transaction():
-            catalog.set_plan(intake.snapshot_id, _snapshot_plan(plan, request, intake))
-            catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, 0))
-            catalog.add_references(intake.snapshot_id, numbered(compared.references, intake.snapshot_id, len(plan)))
+            catalog.snapshots.set_plan(intake.snapshot_id, _snapshot_plan(plan, request, intake))
+            catalog.segments.add(intake.snapshot_id, _segments(plan, intake.snapshot_id, 0))
+            catalog.segments.add_references(
+                intake.snapshot_id, numbered(compared.references, intake.snapshot_id, len(plan))
+            )
     elif intake.kept.is_everything:
-        catalog.confirm_plan(intake.snapshot_id)
+        catalog.snapshots.confirm_plan(intake.snapshot_id)
     else:
         _plan_the_rest(catalog, plan_request, intake, intake.kept, compared)
     _load_members(catalog, intake)
@@ -60,7 +63,7 @@ def _plan_the_rest(
     catalog: Catalog, request: PlanRequest, intake: Intake, kept: Kept, compared: ComparedRawVolumes
 ) -> None:
     """Plan the files that no kept segment holds.  The threshold and the bundle limit stay those of the first plan."""
-    snapshot = catalog.snapshot(intake.snapshot_id)
+    snapshot = catalog.snapshots.get(intake.snapshot_id)
     sizes, starts = array("q", intake.sizes), set(intake.source_starts)
     for first, stop in kept.ranges:
         # A bundle's range may hold files that are too large for it; they have segments of their own.
@@ -69,7 +72,7 @@ def _plan_the_rest(
         # No new bundle reaches across a kept one: its range would take in the kept one's files.
         starts |= {first, stop} if stop < len(sizes) else {first}
     rest = replace(request, sizes=sizes, source_starts=sorted(starts), bundle_limit_bytes=snapshot.bundle_limit_bytes)
-    plan, first_number = plan_with_raw_volumes(rest, compared.stored), catalog.next_number(intake.snapshot_id)
+    plan, first_number = plan_with_raw_volumes(rest, compared.stored), catalog.segments.next_number(intake.snapshot_id)
     snapshot_plan = SnapshotPlan(
         threshold_bytes=snapshot.threshold_bytes,
         bundle_limit_bytes=snapshot.bundle_limit_bytes,
@@ -82,27 +85,29 @@ def _plan_the_rest(
         segments_count=len(kept.ranges) + len(plan),
     )
     with catalog.transaction():
-        catalog.set_plan(intake.snapshot_id, snapshot_plan)
-        catalog.add_segments(intake.snapshot_id, _segments(plan, intake.snapshot_id, first_number))
+        catalog.snapshots.set_plan(intake.snapshot_id, snapshot_plan)
+        catalog.segments.add(intake.snapshot_id, _segments(plan, intake.snapshot_id, first_number))
         first_number += len(plan)
-        catalog.add_references(intake.snapshot_id, numbered(compared.references, intake.snapshot_id, first_number))
+        catalog.segments.add_references(
+            intake.snapshot_id, numbered(compared.references, intake.snapshot_id, first_number)
+        )
 
 
 def _give_to_present(catalog: Catalog, intake: Intake) -> None:
     """Reassign what is not stored and was planned for devices that are not there."""
     members = intake.members
-    gone = {row.device for row in catalog.totals(intake.snapshot_id)} - members.keys()
-    rows = [row for device in gone for row in catalog.unfinished_segments(intake.snapshot_id, device)]
+    gone = {row.device for row in catalog.totals.by_state(intake.snapshot_id)} - members.keys()
+    rows = [row for device in gone for row in catalog.segments.unfinished(intake.snapshot_id, device)]
     rows.sort(key=lambda row: row.number)
     targets = reassign_rows(catalog, intake.snapshot_id, rows, list(members.values()))
     for row in rows:
         members[targets[row.number]].take(row.size_bytes)
     for name in set(targets.values()):
-        catalog.replan(intake.snapshot_id, [number for number, to in targets.items() if to == name], name)
+        catalog.transitions.replan(intake.snapshot_id, [number for number, to in targets.items() if to == name], name)
 
 
 def _load_members(catalog: Catalog, intake: Intake) -> None:
-    for row in catalog.totals(intake.snapshot_id):
+    for row in catalog.totals.by_state(intake.snapshot_id):
         if row.state not in ("superseded", "referenced") and row.device in intake.members:
             intake.members[row.device].load_bytes += row.bytes_source
             intake.members[row.device].load_segments += row.segments_count

@@ -16,8 +16,10 @@ from datetime import datetime
 from pathlib import Path
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import ListingPartRow, SegmentRow, SnapshotRow, TroubleRow
+from producer.catalog.tables.listing import ListingPartRow
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.tables.troubles import TroubleRow
 from producer.listing import ListingPart, ListingReader, decode_part
 from producer.pool.members import Member
 from producer.requests import BackupRequest
@@ -45,9 +47,9 @@ def request_to_resume(
     ``name``: 8 hex digits or more; None: the newest, of this host if there is one.  ``failed_only``: only one with
     segments that were given up.  Raises UsageError when there is none.
     """
-    candidates = [catalog.find_snapshot(name, "open")] if name is not None else _newest_open(catalog)
+    candidates = [catalog.snapshots.find(name, "open")] if name is not None else _newest_open(catalog)
     for snapshot in candidates:
-        if not failed_only or catalog.failed_segments(snapshot.snapshot_id):
+        if not failed_only or catalog.segments.failed(snapshot.snapshot_id):
             request = BackupRequest.from_json(snapshot.request)
             return replace(request, devices=dict(devices) or request.devices, resume=snapshot.snapshot_id)
     what = "no open snapshot has failed segments" if failed_only else "no backup was interrupted"
@@ -58,7 +60,7 @@ def _newest_open(catalog: Catalog) -> list[SnapshotRow]:
     def rank(snapshot: SnapshotRow) -> tuple[bool, datetime]:
         return snapshot.hostname == platform.node(), snapshot.started_at
 
-    return sorted(catalog.snapshots("open"), key=rank, reverse=True)
+    return sorted(catalog.snapshots.all("open"), key=rank, reverse=True)
 
 
 def find_resumable(catalog: Catalog, request: BackupRequest) -> SnapshotRow | None:
@@ -68,13 +70,13 @@ def find_resumable(catalog: Catalog, request: BackupRequest) -> SnapshotRow | No
     run has sealed the named one since it was chosen.  The caller holds the volume's lock.
     """
     if request.resume is not None:
-        return _still_open(catalog.snapshot(request.resume))
-    for snapshot in catalog.open_snapshots(request.volume):
+        return _still_open(catalog.snapshots.get(request.resume))
+    for snapshot in catalog.snapshots.open_of(request.volume):
         if not request.is_same_backup(snapshot.request):
             continue
         if snapshot.planned_at is not None:
             return snapshot
-        catalog.discard_snapshot(snapshot.snapshot_id)
+        catalog.snapshots.discard(snapshot.snapshot_id)
     return None
 
 
@@ -96,11 +98,11 @@ def carry_over(
     wiped or exchanged, does not stay.
     """
     with catalog.transaction():
-        catalog.reopen_segments(snapshot.snapshot_id)
-        replaced = _replaced_devices(catalog, members).intersection(catalog.stored_devices(snapshot.snapshot_id))
+        catalog.transitions.reopen(snapshot.snapshot_id)
+        replaced = _replaced_devices(catalog, members).intersection(catalog.segments.device_ids(snapshot.snapshot_id))
         if not replaced and _is_same_listing(catalog, snapshot.snapshot_id, parts):
-            catalog.clear_troubles(snapshot.snapshot_id, of_walk_only=True)
-            rows = catalog.valid_segments(snapshot.snapshot_id)
+            catalog.troubles.clear(snapshot.snapshot_id, of_walk_only=True)
+            rows = catalog.segments.valid(snapshot.snapshot_id)
             return Kept(ranges=tuple((row.first_entry, row.stop_entry) for row in rows), is_everything=True)
         return _keep_unchanged(catalog, snapshot, parts, replaced)
 
@@ -108,22 +110,22 @@ def carry_over(
 def _replaced_devices(catalog: Catalog, members: Mapping[str, Member]) -> set[str]:
     """The ids of devices that had the name and the folder of one of the members."""
     ids = {member.device_id for member in members.values()}
-    rows = catalog.devices()
+    rows = catalog.devices.all()
     places = {(row.name, row.path) for row in rows if row.device_id in ids}
     return {row.device_id for row in rows if (row.name, row.path) in places} - ids
 
 
 def _is_same_listing(catalog: Catalog, snapshot_id: str, parts: Sequence[ListingPart]) -> bool:
-    if len(catalog.listing_first_entries(snapshot_id)) != len(parts):
+    if len(catalog.listing.first_entries(snapshot_id)) != len(parts):
         return False
-    old = catalog.listing_parts(snapshot_id)
+    old = catalog.listing.parts(snapshot_id)
     return all(one.data == other.data for one, other in zip(old, parts, strict=True))
 
 
 def _keep_unchanged(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart], replaced: set[str]) -> Kept:
-    old = listing_reader(catalog, snapshot.snapshot_id)
+    old = catalog.listing.reader(snapshot.snapshot_id)
     new = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
-    valid = list(catalog.valid_segments(snapshot.snapshot_id))
+    valid = list(catalog.segments.valid(snapshot.snapshot_id))
     # A file that has lost one of its pieces is planned anew as a whole.
     lost_entries = {row.first_entry for row in valid if row.device_id in replaced}
     segments = [row for row in valid if row.first_entry not in lost_entries]
@@ -140,11 +142,11 @@ def _keep_unchanged(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[Lis
             stop = last + 1
             if _fingerprint(_files(new, first, stop, limit_bytes)) == fingerprints[row.number]:
                 kept.append((row, first, stop))
-    catalog.replace_listing(snapshot.snapshot_id, map(_part_row, parts))
-    catalog.keep_segments(snapshot.snapshot_id, [(row.number, first, stop) for row, first, stop in kept])
-    catalog.clear_troubles(snapshot.snapshot_id, of_walk_only=False)
+    catalog.listing.replace(snapshot.snapshot_id, map(_part_row, parts))
+    catalog.transitions.keep(snapshot.snapshot_id, [(row.number, first, stop) for row, first, stop in kept])
+    catalog.troubles.clear(snapshot.snapshot_id, of_walk_only=False)
     for row, first, stop in kept:
-        catalog.add_troubles(snapshot.snapshot_id, _troubles(row, new, first, stop, snapshot))
+        catalog.troubles.add(snapshot.snapshot_id, _troubles(row, new, first, stop, snapshot))
     return Kept(ranges=tuple((first, stop) for _, first, stop in kept), is_everything=False)
 
 

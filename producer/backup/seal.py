@@ -17,8 +17,8 @@ import msgspec
 from blake3 import blake3
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.manifest import (
     ManifestDevice,
     ManifestHead,
@@ -79,14 +79,14 @@ def seal(
     taken = _write(session, live, part_orders)
     # The head commits, on the devices: not for a snapshot that lacks a segment, nor over the head of another run that
     # has taken the locks.
-    session.catalog.confirm_complete(snapshot.snapshot_id)
+    session.catalog.snapshots.confirm_complete(snapshot.snapshot_id)
     name = head_name(snapshot.snapshot_id)
     taken = _write(session, taken, lambda member: [_put(session, member, name, head)])
     if not taken:
         raise DeviceError(
             "no device took the manifest", hint="the segments are stored; run the same command again to seal them"
         )
-    session.catalog.seal_snapshot(snapshot.snapshot_id, sealed_at)
+    session.catalog.snapshots.seal(snapshot.snapshot_id, sealed_at)
     _note_what_is_away(session, devices, {member.device_id for member in live})
 
 
@@ -131,7 +131,7 @@ def _send(session: RunSession, orders: Mapping[str, Iterable[Order]]) -> dict[st
 
 def _lose(session: RunSession, member: Member, failure: Failure) -> None:
     member.state = "full" if failure.reason is Reason.FULL else "dead"
-    session.catalog.set_device_state(member.device_id, member.state, failure.message)
+    session.catalog.devices.set_state(member.device_id, member.state, failure.message)
     message = f"device {member.name} is {member.state}, and has no manifest of this snapshot: {failure.message}"
     session.observer.trouble(Trouble(code="manifest", message=message))
 
@@ -149,10 +149,10 @@ def _put(session: RunSession, member: Member, name: str, data: bytes) -> PutMani
 def _files(session: RunSession, snapshot: SnapshotRow, device_index: Mapping[str, int]) -> Iterator[_File]:
     """All parts in order, one in memory at a time; the same bytes at each call."""
     number = 0
-    for row in session.catalog.listing_parts(snapshot.snapshot_id):
+    for row in session.catalog.listing.parts(snapshot.snapshot_id):
         yield _file(snapshot, number, "listing", row.data, row.first_entry, row.entries_count)
         number += 1
-    rows = (_manifest_row(row, device_index) for row in session.catalog.stored_segments(snapshot.snapshot_id))
+    rows = (_manifest_row(row, device_index) for row in session.catalog.segments.stored(snapshot.snapshot_id))
     for data in encode_segments(rows):
         yield _file(snapshot, number, "segments", data)
         number += 1
@@ -162,8 +162,8 @@ def _files(session: RunSession, snapshot: SnapshotRow, device_index: Mapping[str
 
 
 def _trouble_rows(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[TroubleRow]:
-    listing = listing_reader(catalog, snapshot.snapshot_id)
-    for row in catalog.troubles(snapshot.snapshot_id):
+    listing = catalog.listing.reader(snapshot.snapshot_id)
+    for row in catalog.troubles.all(snapshot.snapshot_id):
         path = row.path if row.entry_index is None else listing.entry(row.entry_index).snapshot_path
         entry = -1 if row.entry_index is None else row.entry_index
         yield TroubleRow(entry=entry, path=path, code=row.code, message=row.message)
@@ -204,12 +204,12 @@ def _devices(session: RunSession, snapshot: SnapshotRow, members: Mapping[str, M
     """The devices that take part, and those that hold segments but are away now."""
     segments_counts: Counter[str] = Counter()
     bytes_stored: Counter[str] = Counter()
-    for row in session.catalog.stored_segments(snapshot.snapshot_id):
+    for row in session.catalog.segments.stored(snapshot.snapshot_id):
         assert row.device_id is not None
         segments_counts[row.device_id] += 1
         bytes_stored[row.device_id] += row.bytes_stored
     names = {member.device_id: member.name for member in members.values()}
-    for device in session.catalog.devices():
+    for device in session.catalog.devices.all():
         if device.device_id in segments_counts:
             names.setdefault(device.device_id, device.name)
     return tuple(

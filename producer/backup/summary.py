@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from producer.backup.intake import Intake
-from producer.catalog.rows import SegmentTotals
+from producer.catalog.tables.segments.totals import SegmentTotals
 from producer.pool.members import Member
 from producer.run.session import RunSession
 from producer.summaries import BackupSummary, DeviceTotals
@@ -14,9 +14,9 @@ from producer.summaries import BackupSummary, DeviceTotals
 
 def summary_of(session: RunSession, intake: Intake, started_s: float) -> BackupSummary:
     """The summary of a sealed snapshot; the run began at ``started_s`` on the monotonic clock."""
-    snapshot = session.catalog.snapshot(intake.snapshot_id)
-    rows = session.catalog.totals(intake.snapshot_id)
-    errors = session.catalog.troubles_count(intake.snapshot_id)
+    snapshot = session.catalog.snapshots.get(intake.snapshot_id)
+    rows = session.catalog.totals.by_state(intake.snapshot_id)
+    errors = session.catalog.troubles.count(intake.snapshot_id)
     return BackupSummary(
         snapshot_id=snapshot.snapshot_id,
         volume=snapshot.volume,

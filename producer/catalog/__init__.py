@@ -1,5 +1,6 @@
 """The catalog: snapshots, segments, devices and runs; the truth about what is done.
 
-Open it with :class:`producer.catalog.catalog.Catalog`; the values it takes and gives are in
-:mod:`producer.catalog.rows`.  ``docs/catalog.md`` describes the tables and the states.
+:class:`producer.catalog.catalog.Catalog` opens it.  ``tables`` has a module for each group of tables, with its rows and
+what is asked of it.  The rest is the frame: the database (``opening``, ``database``), its tables (``schema``,
+``columns``) and their versions (``revision``, ``migrations``).  ``docs/catalog.md`` describes the tables and states.
 """

@@ -1,33 +1,79 @@
-"""The whole catalog as one object.
-
-Each base class has the methods of one concept, in the module of that name; all share the connection
-and the transaction of :class:`producer.catalog.database.Database`.
-"""
+"""The whole catalog as one object: one open database, and one attribute for each group of tables."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Self
 
-from producer.catalog.devices import Devices
-from producer.catalog.listing import Listing
-from producer.catalog.locks import Locks
-from producer.catalog.reservations import Reservations
-from producer.catalog.resumption import Resumption
-from producer.catalog.runs import Runs
-from producer.catalog.segments import Segments
-from producer.catalog.snapshots import Snapshots
-from producer.catalog.timings import Timings
-from producer.catalog.transitions import Transitions
-from producer.catalog.troubles import Troubles
+from producer.catalog.database import Database
+from producer.catalog.tables.devices import Devices
+from producer.catalog.tables.listing import Listing
+from producer.catalog.tables.locks import Locks
+from producer.catalog.tables.owners import Owners
+from producer.catalog.tables.reservations import Reservations
+from producer.catalog.tables.runs import Runs
+from producer.catalog.tables.segments.segments import Segments
+from producer.catalog.tables.segments.totals import Totals
+from producer.catalog.tables.segments.transitions import Transitions
+from producer.catalog.tables.snapshots.snapshots import Snapshots
+from producer.catalog.tables.troubles import Troubles
 
 
-class Catalog(
-    Snapshots, Listing, Segments, Transitions, Resumption, Troubles, Devices, Runs, Reservations, Timings, Locks
-):
-    """``with Catalog(path_or_url) as catalog: ...``; thread, commit and error rules as in Database."""
+class Catalog:
+    """``with Catalog(path_or_url) as catalog: catalog.snapshots.find("latest")``.
+
+    Belongs to the thread that opened it: another thread or process opens its own.  Every method that writes, of the
+    catalog and of its groups, commits by itself, or takes part in the :meth:`transaction` around it.  Every method
+    raises CatalogError when the database fails.
+    """
+
+    def __init__(self, location: str | Path) -> None:
+        """Open the catalog at a path or URL; create or migrate it first if necessary."""
+        self._database = database = Database(location)
+        self.snapshots = Snapshots(database)
+        self.listing = Listing(database)
+        self.segments = Segments(database)
+        self.transitions = Transitions(database)
+        self.totals = Totals(database)
+        self.troubles = Troubles(database)
+        self.devices = Devices(database)
+        self.runs = Runs(database)
+        self.reservations = Reservations(database)
+        self.owners = Owners(database)
+        self.locks = Locks(database)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+    def close(self) -> None:
+        """Free the connection; idempotent."""
+        self._database.close()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes of several hosts may use the catalog: a SQLite file is for one host."""
+        return self._database.is_shared
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit everything written inside at the end, or nothing if an error leaves the block.
+
+        A batch of receipts in one transaction is one commit.  A transaction inside another is part of it.
+        """
+        return self._database.transaction()
+
+    def write_as(self, owner_id: str) -> None:
+        """From now on write only while this owner is recorded; afterwards every write raises LockedError.
+
+        The owner is looked up inside each transaction that writes, and cannot be removed before it has ended.  So a
+        process that stood still while somebody took over its locks changes nothing when it continues.
+        "": write freely.
+        """
+        self._database.write_as(owner_id)
+
+    def confirm_writer(self) -> None:
+        """Raise LockedError if a write would: before something outside the catalog that relies on a lock."""
+        self._database.confirm_writer()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
+#: A JSON object as ``json.loads`` returns it.
+JsonObject = dict[str, Any]
+
 
 class AnyText(TypeDecorator[str]):
-    """Any Python string, also one with surrogate escapes or NUL, which neither database takes as text.
+    """Any Python string, even with surrogate escapes or NUL, which neither database accepts as text.
 
     Stored as the inside of a JSON string: ASCII without quotes and backslashes reads as itself.
     """
@@ -26,7 +30,7 @@ class AnyText(TypeDecorator[str]):
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An aware time; SQLite forgets the zone, so UTC goes in and UTC comes out."""
+    """An aware time.  SQLite does not store the zone, so times are written and read in UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -1,4 +1,4 @@
-"""The part that all tables of the catalog share: transactions, reading and writing."""
+"""The open database that all groups of tables share: transactions, reading and writing."""
 
 from __future__ import annotations
 
@@ -15,21 +15,17 @@ from producer.catalog.revision import bring_up_to_date
 from producer.catalog.schema import owners, snapshots
 from tasks.errors import CatalogError, LockedError
 
-#: Rows that one call gives to the driver: some MB of Python values.
+#: Rows in one call of the driver: some MB of Python values.
 _PAGE_ROWS = 10_000
 
 Parameters = Sequence[dict[str, Any]] | dict[str, Any] | None
 
 
 class Database:
-    """An open catalog, owned by the thread that opened it: another thread or process opens its own.
-
-    Every method that writes commits by itself, or takes part in the :meth:`transaction` around it.
-    Every method raises CatalogError when the database fails.
-    """
+    """One connection; the rules are those of :class:`producer.catalog.catalog.Catalog`, the only one who makes it."""
 
     def __init__(self, location: str | Path) -> None:
-        """Open the catalog at a path or URL; it is created, or migrated, if need be."""
+        """Open the database at a path or URL; create or migrate its tables first if necessary."""
         self._url = catalog_url(location)
         self._engine = open_engine(self._url)
         self._writing_engine = self._engine.execution_options(**WRITING)
@@ -49,24 +45,17 @@ class Database:
         return self._url.get_backend_name() != "sqlite"
 
     def write_as(self, owner_id: str) -> None:
-        """From now on write only while this owner is recorded: every method that writes raises LockedError after that.
-
-        The owner is looked up inside each transaction that writes, and cannot be removed before that has ended.  So a
-        process that stood still while somebody took its locks away changes nothing when it goes on.  "": write freely.
-        """
+        """See :meth:`producer.catalog.catalog.Catalog.write_as`."""
         self._writer_id = owner_id
 
     def confirm_writer(self) -> None:
-        """Raise LockedError if :meth:`write_as` would; for what is done elsewhere on the strength of a lock."""
+        """Raise LockedError if a write would."""
         with self._writing():
             pass
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside is committed at the end, or nothing if an error leaves it.
-
-        A batch of receipts in one transaction is one commit.  Inside another transaction it is a part of that.
-        """
+        """One commit for everything written inside, and none if an error leaves the block."""
         with self._writing():
             yield
 
@@ -81,7 +70,7 @@ class Database:
                     self._refuse_without_locks(self._transaction)
                     yield self._transaction
                 except BaseException:
-                    self._snapshot_keys.clear()  # some may be of rows that are now rolled back
+                    self._snapshot_keys.clear()  # some may belong to rows that are rolled back now
                     raise
                 finally:
                     self._transaction = None
@@ -97,26 +86,26 @@ class Database:
                 hint="run the same command again to go on; segfleet unlock --list shows who has the locks now",
             )
 
-    def _read(self, statement: Executable) -> Sequence[Row[Any]]:
+    def read(self, statement: Executable) -> Sequence[Row[Any]]:
         with catalog_errors(self._url):
             if self._transaction is not None:
                 return self._transaction.execute(statement).all()
             with self._engine.connect() as connection:
                 return connection.execute(statement).all()
 
-    def _read_one(self, statement: Executable) -> Row[Any] | None:
-        rows = self._read(statement)
+    def read_one(self, statement: Executable) -> Row[Any] | None:
+        rows = self.read(statement)
         return rows[0] if rows else None
 
-    def _write(self, statement: Executable, parameters: Parameters = None) -> int:
-        """Rows that a statement inserted, changed or deleted."""
+    def write(self, statement: Executable, parameters: Parameters = None) -> int:
+        """Run a statement; returns how many rows it inserted, changed or deleted."""
         with self._writing() as connection:
             return connection.execute(statement, parameters).rowcount
 
-    def _insert_many(self, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def insert_many(self, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Insert rows of numbers and plain strings, all or none; ``columns`` in the order of the table.
 
-        The driver gets them as they are: SQLAlchemy's work on a row takes as long as the insert itself.
+        They go to the driver unchanged: SQLAlchemy's work on a row takes as long as the insert itself.
         """
         pending = iter(rows)
         with self._writing() as connection:
@@ -126,27 +115,31 @@ class Database:
                 values = page if compiled.positional else [dict(zip(columns, row, strict=True)) for row in page]
                 connection.exec_driver_sql(str(compiled), values)
 
-    def _insert_if_absent(self, table: Table, values: dict[str, Any]) -> bool:
-        """Whether the row is new; False, and nothing changed, when one with its key is there already."""
+    def insert_if_absent(self, table: Table, values: dict[str, Any]) -> bool:
+        """Insert a row; returns False, and changes nothing, when its key is taken."""
         with self._writing() as connection:
             statement = _insert_of(connection)(table).values(**values).on_conflict_do_nothing()
-            # Of an INSERT the count is thrown away unless it is asked for.
+            # SQLAlchemy drops the count of an INSERT unless asked to keep it.
             return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
-    def _key(self, snapshot_id: str) -> int:
-        """The snapshot's integer key; an id that is not in the catalog raises CatalogError."""
+    def snapshot_key(self, snapshot_id: str) -> int:
+        """The snapshot's integer key; an unknown id raises CatalogError."""
         key = self._snapshot_keys.get(snapshot_id)
         if key is None:
-            row = self._read_one(select(snapshots.c.snapshot_key).where(snapshots.c.snapshot_id == snapshot_id))
+            row = self.read_one(select(snapshots.c.snapshot_key).where(snapshots.c.snapshot_id == snapshot_id))
             if row is None:
                 raise CatalogError(f"snapshot {snapshot_id} is not in the catalog")
             key = self._snapshot_keys[snapshot_id] = row.snapshot_key
         return key
 
+    def forget_key(self, snapshot_id: str) -> None:
+        """The snapshot was deleted: its key may be used again."""
+        self._snapshot_keys.pop(snapshot_id, None)
+
 
 def _insert_of(connection: Connection) -> Any:
-    """The database's own INSERT, which knows ON CONFLICT."""
-    # Only here: PostgreSQL's takes 20 ms to import, and is there already where it is needed.
+    """The INSERT of this database, which has ON CONFLICT."""
+    # Imported here: PostgreSQL's takes 20 ms, and is loaded already where it is needed.
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 

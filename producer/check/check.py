@@ -12,8 +12,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.extents import extents_of
 from producer.manifest import ManifestHead, decode_head, head_name
 from producer.observer import Observer, Progress, Trouble
@@ -65,7 +65,7 @@ class _Check:
 
     def run(self) -> CheckSummary:
         catalog, name = self._session.catalog, self._request.snapshot
-        snapshots = catalog.snapshots() if name is None else [catalog.find_snapshot(name)]
+        snapshots = catalog.snapshots.all() if name is None else [catalog.snapshots.find(name)]
         self._snapshots = {snapshot.snapshot_id: snapshot for snapshot in snapshots}
         self._present = present_devices(self._session, snapshots)
         for snapshot in snapshots:
@@ -144,13 +144,13 @@ class _Check:
 
     def _devices_of_pool(self, snapshot: SnapshotRow) -> list[str]:
         """The devices that are there, of those to which the snapshot's manifest may have gone."""
-        rows = self._session.catalog.devices(snapshot.pool_id)
+        rows = self._session.catalog.devices.all(snapshot.pool_id)
         return sorted(self._present[row.device_id] for row in rows if row.device_id in self._present)
 
     # ---- segments
 
     def _choose_segments(self) -> None:
-        rows = [row for snapshot_id in self._snapshots for row in self._session.catalog.stored_segments(snapshot_id)]
+        rows = [row for snapshot_id in self._snapshots for row in self._session.catalog.segments.stored(snapshot_id)]
         if self._request.subset is not None:
             part, parts = self._request.subset
             rows = rows[part - 1 :: parts]
@@ -215,7 +215,7 @@ class _Check:
         """The files whose extents meet one of the damaged ranges of the stream; all of them without ranges."""
         snapshot = self._snapshots[row.snapshot_id]
         contents = extents_of(
-            listing_reader(self._session.catalog, row.snapshot_id).batches(row.first_entry, row.stop_entry),
+            self._session.catalog.listing.reader(row.snapshot_id).batches(row.first_entry, row.stop_entry),
             first_entry=row.first_entry,
             stop_entry=row.stop_entry,
             offset_bytes=row.offset_bytes,

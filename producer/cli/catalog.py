@@ -25,7 +25,7 @@ def batches_of(catalog: Catalog, snapshot_id: str) -> Iterator[EntryBatch]:
     """The batches of a snapshot's listing, in entry order; one part is in memory at a time."""
     from producer.listing import decode_part
 
-    for part in catalog.listing_parts(snapshot_id):
+    for part in catalog.listing.parts(snapshot_id):
         yield from decode_part(part.data)
 
 

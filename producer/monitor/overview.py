@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.lock_rows import LockRow
-from producer.catalog.reservation_rows import ReservationRow
-from producer.catalog.rows import RunRow, SnapshotRow
+from producer.catalog.tables.locks import LockRow
+from producer.catalog.tables.reservations import ReservationRow
+from producer.catalog.tables.runs import RunRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Phase
 from producer.ownership.holder import volume_lock
 from producer.ownership.verdict import living_locks
@@ -55,12 +56,12 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
     """All volumes that have been backed up, are being so, or are to be, by name."""
     snapshots: defaultdict[str, list[SnapshotRow]] = defaultdict(list)
     reservations: defaultdict[str, list[ReservationRow]] = defaultdict(list)
-    for snapshot in [*catalog.snapshots(), *catalog.snapshots("open")]:
+    for snapshot in [*catalog.snapshots.all(), *catalog.snapshots.all("open")]:
         snapshots[snapshot.volume].append(snapshot)
-    for reservation in catalog.reservations():
+    for reservation in catalog.reservations.all():
         reservations[reservation.volume].append(reservation)
     runs: dict[str, RunRow] = {}
-    for run in catalog.runs():
+    for run in catalog.runs.all():
         if run.kind == "backup":
             runs.setdefault(run.volume, run)
     locks = {name: lock for name, lock in living_locks(catalog).items() if name.startswith(volume_lock(""))}
@@ -92,7 +93,7 @@ def _status(
     lock: LockRow | None,
     reservations: Sequence[ReservationRow],
 ) -> VolumeStatus:
-    rows = catalog.totals(snapshot.snapshot_id) if snapshot is not None else []
+    rows = catalog.totals.by_state(snapshot.snapshot_id) if snapshot is not None else []
     valid = [row for row in rows if row.state != "superseded"]
     stored = [row for row in valid if row.state in ("stored", "referenced")]
     return VolumeStatus(

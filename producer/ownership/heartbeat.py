@@ -51,7 +51,7 @@ class Heartbeat:
     def _renew(self) -> bool:
         """Returns once the owner is no more (False), or is to be renewed no longer (True)."""
         with Catalog(self._location) as catalog:
-            while catalog.renew_owner(self._owner_id):
+            while catalog.owners.renew(self._owner_id):
                 if self._ended.wait(RENEW_S):
                     return True
         return False

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.lock_rows import LockRow, NewOwner
+from producer.catalog.tables.locks import LockRow
+from producer.catalog.tables.owners import NewOwner
 from producer.host.processes import pid_space, start_of
 from producer.ownership.heartbeat import Heartbeat
 from producer.ownership.verdict import SUSPECT_S, in_words, verdict, what_to_do
@@ -49,7 +50,7 @@ class Holder:
         self._heartbeat = Heartbeat(location, self.owner_id)
 
     def __enter__(self) -> Self:
-        self.catalog.enter_owner(
+        self.catalog.owners.enter(
             NewOwner(
                 owner_id=self.owner_id,
                 host=platform.node(),
@@ -67,7 +68,7 @@ class Holder:
         self._heartbeat.stop()
         self.catalog.write_as("")
         try:
-            self.catalog.leave_owner(self.owner_id)
+            self.catalog.owners.leave(self.owner_id)
         except CatalogError as trouble:
             # What the block did stands.  The locks are free once this process is gone.
             log.warning("locks not released: %s", trouble)
@@ -90,8 +91,8 @@ class Holder:
     def _take(self, name: str, purpose: str, patience_s: float, on_wait: Callable[[], None]) -> None:
         begun_s = time.monotonic()
         first: LockRow | None = None
-        while not self.catalog.take_lock(name, self.owner_id, purpose):
-            lock = self.catalog.lock(name)
+        while not self.catalog.locks.take(name, self.owner_id, purpose):
+            lock = self.catalog.locks.get(name)
             if lock is None or self._is_removed(lock):
                 continue
             if first is None or first.owner.owner_id != lock.owner.owner_id:
@@ -104,7 +105,7 @@ class Holder:
             time.sleep(_LOOK_EVERY_S)
 
     def _is_removed(self, lock: LockRow) -> bool:
-        if verdict(lock.owner, manager=self._manager) != "gone" or not self.catalog.remove_owner(lock.owner):
+        if verdict(lock.owner, manager=self._manager) != "gone" or not self.catalog.owners.remove(lock.owner):
             return False
         self._note(f"took over from {in_words(lock)}, which is gone")
         return True
@@ -116,7 +117,7 @@ class Holder:
 
     def _release(self, name: str) -> None:
         try:
-            self.catalog.release_lock(name, self.owner_id)
+            self.catalog.locks.release(name, self.owner_id)
         except (CatalogError, LockedError) as trouble:
             log.warning("%s not released: %s", name, trouble)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.lock_rows import LockRow
+from producer.catalog.tables.locks import LockRow
 from producer.ownership.holder import volume_lock
 from producer.ownership.verdict import Verdict, verdict
 
@@ -24,7 +24,9 @@ def look(catalog: Catalog, volumes: Collection[str] = ()) -> list[SeenLock]:
     """The locks of these volumes, or all; changes nothing."""
     wanted = {volume_lock(volume) for volume in volumes}
     return [
-        SeenLock(lock=lock, owner=verdict(lock.owner)) for lock in catalog.locks() if not wanted or lock.name in wanted
+        SeenLock(lock=lock, owner=verdict(lock.owner))
+        for lock in catalog.locks.all()
+        if not wanted or lock.name in wanted
     ]
 
 
@@ -33,6 +35,6 @@ def unlock(catalog: Catalog, volumes: Collection[str] = ()) -> list[SeenLock]:
     seen = look(catalog, volumes)
     gone = {row.lock.owner.owner_id: row.lock.owner for row in seen if row.owner == "gone"}
     if not volumes:
-        gone |= {owner.owner_id: owner for owner in catalog.owners() if verdict(owner) == "gone"}
-    removed = {owner_id for owner_id, owner in gone.items() if catalog.remove_owner(owner)}
+        gone |= {owner.owner_id: owner for owner in catalog.owners.all() if verdict(owner) == "gone"}
+    removed = {owner_id for owner_id, owner in gone.items() if catalog.owners.remove(owner)}
     return [SeenLock(lock=row.lock, owner=row.owner, removed=row.lock.owner.owner_id in removed) for row in seen]

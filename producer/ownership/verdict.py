@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.lock_rows import LockRow, OwnerRow
+from producer.catalog.tables.locks import LockRow
+from producer.catalog.tables.owners import OwnerRow
 from producer.host.processes import is_running, pid_space
 
 #: How often an owner gives a sign of life.
@@ -42,12 +43,12 @@ def verdict(
 
 def living_locks(catalog: Catalog) -> dict[str, LockRow]:
     """Name → lock, of those whose owners are not gone."""
-    return {lock.name: lock for lock in catalog.locks() if verdict(lock.owner) != "gone"}
+    return {lock.name: lock for lock in catalog.locks.all() if verdict(lock.owner) != "gone"}
 
 
 def living_owners(catalog: Catalog) -> set[str]:
     """The ids of the owners that are not gone."""
-    return {owner.owner_id for owner in catalog.owners() if verdict(owner) != "gone"}
+    return {owner.owner_id for owner in catalog.owners.all() if verdict(owner) != "gone"}
 
 
 def in_words(lock: LockRow) -> str:

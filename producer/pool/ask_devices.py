@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from producer.catalog.rows import DeviceRow, DeviceState
+from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.observer import Observer
 from producer.plan import reserve_bytes
 from producer.pool.survey import Survey
@@ -35,8 +35,8 @@ def survey(devices: Mapping[str, Path], observer: Observer, environment: Environ
         devices=devices, sources={}, targets={}, purpose="devices", observer=observer, environment=environment
     ) as session:
         reports = Survey(session, may_lose=session.paths).wait()
-        known = {row.device_id: row for row in session.catalog.devices()}
-        last = {name: session.catalog.device_by_name(name) for name in devices}
+        known = {row.device_id: row for row in session.catalog.devices.all()}
+        last = {name: session.catalog.devices.by_name(name) for name in devices}
     return [
         device_row(name, path, reports[name], _recorded(reports[name], path, known, last[name]))
         for name, path in sorted(devices.items())

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import DeviceRow, DeviceState
+from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.pool.decide import PoolDecision
 from tasks.receipts import DeviceReport
 
@@ -56,7 +56,7 @@ class Member:
 def known_devices(catalog: Catalog, paths: Mapping[str, Path]) -> dict[str, int]:
     """Name → capacity in bytes of the devices that the catalog remembers in the same folder."""
     # Of two devices with one name and folder the one recorded last counts; the catalog gives it first.
-    rows = reversed(catalog.devices())
+    rows = reversed(catalog.devices.all())
     return {row.name: row.capacity_bytes for row in rows if row.path == str(paths.get(row.name))}
 
 
@@ -64,10 +64,10 @@ def record_absent(catalog: Catalog, decision: PoolDecision, paths: Mapping[str, 
     """Write into the catalog which devices of the pool are not there, and why."""
     # Of two devices with one name and folder the one recorded last is meant, as in known_devices().
     rows = {
-        row.name: row for row in reversed(catalog.devices(decision.pool_id)) if row.path == str(paths.get(row.name))
+        row.name: row for row in reversed(catalog.devices.all(decision.pool_id)) if row.path == str(paths.get(row.name))
     }
     for name in decision.absent.keys() & rows.keys():
-        catalog.set_device_state(rows[name].device_id, "absent", decision.absent[name])
+        catalog.devices.set_state(rows[name].device_id, "absent", decision.absent[name])
 
 
 def record_members(
@@ -84,7 +84,7 @@ def record_members(
     begun anew, or comes from a copy.
     """
     members = {}
-    epochs = {row.device_id: row.epoch for row in catalog.devices(decision.pool_id)}
+    epochs = {row.device_id: row.epoch for row in catalog.devices.all(decision.pool_id)}
     for name in (name for name in paths if name in decision.ready or name in decision.adopt):
         report = reports[name]
         row = DeviceRow(
@@ -99,7 +99,7 @@ def record_members(
             epoch=max(epochs.get(report.device_id, 0), published_epoch(report.device_id)),
             path=str(paths[name]),
         )
-        catalog.record_device(row)
+        catalog.devices.record(row)
         members[name] = Member(
             name=name,
             device_id=row.device_id,

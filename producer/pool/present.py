@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from producer.catalog.rows import SnapshotRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Trouble
 from producer.pool.survey import Survey
 from producer.run.session import RunSession

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import NewReference, SegmentRow, SnapshotRow
+from producer.catalog.tables.segments.rows import NewReference, SegmentRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing import ListingReader
 from tasks.raw import CELL_BYTES, DIGEST_BYTES
 
@@ -37,7 +38,7 @@ def known_cells(
 def _last_sealed(catalog: Catalog, current: SnapshotRow, source: str) -> list[SnapshotRow]:
     rows = [
         row
-        for row in catalog.snapshots()
+        for row in catalog.snapshots.all()
         if row.volume == current.volume
         and row.pool_id == current.pool_id
         and any(other.name == source and other.mode == "raw" for other in row.sources)
@@ -46,10 +47,10 @@ def _last_sealed(catalog: Catalog, current: SnapshotRow, source: str) -> list[Sn
 
 
 def _rows_of_source(catalog: Catalog, snapshot: SnapshotRow, source: str) -> Iterator[SegmentRow]:
-    first_entries = catalog.listing_first_entries(snapshot.snapshot_id)
-    reader = ListingReader(first_entries, lambda number: catalog.listing_part(snapshot.snapshot_id, number).data)
+    first_entries = catalog.listing.first_entries(snapshot.snapshot_id)
+    reader = ListingReader(first_entries, lambda number: catalog.listing.part(snapshot.snapshot_id, number).data)
     of_source: dict[int, bool] = {}
-    for row in catalog.segments_with_cells(snapshot.snapshot_id):
+    for row in catalog.segments.with_cells(snapshot.snapshot_id):
         if row.first_entry not in of_source:
             of_source[row.first_entry] = reader.entry(row.first_entry).source == source
         if of_source[row.first_entry]:

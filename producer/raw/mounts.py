@@ -41,16 +41,6 @@ def mount_at(path: Path) -> Mount | None:
     return found[-1] if found else None
 
 
-def mount_over(path: Path) -> Mount | None:
-    """The mount that ``path`` (a real path) lies in."""
-    point = path
-    while True:
-        found = mount_at(point)
-        if found is not None or point == point.parent:
-            return found
-        point = point.parent
-
-
 def mounts_of(raw_volume: Path) -> list[Mount]:
     """Where a raw volume, one of its partitions, or a loop device on it, is mounted."""
     numbers = numbers_on(raw_volume)

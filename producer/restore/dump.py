@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import SnapshotRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing import Entry
 from producer.observer import Observer
 from producer.pool.present import present_devices
@@ -74,7 +73,7 @@ class _Dump:
         self._present: dict[str, str] = {}
 
     def run(self) -> int:
-        snapshot = self._session.catalog.find_snapshot(self._request.snapshot)
+        snapshot = self._session.catalog.snapshots.find(self._request.snapshot)
         self._present = present_devices(self._session, [snapshot])
         pieces, size_bytes = self._pieces(snapshot)
         position, pending = 0, deque(pieces)
@@ -116,7 +115,7 @@ class _Dump:
 
     def _find(self, snapshot: SnapshotRow, path: str) -> tuple[Entry, Wanted]:
         wanted = find_wanted(self._session.catalog, snapshot.snapshot_id, _selection(path))
-        reader = listing_reader(self._session.catalog, snapshot.snapshot_id)
+        reader = self._session.catalog.listing.reader(snapshot.snapshot_id)
         return reader.entry(wanted.first_entry), wanted
 
     def _way(self, piece: Piece) -> Spool | Answers:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from producer.catalog.rows import SegmentRow
+from producer.catalog.tables.segments.rows import SegmentRow
 from producer.requests import UNNAMED_TARGET
 from producer.restore.plan import Pick
 from tasks.errors import DamagedError

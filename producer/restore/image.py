@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from producer.catalog.rows import SnapshotRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Observer
 from producer.pool.present import present_devices
 from producer.raw.ranges import Range, gaps, merged

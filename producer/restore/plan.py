@@ -18,8 +18,8 @@ from itertools import accumulate, repeat
 from typing import NamedTuple
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing import EntryBatch, decode_part
 from producer.listing.entry import Entry
 from producer.restore.holes import Hole
@@ -52,7 +52,7 @@ class RestorePlan:
         self._snapshot = snapshot
         self._selection = selection
         self._wanted = wanted
-        self._reader = listing_reader(catalog, snapshot.snapshot_id)
+        self._reader = catalog.listing.reader(snapshot.snapshot_id)
         self._directories: list[TargetEntry] = []
 
     def segments(self) -> Iterator[SegmentRow]:
@@ -183,7 +183,7 @@ class RestorePlan:
 
     def _entries(self, fits: Callable[[str, int], bool]) -> Iterator[tuple[Entry, str]]:
         """The wanted entries of which (kind letter, size) fits, with their paths in the target, in listing order."""
-        for part in self._catalog.listing_parts(self._snapshot.snapshot_id):
+        for part in self._catalog.listing.parts(self._snapshot.snapshot_id):
             for batch in decode_part(part.data):
                 for place, kind in enumerate(batch.kinds):
                     if fits(kind, batch.sizes_bytes[place]):

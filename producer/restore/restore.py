@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from producer.catalog.rows import SegmentRow
+from producer.catalog.tables.segments.rows import SegmentRow
 from producer.observer import DeviceProgress, Observer, Progress, Trouble
 from producer.pool.present import present_devices
 from producer.requests import UNNAMED_TARGET, RestoreRequest
@@ -81,7 +81,7 @@ class RestoreRun:
     def __init__(self, session: RunSession, request: RestoreRequest, selection: Selection | None = None) -> None:
         self._session = session
         self._request = request
-        self._snapshot = session.catalog.find_snapshot(request.snapshot)
+        self._snapshot = session.catalog.snapshots.find(request.snapshot)
         selection = selection or Selection.of(request.path, request.include, request.exclude)
         self._wanted: Wanted = find_wanted(
             session.catalog, self._snapshot.snapshot_id, selection, may_lack_parts=request.skip_damaged

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from producer.catalog.rows import SegmentRow
+from producer.catalog.tables.segments.rows import SegmentRow
 from producer.listing import ListingReader, extents_of
 from producer.restore.holes import Hole
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.parts import decode_part
 from producer.listing.reader import ListingReader
 from producer.restore.holes import Hole
@@ -48,7 +48,7 @@ def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may
     ``may_lack_parts``: a file with a segment of its own counts as pieced, for it may come back without some parts.
     """
     wanted = Wanted()
-    snapshot = catalog.snapshot(snapshot_id)
+    snapshot = catalog.snapshots.get(snapshot_id)
     raw_volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
     _look_through_listing(catalog, snapshot_id, selection, wanted, raw_volumes)
     if wanted.stop_entry == 0:
@@ -56,7 +56,7 @@ def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may
         raise UsageError(
             f"snapshot {snapshot_id[:8]} holds {what}", hint=f"segfleet ls {snapshot_id[:8]} lists what it holds"
         )
-    reader = listing_reader(catalog, snapshot_id)
+    reader = catalog.listing.reader(snapshot_id)
     large = _look_through_segments(catalog, snapshot, reader, wanted, may_lack_parts=may_lack_parts)
     _give_up_unread_files(wanted, reader, large, may_lack_parts=may_lack_parts)
     return wanted
@@ -65,8 +65,8 @@ def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may
 def segments_with(catalog: Catalog, snapshot_id: str, wanted: Wanted) -> Iterator[SegmentRow]:
     """The stored segments that may hold wanted data, in plan order."""
     if wanted.promoted:
-        return catalog.stored_segments(snapshot_id)
-    return catalog.segments_overlapping(snapshot_id, wanted.first_entry, wanted.stop_entry)
+        return catalog.segments.stored(snapshot_id)
+    return catalog.segments.overlapping(snapshot_id, wanted.first_entry, wanted.stop_entry)
 
 
 def _look_through_listing(
@@ -74,7 +74,7 @@ def _look_through_listing(
 ) -> None:
     links: list[tuple[str, str]] = []
     first: int | None = None
-    for part in catalog.listing_parts(snapshot_id):
+    for part in catalog.listing.parts(snapshot_id):
         for batch in decode_part(part.data):
             prefix = f"{batch.source}/{batch.prefix}"
             for place, (name, kind) in enumerate(zip(batch.names, batch.kinds, strict=True)):

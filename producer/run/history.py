@@ -9,7 +9,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from producer.catalog.rows import JsonObject, RunKind, RunRow
+from producer.catalog.columns import JsonObject
+from producer.catalog.tables.runs import RunKind, RunRow
 from producer.run.session import RunSession
 from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
 from tasks.errors import SegfleetError
@@ -31,7 +32,7 @@ def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[],
 
 
 def _begin_run(session: RunSession, kind: RunKind, volume: str) -> None:
-    session.catalog.begin_run(
+    session.catalog.runs.begin(
         RunRow(
             run_id=session.run_id,
             kind=kind,
@@ -50,4 +51,4 @@ def _begin_run(session: RunSession, kind: RunKind, volume: str) -> None:
 def _end_run(session: RunSession, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
     """Record how the run ended: its summary, and what the broker lost, repeated or let through."""
     kept = {**summary, "strays": session.courier.strays().counts()}
-    session.catalog.end_run(session.run_id, exit_code, kept, snapshot_id=snapshot_id)
+    session.catalog.runs.end(session.run_id, exit_code, kept, snapshot_id=snapshot_id)

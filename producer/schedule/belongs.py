@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from producer.catalog.reservation_rows import ReservationRow
+from producer.catalog.tables.reservations import ReservationRow
 
 
 def belongs_here(row: ReservationRow, *, manager: str) -> bool:

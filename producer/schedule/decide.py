@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from producer.catalog.reservation_rows import ReservationRow
+from producer.catalog.tables.reservations import ReservationRow
 
 #: A run that nobody has started by then is a missed one: ``run-due`` may come every five minutes, and a manager may
 #: be restarted, without missing any.

@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, datetime
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.reservation_rows import IfBusy, IfMissed, ReservationRow
+from producer.catalog.tables.reservations import IfBusy, IfMissed, ReservationRow
 from producer.requests import BackupRequest
 from producer.schedule.timetable import Timetable
 from tasks.errors import UsageError
@@ -45,13 +45,13 @@ def reserve(
         manager=manager if catalog.is_shared else "",
         host=platform.node() if catalog.is_shared and not manager else "",
     )
-    catalog.add_reservation(row)
+    catalog.reservations.add(row)
     return row
 
 
 def find_reservations(catalog: Catalog, name: str) -> list[ReservationRow]:
     """All reservations of the volume ``name``, else the one whose id begins so; raises UsageError for neither."""
-    rows = catalog.reservations()
+    rows = catalog.reservations.all()
     found = [row for row in rows if row.volume == name]
     if not found and len(name) >= ID_DIGITS:
         found = [row for row in rows if row.reservation_id.startswith(name.lower())]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from producer.catalog.reservation_rows import Outcome, ReservationRow
+from producer.catalog.tables.reservations import Outcome, ReservationRow
 from producer.requests import BackupRequest
 from producer.run.interrupt import Sigterm
 from producer.schedule.scheduler import Scheduler

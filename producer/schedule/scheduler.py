@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.reservation_rows import Outcome, ReservationRow
+from producer.catalog.tables.reservations import Outcome, ReservationRow
 from producer.ownership.holder import Holder, volume_lock
 from producer.ownership.verdict import living_locks, living_owners
 from producer.schedule.decide import MISSED_AFTER, decide
@@ -23,7 +23,7 @@ def everything(row: ReservationRow) -> bool:
 
 def has_work(catalog: Catalog, now: datetime, serves: Serves = everything) -> bool:
     """Whether :meth:`Scheduler.claim_due` would do anything; changes nothing, and costs next to nothing."""
-    due = filter(serves, catalog.due_reservations(now))
+    due = filter(serves, catalog.reservations.due(now))
     return any(not _waits(catalog, row, now) for row in due) or bool(_left_behind(catalog))
 
 
@@ -46,17 +46,17 @@ class Scheduler:
         the caller ``serves`` are looked at.
         """
         self._take_care_of_left_behind()
-        due = filter(serves, self._catalog.due_reservations(now))
+        due = filter(serves, self._catalog.reservations.due(now))
         return list(islice((row for row in due if self._takes(row, now)), limit))
 
     def ended(self, row: ReservationRow, outcome: Outcome, message: str = "") -> None:
         """Note how a claimed run ended.  Idempotent."""
-        self._catalog.end_reservation(row, self._owner_id, outcome, message)
+        self._catalog.reservations.end(row, self._owner_id, outcome, message)
 
     def postpone(self, row: ReservationRow) -> None:
         """Give a claimed run back: it is due again, and waits for its volume."""
         # As it was claimed: what is next_due in ``row`` has become the last one in the catalog.
-        self._catalog.reopen_reservation(row, row.next_due, self._owner_id, queued_at=row.next_due)
+        self._catalog.reservations.reopen(row, row.next_due, self._owner_id, queued_at=row.next_due)
 
     def give_back(self, row: ReservationRow) -> None:
         """A claimed run whose process has to end: treated as if that had been killed."""
@@ -67,9 +67,9 @@ class Scheduler:
         next_due = _next_due(row, now)
         match decide(row, now, busy=_is_busy(self._catalog, row.volume)):
             case "run":
-                return self._catalog.claim_reservation(row, next_due, self._owner_id)
+                return self._catalog.reservations.claim(row, next_due, self._owner_id)
             case "wait":
-                self._catalog.queue_reservation(row, now)
+                self._catalog.reservations.queue(row, now)
             case "miss":
                 minutes = int(MISSED_AFTER.total_seconds() // 60)
                 self._pass_over(row, next_due, "missed", f"nobody started it within {minutes} minutes")
@@ -78,7 +78,7 @@ class Scheduler:
         return False
 
     def _pass_over(self, row: ReservationRow, next_due: datetime, outcome: Outcome, message: str) -> None:
-        self._catalog.pass_over_reservation(row, next_due, outcome, message)
+        self._catalog.reservations.pass_over(row, next_due, outcome, message)
 
     def _take_care_of_left_behind(self) -> None:
         for row in _left_behind(self._catalog):
@@ -87,13 +87,13 @@ class Scheduler:
     def _break_off(self, row: ReservationRow, due: datetime | None, owner: str) -> None:
         """A run whose process is gone: due again, as it was, if it is to be caught up with, else over."""
         if row.if_missed == "catch-up" and due is not None:
-            self._catalog.reopen_reservation(row, due, owner, queued_at=None)
+            self._catalog.reservations.reopen(row, due, owner, queued_at=None)
         else:
-            self._catalog.end_reservation(row, owner, "interrupted", "its process was ended")
+            self._catalog.reservations.end(row, owner, "interrupted", "its process was ended")
 
 
 def _is_busy(catalog: Catalog, volume: str) -> bool:
-    claimed = any(row.volume == volume for row in catalog.claimed_reservations())
+    claimed = any(row.volume == volume for row in catalog.reservations.claimed())
     return claimed or volume_lock(volume) in living_locks(catalog)
 
 
@@ -112,6 +112,6 @@ def _next_due(row: ReservationRow, now: datetime) -> datetime:
 
 def _left_behind(catalog: Catalog) -> list[ReservationRow]:
     """The claimed runs whose owners are gone."""
-    claimed = catalog.claimed_reservations()
+    claimed = catalog.reservations.claimed()
     living = living_owners(catalog) if claimed else set()
     return [row for row in claimed if row.owner not in living]

@@ -16,7 +16,7 @@ def catalog_of(machine: Machine) -> Catalog:
 
 def open_snapshot(machine: Machine) -> str:
     with catalog_of(machine) as catalog:
-        (snapshot,) = catalog.open_snapshots("scene")
+        (snapshot,) = catalog.snapshots.open_of("scene")
         return snapshot.snapshot_id
 
 
@@ -36,8 +36,8 @@ def test_a_segment_given_up_is_failed_in_the_catalog_with_all_its_tries(machine:
     assert "segfleet retry" in done.stderr
     snapshot_id = open_snapshot(machine)
     with catalog_of(machine) as catalog:
-        failed = catalog.failed_segments(snapshot_id)
-        attempts = catalog.attempts(snapshot_id)
+        failed = catalog.segments.failed(snapshot_id)
+        attempts = catalog.transitions.attempts(snapshot_id)
     assert failed
     for row in failed:
         tries = [attempt for attempt in attempts if attempt.number == row.number]

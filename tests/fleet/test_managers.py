@@ -253,10 +253,10 @@ def test_what_the_schedule_has_started_goes_on_when_its_manager_was_ended_and_st
     start_manager(fleet, site.host, "m")
 
     with Catalog(site.host.catalog) as catalog:
-        eventually(lambda: catalog.reservations()[0].last_outcome == "done", "the backup is done")
-        [snapshot] = catalog.snapshots()
+        eventually(lambda: catalog.reservations.all()[0].last_outcome == "done", "the backup is done")
+        [snapshot] = catalog.snapshots.all()
         assert snapshot.state == "sealed"
-        assert [run.exit_code for run in catalog.runs("data")] == [0, 130]
+        assert [run.exit_code for run in catalog.runs.all("data")] == [0, 130]
 
 
 def left_in_queues(fleet: Fleet) -> set[str]:

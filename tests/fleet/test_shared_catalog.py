@@ -160,7 +160,7 @@ def test_what_is_reserved_by_way_of_a_manager_is_run_by_that_one_alone(machine: 
 
     assert [run_due("n"), run_due("n"), run_due("m")] == [1, 0, 1]
     with Catalog(catalog_url) as catalog:
-        rows = {row.volume: (row.manager, row.host, row.last_outcome) for row in catalog.reservations()}
+        rows = {row.volume: (row.manager, row.host, row.last_outcome) for row in catalog.reservations.all()}
     assert rows == {"by-m": ("m", "", "done"), "by-host": ("", platform.node(), "done")}
 
 
@@ -185,4 +185,4 @@ def test_a_run_that_wakes_up_after_its_volume_was_taken_over_changes_nothing(fle
     assert snapshot["snapshot_id"] == done.summary["snapshot_id"]
     site.master.succeed("check", "--read-data", "--manager", "n")
     with Catalog(catalog_url) as catalog:
-        assert (catalog.locks(), catalog.owners()) == ([], [])
+        assert (catalog.locks.all(), catalog.owners.all()) == ([], [])

@@ -297,9 +297,9 @@ class Offline:
     def store(self, intake: Intake, *, count: int | None = None, **fields: Any) -> None:
         """Record the next ``count`` planned segments as stored, as :meth:`Devices.stored` with ``fields`` says."""
         snapshot_id = intake.snapshot_id
-        planned = (row for row in self.catalog.valid_segments(snapshot_id) if row.state != "stored")
+        planned = (row for row in self.catalog.segments.valid(snapshot_id) if row.state != "stored")
         for row in list(islice(planned, count)):
-            self.catalog.record_stored(
+            self.catalog.transitions.record_stored(
                 snapshot_id,
                 row.number,
                 device=row.device,

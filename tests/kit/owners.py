@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import update
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.lock_rows import NewOwner
 from producer.catalog.opening import catalog_url, open_engine
 from producer.catalog.schema import owners
+from producer.catalog.tables.owners import NewOwner
 
 ELSEWHERE = "another boot pid:[1]"
 
@@ -20,7 +20,7 @@ def enter_owner(
 ) -> str:
     """Records an owner as its process would have done; returns its id."""
     owner_id = uuid.uuid4().hex
-    catalog.enter_owner(
+    catalog.owners.enter(
         NewOwner(owner_id=owner_id, host=host, pid_space=space, pid=pid, process_start=start, manager=manager)
     )
     return owner_id

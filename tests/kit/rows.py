@@ -9,8 +9,10 @@ from uuid import uuid4
 
 from kit.owners import enter_owner
 from producer.catalog.catalog import Catalog
-from producer.catalog.reservation_rows import ReservationRow
-from producer.catalog.rows import NewSegment, NewSnapshot, RunRow, SnapshotPlan, SourceRow
+from producer.catalog.tables.reservations import ReservationRow
+from producer.catalog.tables.runs import RunRow
+from producer.catalog.tables.segments.rows import NewSegment
+from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SourceRow
 from producer.host.processes import pid_space, start_of
 from producer.ownership.holder import volume_lock
 
@@ -20,7 +22,7 @@ T0 = datetime(2026, 1, 1, tzinfo=UTC)
 def begin(catalog: Catalog, volume: str, day: int = 0) -> str:
     """An open snapshot, begun on the ``day`` after T0; returns its id."""
     snapshot_id = uuid4().hex
-    catalog.begin_snapshot(
+    catalog.snapshots.begin(
         NewSnapshot(
             snapshot_id=snapshot_id,
             pool_id="1" * 32,
@@ -48,7 +50,7 @@ def record_run(
 ) -> None:
     """A run of the ``day`` after T0, or that began at ``started_at``; without an exit code it has not ended."""
     ended_at = None if exit_code is None else T0 + timedelta(days=day, hours=1)
-    catalog.begin_run(
+    catalog.runs.begin(
         RunRow(
             run_id=uuid4().hex,
             kind=kind,  # type: ignore[arg-type]
@@ -69,15 +71,15 @@ def lock(catalog: Catalog, volume: str) -> str:
     owner_id = enter_owner(
         catalog, host=platform.node(), space=pid_space(), pid=os.getpid(), start=start_of(os.getpid())
     )
-    catalog.take_lock(volume_lock(volume), owner_id, "backup")
+    catalog.locks.take(volume_lock(volume), owner_id, "backup")
     return owner_id
 
 
 def plan(catalog: Catalog, snapshot_id: str, segments_count: int) -> None:
     """A plan of segments of 100 bytes each, all for device a.  It is made now, long after T0."""
     figures = dict.fromkeys(SnapshotPlan.__slots__, 0)
-    catalog.set_plan(snapshot_id, SnapshotPlan(**figures))
-    catalog.add_segments(snapshot_id, segments(segments_count))
+    catalog.snapshots.set_plan(snapshot_id, SnapshotPlan(**figures))
+    catalog.segments.add(snapshot_id, segments(segments_count))
 
 
 def segments(count: int) -> list[NewSegment]:
@@ -96,8 +98,8 @@ def segments(count: int) -> list[NewSegment]:
 
 
 def store(catalog: Catalog, snapshot_id: str, number: int) -> None:
-    catalog.mark_fed(snapshot_id, [number], "a", 0)
-    catalog.record_stored(snapshot_id, number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1)
+    catalog.transitions.mark_fed(snapshot_id, [number], "a", 0)
+    catalog.transitions.record_stored(snapshot_id, number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1)
 
 
 def reserve(catalog: Catalog, volume: str, day: int) -> ReservationRow:
@@ -112,5 +114,5 @@ def reserve(catalog: Catalog, volume: str, day: int) -> ReservationRow:
         created_at=T0,
         next_due=T0 + timedelta(days=day),
     )
-    catalog.add_reservation(row)
+    catalog.reservations.add(row)
     return row

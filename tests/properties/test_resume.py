@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from kit.offline import Devices, Offline, backup_request, report
 from producer.backup.intake import Intake
 from producer.catalog.catalog import Catalog
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import SegmentRow
+from producer.catalog.tables.segments.rows import SegmentRow
 from producer.listing.extents import SegmentContents, extents_of
 
 NAMES = ["a", "b", "b-", "b/a", "b/x", "c/d/e", "c/d/f", "c/g", "m", "z"]
@@ -95,19 +94,19 @@ def sizes_of(root: Path) -> dict[str, int]:
 
 def contents_of(catalog: Catalog, row: SegmentRow) -> SegmentContents:
     return extents_of(
-        listing_reader(catalog, row.snapshot_id).batches(row.first_entry, row.stop_entry),
+        catalog.listing.reader(row.snapshot_id).batches(row.first_entry, row.stop_entry),
         first_entry=row.first_entry,
         stop_entry=row.stop_entry,
         offset_bytes=row.offset_bytes,
         size_bytes=row.size_bytes,
-        bundle_limit_bytes=catalog.snapshot(row.snapshot_id).bundle_limit_bytes,
+        bundle_limit_bytes=catalog.snapshots.get(row.snapshot_id).bundle_limit_bytes,
     )
 
 
 def covered(catalog: Catalog, snapshot_id: str) -> dict[str, list[tuple[int, int]]]:
     """Path → (offset, size) of what the valid segments hold of it, in order."""
     found: dict[str, list[tuple[int, int]]] = {}
-    for row in catalog.valid_segments(snapshot_id):
+    for row in catalog.segments.valid(snapshot_id):
         contents = contents_of(catalog, row)
         for extent in contents.extents:
             path = f"{contents.source}/{extent.path}"
@@ -126,7 +125,7 @@ def assert_each_byte_is_covered_once(catalog: Catalog, snapshot_id: str, sizes: 
 
 def stored_extents(catalog: Catalog, intake: Intake) -> dict[str, SegmentContents]:
     """Segment id → what it holds, as the run that stored it saw it."""
-    rows = catalog.stored_segments(intake.snapshot_id)
+    rows = catalog.segments.stored(intake.snapshot_id)
     return {row.segment_id: contents_of(catalog, row) for row in rows}
 
 
@@ -163,7 +162,7 @@ def test_every_byte_of_every_file_is_in_exactly_one_valid_segment(
         intake = again
         assert_each_byte_is_covered_once(catalog, intake.snapshot_id, sizes_of(root))
         changed = set(step.files)
-        for row in catalog.valid_segments(intake.snapshot_id):
+        for row in catalog.segments.valid(intake.snapshot_id):
             contents = contents_of(catalog, row)
             paths = {f"{contents.source}/{path}" for path in contents.extents.paths}
             if row.state == "stored":
@@ -173,5 +172,5 @@ def test_every_byte_of_every_file_is_in_exactly_one_valid_segment(
                 assert row.device_id in {device.device_id for device in devices.reports.values()}
             else:
                 assert row.device in intake.members
-    ids = [row.segment_id for row in catalog.valid_segments(intake.snapshot_id)]
+    ids = [row.segment_id for row in catalog.segments.valid(intake.snapshot_id)]
     assert len(ids) == len(set(ids))

@@ -32,7 +32,6 @@ from producer.backup.storing.losses import Losses
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.storing import Storing
 from producer.catalog.catalog import Catalog
-from producer.catalog.reading import listing_reader
 from producer.dispatch import courier, liveness
 from producer.dispatch.courier import Courier
 from producer.dispatch.limits import Limits
@@ -141,8 +140,8 @@ class Runs(RuleBasedStateMachine):
 
     def new_storing(self, intake: Intake) -> Storing:
         session, members = self.session, intake.members
-        snapshot = self.catalog.snapshot(self.snapshot_id)
-        listing = listing_reader(self.catalog, self.snapshot_id)
+        snapshot = self.catalog.snapshots.get(self.snapshot_id)
+        listing = self.catalog.listing.reader(self.snapshot_id)
         feeder = Feeder(session, snapshot, members, listing, threads=1, volumes=intake.volumes)
         sources = {source.name: source.path for source in self.request.sources}
         self.recorder = Recorder(session, self.snapshot_id, feeder, members, sources)
@@ -232,7 +231,7 @@ class Runs(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "snapshot_id"))
     @rule()
     def what_is_counted_is_stored(self) -> None:
-        for row in self.catalog.stored_segments(self.snapshot_id):
+        for row in self.catalog.segments.stored(self.snapshot_id):
             assert row.segment_id in self.channel.disks[row.device].segments
 
     def teardown(self) -> None:
@@ -263,7 +262,7 @@ class Runs(RuleBasedStateMachine):
         raise AssertionError(f"the run has not ended: {self.observer.told[-20:]}")
 
     def check_the_end(self) -> None:
-        rows = list(self.catalog.valid_segments(self.snapshot_id))
+        rows = list(self.catalog.segments.valid(self.snapshot_id))
         assert {row.state for row in rows} == {"stored"}
         self.what_is_counted_is_stored()
         ranges = sorted((row.first_entry, row.offset_bytes, row.size_bytes) for row in rows)
@@ -271,7 +270,9 @@ class Runs(RuleBasedStateMachine):
         assert sum(size for _, _, size in ranges) == sum(1000 + number for number in range(FILES_COUNT))
         # In this run no device was credited with a segment that another one was credited with too.
         assert sum(self.recorder.segments_done.values()) <= len(rows)
-        totals = itertools.chain.from_iterable([[row.segments_count] for row in self.catalog.totals(self.snapshot_id)])
+        totals = itertools.chain.from_iterable(
+            [[row.segments_count] for row in self.catalog.totals.by_state(self.snapshot_id)]
+        )
         assert sum(totals) >= len(rows)
 
 

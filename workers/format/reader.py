@@ -75,18 +75,6 @@ class SegmentReader:
             return self._header.stream_bytes
         return sum(unit.size_bytes for unit in self.units)
 
-    def units_covering(self, stream_offset_bytes: int, size_bytes: int) -> range:
-        """Indexes of the units that hold this range of the stream; a lost unit has its index too."""
-        if size_bytes <= 0:
-            return range(0)
-        if self._header is not None:
-            unit_bytes = self._header.unit_bytes
-        elif self.units:
-            unit_bytes = self.units[0].size_bytes
-        else:
-            raise self._damage_of("header")
-        return range(stream_offset_bytes // unit_bytes, (stream_offset_bytes + size_bytes - 1) // unit_bytes + 1)
-
     def read_unit(self, index: int) -> bytes:
         """The content of unit ``index``, verified.
 

@@ -61,7 +61,7 @@ class Balancing:
         for order in withdrawn:
             assert isinstance(order, StoreSegment)
             self._feeder.sent.pop(order.order_id, None)
-            self._session.catalog.replan(self._snapshot_id, [order.number], order.device)
+            self._session.catalog.transitions.replan(self._snapshot_id, [order.number], order.device)
 
     def _backlogs(self, live: list[Member]) -> dict[str, Backlog]:
         watch = self._session.courier.watch
@@ -77,7 +77,7 @@ class Balancing:
         begun_bytes = max(0, courier.watch.bytes_moved(member.name) - self._recorder.bytes_done[member.name])
         return Backlog(
             committed_bytes=max(0, in_flight_bytes - begun_bytes),
-            unfed=self._session.catalog.planned_sizes(self._snapshot_id, member.name),
+            unfed=self._session.catalog.segments.planned_sizes(self._snapshot_id, member.name),
             speed_bytes_per_s=speed_bytes_per_s,
             free_bytes=member.room_bytes,
         )
@@ -86,7 +86,7 @@ class Balancing:
         catalog = self._session.catalog
         for device in sorted(set(moves.values())):
             numbers = [number for number, target in moves.items() if target == device]
-            for row in catalog.segments_by_number(self._snapshot_id, numbers):
+            for row in catalog.segments.by_number(self._snapshot_id, numbers):
                 self._members[row.device].hand_over(row.size_bytes, self._members[device])
-            catalog.replan(self._snapshot_id, numbers, device)
+            catalog.transitions.replan(self._snapshot_id, numbers, device)
         self.moved_count += len(moves)

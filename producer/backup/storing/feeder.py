@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from producer.catalog.rows import SegmentRow, SnapshotRow
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.extents import extents_of
 from producer.listing.reader import ListingReader
 from producer.pool.members import Member
@@ -75,7 +76,7 @@ class Feeder:
         ahead_bytes -= sum(order.extents.total_bytes for order in orders if isinstance(order, StoreSegment))
         if len(orders) >= _MIN_ORDERS_COUNT and ahead_bytes <= 0:
             return
-        planned = catalog.take_planned(self._snapshot.snapshot_id, member.name, room)
+        planned = catalog.segments.take_planned(self._snapshot.snapshot_id, member.name, room)
         self._send(member, _within_reach(planned, _MIN_ORDERS_COUNT - len(orders), ahead_bytes))
 
     def _send(self, member: Member, rows: list[SegmentRow]) -> None:
@@ -84,7 +85,9 @@ class Feeder:
         catalog = self._session.catalog
         orders = [self._order(row, member) for row in rows]
         # Fed before sent: a crash in between leaves segments that the next start feeds again, and loses none.
-        catalog.mark_fed(self._snapshot.snapshot_id, [row.number for row in rows], member.name, member.epoch)
+        catalog.transitions.mark_fed(
+            self._snapshot.snapshot_id, [row.number for row in rows], member.name, member.epoch
+        )
         try:
             self._session.courier.send(orders)
         except BrokerError as error:

@@ -12,7 +12,8 @@ from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.reassigning import reassign_rows
 from producer.backup.storing.recorder import Failed
 from producer.backup.storing.retry import Verdict, judge, wait_before_s
-from producer.catalog.rows import DeviceState, SegmentRow
+from producer.catalog.tables.devices import DeviceState
+from producer.catalog.tables.segments.rows import SegmentRow
 from producer.observer import Trouble
 from producer.pool.members import Member
 from producer.run.session import RunSession
@@ -110,7 +111,7 @@ class Losses:
                 row, device = next_try.row, self._members[next_try.row.device]
                 new = self._elsewhere(row) if next_try.elsewhere else device
                 device.hand_over(row.size_bytes, new)
-                self._session.catalog.replan(self._snapshot_id, [number], new.name)
+                self._session.catalog.transitions.replan(self._snapshot_id, [number], new.name)
 
     def _elsewhere(self, row: SegmentRow) -> Member:
         """The least-filled other live device, rather one with room whose workers have found all sources so far."""
@@ -134,7 +135,7 @@ class Losses:
         if len(waiting) == 1:
             receipt = failure[2]
             assert receipt.failure is not None
-            self._session.catalog.set_device_state(self._members[device].device_id, "suspect", receipt.failure.message)
+            self._session.catalog.devices.set_state(self._members[device].device_id, "suspect", receipt.failure.message)
             self.ask(device)
 
     def ask(self, device: str) -> None:
@@ -157,14 +158,14 @@ class Losses:
         elif not member.is_live:
             self._welcome(member)
         elif failures:
-            self._session.catalog.set_device_state(member.device_id, "live", "")
+            self._session.catalog.devices.set_state(member.device_id, "live", "")
         for failure in failures if why is None else []:
             self._handle_one(failure, probed=True)
 
     def _welcome(self, member: Member) -> None:
         """A lost device is back: it takes new work, and what it holds has counted all the time."""
         member.state = "live"
-        self._session.catalog.set_device_state(member.device_id, "live", "")
+        self._session.catalog.devices.set_state(member.device_id, "live", "")
         self._session.observer.note(f"device {member.name} is back")
 
     def lose(self, device: str, state: DeviceState, because: str) -> None:
@@ -179,8 +180,8 @@ class Losses:
             return
         member.state = state
         self._tell(f"device-{state}", f"device {device} is {state}: {because}")
-        session.catalog.set_device_state(member.device_id, state, because)
-        member.epoch = session.catalog.raise_epoch(member.device_id)
+        session.catalog.devices.set_state(member.device_id, state, because)
+        member.epoch = session.catalog.devices.raise_epoch(member.device_id)
         session.link.fence(member.device_id, member.epoch)
         member.lost_at_s = time.monotonic()
         self._probing.pop(device, None)
@@ -189,7 +190,7 @@ class Losses:
                 f"no device is left: {because}",
                 hint="what is stored is kept; mend a device and run the same command again",
             )
-        rows = session.catalog.unfinished_segments(self._snapshot_id, device)
+        rows = session.catalog.segments.unfinished(self._snapshot_id, device)
         self._move([row for row in rows if row.number not in self.given_up], orders)
         if state == "full":
             self._tidy(device)
@@ -217,8 +218,10 @@ class Losses:
 
     def _book(self, device: str, rows: Sequence[SegmentRow], moved: set[str]) -> None:
         catalog, epoch = self._session.catalog, self._members[device].epoch
-        catalog.replan(self._snapshot_id, [row.number for row in rows], device)
-        catalog.mark_fed(self._snapshot_id, [row.number for row in rows if row.segment_id in moved], device, epoch)
+        catalog.transitions.replan(self._snapshot_id, [row.number for row in rows], device)
+        catalog.transitions.mark_fed(
+            self._snapshot_id, [row.number for row in rows if row.segment_id in moved], device, epoch
+        )
 
     def _move_messages(self, orders: Sequence[StoreSegment], targets: Mapping[int, str]) -> set[str]:
         """Move the dead device's messages; returns the ids of those that are in another queue now."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from producer.backup.expected_ratio import ratio_so_far
 from producer.backup.storing.reassign import reassign
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import SegmentRow
+from producer.catalog.tables.segments.rows import SegmentRow
 from producer.pool.members import Member
 from tasks.errors import DeviceFullError
 
@@ -30,7 +30,7 @@ def reassign_rows(
     loads_bytes = {member.name: member.load_bytes for member in live}
     ratio = ratio_so_far(catalog, snapshot_id)
     to_come_bytes: Counter[str] = Counter()
-    for total in catalog.totals(snapshot_id):
+    for total in catalog.totals.by_state(snapshot_id):
         if total.state in _TO_COME:
             to_come_bytes[total.device] += math.ceil(total.bytes_source * ratio)
     rooms_bytes = {member.name: max(0, member.room_bytes - to_come_bytes[member.name]) for member in live}

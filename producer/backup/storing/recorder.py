@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from producer.backup.storing.feeder import Feeder
-from producer.catalog.rows import SegmentRow, TroubleRow
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.troubles import TroubleRow
 from producer.observer import Trouble
 from producer.pool.members import Member
 from producer.run.session import RunSession
@@ -34,7 +35,7 @@ class Recorder:
         self.segments_done: dict[str, int] = dict.fromkeys(members, 0)
         self.bytes_before: dict[str, int] = dict.fromkeys(members, 0)
         self.segments_before: dict[str, int] = dict.fromkeys(members, 0)
-        for row in session.catalog.totals(snapshot_id):
+        for row in session.catalog.totals.by_state(snapshot_id):
             if row.state == "stored" and row.device in members:
                 self.bytes_before[row.device] += row.bytes_source
                 self.segments_before[row.device] += row.segments_count
@@ -62,7 +63,7 @@ class Recorder:
 
     def _record_stored(self, row: SegmentRow, entries: list[int], order: StoreSegment, receipt: Receipt) -> None:
         result: StoreResult = receipt.result
-        counted = self._session.catalog.record_stored(
+        counted = self._session.catalog.transitions.record_stored(
             self._snapshot_id,
             row.number,
             device=receipt.device,
@@ -82,7 +83,7 @@ class Recorder:
 
     def _record_failed(self, row: SegmentRow, receipt: Receipt) -> bool:
         assert receipt.failure is not None
-        return self._session.catalog.record_failed(
+        return self._session.catalog.transitions.record_failed(
             self._snapshot_id,
             row.number,
             device=receipt.device,
@@ -98,4 +99,4 @@ class Recorder:
             path = str(self._sources[order.source] / order.extents.paths[note.index])
             rows.append(TroubleRow(entry_index=entries[note.index], path=path, code=note.trouble, message=note.message))
             self._session.observer.trouble(Trouble(code=note.trouble, message=note.message, path=path))
-        self._session.catalog.add_troubles(self._snapshot_id, rows)
+        self._session.catalog.troubles.add(self._snapshot_id, rows)

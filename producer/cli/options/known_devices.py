@@ -9,7 +9,7 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 
 if TYPE_CHECKING:
-    from producer.catalog.rows import DeviceRow
+    from producer.catalog.tables.devices import DeviceRow
 
 
 def devices_of(call: Call, snapshot: str) -> dict[str, Path]:
@@ -18,13 +18,13 @@ def devices_of(call: Call, snapshot: str) -> dict[str, Path]:
     Raises UsageError for a snapshot that is not there.
     """
     with opened_catalog(call) as catalog:
-        return _folders(catalog.devices(catalog.find_snapshot(snapshot).pool_id))
+        return _folders(catalog.devices.all(catalog.snapshots.find(snapshot).pool_id))
 
 
 def all_devices(call: Call) -> dict[str, Path]:
     """Every device that the catalog has met."""
     with opened_catalog(call) as catalog:
-        return _folders(catalog.devices())
+        return _folders(catalog.devices.all())
 
 
 def _folders(rows: list[DeviceRow]) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339
 
 if TYPE_CHECKING:
-    from producer.catalog.reservation_rows import ReservationRow
+    from producer.catalog.tables.reservations import ReservationRow
 
 _HEADER = ("id", "volume", "cron", "zone", "next", "last", "outcome", "run by", "why")
 

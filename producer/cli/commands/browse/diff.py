@@ -35,7 +35,7 @@ def diff(call: Call, before: str, after: str, metadata: bool) -> None:
     The line begins with + (added), - (removed), M (content changed: size, time or link) or T (other type).
     """
     with opened_catalog(call) as catalog:
-        old, new = catalog.find_snapshot(before), catalog.find_snapshot(after)
+        old, new = catalog.snapshots.find(before), catalog.snapshots.find(after)
         # Source by source, because two snapshots may name the same sources in another order.
         for name in sorted({source.name for row in (old, new) for source in row.sources}):
             old_entries = _entries(batches_of(catalog, old.snapshot_id), name)

@@ -33,7 +33,7 @@ def find(call: Call, pattern: str, snapshot: str | None) -> None:
     [...] are wildcards.  Each line is SNAPSHOT:PATH, as "segfleet restore" takes it.
     """
     with opened_catalog(call) as catalog:
-        rows = [catalog.find_snapshot(snapshot)] if snapshot else catalog.snapshots()
+        rows = [catalog.snapshots.find(snapshot)] if snapshot else catalog.snapshots.all()
         for row in rows:
             for batch in batches_of(catalog, row.snapshot_id):
                 for entry in matches(batch, pattern):

@@ -40,7 +40,7 @@ def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, device
     """
     inside, path = path, path.strip("/")
     with opened_catalog(call) as catalog:
-        row = catalog.find_snapshot(snapshot)
+        row = catalog.snapshots.find(snapshot)
         raw_volumes = {source.name for source in row.sources if source.mode == "raw"}
         if "/" in inside.lstrip("/") and inside.lstrip("/").partition("/")[0] in raw_volumes:
             list_inside(call, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, long=long)

@@ -18,7 +18,7 @@ from producer.cli.show.times import rfc3339
 from producer.configuration.sizes import format_size
 
 if TYPE_CHECKING:
-    from producer.catalog.rows import SnapshotRow
+    from producer.catalog.tables.snapshots.rows import SnapshotRow
 
 _HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "sources")
 
@@ -30,7 +30,7 @@ _HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "
 def snapshots(call: Call) -> None:
     """List the snapshots, the oldest first."""
     with opened_catalog(call) as catalog:
-        rows = catalog.snapshots()
+        rows = catalog.snapshots.all()
     if call.json:
         for row in rows:
             write_row(_json_row(row))

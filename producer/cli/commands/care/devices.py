@@ -20,7 +20,7 @@ from producer.configuration.sizes import format_size
 from producer.run.preflight import check_devices
 
 if TYPE_CHECKING:
-    from producer.catalog.rows import DeviceRow
+    from producer.catalog.tables.devices import DeviceRow
 
 _HEADER = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
 

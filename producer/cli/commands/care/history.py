@@ -18,7 +18,8 @@ from producer.cli.show.times import rfc3339
 from producer.configuration.sizes import format_size
 
 if TYPE_CHECKING:
-    from producer.catalog.rows import RunRow, TimingTotals
+    from producer.catalog.tables.runs import RunRow
+    from producer.catalog.tables.segments.totals import TimingTotals
 
 _RUN_HEADER = (
     *("started", "run", "volume", "snapshot", "took"),
@@ -45,10 +46,10 @@ def history(call: Call, volume: str | None, timing: bool) -> None:
     A run without an end is running, or was killed.
     """
     with opened_catalog(call) as catalog:
-        runs = catalog.runs(volume)[::-1]
+        runs = catalog.runs.all(volume)[::-1]
         if timing:
             runs = [run for run in runs if run.kind == "backup" and run.snapshot_id]
-        timings = {run.run_id: catalog.timings(run.snapshot_id or "") if timing else [] for run in runs}
+        timings = {run.run_id: catalog.totals.timings(run.snapshot_id or "") if timing else [] for run in runs}
     if call.json:
         for run in runs:
             write_row(_json_row(run, timings[run.run_id] if timing else None))

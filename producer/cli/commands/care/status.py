@@ -22,7 +22,7 @@ from producer.host.behalf import HERE
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:
-    from producer.catalog.rows import DeviceRow
+    from producer.catalog.tables.devices import DeviceRow
     from producer.monitor.overview import VolumeStatus
 
 _VOLUMES = ("volume", "state", "snapshot", "segments", "of", "size", "last run", "exit", "held by", "why")
@@ -69,7 +69,7 @@ def status(call: Call, watch: bool) -> None:
     shown: list[Any] = []
     with opened_catalog(call) as catalog:
         while True:
-            rows, devices = volumes(catalog), catalog.devices()
+            rows, devices = volumes(catalog), catalog.devices.all()
             found = _objects(rows, devices) if call.json else _lines(rows, devices)
             if found != shown:
                 _show(found, anew=watch)

@@ -17,7 +17,7 @@ from producer.cli.show.times import rfc3339
 from tasks.errors import LockedError
 
 if TYPE_CHECKING:
-    from producer.catalog.lock_rows import LockRow
+    from producer.catalog.tables.locks import LockRow
     from producer.ownership.unlock import SeenLock
 
 _HEADER = ("lock", "for", "host", "pid", "manager", "since", "last sign of life", "owner")

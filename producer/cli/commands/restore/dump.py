@@ -48,7 +48,7 @@ def dump(call: Call, snapshot: str, path: str, devices: dict[str, Path], threads
 
 def _only_raw_volume(call: Call, snapshot: str) -> str:
     with opened_catalog(call) as catalog:
-        sources = catalog.find_snapshot(snapshot).sources
+        sources = catalog.snapshots.find(snapshot).sources
     if len(sources) != 1:
         raise UsageError("the snapshot has several sources: say which PATH", hint="segfleet ls SNAPSHOT shows them")
     return sources[0].name

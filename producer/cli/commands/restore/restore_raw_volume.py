@@ -26,7 +26,7 @@ def restore_raw_volume(
     from producer.restore.image_view import split_path
 
     with opened_catalog(call) as catalog:
-        snapshot = catalog.find_snapshot(request.snapshot)
+        snapshot = catalog.snapshots.find(request.snapshot)
     inside = split_path(path, {source.name for source in snapshot.sources if source.mode == "raw"})
     if inside is not None:
         return _take_out(call, request, observer, snapshot.snapshot_id, *inside)

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from producer.catalog.reservation_rows import IfBusy
+from producer.catalog.tables.reservations import IfBusy
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand

@@ -21,7 +21,7 @@ from producer.summaries import BackupSummary, summary_of
 from tasks.errors import SegfleetError
 
 if TYPE_CHECKING:
-    from producer.catalog.reservation_rows import ReservationRow
+    from producer.catalog.tables.reservations import ReservationRow
     from producer.schedule.scheduler import Scheduler
 
 

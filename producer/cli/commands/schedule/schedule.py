@@ -16,7 +16,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.reservations import reservation_json, reservation_lines
 
 if TYPE_CHECKING:
-    from producer.catalog.reservation_rows import ReservationRow
+    from producer.catalog.tables.reservations import ReservationRow
 
 
 @click.group()
@@ -39,7 +39,7 @@ schedule.add_command(run_due)
 def list_(call: Call) -> None:
     """List the reservations with their next and last runs, the one that is due first in front."""
     with opened_catalog(call) as catalog:
-        rows = catalog.reservations()
+        rows = catalog.reservations.all()
     if call.json:
         for row in rows:
             write_row(_json_row(row))
@@ -61,7 +61,7 @@ def remove(call: Call, name: str) -> None:
 
     with opened_catalog(call) as catalog:
         for row in find_reservations(catalog, name):
-            if catalog.remove_reservation(row.reservation_id) and call.json:
+            if catalog.reservations.remove(row.reservation_id) and call.json:
                 write_row(_json_row(row))
             elif not call.json:
                 click.echo(f"reservation {row.reservation_id[:8]} of volume {row.volume} is removed")

@@ -78,8 +78,8 @@ def _volumes(call: Call, catalog: Catalog, name: str) -> tuple[str, ...]:
     from producer.schedule.belongs import belongs_here
 
     host = platform.node()
-    backed_up = {row.volume for row in catalog.snapshots() if row.hostname == host or not catalog.is_shared}
-    reserved = {row.volume for row in catalog.reservations() if belongs_here(row, manager=name)}
+    backed_up = {row.volume for row in catalog.snapshots.all() if row.hostname == host or not catalog.is_shared}
+    reserved = {row.volume for row in catalog.reservations.all() if belongs_here(row, manager=name)}
     known = backed_up | reserved
     return tuple(sorted(known | call.configuration.sources.keys()))
 

@@ -11,7 +11,9 @@ from kit.offline import Offline, backup_request, offline
 from kit.tree import Tree, noise
 from producer.backup.changed_files import settle_changed_files
 from producer.backup.intake import Intake
-from producer.catalog.rows import JsonObject, SegmentRow, TroubleRow
+from producer.catalog.columns import JsonObject
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.troubles import TroubleRow
 
 KIB = 1024
 SIZE_BYTES = 150 * KIB
@@ -42,7 +44,7 @@ class Rounds:
     def store(self) -> None:
         self.count += 1
         for place, row in enumerate(row for row in self.rows() if row.state == "planned"):
-            self.run.catalog.record_stored(
+            self.run.catalog.transitions.record_stored(
                 row.snapshot_id,
                 row.number,
                 device=row.device,
@@ -53,10 +55,10 @@ class Rounds:
             )
 
     def rows(self) -> list[SegmentRow]:
-        return list(self.run.catalog.valid_segments(self.intake.snapshot_id))
+        return list(self.run.catalog.segments.valid(self.intake.snapshot_id))
 
     def troubles(self) -> list[TroubleRow]:
-        return self.run.catalog.troubles(self.intake.snapshot_id)
+        return self.run.catalog.troubles.all(self.intake.snapshot_id)
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def test_settling_twice_tells_a_file_once(rounds: Rounds) -> None:
 def test_what_the_first_reading_said_of_the_file_is_forgotten_when_it_is_stored_again(rounds: Rounds) -> None:
     (entry,) = {row.first_entry for row in rounds.rows() if row.stop_entry - row.first_entry == 1}
     other = TroubleRow(entry_index=1, path="/other", code="changed", message="")
-    rounds.run.catalog.add_troubles(
+    rounds.run.catalog.troubles.add(
         rounds.intake.snapshot_id, [TroubleRow(entry_index=entry, path="/large", code="changed", message=""), other]
     )
     rounds.settle(lambda turn, place: state(mtime_ns=place if turn == 1 else 9))

@@ -59,7 +59,7 @@ def test_devices_that_another_run_has_taken_in_meanwhile_are_joined(
     intake = take_in(contested.session, backup_request(source))
 
     assert intake.members["a"].device_id == "a" * 32
-    assert {row.pool_id for row in catalog.devices()} == {THEIRS}
+    assert {row.pool_id for row in catalog.devices.all()} == {THEIRS}
     assert [order.device for order in contested.wires.sent if isinstance(order, AdoptDevice)] == ["b"]
 
 
@@ -77,7 +77,7 @@ def test_a_device_bears_the_id_of_its_marker_whoever_wrote_it(catalog: Catalog, 
     intake = take_in(run.session, backup_request(source, "a"))
 
     assert intake.members["a"].device_id == "c" * 32
-    assert [row.device_id for row in catalog.devices()] == ["c" * 32]
+    assert [row.device_id for row in catalog.devices.all()] == ["c" * 32]
 
 
 def test_the_first_device_of_a_new_pool_goes_alone_and_a_refusal_there_leaves_the_others_as_they_are(
@@ -101,13 +101,13 @@ def test_new_devices_are_met_by_one_run_at_a_time(catalog: Catalog, source: dict
 
     def note_lock(order: Order) -> Answer | None:
         if isinstance(order, AdoptDevice):
-            seen.append(catalog.lock(NEW_DEVICES))
+            seen.append(catalog.locks.get(NEW_DEVICES))
         return run.devices.answer(order)
 
     run.wires.answers = note_lock
     with Holder(catalog, location) as holder:
         take_in(replace(run.session, holder=holder), backup_request(source, "a"))
-        assert catalog.locks() == []
+        assert catalog.locks.all() == []
 
     [lock] = seen
     assert lock is not None

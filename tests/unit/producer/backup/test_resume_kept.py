@@ -15,8 +15,9 @@ from kit.tree import Entry, Tree, noise
 from producer.backup.intake import Intake, take_in
 from producer.backup.resume import find_resumable, request_to_resume
 from producer.catalog.catalog import Catalog
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import NewSnapshot, SegmentRow, TroubleRow
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import NewSnapshot
+from producer.catalog.tables.troubles import TroubleRow
 from tasks.errors import NotADeviceError, UsageError
 from tasks.orders import AdoptDevice
 
@@ -50,12 +51,12 @@ class Interrupted:
         return self.intake
 
     def rows(self, state: str) -> list[SegmentRow]:
-        rows = self.run.catalog.valid_segments(self.intake.snapshot_id)
+        rows = self.run.catalog.segments.valid(self.intake.snapshot_id)
         return [row for row in rows if row.state == state]
 
     def paths(self, state: str) -> set[str]:
         """The first files of the segments in this state."""
-        reader = listing_reader(self.run.catalog, self.intake.snapshot_id)
+        reader = self.run.catalog.listing.reader(self.intake.snapshot_id)
         return {reader.entry(row.first_entry).snapshot_path for row in self.rows(state)}
 
 
@@ -67,20 +68,20 @@ def backup(catalog: Catalog, tmp_path: Path) -> Interrupted:
 def test_when_nothing_changed_everything_stays_as_it_was_planned(backup: Interrupted, catalog: Catalog) -> None:
     backup.store(2)
     first = backup.intake.snapshot_id
-    before = [row.segment_id for row in catalog.valid_segments(first)]
+    before = [row.segment_id for row in catalog.segments.valid(first)]
     intake = backup.again()
     assert intake.snapshot_id == first
     assert intake.kept is not None
     assert intake.kept.is_everything
-    assert [row.segment_id for row in catalog.valid_segments(first)] == before
+    assert [row.segment_id for row in catalog.segments.valid(first)] == before
     assert len(backup.rows("stored")) == 2
     assert f"going on with snapshot {first[:8]}" in backup.run.observer.notes[0]
 
 
 def test_a_plan_that_holds_for_the_next_run_too_is_of_that_run(backup: Interrupted, catalog: Catalog) -> None:
-    first = catalog.snapshot(backup.intake.snapshot_id).planned_at
+    first = catalog.snapshots.get(backup.intake.snapshot_id).planned_at
     begun_again = datetime.now(UTC)
-    second = catalog.snapshot(backup.again().snapshot_id).planned_at
+    second = catalog.snapshots.get(backup.again().snapshot_id).planned_at
     assert first is not None
     assert second is not None
     assert first <= begun_again <= second
@@ -176,9 +177,9 @@ def test_what_lay_on_a_device_that_was_wiped_is_stored_again(backup: Interrupted
 
 def test_segments_that_failed_are_tried_again_from_their_first_try(backup: Interrupted, catalog: Catalog) -> None:
     for _ in range(2):
-        (row, *_others) = catalog.valid_segments(backup.intake.snapshot_id)
-        catalog.mark_fed(row.snapshot_id, [row.number], row.device, 1)
-        assert catalog.record_failed(
+        (row, *_others) = catalog.segments.valid(backup.intake.snapshot_id)
+        catalog.transitions.mark_fed(row.snapshot_id, [row.number], row.device, 1)
+        assert catalog.transitions.record_failed(
             row.snapshot_id, row.number, device=row.device, epoch=1, attempt=1, reason="source", message="no"
         )
         backup.again()
@@ -186,7 +187,7 @@ def test_segments_that_failed_are_tried_again_from_their_first_try(backup: Inter
 
 
 def test_what_the_first_walk_could_not_read_is_told_by_the_second_alone(backup: Interrupted, catalog: Catalog) -> None:
-    catalog.add_troubles(
+    catalog.troubles.add(
         backup.intake.snapshot_id,
         [
             TroubleRow(entry_index=None, path="/gone", code="unreadable", message=""),
@@ -194,20 +195,20 @@ def test_what_the_first_walk_could_not_read_is_told_by_the_second_alone(backup: 
         ],
     )
     backup.again()
-    assert [row.path for row in catalog.troubles(backup.intake.snapshot_id)] == ["/stored"]
+    assert [row.path for row in catalog.troubles.all(backup.intake.snapshot_id)] == ["/stored"]
 
 
 def test_the_troubles_of_kept_segments_are_told_at_their_new_entries(backup: Interrupted, catalog: Catalog) -> None:
     note = {"index": 1, "trouble": "vanished", "read_bytes": 0, "message": "No such file"}
     for row in backup.rows("planned"):
         if row.stop_entry - row.first_entry > 1:
-            catalog.record_stored(
+            catalog.transitions.record_stored(
                 row.snapshot_id, row.number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1, notes=[note]
             )
     add_a_file_elsewhere(backup.one)
     backup.again()
-    reader = listing_reader(catalog, backup.intake.snapshot_id)
-    troubles = catalog.troubles(backup.intake.snapshot_id)
+    reader = catalog.listing.reader(backup.intake.snapshot_id)
+    troubles = catalog.troubles.all(backup.intake.snapshot_id)
     assert [reader.entry(row.entry_index or 0).snapshot_path for row in troubles] == ["one/b", "two/b"]
     assert [row.path for row in troubles] == [str(source / "b") for source in backup.sources.values()]
     assert {(row.code, row.message) for row in troubles} == {("vanished", "No such file")}
@@ -232,9 +233,9 @@ def test_a_snapshot_that_was_never_planned_is_discarded(catalog: Catalog, tmp_pa
     sources = {"data": Tree({"a": b"1"}).make(tmp_path / "data")}
     run = Offline(catalog, ["a"], Devices(sources))
     take_in(run.session, backup_request(sources, "a"))
-    assert len(catalog.snapshots("open")) == 1
+    assert len(catalog.snapshots.all("open")) == 1
     assert find_resumable(catalog, backup_request(sources, "a")) is None
-    assert catalog.snapshots("open") == []
+    assert catalog.snapshots.all("open") == []
 
 
 def test_the_devices_of_another_pool_begin_anew(backup: Interrupted) -> None:
@@ -253,7 +254,7 @@ def test_a_snapshot_that_is_named_is_not_gone_on_with_on_devices_of_another_pool
     with pytest.raises(NotADeviceError, match="is not in the pool of x"):
         take_in(run.session, named)
 
-    assert [row.snapshot_id for row in catalog.snapshots("open")] == [backup.intake.snapshot_id]
+    assert [row.snapshot_id for row in catalog.snapshots.all("open")] == [backup.intake.snapshot_id]
     assert not any(isinstance(order, AdoptDevice) for order in run.wires.sent)
 
 
@@ -267,7 +268,7 @@ def test_a_known_device_whose_worker_ends_before_it_answers_is_absent_and_the_ot
 
     assert intake.members.keys() == {"a"}
     assert "signal SIGKILL" in intake.absent["b"]
-    assert {row.device for row in catalog.valid_segments(intake.snapshot_id)} == {"a"}
+    assert {row.device for row in catalog.segments.valid(intake.snapshot_id)} == {"a"}
     assert run.observer.trouble_codes == ["device-absent"]
 
 
@@ -285,9 +286,11 @@ def test_the_newest_open_snapshot_is_resumed_with_its_own_devices_or_those_given
 def test_only_a_snapshot_with_failed_segments_is_retried(backup: Interrupted, catalog: Catalog) -> None:
     with pytest.raises(UsageError, match="no open snapshot has failed segments"):
         request_to_resume(catalog, None, {}, failed_only=True)
-    (row, *_others) = catalog.valid_segments(backup.intake.snapshot_id)
-    catalog.mark_fed(row.snapshot_id, [row.number], row.device, 1)
-    catalog.record_failed(row.snapshot_id, row.number, device=row.device, epoch=1, attempt=1, reason="x", message="")
+    (row, *_others) = catalog.segments.valid(backup.intake.snapshot_id)
+    catalog.transitions.mark_fed(row.snapshot_id, [row.number], row.device, 1)
+    catalog.transitions.record_failed(
+        row.snapshot_id, row.number, device=row.device, epoch=1, attempt=1, reason="x", message=""
+    )
     assert request_to_resume(catalog, None, {}, failed_only=True).resume == row.snapshot_id
 
 
@@ -301,16 +304,18 @@ def test_a_snapshot_that_another_run_has_sealed_since_it_was_chosen_is_left_alon
 ) -> None:
     request = request_to_resume(catalog, None, {}, failed_only=False)
     for row in backup.rows("planned"):
-        catalog.record_stored(row.snapshot_id, row.number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1)
-    catalog.seal_snapshot(backup.intake.snapshot_id, datetime.now(UTC))
+        catalog.transitions.record_stored(
+            row.snapshot_id, row.number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1
+        )
+    catalog.snapshots.seal(backup.intake.snapshot_id, datetime.now(UTC))
 
     with pytest.raises(UsageError, match="is sealed: another run has ended it"):
         find_resumable(catalog, request)
 
 
 def test_what_this_host_began_is_resumed_before_what_others_began(backup: Interrupted, catalog: Catalog) -> None:
-    ours = catalog.snapshot(backup.intake.snapshot_id)
-    catalog.begin_snapshot(
+    ours = catalog.snapshots.get(backup.intake.snapshot_id)
+    catalog.snapshots.begin(
         NewSnapshot(
             snapshot_id="f" * 32,
             pool_id=ours.pool_id,

@@ -12,7 +12,7 @@ from kit.tree import Entry, Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.seal import seal
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import TroubleRow
+from producer.catalog.tables.troubles import TroubleRow
 from producer.listing import decode_part
 from producer.manifest import ManifestHead, decode_head, decode_segments, decode_troubles, head_name
 from tasks.errors import CatalogError, DeviceError, Reason
@@ -40,7 +40,7 @@ class Sealing:
 
     def seal(self, intake: Intake | None = None) -> None:
         intake = intake or self.intake
-        snapshot = self.run.catalog.snapshot(intake.snapshot_id)
+        snapshot = self.run.catalog.snapshots.get(intake.snapshot_id)
         seal(self.run.session, snapshot, backup_request(self.sources).plan, intake.source_starts, intake.members)
 
     def head(self, device: str) -> ManifestHead:
@@ -64,13 +64,13 @@ def test_every_device_gets_the_same_files_and_the_head_last(sealing: Sealing) ->
         names = list(sealing.files[device])
         assert names[-1] == head_name(sealing.intake.snapshot_id)
         assert names[:-1] == [part.name for part in sealing.head(device).parts]
-    assert sealing.run.catalog.snapshot(sealing.intake.snapshot_id).state == "sealed"
+    assert sealing.run.catalog.snapshots.get(sealing.intake.snapshot_id).state == "sealed"
 
 
 def test_the_listing_comes_first_and_is_that_of_the_catalog(sealing: Sealing) -> None:
     sealing.seal()
     assert [part.kind for part in sealing.head("a").parts] == ["listing", "segments"]
-    (stored,) = sealing.run.catalog.listing_parts(sealing.intake.snapshot_id)
+    (stored,) = sealing.run.catalog.listing.parts(sealing.intake.snapshot_id)
     assert sealing.part("a", "listing") == stored.data
     paths = [entry.snapshot_path for batch in decode_part(stored.data) for entry in batch]
     assert "two/na\udcefve" in paths
@@ -80,7 +80,7 @@ def test_the_segments_say_which_device_holds_them(sealing: Sealing) -> None:
     sealing.seal()
     devices = sealing.head("b").devices
     rows = decode_segments(sealing.part("b", "segments"))
-    stored = list(sealing.run.catalog.stored_segments(sealing.intake.snapshot_id))
+    stored = list(sealing.run.catalog.segments.stored(sealing.intake.snapshot_id))
     assert [(row.number, devices[row.device].device_id) for row in rows] == [
         (row.number, row.device_id) for row in stored
     ]
@@ -100,7 +100,7 @@ def test_the_head_adds_up(sealing: Sealing) -> None:
 
 
 def test_troubles_are_told_by_the_path_in_the_snapshot_or_the_absolute_one_if_not_listed(sealing: Sealing) -> None:
-    sealing.run.catalog.add_troubles(
+    sealing.run.catalog.troubles.add(
         sealing.intake.snapshot_id,
         [
             TroubleRow(entry_index=1, path="/somewhere/one/a", code="changed", message="grew"),
@@ -117,7 +117,7 @@ def test_troubles_are_told_by_the_path_in_the_snapshot_or_the_absolute_one_if_no
 
 def test_a_device_that_is_away_is_named_with_what_it_holds(sealing: Sealing) -> None:
     catalog, devices = sealing.run.catalog, sealing.run.devices
-    held = [row for row in catalog.stored_segments(sealing.intake.snapshot_id) if row.device == "a"]
+    held = [row for row in catalog.segments.stored(sealing.intake.snapshot_id) if row.device == "a"]
     sealing.run = Offline(catalog, ["b"], devices)
     sealing.seal(sealing.run.plan(backup_request(sealing.sources, "b")))
     assert sealing.files.keys() == {"b"}
@@ -152,9 +152,9 @@ def test_a_device_that_does_not_take_a_part_gets_no_head_and_the_snapshot_is_sea
         "manifest",
         "device a is dead, and has no manifest of this snapshot: disk on fire",
     )
-    assert sealing.run.catalog.snapshot(sealing.intake.snapshot_id).state == "sealed"
+    assert sealing.run.catalog.snapshots.get(sealing.intake.snapshot_id).state == "sealed"
     assert sealing.intake.members["a"].state == "dead"
-    states = {row.name: (row.state, row.reason) for row in sealing.run.catalog.devices()}
+    states = {row.name: (row.state, row.reason) for row in sealing.run.catalog.devices.all()}
     assert states == {"a": ("dead", "disk on fire"), "b": ("live", "")}
 
 
@@ -192,7 +192,7 @@ def test_when_no_device_takes_the_manifest_the_snapshot_stays_open(sealing: Seal
     sealing.run.wires.answers = lambda order: REFUSES
     with pytest.raises(DeviceError, match="no device took the manifest"):
         sealing.seal()
-    assert sealing.run.catalog.snapshot(sealing.intake.snapshot_id).state == "open"
+    assert sealing.run.catalog.snapshots.get(sealing.intake.snapshot_id).state == "open"
 
 
 def test_a_snapshot_that_lacks_a_segment_gets_no_head(catalog: Catalog, tmp_path: Path) -> None:

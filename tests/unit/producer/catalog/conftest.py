@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import NewSegment, NewSnapshot, SourceRow
+from producer.catalog.tables.segments.rows import NewSegment
+from producer.catalog.tables.snapshots.rows import NewSnapshot, SourceRow
 
 BeginSnapshot = Callable[..., str]
 
@@ -36,7 +37,7 @@ def begin_snapshot(catalog: Catalog) -> BeginSnapshot:
             request={"level": 3, "order": "descending"},
             started_at=started_at or datetime(2026, 1, 2, tzinfo=UTC),
         )
-        catalog.begin_snapshot(snapshot)
+        catalog.snapshots.begin(snapshot)
         return snapshot.snapshot_id
 
     return begin
@@ -46,7 +47,7 @@ def begin_snapshot(catalog: Catalog) -> BeginSnapshot:
 def planned(catalog: Catalog, begin_snapshot: BeginSnapshot) -> str:
     """A snapshot of five segments of 100 bytes and ten entries: 0, 2 and 4 are for device a, 1 and 3 for b."""
     snapshot_id = begin_snapshot()
-    catalog.add_segments(
+    catalog.segments.add(
         snapshot_id,
         [
             NewSegment(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import DeviceRow
+from producer.catalog.tables.devices import DeviceRow
 from tasks.errors import CatalogError
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,63 +27,63 @@ A = DeviceRow(
 
 
 def test_a_device_comes_back_as_it_was_recorded(catalog: Catalog) -> None:
-    catalog.record_device(A)
-    assert catalog.devices() == [A]
-    assert catalog.device_by_name("a") == A
-    assert catalog.device_by_name("b") is None
+    catalog.devices.record(A)
+    assert catalog.devices.all() == [A]
+    assert catalog.devices.by_name("a") == A
+    assert catalog.devices.by_name("b") is None
 
 
 def test_recording_a_device_again_updates_it(catalog: Catalog) -> None:
-    catalog.record_device(A)
+    catalog.devices.record(A)
     moved = replace(A, name="a-new", path="/mnt/new", free_bytes=0, since=LATER)
-    catalog.record_device(moved)
-    assert catalog.devices() == [replace(moved, since=SINCE)], "the state is the same since the first time"
+    catalog.devices.record(moved)
+    assert catalog.devices.all() == [replace(moved, since=SINCE)], "the state is the same since the first time"
 
 
 def test_the_state_keeps_its_reason_and_its_time(catalog: Catalog) -> None:
-    catalog.record_device(A)
+    catalog.devices.record(A)
     before = datetime.now(UTC)
 
-    catalog.set_device_state(A.device_id, "dead", "no lease")
-    (dead,) = catalog.devices()
+    catalog.devices.set_state(A.device_id, "dead", "no lease")
+    (dead,) = catalog.devices.all()
     assert (dead.state, dead.reason) == ("dead", "no lease")
     assert before <= dead.since <= datetime.now(UTC)
 
-    catalog.set_device_state(A.device_id, "dead", "unmounted")
-    (still_dead,) = catalog.devices()
+    catalog.devices.set_state(A.device_id, "dead", "unmounted")
+    (still_dead,) = catalog.devices.all()
     assert (still_dead.reason, still_dead.since) == ("unmounted", dead.since)
 
 
 def test_an_epoch_only_rises(catalog: Catalog) -> None:
-    catalog.record_device(A)
-    assert catalog.raise_epoch(A.device_id) == 2
-    assert catalog.raise_epoch(A.device_id) == 3
+    catalog.devices.record(A)
+    assert catalog.devices.raise_epoch(A.device_id) == 2
+    assert catalog.devices.raise_epoch(A.device_id) == 3
 
-    catalog.record_device(A)
-    (row,) = catalog.devices()
+    catalog.devices.record(A)
+    (row,) = catalog.devices.all()
     assert row.epoch == 3
 
 
 def test_a_name_means_the_device_that_was_recorded_last(catalog: Catalog) -> None:
     other = replace(A, device_id="c" * 32, pool_id="2" * 32)
-    catalog.record_device(A)
-    catalog.record_device(other)
-    assert catalog.device_by_name("a") == other
-    assert catalog.devices(pool_id="1" * 32) == [A]
+    catalog.devices.record(A)
+    catalog.devices.record(other)
+    assert catalog.devices.by_name("a") == other
+    assert catalog.devices.all(pool_id="1" * 32) == [A]
 
-    catalog.record_device(A)
-    assert catalog.device_by_name("a") == A
-    assert catalog.devices() == [A, other]
+    catalog.devices.record(A)
+    assert catalog.devices.by_name("a") == A
+    assert catalog.devices.all() == [A, other]
 
 
 def test_an_unknown_device_is_an_error(catalog: Catalog) -> None:
     with pytest.raises(CatalogError, match="not in the catalog"):
-        catalog.set_device_state("d" * 32, "dead", "no lease")
+        catalog.devices.set_state("d" * 32, "dead", "no lease")
     with pytest.raises(CatalogError, match="not in the catalog"):
-        catalog.raise_epoch("d" * 32)
+        catalog.devices.raise_epoch("d" * 32)
 
 
 def test_a_state_that_does_not_exist_is_refused(catalog: Catalog) -> None:
-    catalog.record_device(A)
+    catalog.devices.record(A)
     with pytest.raises(CatalogError):
-        catalog.set_device_state(A.device_id, "tired", "")  # type: ignore[arg-type]
+        catalog.devices.set_state(A.device_id, "tired", "")  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import pytest
 
 from kit.owners import change_owners, enter_owner
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import DeviceRow
+from producer.catalog.tables.devices import DeviceRow
 from tasks.errors import LockedError
 
 DEADLINE_S = 60
@@ -31,42 +31,42 @@ DEVICE = DeviceRow(
 
 def test_a_lock_is_taken_once_and_says_by_whom_and_what_for(catalog: Catalog) -> None:
     one, other = enter_owner(catalog, host="caf\udce9", manager="m", pid=7), enter_owner(catalog)
-    assert catalog.take_lock("volume home", one, "backup of home")
-    assert not catalog.take_lock("volume home", other, "another")
-    assert not catalog.take_lock("volume home", one, "again")
+    assert catalog.locks.take("volume home", one, "backup of home")
+    assert not catalog.locks.take("volume home", other, "another")
+    assert not catalog.locks.take("volume home", one, "again")
 
-    [lock] = catalog.locks()
+    [lock] = catalog.locks.all()
     assert (lock.name, lock.purpose, lock.owner.owner_id) == ("volume home", "backup of home", one)
     assert (lock.owner.host, lock.owner.manager, lock.owner.pid) == ("caf\udce9", "m", 7)
     assert datetime.now(UTC) - lock.since < timedelta(seconds=DEADLINE_S)
-    found = catalog.lock("volume home")
+    found = catalog.locks.get("volume home")
     assert found is not None
     assert found.owner.owner_id == one
 
 
 def test_a_lock_of_another_name_is_free(catalog: Catalog) -> None:
     owner_id = enter_owner(catalog)
-    assert catalog.take_lock("volume a", owner_id, "x")
-    assert catalog.take_lock("volume b", owner_id, "x")
-    assert [lock.name for lock in catalog.locks()] == ["volume a", "volume b"]
-    assert catalog.lock("volume c") is None
+    assert catalog.locks.take("volume a", owner_id, "x")
+    assert catalog.locks.take("volume b", owner_id, "x")
+    assert [lock.name for lock in catalog.locks.all()] == ["volume a", "volume b"]
+    assert catalog.locks.get("volume c") is None
 
 
 def test_its_owner_alone_releases_a_lock(catalog: Catalog) -> None:
     one, other = enter_owner(catalog), enter_owner(catalog)
-    catalog.take_lock("volume home", one, "x")
-    catalog.release_lock("volume home", other)
-    assert not catalog.take_lock("volume home", other, "x")
-    catalog.release_lock("volume home", one)
-    assert catalog.take_lock("volume home", other, "x")
+    catalog.locks.take("volume home", one, "x")
+    catalog.locks.release("volume home", other)
+    assert not catalog.locks.take("volume home", other, "x")
+    catalog.locks.release("volume home", one)
+    assert catalog.locks.take("volume home", other, "x")
 
 
 def test_an_owner_that_leaves_leaves_no_lock(catalog: Catalog) -> None:
     owner_id = enter_owner(catalog)
-    catalog.take_lock("volume home", owner_id, "x")
-    catalog.leave_owner(owner_id)
-    catalog.leave_owner(owner_id)
-    assert (catalog.locks(), catalog.owners()) == ([], [])
+    catalog.locks.take("volume home", owner_id, "x")
+    catalog.owners.leave(owner_id)
+    catalog.owners.leave(owner_id)
+    assert (catalog.locks.all(), catalog.owners.all()) == ([], [])
 
 
 def test_silence_is_counted_from_the_last_renewal_by_the_clock_of_the_database(
@@ -74,9 +74,9 @@ def test_silence_is_counted_from_the_last_renewal_by_the_clock_of_the_database(
 ) -> None:
     owner_id = enter_owner(catalog)
     change_owners(catalog_url, silent_s=500)
-    [silent] = catalog.owners()
-    assert catalog.renew_owner(owner_id)
-    [renewed] = catalog.owners()
+    [silent] = catalog.owners.all()
+    assert catalog.owners.renew(owner_id)
+    [renewed] = catalog.owners.all()
     assert 499 <= silent.silent_s < 500 + DEADLINE_S
     assert renewed.silent_s < DEADLINE_S
     assert renewed.beats_count == silent.beats_count + 1
@@ -84,58 +84,58 @@ def test_silence_is_counted_from_the_last_renewal_by_the_clock_of_the_database(
 
 def test_an_owner_that_was_renewed_since_it_was_looked_at_is_not_removed(catalog: Catalog) -> None:
     owner_id = enter_owner(catalog)
-    catalog.take_lock("volume home", owner_id, "x")
-    [before] = catalog.owners()
-    catalog.renew_owner(owner_id)
-    assert not catalog.remove_owner(before)
-    assert len(catalog.locks()) == 1
+    catalog.locks.take("volume home", owner_id, "x")
+    [before] = catalog.owners.all()
+    catalog.owners.renew(owner_id)
+    assert not catalog.owners.remove(before)
+    assert len(catalog.locks.all()) == 1
 
 
 def test_a_removed_owner_has_lost_its_locks_and_writes_nothing_more(catalog: Catalog, catalog_url: str) -> None:
-    catalog.record_device(DEVICE)
+    catalog.devices.record(DEVICE)
     owner_id = enter_owner(catalog)
     catalog.write_as(owner_id)
-    catalog.take_lock("volume home", owner_id, "x")
-    catalog.raise_epoch(DEVICE.device_id)
+    catalog.locks.take("volume home", owner_id, "x")
+    catalog.devices.raise_epoch(DEVICE.device_id)
 
     with Catalog(catalog_url) as other:
-        assert other.remove_owner(*other.owners())
+        assert other.owners.remove(*other.owners.all())
 
-    assert catalog.locks() == []
+    assert catalog.locks.all() == []
     for write in (
-        lambda: catalog.raise_epoch(DEVICE.device_id),
-        lambda: catalog.take_lock("volume home", owner_id, "x"),
+        lambda: catalog.devices.raise_epoch(DEVICE.device_id),
+        lambda: catalog.locks.take("volume home", owner_id, "x"),
         catalog.confirm_writer,
     ):
         with pytest.raises(LockedError, match="lost its locks"):
             write()
-    assert [row.epoch for row in catalog.devices()] == [1]
+    assert [row.epoch for row in catalog.devices.all()] == [1]
     catalog.write_as("")
-    assert not catalog.renew_owner(owner_id)
+    assert not catalog.owners.renew(owner_id)
 
 
 def test_an_owner_is_not_removed_in_the_middle_of_what_it_writes(catalog: Catalog, catalog_url: str) -> None:
-    catalog.record_device(DEVICE)
+    catalog.devices.record(DEVICE)
     owner_id = enter_owner(catalog)
     catalog.write_as(owner_id)
     begun = threading.Event()
 
     def remove() -> int:
         with Catalog(catalog_url) as other:
-            [owner] = other.owners()
+            [owner] = other.owners.all()
             begun.set()
-            assert other.remove_owner(owner)
-            return other.devices()[0].epoch
+            assert other.owners.remove(owner)
+            return other.devices.all()[0].epoch
 
     with ThreadPoolExecutor(1) as pool:
         with catalog.transaction():
-            catalog.raise_epoch(DEVICE.device_id)
+            catalog.devices.raise_epoch(DEVICE.device_id)
             removal = pool.submit(remove)
             assert begun.wait(DEADLINE_S)
-            catalog.raise_epoch(DEVICE.device_id)
+            catalog.devices.raise_epoch(DEVICE.device_id)
         assert removal.result(DEADLINE_S) == 2
     with pytest.raises(LockedError):
-        catalog.raise_epoch(DEVICE.device_id)
+        catalog.devices.raise_epoch(DEVICE.device_id)
 
 
 def test_of_many_that_want_a_lock_at_once_one_gets_it(catalog: Catalog, catalog_url: str) -> None:
@@ -145,7 +145,7 @@ def test_of_many_that_want_a_lock_at_once_one_gets_it(catalog: Catalog, catalog_
         with Catalog(catalog_url) as own:
             owner_id = enter_owner(own)
             barrier.wait(DEADLINE_S)
-            return own.take_lock("volume home", owner_id, "x")
+            return own.locks.take("volume home", owner_id, "x")
 
     with ThreadPoolExecutor(6) as pool:
         results = [future.result(DEADLINE_S) for future in [pool.submit(take) for _ in range(6)]]
@@ -158,9 +158,9 @@ def test_many_that_meet_a_device_at_once_all_record_it(catalog: Catalog, catalog
     def record(epoch: int) -> None:
         with Catalog(catalog_url) as own:
             barrier.wait(DEADLINE_S)
-            own.record_device(replace(DEVICE, epoch=epoch))
+            own.devices.record(replace(DEVICE, epoch=epoch))
 
     with ThreadPoolExecutor(6) as pool:
         for future in [pool.submit(record, epoch) for epoch in range(6)]:
             future.result(DEADLINE_S)
-    assert [row.device_id for row in catalog.devices()] == [DEVICE.device_id]
+    assert [row.device_id for row in catalog.devices.all()] == [DEVICE.device_id]

@@ -20,8 +20,8 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.migrations import upgrade
 from producer.catalog.opening import catalog_errors, open_engine
 from producer.catalog.opening import catalog_url as parse_url
-from producer.catalog.rows import NewSegment
 from producer.catalog.schema import SCHEMA_REVISION, metadata
+from producer.catalog.tables.segments.rows import NewSegment
 from tasks.errors import CatalogError, UsageError
 
 DEADLINE_S = 60
@@ -81,7 +81,7 @@ def test_a_catalog_made_by_migrations_opens_like_one_that_was_created(catalog_ur
     with engine_of(catalog_url).begin() as connection:
         upgrade.to_head(connection)
     with Catalog(catalog_url) as catalog:
-        assert catalog.snapshots() == []
+        assert catalog.snapshots.all() == []
 
 
 def test_a_catalog_of_a_newer_release_is_refused_and_left_alone(catalog_url: str) -> None:
@@ -97,7 +97,7 @@ def test_a_catalog_of_a_newer_release_is_refused_and_left_alone(catalog_url: str
 def test_neither_creating_nor_opening_a_catalog_imports_alembic(catalog_url: str) -> None:
     code = (
         "import sys; from producer.catalog.catalog import Catalog\n"
-        "Catalog(sys.argv[1]).close(); Catalog(sys.argv[1]).snapshots(); print('alembic' in sys.modules)"
+        "Catalog(sys.argv[1]).close(); Catalog(sys.argv[1]).snapshots.all(); print('alembic' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, catalog_url], capture_output=True, text=True, timeout=DEADLINE_S, check=True
@@ -147,7 +147,7 @@ def test_a_catalog_is_given_by_path_or_by_url(tmp_path: Path) -> None:
 
 def test_nobody_else_can_read_the_catalog(tmp_path: Path) -> None:
     with Catalog(tmp_path / "state" / "catalog.sqlite") as catalog:
-        catalog.snapshots()
+        catalog.snapshots.all()
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "state").iterdir()}
     assert modes["catalog.sqlite"] == 0o600
     assert set(modes.values()) == {0o600}
@@ -195,14 +195,18 @@ def test_an_error_of_the_database_is_told_without_the_password_of_its_url(tmp_pa
 def test_an_error_inside_a_transaction_undoes_all_of_it(catalog: Catalog, begin_snapshot: Callable[..., str]) -> None:
     with pytest.raises(RuntimeError), catalog.transaction():
         begin_snapshot("c" * 32)
-        catalog.add_segments("c" * 32, [NewSegment(0, "d" * 32, "a", 0, 1, 0, 1)])
+        catalog.segments.add("c" * 32, [NewSegment(0, "d" * 32, "a", 0, 1, 0, 1)])
         with catalog.transaction():
-            catalog.mark_fed("c" * 32, [0], "a", 1)
+            catalog.transitions.mark_fed("c" * 32, [0], "a", 1)
         raise RuntimeError
 
-    assert catalog.snapshots("open") == []
+    assert catalog.snapshots.all("open") == []
     with pytest.raises(CatalogError, match="not in the catalog"):
-        catalog.totals("c" * 32)
+        catalog.totals.by_state("c" * 32)
+
+
+def fed_count(catalog: Catalog, snapshot: str) -> int:
+    return sum(row.state == "fed" for row in catalog.segments.valid(snapshot))
 
 
 def test_a_reader_sees_only_what_is_committed_and_never_waits_for_the_writer(
@@ -210,10 +214,10 @@ def test_a_reader_sees_only_what_is_committed_and_never_waits_for_the_writer(
 ) -> None:
     with Catalog(catalog_url) as reader:
         with catalog.transaction():
-            catalog.mark_fed(planned, [0, 1, 2], "a", 1)
-            assert reader.fed_segments(planned) == []
-            assert len(catalog.fed_segments(planned)) == 3
-        assert len(reader.fed_segments(planned)) == 3
+            catalog.transitions.mark_fed(planned, [0, 1, 2], "a", 1)
+            assert fed_count(reader, planned) == 0
+            assert fed_count(catalog, planned) == 3
+        assert fed_count(reader, planned) == 3
 
 
 def test_a_second_writer_waits_until_the_first_has_committed(catalog: Catalog, catalog_url: str, planned: str) -> None:
@@ -223,17 +227,19 @@ def test_a_second_writer_waits_until_the_first_has_committed(catalog: Catalog, c
     def record() -> None:
         with Catalog(catalog_url) as other:
             about_to_write.set()
-            counted.append(other.record_stored(planned, 0, device="b", device_id="b" * 32, epoch=1, bytes_stored=1))
+            counted.append(
+                other.transitions.record_stored(planned, 0, device="b", device_id="b" * 32, epoch=1, bytes_stored=1)
+            )
 
     second = threading.Thread(target=record)
     with catalog.transaction():
-        assert catalog.record_stored(planned, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
+        assert catalog.transitions.record_stored(planned, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
         second.start()
         assert about_to_write.wait(DEADLINE_S)
     second.join(DEADLINE_S)
 
     assert counted == [False]
-    assert [row.device for row in catalog.stored_segments(planned)] == ["a"]
+    assert [row.device for row in catalog.segments.stored(planned)] == ["a"]
 
 
 def test_ctrl_c_while_a_connection_is_closed_is_told_by_the_command_alone(tmp_path: Path) -> None:

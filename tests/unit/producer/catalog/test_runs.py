@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import RunRow, TroubleRow
+from producer.catalog.tables.runs import RunRow
+from producer.catalog.tables.troubles import TroubleRow
 from tasks.errors import CatalogError
 
 RUN = RunRow(
@@ -25,15 +26,15 @@ RUN = RunRow(
 
 
 def test_a_run_is_in_the_history_from_its_beginning(catalog: Catalog) -> None:
-    catalog.begin_run(RUN)
-    assert catalog.runs("home") == [RUN]
+    catalog.runs.begin(RUN)
+    assert catalog.runs.all("home") == [RUN]
 
 
 def test_a_run_keeps_how_it_ended(catalog: Catalog) -> None:
-    catalog.begin_run(RUN)
-    catalog.end_run(RUN.run_id, 3, {"files": 7, "errors": 1}, snapshot_id="5" * 32)
+    catalog.runs.begin(RUN)
+    catalog.runs.end(RUN.run_id, 3, {"files": 7, "errors": 1}, snapshot_id="5" * 32)
 
-    (ended,) = catalog.runs()
+    (ended,) = catalog.runs.all()
     assert (ended.exit_code, ended.summary, ended.snapshot_id) == (3, {"files": 7, "errors": 1}, "5" * 32)
     assert ended.ended_at is not None
 
@@ -42,15 +43,15 @@ def test_the_history_of_a_volume_is_newest_first(catalog: Catalog) -> None:
     younger = replace(RUN, run_id="2" * 32, started_at=datetime(2026, 1, 2, tzinfo=UTC))
     elsewhere = replace(RUN, run_id="3" * 32, volume="other")
     for run in (RUN, younger, elsewhere):
-        catalog.begin_run(run)
+        catalog.runs.begin(run)
 
-    assert catalog.runs("home") == [younger, RUN]
-    assert len(catalog.runs()) == 3
+    assert catalog.runs.all("home") == [younger, RUN]
+    assert len(catalog.runs.all()) == 3
 
 
 def test_a_run_that_never_began_cannot_end(catalog: Catalog) -> None:
     with pytest.raises(CatalogError, match="not in the catalog"):
-        catalog.end_run("9" * 32, 0, {})
+        catalog.runs.end("9" * 32, 0, {})
 
 
 def test_troubles_keep_any_name_and_message(catalog: Catalog, begin_snapshot: Callable[..., str]) -> None:
@@ -59,9 +60,9 @@ def test_troubles_keep_any_name_and_message(catalog: Catalog, begin_snapshot: Ca
         TroubleRow(entry_index=4, path="new\nline/caf\udce9", code="vanished", message='it said "no\\"\x00'),
         TroubleRow(entry_index=None, path="Zürich/東京", code="unreadable", message=""),
     ]
-    catalog.add_troubles(snapshot, rows)
-    catalog.add_troubles(other, [])
+    catalog.troubles.add(snapshot, rows)
+    catalog.troubles.add(other, [])
 
-    assert catalog.troubles(snapshot) == rows
-    assert catalog.troubles_count(snapshot) == 2
-    assert catalog.troubles(other) == []
+    assert catalog.troubles.all(snapshot) == rows
+    assert catalog.troubles.count(snapshot) == 2
+    assert catalog.troubles.all(other) == []

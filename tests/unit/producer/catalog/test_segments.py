@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import NewSegment, SegmentTotals
+from producer.catalog.tables.segments.rows import NewSegment
+from producer.catalog.tables.segments.totals import SegmentTotals
 from tasks.errors import CatalogError
 
 
@@ -14,32 +15,34 @@ def numbers(rows: object) -> list[int]:
     return [row.number for row in rows]  # type: ignore[attr-defined]
 
 
-def state(catalog: Catalog, number: int = 0) -> str:
-    row = catalog.find_segment(f"{number:032x}")
-    assert row is not None
+def state(catalog: Catalog, snapshot: str) -> str:
+    """The state of the first segment."""
+    (row,) = catalog.segments.by_number(snapshot, [0])
     return row.state
 
 
 def feed(catalog: Catalog, snapshot: str, device: str = "a", epoch: int = 1) -> bool:
-    return catalog.mark_fed(snapshot, [0], device, epoch) == 1
+    return catalog.transitions.mark_fed(snapshot, [0], device, epoch) == 1
 
 
 def store(catalog: Catalog, snapshot: str, device: str = "a", epoch: int = 1) -> bool:
-    return catalog.record_stored(snapshot, 0, device=device, device_id=device * 32, epoch=epoch, bytes_stored=40)
+    return catalog.transitions.record_stored(
+        snapshot, 0, device=device, device_id=device * 32, epoch=epoch, bytes_stored=40
+    )
 
 
 def fail(catalog: Catalog, snapshot: str, device: str = "a", epoch: int = 1, attempt: int = 1) -> bool:
-    return catalog.record_failed(
+    return catalog.transitions.record_failed(
         snapshot, 0, device=device, epoch=epoch, attempt=attempt, reason="device", message="I/O error"
     )
 
 
 def replan(catalog: Catalog, snapshot: str) -> bool:
-    return catalog.replan(snapshot, [0], "b") == 1
+    return catalog.transitions.replan(snapshot, [0], "b") == 1
 
 
 def supersede(catalog: Catalog, snapshot: str) -> bool:
-    return catalog.supersede(snapshot, [0]) == 1
+    return catalog.transitions.supersede(snapshot, [0]) == 1
 
 
 Step = Callable[[Catalog, str], bool]
@@ -76,24 +79,24 @@ def test_a_segment_moves_between_its_states_only_as_drawn(
     catalog: Catalog, planned: str, before: str, step: Step
 ) -> None:
     assert all(way(catalog, planned) for way in WAYS[before])
-    assert state(catalog) == before
+    assert state(catalog, planned) == before
 
     changed = step(catalog, planned)
 
     assert changed == ((before, step) in MOVES)
-    assert state(catalog) == MOVES.get((before, step), before)
+    assert state(catalog, planned) == MOVES.get((before, step), before)
 
 
 def test_planned_segments_are_taken_in_plan_order_for_one_device(catalog: Catalog, planned: str) -> None:
-    assert numbers(catalog.take_planned(planned, "a", 2)) == [0, 2]
-    assert numbers(catalog.take_planned(planned, "b", 10)) == [1, 3]
+    assert numbers(catalog.segments.take_planned(planned, "a", 2)) == [0, 2]
+    assert numbers(catalog.segments.take_planned(planned, "b", 10)) == [1, 3]
 
 
 def test_a_fed_segment_is_not_taken_again(catalog: Catalog, planned: str) -> None:
-    assert catalog.mark_fed(planned, [0, 2], "a", epoch=7) == 2
+    assert catalog.transitions.mark_fed(planned, [0, 2], "a", epoch=7) == 2
 
-    assert numbers(catalog.take_planned(planned, "a", 10)) == [4]
-    fed = catalog.fed_segments(planned)
+    assert numbers(catalog.segments.take_planned(planned, "a", 10)) == [4]
+    fed = [row for row in catalog.segments.valid(planned) if row.state == "fed"]
     assert numbers(fed) == [0, 2]
     assert fed[0].epoch == 7
     assert fed[0].fed_at is not None
@@ -102,8 +105,8 @@ def test_a_fed_segment_is_not_taken_again(catalog: Catalog, planned: str) -> Non
 
 def test_what_the_receipt_said_is_kept(catalog: Catalog, planned: str) -> None:
     note = {"index": 0, "trouble": "vanished", "read_bytes": 0, "message": "gone: caf\udce9"}
-    catalog.mark_fed(planned, [1], "b", 1)
-    catalog.record_stored(
+    catalog.transitions.mark_fed(planned, [1], "b", 1)
+    catalog.transitions.record_stored(
         planned,
         1,
         device="b",
@@ -115,7 +118,7 @@ def test_what_the_receipt_said_is_kept(catalog: Catalog, planned: str) -> None:
         timing={"total_s": 0.5},
     )
 
-    (row,) = catalog.stored_segments(planned)
+    (row,) = catalog.segments.stored(planned)
 
     assert (row.device, row.device_id, row.bytes_stored) == ("b", "b" * 32, 40)
     assert row.notes == [note]
@@ -129,7 +132,7 @@ def test_a_receipt_that_comes_twice_counts_once(catalog: Catalog, planned: str) 
     assert store(catalog, planned)
     assert not store(catalog, planned, device="b")
 
-    (row,) = catalog.stored_segments(planned)
+    (row,) = catalog.segments.stored(planned)
     assert row.device == "a"
 
 
@@ -145,14 +148,14 @@ def test_a_late_receipt_of_a_device_that_lost_the_segment_still_counts_once(cata
 def test_a_failure_goes_into_the_history_and_raises_the_attempt(catalog: Catalog, planned: str) -> None:
     feed(catalog, planned)
     assert fail(catalog, planned)
-    (row,) = catalog.failed_segments(planned)
+    (row,) = catalog.segments.failed(planned)
     assert (row.attempt, row.last_error) == (2, "I/O error")
 
     replan(catalog, planned)
     feed(catalog, planned, device="b", epoch=5)
     assert fail(catalog, planned, device="b", epoch=5, attempt=2)
 
-    history = catalog.attempts(planned)
+    history = catalog.transitions.attempts(planned)
     assert [(row.attempt, row.device, row.outcome, row.reason) for row in history] == [
         (1, "a", "failed", "device"),
         (2, "b", "failed", "device"),
@@ -167,16 +170,16 @@ def test_a_failure_of_another_try_than_the_one_under_way_changes_nothing(
 
     assert not fail(catalog, planned, **stale)  # type: ignore[arg-type]
 
-    assert state(catalog) == "fed"
-    assert catalog.attempts(planned) == []
+    assert state(catalog, planned) == "fed"
+    assert catalog.transitions.attempts(planned) == []
 
 
 def test_a_reroute_is_counted_when_the_device_changes(catalog: Catalog, planned: str) -> None:
-    catalog.mark_fed(planned, [0, 2], "a", 1)
+    catalog.transitions.mark_fed(planned, [0, 2], "a", 1)
 
-    assert catalog.replan(planned, [0, 1, 2], "b") == 3
+    assert catalog.transitions.replan(planned, [0, 1, 2], "b") == 3
 
-    rows = catalog.take_planned(planned, "b", 10)
+    rows = catalog.segments.take_planned(planned, "b", 10)
     assert [(row.number, row.rerouted_count) for row in rows] == [(0, 1), (1, 0), (2, 1), (3, 0)]
 
 
@@ -198,7 +201,7 @@ def test_totals_add_up_by_device_and_state(catalog: Catalog, planned: str) -> No
             retried_count=rerouted,
         )
 
-    assert catalog.totals(planned) == [
+    assert catalog.totals.by_state(planned) == [
         totals("a", "planned", 2, 0, 0),
         totals("b", "planned", 2, 0, 0),
         totals("b", "stored", 1, 40, 1),
@@ -207,10 +210,10 @@ def test_totals_add_up_by_device_and_state(catalog: Catalog, planned: str) -> No
 
 def test_a_range_of_entries_finds_the_stored_segments_that_touch_it(catalog: Catalog, planned: str) -> None:
     for number in (0, 1, 2, 3):
-        catalog.record_stored(planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
+        catalog.transitions.record_stored(planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
 
     def overlapping(first_entry: int, stop_entry: int) -> list[int]:
-        return numbers(catalog.segments_overlapping(planned, first_entry, stop_entry))
+        return numbers(catalog.segments.overlapping(planned, first_entry, stop_entry))
 
     assert overlapping(0, 50) == [0, 1, 2, 3]
     assert overlapping(10, 20) == [1]
@@ -223,16 +226,16 @@ def test_a_plan_of_more_rows_than_one_page_comes_back_whole_and_in_order(
 ) -> None:
     snapshot = begin_snapshot()
     count = 25_000
-    catalog.add_segments(snapshot, (NewSegment(i, uuid4().hex, "a", i, i + 1, 0, 1) for i in range(count)))
+    catalog.segments.add(snapshot, (NewSegment(i, uuid4().hex, "a", i, i + 1, 0, 1) for i in range(count)))
     with catalog.transaction():
-        catalog.mark_fed(snapshot, range(count), "a", 1)
-        catalog.replan(snapshot, range(count - 1), "b")
+        catalog.transitions.mark_fed(snapshot, range(count), "a", 1)
+        catalog.transitions.replan(snapshot, range(count - 1), "b")
 
-    assert [(total.device, total.segments_count) for total in catalog.totals(snapshot)] == [
+    assert [(total.device, total.segments_count) for total in catalog.totals.by_state(snapshot)] == [
         ("a", 1),
         ("b", count - 1),
     ]
-    assert numbers(catalog.take_planned(snapshot, "b", count)) == list(range(count - 1))
+    assert numbers(catalog.segments.take_planned(snapshot, "b", count)) == list(range(count - 1))
 
 
 def test_stored_segments_can_be_read_while_the_reader_writes(
@@ -240,16 +243,16 @@ def test_stored_segments_can_be_read_while_the_reader_writes(
 ) -> None:
     snapshot = begin_snapshot()
     count = 12_000
-    catalog.add_segments(snapshot, (NewSegment(i, uuid4().hex, "a", i, i + 1, 0, 1) for i in range(count)))
+    catalog.segments.add(snapshot, (NewSegment(i, uuid4().hex, "a", i, i + 1, 0, 1) for i in range(count)))
     with catalog.transaction():
         for number in range(count):
-            catalog.record_stored(snapshot, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
+            catalog.transitions.record_stored(snapshot, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
 
     seen = 0
-    for row in catalog.stored_segments(snapshot):
+    for row in catalog.segments.stored(snapshot):
         assert row.number == seen
         if seen % 5000 == 0:
-            catalog.supersede(snapshot, [row.number])
+            catalog.transitions.supersede(snapshot, [row.number])
         seen += 1
     assert seen == count
 
@@ -258,12 +261,11 @@ def test_a_segment_id_names_one_segment(catalog: Catalog, planned: str) -> None:
     rows = [NewSegment(9, "9" * 32, "a", 0, 1, 0, 1), NewSegment(10, f"{0:032x}", "a", 0, 1, 0, 1)]
 
     with pytest.raises(CatalogError, match="segment_id"):
-        catalog.add_segments(planned, rows)
+        catalog.segments.add(planned, rows)
 
-    assert catalog.find_segment("9" * 32) is None, "none of the rows may stay"
+    assert catalog.segments.by_number(planned, [9, 10]) == [], "none of the rows may stay"
 
 
-def test_an_unknown_segment_is_not_found_and_an_unknown_snapshot_is_an_error(catalog: Catalog) -> None:
-    assert catalog.find_segment("f" * 32) is None
+def test_an_unknown_snapshot_is_an_error(catalog: Catalog) -> None:
     with pytest.raises(CatalogError, match="not in the catalog"):
-        catalog.totals("f" * 32)
+        catalog.totals.by_state("f" * 32)

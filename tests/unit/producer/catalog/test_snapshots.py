@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import NewSegment, NewSnapshot, SnapshotPlan, SourceRow
+from producer.catalog.tables.segments.rows import NewSegment
+from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SourceRow
 from tasks.errors import CatalogError, UsageError
 
 BeginSnapshot = Callable[..., str]
@@ -44,68 +45,66 @@ def test_a_snapshot_goes_from_begun_to_planned_to_sealed(catalog: Catalog) -> No
         request={"level": 3, "exclude": ["*.tmp"]},
         started_at=day(1),
     )
-    catalog.begin_snapshot(new)
-    begun = catalog.snapshot("c" * 32)
+    catalog.snapshots.begin(new)
+    begun = catalog.snapshots.get("c" * 32)
     assert (begun.state, begun.planned_at, begun.sealed_at, begun.segments_count) == ("open", None, None, 0)
     assert (begun.tags, begun.sources, begun.request) == (new.tags, new.sources, new.request)
     assert begun.started_at == day(1)
 
-    catalog.set_plan("c" * 32, PLAN)
-    planned = catalog.snapshot("c" * 32)
+    catalog.snapshots.set_plan("c" * 32, PLAN)
+    planned = catalog.snapshots.get("c" * 32)
     assert planned.planned_at is not None
     assert (planned.threshold_bytes, planned.entries_count, planned.level) == (250, 50, 3)
 
-    catalog.add_segments("c" * 32, [NewSegment(0, "d" * 32, "a", 0, 50, 0, 500)])
-    catalog.record_stored("c" * 32, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=123)
-    catalog.seal_snapshot("c" * 32, day(2))
-    sealed = catalog.snapshot("c" * 32)
+    catalog.segments.add("c" * 32, [NewSegment(0, "d" * 32, "a", 0, 50, 0, 500)])
+    catalog.transitions.record_stored("c" * 32, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=123)
+    catalog.snapshots.seal("c" * 32, day(2))
+    sealed = catalog.snapshots.get("c" * 32)
     assert (sealed.state, sealed.sealed_at) == ("sealed", day(2))
     assert (sealed.segments_count, sealed.bytes_stored) == (1, 123)
 
 
 def test_a_snapshot_is_not_sealed_while_a_segment_is_missing(catalog: Catalog, planned: str) -> None:
     for number in range(4):
-        catalog.record_stored(planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
+        catalog.transitions.record_stored(planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
 
     with pytest.raises(CatalogError, match="1 segments are not stored"):
-        catalog.seal_snapshot(planned, day(2))
-    assert catalog.snapshots() == []
+        catalog.snapshots.seal(planned, day(2))
+    assert catalog.snapshots.all() == []
 
-    catalog.supersede(planned, [4])
-    catalog.seal_snapshot(planned, day(2))
-    assert catalog.snapshot(planned).segments_count == 4
+    catalog.transitions.supersede(planned, [4])
+    catalog.snapshots.seal(planned, day(2))
+    assert catalog.snapshots.get(planned).segments_count == 4
 
 
 def test_a_snapshot_without_data_can_be_sealed(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
     snapshot = begin_snapshot()
-    catalog.seal_snapshot(snapshot, day(2))
-    assert catalog.snapshot(snapshot).bytes_stored == 0
+    catalog.snapshots.seal(snapshot, day(2))
+    assert catalog.snapshots.get(snapshot).bytes_stored == 0
 
 
 def test_a_sealed_snapshot_is_neither_planned_nor_sealed_nor_discarded(
     catalog: Catalog, begin_snapshot: BeginSnapshot
 ) -> None:
     snapshot = begin_snapshot()
-    catalog.seal_snapshot(snapshot, day(2))
+    catalog.snapshots.seal(snapshot, day(2))
 
     with pytest.raises(CatalogError, match="not open"):
-        catalog.set_plan(snapshot, PLAN)
+        catalog.snapshots.set_plan(snapshot, PLAN)
     with pytest.raises(CatalogError, match="not open"):
-        catalog.seal_snapshot(snapshot, day(3))
+        catalog.snapshots.seal(snapshot, day(3))
     with pytest.raises(CatalogError, match="not open"):
-        catalog.discard_snapshot(snapshot)
+        catalog.snapshots.discard(snapshot)
 
 
 def test_only_sealed_snapshots_are_listed_oldest_first(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
-    young, old, still_open, forgotten = (begin_snapshot(started_at=day(number)) for number in (3, 1, 2, 4))
-    for snapshot in (young, old, forgotten):
-        catalog.seal_snapshot(snapshot, day(5))
-    catalog.forget_snapshot(forgotten)
+    young, old, still_open = (begin_snapshot(started_at=day(number)) for number in (3, 1, 2))
+    for snapshot in (young, old):
+        catalog.snapshots.seal(snapshot, day(5))
 
-    assert ids(catalog.snapshots()) == [old, young]
-    assert ids(catalog.snapshots("open")) == [still_open]
-    assert ids(catalog.snapshots("forgotten")) == [forgotten]
-    assert catalog.find_snapshot("latest").snapshot_id == young
+    assert ids(catalog.snapshots.all()) == [old, young]
+    assert ids(catalog.snapshots.all("open")) == [still_open]
+    assert catalog.snapshots.find("latest").snapshot_id == young
 
 
 def test_the_open_snapshots_of_a_volume_come_newest_first(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
@@ -113,18 +112,18 @@ def test_the_open_snapshots_of_a_volume_come_newest_first(catalog: Catalog, begi
     first, second = (begin_snapshot(volume=volume, started_at=day(number)) for number in (1, 2))
     begin_snapshot(volume="other")
 
-    assert ids(catalog.open_snapshots(volume)) == [second, first]
+    assert ids(catalog.snapshots.open_of(volume)) == [second, first]
 
 
 def test_a_snapshot_is_found_by_eight_digits_of_its_id_or_more(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
     snapshot = "0123456789abcdef" * 2
     begin_snapshot(snapshot)
     begin_snapshot("f" * 32)
-    catalog.seal_snapshot(snapshot, day(2))
+    catalog.snapshots.seal(snapshot, day(2))
 
     for name in ("01234567", "0123456789ABCDEF", snapshot):
-        assert catalog.find_snapshot(name).snapshot_id == snapshot
-    assert catalog.find_snapshot("f" * 8, state="open").snapshot_id == "f" * 32
+        assert catalog.snapshots.find(name).snapshot_id == snapshot
+    assert catalog.snapshots.find("f" * 8, state="open").snapshot_id == "f" * 32
 
 
 @pytest.mark.parametrize(
@@ -144,28 +143,28 @@ def test_a_name_that_means_no_sealed_snapshot_is_wrong_usage_and_says_why(
     catalog: Catalog, begin_snapshot: BeginSnapshot, name: str, message: str
 ) -> None:
     for last_digit in "12":
-        catalog.seal_snapshot(begin_snapshot("0" * 31 + last_digit), day(2))
+        catalog.snapshots.seal(begin_snapshot("0" * 31 + last_digit), day(2))
     begin_snapshot("f" * 32)  # open
 
     with pytest.raises(UsageError, match=message) as caught:
-        catalog.find_snapshot(name)
+        catalog.snapshots.find(name)
     assert "segfleet snapshots" in caught.value.hint
 
 
 def test_latest_of_an_empty_catalog_says_that_there_is_none(catalog: Catalog) -> None:
     with pytest.raises(UsageError, match="there is no snapshot yet"):
-        catalog.find_snapshot("latest")
+        catalog.snapshots.find("latest")
 
 
 def test_a_discarded_snapshot_leaves_nothing_behind(catalog: Catalog, planned: str) -> None:
-    catalog.add_listing_part(planned, 0, 0, 50, b"part")
+    catalog.listing.add_part(planned, 0, 0, 50, b"part")
 
-    catalog.discard_snapshot(planned)
+    catalog.snapshots.discard(planned)
 
-    assert catalog.snapshots("open") == []
-    assert catalog.find_segment(f"{0:032x}") is None
-    with pytest.raises(CatalogError, match="not in the catalog"):
-        list(catalog.listing_parts(planned))
+    assert catalog.snapshots.all("open") == []
+    for read in (catalog.listing.parts, catalog.segments.valid, catalog.troubles.all):
+        with pytest.raises(CatalogError, match="not in the catalog"):
+            list(read(planned))
 
 
 def test_a_snapshot_id_is_begun_once(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:

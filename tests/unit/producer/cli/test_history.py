@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import NewSegment, NewSnapshot, RunRow, SourceRow
+from producer.catalog.tables.runs import RunRow
+from producer.catalog.tables.segments.rows import NewSegment
+from producer.catalog.tables.snapshots.rows import NewSnapshot, SourceRow
 from producer.cli.main import run
 from producer.host.state import open_state
 
@@ -41,13 +43,13 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog
     monkeypatch.chdir(tmp_path)
     with Catalog(open_state().catalog_url) as catalog:
         begin_snapshot(catalog)
-        catalog.begin_run(run_row("1" * 32, kind="backup", volume="home", snapshot_id=SNAPSHOT, started_at=STARTED))
-        catalog.end_run("1" * 32, 3, SUMMARY)
+        catalog.runs.begin(run_row("1" * 32, kind="backup", volume="home", snapshot_id=SNAPSHOT, started_at=STARTED))
+        catalog.runs.end("1" * 32, 3, SUMMARY)
         later = STARTED + timedelta(days=1)
-        catalog.begin_run(run_row("2" * 32, kind="backup", volume="home", snapshot_id=None, started_at=later))
-        catalog.end_run("2" * 32, 1, {"error": "no device is left", "strays": {}})
+        catalog.runs.begin(run_row("2" * 32, kind="backup", volume="home", snapshot_id=None, started_at=later))
+        catalog.runs.end("2" * 32, 1, {"error": "no device is left", "strays": {}})
         later += timedelta(days=1)
-        catalog.begin_run(run_row("3" * 32, kind="check", volume="", snapshot_id=None, started_at=later))
+        catalog.runs.begin(run_row("3" * 32, kind="check", volume="", snapshot_id=None, started_at=later))
         yield catalog
 
 
@@ -57,7 +59,7 @@ def run_row(run_id: str, **fields: Any) -> RunRow:
 
 
 def begin_snapshot(catalog: Catalog) -> None:
-    catalog.begin_snapshot(
+    catalog.snapshots.begin(
         NewSnapshot(
             snapshot_id=SNAPSHOT,
             pool_id="c" * 32,
@@ -82,10 +84,10 @@ def begin_snapshot(catalog: Catalog) -> None:
         )
         for number, device in enumerate("aab")
     ]
-    catalog.add_segments(SNAPSHOT, planned)
+    catalog.segments.add(SNAPSHOT, planned)
     for row in planned:
-        catalog.mark_fed(SNAPSHOT, [row.number], row.device, 0)
-        catalog.record_stored(
+        catalog.transitions.mark_fed(SNAPSHOT, [row.number], row.device, 0)
+        catalog.transitions.record_stored(
             SNAPSHOT,
             row.number,
             device=row.device,

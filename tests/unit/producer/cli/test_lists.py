@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import NewSnapshot, SnapshotPlan, SourceRow
+from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SourceRow
 from producer.cli.main import run
 from producer.host.state import open_state
 from producer.requests import Exclusions, Source
@@ -62,7 +62,7 @@ def record(catalog: Catalog, snapshot_id: str, root: Path, started_at: datetime)
         on_trouble=lambda trouble: pytest.fail(trouble.message),
         on_progress=lambda files, size: None,
     )
-    catalog.begin_snapshot(
+    catalog.snapshots.begin(
         NewSnapshot(
             snapshot_id=snapshot_id,
             pool_id="c" * 32,
@@ -76,8 +76,8 @@ def record(catalog: Catalog, snapshot_id: str, root: Path, started_at: datetime)
         )
     )
     for part in walk.parts():
-        catalog.add_listing_part(snapshot_id, part.number, part.first_entry, part.entries_count, part.data)
-    catalog.set_plan(
+        catalog.listing.add_part(snapshot_id, part.number, part.first_entry, part.entries_count, part.data)
+    catalog.snapshots.set_plan(
         snapshot_id,
         SnapshotPlan(
             threshold_bytes=65536,
@@ -91,7 +91,7 @@ def record(catalog: Catalog, snapshot_id: str, root: Path, started_at: datetime)
             segments_count=0,
         ),
     )
-    catalog.seal_snapshot(snapshot_id, started_at)
+    catalog.snapshots.seal(snapshot_id, started_at)
 
 
 def lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:

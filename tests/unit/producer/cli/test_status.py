@@ -16,7 +16,7 @@ import pytest
 from kit.command import Running
 from kit.rows import T0, begin, lock, plan, record_run, reserve, store
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import DeviceRow
+from producer.catalog.tables.devices import DeviceRow
 from producer.cli.main import run
 from producer.host.state import open_state
 
@@ -28,7 +28,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     with Catalog(open_state().catalog_url) as catalog:
-        catalog.record_device(
+        catalog.devices.record(
             DeviceRow(
                 name="a",
                 device_id="a" * 32,
@@ -99,10 +99,10 @@ def test_in_json_the_phase_and_the_bytes_have_fields_of_their_own(
 def test_a_volume_shows_when_it_is_due_and_what_came_of_the_last_time(
     catalog: Catalog, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    [reservation] = catalog.reservations()
+    [reservation] = catalog.reservations.all()
     now = datetime.now(UTC)
-    catalog.claim_reservation(reservation, now, "owner")
-    catalog.end_reservation(reservation, "owner", "failed", "no device is left")
+    catalog.reservations.claim(reservation, now, "owner")
+    catalog.reservations.end(reservation, "owner", "failed", "no device is left")
 
     table = lines(capsys)
     volume, _ = rows(capsys)
@@ -127,7 +127,7 @@ def test_watching_goes_on_until_the_run_has_ended(catalog: Catalog) -> None:
     owner_id = back_up_half(catalog)
 
     with watching() as watch:
-        catalog.release_lock("volume home", owner_id)
+        catalog.locks.release("volume home", owner_id)
         done = watch.wait()
 
     assert done.exit_code == 0, done
@@ -142,7 +142,7 @@ def test_ctrl_c_ends_the_watch_and_not_the_run(catalog: Catalog) -> None:
         done = watch.wait()
 
     assert done.exit_code == 130
-    assert catalog.lock("volume home") is not None
+    assert catalog.locks.get("volume home") is not None
 
 
 def test_a_run_of_a_fleet_is_asked_of_a_broker_in_vain_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:

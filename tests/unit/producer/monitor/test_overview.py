@@ -40,7 +40,7 @@ def test_volumes_come_by_name_and_restores_make_none(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(("exit_code", "state"), [(0, "idle"), (3, "idle"), (1, "failed"), (10, "failed")])
 def test_after_a_sealed_snapshot_the_last_run_decides(catalog: Catalog, exit_code: int, state: str) -> None:
-    catalog.seal_snapshot(begin(catalog, "home"), T0)
+    catalog.snapshots.seal(begin(catalog, "home"), T0)
     record_run(catalog, "home", exit_code=exit_code)
     assert (only(catalog).state, only(catalog).last_exit_code) == (state, exit_code)
 
@@ -62,7 +62,7 @@ def test_a_volume_is_running_while_somebody_who_is_not_gone_holds_its_lock(catal
         "elsewhere": enter_owner(catalog, host="another.host"),
     }
     for volume, owner_id in owners.items():
-        catalog.take_lock(volume_lock(volume), owner_id, "backup")
+        catalog.locks.take(volume_lock(volume), owner_id, "backup")
 
     rows = {status.volume: status for status in volumes(catalog)}
 
@@ -78,9 +78,9 @@ def test_a_volume_is_running_while_somebody_who_is_not_gone_holds_its_lock(catal
 
 
 def test_the_newest_snapshot_and_the_newest_run_are_shown(catalog: Catalog) -> None:
-    catalog.seal_snapshot(begin(catalog, "home", 1), T0)
+    catalog.snapshots.seal(begin(catalog, "home", 1), T0)
     newest = begin(catalog, "home", 3)
-    catalog.seal_snapshot(begin(catalog, "home", 2), T0)
+    catalog.snapshots.seal(begin(catalog, "home", 2), T0)
     record_run(catalog, "home", 3, exit_code=130)
     record_run(catalog, "home", 1, exit_code=0)
     assert only(catalog).snapshot_id == newest
@@ -90,19 +90,19 @@ def test_the_newest_snapshot_and_the_newest_run_are_shown(catalog: Catalog) -> N
 def test_a_later_sealed_snapshot_hides_an_open_one_of_before(catalog: Catalog) -> None:
     begin(catalog, "home", 1)
     newest = begin(catalog, "home", 2)
-    catalog.seal_snapshot(newest, T0)
+    catalog.snapshots.seal(newest, T0)
     record_run(catalog, "home", 2, exit_code=0)
     assert (only(catalog).snapshot_id, only(catalog).state) == (newest, "idle")
 
 
 def test_segments_are_counted_by_state_without_the_superseded(catalog: Catalog) -> None:
     snapshot_id = begin(catalog, "home")
-    catalog.add_segments(snapshot_id, segments(5))
-    catalog.supersede(snapshot_id, [0])
+    catalog.segments.add(snapshot_id, segments(5))
+    catalog.transitions.supersede(snapshot_id, [0])
     for number in (1, 2):
-        catalog.record_stored(snapshot_id, number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1)
-    catalog.mark_fed(snapshot_id, [3], "a", 0)
-    catalog.record_failed(snapshot_id, 3, device="a", epoch=0, attempt=1, reason="source", message="")
+        catalog.transitions.record_stored(snapshot_id, number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1)
+    catalog.transitions.mark_fed(snapshot_id, [3], "a", 0)
+    catalog.transitions.record_failed(snapshot_id, 3, device="a", epoch=0, attempt=1, reason="source", message="")
     status = only(catalog)
     assert (status.segments_stored, status.segments_failed, status.segments_total) == (2, 1, 4)
     assert status.bytes_done == 200
@@ -127,7 +127,7 @@ def test_a_run_under_way_starts_walks_stores_and_seals(catalog: Catalog) -> None
     look()
     store(catalog, snapshot_id, 1)
     look()
-    catalog.seal_snapshot(snapshot_id, datetime.now(UTC))
+    catalog.snapshots.seal(snapshot_id, datetime.now(UTC))
     look()
 
     assert phases == ["starting", "walking", "walking", "storing", "storing", "sealing", "sealing"]
@@ -143,7 +143,7 @@ def test_what_the_run_before_has_left_is_no_progress_of_this_one(catalog: Catalo
     snapshot_id = begin(catalog, "home")
     plan(catalog, snapshot_id, 1)
     store(catalog, snapshot_id, 0)
-    catalog.seal_snapshot(snapshot_id, datetime.now(UTC))
+    catalog.snapshots.seal(snapshot_id, datetime.now(UTC))
     lock(catalog, "home")
     record_run(catalog, "home", 1, exit_code=0)
     assert only(catalog).phase == "starting"
@@ -155,12 +155,12 @@ def test_a_resumed_run_walks_first_and_then_stores_the_rest_of_its_plan(catalog:
     older = begin(catalog, "home", 1)
     plan(catalog, older, 2)
     store(catalog, older, 0)
-    catalog.seal_snapshot(begin(catalog, "home", 2), T0)
+    catalog.snapshots.seal(begin(catalog, "home", 2), T0)
     lock(catalog, "home")
     record_run(catalog, "home", exit_code=None, started_at=datetime.now(UTC))
     assert only(catalog).phase == "walking"
 
-    catalog.confirm_plan(older)
+    catalog.snapshots.confirm_plan(older)
 
     status = only(catalog)
     assert (status.phase, status.snapshot_id) == ("storing", older)

@@ -50,7 +50,7 @@ class Taker:
             Holder(catalog, self.url, manager=self.manager, note=self._note) as holder,
             holder.holding(HOME, purpose="mine", patience_s=patience_s),
         ):
-            assert [lock.purpose for lock in catalog.locks()] == ["mine"]
+            assert [lock.purpose for lock in catalog.locks.all()] == ["mine"]
 
     def _note(self, text: str) -> None:
         self.notes.append(text)
@@ -87,7 +87,7 @@ def held_here(url: str, volume: str) -> Iterator[None]:
 def left_behind(catalog: Catalog, url: str, *, silent_s: float, manager: str = "") -> str:
     """A lock of an owner at another host."""
     owner_id = enter_owner(catalog, manager=manager, pid=os.getpid())
-    assert catalog.take_lock(HOME, owner_id, "backup of home")
+    assert catalog.locks.take(HOME, owner_id, "backup of home")
     change_owners(url, silent_s=silent_s)
     return owner_id
 
@@ -114,13 +114,13 @@ def test_a_lock_whose_owner_was_killed_is_taken_over(taker: Taker, catalog_url: 
 def test_an_owner_that_ends_in_order_leaves_nothing(taker: Taker, catalog: Catalog, catalog_url: str) -> None:
     with held_by_another_process(catalog_url) as process:
         process.communicate("\n")
-    assert (catalog.locks(), catalog.owners()) == ([], [])
+    assert (catalog.locks.all(), catalog.owners.all()) == ([], [])
     taker.take()
     assert taker.notes == []
 
 
 def test_a_process_that_has_the_number_of_the_owner_does_not_count(taker: Taker, catalog: Catalog) -> None:
-    catalog.take_lock(HOME, enter_owner(catalog, space=pid_space(), pid=os.getpid(), start="1"), "x")
+    catalog.locks.take(HOME, enter_owner(catalog, space=pid_space(), pid=os.getpid(), start="1"), "x")
     taker.take()
 
 
@@ -145,7 +145,7 @@ def test_a_suspect_owner_is_refused_as_soon_as_it_gives_a_sign_of_life(
     taker: Taker, catalog: Catalog, catalog_url: str
 ) -> None:
     owner_id = left_behind(catalog, catalog_url, silent_s=SUSPECT_S + 1)
-    taker.on_note = lambda: catalog.renew_owner(owner_id)
+    taker.on_note = lambda: catalog.owners.renew(owner_id)
     with pytest.raises(LockedError, match="on far"):
         taker.take()
     assert ["gave no sign of life" in note for note in taker.notes] == [True]
@@ -180,8 +180,8 @@ def test_an_owner_is_renewed_until_it_is_no_more(
     monkeypatch.setattr(heartbeat, "RENEW_S", 0.02)
     beat = heartbeat.Heartbeat(catalog_url, enter_owner(catalog))
     beat.start()
-    eventually(lambda: catalog.owners()[0].beats_count > 2, "it was renewed")
-    while catalog.owners() and not catalog.remove_owner(*catalog.owners()):
+    eventually(lambda: catalog.owners.all()[0].beats_count > 2, "it was renewed")
+    while catalog.owners.all() and not catalog.owners.remove(*catalog.owners.all()):
         continue
     eventually(lambda: not beat.is_alive, "it has ended by itself")
     beat.stop()
@@ -198,11 +198,11 @@ def test_unlock_removes_the_locks_of_owners_that_are_gone_and_of_no_others(catal
         ]
         assert [row.lock.name for row in look(catalog, ["srv", "none"])] == ["volume srv"]
         assert [row.removed for row in unlock(catalog, ["srv"])] == [False]
-        assert len(catalog.locks()) == 2
+        assert len(catalog.locks.all()) == 2
 
         assert [(row.lock.name, row.removed) for row in unlock(catalog)] == [
             ("volume home", True),
             ("volume srv", False),
         ]
-        assert [lock.name for lock in catalog.locks()] == ["volume srv"]
-        assert len(catalog.owners()) == 1
+        assert [lock.name for lock in catalog.locks.all()] == ["volume srv"]
+        assert len(catalog.owners.all()) == 1

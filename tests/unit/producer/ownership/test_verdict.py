@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from producer.catalog.lock_rows import OwnerRow
+from producer.catalog.tables.owners import OwnerRow
 from producer.ownership.verdict import GONE_S, RENEW_S, SUSPECT_S, Verdict, verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

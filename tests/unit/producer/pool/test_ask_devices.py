@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kit.offline import GIB, report
-from producer.catalog.rows import DeviceRow, DeviceState
+from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.pool.ask_devices import device_row
 
 DAY_AGO = datetime.now(UTC) - timedelta(days=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from kit.offline import GIB, report
 from producer.backup.summary import device_totals
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import SegmentTotals
+from producer.catalog.tables.segments.totals import SegmentTotals
 from producer.pool.decide import PoolDecision
 from producer.pool.members import Member, known_devices, record_members
 from tasks.receipts import DeviceReport
@@ -37,8 +37,8 @@ def test_members_come_in_the_order_in_which_they_were_named_without_those_that_a
 
 def test_a_device_keeps_the_epoch_at_which_it_was_fenced_last(catalog: Catalog) -> None:
     assert record(catalog, "a", a=ready("a"))["a"].epoch == 0
-    catalog.raise_epoch("a" * 32)
-    catalog.raise_epoch("a" * 32)
+    catalog.devices.raise_epoch("a" * 32)
+    catalog.devices.raise_epoch("a" * 32)
     assert record(catalog, "a", a=ready("a"))["a"].epoch == 2
     assert record(catalog, "renamed", renamed=ready("a"))["renamed"].epoch == 2
 
@@ -46,15 +46,15 @@ def test_a_device_keeps_the_epoch_at_which_it_was_fenced_last(catalog: Catalog) 
 def test_after_the_catalog_was_lost_a_device_has_the_epoch_that_its_workers_know(catalog: Catalog) -> None:
     assert record(catalog, "e", e=ready("e"))["e"].epoch == 7
     for _ in range(9):
-        catalog.raise_epoch("e" * 32)
+        catalog.devices.raise_epoch("e" * 32)
     assert record(catalog, "e", e=ready("e"))["e"].epoch == 16
 
 
 def test_a_device_that_is_there_is_live_again_whatever_it_was_before(catalog: Catalog) -> None:
     record(catalog, "a", a=ready("a"))
-    catalog.set_device_state("a" * 32, "dead", "on fire")
+    catalog.devices.set_state("a" * 32, "dead", "on fire")
     record(catalog, "a", a=ready("a", free_bytes=7))
-    (row,) = catalog.devices(POOL)
+    (row,) = catalog.devices.all(POOL)
     assert (row.state, row.reason, row.free_bytes) == ("live", "", 7)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from producer.catalog.rows import SegmentRow
+from producer.catalog.tables.segments.rows import SegmentRow
 from producer.raw.compare import compare
 from producer.raw.known import KnownCell, Reuse, references
 from producer.raw.ranges import Range

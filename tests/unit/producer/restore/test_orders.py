@@ -12,7 +12,6 @@ import pytest
 from kit.offline import Offline, backup_request, offline
 from kit.tree import Entry, HardLink, Symlink, Tree, noise
 from producer.backup.intake import Intake
-from producer.catalog.reading import listing_reader
 from producer.restore.plan import Pick, RestorePlan
 from producer.restore.selection import Selection
 from producer.restore.wanted import Wanted, find_wanted
@@ -30,25 +29,25 @@ class Stored:
 
     def __init__(self, run: Offline, intake: Intake) -> None:
         self.catalog = run.catalog
-        self.snapshot = run.catalog.snapshot(intake.snapshot_id)
+        self.snapshot = run.catalog.snapshots.get(intake.snapshot_id)
         self.sizes = intake.sizes
         self._intake = intake
         self._run = run
 
     def entry(self, path: str) -> int:
         """Index of the entry with this path in the snapshot."""
-        reader = listing_reader(self.catalog, self.snapshot.snapshot_id)
+        reader = self.catalog.listing.reader(self.snapshot.snapshot_id)
         return next(index for index in range(len(self.sizes)) if reader.entry(index).snapshot_path == path)
 
     def note(self, path: str, trouble: str, read_bytes: int, *, piece: int = 0, **fields: Any) -> None:
         """Have the receipt of the file's segment say this about it, and ``fields``; before :meth:`store`."""
         entry = self.entry(path)
-        rows = [row for row in self.catalog.valid_segments(self.snapshot.snapshot_id) if _holds(row, entry)]
+        rows = [row for row in self.catalog.segments.valid(self.snapshot.snapshot_id) if _holds(row, entry)]
         row = rows[piece]
         index = sum(0 < size <= self._limit(row) for size in self.sizes[row.first_entry : entry])
         note = {"index": index, "trouble": trouble, "read_bytes": read_bytes, "message": ""}
         member = self._intake.members[row.device]
-        self.catalog.record_stored(
+        self.catalog.transitions.record_stored(
             self.snapshot.snapshot_id,
             row.number,
             device=row.device,
@@ -61,7 +60,7 @@ class Stored:
 
     def pieces(self, path: str) -> list[tuple[int, int]]:
         """Offset and size of the planned segments of a large file, in order of the offset."""
-        rows = self.catalog.valid_segments(self.snapshot.snapshot_id)
+        rows = self.catalog.segments.valid(self.snapshot.snapshot_id)
         return sorted((row.offset_bytes, row.size_bytes) for row in rows if _holds(row, self.entry(path)))
 
     def _limit(self, row: Any) -> int:
@@ -277,7 +276,7 @@ def test_a_large_file_whose_pieces_are_of_different_times_has_that_of_the_walk(s
     state = {"size_bytes": 200 * KIB, "mtime_ns": 12_345, "ctime_ns": 1}
     snapshot.note("data/large", "changed", 64 * KIB, piece=1, file_state={**state, "mtime_ns": 67_890})
     snapshot.store(file_state=state)
-    walked = listing_reader(snapshot.catalog, snapshot.snapshot.snapshot_id).entry(snapshot.entry("data/large"))
+    walked = snapshot.catalog.listing.reader(snapshot.snapshot.snapshot_id).entry(snapshot.entry("data/large"))
 
     (finish,) = snapshot.restore().plan.pieced_files(finish=True)
 

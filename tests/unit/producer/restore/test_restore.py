@@ -36,7 +36,13 @@ class Restoring:
         request = backup_request(sources)
         intake = backup.plan(request)
         backup.store(intake)
-        seal(backup.session, catalog.snapshot(intake.snapshot_id), request.plan, intake.source_starts, intake.members)
+        seal(
+            backup.session,
+            catalog.snapshots.get(intake.snapshot_id),
+            request.plan,
+            intake.source_starts,
+            intake.members,
+        )
         self.run = Offline(catalog, ["a", "b"], self.devices)
         self.run.wires.answers = self._answer
         self.at: Callable[[Order], None] = lambda order: None

@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.reservation_rows import IfMissed, ReservationRow
+from producer.catalog.tables.reservations import IfMissed, ReservationRow
 from producer.ownership.holder import Holder
 from producer.requests import BackupRequest, Exclusions, PlanOptions
 from producer.run.interrupt import Interrupt, on_sigterm
@@ -80,7 +80,7 @@ def test_a_run_whose_process_has_to_end_is_caught_up_with_and_one_after_ctrl_c_i
     with pytest.raises((InterruptedRun, KeyboardInterrupt)):
         run_reservation(claimed, scheduler, lambda request: moment(number))
 
-    [row] = holder.catalog.reservations()
+    [row] = holder.catalog.reservations.all()
     assert row.last_outcome == "interrupted"
     assert (row.next_due == due) is is_due_again
     assert len(scheduler.claim_due(due)) == is_due_again
@@ -89,7 +89,7 @@ def test_a_run_whose_process_has_to_end_is_caught_up_with_and_one_after_ctrl_c_i
 def test_a_reservation_whose_zone_is_not_known_here_fails_and_keeps_no_other_from_running(holder: Holder) -> None:
     good = reserved(holder.catalog, "good")
     bad = replace(good, reservation_id="bad", volume="bad", timezone="Europe/Nowhere")
-    holder.catalog.add_reservation(bad)
+    holder.catalog.reservations.add(bad)
     scheduler, began = Scheduler(holder), list[str]()
 
     def back_up(request: BackupRequest) -> NoReturn:
@@ -100,7 +100,7 @@ def test_a_reservation_whose_zone_is_not_known_here_fails_and_keeps_no_other_fro
         run_reservation(row, scheduler, back_up)
 
     assert began == ["good"]
-    [noted] = [row for row in holder.catalog.reservations() if row.volume == "bad"]
+    [noted] = [row for row in holder.catalog.reservations.all() if row.volume == "bad"]
     assert (noted.last_outcome, noted.last_message) == ("failed", "there is no time zone 'Europe/Nowhere'")
     assert noted.next_due == bad.next_due + timedelta(days=1)
     assert scheduler.claim_due(good.next_due) == []

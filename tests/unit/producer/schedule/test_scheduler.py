@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.reservation_rows import IfBusy, IfMissed, ReservationRow
+from producer.catalog.tables.reservations import IfBusy, IfMissed, ReservationRow
 from producer.ownership.holder import Holder, volume_lock
 from producer.schedule.belongs import belongs_here
 from producer.schedule.decide import MISSED_AFTER
@@ -80,12 +80,12 @@ def reserve(
         manager=manager,
         host=host,
     )
-    catalog.add_reservation(row)
+    catalog.reservations.add(row)
     return row
 
 
 def state_of(catalog: Catalog, row: ReservationRow) -> tuple[str, datetime]:
-    [found] = [each for each in catalog.reservations() if each.reservation_id == row.reservation_id]
+    [found] = [each for each in catalog.reservations.all() if each.reservation_id == row.reservation_id]
     return found.last_outcome, found.next_due
 
 
@@ -117,7 +117,7 @@ def test_only_what_the_caller_serves_is_claimed(catalog: Catalog, scheduler: Sch
 def test_no_more_are_claimed_than_asked_for(catalog: Catalog, scheduler: Scheduler) -> None:
     reserve(catalog, "home"), reserve(catalog, "srv")
     assert len(scheduler.claim_due(SOON, limit=1)) == 1
-    assert len(catalog.claimed_reservations()) == 1
+    assert len(catalog.reservations.claimed()) == 1
 
 
 def test_missed_runs_are_caught_up_with_once_however_many_there_were(catalog: Catalog, scheduler: Scheduler) -> None:
@@ -213,7 +213,7 @@ def test_a_run_whose_process_was_killed_is_caught_up_with_or_over(
     row = reserve(catalog, if_missed=if_missed)
     command = [sys.executable, "-c", CLAIM_AND_DIE, location, SOON.isoformat()]
     subprocess.run(command, timeout=60, check=False)
-    assert [each.reservation_id for each in catalog.claimed_reservations()] == [row.reservation_id]
+    assert [each.reservation_id for each in catalog.reservations.claimed()] == [row.reservation_id]
 
     assert has_work(catalog, SOON)
     again = scheduler.claim_due(SOON)

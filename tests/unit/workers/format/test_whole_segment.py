@@ -128,15 +128,6 @@ def test_an_independent_reader_of_the_seekable_format_jumps_into_it(tmp_path: Pa
         assert stream.seek(0, 2) == len(STREAM)
 
 
-def test_units_cover_ranges_of_the_stream() -> None:
-    reader = open_segment(make_segment())
-    assert reader.units_covering(0, 1) == range(1)
-    assert reader.units_covering(UNIT_BYTES - 1, 2) == range(2)
-    assert reader.units_covering(UNIT_BYTES, UNIT_BYTES) == range(1, 2)
-    assert reader.units_covering(0, len(STREAM)) == range(3)
-    assert reader.units_covering(5, 0) == range(0)
-
-
 def test_a_unit_that_does_not_fit_the_header_is_refused() -> None:
     writer = SegmentWriter(HEADER_OF_STREAM, lambda data: None)
     with pytest.raises(ValueError, match="unit 0 of 7 bytes does not fit"):

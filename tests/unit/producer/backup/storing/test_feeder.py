@@ -12,8 +12,7 @@ from kit.offline import Offline, backup_request, offline
 from kit.tree import Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.storing.feeder import Feeder, _within_reach, segment_id
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import SegmentRow
+from producer.catalog.tables.segments.rows import SegmentRow
 from producer.dispatch.order_names import describe_order
 from tasks.orders import DescribeDevice, StoreSegment
 from tasks.values import Extents, SourcePlace
@@ -75,8 +74,8 @@ def test_as_many_are_fed_as_begin_within_reach_but_never_fewer_than_keep_a_devic
 
 def fed(run: Offline, intake: Intake, places: Mapping[str, SourcePlace] | None = None) -> list[StoreSegment]:
     """The orders after one fill of the windows."""
-    snapshot = run.catalog.snapshot(intake.snapshot_id)
-    reader = listing_reader(run.catalog, snapshot.snapshot_id)
+    snapshot = run.catalog.snapshots.get(intake.snapshot_id)
+    reader = run.catalog.listing.reader(snapshot.snapshot_id)
     run.wires.sent.clear()
     raw_volumes = intake.raw_volumes
     Feeder(
@@ -90,7 +89,7 @@ def test_a_fill_feeds_each_device_its_own_segments_in_the_order_of_the_plan(tmp_
     with offline(tmp_path) as run:
         intake = run.plan(backup_request(sources))
         orders = fed(run, intake)
-        planned = {row.segment_id: row for row in run.catalog.valid_segments(intake.snapshot_id)}
+        planned = {row.segment_id: row for row in run.catalog.segments.valid(intake.snapshot_id)}
         assert {order.order_id for order in orders} == planned.keys()
         for device in "ab":
             numbers = [order.number for order in orders if order.device == device]
@@ -116,7 +115,7 @@ def test_a_window_is_never_overfilled_nor_a_segment_fed_twice(tmp_path: Path) ->
     with offline(tmp_path, "a") as run:
         intake = run.plan(backup_request(sources, "a"))
         window = run.session.courier.window_count
-        assert len(list(run.catalog.valid_segments(intake.snapshot_id))) > 2 * window
+        assert len(list(run.catalog.segments.valid(intake.snapshot_id))) > 2 * window
         assert len(fed(run, intake)) == window
         assert fed(run, intake) == []
 

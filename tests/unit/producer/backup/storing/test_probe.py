@@ -16,8 +16,7 @@ from producer.backup.storing.losses import Losses
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.storing import Storing
 from producer.catalog.catalog import Catalog
-from producer.catalog.reading import listing_reader
-from producer.catalog.rows import DeviceRow
+from producer.catalog.tables.devices import DeviceRow
 from tasks.errors import Reason
 from tasks.orders import DescribeDevice, Order, StoreSegment
 from tasks.receipts import Failure
@@ -36,8 +35,8 @@ class Probing:
         self.of_a: Answer = None
         self.run.wires.answers = self._answer
         session = self.run.session
-        snapshot = catalog.snapshot(intake.snapshot_id)
-        listing = listing_reader(catalog, snapshot.snapshot_id)
+        snapshot = catalog.snapshots.get(intake.snapshot_id)
+        listing = catalog.listing.reader(snapshot.snapshot_id)
         feeder = Feeder(session, snapshot, intake.members, listing, threads=1, raw_volumes={})
         recorder = Recorder(session, snapshot.snapshot_id, feeder, intake.members, {"data": source})
         losses = Losses(session, snapshot.snapshot_id, intake.members, feeder, retries_count=5)
@@ -54,7 +53,7 @@ class Probing:
     def turn_until(self, holds: Callable[[DeviceRow], bool]) -> DeviceRow:
         for _ in range(100):
             self.storing.turn()
-            row = self.run.catalog.device_by_name("a")
+            row = self.run.catalog.devices.by_name("a")
             assert row is not None
             if holds(row):
                 return row

@@ -11,7 +11,7 @@ from kit.tree import Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.storing.reassigning import reassign_rows
 from producer.catalog.catalog import Catalog
-from producer.catalog.rows import SegmentRow
+from producer.catalog.tables.segments.rows import SegmentRow
 from tasks.errors import DeviceFullError
 
 #: One segment each, as the plan has it; nothing is taken to compress.
@@ -29,7 +29,7 @@ class Lost:
 
     @property
     def rows(self) -> list[SegmentRow]:
-        return [row for row in self.catalog.valid_segments(self.intake.snapshot_id) if row.device == "c"]
+        return [row for row in self.catalog.segments.valid(self.intake.snapshot_id) if row.device == "c"]
 
     def targets(self) -> list[str]:
         live = [self.intake.members[name] for name in "ab"]

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Row, Select, case, delete, func, insert, select, update
 
 from producer.catalog.database import Database
-from producer.catalog.rows import NewSnapshot, SnapshotPlan, SnapshotRow, SnapshotState, SourceRow
 from producer.catalog.schema import segments, snapshots
+from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SnapshotRow, SnapshotState, SourceRow
 from tasks.errors import CatalogError, UsageError
 
 LATEST = "latest"
@@ -24,10 +24,13 @@ _COLUMNS = [column for column in snapshots.c if column.name != "snapshot_key"]
 _NEWEST_FIRST = (snapshots.c.started_at.desc(), snapshots.c.snapshot_key.desc())
 
 
-class Snapshots(Database):
-    def begin_snapshot(self, snapshot: NewSnapshot) -> None:
+class Snapshots:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, snapshot: NewSnapshot) -> None:
         """Record an open snapshot; a snapshot id that is there already raises CatalogError."""
-        self._write(insert(snapshots).values(**asdict(snapshot), state="open"))
+        self._database.write(insert(snapshots).values(**asdict(snapshot), state="open"))
 
     def set_plan(self, snapshot_id: str, plan: SnapshotPlan) -> None:
         """Record what the plan says of an open snapshot; a new plan replaces the old one."""
@@ -37,12 +40,12 @@ class Snapshots(Database):
         """Note that the plan of an open snapshot holds for the run that goes on with it, too."""
         self._change_open(snapshot_id, planned_at=datetime.now(UTC))
 
-    def seal_snapshot(self, snapshot_id: str, sealed_at: datetime) -> None:
+    def seal(self, snapshot_id: str, sealed_at: datetime) -> None:
         """Make an open snapshot complete, with the sums of its stored segments.
 
         Raises CatalogError, and changes nothing, while a segment is neither stored nor superseded.
         """
-        with self.transaction():
+        with self._database.transaction():
             stored_count, bytes_stored = self._stored_sums(snapshot_id)
             self._change_open(
                 snapshot_id,
@@ -53,61 +56,56 @@ class Snapshots(Database):
             )
 
     def confirm_complete(self, snapshot_id: str) -> None:
-        """Raise what :meth:`seal_snapshot` would; for what is done on the strength of it."""
-        self.confirm_writer()
+        """Raise what :meth:`seal` would; for what is done on the strength of it."""
+        self._database.confirm_writer()
         self._stored_sums(snapshot_id)
 
-    def forget_snapshot(self, snapshot_id: str) -> None:
-        """Take a snapshot out of the lists; its rows stay until its segments are pruned.  Idempotent."""
-        key = self._key(snapshot_id)
-        self._write(update(snapshots).where(snapshots.c.snapshot_key == key).values(state="forgotten"))
-
-    def discard_snapshot(self, snapshot_id: str) -> None:
+    def discard(self, snapshot_id: str) -> None:
         """Delete an open snapshot with its listing, segments and troubles, as if it had never begun."""
-        deleted_count = self._write(
+        deleted_count = self._database.write(
             delete(snapshots).where(snapshots.c.snapshot_id == snapshot_id, snapshots.c.state == "open")
         )
         if not deleted_count:
             raise CatalogError(f"snapshot {snapshot_id} is not open")
-        self._snapshot_keys.pop(snapshot_id, None)
+        self._database.forget_key(snapshot_id)
 
-    def snapshots(self, state: SnapshotState = "sealed") -> list[SnapshotRow]:
+    def all(self, state: SnapshotState = "sealed") -> list[SnapshotRow]:
         """All snapshots in one state, oldest first."""
         statement = select(*_COLUMNS).where(snapshots.c.state == state)
-        return self._snapshot_rows(statement.order_by(snapshots.c.started_at, snapshots.c.snapshot_key))
+        return self._rows(statement.order_by(snapshots.c.started_at, snapshots.c.snapshot_key))
 
-    def open_snapshots(self, volume: str) -> list[SnapshotRow]:
+    def open_of(self, volume: str) -> list[SnapshotRow]:
         """The snapshots of a volume that a run has begun and none has sealed, newest first."""
         statement = select(*_COLUMNS).where(snapshots.c.state == "open", snapshots.c.volume == volume)
-        return self._snapshot_rows(statement.order_by(*_NEWEST_FIRST))
+        return self._rows(statement.order_by(*_NEWEST_FIRST))
 
-    def snapshot(self, snapshot_id: str) -> SnapshotRow:
+    def get(self, snapshot_id: str) -> SnapshotRow:
         """The snapshot with this whole id, in any state; an unknown one raises CatalogError."""
-        statement = select(*_COLUMNS).where(snapshots.c.snapshot_key == self._key(snapshot_id))
-        return self._snapshot_rows(statement)[0]
+        statement = select(*_COLUMNS).where(snapshots.c.snapshot_key == self._database.snapshot_key(snapshot_id))
+        return self._rows(statement)[0]
 
-    def find_snapshot(self, name: str, state: SnapshotState = "sealed") -> SnapshotRow:
+    def find(self, name: str, state: SnapshotState = "sealed") -> SnapshotRow:
         """The snapshot that a person means by ``latest`` or by the first 8 or more digits of its id.
 
         Raises UsageError when the name is too short, is not hexadecimal, or fits none or several.
         """
         statement = select(*_COLUMNS).where(snapshots.c.state == state).order_by(*_NEWEST_FIRST).limit(2)
         if name == LATEST:
-            found = self._snapshot_rows(statement)[:1]
+            found = self._rows(statement)[:1]
         elif _PREFIX.fullmatch(name.lower()):
-            found = self._snapshot_rows(statement.where(snapshots.c.snapshot_id.startswith(name.lower())))
+            found = self._rows(statement.where(snapshots.c.snapshot_id.startswith(name.lower())))
         else:
             raise UsageError(
                 f"{name!r} does not name a snapshot: give 8 or more hex digits, or latest", hint=_LIST_HINT
             )
         return _the_one(name, found, state)
 
-    def _snapshot_rows(self, statement: Select[Any]) -> list[SnapshotRow]:
-        return [_snapshot_row(row) for row in self._read(statement)]
+    def _rows(self, statement: Select[Any]) -> list[SnapshotRow]:
+        return [_snapshot_row(row) for row in self._database.read(statement)]
 
     def _change_open(self, snapshot_id: str, **values: Any) -> None:
         where = (snapshots.c.snapshot_id == snapshot_id, snapshots.c.state == "open")
-        if not self._write(update(snapshots).where(*where).values(**values)):
+        if not self._database.write(update(snapshots).where(*where).values(**values)):
             raise CatalogError(f"snapshot {snapshot_id} is not open")
 
     def _stored_sums(self, snapshot_id: str) -> tuple[int, int]:
@@ -117,8 +115,8 @@ class Snapshots(Database):
             func.count(case((segments.c.state.in_(("planned", "fed", "failed")), 1))).label("missing_count"),
             func.count(case((stored, 1))).label("stored_count"),
             func.sum(case((stored, segments.c.bytes_stored), else_=0)).label("bytes_stored"),
-        ).where(segments.c.snapshot_key == self._key(snapshot_id))
-        row = self._read(statement)[0]
+        ).where(segments.c.snapshot_key == self._database.snapshot_key(snapshot_id))
+        row = self._database.read(statement)[0]
         if row.missing_count:
             raise CatalogError(f"snapshot {snapshot_id} cannot be sealed: {row.missing_count} segments are not stored")
         # PostgreSQL sums whole numbers as decimals; the sum of no rows is NULL.

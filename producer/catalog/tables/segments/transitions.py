@@ -13,13 +13,14 @@ states that it may leave, and says whether it happened.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from sqlalchemy import Update, bindparam, case, insert, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, case, delete, insert, select, update
 
+from producer.catalog.columns import JsonObject
 from producer.catalog.database import Database
-from producer.catalog.rows import AttemptRow, JsonObject
 from producer.catalog.schema import attempts, segments
 
 #: Numbers in one IN list; SQLite takes 32,766 parameters at most.
@@ -34,7 +35,23 @@ _STORE = update(segments).where(
 )
 
 
-class Transitions(Database):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptRow:
+    """One failed try of a segment.  ``reason`` is a :class:`tasks.errors.Reason`."""
+
+    number: int
+    attempt: int
+    device: str
+    outcome: str
+    reason: str
+    message: str
+    at: datetime
+
+
+class Transitions:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
     def mark_fed(self, snapshot_id: str, numbers: Iterable[int], device: str, epoch: int) -> int:
         """Planned segments are now on their way to a device; returns how many were planned and so changed."""
         values = {"state": "fed", "device": device, "epoch": epoch, "fed_at": datetime.now(UTC)}
@@ -70,7 +87,8 @@ class Transitions(Database):
             "timing": timing,
             "cell_digests": cell_digests,
         }
-        return self._write(_STORE, {"of_snapshot": self._key(snapshot_id), "of_number": number, **values}) == 1
+        of = {"of_snapshot": self._database.snapshot_key(snapshot_id), "of_number": number}
+        return self._database.write(_STORE, {**of, **values}) == 1
 
     def record_failed(
         self, snapshot_id: str, number: int, *, device: str, epoch: int, attempt: int, reason: str, message: str
@@ -84,11 +102,11 @@ class Transitions(Database):
         statement = update(segments).where(*this_try)
         values = {"state": "failed", "attempt": attempt + 1, "last_error": message}
         row = {"device": device, "outcome": "failed", "reason": reason, "message": message, "at": datetime.now(UTC)}
-        with self.transaction():
+        with self._database.transaction():
             if not self._change(snapshot_id, [number], ("fed",), statement.values(values)):
                 return False
-            key = self._key(snapshot_id)
-            self._write(insert(attempts).values(snapshot_key=key, number=number, attempt=attempt, **row))
+            key = self._database.snapshot_key(snapshot_id)
+            self._database.write(insert(attempts).values(snapshot_key=key, number=number, attempt=attempt, **row))
             return True
 
     def replan(self, snapshot_id: str, numbers: Iterable[int], device: str) -> int:
@@ -103,18 +121,45 @@ class Transitions(Database):
         statement = update(segments).values(state="superseded")
         return self._change(snapshot_id, numbers, ("planned", "fed", "failed", "stored"), statement)
 
+    def reopen(self, snapshot_id: str) -> None:
+        """Plan again what was on its way or had failed, with all its tries before it, and none behind it."""
+        key = self._database.snapshot_key(snapshot_id)
+        reopened = (segments.c.snapshot_key == key, segments.c.state.in_(("fed", "failed")))
+        numbers = select(segments.c.number).where(*reopened)
+        with self._database.transaction():
+            self._database.write(delete(attempts).where(attempts.c.snapshot_key == key, attempts.c.number.in_(numbers)))
+            self._database.write(update(segments).where(*reopened).values(state="planned", attempt=1))
+
+    def keep(self, snapshot_id: str, kept: Iterable[tuple[int, int, int]]) -> None:
+        """Keep the segments (number, first entry, stop entry), at their new entries; supersede all others."""
+        key = self._database.snapshot_key(snapshot_id)
+        values = [{"kept": number, "first": first, "stop": stop} for number, first, stop in kept]
+        supersede = update(segments).where(segments.c.snapshot_key == key, segments.c.number == bindparam("other"))
+        move = update(segments).where(segments.c.snapshot_key == key, segments.c.number == bindparam("kept"))
+        with self._database.transaction():
+            valid = select(segments.c.number).where(segments.c.snapshot_key == key, segments.c.state != "superseded")
+            numbers = {row.number for row in self._database.read(valid)} - {value["kept"] for value in values}
+            if numbers:
+                others = [{"other": number} for number in sorted(numbers)]
+                self._database.write(supersede.values(state="superseded"), others)
+            if values:
+                self._database.write(move.values(first_entry=bindparam("first"), stop_entry=bindparam("stop")), values)
+
     def attempts(self, snapshot_id: str) -> list[AttemptRow]:
         """The failed tries of a snapshot's segments, in order of number and attempt."""
         columns = [column for column in attempts.c if column.name != "snapshot_key"]
-        statement = select(*columns).where(attempts.c.snapshot_key == self._key(snapshot_id))
-        rows = self._read(statement.order_by(attempts.c.number, attempts.c.attempt))
+        statement = select(*columns).where(attempts.c.snapshot_key == self._database.snapshot_key(snapshot_id))
+        rows = self._database.read(statement.order_by(attempts.c.number, attempts.c.attempt))
         return [AttemptRow(**row._asdict()) for row in rows]
+
+    def _within(self, snapshot_id: str) -> ColumnElement[bool]:
+        return segments.c.snapshot_key == self._database.snapshot_key(snapshot_id)
 
     def _change(self, snapshot_id: str, numbers: Iterable[int], states: tuple[str, ...], statement: Update) -> int:
         """Apply ``statement`` to those segments that are in one of ``states``, in one transaction."""
-        of_snapshot = statement.where(segments.c.snapshot_key == self._key(snapshot_id), segments.c.state.in_(states))
+        of_snapshot = statement.where(self._within(snapshot_id), segments.c.state.in_(states))
         pending, changed_count = iter(numbers), 0
-        with self.transaction():
+        with self._database.transaction():
             while page := list(islice(pending, _LIST_ROWS)):
-                changed_count += self._write(of_snapshot.where(segments.c.number.in_(page)))
+                changed_count += self._database.write(of_snapshot.where(segments.c.number.in_(page)))
         return changed_count

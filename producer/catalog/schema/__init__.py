@@ -1,0 +1,23 @@
+"""The tables.  A change here needs a migration in ``migrations/versions`` and a new SCHEMA_REVISION."""
+
+from __future__ import annotations
+
+from producer.catalog.schema.device_tables import devices
+from producer.catalog.schema.naming import SCHEMA_REVISION, metadata
+from producer.catalog.schema.run_tables import locks, owners, reservations, runs
+from producer.catalog.schema.snapshot_tables import attempts, listing_parts, segments, snapshots, troubles
+
+__all__ = [
+    "SCHEMA_REVISION",
+    "attempts",
+    "devices",
+    "listing_parts",
+    "locks",
+    "metadata",
+    "owners",
+    "reservations",
+    "runs",
+    "segments",
+    "snapshots",
+    "troubles",
+]

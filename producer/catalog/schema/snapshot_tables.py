@@ -1,0 +1,118 @@
+"""The tables of what is backed up: snapshots, their listings, segments, failed attempts and troubles."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    text,
+)
+
+from producer.catalog.columns import AnyText, UtcTime
+from producer.catalog.schema.naming import count, key, metadata
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("snapshot_key", Integer, primary_key=True),
+    Column("snapshot_id", String(32), nullable=False, unique=True),
+    Column("pool_id", String(32), nullable=False),
+    Column("volume", AnyText, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("hostname", AnyText, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("planned_at", UtcTime),
+    Column("sealed_at", UtcTime),
+    count("threshold_bytes"),
+    count("bundle_limit_bytes"),
+    count("unit_bytes"),
+    count("block_bytes"),
+    Column("level", Integer, nullable=False, server_default=text("0")),
+    count("entries_count"),
+    count("files_count"),
+    count("bytes_source"),
+    count("bytes_stored"),
+    count("segments_count"),
+    CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name="state"),
+)
+
+listing_parts = Table(
+    "listing_parts",
+    metadata,
+    key(),
+    Column("number", Integer, primary_key=True),
+    Column("first_entry", BigInteger, nullable=False),
+    Column("entries_count", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Index(None, "snapshot_key", "first_entry"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    key(),
+    Column("number", Integer, primary_key=True),
+    Column("segment_id", String(32), nullable=False, unique=True),
+    Column("device", String(63), nullable=False),
+    Column("device_id", String(32)),
+    Column("first_entry", BigInteger, nullable=False),
+    Column("stop_entry", BigInteger, nullable=False),
+    Column("offset_bytes", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False, server_default="planned"),
+    Column("attempt", Integer, nullable=False, server_default=text("1")),
+    count("epoch"),
+    count("bytes_stored"),
+    Column("notes", JSON(none_as_null=True)),
+    Column("file_state", JSON(none_as_null=True)),
+    Column("timing", JSON(none_as_null=True)),
+    Column("rerouted_count", Integer, nullable=False, server_default=text("0")),
+    Column("fed_at", UtcTime),
+    Column("last_error", AnyText, nullable=False, server_default=""),
+    # Of a range that an earlier segment holds ("referenced"): that segment, and where in its stream the range begins.
+    Column("stored_as", String(32)),
+    count("stream_offset_bytes"),
+    # Of pieces of raw volumes: 32 bytes for each cell.
+    Column("cell_digests", LargeBinary),
+    # No CHECK of the state: it would make the insert of a plan a quarter slower.
+    Index(None, "snapshot_key", "device", "state", "number"),
+    Index(None, "snapshot_key", "first_entry"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    key(),
+    Column("number", Integer, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("device", String(63), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("message", AnyText, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
+troubles = Table(
+    "troubles",
+    metadata,
+    Column("trouble_key", Integer, primary_key=True),
+    Column(
+        "snapshot_key", Integer, ForeignKey("snapshots.snapshot_key", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("entry_index", BigInteger),
+    Column("path", AnyText, nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("message", AnyText, nullable=False),
+)

@@ -1,0 +1,90 @@
+"""Devices and their states, in all pools that this catalog has met."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import case, select, update
+
+from producer.catalog.database import Database
+from producer.catalog.schema import devices
+from tasks.errors import CatalogError
+
+DeviceState = Literal["live", "full", "suspect", "dead", "absent"]
+
+_COLUMNS = [column for column in devices.c if column.name != "recorded_at"]
+_LAST_FIRST = (devices.c.recorded_at.desc(), devices.c.device_id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceRow:
+    """A device, known by its id: another device may have the same name in another pool."""
+
+    name: str
+    device_id: str
+    pool_id: str
+    state: DeviceState
+    #: Why it is in this state, for a person; "" when live.
+    reason: str
+    #: When it entered this state.
+    since: datetime
+    capacity_bytes: int
+    free_bytes: int
+    epoch: int
+    path: str
+
+
+class Devices:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, row: DeviceRow) -> None:
+        """Add a device, or update the one with its id.
+
+        An epoch never falls, and ``since`` changes only with the state, so repeating this is harmless.
+        """
+        values: dict[str, Any] = {**asdict(row), "recorded_at": datetime.now(UTC)}
+        with self._database.transaction():
+            if self._database.insert_if_absent(devices, values):
+                return
+            known = self._get(row.device_id)
+            assert known is not None  # devices are never deleted
+            values["epoch"] = max(row.epoch, known.epoch)
+            values["since"] = known.since if known.state == row.state else row.since
+            self._change(**values)
+
+    def all(self, pool_id: str | None = None) -> list[DeviceRow]:
+        """All devices, or those of one pool, sorted by name; of equal names the last recorded comes first."""
+        statement = select(*_COLUMNS).order_by(devices.c.name, *_LAST_FIRST)
+        if pool_id is not None:
+            statement = statement.where(devices.c.pool_id == pool_id)
+        return [DeviceRow(**row._asdict()) for row in self._database.read(statement)]
+
+    def by_name(self, name: str) -> DeviceRow | None:
+        """The device that was recorded last under this name."""
+        statement = select(*_COLUMNS).where(devices.c.name == name).order_by(*_LAST_FIRST).limit(1)
+        row = self._database.read_one(statement)
+        return None if row is None else DeviceRow(**row._asdict())
+
+    def set_state(self, device_id: str, state: DeviceState, reason: str) -> None:
+        """Record a device's state and why; ``since`` stays when only the reason changes."""
+        changed_since = case((devices.c.state == state, devices.c.since), else_=datetime.now(UTC))
+        self._change(device_id, state=state, reason=reason, since=changed_since)
+
+    def raise_epoch(self, device_id: str) -> int:
+        """Fence the workers that serve the device now; returns the new epoch."""
+        with self._database.transaction():
+            self._change(device_id, epoch=devices.c.epoch + 1)
+            row = self._get(device_id)
+        assert row is not None
+        return row.epoch
+
+    def _get(self, device_id: str) -> DeviceRow | None:
+        row = self._database.read_one(select(*_COLUMNS).where(devices.c.device_id == device_id))
+        return None if row is None else DeviceRow(**row._asdict())
+
+    def _change(self, device_id: str, **values: object) -> None:
+        if not self._database.write(update(devices).where(devices.c.device_id == device_id).values(**values)):
+            raise CatalogError(f"device {device_id} is not in the catalog")

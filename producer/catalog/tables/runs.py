@@ -1,0 +1,59 @@
+"""The history of runs: who ran what, when, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import delete, insert, or_, select, update
+
+from producer.catalog.columns import JsonObject
+from producer.catalog.database import Database
+from producer.catalog.schema import runs
+from tasks.errors import CatalogError, InterruptedRun
+
+RunKind = Literal["backup", "restore", "check"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRow:
+    """One run.  ``ended_at`` and ``exit_code`` are None while it runs, or when it was killed."""
+
+    run_id: str
+    kind: RunKind
+    snapshot_id: str | None
+    volume: str
+    owner_host: str
+    owner_pid: int
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    summary: JsonObject | None
+
+
+class Runs:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, row: RunRow) -> None:
+        """Record a run.  One that was interrupted begins again under its id; any other known id raises CatalogError."""
+        interrupted = or_(runs.c.exit_code.is_(None), runs.c.exit_code == InterruptedRun.exit_code)
+        with self._database.transaction():
+            self._database.write(delete(runs).where(runs.c.run_id == row.run_id, interrupted))
+            self._database.write(insert(runs).values(**asdict(row)))
+
+    def end(self, run_id: str, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
+        """Record how a run ended; ``snapshot_id`` when it was not known at the beginning."""
+        values: JsonObject = {"ended_at": datetime.now(UTC), "exit_code": exit_code, "summary": summary}
+        if snapshot_id is not None:
+            values["snapshot_id"] = snapshot_id
+        if not self._database.write(update(runs).where(runs.c.run_id == run_id).values(**values)):
+            raise CatalogError(f"run {run_id} is not in the catalog")
+
+    def all(self, volume: str | None = None) -> list[RunRow]:
+        """All runs, or those of one volume, newest first."""
+        statement = select(runs).order_by(runs.c.started_at.desc(), runs.c.run_id)
+        if volume is not None:
+            statement = statement.where(runs.c.volume == volume)
+        return [RunRow(**row._asdict()) for row in self._database.read(statement)]

@@ -1,0 +1,83 @@
+"""The rows of the table of segments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from producer.catalog.columns import JsonObject
+
+SegmentState = Literal["planned", "fed", "stored", "failed", "superseded", "referenced"]
+
+
+class NewSegment(NamedTuple):
+    """A planned segment, as a plain tuple: a plan has hundreds of thousands of them."""
+
+    number: int
+    segment_id: str
+    device: str
+    first_entry: int
+    stop_entry: int
+    offset_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewReference:
+    """A range of a raw volume that a segment of an earlier snapshot holds."""
+
+    number: int
+    #: What the row itself is called; ``stored_as`` is the segment on the device.
+    segment_id: str
+    stored_as: str
+    device: str
+    device_id: str
+    entry: int
+    offset_bytes: int
+    size_bytes: int
+    #: Where in the stream of ``stored_as`` the range begins.
+    stream_offset_bytes: int
+    #: Of the whole of ``stored_as``.
+    bytes_stored: int
+    cell_digests: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentRow:
+    """A segment and how far it has come (``docs/catalog.md`` draws the states).
+
+    A row that is ``referenced`` stands for a range of a raw volume that an earlier segment holds: ``segment_id`` and
+    ``bytes_stored`` are those of that segment, which several rows may name.
+    """
+
+    snapshot_id: str
+    #: Place in the plan, from 0.
+    number: int
+    segment_id: str
+    #: Name of the device that it is assigned to, or stored on.
+    device: str
+    #: Id of the device that holds it; None until it is stored.
+    device_id: str | None
+    first_entry: int
+    stop_entry: int
+    offset_bytes: int
+    size_bytes: int
+    state: SegmentState
+    #: Number of the try that is under way or comes next, from 1; a recorded failure raises it.
+    attempt: int
+    #: The device's epoch when it was fed last.
+    epoch: int
+    bytes_stored: int
+    #: The receipt's extent notes, file state and timing, as they travelled.
+    notes: list[JsonObject]
+    file_state: JsonObject | None
+    timing: JsonObject | None
+    #: How often it was given to another device.
+    rerouted_count: int
+    fed_at: datetime | None
+    last_error: str
+    #: Where in the segment's stream the range begins; 0 but for a referenced one.
+    stream_offset_bytes: int = 0
+    #: Of a piece of a raw volume: the digests of its cells, 32 bytes each.
+    cell_digests: bytes | None = None

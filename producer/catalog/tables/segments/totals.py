@@ -1,0 +1,98 @@
+"""Sums over the segments of one snapshot: how many, how large, and where the time of the backup went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, case, func, select
+
+from producer.catalog.columns import JsonObject
+from producer.catalog.database import Database
+from producer.catalog.schema import segments, snapshots
+from producer.catalog.tables.segments.rows import SegmentState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentTotals:
+    """The segments of one snapshot that share a device and a state, summed up."""
+
+    device: str
+    state: SegmentState
+    segments_count: int
+    bytes_source: int
+    bytes_stored: int
+    #: How many of them were given to another device at least once, or tried more than once.
+    rerouted_count: int
+    retried_count: int
+
+
+@dataclass(kw_only=True, slots=True)
+class TimingTotals:
+    """What one device's workers spent on the segments of a snapshot: sums over segments and threads."""
+
+    device: str
+    segments_count: int = 0
+    bytes_source: int = 0
+    read_s: float = 0.0
+    compress_s: float = 0.0
+    write_s: float = 0.0
+    sync_s: float = 0.0
+    #: From the order's arrival to the segment's being read back; less than the sum where stages overlap.
+    total_s: float = 0.0
+
+    def add(self, size_bytes: int, timing: JsonObject) -> None:
+        """Count one segment in; ``timing`` as its receipt had it."""
+        self.segments_count += 1
+        self.bytes_source += size_bytes
+        self.read_s += timing["read_s"]
+        self.compress_s += timing["compress_s"]
+        self.write_s += timing["write_s"]
+        self.sync_s += timing["sync_s"]
+        self.total_s += timing["total_s"]
+
+
+class Totals:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def by_state(self, snapshot_id: str) -> list[SegmentTotals]:
+        """The sums for each device and state; reads every segment of the snapshot once (100,000: some 0.1 s)."""
+        statement = (
+            select(
+                segments.c.device,
+                segments.c.state,
+                func.count().label("segments_count"),
+                func.sum(segments.c.size_bytes).label("bytes_source"),
+                func.sum(segments.c.bytes_stored).label("bytes_stored"),
+                func.count(case((segments.c.rerouted_count > 0, 1))).label("rerouted_count"),
+                func.count(case((segments.c.attempt > 1, 1))).label("retried_count"),
+            )
+            .where(segments.c.snapshot_key == self._database.snapshot_key(snapshot_id))
+            .group_by(segments.c.device, segments.c.state)
+            .order_by(segments.c.device, segments.c.state)
+        )
+        return [_totals_row(row) for row in self._database.read(statement)]
+
+    def timings(self, snapshot_id: str) -> list[TimingTotals]:
+        """The sums for each device, by its name; none for a snapshot that is gone.
+
+        Reads every stored segment of the snapshot once.
+        """
+        statement = (
+            select(segments.c.device, segments.c.size_bytes, segments.c.timing)
+            .join(snapshots, snapshots.c.snapshot_key == segments.c.snapshot_key)
+            .where(snapshots.c.snapshot_id == snapshot_id, segments.c.state == "stored", segments.c.timing.is_not(None))
+        )
+        found: dict[str, TimingTotals] = {}
+        for row in self._database.read(statement):
+            totals = found.setdefault(row.device, TimingTotals(device=row.device))
+            totals.add(row.size_bytes, row.timing)
+        return [found[device] for device in sorted(found)]
+
+
+def _totals_row(row: Row[Any]) -> SegmentTotals:
+    values = row._asdict()
+    # PostgreSQL sums whole numbers as decimals.
+    values["bytes_source"], values["bytes_stored"] = int(row.bytes_source), int(row.bytes_stored)
+    return SegmentTotals(**values)

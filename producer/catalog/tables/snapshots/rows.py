@@ -1,0 +1,86 @@
+"""The rows of the table of snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from producer.catalog.columns import JsonObject
+
+SnapshotState = Literal["open", "sealed", "forgotten"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceRow:
+    """A source of a snapshot: its name is the first part of the paths."""
+
+    name: str
+    path: str
+    #: raw: the source is one block device or image file, and has one entry.
+    mode: Literal["files", "raw"] = "files"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewSnapshot:
+    """What is known of a snapshot when its backup begins.
+
+    ``request`` is a JSON object of the options; the same command gives an equal one, and so finds
+    the snapshot that it can go on with.
+    """
+
+    snapshot_id: str
+    pool_id: str
+    volume: str
+    mode: str
+    hostname: str
+    tags: tuple[str, ...]
+    sources: tuple[SourceRow, ...]
+    request: JsonObject
+    started_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnapshotPlan:
+    """What is known of a snapshot when its plan is made."""
+
+    threshold_bytes: int
+    bundle_limit_bytes: int
+    unit_bytes: int
+    block_bytes: int
+    level: int
+    entries_count: int
+    files_count: int
+    bytes_source: int
+    segments_count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnapshotRow:
+    """A snapshot.  What SnapshotPlan says is 0 until ``planned_at`` is set, ``bytes_stored`` until it is sealed.
+
+    ``planned_at``: when the last run that worked on it had its plan.
+    """
+
+    snapshot_id: str
+    pool_id: str
+    volume: str
+    mode: str
+    state: SnapshotState
+    hostname: str
+    tags: tuple[str, ...]
+    sources: tuple[SourceRow, ...]
+    request: JsonObject
+    started_at: datetime
+    planned_at: datetime | None
+    sealed_at: datetime | None
+    threshold_bytes: int
+    bundle_limit_bytes: int
+    unit_bytes: int
+    block_bytes: int
+    level: int
+    entries_count: int
+    files_count: int
+    bytes_source: int
+    bytes_stored: int
+    segments_count: int
