@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import redis
 from celery import Celery
 from kombu import Exchange, Queue
+from kombu.exceptions import KombuError
 
 from tasks.queues import unacked_keys
 
@@ -21,6 +23,9 @@ VISIBILITY_TIMEOUT_S = 6 * 3600
 #: Transport options for who takes messages without acknowledgement.  Looking for those whose visibility has timed out
 #: is for the workers; kombu would do it after every wait, under a lock in the broker, at half the cost of receipts.
 NO_SWEEPS = {"unacked_restore_throttle": 1_000_000_000}
+
+#: What a broken or restarting broker raises, depending on which layer notices first.
+BROKEN = (OSError, redis.RedisError, KombuError)
 
 #: What kombu raises for something in a queue that is not a message of its own.
 NO_MESSAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)

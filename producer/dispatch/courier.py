@@ -22,9 +22,8 @@ from producer.dispatch.life_signs import Signs
 from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
 from producer.dispatch.liveness import Watch
-from producer.dispatch.matching import answers
 from producer.dispatch.queue_moves import LEAVE, Choose, Destination
-from producer.dispatch.strays import Strays
+from producer.dispatch.strays import Strays, answers
 from producer.fleet.local import Fleet
 from producer.observer import Observer
 from tasks.errors import BrokerError, RunOverError

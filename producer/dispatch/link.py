@@ -7,40 +7,29 @@ segments are still *fed* in the catalog, are fed again, and the workers find the
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import redis
-from kombu import Connection
-from kombu.exceptions import KombuError, OperationalError
 
-import tasks.definitions  # noqa: F401  registers the tasks
-from producer.dispatch.order_names import describe_order, task_id
+from producer.dispatch.inbox import Inbox
+from producer.dispatch.publishing import publish
 from producer.dispatch.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
-from producer.dispatch.time_limits import time_limit_s
-from tasks.app import NO_MESSAGE, NO_SWEEPS, app, connect, queue
+from tasks.app import BROKEN, NO_SWEEPS, app, connect
 from tasks.epochs import current_epoch, publish_epoch
 from tasks.errors import BrokerError, MessageError
 from tasks.leases import Lease, leases_of, redis_client
 from tasks.orders import Order
 from tasks.queues import device_queue, unacked_keys
 from tasks.receipts import Receipt
-from tasks.registry import kind_of
 from tasks.signs import give_last_sign, give_sign
-from tasks.wire import decode_receipt, encode
+from tasks.wire import decode_receipt
 
 log = logging.getLogger("segfleet.link")
 
-#: Messages in one batch of publishing; kombu's batches are some three times faster than single sends.
-_BATCH_COUNT = 500
-
 #: Workers found a restarted broker again after 2 to 6 s.
 _COMING_BACK_S = 10
-
-#: What a broken or restarting broker raises, depending on which layer notices first.
-BROKEN = (OSError, redis.RedisError, KombuError, OperationalError)
 
 
 class Link:
@@ -56,20 +45,19 @@ class Link:
         #: Whether receipts that come after the end wait for the next run with this inbox.
         self.keeps_inbox = False
         self._ensure_broker = ensure_broker
-        self.refused_count = 0
-        self._received: list[Receipt] = []
         self._client_name = f"segfleet:manager:{inbox}"
         connect(url, self._client_name, inbox)
         self._redis = redis_client(url)
-        self._connection: Connection | None = None
-        self._consumer: Any = None
+        self._inbox = Inbox(
+            inbox, connect=lambda: app.connection_for_read(transport_options=NO_SWEEPS), on_lost=self._mend
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._unblock()
-        self._disconnect()
+        self._inbox.disconnect()
         self._remove_inbox()
         self._redis.close()
         app.close()
@@ -80,53 +68,25 @@ class Link:
         Sending an order twice does no harm: its id names the work.
         """
         try:
-            for start in range(0, len(orders), _BATCH_COUNT):
-                self._send_batch(orders[start : start + _BATCH_COUNT])
+            publish(orders)
         except BROKEN as error:
             self._mend()
             raise BrokerError(f"cannot publish to the broker: {error}") from error
 
-    def _send_batch(self, orders: Iterable[Order]) -> None:
-        with app.producer_or_acquire() as producer, producer.batch(_BATCH_COUNT):
-            for order in orders:
-                limit_s = time_limit_s(order)
-                app.send_task(
-                    kind_of(order).task,
-                    kwargs={"order": encode(order)},
-                    queue=queue(device_queue(order.device)),
-                    producer=producer,
-                    task_id=task_id(order),
-                    argsrepr="",
-                    kwargsrepr=describe_order(order),
-                    soft_time_limit=limit_s,
-                    time_limit=limit_s * 5 // 4,
-                )
-
     def receipts(self, timeout_s: float) -> list[Receipt]:
         """The receipts that are there; waits up to ``timeout_s`` for the first."""
-        deadline = time.monotonic() + timeout_s
-        try:
-            self._connect()
-            assert self._connection is not None
-            while True:
-                wait_s = 0.001 if self._received else max(0.001, deadline - time.monotonic())
-                self._drain(wait_s)
-        except TimeoutError:
-            pass
-        except BROKEN as error:
-            log.warning("broker lost while waiting for receipts: %s", error)
-            self._disconnect()
-            self._mend()
-            time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
-        received, self._received = self._received, []
-        return received
+        receipts = []
+        for message in self._inbox.receive(timeout_s):
+            try:
+                receipts.append(decode_receipt(message))
+            except MessageError as error:
+                self._inbox.refuse(error)
+        return receipts
 
-    def _drain(self, timeout_s: float) -> None:
-        assert self._connection is not None
-        try:
-            self._connection.drain_events(timeout=timeout_s)
-        except NO_MESSAGE as error:
-            self._refuse(f"not a message: {error!r}")
+    @property
+    def refused_count(self) -> int:
+        """How many messages in the inbox were no receipts."""
+        return self._inbox.refused_count
 
     def leases(self, devices: Iterable[str]) -> dict[str, list[Lease]] | None:
         """Device → its workers' leases; None when the broker does not answer."""
@@ -260,30 +220,6 @@ class Link:
         except redis.RedisError as error:
             log.debug("the inbox stays: %s", error)
 
-    def _take(self, body: Any, _message: Any) -> None:
-        try:
-            self._received.append(decode_receipt(body))
-        except MessageError as error:
-            self._refuse(error)
-
-    def _refuse(self, why: object) -> None:
-        self.refused_count += 1
-        log.warning("refused a receipt: %s", why)
-
-    def _connect(self) -> None:
-        if self._connection is not None:
-            return
-        self._connection = app.connection_for_read(transport_options=NO_SWEEPS)
-        self._consumer = self._connection.Consumer(
-            [queue(self.inbox)],
-            callbacks=[self._take],
-            accept=["json"],
-            no_ack=True,
-            auto_declare=False,
-            on_decode_error=lambda _message, error: self._refuse(error),
-        )
-        self._consumer.consume()
-
     def _unblock(self) -> None:
         """End our own BRPOP: kombu waits for its answer before it closes, up to a second."""
         try:
@@ -292,11 +228,3 @@ class Link:
                     self._redis.client_unblock(int(client["id"]))
         except redis.RedisError as error:
             log.debug("closing takes a second more: %s", error)
-
-    def _disconnect(self) -> None:
-        connection, self._connection, self._consumer = self._connection, None, None
-        if connection is not None:
-            try:
-                connection.release()
-            except BROKEN as error:
-                log.debug("while closing a broken connection: %s", error)

@@ -1,9 +1,17 @@
-"""What a run has met on its way to the workers and back that should not have been."""
+"""Strays: orders and receipts that went astray.  Which receipts answer nothing that was asked, and the counts.
+
+The broker may lose an order, or deliver a receipt twice or late.  And whoever may write into the manager's queue can
+send a receipt that reads well, but belongs to another attempt or task, or reports more than was ordered.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+
+from tasks.orders import Order, StoreSegment
+from tasks.receipts import Receipt, StoreResult
+from tasks.registry import kind_of
 
 _WORDS = {
     "orders_resent": "orders were lost by the broker and sent again",
@@ -15,7 +23,7 @@ _WORDS = {
 
 @dataclass(kw_only=True, slots=True)
 class Strays:
-    """How often something came that should not have come, or did not come that should have."""
+    """How many messages of one run were lost, repeated or unexpected."""
 
     orders_resent: int = 0
     orders_refused: int = 0
@@ -27,5 +35,26 @@ class Strays:
         return asdict(self)
 
     def in_words(self) -> Iterator[str]:
-        """For a person: what there was, a line each."""
+        """For a person: one line for each count that is not 0."""
         return (f"{count} {_WORDS[name]}" for name, count in self.counts().items() if count)
+
+
+def answers(receipt: Receipt, order: Order) -> bool:
+    """Whether ``receipt`` answers this attempt of ``order``; an earlier run may have sent the order."""
+    same = (receipt.order_id, receipt.device_id, receipt.epoch, receipt.attempt) == (
+        order.order_id,
+        order.device_id,
+        order.epoch,
+        order.attempt,
+    )
+    return same and receipt.task == kind_of(order).task and _is_possible(receipt.result, order)
+
+
+def _is_possible(result: object, order: Order) -> bool:
+    """Whether the segment that was reported as stored is the one that was ordered."""
+    if not isinstance(order, StoreSegment) or not isinstance(result, StoreResult):
+        return True
+    extents_count = len(order.extents)
+    return result.bytes_source == order.extents.total_bytes and all(
+        note.index < extents_count and note.read_bytes <= order.extents.sizes_bytes[note.index] for note in result.notes
+    )

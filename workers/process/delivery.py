@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
-
-from tasks.app import app
+from tasks.app import BROKEN, app
 from tasks.errors import BrokerError
 from tasks.receipts import Receipt
 from tasks.wire import encode
@@ -30,5 +27,5 @@ def publish_receipt(receipt: Receipt, queue: str) -> None:
                 retry=True,
                 retry_policy=app.conf.task_publish_retry_policy,
             )
-    except (KombuError, RedisError, OSError) as error:
+    except BROKEN as error:
         raise BrokerError(f"receipt of {receipt.order_id}: {error}") from error

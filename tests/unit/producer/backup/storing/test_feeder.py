@@ -13,7 +13,7 @@ from kit.tree import Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.storing.feeder import Feeder, _within_reach, segment_id
 from producer.catalog.tables.segments.rows import SegmentRow
-from producer.dispatch.order_names import describe_order
+from producer.dispatch.publishing import describe_order
 from tasks.orders import DescribeDevice, StoreSegment
 from tasks.values import Extents, SourcePlace
 

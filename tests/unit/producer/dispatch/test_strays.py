@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kit.offline import Devices, receipt_for
-from producer.dispatch.matching import answers
+from producer.dispatch.strays import answers
 from tasks.errors import Reason
 from tasks.orders import StoreSegment
 from tasks.receipts import ExtentNote, Failure, Receipt

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from producer.dispatch.time_limits import time_limit_s
+from producer.dispatch.publishing import time_limit_s
 from tasks.orders import DescribeDevice, Order, PrepareImage, RestoreSegment, VerifySegments
 
 TB = 10**12
