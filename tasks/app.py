@@ -1,8 +1,7 @@
 """The Celery application: one for producer and workers, so that their settings cannot differ.
 
-Redis as a broker loses a message when a consumer dies between taking it and noting it, and repeats
-messages after restarts.  The catalog is the truth, so the settings below aim at "seldom lost, often
-repeated", never at "exactly once".
+As a broker, Redis loses a message when a consumer dies between taking and recording it, and repeats messages after
+restarts.  The catalog is the truth, so the settings below aim at "rarely lost, often repeated", not at "exactly once".
 """
 
 from __future__ import annotations
@@ -16,31 +15,32 @@ from kombu.exceptions import KombuError
 
 from tasks.queues import unacked_keys
 
-#: Long past any order (the largest takes minutes).  Only the last safety net: the manager takes back
-#: what a dead worker held within seconds.  The shortest value of all processes wins.
+#: Much longer than any order (the largest takes minutes).  This is only the last safety net: within seconds the manager
+#: takes back what a dead worker held.  The shortest value of all processes wins.
 VISIBILITY_TIMEOUT_S = 6 * 3600
 
-#: Transport options for who takes messages without acknowledgement.  Looking for those whose visibility has timed out
-#: is for the workers; kombu would do it after every wait, under a lock in the broker, at half the cost of receipts.
+#: Transport options for processes that take messages without acknowledgement.  Only workers need to look for messages
+#: whose visibility has timed out; kombu would do it after every wait, under a lock in the broker, which makes receipts
+#: half as expensive again.
 NO_SWEEPS = {"unacked_restore_throttle": 1_000_000_000}
 
 #: What a broken or restarting broker raises, depending on which layer notices first.
 BROKEN = (OSError, redis.RedisError, KombuError)
 
-#: What kombu raises for something in a queue that is not a message of its own.
+#: What kombu raises for something in a queue that is not one of its messages.
 NO_MESSAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 app = Celery("segfleet", include=["tasks.definitions"])
 
 app.conf.update(
-    # Acknowledge after the work: a killed worker's message stays in the unacknowledged set.
+    # Acknowledge after the work: the message of a killed worker stays among the unacknowledged ones.
     task_acks_late=True,
-    # The pool's child died: the message goes back to the queue at once.
+    # If the pool's child dies, the message goes back to the queue at once.
     task_reject_on_worker_lost=True,
-    # One order in hand: the queue stays whole for a reroute.
+    # Workers take one order at a time: the others stay in the queue and can be moved.
     worker_prefetch_multiplier=1,
     worker_concurrency=1,
-    # Receipts go to the manager's queue; there is nothing to keep elsewhere.
+    # Receipts go to the manager's queue; no results are kept elsewhere.
     task_ignore_result=True,
     result_backend=None,
     # JSON only: a message can name values, never code.
@@ -48,17 +48,17 @@ app.conf.update(
     task_serializer="json",
     event_serializer="json",
     result_accept_content=["json"],
-    # A queue name with a typo fails instead of being made.
+    # A mistyped queue name fails; it does not create a queue.
     task_create_missing_queues=False,
-    # None waits for the broker for ever; the default gives up after 100 tries and ends the worker.
+    # None waits for the broker forever; the default ends the worker after 100 tries.
     broker_connection_max_retries=None,
     broker_connection_retry_on_startup=True,
-    # True would strand the running order's message until the visibility timeout.
+    # True would leave the current order's message stuck until the visibility timeout.
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    # RabbitMQ only; asking costs a round trip at start.
+    # For RabbitMQ only; the question costs a round trip at start.
     worker_detect_quorum_queues=False,
     worker_hijack_root_logger=False,
-    # A few publishers a process; each costs a connection.
+    # A process has few publishers; each costs a connection.
     broker_pool_limit=4,
     task_publish_retry_policy={"max_retries": 10, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 2.0},
     # Events cost a quarter of the message rate; `segfleet worker --events` (Flower) turns them on.
@@ -68,9 +68,9 @@ app.conf.update(
 
 
 def transport_options(client_name: str, inbox: str) -> dict[str, Any]:
-    """Options of kombu's Redis transport for a process that takes messages from the queue ``inbox``, and no other.
+    """Options of kombu's Redis transport for a process that takes messages only from the queue ``inbox``.
 
-    ``client_name`` shows in the server's client list.
+    ``client_name`` appears in the server's list of clients.
     """
     unacked = unacked_keys(inbox)
     return {
@@ -78,14 +78,14 @@ def transport_options(client_name: str, inbox: str) -> dict[str, Any]:
         "unacked_index_key": unacked.times,
         "unacked_mutex_key": unacked.mutex,
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
-        # Sweep every 10 s; kombu's default of 100 s makes tests and people wait.
+        # Look for timed-out messages every 10 s; kombu's default of 100 s makes people wait.
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
-        # One list for each queue instead of four.
+        # One list per queue, not four.
         "priority_steps": [0],
         "client_name": client_name,
         "socket_connect_timeout": 5,
-        # retry_on_timeout stays unset: it would turn batch publishing off.
+        # retry_on_timeout stays unset: it would turn off batch publishing.
     }
 
 

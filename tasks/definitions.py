@@ -29,7 +29,7 @@ def _answer(task: str, wire: Any) -> None:
     try:
         order = decode_order(task, wire)
     except MessageError as error:
-        # There is no trustworthy address to answer to.
+        # The message has no address that can be trusted.
         log.warning("refused a %s message: %s", task, error)
         return
     result, failure = _outcome(task, order, port)
@@ -48,8 +48,8 @@ def _answer(task: str, wire: Any) -> None:
     try:
         port.deliver(receipt, order.reply_to)
     except SegfleetError as error:
-        # The manager's reconciler misses the receipt and orders again; the repeat finds the work done.
-        log.error("receipt of %s not delivered: %s", order.order_id, error)
+        # The manager notices that the order is gone and sends it again; the repeat finds the work done.
+        log.error("the receipt of order %s was not delivered: %s", order.order_id, error)
 
 
 def _outcome(task: str, order: Order, port: OrderHandlers) -> tuple[Result | None, Failure | None]:

@@ -1,8 +1,8 @@
-"""A device's epoch in the broker: the fence between a device declared dead and a worker that comes back to life.
+"""A device's epoch in the broker fences workers that come back to life after their device was declared dead.
 
-Each manager counts by itself, for managers share devices: what one has given up may be alive for another.  The
-catalog holds the epoch; the manager copies it here when it raises it, and workers compare each order with that of the
-manager who gave it.  An empty broker says 0, which fences nobody: the manager drops stale receipts in any case.
+Each manager counts for itself, because managers share devices: a device that one gave up may be alive for another.
+The catalog holds the epoch.  A manager copies it here when it raises it, and workers compare each order with the epoch
+of the manager that sent it.  An empty broker means 0, which fences nobody: managers drop stale receipts in any case.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import redis
 
 EPOCH_PREFIX = "segfleet.epoch."
 
-#: A worker that was away for longer than this finds its orders gone from the broker.
+#: A worker that was away for longer finds that its orders are gone from the broker.
 _LIFE_S = 14 * 24 * 3600
 
 
 def publish_epoch(client: redis.Redis, manager_queue: str, device_id: str, epoch: int) -> None:
-    """Fence all orders of earlier epochs that answer to ``manager_queue``; raises redis.RedisError."""
+    """Fence all orders of earlier epochs whose receipts go to ``manager_queue``; raises redis.RedisError."""
     client.set(_key(manager_queue, device_id), epoch, ex=_LIFE_S)
 
 
 def current_epoch(client: redis.Redis, manager_queue: str, device_id: str) -> int:
-    """The epoch that the manager has published, 0 when none; raises redis.RedisError."""
+    """The epoch that the manager has published, or 0; raises redis.RedisError."""
     value = client.get(_key(manager_queue, device_id))
     return int(value) if isinstance(value, bytes | str) and value.isdigit() else 0
 

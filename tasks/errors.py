@@ -1,4 +1,4 @@
-"""Every error that a person or a manager is meant to understand.
+"""Every error that is meant for a person or a manager.
 
 ::
 
@@ -8,15 +8,15 @@
     ├── InterruptedRun              exit 130
     ├── BrokerError                 the broker cannot be reached or started
     ├── CatalogError                the catalog cannot be read or written
-    ├── MessageError                a message is not one of ours (refused)
+    ├── MessageError                a message is malformed or of another version (refused)
     ├── RunOverError                an order has outlived its run (refused)
-    ├── SourceError                 one source file; recorded, and the backup goes on
+    ├── SourceError                 one source file; recorded, and the backup continues
     ├── TargetError                 the target of a restore cannot be written; the restore ends
     │   └── TargetNotEmptyError
-    └── DeviceError                 one device; changes the course of the run
+    └── DeviceError                 one device; the run may continue without it
         ├── NotADeviceError         exit 10: no marker, another pool, or a newer format
         ├── DeviceFullError
-        └── DamagedError            what is stored is not what was stored
+        └── DamagedError            stored data has changed
 
 A class carries its ``code`` (the word in JSON output, and on the wire), its ``exit_code``, its
 ``reason`` (how a manager must treat a failed order) and a ``hint`` (what to do).  The text of
@@ -29,7 +29,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why an order failed, as far as it decides what happens next (design, section 4)."""
+    """Why an order failed; the manager decides by it what happens next."""
 
     SOURCE = "source"  # the source cannot be read; another device would not help
     DEVICE = "device"  # the device cannot be written or read; another one might
@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
 
 class SegfleetError(Exception):
-    """Base of all errors whose text is written for the person at the terminal."""
+    """Base of all errors whose text is for the person at the terminal."""
 
     code = "failed"
     exit_code = 1
@@ -70,12 +70,12 @@ class LockedError(SegfleetError):
 class InterruptedRun(SegfleetError):
     code = "interrupted"
     exit_code = 130
-    hint = "run the same command again to go on"
+    hint = "run the same command again to continue"
 
     def __init__(
         self, message: str, *, hint: str | None = None, path: str | None = None, by_sigterm: bool = False
     ) -> None:
-        """``by_sigterm``: it was the process that had to end; Ctrl-C is meant for the run."""
+        """``by_sigterm``: the process had to end; Ctrl-C, by contrast, ends the run."""
         super().__init__(message, hint=hint, path=path)
         self.by_sigterm = by_sigterm
 
@@ -91,13 +91,13 @@ class CatalogError(SegfleetError):
 
 
 class MessageError(SegfleetError):
-    """A message that does not decode: wrong version, unknown key, wrong type, out of bounds."""
+    """A message that cannot be decoded: wrong version, unknown key, wrong type, out of bounds."""
 
     code = "message"
 
 
 class RunOverError(SegfleetError):
-    """Nobody expects the order to be carried out any more.  A run that lives after all sends it again."""
+    """Nobody needs the order any longer.  If its run is alive after all, it sends the order again."""
 
     code = "run-over"
 
@@ -108,7 +108,7 @@ class SourceError(SegfleetError):
 
 
 class TargetError(SegfleetError):
-    """The target as a whole: another device or another try would not help."""
+    """The whole target cannot be written: neither another device nor another try would help."""
 
     code = "target"
     hint = "check the target's disk: free space, quota, and whether it is writable"
@@ -116,7 +116,7 @@ class TargetError(SegfleetError):
 
 class TargetNotEmptyError(TargetError):
     code = "target-not-empty"
-    hint = "choose an empty folder, or say what to do with files that exist: --overwrite always|if-changed|never"
+    hint = "choose an empty folder, or say what to do with existing files: --overwrite always|if-changed|never"
 
 
 class DeviceError(SegfleetError):
@@ -141,7 +141,7 @@ class DamagedError(DeviceError):
 
 
 def errors_by_code() -> dict[str, type[SegfleetError]]:
-    """Every error class under its code; raises ValueError when two classes share one."""
+    """Every error class under its code; raises ValueError if two classes share one."""
     found: dict[str, type[SegfleetError]] = {}
     pending: list[type[SegfleetError]] = [SegfleetError]
     while pending:

@@ -1,7 +1,7 @@
-"""A worker's lease: a key in the broker that lives only as long as its worker renews it.
+"""A worker's lease: a key in the broker that expires unless its worker renews it.
 
-Written by workers, read by managers.  The broker's clock decides when a lease has run out, so hosts whose
-clocks differ, or jump, cannot kill each other.
+Workers write leases, managers read them.  The broker's clock decides when a lease expires, so clocks that differ
+between hosts, or jump, do no harm.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from tasks.values import Count, DeviceName
 
 LEASE_PREFIX = "segfleet.lease."
 
-#: Renewed every second, gone after six: a worker that misses five renewals is dead or stopped.
+#: Renewed every second, expired after six: a worker that misses five renewals is dead or stopped.
 LEASE_RENEW_S = 1.0
 LEASE_LIFE_S = 6.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lease:
-    """What a worker says of itself with each renewal."""
+    """What a worker reports with each renewal."""
 
     device: DeviceName
     #: Celery node name, device@host.
     worker: str
     pid: Count
-    #: Bytes that the worker has moved since it started; stands still when the device hangs.
+    #: Bytes that the worker has moved since it started; constant while the device hangs.
     bytes_moved: Count
-    #: Rises while a slow source is read, or the worker waits for its turn at a disk, and no bytes move.
+    #: Rises while no bytes move because the source is slow, or the worker waits for its turn at a disk.
     beats: Count = 0
-    #: The order in hand, "" when idle.
+    #: The current order, "" when idle.
     order_id: str
-    #: The version of the messages that it understands, and the release that it is of, for people.
+    #: The version of the messages that it understands; and its release, for people.
     wire: int = 0
     release: str = "of an unknown version"
-    #: Whether it is an agent's, and serves every manager; a run's own worker ends with the run.
+    #: Whether it belongs to an agent and serves every manager; a run's own worker ends with the run.
     shared: bool = False
-    #: Rises with each renewal: a lease outlives its worker by seconds, and its count shows that.
+    #: Rises with each renewal, so that a reader can tell a lease that is no longer renewed.
     renewals: Count = 0
-    #: The device as its last order and the answer had it: id and epoch, and what was free; "" and 0 before the first.
+    #: The device's id, epoch and free space as of the last order; "" and 0 before the first.
     device_id: str = ""
     epoch: Count = 0
     free_bytes: Count = 0
 
     @property
     def client_name(self) -> str:
-        """What the worker's connections are called in the broker's list of clients."""
+        """The name of the worker's connections in the broker's list of clients."""
         return client_name(self.device, self.worker.partition("@")[2], self.pid)
 
 
@@ -67,16 +67,17 @@ def this_release() -> str:
 
 
 def redis_client(url: str) -> redis.Redis:
-    """A client for a broker URL; kombu writes unix sockets as redis+socket://, redis-py as unix://.
+    """A client for a broker URL.  kombu writes unix sockets as redis+socket://, redis-py as unix://.
 
-    Connects at its first use.  Raises BrokerError for a URL that does not parse; its text has no part of the URL.
+    Connects at its first use.  Raises BrokerError for a URL that cannot be parsed, without quoting it: it may hold a
+    password.
     """
     address = url.replace("redis+socket://", "unix://", 1)
     try:
         return redis.Redis.from_url(address, socket_timeout=5, socket_connect_timeout=5, client_name="segfleet")
     except ValueError as error:
         raise BrokerError(
-            "the broker's URL does not parse",
+            "the URL of the broker cannot be parsed",
             hint="write it as redis://HOST:PORT/0, rediss://… or redis+socket:///PATH",
         ) from error
 
@@ -86,7 +87,7 @@ def lease_key(device: str, worker: str) -> str:
 
 
 def claim_name(client: redis.Redis, device: str, host: str, pid: int) -> str:
-    """A node name that no living worker has, with its first lease: ``a@host``, else ``a.2@host`` ….
+    """Claim a node name that no living worker has, with a first lease: ``a@host``, or ``a.2@host`` and so on.
 
     Raises redis.RedisError.
     """
@@ -110,8 +111,8 @@ def claim_name(client: redis.Redis, device: str, host: str, pid: int) -> str:
 def renew(client: redis.Redis, lease: Lease) -> bool:
     """Write the lease for another LEASE_LIFE_S; raises redis.RedisError.
 
-    A shared worker whose lease ran out, because its host slept, may find that another one has claimed its name since:
-    then nothing is written, the answer is False, and it must claim a name anew.
+    If the lease of a shared worker expired because its host slept, another worker may have claimed its name since.
+    Then this returns False without writing, and the worker must claim a new name.
     """
     key = lease_key(lease.device, lease.worker)
     if lease.shared:
@@ -123,14 +124,14 @@ def renew(client: redis.Redis, lease: Lease) -> bool:
 
 
 def give_up(client: redis.Redis, device: str, worker: str) -> None:
-    """Delete the lease of a worker that stops by itself, so that nobody waits for it to run out."""
+    """Delete the lease of a worker that stops, so that nobody waits until it expires."""
     client.delete(lease_key(device, worker))
 
 
 def leases_of(client: redis.Redis, devices: Iterable[str]) -> dict[str, list[Lease]]:
-    """Device → the leases of its workers, none for a device without any; raises redis.RedisError.
+    """Device → the leases of its workers, possibly none; raises redis.RedisError.
 
-    Anything under the prefix that does not read as a lease is passed over: it proves no worker.
+    Skips whatever cannot be read as a lease.
     """
     found: dict[str, list[Lease]] = {device: [] for device in devices}
     keys = [key for device in found for key in client.scan_iter(match=lease_key(device, "*"), count=1000)]
@@ -142,7 +143,7 @@ def leases_of(client: redis.Redis, devices: Iterable[str]) -> dict[str, list[Lea
 
 
 def all_leases(client: redis.Redis) -> list[Lease]:
-    """The leases of all workers of the fleet, by device and worker; raises redis.RedisError."""
+    """The leases of all workers at the broker, sorted by device and worker; raises redis.RedisError."""
     keys = list(client.scan_iter(match=f"{LEASE_PREFIX}*", count=1000))
     leases = [_read(value) for value in client.mget(keys)] if keys else []
     return sorted((lease for lease in leases if lease is not None), key=lambda lease: (lease.device, lease.worker))

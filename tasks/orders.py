@@ -1,7 +1,7 @@
-"""What a manager asks of one device.  One class for each row of :mod:`tasks.registry`.
+"""The orders: what a manager asks one device to do.  One class for each row of :mod:`tasks.registry`.
 
-Orders carry names, never roots: a worker maps a source's or a target's name to a path by its own
-settings (design, section 3.3).  Every order may arrive twice, or late.
+Orders hold names, never absolute paths: a worker finds the path of a source or a target in its own settings, so a
+message cannot make it read or write elsewhere.  Every order may arrive twice, or late.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ Threads = Annotated[int, Meta(ge=1, le=256)]
 Readers = Annotated[int, Meta(ge=1, le=256)]
 #: A manifest part travels as base64 text: 4 MiB of bytes become 5.6 million characters.
 PartText = Annotated[str, Meta(max_length=8 * 1024 * 1024)]
-#: A range of a segment's stream that travels back in one receipt.
+#: The longest range of a segment's stream that one receipt returns.
 MAX_READ_BYTES = 4 * 1024 * 1024
 ManifestName = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest)$")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """What all orders have.  ``order_id`` names the work, not the message: it is equal in a repeat."""
+    """What all orders have.  ``order_id`` names the work, not the message: a repeat has the same id."""
 
     run_id: HexId
     order_id: HexId
     device: DeviceName
     #: "" while the device has no id yet (describe, adopt).
     device_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")]
-    #: A device's epoch rises when it is declared dead; a worker of an older epoch is fenced.
+    #: A device's epoch rises when it is declared dead; workers refuse orders of older epochs.
     epoch: Count
     attempt: Annotated[int, Meta(ge=1, le=1000)]
     reply_to: ManagerQueue
@@ -61,12 +61,12 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DescribeDevice(Order):
-    """Say what is at the device: marker, capacity, whether it can be written."""
+    """Report what is at the device: its marker and capacity, and whether it can be written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdoptDevice(Order):
-    """Write the marker into an empty device, which joins the pool.  Repeating it changes nothing."""
+    """Write the marker into an empty device, which joins the pool.  A repeat changes nothing."""
 
     pool_id: HexId
     new_device_id: HexId
@@ -74,27 +74,27 @@ class AdoptDevice(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreSegment(Order):
-    """Read the extents, compress them, store them as segment ``order_id``."""
+    """Read the extents, compress them, and store them as segment ``order_id``."""
 
     snapshot_id: HexId
     volume: SourceName
-    #: Place of the segment in the plan, from 0.
+    #: The number of the segment in the plan, from 0.
     number: Count
     source: SourceName
     extents: Extents
     threshold_bytes: Count
-    #: unit_bytes = block_bytes * blocks per unit; both are visible in the header.
+    #: unit_bytes is a multiple of block_bytes; the segment's header holds both.
     unit_bytes: UnitBytes
     block_bytes: Annotated[int, Meta(ge=512, le=1024 * 1024)]
     level: Level
     threads: Threads
-    #: For a piece of a raw volume; the source is then one block device or image file.
+    #: For a piece of a raw volume: the source is one block device or image file.
     raw: RawReading | None = None
-    #: Where ``source`` lies when the worker does not know it by that name; the segment's header says nothing of it.
+    #: Where ``source`` is, if the worker does not know it by that name; not recorded in the segment's header.
     within: SourcePlace | None = None
-    #: How many workers of a host read the source's disk at once; None: one if it rotates, else all.
+    #: How many workers of a host read the source's disk at once; None: one if it rotates, otherwise all.
     readers: Readers | None = None
-    #: When each file of a bundle was written last, as the walk saw it; "" for a piece, which tells its file's state.
+    #: The modification time of each file of a bundle, as the walk saw it; "" for a piece, whose result has it.
     mtimes: PackedTimes = ""
 
     def __post_init__(self) -> None:
@@ -108,7 +108,7 @@ class StoreSegment(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PutManifest(Order):
-    """Store one part of a manifest, or its head, under ``name``.  The head goes last: it commits."""
+    """Store a part of a manifest, or its head, under ``name``.  The head comes last: it commits."""
 
     name: ManifestName
     data_base64: PartText
@@ -118,7 +118,7 @@ class PutManifest(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GetManifest(Order):
-    """Read one manifest file back; with name "" list the names of all that are there."""
+    """Return one manifest file; with name "", the names of all."""
 
     name: Annotated[str, Meta(pattern=r"^([0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest))?$")]
 
@@ -127,15 +127,14 @@ class GetManifest(Order):
 class RestoreSegment(Order):
     """Write extents of segment ``segment_id`` into the target.  All columns have one length.
 
-    ``stream_offsets_bytes`` says where an extent begins in the segment's uncompressed stream.
-    The target itself must exist: a :class:`RestoreEntries` comes first.  Files and folders are created when
-    missing.  A row of ``metadata`` is ``(mode, uid, gid, mtime_ns)``, set after a whole file is written; an
-    empty row means that the file has more extents elsewhere, and :class:`RestoreEntries` finishes it.
-    ``overwrite`` decides for whole files only.  Extents with an empty row are always written, so a
-    manager leaves out the files that :class:`TargetEntry` reported as skipped.
+    ``stream_offsets_bytes`` are the places of the extents in the segment's uncompressed stream.  The target itself must
+    exist: a :class:`RestoreEntries` comes first.  Missing files and folders are created.  A row of ``metadata`` is
+    ``(mode, uid, gid, mtime_ns)``, set after a whole file is written; an empty row means that the file has extents in
+    other segments, and that :class:`RestoreEntries` finishes it.  ``overwrite`` applies to whole files only.  Extents
+    with an empty row are always written, so managers leave out the files that :class:`TargetEntry` reported as skipped.
 
-    A whole file with a damaged part is not restored at all (a trouble of size -1); of a file with more extents
-    the damaged range is reported, and the rest is written.
+    A whole file with a damaged part is not restored at all (a trouble of size -1).  Of a file with extents in other
+    segments, the damaged range is reported and the rest is written.
     """
 
     segment_id: HexId
@@ -163,22 +162,22 @@ EntryKind = Literal["directory", "file", "symlink", "hardlink", "fifo", "charact
 class TargetEntry:
     """One entry to make, or to finish, in the target.
 
-    A directory is made with mode 0700 and gets its metadata when it comes a second time, with ``finish``
-    set: after all that is in it, so the deepest come first.  The path "" is the target itself.
+    A directory is made with mode 0700.  It gets its metadata when it comes a second time, with ``finish`` set, after
+    everything in it: so the deepest come first.  The path "" is the target itself.
 
-    ``kind="file"`` with ``size_bytes`` 0 makes an empty file.  With ``size_bytes`` > 0 it is for a file whose
-    extents come from several segments, and it comes twice.  The first time, before any extent is ordered, it decides
-    by ``overwrite``: a file that is kept is reported as a trouble with the code ``skipped`` (no error: the
-    manager leaves its extents and its finish out); else the file is there afterwards, not truncated, so that a
-    late repeat destroys nothing.  The second time, with ``finish``, it is cut to ``size_bytes`` and gets its metadata.
-    The ranges ``hole_offsets_bytes``, ``hole_sizes_bytes``, which no extent has brought, become zeros before: an older
-    file may have been there.
+    ``kind="file"`` with ``size_bytes`` 0 makes an empty file.  With ``size_bytes`` > 0 it is for a file whose extents
+    come from several segments, and it comes twice.  The first time, before any extent is ordered, ``overwrite``
+    decides.  A file that is kept is reported as a trouble with the code ``skipped``, which is no error: the manager
+    leaves out its extents and its finish.  Otherwise the file exists afterwards; it is not truncated, so that a late
+    repeat destroys nothing.  The second time, with ``finish``, the ranges ``hole_offsets_bytes``, ``hole_sizes_bytes``
+    become zeros, because no extent covers them and an older file may have been there; then the file is cut to
+    ``size_bytes`` and gets its metadata.
 
-    ``link`` is what a symlink says, or the target-relative path that a hard link joins; hard links come after
-    that file is finished.  ``device_number`` is for device nodes.
+    ``link`` is the text of a symlink, or the path in the target that a hard link joins; hard links come after that
+    file is finished.  ``device_number`` is for device nodes.
 
-    ``absent`` takes a file away that this restore could not complete; a path where nothing is will do.
-    ``note`` is a small file that holds ``text``, over whatever file is there.
+    ``absent`` removes a file that this restore could not complete; it need not exist.  ``note`` is a small file that
+    holds ``text``, and replaces whatever file is there.
     """
 
     kind: EntryKind
@@ -209,9 +208,8 @@ class TargetEntry:
 class RestoreEntries(Order):
     """Make or finish entries that need no stored data, in the given order.
 
-    The target is made when missing.  With ``must_be_empty`` it is checked first: a target that holds anything but
-    what an earlier delivery of this order made fails the order with code ``target-not-empty``, and
-    nothing is made.
+    A missing target is made.  With ``must_be_empty`` it is checked first: if the target holds anything that an earlier
+    delivery of this order did not make, the order fails with code ``target-not-empty``, and nothing is made.
     """
 
     target: SourceName
@@ -222,14 +220,14 @@ class RestoreEntries(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PrepareImage(Order):
-    """Make the target ready for the image of a raw volume: the target is a block device, or a regular file.
+    """Prepare the target for the image of a raw volume: the target is a block device or a regular file.
 
     Refused (code ``target``, or ``target-not-empty`` without ``force``): a block device that is mounted or in use, one
     smaller than ``size_bytes``, one that holds a file system or partitions; a file that holds anything but holes.
 
-    A file gets its size.  The zero ranges are made zeros: on a block device they are written, in a file they become
-    holes.  They are ranges that no piece is written to any more, and nothing else of the target changes: so the order
-    may come again at any time.  With ``finish`` the target is synced, after all segments.
+    A file gets its size.  The zero ranges are filled with zeros on a block device, and become holes in a file.  No
+    piece is written to these ranges, and nothing else of the target changes, so the order may be repeated at any time.
+    With ``finish`` the target is synced; that comes after all segments.
     """
 
     target: SourceName
@@ -246,7 +244,7 @@ class PrepareImage(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadSegment(Order):
-    """Send back a range of the uncompressed stream of ``segment_id``: for a dump, which has no folder at an agent."""
+    """Return a range of the uncompressed stream of ``segment_id``: for a dump, which has no target folder."""
 
     segment_id: HexId
     stream_offset_bytes: Count
@@ -255,7 +253,7 @@ class ReadSegment(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerifySegments(Order):
-    """Check stored segments: structure always, every stored byte with ``read_data``."""
+    """Check stored segments: their structure, and with ``read_data`` every stored byte."""
 
     segment_ids: Annotated[tuple[HexId, ...], Meta(max_length=4096)]
     stored_bytes: Annotated[tuple[Count, ...], Meta(max_length=4096)]

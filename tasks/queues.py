@@ -3,13 +3,13 @@
 =======================  ============================================================
 ``device.<name>``        orders for one device
 ``manager.<name>…``      receipts for one manager, a queue for each of its runs
-``command.<name>``       what masters ask of one manager
+``command.<name>``       commands of masters to one manager
 ``master.<id>``          replies to one command
 =======================  ============================================================
 
-Each kind has a prefix of its own, for rights in the broker go by prefixes (:mod:`producer.broker.acl`).  Messages are
-published to the default exchange with the queue's name as routing key, so that kombu can always put an unacknowledged
-message back: there is no binding that could be missing.
+Each kind has its own prefix, because rights in the broker are given by prefix (:mod:`producer.broker.acl`).  Messages
+are published to the default exchange with the queue's name as routing key, so that kombu can always put back an
+unacknowledged message: no binding can be missing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ MASTER_PREFIX = "master."
 
 
 class UnackedKeys(NamedTuple):
-    """Where kombu keeps the messages of one queue that were taken and not acknowledged."""
+    """Where kombu keeps those messages of one queue that were taken but not acknowledged."""
 
     #: Hash: delivery tag → [message, exchange, routing key].
     messages: str
-    #: Sorted set: delivery tag by the time when it was taken.
+    #: Sorted set: delivery tags by the time when they were taken.
     times: str
     mutex: str
 
@@ -38,7 +38,7 @@ def device_queue(device: str) -> str:
 
 
 def manager_queue(manager: str, run: str = "") -> str:
-    """The inbox of one run; without ``run`` that of the manager: (m, 0a1b2c3d) --> manager.m.0a1b2c3d"""
+    """The inbox of one run, or without ``run`` that of the manager: (m, 0a1b2c3d) --> manager.m.0a1b2c3d"""
     return f"{MANAGER_PREFIX}{manager}.{run}" if run else MANAGER_PREFIX + manager
 
 
@@ -48,5 +48,5 @@ def command_queue(manager: str) -> str:
 
 
 def unacked_keys(queue: str) -> UnackedKeys:
-    """Keys for each queue, where kombu would have one set for all: nobody sees what another device's worker holds."""
+    """Separate keys for each queue (kombu has one set for all), so that workers see only their own device's orders."""
     return UnackedKeys(messages=f"unacked.{queue}", times=f"unacked_index.{queue}", mutex=f"unacked_mutex.{queue}")

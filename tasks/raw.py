@@ -1,7 +1,7 @@
-"""Raw volumes: what producer and workers must agree on about them.
+"""Raw volumes: what producer and workers must agree on.
 
-A raw volume is compared from one backup to the next cell by cell: the digest of each cell's source bytes is kept, and a
-cell whose digest is the same is not stored again.
+Backups of a raw volume are compared cell by cell: the digest of each cell's source bytes is kept, and a cell whose
+digest has not changed is not stored again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CELL_BYTES = 4 * 1024 * 1024
 
 DIGEST_BYTES = 32
 
-#: Where file systems, partition tables and RAID or LVM members have their ids (btrfs is the farthest, at 64 KiB).
+#: This much from the start holds the ids of file systems, partition tables, and RAID or LVM members (btrfs: at 64 KiB).
 MARK_BYTES = 128 * 1024
 
 

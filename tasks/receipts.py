@@ -1,4 +1,4 @@
-"""The answers to orders.  A receipt is an envelope, the same for all orders, around one result or one failure."""
+"""The receipts: the answers to orders.  All have the same envelope, around one result or one failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Seconds = Annotated[float, Meta(ge=0)]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why an order was not carried out; ``code`` is an error class's code (:mod:`tasks.errors`)."""
+    """Why an order failed; ``code`` is that of an error class (:mod:`tasks.errors`)."""
 
     reason: Reason
     code: Annotated[str, Meta(max_length=64)]
@@ -26,8 +26,8 @@ class Failure:
     path: Text = ""
 
 
-#: What a device's folder turned out to be.
-#: ready: has a marker of a known format; empty: may be adopted; foreign: has files but no marker.
+#: ready: the device's folder has a marker of a known format; empty: it may be adopted; foreign: it has files but no
+#: marker.
 DeviceCondition = Literal["ready", "empty", "foreign", "missing", "unwritable", "newer", "damaged"]
 
 
@@ -42,13 +42,13 @@ class DeviceReport:
     marker_name: str
     capacity_bytes: Count
     free_bytes: Count
-    #: (st_dev, st_ino) of the device's root: two names for one folder show themselves here.
+    #: (st_dev, st_ino) of the device's root: equal for two names of the same folder.
     root_identity: tuple[int, int]
 
 
-#: changed: other size or times than planned, or changed while being read;
+#: changed: size or times differ from the plan, or the file changed while it was read;
 #: vanished, unreadable: the extent is zeros in the segment;
-#: bad-blocks: a range of a raw volume, named in the message, is zeros; the rest of the extent is as it was.
+#: bad-blocks: a range of a raw volume, named in the message, is zeros; the rest of the extent is correct.
 ExtentTrouble = Literal["changed", "vanished", "unreadable", "bad-blocks"]
 
 
@@ -58,14 +58,14 @@ class ExtentNote:
 
     index: Annotated[int, Meta(ge=0, lt=MAX_EXTENTS)]
     trouble: ExtentTrouble
-    #: Bytes really read; the rest of the extent is zeros.
+    #: Bytes that were read; the rest of the extent is zeros.
     read_bytes: Count
     message: Text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileState:
-    """A file as ``fstat`` saw it when its extent had been read: two extents of one file must agree."""
+    """A file as ``fstat`` saw it after its extent was read: all extents of one file must agree."""
 
     size_bytes: Count
     mtime_ns: int
@@ -74,7 +74,7 @@ class FileState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """Where a segment's time went; sums over threads, so they may exceed ``total_s``."""
+    """How a segment's time was spent; sums over threads, so they may exceed ``total_s``."""
 
     read_s: Seconds
     compress_s: Seconds
@@ -85,25 +85,25 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreResult:
-    """A segment is stored: synced, renamed, and read back as far as its header and seek table."""
+    """The segment is stored: synced, renamed, and its header and seek table read back."""
 
     bytes_source: Count
     bytes_stored: Count
     units_count: Count
     notes: Annotated[tuple[ExtentNote, ...], Meta(max_length=MAX_EXTENTS)]
-    #: For a segment that holds part of a file (one extent): the file's state; else None.
+    #: For a segment that holds part of a file (one extent): the file's state; otherwise None.
     file_state: FileState | None
-    #: Whether an earlier delivery had stored it already.
+    #: Whether an earlier delivery had already stored it.
     found: bool
     free_bytes: Count
     timing: Timing
-    #: Of a piece of a raw volume: the digest of the source bytes of each cell (:mod:`tasks.raw`), else empty.
+    #: For a piece of a raw volume: the digest of each cell's source bytes (:mod:`tasks.raw`); otherwise empty.
     cell_digests: Annotated[tuple[Digest, ...], Meta(max_length=MAX_EXTENTS)] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestResult:
-    """``names`` answers a listing; ``data_base64`` answers a read; both are empty after a put."""
+    """``names`` answers a listing, ``data_base64`` a read; both are empty after a put."""
 
     names: tuple[str, ...] = ()
     data_base64: PartText = ""
@@ -111,11 +111,11 @@ class ManifestResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PathTrouble:
-    """A path that could not be restored, wholly (``size_bytes`` -1) or in one range.
+    """A path that could not be restored, as a whole (``size_bytes`` -1) or in one range.
 
-    ``code`` is ``damaged`` (stored bytes), ``unsafe-target`` (the way there, or what is there, is not to be trusted),
-    ``exists``, ``missing`` (what a hard link joins), ``not-root``, ``unwritable``;
-    ``metadata`` with size 0: the content is there; ``skipped``: kept, see :class:`tasks.orders.TargetEntry`.
+    ``code`` is ``damaged`` (stored bytes), ``unsafe-target`` (what is at the path, or on the way to it, cannot be
+    trusted), ``exists``, ``missing`` (the file that a hard link joins), ``not-root``, ``unwritable``; ``metadata`` with
+    size 0: only the content was restored; ``skipped``: kept, see :class:`tasks.orders.TargetEntry`.
     """
 
     path: Text
@@ -127,10 +127,10 @@ class PathTrouble:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RestoreResult:
-    """What came back.
+    """What was restored.
 
-    ``files_count`` counts everything but folders that this order made complete; ``skipped_count`` what it left alone
-    because of ``overwrite``.
+    ``files_count`` counts everything but folders that this order completed; ``skipped_count`` what it kept because of
+    ``overwrite``.
     """
 
     files_count: Count
@@ -141,7 +141,7 @@ class RestoreResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadResult:
-    """The bytes of the range, all of them."""
+    """All bytes of the range."""
 
     data_base64: PartText
 
@@ -168,8 +168,9 @@ Result = DeviceReport | StoreResult | ManifestResult | RestoreResult | ReadResul
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Receipt:
-    """The envelope.  Exactly one of ``result`` and ``failure`` is set; ``result`` has the class that
-    the task's row promises (:mod:`tasks.registry`).
+    """The envelope.  Exactly one of ``result`` and ``failure`` is set.
+
+    ``result`` has the class that the row of ``task`` promises (:mod:`tasks.registry`).
     """
 
     task: Annotated[str, Meta(max_length=64)]

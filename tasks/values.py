@@ -1,7 +1,7 @@
-"""The names and numbers that messages are made of, with their bounds.
+"""The names and numbers in messages, with their bounds.
 
-Annotated types, checked by :func:`tasks.wire.decode`.  A bound here is what a worker will accept
-from a stranger, so each is as narrow as honest use allows.
+Annotated types, checked by :func:`tasks.wire.decode`.  The bounds are what a worker accepts from a stranger, so each is
+as narrow as normal use allows.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-#: 2**63 - 1, the largest offset that Linux has.
+#: 2**63 - 1, the largest offset in Linux.
 MAX_OFFSET_BYTES = 2**63 - 1
 
-#: Extents in one order: a 96 MiB bundle of 1.5 KiB files; a message of about 4 MB.
+#: Extents in one order: a 96 MiB bundle of 1.5 KiB files, in a message of about 4 MB.
 MAX_EXTENTS = 65_536
 
-#: Path of one entry in a source, relative; PATH_MAX is 4096 bytes and a byte may become one character.
+#: A relative path in a source; PATH_MAX is 4096 bytes, and each byte may become one character.
 MAX_PATH_CHARACTERS = 4096
 
-#: Units outside 20-25 MiB are allowed when asked for (design, section 3), within these bounds.
+#: Units are usually 20 to 25 MiB; other sizes must be asked for, and lie within these bounds.
 MIN_UNIT_BYTES = 64 * 1024
 MAX_UNIT_BYTES = 1024**3
 
@@ -50,9 +50,9 @@ class Extent:
 class Extents:
     """The extents of one segment, in stored order, as columns.
 
-    Columns, because a bundle holds thousands of extents: encoding three lists costs a
-    tenth of encoding as many objects.  Iterating gives :class:`Extent` rows.  Paths are relative to
-    their source ("" is the source itself); bytes that are not UTF-8 are surrogate escapes.
+    Columns, because a bundle holds thousands of extents, and encoding three lists costs a tenth of encoding that many
+    objects.  Iteration yields :class:`Extent` rows.  Paths are relative to their source ("" is the source itself);
+    bytes that are not UTF-8 are surrogate escapes.
     """
 
     paths: Paths
@@ -87,9 +87,9 @@ class Extents:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourcePlace:
-    """Where a source lies that has no name of its own in a worker's configuration: below one that has.
+    """Where a source is that a worker's configuration does not name: below one that it does.
 
-    ``source`` is the configured one, ``path`` leads from there to a folder or file in it; it is never "".
+    ``source`` is the configured one, ``path`` the relative path of a folder or file in it, never "".
     """
 
     source: SourceName

@@ -1,7 +1,7 @@
-"""Between the values of this package and the JSON that travels.
+"""Converts the values of this package to the JSON that travels, and back.
 
-Decoding trusts nothing: version, unknown keys, types and bounds are checked, and whatever does not fit
-raises :class:`tasks.errors.MessageError`, which names the key.
+Decoding trusts nothing: it checks version, unknown keys, types and bounds, and raises
+:class:`tasks.errors.MessageError`, which names the key, for anything that does not fit.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ T = TypeVar("T")
 
 
 def encode(value: Any) -> Any:
-    """``value`` as plain dicts, lists and scalars.  Idempotent on what is plain already."""
+    """``value`` as plain dicts, lists and scalars.  Idempotent."""
     return msgspec.to_builtins(value)
 
 
 def decode(cls: type[T], wire: Any) -> T:
-    """The value of class ``cls`` that ``wire`` describes; raises MessageError on anything else."""
+    """The value of class ``cls`` that ``wire`` describes; raises MessageError for anything else."""
     _check_keys(cls, wire, cls.__name__)
     try:
         return msgspec.convert(wire, cls)
@@ -37,14 +37,14 @@ def decode(cls: type[T], wire: Any) -> T:
 
 
 def decode_order(task: str, wire: Any) -> Order:
-    """The order that task ``task`` was called with."""
+    """The order with which task ``task`` was called."""
     _check_version(task, wire)
     order: Order = decode(KIND_OF_TASK[task].order, wire)
     return order
 
 
 def decode_receipt(wire: Any) -> Receipt:
-    """A receipt with its result in the class that its task promises."""
+    """The receipt, its result in the class that the row of its task promises."""
     _check_version("receipt", wire)
     envelope = decode(Receipt, wire)
     kind = KIND_OF_TASK.get(envelope.task)
@@ -62,13 +62,13 @@ def _check_version(what: str, wire: Any) -> None:
         raise MessageError(f"{what}: expected an object, got {type(wire).__name__}")
     if wire.get("version") != WIRE_VERSION:
         raise MessageError(
-            f"{what}: message version {wire.get('version')!r}; this segfleet speaks {WIRE_VERSION}",
+            f"{what}: message version {wire.get('version')!r}; this segfleet understands {WIRE_VERSION}",
             hint="run the same release of segfleet on every host",
         )
 
 
 def _check_keys(cls: Any, wire: Any, where: str) -> None:
-    """Refuse keys that ``cls`` does not have; msgspec ignores them in dataclasses."""
+    """Raise MessageError for keys that ``cls`` does not have; msgspec ignores them in dataclasses."""
     if not isinstance(wire, dict):
         return
     nested = _fields(cls)

@@ -1,1 +1,1 @@
-"""Orders out, receipts in, and who is alive."""
+"""Sends orders, receives receipts, and watches which workers are alive."""

@@ -1,13 +1,13 @@
-"""Carries orders to workers and receipts back, and makes up for what the broker loses or repeats.
+"""The courier carries orders to workers and receipts back, and makes up for what the broker loses or repeats.
 
-The courier knows which orders are in flight, at most a window of them for each device.  It hands out one receipt
-for each order:
+It knows which orders are *in flight*: sent and not answered yet, at most a window of them for each device.  Its caller
+gets exactly one receipt for each order:
 
-- an order in flight whose message has vanished (in no queue, in no worker's hand) is sent again;
-- an order in flight that a worker has refused, for this run gave no sign of life for a while, is sent again;
-- a receipt of an order that is not in flight (a repeat, a stale epoch, another device) is dropped and counted.
+- an order in flight whose message has vanished (no queue and no worker has it) is sent again;
+- an order in flight that a worker refused, because this run gave no sign of life for a while, is sent again;
+- a receipt for an order that is not in flight (a repeat, a stale epoch, another device) is dropped and counted.
 
-When the run ends, however it ends, what is left of its orders is taken back.
+When the run ends, in whatever way, the courier takes back its unfinished orders.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from producer.dispatch.life_signs import Signs
 from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
-from producer.dispatch.liveness import Watch
+from producer.dispatch.liveness import Liveness
 from producer.dispatch.queue_moves import LEAVE, Choose, Destination
 from producer.dispatch.strays import Strays, answers
 from producer.fleet.local import Fleet
@@ -37,19 +37,19 @@ from tasks.wire import encode
 #: enough to move quickly; a message takes 1.4 KB in the broker, a bundle's up to 400 KB.
 WINDOW_COUNT = 16
 
-#: How often lost orders are looked for.  An order counts as lost when it is missing twice in a row: a message is
-#: nowhere for an instant between being taken and being noted as taken.
+#: How often the courier looks for lost orders.  An order counts as lost when it is missing twice in a row: for an
+#: instant, while a worker takes a message, the message is neither in the queue nor among the unacknowledged ones.
 _RECONCILE_EVERY_S = 3.0
 
-#: At the end: how long to wait for agents that write to a target.
+#: At the end of the run: how long to wait for agents that are writing to a target.
 _LAST_RECEIPTS_S = 10.0
 
-#: Assumed of orders that are no segments, when their worker hangs.
+#: The size of orders that store no segment, for the decision whether their worker hangs.
 _OTHER_ORDER_BYTES = 64 * 1024 * 1024
 
 
 class Courier:
-    """Windows, matching of receipts, and reconciling.  Used from the run's thread only."""
+    """Keeps the windows, matches receipts, and sends lost orders again.  Used from the run's thread only."""
 
     window_count = WINDOW_COUNT
 
@@ -58,15 +58,15 @@ class Courier:
         devices = list(devices)
         self._devices = devices
         self._signs = Signs(link)
-        self.watch = Watch(link, fleet, devices, limits)
+        self.watch = Liveness(link, fleet, devices, limits)
         self._link = link
         self._fleet = fleet
         self._observer = observer
         self._lanes: dict[str, dict[str, Order]] = {device: {} for device in devices}
         self._restarted: set[str] = set()
-        #: Devices that have lost one of several workers, whose messages are still to be taken back.
+        #: Devices that lost one of several workers, whose messages must still be taken back.
         self._departed: set[str] = set()
-        #: Devices whose replaced workers' messages are still to be taken back.
+        #: Devices whose worker was replaced, and whose messages must still be taken back.
         self._held: set[str] = set()
         self._missing: set[str] = set()
         self._next_reconcile_s = time.monotonic() + _RECONCILE_EVERY_S
@@ -78,9 +78,9 @@ class Courier:
         return list(self._lanes)
 
     def lost_devices(self) -> dict[str, str]:
-        """Device → why, for live devices that no worker serves any more.  The caller ends them with :meth:`drop`.
+        """Device → why, for live devices that no worker serves any longer.  The caller ends them with :meth:`drop`.
 
-        A worker that hangs is replaced once; a device that hangs again is lost.
+        A worker that hangs is replaced once; a device that hangs a second time is lost.
         """
         lost = self.watch.gone()
         for device, why in self.watch.hung(self._sizes()).items():
@@ -92,24 +92,24 @@ class Courier:
 
     def _restart(self, device: str, why: str) -> None:
         self._restarted.add(device)
-        self._observer.note(f"the worker of device {device} is replaced: {why}")
+        self._observer.note(f"replacing the worker of device {device}: {why}")
         self._fleet.restart(device)
         self.watch.begin(device)
         self._held.add(device)
         self._take_back()
 
     def _take_back(self) -> None:
-        """Put what replaced workers held back into their queues: the reconciler takes it for being worked on."""
+        """Put back into their queues what replaced workers held: until then it looks like work in progress."""
         for device in list(self._held):
             try:
                 self._link.move(device, _stay_at(device))
             except BrokerError:
-                # Tried again with the next look.
+                # The next reconciliation tries again.
                 return
             self._held.discard(device)
 
     def drop(self, device: str) -> list[Order]:
-        """End the device's worker; returns the orders that were in flight there, which are in flight no more."""
+        """End the device's worker; returns the orders that were in flight there and no longer are."""
         orders = list(self._lanes.pop(device, {}).values())
         self._held.discard(device)
         self.watch.end(device)
@@ -117,7 +117,7 @@ class Courier:
         return orders
 
     def give_up(self, device: str) -> list[Order]:
-        """As :meth:`drop`, for orders that nobody takes over: no worker that comes back carries them out."""
+        """Like :meth:`drop`, for orders that no other device takes over: a worker that comes back refuses them."""
         orders = self.drop(device)
         for device_id, epoch in {(order.device_id, order.epoch) for order in orders if order.device_id}:
             self._link.fence(device_id, epoch + 1)
@@ -135,7 +135,7 @@ class Courier:
     # ---- orders
 
     def room(self, device: str, window_count: int = WINDOW_COUNT) -> int:
-        """How many more orders the device's window takes; 0 for a dead one."""
+        """How many more orders fit into the device's window; 0 for a dead device."""
         lane = self._lanes.get(device)
         return 0 if lane is None else max(0, window_count - len(lane))
 
@@ -147,33 +147,33 @@ class Courier:
         return sum(map(len, self._lanes.values()))
 
     def send(self, orders: Sequence[Order]) -> None:
-        """Publish orders.  They are in flight even when this raises BrokerError: then the reconciler sends them."""
+        """Publish orders.  Raises BrokerError; they are in flight even then, and :meth:`poll` sends them again."""
         for order in orders:
             self._lanes[order.device][order.order_id] = order
         self._signs.before(orders)
         self._link.send(orders)
 
     def withdraw(self, orders: Sequence[Order]) -> list[Order]:
-        """Take back orders that no worker has begun; these are in flight no more.  Raises BrokerError."""
+        """Take back those orders that no worker has started; they are no longer in flight.  Raises BrokerError."""
         wanted = {order.order_id: order for order in orders}
         taken = self._link.withdraw({order.device for order in orders}, wanted.keys())
-        # Once each: a message that the broker or the reconciler repeated is taken twice.
+        # Each once: a message that was sent twice is also taken back twice.
         return [self._lanes[wanted[order_id].device].pop(order_id) for order_id in dict.fromkeys(taken)]
 
     def readdress(self, device: str, orders: Sequence[Order], fields_of: Callable[[Order], dict[str, Any]]) -> set[str]:
-        """Move a dropped device's orders to the queues of others, as ``fields_of`` says (device, device_id, epoch).
+        """Move a dropped device's orders to other devices' queues; ``fields_of`` gives device, device_id and epoch.
 
-        Returns the ids of those that were moved, which are in flight again; what the broker did not have any more
-        is for the caller to feed anew.  Raises BrokerError.
+        Returns the ids of the orders that were moved; they are in flight again.  The caller must send the others
+        anew, because the broker no longer had them.  Raises BrokerError.
         """
         changed = {order.order_id: replace(order, **fields_of(order)) for order in orders}
 
         def choose(wire: Any) -> Destination | None:
             order = changed.get(wire["order_id"])
             if order is not None:
-                # The whole order: what the dead device's agent may have made of the message goes no further.
+                # The whole order: whatever the dead device's agent did to the message goes no further.
                 return Destination(queue=device_queue(order.device), changes=encode(order))
-            # Of another manager, who decides for itself; what is ours and not in flight concerns nobody.
+            # Another manager decides about its own orders; ours that are not in flight are obsolete.
             return LEAVE if wire["reply_to"] != self._link.inbox else None
 
         moved = self._link.move(device, choose).keys() & changed.keys()
@@ -188,7 +188,7 @@ class Courier:
     # ---- receipts
 
     def poll(self, timeout_s: float) -> list[tuple[Order, Receipt]]:
-        """Orders in flight whose receipts have come, each once; they are in flight no more."""
+        """Wait for receipts; returns each with its order, which is no longer in flight."""
         answered, refused = [], []
         for receipt in self._link.receipts(timeout_s):
             order = self._match(receipt)
@@ -198,7 +198,7 @@ class Courier:
                 refused.append(order)
             else:
                 answered.append((order, receipt))
-        self._signs.go_on()
+        self._signs.give_if_due()
         self._send_refused(refused)
         self.watch.look()
         self._take_back_from_departed()
@@ -206,10 +206,10 @@ class Courier:
         return answered
 
     def _send_refused(self, orders: Sequence[Order]) -> None:
-        """Send again what workers have refused: they took this run for over."""
+        """Send again what workers refused because they believed that this run was over."""
         self._strays.orders_refused += len(orders)
         if orders:
-            with suppress(BrokerError):  # in flight all the same
+            with suppress(BrokerError):  # they are in flight even so
                 self.send(orders)
 
     def _match(self, receipt: Receipt) -> Order | None:
@@ -221,7 +221,7 @@ class Courier:
         return lane.pop(receipt.order_id)
 
     def _take_back_from_departed(self) -> None:
-        """A worker is gone, and others serve its device still: what it held goes back to the device's queue."""
+        """Where one worker of several is gone, put what it held back into the device's queue."""
         self._departed |= self.watch.take_departed()
         for device in self._departed & self._lanes.keys():
             try:
@@ -231,7 +231,7 @@ class Courier:
         self._departed.clear()
 
     def _reconcile(self) -> None:
-        """Send again what is in flight but nowhere to be found."""
+        """Send again those orders in flight that are nowhere to be found."""
         if time.monotonic() < self._next_reconcile_s:
             return
         self._next_reconcile_s = time.monotonic() + _RECONCILE_EVERY_S
@@ -251,13 +251,13 @@ class Courier:
         try:
             self._link.send(orders)
         except BrokerError:
-            # Still missing, so the next look sends them.
+            # They are still missing, so the next reconciliation sends them.
             return
 
     # ---- the end
 
     def end(self) -> None:
-        """Have nothing of the run carried out after its end; waits for what agents are writing to a target."""
+        """Make sure that no order of the run is carried out after its end; waits for agents that write to a target."""
         self._signs.end()
         try:
             for device in self._devices:
@@ -267,19 +267,19 @@ class Courier:
             self._observer.note(str(error))
             return
         if self._is_written_to():
-            self._observer.note("waiting for what the agents have in hand")
+            self._observer.note("waiting for agents to finish their current orders")
         deadline_s = time.monotonic() + _LAST_RECEIPTS_S
         while self._is_written_to() and time.monotonic() < deadline_s:
             for receipt in self._link.receipts(0.1):
                 self._match(receipt)
 
     def _is_written_to(self) -> bool:
-        """Whether a worker that lives longer than this run may be writing to a target."""
+        """Whether a worker that outlives this run may be writing to a target."""
         lanes = [lane for device, lane in self._lanes.items() if self._fleet.is_shared(device)]
         return any(kind_of(order).must_not_outlive_run for lane in lanes for order in lane.values())
 
     def _sizes(self) -> dict[str, dict[str, int]]:
-        """Device → order id → bytes, of what is in flight."""
+        """Device → order id → bytes, for the orders in flight."""
         return {
             device: {order_id: _size_bytes(order) for order_id, order in lane.items()}
             for device, lane in self._lanes.items()

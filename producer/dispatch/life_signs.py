@@ -1,4 +1,7 @@
-"""The run's signs of life, from its first order that must not outlive it to its end."""
+"""Signs of life: once a second a run reports to the broker that it is alive (:mod:`tasks.signs`).
+
+It starts with its first order that must not outlive it, and stops at its end.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from tasks.signs import SIGN_EVERY_S
 
 
 class Signs:
-    """Used from the run's thread only: a run whose thread stands still is one that nobody can rely on."""
+    """Used from the run's thread only: nobody can rely on a run whose thread is stuck."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -20,18 +23,18 @@ class Signs:
         self._next_s = 0.0
 
     def before(self, orders: Iterable[Order]) -> None:
-        """Call before these are sent: a run may have been silent while it made them."""
+        """Call before sending ``orders``: the run may have been silent while it made them."""
         self._is_needed = self._is_needed or any(kind_of(order).must_not_outlive_run for order in orders)
-        self.go_on()
+        self.give_if_due()
 
-    def go_on(self) -> None:
-        """Give one, if it is time."""
+    def give_if_due(self) -> None:
+        """Give a sign if one is due."""
         now_s = time.monotonic()
         if self._is_needed and now_s >= self._next_s:
             self._next_s = now_s + SIGN_EVERY_S
             self._link.give_sign()
 
     def end(self) -> None:
-        """Give the last one."""
+        """Give the last sign: the run is over."""
         if self._is_needed:
             self._link.give_last_sign()

@@ -1,4 +1,7 @@
-"""How long a manager waits before it gives something up.  Light: the command line reads it on every call."""
+"""How long a run waits before it gives something up.
+
+A module of its own, because every call of the command line imports it: it must load in no time.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """The defaults suit disks; tests and tapes differ."""
+    """The defaults suit disks."""
 
-    #: Patience with a worker whose byte counter stands still, beside the time for its segment's size.
+    #: How long a worker's byte counter may stand still, in addition to the time for its segment's size.
     stall_s: float = 30.0
-    #: How long a lost device is left alone before it is asked whether it is back.
+    #: How long to wait before asking whether a lost device is back.
     rejoin_s: float = 30.0

@@ -1,7 +1,7 @@
-"""The manager's link to the broker: orders out, receipts in, leases.
+"""The link: a run's connection to the broker.  It sends orders, takes receipts, reads leases, and moves messages.
 
-Receipts are taken without acknowledgement.  A manager that dies with receipts in hand loses nothing: their
-segments are still *fed* in the catalog, are fed again, and the workers find them stored.
+Receipts are taken without acknowledgement.  A manager that dies with receipts in hand loses nothing: their segments
+are still *fed* in the catalog, so the next run orders them again, and the workers find them stored.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from tasks.wire import decode_receipt
 
 log = logging.getLogger("segfleet.link")
 
-#: Workers found a restarted broker again after 2 to 6 s.
+#: Workers have reconnected to a restarted broker after 2 to 6 s.
 _COMING_BACK_S = 10
 
 
 class Link:
-    """One manager's connection.  Used from one thread; a context manager.
+    """A context manager; used from one thread.
 
-    A broker that goes away makes ``send`` raise BrokerError and ``receipts`` return nothing; both
-    work again once it is back.
+    While the broker is away, ``send`` raises BrokerError and ``receipts`` returns nothing; both work again once it
+    is back.
     """
 
     def __init__(self, url: str, inbox: str, *, ensure_broker: Callable[[], None]) -> None:
-        """``ensure_broker`` is called when the broker does not answer: it may bring a private server back."""
+        """``ensure_broker`` is called when the broker does not answer: it may restart a private server."""
         self.inbox = inbox
-        #: Whether receipts that come after the end wait for the next run with this inbox.
+        #: Whether receipts that arrive after the end of the run wait for the next run with this inbox.
         self.keeps_inbox = False
         self._ensure_broker = ensure_broker
         self._client_name = f"segfleet:manager:{inbox}"
@@ -63,9 +63,9 @@ class Link:
         app.close()
 
     def send(self, orders: Sequence[Order]) -> None:
-        """Publish orders to their devices' queues; raises BrokerError when that is not certain.
+        """Publish orders to the queues of their devices.
 
-        Sending an order twice does no harm: its id names the work.
+        Raises BrokerError when they may not have arrived.  Sending an order twice does no harm: its id names the work.
         """
         try:
             publish(orders)
@@ -85,18 +85,18 @@ class Link:
 
     @property
     def refused_count(self) -> int:
-        """How many messages in the inbox were no receipts."""
+        """How many messages in the inbox were not receipts."""
         return self._inbox.refused_count
 
     def leases(self, devices: Iterable[str]) -> dict[str, list[Lease]] | None:
-        """Device → its workers' leases; None when the broker does not answer."""
+        """Device → the leases of its workers; None when the broker does not answer."""
         try:
             return leases_of(self._redis, devices)
         except redis.RedisError:
             return None
 
     def connected(self) -> set[str] | None:
-        """The names of the broker's clients; None when it does not answer, or has begun and they are coming back."""
+        """The names of the broker's clients; None when it is away, or restarted just before: they are reconnecting."""
         try:
             clients = self._redis.client_list()
         except redis.RedisError:
@@ -105,7 +105,7 @@ class Link:
         return {client["name"] for client in clients} if oldest_s > _COMING_BACK_S else None
 
     def waiting(self, devices: Iterable[str]) -> set[str] | None:
-        """The ids of the orders that are in the devices' queues, or in a worker's hand; None without an answer."""
+        """The ids of the orders that wait for the devices or that their workers hold; None when the broker is away."""
         try:
             orders = waiting_orders(self._redis, [device_queue(device) for device in devices])
         except redis.RedisError:
@@ -113,9 +113,9 @@ class Link:
         return {order.order_id for order in orders}
 
     def move(self, device: str, choose: Choose) -> dict[str, str]:
-        """Move the orders of a dead device to other queues, those that its worker held first.
+        """Move the orders of a dead device to other queues, starting with those that its worker held.
 
-        Returns order id → queue.  Whatever is published late goes with the second look.  Raises BrokerError.
+        Returns order id → queue.  A second pass catches orders that were published meanwhile.  Raises BrokerError.
         """
         name = device_queue(device)
         try:
@@ -126,7 +126,7 @@ class Link:
             raise BrokerError(f"cannot move the orders of device {device}: {error}") from error
 
     def withdraw(self, devices: Iterable[str], order_ids: Collection[str]) -> list[str]:
-        """Take these orders out of the devices' queues; returns those that were still there.  Raises BrokerError."""
+        """Remove these orders from the devices' queues; returns those that were still there.  Raises BrokerError."""
         taken: list[str] = []
 
         def choose(queue_name: str) -> Choose:
@@ -140,14 +140,14 @@ class Link:
         return taken
 
     def fence(self, device_id: str, epoch: int) -> None:
-        """Have workers refuse orders of earlier epochs.  Best effort: stale receipts are dropped all the same."""
+        """Make workers refuse orders of earlier epochs.  Best effort: stale receipts are dropped in any case."""
         try:
             publish_epoch(self._redis, self.inbox, device_id, epoch)
         except redis.RedisError as error:
             log.warning("epoch not published: %s", error)
 
     def published_epoch(self, device_id: str) -> int:
-        """The epoch of the last :meth:`fence` with this inbox, by whatever run; 0 without one, or without an answer."""
+        """The epoch of the last :meth:`fence` of any run with this inbox; 0 if there was none or the broker is away."""
         try:
             return current_epoch(self._redis, self.inbox, device_id)
         except redis.RedisError as error:
@@ -155,14 +155,14 @@ class Link:
             return 0
 
     def give_sign(self) -> None:
-        """Say that the run lives.  Best effort: an order that is refused for want of it is sent again."""
+        """Report that the run is alive.  Best effort: an order that is refused for lack of a sign is sent again."""
         try:
             give_sign(self._redis, self.inbox)
         except redis.RedisError as error:
             log.debug("no sign of life given: %s", error)
 
     def give_last_sign(self) -> None:
-        """Have workers refuse what is left of the run.  Best effort: a run that is silent is taken for over soon."""
+        """Make workers refuse the rest of the run's orders.  Best effort: a silent run counts as over soon."""
         try:
             give_last_sign(self._redis, self.inbox)
         except redis.RedisError as error:
@@ -175,7 +175,7 @@ class Link:
             log.warning("%s", error)
 
     def purge(self, device: str) -> None:
-        """Empty a device's queue: what an ended run left there concerns nobody."""
+        """Empty a device's queue: what an earlier run left there is obsolete.  Raises BrokerError."""
         try:
             name = device_queue(device)
             keys = unacked_keys(name)
@@ -184,16 +184,16 @@ class Link:
             raise BrokerError(f"cannot empty the queue of device {device}: {error}") from error
 
     def purge_own(self, device: str) -> list[str]:
-        """Remove what a run with this inbox has left at a device: in its queue, and in the hands of dead workers.
+        """Remove what a run with this inbox left at a device: in its queue, and among what dead workers held.
 
-        Returns the ids of the orders that waited in the queue.  What a living worker has in hand it carries out, but
-        nobody will do so after it.  Raises BrokerError.
+        Returns the ids of the orders that waited in the queue.  A living worker finishes the order it holds, but
+        no worker starts it again.  Raises BrokerError.
         """
         name = device_queue(device)
         try:
             waited = move_queue(self._redis, name, self._drop_own).dropped
             take_back(self._redis, name, self._drop_own)
-            # What a worker's end has put back meanwhile.
+            # A worker that ended meanwhile may have put its order back.
             return [*waited, *move_queue(self._redis, name, self._drop_own).dropped]
         except redis.RedisError as error:
             raise BrokerError(f"cannot clear the queue of device {device}: {error}") from error
@@ -202,9 +202,10 @@ class Link:
         return None if order.get("reply_to") == self.inbox else LEAVE
 
     def release(self, device: str, held: Collection[str]) -> None:
-        """Put back into the device's queue what its workers took, but for the orders ``held`` by those that live.
+        """Put back into the device's queue what its workers took, except the orders ``held`` by living ones.
 
-        An order that a worker took in the last second is carried out twice, which does no harm.  Raises BrokerError.
+        An order that a worker took within the last second is carried out twice, which does no harm.  Raises
+        BrokerError.
         """
         name = device_queue(device)
         try:
@@ -218,13 +219,13 @@ class Link:
         try:
             self._redis.delete(self.inbox)
         except redis.RedisError as error:
-            log.debug("the inbox stays: %s", error)
+            log.debug("inbox not removed: %s", error)
 
     def _unblock(self) -> None:
-        """End our own BRPOP: kombu waits for its answer before it closes, up to a second."""
+        """Interrupt our own BRPOP: before it closes, kombu would wait up to a second for the answer."""
         try:
             for client in self._redis.client_list():
                 if client["name"] == self._client_name and client["cmd"] == "brpop":
                     self._redis.client_unblock(int(client["id"]))
         except redis.RedisError as error:
-            log.debug("closing takes a second more: %s", error)
+            log.debug("closing takes another second: %s", error)

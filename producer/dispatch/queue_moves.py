@@ -4,14 +4,14 @@ kombu's layout in Redis: a queue is a list, published on the left and consumed o
 waits for its acknowledgement in a hash (delivery tag → [message, exchange, routing key]), with its time in a sorted
 set; each queue has its own of both (:func:`tasks.queues.unacked_keys`).
 
-A plain RENAME or LMOVE is a trap, for a message names its queue and its delivery tag.  With the old
+A plain RENAME or LMOVE is a trap, because a message names its queue and its delivery tag.  With the old
 routing key, a restored message goes back to the dead device's queue.  With the old tag, the late
 acknowledgement of a worker believed dead removes the new owner's entry.  So both are rewritten, and so
-is the order, which says what device it is for.
+is the order, which names its device.
 
-A message leaves its place and appears in the other in one step of a script, and only if it still is where it was
-seen.  Whatever consumers, producers and other movers do meanwhile, no order is lost and none is there twice.
-(WATCH and MULTI would begin anew with each message that somebody publishes meanwhile.)
+A script moves each message in one step, and only if it is still where it was seen.  Whatever consumers, producers and
+other movers do meanwhile, no order is lost or duplicated.  (WATCH and MULTI would start again with each message that
+somebody publishes meanwhile.)
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from tasks.queues import unacked_keys
 if TYPE_CHECKING:
     import redis
 
-#: Messages in one call of a script: it holds the server up for about a millisecond.
+#: Messages in one call of a script, which blocks the server for about a millisecond.
 CHUNK_COUNT = 100
 
-# KEYS: the queue, then each message's destination.  ARGV: for each message what it was and what it becomes;
-# "" drops it.  The oldest is on the right, where LREM with -1 begins to look.
+# KEYS: the queue, then each message's destination.  ARGV: for each message its old and its new text;
+# "" drops it.  The oldest is on the right, where LREM with -1 starts to look.
 _MOVE = """
 local done = {}
 for i = 2, #KEYS do
@@ -43,7 +43,7 @@ end
 return done
 """
 
-# KEYS: the hash, the sorted set, then each message's destination.  ARGV: for each its tag and what it becomes.
+# KEYS: the hash, the sorted set, then each message's destination.  ARGV: for each its tag and its new text.
 _TAKE_BACK = """
 local done = {}
 for i = 3, #KEYS do
@@ -67,27 +67,27 @@ class Destination:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: In place of a destination: the message stays where it is.
+#: Instead of a destination: the message stays where it is.
 LEAVE = Destination(queue="")
 
-#: Decides about one order, given as it travels (not validated): where to; None drops it.
+#: Decides where one order goes; None drops it.  The order is given as it travels, not validated.
 Choose = Callable[[Mapping[str, Any]], Destination | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moves:
-    """What happened to each order, by its id.  A message that was consumed meanwhile is in neither."""
+    """What happened to each order, by its id.  A message that was consumed meanwhile appears in neither."""
 
-    #: Order id → the queue where it is now.
+    #: Order id → its new queue.
     moved: Mapping[str, str]
     dropped: tuple[str, ...]
-    #: Messages that were left alone since they hold no order; a worker refuses them.
+    #: Messages that stayed because they hold no order; a worker will refuse them.
     unreadable_count: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaitingOrder:
-    """An order that is in the broker; values as they travel, not validated."""
+    """An order in the broker; values as they travel, not validated."""
 
     queue: str
     #: Whether a worker has taken it and not acknowledged it yet.
@@ -100,11 +100,11 @@ class WaitingOrder:
 
 
 def move_queue(client: redis.Redis, queue: str, choose: Choose) -> Moves:
-    """Give every message that is in ``queue`` at the call to the queue that ``choose`` names, oldest first.
+    """Move every message in ``queue`` to the queue that ``choose`` names, oldest first.
 
-    Moved messages keep their order, behind those that are there.  A destination that is ``queue`` itself, without
-    changes, leaves the message where it is.  Messages published to ``queue`` during the call may stay:
-    call again.  Raises redis.RedisError; what was moved until then stays moved, and a repeat goes on.
+    Moved messages keep their order, behind those that are there already.  A destination that is ``queue`` itself,
+    without changes, leaves the message where it is.  Messages published to ``queue`` during the call may stay: call
+    again.  Raises redis.RedisError; what was moved before stays moved, and another call continues.
     """
     script = client.register_script(_MOVE)
     tally = _Tally(stay=queue)
@@ -117,30 +117,30 @@ def move_queue(client: redis.Redis, queue: str, choose: Choose) -> Moves:
         left_count -= len(chunk)
         steps = tally.decide([(raw, _read(raw, read_message)) for raw in reversed(chunk)], choose)
         kept_count += len(chunk) - len(steps)
-        tally.carry_out(script, [queue], steps)
+        tally.apply(script, [queue], steps)
     return tally.result()
 
 
 def take_back(client: redis.Redis, queue: str, choose: Choose) -> Moves:
-    """Give what a consumer of ``queue`` took, and did not acknowledge, to the queues that ``choose`` names.
+    """Move what a consumer of ``queue`` took and did not acknowledge to the queues that ``choose`` names.
 
-    These messages go to the front: they are the oldest.  Only for a device whose workers are fenced: a live one would
-    do the work twice.  ``queue`` itself is a valid destination.  Raises redis.RedisError, as move_queue does.
+    These messages go to the front: they are the oldest.  Only for a device whose workers are fenced: otherwise the
+    work is done twice.  ``queue`` itself is a valid destination.  Raises redis.RedisError, like move_queue.
     """
     script = client.register_script(_TAKE_BACK)
     tally = _Tally(stay=None)
     keys = unacked_keys(queue)
     held = [(tag, _read(raw, read_unacknowledged)) for tag, raw in client.hgetall(keys.messages).items()]
     for start in range(0, len(held), CHUNK_COUNT):
-        tally.carry_out(script, [keys.messages, keys.times], tally.decide(held[start : start + CHUNK_COUNT], choose))
+        tally.apply(script, [keys.messages, keys.times], tally.decide(held[start : start + CHUNK_COUNT], choose))
     return tally.result()
 
 
 def waiting_orders(client: redis.Redis, queues: Iterable[str]) -> list[WaitingOrder]:
-    """All orders of ``queues`` that the broker has, waiting or unacknowledged, at one moment.
+    """All orders of ``queues`` in the broker at one moment, waiting or unacknowledged.
 
-    For the reconciler, with one caution: a message is nowhere for the instant between its being taken and
-    its being noted as unacknowledged, so an order is missing only when it is missing twice.
+    An order is missing only when it is missing twice: for an instant, between being taken and being recorded as
+    unacknowledged, a message is nowhere.
     """
     names = list(dict.fromkeys(queues))
     with client.pipeline(transaction=True) as pipe:
@@ -178,7 +178,7 @@ def _waiting(message: StoredMessage | None, queue: str, *, unacknowledged: bool)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Step:
-    """One message to move: what names it in its place, and what it becomes ("" when dropped)."""
+    """One message to move: what identifies it in its place, and its new text ("" when it is dropped)."""
 
     place: bytes | str
     order_id: str
@@ -195,7 +195,7 @@ def _step(place: bytes | str, message: StoredMessage, destination: Destination |
 
 
 class _Tally:
-    """The decisions of one call and what came of them."""
+    """The decisions of one call and their outcome."""
 
     def __init__(self, stay: str | None) -> None:
         self._stay = stay
@@ -204,7 +204,7 @@ class _Tally:
         self._unreadable_count = 0
 
     def decide(self, messages: Iterable[tuple[bytes | str, StoredMessage | None]], choose: Choose) -> list[_Step]:
-        """The steps for the messages that do not stay; each comes with what names it in its place."""
+        """The steps for those messages that do not stay; each message comes with what identifies it in its place."""
         steps = []
         for place, message in messages:
             if message is None:
@@ -217,10 +217,10 @@ class _Tally:
                 steps.append(_step(place, message, destination))
         return steps
 
-    def carry_out(self, script: Any, keys: list[str], steps: list[_Step]) -> None:
+    def apply(self, script: Any, keys: list[str], steps: list[_Step]) -> None:
         if not steps:
             return
-        # A dropped message needs a key in its place; it is not used.
+        # A dropped message needs a key too; the script does not use it.
         destinations = [step.queue or keys[0] for step in steps]
         arguments = [word for step in steps for word in (step.place, step.becomes)]
         for step, done in zip(steps, script(keys=[*keys, *destinations], args=arguments), strict=True):

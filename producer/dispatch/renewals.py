@@ -1,7 +1,8 @@
-"""Which agents' workers have ended, known before their leases run out.
+"""Renewals: notices that an agent's worker has ended before its lease expires.
 
-A lease outlives its worker by LEASE_LIFE_S.  A worker that has ended renews it no more, and its connections are gone
-from the broker's list of clients.  It takes both: one that stands still keeps them, and one that lost them renews.
+A lease outlives its worker by LEASE_LIFE_S.  A worker that has ended no longer renews it, and its connections are gone
+from the broker's list of clients.  Only both together are proof: a worker that is stuck keeps its connections, and one
+that lost them goes on renewing.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Mapping
 from producer.dispatch.link import Link
 from tasks.leases import Lease
 
-#: Renewed every second; an agent takes some seconds to replace a worker.  Only when a lease is so old is the broker
-#: asked for its clients.
+#: Leases are renewed every second, and an agent needs some seconds to replace a worker.  The broker is asked for its
+#: clients only when a lease is this old.
 _OVERDUE_S = 4.0
 
 
@@ -21,11 +22,11 @@ class Renewals:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        #: (worker, pid) → its last count, and when that was new.
+        #: (worker, pid) → its last count of renewals, and when that count was new.
         self._seen: dict[tuple[str, int], tuple[int, float]] = {}
 
     def living(self, leases: Mapping[str, list[Lease]], now_s: float) -> dict[str, list[Lease]]:
-        """The leases without those of agents' workers that have ended; all, when the broker does not tell."""
+        """The leases without those of agents' workers that have ended; all of them if the broker does not answer."""
         overdue = {
             lease.client_name
             for found in leases.values()
@@ -39,7 +40,7 @@ class Renewals:
         }
 
     def forgive(self) -> None:
-        """Nobody has looked for a while."""
+        """Start anew, after a while in which nobody looked."""
         self._seen.clear()
 
     def _is_overdue(self, lease: Lease, now_s: float) -> bool:

@@ -18,9 +18,9 @@ from tasks.errors import MessageError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredMessage:
-    """One message with its order, not validated: that is for the worker that gets it.
+    """One message with its order, which the worker that gets it will validate.
 
-    ``queue`` is where the message says that it belongs; ``order`` is not to be changed.
+    ``queue`` is the queue that the message names; ``order`` must not be changed.
     """
 
     task: str
@@ -31,14 +31,14 @@ class StoredMessage:
     body: tuple[Any, ...]
 
     def readdressed(self, queue: str, changes: Mapping[str, Any]) -> bytes:
-        """The message for ``queue``, with ``changes`` in its order, and a delivery tag of its own."""
+        """The message for ``queue``, with ``changes`` in its order and a new delivery tag."""
         args, kwargs, embed = self.body
         body = json.dumps([args, {**kwargs, "order": {**self.order, **changes}}, embed])
         properties = {
             **self.envelope["properties"],
-            # Restored messages go to the routing key's queue.
+            # kombu restores a message to the queue of its routing key.
             "delivery_info": {"exchange": "", "routing_key": queue},
-            # The old tag may still be acknowledged by a worker that wakes up late.
+            # A worker that wakes up late may still acknowledge the old tag.
             "delivery_tag": str(uuid4()),
             "body_encoding": "base64",
         }
@@ -75,7 +75,7 @@ def _read(envelope: Any) -> StoredMessage:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MessageError(f"a message in the broker holds no order: {type(error).__name__} {error}") from error
     if not isinstance(message.order, dict):
-        raise MessageError("a message in the broker holds no order: it is no object")
+        raise MessageError("a message in the broker holds no order: it is not an object")
     return message
 
 
@@ -83,4 +83,4 @@ def _json(text: bytes | str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise MessageError(f"a message in the broker is no JSON: {error}") from error
+        raise MessageError(f"a message in the broker is not JSON: {error}") from error

@@ -1,1 +1,1 @@
-"""The processes that serve devices: started here, or agents that run already."""
+"""The processes that serve devices: workers that the run starts, or agents that are already running."""

@@ -1,8 +1,8 @@
-"""An agent: the workers of one host's devices, one process for each, as ``segfleet worker`` runs them.
+"""An agent runs the workers for the devices of one host, one process each (``segfleet worker``).
 
-The agent knows the broker, and which folder each device, source and target is on this host; its workers get that by
-their standard input, since arguments and environments can be read by others.  A worker that ends by itself is
-replaced, after a wait that doubles, and the agent says so.  On SIGTERM all finish what they have in hand.
+The agent knows the broker, and the folder of each device, source and target on this host.  It passes that to its
+workers on standard input, because other users can read arguments and environments.  It replaces a worker that ends by
+itself, after a wait that doubles, and says so.  On SIGTERM all workers finish their current order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 30.0
 
-#: A worker that has lived for so long is well: should it end, the next one starts after the first wait.
+#: A worker that has run for this long is healthy: if it ends, the next one starts after the first wait.
 _WELL_S = 60.0
 
 _LOOK_EVERY_S = 0.2
@@ -40,7 +40,7 @@ class _Post:
 
 
 class Agent:
-    """Runs until SIGTERM or SIGINT.  Main thread only: a worker dies with the thread that made it."""
+    """Runs until SIGTERM or SIGINT.  Main thread only: a worker dies with the thread that started it."""
 
     def __init__(
         self, *, settings: dict[str, Any], devices: Sequence[str], events: bool, note: Callable[[str], None]
@@ -67,7 +67,7 @@ class Agent:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stopping:
-            # The second time: at once.  The workers die with this process; their orders go to others.
+            # The second signal: end at once.  The workers die with this process; their orders go to others.
             os._exit(128 + number)
         self._stopping = True
 
@@ -78,7 +78,7 @@ class Agent:
             post.wait_s = _FIRST_WAIT_S if now_s - post.started_s > _WELL_S else min(post.wait_s * 2, _LONGEST_WAIT_S)
             post.due_s = now_s + post.wait_s
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            self._note(f"the worker of device {post.device} ended ({how}); another one starts in {post.wait_s:.0f} s")
+            self._note(f"the worker of device {post.device} ended ({how}); starting another in {post.wait_s:.0f} s")
         if post.worker is None and now_s >= post.due_s and not self._stopping:
             post.worker, post.started_s = self._spawn(post.device), now_s
 
@@ -93,11 +93,11 @@ class Agent:
         assert worker.stdin is not None
         with contextlib.suppress(BrokenPipeError), worker.stdin:
             worker.stdin.write(self._settings)
-        self._note(f"device {device} is served (pid {worker.pid})")
+        self._note(f"serving device {device} (pid {worker.pid})")
         return worker
 
     def _drain(self) -> None:
-        """Each worker finishes the order in hand, however long that takes."""
+        """Let each worker finish its current order, however long that takes."""
         workers = [post.worker for post in self._posts if post.worker is not None]
         for worker in workers:
             worker.send_signal(signal.SIGTERM)

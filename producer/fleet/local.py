@@ -1,4 +1,4 @@
-"""The workers of a local run: one process tree for each device, children of this process.
+"""The workers of a local run: one process tree for each device, started by this process.
 
 No worker outlives the run.  The kernel kills a worker when its parent ends (``die_with_parent`` in
 ``workers.process.start``), and the worker's own child when the worker ends; so even ``kill -9`` of
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from producer.fleet.spawn import FirstWorkers, WorkerProcess, log_of, scratch_of, spawn_worker
 from producer.observer import Observer
 
-#: How long a worker with an order in hand may take to stop before it is killed.
+#: How long a worker may take to finish its current order before it is killed.
 _STOP_S = 15.0
 
 
@@ -30,24 +30,24 @@ class Fleet(Protocol):
     def start(self) -> None: ...
 
     def exited(self) -> dict[str, str]:
-        """Device → how its worker ended, where that is known at once."""
+        """Device → how its worker ended, where this process can know that."""
 
     def kill(self, device: str) -> None:
-        """End a worker at once, if it is ours to end."""
+        """End a worker at once, if this run started it."""
 
     def restart(self, device: str) -> None: ...
 
     def stop(self, *, orders_in_hand: bool) -> None: ...
 
     def where_to_look(self, device: str) -> str:
-        """What a person should read when the device's worker is gone."""
+        """Where a person finds out why the device's worker is gone."""
 
     def is_shared(self, device: str) -> bool:
-        """Whether the device's workers live longer than the run and serve others too."""
+        """Whether the device's workers outlive the run and serve other runs too."""
 
 
 class LocalFleet(Fleet):
-    """Starts, watches and ends the workers.  Call from the main thread: a worker dies with the thread that made it."""
+    """Starts, watches and ends the workers.  Main thread only: a worker dies with the thread that started it."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class LocalFleet(Fleet):
         observer: Observer,
         first: FirstWorkers | None,
     ) -> None:
-        """``first``: a process that is there already to make the first workers, for all of ``devices``."""
+        """``first``: a process that was started earlier, to fork the first workers of all ``devices``."""
         self._settings = json.dumps(settings).encode("ascii")
         self._devices = devices
         self._log_dir = log_dir
@@ -67,7 +67,7 @@ class LocalFleet(Fleet):
         self._workers: dict[str, WorkerProcess] = {}
 
     def start(self) -> None:
-        """Start a worker for each device; returns before they are ready (their leases tell)."""
+        """Start a worker for each device; returns before they are ready, which their leases show."""
         if not self._devices:
             return
         self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ class LocalFleet(Fleet):
             self._keep(device, self._workers.get(device))
 
     def restart(self, device: str) -> None:
-        """End the device's worker, if it is still there, and start another one."""
+        """End the device's worker if it is still there, and start another."""
         self.kill(device)
         self._keep(device, None)
 
@@ -89,7 +89,7 @@ class LocalFleet(Fleet):
         self._observer.worker_started(device, worker.pid)
 
     def where_to_look(self, device: str) -> str:
-        return f"its log says more: {self.log_of(device)}"
+        return f"see its log: {self.log_of(device)}"
 
     def is_shared(self, device: str) -> bool:
         return False
@@ -98,7 +98,7 @@ class LocalFleet(Fleet):
         return log_of(device, self._log_dir)
 
     def exited(self) -> dict[str, str]:
-        """Device → how its worker ended, for the workers that have ended."""
+        """Device → how its worker ended, for all workers that have ended."""
         ended = {}
         for device, worker in self._workers.items():
             code = worker.poll()
@@ -107,12 +107,12 @@ class LocalFleet(Fleet):
         return ended
 
     def kill(self, device: str) -> None:
-        """End a worker at once, with its child.  Harmless when it has ended already."""
+        """End a worker and its child at once.  Harmless if it has already ended."""
         worker = self._workers[device]
-        # The group first: it also ends a child that is stopped and could not notice its parent's death.
+        # The whole group: a child that is stopped could not notice its parent's death.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker.pid, signal.SIGKILL)
-        # One that is stuck in the kernel on a hung device stays; the epoch fences whatever it still does.
+        # A process that is stuck in the kernel on a hung device stays; the epoch fences whatever it still does.
         with contextlib.suppress(subprocess.TimeoutExpired):
             worker.wait(timeout=5)
         shutil.rmtree(scratch_of(device, self._log_dir), ignore_errors=True)
@@ -120,8 +120,8 @@ class LocalFleet(Fleet):
     def stop(self, *, orders_in_hand: bool) -> None:
         """End all workers.
 
-        With orders in hand they get SIGTERM first, finish what they hold and send the receipt.  Idle workers are
-        killed: there is nothing to finish, and Celery's orderly stop takes two seconds.
+        With ``orders_in_hand`` they first get SIGTERM, finish their current order and send its receipt.  Idle workers
+        are killed: they have nothing to finish, and an orderly stop of Celery takes two seconds.
         """
         if orders_in_hand:
             self._terminate()

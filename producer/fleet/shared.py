@@ -1,4 +1,4 @@
-"""The workers that agents have started, on this host or others: found by their leases, never started or ended here."""
+"""Workers that agents started, on this host or others: found by their leases, never started or ended by a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.errors import BrokerError, DeviceError, LockedError
 from tasks.leases import LEASE_LIFE_S, LEASE_RENEW_S, Lease, all_leases, redis_client, this_release
 from tasks.orders import WIRE_VERSION
 
-#: An agent that lives renews its lease every second; a restarted broker has all leases again after some seconds.
+#: A living agent renews its leases every second; a restarted broker has all leases again after some seconds.
 ANSWER_S = 5.0
 
 _LOOK_EVERY_S = 0.2
@@ -27,18 +27,18 @@ _LOOK_EVERY_S = 0.2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agents:
-    """Which devices of a run agents serve."""
+    """Which devices of a run are served by agents."""
 
-    #: Device → its workers' leases, at least one.
+    #: Device → the leases of its workers, at least one.
     leases: dict[str, list[Lease]] = field(default_factory=dict)
-    #: Devices that only an agent could serve, and none does → why, for a person.
+    #: Devices that only an agent could serve, but none does → why, for a person.
     unserved: dict[str, str] = field(default_factory=dict)
 
 
 def find_agents(url: str, devices: Mapping[str, Path]) -> Agents:
-    """Look who serves ``devices``; waits up to ANSWER_S for those that have no folder on this host.
+    """Find the agents of ``devices``; waits up to ANSWER_S for devices without a folder on this host.
 
-    Raises DeviceError for a worker whose messages are of another version, BrokerError.
+    Raises BrokerError, and DeviceError for a worker whose messages have another version.
     """
     deadline = time.monotonic() + ANSWER_S
     only_at_agents = {name for name, place in devices.items() if is_at_agents(place)}
@@ -54,16 +54,16 @@ def find_agents(url: str, devices: Mapping[str, Path]) -> Agents:
 
 
 def wait_until_unused(url: str, devices: Collection[str]) -> None:
-    """Return when no run's own workers serve the devices; those of one that was killed are gone with their leases.
+    """Return once no other run's own workers serve the devices; those of a killed run go with their leases.
 
-    Two runs with workers of their own for devices of one name would take each other's orders.  Raises LockedError,
+    Two runs with own workers for devices of the same name would take each other's orders.  Raises LockedError,
     BrokerError.
     """
     deadline = time.monotonic() + LEASE_LIFE_S + LEASE_RENEW_S
     while own := [lease for lease in _all_leases(url) if lease.device in devices and _is_a_runs_own(lease)]:
         if time.monotonic() > deadline:
             raise LockedError(
-                f"device {own[0].device} is in use: another run at this broker has a worker of its own for it, "
+                f"device {own[0].device} is in use: another run at this broker has its own worker for it, "
                 f"{own[0].worker} (pid {own[0].pid})",
                 hint="wait until it ends, or give devices of different hosts different names",
             )
@@ -76,7 +76,7 @@ def _is_a_runs_own(lease: Lease) -> bool:
 
 
 def _leases(url: str) -> dict[str, list[Lease]]:
-    """Device → the leases of its agents' workers."""
+    """Device → the leases of the workers that agents started."""
     leases = [lease for lease in _all_leases(url) if lease.shared]
     return {device: [lease for lease in leases if lease.device == device] for device in {row.device for row in leases}}
 
@@ -98,7 +98,7 @@ def _refuse_other_versions(found: Mapping[str, Iterable[Lease]]) -> None:
                 raise DeviceError(
                     f"device {device}: its worker {lease.worker} is segfleet {lease.release} (messages {lease.wire}), "
                     f"and this is segfleet {this_release()} (messages {WIRE_VERSION})",
-                    hint="run releases with the same version of messages on all hosts",
+                    hint="run releases with the same message version on all hosts",
                 )
 
 
@@ -111,7 +111,7 @@ def _in_words(found: Mapping[str, Iterable[Lease]]) -> str:
 
 
 class SharedFleet(Fleet):
-    """A fleet whose workers are partly agents', which others use too, and partly children of this process."""
+    """Some of its workers belong to agents and serve other runs too; the others are children of this process."""
 
     def __init__(self, local: LocalFleet, agents: Agents, observer: Observer) -> None:
         self._local = local
@@ -125,16 +125,16 @@ class SharedFleet(Fleet):
                 self._observer.worker_started(device, lease.pid)
 
     def exited(self) -> dict[str, str]:
-        """Of agents' workers only the leases tell."""
+        """Only of this process's workers; those of agents show in their leases."""
         return self._local.exited()
 
     def kill(self, device: str) -> None:
-        """An agent's worker is left alone: the epoch fences it, and it may serve others."""
+        """Leaves an agent's worker alone: the epoch fences it, and it may serve others."""
         if self._is_ours(device):
             self._local.kill(device)
 
     def restart(self, device: str) -> None:
-        """An agent replaces its own workers; the caller takes back what they hold."""
+        """Leaves an agent's worker alone: the agent replaces it.  The caller takes back its orders."""
         if self._is_ours(device):
             self._local.restart(device)
 
@@ -144,7 +144,9 @@ class SharedFleet(Fleet):
     def where_to_look(self, device: str) -> str:
         if self._is_ours(device):
             return self._local.where_to_look(device)
-        return "see what its agent says: " + ", ".join(lease.worker for lease in self._agents.leases.get(device, []))
+        return "see the output of its agent: " + ", ".join(
+            lease.worker for lease in self._agents.leases.get(device, [])
+        )
 
     def is_shared(self, device: str) -> bool:
         return not self._is_ours(device)

@@ -1,8 +1,8 @@
 """Starts the processes of local workers.
 
-Workers need their settings, which come on standard input, only when they have imported their program.  So they can be
-started before anything else: they import while the run imports the engine and starts the broker.  A run's first workers
-come from one process, which imports the program for all of them.
+Workers read their settings from standard input, and not before they have imported their program.  So they can be
+started before anything else: they import while the run imports its own modules and starts the broker.  A run's first
+workers are forked by one process, which imports the program for all of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-#: -P: the person's working folder is no place to import modules from.
+#: -P: never import modules from the current folder.
 _COMMAND = (sys.executable, "-P", "-m", "workers")
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -27,7 +27,7 @@ _LOOK_EVERY_S = 0.005
 
 
 class WorkerProcess(Protocol):
-    """As much of :class:`subprocess.Popen` as a fleet needs."""
+    """The part of :class:`subprocess.Popen` that a fleet needs."""
 
     pid: int
 
@@ -37,14 +37,14 @@ class WorkerProcess(Protocol):
 
 
 class AdoptedWorker:
-    """A child that another process forked, and that came to this one when that ended."""
+    """A worker that another process forked, and that became a child of this one when that process ended."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._code: int | None = None
 
     def poll(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
+        """The exit code, negative for a signal; None while the worker runs."""
         if self._code is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self._code = os.waitstatus_to_exitcode(status) if pid else None
@@ -67,7 +67,7 @@ class AdoptedWorker:
 class FirstWorkers:
     """A process that imports the workers' program, waits for settings, and forks a worker for each of ``devices``.
 
-    Main thread only: the process, and later the workers, die with the thread that made them.
+    Main thread only: the process, and later the workers, die with the thread that started them.
     """
 
     def __init__(self, devices: Sequence[str], log_dir: Path) -> None:
@@ -84,20 +84,20 @@ class FirstWorkers:
             )
 
     def start(self, settings: bytes) -> dict[str, WorkerProcess]:
-        """The workers, by device; none when their process has failed (its log says why).  Call once."""
+        """Fork the workers; returns them by device, none if their process failed (see its log).  Call once."""
         _become_subreaper(True)
         try:
-            # By standard input: neither the arguments nor the environment show the broker's password.
-            told, _ = self._process.communicate(settings)
+            # On standard input: arguments and environment would show the broker's password to others.
+            pids, _ = self._process.communicate(settings)
         finally:
             _become_subreaper(False)
         if self._process.returncode:
             return {}
-        return {device: AdoptedWorker(pid) for device, pid in json.loads(told).items()}
+        return {device: AdoptedWorker(pid) for device, pid in json.loads(pids).items()}
 
 
 def spawn_worker(device: str, log_dir: Path, settings: bytes) -> WorkerProcess:
-    """Start one worker; its output goes to the end of its log."""
+    """Start one worker; its output is appended to its log."""
     scratch = scratch_of(device, log_dir)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log_of(device, log_dir).open("ab") as log:
@@ -106,13 +106,13 @@ def spawn_worker(device: str, log_dir: Path, settings: bytes) -> WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            # Celery's pool makes a folder that a killed worker cannot remove.
+            # Celery's pool makes a temporary folder, which a killed worker cannot remove.
             env={**os.environ, "TMPDIR": str(scratch)},
-            # A session of its own: Ctrl-C at the terminal reaches the run, which stops its workers in order.
+            # A new session: Ctrl-C at the terminal reaches only the run, which stops its workers in order.
             start_new_session=True,
         )
     assert worker.stdin is not None
-    with contextlib.suppress(BrokenPipeError), worker.stdin:  # one that has ended already is found by its poll()
+    with contextlib.suppress(BrokenPipeError), worker.stdin:  # a worker that has already ended shows in its poll()
         worker.stdin.write(settings)
     return worker
 
@@ -126,5 +126,5 @@ def scratch_of(device: str, log_dir: Path) -> Path:
 
 
 def _become_subreaper(on: bool) -> None:
-    """Whether orphans of this process's descendants become its children (prctl(2))."""
+    """Choose whether orphaned descendants become children of this process (prctl(2))."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(on))

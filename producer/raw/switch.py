@@ -138,7 +138,7 @@ def _check_raw_volume(raw_volume: Path, request: BackupRequest) -> None:
     device = _device_on(raw_volume, request)
     if device:
         raise UsageError(
-            f"device {device} ({request.devices[device]}) lies on {raw_volume}", hint="a backup must not eat itself"
+            f"device {device} ({request.devices[device]}) lies on {raw_volume}", hint="a backup must not contain itself"
         )
 
 

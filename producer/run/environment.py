@@ -1,4 +1,4 @@
-"""Where a run keeps its state, as far as it is not part of what was asked for."""
+"""The environment of a run: where it keeps its state, which servers it uses, and its limits."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Environment:
     #: None: the SQLite file of the state folder.
     catalog_url: str | None = None
     limits: Limits = field(default_factory=Limits)
-    #: Whether the workers of the run send the events that Flower shows.
+    #: Whether the workers of the run send events for Flower.
     events: bool = False
-    #: Volume → the commands around its backup.
+    #: Volume → the commands to run before and after its backup.
     hooks: Mapping[str, Hooks] = field(default_factory=dict)
-    #: Device name → bytes a second, for devices that must not be used at full speed.
+    #: Device name → bytes per second, for devices that must not be used at full speed.
     max_rates: Mapping[str, int] = field(default_factory=dict)
-    #: Devices that throw segments away; for benchmarks.
+    #: Devices that discard segments; for benchmarks.
     discarding: frozenset[str] = frozenset()
-    #: The manager on whose behalf this process runs; "" when a person does.
+    #: The manager that started this process; "" if a person did.
     manager: str = ""
-    #: The run's id, when it has been given out already.
+    #: The run's id, if the manager chose it.
     run_id: str = ""
-    #: Made before the run, which has nothing else to wait for then; for the devices of the run's request.
+    #: The process for the workers of the run's devices, if it was started early so that they boot meanwhile.
     first_workers: FirstWorkers | None = None
 
     @property

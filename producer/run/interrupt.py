@@ -1,6 +1,6 @@
-"""Ctrl-C: the first stops the run in order, the second ends it at once (design, section 6).
+"""Ctrl-C: the first stops the run in order, the second ends it at once.
 
-SIGTERM does the same, but is meant for the process and not for what it was doing: the schedule goes on with that.
+SIGTERM does the same, but it is meant for the process and not for its work: the schedule will resume that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tasks.errors import InterruptedRun
 
 
 class Sigterm(KeyboardInterrupt):
-    """SIGTERM while no :class:`Interrupt` is there: what was begun is undone on the way out, as after Ctrl-C."""
+    """SIGTERM while no :class:`Interrupt` is active: cleans up on the way out, like Ctrl-C."""
 
 
 def on_sigterm(number: int, frame: FrameType | None) -> NoReturn:
@@ -23,7 +23,7 @@ def on_sigterm(number: int, frame: FrameType | None) -> NoReturn:
 
 
 class Interrupt:
-    """Turns SIGINT and SIGTERM into a flag while the context lasts.  Main thread only."""
+    """A context in which SIGINT and SIGTERM only set a flag.  Main thread only."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -41,12 +41,12 @@ class Interrupt:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            # The workers die with this process, and every step is safe to break off.
+            # The workers die with this process, and every step can be broken off safely.
             os._exit(InterruptedRun.exit_code)
         self.requested = True
         self._by_sigterm = number == signal.SIGTERM
 
     def check(self) -> None:
-        """Raise InterruptedRun once a signal has come."""
+        """Raise InterruptedRun once a signal has arrived."""
         if self.requested:
             raise InterruptedRun("interrupted", by_sigterm=self._by_sigterm)

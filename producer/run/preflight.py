@@ -1,6 +1,6 @@
-"""What must hold before a run starts: pure decisions over real paths.
+"""Preflight: checks of sources, devices and targets before a run starts.  Pure, over real paths.
 
-Real paths, because a symlink must not hide that two names mean one folder.
+Real paths, because a symlink must not hide that two names mean the same folder.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from tasks.errors import UsageError
 
 
 def check_sources_exist(sources: Sequence[Source]) -> None:
-    """Raises UsageError for a source that is not there: the request is old, or no command has made what it should."""
+    """Raises UsageError for a source that does not exist: unmounted, or its ``pre`` command did not create it."""
     for source in sources:
         if not source.path.exists():
             raise UsageError(
-                f"source {source.name} is not there: {source.path}",
+                f"source {source.name} does not exist: {source.path}",
                 hint="is its disk mounted?",
                 path=str(source.path),
             )
 
 
 def check_sources(sources: Sequence[Source]) -> None:
-    """Raises UsageError where one source is, or lies inside, another."""
+    """Raises UsageError if one source is another one, or lies inside it."""
     for inner, outer in itertools.permutations(sources, 2):
         if inner.path == outer.path:
             raise UsageError(f"source {inner.path} is named twice", hint="name each source once")
         if inner.path.is_relative_to(outer.path):
             raise UsageError(
-                f"source {inner.path} lies inside source {outer.path}", hint="name the outer one alone; it holds both"
+                f"source {inner.path} lies inside source {outer.path}", hint="name only the outer one; it contains both"
             )
 
 
 def check_devices(devices: Mapping[str, Path]) -> None:
-    """Raises UsageError where there is no device, or two names mean one folder or a folder inside another."""
+    """Raises UsageError if there is no device, or if two names mean the same folder or one inside the other."""
     if not devices:
         raise UsageError(
             "no device is named", hint="add --device NAME=PATH, or a [devices.NAME] table to the configuration"
@@ -46,39 +46,39 @@ def check_devices(devices: Mapping[str, Path]) -> None:
         if path == other:
             raise UsageError(
                 f"devices {first} and {second} are the same folder {path}",
-                hint="give each device a folder of its own, on a disk of its own",
+                hint="give each device its own folder, on its own disk",
             )
         if path.is_relative_to(other):
             raise UsageError(
-                f"device {first} ({path}) lies inside device {second} ({other})", hint="give each a folder of its own"
+                f"device {first} ({path}) lies inside device {second} ({other})", hint="give each device its own folder"
             )
 
 
 def check_apart(
     sources: Sequence[Source], devices: Mapping[str, Path], *, elsewhere: frozenset[tuple[str, str]] = frozenset()
 ) -> None:
-    """Raises UsageError where a source lies inside a device, or a device inside a source.
+    """Raises UsageError if a source lies inside a device, or a device inside a source.
 
     ``elsewhere`` names pairs (source, device) where the device lies inside the source's folder, but on a file
-    system that the walk will not enter (``--one-file-system``): those are apart.
+    system that the walk will not enter (``--one-file-system``): these are allowed.
     """
     for source, (name, path) in itertools.product(sources, devices.items()):
         if source.path.is_relative_to(path):
             raise UsageError(
-                f"source {source.path} lies inside device {name} ({path})", hint="a backup must not eat itself"
+                f"source {source.path} lies inside device {name} ({path})", hint="a backup must not contain itself"
             )
         if path.is_relative_to(source.path) and (source.name, name) not in elsewhere:
             raise UsageError(
                 f"device {name} ({path}) lies inside source {source.path}",
-                hint="a backup must not eat itself; with -x a device on a file system of its own may lie there",
+                hint="a backup must not contain itself; with -x, a device may lie there on its own file system",
             )
 
 
 def check_target(target: Path, devices: Mapping[str, Path]) -> None:
-    """Raises UsageError where the target lies inside a device.
+    """Raises UsageError if the target lies inside a device.
 
-    A device may lie inside the target: a whole system, backed up with ``--one-file-system``, goes back to / with its
-    devices mounted, and a backup takes nothing of a device that a restore could write over.
+    A device may lie inside the target: a whole system, backed up with ``--one-file-system``, is restored to / while
+    its devices are mounted, and its backup contains nothing of a device that the restore could overwrite.
     """
     for name, path in devices.items():
         if target.is_relative_to(path):
@@ -86,5 +86,5 @@ def check_target(target: Path, devices: Mapping[str, Path]) -> None:
 
 
 def notes_about(devices: Mapping[str, Path]) -> list[str]:
-    """What is allowed but worth a word."""
-    return ["there is one device only: nothing is spread"] if len(devices) == 1 else []
+    """Warnings about what is allowed, but probably not intended."""
+    return ["there is only one device: nothing is striped"] if len(devices) == 1 else []

@@ -6,5 +6,5 @@ import os
 
 
 def default_threads(devices_count: int) -> int:
-    """Threads of each worker: the cores shared out, at least one."""
+    """The cores of this host divided by the number of workers, at least one."""
     return max(1, (os.cpu_count() or 1) // devices_count)

@@ -1,6 +1,6 @@
-"""A wave: a set of orders that must all be answered before the run goes on.
+"""A wave: a set of orders that must all be answered before the run continues.
 
-For orders that the catalog need not remember: markers, manifests, restores, checks.
+For orders that the catalog does not record: markers, manifests, restores, checks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tasks.errors import BrokerError
 from tasks.orders import Order
 from tasks.receipts import Receipt
 
-#: To restore a bundle of 1,700 files takes 20 ms to order, so a window of them takes a third of a second.
+#: Making the order that restores a bundle of 1,700 files takes 20 ms, so filling a window takes a third of a second.
 _AT_ONCE_COUNT = 2
 
 
@@ -27,17 +27,17 @@ def run_wave(
     window_count: int = WINDOW_COUNT,
     on_wait: Callable[[], None] = lambda: None,
 ) -> dict[str, str]:
-    """Send the orders of each device, a window at a time, until each is answered or its device is dead.
+    """Send the orders of each device, a window at a time, until each order is answered or its device is dead.
 
-    Other devices are not waited for: one that is away may still be asked whether it is back.
+    Does not wait for other devices, which may be asked meanwhile whether they are back.
 
-    The iterables are taken lazily, so they may make their orders on the way.  ``on_receipt`` is called once for each
-    answered order, ``on_wait`` some ten times a second.  Returns the devices that died, now or before, and left orders
-    unanswered → why; these are given up.  Raises InterruptedRun.
+    The iterables are consumed lazily, so they may make their orders on the way.  Calls ``on_receipt`` once for each
+    answered order, and ``on_wait`` some ten times a second.  Returns the devices that left orders unanswered → why;
+    these are given up, whether they died now or before.  Raises InterruptedRun.
     """
     courier = session.courier
     backlog: dict[str, Iterator[Order]] = {device: iter(orders[device]) for device in orders if device in courier.live}
-    died = {device: "its worker has ended before" for device in orders if device not in courier.live}
+    died = {device: "its worker had already ended" for device in orders if device not in courier.live}
     while backlog or any(map(courier.in_flight, orders)):
         session.interrupt.check()
         _fill(session, backlog, window_count)
@@ -47,7 +47,7 @@ def run_wave(
             if order.device in orders:
                 on_receipt(order, receipt)
         for device, why in courier.lost_devices().items():
-            # One that had nothing left to do here has done its part.
+            # A device that had nothing left to do here has not failed.
             if (courier.give_up(device) and device in orders) or device in backlog:
                 died[device] = why
             backlog.pop(device, None)
@@ -56,19 +56,19 @@ def run_wave(
 
 
 def _fill(session: RunSession, backlog: dict[str, Iterator[Order]], window_count: int) -> None:
-    """Fill the windows, a few orders of each device in turn: no worker waits while all those of another are made."""
+    """Fill the windows, a few orders for each device in turn, so that no worker waits for the orders of another."""
     ready = list(backlog)
     while ready:
         ready = [device for device in ready if _send_some(session, backlog, device, window_count)]
 
 
 def _send_some(session: RunSession, backlog: dict[str, Iterator[Order]], device: str, window_count: int) -> bool:
-    """Whether the device takes more at once."""
+    """Send a few orders to ``device``; returns whether it may take more at once."""
     room_count = min(session.courier.room(device, window_count), _AT_ONCE_COUNT)
     orders = list(islice(backlog[device], room_count))
     if len(orders) < room_count:
         del backlog[device]
-    # In flight even if the broker is away; the courier sends them again when it is back.
+    # They are in flight even if the broker is away; the courier sends them again once it is back.
     with suppress(BrokerError):
         session.courier.send(orders)
     return len(orders) == _AT_ONCE_COUNT

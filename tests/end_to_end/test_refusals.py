@@ -153,7 +153,7 @@ REFUSALS = {
         command=lambda machine, folder: ["backup", "", *machine.devices("a b")], says=("is empty", "variable")
     ),
     "no source": Refusal(command=on_backup("backup", "--device=a=x"), says=("SOURCE", "segfleet backup --help")),
-    "a source in a device": Refusal(command=source_in_device, says=("lies inside device a", "must not eat itself")),
+    "a source in a device": Refusal(command=source_in_device, says=("lies inside device a", "must not contain itself")),
     "a device in a source": Refusal(
         command=device_in_source, says=("device a ({folder}/source/deep/device) lies inside source {folder}/source",)
     ),
@@ -166,7 +166,7 @@ REFUSALS = {
     ),
     "a source in a source": Refusal(
         command=lambda machine, folder: [*backup()(machine, folder), machine.folder / "data" / "folder"],
-        says=("data/folder lies inside source", "name the outer one alone"),
+        says=("data/folder lies inside source", "name only the outer one"),
     ),
     # ---- devices
     "no device": Refusal(
@@ -174,7 +174,7 @@ REFUSALS = {
         says=("no device is named", "--device NAME=PATH"),
     ),
     "one folder under two names": Refusal(
-        command=one_folder_twice, says=("devices a and c are the same folder", "a folder of its own")
+        command=one_folder_twice, says=("devices a and c are the same folder", "its own folder")
     ),
     "one folder under two names, by a symlink": Refusal(
         command=one_folder_twice_by_symlink, says=("devices a and c are the same folder",)
@@ -531,4 +531,4 @@ def test_one_device_only_is_allowed_with_a_note(machine: Machine) -> None:
 
     done = machine.succeed("backup", source, *machine.devices("a"))
 
-    assert "nothing is spread" in done.stderr
+    assert "nothing is striped" in done.stderr

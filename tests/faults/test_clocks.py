@@ -26,7 +26,7 @@ def test_a_backup_goes_on_when_the_clock_of_its_host_jumps(machine: Machine, day
     done = scene.finish(running)
 
     assert done.errors == []
-    assert "is replaced" not in done.stderr
+    assert "replacing the worker" not in done.stderr
     # Others may be rerouted, to keep devices of unequal speed busy.
     assert " segments go to " not in done.stderr
     assert done.summary["segments_retried"] == 0

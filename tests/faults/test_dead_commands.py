@@ -61,7 +61,7 @@ def test_a_run_whose_source_is_gone_does_not_go_on_without_it(scene: Scene) -> N
     unmounted.rename(scene.source)
 
     assert refused.exit_code == 2
-    assert f"source data is not there: {scene.source}" in refused.stderr
+    assert f"source data does not exist: {scene.source}" in refused.stderr
     scene.prove(scene.go_on())
 
 

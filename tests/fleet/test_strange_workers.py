@@ -127,7 +127,7 @@ def test_two_runs_with_workers_of_their_own_for_devices_of_one_name_are_kept_apa
     second = hosts[1].run("backup", "data", *SMALL, "--json")
 
     assert second.exit_code == 11
-    assert "device a is in use: another run at this broker has a worker of its own for it, a@" in second.stderr
+    assert "device a is in use: another run at this broker has its own worker for it, a@" in second.stderr
     assert list(folder_of(fleet, "a-of-two").iterdir()) == []
     first.signal(signal.SIGINT)
     assert first.wait().exit_code == 130

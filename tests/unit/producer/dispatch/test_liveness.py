@@ -10,7 +10,7 @@ import pytest
 from producer.dispatch import liveness
 from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
-from producer.dispatch.liveness import Watch
+from producer.dispatch.liveness import Liveness
 from producer.fleet.local import Fleet
 from tasks.leases import Lease
 
@@ -27,7 +27,7 @@ class Worker:
         self.bytes_moved = 0
         self.beats = 0
         link, fleet = SimpleNamespace(leases=self._leases), SimpleNamespace(is_shared=lambda _device: False)
-        self._watch = Watch(cast(Link, link), cast(Fleet, fleet), ["a"], Limits(stall_s=STALL_S))
+        self._liveness = Liveness(cast(Link, link), cast(Fleet, fleet), ["a"], Limits(stall_s=STALL_S))
 
     def _leases(self, _devices: object) -> dict[str, list[Lease]]:
         lease = Lease(
@@ -46,8 +46,8 @@ class Worker:
             self.now_s += 1.0
             self.beats += beats
             self.bytes_moved += bytes_moved
-            self._watch.look()
-        return bool(self._watch.hung({"a": {ORDER_ID: 0}}))
+            self._liveness.look()
+        return bool(self._liveness.hung({"a": {ORDER_ID: 0}}))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from producer.dispatch import liveness
 from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
-from producer.dispatch.liveness import Watch
+from producer.dispatch.liveness import Liveness
 from producer.fleet.local import Fleet
 from tasks.leases import Lease
 
@@ -27,7 +27,7 @@ class Agents:
         self.asked_count = 0
         link = SimpleNamespace(leases=self._leases, connected=self._connected)
         fleet = SimpleNamespace(is_shared=lambda _device: True, exited=dict)
-        self.watch = Watch(cast(Link, link), cast(Fleet, fleet), ["a", "b"], Limits())
+        self.liveness = Liveness(cast(Link, link), cast(Fleet, fleet), ["a", "b"], Limits())
 
     def _leases(self, _devices: object) -> dict[str, list[Lease]]:
         return {device: [self._lease(device)] for device in self.renewals}
@@ -46,8 +46,8 @@ class Agents:
             self.now_s += 1.0
             for device in renewing:
                 self.renewals[device] += 1
-            self.watch.look()
-        return self.watch.gone()
+            self.liveness.look()
+        return self.liveness.gone()
 
 
 @pytest.fixture
@@ -58,7 +58,9 @@ def agents(monkeypatch: pytest.MonkeyPatch) -> Agents:
 def test_a_worker_that_is_connected_no_more_and_renews_no_more_has_ended(agents: Agents) -> None:
     agents.pass_seconds(2, renewing="ab")
     agents.connected = {"segfleet:b:there:1"}
-    assert agents.pass_seconds(6, renewing="b") == {"a": "its worker has ended: it is connected to the broker no more"}
+    assert agents.pass_seconds(6, renewing="b") == {
+        "a": "its worker has ended: it is no longer connected to the broker"
+    }
 
 
 def test_a_worker_that_stands_still_keeps_its_lease_to_the_end(agents: Agents) -> None:

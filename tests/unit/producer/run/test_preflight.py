@@ -34,7 +34,7 @@ def test_no_device_is_refused_and_one_is_worth_a_note() -> None:
     with pytest.raises(UsageError, match="no device"):
         check_devices({})
     check_devices({"a": Path("/mnt/a")})
-    assert notes_about({"a": Path("/mnt/a")}) == ["there is one device only: nothing is spread"]
+    assert notes_about({"a": Path("/mnt/a")}) == ["there is only one device: nothing is striped"]
     assert notes_about({"a": Path("/mnt/a"), "b": Path("/mnt/b")}) == []
 
 
@@ -52,7 +52,7 @@ def test_a_device_inside_another_is_refused() -> None:
 def test_a_device_inside_a_source_is_refused(device: Path) -> None:
     with pytest.raises(UsageError) as refusal:
         check_apart([HOME], {"a": device})
-    assert "a backup must not eat itself" in refusal.value.hint
+    assert "a backup must not contain itself" in refusal.value.hint
 
 
 def test_a_source_inside_a_device_is_refused() -> None:
