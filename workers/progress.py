@@ -15,14 +15,14 @@ class ByteCounter(Protocol):
         """Called by one thread at a time."""
 
 
-class Pulse(ByteCounter, Protocol):
+class OrderProgress(ByteCounter, Protocol):
     """Counts bytes, and shows life where none move for long."""
 
     def beat(self) -> None:
         """A step is done of what will move bytes.  Called by one thread at a time, not that of ``add``."""
 
 
-class Progress(Pulse, Protocol):
+class WorkerProgress(OrderProgress, Protocol):
     """What the worker's lease shows of its child: bytes moved, signs of life, the order in hand, and the device."""
 
     def begin(self, order_id: str) -> int:

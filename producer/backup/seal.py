@@ -23,16 +23,16 @@ from producer.manifest import (
     ManifestDevice,
     ManifestHead,
     ManifestPart,
+    ManifestSegment,
     ManifestSource,
     ManifestTotals,
-    TroubleRow,
+    ManifestTrouble,
     encode_head,
     encode_segments,
     encode_troubles,
     head_name,
     part_name,
 )
-from producer.manifest import SegmentRow as ManifestSegment
 from producer.observer import Trouble
 from producer.pool.members import Member
 from producer.requests import PlanOptions
@@ -161,12 +161,12 @@ def _files(session: RunSession, snapshot: SnapshotRow, device_index: Mapping[str
         number += 1
 
 
-def _trouble_rows(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[TroubleRow]:
+def _trouble_rows(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[ManifestTrouble]:
     listing = catalog.listing.reader(snapshot.snapshot_id)
     for row in catalog.troubles.all(snapshot.snapshot_id):
         path = row.path if row.entry_index is None else listing.entry(row.entry_index).snapshot_path
         entry = -1 if row.entry_index is None else row.entry_index
-        yield TroubleRow(entry=entry, path=path, code=row.code, message=row.message)
+        yield ManifestTrouble(entry=entry, path=path, code=row.code, message=row.message)
 
 
 def _file(

@@ -11,17 +11,17 @@ from producer.manifest.head import (
     head_name,
     part_name,
 )
-from producer.manifest.segments import SegmentRow, decode_segments, encode_segments
-from producer.manifest.troubles import TroubleRow, decode_troubles, encode_troubles
+from producer.manifest.segments import ManifestSegment, decode_segments, encode_segments
+from producer.manifest.troubles import ManifestTrouble, decode_troubles, encode_troubles
 
 __all__ = [
     "ManifestDevice",
     "ManifestHead",
     "ManifestPart",
+    "ManifestSegment",
     "ManifestSource",
     "ManifestTotals",
-    "SegmentRow",
-    "TroubleRow",
+    "ManifestTrouble",
     "decode_head",
     "decode_segments",
     "decode_troubles",

@@ -17,7 +17,7 @@ NOTES_A_LINE = 16_384
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SegmentRow:
+class ManifestSegment:
     """One stored segment: its planned columns, and what its receipt said.
 
     ``device`` is the place of its device in the head's ``devices``, from 0.
@@ -57,7 +57,7 @@ class _Line:
     cell_digests: dict[str, bytes] = field(default_factory=dict)
 
 
-def encode_segments(rows: Iterable[SegmentRow]) -> Iterator[bytes]:
+def encode_segments(rows: Iterable[ManifestSegment]) -> Iterator[bytes]:
     """The rows, in their order, as parts of a few MiB at most.  No rows give no part."""
     lines: list[bytes] = []
     for chunk in _chunks(rows):
@@ -69,8 +69,8 @@ def encode_segments(rows: Iterable[SegmentRow]) -> Iterator[bytes]:
         yield compress_lines(lines)
 
 
-def _chunks(rows: Iterable[SegmentRow]) -> Iterator[list[SegmentRow]]:
-    chunk: list[SegmentRow] = []
+def _chunks(rows: Iterable[ManifestSegment]) -> Iterator[list[ManifestSegment]]:
+    chunk: list[ManifestSegment] = []
     notes_count = 0
     for row in rows:
         chunk.append(row)
@@ -83,15 +83,15 @@ def _chunks(rows: Iterable[SegmentRow]) -> Iterator[list[SegmentRow]]:
         yield chunk
 
 
-def decode_segments(data: bytes) -> list[SegmentRow]:
+def decode_segments(data: bytes) -> list[ManifestSegment]:
     """The rows of one part; raises DamagedError on anything that is not a sound part."""
-    rows: list[SegmentRow] = []
+    rows: list[ManifestSegment] = []
     for text in decompress_lines(data):
         rows += _rows_of(decode_line(text, _Line))
     return rows
 
 
-def _line_of(rows: list[SegmentRow]) -> _Line:
+def _line_of(rows: list[ManifestSegment]) -> _Line:
     return _Line(
         numbers=[row.number for row in rows],
         segment_ids=[row.segment_id for row in rows],
@@ -107,7 +107,7 @@ def _line_of(rows: list[SegmentRow]) -> _Line:
     )
 
 
-def _rows_of(line: _Line) -> Iterator[SegmentRow]:
+def _rows_of(line: _Line) -> Iterator[ManifestSegment]:
     columns = (
         line.numbers,
         line.segment_ids,
@@ -125,7 +125,7 @@ def _rows_of(line: _Line) -> Iterator[SegmentRow]:
     ):
         if first_entry >= stop_entry:
             raise DamagedError(f"segments part: segment {number} holds no entries")
-        yield SegmentRow(
+        yield ManifestSegment(
             number=number,
             segment_id=segment_id,
             device=device,

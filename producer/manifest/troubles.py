@@ -12,7 +12,7 @@ from producer.listing.frames import PART_BYTES, compress_lines, decode_line, dec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TroubleRow:
+class ManifestTrouble:
     """One entry in trouble.  ``entry`` is its index, or -1 for what the walk could not even list.
 
     ``path`` is for people: the path in the snapshot, or the absolute path for what was not listed.
@@ -24,7 +24,7 @@ class TroubleRow:
     message: str
 
 
-def encode_troubles(rows: Iterable[TroubleRow]) -> Iterator[bytes]:
+def encode_troubles(rows: Iterable[ManifestTrouble]) -> Iterator[bytes]:
     """The rows, one a line, as parts of a few MiB at most.  No rows give no part."""
     lines: list[bytes] = []
     lines_bytes = 0
@@ -38,6 +38,6 @@ def encode_troubles(rows: Iterable[TroubleRow]) -> Iterator[bytes]:
         yield compress_lines(lines)
 
 
-def decode_troubles(data: bytes) -> list[TroubleRow]:
+def decode_troubles(data: bytes) -> list[ManifestTrouble]:
     """The rows of one part; raises DamagedError on anything that is not a sound part."""
-    return [decode_line(line, TroubleRow) for line in decompress_lines(data)]
+    return [decode_line(line, ManifestTrouble) for line in decompress_lines(data)]

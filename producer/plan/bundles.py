@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from producer.plan.segments import Segments
+from producer.plan.unplaced import UnplacedSegments
 from tasks.values import MAX_EXTENTS
 
 #: What opening, reading and closing one file costs, in bytes that one thread compresses in that time.  Measured by
@@ -66,7 +66,7 @@ def bundle_rule(*, device_cost_bytes: int, cap_bytes: int, unit_bytes: int) -> B
     )
 
 
-def add_bundles(segments: Segments, sizes: array[int], source_starts: Sequence[int], rule: BundleRule) -> None:
+def add_bundles(segments: UnplacedSegments, sizes: array[int], source_starts: Sequence[int], rule: BundleRule) -> None:
     """Append the bundles of all sources, in walk order; none crosses a source."""
     stops = [*source_starts[1:], len(sizes)]
     for start_entry, stop_entry in zip(source_starts, stops, strict=True):
@@ -74,7 +74,7 @@ def add_bundles(segments: Segments, sizes: array[int], source_starts: Sequence[i
 
 
 def _add_bundles_of_source(
-    segments: Segments, sizes: array[int], start_entry: int, stop_entry: int, rule: BundleRule
+    segments: UnplacedSegments, sizes: array[int], start_entry: int, stop_entry: int, rule: BundleRule
 ) -> None:
     limit_bytes, target_bytes, target_cost_bytes = rule.limit_bytes, rule.target_bytes, rule.target_cost_bytes
     first_entry = last_entry = start_entry

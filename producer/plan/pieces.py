@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 
-from producer.plan.segments import Segments
 from producer.plan.threshold import share_bytes
+from producer.plan.unplaced import UnplacedSegments
 
 
 def equal_pieces(start_bytes: int, stop_bytes: int, cap_bytes: int, block_bytes: int) -> Iterator[tuple[int, int]]:
@@ -34,7 +34,7 @@ def cut_in_shares(size_bytes: int, *, share_bytes: int, cap_bytes: int, block_by
 
 
 def add_pieces(
-    segments: Segments,
+    segments: UnplacedSegments,
     sizes: array[int],
     *,
     above_bytes: int,

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 
 from producer.plan.rooms import DeviceRoom
-from producer.plan.segments import Segments
+from producer.plan.unplaced import UnplacedSegments
 
 #: Segments sorted at once.  Bounds the sort's lists to 10 MB; runs are merged as they are read.
 _RUN_COUNT = 1 << 18
@@ -77,7 +77,7 @@ def sorted_rows(weights: array[int], *, descending: bool) -> Iterator[int]:
     return heapq.merge(*runs, key=weights.__getitem__, reverse=descending)
 
 
-def costs_bytes(segments: Segments, file_cost_bytes: int) -> array[int]:
+def costs_bytes(segments: UnplacedSegments, file_cost_bytes: int) -> array[int]:
     """Bytes and files of each segment as one number."""
     if not file_cost_bytes:
         return segments.sizes_bytes
@@ -85,7 +85,7 @@ def costs_bytes(segments: Segments, file_cost_bytes: int) -> array[int]:
     return array("q", (size + files * file_cost_bytes for size, files in columns))
 
 
-def place(segments: Segments, loads: Loads, *, file_cost_bytes: int, descending: bool) -> array[int]:
+def place(segments: UnplacedSegments, loads: Loads, *, file_cost_bytes: int, descending: bool) -> array[int]:
     """Sort the segments; return the device of each: the least filled, at its turn, that has room for it.
 
     Ties: of equal segments the earlier row is first; of equally filled devices the one named first takes it, but
@@ -119,7 +119,7 @@ def place(segments: Segments, loads: Loads, *, file_cost_bytes: int, descending:
 class _LastDevices:
     """For each file of several pieces, the device that has its last piece so far."""
 
-    def __init__(self, segments: Segments) -> None:
+    def __init__(self, segments: UnplacedSegments) -> None:
         self._entries = segments.first_entries
         rows = zip(segments.first_entries, segments.offsets_bytes, strict=True)
         #: Files with a piece that does not begin at 0; all others are whole.  None: no piece has a device yet.

@@ -11,8 +11,8 @@ from producer.plan.pieces import add_pieces
 from producer.plan.placement import Loads, NoRoomError, place
 from producer.plan.remaining import fill_up, large_entries
 from producer.plan.rooms import DeviceRoom, check_rooms, limits_bytes, ratio_with_holes, refusal
-from producer.plan.segments import Segments
 from producer.plan.threshold import share_bytes, threshold_bytes
+from producer.plan.unplaced import UnplacedSegments
 from producer.requests import PlanOptions
 from tasks.errors import DeviceFullError, UsageError
 
@@ -41,7 +41,7 @@ class PlanRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedSegment:
-    """One row of a plan; see :class:`producer.plan.segments.Segments` for bundle and piece."""
+    """One row of a plan; see :class:`producer.plan.unplaced.UnplacedSegments` for bundle and piece."""
 
     number: int
     device: str
@@ -198,9 +198,9 @@ def _bundle_rule(request: PlanRequest, cap_bytes: int, available_count: int) -> 
     return rule if request.bundle_limit_bytes is None else rule.with_limit(request.bundle_limit_bytes)
 
 
-def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes: int) -> Segments:
+def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes: int) -> UnplacedSegments:
     """Bundles, then pieces; with method 2 without the files above the threshold, which are cut later."""
-    segments = Segments()
+    segments = UnplacedSegments()
     if rule.limit_bytes:
         add_bundles(segments, request.sizes, request.source_starts, rule)
     add_pieces(

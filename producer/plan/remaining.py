@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from producer.plan.pieces import equal_pieces
 from producer.plan.placement import Loads, NoRoomError
-from producer.plan.segments import Segments
+from producer.plan.unplaced import UnplacedSegments
 
 #: Halvings of the interval that holds the common level: 64 take 2**63 bytes to below one byte.
 _HALVINGS_COUNT = 64
@@ -31,7 +31,7 @@ def large_entries(sizes: array[int], *, above_bytes: int, descending: bool) -> l
 
 
 def fill_up(
-    segments: Segments,
+    segments: UnplacedSegments,
     devices: array[int],
     loads: Loads,
     *,

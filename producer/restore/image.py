@@ -19,7 +19,7 @@ from producer.observer import Observer
 from producer.pool.present import present_devices
 from producer.raw.ranges import Range, gaps, merged
 from producer.requests import UNNAMED_TARGET, RestoreRequest
-from producer.restore.restore import RestoreRun, carry_out
+from producer.restore.restore import RestoreRun, run_restore
 from producer.restore.selection import Selection
 from producer.run.environment import Environment
 from producer.run.session import RunSession
@@ -50,7 +50,7 @@ def restore_image(
     Raises SegfleetError: a target that is mounted, too small, or (without ``force``) not empty; no device; and so on.
     What cannot be restored is told to the observer (exit code 3), and is zeros.
     """
-    return carry_out(
+    return run_restore(
         request, observer, environment, lambda session: _ImageRestore(session, request, raw_volume, force=force)
     )
 

@@ -40,10 +40,10 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
 
     Raises SegfleetError: an unknown snapshot or path, a target that is not empty, no device, a target that fails.
     """
-    return carry_out(request, observer, environment, lambda session: RestoreRun(session, request))
+    return run_restore(request, observer, environment, lambda session: RestoreRun(session, request))
 
 
-def carry_out(
+def run_restore(
     request: RestoreRequest, observer: Observer, environment: Environment, make_run: Callable[[RunSession], RestoreRun]
 ) -> RestoreSummary:
     """Open a session for the request, carry out in it what ``make_run`` makes, and write both into the history."""

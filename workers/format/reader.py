@@ -9,9 +9,9 @@ from blake3 import blake3
 
 from tasks.errors import DamagedError
 from workers.format.header import SegmentHeader
+from workers.format.parts import find_parts
 from workers.format.seek_table import Frame
 from workers.format.stored_bytes import StoredBytes
-from workers.format.survey import survey_segment
 from workers.format.trailer import SegmentTrailer
 from workers.units.compress import decompress_unit
 
@@ -43,16 +43,16 @@ class SegmentReader:
 
     def __init__(self, read: Callable[[int, int], bytes], stored_bytes: int, *, salvage: bool = False) -> None:
         self._stored = StoredBytes(read, stored_bytes)
-        survey = survey_segment(self._stored)
-        if survey.damage and not salvage:
-            raise survey.damage[0]
+        parts = find_parts(self._stored)
+        if parts.damage and not salvage:
+            raise parts.damage[0]
         #: One error for each damaged part other than units.
-        self.damage: tuple[DamagedError, ...] = survey.damage
-        self._header = survey.header
-        self._trailer = survey.trailer
-        digests = survey.trailer.unit_digests if survey.trailer else (None,) * len(survey.units)
+        self.damage: tuple[DamagedError, ...] = parts.damage
+        self._header = parts.header
+        self._trailer = parts.trailer
+        digests = parts.trailer.unit_digests if parts.trailer else (None,) * len(parts.units)
         #: The units that could be located, in stream order, from the first one on without a gap.
-        self.units: tuple[StoredUnit, ...] = tuple(_place(survey.units_offset_bytes, survey.units, digests))
+        self.units: tuple[StoredUnit, ...] = tuple(_place(parts.units_offset_bytes, parts.units, digests))
 
     @property
     def header(self) -> SegmentHeader:

@@ -39,8 +39,8 @@ from workers.devices.manifests import get_manifest, put_manifest
 from workers.devices.registry import open_device
 from workers.process.delivery import publish_receipt
 from workers.process.fence import now_and_then
-from workers.progress import Progress
-from workers.restore import RangeReader, restore_entries, restore_segment
+from workers.progress import WorkerProgress
+from workers.restore import StreamRangeReader, restore_entries, restore_segment
 from workers.segments.store import store_segment
 from workers.segments.verify import verify_segments
 from workers.settings import WorkerSettings
@@ -85,7 +85,7 @@ class LocalHandlers:
         settings: WorkerSettings,
         *,
         worker: str,
-        progress: Progress,
+        progress: WorkerProgress,
         refuse_stale: Callable[[Order], None] = _refuse_none,
     ) -> None:
         self.worker = worker
@@ -95,7 +95,7 @@ class LocalHandlers:
         self._devices: dict[str, Device] = {}
         self._swept: set[str] = set()
         self._spare = UnitBuffers()
-        self._ranges = RangeReader()
+        self._ranges = StreamRangeReader()
 
     def handle(self, order: Order) -> Result:
         handler: Callable[[Any], Result] = getattr(self, kind_of(order).name)

@@ -63,7 +63,7 @@ class SharedProgress:
         return self._memory[_ORDER_AT : _ORDER_AT + _ID_BYTES].rstrip(b"\0").decode("ascii")
 
     def begin(self, order_id: str) -> int:
-        """As :meth:`workers.progress.Progress.begin`: a child that died left its order here."""
+        """As :meth:`workers.progress.WorkerProgress.begin`: a child that died left its order here."""
         begun_count = 1
         if order_id == self.order_id:
             begun_count += _COUNT.unpack_from(self._memory, _BEGUN_AT)[0]

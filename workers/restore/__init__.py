@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from workers.restore.entries import restore_entries
-from workers.restore.read import RangeReader
-from workers.restore.segment import Progress, restore_segment
+from workers.restore.segment import restore_segment
+from workers.restore.stream_ranges import StreamRangeReader
 
-__all__ = ["Progress", "RangeReader", "restore_entries", "restore_segment"]
+__all__ = ["StreamRangeReader", "restore_entries", "restore_segment"]

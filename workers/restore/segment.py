@@ -7,13 +7,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
 
 from tasks.errors import DamagedError
 from tasks.orders import RestoreSegment
 from tasks.receipts import RestoreResult
 from workers.devices.base import Device, StoredObject
 from workers.format.reader import SegmentReader
+from workers.progress import ByteCounter
 from workers.restore.extents import ExtentWriter
 from workers.restore.opening import open_segment, reader_of
 from workers.restore.slices import Slice, slices_by_unit
@@ -21,18 +21,12 @@ from workers.target.folders import Folders
 from workers.target.image import ImageTarget, is_image_target
 
 
-class Progress(Protocol):
-    """Told how far an order is; the lease reports it."""
-
-    def add(self, bytes_count: int, /) -> None: ...
-
-
 def restore_segment(
     order: RestoreSegment,
     *,
     device: Device,
     target_root: Path,
-    progress: Progress,
+    progress: ByteCounter,
     before_write: Callable[[], None] = lambda: None,
 ) -> RestoreResult:
     """Write the order's extents below ``target_root``, which exists.

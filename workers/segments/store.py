@@ -18,7 +18,7 @@ from workers.devices.keys import segment_key
 from workers.disks.turns import turns_at
 from workers.format.header import SegmentHeader
 from workers.format.writer import SegmentWriter
-from workers.progress import Pulse, Stages
+from workers.progress import OrderProgress, Stages
 from workers.segments.stored import StoredSegment, find_whole_segment, read_back
 from workers.sources.direct import open_reader
 from workers.sources.files import SourceFiles
@@ -36,7 +36,7 @@ def store_segment(
     *,
     device: Device,
     source_root: Path,
-    progress: Pulse,
+    progress: OrderProgress,
     before_commit: Callable[[], None] = lambda: None,
     spare: UnitBuffers | None = None,
 ) -> StoreResult:
@@ -84,7 +84,7 @@ def _write(
     header: SegmentHeader,
     files: SourceFiles,
     upload: Upload,
-    progress: Pulse,
+    progress: OrderProgress,
     stages: Stages,
     spare: UnitBuffers | None,
 ) -> int:

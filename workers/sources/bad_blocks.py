@@ -17,7 +17,7 @@ _STEPS_BYTES = (1024 * 1024, 64 * 1024, 4096)
 _BAD_BLOCK = frozenset({errno.EIO, errno.EILSEQ, errno.ENODATA, errno.EREMOTEIO})
 
 
-class Hole(NamedTuple):
+class BadRange(NamedTuple):
     """[start, stop) of the raw volume could not be read."""
 
     start: int
@@ -25,7 +25,7 @@ class Hole(NamedTuple):
     why: str
 
 
-class RangeReader(Protocol):
+class OpenRawVolume(Protocol):
     """A raw volume that is open for reading."""
 
     def read_into(self, buffer: memoryview, offset_bytes: int) -> int:
@@ -40,24 +40,26 @@ class RangeReader(Protocol):
     def close(self) -> None: ...
 
 
-def read_around_bad_blocks(reader: RangeReader, buffer: memoryview, offset_bytes: int) -> Iterator[Hole]:
+def read_around_bad_blocks(reader: OpenRawVolume, buffer: memoryview, offset_bytes: int) -> Iterator[BadRange]:
     """Fill ``buffer`` from ``offset_bytes``; gives the ranges that could not be, whose bytes are undefined.
 
     Neighbouring ranges with the same reason are one.  Raises OSError when the failure is not that of a block.
     """
-    pending: Hole | None = None
-    for hole in _holes(reader, buffer, offset_bytes, _STEPS_BYTES):
-        if pending is not None and pending.stop == hole.start and pending.why == hole.why:
-            pending = pending._replace(stop=hole.stop)
+    pending: BadRange | None = None
+    for bad in _bad_ranges(reader, buffer, offset_bytes, _STEPS_BYTES):
+        if pending is not None and pending.stop == bad.start and pending.why == bad.why:
+            pending = pending._replace(stop=bad.stop)
             continue
         if pending is not None:
             yield pending
-        pending = hole
+        pending = bad
     if pending is not None:
         yield pending
 
 
-def _holes(reader: RangeReader, buffer: memoryview, offset_bytes: int, steps: tuple[int, ...]) -> Iterator[Hole]:
+def _bad_ranges(
+    reader: OpenRawVolume, buffer: memoryview, offset_bytes: int, steps: tuple[int, ...]
+) -> Iterator[BadRange]:
     done_bytes = 0
     while done_bytes < len(buffer):
         try:
@@ -68,22 +70,22 @@ def _holes(reader: RangeReader, buffer: memoryview, offset_bytes: int, steps: tu
             yield from _smaller(reader, buffer[done_bytes:], offset_bytes + done_bytes, steps, error)
             return
         if not count:
-            yield Hole(offset_bytes + done_bytes, offset_bytes + len(buffer), "the raw volume ends before them")
+            yield BadRange(offset_bytes + done_bytes, offset_bytes + len(buffer), "the raw volume ends before them")
             return
         done_bytes += count
 
 
 def _smaller(
-    reader: RangeReader, buffer: memoryview, offset_bytes: int, steps: tuple[int, ...], error: OSError
-) -> Iterator[Hole]:
+    reader: OpenRawVolume, buffer: memoryview, offset_bytes: int, steps: tuple[int, ...], error: OSError
+) -> Iterator[BadRange]:
     """Try the range in steps of the next smaller size."""
     steps = tuple(step for step in steps if step < len(buffer))
     if not steps:
-        yield Hole(offset_bytes, offset_bytes + len(buffer), os.strerror(error.errno or errno.EIO))
+        yield BadRange(offset_bytes, offset_bytes + len(buffer), os.strerror(error.errno or errno.EIO))
         return
     start = 0
     while start < len(buffer):
         # Aligned in the raw volume, so that one bad sector never takes two steps with it.
         stop = min(len(buffer), start + steps[0] - (offset_bytes + start) % steps[0])
-        yield from _holes(reader, buffer[start:stop], offset_bytes + start, steps[1:])
+        yield from _bad_ranges(reader, buffer[start:stop], offset_bytes + start, steps[1:])
         start = stop

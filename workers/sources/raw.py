@@ -11,7 +11,7 @@ from tasks.orders import StoreSegment
 from tasks.raw import CELL_BYTES
 from tasks.receipts import ExtentNote, FileState
 from tasks.values import MAX_EXTENTS
-from workers.sources.bad_blocks import Hole, RangeReader, read_around_bad_blocks
+from workers.sources.bad_blocks import BadRange, OpenRawVolume, read_around_bad_blocks
 from workers.sources.direct import raw_volume_error
 
 _ZEROS = bytes(1024 * 1024)
@@ -30,7 +30,7 @@ class RawStream:
     when the raw volume goes away.
     """
 
-    def __init__(self, order: StoreSegment, reader: RangeReader, *, where: str) -> None:
+    def __init__(self, order: StoreSegment, reader: OpenRawVolume, *, where: str) -> None:
         assert order.raw is not None
         self.notes: list[ExtentNote] = []
         self.cell_digests: list[str] = []
@@ -86,16 +86,16 @@ class RawStream:
 
     def _read(self, part: memoryview, offset_bytes: int) -> None:
         try:
-            for hole in read_around_bad_blocks(self._reader, part, offset_bytes):
-                bad = part[hole.start - offset_bytes : hole.stop - offset_bytes]
-                _make_zeros(bad)
-                self._note(hole)
+            for bad in read_around_bad_blocks(self._reader, part, offset_bytes):
+                lost = part[bad.start - offset_bytes : bad.stop - offset_bytes]
+                _make_zeros(lost)
+                self._note(bad)
         except OSError as error:
             raise raw_volume_error(self._where, error) from error
 
-    def _note(self, hole: Hole) -> None:
+    def _note(self, bad: BadRange) -> None:
         if len(self.notes) < _MAX_NOTES:
-            message = f"bytes {hole.start} to {hole.stop} are zeros in the backup: {hole.why}"
+            message = f"bytes {bad.start} to {bad.stop} are zeros in the backup: {bad.why}"
             note = ExtentNote(index=0, trouble="bad-blocks", read_bytes=self._size_bytes, message=message)
             self.notes.append(note)
 

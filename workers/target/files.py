@@ -16,7 +16,7 @@ from workers.target.folders import Folders
 from workers.target.metadata import Metadata, has_metadata, set_metadata
 from workers.target.punching import punch_hole
 from workers.target.troubles import TargetTrouble
-from workers.target.zeros import BLOCK_BYTES, runs
+from workers.target.zeros import BLOCK_BYTES, stretches
 
 UNFINISHED_MODE = 0o200
 
@@ -47,10 +47,10 @@ class TargetFile:
             self._write_all(memoryview(data)[start:stop], offset_bytes)
             return
         view = memoryview(data)
-        for run in runs(data, start, stop, offset_bytes):
-            run_offset_bytes = offset_bytes + run.start - start
-            if not (run.is_zero and self.is_hole(run_offset_bytes, run.stop - run.start)):
-                self._write_all(view[run.start : run.stop], run_offset_bytes)
+        for stretch in stretches(data, start, stop, offset_bytes):
+            at_bytes = offset_bytes + stretch.start - start
+            if not (stretch.is_zero and self.is_hole(at_bytes, stretch.stop - stretch.start)):
+                self._write_all(view[stretch.start : stretch.stop], at_bytes)
 
     def make_zeros(self, offset_bytes: int, size_bytes: int, beat: Callable[[], object]) -> None:
         """Make a range zeros that nothing of this restore was written to: a file that was there before may show.

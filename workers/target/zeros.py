@@ -1,17 +1,17 @@
-"""Long runs of zeros, which need no room on the target's disk."""
+"""Long stretches of zeros, which need no room on the target's disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-#: Shorter runs are written: every hole costs the file system an extent.
+#: Shorter ones are written: every hole costs the file system an extent.
 BLOCK_BYTES = 64 * 1024
 
 _ZEROS = bytes(BLOCK_BYTES)
 
 
-class Run(NamedTuple):
+class Stretch(NamedTuple):
     """``data[start:stop]``, wholly zeros or to be written as it is."""
 
     start: int
@@ -19,10 +19,10 @@ class Run(NamedTuple):
     is_zero: bool
 
 
-def runs(data: bytes, start: int, stop: int, offset_bytes: int) -> Iterator[Run]:
-    """Cut ``data[start:stop]``, which belongs at ``offset_bytes`` of a file, into alternating runs.
+def stretches(data: bytes, start: int, stop: int, offset_bytes: int) -> Iterator[Stretch]:
+    """Cut ``data[start:stop]``, which belongs at ``offset_bytes`` of a file, into alternating stretches.
 
-    A run of zeros begins and ends at multiples of BLOCK_BYTES in the file.
+    Zeros begin and end at multiples of BLOCK_BYTES in the file.
     """
     begun, was_zero = start, False
     # startswith compares without copying: 24 MiB that hold no zeros take 50 microseconds.
@@ -30,11 +30,11 @@ def runs(data: bytes, start: int, stop: int, offset_bytes: int) -> Iterator[Run]
         is_zero = data.startswith(_ZEROS, block)
         if is_zero != was_zero:
             if block > begun:
-                yield Run(begun, block, was_zero)
+                yield Stretch(begun, block, was_zero)
             begun, was_zero = block, is_zero
     if was_zero:
         whole_stop = stop - (offset_bytes + stop - start) % BLOCK_BYTES
-        yield Run(begun, whole_stop, True)
+        yield Stretch(begun, whole_stop, True)
         begun = whole_stop
     if stop > begun:
-        yield Run(begun, stop, False)
+        yield Stretch(begun, stop, False)

@@ -11,7 +11,7 @@ from typing import Any
 from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.reassigning import reassign_rows
 from producer.backup.storing.recorder import Failed
-from producer.backup.storing.retry import Verdict, judge, wait_before_s
+from producer.backup.storing.retry import NextStep, judge, wait_before_s
 from producer.catalog.tables.devices import DeviceState
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.observer import Trouble
@@ -77,18 +77,16 @@ class Losses:
         if not self._members[receipt.device].is_live:
             self._move([row], [])
             return
-        verdict = judge(
-            receipt.failure.reason, attempt=receipt.attempt, retries_count=self._retries_count, probed=probed
-        )
-        if verdict is Verdict.DEVICE_FULL:
+        step = judge(receipt.failure.reason, attempt=receipt.attempt, retries_count=self._retries_count, probed=probed)
+        if step is NextStep.DEVICE_FULL:
             self.lose(receipt.device, "full", receipt.failure.message)
-        elif verdict is Verdict.PROBE:
+        elif step is NextStep.PROBE:
             self._probe(receipt.device, failure)
-        elif verdict is Verdict.GIVE_UP:
+        elif step is NextStep.GIVE_UP:
             self.given_up[row.number] = receipt.failure.message
             self._tell(receipt.failure.code, f"segment {row.number} given up: {receipt.failure.message}")
         else:
-            self._retry(row, receipt, elsewhere=verdict is Verdict.RETRY_ELSEWHERE)
+            self._retry(row, receipt, elsewhere=step is NextStep.RETRY_ELSEWHERE)
 
     def _retry(self, row: SegmentRow, receipt: Receipt, *, elsewhere: bool) -> None:
         assert receipt.failure is not None

@@ -7,7 +7,7 @@ from enum import Enum
 from tasks.errors import Reason
 
 
-class Verdict(Enum):
+class NextStep(Enum):
     """What follows a failed receipt."""
 
     RETRY_HERE = "try the same device again"
@@ -24,19 +24,19 @@ _HOPELESS = frozenset({Reason.REFUSED})
 _DEVICE_REASONS = frozenset({Reason.DEVICE, Reason.TIMEOUT})
 
 
-def judge(reason: Reason, *, attempt: int, retries_count: int, probed: bool) -> Verdict:
+def judge(reason: Reason, *, attempt: int, retries_count: int, probed: bool) -> NextStep:
     """The same device once, then another device, ``retries_count`` tries after the first at most.
 
     ``attempt`` counts from 1 and is the one that failed.  ``probed``: the device was asked after this failure, and is
     well; so the trouble is with this one segment.
     """
     if reason is Reason.FULL:
-        return Verdict.DEVICE_FULL
+        return NextStep.DEVICE_FULL
     if reason in _DEVICE_REASONS and not probed:
-        return Verdict.PROBE
+        return NextStep.PROBE
     if reason in _HOPELESS or attempt > retries_count:
-        return Verdict.GIVE_UP
-    return Verdict.RETRY_HERE if attempt == 1 else Verdict.RETRY_ELSEWHERE
+        return NextStep.GIVE_UP
+    return NextStep.RETRY_HERE if attempt == 1 else NextStep.RETRY_ELSEWHERE
 
 
 def wait_before_s(attempt: int) -> float:

@@ -14,10 +14,10 @@ from producer.manifest import (
     ManifestDevice,
     ManifestHead,
     ManifestPart,
+    ManifestSegment,
     ManifestSource,
     ManifestTotals,
-    SegmentRow,
-    TroubleRow,
+    ManifestTrouble,
     decode_head,
     decode_segments,
     decode_troubles,
@@ -119,8 +119,8 @@ def test_what_is_no_head_is_refused(data: bytes) -> None:
         decode_head(data)
 
 
-def _row(number: int, notes: tuple[ExtentNote, ...] = ()) -> SegmentRow:
-    return SegmentRow(
+def _row(number: int, notes: tuple[ExtentNote, ...] = ()) -> ManifestSegment:
+    return ManifestSegment(
         number=number,
         segment_id=f"{number:032x}",
         device=number % 3,
@@ -176,8 +176,8 @@ def test_a_segments_part_that_says_nonsense_is_refused(key: str, value: object) 
 
 def test_troubles_are_read_back_one_a_line() -> None:
     rows = [
-        TroubleRow(entry=-1, path="/src/closed", code="unreadable", message="Permission denied"),
-        TroubleRow(entry=7, path="src/\udcff\n", code="vanished", message="gone"),
+        ManifestTrouble(entry=-1, path="/src/closed", code="unreadable", message="Permission denied"),
+        ManifestTrouble(entry=7, path="src/\udcff\n", code="vanished", message="gone"),
     ]
     (part,) = encode_troubles(rows)
     assert zstandard.ZstdDecompressor().decompress(part).count(b"\n") == 2
@@ -185,13 +185,13 @@ def test_troubles_are_read_back_one_a_line() -> None:
 
 
 def test_many_troubles_take_several_parts() -> None:
-    row = TroubleRow(entry=7, path="src/" + "n" * 4000, code="vanished", message="gone")
+    row = ManifestTrouble(entry=7, path="src/" + "n" * 4000, code="vanished", message="gone")
     parts = list(encode_troubles([row] * 1000))
     assert len(parts) > 1
     assert [found for part in parts for found in decode_troubles(part)] == [row] * 1000
 
 
 def test_a_trouble_about_no_possible_entry_is_refused() -> None:
-    (part,) = encode_troubles([dataclasses.replace(TroubleRow(entry=0, path="", code="x", message=""), entry=-2)])
+    (part,) = encode_troubles([dataclasses.replace(ManifestTrouble(entry=0, path="", code="x", message=""), entry=-2)])
     with pytest.raises(DamagedError):
         decode_troubles(part)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from producer.backup.storing.retry import Verdict, judge, wait_before_s
+from producer.backup.storing.retry import NextStep, judge, wait_before_s
 from tasks.errors import Reason
 
-HERE, ELSEWHERE, PROBE = Verdict.RETRY_HERE, Verdict.RETRY_ELSEWHERE, Verdict.PROBE
-FULL, GIVE_UP = Verdict.DEVICE_FULL, Verdict.GIVE_UP
+HERE, ELSEWHERE, PROBE = NextStep.RETRY_HERE, NextStep.RETRY_ELSEWHERE, NextStep.PROBE
+FULL, GIVE_UP = NextStep.DEVICE_FULL, NextStep.GIVE_UP
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ FULL, GIVE_UP = Verdict.DEVICE_FULL, Verdict.GIVE_UP
     ],
 )
 def test_the_same_device_once_then_another_one_then_no_more(
-    reason: Reason, after_1: Verdict, after_2: Verdict, after_3: Verdict
+    reason: Reason, after_1: NextStep, after_2: NextStep, after_3: NextStep
 ) -> None:
     verdicts = [judge(reason, attempt=attempt, retries_count=2, probed=False) for attempt in (1, 2, 3)]
     assert verdicts == [after_1, after_2, after_3]

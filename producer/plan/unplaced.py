@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 
 
-class Segments:
+class UnplacedSegments:
     """Columns that grow together, one row for each segment.
 
     A *piece* has ``stop_entry == first_entry + 1`` and is the range ``[offset, offset + size)`` of that entry's

@@ -7,13 +7,18 @@ import pytest
 from kit.segment_in_memory import SEGMENT_ID, UNIT, MemoryDevice, Progress, pattern, store
 from tasks.errors import DamagedError
 from tasks.orders import MAX_READ_BYTES, ReadSegment
-from workers.restore import RangeReader
+from workers.restore import StreamRangeReader
 
 DATA = pattern(5 * UNIT + 77)
 
 
 def read(
-    device: MemoryDevice, offset: int, size: int, *, segment_id: str = SEGMENT_ID, reader: RangeReader | None = None
+    device: MemoryDevice,
+    offset: int,
+    size: int,
+    *,
+    segment_id: str = SEGMENT_ID,
+    reader: StreamRangeReader | None = None,
 ) -> bytes:
     order = ReadSegment(
         run_id="1" * 32,
@@ -27,7 +32,7 @@ def read(
         stream_offset_bytes=offset,
         size_bytes=size,
     )
-    result = (reader or RangeReader()).read(order, device=device, progress=Progress())
+    result = (reader or StreamRangeReader()).read(order, device=device, progress=Progress())
     return base64.b64decode(result.data_base64)
 
 
@@ -41,7 +46,7 @@ def test_a_range_is_what_was_stored_there(offset: int, size: int) -> None:
 
 
 def test_ranges_of_one_unit_decode_it_once() -> None:
-    device, reader = store({"big": DATA}), RangeReader()
+    device, reader = store({"big": DATA}), StreamRangeReader()
     first_unit = device.units()[0].stored_offset_bytes
     device.reads.clear()
 
@@ -58,7 +63,7 @@ def test_a_range_beyond_the_end_is_refused(offset: int, size: int) -> None:
 
 
 def test_a_damaged_unit_fails_the_ranges_in_it_and_no_others() -> None:
-    device, reader = store({"big": DATA}), RangeReader()
+    device, reader = store({"big": DATA}), StreamRangeReader()
     device.damage_unit(1)
 
     with pytest.raises(DamagedError, match="unit 1"):

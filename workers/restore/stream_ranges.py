@@ -8,19 +8,19 @@ from tasks.orders import ReadSegment
 from tasks.receipts import ReadResult
 from workers.devices.base import Device
 from workers.format.reader import SegmentReader
+from workers.progress import ByteCounter
 from workers.restore.opening import open_segment, reader_of
-from workers.restore.segment import Progress
 from workers.restore.slices import slices_by_unit
 
 
-class RangeReader:
+class StreamRangeReader:
     """For one thread.  Keeps the last unit decoded: a dump asks for several ranges of each, one after the other."""
 
     def __init__(self) -> None:
         self._place = ("", 0)
         self._unit = b""
 
-    def read(self, order: ReadSegment, *, device: Device, progress: Progress) -> ReadResult:
+    def read(self, order: ReadSegment, *, device: Device, progress: ByteCounter) -> ReadResult:
         """The bytes of the range; raises DamagedError when one of them cannot be had, DeviceError."""
         with open_segment(order.segment_id, device) as stored:
             reader = reader_of(stored, order.segment_id)

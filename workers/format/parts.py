@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Survey:
+class SegmentParts:
     """What was found.  ``units_offset_bytes`` is where the first unit begins.
 
     A part that is None is damaged; ``damage`` says how, one error for each damaged part, worst first.
@@ -36,7 +36,7 @@ class Survey:
     damage: tuple[DamagedError, ...]
 
 
-def survey_segment(stored: StoredBytes) -> Survey:
+def find_parts(stored: StoredBytes) -> SegmentParts:
     """Find the parts with a few small reads; units themselves are not looked at.
 
     Raises DamagedError when nothing proves where the units are, and DeviceError when the segment is of a
@@ -46,17 +46,17 @@ def survey_segment(stored: StoredBytes) -> Survey:
     header = _attempt(damage, lambda: _read_header(stored))
     table = _attempt(damage, lambda: _read_table(stored, header))
     if table is None:
-        return _survey_by_scan(stored, header, damage)
+        return _parts_by_scan(stored, header, damage)
     trailer_offset = sum(frame.stored_bytes for frame in table[:-1])
     trailer = _attempt(damage, lambda: _read_trailer(stored, trailer_offset, table[0].stored_bytes, header))
     units = table[1:-1]
     if trailer is not None and units != _units_of(trailer):
         damage.append(DamagedError("seek table: it does not say what the trailer says"))
         units = _units_of(trailer)
-    return _survey(header, trailer, table[0].stored_bytes, units, damage)
+    return _parts(header, trailer, table[0].stored_bytes, units, damage)
 
 
-def _survey_by_scan(stored: StoredBytes, header: _Header | None, damage: list[DamagedError]) -> Survey:
+def _parts_by_scan(stored: StoredBytes, header: _Header | None, damage: list[DamagedError]) -> SegmentParts:
     """The segment without its seek table; the last of ``damage`` is replaced by what the scan finds out."""
     scan = scan_frames(stored)
     trailer = None
@@ -68,16 +68,16 @@ def _survey_by_scan(stored: StoredBytes, header: _Header | None, damage: list[Da
         trailer_offset = scan.header.stored_bytes + sum(unit.stored_bytes for unit in scan.units)
         trailer = _attempt(damage, lambda: _read_trailer(stored, trailer_offset, scan.header.stored_bytes, header))
     units = scan.units if trailer is None else _units_of(trailer)
-    return _survey(header, trailer, scan.header.stored_bytes, units, damage)
+    return _parts(header, trailer, scan.header.stored_bytes, units, damage)
 
 
-def _survey(
+def _parts(
     header: _Header | None,
     trailer: SegmentTrailer | None,
     units_offset_bytes: int,
     units: tuple[Frame, ...],
     damage: list[DamagedError],
-) -> Survey:
+) -> SegmentParts:
     if header is not None:
         sizes_bytes: Sequence[int] = header.value.unit_sizes_bytes()
     elif trailer is not None:
@@ -85,7 +85,7 @@ def _survey(
     else:
         # One flipped size would shift all that follows: right bytes in a wrong place are wrong data.
         raise DamagedError(f"{damage[0].message}; nor is there a trailer that says where its units belong")
-    return Survey(
+    return SegmentParts(
         header=header.value if header else None,
         trailer=trailer,
         units_offset_bytes=units_offset_bytes,
