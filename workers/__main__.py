@@ -19,10 +19,10 @@ def main() -> int:
     parser.add_argument("--shared", action="store_true", help="there may be other workers of the device")
     parser.add_argument("--events", action="store_true", help="send the events that Flower shows")
     arguments = parser.parse_args()
-    # A bundle is lists of thousands: at the usual 700 the collector looks through them, and through all modules, again
-    # and again, for 3 % of a small tree's backup.
+    # A bundle is lists of thousands: with the default threshold of 700 the collector scans them, and all modules, again
+    # and again, which costs 3 % of a small tree's backup.
     gc.set_threshold(50_000)
-    # Here, below that line.
+    # Imported only now, after the change of the collector's settings above.
     from workers.process.fork import fork_workers
     from workers.process.start import die_with_parent, run_worker
     from workers.settings import WorkerSettings
@@ -30,7 +30,7 @@ def main() -> int:
     if arguments.parent_pid is not None:
         die_with_parent(arguments.parent_pid)
     settings = WorkerSettings.from_plain(json.load(sys.stdin))
-    # The kernel derives the priority at the disk from it too, as long as nobody sets that one (ionice(1)).
+    # The kernel derives the disk priority from it too, unless ionice(1) has set one.
     os.nice(settings.nice)
     device = arguments.devices[0]
     if arguments.fork is not None:

@@ -1,4 +1,4 @@
-"""How an order under way shows that it moves, and where its time went."""
+"""How a worker shows that its order makes progress, and where the order's time went."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class ByteCounter(Protocol):
 
 
 class OrderProgress(ByteCounter, Protocol):
-    """Counts bytes, and shows life where none move for long."""
+    """Counts bytes, and gives signs of life while none move for long."""
 
     def beat(self) -> None:
-        """A step is done of what will move bytes.  Called by one thread at a time, not that of ``add``."""
+        """A step is done that moves no bytes.  Called by one thread at a time, other than the one of ``add``."""
 
 
 class WorkerProgress(OrderProgress, Protocol):
-    """What the worker's lease shows of its child: bytes moved, signs of life, the order in hand, and the device."""
+    """What the worker's lease shows of its child: bytes moved, beats, the order in hand, and the device."""
 
     def begin(self, order_id: str) -> int:
-        """An order is taken in hand; returns how often it was begun in a row without an end, 1 if nobody died."""
+        """An order begins; returns how often in a row it has begun without an end, 1 if no child died."""
 
     def end(self) -> None:
         """No order is in hand."""

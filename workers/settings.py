@@ -1,7 +1,7 @@
 """What one worker serves, and where: the only place where names become paths.
 
-Handed from the process that starts a worker to the worker as plain JSON.  Structs instead of dataclasses,
-because msgspec refuses unknown keys in structs, at every depth.
+The process that starts a worker passes them as plain JSON.  Structs instead of dataclasses, because msgspec refuses
+unknown keys in structs at every depth.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     @classmethod
     def from_plain(cls, plain: Any) -> WorkerSettings:
-        """The settings that :meth:`to_plain` gave; raises UsageError on anything else."""
+        """The reverse of :meth:`to_plain`; raises UsageError on anything else."""
         try:
             return msgspec.convert(plain, cls, dec_hook=_decode_path)
         except (msgspec.ValidationError, TypeError) as error:

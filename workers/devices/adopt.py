@@ -1,4 +1,4 @@
-"""Making an empty place a device of a pool."""
+"""Turns an empty place into a device of a pool."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _HINTS = {
 
 
 def adopt(order: AdoptDevice, device: Device) -> DeviceReport:
-    """Join an empty device to the pool; one that belongs to it already is left as it is.
+    """Add an empty device to the pool; a device that already belongs to it is left as it is.
 
     Raises NotADeviceError for a place that is not empty or belongs to another pool, DeviceError for one that
-    cannot be written.  Of two that adopt at once one wins, and the other finds it done, or is refused.
+    cannot be written.  When two workers adopt at once, one wins; the other finds it done or is refused.
     """
     report = device.probe()
     if report.condition == "empty":

@@ -3,9 +3,9 @@
 Keys are relative paths: ``segments/ab/<id>.seg``, ``manifests/<name>`` (:mod:`workers.devices.keys`).
 ``tests/conformance`` holds the promises as tests that run on every adapter.
 
-All methods may be called from any thread, but not several at once, unless said otherwise.  Trouble is told as
-DeviceError; as DeviceFullError when there is no room; as NotADeviceError when what is there is not
-(or no longer) the device.
+Unless said otherwise, methods may be called from any thread, but only one at a time.  They raise DeviceError on
+trouble; DeviceFullError when there is no room; NotADeviceError when what is there is not (or no longer) the
+device.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Bytes = bytes | bytearray | memoryview
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capacity:
-    """``free_bytes`` is what this user may still write."""
+    """``free_bytes``: what this user may still write."""
 
     capacity_bytes: int
     free_bytes: int
@@ -42,8 +42,8 @@ class Upload(Protocol):
     def commit(self) -> None:
         """Make the object durable, then visible under its key, replacing what was there; at most once.
 
-        When it returns the object survives a power cut, and the device was still the device
-        after the object had become visible.
+        When it returns, the object survives a power cut, and the device was checked after the object had become
+        visible.
         """
 
 
@@ -58,7 +58,7 @@ class StoredObject(Protocol):
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
         """Bytes at ``offset_bytes``; fewer than ``size_bytes`` only at the object's end.
 
-        Raises UnreadableError (:mod:`workers.devices.trouble`) where the disk gives none.
+        Raises UnreadableError (:mod:`workers.devices.trouble`) where the disk cannot read them.
         """
 
 
@@ -74,7 +74,7 @@ class Device(Protocol):
         """
 
     def put(self, key: str) -> Upload:
-        """Begin to store an object.  Nothing is created where the marker is not."""
+        """Begin to store an object.  Creates nothing where the marker is missing."""
 
     def open(self, key: str) -> StoredObject | None:
         """Open an object; None when the device has none under ``key``.
@@ -86,15 +86,15 @@ class Device(Protocol):
         """Keys of all committed objects below ``folder``, sorted."""
 
     def delete(self, key: str) -> None:
-        """Remove an object, durably; removing what is not there is no error."""
+        """Remove an object durably; a missing object is no error."""
 
     def capacity(self) -> Capacity: ...
 
     def probe(self) -> DeviceReport:
-        """Say what is here, with a test of writing.  Raises nothing: every finding is in the report."""
+        """Report what is here, after a test write.  Raises nothing: every finding is in the report."""
 
     def write_marker(self, marker: Marker) -> None:
-        """Make an empty place a device.  Of several at once, the first wins and the others change nothing."""
+        """Turn an empty place into a device.  Of several callers at once the first wins; the others change nothing."""
 
     def sweep(self) -> int:
-        """Remove what dead workers left half-written, and nothing of the living; returns how many."""
+        """Remove files that dead workers left half-written, none of a living worker; returns how many."""

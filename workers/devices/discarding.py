@@ -1,4 +1,4 @@
-"""A device that keeps no segments: for benchmarks of everything but the disk."""
+"""A device that discards segments, for benchmarks of everything but the disk."""
 
 from __future__ import annotations
 

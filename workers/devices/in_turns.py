@@ -1,4 +1,4 @@
-"""A device on a disk that rotates: one reader and one writer at a time, of all workers and threads of this host."""
+"""A device on a rotating disk: one reader and one writer at a time, over all workers and threads of this host."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from workers.disks.turns import Turns, turns_at
 
 
 class DeviceInTurns(WrappedDevice):
-    """``inner``, which is on the disk of ``path``; where that does not rotate, nothing is different."""
+    """``inner``, which is on the disk of ``path``; no different from it where that disk does not rotate."""
 
     def __init__(self, inner: Device, path: Path) -> None:
         super().__init__(inner)
         self._path = path
 
     def put(self, key: str) -> Upload:
-        # Asked each time: another file system may be mounted there by now.
+        # Looked up each time: another file system may be mounted there by now.
         upload, turns = self._inner.put(key), turns_at(self._path, "write")
         return upload if turns is None else _UploadInTurns(upload, turns)
 

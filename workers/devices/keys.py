@@ -1,4 +1,4 @@
-"""Where things are on a device (design, section 5)."""
+"""Where things are on a device (docs/format.md)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def manifest_key(name: str) -> str:
 
 
 def split_key(key: str) -> tuple[tuple[str, ...], str]:
-    """segments/ab/x.seg --> (("segments", "ab"), "x.seg").  Raises DeviceError on a key that is none."""
+    """segments/ab/x.seg --> (("segments", "ab"), "x.seg").  Raises DeviceError on an invalid key."""
     folder, _, name = key.rpartition("/")
     if not folder or not name or not is_safe_path(key) or name.endswith(TEMPORARY_SUFFIX):
         raise DeviceError(f"{key!r} is not a key of a stored object")

@@ -1,4 +1,4 @@
-"""The files of manifests on a device: parts and heads are written whole, and read whole."""
+"""The manifest files on a device; parts and heads are written and read whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workers.devices.keys import MANIFESTS_FOLDER, manifest_key
 
 
 class NoSuchManifestError(DeviceError):
-    """The device does not hold the manifest file that was asked for."""
+    """The device has no manifest file of this name."""
 
     code = "no-such-manifest"
 
@@ -22,7 +22,7 @@ class NoSuchManifestError(DeviceError):
 def put_manifest(order: PutManifest, *, device: Device) -> ManifestResult:
     """Store one file of a manifest durably; repeating it writes nothing.
 
-    Raises MessageError when the data is not what its digest says, DeviceError when the device fails.
+    Raises MessageError when the data does not match its digest, DeviceError when the device fails.
     """
     data = _decode(order)
     key = manifest_key(order.name)

@@ -1,4 +1,4 @@
-"""The marker ``segfleet.json``: by it a folder is a device, and without it nothing is written there."""
+"""The marker ``segfleet.json`` makes a folder a device; nothing is written to a folder without it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NewerMarkerError(NotADeviceError):
 
 
 class DamagedMarkerError(NotADeviceError):
-    """There is a marker, but it says nothing that makes sense."""
+    """There is a marker, but it makes no sense."""
 
     code = "damaged-marker"
     hint = "restore segfleet.json from a copy; segfleet check names the segments that are still whole"
@@ -51,7 +51,7 @@ def encode_marker(marker: Marker) -> bytes:
 def decode_marker(data: bytes, where: str) -> Marker:
     """The marker that ``data`` holds; ``where`` names the file in the errors.
 
-    Unknown keys are left to later releases.  Raises NewerMarkerError or DamagedMarkerError.
+    Ignores unknown keys, for later releases.  Raises NewerMarkerError or DamagedMarkerError.
     """
     try:
         plain = json.loads(data)

@@ -11,7 +11,7 @@ from workers.settings import DeviceSettings
 
 
 def open_device(name: str, settings: DeviceSettings) -> Device:
-    """The adapter for ``settings``.  Touches nothing: whether a device is there shows at the first use."""
+    """The adapter for ``settings``.  Touches nothing: the first use shows whether the device is there."""
     device: Device = DeviceInTurns(LocalDevice(name, settings.path), settings.path)
     if settings.discard:
         device = DiscardingDevice(device)

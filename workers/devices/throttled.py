@@ -1,4 +1,4 @@
-"""A device that is slow: for tests and benchmarks of fleets with unequal disks."""
+"""A slow device, for tests and benchmarks of fleets with unequal disks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from workers.devices.base import Bytes, Device, StoredObject, Upload
 from workers.devices.wrapped import WrappedDevice, WrappedObject, WrappedUpload
 
-#: A pause up to this long is made up for, as a disk writes from its cache while the next segment is prepared: the rate
-#: is an average, and the 0.2 s between two segments on a busy machine do not lower it.
+#: The device catches up after a pause of up to this long, like a disk that writes from its cache while the next
+#: segment is prepared.  So the rate is an average that the 0.2 s between two segments do not lower.
 _MADE_UP_S = 0.5
 
 
 class Pace:
-    """Holds its callers to ``bytes_per_s``: each pays for its bytes with the time they would take."""
+    """Slows its callers down to ``bytes_per_s``: each waits as long as its bytes would take."""
 
     def __init__(self, bytes_per_s: int) -> None:
         self._bytes_per_s = bytes_per_s
@@ -26,7 +26,7 @@ class Pace:
 
 
 class ThrottledDevice(WrappedDevice):
-    """``inner``, whose objects pass at ``bytes_per_s``, both directions together."""
+    """``inner``, limited to ``bytes_per_s`` for reads and writes together."""
 
     def __init__(self, inner: Device, bytes_per_s: int) -> None:
         super().__init__(inner)

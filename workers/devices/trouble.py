@@ -25,12 +25,12 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def reason_of(error: OSError) -> str:
-    """What the operating system says, without the path."""
+    """The operating system's message, without the path."""
     return os.strerror(error.errno) if error.errno else str(error)
 
 
 def device_error(device: str, path: Path, error: OSError) -> DeviceError:
-    """The error to raise for ``error`` of an operation on ``path``."""
+    """The error to raise when an operation on ``path`` failed with ``error``."""
     reason = reason_of(error)
     if error.errno in _NO_ROOM:
         return DeviceFullError(f"device {device} is full: {path}: {reason}", path=str(path))
@@ -39,7 +39,7 @@ def device_error(device: str, path: Path, error: OSError) -> DeviceError:
 
 @contextmanager
 def device_errors(device: str, path: Path) -> Iterator[None]:
-    """Within, every OSError becomes a DeviceError that names the device and ``path``."""
+    """In the block, every OSError becomes a DeviceError that names the device and ``path``."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A device, an upload and an object that behave like another one; what wraps them overrides what it changes."""
+"""A device, an upload and an object that pass every call on to another one; subclasses override what they change."""
 
 from __future__ import annotations
 

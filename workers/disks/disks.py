@@ -1,4 +1,4 @@
-"""Which disk a path is on, and whether it rotates: what the kernel tells in sysfs."""
+"""Which disk a path is on, and whether it rotates, from sysfs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Disk:
 def disk_of(place: Path | int, sysfs: Path = _SYSFS) -> Disk:
     """The disk below the file system of ``place``, a path or a descriptor, or below the block device that it is.
 
-    Partitions count as their disk; logical volumes, encryption and RAID as the disks below.  What the kernel knows no
-    disk of (network, memory, btrfs), and what is virtual, has a name and does not rotate.  Raises OSError when
+    Partitions count as their disk; logical volumes, encryption and RAID as the disks below.  What has no disk in
+    sysfs (network, memory, btrfs) or a virtual one gets a name and does not rotate.  Raises OSError when
     ``place`` is not there.
     """
     status = os.stat(place)
@@ -35,7 +35,7 @@ def disk_of(place: Path | int, sysfs: Path = _SYSFS) -> Disk:
     return _disk(f"{os.major(number)}:{os.minor(number)}", sysfs)
 
 
-@lru_cache  # six calls of the kernel, for every segment
+@lru_cache  # saves six system calls for every segment
 def _disk(number: str, sysfs: Path) -> Disk:
     node = sysfs / "dev" / "block" / number
     if not node.exists():
@@ -54,7 +54,7 @@ def _disks_below(node: Path) -> Iterator[Path]:
 
 
 def _rotates(disk: Path) -> bool:
-    # A disk of a virtual machine says 1 unless its host's operator has told otherwise: nobody has looked.
+    # A virtual machine's disk says 1 unless its operator has configured otherwise, so it means nothing.
     if disk.name.startswith(_VIRTUAL_DISKS):
         return False
     try:

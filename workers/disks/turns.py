@@ -1,8 +1,8 @@
 """Workers of one host take turns at a disk, whose head can be at one place only.
 
-Turns are locks on files, which the kernel releases when their holder dies.  Who wants one waits at a gate, so that the
-last holder, who is back at once, does not come before those who wait.  Each holder leaves a mark.  Where no mark
-changes for long the holder is stuck, and those who wait go ahead without a turn: it makes a disk faster, no more.
+Turns are locks on files, which the kernel releases when their holder dies.  Whoever wants one waits at a gate, so that
+the last holder, who returns at once, does not overtake those who wait.  Each holder leaves a mark.  When no mark
+changes for long, the holder is stuck, and those who wait go ahead without a turn: turns only make a disk faster.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger("segfleet.turns")
 #: A turn changes hands within 2 ms on average; a disk needs 10 for the seek that follows.
 _LOOK_EVERY_S = 0.004
 
-#: A holder that takes longer than this is stopped, or meets bad blocks.
+#: A holder that takes longer than this is stopped, or is reading bad blocks.
 _PATIENCE_S = 4.0
 
 
@@ -35,19 +35,19 @@ class Turns:
         self._gate = folder / f"{name}.gate"
         self._places = [folder / f"{name}.{number}" for number in range(count)]
         self._patience_s = patience_s
-        #: The marks when patience ended: as long as they stay, nobody waits again.
+        #: The marks when patience ended: while they do not change, nobody waits again.
         self._stuck_at: list[int] | None = None
 
     @contextmanager
     def turn(self, beat: Callable[[], object] = lambda: None) -> Iterator[None]:
-        """Wait for a turn, and have it for the block; ``beat`` is called whenever a turn changes hands meanwhile.
+        """Wait for a turn and hold it during the block; ``beat`` is called whenever a turn changes hands meanwhile.
 
-        Raises nothing of its own.
+        Raises only what ``beat`` and the block raise.
         """
         try:
             place = self._wait(beat)
         except OSError as error:
-            log.warning("no turn is taken: %s", error)
+            log.warning("going ahead without a turn: %s", error)
             place = None
         try:
             yield
@@ -83,7 +83,7 @@ class Turns:
         return None
 
     def marks(self) -> list[int]:
-        """They change whenever somebody gets a turn."""
+        """The marks, which change whenever somebody gets a turn."""
         marks = []
         for path in self._places:
             with suppress(FileNotFoundError):
@@ -94,7 +94,7 @@ class Turns:
 def turns_at(place: Path | int, what: str, count: int | None = None) -> Turns | None:
     """The turns of this user's workers to do ``what``, a word, at the disk of ``place``; None where none are needed.
 
-    ``count`` may do so at once; None: one where the kernel says that the disk rotates, else all.
+    At most ``count`` at once; None: one where the kernel says that the disk rotates, else all.
     """
     try:
         disk = disk_of(place)
@@ -102,27 +102,27 @@ def turns_at(place: Path | int, what: str, count: int | None = None) -> Turns | 
             return None
         return _turns(_own_folder(), f"{what}-{disk.name}", count or 1)
     except OSError as error:
-        log.warning("no turns are taken at the disk of %s: %s", place, error)
+        log.warning("no turns at the disk of %s: %s", place, error)
         return None
 
 
-@lru_cache  # Who has found a holder stuck knows so for the next segment too.
+@lru_cache  # Kept, so that a holder that was found stuck is still known for the next segment.
 def _turns(folder: Path, name: str, count: int) -> Turns:
     return Turns(folder, name, count)
 
 
 def _own_folder() -> Path:
-    """In memory, and the same for all processes of the user, whatever their environment; raises OSError."""
+    """A folder in memory, the same for all processes of the user whatever their environment; raises OSError."""
     folder = Path(f"/dev/shm/segfleet-turns-{os.geteuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise PermissionError(f"{folder} is somebody else's")
+        raise PermissionError(f"{folder} belongs to another user")
     return folder
 
 
 def _lock(path: Path) -> int | None:
-    """A descriptor that holds the lock until it is closed; None while another one does."""
+    """A descriptor that holds the lock until it is closed; None while another process does."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

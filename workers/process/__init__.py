@@ -1,1 +1,1 @@
-"""One worker process: it boots, obeys, answers, and shows that it is alive."""
+"""One worker process: it boots, carries out orders, answers, and shows that it is alive."""

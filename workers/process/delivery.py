@@ -1,4 +1,4 @@
-"""Publishing receipts: the worker's only words to the broker that Celery does not say itself."""
+"""Publishes receipts: the only messages of a worker that Celery does not send itself."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _PERSISTENT = 2
 def publish_receipt(receipt: Receipt, queue: str) -> None:
     """Put ``receipt`` into a manager's queue; returns once the broker has it.
 
-    Goes through the default exchange, as queue names promise, and retries as publishing tasks does.  Raises
-    BrokerError when that has not helped.
+    Uses the default exchange, like all queues of segfleet, and retries as publishing a task does.  Raises
+    BrokerError when the retries fail.
     """
     try:
         with app.producer_or_acquire() as producer:

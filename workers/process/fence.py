@@ -1,4 +1,4 @@
-"""Refuses orders that were given before their device was declared dead, and those that have outlived their run."""
+"""Refuses orders from before their device was declared dead, and orders that have outlived their run."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ log = logging.getLogger("segfleet.fence")
 
 T = TypeVar("T")
 
-#: How often an order that is under way is looked at again.
+#: How often an order under way is checked again.
 _LOOK_EVERY_S = 1.0
 
 
 class FencedError(SegfleetError):
-    """The device was declared dead after this order was given; its segments belong to others now."""
+    """The device was declared dead after this order was sent; other devices have its segments now."""
 
     code = "fenced"
     hint = "nothing to do: the manager has given the work to another device"
 
 
 class Fence:
-    """Asks the broker for a device's epoch, and for a run's signs of life.
+    """Asks the broker for a device's epoch and a run's signs of life.
 
-    Connects at its first use, which must be in the pool's child.
+    Connects at its first use, which must be in the pool's child process.
     """
 
     def __init__(self, url: str) -> None:
@@ -44,7 +44,7 @@ class Fence:
     def check(self, order: Order) -> None:
         """Raise FencedError for an order of an earlier epoch, RunOverError for one that has outlived its run.
 
-        A broker that does not answer fences nobody: the work is idempotent, and the manager drops the receipt.
+        Nobody is fenced while the broker does not answer: the work is idempotent, and the manager drops the receipt.
         """
         epoch = self._ask(current_epoch, order.reply_to, order.device_id) if order.device_id else None
         if epoch is not None and order.epoch < epoch:
@@ -53,7 +53,7 @@ class Fence:
             raise RunOverError("the run that gave this order has ended, or gives no sign of life")
 
     def _ask(self, question: Callable[..., T], *names: str) -> T | None:
-        """None when the broker does not answer, or this worker may not ask."""
+        """None when the broker does not answer or refuses this worker."""
         try:
             self._client = self._client or redis_client(self._url)
             return question(self._client, *names)
@@ -63,7 +63,7 @@ class Fence:
 
 
 def now_and_then(look: Callable[[], None]) -> Callable[[], None]:
-    """``look``, but once in a second at most, and not at once: for the short steps of an order that was just begun."""
+    """Calls ``look`` at most once a second, first after a second: for the short steps of a fresh order."""
     next_s = time.monotonic() + _LOOK_EVERY_S
 
     def look_if_due() -> None:

@@ -1,4 +1,4 @@
-"""Several workers from one process, which imports their program once: half a second of work for each but the first."""
+"""Forks several workers from one process that imports the program once, which saves half a second for each."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from workers.process.start import die_with_parent
 
 
 def fork_workers(devices: Sequence[str], log_dir: Path, parent_pid: int) -> str | None:
-    """Fork a worker for each device; returns in each of them, with its device, and in this process with None.
+    """Fork a worker for each device; returns its device in each worker, and None in this process.
 
-    This process must end then: its workers wait for that, become children of ``parent_pid``, which has to be a
-    subreaper (prctl(2)), and die with it.  Their pids go to standard output, as JSON by device; their own output goes
+    This process must end then: its workers wait for that, become children of ``parent_pid``, which must be a subreaper
+    (prctl(2)), and die with it.  Their pids are written to standard output, as JSON by device; their own output goes
     to ``<log_dir>/worker-<device>.log``.  Call from a process without threads.
     """
-    # What is there now is no garbage: unlooked at, its pages stay shared.
+    # Nothing that exists now is garbage; if the collector ignores it, its pages stay shared.
     gc.freeze()
     own_pid, pids = os.getpid(), {}
     for device in devices:

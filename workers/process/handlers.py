@@ -1,4 +1,4 @@
-"""Carries out orders: checks that they are for this worker, then calls what does the work."""
+"""Carries out orders: checks that they are for this worker, then calls the code that does the work."""
 
 from __future__ import annotations
 
@@ -58,26 +58,26 @@ class NotConfiguredError(SegfleetError):
 
 
 class DeadlyOrderError(DeviceError):
-    """The pool's child died again and again over one order: killed for its memory, or by a fault of a library."""
+    """The pool's child died repeatedly over one order: killed for its memory use, or by a fault in a library."""
 
     code = "deadly"
-    hint = "the worker's log and the kernel's say more; fewer --threads or a smaller --unit-size take less memory"
+    hint = "see the worker's log and the kernel's; fewer --threads or a smaller --unit-size take less memory"
 
 
-#: Times that an order is begun before it is taken for deadly.  Its message comes back after each death of the child.
+#: An order that was begun this often is deadly.  Its message is delivered again after each death of the child.
 _MAX_BEGUN_COUNT = 3
 
 
 def _refuse_none(order: Order) -> None:
-    """For workers that nobody fences."""
+    """For workers that are never fenced."""
 
 
 class LocalHandlers:
     """:class:`tasks.handlers.OrderHandlers` for the devices in ``settings``.
 
-    Made before the worker forks, used in its child: nothing is opened and no thread started before
-    the first order.  ``refuse_stale`` raises when an order's device was fenced, or its run is over; it is asked before
-    the work, and again before a segment is committed, and now and then while a target is written.
+    Made before the worker forks and used in its child: opens nothing and starts no thread before the first order.
+    ``refuse_stale`` raises when an order's device was fenced or its run is over; it is called before the work, before a
+    segment is committed, and once a second while a target is written.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class LocalHandlers:
     # ---- one handler for each row of tasks.registry, under the row's name; ``handle`` calls it
 
     def describe(self, order: DescribeDevice) -> DeviceReport:
-        """The first order of every run, and what follows trouble: what dead workers left half-written goes."""
+        """The first order of every run, and the one after trouble; removes what dead workers left half-written."""
         report = self._device(order).probe()
         self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
         if report.condition == "ready":
@@ -148,7 +148,7 @@ class LocalHandlers:
         )
 
     def restore_entries(self, order: RestoreEntries) -> RestoreResult:
-        """Needs no device: the worker of any device may make what holds no data."""
+        """Needs no device: any worker may make entries without data."""
         self._device(order)
         root = _path_of("target", order.target, self._settings.targets)
         return restore_entries(
@@ -156,7 +156,7 @@ class LocalHandlers:
         )
 
     def prepare_image(self, order: PrepareImage) -> RestoreResult:
-        """Needs no device either."""
+        """Needs no device, either."""
         self._device(order)
         root = _path_of("target", order.target, self._settings.targets)
         return prepare_image(order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order))
@@ -171,7 +171,7 @@ class LocalHandlers:
 
     @contextmanager
     def _in_hand(self, order: Order) -> Iterator[None]:
-        """Shows the order in the lease while it is carried out; refuses it when it was fenced, or is deadly."""
+        """Shows the order in the lease while it is carried out; refuses a stale or deadly one."""
         begun_count = self._progress.begin(order.order_id)
         try:
             if begun_count > _MAX_BEGUN_COUNT:
@@ -182,12 +182,12 @@ class LocalHandlers:
             self._progress.end()
 
     def _before_write(self, order: Order) -> Callable[[], None]:
-        """For the steps of an order that may take long: its run may end meanwhile."""
+        """For the steps of a long order: its run may end meanwhile."""
         return now_and_then(lambda: self._refuse_stale(order))
 
     def _source_root(self, order: StoreSegment) -> Path:
         name = order.within.source if order.within is not None else order.source
-        # The agents of another device may have it.
+        # The agent of another device may have it.
         return _path_of("source", name, self._settings.sources, reason=Reason.SOURCE)
 
     def _device(self, order: Order) -> Device:
@@ -200,10 +200,10 @@ class LocalHandlers:
         return device
 
     def _claimed_device(self, order: Order) -> Device:
-        """The order's device, after a look at its marker."""
+        """The order's device, after a check of its marker."""
         device = self._device(order)
         if not order.device_id:
-            raise NotADeviceError(f"device {order.device} has no id yet; it must be adopted first")
+            raise NotADeviceError(f"device {order.device} has no id yet; adopt it first")
         device.claim(order.device_id)
         if device.name not in self._swept:
             self._sweep(device)
@@ -215,7 +215,7 @@ class LocalHandlers:
         try:
             count = device.sweep()
         except DeviceError as error:
-            # A device that can only be read may still be restored from.
+            # A read-only device can still be restored from.
             log.info("not swept: %s", error)
         else:
             log.info("device %s: %d unfinished files removed", device.name, count)

@@ -1,8 +1,8 @@
 """Keeps the worker's lease alive, from the event loop of its parent process.
 
-From the loop, not from a thread, until it stops: the parent forks, and must stay free of threads.  The pool's child
-counts the bytes it moves in shared memory, which the parent reads, so that a manager can tell a hung device from a
-long segment.
+From the event loop and not from a thread, because the parent forks and must stay free of threads.  The pool's child
+counts the bytes that it moves in shared memory, which the parent reads, so that a manager can tell a hung device from
+a long segment.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _DEVICE_AT = _BEATS_AT + _COUNT.size
 
 
 class SharedProgress:
-    """A byte counter, a beat, and the order in hand, in memory that survives a fork.
+    """A byte counter, a count of beats and the order in hand, in memory that survives a fork.
 
-    Made in the parent before it forks; written by one thread of the child, the beat by another, read by the parent.  A
-    torn read of the count shows for one renewal at most and decides nothing.
+    Made in the parent before it forks and read by the parent; one thread of the child writes it, another one the beats.
+    A torn read of the count lasts one renewal at most and decides nothing.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class SharedProgress:
         return self._memory[_ORDER_AT : _ORDER_AT + _ID_BYTES].rstrip(b"\0").decode("ascii")
 
     def begin(self, order_id: str) -> int:
-        """As :meth:`workers.progress.WorkerProgress.begin`: a child that died left its order here."""
+        """See :meth:`workers.progress.WorkerProgress.begin`; a child that died left its order here."""
         begun_count = 1
         if order_id == self.order_id:
             begun_count += _COUNT.unpack_from(self._memory, _BEGUN_AT)[0]
@@ -79,19 +79,19 @@ class SharedProgress:
 
     @property
     def device(self) -> tuple[str, int, int]:
-        """Id, epoch and free bytes, as they were told last."""
+        """Id, epoch and free bytes, as they were set last."""
         device_id, epoch, free_bytes = _DEVICE.unpack_from(self._memory, _DEVICE_AT)
         return device_id.rstrip(b"\0").decode("ascii"), epoch, free_bytes
 
 
 class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Worker boot step: renews the lease every LEASE_RENEW_S, and gives it up at the end of an orderly stop."""
+    """Worker boot step: renews the lease every LEASE_RENEW_S, and deletes it at the end of an orderly stop."""
 
     requires = ("celery.worker.components:Timer", "celery.worker.components:Pool")
 
     #: Set by workers.process.start before the worker is made: (broker URL, device, shared progress).
     settings: tuple[str, str, SharedProgress]
-    #: Whether it is an agent's worker; set likewise.
+    #: Whether it is an agent's worker; set there too.
     shared = False
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
@@ -99,7 +99,7 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
         url, self._device, self._progress = self.settings
         self._client = redis_client(url)
         self._release = this_release()
-        #: The name in the lease: that of the node, unless another worker got it while this one slept.
+        #: The name in the lease: the node's name, unless another worker took it while this one slept.
         self._name = worker.hostname
         self._renewals = 0
         self._timer_entry: Any = None
@@ -109,9 +109,9 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self._timer_entry = worker.timer.call_repeatedly(LEASE_RENEW_S, self._renew)
 
     def stop(self, worker: Any) -> None:
-        """Called before the pool ends, which finishes the order in hand: the lease has to live as long as that takes.
+        """Called before the pool finishes the order in hand and ends: the lease must live until then.
 
-        From now on the event loop stands still, and nothing is forked any more: a thread renews.
+        From now on the event loop stands still and nothing is forked, so a thread renews the lease.
         """
         if self._timer_entry is not None:
             self._timer_entry.cancel()
@@ -130,7 +130,7 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
         try:
             give_up(self._client, self._device, self._name)
         except redis.RedisError as error:
-            log.info("lease not given up, it will run out: %s", error)
+            log.info("lease not deleted, it will run out: %s", error)
 
     def _renew(self) -> None:
         self._renewals += 1
@@ -155,5 +155,5 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
                 log.warning("another worker is called %s now", self._name)
                 self._name = claim_name(self._client, self._device, self._name.partition("@")[2], os.getpid())
         except redis.RedisError as error:
-            # The broker is away; Celery reconnects by itself, and the next renewal writes the lease again.
+            # The broker is away; Celery reconnects, and the next renewal writes the lease again.
             log.warning("lease not renewed: %s", error)

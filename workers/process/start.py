@@ -1,7 +1,7 @@
 """Starts one worker: settings, handlers, then Celery, in one process with one forked child.
 
-Prefork with one child, because only that pool keeps its parent's event loop free while an order runs (the
-lease must be renewed) and can end an order that is stuck.  Compression threads start in the child.
+Prefork with one child, because only that pool keeps the parent's event loop free to renew the lease while an order
+runs, and can end an order that is stuck.  Compression threads start in the child.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def run_worker(
 
     ``shared``: there may be other workers of the device, so the node name must be chosen.  ``events``: tell Flower.
     """
-    # What top shows: the command line is the same for all that one process forked.
+    # The name in top: all workers forked from one process have the same command line.
     with suppress(OSError):
         Path("/proc/self/comm").write_text(f"segfleet:{device}")
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -65,7 +65,7 @@ def run_worker(
         loglevel=log_level,
         quiet=True,
         task_events=events or settings.events,
-        # Both ask other workers at start, which costs a second; segfleet has its leases.
+        # Both query other workers at start, which costs a second; segfleet has leases instead.
         without_gossip=True,
         without_mingle=True,
     )
@@ -74,7 +74,7 @@ def run_worker(
 
 
 def _claim_name(url: str, device: str, host: str) -> str:
-    """Waits for a broker that is not there yet: host and broker may have been started together."""
+    """Waits for a broker that does not answer yet: host and broker may have been started together."""
     client = redis_client(url)
     while True:
         try:
@@ -91,7 +91,7 @@ def _claim_name(url: str, device: str, host: str) -> str:
 def die_with_parent(parent_pid: int) -> None:
     """Have the kernel kill this process when its parent ends, however it ends (Linux).
 
-    ``parent_pid`` closes the race with a parent that ended before the call: then this process exits at once.
+    Exits at once when ``parent_pid`` is no longer the parent: it ended before the call.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

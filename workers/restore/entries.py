@@ -17,7 +17,7 @@ from workers.target.metadata import Metadata
 from workers.target.overwrite import Overwrite, is_kept
 from workers.target.troubles import PATH_ERRORS, MetadataTrouble, TargetTrouble, trouble_at
 
-#: What a fresh ext4 holds; a disk that was made for this restore counts as empty.
+#: A fresh ext4 has it; a disk that was formatted for this restore counts as empty.
 _FRESH_FILE_SYSTEM = frozenset({"lost+found"})
 
 
@@ -30,9 +30,9 @@ def restore_entries(
 ) -> RestoreResult:
     """Make or finish the order's entries below ``target_root``, which is made when missing.
 
-    ``beat`` is called for each, and while zeros are written: on a network 2,000 entries may take a minute.  Repeating
-    it, even at the same time, ends in the same entries.  Raises TargetNotEmptyError, TargetError when the target
-    takes no more, and what ``before_write``, which is called for each, raises.
+    ``beat`` is called for each entry, and while zeros are written: on a network 2,000 entries may take a minute.
+    Repeated calls, even at the same time, lead to the same entries.  Raises TargetNotEmptyError, TargetError when the
+    target takes no more, and what ``before_write``, which is called for each, raises.
     """
     try:
         target_root.mkdir(parents=True, exist_ok=True)
@@ -62,11 +62,11 @@ def restore_entries(
 
 class _Skipped(TargetTrouble):
     def __init__(self) -> None:
-        super().__init__("skipped", "a file is there already, and is kept")
+        super().__init__("skipped", "a file exists already and is kept")
 
 
 def _restore(folders: Folders, entry: TargetEntry, overwrite: Overwrite, beat: Callable[[], object]) -> bool:
-    """Whether the entry is as it should be now; false when something is there that stays."""
+    """Whether the entry is now as it should be; false when something else is there and stays."""
     match entry.kind:
         case "directory":
             restore_folder(folders, entry, overwrite)
@@ -136,7 +136,7 @@ def _is_complete_file(entry: TargetEntry) -> bool:
 
 
 def _check_empty(root: Path, entries: Sequence[TargetEntry]) -> None:
-    """Raises TargetNotEmptyError at the first thing that an earlier delivery of this order did not make."""
+    """Raises TargetNotEmptyError if anything is there that an earlier delivery of this order did not make."""
     ours = {parent for entry in entries for parent in _with_parents(entry.path)}
     pending = [""]
     while pending:

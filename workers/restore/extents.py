@@ -1,4 +1,4 @@
-"""Writes the slices of a segment into the files of the target, and keeps account of what was lost."""
+"""Writes the slices of a segment into the files of the target, and records what was lost."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from workers.target.troubles import PATH_ERRORS, MetadataTrouble, trouble_at
 class ExtentWriter:
     """Takes the slices of a restore order in stream order.  For one thread.
 
-    An extent with metadata is a whole file, and is whole in the end or not there: it is removed when a part of it
-    is lost.  An extent without is part of a file that others write too: a lost range is reported, and the
-    rest stays.
+    An extent with metadata is a whole file: it is removed when a part of it is lost.  An extent without metadata is
+    part of a file that others write too: a lost range is reported, and the rest stays.
     """
 
     def __init__(self, order: RestoreSegment, folders: Folders | ImageTarget) -> None:
-        """Raises MessageError when a row of metadata is none, or the target is one image and the order not for it."""
+        """Raises MessageError for an invalid row of metadata, or an order for files when the target is an image."""
         if isinstance(folders, ImageTarget) and (any(order.paths) or any(order.metadata)):
             raise MessageError("the target is the image of a raw volume; it takes pieces of one raw volume only")
         self._order = order
@@ -39,14 +38,14 @@ class ExtentWriter:
         self._skipped_count = 0
 
     def choose(self) -> list[int]:
-        """Indexes of the extents that are to be written; the files of the others exist and are kept."""
+        """Indexes of the extents to write; the files of the others exist and are kept."""
         order = self._order
         if order.overwrite == "always":
             return list(range(len(order.paths)))
         return [index for index in range(len(order.paths)) if not self._is_kept(index)]
 
     def write(self, slices: Sequence[Slice], data: bytes) -> int:
-        """Write the slices of one unit, whose bytes are ``data``; the number of bytes written.
+        """Write the slices of one unit, whose bytes are ``data``; returns the number of bytes written.
 
         Raises TargetError when the target takes no more.
         """
@@ -60,14 +59,14 @@ class ExtentWriter:
         return self._bytes_restored - before
 
     def lose(self, slices: Sequence[Slice], error: SegfleetError) -> int:
-        """Record that the unit with these slices cannot be read; 0, the number of bytes written."""
+        """Record that the unit with these slices cannot be read; returns 0, the number of bytes written."""
         for part in slices:
             if part.extent not in self._given_up:
                 self._lose_slice(part, error)
         return 0
 
     def make_empty(self, chosen: list[int]) -> list[int]:
-        """Make the files without data; the indexes of those with.  Raises TargetError when the target takes no more."""
+        """Make the empty files; returns the indexes of the others.  Raises TargetError when the target is full."""
         for index in chosen:
             if not self._order.sizes_bytes[index]:
                 try:
@@ -85,7 +84,7 @@ class ExtentWriter:
         )
 
     def close(self) -> None:
-        """Close what an interrupted order left open.  They are unfinished; a repeat writes them anew."""
+        """Close files that an interrupted order left open.  They are unfinished; a repeat writes them again."""
         for file in self._files.values():
             file.close()
         self._files.clear()
@@ -139,7 +138,7 @@ class ExtentWriter:
         file.close()
 
     def _give_up(self, index: int, error: Exception) -> None:
-        """The target does not take this extent.  Raises TargetError when it takes no other either."""
+        """Record that the target does not take this extent.  Raises TargetError when it would not take any other."""
         self._given_up.add(index)
         file = self._files.pop(index, None)
         if file is not None:
@@ -170,15 +169,15 @@ class ExtentWriter:
         )
 
     def _range(self, index: int) -> tuple[int, int]:
-        """What is gone with an extent: its range, or (0, -1) for a whole file."""
+        """What is lost with an extent: its range, or (0, -1) for a whole file."""
         if self._metadata[index] is not None:
             return 0, -1
         return self._order.offsets_bytes[index], self._order.sizes_bytes[index]
 
     def _discard(self, index: int) -> None:
-        """Remove a file whose first part is written and whose next part is lost."""
+        """Remove a file whose first part has been written and whose next part is lost."""
         file = self._files.pop(index, None)
-        if file is None:  # nothing of it is written: an older file stays as it is
+        if file is None:  # nothing of it has been written: an older file stays as it is
             return
         file.close()
         assert isinstance(self._folders, Folders)

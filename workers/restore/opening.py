@@ -1,4 +1,4 @@
-"""Opens a stored segment to restore from it, damaged as it may be."""
+"""Opens a stored segment to restore from it, even a damaged one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def reader_of(stored: StoredObject, segment_id: str) -> SegmentReader:
 
 
 def _check_identity(reader: SegmentReader, segment_id: str) -> None:
-    """A damaged header says nothing, and need not: the units verify without it."""
+    """A damaged header proves nothing, but the units can be verified without it."""
     try:
         found = reader.header.segment_id
     except DamagedError:

@@ -31,10 +31,10 @@ def restore_segment(
 ) -> RestoreResult:
     """Write the order's extents below ``target_root``, which exists.
 
-    Needs only the units that hold the extents, and what tells where they are; each is decoded once,
-    ``order.threads`` at a time.  Holds up to ``order.threads`` + 2 decoded units in memory.  Repeating it,
-    even at the same time, ends in the same files.  What is damaged or cannot be written is told in the
-    result; everything else is restored.  Raises TargetError when the target takes no more, DeviceError
+    Needs only the units that hold the extents, and the parts that say where they are; each unit is decoded once,
+    ``order.threads`` at a time.  Holds up to ``order.threads`` + 2 decoded units in memory.  Repeated calls, even at
+    the same time, lead to the same files.  The result lists what is damaged or cannot be written; everything else is
+    restored.  Raises TargetError when the target takes no more, DeviceError
     when the device cannot be read, DamagedError when the segment is missing, is another one, or none of its
     units can be located; and what ``before_write``, which is called for each unit, raises.
     """
@@ -63,7 +63,7 @@ def _write_unit(
     try:
         data = decoded.result()
     except DamagedError as error:
-        # A bad sector costs its unit.  When the device is gone, opening fails too, and the order with it.
+        # A bad sector costs only its unit.  When the device is gone, opening fails too, and the order with it.
         with open_segment(order.segment_id, device):
             return writer.lose(slices, error)
     # A slow device may have taken minutes for the unit.

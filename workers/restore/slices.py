@@ -1,4 +1,4 @@
-"""Which part of which unit goes where.  Pure."""
+"""Which slice of which unit goes where.  Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Slice(NamedTuple):
 
     #: Which extent of the order.
     extent: int
-    #: Place in the unit's bytes.
+    #: Offsets in the unit's bytes.
     start: int
     stop: int
-    #: Place in the extent.
+    #: Offset in the extent.
     extent_start: int
 
 
@@ -31,7 +31,7 @@ def slices_by_unit(
     """The units that hold the extents ``indexes``, ascending, each with its slices in stream order.
 
     ``unit_offsets_bytes`` says where each unit begins in the stream, ``located_bytes`` where the last one ends.
-    What lies beyond it counts to one more unit, which nobody can read.
+    Anything beyond it is assigned to one more unit, which cannot be read.
     """
     unit_starts = [*unit_offsets_bytes, located_bytes]
     unit_stops = [*unit_starts[1:], MAX_OFFSET_BYTES * 2]

@@ -1,4 +1,4 @@
-"""Carries out the order to send back a range of one segment."""
+"""Carries out the order to return a range of one segment's stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StreamRangeReader:
         self._unit = b""
 
     def read(self, order: ReadSegment, *, device: Device, progress: ByteCounter) -> ReadResult:
-        """The bytes of the range; raises DamagedError when one of them cannot be had, DeviceError."""
+        """The bytes of the range; raises DamagedError when one of them is lost, and DeviceError."""
         with open_segment(order.segment_id, device) as stored:
             reader = reader_of(stored, order.segment_id)
             unit_offsets_bytes = [unit.stream_offset_bytes for unit in reader.units]
@@ -39,7 +39,7 @@ class StreamRangeReader:
 
     def _decoded(self, reader: SegmentReader, segment_id: str, unit: int) -> bytes:
         if self._place != (segment_id, unit):
-            # Let go of the last one first: a unit may have 1 GiB.
+            # Drop the last one first: a unit may have 1 GiB.
             self._place, self._unit = ("", 0), b""
             self._unit = reader.read_unit(unit)
             self._place = (segment_id, unit)

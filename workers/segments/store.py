@@ -1,7 +1,7 @@
-"""Storing a segment: read, compress, write, sync, rename, read back (design, sections 3.4 and 5).
+"""Stores a segment: read, compress, write, sync, rename, read back.
 
-A segment id names one content.  So what is stored already is verified, not stored again, and an order may
-arrive as often as it likes.
+A segment id names one content.  So a segment that is already stored is verified instead of stored again, and an order
+may arrive any number of times.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def store_segment(
     before_commit: Callable[[], None] = lambda: None,
     spare: UnitBuffers | None = None,
 ) -> StoreResult:
-    """Store what ``order`` names on ``device``, unless it is there, whole.  ``source_root``: the configured source's.
+    """Store the order's segment on ``device``, unless it is there and whole.  ``source_root``: the configured source's.
 
     When it returns, the segment has survived a sync, and its header, trailer and seek table have been read
     back.  Trouble with single files becomes notes.  Raises SourceError when the source as a whole cannot be
     read, DeviceError when the device fails, and what ``before_commit`` raises, with nothing stored.
-    ``progress`` gets source bytes as they are written, and beats while it takes turns with others to read.
+    ``progress`` gets source bytes as they are written, and beats while it waits for its turn to read.
     ``spare`` keeps the buffers for the next segment.
     """
     header, key, stages = header_of(order), segment_key(order.order_id), Stages()

@@ -14,7 +14,7 @@ from workers.format.reader import SegmentReader
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredSegment:
-    """A segment that is stored, as its trailer tells of it."""
+    """A stored segment, as its trailer describes it."""
 
     stored_bytes: int
     units_count: int
@@ -26,7 +26,7 @@ class StoredSegment:
 def find_whole_segment(device: Device, key: str, header: SegmentHeader) -> StoredSegment | None:
     """The segment under ``key`` if it has this header and every stored byte is as it was written.
 
-    None when there is none, or it is damaged, or cannot be read: then it may be stored over.
+    None when it is missing, damaged or unreadable: then it may be overwritten.
     """
     try:
         stored = device.open(key)
@@ -40,7 +40,7 @@ def find_whole_segment(device: Device, key: str, header: SegmentHeader) -> Store
 
 
 def read_back(device: Device, key: str, header: SegmentHeader, stored_bytes: int) -> StoredSegment:
-    """The segment just stored, from its header, trailer and seek table; raises DamagedError if they differ."""
+    """Reads back the header, trailer and seek table of the segment just stored; raises DamagedError if they differ."""
     stored = device.open(key)
     if stored is None:
         raise DamagedError(f"device {device.name}: {key} is not there after it was stored")

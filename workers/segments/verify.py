@@ -1,4 +1,4 @@
-"""Are stored segments what was stored?  Structure from a few small reads, or every stored byte."""
+"""Verifies stored segments: their structure by a few small reads, or every stored byte."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 def verify_segments(order: VerifySegments, *, device: Device, progress: ByteCounter) -> VerifyResult:
-    """Check each segment of ``order``; what is wrong with one is a finding, and the others are still checked.
+    """Check each segment of ``order``; what is wrong with one is a finding, and the next ones are still checked.
 
     ``progress`` gets stored bytes as they are read.  Raises NotADeviceError when the device goes away.
     """
@@ -75,7 +75,7 @@ def _finding(
 
 
 class _CountedBytes:
-    """Keeps the sum of what it passes on."""
+    """Adds up the byte counts that it passes on."""
 
     def __init__(self, inner: ByteCounter) -> None:
         self.total = 0

@@ -1,4 +1,4 @@
-"""Reading a range of which some blocks cannot be read: as much as can be is, and the rest is named."""
+"""Reads a range with bad blocks: everything readable is read, and the rest is reported."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple, Protocol
 
 from tasks.receipts import FileState
 
-#: After a read fails its range is read again in these steps.  The smallest is the sector of today's disks; a disk takes
-#: seconds for each try of a bad one, so the ranges in between keep the number of tries low.
+#: After a failed read, its range is read again in these steps.  The smallest is the sector size of today's disks; a
+#: disk takes seconds for each try of a bad sector, so the steps in between keep the number of tries low.
 _STEPS_BYTES = (1024 * 1024, 64 * 1024, 4096)
 
-#: What a bad block answers with: plain error, checksum of the medium, media error of NVMe, remote I/O.
+#: What reading a bad block fails with: plain error, checksum of the medium, media error of NVMe, remote I/O.
 _BAD_BLOCK = frozenset({errno.EIO, errno.EILSEQ, errno.ENODATA, errno.EREMOTEIO})
 
 
@@ -32,18 +32,18 @@ class OpenRawVolume(Protocol):
         """Read up to ``len(buffer)`` bytes; 0 at the end of the raw volume.  Raises OSError."""
 
     def was_changed(self) -> bool:
-        """Whether the raw volume was written since it was opened, as far as that can be told."""
+        """Whether the raw volume is known to have been written since it was opened."""
 
     def file_state(self) -> FileState | None:
-        """The image file as it is now; None for a block device, which tells no time of change."""
+        """The image file as it is now; None for a block device, which has no time of change."""
 
     def close(self) -> None: ...
 
 
 def read_around_bad_blocks(reader: OpenRawVolume, buffer: memoryview, offset_bytes: int) -> Iterator[BadRange]:
-    """Fill ``buffer`` from ``offset_bytes``; gives the ranges that could not be, whose bytes are undefined.
+    """Fill ``buffer`` from ``offset_bytes``; yields the ranges that cannot be read, whose bytes are undefined.
 
-    Neighbouring ranges with the same reason are one.  Raises OSError when the failure is not that of a block.
+    Neighbouring ranges with the same reason are joined.  Raises OSError when the failure is not that of a bad block.
     """
     pending: BadRange | None = None
     for bad in _bad_ranges(reader, buffer, offset_bytes, _STEPS_BYTES):
@@ -85,7 +85,7 @@ def _smaller(
         return
     start = 0
     while start < len(buffer):
-        # Aligned in the raw volume, so that one bad sector never takes two steps with it.
+        # Aligned in the raw volume, so that one bad sector never costs two steps.
         stop = min(len(buffer), start + steps[0] - (offset_bytes + start) % steps[0])
         yield from _bad_ranges(reader, buffer[start:stop], offset_bytes + start, steps[1:])
         start = stop

@@ -2,7 +2,7 @@
 
 A block device is read with O_DIRECT: the backup of a whole disk would push everything else out of the cache, and under
 a frozen file system the cache of the device may be older than the disk.  An image file is read through the
-cache, where it often is already, and what was not in it is dropped again.
+cache, where it often is already; what was not there before is dropped again.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from tasks.raw import MARK_BYTES, raw_volume_mark
 from tasks.receipts import FileState
 from workers.sources.place import Place
 
-#: Memory, offset and size of a direct read are multiples of this: the largest logical block that disks have.
+#: Memory, offset and size of a direct read are multiples of this, the largest logical block size of disks.
 ALIGNMENT_BYTES = 4096
 
 
 def open_reader(place: Place, *, mark: str = "") -> RawVolumeReader:
     """The raw volume at ``place``; raises SourceError, also when it is neither a block device nor a regular file.
 
-    A device node below a configured source is refused: what it leads to does not lie in that source.  With a ``mark``
-    (:func:`tasks.raw.raw_volume_mark`) so is another raw volume.
+    Refuses a device node below a configured source, because the device does not lie in that source; and, with a
+    ``mark`` (:func:`tasks.raw.raw_volume_mark`), any other raw volume.
     """
     try:
         fd = place.open(os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -48,9 +48,9 @@ def open_reader(place: Place, *, mark: str = "") -> RawVolumeReader:
 
 
 def raw_volume_error(where: str, error: OSError) -> SourceError:
-    """The trouble with a raw volume as a whole; ``where`` names it."""
+    """The error for a raw volume as a whole; ``where`` names it."""
     reason = error.strerror or os.strerror(errno.EIO)
-    return SourceError(f"{where}: {reason}", hint="is it there on this host, and may it be read?")
+    return SourceError(f"{where}: {reason}", hint="does it exist on this host, and may the worker read it?")
 
 
 def _reader(fd: int, place: Place) -> RawVolumeReader:
@@ -100,7 +100,7 @@ class RawVolumeReader:
         return (now.st_mtime_ns, now.st_size) != (self._status.st_mtime_ns, self._status.st_size)
 
     def file_state(self) -> FileState | None:
-        """The image file as it is now; None for a block device, which tells no time of change."""
+        """The image file as it is now; None for a block device, which has no time of change."""
         if not stat.S_ISREG(self._status.st_mode):
             return None
         now = os.fstat(self._fd)

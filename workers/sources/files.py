@@ -1,8 +1,8 @@
 """Opens the files of one source, and nothing outside it.
 
-Each folder on the way is opened from its parent's descriptor and without following symlinks, so whoever can write
-in the source cannot lead a reader out of it.  Folders stay open for the next file: the extents of a bundle are in
-path order.
+Each folder on the way is opened from its parent's descriptor without following symlinks, so nobody who can write in
+the source can lead a reader out of it.  Folders stay open for the next file: the extents of a bundle are in path
+order.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _MAX_OPEN_FOLDERS = 64
 
 
 class SourceFiles:
-    """The files of the source at ``place``; one that is itself a file has the path "".
+    """The files of the source at ``place``; a source that is itself a file has the path "".
 
-    Closes the place in the end.  Not for several threads at once.
+    Closes the place in the end.  For one thread at a time.
     """
 
     def __init__(self, place: Place) -> None:
@@ -67,7 +67,7 @@ class SourceFiles:
         except PermissionError:
             if not flags & os.O_NOATIME:
                 raise
-        # Only the owner may ask for O_NOATIME; the next files will have the same owner.
+        # Only the owner may use O_NOATIME; the next files most likely have the same owner.
         fd = os.open(name, flags & ~os.O_NOATIME, dir_fd=folder_fd)
         self._file_flags = _FILE_FLAGS
         return fd

@@ -1,4 +1,4 @@
-"""Reading a source that other workers of this host read too, one after the other."""
+"""Reads a source in turn with the other workers of this host."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable
 
 from workers.disks.turns import Turns
 
-#: A turn is as long as a unit takes, but no longer than this: a disk may give just 1 MB of small files a second.
+#: A turn lasts one unit, but no longer than this: a disk may read just 1 MB of small files a second.
 _TURN_S = 0.5
 
-#: The grain of that, and of the signs of life.
+#: The step in which this is checked and signs of life are given.
 _STEP_BYTES = 2 * 1024 * 1024
 
 
 def read_in_turns(
     fill: Callable[[memoryview], object], buffer: memoryview, *, turns: Turns | None, beat: Callable[[], object]
 ) -> None:
-    """Have ``fill`` fill all of ``buffer``: at once without ``turns``, else in steps, and only while it is our turn.
+    """Have ``fill`` fill all of ``buffer``: at once without ``turns``, else in steps and only during our turn.
 
-    ``beat`` is called after each step, and while others have their turns.
+    ``beat`` is called after each step, and while waiting for a turn.
     """
     if turns is None:
         fill(buffer)

@@ -1,7 +1,7 @@
 """Where a source is: at a root of the worker's configuration, or below one.
 
-The way down from a configured root is gone folder by folder, each opened from its parent's descriptor and without
-following symlinks.  So neither who sends an order nor who can write in the configured source leads a reader out of it.
+From a configured root down, each folder is opened from its parent's descriptor without following symlinks.  So neither
+the sender of an order nor anybody who can write in the configured source can lead a reader out of it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _FLAGS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Place:
-    """The place of source ``name``: ``below`` the configured ``root``, or with "" that root itself.
+    """The place of source ``name``: ``below`` the configured ``root``, or that root itself for "".
 
-    Holds descriptors until :meth:`close`.  Raises SourceError when there is nothing, or a symlink on the way.
+    Holds descriptors until :meth:`close`.  Raises SourceError when nothing is there, or a symlink is on the way.
     """
 
     def __init__(self, name: str, root: Path, below: str = "") -> None:
         self.where = f"source {name}: {root / below}"
-        #: What the source itself is opened by: the root's path, or the name in its folder.
+        #: How the source itself is opened: by the root's path, or by the name in its folder.
         self._name = str(root)
         self._folder_fd: int | None = None
         self._fd: int | None = None
@@ -39,18 +39,18 @@ class Place:
 
     @property
     def is_configured(self) -> bool:
-        """Whether the source is a configured one itself."""
+        """Whether this is the configured source itself."""
         return self._folder_fd is None
 
     @property
     def fd(self) -> int:
-        """A descriptor (O_PATH) of the source, to open from what is in it."""
+        """A descriptor (O_PATH) of the source, from which its content is opened."""
         assert self._fd is not None
         return self._fd
 
     def open(self, flags: int) -> int:
         """A descriptor of the source itself, for the caller to close; raises OSError."""
-        # A configured root is the user's word: here alone a symlink is followed.
+        # A configured root was chosen by the user, so a symlink is followed here and only here.
         follow = 0 if self.is_configured else os.O_NOFOLLOW
         return os.open(self._name, flags & ~os.O_NOFOLLOW | follow, dir_fd=self._folder_fd)
 

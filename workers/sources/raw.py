@@ -16,17 +16,17 @@ from workers.sources.direct import raw_volume_error
 
 _ZEROS = bytes(1024 * 1024)
 
-#: More notes than this say nothing new; the last one then tells of all the rest.
+#: More notes than this say nothing new.
 _MAX_NOTES = min(1000, MAX_EXTENTS)
 
-#: The raw volume as a whole is gone: no smaller read would help.
+#: The raw volume as a whole is gone, so smaller reads would not help.
 _GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM, errno.ENOENT})
 
 
 class RawStream:
     """Reads the one extent of ``order``; ``notes`` and ``cell_digests`` are complete once all was read.
 
-    Closes the reader in the end; ``where`` names it in errors.  Not for several threads at once.  Raises SourceError
+    Closes the reader in the end; ``where`` names it in errors.  For one thread at a time.  Raises SourceError
     when the raw volume goes away.
     """
 
@@ -113,7 +113,7 @@ class RawStream:
         self._cell, self._cell_bytes = blake3(), 0
 
     def _look_again(self) -> None:
-        """An image file that was written meanwhile is told; a block device has no time of change."""
+        """Notes an image file that was written meanwhile; a block device has no time of change."""
         self.file_state = self._reader.file_state()
         if self._reader.was_changed():
             self.notes.append(

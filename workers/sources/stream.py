@@ -1,7 +1,7 @@
-"""The extents of an order as one stream, at their planned sizes, whatever became of the files.
+"""The extents of an order as one stream, at their planned sizes, whatever has happened to the files.
 
-What cannot be read is zeros and a note, so the layout of a segment follows from its order alone.  Per file:
-open, fstat, readv, fstat, close, and no object that outlives them: 6.7 us, of which the calls take 5.
+What cannot be read becomes zeros and a note, so the layout of a segment follows from its order alone.  Each file takes
+open, fstat, readv, fstat, close and no object that outlives them: 6.7 us, of which the system calls take 5.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tasks.receipts import ExtentNote, ExtentTrouble, FileState
 from tasks.values import Extents
 from workers.sources.files import SourceFiles
 
-#: Below this the kernel's own guesses are good enough, and two more system calls would show.
+#: Below this the kernel's own guesses are good enough, and two more system calls would cost too much.
 _ADVISE_MIN_BYTES = 4 * 1024 * 1024
 
 _VANISHED = frozenset({errno.ENOENT, errno.ESTALE})
@@ -25,12 +25,12 @@ _ZEROS = bytes(1024 * 1024)
 
 
 class ExtentStream:
-    """Reads ``extents`` of ``files`` in order; ``notes`` tells what was not as planned.
+    """Reads ``extents`` of ``files`` in order; ``notes`` lists what was not as planned.
 
-    ``mtimes_ns``: when each file was written last, as planned; empty where that is not compared.
+    ``mtimes_ns``: when each file was last written, as planned; empty where that is not compared.
 
-    Not for several threads at once.  A single extent may be part of a larger file, and leaves the file's
-    state in ``file_state``; of several, each is a whole file.
+    For one thread at a time.  A single extent may be part of a larger file, and leaves the file's state in
+    ``file_state``; of several extents, each is a whole file.
     """
 
     #: Raw volumes alone have cells.
@@ -44,7 +44,7 @@ class ExtentStream:
         self._mtimes_ns = mtimes_ns
         self._whole_files = len(extents) != 1
         self._index = 0
-        # Of the extent at _index: bytes given out, bytes really read, what is wrong, the open file.
+        # Of the extent at _index: bytes returned, bytes actually read, what is wrong, the open file.
         self._given_bytes = 0
         self._read_bytes = 0
         self._trouble: tuple[ExtentTrouble, str] | None = None
@@ -73,7 +73,7 @@ class ExtentStream:
         return filled_bytes
 
     def _read_whole_file(self, part: memoryview) -> bool:
-        """The usual case, in as few steps as it takes; False when anything at all is not as planned."""
+        """The usual case, in as few steps as possible; False when anything is not as planned."""
         if not self._whole_files:
             return False
         try:
@@ -128,7 +128,7 @@ class ExtentStream:
             self._trouble = ("changed", f"has {size_bytes} bytes; {end_bytes} were planned")
 
     def _advise(self, part: memoryview) -> None:
-        """Ask for read-ahead, and see whether the file is in the cache: what was not shall not stay there."""
+        """Ask for read-ahead, and check whether the file is in the cache: what was not there is dropped again."""
         offset_bytes = self._extents.offsets_bytes[self._index]
         try:
             os.posix_fadvise(self._fd, offset_bytes, 0, os.POSIX_FADV_SEQUENTIAL)
@@ -136,7 +136,7 @@ class ExtentStream:
         except BlockingIOError:
             self._drop_cache = True
         except OSError:
-            # A file system without RWF_NOWAIT; a file that cannot be read shows itself in a moment.
+            # A file system without RWF_NOWAIT; a file that cannot be read fails at its next read.
             self._drop_cache = False
 
     def _read(self, part: memoryview) -> None:

@@ -1,1 +1,1 @@
-"""Writing below one folder, and never outside it, whatever a message says or a stranger planted there."""
+"""Writes below one folder and never outside it, whatever a message says or somebody has planted there."""

@@ -1,4 +1,4 @@
-"""Signs of life during a single call that may take minutes, and tells nothing of how far it is."""
+"""Signs of life during a single call that may take minutes without reporting progress."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: As often as the lease, which shows the beats, is renewed.
+#: The lease, which shows the beats, is renewed as often.
 _EVERY_S = 1.0
 
 
 @contextmanager
 def beating(beat: Callable[[], object], *, longest_s: float) -> Iterator[None]:
-    """Call ``beat`` once a second, from a thread, while the block runs; but not after ``longest_s``.
+    """Call ``beat`` once a second, from a thread, while the block runs, but for ``longest_s`` at most.
 
-    What it costs: a call that never returns is found to hang that much later.
+    The price: a call that hangs is detected that much later.
     """
     ended, stop_s = threading.Event(), time.monotonic() + longest_s
 

@@ -1,4 +1,4 @@
-"""Entries of the target that are no regular files: folders, links, FIFOs, device nodes."""
+"""Entries of the target that are not regular files: folders, links, FIFOs, device nodes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from workers.target.troubles import TargetTrouble
 
 _TRIES = 3
 
-#: Makes the entry at a name in a folder; FileExistsError when something is there.
+#: Makes the entry under a name in a folder; raises FileExistsError when something is there.
 _Make = Callable[[int, str], None]
-#: Whether what is there is the entry already.
+#: Whether the entry is there already.
 _IsSame = Callable[[int, str, os.stat_result], bool]
 
 _NODE_TYPES = {"fifo": stat.S_IFIFO, "character": stat.S_IFCHR, "block": stat.S_IFBLK}
 
 
 def restore_folder(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> None:
-    """Make a folder with mode 0700, or find it there; with ``finish`` set its metadata too."""
+    """Make a folder with mode 0700 if it is missing; with ``finish`` set its metadata too."""
     if entry.path:
         above, name = folders.parent_of(entry.path)
         _make_folder_at(above, name, overwrite)
@@ -39,7 +39,7 @@ def restore_folder(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -
 
 
 def restore_symlink(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool:
-    """Whether it was made; false when something was there and stays."""
+    """Returns whether it was made; false when something else is there and stays."""
 
     def make(folder: int, name: str) -> None:
         os.symlink(entry.link, name, dir_fd=folder)
@@ -55,13 +55,13 @@ def restore_symlink(folders: Folders, entry: TargetEntry, overwrite: Overwrite) 
 
 
 def restore_hard_link(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool:
-    """Give the file at ``entry.link`` the name ``entry.path`` too.  Its metadata is that file's."""
+    """Make ``entry.path`` a hard link of the file at ``entry.link``.  The metadata is that file's."""
     folder, name = folders.parent_of(entry.path)
     try:
         first_folder, first_name = folders.parent_of(entry.link, make=False)
         first = os.stat(first_name, dir_fd=first_folder, follow_symlinks=False)
     except FileNotFoundError as error:
-        raise TargetTrouble("missing", f"the file it is a hard link of is not there: {entry.link}") from error
+        raise TargetTrouble("missing", f"the file that it links to is missing: {entry.link}") from error
 
     def make(folder: int, name: str) -> None:
         os.link(first_name, name, src_dir_fd=first_folder, dst_dir_fd=folder, follow_symlinks=False)
@@ -87,11 +87,11 @@ def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> 
     folder, name = folders.parent_of(entry.path)
     if not _make_entry(folder, name, overwrite, make, is_same):
         return False
-    # Opened as a handle only: to open a device may rewind a tape.
+    # Opened with O_PATH only: opening a device may rewind a tape.
     descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder)
     try:
         if stat.S_IFMT(os.fstat(descriptor).st_mode) != node_type:
-            raise TargetTrouble("unsafe-target", "it was exchanged while it was being made")
+            raise TargetTrouble("unsafe-target", "it was replaced while it was being made")
         set_metadata(_place(descriptor), _metadata(entry))
     finally:
         os.close(descriptor)
@@ -109,7 +109,7 @@ def _make_folder_at(above: int, name: str, overwrite: Overwrite) -> None:
             raise TargetTrouble("exists", "something that is not a folder is in its place")
         if found is not None:
             remove_entry(above, name, found)
-    raise TargetTrouble("unsafe-target", "something else appears at this path again and again")
+    raise TargetTrouble("unsafe-target", "something else keeps appearing at this path")
 
 
 def _make_entry(folder: int, name: str, overwrite: Overwrite, make: _Make, is_same: _IsSame) -> bool:
@@ -126,7 +126,7 @@ def _make_entry(folder: int, name: str, overwrite: Overwrite, make: _Make, is_sa
         if is_same(folder, name, found):
             return True
         remove_entry(folder, name, found)
-    raise TargetTrouble("unsafe-target", "something else appears at this path again and again")
+    raise TargetTrouble("unsafe-target", "something else keeps appearing at this path")
 
 
 def _metadata(entry: TargetEntry) -> Metadata:
@@ -134,5 +134,5 @@ def _metadata(entry: TargetEntry) -> Metadata:
 
 
 def _place(descriptor: int) -> str:
-    """A path to what an O_PATH descriptor stands for; such a descriptor takes no fchmod itself."""
+    """A path to the file of an O_PATH descriptor, which does not support fchmod."""
     return f"/proc/self/fd/{descriptor}"

@@ -1,8 +1,8 @@
 """Regular files in the target: opened without following anything, written at offsets, finished once.
 
-A file begins with mode 0200, which hardly any finished file has: so a later look tells a file that a restore
-left unfinished from one that was there before.  Nothing is truncated before it is written again: an
-order that arrives twice must not empty what the first delivery restored.
+A file begins with mode 0200, which hardly any finished file has, so a file that a restore left unfinished can be told
+from one that was there before.  Nothing is truncated before it is written again: an order that arrives twice must not
+empty what the first delivery restored.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from workers.target.zeros import BLOCK_BYTES, stretches
 UNFINISHED_MODE = 0o200
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-#: Without O_NONBLOCK a FIFO that was put in the file's place would hold the worker for ever.
+#: Without O_NONBLOCK a FIFO in the file's place would block the worker forever.
 _OPEN = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
-#: Something else may appear at a name between two looks; more often than this it is no accident.
+#: Something else may appear at a name between two looks; more often than this is no accident.
 _TRIES = 3
 
-#: Written again and again where a range must be zeros and cannot be a hole.
+#: Written repeatedly where a range must be zeros and cannot be a hole.
 _ZEROS = bytes(1024 * 1024)
 
 
@@ -42,7 +42,7 @@ class TargetFile:
         self._end_bytes = 0
 
     def write(self, data: bytes, start: int, stop: int, offset_bytes: int) -> None:
-        """Put ``data[start:stop]`` at ``offset_bytes``.  Long runs of zeros become holes where there is no data yet."""
+        """Write ``data[start:stop]`` at ``offset_bytes``.  Long stretches of zeros stay holes where possible."""
         if stop - start < BLOCK_BYTES:
             self._write_all(memoryview(data)[start:stop], offset_bytes)
             return
@@ -53,15 +53,15 @@ class TargetFile:
                 self._write_all(view[stretch.start : stretch.stop], at_bytes)
 
     def make_zeros(self, offset_bytes: int, size_bytes: int, beat: Callable[[], object]) -> None:
-        """Make a range zeros that nothing of this restore was written to: a file that was there before may show.
+        """Fill a range with zeros that this restore has not written to: an older file may have data there.
 
-        ``beat`` is called meanwhile where the file system knows no holes.
+        ``beat`` is called meanwhile where the file system has no holes.
         """
         if not self.is_hole(offset_bytes, size_bytes) and not punch_hole(self.descriptor, offset_bytes, size_bytes):
             self._write_zeros(offset_bytes, size_bytes, beat)
 
     def is_hole(self, offset_bytes: int, size_bytes: int) -> bool:
-        """Whether nothing was ever written to the range, as far as the file system tells."""
+        """Whether the range is a hole, as the file system reports it."""
         try:
             return os.lseek(self.descriptor, offset_bytes, os.SEEK_DATA) >= offset_bytes + size_bytes
         except OSError as error:
@@ -91,9 +91,9 @@ class TargetFile:
 
 
 class LinkedFile(TargetFile):
-    """A file that has more names, which may lie outside the target: it is compared, never changed.
+    """A file with other hard links, which may lie outside the target: it is compared, never changed.
 
-    It is met when an order comes again after the hard links were made; then it holds what the order would write.
+    Found when an order is delivered again after its hard links were made; then it holds what the order would write.
     """
 
     __slots__ = ()
@@ -114,7 +114,7 @@ class LinkedFile(TargetFile):
 
 
 def open_file(folders: Folders, path: str, size_bytes: int, metadata: Metadata) -> TargetFile:
-    """Open ``path`` to be written over.  What is there and is no file, or a file with other names, gives way.
+    """Open ``path`` to overwrite it.  Removes what is there if it is not a file or has other hard links.
 
     Raises TargetTrouble and OSError.
     """
@@ -130,18 +130,18 @@ def open_file(folders: Folders, path: str, size_bytes: int, metadata: Metadata) 
         if stat.S_ISREG(found.st_mode) and is_ours:
             return _open_existing(folder, name, found)
         remove_entry(folder, name, found)
-    raise TargetTrouble("unsafe-target", "something else appears at this path again and again")
+    raise TargetTrouble("unsafe-target", "something else keeps appearing at this path")
 
 
 def open_part(folders: Folders, path: str) -> TargetFile:
-    """Open a file to which several segments contribute; whoever comes first makes it.
+    """Open a file to which several segments contribute; the first one makes it.
 
-    Raises TargetTrouble when something is there that is no file; and OSError.
+    Raises TargetTrouble when something other than a file is there; and OSError.
     """
     folder, name = folders.parent_of(path)
     for _ in range(_TRIES):
         try:
-            # Never taken for fresh: another device may be writing beyond what this one sees.
+            # Never treated as new: another device may be writing beyond what this one sees.
             return TargetFile(os.open(name, _CREATE, UNFINISHED_MODE, dir_fd=folder), is_fresh=False)
         except FileExistsError:
             found = stat_entry(folder, name)
@@ -149,7 +149,7 @@ def open_part(folders: Folders, path: str) -> TargetFile:
             raise TargetTrouble("unsafe-target", "what is there is not a file")
         if found is not None:
             return _open_existing(folder, name, found)
-    raise TargetTrouble("unsafe-target", "the file appears and vanishes again and again")
+    raise TargetTrouble("unsafe-target", "the file keeps appearing and vanishing")
 
 
 def stat_entry(folder: int, name: str) -> os.stat_result | None:
@@ -161,7 +161,7 @@ def stat_entry(folder: int, name: str) -> os.stat_result | None:
 
 
 def remove_entry(folder: int, name: str, found: os.stat_result) -> None:
-    """Remove whatever is at ``name`` and was ``found`` there, but never a folder: TargetTrouble."""
+    """Remove what was ``found`` at ``name``; raises TargetTrouble for a folder."""
     if stat.S_ISDIR(found.st_mode):
         raise TargetTrouble("exists", "a folder is in its place")
     try:
@@ -171,7 +171,7 @@ def remove_entry(folder: int, name: str, found: os.stat_result) -> None:
 
 
 def is_unfinished(found: os.stat_result) -> bool:
-    """Whether a restore left this file before it was done with it."""
+    """Whether a restore left this file unfinished."""
     return stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == UNFINISHED_MODE
 
 
@@ -184,14 +184,14 @@ def _open_existing(folder: int, name: str, found: os.stat_result) -> TargetFile:
     opened = os.fstat(descriptor)
     if not stat.S_ISREG(opened.st_mode) or (opened.st_nlink == 1) != (found.st_nlink == 1):
         os.close(descriptor)
-        raise TargetTrouble("unsafe-target", "the file was exchanged while it was being opened")
+        raise TargetTrouble("unsafe-target", "the file was replaced while it was being opened")
     return TargetFile(descriptor, is_fresh=False) if opened.st_nlink == 1 else LinkedFile(descriptor, is_fresh=False)
 
 
 def _open_read_only_file(folder: int, name: str, flags: int) -> int:
-    """Open a file whose mode forbids it to its own owner; its mode is as before when this returns."""
+    """Open a file whose mode denies access to its owner; the mode is unchanged when this returns."""
     handle = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder)
-    # Through /proc a handle can be given a mode and opened, and no exchanged name is followed.
+    # Through /proc the descriptor itself gets a mode and is opened, so a replaced name is never followed.
     place = f"/proc/self/fd/{handle}"
     try:
         found = os.fstat(handle)

@@ -1,4 +1,4 @@
-"""The way from the target's root to an entry's parent folder, without following a single symlink."""
+"""Finds an entry's parent folder from the target's root without following a symlink."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.errors import TargetError
 from tasks.values import is_safe_path
 from workers.target.troubles import TargetTrouble
 
-#: O_PATH: a descriptor to start from is all that is needed, and it asks for no right to list the folder.
+#: O_PATH: only a starting point is needed, which takes no right to list the folder.
 _WALK = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 
 #: Open folders.  A bundle holds neighbours, so a few suffice; the limit of open files is often 1024.
@@ -22,15 +22,14 @@ _CACHED_COUNT = 64
 class Folders:
     """Descriptors of the folders below one target.  For one thread.
 
-    Each folder is opened below the descriptor of its parent, so nothing that happens to the tree
-    meanwhile can lead out of it.  A descriptor belongs to this object, and stays open until at least
-    62 other folders were asked for.
+    Each folder is opened from the descriptor of its parent, so no change of the tree can lead out of it.  The
+    descriptors belong to this object; each stays open until at least 62 other folders have been used.
     """
 
     def __init__(self, root: Path) -> None:
         """Raises TargetError when ``root`` is not a folder that can be entered."""
         try:
-            # The root itself may be a symlink: it is the operator's word, not a message's.
+            # The root itself may be a symlink: the operator chose it, not a message.
             self._root = os.open(root, os.O_PATH | os.O_DIRECTORY)
         except OSError as error:
             raise TargetError(f"cannot open the target {root}: {error.strerror}", path=str(root)) from error
@@ -47,13 +46,13 @@ class Folders:
         self._open.clear()
 
     def parent_of(self, path: str, *, make: bool = True) -> tuple[int, str]:
-        """The folder that holds ``path``, and the last part of it.
+        """The folder that holds ``path``, and the last part of ``path``.
 
         Missing folders are made with mode 0700, unless ``make`` is false.  Raises TargetTrouble when the path
         is not below the target or leads through something that is not a folder; and OSError.
         """
         head, slash, name = path.rpartition("/")
-        # A folder that is open was checked when it was opened; only "/name" has an empty one without being in it.
+        # An open folder was checked when it was opened; only "/name" has an empty folder without being in the root.
         descriptor = self._open.get(head) if head or not slash else None
         if not name or not is_safe_path(path if descriptor is None else name):
             raise TargetTrouble("unsafe-target", "the path is not below the target")
@@ -109,7 +108,7 @@ def _open_folder(above: int, name: str, path: str, *, make: bool) -> int:
 
 
 def make_folder(above: int, name: str) -> bool:
-    """Make a folder that only its owner can enter; whether it was missing."""
+    """Make a folder that only its owner can enter; returns whether it was missing."""
     try:
         os.mkdir(name, 0o700, dir_fd=above)
     except FileExistsError:

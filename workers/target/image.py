@@ -20,8 +20,8 @@ from workers.target.syncing import STEP_BYTES, sync_in_steps
 _BLKGETSIZE64 = 0x80081272
 _BLKZEROOUT = 0x127F
 
-#: Where file systems, partition tables and RAID or LVM members have their first signature: a device that has nothing
-#: but zeros here holds none of them (btrfs is the farthest, at 64 KiB).
+#: File systems, partition tables and RAID or LVM members have their first signature in this range: a device with only
+#: zeros here holds none of them (the farthest is that of btrfs, at 64 KiB).
 _SIGNATURES_BYTES = 128 * 1024
 
 _FORCE_HINT = "say --force to write over it"
@@ -37,7 +37,7 @@ def is_image_target(root: Path) -> bool:
 
 
 class ImageTarget:
-    """Stands in the place of the folders of other targets; holds nothing open."""
+    """Takes the place of the folders of other targets; holds nothing open."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -49,7 +49,7 @@ class ImageTarget:
         """Nothing to close."""
 
     def open(self) -> TargetFile:
-        """The image to write pieces to, at their offsets; raises OSError."""
+        """The open image, to write pieces at their offsets; raises OSError."""
         descriptor = os.open(self._root, os.O_WRONLY | os.O_CLOEXEC)
         if stat.S_ISBLK(os.fstat(descriptor).st_mode):
             return DeviceFile(descriptor, is_fresh=False)
@@ -57,7 +57,7 @@ class ImageTarget:
 
 
 class DeviceFile(TargetFile):
-    """A block device as a target: it has no holes, so zeros are written like everything else."""
+    """A block device as a target: it has no holes, so zeros are written too."""
 
     __slots__ = ()
 
@@ -72,10 +72,10 @@ def prepare_image(
     beat: Callable[[], object],
     before_write: Callable[[], None] = lambda: None,
 ) -> RestoreResult:
-    """Carry out the order; repeating it changes nothing, also when pieces have been written since.
+    """Carry out the order; a repeat changes nothing, even after pieces have been written.
 
-    It moves no bytes that would count: ``beat`` is called while it zeroes and syncs, which may take hours.  Raises
-    TargetError, TargetNotEmptyError, and what ``before_write``, which is called for each step of zeroing, raises.
+    It moves no bytes that count, so ``beat`` is called while it writes zeros and syncs, which may take hours.  Raises
+    TargetError, TargetNotEmptyError, and what ``before_write`` raises, which is called before each step.
     """
     try:
         if order.finish:
@@ -107,7 +107,7 @@ def _prepare_device(
             raise TargetNotEmptyError(f"{path} is not empty", hint=_FORCE_HINT, path=str(path))
         zeros = zip(order.zero_offsets_bytes, order.zero_sizes_bytes, strict=True)
         _zero(descriptor, zeros, beat, before_write)
-        # Else the close would do it, without a beat: that of a block device waits for all that was written.
+        # Otherwise the close would sync without a beat: closing a block device waits for all that was written.
         sync_in_steps(descriptor, beat)
     finally:
         os.close(descriptor)
@@ -116,14 +116,14 @@ def _prepare_device(
 def _prepare_file(
     order: PrepareImage, path: Path, beat: Callable[[], object], before_write: Callable[[], None]
 ) -> None:
-    """Give the image file its size.  A new one is a hole until a piece is written.
+    """Give the image file its size.  A new one is a hole until pieces are written.
 
-    It is never emptied: when the order comes again, pieces may be in it.
+    Never empties it: when the order is delivered again, it may already hold pieces.
     """
     file = TargetFile(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), is_fresh=False)
     try:
         if not order.force and not file.is_hole(0, os.fstat(file.descriptor).st_size):
-            raise TargetNotEmptyError(f"{path} is there already, and not empty", hint=_FORCE_HINT, path=str(path))
+            raise TargetNotEmptyError(f"{path} exists already and is not empty", hint=_FORCE_HINT, path=str(path))
         _refuse_mounted(path)
         os.ftruncate(file.descriptor, order.size_bytes)
         for offset_bytes, size_bytes in zip(order.zero_offsets_bytes, order.zero_sizes_bytes, strict=True):
@@ -173,7 +173,7 @@ def _zero(
     beat: Callable[[], object],
     before_write: Callable[[], None] = lambda: None,
 ) -> None:
-    """In steps: one ioctl cannot be interrupted."""
+    """In steps, because one ioctl cannot be interrupted."""
     for offset_bytes, size_bytes in ranges:
         stop_bytes = offset_bytes + size_bytes
         for start in range(offset_bytes, stop_bytes, STEP_BYTES):
@@ -183,7 +183,7 @@ def _zero(
 
 
 def _zero_range(descriptor: int, offset_bytes: int, size_bytes: int) -> None:
-    # The kernel zeroes whole logical blocks; a disk that can do so by itself takes no time for it.
+    # The kernel zeroes whole logical blocks, at once where the disk can do so itself.
     with suppress(OSError):
         fcntl.ioctl(descriptor, _BLKZEROOUT, struct.pack("QQ", offset_bytes, size_bytes))
         return

@@ -12,7 +12,7 @@ _SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
 
 
 class Metadata(NamedTuple):
-    """A row of a restore order.  A tuple, because a bundle has thousands and each is used once."""
+    """A row of a restore order.  A tuple, because a bundle has thousands of them and uses each once."""
 
     mode: int
     uid: int
@@ -24,7 +24,7 @@ def set_metadata(place: int | str, metadata: Metadata) -> None:
     """Set owner, mode and time of ``place``, a descriptor or a path that is safe to follow.
 
     The owner comes first, because changing it clears set-id bits.  Raises MetadataTrouble when one cannot
-    be set; the other two are set all the same, but never set-id bits for an owner they were not meant for.
+    be set; the other two are still set, but never set-id bits for another owner than the original.
     """
     mode, owner_error = _effective_mode(metadata), None
     try:

@@ -1,4 +1,4 @@
-"""What to do with what is already there."""
+"""What to do with files that exist already."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Overwrite = Literal["always", "if-changed", "never"]
 
 
 def is_kept(found: os.stat_result | None, overwrite: Overwrite, *, size_bytes: int, mtime_ns: int) -> bool:
-    """Whether the file that was ``found`` (None: nothing) stays as it is.
+    """Whether the file that was ``found`` (None: no file) stays as it is.
 
-    A file that an earlier delivery of an order, or an earlier restore, left unfinished never counts as there.
+    An unfinished file of an earlier restore, or of an earlier delivery of the order, never counts.
     """
     if found is None or overwrite == "always" or is_unfinished(found):
         return False

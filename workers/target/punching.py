@@ -1,4 +1,4 @@
-"""Making a range of a file zeros without writing them: its room goes back to the file system."""
+"""Turns a range of a file into a hole, so that its space returns to the file system."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int6
 
 
 def punch_hole(fd: int, offset_bytes: int, size_bytes: int) -> bool:
-    """Make the range zeros, and leave the file's size (fallocate(2)); at once, however long the range is.
+    """Make the range zeros without changing the file's size (fallocate(2)); takes no time, whatever its length.
 
-    False when it could not be done (FAT and NFS before 4.2 know no holes): then zeros have to be written, which tells
-    whatever else is wrong.
+    False when that fails (FAT and NFS before 4.2 have no holes): then write zeros, which shows any other error.
     """
     return bool(_fallocate(fd, _KEEP_SIZE | _PUNCH_HOLE, offset_bytes, size_bytes) == 0)

@@ -1,4 +1,4 @@
-"""What goes wrong with one path, and what goes wrong with the target as a whole."""
+"""Errors of one path of a target, and errors of the target as a whole."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import os
 from tasks.errors import TargetError
 from tasks.receipts import PathTrouble
 
-#: Errors after which no other path of the target would fare better.
+#: Errors that every other path of the target would meet too.
 _TARGET_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 class TargetTrouble(Exception):
-    """One path cannot be restored as ordered; the others can.  ``code`` is the one of its PathTrouble."""
+    """One path cannot be restored as ordered; the others can.  ``code`` is that of its PathTrouble."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -28,15 +28,15 @@ class MetadataTrouble(TargetTrouble):
         super().__init__("metadata", message)
 
 
-#: What concerns one path: a name that the file system's encoding lacks is a UnicodeEncodeError, a
-#: device number that the kernel lacks an OverflowError.
+#: Errors of one path: UnicodeEncodeError for a name that the file system's encoding lacks, OverflowError for a device
+#: number that the kernel lacks.
 PATH_ERRORS = (OSError, TargetTrouble, OverflowError, UnicodeEncodeError)
 
 
 def trouble_at(path: str, error: Exception, *, offset_bytes: int = 0, size_bytes: int = -1) -> PathTrouble:
     """``error`` (one of PATH_ERRORS) as a line of a receipt.
 
-    Raises TargetError when it is the target that cannot be written, and not just this path.
+    Raises TargetError when the whole target cannot be written, not just this path.
     """
     if isinstance(error, MetadataTrouble):
         offset_bytes, size_bytes = 0, 0

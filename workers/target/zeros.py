@@ -1,4 +1,4 @@
-"""Long stretches of zeros, which need no room on the target's disk."""
+"""Finds long stretches of zeros, which take no space on the target's disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ZEROS = bytes(BLOCK_BYTES)
 
 
 class Stretch(NamedTuple):
-    """``data[start:stop]``, wholly zeros or to be written as it is."""
+    """``data[start:stop]``, all zeros or to be written."""
 
     start: int
     stop: int

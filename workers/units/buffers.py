@@ -8,17 +8,17 @@ from contextlib import suppress
 
 
 class UnitBuffers:
-    """Buffers that are free to be taken.  Thread-safe.
+    """A pool of free buffers.  Thread-safe.
 
-    The kernel clears new memory, 24 MiB in 4 ms: as long as hashing what becomes of it takes.  A buffer that lies idle
-    here is the kernel's to take back when memory is short, so its contents are anything.
+    The kernel takes 4 ms to clear 24 MiB of new memory, as long as hashing them takes.  The kernel may reclaim an idle
+    buffer when memory is short, so its contents are undefined.
     """
 
     def __init__(self) -> None:
         self._free: queue.SimpleQueue[mmap.mmap] = queue.SimpleQueue()
 
     def take(self, size_bytes: int) -> mmap.mmap:
-        """A buffer of at least ``size_bytes``; it is the caller's until given back, or for good."""
+        """A buffer of at least ``size_bytes``; the caller may return it or keep it."""
         while True:
             try:
                 buffer = self._free.get_nowait()
@@ -28,15 +28,15 @@ class UnitBuffers:
                 return buffer
 
     def give_back(self, buffer: mmap.mmap) -> None:
-        with suppress(OSError):  # a kernel before 4.5
+        with suppress(OSError):  # kernels before 4.5 have no MADV_FREE
             buffer.madvise(mmap.MADV_FREE)
         self._free.put(buffer)
 
 
 def _new_buffer(size_bytes: int) -> mmap.mmap:
-    """Memory that goes back to the system when it is let go.
+    """Memory that returns to the system when it is freed.
 
-    mmap, not bytearray: glibc keeps freed blocks up to 32 MiB in its heap, and the next segment's on top.
+    mmap, not bytearray: glibc keeps freed blocks of up to 32 MiB in its heap, beside those of the next segment.
     Huge pages: without them the first use of 24 MiB takes 6144 page faults, 10 ms.
     """
     buffer = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

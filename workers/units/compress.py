@@ -1,4 +1,4 @@
-"""Units to zstd frames and back; the only module of ``workers`` that imports zstandard.
+"""Turns units into zstd frames and back; the only module of ``workers`` that imports zstandard.
 
 A frame states the size of its content and ends with an xxh64 checksum of it (docs/format.md, section 6).
 """
@@ -18,7 +18,7 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class UnitCompressor:
-    """Makes one frame of one unit.  Keeps its zstd context: use one for each thread, never two threads at once."""
+    """Compresses one unit into one frame.  Keeps a zstd context, so every thread needs one of its own."""
 
     def __init__(self, level: int) -> None:
         self._compressor = zstandard.ZstdCompressor(
@@ -32,7 +32,7 @@ class UnitCompressor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FrameHeader:
-    """What the first bytes of a frame say.  ``content_bytes`` is what it *claims* to decompress to."""
+    """A frame's header.  ``content_bytes`` is the size that it *claims* to decompress to."""
 
     header_bytes: int
     content_bytes: int

@@ -1,4 +1,4 @@
-"""The way of a segment's units through memory: read on one thread, compressed on several, taken in order.
+"""A segment's units on their way through memory: read on one thread, compressed on several, returned in order.
 
 ::
 
@@ -45,17 +45,15 @@ def compressed(compressor: UnitCompressor, unit: memoryview) -> CompressedUnit:
 
 
 class UnitPipeline:
-    """Reads, compresses and hands out the units of one segment; use it once, in a ``with`` block.
+    """Reads and compresses the units of one segment; use it once, in a ``with`` block.
 
     ``sizes_bytes`` are the sizes of the units in stream order, each at least 1.  ``fill(buffer)`` must
-    fill the whole buffer, which is exactly as long as the unit; it is called for one unit after the
-    other, on one thread that is not the caller's, and must not keep the buffer.  Buffers come from ``spare``
-    and go back to it.  Iterating gives the
+    fill the whole buffer, which is exactly as long as the unit, and must not keep it; it is called for one unit after
+    the other, on a thread of its own.  Buffers come from ``spare`` and return to it.  Iterating yields the
     :class:`CompressedUnit` of each unit, in order.
 
-    What ``fill`` or the compressor raises is raised to the caller when the turn of that unit comes;
-    no unit after it is handed out.  Leaving the ``with`` block early stops the threads after the unit
-    they are at; none survives the block.
+    An error of ``fill`` or the compressor is raised at the unit where it happened; no unit after it is yielded.
+    Leaving the ``with`` block early stops the threads after their current unit; none survives the block.
     """
 
     def __init__(
@@ -90,7 +88,7 @@ class UnitPipeline:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stopping.set()
-        self._places.release()  # wakes the reader; buffers come back by themselves
+        self._places.release()  # wakes the reader; the workers return the other buffers
         self._reader.join()
         self._executor.shutdown(cancel_futures=True)
         while not self._buffers.empty():

@@ -1,4 +1,4 @@
-"""The one small unit of a small segment, read and compressed where it is asked for."""
+"""The one small unit of a small segment, read and compressed on the caller's thread."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from workers.units.compress import UnitCompressor
 from workers.units.pipeline import CompressedUnit, compressed
 
-#: Starting a reader and a compressor takes a tenth of what a segment costs beside its data; compressing this much takes
-#: a millisecond or two.
+#: Starting a reader and a compressor takes a tenth of a segment's fixed costs; compressing this much takes one or two
+#: milliseconds.
 MAX_BYTES = 512 * 1024
 
 
 class SmallUnit:
-    """In place of a :class:`workers.units.pipeline.UnitPipeline` of one unit of at most MAX_BYTES.  Has no threads."""
+    """Replaces a :class:`workers.units.pipeline.UnitPipeline` for one unit of at most MAX_BYTES.  Has no threads."""
 
     def __init__(self, size_bytes: int, fill: Callable[[memoryview], object], *, level: int) -> None:
         self._size_bytes = size_bytes
@@ -24,7 +24,7 @@ class SmallUnit:
         return self._units()
 
     def __exit__(self, *exc_info: object) -> None:
-        """Nothing is left."""
+        """There is nothing to stop."""
 
     def _units(self) -> Iterator[CompressedUnit]:
         with memoryview(bytearray(self._size_bytes)) as unit:

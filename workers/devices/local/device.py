@@ -1,7 +1,7 @@
 """A folder on a mounted file system: disk, NFS, LTFS tape, RAM disk.
 
-Everything is done relative to a descriptor of the root that was found to hold the marker.  So a device
-that is unmounted in between is noticed, and nothing is ever created in its bare mount point.
+Everything is done relative to a descriptor of a root that was seen to hold the marker.  So a device that is
+unmounted meanwhile is noticed, and nothing is ever created in its empty mount point.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class LocalDevice:
 
 
 def _files_of_segfleet(root_fd: int) -> Iterator[tuple[str, int]]:
-    """Key, and descriptor of its folder, of every file: the marker's and the probes', segments and manifests."""
+    """Key, and descriptor of its folder, of every file: marker, probes, segments and manifests."""
     yield from ((name, root_fd) for name in os.listdir(root_fd) if name.startswith("segfleet."))
     for folder in (SEGMENTS_FOLDER, MANIFESTS_FOLDER):
         yield from _files_below(root_fd, folder)

@@ -50,7 +50,7 @@ class LocalUpload:
         self._check_still_there()
 
     def _check_still_there(self) -> None:
-        """The descriptors still work on a lazily unmounted device; a fresh look by path does not."""
+        """Looks up the path again: descriptors still work on a lazily unmounted device."""
         root = self._root
         with root.opened() as root_fd:
             same_device = root.checked_marker(root_fd).device_id == self._device_id
@@ -79,7 +79,7 @@ class LocalObject:
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
         parts = []
         try:
-            # One call gives at most 2 GiB, and a network file system may give less at any time.
+            # One call returns at most 2 GiB, and a network file system may return less at any time.
             while size_bytes > 0 and (part := os.pread(self._fd, size_bytes, offset_bytes)):
                 parts.append(part)
                 offset_bytes += len(part)
@@ -92,10 +92,10 @@ class LocalObject:
 def open_object(device: str, path: Path, root_fd: int, key: str) -> LocalObject | None:
     """The object ``key`` below the root's descriptor, which is at ``path``; None when there is none.
 
-    Raises UnreadableError, for the device itself has just been found to be there: what is wrong is this object.
+    Raises UnreadableError: the device itself was just found, so the fault lies with this object.
     """
     try:
-        # Without O_NONBLOCK a FIFO in the object's place would hold the worker for ever.
+        # Without O_NONBLOCK a FIFO in the object's place would block the worker forever.
         fd = os.open(key, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root_fd)
     except FileNotFoundError:
         return None

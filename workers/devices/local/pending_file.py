@@ -1,7 +1,7 @@
 """A file under a temporary name until it is complete.
 
-Its writer holds a lock on it, which the kernel releases when the writer dies: so a sweep can tell what is
-left over from what is being written, also on a device that several workers share.
+Its writer holds a lock on it, which the kernel releases when the writer dies.  So a sweep can tell leftovers from
+files that are being written, also on a device that several workers share.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from workers.devices.local.writeback import start_writeback
 #: Large enough for a disk to write in one go, small enough to leave little to the sync.
 _WRITEBACK_BYTES = 8 * 1024 * 1024
 
-#: What a file system without locks, or without hard links, answers.
+#: What a file system without locks or hard links reports.
 _NOT_SUPPORTED = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM})
 
 
 class PendingFile:
-    """``name`` in the making, in the folder of descriptor ``folder_fd``, which the caller keeps open.
+    """An unfinished ``name`` in the folder of descriptor ``folder_fd``, which the caller keeps open.
 
     Raises OSError, as the operating system does.
     """
@@ -54,7 +54,7 @@ class PendingFile:
         os.fsync(self._folder_fd)
 
     def publish_first(self) -> bool:
-        """As :meth:`publish`, but a file that is there already stays; returns whether this one won."""
+        """Like :meth:`publish`, but an existing file stays; returns whether this one was published."""
         os.fsync(self.fd)
         folder_fd = self._folder_fd
         try:
@@ -69,7 +69,7 @@ class PendingFile:
         return True
 
     def close(self) -> None:
-        """Remove the temporary name if there is one still.  Raises nothing; may be called again."""
+        """Remove the temporary name if it still exists.  Raises nothing; may be called again."""
         if self.fd < 0:
             return
         with suppress(OSError):
@@ -82,7 +82,7 @@ class PendingFile:
 def remove_if_left_over(folder_fd: int, name: str) -> bool:
     """Remove the temporary file ``name`` unless its writer lives; returns whether it did.
 
-    Where the file system has no locks nobody can tell, and it stays.
+    On a file system without locks nobody knows whether the writer lives, so the file stays.
     """
     try:
         fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder_fd)
@@ -112,7 +112,7 @@ def _create(folder_fd: int, name: str) -> tuple[str, int]:
 
 
 def _lock(fd: int) -> bool:
-    """Lock a file just created; False when a sweep took it between its creation and the lock."""
+    """Lock a new file; False when a sweep removed it between its creation and the lock."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What is at a folder that somebody calls a device?  Looks, and tries to write; changes nothing."""
+"""What is in a folder that is named as a device?  Looks and tries to write; changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workers.devices.trouble import reason_of
 _PROBE_NAME = "segfleet.probe"
 _PROBE_BYTES = b"segfleet was here\n" * 256
 
-#: mkfs.ext4 makes it; a fresh disk is an empty one.
+#: mkfs.ext4 makes it: a fresh disk counts as empty.
 _LOST_AND_FOUND = "lost+found"
 
 
@@ -57,7 +57,7 @@ def _probe_open_folder(path: Path, root_fd: int) -> DeviceReport:
 
 
 def _foreign_name(root_fd: int) -> str | None:
-    """The name of something that is not segfleet's; None in an empty folder."""
+    """The name of something that does not belong to segfleet; None in an empty folder."""
     for name in sorted(os.listdir(root_fd)):
         left_over = name.startswith("segfleet.") and name.endswith(TEMPORARY_SUFFIX)
         if name != _LOST_AND_FOUND and not left_over:
@@ -66,9 +66,9 @@ def _foreign_name(root_fd: int) -> str | None:
 
 
 def _try_to_write(root_fd: int) -> int:
-    """Make a small file, write, sync and read it back; it is gone then.  Returns the errno, 0 when all went well."""
+    """Write, sync, read back and remove a small file.  Returns the errno, 0 when all went well."""
     try:
-        # Best without a name: a run that ends does not wait for its probes, and kills their workers.
+        # Best without a name: a run that ends kills the workers of unfinished probes.
         fd = _open_nameless(root_fd)
         if fd is None:
             return _try_named(root_fd)
@@ -81,7 +81,7 @@ def _try_to_write(root_fd: int) -> int:
 
 
 def _open_nameless(root_fd: int) -> int | None:
-    """A file that never has a name; None where the file system knows no such thing (NFS, FAT).  Raises OSError."""
+    """A file without a name; None where the file system does not support that (NFS, FAT).  Raises OSError."""
     try:
         return os.open(".", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600, dir_fd=root_fd)
     except OSError as error:

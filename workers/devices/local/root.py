@@ -1,4 +1,4 @@
-"""The root folder of a local device: opened afresh for each use, and trusted only with its marker in it."""
+"""The root folder of a local device: opened anew for each use, and trusted only with its marker in it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LocalRoot:
 
     @contextmanager
     def opened(self) -> Iterator[int]:
-        """A descriptor of whatever folder is at the path now."""
+        """A descriptor of the folder that is at the path now."""
         try:
             root_fd = os.open(self.path, FOLDER_FLAGS)
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -43,7 +43,7 @@ class LocalRoot:
 
     @contextmanager
     def opened_device(self) -> Iterator[int]:
-        """As :meth:`opened`, after a look at the marker."""
+        """Like :meth:`opened`, but checks the marker first."""
         with self.opened() as root_fd:
             self.checked_marker(root_fd)
             yield root_fd
