@@ -1,4 +1,4 @@
-"""On whose behalf a command is carried out; a manager tells it by variables of the child's environment."""
+"""For which manager a command runs; the manager says so in variables of the child's environment."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import sys
 MANAGER_VARIABLE = "SEGFLEET_ON_BEHALF_OF"
 RUN_VARIABLE = "SEGFLEET_RUN_ID"
 
-#: In place of a manager's name: this process itself.
+#: Instead of a manager's name: this process itself.
 HERE = "local"
 
 _TERMINAL_VARIABLE = "SEGFLEET_TERMINAL"
 
 
 def terminal_variables(columns: int) -> dict[str, str]:
-    """For a child whose output a master shows on a terminal of this width; none for 0."""
+    """Variables for a child whose output a master shows on a terminal of this width; none for 0."""
     return {_TERMINAL_VARIABLE: "1", "COLUMNS": str(columns)} if columns else {}
 
 
 def is_for_terminal() -> bool:
-    """Whether standard output is shown on a terminal, of this host or of a master's."""
+    """Whether standard output is shown on a terminal, here or at a master."""
     return sys.stdout.isatty() or os.environ.get(_TERMINAL_VARIABLE) == "1"

@@ -1,10 +1,10 @@
-"""Named locks in the state folder, held for as long as the holder lives: for the devices of one host.
+"""Named locks in the state folder for the devices of one host, held while the holder lives.
 
-They keep apart the runs that start workers of their own for a device, whatever catalog they use, and also where they
-only read.  What the runs of one catalog must not do at once has locks in the catalog (:mod:`producer.ownership`).
+They keep apart runs that start their own workers for a device, whatever catalog they use and even when they only
+read.  What the runs of one catalog must not do at once has locks in the catalog (:mod:`producer.ownership`).
 
-The kernel releases a lock when its process dies, however it dies, so no lock is ever stale.  A lock
-file stays when its lock is released: removing it would let two processes lock two files of one name.
+The kernel releases a lock when its process dies, however it dies, so no lock is ever stale.  A lock file stays when
+its lock is released: removing it would let two processes lock two files of one name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import msgspec
 from producer.host.state import StateFolder
 from tasks.errors import LockedError
 
-#: More of a command line than this tells a person nothing new.
+#: A longer command line tells a person nothing new.
 _MAX_COMMAND_CHARACTERS = 500
 
 
@@ -46,11 +46,11 @@ class LockOwner:
 
 @contextmanager
 def locked(state: StateFolder, name: str, *, purpose: str) -> Iterator[None]:
-    """Hold the lock called ``name`` ("device a") during the with block.
+    """Hold the lock ``name`` ("device a") during the with block.
 
     Raises LockedError at once when another process, or this one, holds it already; the error says who.
-    Released by the kernel when the process dies.  A child made by fork alone would share the lock;
-    one that is started as a program does not.
+    Released by the kernel when the process dies.  A forked child shares the lock;
+    a child that is started as a program does not.
     """
     with open(os.open(_path_of(state, name), os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
         try:
@@ -80,7 +80,7 @@ def _this_process(purpose: str) -> LockOwner:
 
 
 def _read_owner(content: bytes) -> str:
-    """The owner in words; the owner may not have written its name yet."""
+    """The owner in words; it may not have written its name yet."""
     try:
         return str(msgspec.json.decode(content, type=LockOwner))
     except msgspec.MsgspecError:

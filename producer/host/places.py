@@ -1,4 +1,4 @@
-"""Where a device is, as a manager knows it: in a folder of this host, or wherever its agents have it."""
+"""Where a device is, as a manager sees it: in a folder of this host, or wherever its agents have it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _AGENT = "agent:"
 
 
 def at_agents(device: str) -> Path:
-    """What stands for the folder of a device that only agents can reach.  Real folders are absolute paths."""
+    """Stands for the folder of a device that only agents can reach.  Real folders are absolute paths."""
     return Path(_AGENT + device)
 
 
@@ -18,7 +18,7 @@ def is_at_agents(place: Path) -> bool:
 
 
 def place_of(device: str, path: str | None) -> Path:
-    """The place of a device of the configuration."""
+    """The place of a configured device."""
     return Path(path) if path is not None else at_agents(device)
 
 

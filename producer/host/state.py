@@ -16,7 +16,7 @@ VARIABLE = "SEGFLEET_STATE"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StateFolder:
-    """Paths below one state folder; ``path`` is absolute.  Everything in it belongs to one user."""
+    """Paths in one state folder; ``path`` is absolute.  Everything in it belongs to one user."""
 
     path: Path
 
@@ -40,10 +40,10 @@ class StateFolder:
 
 
 def open_state() -> StateFolder:
-    """The state folder, made with its subfolders (mode 0700) where missing.
+    """The state folder; makes it and its subfolders (mode 0700) where missing.
 
-    It is ``$SEGFLEET_STATE``, else the platform's place for state of a user.  Raises CatalogError when
-    it cannot be made or written, UsageError when somebody else owns or can write it.
+    It is ``$SEGFLEET_STATE``, else the platform's folder for a user's state.  Raises CatalogError when it cannot be
+    made or written, UsageError when somebody else owns it or can write to it.
     """
     chosen = os.environ.get(VARIABLE)
     path = Path(chosen).absolute() if chosen else platformdirs.user_state_path("segfleet")
@@ -55,7 +55,7 @@ def open_state() -> StateFolder:
 
 def _make_private(folder: Path) -> None:
     try:
-        # mkdir applies `mode` to the last part only; what lies above is made as usual.
+        # mkdir applies `mode` to the last part only; its parents get the usual mode.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CatalogError(

@@ -1,8 +1,8 @@
 """Which bytes go to which device, as pure functions: same input, same plan.
 
-The way through: :mod:`~producer.plan.threshold` gives the threshold, :mod:`~producer.plan.bundles` and
-:mod:`~producer.plan.pieces` make segments of the files, :mod:`~producer.plan.placement` gives each to the
-then least-filled device; :mod:`~producer.plan.remaining` cuts large files to what is left.
+The steps: :mod:`~producer.plan.threshold` computes the threshold, :mod:`~producer.plan.bundles` and
+:mod:`~producer.plan.pieces` make segments of the files, :mod:`~producer.plan.placement` assigns each to the then
+least-filled device; :mod:`~producer.plan.remaining` cuts large files to the space that is left.
 :mod:`~producer.plan.rooms` knows what a device can take.  ``docs/plan.md`` has reasons, bounds and measurements.
 """
 

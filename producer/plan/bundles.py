@@ -1,4 +1,4 @@
-"""Packing small files, in path order, into bundles."""
+"""Packs small files, in path order, into bundles."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from producer.plan.unplaced import UnplacedSegments
 from tasks.values import MAX_EXTENTS
 
-#: What opening, reading and closing one file costs, in bytes that one thread compresses in that time.  Measured by
-#: benchmarks/plan-constants: 2 to 3 KiB with its pages cached, 24 KiB from a disk, of which other threads hide most.
+#: The cost of opening, reading and closing one file, in bytes that one thread compresses in that time.  Measured by
+#: benchmarks/plan-constants: 2 to 3 KiB with cached pages, 24 KiB from a disk, most of it hidden by other threads.
 FILE_COST_BYTES = 4 * 1024
 
-#: A device's part is made of about this many bundles: few, because each costs 10 ms beside its bytes, and enough that
-#: devices end together, for the smaller ones come last.
+#: A device's part consists of about this many bundles: few, because each costs 10 ms besides its bytes, but enough that
+#: devices end together, because the smaller ones come last.
 _BUNDLES_PER_DEVICE = 16
 
-#: Below this, neighbours compress worse: docs/plan.md, "How large a bundle is".  A tree so small that this is
-#: more than a quarter of the threshold is spread rather than compressed.
+#: Below this, neighbours compress worse: docs/plan.md, "How large a bundle is".  In a tree so small that this is
+#: more than a quarter of the threshold, spreading matters more than compression.
 _MIN_BUNDLE_BYTES = 4 * 1024 * 1024
 _MIN_BUNDLES_PER_DEVICE = 4
 
-#: Above this a bundle only makes a failure dearer: its units are compressed one by one in any case.
+#: Larger bundles only make failures more expensive: units are compressed one by one anyway.
 _MAX_BUNDLE_UNITS = 4
 
 
@@ -30,9 +30,9 @@ _MAX_BUNDLE_UNITS = 4
 class BundleRule:
     """How small files are packed.
 
-    ``limit_bytes``: the largest file that goes into a bundle; 0: there are no bundles.  A bundle ends with the
-    file that brings it to ``target_bytes`` or to ``target_cost_bytes`` (:data:`FILE_COST_BYTES` for each
-    file beside the bytes), so its bytes stay below target + limit.
+    ``limit_bytes``: the largest file that goes into a bundle; 0: no bundles.  A bundle ends with the file that brings
+    it to ``target_bytes`` or to ``target_cost_bytes`` (:data:`FILE_COST_BYTES` for each file besides the bytes), so its
+    bytes stay below target + limit.
     """
 
     limit_bytes: int
@@ -40,7 +40,7 @@ class BundleRule:
     target_cost_bytes: int
 
     def with_limit(self, limit_bytes: int) -> BundleRule:
-        """The same bundles, but of files up to another size."""
+        """The same rule for files up to another size."""
         if limit_bytes == 0:
             return NO_BUNDLES
         return BundleRule(

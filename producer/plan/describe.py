@@ -1,4 +1,4 @@
-"""A plan in numbers that a person can judge."""
+"""A plan in numbers that people can judge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from producer.plan.plan import Plan
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceShare:
-    """What one device gets.  ``share`` is its part of all bytes; a file that is cut counts on each of its devices."""
+    """What one device gets.  ``share`` is its fraction of all bytes; a cut file counts on each of its devices."""
 
     device: str
     bytes_source: int
@@ -22,7 +22,7 @@ class DeviceShare:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """A file, whole or in pieces, or a bundle.  ``devices`` in the order of their first segment of it."""
+    """A file (whole or in pieces) or a bundle.  ``devices`` are in the order of their first segment of it."""
 
     first_entry: int
     size_bytes: int
@@ -35,7 +35,7 @@ class Item:
 class PlanDescription:
     """``spread``: (largest - smallest load) / mean load, in bytes.  ``largest``: items, the largest first.
 
-    ``cost_spread``: the same with ``file_cost_bytes`` for each file, which is what devices are balanced by.
+    ``cost_spread``: the spread with ``file_cost_bytes`` added for each file, by which devices are balanced.
     """
 
     threshold_bytes: int
@@ -57,7 +57,7 @@ class PlanDescription:
 
 
 def describe(plan: Plan, *, largest_count: int = 5) -> PlanDescription:
-    """The numbers of ``plan``.  Takes 12 bytes for each entry, and the time of a few passes over its columns."""
+    """The numbers of ``plan``.  Takes 12 bytes per entry and a few passes over its columns."""
     items = _Items(plan)
     loads_bytes = plan.loads_bytes
     total_bytes = sum(loads_bytes.values())
@@ -78,10 +78,10 @@ def describe(plan: Plan, *, largest_count: int = 5) -> PlanDescription:
 
 
 def lower_bound_bytes(sizes_bytes: array[int], devices_count: int) -> int:
-    """What the fullest device holds at least, wherever these segments go.
+    """A lower bound for the load of the fullest device, wherever these segments go.
 
-    The largest of three: the mean load; the largest segment; and, as of the ``devices_count + 1`` largest segments
-    two must share a device, the two smallest of those together.
+    The largest of three: the mean load; the largest segment; and the sum of the two smallest of the
+    ``devices_count + 1`` largest segments, because two of these must share a device.
     """
     mean_bytes = -(-sum(sizes_bytes) // devices_count)
     largest = heapq.nlargest(devices_count + 1, sizes_bytes)
@@ -103,7 +103,7 @@ def _costs_bytes(plan: Plan) -> list[int]:
 
 
 class _Items:
-    """Bytes and segments of each item, by its first entry: no file begins two items."""
+    """Bytes and segments of each item, by its first entry, which is unique."""
 
     def __init__(self, plan: Plan) -> None:
         entries_count = max(plan.stop_entries, default=0)

@@ -1,4 +1,4 @@
-"""Cutting one file into pieces.  Every cut is a multiple of the block size."""
+"""Cuts a file into pieces.  Every cut is a multiple of the block size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from producer.plan.unplaced import UnplacedSegments
 def equal_pieces(start_bytes: int, stop_bytes: int, cap_bytes: int, block_bytes: int) -> Iterator[tuple[int, int]]:
     """Offset and size of the fewest pieces of at most ``cap_bytes`` that cover the range.
 
-    All are of one size, rounded up to blocks, but for a shorter last one.  ``start_bytes`` and ``cap_bytes`` are
+    All have the same size, rounded up to blocks, except for a shorter last one.  ``start_bytes`` and ``cap_bytes`` are
     multiples of ``block_bytes``.
     """
     size_bytes = stop_bytes - start_bytes
@@ -25,8 +25,8 @@ def equal_pieces(start_bytes: int, stop_bytes: int, cap_bytes: int, block_bytes:
 def cut_in_shares(size_bytes: int, *, share_bytes: int, cap_bytes: int, block_bytes: int) -> Iterator[tuple[int, int]]:
     """Offset and size of the pieces of a file: shares of about the threshold, each in equal pieces up to the cap.
 
-    Shares come first so that what belongs on one device adds up to one threshold: 5.4 GB on two
-    devices become two equal halves, not five caps and a crumb.
+    Shares come first so that the pieces of one device add up to one threshold: 5.4 GB on two devices become two equal
+    halves, not five pieces at the cap and a small rest.
     """
     for start_bytes in range(0, size_bytes, share_bytes):
         stop_bytes = min(start_bytes + share_bytes, size_bytes)

@@ -1,4 +1,4 @@
-"""Sorted order, and each segment in that order to the then least-filled device."""
+"""Sorts the segments, and assigns each in that order to the then least-filled device."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from producer.plan.rooms import DeviceRoom
 from producer.plan.unplaced import UnplacedSegments
 
-#: Segments sorted at once.  Bounds the sort's lists to 10 MB; runs are merged as they are read.
+#: Segments sorted at once.  Limits the sort's lists to 10 MB; sorted runs are merged as they are read.
 _RUN_COUNT = 1 << 18
 
 
 class NoRoomError(Exception):
-    """No device has room for a segment of ``size_bytes``.  Stays within the plan."""
+    """No device has room for a segment of ``size_bytes``.  Never leaves the planner."""
 
     def __init__(self, size_bytes: int) -> None:
         super().__init__(size_bytes)
@@ -22,9 +22,9 @@ class NoRoomError(Exception):
 
 
 class Loads:
-    """What each device has been given so far, in source bytes, and how filled that makes it.
+    """What each device has been assigned so far, in source bytes, and how full that makes it.
 
-    ``costs_bytes`` count a file's fixed cost beside its bytes; levels follow them, limits follow the bytes.
+    ``costs_bytes`` add a fixed cost for each file to the bytes; levels use the costs, limits use the bytes.
     """
 
     __slots__ = ("bytes", "costs_bytes", "limits_bytes", "scales", "starts_bytes")
@@ -38,7 +38,7 @@ class Loads:
 
     @classmethod
     def balanced(cls, balance: str, rooms: Sequence[DeviceRoom], limits_bytes: Sequence[int], ratio: float) -> Loads:
-        """``run``: bytes of this run; ``free``: share of the capacity in use; ``weight``: bytes by weight."""
+        """``run``: bytes of this run; ``free``: fraction of the capacity in use; ``weight``: bytes per weight."""
         if balance == "free":
             used_bytes = [int(room.used_bytes / ratio) for room in rooms]
             return cls(limits_bytes, used_bytes, [max(1, room.capacity_bytes) for room in rooms])
@@ -49,7 +49,7 @@ class Loads:
         return len(self.bytes)
 
     def level(self, device: int) -> float:
-        """How filled a device is, to be compared with the others; exact bytes when all scales are 1."""
+        """How full a device is, compared with the others; exact bytes when all scales are 1."""
         filled_bytes = self.starts_bytes[device] + self.costs_bytes[device]
         scale = self.scales[device]
         return filled_bytes if scale == 1 else filled_bytes / scale
@@ -65,7 +65,7 @@ class Loads:
 def sorted_rows(weights: array[int], *, descending: bool) -> Iterator[int]:
     """Row numbers in order of weight; rows of equal weight stay in their own order.
 
-    Holds 4 bytes a row, and one run's lists while sorting.
+    Takes 4 bytes per row, and the lists of one run while sorting.
     """
     rows = range(len(weights))
     runs = [
@@ -86,11 +86,11 @@ def costs_bytes(segments: UnplacedSegments, file_cost_bytes: int) -> array[int]:
 
 
 def place(segments: UnplacedSegments, loads: Loads, *, file_cost_bytes: int, descending: bool) -> array[int]:
-    """Sort the segments; return the device of each: the least filled, at its turn, that has room for it.
+    """Sort the segments; returns the device of each: the then least-filled one that has room for it.
 
-    Ties: of equal segments the earlier row is first; of equally filled devices the one named first takes it, but
-    a file's next piece goes to the one named next after the device of its last piece: it is read back from both.
-    ``segments`` is reordered, ``loads`` added to.  Raises NoRoomError when a segment has no device.
+    Ties: of equal segments the earlier row comes first; of equally filled devices the one named first takes it, but a
+    file's next piece goes to the one named after the device of its last piece, so that both are read in a restore.
+    Reorders ``segments`` and adds to ``loads``.  Raises NoRoomError when a segment has no device.
     """
     unsorted_costs = costs_bytes(segments, file_cost_bytes)
     segments.reorder(array("I", sorted_rows(unsorted_costs, descending=descending)))
@@ -117,7 +117,7 @@ def place(segments: UnplacedSegments, loads: Loads, *, file_cost_bytes: int, des
 
 
 class _LastDevices:
-    """For each file of several pieces, the device that has its last piece so far."""
+    """For each file of several pieces, the device of its last piece so far."""
 
     def __init__(self, segments: UnplacedSegments) -> None:
         self._entries = segments.first_entries
@@ -134,9 +134,9 @@ class _LastDevices:
 
 
 def _prefer_next(heap: list[tuple[float, int]], last_device: int, devices_count: int) -> None:
-    """Of the least-filled devices, all equally, put the one named next after ``last_device`` at the heap's head.
+    """Put the one named next after ``last_device``, of all equally least-filled devices, at the heap's head.
 
-    It stays a heap once that one is replaced.
+    It is a heap again once that one is replaced.
     """
     tied = [entry for entry in heap if entry[0] == heap[0][0]]
     chosen = min(tied, key=lambda entry: (entry[1] - last_device - 1) % devices_count)
@@ -146,7 +146,7 @@ def _prefer_next(heap: list[tuple[float, int]], last_device: int, devices_count:
 
 
 def _bring_forward(heap: list[tuple[float, int]], loads: Loads, size_bytes: int, smallest_bytes: int) -> int:
-    """Put the least-filled device that has room at the heap's head; it stays a heap once that one is replaced.
+    """Put the least-filled device that has room at the heap's head; it is a heap again once that one is replaced.
 
     A device that has no room even for the smallest segment leaves the heap for good.
     """

@@ -16,7 +16,7 @@ from producer.plan.unplaced import UnplacedSegments
 from producer.requests import PlanOptions
 from tasks.errors import DeviceFullError, UsageError
 
-#: Segments are cut finer, down to this share of a device's part, before a backup is said not to fit.
+#: Segments are cut smaller, down to this fraction of a device's part, before a backup is refused for lack of room.
 _FINEST_SHARE = 256
 
 
@@ -26,8 +26,8 @@ class PlanRequest:
 
     ``source_starts``: the entry index at which each source begins, ascending from 0.  ``expected_ratio``: stored
     bytes for each source byte.  ``holes_bytes``: by entry index, how much of a large file seems to be holes, which take
-    no room, whatever the ratio.  ``bundle_limit_bytes``: the largest file of a bundle, for a plan that goes on with an
-    earlier one whose bundles stay; None: as the rule says.
+    no room, whatever the ratio.  ``bundle_limit_bytes``: the largest file of a bundle, for a plan that continues an
+    earlier one whose bundles stay; None: by the rule.
     """
 
     sizes: array[int]
@@ -56,7 +56,7 @@ class PlannedSegment:
 class Plan:
     """Segments in the order of their placement, as columns; ``devices`` indexes ``rooms``.
 
-    ``file_cost_bytes`` is what each file of a segment counted beside its bytes when devices were compared.
+    ``file_cost_bytes`` is what each file of a segment added to its bytes when devices were compared.
     """
 
     threshold_bytes: int
@@ -93,7 +93,7 @@ class Plan:
 
     @property
     def loads_bytes(self) -> dict[str, int]:
-        """Source bytes for each device, also for those that get none."""
+        """Source bytes for each device, including those that get none."""
         loads = [0] * len(self.rooms)
         for device, size_bytes in zip(self.devices, self.sizes_bytes, strict=True):
             loads[device] += size_bytes
@@ -101,11 +101,11 @@ class Plan:
 
 
 def make_plan(request: PlanRequest) -> Plan:
-    """The plan for this request; same request, same plan.  Reads and writes nothing but memory.
+    """The plan for this request; same request, same plan.  No input or output.
 
-    Raises UsageError for a request that makes no sense, DeviceFullError (with the sum) when it cannot fit.
-    A device that has no room for one block takes no part and does not count for the threshold.  That holes take no
-    room is counted on only where the backup would not fit otherwise: it is a guess.
+    Raises UsageError for an invalid request, DeviceFullError (with the sum) when it does not fit.  A device without
+    room for one block takes no part and does not count for the threshold.  The plan relies on holes only where the
+    backup would not fit otherwise, because their size is a guess.
     """
     _check(request)
     try:
@@ -140,7 +140,7 @@ def _plan_that_fits(request: PlanRequest) -> Plan:
 def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Sequence[int]) -> Plan:
     options = request.options
     remaining, descending = options.split == "remaining", options.order == "descending"
-    # What is left on a device is bytes; elsewhere a device is as filled as it is busy.
+    # The space left on a device is counted in bytes; otherwise a device is as full as it is busy.
     file_cost_bytes = FILE_COST_BYTES if options.bundle and not remaining else 0
     rule = _bundle_rule(request, min(cap_bytes, threshold), sum(map(bool, limits)))
     segments = _segments(request, rule, threshold, cap_bytes)
@@ -152,7 +152,7 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
             devices,
             loads,
             sizes=request.sizes,
-            # The bundle limit of an earlier plan may be above the threshold of what is left to plan.
+            # The bundle limit of an earlier plan may exceed the threshold of what is left to plan.
             entries=large_entries(request.sizes, above_bytes=max(threshold, rule.limit_bytes), descending=descending),
             cap_bytes=min(cap_bytes, share_bytes(threshold, options.block_bytes)),
             block_bytes=options.block_bytes,
@@ -177,12 +177,12 @@ def _total_bytes(sizes: array[int]) -> int:
 
 
 def _holes_bytes(request: PlanRequest) -> int:
-    """The holes of the files that are to be stored."""
+    """The holes of the files to store."""
     return sum(holes for entry, holes in request.holes_bytes.items() if request.sizes[entry] > 0)
 
 
 def _files_count(sizes: array[int]) -> int:
-    """How many files have something to store."""
+    """The number of files with something to store."""
     return len(sizes) - sizes.count(0) - sizes.count(-1)
 
 
@@ -199,7 +199,7 @@ def _bundle_rule(request: PlanRequest, cap_bytes: int, available_count: int) -> 
 
 
 def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes: int) -> UnplacedSegments:
-    """Bundles, then pieces; with method 2 without the files above the threshold, which are cut later."""
+    """Bundles, then pieces; for method 2 without the files above the threshold, which are cut later."""
     segments = UnplacedSegments()
     if rule.limit_bytes:
         add_bundles(segments, request.sizes, request.source_starts, rule)

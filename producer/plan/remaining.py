@@ -1,4 +1,4 @@
-"""Method 2: large files cut to fit exactly what the small ones have left on each device."""
+"""Method 2: cuts large files to fit exactly the space that the small ones have left on each device."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from producer.plan.pieces import equal_pieces
 from producer.plan.placement import Loads, NoRoomError
 from producer.plan.unplaced import UnplacedSegments
 
-#: Halvings of the interval that holds the common level: 64 take 2**63 bytes to below one byte.
+#: Halvings of the interval that holds the common level: 64 reduce 2**63 bytes to below one byte.
 _HALVINGS_COUNT = 64
 
 
@@ -19,7 +19,7 @@ _HALVINGS_COUNT = 64
 class _LargeFile:
     entry: int
     blocks_count: int
-    #: The part of a block at the file's end, and the device that takes it, behind its blocks of this file.
+    #: The part of a block at the file's end, and the device that takes it after its blocks of this file.
     tail_bytes: int
     last_device: int
 
@@ -42,16 +42,16 @@ def fill_up(
 ) -> None:
     """Append the files of ``entries``, cut so that all devices end within one block of each other.
 
-    A device that is above the common level before, or has no room for its share, stays out of that promise.
-    Raises NoRoomError.  The end of each file, less than a block, is given to the least-filled devices first; whole
-    blocks then bring all to one level, and cuts between blocks are all that is needed to get there.
+    That does not hold for a device that is above the common level before, or has no room for its share.  Raises
+    NoRoomError.  The end of each file, less than a block, goes to the least-filled devices first; whole blocks then
+    bring all devices to one level, with cuts between blocks only.
     """
     files = _give_tails(loads, sizes, entries, block_bytes)
     wanted = _blocks_to_level(loads, sum(file.blocks_count for file in files), block_bytes)
     last_devices = [file.last_device for file in files]
     for file in files:
         last_devices.remove(file.last_device)
-        # The last devices of files to come go last, so that each still has blocks for its own file.
+        # The last devices of later files go last, so that each still has blocks for its own file.
         order = sorted(range(len(loads)), key=lambda device: (device in last_devices, device))
         offset_bytes = 0
         for device, blocks_count in _shares(file, order, wanted):
@@ -66,7 +66,7 @@ def fill_up(
 
 
 def _give_tails(loads: Loads, sizes: Sequence[int], entries: Sequence[int], block_bytes: int) -> list[_LargeFile]:
-    """Each file's last bytes to the least-filled devices, to another one for each file as far as there is room."""
+    """Assigns each file's last bytes to the least-filled devices, if possible to another one for each file."""
     files = []
     devices = sorted(range(len(loads)), key=lambda device: (loads.level(device), device))
     for entry in entries:
@@ -84,7 +84,7 @@ def _give_tails(loads: Loads, sizes: Sequence[int], entries: Sequence[int], bloc
 def _blocks_to_level(loads: Loads, blocks_count: int, block_bytes: int) -> list[int]:
     """How many of ``blocks_count`` blocks each device takes: as if each went to the then least-filled device.
 
-    The common level is found by halving; what its rounding leaves over is then really given out block by block.
+    Finds the common level by halving; blocks that its rounding leaves over are assigned one by one.
     """
     rooms = [max(0, loads.room_bytes(device)) // block_bytes for device in range(len(loads))]
     if sum(rooms) < blocks_count:
@@ -122,7 +122,7 @@ def _give_out_rest(loads: Loads, wanted: list[int], rooms: list[int], rest_count
 
 
 def _shares(file: _LargeFile, order: Sequence[int], wanted: Sequence[int]) -> list[tuple[int, int]]:
-    """The file's blocks, device by device as far as each wants them; the last device comes last."""
+    """The file's blocks, device by device up to the number that each takes; the last device comes last."""
     kept_count = min(wanted[file.last_device], file.blocks_count)
     left_count = file.blocks_count - kept_count
     shares = []

@@ -14,13 +14,13 @@ _RESERVE_SHARE = 0.02
 _MIN_RESERVE_BYTES = 1024**3
 _SMALL_SHARE = 0.1
 
-#: Weights outside are a slip of the pen: no two devices of one pool differ a millionfold.
+#: Weights outside are typing errors: no two devices of one pool differ by a factor of a million.
 _MIN_WEIGHT, _MAX_WEIGHT = 0.001, 1000.0
 
-#: Zeros compress to less than this: a unit of them to 1/30,000, and the rest of its segment is small.
+#: Zeros compress to less than this: a unit of zeros to 1/30,000, and the rest of its segment is small.
 _ZEROS_RATIO = 0.0001
 
-#: The next snapshot may compress worse than all before.
+#: The next snapshot may compress worse than all earlier ones.
 _RATIO_MARGIN = 1.1
 
 
@@ -45,9 +45,9 @@ class DeviceRoom:
 
 
 def reserve_bytes(capacity_bytes: int, configured_bytes: int | None = None) -> int:
-    """What stays free on a device: as configured, else 2 % of its capacity and at least 1 GiB.
+    """The space that stays free on a device: as configured, else 2 % of its capacity and at least 1 GiB.
 
-    On a device below 10 GiB, a tenth: the 1 GiB is for a file system's own needs, which are small on a small one.
+    A tenth on a device below 10 GiB: the 1 GiB is for the file system itself, which needs less on a small device.
     """
     if configured_bytes is not None:
         return configured_bytes
@@ -58,16 +58,16 @@ def reserve_bytes(capacity_bytes: int, configured_bytes: int | None = None) -> i
 def expected_ratio(snapshots: Sequence[tuple[int, int]]) -> float:
     """Stored bytes to expect for each source byte, from (source, stored) bytes of the volume's last snapshots.
 
-    The worst of them and a tenth more, at most 1.0.  Without any snapshot 1.0: nothing is taken to compress.
+    The worst of them plus a tenth, at most 1.0.  Without snapshots 1.0: no compression is assumed.
     """
     seen = [stored_bytes / source_bytes for source_bytes, stored_bytes in snapshots if source_bytes > 0]
     return min(1.0, max(seen) * _RATIO_MARGIN) if seen else 1.0
 
 
 def ratio_with_holes(ratio: float, total_bytes: int, holes_bytes: int) -> float:
-    """``ratio``, but no more than what the bytes outside of holes take when they do not compress; above 0.
+    """``ratio``, but at most what the bytes outside of holes take uncompressed; above 0.
 
-    Not their product: where earlier snapshots had the same holes, ``ratio`` tells of them already.
+    Not the product of both: ``ratio`` already includes holes that earlier snapshots had.
     """
     if not holes_bytes:
         return ratio
@@ -75,7 +75,7 @@ def ratio_with_holes(ratio: float, total_bytes: int, holes_bytes: int) -> float:
 
 
 def check_rooms(rooms: Sequence[DeviceRoom]) -> None:
-    """Raises UsageError: no device, two of one name, negative bytes, a weight that makes no sense."""
+    """Raises UsageError: no device, two of one name, negative bytes, an invalid weight."""
     if not rooms:
         raise UsageError("a plan needs at least one device", hint="name one with --device NAME=PATH")
     names = [room.name for room in rooms]
@@ -92,7 +92,7 @@ def check_rooms(rooms: Sequence[DeviceRoom]) -> None:
 
 
 def limits_bytes(rooms: Sequence[DeviceRoom], ratio: float, block_bytes: int) -> list[int]:
-    """Source bytes that each device can take when ``ratio`` stored bytes come of one source byte.
+    """Source bytes that each device can take when one source byte becomes ``ratio`` stored bytes.
 
     0 for a device that cannot take one block: it is not available.
     """
@@ -101,7 +101,7 @@ def limits_bytes(rooms: Sequence[DeviceRoom], ratio: float, block_bytes: int) ->
 
 
 def refusal(rooms: Sequence[DeviceRoom], ratio: float, total_bytes: int, why: str) -> DeviceFullError:
-    """The error that says what is needed and what each device has, so that a person can check the sum."""
+    """The error that says what is needed and what each device has, so that the user can check the sum."""
     lines = [
         f"  {room.name}: {format_size(room.free_bytes)} free - {format_size(room.reserve_bytes)} reserve "
         f"= {format_size(room.room_bytes)}"
@@ -119,7 +119,7 @@ def refusal(rooms: Sequence[DeviceRoom], ratio: float, total_bytes: int, why: st
 
 
 def room_of(name: str, capacity_bytes: int, free_bytes: int, options: PlanOptions) -> DeviceRoom:
-    """A device as it reported itself, with what the options say of its reserve and weight."""
+    """A device as it reported itself, with the reserve and weight from the options."""
     return DeviceRoom(
         name=name,
         capacity_bytes=capacity_bytes,

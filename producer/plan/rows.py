@@ -13,7 +13,7 @@ from producer.plan.plan import Plan, PlannedSegment
 def json_rows(plan: Plan, description: PlanDescription, path_of: Callable[[int], str]) -> Iterator[dict[str, Any]]:
     """One ``segment`` row for each segment in the order of placement, then the ``summary``.
 
-    ``path_of`` gives the path of an entry in the snapshot; a bundle shows the path of its first file.
+    ``path_of`` returns the path of an entry in the snapshot; a bundle shows the path of its first file.
     """
     for segment in plan:
         yield _segment_row(segment, path_of)

@@ -10,7 +10,7 @@ from producer.configuration.sizes import format_size
 from producer.plan.describe import Item, PlanDescription, describe
 from producer.plan.plan import Plan
 
-#: Hues that people with any colour vision can tell apart next to each other, after Paul Tol's "muted" scheme.
+#: Hues that people with any colour vision can tell apart, after Paul Tol's "muted" scheme.
 _FILE_COLOURS = ("#332288", "#cc6677", "#ddcc77", "#117733", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499")
 _OTHER_FILES_COLOUR = "#8c96a3"
 _BUNDLE_COLOUR = "#c9d3df"
@@ -24,14 +24,14 @@ _TOP = 124
 _ROWS_HEIGHT = 560
 _MIN_ROW_HEIGHT, _MAX_ROW_HEIGHT = 14, 56
 _LEGEND_LINE = 24
-#: Segments narrower than this share a box, so that a million of them still make a picture.
+#: Segments narrower than this share a box, so that a million of them still fit into a picture.
 _MIN_BOX_WIDTH = 2.0
 _TICKS_COUNT = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Frame:
-    """Where the rows lie, in pixels, and how many pixels a byte is wide."""
+    """Where the rows are, in pixels, and how many pixels a byte is wide."""
 
     pixels_per_byte: float
     row_height: int
@@ -57,7 +57,7 @@ class _Box:
 
 
 def draw_svg(plan: Plan, path_of: Callable[[int], str], *, title: str = "Backup plan") -> str:
-    """The picture as SVG text.  ``path_of`` gives the path of an entry; it is called for the largest files only."""
+    """The picture as SVG text.  ``path_of`` returns the path of an entry; it is called for the largest files only."""
     description = describe(plan, largest_count=4 * len(_FILE_COLOURS))
     files = [item for item in description.largest if item.files_count == 1][: len(_FILE_COLOURS)]
     colours = {item.first_entry: colour for item, colour in zip(files, _FILE_COLOURS, strict=False)}
@@ -108,7 +108,7 @@ def _axis(frame: _Frame, description: PlanDescription) -> Iterator[str]:
 
 
 def _round_step(size_bytes: float) -> int:
-    """The next of 1, 2, 4, 8 … bytes that is not smaller: round numbers in KiB, MiB and GiB too."""
+    """The next power of two that is not smaller: a round number in KiB, MiB and GiB too."""
     step_bytes = 1
     while step_bytes < size_bytes:
         step_bytes *= 2
@@ -148,7 +148,7 @@ def _boxes(plan: Plan, colours: dict[int, str], min_bytes: float) -> list[list[_
 
 def _box(box: _Box, frame: _Frame, top: float, height: int) -> str:
     x, width = frame.x(box.start_bytes), (box.stop_bytes - box.start_bytes) * frame.pixels_per_byte
-    # A gap between boxes shows each segment; in boxes of a few pixels it would eat the colour.
+    # A gap between boxes separates segments; boxes of a few pixels have no room for it.
     drawn = width - 1 if width >= 4 else max(width - 0.3, 0.3)
     name = f"{box.segments_count} segments, " if box.segments_count > 1 else ""
     tip = f"<title>{name}{format_size(box.stop_bytes - box.start_bytes)}</title>"
@@ -186,7 +186,7 @@ def _legend(top: int, plan: Plan, files: list[Item], path_of: Callable[[int], st
 
 
 def _shortened(text: str, length: int) -> str:
-    """At most ``length`` characters, the middle left out: a path's ends tell most."""
+    """At most ``length`` characters without the middle: the ends of a path say the most."""
     if len(text) <= length:
         return text
     head = (length - 1) // 3

@@ -12,7 +12,7 @@ _MIN_BAR_WIDTH = 10
 
 
 def text_lines(description: PlanDescription, path_of: Callable[[int], str], width: int = 80) -> Iterator[str]:
-    """The lines to print, none longer than ``width`` but for long names.  ``path_of`` must give printable text."""
+    """The lines to print, none longer than ``width`` except for long names.  ``path_of`` must return printable text."""
     yield (
         f"threshold    {format_size(description.threshold_bytes)}, for {format_size(description.bytes_source)} "
         f"in {description.files_count:,} files on {len(description.devices)} devices"

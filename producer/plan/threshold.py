@@ -11,7 +11,6 @@ def threshold_bytes(total_bytes: int, devices_count: int) -> int:
 def share_bytes(threshold: int, block_bytes: int) -> int:
     """The largest cut at whole blocks that does not exceed the threshold; at least one block.
 
-    Cut down, not up, so that no segment is above the threshold: what is left over of one file on all devices is less
-    than a block for each of them.
+    Rounded down, so that no segment is above the threshold: the rest of a file is less than a block for each device.
     """
     return max(1, threshold // block_bytes) * block_bytes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 class UnplacedSegments:
-    """Columns that grow together, one row for each segment.
+    """Columns of equal length, one row for each segment.
 
     A *piece* has ``stop_entry == first_entry + 1`` and is the range ``[offset, offset + size)`` of that entry's
     file.  A *bundle* holds, whole, every file of 1 to the bundle limit's bytes in ``[first_entry, stop_entry)``.
@@ -33,7 +33,7 @@ class UnplacedSegments:
         self.files_counts.append(files_count)
 
     def reorder(self, rows: Sequence[int]) -> None:
-        """Put the rows into the order given, one column after the other: only one is ever held twice."""
+        """Put the rows into this order, one column after the other: only one column is ever copied at a time."""
         for column in self.__slots__:
             values: array[int] = getattr(self, column)
             setattr(self, column, array(values.typecode, map(values.__getitem__, rows)))

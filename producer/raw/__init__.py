@@ -1,1 +1,1 @@
-"""Raw volumes: sources that are read as one block device or image, whatever the files on them are (docs/raw.md)."""
+"""Raw volumes: sources that are read as one block device or image, whatever files they hold (docs/raw.md)."""

@@ -1,4 +1,4 @@
-"""Reads a raw volume and compares it, cell by cell, with what the devices hold of it already."""
+"""Compares a raw volume, cell by cell, with what the devices already hold of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from producer.raw.ranges import Range, merged
 from producer.raw.raw_volumes import RawVolume
 from tasks.raw import CELL_BYTES, cell_digest, zeros_digest
 
-#: Reading from a fast disk and digesting share the cores; more threads than this gain nothing.
+#: More threads than this gain nothing: reading from a fast disk takes processor time too.
 _MAX_THREADS = 8
 
 
@@ -30,10 +30,10 @@ class Comparison:
 
 
 def compare(raw_volume: RawVolume, known: Mapping[int, KnownCell], on_bytes: Callable[[int], None]) -> Comparison:
-    """Compare every cell that holds something; reads all of them, unless nothing is known: then all are to be stored.
+    """Compare every used cell; reads all of them, unless nothing is known: then all must be stored.
 
     A cell that cannot be read counts as changed: the worker that stores it records what is bad.  ``on_bytes`` is called
-    after each cell with the bytes done so far, and may raise.
+    after each cell with the bytes compared so far, and may raise.
     """
     if not known:
         return Comparison(stored=raw_volume.used_cells)
@@ -104,7 +104,7 @@ class _CellReader:
                 raise OSError("the raw volume ends early")
             done_bytes += count
         if self._is_device:
-            # A whole disk would push everything else out of the cache.
+            # Reading a whole disk would push everything else out of the cache.
             with suppress(OSError):
                 os.posix_fadvise(self._fd, offset_bytes, len(buffer), os.POSIX_FADV_DONTNEED)
 

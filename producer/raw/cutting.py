@@ -1,7 +1,7 @@
 """The plan of a backup that holds raw volumes: their stored ranges are cut at cells, and placed like files.  Pure.
 
-The planner knows files.  So each part of a raw volume that is to be stored, whole cells and no larger than the
-threshold, is given to it as one more file behind the real ones, and its segments are translated back.
+The planner plans files.  So it gets each part of a raw volume that must be stored (whole cells, no larger than the
+threshold) as one more file after the real ones, and its segments are translated back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from producer.plan.threshold import threshold_bytes
 from producer.raw.ranges import Range
 from tasks.raw import CELL_BYTES
 
-#: Digests of the cells of one segment travel in its receipt: 1024 of them are 64 KiB.
+#: A segment's receipt holds the digests of its cells: 1024 of them are 64 KiB.
 _MAX_PART_BYTES = 1024 * CELL_BYTES
 
 
@@ -27,7 +27,7 @@ class _Part(NamedTuple):
 
 
 def plan_with_raw_volumes(request: PlanRequest, stored: Mapping[int, Sequence[Range]]) -> Plan:
-    """The plan in which, of each entry in ``stored``, only these ranges are; raises what ``make_plan`` raises."""
+    """The plan that holds only these ranges of each entry in ``stored``; raises what ``make_plan`` raises."""
     if not stored:
         return make_plan(request)
     sizes = array("q", request.sizes)

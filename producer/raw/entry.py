@@ -13,8 +13,8 @@ from producer.requests import Source
 def raw_batch(source: Source, first_entry: int) -> EntryBatch:
     """A batch that holds the source itself, as a file of the raw volume's size; raises UsageError.
 
-    A block device does not tell when it was written, so its time is now: pieces that an interrupted run stored are
-    never joined with later ones without a comparison of their bytes.
+    A block device has no time of change, so its time is now: pieces of an interrupted run are never joined with later
+    ones without comparing their bytes.
     """
     refuse_what_is_no_raw_volume(source.path)
     status = source.path.stat()
@@ -26,7 +26,7 @@ def raw_batch(source: Source, first_entry: int) -> EntryBatch:
         first_entry=first_entry,
         names=[""],
         kinds="f",
-        # Everybody's files in one: an image of a device is for its owner alone.
+        # It holds everybody's files, so the image of a device is for its owner alone.
         modes=[0o600 if is_device else status.st_mode & 0o7777],
         uids=[status.st_uid],
         gids=[status.st_gid],

@@ -25,7 +25,7 @@ def known_cells(
 ) -> dict[int, KnownCell]:
     """Offset in the raw volume → cell, from the last sealed snapshot and from what this one has stored so far.
 
-    Only of segments on these devices.  Empty when no earlier backup read the source raw.
+    Only cells in segments on these devices.  Empty when no earlier backup read the source raw.
     """
     found: dict[int, KnownCell] = {}
     for snapshot in [*_last_sealed(catalog, current, source), current]:
@@ -66,7 +66,7 @@ def _cells(row: SegmentRow) -> Iterator[tuple[int, KnownCell]]:
 
 
 class Reuse(NamedTuple):
-    """[start, start + size) of a raw volume is as a known cell has it."""
+    """[start, start + size) of a raw volume equals a known cell."""
 
     start: int
     size_bytes: int
@@ -74,7 +74,7 @@ class Reuse(NamedTuple):
 
 
 def references(reused: list[Reuse], entry: int) -> Iterator[NewReference]:
-    """As few rows as possible for the cells, which ascend; ``number`` and ``segment_id`` are the caller's to set."""
+    """As few rows as possible for the cells, which ascend; the caller sets ``number`` and ``segment_id``."""
     run: list[Reuse] = []
     for item in reused:
         if run and not _continues(run[-1], item):

@@ -1,4 +1,4 @@
-"""What is mounted, and what lies below what: from /proc and /sys, without any right."""
+"""What is mounted, and which block devices lie on which: from /proc and /sys, readable by everybody."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SYS = Path("/sys/dev/block")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mount:
-    """One line of /proc/self/mountinfo.  ``number`` is major:minor; ``root`` is what of the file system is mounted."""
+    """One line of /proc/self/mountinfo.  ``number`` is major:minor; ``root`` is the folder of it that is mounted."""
 
     number: str
     root: str
@@ -26,7 +26,7 @@ class Mount:
 
 
 def mounts() -> list[Mount]:
-    """All mounts that this process sees, the later ones over the earlier ones."""
+    """All mounts that this process sees; later ones may hide earlier ones."""
     return parse_mounts(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
 
 
@@ -36,7 +36,7 @@ def parse_mounts(text: str) -> list[Mount]:
 
 
 def mount_at(path: Path) -> Mount | None:
-    """The mount whose mount point ``path`` (a real path) is; None when it is none."""
+    """The mount whose mount point is ``path`` (a real path); None when nothing is mounted there."""
     found = [mount for mount in mounts() if mount.point == str(path)]
     return found[-1] if found else None
 
@@ -67,7 +67,7 @@ def holders_of(raw_volume: Path) -> list[str]:
 
 
 def below(number: str) -> Iterator[str]:
-    """The numbers of the block devices that ``number`` lies on, itself among them; and paths of loop devices' files."""
+    """The numbers of the block devices that ``number`` lies on, itself included, and the files of loop devices."""
     yield number
     folder = _SYS / number
     with suppress(OSError):
@@ -107,7 +107,7 @@ def _mount(line: str) -> Mount:
         point=_unescaped(point),
         kind=kind,
         source=_unescaped(source),
-        # A file system is written to by whoever mounted it writable elsewhere: the file system's word counts.
+        # It may be mounted writable elsewhere, so the options of the file system count.
         is_read_only="ro" in super_options.split(","),
     )
 

@@ -34,14 +34,14 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
 
 
 def gaps(ranges: Sequence[Range], size_bytes: int) -> list[Range]:
-    """What of [0, size) lies in none of ``ranges``."""
+    """The parts of [0, size) that lie in none of ``ranges``."""
     edges = [0, *(edge for item in ranges for edge in item), size_bytes]
     return [Range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
 
 
 def inside(ranges: Sequence[Range], within: Range) -> Iterator[Range]:
     """The parts of ``ranges`` that lie in ``within``."""
-    # A search: a raw volume of 1 TiB asks this for each of 262,144 cells, of as many ranges.
+    # A binary search: for a raw volume of 1 TiB this is called for 262,144 cells, over as many ranges.
     place = bisect_right(ranges, within.start, key=_STOP)
     while place < len(ranges) and ranges[place].start < within.stop:
         item = ranges[place]
@@ -50,7 +50,7 @@ def inside(ranges: Sequence[Range], within: Range) -> Iterator[Range]:
 
 
 def widened(ranges: Iterable[Range], grid_bytes: int, size_bytes: int) -> list[Range]:
-    """The smallest ranges over ``ranges`` that begin and end at multiples of ``grid_bytes``, or at the end."""
+    """The smallest ranges that cover ``ranges`` and begin and end at multiples of ``grid_bytes`` or at the end."""
     return merged(
         Range(item.start // grid_bytes * grid_bytes, min(size_bytes, -(-item.stop // grid_bytes) * grid_bytes))
         for item in ranges

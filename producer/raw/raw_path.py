@@ -19,7 +19,7 @@ _BLKFLSBUF = 0x1261
 
 
 def size_of(raw_volume: Path) -> int:
-    """Bytes of a block device, by the kernel, or of an image file; raises UsageError when it cannot be read."""
+    """The size of a block device (from the kernel) or image file; raises UsageError when it cannot be read."""
     try:
         fd = os.open(raw_volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
@@ -38,7 +38,7 @@ def size_of(raw_volume: Path) -> int:
 
 
 def mark_of(raw_volume: Path, size_bytes: int) -> str:
-    """What agents know a block device by, because its path may mean another disk on their hosts.
+    """Identifies a block device for agents, because its path may mean another disk on their hosts.
 
     "" for an image file, and for a device that cannot be read.
     """
@@ -50,7 +50,7 @@ def mark_of(raw_volume: Path, size_bytes: int) -> str:
 
 
 def drop_stale_cache(raw_volume: Path) -> None:
-    """Have the kernel read a block device anew: a mounted file system has caches of its own.  As far as it may."""
+    """Have the kernel drop its cache of a block device, if it can: a mounted file system has a cache of its own."""
     with suppress(OSError):
         fd = os.open(raw_volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
@@ -67,7 +67,7 @@ def refuse_what_is_no_raw_volume(path: Path) -> None:
     if not (stat.S_ISBLK(mode) or stat.S_ISREG(mode)):
         raise UsageError(f"{path} is neither a block device nor an image file", hint="see --mode", path=str(path))
     if _is_swap(path):
-        raise UsageError(f"{path} is swap space; it holds nothing to be kept", hint="leave it out", path=str(path))
+        raise UsageError(f"{path} is swap space, which holds nothing to keep", hint="leave it out", path=str(path))
     if size_of(path) == 0:
         raise UsageError(f"{path} is empty: there is nothing to back up", hint="is its medium there?", path=str(path))
 

@@ -1,4 +1,4 @@
-"""The raw volumes of one backup: which of their ranges hold something, and how a piece of them is to be read."""
+"""The raw volumes of one backup: which of their ranges are used, and how to read a piece of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.values import MAX_EXTENTS
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawVolume:
-    """One raw source.  ``unused`` ranges count as zeros: in no segment, or not read."""
+    """One raw source.  ``unused`` ranges count as zeros: they are in no segment, or not read."""
 
     name: str
     path: Path
@@ -26,12 +26,12 @@ class RawVolume:
     entry: int
     size_bytes: int
     unused: tuple[Range, ...]
-    #: By which agents see that they have the same raw volume; "": they need not look.
+    #: Lets agents check that they have the same raw volume; "": no check.
     mark: str = ""
 
     @property
     def used_cells(self) -> list[Range]:
-        """Whole cells that hold something, joined where they touch."""
+        """Whole cells that are used in part or whole, joined where they touch."""
         return widened(gaps(self.unused, self.size_bytes), CELL_BYTES, self.size_bytes)
 
     def unused_in(self, piece: Range) -> list[Range]:
@@ -39,7 +39,7 @@ class RawVolume:
 
     def reading(self, piece: Range) -> RawReading:
         """What a worker must know to read this piece."""
-        # The largest ranges save the most; an order has room for no more.
+        # The largest ranges save the most, and an order holds only so many ranges.
         found = sorted(self.unused_in(piece), key=lambda item: -item.size_bytes)[:MAX_EXTENTS]
         found.sort()
         return RawReading(
@@ -52,9 +52,9 @@ class RawVolume:
 def look_at_raw_volumes(
     request: BackupRequest, source_starts: Sequence[int], sizes: Sequence[int], *, for_agents: bool = False
 ) -> tuple[dict[str, RawVolume], list[str]]:
-    """The raw volumes of a request, by source name, and a line about each for the person; never fails.
+    """The raw volumes of a request, by source name, and a line about each for the user; never fails.
 
-    ``for_agents``: they are read on other hosts, too.
+    ``for_agents``: they are read on other hosts too.
     """
     raw_volumes, notes = {}, []
     for source, entry in zip(request.sources, source_starts, strict=True):
@@ -88,6 +88,6 @@ def _share(unused_bytes: int, size_bytes: int) -> str:
 def reading_of(
     raw_volumes: Mapping[str, RawVolume], source: str, offset_bytes: int, size_bytes: int
 ) -> RawReading | None:
-    """How this piece is read when its source is a raw volume; None for a piece of a file."""
+    """How to read this piece if its source is a raw volume; None for a piece of a file."""
     raw_volume = raw_volumes.get(source)
     return None if raw_volume is None else raw_volume.reading(Range(offset_bytes, offset_bytes + size_bytes))

@@ -1,8 +1,8 @@
 """Decides which sources are read raw.
 
-``--mode raw``: all of them, or the command is refused.  ``--mode auto``: block devices, and the mount points of file
-systems with more than ``--raw-above`` files, where reading raw is possible and gives a consistent image; whatever
-stands in the way, the backup goes on file by file and says why.
+``--mode raw``: all of them, or the command is refused.  ``--mode auto``: block devices, and mount points of file
+systems with more than ``--raw-above`` files, where reading raw is possible and yields a consistent image; otherwise the
+backup reads file by file and says why.
 """
 
 from __future__ import annotations
@@ -18,26 +18,28 @@ from producer.raw.raw_path import refuse_what_is_no_raw_volume
 from producer.requests import BackupRequest, Source
 from tasks.errors import UsageError
 
-#: Takes one line for the person.
+#: Takes one line for the user.
 Tell = Callable[[str], None]
 
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.sshfs", "afs"})
-#: Their drivers in the kernel can freeze.
+#: The kernel can freeze these.
 _FREEZABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "nilfs2", "reiserfs", "gfs2"})
 _LAYERED = frozenset({"overlay", "aufs", "tmpfs", "ramfs", "virtiofs"})
 _SEVERAL_DEVICES = frozenset({"btrfs", "zfs", "bcachefs"})
 
 
 def choose_modes(request: BackupRequest, tell: Tell, *, has_agents: bool = False) -> BackupRequest:
-    """The request with the mode of each source, and the raw volumes of those that are read raw in the place of folders.
+    """The request with the mode of each source set, and folders that are read raw replaced by their raw volumes.
 
-    ``tell`` gets a line for each switch.  A source that is raw already stays so: an interrupted backup goes on as it
-    began.  With ``has_agents`` no source is read elsewhere than at its own place: agents find that by their own
-    configuration.  Raises UsageError for what cannot be read as asked.
+    ``tell`` gets a line for each switch.  A source that is raw already stays so: an interrupted backup continues as it
+    began.  With ``has_agents`` every source is read at its own place, which agents know from their own configuration.
+    Raises UsageError for what cannot be read as requested.
     """
     for source in request.sources:
         if not source.path.exists():
-            raise UsageError(f"no such source: {source.path}", hint="was it to be made by pre?", path=str(source.path))
+            raise UsageError(
+                f"no such source: {source.path}", hint="should the pre command have made it?", path=str(source.path)
+            )
     choose = {"files": _as_files, "raw": _as_raw, "auto": _device_by_itself if has_agents else _by_itself}[request.mode]
     sources = []
     for source in request.sources:
@@ -52,7 +54,7 @@ def choose_modes(request: BackupRequest, tell: Tell, *, has_agents: bool = False
 
 
 def explain(request: BackupRequest, files_counts: Mapping[str, int], *, has_agents: bool = False) -> Iterator[str]:
-    """A line for each source that has more files than ``--raw-above``, and was read file by file all the same."""
+    """A line for each source that has more files than ``--raw-above`` but was read file by file."""
     for source in request.sources:
         count = files_counts.get(source.name, 0)
         if request.mode == "auto" and source.mode == "files" and count > request.raw_above_count:
@@ -62,7 +64,7 @@ def explain(request: BackupRequest, files_counts: Mapping[str, int], *, has_agen
 
 
 def why_not_raw(source: Source, request: BackupRequest) -> str:
-    """Why a folder is not read raw, for a person; "" if it can be."""
+    """Why a folder cannot be read raw, for the user; "" if it can."""
     mount = mount_at(source.path)
     if mount is None:
         return "it is a folder inside a file system, not the mount point of one"
@@ -83,7 +85,7 @@ def _as_raw(source: Source, request: BackupRequest, tell: Tell) -> Source:
     raw_volume = source.path
     if raw_volume.is_dir():
         mount = mount_at(raw_volume)
-        why = "it is no mount point" if mount is None else _why_not_kind(mount)
+        why = "it is not a mount point" if mount is None else _why_not_kind(mount)
         if mount is None or why:
             raise UsageError(
                 f"source {raw_volume} cannot be read raw: {why}", hint="name a block device or an image file"
@@ -126,7 +128,7 @@ def _device_by_itself(source: Source, request: BackupRequest, tell: Tell) -> Sou
     writable = _writable(source.path)
     whole = next((mount for mount in writable if mount.root == "/"), None)
     if whole is None or len({mount.number for mount in writable}) > 1:
-        raise UsageError(f"no consistent image can be read: {why}", hint="unmount it, or say --freeze")
+        raise UsageError(f"no consistent image can be read: {why}", hint="unmount it, or use --freeze")
     tell(f"its files are read one by one: {why}")
     return replace(source, path=Path(whole.point))
 
@@ -153,7 +155,7 @@ def _device_on(raw_volume: Path, request: BackupRequest) -> str | None:
 
 def _why_not_kind(mount: Mount) -> str:
     if mount.kind in _NETWORK:
-        return f"{mount.kind} is a file system of the network, without a block device here"
+        return f"{mount.kind} is a network file system, without a block device here"
     if mount.kind in _SEVERAL_DEVICES:
         return f"{mount.kind} may lie on several devices, and shares them with other trees"
     if mount.kind in _LAYERED or mount.kind.startswith("fuse"):
@@ -178,7 +180,7 @@ def _why_not_raw_volume(mount: Mount, request: BackupRequest) -> str:
 
 
 def _why_not_still(raw_volume: Path, request: BackupRequest) -> str:
-    """Why what is mounted from the raw volume cannot be held still; "" when nothing is, or it can be."""
+    """Why the file systems on the raw volume cannot be held still; "" if none is mounted or they can."""
     writable = _writable(raw_volume)
     if not writable:
         return ""
@@ -192,7 +194,7 @@ def _why_not_still(raw_volume: Path, request: BackupRequest) -> str:
 
 
 def _why_not_alike(source: Source, mount: Mount, request: BackupRequest) -> str:
-    """Why a raw image would not hold what the backup of the files would."""
+    """Why a raw image would hold other data than the backup of the files."""
     exclusions = request.exclusions
     if exclusions.patterns or exclusions.caches or exclusions.if_present:
         return "files are excluded, and a raw image would hold them"
@@ -209,8 +211,8 @@ def _writable(raw_volume: Path) -> list[Mount]:
 def _warn_about_writers(raw_volume: Path, request: BackupRequest, tell: Tell) -> None:
     for mount in [] if request.freeze else _writable(raw_volume):
         tell(
-            f"WARNING: {raw_volume} is mounted writable on {mount.point}: what is read while it is written to is no "
-            f"consistent image; unmount it, mount it read-only, or say --freeze"
+            f"WARNING: {raw_volume} is mounted writable on {mount.point}: an image that is read while it is written is "
+            f"not consistent; unmount it, mount it read-only, or use --freeze"
         )
 
 
@@ -219,7 +221,7 @@ def _warn_about_holders(raw_volume: Path, tell: Tell) -> None:
     if holders:
         tell(
             f"WARNING: {raw_volume} is part of {', '.join(holders)} (RAID, LVM or encryption), which may write to it; "
-            f"rather back up /dev/{holders[0]}"
+            f"back up /dev/{holders[0]}"
         )
 
 
@@ -233,10 +235,10 @@ def device_of(mount: Mount) -> Path:
 
 
 def has_more_files_than(folder: Path, limit_count: int) -> bool:
-    """Count the regular files of one file system, no further than needed; what cannot be read counts nothing."""
+    """Count the regular files of one file system, no further than needed; unreadable folders are not counted."""
     used = os.statvfs(folder)
     if used.f_files and used.f_files - used.f_ffree <= limit_count:
-        return False  # not even so many inodes; FAT has none and says 0
+        return False  # it does not even have that many inodes; FAT has none and reports 0
     pending, count, device = [str(folder)], 0, folder.stat().st_dev
     while pending:
         try:

@@ -1,4 +1,4 @@
-"""Runs the tools of other projects that know the file systems."""
+"""Runs the tools of file systems, which come from other projects."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from types import MappingProxyType
 
 from tasks.errors import SegfleetError
 
-#: Reading the bitmaps of a disk of many TB takes a minute or two; a tool that hangs must not hold a backup.
+#: Reading the bitmaps of a disk of many TB takes a minute or two; a tool that hangs must not block a backup.
 TIME_LIMIT_S = 600.0
 
-#: Where the tools of file systems are, which is not in everybody's PATH.
+#: Where the tools of file systems are; not in every user's PATH.
 _FOLDERS = "/usr/sbin:/sbin:/usr/local/sbin"
 
 _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 class ToolError(Exception):
-    """A tool is missing, failed, or took too long; the text says which and why."""
+    """A tool is missing, failed or took too long; the text says which and why."""
 
 
 def find_tool(name: str) -> str | None:
@@ -29,7 +29,7 @@ def find_tool(name: str) -> str | None:
 
 
 def run_tool(name: str, *arguments: str | Path, accepted: Sequence[int] = (0,)) -> str:
-    """What the tool prints; raises ToolError.  Its locale is C, so that its words can be read."""
+    """The tool's output; raises ToolError.  Its locale is C, so that its output can be parsed."""
     done = _run(name, arguments)
     if done.returncode not in accepted:
         words = done.stderr.decode(errors="replace").strip().splitlines()
@@ -45,9 +45,9 @@ def ask_tool(
     variables: Mapping[str, str] = _NO_VARIABLES,
     folder: Path | None = None,
 ) -> tuple[str, list[str]]:
-    """What the tool prints, and its lines on standard error, however it ends: for those that go on after an error.
+    """The tool's output and its lines on standard error, however it ends: for tools that continue after an error.
 
-    ``text`` is its standard input, ``variables`` its environment beside this process's, ``folder`` where it runs.
+    ``text`` is its standard input, ``variables`` are added to its environment, ``folder`` is where it runs.
     Raises SegfleetError when the tool is not installed (``package`` has it), or does not end.
     """
     try:
@@ -86,7 +86,7 @@ def _run(
 def file_system_of(raw_volume: Path) -> str:
     """The type of the file system on a raw volume, as ``blkid`` calls it; "" when there is none or it is unknown."""
     try:
-        # 2: nothing was found; 8: it could be several, as on a disk with partitions.
+        # 2: nothing was found; 8: ambiguous, as on a disk with partitions.
         return run_tool("blkid", "-p", "-s", "TYPE", "-o", "value", raw_volume, accepted=(0, 2, 8)).strip()
     except ToolError:
         return ""

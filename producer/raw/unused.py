@@ -1,7 +1,7 @@
-"""Which ranges of a raw volume no file uses: asked of the tools of its file system, never guessed.
+"""Which ranges of a raw volume no file uses, as the tools of its file system report; never guessed.
 
-Whatever a tool does not clearly call free counts as used: what lies behind the file system's end, what the tool cannot
-read, and all of a file system whose log has not been replayed, because its bitmaps may be older than its files.
+Whatever a tool does not clearly report as free counts as used: the range after the file system's end, what the tool
+cannot read, and all of a file system whose log has not been replayed, because its bitmaps may be older than its files.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ MIN_UNUSED_BYTES = 64 * 1024
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unused:
-    """``ranges`` ascend.  ``why`` says for a person where they come from, or why there are none."""
+    """``ranges`` ascend.  ``why`` tells the user where they come from, or why there are none."""
 
     ranges: tuple[Range, ...]
     why: str
 
 
 def unused_ranges(raw_volume: Path, size_bytes: int) -> Unused:
-    """The ranges of at least MIN_UNUSED_BYTES that hold nothing; never fails."""
+    """The unused ranges of at least MIN_UNUSED_BYTES; never fails."""
     kind = file_system_of(raw_volume)
     reader = _READERS.get(kind)
     try:
@@ -53,7 +53,7 @@ def _holes(raw_volume: Path, size_bytes: int) -> Iterator[Range]:
             if hole < position:
                 yield Range(hole, position)
     except OSError:
-        # A file system that does not tell holes: then they are read.
+        # The file system does not report holes, so they are read.
         return
     finally:
         os.close(fd)

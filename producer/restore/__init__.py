@@ -1,1 +1,1 @@
-"""Restores: what is wanted, which orders bring it back, and what could not come back."""
+"""Restores: what is wanted, which orders restore it, and what could not be restored."""

@@ -1,7 +1,7 @@
 """A dump: the bytes of one file or raw volume of a snapshot, in order, to an open file.
 
-The pieces are fetched in turn, a few at a time (:mod:`producer.restore.fetching`), so a dump needs room for a
-few pieces only, however large the whole is.
+The pieces are fetched in turn, a few at a time (:mod:`producer.restore.fetching`), so a dump needs space for
+a few pieces only, however large the whole is.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tasks.errors import DamagedError, SegfleetError, UsageError
 from tasks.orders import Order
 from tasks.receipts import Receipt
 
-#: Pieces under way at a time.
+#: Pieces that are fetched at the same time.
 _AHEAD_COUNT = 4
 
 
@@ -45,8 +45,8 @@ class Out(Protocol):
 def dump(request: RestoreRequest, out: Out, observer: Observer, environment: Environment) -> int:
     """Write what ``request.path`` names (a file, or a raw volume) to ``out``; returns how many bytes.
 
-    A dump is whole, or it fails: raises DamagedError before the first byte when the backup could not read all of the
-    file, UsageError for what is no file, and SegfleetError at the first byte that cannot be had.
+    A dump is complete or fails: raises DamagedError before the first byte when the backup could not read all of the
+    file, UsageError for anything but a file, and SegfleetError at the first byte that is lost.
     """
     with (
         tempfile.TemporaryDirectory(prefix="segfleet-dump-") as spool,
@@ -89,9 +89,9 @@ class _Dump:
         return size_bytes
 
     def _pieces(self, snapshot: SnapshotRow) -> tuple[list[Piece], int]:
-        """What holds the data, by offset, and the size of the whole."""
+        """The pieces that hold the data, by offset, and the size of the whole."""
         entry, wanted = self._file_meant(snapshot)
-        # Of a file that was cut while it was backed up there is no more.
+        # A file that was cut while it was backed up ends here.
         size_bytes = wanted.short.get(entry.index, entry.size_bytes)
         plan = RestorePlan(self._session.catalog, snapshot, _selection(entry.snapshot_path), wanted)
         whole = [Piece.of(row, pick).up_to(size_bytes) for row in plan.segments() for pick in plan.picks(row)]
@@ -103,13 +103,13 @@ class _Dump:
         return sorted(pieces, key=lambda piece: piece.offset_bytes), size_bytes
 
     def _file_meant(self, snapshot: SnapshotRow) -> tuple[Entry, Wanted]:
-        """The file or raw volume that the request names, if need be by another one of its hard links."""
+        """The file or raw volume that the request names, possibly under another of its hard links."""
         entry, wanted = self._find(snapshot, self._request.path)
         if entry.kind == "hardlink":
             entry, wanted = self._find(snapshot, entry.link)
         if entry.kind != "file":
             raise UsageError(
-                f"{self._request.path!r} is no file but a {entry.kind}", hint="name one file, or use restore"
+                f"{self._request.path!r} is not a file but a {entry.kind}", hint="name one file, or use restore"
             )
         return entry, wanted
 
@@ -156,7 +156,7 @@ def _is_raw_volume(entry: Entry, snapshot: SnapshotRow) -> bool:
 
 
 def _holes_between(pieces: Iterable[Piece], size_bytes: int) -> list[Hole]:
-    """What of [0, size) no piece holds: zeros of a raw volume, but lost bytes of a file."""
+    """The parts of [0, size) that no piece holds: zeros of a raw volume, lost bytes of a file."""
     covered = merged(Range(piece.offset_bytes, piece.stop_bytes) for piece in pieces)
     return [
         Hole(offset_bytes=gap.start, size_bytes=gap.size_bytes, why="no segment holds them")

@@ -1,7 +1,7 @@
-"""Two ways for stored bytes to come from a device's workers to this process.
+"""Two ways to get stored bytes from a device's workers to this process.
 
-Workers of this process write to a folder that both know, which is fast.  Agents, on whatever host, send the bytes back
-in their receipts, a few MiB at a time.
+Workers of this process write to a folder that both know, which is fast.  Agents, on any host, send the bytes in their
+receipts, a few MiB at a time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ZEROS = bytes(_COPY_BYTES)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
-    """A range of what is fetched, which lies in one segment."""
+    """A range of the file or raw volume that lies in one segment."""
 
     row: SegmentRow
     stream_offset_bytes: int
@@ -48,7 +48,7 @@ class Piece:
         return self.offset_bytes + self.size_bytes
 
     def up_to(self, stop_bytes: int) -> Piece:
-        """The same range, ending there at the latest."""
+        """The same range, cut at ``stop_bytes``."""
         return replace(self, size_bytes=max(0, min(self.stop_bytes, stop_bytes) - self.offset_bytes))
 
     def cut(self, limit_bytes: int) -> Iterator[Piece]:
@@ -63,9 +63,9 @@ class Piece:
 
 
 class Spool:
-    """By files of a folder, one for each piece, which the workers know as their unnamed target."""
+    """Through files of a folder, one for each piece; the workers know it as their unnamed target."""
 
-    #: A piece is as large as it is: no byte of it is held in memory.
+    #: Pieces are not cut: no byte of them is held in memory.
     piece_bytes = MAX_OFFSET_BYTES
 
     def __init__(self, folder: Path, *, threads: int) -> None:
@@ -88,23 +88,23 @@ class Spool:
         )
 
     def take(self, _order: Order, result: RestoreResult) -> None:
-        """Raises DamagedError for what is missing: it could not be told in the bytes."""
+        """Raises DamagedError if something is missing: the bytes themselves could not show it."""
         for trouble in result.troubles:
-            raise DamagedError(f"bytes {trouble.offset_bytes} and further of a segment: {trouble.message}")
+            raise DamagedError(f"from byte {trouble.offset_bytes} of a segment: {trouble.message}")
 
     def read(self, piece: Piece) -> Iterator[bytes]:
-        """The bytes of the piece, once; its file is gone then."""
+        """The bytes of the piece, once; removes its file."""
         path = self._folder / _name(piece)
         with open(path, "rb") as file:
             while data := file.read(_COPY_BYTES):
                 yield data
-            # The end of a piece that is zeros is a hole that nobody has made yet.
+            # Zeros at the end of a piece are a hole, which makes the file too short.
             yield from zeros(piece.size_bytes - file.tell())
         path.unlink()
 
 
 class Answers:
-    """In the receipts themselves; a piece is in memory from its receipt until it is written."""
+    """Inside the receipts; a piece is in memory from its receipt until it is written."""
 
     piece_bytes = MAX_READ_BYTES
 
@@ -121,14 +121,14 @@ class Answers:
         )
 
     def take(self, order: Order, result: ReadResult) -> None:
-        """Raises DamagedError for an answer that is not the bytes of the range."""
+        """Raises DamagedError for an answer that does not hold the bytes of the range."""
         assert isinstance(order, ReadSegment)
         try:
             data = base64.b64decode(result.data_base64, validate=True)
         except ValueError as error:
-            raise DamagedError(f"device {order.device} has sent no base64: {error}") from error
+            raise DamagedError(f"device {order.device} has sent invalid base64: {error}") from error
         if len(data) != order.size_bytes:
-            raise DamagedError(f"device {order.device} has sent {len(data)} bytes in place of {order.size_bytes}")
+            raise DamagedError(f"device {order.device} has sent {len(data)} bytes instead of {order.size_bytes}")
         self._data[order.segment_id, order.stream_offset_bytes] = data
 
     def read(self, piece: Piece) -> Iterator[bytes]:
@@ -137,7 +137,7 @@ class Answers:
 
 
 def zeros(size_bytes: int) -> Iterator[bytes]:
-    """So many zeros, a part at a time."""
+    """``size_bytes`` zeros, a part at a time."""
     for start in range(0, size_bytes, _COPY_BYTES):
         yield _ZEROS[: size_bytes - start]
 

@@ -1,4 +1,4 @@
-"""Large files of which not every range could be restored: kept with holes and a note, or taken away again."""
+"""Large files that could not be restored completely: kept with holes and a note, or removed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from producer.raw.ranges import Range, merged
 from tasks.orders import TargetEntry
 from tasks.values import MAX_EXTENTS
 
-#: Beside an incomplete file: what is missing of it.
+#: The note beside an incomplete file, which says what is missing.
 NOTE_SUFFIX = ".segfleet-missing"
 
-#: Ranges that one note lists; a file of a TiB has 4,096 segments.
+#: Ranges that one note lists; a file of 1 TiB has 4,096 segments.
 _MAX_RANGES = 10_000
 
 
@@ -29,9 +29,9 @@ class Hole:
 
 
 class Holes:
-    """Collects the ranges that are missing of pieced files, by the file's path in the target.
+    """Collects the missing ranges of pieced files, by the file's path in the target.
 
-    ``keep``: an incomplete file stays, as zeros where it is missing; else it is removed.
+    ``keep``: an incomplete file stays, with zeros for the missing ranges; otherwise it is removed.
     """
 
     def __init__(self, *, keep: bool) -> None:
@@ -42,12 +42,12 @@ class Holes:
         self._of.setdefault(path, []).append(hole)
 
     def ranges(self, path: str, size_bytes: int) -> list[Range]:
-        """What is missing, as few ranges as possible; none beyond the file's end, which may have come early."""
+        """What is missing, in as few ranges as possible, none beyond the file's end, which may have come early."""
         holes = self._of.get(path, ())
         return merged(Range(hole.offset_bytes, min(hole.offset_bytes + hole.size_bytes, size_bytes)) for hole in holes)
 
     def finish(self, entries: Iterable[TargetEntry]) -> Iterator[TargetEntry]:
-        """For each pieced file what is to become of it; an incomplete one that stays gets its note behind it."""
+        """Decides about each pieced file; an incomplete file that stays is followed by its note."""
         for entry in entries:
             holes = sorted(self._of.get(entry.path, ()), key=lambda hole: hole.offset_bytes)
             ranges = self.ranges(entry.path, entry.size_bytes)
@@ -72,7 +72,7 @@ class Holes:
 
 
 def _is_worth_keeping(entry: TargetEntry, ranges: Sequence[Range]) -> bool:
-    """Whether anything is left of it; and one order can name all that is not."""
+    """Whether anything is left of it, and one order can name all missing ranges."""
     return sum(lost.size_bytes for lost in ranges) < entry.size_bytes and len(ranges) <= MAX_EXTENTS
 
 

@@ -2,9 +2,9 @@
 
 ::
 
-    [1] the target: refused, or made ready; what no segment holds is made zeros   (workers/target/image.py)
+    [1] the target: refused, or prepared; ranges that no segment holds become zeros   (workers/target/image.py)
     [2] the segments: all data, from all devices at once, each piece at its offset
-    [3] what could not be restored is made zeros: the target may have held something else
+    [3] ranges that could not be restored become zeros: the target may have held something else
     [4] the target is synced
 """
 
@@ -48,7 +48,7 @@ def restore_image(
     """Write the image of source ``raw_volume`` to ``request.target``, a block device or an image file.
 
     Raises SegfleetError: a target that is mounted, too small, or (without ``force``) not empty; no device; and so on.
-    What cannot be restored is told to the observer (exit code 3), and is zeros.
+    What cannot be restored is reported to the observer (exit code 3) and becomes zeros.
     """
     return run_restore(
         request, observer, environment, lambda session: _ImageRestore(session, request, raw_volume, force=force)
@@ -57,7 +57,7 @@ def restore_image(
 
 @dataclass(frozen=True, kw_only=True)
 class _RawVolumeSelection(Selection):
-    """Wants one source, which goes to the target itself."""
+    """Selects one source, which goes to the target itself."""
 
     raw_volume: str
 
@@ -84,7 +84,7 @@ class _ImageRestore(RestoreRun):
         return self._summary(started_s)
 
     def _tell_what_is_lost(self) -> None:
-        """A lost range costs itself, not the raw volume."""
+        """A lost range does not cost the rest of the raw volume."""
         for row in self._plan.segments():
             if row.device_id not in self._present:
                 for pick in self._plan.picks(row):
@@ -104,14 +104,14 @@ class _ImageRestore(RestoreRun):
         self._make_zeros(zeros[_RANGES_COUNT:])
 
     def _make_zeros(self, ranges: Sequence[Range]) -> None:
-        """Of ranges that no piece is written to any more."""
+        """Make ranges zeros to which no piece will be written."""
         if self._is_new_file():
             return
         for start in range(0, len(ranges), _RANGES_COUNT):
             self._order_image(ranges[start : start + _RANGES_COUNT])
 
     def _is_new_file(self) -> bool:
-        """Whether the target was empty, and has nothing but zeros where no piece is."""
+        """Whether the target was empty, so that it has zeros wherever no piece is written."""
         is_here = self._request.target_name == UNNAMED_TARGET
         return is_here and not self._force and not self._request.target.is_block_device()
 
@@ -131,4 +131,4 @@ class _ImageRestore(RestoreRun):
             **self._session.order_fields(device, device_id=device_id),
         )
         for name, why in run_wave(self._session, {device: [order]}, self._take).items():
-            raise SegfleetError(f"device {name} died while the target was made ready: {why}", hint=_AGAIN)
+            raise SegfleetError(f"device {name} died while the target was prepared: {why}", hint=_AGAIN)

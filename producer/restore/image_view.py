@@ -23,7 +23,7 @@ def image_view(
 ) -> Iterator[ImageFiles]:
     """The files in the image of source ``raw_volume``.
 
-    The image is made in the folder for temporary files ($TMPDIR), sparse: it takes the room of what is used on the
+    The image is made in the folder for temporary files ($TMPDIR).  It is sparse: it takes the space that is used on the
     raw volume.  Raises what a restore raises; SegfleetError when a part of the image is lost.
     """
     with tempfile.TemporaryDirectory(prefix="segfleet-view-") as folder:
@@ -32,7 +32,7 @@ def image_view(
         if environment.broker_url is None:
             _restore(request, observer, environment)
         else:
-            # Agents know no such folder, and a dump needs none.
+            # Agents do not know the folder, and a dump needs none.
             with image.open("wb") as file:
                 dump(request, SparseFile(file), observer, environment)
         image.chmod(0o400)
@@ -46,6 +46,6 @@ def _restore(request: RestoreRequest, observer: Observer, environment: Environme
 
 
 def split_path(path: str, raw_volumes: set[str]) -> tuple[str, str] | None:
-    """(raw volume, path in it) when ``path`` leads into a raw source: it has a slash behind the raw volume's name."""
+    """(raw volume, path in it) when ``path`` leads into a raw source: a slash follows the raw volume's name."""
     raw_volume, slash, inside = path.lstrip("/").partition("/")
     return (raw_volume, inside.strip("/")) if slash and raw_volume in raw_volumes else None

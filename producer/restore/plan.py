@@ -1,4 +1,4 @@
-"""What to order for a restore: from the listing and the stored segments to orders.
+"""Makes the orders of a restore from the listing and the stored segments.
 
 The waves of a restore, each answered before the next begins:
 
@@ -6,8 +6,8 @@ The waves of a restore, each answered before the next begins:
     [2] pieced files, whose data lies in several segments: ``overwrite`` decides which are kept
     [3] segments: all data, from all devices at once
     [4] directories, symbolic links, empty files, special files
-    [5] the finish of pieced files: their size and metadata; then hard links, which join finished files only
-    [6] the finish of directories: their metadata, the deepest first
+    [5] pieced files are finished: size and metadata; then hard links, which only finished files may get
+    [6] directories are finished: metadata, the deepest first
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Metadata = tuple[int, ...]
 
 
 class Pick(NamedTuple):
-    """One extent to bring back: where it is in the segment's stream, and where it goes."""
+    """One extent to restore: where it is in the segment's stream, and where it goes."""
 
     entry: int
     path: str
@@ -62,16 +62,16 @@ class RestorePlan:
     def picks(self, row: SegmentRow) -> list[Pick]:
         """The wanted extents of one stored segment, in stream order.
 
-        Left out are files that are kept or lost.  An extent of which less was read than planned comes back as short as
-        it is.
+        Files that are kept or lost are left out.  An extent of which less was read than planned is restored as short as
+        it was read.
         """
         plain = self._plain_bundle(row)
         return self._picks_one_by_one(row) if plain is None else plain
 
     def _plain_bundle(self, row: SegmentRow) -> list[Pick] | None:
-        """The picks of a bundle of which all is wanted and nothing is out of the ordinary, else None.
+        """The picks of a bundle if all of it is wanted and nothing in it is unusual, else None.
 
-        Column by column: that is what nearly all files are, and it takes little more than half the time of one by one.
+        Column by column: nearly all files are like this, and it takes little more than half the time of one by one.
         """
         if row.stop_entry - row.first_entry == 1 or row.notes:
             return None
@@ -132,7 +132,7 @@ class RestorePlan:
         return (*rest, self._mtime_read(batch.first_entry + place, mtime_ns))
 
     def _mtime_read(self, entry: int, walked_ns: int) -> int:
-        """The time of a file when it was read, where that tells: it may have been written after the walk."""
+        """The time of a file when it was read, if known: it may have been written after the walk."""
         read_ns = self._wanted.mtimes_ns.get(entry, walked_ns)
         return walked_ns if is_same_time(walked_ns, read_ns) else read_ns
 
@@ -143,7 +143,7 @@ class RestorePlan:
                 self.left_out.add(index)
 
     def without_data(self) -> Iterator[TargetEntry]:
-        """Directories, symbolic links, special files, and empty files: also those that only a hard link asks for.
+        """Directories, symbolic links, special files and empty files, including those that only a hard link needs.
 
         Once it is consumed, :meth:`directories` knows the directories.
         """
@@ -155,13 +155,13 @@ class RestorePlan:
             yield target
 
     def not_stored(self) -> dict[str, list[Hole]]:
-        """What the backup could not read of wanted files, by the path in the target; links have a file's holes too."""
+        """What the backup could not read of wanted files, by path in the target; hard links share the file's holes."""
         holes = self._unread(self._wanted.unread)
         links = self._hard_links() if holes else ()
         return holes | {link.path: holes[link.link] for link in links if link.link in holes}
 
     def hard_links(self) -> Iterator[TargetEntry]:
-        """Not those of files that the backup could not read: what is in their place, if anything, is older."""
+        """Without those of files that the backup could not read: whatever is in their place is older."""
         gone = self._unread(self._wanted.not_stored)
         return (link for link in self._hard_links() if link.link not in gone)
 
@@ -178,11 +178,11 @@ class RestorePlan:
                 yield _target_entry(entry, path, link=first)
 
     def directories(self) -> Iterator[TargetEntry]:
-        """For the finish: the deepest first, so that no change inside a directory comes after its own times."""
+        """The directories to finish, the deepest first, so that nothing changes inside one after its times are set."""
         return (replace(target, finish=True) for target in reversed(self._directories))
 
     def _entries(self, fits: Callable[[str, int], bool]) -> Iterator[tuple[Entry, str]]:
-        """The wanted entries of which (kind letter, size) fits, with their paths in the target, in listing order."""
+        """The wanted entries whose (kind letter, size) matches, with their paths in the target, in listing order."""
         for part in self._catalog.listing.parts(self._snapshot.snapshot_id):
             for batch in decode_part(part.data):
                 for place, kind in enumerate(batch.kinds):
@@ -192,7 +192,7 @@ class RestorePlan:
                             yield batch.entry_at(place), path
 
     def _extents(self, row: SegmentRow) -> Iterator[tuple[EntryBatch, int]]:
-        """(batch, place) of each extent of the segment, in stored order; the rule is the plan's."""
+        """(batch, place) of each extent of the segment in stored order, by the same rule as the plan."""
         batches = self._reader.batches(row.first_entry, row.stop_entry)
         if row.stop_entry - row.first_entry == 1:
             for batch in batches:
@@ -203,7 +203,7 @@ class RestorePlan:
                 yield batch, place
 
     def _path_of(self, snapshot_path: str, *, is_directory: bool = False) -> str | None:
-        """Where an entry goes: by its own path, or as the first wanted hard link to it."""
+        """Where an entry goes: to its own path, or that of the first wanted hard link to it."""
         path = self._selection.target_path(snapshot_path, is_directory=is_directory)
         return self._wanted.promoted.get(snapshot_path) if path is None else path
 

@@ -31,12 +31,12 @@ from tasks.receipts import PathTrouble, Receipt, RestoreResult
 
 _AGAIN = "run the restore again with --overwrite if-changed"
 
-#: Entries in one order: 2,000 take a worker some 50 ms, and 300 KB in the broker.
+#: Entries in one order: 2,000 take a worker some 50 ms and 300 KB in the broker.
 _ENTRIES_COUNT = 2000
 
 
 def restore(request: RestoreRequest, observer: Observer, environment: Environment) -> RestoreSummary:
-    """Bring back what was asked for.  What cannot be restored is told to the observer (exit code 3).
+    """Restore what the request names.  What cannot be restored is reported to the observer (exit code 3).
 
     Raises SegfleetError: an unknown snapshot or path, a target that is not empty, no device, a target that fails.
     """
@@ -46,7 +46,7 @@ def restore(request: RestoreRequest, observer: Observer, environment: Environmen
 def run_restore(
     request: RestoreRequest, observer: Observer, environment: Environment, make_run: Callable[[RunSession], RestoreRun]
 ) -> RestoreSummary:
-    """Open a session for the request, carry out in it what ``make_run`` makes, and write both into the history."""
+    """Open a session for the request, run in it what ``make_run`` makes, and record the run in the history."""
     started_s = time.monotonic()
     with open_session(
         devices=request.devices,
@@ -61,7 +61,7 @@ def run_restore(
         try:
             return recorded(session, "restore", "", lambda: make_run(session).run(started_s))
         except InterruptedRun as error:
-            error.hint = f"to go on, {_AGAIN}"
+            error.hint = f"to continue, {_AGAIN}"
             raise
 
 
@@ -76,7 +76,7 @@ def _refuse_a_path_for_agents(session: RunSession, request: RestoreRequest) -> N
 
 
 class RestoreRun:
-    """One restore; ``selection``: what of the snapshot is wanted, in the place of what the request says."""
+    """One restore; ``selection`` replaces what the request says about the wanted entries."""
 
     def __init__(self, session: RunSession, request: RestoreRequest, selection: Selection | None = None) -> None:
         self._session = session
@@ -90,7 +90,7 @@ class RestoreRun:
         #: Device id → name, of the devices that are there.
         self._present: dict[str, str] = {}
         self._holes = Holes(keep=request.skip_damaged)
-        #: Segment orders that have no receipt yet: what is left when a device dies is lost.
+        #: Segment orders without a receipt; those of a device that dies are lost.
         self._unanswered: dict[str, RestoreSegment] = {}
         self._files_count = self._bytes_count = self._skipped_count = self._errors_count = 0
 
@@ -127,7 +127,7 @@ class RestoreRun:
                 self._lose(path, hole.offset_bytes, hole.size_bytes, "not-stored", hole.why)
 
     def _leave_out_what_is_lost(self) -> None:
-        """Tell what lies on devices that are not there.
+        """Report what lies on devices that are not there.
 
         A pieced file that lacks a piece is not restored at all, unless files with holes are wanted.
         """
@@ -176,7 +176,7 @@ class RestoreRun:
     # ---- entries
 
     def _make_target(self) -> None:
-        """Make the target; raises SegfleetError when it must be empty and is not, or no device lives to make it."""
+        """Make the target; raises SegfleetError when it must be empty and is not, or no device is left to make it."""
         died: dict[str, str] = {}
         for device_id, device in self._present.items():
             order = self._entries_order(device, device_id, (), must_be_empty=self._request.overwrite is None)
@@ -189,7 +189,7 @@ class RestoreRun:
         raise DeviceError("no device is left: " + "; ".join(f"{device}: {why}" for device, why in died.items()))
 
     def _order_entries(self, entries: Iterator[TargetEntry], *, devices_count: int | None = None) -> None:
-        """One wave of entries, shared out among the workers: any of them can write to the target."""
+        """One wave of entries, divided among the workers: any of them can write to the target."""
         live = [(device_id, name) for device_id, name in self._present.items() if name in self._session.courier.live]
         if not live:
             raise DeviceError("no device is left, so folders and links cannot be made", hint=_AGAIN)
@@ -224,7 +224,7 @@ class RestoreRun:
         if receipt.failure is None:
             self._take_result(receipt.result)
         elif receipt.failure.code in ("target", "target-not-empty") or not isinstance(order, RestoreSegment):
-            # Nothing that follows could go better.
+            # Everything that follows would fail too.
             error = SegfleetError(receipt.failure.message, hint=receipt.failure.hint)
             error.code = receipt.failure.code
             raise error
@@ -251,7 +251,7 @@ class RestoreRun:
             self._lose(path, offset, size, code, why)
 
     def _lose(self, path: str, offset_bytes: int, size_bytes: int, code: str, why: str) -> None:
-        """A range of a file cannot be restored."""
+        """Record that a range of a file cannot be restored."""
         hole = Hole(offset_bytes=offset_bytes, size_bytes=size_bytes, why=why)
         self._holes.add(path, hole)
         self._tell(path, code, str(hole))

@@ -1,4 +1,4 @@
-"""Which entries of a snapshot a person wants back, and under which paths in the target.  Pure."""
+"""Which entries of a snapshot to restore, and under which paths in the target.  Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from producer.walk.exclusions import compile_patterns
 class Selection:
     """``path`` is a path in the snapshot, "" for all; patterns are gitignore patterns on paths in the snapshot.
 
-    An entry is wanted when it lies at or below ``path``, fits ``include`` if there is one, and not ``exclude``.
+    An entry is wanted when it lies at or below ``path``, matches ``include`` if given, and does not match ``exclude``.
     """
 
     path: str
@@ -32,7 +32,8 @@ class Selection:
     def target_path(self, snapshot_path: str, *, is_directory: bool) -> str | None:
         """Where a wanted entry goes in the target ("" is the target itself); None for one that is not wanted.
 
-        What ``path`` holds goes directly into the target; when ``path`` is not a directory, it goes there by its name.
+        The content of ``path`` goes directly into the target; if ``path`` is not a directory, it goes there by its
+        name.
         """
         inside = self._inside(snapshot_path, is_directory=is_directory)
         if inside is None or not self._fits(snapshot_path + "/" if is_directory else snapshot_path):
@@ -40,9 +41,9 @@ class Selection:
         return inside
 
     def prefix_of(self, snapshot_folder: str) -> str | None:
-        """What makes the name of anything in the folder its path in the target, when all of it is wanted.
+        """The prefix that turns any name in the folder into its path in the target, when all of the folder is wanted.
 
-        None: it has to be asked for, entry by entry.
+        None: each entry must be checked by itself.
         """
         if self.include is not None or self.exclude is not None:
             return None

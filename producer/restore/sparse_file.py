@@ -1,16 +1,16 @@
-"""A new file that takes no room for long runs of zeros."""
+"""A new file that takes no space for long stretches of zeros."""
 
 from __future__ import annotations
 
 from typing import BinaryIO
 
-#: Of a file system's blocks, or a multiple of them.
+#: A file system's block size, or a multiple of it.
 _BLOCK_BYTES = 64 * 1024
 _ZEROS = bytes(_BLOCK_BYTES)
 
 
 class SparseFile:
-    """Writes to ``file``, which is new, one block after the other; blocks of zeros become holes."""
+    """Writes to a new ``file``, one block after the other; blocks of zeros become holes."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -26,6 +26,6 @@ class SparseFile:
         return len(view)
 
     def flush(self) -> None:
-        """Gives the file its size, which a hole at its end does not."""
+        """Sets the file's size, for a hole at its end."""
         self._file.truncate(self._file.tell())
         self._file.flush()

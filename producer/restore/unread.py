@@ -1,4 +1,4 @@
-"""What the backup could not read of the files of a snapshot, as the notes of its segments tell."""
+"""What the backup could not read of a snapshot's files, from the notes of its segments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNREAD = ("vanished", "unreadable")
 
 @dataclass(kw_only=True, slots=True)
 class UnreadFile:
-    """A file of which the backup could not read some ranges, or anything."""
+    """A file that the backup could not read, or not completely."""
 
     snapshot_path: str
     holes: list[Hole] = field(default_factory=list)
@@ -30,14 +30,14 @@ class ShortExtent(NamedTuple):
 
     entry: int
     snapshot_path: str
-    #: What is missing of the file: the rest of a piece, but all of a small file that could not be read to its end.
+    #: What is missing of the file: the rest of a piece, or all of a small file that could not be read to its end.
     hole: Hole
-    #: Whether the file ended there, when it was read; else it could not be read.
+    #: Whether the file ended there when it was read; otherwise it could not be read.
     has_ended: bool
 
 
 def short_extents(row: SegmentRow, reader: ListingReader, bundle_limit_bytes: int) -> Iterator[ShortExtent]:
-    """Of one stored segment; of most there are none, and then the listing is not read."""
+    """The unread extents of one stored segment; most have none, and then the listing is not read."""
     if not row.notes:
         return
     contents = extents_of(

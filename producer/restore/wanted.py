@@ -18,15 +18,15 @@ from tasks.errors import UsageError
 
 @dataclass(kw_only=True, slots=True)
 class Wanted:
-    """What a selection comes to."""
+    """The result of a selection."""
 
-    #: Entry indexes [first_entry, stop_entry) hold all that is wanted.
+    #: All wanted entries have indexes in [first_entry, stop_entry).
     first_entry: int = 0
     stop_entry: int = 0
-    #: Wanted entries that have stored data, and the bytes of it, for the progress; without ``promoted`` ones.
+    #: Wanted entries with stored data and their bytes, for the progress; without ``promoted`` ones.
     files_count: int = 0
     bytes_total: int = 0
-    #: Whether there are hard links among what is wanted.
+    #: Whether any wanted entry is a hard link.
     has_links: bool = False
     #: Snapshot path of a file that is not wanted itself → target path of the first hard link to it that is.
     promoted: dict[str, str] = field(default_factory=dict)
@@ -34,25 +34,26 @@ class Wanted:
     pieced: set[int] = field(default_factory=set)
     #: Entries that ended early when they were read → their real size.
     short: dict[int, int] = field(default_factory=dict)
-    #: Entries with segments of their own → when they had been written last, where these segments agree on it.
+    #: Entries with segments of their own → when they were last written, where these segments agree on it.
     mtimes_ns: dict[int, int] = field(default_factory=dict)
-    #: Entries that the backup could not read, or not all of it; there may be some among them that are not wanted.
+    #: Entries that the backup could not read completely; some of them may not be wanted.
     unread: dict[int, UnreadFile] = field(default_factory=dict)
-    #: Those of ``unread`` that do not come back, not even with holes.
+    #: Those of ``unread`` that are not restored, not even with holes.
     not_stored: set[int] = field(default_factory=set)
 
 
 def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may_lack_parts: bool = False) -> Wanted:
     """Raises UsageError when nothing in the snapshot is wanted.
 
-    ``may_lack_parts``: a file with a segment of its own counts as pieced, for it may come back without some parts.
+    ``may_lack_parts``: a file with a segment of its own counts as pieced, because it may be restored without some
+    parts.
     """
     wanted = Wanted()
     snapshot = catalog.snapshots.get(snapshot_id)
     raw_volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
     _look_through_listing(catalog, snapshot_id, selection, wanted, raw_volumes)
     if wanted.stop_entry == 0:
-        what = f"no path {selection.path!r}" if selection.path else "nothing that fits the patterns"
+        what = f"no path {selection.path!r}" if selection.path else "nothing that matches the patterns"
         raise UsageError(
             f"snapshot {snapshot_id[:8]} holds {what}", hint=f"segfleet ls {snapshot_id[:8]} lists what it holds"
         )
@@ -90,7 +91,7 @@ def _look_through_listing(
                     wanted.files_count += 1
                     wanted.bytes_total += batch.sizes_bytes[place]
                     if batch.source in raw_volumes:
-                        # However many segments it has: what none of them holds is zeros.
+                        # Pieced even with one segment: ranges that no segment holds are zeros.
                         wanted.pieced.add(batch.first_entry + place)
     wanted.first_entry = first or 0
     wanted.has_links = bool(links)
@@ -130,7 +131,7 @@ def _take_short_extent(extent: ShortExtent, wanted: Wanted) -> None:
 
 
 def _give_up_unread_files(wanted: Wanted, reader: ListingReader, large: set[int], *, may_lack_parts: bool) -> None:
-    """Find out which do not come back: all, but for large files of which a part was read, if they may lack parts."""
+    """Find those that are not restored: all but large files that were read in part, if they may lack parts."""
     for entry, file in wanted.unread.items():
         size_bytes = reader.entry(entry).size_bytes if entry in large else file.missing_bytes
         if file.missing_bytes == size_bytes:

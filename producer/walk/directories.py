@@ -7,12 +7,12 @@ import os
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-#: Names opened in one call: 15 names of at most 255 bytes stay below PATH_MAX (4096).
+#: Names opened by one call: 15 names of at most 255 bytes stay below PATH_MAX (4096).
 _NAMES_A_STEP = 15
 
 
 def open_directory(root: str, path: str) -> int:
-    """A descriptor, the caller's to close, of directory ``path`` below ``root``; raises OSError."""
+    """A descriptor of directory ``path`` below ``root``, for the caller to close; raises OSError."""
     try:
         return os.open(f"{root}/{path}", _FLAGS)
     except OSError as error:

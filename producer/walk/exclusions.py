@@ -1,7 +1,7 @@
 """What the walk leaves out.
 
-Patterns are those of gitignore, matched against the path relative to the source, later ones win.  What lies
-below a directory that is left out is not looked at, so nothing in it can be taken back by a ``!`` pattern.
+Patterns use gitignore syntax and are matched against the path relative to the source; later ones win.  The walk does
+not enter a directory that is left out, so no ``!`` pattern can bring back anything in it.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import pathspec
 from producer.requests import Exclusions
 from tasks.errors import UsageError
 
-#: Cache Directory Tagging Specification (bford.info/cachedir): the tag's name and how it must begin.
+#: Cache Directory Tagging Specification (bford.info/cachedir): the tag's name and its first bytes.
 CACHE_TAG = "CACHEDIR.TAG"
 CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
 
 
 class ExclusionRules:
-    """Decides entry by entry.  Raises UsageError for a pattern or name that makes no sense."""
+    """Decides entry by entry.  Raises UsageError for an invalid pattern or name."""
 
     def __init__(self, exclusions: Exclusions) -> None:
         for name in exclusions.if_present:
             if not name or "/" in name:
-                raise UsageError(f"not the name of a file: {name!r}", hint="give a name without a slash")
+                raise UsageError(f"not a file name: {name!r}", hint="give a name without a slash")
         self._spec = compile_patterns(exclusions.patterns, "exclude pattern") if exclusions.patterns else None
         self._caches = exclusions.caches
         self._if_present = exclusions.if_present
 
     @property
     def are_empty(self) -> bool:
-        """Whether no entry can be left out for its name or for what it contains."""
+        """Whether there are no rules that leave out entries by name or content."""
         return self._spec is None and not self._if_present
 
     def matches(self, path: str, *, is_directory: bool) -> bool:
@@ -46,14 +46,14 @@ class ExclusionRules:
         return any(_exists(parent, f"{name}/{mark}") for mark in self._if_present)
 
     def without_cached(self, directory: int, names: list[str]) -> list[str]:
-        """``names`` of the entries of a directory; of a cache only the tag, so that a restored cache is one."""
+        """``names`` of the entries of a directory; of a cache only the tag, so that it is restored as a cache."""
         if self._caches and CACHE_TAG in names and _has_signature(directory):
             return [CACHE_TAG]
         return names
 
 
 def read_exclude_file(path: Path) -> tuple[str, ...]:
-    """The patterns of an exclude file, one a line; lines that are blank or begin with ``#`` are comments.
+    """The patterns of an exclude file, one per line; blank lines and lines that begin with ``#`` are ignored.
 
     Raises UsageError, with the number of the line, for a pattern that does not parse.
     """
@@ -72,7 +72,7 @@ def read_exclude_file(path: Path) -> tuple[str, ...]:
 
 
 def compile_patterns(patterns: Iterable[str], what: str) -> pathspec.GitIgnoreSpec:
-    """One spec of gitignore patterns; raises UsageError, which calls them ``what``, for one that does not parse."""
+    """One spec of gitignore patterns; raises UsageError for an invalid one, which the error calls ``what``."""
     patterns = [pattern for pattern in patterns if pattern.strip()]
     for pattern in patterns:
         _check(pattern, what)
@@ -83,7 +83,7 @@ def _check(pattern: str, where: str) -> None:
     try:
         pathspec.GitIgnoreSpec.from_lines([pattern])
     except (ValueError, re.error) as error:
-        raise UsageError(f"{where}: not a pattern: {pattern!r}", hint="patterns are those of gitignore") from error
+        raise UsageError(f"{where}: not a valid pattern: {pattern!r}", hint="patterns use gitignore syntax") from error
 
 
 def _exists(parent: int, path: str) -> bool:
@@ -96,7 +96,7 @@ def _exists(parent: int, path: str) -> bool:
 
 def _has_signature(directory: int) -> bool:
     try:
-        # Not blocking: the tag may be a FIFO.
+        # Non-blocking: the tag may be a FIFO.
         tag = os.open(CACHE_TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except OSError:
         return False

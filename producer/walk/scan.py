@@ -1,4 +1,4 @@
-"""The walk over all sources: gives every entry its index, and tallies what there is to store."""
+"""The walk over all sources: assigns every entry its index, and counts what there is to store."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from producer.walk.hardlinks import HardLinks
 from producer.walk.tree import FORMAT_BITS, LETTERS, Found, SourceTree
 from tasks.errors import UsageError
 
-#: Holes of smaller files decide nothing about whether a backup fits, and are not looked for.
+#: Holes of smaller files do not decide whether a backup fits, and are ignored.
 _HOLES_MIN_BYTES = 4 * 1024 * 1024
 
-#: Of ``st_blocks``, on every file system.
+#: The unit of ``st_blocks`` on every file system.
 _BLOCK_BYTES = 512
 
 
 class Walk:
     """One walk over the sources, in the order given.  The attributes grow while :meth:`parts` is consumed.
 
-    ``on_trouble`` hears of every entry that could not be read (its path is absolute), ``on_progress`` of the files
-    and bytes so far, after every directory: both in the thread that consumes.  Memory: 8 bytes for each
-    entry, the names of one directory, the directories still to read, and each file with several names.
+    ``on_trouble`` is called for every entry that could not be read (with its absolute path), ``on_progress`` after
+    every directory with the files and bytes so far; both in the consuming thread.  Memory: 8 bytes per entry, the names
+    of one directory, the directories still to read, and each file with several names.
     """
 
-    #: By entry index: bytes to store, -1 for what has no stored data (a repeat of a hard link too).
+    #: By entry index: bytes to store; -1 for entries without stored data, repeated hard links among them.
     sizes: array[int]
-    #: By entry index, of large files with holes only: bytes that the file system has no blocks for.  One that
-    #: compresses, or that counts no blocks, has fewer blocks than data, so this is a guess.
+    #: By entry index, for large files with holes only: bytes without blocks on the file system.  A file system that
+    #: compresses, or counts no blocks, has fewer blocks than data, so this is a guess.
     holes_bytes: dict[int, int]
     #: The first entry index of each source.
     source_starts: list[int]
     #: Regular files, and the sum of their sizes; a file with several names counts once.
     files_count: int
     bytes_total: int
-    #: By source: the regular files of it.
+    #: By source: its regular files.
     files_counts: dict[str, int]
 
     def __init__(
@@ -66,9 +66,9 @@ class Walk:
         self._on_progress = on_progress
 
     def parts(self) -> Iterator[ListingPart]:
-        """Walk, and give the listing part by part.  To be consumed once.
+        """Walk, and yield the listing part by part.  To be consumed once.
 
-        Raises UsageError, before anything is read, when a source is missing or nothing that can be backed up.
+        Raises UsageError, before anything is read, when a source is missing or cannot be backed up.
         """
         roots = [(source, None if source.mode == "raw" else _root_of(source)) for source in self._sources]
         writer = ListingWriter()
@@ -135,7 +135,7 @@ class Walk:
                 self.holes_bytes[entry] = size_bytes - blocks_bytes
 
     def _mark_hard_links(self, source: str, found: Found) -> None:
-        """Turn each file that was seen before, under another name, into a link to that name."""
+        """Turn each file that was seen before under another name into a link to that name."""
         above = "/".join(filter(None, (source, found.directory)))
         for place, status in enumerate(found.statuses):
             if status.st_nlink > 1 and found.letters[place] == "f":

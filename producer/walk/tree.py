@@ -1,8 +1,8 @@
 """Reads one source, directory by directory.
 
-Per directory its entries sorted by name, as bytes; then its subdirectories in that order, depth first.  No
-recursion and one open descriptor, whatever the depth.  Symlinks are told, never followed.  Sockets are left
-out without a word: they mean nothing without the process that listens.
+For each directory its entries, sorted by name as bytes; then its subdirectories in that order, depth first.  No
+recursion and one open descriptor, whatever the depth.  Symlinks are listed, never followed.  Sockets are skipped
+silently: they mean nothing without the process that listens.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NAME_MAX = 255
 
 @dataclass(slots=True)
 class Found:
-    """Entries of one directory, in order: equally long lists, and the texts of the symlinks by name."""
+    """Entries of one directory, in order: lists of equal length, and the targets of the symlinks by name."""
 
     directory: str
     names: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Found:
 
 
 class SourceTree:
-    """One source that is a directory.  ``on_trouble`` is told what could not be read; the scan goes on."""
+    """One source that is a directory.  ``on_trouble`` is called for what could not be read; the scan continues."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class SourceTree:
         self._on_trouble = on_trouble
 
     def scan(self) -> Iterator[Found]:
-        """All entries below the root, the root itself not among them."""
+        """All entries below the root, without the root itself."""
         pending = [""]
         while pending:
             directory = pending.pop()
@@ -87,14 +87,14 @@ class SourceTree:
 
     def _sorted_names(self, descriptor: int, directory: str) -> list[str]:
         try:
-            # Not scandir: its entry objects make a directory of a million files cost 200 MB, and save nothing.
+            # Not scandir: its entry objects cost 200 MB in a directory of a million files, and save nothing.
             names = os.listdir(descriptor)
         except OSError as error:
             self._tell(error, directory)
             return []
         if directory:  # the source itself is never excluded
             names = self._rules.without_cached(descriptor, names)
-        # The order of code points is that of bytes, but for surrogate escapes; the plain sort is 5 times as fast.
+        # Code points sort like bytes, except for surrogate escapes; the plain sort is 5 times as fast.
         names.sort(key=None if all(map(str.isascii, names)) else os.fsencode)
         return self._of_bearable_length(directory, names)
 
@@ -104,7 +104,7 @@ class SourceTree:
             return names
         for name in names:
             if len(name) > room:
-                message = f"left out: its path is longer than {MAX_PATH_CHARACTERS} characters"
+                message = f"skipped: its path is longer than {MAX_PATH_CHARACTERS} characters"
                 self._on_trouble(Trouble(code="path-too-long", message=message, path=self._absolute(directory, name)))
         return [name for name in names if len(name) <= room]
 
@@ -139,7 +139,7 @@ class SourceTree:
         return letter == "d" and self._rules.is_marked(descriptor, name)
 
     def _subdirectories(self, found: Found) -> list[str]:
-        """What to descend into: a mount point is kept as an empty directory with ``one_file_system``."""
+        """The directories to enter: with ``one_file_system`` a mount point stays an empty directory."""
         return [
             _join(found.directory, name)
             for name, letter, status in zip(found.names, found.letters, found.statuses, strict=True)
@@ -147,7 +147,7 @@ class SourceTree:
         ]
 
     def _tell_unless_excluded(self, error: OSError, directory: str, name: str) -> None:
-        # A FUSE mount of another user cannot even be looked at; excluding it must silence it.
+        # Another user's FUSE mount cannot even be examined; excluding it must silence it.
         path = _join(directory, name)
         if not any(self._rules.matches(path, is_directory=guess) for guess in (False, True)):
             self._tell(error, path)

@@ -116,7 +116,7 @@ def test_a_file_system_that_segfleet_writes_to_is_not_frozen(machine: Machine, i
     [
         (("--mode", "raw", "/dev/null"), 2, "character device"),
         (("/dev/zero",), 2, "character device"),
-        (("--mode", "raw", "/etc"), 2, "no mount point"),
+        (("--mode", "raw", "/etc"), 2, "not a mount point"),
         (("--raw-above", "0", "/etc"), 2, "--raw-above"),
         (("--raw-above", "-5", "/etc"), 2, "--raw-above"),
     ],

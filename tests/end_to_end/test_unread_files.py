@@ -126,4 +126,4 @@ def test_a_dump_of_a_folder_is_refused(scene: Scene, path: str) -> None:
     done = scene.machine.run("dump", "latest", path)
 
     assert (done.exit_code, done.stdout) == (2, b"")
-    assert f"'{path}' is no file but a directory" in done.stderr
+    assert f"'{path}' is not a file but a directory" in done.stderr

@@ -1,1 +1,1 @@
-"""Holds a source still while it is read, and undoes that whatever happens."""
+"""Holds a source still while it is read, and releases it whatever happens."""

@@ -1,6 +1,6 @@
-"""What must be done in the end, even when this process is killed: written down first, done at the next start.
+"""Things that must be done in the end, even when this process is killed: recorded first, then done at the next start.
 
-A duty is a file in the state folder, with the process that took it on.  It is removed once the duty is done.
+A duty is a file in the state folder that names the process that owes it.  It is removed once the duty is done.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from producer.host.trusted import check_trusted
 from producer.raw.quiesce.thaw_guard import thaw
 from tasks.errors import UsageError
 
-#: Does the duty of a kind that this module cannot do itself; gets what was written down.
+#: Does a kind of duty that this module cannot do itself; gets what was recorded.
 Carry = Callable[[dict[str, Any]], None]
 
 
@@ -35,7 +35,7 @@ class Duties:
 
     @contextmanager
     def remember(self, duty: dict[str, Any]) -> Iterator[None]:
-        """Keep ``duty`` written down while the block runs, which does it before it ends."""
+        """Record ``duty`` while the block runs, which does it before it ends."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"{uuid.uuid4().hex}.json"
         row = {**duty, "pid": os.getpid(), "started": start_of(os.getpid())}
@@ -51,7 +51,7 @@ class Duties:
             path.unlink(missing_ok=True)
 
     def finish_old(self, carry: Carry) -> list[dict[str, Any]]:
-        """Do what processes that are gone have left undone; returns those duties.  ``carry`` does all but thawing."""
+        """Do the duties that dead processes have left; returns them.  ``carry`` does all but thawing."""
         done = []
         for path in sorted(self._folder.glob("*.json")):
             with suppress(OSError, ValueError, UsageError):

@@ -1,4 +1,4 @@
-"""Holds file systems still while their raw volumes are read; they are thawed whatever happens to this process.
+"""Freezes file systems while their raw volumes are read; they are thawed whatever happens to this process.
 
 A guard process thaws when its standard input closes, and that happens however this process ends.  If the guard is
 killed too, the next backup thaws (:mod:`producer.raw.quiesce.duties`).
@@ -26,7 +26,7 @@ _FIFREEZE = 0xC0045877
 
 @contextmanager
 def frozen(request: BackupRequest, state: StateFolder) -> Iterator[None]:
-    """Freeze every writable file system on a raw volume of the request, if it says so; thaw in the end.
+    """Freeze every writable file system on a raw volume of the request, if it asks for that; thaw in the end.
 
     Raises UsageError where segfleet itself writes to such a file system, SegfleetError where it cannot be frozen.
     """
@@ -50,7 +50,7 @@ def _points(request: BackupRequest) -> list[Path]:
 
 
 def _refuse_own(point: Path, request: BackupRequest, state: StateFolder) -> None:
-    """Whoever writes to a frozen file system stands still until it is thawed: this run would wait for itself."""
+    """A writer to a frozen file system waits until it is thawed: this run would wait for itself."""
     number = number_of(point.stat().st_dev)
     own = {"the state folder": state.path, "the folder for temporary files": Path(os.environ.get("TMPDIR", "/tmp"))}
     own |= {f"device {name}": path for name, path in request.devices.items()}
@@ -87,7 +87,7 @@ def _guarded(point: Path) -> Iterator[None]:
         [sys.executable, "-I", "-S", str(Path(thaw_guard.__file__)), str(point)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        # Ctrl-C is for this process; the guard must outlive it.
+        # A session of its own: the guard must survive Ctrl-C.
         start_new_session=True,
     )
     assert guard.stdin is not None and guard.stdout is not None

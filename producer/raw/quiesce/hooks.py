@@ -1,6 +1,6 @@
 """Commands that a volume's configuration runs around its backup, such as making and removing an LVM snapshot.
 
-``post`` runs whenever ``pre`` was begun: after success, failure and Ctrl-C; after a crash, at the start of the next
+``post`` runs whenever ``pre`` has begun: after success, failure and Ctrl-C, and after a crash at the start of the next
 backup.
 """
 
@@ -20,7 +20,7 @@ from tasks.errors import SegfleetError
 
 DEFAULT_LIMIT_S = 300.0
 
-#: After the polite end of a command that took too long.
+#: Between SIGTERM and SIGKILL for a command that took too long.
 _GRACE_S = 10.0
 
 
@@ -41,9 +41,9 @@ class Hooks:
 
 @contextmanager
 def hooks_run(hooks: Hooks | None, state: StateFolder) -> Iterator[None]:
-    """Finish what earlier runs left, then run the block between ``pre`` and ``post``.
+    """Finish the duties of earlier runs, then run the block between ``pre`` and ``post``.
 
-    Raises HookError when ``pre`` fails, with nothing backed up; and when ``post`` fails after a block that did not.
+    Raises HookError when ``pre`` fails, with nothing backed up, and when ``post`` fails after a block that succeeded.
     """
     duties = Duties(state)
     duties.finish_old(_run_post)
@@ -56,7 +56,7 @@ def hooks_run(hooks: Hooks | None, state: StateFolder) -> Iterator[None]:
             _run(hooks.volume, "pre", hooks.pre, hooks.limit_s)
             yield
         except BaseException:
-            with suppress(HookError):  # what the block raised says more
+            with suppress(HookError):  # the error of the block is more important
                 _run(hooks.volume, "post", hooks.post, hooks.limit_s)
             raise
         _run(hooks.volume, "post", hooks.post, hooks.limit_s)
@@ -76,7 +76,8 @@ def _run(volume: str, name: str, command: str, limit_s: float) -> None:
         stdin=subprocess.DEVNULL,
         stdout=2,
         env={**os.environ, "SEGFLEET_VOLUME": volume, "SEGFLEET_HOOK": name},
-        # Of its own: Ctrl-C must not end `post`, and what takes too long is ended with all it started.
+        # A session of its own: Ctrl-C must not end `post`, and a command that takes too long is ended with its
+        # children.
         start_new_session=True,
     )
     try:

@@ -1,6 +1,6 @@
-"""A process of its own that thaws a file system when its standard input closes: when its parent lets go, or dies.
+"""A process that thaws a file system when its standard input closes, because its parent closed it or died.
 
-Run as a script with the mount point; needs nothing but the standard library, so that it starts from memory alone.
+Runs as a script with the mount point as argument; imports only the standard library.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FITHAW = 0xC0045878
 
 
 def thaw(fd: int) -> None:
-    """Thaw the file system of the open directory; one that is not frozen stays as it is."""
+    """Thaw the file system of the open directory; does nothing if it is not frozen."""
     with contextlib.suppress(OSError):
         fcntl.ioctl(fd, _FITHAW, 0)
 

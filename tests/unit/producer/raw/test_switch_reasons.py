@@ -58,7 +58,7 @@ def test_names_with_blanks_and_the_file_systems_own_word_on_writing() -> None:
     [
         ("/srv", "a folder inside a file system"),
         ("/mnt/part", "only a part of its file system"),
-        ("/mnt/nfs", "file system of the network"),
+        ("/mnt/nfs", "network file system"),
         ("/mnt/btrfs", "several devices"),
         ("/mnt/over", "no block device of its own"),
         ("/mnt/fuse", "no block device of its own"),

@@ -178,7 +178,7 @@ def test_of_sources_that_hold_the_same_path_only_the_named_one_is_wanted(stored:
 
 @pytest.mark.parametrize(
     ("path", "include", "message"),
-    [("data/b", (), "no path 'data/b'"), ("", ("*.nothing",), "nothing that fits"), ("dat", (), "no path 'dat'")],
+    [("data/b", (), "no path 'data/b'"), ("", ("*.nothing",), "nothing that matches"), ("dat", (), "no path 'dat'")],
 )
 def test_a_selection_that_holds_nothing_is_wrong_usage(
     stored: Make, path: str, include: tuple[str, ...], message: str

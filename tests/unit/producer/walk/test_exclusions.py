@@ -112,9 +112,9 @@ def test_an_exclude_file_holds_patterns_comments_and_blank_lines(tmp_path: Path)
 def test_a_pattern_that_does_not_parse_is_refused_with_its_line(tmp_path: Path, pattern: str) -> None:
     file = tmp_path / "exclude"
     file.write_text(f"*.o\n# comment\n{pattern}\n")
-    with pytest.raises(UsageError, match=r"exclude, line 3: not a pattern"):
+    with pytest.raises(UsageError, match=r"exclude, line 3: not a valid pattern"):
         read_exclude_file(file)
-    with pytest.raises(UsageError, match="not a pattern"):
+    with pytest.raises(UsageError, match="not a valid pattern"):
         listed(tmp_path, Exclusions(patterns=(pattern,)))
 
 
@@ -125,5 +125,5 @@ def test_a_missing_exclude_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b"])
 def test_a_mark_is_the_name_of_a_file(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="not the name of a file"):
+    with pytest.raises(UsageError, match="not a file name"):
         listed(tmp_path, Exclusions(if_present=(name,)))
