@@ -1,4 +1,7 @@
-"""Opening the database of a catalog: where it is, how SQLite is set up, what its errors are called."""
+"""Opens the database of a catalog: finds it by path or URL, connects to it with SQLAlchemy, and sets up SQLite.
+
+Errors of the database become CatalogError here.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,8 @@ _LOOK_EVERY_S = 0.01
 #: transaction that reads first and writes later fails without waiting when another has written meanwhile.
 WRITING = {"segfleet_begin": "BEGIN IMMEDIATE"}
 
-# SQLAlchemy tells a Ctrl-C that comes while it closes a connection with a traceback, where nobody listens on standard
-# error; and raises it, so that the command tells it too.
+# When Ctrl-C comes while SQLAlchemy closes a connection, it logs a traceback, which goes to standard error unless a
+# handler takes it.  It raises the interrupt as well, and the command reports that.
 logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, text
 
 #: The newest revision in ``migrations/versions``; a test holds the two together.
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0001"
 
 #: Constraints with names, so that a migration can drop them in either database.
 metadata = MetaData(

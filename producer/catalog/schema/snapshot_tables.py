@@ -45,7 +45,7 @@ snapshots = Table(
     count("bytes_source"),
     count("bytes_stored"),
     count("segments_count"),
-    CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name="state"),
+    CheckConstraint("state IN ('open', 'sealed')", name="state"),
 )
 
 listing_parts = Table(

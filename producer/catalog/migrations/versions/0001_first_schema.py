@@ -17,6 +17,9 @@ def upgrade() -> None:
     _create_troubles()
     _create_devices()
     _create_runs()
+    _create_reservations()
+    _create_owners()
+    _create_locks()
 
 
 def _create_snapshots() -> None:
@@ -45,7 +48,7 @@ def _create_snapshots() -> None:
         sa.Column("bytes_source", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("bytes_stored", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("segments_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name=op.f("ck_snapshots_state")),
+        sa.CheckConstraint("state IN ('open', 'sealed')", name=op.f("ck_snapshots_state")),
         sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_snapshots")),
         sa.UniqueConstraint("snapshot_id", name=op.f("uq_snapshots_snapshot_id")),
     )
@@ -89,6 +92,9 @@ def _create_segments() -> None:
         sa.Column("rerouted_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("fed_at", sa.DateTime(timezone=True)),
         sa.Column("last_error", sa.Text(), server_default="", nullable=False),
+        sa.Column("stored_as", sa.String(length=32)),
+        sa.Column("stream_offset_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("cell_digests", sa.LargeBinary()),
         sa.ForeignKeyConstraint(
             ["snapshot_key"], ["snapshots.snapshot_key"], name=op.f("fk_segments_snapshot_key"), ondelete="CASCADE"
         ),
@@ -173,3 +179,60 @@ def _create_runs() -> None:
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
     op.create_index(op.f("ix_runs_volume_started_at"), "runs", ["volume", "started_at"])
+
+
+def _create_reservations() -> None:
+    op.create_table(
+        "reservations",
+        sa.Column("reservation_id", sa.String(length=32), nullable=False),
+        sa.Column("volume", sa.Text(), nullable=False),
+        sa.Column("cron", sa.Text(), nullable=False),
+        sa.Column("timezone", sa.String(length=64), nullable=False),
+        sa.Column("if_missed", sa.String(length=16), nullable=False),
+        sa.Column("if_busy", sa.String(length=16), nullable=False),
+        sa.Column("request", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_due", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("queued_at", sa.DateTime(timezone=True)),
+        sa.Column("last_due", sa.DateTime(timezone=True)),
+        sa.Column("last_ended_at", sa.DateTime(timezone=True)),
+        sa.Column("last_outcome", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("last_message", sa.Text(), server_default="", nullable=False),
+        sa.Column("owner", sa.Text(), server_default="", nullable=False),
+        sa.Column("manager", sa.String(length=63), server_default="", nullable=False),
+        sa.Column("host", sa.Text(), server_default="", nullable=False),
+        sa.CheckConstraint("if_missed IN ('catch-up', 'skip')", name=op.f("ck_reservations_if_missed")),
+        sa.CheckConstraint("if_busy IN ('queue', 'skip')", name=op.f("ck_reservations_if_busy")),
+        sa.PrimaryKeyConstraint("reservation_id", name=op.f("pk_reservations")),
+    )
+    op.create_index(op.f("ix_reservations_volume"), "reservations", ["volume"])
+    op.create_index(op.f("ix_reservations_next_due"), "reservations", ["next_due"])
+
+
+def _create_owners() -> None:
+    op.create_table(
+        "owners",
+        sa.Column("owner_id", sa.String(length=32), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("pid_space", sa.Text(), nullable=False),
+        sa.Column("pid", sa.BigInteger(), nullable=False),
+        sa.Column("process_start", sa.String(length=32), nullable=False),
+        sa.Column("manager", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("renewed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("beats_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", name=op.f("pk_owners")),
+    )
+
+
+def _create_locks() -> None:
+    op.create_table(
+        "locks",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("owner_id", sa.String(length=32), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["owner_id"], ["owners.owner_id"], name=op.f("fk_locks_owner_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_locks")),
+    )
+    op.create_index(op.f("ix_locks_owner_id"), "locks", ["owner_id"])

@@ -8,7 +8,7 @@ from typing import Literal
 
 from producer.catalog.columns import JsonObject
 
-SnapshotState = Literal["open", "sealed", "forgotten"]
+SnapshotState = Literal["open", "sealed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

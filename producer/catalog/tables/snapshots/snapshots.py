@@ -1,4 +1,4 @@
-"""Snapshots: open while a backup runs, sealed when every segment is stored, forgotten when no longer wanted."""
+"""Snapshots: open while a backup runs, and sealed when every segment is stored."""
 
 from __future__ import annotations
 
