@@ -25,10 +25,18 @@ MAX_PATH_CHARACTERS = 4096
 MIN_UNIT_BYTES = 64 * 1024
 MAX_UNIT_BYTES = 1024**3
 
+#: Units of one segment: with the smallest units a segment of 16 GiB, with the usual ones of 6 TiB.
+MAX_UNITS_COUNT = 262_144
+
 DeviceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 SourceName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")]
 HexId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+#: Of a device, or of what a device holds.  No disk comes near, and sums of them stay numbers of a database.
+MAX_DEVICE_BYTES = 2**56
+DeviceBytes = Annotated[int, Meta(ge=0, le=MAX_DEVICE_BYTES)]
+#: A time as file systems have it.
+Nanoseconds = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=MAX_OFFSET_BYTES)]
 UnitBytes = Annotated[int, Meta(ge=MIN_UNIT_BYTES, le=MAX_UNIT_BYTES)]
 RelativePath = Annotated[str, Meta(max_length=MAX_PATH_CHARACTERS)]

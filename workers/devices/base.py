@@ -97,4 +97,7 @@ class Device(Protocol):
         """Turn an empty place into a device.  Of several callers at once the first wins; the others change nothing."""
 
     def sweep(self) -> int:
-        """Remove files that dead workers left half-written, none of a living worker; returns how many."""
+        """Remove files that dead workers left half-written, none of a living worker; returns how many.
+
+        Files that cannot be removed stay, and the log names them.
+        """

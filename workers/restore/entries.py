@@ -10,15 +10,13 @@ from pathlib import Path
 from tasks.errors import TargetError, TargetNotEmptyError
 from tasks.orders import RestoreEntries, TargetEntry
 from tasks.receipts import PathTrouble, RestoreResult
+from workers.fresh_disk import is_of_fresh_disk
 from workers.target.entries import restore_folder, restore_hard_link, restore_node, restore_symlink
 from workers.target.files import is_unfinished, open_file, open_part, remove_entry, stat_entry
 from workers.target.folders import Folders
 from workers.target.metadata import Metadata
 from workers.target.overwrite import Overwrite, is_kept
 from workers.target.troubles import PATH_ERRORS, MetadataTrouble, TargetTrouble, trouble_at
-
-#: A fresh ext4 has it; a disk that was formatted for this restore counts as empty.
-_FRESH_FILE_SYSTEM = frozenset({"lost+found"})
 
 
 def restore_entries(
@@ -144,7 +142,8 @@ def _check_empty(root: Path, entries: Sequence[TargetEntry]) -> None:
         with os.scandir(root / above) as found:
             for item in found:
                 path = f"{above}/{item.name}" if above else item.name
-                if path in _FRESH_FILE_SYSTEM:
+                # A disk that was made for this restore is empty.
+                if is_of_fresh_disk(path):
                     continue
                 if path not in ours or _has_content(item):
                     message = f"the target {root} is not empty: it holds {path!r}"

@@ -6,20 +6,25 @@ unmounted meanwhile is noticed, and nothing is ever created in its empty mount p
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from tasks.receipts import DeviceReport
+from tasks.values import MAX_DEVICE_BYTES
 from workers.devices.base import Capacity
 from workers.devices.keys import MANIFESTS_FOLDER, MARKER_NAME, SEGMENTS_FOLDER, TEMPORARY_SUFFIX, split_key
+from workers.devices.local.beneath import files_below, open_folder
 from workers.devices.local.objects import LocalObject, LocalUpload, open_object
 from workers.devices.local.pending_file import PendingFile, remove_if_left_over
 from workers.devices.local.probe import probe_folder
 from workers.devices.local.root import LocalRoot
 from workers.devices.marker import Marker, encode_marker
-from workers.devices.trouble import device_errors
+from workers.devices.trouble import device_errors, reason_of
+
+log = logging.getLogger("segfleet.devices")
 
 
 class LocalDevice:
@@ -43,24 +48,28 @@ class LocalDevice:
 
     def list(self, folder: str) -> Iterator[str]:
         with self._root.opened_device() as root_fd, device_errors(self.name, self._root.path / folder):
-            keys = [key for key, _ in _files_below(root_fd, folder) if not key.endswith(TEMPORARY_SUFFIX)]
+            keys = [key for key, _ in _files_in(root_fd, folder) if not key.endswith(TEMPORARY_SUFFIX)]
         return iter(sorted(keys))
 
     def delete(self, key: str) -> None:
         folders, name = split_key(key)
         path = self._root.path / key
-        with self._root.opened_device() as root_fd, device_errors(self.name, path), suppress(FileNotFoundError):
-            folder_fd = os.open("/".join(folders), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root_fd)
-            try:
-                os.unlink(name, dir_fd=folder_fd)
-                os.fsync(folder_fd)
-            finally:
-                os.close(folder_fd)
+        with (
+            self._root.opened_device() as root_fd,
+            device_errors(self.name, path),
+            suppress(FileNotFoundError),
+            open_folder(root_fd, folders) as folder_fd,
+        ):
+            os.unlink(name, dir_fd=folder_fd)
+            os.fsync(folder_fd)
 
     def capacity(self) -> Capacity:
         with device_errors(self.name, self._root.path):
             room = os.statvfs(self._root.path)
-        return Capacity(capacity_bytes=room.f_blocks * room.f_frsize, free_bytes=room.f_bavail * room.f_frsize)
+        return Capacity(
+            capacity_bytes=min(MAX_DEVICE_BYTES, room.f_blocks * room.f_frsize),
+            free_bytes=min(MAX_DEVICE_BYTES, room.f_bavail * room.f_frsize),
+        )
 
     def probe(self) -> DeviceReport:
         return probe_folder(self._root.path)
@@ -76,27 +85,25 @@ class LocalDevice:
 
     def sweep(self) -> int:
         with self._root.opened_device() as root_fd, device_errors(self.name, self._root.path):
-            return sum(
-                remove_if_left_over(folder_fd, key.rpartition("/")[2])
-                for key, folder_fd in _files_of_segfleet(root_fd)
-                if key.endswith(TEMPORARY_SUFFIX)
-            )
+            unfinished = (row for row in _files_of_segfleet(root_fd) if row[0].endswith(TEMPORARY_SUFFIX))
+            return sum(self._remove(key, folder_fd) for key, folder_fd in unfinished)
+
+    def _remove(self, key: str, folder_fd: int) -> bool:
+        try:
+            return remove_if_left_over(folder_fd, key.rpartition("/")[2])
+        except OSError as error:
+            log.warning("device %s: %s cannot be removed: %s", self.name, self._root.path / key, reason_of(error))
+            return False
 
 
 def _files_of_segfleet(root_fd: int) -> Iterator[tuple[str, int]]:
     """Key, and descriptor of its folder, of every file: marker, probes, segments and manifests."""
     yield from ((name, root_fd) for name in os.listdir(root_fd) if name.startswith("segfleet."))
     for folder in (SEGMENTS_FOLDER, MANIFESTS_FOLDER):
-        yield from _files_below(root_fd, folder)
+        yield from _files_in(root_fd, folder)
 
 
-def _files_below(root_fd: int, folder: str) -> Iterator[tuple[str, int]]:
-    """Key, and descriptor of its folder, of every file below ``folder``."""
+def _files_in(root_fd: int, folder: str) -> Iterator[tuple[str, int]]:
+    """Key, and descriptor of its folder, of every file below ``folder``, which need not be there."""
     with suppress(FileNotFoundError):
-        for path, _, names, folder_fd in os.fwalk(folder, dir_fd=root_fd, onerror=_raise):
-            for name in names:
-                yield f"{path}/{name}", folder_fd
-
-
-def _raise(error: OSError) -> None:
-    raise error
+        yield from files_below(root_fd, folder)

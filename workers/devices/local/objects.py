@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
-from contextlib import suppress
 from pathlib import Path
 
 from tasks.errors import NotADeviceError
 from workers.devices.base import Bytes
 from workers.devices.keys import split_key
+from workers.devices.local.beneath import make_folders, open_folder, open_regular_file
 from workers.devices.local.pending_file import PendingFile
-from workers.devices.local.root import FOLDER_FLAGS, LocalRoot
+from workers.devices.local.root import LocalRoot
 from workers.devices.trouble import UnreadableError, device_errors
 
 
@@ -26,7 +25,7 @@ class LocalUpload:
         with root.opened() as root_fd:
             self._device_id = root.checked_marker(root_fd).device_id
             with device_errors(root.device, self._path):
-                self._folder_fd = _make_folders(root_fd, folders)
+                self._folder_fd = make_folders(root_fd, folders)
                 try:
                     self._pending = PendingFile(self._folder_fd, name)
                 except OSError:
@@ -54,8 +53,9 @@ class LocalUpload:
         root = self._root
         with root.opened() as root_fd:
             same_device = root.checked_marker(root_fd).device_id == self._device_id
-            with device_errors(root.device, self._path):
-                found = os.stat(self._key, dir_fd=root_fd, follow_symlinks=False)
+            folders, name = split_key(self._key)
+            with device_errors(root.device, self._path), open_folder(root_fd, folders) as folder_fd:
+                found = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
                 written = os.fstat(self._pending.fd)
         if not same_device or (found.st_dev, found.st_ino) != (written.st_dev, written.st_ino):
             raise NotADeviceError(f"device {root.device}: {root.path} was replaced while {self._key} was written")
@@ -94,29 +94,12 @@ def open_object(device: str, path: Path, root_fd: int, key: str) -> LocalObject 
 
     Raises UnreadableError: the device itself was just found, so the fault lies with this object.
     """
+    folders, name = split_key(key)
     try:
-        # Without O_NONBLOCK a FIFO in the object's place would block the worker forever.
-        fd = os.open(key, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root_fd)
+        with open_folder(root_fd, folders) as folder_fd:
+            fd = open_regular_file(folder_fd, name)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UnreadableError(device, path, error) from error
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise UnreadableError(device, path, OSError("it is not a regular file"))
     return LocalObject(device, path, fd)
-
-
-def _make_folders(root_fd: int, folders: tuple[str, ...]) -> int:
-    """A descriptor of the folder; each that had to be made is synced into its parent."""
-    folder_fd = os.dup(root_fd)
-    for name in folders:
-        parent_fd = folder_fd
-        try:
-            with suppress(FileExistsError):
-                os.mkdir(name, 0o700, dir_fd=parent_fd)
-                os.fsync(parent_fd)
-            folder_fd = os.open(name, FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=parent_fd)
-        finally:
-            os.close(parent_fd)
-    return folder_fd

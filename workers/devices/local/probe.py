@@ -8,17 +8,17 @@ from pathlib import Path
 
 from tasks.errors import NotADeviceError
 from tasks.receipts import DeviceCondition, DeviceReport
+from tasks.values import MAX_DEVICE_BYTES
 from workers.devices.keys import MARKER_NAME, TEMPORARY_SUFFIX
+from workers.devices.local.beneath import FOLDER_FLAGS
 from workers.devices.local.pending_file import PendingFile
-from workers.devices.local.root import FOLDER_FLAGS, read_marker
+from workers.devices.local.root import read_marker
 from workers.devices.marker import Marker, NewerMarkerError
 from workers.devices.trouble import reason_of
+from workers.fresh_disk import is_of_fresh_disk
 
 _PROBE_NAME = "segfleet.probe"
 _PROBE_BYTES = b"segfleet was here\n" * 256
-
-#: mkfs.ext4 makes it: a fresh disk counts as empty.
-_LOST_AND_FOUND = "lost+found"
 
 
 def probe_folder(path: Path) -> DeviceReport:
@@ -60,7 +60,7 @@ def _foreign_name(root_fd: int) -> str | None:
     """The name of something that does not belong to segfleet; None in an empty folder."""
     for name in sorted(os.listdir(root_fd)):
         left_over = name.startswith("segfleet.") and name.endswith(TEMPORARY_SUFFIX)
-        if name != _LOST_AND_FOUND and not left_over:
+        if not left_over and not is_of_fresh_disk(name):
             return name
     return None
 
@@ -110,7 +110,8 @@ def _report(
     capacity_bytes, free_bytes, identity = 0, 0, (0, 0)
     if root_fd >= 0:
         room, root = os.statvfs(root_fd), os.fstat(root_fd)
-        capacity_bytes, free_bytes = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
+        capacity_bytes = min(MAX_DEVICE_BYTES, room.f_blocks * room.f_frsize)
+        free_bytes = min(MAX_DEVICE_BYTES, room.f_bavail * room.f_frsize)
         identity = (root.st_dev, root.st_ino)
     return DeviceReport(
         condition=condition,

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from tasks.errors import NotADeviceError
 from workers.devices.keys import MARKER_NAME
+from workers.devices.local.beneath import FOLDER_FLAGS, open_regular_file
 from workers.devices.marker import MAX_MARKER_BYTES, Marker, decode_marker
 from workers.devices.trouble import device_error, device_errors
-
-FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class LocalRoot:
@@ -67,7 +66,7 @@ class LocalRoot:
 def read_marker(root_fd: int, path: Path) -> Marker | None:
     """The marker in an open folder, None if there is none; raises what decode_marker raises, and OSError."""
     try:
-        fd = os.open(MARKER_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root_fd)
+        fd = open_regular_file(root_fd, MARKER_NAME)
     except FileNotFoundError:
         return None
     try:

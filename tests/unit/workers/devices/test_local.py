@@ -150,10 +150,11 @@ def test_an_object_that_the_disk_does_not_open_is_unreadable_but_a_missing_devic
     device: LocalDevice, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def open_(path: object, *more: Any, **options: Any) -> int:
-        if path == KEY:
+        if path == KEY.rpartition("/")[2]:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return really_open(path, *more, **options)  # type: ignore[arg-type]
 
+    store(device)
     really_open = os.open
     monkeypatch.setattr(objects.os, "open", open_)
     with pytest.raises(UnreadableError, match="Input/output error"):

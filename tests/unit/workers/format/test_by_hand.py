@@ -39,6 +39,7 @@ def test_the_files_of_a_segment_come_back_by_hand(tmp_path: Path) -> None:
     assert (tmp_path / "out/a/one.txt").read_bytes() == b"first file\n"
     assert (tmp_path / "out/a/three.txt").stat().st_size == 100_000
     assert (tmp_path / "out/a/two.txt").read_bytes() == b"another file\n"
+    assert not any(path.stat().st_mode & 0o111 for path in (tmp_path / "out/a").iterdir())
 
 
 def test_what_lies_behind_a_damaged_unit_comes_back_by_hand(tmp_path: Path) -> None:
