@@ -6,6 +6,7 @@ message cannot make it read or write elsewhere.  Every order may arrive twice, o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from operator import add
 from typing import Annotated, Literal
@@ -38,9 +39,12 @@ Threads = Annotated[int, Meta(ge=1, le=256)]
 Readers = Annotated[int, Meta(ge=1, le=256)]
 #: A manifest part travels as base64 text: 4 MiB of bytes become 5.6 million characters.
 PartText = Annotated[str, Meta(max_length=8 * 1024 * 1024)]
+#: A file of a manifest, as it lies on a device: what fits into a PartText.
+MAX_MANIFEST_BYTES = 6 * 1024 * 1024
 #: The longest range of a segment's stream that one receipt returns.
 MAX_READ_BYTES = 4 * 1024 * 1024
-ManifestName = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest)$")]
+MANIFEST_NAME = re.compile(r"[0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest)")
+ManifestName = Annotated[str, Meta(pattern=f"^{MANIFEST_NAME.pattern}$")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +98,8 @@ class StoreSegment(Order):
     within: SourcePlace | None = None
     #: How many workers of a host read the source's disk at once; None: one if it rotates, otherwise all.
     readers: Readers | None = None
+    #: What an earlier receipt said of this segment, if there was one; a different segment in its place is overwritten.
+    trailer_digest: Digest | None = None
     #: The modification time of each file of a bundle, as the walk saw it; "" for a piece, whose result has it.
     mtimes: PackedTimes = ""
 
@@ -120,7 +126,7 @@ class PutManifest(Order):
 class GetManifest(Order):
     """Return one manifest file; with name "", the names of all."""
 
-    name: Annotated[str, Meta(pattern=r"^([0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest))?$")]
+    name: Annotated[str, Meta(pattern=f"^({MANIFEST_NAME.pattern})?$")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,9 +141,13 @@ class RestoreSegment(Order):
 
     A whole file with a damaged part is not restored at all (a trouble of size -1).  Of a file with extents in other
     segments, the damaged range is reported and the rest is written.
+
+    ``trailer_digest``, from the segment's receipt, decides whether this is what was stored.  A segment without its
+    trailer is refused, unless ``unproved`` is set: then what fits its checksums is written, and each extent reported.
     """
 
     segment_id: HexId
+    trailer_digest: Digest
     target: SourceName
     paths: Paths
     stream_offsets_bytes: Counts
@@ -146,6 +156,7 @@ class RestoreSegment(Order):
     metadata: Annotated[tuple[tuple[int, ...], ...], Meta(max_length=MAX_EXTENTS)]
     overwrite: Literal["always", "if-changed", "never"]
     threads: Threads
+    unproved: bool = False
 
     def __post_init__(self) -> None:
         columns = (self.stream_offsets_bytes, self.offsets_bytes, self.sizes_bytes, self.metadata)
@@ -247,6 +258,7 @@ class ReadSegment(Order):
     """Return a range of the uncompressed stream of ``segment_id``: for a dump, which has no target folder."""
 
     segment_id: HexId
+    trailer_digest: Digest
     stream_offset_bytes: Count
     size_bytes: Annotated[int, Meta(ge=1, le=MAX_READ_BYTES)]
 
@@ -257,8 +269,9 @@ class VerifySegments(Order):
 
     segment_ids: Annotated[tuple[HexId, ...], Meta(max_length=4096)]
     stored_bytes: Annotated[tuple[Count, ...], Meta(max_length=4096)]
+    trailer_digests: Annotated[tuple[Digest, ...], Meta(max_length=4096)]
     read_data: bool
 
     def __post_init__(self) -> None:
-        if len(self.segment_ids) != len(self.stored_bytes):
+        if not len(self.segment_ids) == len(self.stored_bytes) == len(self.trailer_digests):
             raise ValueError("the columns of a verify order differ in length")

@@ -9,10 +9,20 @@ from msgspec import Meta
 
 from tasks.errors import Reason
 from tasks.orders import WIRE_VERSION, PartText
-from tasks.values import MAX_EXTENTS, Count, DeviceName, Digest, HexId
+from tasks.values import MAX_EXTENTS, Count, DeviceBytes, DeviceName, Digest, HexId, Nanoseconds
 
 Text = Annotated[str, Meta(max_length=16_384)]
-Seconds = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+HexIdOrNone = Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")]
+#: A device number or an inode.
+Identity = Annotated[int, Meta(ge=0)]
+
+#: Ranges that one finding names; more of them are told as one.
+MAX_RANGES = 10_000
+
+#: Names of manifest files in one receipt.
+MAX_MANIFEST_NAMES = 100_000
+ManifestText = Annotated[str, Meta(max_length=64)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,13 +47,13 @@ class DeviceReport:
 
     condition: DeviceCondition
     detail: Text
-    device_id: str
-    pool_id: str
-    marker_name: str
-    capacity_bytes: Count
-    free_bytes: Count
+    device_id: HexIdOrNone
+    pool_id: HexIdOrNone
+    marker_name: Annotated[str, Meta(max_length=63)]
+    capacity_bytes: DeviceBytes
+    free_bytes: DeviceBytes
     #: (st_dev, st_ino) of the device's root: equal for two names of the same folder.
-    root_identity: tuple[int, int]
+    root_identity: tuple[Identity, Identity]
 
 
 #: changed: size or times differ from the plan, or the file changed while it was read;
@@ -68,8 +78,8 @@ class FileState:
     """A file as ``fstat`` saw it after its extent was read: all extents of one file must agree."""
 
     size_bytes: Count
-    mtime_ns: int
-    ctime_ns: int
+    mtime_ns: Nanoseconds
+    ctime_ns: Nanoseconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,15 +98,18 @@ class StoreResult:
     """The segment is stored: synced, renamed, and its header and seek table read back."""
 
     bytes_source: Count
-    bytes_stored: Count
+    bytes_stored: DeviceBytes
     units_count: Count
     notes: Annotated[tuple[ExtentNote, ...], Meta(max_length=MAX_EXTENTS)]
     #: For a segment that holds part of a file (one extent): the file's state; otherwise None.
     file_state: FileState | None
     #: Whether an earlier delivery had already stored it.
     found: bool
-    free_bytes: Count
+    free_bytes: DeviceBytes
     timing: Timing
+    #: The digest in the segment's trailer.  It covers the digests of all other parts: whoever reads the segment later
+    #: compares it, so that nothing else is accepted as this segment.
+    trailer_digest: Digest
     #: For a piece of a raw volume: the digest of each cell's source bytes (:mod:`tasks.raw`); otherwise empty.
     cell_digests: Annotated[tuple[Digest, ...], Meta(max_length=MAX_EXTENTS)] = ()
 
@@ -105,7 +118,7 @@ class StoreResult:
 class ManifestResult:
     """``names`` answers a listing, ``data_base64`` a read; both are empty after a put."""
 
-    names: tuple[str, ...] = ()
+    names: Annotated[tuple[ManifestText, ...], Meta(max_length=MAX_MANIFEST_NAMES)] = ()
     data_base64: PartText = ""
 
 
@@ -113,7 +126,8 @@ class ManifestResult:
 class PathTrouble:
     """A path that could not be restored, as a whole (``size_bytes`` -1) or in one range.
 
-    ``code`` is ``damaged`` (stored bytes), ``unsafe-target`` (what is at the path, or on the way to it, cannot be
+    ``code`` is ``damaged`` (stored bytes), ``unproved`` (size 0: restored from a segment without its digests),
+    ``unsafe-target`` (what is at the path, or on the way to it, cannot be
     trusted), ``exists``, ``missing`` (the file that a hard link joins), ``not-root``, ``unwritable``; ``metadata`` with
     size 0: only the content was restored; ``skipped``: kept, see :class:`tasks.orders.TargetEntry`.
     """
@@ -153,14 +167,14 @@ class SegmentFinding:
     segment_id: HexId
     code: Literal["missing", "damaged", "unreadable"]
     message: Text
-    ranges: tuple[tuple[int, int], ...]
+    ranges: Annotated[tuple[tuple[Count, Count], ...], Meta(max_length=MAX_RANGES)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerifyResult:
     segments_count: Count
     bytes_read: Count
-    findings: tuple[SegmentFinding, ...]
+    findings: Annotated[tuple[SegmentFinding, ...], Meta(max_length=4096)]
 
 
 Result = DeviceReport | StoreResult | ManifestResult | RestoreResult | ReadResult | VerifyResult
@@ -177,7 +191,7 @@ class Receipt:
     run_id: HexId
     order_id: HexId
     device: DeviceName
-    device_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")]
+    device_id: HexIdOrNone
     epoch: Count
     attempt: Count
     #: Node name of the worker that answers.

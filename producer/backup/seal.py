@@ -86,7 +86,7 @@ def seal(
         raise DeviceError(
             "no device took the manifest", hint="the segments are stored; run the same command again to seal them"
         )
-    session.catalog.snapshots.seal(snapshot.snapshot_id, sealed_at)
+    session.catalog.snapshots.seal(snapshot.snapshot_id, sealed_at, blake3(head).digest())
     _note_what_is_away(session, devices, {member.device_id for member in live})
 
 
@@ -194,6 +194,7 @@ def _manifest_row(row: SegmentRow, device_index: Mapping[str, int]) -> ManifestS
         offset_bytes=row.offset_bytes,
         size_bytes=row.size_bytes,
         bytes_stored=row.bytes_stored,
+        trailer_digest=row.proof,
         notes=msgspec.convert(row.notes, tuple[ExtentNote, ...]),
         stream_offset_bytes=row.stream_offset_bytes,
         cell_digests=row.cell_digests or b"",

@@ -97,7 +97,7 @@ class _Check:
                 without[order.device] = receipt.failure.message
                 return
             try:
-                heads[order.device] = decode_head(_data(receipt))
+                heads[order.device] = _head(receipt, snapshot)
             except SegfleetError as error:
                 self._tell("manifest", f"device {order.device}: manifest of {snapshot.snapshot_id[:8]}: {error}")
 
@@ -178,6 +178,7 @@ class _Check:
                 order_id=uuid.uuid4().hex,
                 segment_ids=tuple(row.segment_id for row in batch),
                 stored_bytes=tuple(row.bytes_stored for row in batch),
+                trailer_digests=tuple(row.proof for row in batch),
                 read_data=self._request.read_data,
                 **self._order_fields(device),
             )
@@ -189,7 +190,8 @@ class _Check:
                 self._tell_segment(self._rows[segment_id], receipt.failure.code, receipt.failure.message)
             return
         self._segments_count += receipt.result.segments_count
-        self._bytes_read += receipt.result.bytes_read
+        # More than is stored can only be what others have appended.
+        self._bytes_read += min(receipt.result.bytes_read, sum(order.stored_bytes))
         for finding in receipt.result.findings:
             self._tell_finding(finding)
         self._session.observer.progress(
@@ -243,6 +245,14 @@ class _Check:
 
     def _device_id(self, device: str) -> str:
         return next(device_id for device_id, name in self._present.items() if name == device)
+
+
+def _head(receipt: Receipt, snapshot: SnapshotRow) -> ManifestHead:
+    """Raises SegfleetError, before it decodes it, unless it is the head that the snapshot was sealed with."""
+    data = _data(receipt)
+    if blake3(data).digest() != snapshot.head_digest:
+        raise SegfleetError("it is not what was written there")
+    return decode_head(data)
 
 
 def _data(receipt: Receipt) -> bytes:

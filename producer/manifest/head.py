@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from tasks.bounded_json import load_bounded
 from tasks.errors import DamagedError, DeviceError
 from tasks.orders import Level
 from tasks.values import Count, DeviceName, Digest, HexId, SourceName, UnitBytes
@@ -20,6 +21,9 @@ FORMAT_VERSION: Literal[1] = 1
 
 #: Times as RFC 3339 in UTC, to the second or finer: 2025-03-01T12:00:00Z
 UtcTime = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$")]
+
+#: Parts have six; of the entries of a snapshot 4 million are in 200 parts.
+_MAX_VALUES_COUNT = 512 * 1024
 
 PartKind = Literal["listing", "segments", "troubles"]
 
@@ -128,8 +132,8 @@ def decode_head(data: bytes) -> ManifestHead:
 
 def _parse(data: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        found = load_bounded(data, _MAX_VALUES_COUNT)
+    except ValueError as error:
         raise DamagedError(f"manifest head: not JSON: {error}") from error
     if not isinstance(found, dict):
         raise DamagedError("manifest head: not a JSON object")

@@ -9,7 +9,7 @@ from producer.listing.frames import PART_BYTES, compress_lines, decode_line, dec
 from tasks.errors import DamagedError
 from tasks.raw import DIGEST_BYTES
 from tasks.receipts import ExtentNote
-from tasks.values import Count, HexId
+from tasks.values import Count, Digest, HexId
 
 #: Bounds of one line: 400 kB of rows, and some 2 MB of notes (one segment may have 65,536, and they stay together).
 ROWS_A_LINE = 4096
@@ -31,6 +31,8 @@ class ManifestSegment:
     offset_bytes: int
     size_bytes: int
     bytes_stored: int
+    #: The digest in the segment's trailer.
+    trailer_digest: str
     notes: tuple[ExtentNote, ...] = ()
     #: Where in the segment's stream the range begins: not 0 for a range of a raw volume that a segment of an earlier
     #: snapshot holds.
@@ -51,6 +53,7 @@ class _Line:
     offsets_bytes: list[Count]
     sizes_bytes: list[Count]
     bytes_stored: list[Count]
+    trailer_digests: list[Digest]
     notes: dict[str, tuple[ExtentNote, ...]]
     stream_offsets_bytes: dict[str, Count] = field(default_factory=dict)
     #: In base64.
@@ -101,6 +104,7 @@ def _line_of(rows: list[ManifestSegment]) -> _Line:
         offsets_bytes=[row.offset_bytes for row in rows],
         sizes_bytes=[row.size_bytes for row in rows],
         bytes_stored=[row.bytes_stored for row in rows],
+        trailer_digests=[row.trailer_digest for row in rows],
         notes={str(row.number): row.notes for row in rows if row.notes},
         stream_offsets_bytes={str(row.number): row.stream_offset_bytes for row in rows if row.stream_offset_bytes},
         cell_digests={str(row.number): row.cell_digests for row in rows if row.cell_digests},
@@ -117,10 +121,11 @@ def _rows_of(line: _Line) -> Iterator[ManifestSegment]:
         line.offsets_bytes,
         line.sizes_bytes,
         line.bytes_stored,
+        line.trailer_digests,
     )
     if len({len(column) for column in columns}) != 1:
         raise DamagedError("segments part: columns differ in length")
-    for number, segment_id, device, first_entry, stop_entry, offset_bytes, size_bytes, stored in zip(
+    for number, segment_id, device, first_entry, stop_entry, offset_bytes, size_bytes, stored, digest in zip(
         *columns, strict=True
     ):
         if first_entry >= stop_entry:
@@ -134,6 +139,7 @@ def _rows_of(line: _Line) -> Iterator[ManifestSegment]:
             offset_bytes=offset_bytes,
             size_bytes=size_bytes,
             bytes_stored=stored,
+            trailer_digest=digest,
             notes=line.notes.get(str(number), ()),
             stream_offset_bytes=line.stream_offsets_bytes.get(str(number), 0),
             cell_digests=line.cell_digests.get(str(number), b""),

@@ -108,5 +108,6 @@ def _reference(run: list[Reuse], entry: int) -> NewReference:
         size_bytes=sum(item.size_bytes for item in run),
         stream_offset_bytes=first.cell.stream_offset_bytes,
         bytes_stored=segment.bytes_stored,
+        trailer_digest=segment.trailer_digest,
         cell_digests=b"".join(item.cell.digest for item in run),
     )

@@ -76,6 +76,7 @@ class Spool:
         return RestoreSegment(
             order_id=uuid.uuid4().hex,
             segment_id=piece.row.segment_id,
+            trailer_digest=piece.row.proof,
             target=UNNAMED_TARGET,
             paths=(_name(piece),),
             stream_offsets_bytes=(piece.stream_offset_bytes,),
@@ -115,6 +116,7 @@ class Answers:
         return ReadSegment(
             order_id=uuid.uuid4().hex,
             segment_id=piece.row.segment_id,
+            trailer_digest=piece.row.proof,
             stream_offset_bytes=piece.stream_offset_bytes,
             size_bytes=piece.size_bytes,
             **fields,

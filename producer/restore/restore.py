@@ -162,6 +162,7 @@ class RestoreRun:
         return RestoreSegment(
             order_id=uuid.uuid4().hex,
             segment_id=row.segment_id,
+            trailer_digest=row.proof,
             target=self._request.target_name,
             paths=paths,
             stream_offsets_bytes=stream_offsets_bytes,
@@ -170,6 +171,7 @@ class RestoreRun:
             metadata=metadata,
             overwrite=self._request.overwrite or "always",
             threads=self._request.threads or default_threads(len(self._present)),
+            unproved=self._request.skip_damaged,
             **self._session.order_fields(self._present[device_id], device_id=device_id),
         )
 

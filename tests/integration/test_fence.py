@@ -40,6 +40,7 @@ OF_ITS_OWN: dict[type[Order], dict[str, Any]] = {
     RestoreEntries: {"target": "t", "entries": (), "overwrite": "always"},
     RestoreSegment: {
         "segment_id": "5" * 32,
+        "trailer_digest": "0" * 64,
         "target": "t",
         "paths": (),
         "stream_offsets_bytes": (),

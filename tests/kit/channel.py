@@ -232,12 +232,13 @@ class Channel:
             StoreResult(
                 bytes_source=order.extents.total_bytes,
                 bytes_stored=order.extents.total_bytes,
-                units_count=1,
+                units_count=-(-order.extents.total_bytes // order.unit_bytes),
                 notes=(),
                 file_state=None,
                 found=found,
                 free_bytes=ROOM_BYTES,
                 timing=Timing(read_s=0, compress_s=0, write_s=0, sync_s=0, total_s=0),
+                trailer_digest="0" * 64,
             ),
             None,
         )

@@ -111,12 +111,13 @@ class Devices:
         common = {
             "bytes_source": order.extents.total_bytes,
             "bytes_stored": order.extents.total_bytes // 2,
-            "units_count": 1,
+            "units_count": -(-order.extents.total_bytes // order.unit_bytes),
             "notes": (),
             "file_state": self.state_of(order),
             "found": False,
             "free_bytes": 90 * GIB,
             "timing": _NO_TIME,
+            "trailer_digest": "0" * 64,
         }
         return StoreResult(**{**common, **fields})
 
@@ -306,6 +307,7 @@ class Offline:
                 device_id=intake.members[row.device].device_id,
                 epoch=0,
                 bytes_stored=row.size_bytes // 2,
+                trailer_digest=b"t" * 32,
                 **fields,
             )
 

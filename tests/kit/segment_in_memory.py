@@ -59,6 +59,8 @@ class MemoryDevice:
     def __init__(self, data: bytes):
         self.data = bytearray(data)
         self.reads = []
+        self.trailer_digest = SegmentReader(MemoryObject(self).read, len(data)).trailer_digest
+        self.reads.clear()
 
     def open(self, key):
         if self.is_gone:
@@ -97,8 +99,15 @@ def store(files: dict[str, bytes]) -> MemoryDevice:
     return MemoryDevice(bytes(stored))
 
 
-def order(rows: list[tuple], overwrite: str = "always", threads: int = 2, segment_id: str = SEGMENT_ID):
-    """Rows are (path, stream offset, file offset, size, metadata)."""
+def order(
+    rows: list[tuple],
+    device: MemoryDevice,
+    overwrite: str = "always",
+    threads: int = 2,
+    segment_id: str = SEGMENT_ID,
+    unproved: bool = False,
+):
+    """To restore what was stored on ``device``; rows are (path, stream offset, file offset, size, metadata)."""
     paths, stream_offsets, offsets, sizes, metadata = zip(*rows, strict=True) if rows else ((),) * 5
     return RestoreSegment(
         run_id="1" * 32,
@@ -109,6 +118,8 @@ def order(rows: list[tuple], overwrite: str = "always", threads: int = 2, segmen
         attempt=1,
         reply_to="manager.m",
         segment_id=segment_id,
+        trailer_digest=device.trailer_digest.hex(),
+        unproved=unproved,
         target="t",
         paths=paths,
         stream_offsets_bytes=stream_offsets,
@@ -129,7 +140,7 @@ def whole_files(files: dict[str, bytes], metadata: tuple = WHOLE) -> list[tuple]
 
 
 def restore(target: Path, device: MemoryDevice, rows: list[tuple], **options) -> RestoreResult:
-    return restore_segment(order(rows, **options), device=device, target_root=target, progress=Progress())
+    return restore_segment(order(rows, device, **options), device=device, target_root=target, progress=Progress())
 
 
 def pattern(size: int, seed: int = 1) -> bytes:

@@ -6,9 +6,9 @@ import base64
 
 from blake3 import blake3
 
-from tasks.errors import DeviceError, MessageError
-from tasks.orders import GetManifest, PutManifest
-from tasks.receipts import ManifestResult
+from tasks.errors import DamagedError, DeviceError, MessageError
+from tasks.orders import MANIFEST_NAME, MAX_MANIFEST_BYTES, GetManifest, PutManifest
+from tasks.receipts import MAX_MANIFEST_NAMES, ManifestResult
 from workers.devices.base import Device
 from workers.devices.keys import MANIFESTS_FOLDER, manifest_key
 
@@ -26,7 +26,7 @@ def put_manifest(order: PutManifest, *, device: Device) -> ManifestResult:
     """
     data = _decode(order)
     key = manifest_key(order.name)
-    if _read(device, key) != data:
+    if not _holds(device, key, data):
         with device.put(key) as upload:
             upload.write(data)
             upload.commit()
@@ -36,11 +36,11 @@ def put_manifest(order: PutManifest, *, device: Device) -> ManifestResult:
 def get_manifest(order: GetManifest, *, device: Device) -> ManifestResult:
     """The file that ``order`` names, or the sorted names of all files of manifests.
 
-    Raises NoSuchManifestError, or DeviceError when the device fails.
+    Raises NoSuchManifestError, DamagedError when it is larger than a manifest's file can be, or DeviceError when the
+    device fails.
     """
     if not order.name:
-        names = (key.removeprefix(f"{MANIFESTS_FOLDER}/") for key in device.list(MANIFESTS_FOLDER))
-        return ManifestResult(names=tuple(names))
+        return ManifestResult(names=_names(device))
     data = _read(device, manifest_key(order.name))
     if data is None:
         raise NoSuchManifestError(f"device {device.name} has no manifest file {order.name}")
@@ -57,9 +57,30 @@ def _decode(order: PutManifest) -> bytes:
     return data
 
 
+def _names(device: Device) -> tuple[str, ...]:
+    names = (key.removeprefix(f"{MANIFESTS_FOLDER}/") for key in device.list(MANIFESTS_FOLDER))
+    found = tuple(filter(MANIFEST_NAME.fullmatch, names))
+    if len(found) > MAX_MANIFEST_NAMES:
+        raise DeviceError(f"device {device.name} holds {len(found)} files of manifests; it cannot be so many")
+    return found
+
+
+def _holds(device: Device, key: str, data: bytes) -> bool:
+    """Whether the file is there, and is just this."""
+    stored = device.open(key)
+    if stored is None:
+        return False
+    with stored:
+        return stored.size_bytes == len(data) and stored.read(0, len(data)) == data
+
+
 def _read(device: Device, key: str) -> bytes | None:
     stored = device.open(key)
     if stored is None:
         return None
     with stored:
+        if stored.size_bytes > MAX_MANIFEST_BYTES:
+            raise DamagedError(
+                f"device {device.name}: {key} has {stored.size_bytes} bytes; no manifest file has so many"
+            )
         return stored.read(0, stored.size_bytes)

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from tasks.bounded_json import load_bounded
 from tasks.errors import NotADeviceError
 from tasks.values import DeviceName, HexId
 
@@ -16,6 +17,7 @@ FORMAT_VERSION = 1
 
 #: A marker has some 200 bytes.
 MAX_MARKER_BYTES = 64 * 1024
+_MAX_VALUES_COUNT = 1000
 
 
 class NewerMarkerError(NotADeviceError):
@@ -54,10 +56,10 @@ def decode_marker(data: bytes, where: str) -> Marker:
     Ignores unknown keys, for later releases.  Raises NewerMarkerError or DamagedMarkerError.
     """
     try:
-        plain = json.loads(data)
+        plain = load_bounded(data, _MAX_VALUES_COUNT)
         version = plain["format_version"]
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise NewerMarkerError(f"{where}: device format {version}; this segfleet knows {FORMAT_VERSION}")
         return msgspec.convert(plain, Marker)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise DamagedMarkerError(f"{where}: not a marker ({error})") from error

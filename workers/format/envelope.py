@@ -8,6 +8,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from tasks.bounded_json import load_bounded
 from tasks.errors import DamagedError, DeviceError
 from workers.format import layout
 from workers.format.stored_bytes import StoredBytes
@@ -76,32 +77,41 @@ def encode_envelope(kind: EnvelopeKind, content: Any) -> bytes:
     return start + _digest(start, packed) + packed
 
 
-def read_envelope(kind: EnvelopeKind, stored: StoredBytes, offset_bytes: int) -> Envelope:
-    """The envelope of ``kind`` at ``offset_bytes``.
+def read_envelope(
+    kind: EnvelopeKind, stored: StoredBytes, offset_bytes: int, *, digest: bytes | None = None
+) -> Envelope:
+    """The envelope of ``kind`` at ``offset_bytes``; the one of this ``digest``, if it is known.
 
-    Raises DamagedError when it is not exactly what was written, and DeviceError when it is whole but
-    of a format that this version does not read.
+    Raises DamagedError when it is not exactly what was written, before it decodes anything, and DeviceError when it is
+    whole but of a format that this version does not read.
     """
     try:
-        return _read(kind, stored, offset_bytes)
+        return _read(kind, stored, offset_bytes, digest)
     except DamagedError as error:
         raise DamagedError(f"{kind.name}: {error.message}") from error
 
 
-def _read(kind: EnvelopeKind, stored: StoredBytes, offset_bytes: int) -> Envelope:
+def digest_of(frame: bytes) -> bytes:
+    """The digest in an encoded envelope."""
+    return frame[layout.ENVELOPE.size : layout.ENVELOPE_BYTES]
+
+
+def _read(kind: EnvelopeKind, stored: StoredBytes, offset_bytes: int, expected: bytes | None) -> Envelope:
     start = stored.read_small(offset_bytes, layout.ENVELOPE_BYTES)
     start, digest = start[: layout.ENVELOPE.size], start[layout.ENVELOPE.size :]
     fields = _unpack(kind, start)
     packed = stored.read_small(offset_bytes + layout.ENVELOPE_BYTES, fields.stored_content_bytes)
     if digest != _digest(start, packed):
         raise DamagedError("its BLAKE3 does not match")
+    if expected is not None and digest != expected:
+        raise DamagedError("it is whole, but not the one that was stored")
     _refuse_unknown(kind, fields)
     if not 0 < fields.content_bytes <= layout.MAX_CONTENT_BYTES:
         raise DamagedError(f"a content of {fields.content_bytes} bytes is out of bounds")
     text = decompress_unit(packed, fields.content_bytes)
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = load_bounded(text, layout.MAX_CONTENT_VALUES_COUNT)
+    except ValueError as error:
         raise DamagedError(f"its content is not JSON: {error}") from error
     return Envelope(content=content, digest=digest, stored_bytes=layout.ENVELOPE_BYTES + len(packed))
 
@@ -115,7 +125,7 @@ def _unpack(kind: EnvelopeKind, start: bytes) -> _Fields:
     fields = _Fields(**dict(zip((*names, "stored_content_bytes", "content_bytes", "reserved"), rest, strict=True)))
     if frame_bytes != layout.ENVELOPE_BYTES - layout.FRAME_START.size + fields.stored_content_bytes:
         raise DamagedError("its lengths disagree")
-    if fields.stored_content_bytes > 2 * layout.MAX_CONTENT_BYTES:
+    if fields.stored_content_bytes > layout.MAX_STORED_CONTENT_BYTES:
         raise DamagedError(f"a stored content of {fields.stored_content_bytes} bytes is out of bounds")
     return fields
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from tasks.errors import DamagedError
 from tasks.orders import Level
-from tasks.values import Count, Extents, HexId, SourceName, UnitBytes
+from tasks.values import MAX_UNITS_COUNT, Count, Extents, HexId, SourceName, UnitBytes
 from workers.format.envelope import HEADER, Envelope, encode_envelope
 
 
@@ -36,10 +36,16 @@ class SegmentHeader:
     def __post_init__(self) -> None:
         if self.unit_bytes % self.block_bytes:
             raise ValueError("unit_bytes is not a multiple of block_bytes")
+        if self.units_count > MAX_UNITS_COUNT:
+            raise ValueError(f"{self.units_count} units; a segment has at most {MAX_UNITS_COUNT}")
 
     @property
     def stream_bytes(self) -> int:
         return self.extents.total_bytes
+
+    @property
+    def units_count(self) -> int:
+        return -(-self.stream_bytes // self.unit_bytes)
 
     def unit_sizes_bytes(self) -> list[int]:
         """The sizes of the units: all ``unit_bytes`` long but the last, which has what remains."""

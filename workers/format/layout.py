@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from tasks.values import MAX_EXTENTS, MAX_UNITS_COUNT
+
 FORMAT_VERSION = 1
 
 #: In front of every skippable frame: magic, bytes that follow.
@@ -27,8 +29,15 @@ DIGEST_BLAKE3 = 1
 ENCRYPTION_NONE = 0
 PARITY_NONE = 0
 
-#: What a header or trailer may decompress to: 65,536 extents with paths of 4096 bytes each.
-MAX_CONTENT_BYTES = 256 * 1024 * 1024
+#: What a header or trailer may decompress to: 65,536 extents with paths of 1000 bytes each, or twice the largest number
+#: of units.
+MAX_CONTENT_BYTES = 64 * 1024 * 1024
+
+#: zstd makes nothing much larger than it was.
+MAX_STORED_CONTENT_BYTES = MAX_CONTENT_BYTES + MAX_CONTENT_BYTES // 128
+
+#: Values in the JSON of a header or trailer: three for each unit, and some for each extent.
+MAX_CONTENT_VALUES_COUNT = 3 * MAX_UNITS_COUNT + 8 * MAX_EXTENTS
 
 #: Compressed size, decompressed size.
 SEEK_TABLE_ENTRY = Struct("<II")
@@ -37,6 +46,8 @@ SEEK_TABLE_FOOTER = Struct("<IBI")
 SEEK_TABLE_FOOTER_MAGIC = 0x8F92EAB1
 #: No checksums: the trailer's digests and the frames' own checksums are stronger.
 SEEK_TABLE_DESCRIPTOR = 0
-#: The limit of the reference reader (ZSTD_SEEKABLE_MAXFRAMES).
-MAX_FRAMES = 0x8000000
+#: Header, units, trailer; far below the limit of the reference reader (ZSTD_SEEKABLE_MAXFRAMES).
+MAX_FRAMES = MAX_UNITS_COUNT + 2
+#: The least that a unit takes: frame header, one block, checksum.
+MIN_UNIT_STORED_BYTES = 13
 MAX_FRAME_BYTES = 0xFFFFFFFF

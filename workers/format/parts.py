@@ -31,6 +31,7 @@ class SegmentParts:
 
     header: SegmentHeader | None
     trailer: SegmentTrailer | None
+    trailer_digest: bytes | None
     units_offset_bytes: int
     units: tuple[Frame, ...]
     damage: tuple[DamagedError, ...]
@@ -43,16 +44,16 @@ def find_parts(stored: StoredBytes) -> SegmentParts:
     format that this version does not read.
     """
     damage: list[DamagedError] = []
-    header = _attempt(damage, lambda: _read_header(stored))
+    header = _attempt(damage, lambda: read_header(stored))
     table = _attempt(damage, lambda: _read_table(stored, header))
     if table is None:
         return _parts_by_scan(stored, header, damage)
     trailer_offset = sum(frame.stored_bytes for frame in table[:-1])
     trailer = _attempt(damage, lambda: _read_trailer(stored, trailer_offset, table[0].stored_bytes, header))
     units = table[1:-1]
-    if trailer is not None and units != _units_of(trailer):
+    if trailer is not None and units != units_of(trailer.value):
         damage.append(DamagedError("seek table: it does not say what the trailer says"))
-        units = _units_of(trailer)
+        units = units_of(trailer.value)
     return _parts(header, trailer, table[0].stored_bytes, units, damage)
 
 
@@ -64,16 +65,16 @@ def _parts_by_scan(stored: StoredBytes, header: _Header | None, damage: list[Dam
     if scan.trailer is None:
         damage.append(DamagedError(f"seek table: it is lost; {scan.stop}"))
     else:
-        damage.append(_explain_end(stored, scan, scan.trailer))
+        damage.append(explain_end(stored, scan, scan.trailer))
         trailer_offset = scan.header.stored_bytes + sum(unit.stored_bytes for unit in scan.units)
         trailer = _attempt(damage, lambda: _read_trailer(stored, trailer_offset, scan.header.stored_bytes, header))
-    units = scan.units if trailer is None else _units_of(trailer)
+    units = scan.units if trailer is None else units_of(trailer.value)
     return _parts(header, trailer, scan.header.stored_bytes, units, damage)
 
 
 def _parts(
     header: _Header | None,
-    trailer: SegmentTrailer | None,
+    trailer: _Trailer | None,
     units_offset_bytes: int,
     units: tuple[Frame, ...],
     damage: list[DamagedError],
@@ -81,13 +82,14 @@ def _parts(
     if header is not None:
         sizes_bytes: Sequence[int] = header.value.unit_sizes_bytes()
     elif trailer is not None:
-        sizes_bytes = trailer.unit_sizes_bytes
+        sizes_bytes = trailer.value.unit_sizes_bytes
     else:
         # One flipped size would shift all that follows: right bytes in a wrong place are wrong data.
         raise DamagedError(f"{damage[0].message}; nor is there a trailer that says where its units belong")
     return SegmentParts(
         header=header.value if header else None,
-        trailer=trailer,
+        trailer=trailer.value if trailer else None,
+        trailer_digest=trailer.envelope.digest if trailer else None,
         units_offset_bytes=units_offset_bytes,
         units=tuple(
             Frame(stored_bytes=unit.stored_bytes, size_bytes=size_bytes)
@@ -103,8 +105,15 @@ class _Header:
     envelope: Envelope
 
 
-def _read_header(stored: StoredBytes) -> _Header:
-    envelope = read_envelope(HEADER, stored, 0)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Trailer:
+    value: SegmentTrailer
+    envelope: Envelope
+
+
+def read_header(stored: StoredBytes, digest: bytes | None = None) -> _Header:
+    """The header, and its envelope; raises DamagedError, also when it is not the one of this ``digest``."""
+    envelope = read_envelope(HEADER, stored, 0, digest=digest)
     return _Header(value=decode_header(envelope), envelope=envelope)
 
 
@@ -117,27 +126,27 @@ def _read_table(stored: StoredBytes, header: _Header | None) -> tuple[Frame, ...
     return table
 
 
-def _read_trailer(
-    stored: StoredBytes, offset_bytes: int, units_offset_bytes: int, header: _Header | None
-) -> SegmentTrailer:
-    trailer = decode_trailer(read_envelope(TRAILER, stored, offset_bytes))
+def _read_trailer(stored: StoredBytes, offset_bytes: int, units_offset_bytes: int, header: _Header | None) -> _Trailer:
+    envelope = read_envelope(TRAILER, stored, offset_bytes)
+    trailer = decode_trailer(envelope)
     if units_offset_bytes + sum(trailer.unit_stored_bytes) != offset_bytes:
         raise DamagedError("trailer: it is not where its units end")
     if header is not None and trailer.header_digest != header.envelope.digest:
         raise DamagedError("trailer: it belongs to another header")
     if header is not None and list(trailer.unit_sizes_bytes) != header.value.unit_sizes_bytes():
         raise DamagedError("trailer: its units are not those that the header promises")
-    return trailer
+    return _Trailer(value=trailer, envelope=envelope)
 
 
-def _units_of(trailer: SegmentTrailer) -> tuple[Frame, ...]:
+def units_of(trailer: SegmentTrailer) -> tuple[Frame, ...]:
+    """The frames of the units, as the trailer says."""
     return tuple(
         Frame(stored_bytes=stored_bytes, size_bytes=size_bytes)
         for stored_bytes, size_bytes in zip(trailer.unit_stored_bytes, trailer.unit_sizes_bytes, strict=True)
     )
 
 
-def _explain_end(stored: StoredBytes, scan: Scan, trailer: Frame) -> DamagedError:
+def explain_end(stored: StoredBytes, scan: Scan, trailer: Frame) -> DamagedError:
     """What is wrong behind the trailer, where nothing but the seek table must be."""
     frames = (scan.header, *scan.units, trailer)
     expected = encode_seek_table(frames)

@@ -10,6 +10,7 @@ from blake3 import blake3
 from tasks.errors import DamagedError
 from workers.format.header import SegmentHeader
 from workers.format.parts import find_parts
+from workers.format.proved import find_proved_parts
 from workers.format.seek_table import Frame
 from workers.format.stored_bytes import StoredBytes
 from workers.format.trailer import SegmentTrailer
@@ -38,18 +39,31 @@ class SegmentReader:
     trailer is left, or nothing to find the units by.  A segment of a newer format raises DeviceError
     either way.
 
+    With ``trailer_digest``, what an order or a receipt said of the segment, only that content is accepted:
+    DamagedError is raised, salvage or not, when the trailer is lost or another one.  Without it the segment proves
+    itself, against accidents but not against somebody who writes another.
+
     Units may be read from several threads at once if ``read`` may.
     """
 
-    def __init__(self, read: Callable[[int, int], bytes], stored_bytes: int, *, salvage: bool = False) -> None:
+    def __init__(
+        self,
+        read: Callable[[int, int], bytes],
+        stored_bytes: int,
+        *,
+        salvage: bool = False,
+        trailer_digest: bytes | None = None,
+    ) -> None:
         self._stored = StoredBytes(read, stored_bytes)
-        parts = find_parts(self._stored)
+        parts = find_parts(self._stored) if trailer_digest is None else find_proved_parts(self._stored, trailer_digest)
         if parts.damage and not salvage:
             raise parts.damage[0]
         #: One error for each damaged part other than units.
         self.damage: tuple[DamagedError, ...] = parts.damage
         self._header = parts.header
         self._trailer = parts.trailer
+        #: None when the trailer is lost.
+        self.trailer_digest = parts.trailer_digest
         digests = parts.trailer.unit_digests if parts.trailer else (None,) * len(parts.units)
         #: The units that could be located, in stream order, from the first one on without a gap.
         self.units: tuple[StoredUnit, ...] = tuple(_place(parts.units_offset_bytes, parts.units, digests))

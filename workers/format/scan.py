@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.errors import DamagedError
-from tasks.values import MAX_UNIT_BYTES
+from tasks.values import MAX_UNIT_BYTES, MAX_UNITS_COUNT
 from workers.format import layout
 from workers.format.seek_table import Frame
 from workers.format.stored_bytes import StoredBytes
@@ -14,6 +14,11 @@ from workers.units.compress import MAX_FRAME_HEADER_BYTES, read_frame_header
 _BLOCK_HEADER_BYTES = 3
 _CHECKSUM_BYTES = 4
 _RLE_BLOCK, _RESERVED_BLOCK = 1, 3
+_MAX_BLOCK_BYTES = 128 * 1024
+
+#: zstd splits a block of 128 KiB into 196 at most.
+_LEAST_BLOCK_BYTES = 512
+_LEAST_BLOCKS_COUNT = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +45,8 @@ def scan_frames(stored: StoredBytes) -> Scan:
     offset_bytes = header.stored_bytes
     while not stop and trailer is None:
         try:
+            if len(units) > MAX_UNITS_COUNT:
+                raise DamagedError("a segment does not have so many")
             trailer = _skippable(stored, offset_bytes, layout.TRAILER_FRAME_MAGIC)
             if trailer is None:
                 units.append(_unit(stored, offset_bytes))
@@ -77,15 +84,25 @@ def _unit(stored: StoredBytes, offset_bytes: int) -> Frame:
     header = read_frame_header(stored.read_small(offset_bytes, room_bytes))
     if not 0 < header.content_bytes <= MAX_UNIT_BYTES or not header.has_checksum:
         raise DamagedError("a frame that is not one of segfleet's units")
-    position = offset_bytes + header.header_bytes
-    last = False
+    stop = _behind_blocks(stored, offset_bytes + header.header_bytes, header.content_bytes) + _CHECKSUM_BYTES
+    if stop > stored.size_bytes:
+        raise DamagedError(f"the file ends at byte {stored.size_bytes}, inside a unit")
+    return Frame(stored_bytes=stop - offset_bytes, size_bytes=header.content_bytes)
+
+
+def _behind_blocks(stored: StoredBytes, position: int, content_bytes: int) -> int:
+    """Where the blocks that begin at ``position`` end.
+
+    Blocks that bring nothing would lead through a file of zeros of any size, three bytes at a time.
+    """
+    last, blocks_left = False, _LEAST_BLOCKS_COUNT + content_bytes // _LEAST_BLOCK_BYTES
     while not last:
         block = int.from_bytes(stored.read_small(position, _BLOCK_HEADER_BYTES), "little")
         last, kind, size_bytes = bool(block & 1), block >> 1 & 3, block >> 3
-        if kind == _RESERVED_BLOCK:
-            raise DamagedError(f"the block at byte {position} is of a reserved type")
+        blocks_left -= 1
+        if kind == _RESERVED_BLOCK or size_bytes > _MAX_BLOCK_BYTES:
+            raise DamagedError(f"the block at byte {position} is not of a kind that zstd makes")
+        if blocks_left < 0 or not (size_bytes or last):
+            raise DamagedError(f"the blocks up to byte {position} are more than its content needs")
         position += _BLOCK_HEADER_BYTES + (1 if kind == _RLE_BLOCK else size_bytes)
-    position += _CHECKSUM_BYTES
-    if position > stored.size_bytes:
-        raise DamagedError(f"the file ends at byte {stored.size_bytes}, inside a unit")
-    return Frame(stored_bytes=position - offset_bytes, size_bytes=header.content_bytes)
+    return position

@@ -53,24 +53,27 @@ def _read(stored: StoredBytes) -> tuple[Frame, ...]:
         raise DamagedError(f"descriptor {descriptor:#04x} is not one that segfleet writes")
     content_bytes = count * layout.SEEK_TABLE_ENTRY.size + footer_bytes
     table_bytes = layout.FRAME_START.size + content_bytes
-    if table_bytes > stored.size_bytes:
+    if count > layout.MAX_FRAMES or table_bytes + count * layout.MIN_UNIT_STORED_BYTES > stored.size_bytes:
         raise DamagedError(f"{count} frames are more than the file can hold")
     start = stored.read_small(stored.size_bytes - table_bytes, layout.FRAME_START.size)
     if layout.FRAME_START.unpack(start) != (layout.SEEK_TABLE_FRAME_MAGIC, content_bytes):
         raise DamagedError(f"it does not begin where {count} frames put its beginning")
     entries = stored.read_small(stored.size_bytes - table_bytes + len(start), content_bytes - footer_bytes)
-    frames = tuple(
+    _check_shape(entries, count, stored.size_bytes - table_bytes)
+    return tuple(
         Frame(stored_bytes=stored_bytes, size_bytes=size_bytes)
         for stored_bytes, size_bytes in layout.SEEK_TABLE_ENTRY.iter_unpack(entries)
     )
-    _check_shape(frames, stored.size_bytes - table_bytes)
-    return frames
 
 
-def _check_shape(frames: tuple[Frame, ...], data_bytes: int) -> None:
-    if sum(frame.stored_bytes for frame in frames) != data_bytes:
+def _check_shape(entries: bytes, count: int, data_bytes: int) -> None:
+    """Before anything is kept of the entries."""
+    last, total_bytes = count - 1, 0
+    for number, (stored_bytes, size_bytes) in enumerate(layout.SEEK_TABLE_ENTRY.iter_unpack(entries)):
+        total_bytes += stored_bytes
+        if number in (0, last) and size_bytes:
+            raise DamagedError("it does not begin with a header and end with a trailer")
+        if 0 < number < last and not 0 < size_bytes <= MAX_UNIT_BYTES:
+            raise DamagedError("the size of a unit is out of bounds")
+    if count < 2 or total_bytes != data_bytes:
         raise DamagedError("its frames do not add up to the size of the file")
-    if len(frames) < 2 or frames[0].size_bytes or frames[-1].size_bytes:
-        raise DamagedError("it does not begin with a header and end with a trailer")
-    if not all(0 < frame.size_bytes <= MAX_UNIT_BYTES for frame in frames[1:-1]):
-        raise DamagedError("the size of a unit is out of bounds")

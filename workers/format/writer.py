@@ -7,7 +7,7 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from tasks.receipts import ExtentNote, FileState
-from workers.format import layout
+from workers.format.envelope import digest_of
 from workers.format.header import SegmentHeader, encode_header
 from workers.format.seek_table import Frame, encode_seek_table
 from workers.format.trailer import SegmentTrailer, encode_trailer
@@ -27,7 +27,8 @@ class SegmentWriter:
         self._frames: list[Frame] = []
         self._digests: list[bytes] = []
         frame = encode_header(header)
-        self._header_digest = frame[layout.ENVELOPE.size : layout.ENVELOPE_BYTES]
+        self._header_digest = digest_of(frame)
+        self.trailer_digest = b""
         self._put(frame, 0)
 
     def add_unit(self, frame: bytes, size_bytes: int, digest: bytes | None = None) -> None:
@@ -47,7 +48,7 @@ class SegmentWriter:
     ) -> int:
         """Write trailer and seek table; the size of the whole segment.  Syncing is up to the caller.
 
-        Raises ValueError when units are missing.
+        Afterwards ``trailer_digest`` stands for the whole segment.  Raises ValueError when units are missing.
         """
         if len(self._digests) != len(self._unit_sizes_bytes):
             raise ValueError(f"{len(self._digests)} of {len(self._unit_sizes_bytes)} units were added")
@@ -61,7 +62,9 @@ class SegmentWriter:
             unit_digests=tuple(self._digests),
             cell_digests=cell_digests,
         )
-        self._put(encode_trailer(trailer), 0)
+        frame = encode_trailer(trailer)
+        self.trailer_digest = digest_of(frame)
+        self._put(frame, 0)
         table = encode_seek_table(self._frames)
         self._write(table)
         return sum(frame.stored_bytes for frame in self._frames) + len(table)

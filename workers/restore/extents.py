@@ -58,6 +58,19 @@ class ExtentWriter:
                     self._give_up(part.extent, error)
         return self._bytes_restored - before
 
+    def doubt(self, chosen: Sequence[int]) -> None:
+        """Report that only checksums, which are easily forged, vouch for these extents."""
+        self._troubles += [
+            PathTrouble(
+                path=self._order.paths[index],
+                offset_bytes=self._order.offsets_bytes[index],
+                size_bytes=0,
+                code="unproved",
+                message="restored from a segment that has lost its digests: nothing proves that this was its content",
+            )
+            for index in chosen
+        ]
+
     def lose(self, slices: Sequence[Slice], error: SegfleetError) -> int:
         """Record that the unit with these slices cannot be read; returns 0, the number of bytes written."""
         for part in slices:

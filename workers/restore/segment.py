@@ -11,7 +11,7 @@ from pathlib import Path
 from tasks.errors import DamagedError
 from tasks.orders import RestoreSegment
 from tasks.receipts import RestoreResult
-from workers.devices.base import Device, StoredObject
+from workers.devices.base import Device
 from workers.format.reader import SegmentReader
 from workers.progress import ByteCounter
 from workers.restore.extents import ExtentWriter
@@ -35,20 +35,21 @@ def restore_segment(
     ``order.threads`` at a time.  Holds up to ``order.threads`` + 2 decoded units in memory.  Repeated calls, even at
     the same time, lead to the same files.  The result lists what is damaged or cannot be written; everything else is
     restored.  Raises TargetError when the target takes no more, DeviceError
-    when the device cannot be read, DamagedError when the segment is missing, is another one, or none of its
-    units can be located; and what ``before_write``, which is called for each unit, raises.
+    when the device cannot be read, DamagedError when the segment is missing or not the one that was
+    stored; and what ``before_write``, which is called for each unit, raises.
     """
     target = ImageTarget(target_root) if is_image_target(target_root) else Folders(target_root)
     with target, closing(ExtentWriter(order, target)) as writer:
         chosen = writer.choose()
         if chosen:
             remaining = writer.make_empty(chosen)
-            with (
-                open_segment(order.segment_id, device) as stored,
-                closing(_decoded_units(order, stored, remaining)) as units,
-            ):
-                for slices, decoded in units:
-                    progress.add(_write_unit(order, device, writer, slices, decoded, before_write))
+            with open_segment(order.segment_id, device) as stored:
+                reader = reader_of(stored, order.segment_id, order.trailer_digest, unproved=order.unproved)
+                if reader.trailer_digest is None:
+                    writer.doubt(remaining)
+                with closing(_decoded_units(order, reader, remaining)) as units:
+                    for slices, decoded in units:
+                        progress.add(_write_unit(order, device, writer, slices, decoded, before_write))
         return writer.result()
 
 
@@ -72,10 +73,9 @@ def _write_unit(
 
 
 def _decoded_units(
-    order: RestoreSegment, stored: StoredObject, chosen: list[int]
+    order: RestoreSegment, reader: SegmentReader, chosen: list[int]
 ) -> Generator[tuple[Sequence[Slice], Future[bytes]]]:
     """The units that hold the extents ``chosen``, in stream order."""
-    reader = reader_of(stored, order.segment_id)
     unit_offsets_bytes = [unit.stream_offset_bytes for unit in reader.units]
     located_bytes = sum(unit.size_bytes for unit in reader.units)
     needed = slices_by_unit(chosen, order.stream_offsets_bytes, order.sizes_bytes, unit_offsets_bytes, located_bytes)

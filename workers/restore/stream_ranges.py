@@ -23,7 +23,7 @@ class StreamRangeReader:
     def read(self, order: ReadSegment, *, device: Device, progress: ByteCounter) -> ReadResult:
         """The bytes of the range; raises DamagedError when one of them is lost, and DeviceError."""
         with open_segment(order.segment_id, device) as stored:
-            reader = reader_of(stored, order.segment_id)
+            reader = reader_of(stored, order.segment_id, order.trailer_digest)
             unit_offsets_bytes = [unit.stream_offset_bytes for unit in reader.units]
             located_bytes = sum(unit.size_bytes for unit in reader.units)
             needed = slices_by_unit(

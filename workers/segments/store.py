@@ -50,15 +50,15 @@ def store_segment(
     """
     header, key, stages = header_of(order), segment_key(order.order_id), Stages()
     with stages.total:
-        segment = find_whole_segment(device, key, header)
+        segment = find_whole_segment(device, key, header, _known_digest(order))
         found = segment is not None
         if segment is None:
             with SourceFiles(_place(order, source_root)) as files, device.put(key) as upload:
-                stored_bytes = _write(order, header, files, upload, progress, stages, spare)
+                stored_bytes, trailer_digest = _write(order, header, files, upload, progress, stages, spare)
                 before_commit()
                 with stages.sync:
                     upload.commit()
-            segment = read_back(device, key, header, stored_bytes)
+            segment = read_back(device, key, header, stored_bytes, trailer_digest)
     return _result(header, segment, stages, found=found, free_bytes=device.capacity().free_bytes)
 
 
@@ -79,6 +79,10 @@ def header_of(order: StoreSegment) -> SegmentHeader:
     )
 
 
+def _known_digest(order: StoreSegment) -> bytes | None:
+    return None if order.trailer_digest is None else bytes.fromhex(order.trailer_digest)
+
+
 def _write(
     order: StoreSegment,
     header: SegmentHeader,
@@ -87,8 +91,11 @@ def _write(
     progress: OrderProgress,
     stages: Stages,
     spare: UnitBuffers | None,
-) -> int:
-    """Write the whole segment; returns its stored size.  Reads and compresses on threads of the pipeline."""
+) -> tuple[int, bytes]:
+    """Write the whole segment; returns its stored size and its trailer's digest.
+
+    Reads and compresses on threads of the pipeline.
+    """
     turns = turns_at(files.place.fd, "read", order.readers)
 
     def fill(buffer: memoryview) -> None:
@@ -107,9 +114,10 @@ def _write(
                 writer.add_unit(unit.frame, unit.size_bytes, unit.digest)
                 stages.compress_s += unit.compress_s
                 progress.add(unit.size_bytes)
-        return writer.finish(
+        stored_bytes = writer.finish(
             notes=tuple(stream.notes), file_state=stream.file_state, cell_digests=tuple(stream.cell_digests)
         )
+        return stored_bytes, writer.trailer_digest
 
 
 def _units(
@@ -143,5 +151,6 @@ def _result(
         found=found,
         free_bytes=free_bytes,
         timing=stages.timing(),
+        trailer_digest=segment.trailer_digest.hex(),
         cell_digests=segment.cell_digests,
     )

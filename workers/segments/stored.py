@@ -20,26 +20,32 @@ class StoredSegment:
     units_count: int
     notes: tuple[ExtentNote, ...]
     file_state: FileState | None
+    trailer_digest: bytes
     cell_digests: tuple[str, ...] = ()
 
 
-def find_whole_segment(device: Device, key: str, header: SegmentHeader) -> StoredSegment | None:
+def find_whole_segment(
+    device: Device, key: str, header: SegmentHeader, trailer_digest: bytes | None = None
+) -> StoredSegment | None:
     """The segment under ``key`` if it has this header and every stored byte is as it was written.
 
-    None when it is missing, damaged or unreadable: then it may be overwritten.
+    With ``trailer_digest``, from an earlier receipt, it must be that one.  None when it is missing, damaged, different
+    or unreadable: then it may be overwritten.
     """
     try:
         stored = device.open(key)
         if stored is None:
             return None
         with stored:
-            reader = _read(stored, header)
+            reader = _read(stored, header, trailer_digest)
             return None if reader.damaged_ranges() else _told(reader, stored)
     except (DamagedError, UnreadableError):
         return None
 
 
-def read_back(device: Device, key: str, header: SegmentHeader, stored_bytes: int) -> StoredSegment:
+def read_back(
+    device: Device, key: str, header: SegmentHeader, stored_bytes: int, trailer_digest: bytes
+) -> StoredSegment:
     """Reads back the header, trailer and seek table of the segment just stored; raises DamagedError if they differ."""
     stored = device.open(key)
     if stored is None:
@@ -47,21 +53,23 @@ def read_back(device: Device, key: str, header: SegmentHeader, stored_bytes: int
     with stored:
         if stored.size_bytes != stored_bytes:
             raise DamagedError(f"device {device.name}: {key} has {stored.size_bytes} bytes, not {stored_bytes}")
-        return _told(_read(stored, header), stored)
+        return _told(_read(stored, header, trailer_digest), stored)
 
 
-def _read(stored: StoredObject, header: SegmentHeader) -> SegmentReader:
-    reader = SegmentReader(stored.read, stored.size_bytes)
+def _read(stored: StoredObject, header: SegmentHeader, trailer_digest: bytes | None) -> SegmentReader:
+    reader = SegmentReader(stored.read, stored.size_bytes, trailer_digest=trailer_digest)
     if reader.header != header:
         raise DamagedError(f"segment {header.segment_id}: its header is not that of the order")
     return reader
 
 
 def _told(reader: SegmentReader, stored: StoredObject) -> StoredSegment:
+    assert reader.trailer_digest is not None
     return StoredSegment(
         stored_bytes=stored.size_bytes,
         units_count=len(reader.units),
         notes=reader.trailer.notes,
         file_state=reader.trailer.file_state,
+        trailer_digest=reader.trailer_digest,
         cell_digests=reader.trailer.cell_digests,
     )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import time
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 from tasks.errors import DamagedError
 from tasks.orders import VerifySegments
-from tasks.receipts import SegmentFinding, VerifyResult
+from tasks.receipts import MAX_RANGES, SegmentFinding, VerifyResult
 from workers.devices.base import Device, StoredObject
 from workers.devices.keys import segment_key
 from workers.devices.trouble import UnreadableError
 from workers.format.reader import SegmentReader
 from workers.progress import ByteCounter
+
+#: How long one file may hold up the others: what it was stored with at the rate of the slowest disk, and a little.
+_LEAST_TIME_S = 30
+_MIN_RATE_BYTES_PER_S = 500_000
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -22,10 +28,7 @@ def verify_segments(order: VerifySegments, *, device: Device, progress: ByteCoun
     ``progress`` gets stored bytes as they are read.  Raises NotADeviceError when the device goes away.
     """
     counted_bytes = _CountedBytes(progress)
-    findings = [
-        _check(segment_id, stored_bytes, device, counted_bytes, read_data=order.read_data)
-        for segment_id, stored_bytes in zip(order.segment_ids, order.stored_bytes, strict=True)
-    ]
+    findings = [_check(expected, device, counted_bytes, read_data=order.read_data) for expected in _expected(order)]
     return VerifyResult(
         segments_count=len(order.segment_ids),
         bytes_read=counted_bytes.total,
@@ -33,15 +36,24 @@ def verify_segments(order: VerifySegments, *, device: Device, progress: ByteCoun
     )
 
 
-def _check(
-    segment_id: str, stored_bytes: int, device: Device, counter: ByteCounter, *, read_data: bool
-) -> SegmentFinding | None:
+class _Expected(NamedTuple):
+    segment_id: str
+    stored_bytes: int
+    trailer_digest: str
+
+
+def _expected(order: VerifySegments) -> Iterator[_Expected]:
+    return map(_Expected, order.segment_ids, order.stored_bytes, order.trailer_digests)
+
+
+def _check(expected: _Expected, device: Device, counter: ByteCounter, *, read_data: bool) -> SegmentFinding | None:
+    segment_id = expected.segment_id
     try:
         stored = device.open(segment_key(segment_id))
         if stored is None:
             return _finding(segment_id, "missing", f"device {device.name} has no such segment")
         with stored:
-            return _check_stored(segment_id, stored_bytes, stored, counter, read_data=read_data)
+            return _check_stored(expected, stored, counter, read_data=read_data)
     except DamagedError as error:
         return _finding(segment_id, "damaged", error.message)
     except UnreadableError as error:
@@ -49,14 +61,21 @@ def _check(
 
 
 def _check_stored(
-    segment_id: str, stored_bytes: int, stored: StoredObject, counter: ByteCounter, *, read_data: bool
+    expected: _Expected, stored: StoredObject, counter: ByteCounter, *, read_data: bool
 ) -> SegmentFinding | None:
+    segment_id, stored_bytes, trailer_digest = expected
+
+    limit_s = _LEAST_TIME_S + stored_bytes // _MIN_RATE_BYTES_PER_S
+    deadline_s = time.monotonic() + limit_s
+
     def read(offset_bytes: int, size_bytes: int) -> bytes:
+        if time.monotonic() > deadline_s:
+            raise DamagedError(f"it could not be read within {limit_s} s")
         data = stored.read(offset_bytes, size_bytes)
         counter.add(len(data))
         return data
 
-    reader = SegmentReader(read, stored.size_bytes, salvage=True)
+    reader = SegmentReader(read, stored.size_bytes, salvage=True, trailer_digest=bytes.fromhex(trailer_digest))
     messages = [error.message for error in reader.damage]
     if stored.size_bytes != stored_bytes:
         messages.append(f"it has {stored.size_bytes} bytes; {stored_bytes} were stored")
@@ -71,7 +90,15 @@ def _check_stored(
 def _finding(
     segment_id: str, code: Literal["missing", "damaged", "unreadable"], message: str, ranges: Ranges = ()
 ) -> SegmentFinding:
-    return SegmentFinding(segment_id=segment_id, code=code, message=message, ranges=ranges)
+    return SegmentFinding(segment_id=segment_id, code=code, message=message, ranges=_few(ranges))
+
+
+def _few(ranges: Ranges) -> Ranges:
+    """As one range, if they are too many for a receipt."""
+    if len(ranges) <= MAX_RANGES:
+        return ranges
+    (first, _), (last, size_bytes) = ranges[0], ranges[-1]
+    return ((first, last + size_bytes - first),)
 
 
 class _CountedBytes:

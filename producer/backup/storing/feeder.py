@@ -124,6 +124,7 @@ class Feeder:
             readers=self._readers,
             raw=reading_of(self._raw_volumes, contents.source, row.offset_bytes, row.size_bytes),
             within=self._places.get(contents.source),
+            trailer_digest=None if row.trailer_digest is None else row.proof,
             mtimes=pack_times(contents.mtimes_ns),
         )
 

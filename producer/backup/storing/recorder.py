@@ -70,6 +70,7 @@ class Recorder:
             device_id=receipt.device_id,
             epoch=receipt.epoch,
             bytes_stored=result.bytes_stored,
+            trailer_digest=bytes.fromhex(result.trailer_digest),
             notes=encode(result.notes),
             file_state=encode(result.file_state),
             timing=encode(result.timing),

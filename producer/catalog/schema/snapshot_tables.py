@@ -45,6 +45,8 @@ snapshots = Table(
     count("bytes_source"),
     count("bytes_stored"),
     count("segments_count"),
+    # Of the head of the manifest, as it went to the devices.
+    Column("head_digest", LargeBinary),
     CheckConstraint("state IN ('open', 'sealed')", name="state"),
 )
 
@@ -86,6 +88,8 @@ segments = Table(
     count("stream_offset_bytes"),
     # Of pieces of raw volumes: 32 bytes for each cell.
     Column("cell_digests", LargeBinary),
+    # What the receipt said: the digest in the trailer, which stands for the whole segment.
+    Column("trailer_digest", LargeBinary),
     # No CHECK of the state: it would make the insert of a plan a quarter slower.
     Index(None, "snapshot_key", "device", "state", "number"),
     Index(None, "snapshot_key", "first_entry"),

@@ -48,6 +48,7 @@ def _create_snapshots() -> None:
         sa.Column("bytes_source", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("bytes_stored", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("segments_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("head_digest", sa.LargeBinary()),
         sa.CheckConstraint("state IN ('open', 'sealed')", name=op.f("ck_snapshots_state")),
         sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_snapshots")),
         sa.UniqueConstraint("snapshot_id", name=op.f("uq_snapshots_snapshot_id")),
@@ -95,6 +96,7 @@ def _create_segments() -> None:
         sa.Column("stored_as", sa.String(length=32)),
         sa.Column("stream_offset_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("cell_digests", sa.LargeBinary()),
+        sa.Column("trailer_digest", sa.LargeBinary()),
         sa.ForeignKeyConstraint(
             ["snapshot_key"], ["snapshots.snapshot_key"], name=op.f("fk_segments_snapshot_key"), ondelete="CASCADE"
         ),

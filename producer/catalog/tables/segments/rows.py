@@ -10,6 +10,8 @@ from producer.catalog.columns import JsonObject
 
 SegmentState = Literal["planned", "fed", "stored", "failed", "superseded", "referenced"]
 
+_NO_DIGEST = bytes(32)
+
 
 class NewSegment(NamedTuple):
     """A planned segment, as a plain tuple: a plan has hundreds of thousands of them."""
@@ -41,6 +43,8 @@ class NewReference:
     #: Of the whole of ``stored_as``.
     bytes_stored: int
     cell_digests: bytes
+    #: Of ``stored_as``.
+    trailer_digest: bytes | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,3 +85,10 @@ class SegmentRow:
     stream_offset_bytes: int = 0
     #: Of a piece of a raw volume: the digests of its cells, 32 bytes each.
     cell_digests: bytes | None = None
+    #: What proves that a segment on a device is this one; None until it is stored.
+    trailer_digest: bytes | None = None
+
+    @property
+    def proof(self) -> str:
+        """The digest as orders have it.  Where none was recorded, one that no segment has."""
+        return (self.trailer_digest or _NO_DIGEST).hex()

@@ -44,6 +44,7 @@ _REFERENCE_COLUMNS = (
     "stored_as",
     "stream_offset_bytes",
     "cell_digests",
+    "trailer_digest",
 )
 
 
@@ -181,4 +182,5 @@ def _reference_values(key: int, row: NewReference) -> tuple[Any, ...]:
         row.stored_as,
         row.stream_offset_bytes,
         row.cell_digests,
+        row.trailer_digest,
     )

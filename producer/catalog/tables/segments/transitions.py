@@ -66,6 +66,7 @@ class Transitions:
         device_id: str,
         epoch: int,
         bytes_stored: int,
+        trailer_digest: bytes,
         notes: Sequence[JsonObject] = (),
         file_state: JsonObject | None = None,
         timing: JsonObject | None = None,
@@ -86,6 +87,7 @@ class Transitions:
             "file_state": file_state,
             "timing": timing,
             "cell_digests": cell_digests,
+            "trailer_digest": trailer_digest,
         }
         of = {"of_snapshot": self._database.snapshot_key(snapshot_id), "of_number": number}
         return self._database.write(_STORE, {**of, **values}) == 1

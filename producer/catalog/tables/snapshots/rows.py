@@ -84,3 +84,5 @@ class SnapshotRow:
     bytes_source: int
     bytes_stored: int
     segments_count: int
+    #: BLAKE3 of the head of its manifest; None until it is sealed.
+    head_digest: bytes | None = None

@@ -40,8 +40,8 @@ class Snapshots:
         """Note that the plan of an open snapshot holds for the run that goes on with it, too."""
         self._change_open(snapshot_id, planned_at=datetime.now(UTC))
 
-    def seal(self, snapshot_id: str, sealed_at: datetime) -> None:
-        """Make an open snapshot complete, with the sums of its stored segments.
+    def seal(self, snapshot_id: str, sealed_at: datetime, head_digest: bytes) -> None:
+        """Make an open snapshot complete, with the sums of its stored segments.  ``head_digest``: of its manifest.
 
         Raises CatalogError, and changes nothing, while a segment is neither stored nor superseded.
         """
@@ -53,6 +53,7 @@ class Snapshots:
                 sealed_at=sealed_at,
                 segments_count=stored_count,
                 bytes_stored=bytes_stored,
+                head_digest=head_digest,
             )
 
     def confirm_complete(self, snapshot_id: str) -> None:

@@ -203,7 +203,14 @@ def test_the_troubles_of_kept_segments_are_told_at_their_new_entries(backup: Int
     for row in backup.rows("planned"):
         if row.stop_entry - row.first_entry > 1:
             catalog.transitions.record_stored(
-                row.snapshot_id, row.number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1, notes=[note]
+                row.snapshot_id,
+                row.number,
+                device="a",
+                device_id="a" * 32,
+                epoch=0,
+                bytes_stored=1,
+                notes=[note],
+                trailer_digest=b"t" * 32,
             )
     add_a_file_elsewhere(backup.one)
     backup.again()
@@ -305,9 +312,15 @@ def test_a_snapshot_that_another_run_has_sealed_since_it_was_chosen_is_left_alon
     request = request_to_resume(catalog, None, {}, failed_only=False)
     for row in backup.rows("planned"):
         catalog.transitions.record_stored(
-            row.snapshot_id, row.number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1
+            row.snapshot_id,
+            row.number,
+            device="a",
+            device_id="a" * 32,
+            epoch=0,
+            bytes_stored=1,
+            trailer_digest=b"t" * 32,
         )
-    catalog.snapshots.seal(backup.intake.snapshot_id, datetime.now(UTC))
+    catalog.snapshots.seal(backup.intake.snapshot_id, datetime.now(UTC), b"h" * 32)
 
     with pytest.raises(UsageError, match="is sealed: another run has ended it"):
         find_resumable(catalog, request)

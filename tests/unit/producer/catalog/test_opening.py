@@ -228,12 +228,16 @@ def test_a_second_writer_waits_until_the_first_has_committed(catalog: Catalog, c
         with Catalog(catalog_url) as other:
             about_to_write.set()
             counted.append(
-                other.transitions.record_stored(planned, 0, device="b", device_id="b" * 32, epoch=1, bytes_stored=1)
+                other.transitions.record_stored(
+                    planned, 0, device="b", device_id="b" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
+                )
             )
 
     second = threading.Thread(target=record)
     with catalog.transaction():
-        assert catalog.transitions.record_stored(planned, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
+        assert catalog.transitions.record_stored(
+            planned, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
+        )
         second.start()
         assert about_to_write.wait(DEADLINE_S)
     second.join(DEADLINE_S)

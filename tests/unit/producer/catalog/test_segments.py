@@ -27,7 +27,7 @@ def feed(catalog: Catalog, snapshot: str, device: str = "a", epoch: int = 1) -> 
 
 def store(catalog: Catalog, snapshot: str, device: str = "a", epoch: int = 1) -> bool:
     return catalog.transitions.record_stored(
-        snapshot, 0, device=device, device_id=device * 32, epoch=epoch, bytes_stored=40
+        snapshot, 0, device=device, device_id=device * 32, epoch=epoch, bytes_stored=40, trailer_digest=b"t" * 32
     )
 
 
@@ -116,6 +116,7 @@ def test_what_the_receipt_said_is_kept(catalog: Catalog, planned: str) -> None:
         notes=[note],
         file_state={"size_bytes": 100, "mtime_ns": 1, "ctime_ns": 2},
         timing={"total_s": 0.5},
+        trailer_digest=b"t" * 32,
     )
 
     (row,) = catalog.segments.stored(planned)
@@ -210,7 +211,9 @@ def test_totals_add_up_by_device_and_state(catalog: Catalog, planned: str) -> No
 
 def test_a_range_of_entries_finds_the_stored_segments_that_touch_it(catalog: Catalog, planned: str) -> None:
     for number in (0, 1, 2, 3):
-        catalog.transitions.record_stored(planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
+        catalog.transitions.record_stored(
+            planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
+        )
 
     def overlapping(first_entry: int, stop_entry: int) -> list[int]:
         return numbers(catalog.segments.overlapping(planned, first_entry, stop_entry))
@@ -246,7 +249,9 @@ def test_stored_segments_can_be_read_while_the_reader_writes(
     catalog.segments.add(snapshot, (NewSegment(i, uuid4().hex, "a", i, i + 1, 0, 1) for i in range(count)))
     with catalog.transaction():
         for number in range(count):
-            catalog.transitions.record_stored(snapshot, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
+            catalog.transitions.record_stored(
+                snapshot, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
+            )
 
     seen = 0
     for row in catalog.segments.stored(snapshot):

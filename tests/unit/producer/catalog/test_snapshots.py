@@ -57,8 +57,10 @@ def test_a_snapshot_goes_from_begun_to_planned_to_sealed(catalog: Catalog) -> No
     assert (planned.threshold_bytes, planned.entries_count, planned.level) == (250, 50, 3)
 
     catalog.segments.add("c" * 32, [NewSegment(0, "d" * 32, "a", 0, 50, 0, 500)])
-    catalog.transitions.record_stored("c" * 32, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=123)
-    catalog.snapshots.seal("c" * 32, day(2))
+    catalog.transitions.record_stored(
+        "c" * 32, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=123, trailer_digest=b"t" * 32
+    )
+    catalog.snapshots.seal("c" * 32, day(2), b"h" * 32)
     sealed = catalog.snapshots.get("c" * 32)
     assert (sealed.state, sealed.sealed_at) == ("sealed", day(2))
     assert (sealed.segments_count, sealed.bytes_stored) == (1, 123)
@@ -66,20 +68,22 @@ def test_a_snapshot_goes_from_begun_to_planned_to_sealed(catalog: Catalog) -> No
 
 def test_a_snapshot_is_not_sealed_while_a_segment_is_missing(catalog: Catalog, planned: str) -> None:
     for number in range(4):
-        catalog.transitions.record_stored(planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1)
+        catalog.transitions.record_stored(
+            planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
+        )
 
     with pytest.raises(CatalogError, match="1 segments are not stored"):
-        catalog.snapshots.seal(planned, day(2))
+        catalog.snapshots.seal(planned, day(2), b"h" * 32)
     assert catalog.snapshots.all() == []
 
     catalog.transitions.supersede(planned, [4])
-    catalog.snapshots.seal(planned, day(2))
+    catalog.snapshots.seal(planned, day(2), b"h" * 32)
     assert catalog.snapshots.get(planned).segments_count == 4
 
 
 def test_a_snapshot_without_data_can_be_sealed(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
     snapshot = begin_snapshot()
-    catalog.snapshots.seal(snapshot, day(2))
+    catalog.snapshots.seal(snapshot, day(2), b"h" * 32)
     assert catalog.snapshots.get(snapshot).bytes_stored == 0
 
 
@@ -87,12 +91,12 @@ def test_a_sealed_snapshot_is_neither_planned_nor_sealed_nor_discarded(
     catalog: Catalog, begin_snapshot: BeginSnapshot
 ) -> None:
     snapshot = begin_snapshot()
-    catalog.snapshots.seal(snapshot, day(2))
+    catalog.snapshots.seal(snapshot, day(2), b"h" * 32)
 
     with pytest.raises(CatalogError, match="not open"):
         catalog.snapshots.set_plan(snapshot, PLAN)
     with pytest.raises(CatalogError, match="not open"):
-        catalog.snapshots.seal(snapshot, day(3))
+        catalog.snapshots.seal(snapshot, day(3), b"h" * 32)
     with pytest.raises(CatalogError, match="not open"):
         catalog.snapshots.discard(snapshot)
 
@@ -100,7 +104,7 @@ def test_a_sealed_snapshot_is_neither_planned_nor_sealed_nor_discarded(
 def test_only_sealed_snapshots_are_listed_oldest_first(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
     young, old, still_open = (begin_snapshot(started_at=day(number)) for number in (3, 1, 2))
     for snapshot in (young, old):
-        catalog.snapshots.seal(snapshot, day(5))
+        catalog.snapshots.seal(snapshot, day(5), b"h" * 32)
 
     assert ids(catalog.snapshots.all()) == [old, young]
     assert ids(catalog.snapshots.all("open")) == [still_open]
@@ -119,7 +123,7 @@ def test_a_snapshot_is_found_by_eight_digits_of_its_id_or_more(catalog: Catalog,
     snapshot = "0123456789abcdef" * 2
     begin_snapshot(snapshot)
     begin_snapshot("f" * 32)
-    catalog.snapshots.seal(snapshot, day(2))
+    catalog.snapshots.seal(snapshot, day(2), b"h" * 32)
 
     for name in ("01234567", "0123456789ABCDEF", snapshot):
         assert catalog.snapshots.find(name).snapshot_id == snapshot
@@ -143,7 +147,7 @@ def test_a_name_that_means_no_sealed_snapshot_is_wrong_usage_and_says_why(
     catalog: Catalog, begin_snapshot: BeginSnapshot, name: str, message: str
 ) -> None:
     for last_digit in "12":
-        catalog.snapshots.seal(begin_snapshot("0" * 31 + last_digit), day(2))
+        catalog.snapshots.seal(begin_snapshot("0" * 31 + last_digit), day(2), b"h" * 32)
     begin_snapshot("f" * 32)  # open
 
     with pytest.raises(UsageError, match=message) as caught:

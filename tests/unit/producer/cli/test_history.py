@@ -95,6 +95,7 @@ def begin_snapshot(catalog: Catalog) -> None:
             epoch=0,
             bytes_stored=100,
             timing={"read_s": 0.25, "compress_s": 1.0, "write_s": 0.5, "sync_s": 2.0, "total_s": 3.0},
+            trailer_digest=b"t" * 32,
         )
 
 

@@ -91,7 +91,7 @@ def record(catalog: Catalog, snapshot_id: str, root: Path, started_at: datetime)
             segments_count=0,
         ),
     )
-    catalog.snapshots.seal(snapshot_id, started_at)
+    catalog.snapshots.seal(snapshot_id, started_at, b"h" * 32)
 
 
 def lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:

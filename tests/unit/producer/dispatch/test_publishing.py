@@ -13,6 +13,7 @@ TB = 10**12
 IMAGE = {"target": "t", "size_bytes": TB, "zero_offsets_bytes": (), "zero_sizes_bytes": (), "force": True}
 RESTORE = {
     "segment_id": "5" * 32,
+    "trailer_digest": "0" * 64,
     "target": "t",
     "paths": ("x", "y"),
     "stream_offsets_bytes": (0, TB // 2),
@@ -22,7 +23,12 @@ RESTORE = {
     "overwrite": "always",
     "threads": 1,
 }
-VERIFY = {"segment_ids": ("5" * 32, "6" * 32), "stored_bytes": (1, TB - 1), "read_data": True}
+VERIFY = {
+    "segment_ids": ("5" * 32, "6" * 32),
+    "stored_bytes": (1, TB - 1),
+    "trailer_digests": ("0" * 64, "0" * 64),
+    "read_data": True,
+}
 
 
 def order(cls: type[Order], **fields: Any) -> Order:

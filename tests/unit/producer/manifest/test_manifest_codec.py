@@ -129,6 +129,7 @@ def _row(number: int, notes: tuple[ExtentNote, ...] = ()) -> ManifestSegment:
         offset_bytes=0,
         size_bytes=100,
         bytes_stored=10,
+        trailer_digest="7" * 64,
         notes=notes,
     )
 

@@ -40,7 +40,7 @@ def test_volumes_come_by_name_and_restores_make_none(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(("exit_code", "state"), [(0, "idle"), (3, "idle"), (1, "failed"), (10, "failed")])
 def test_after_a_sealed_snapshot_the_last_run_decides(catalog: Catalog, exit_code: int, state: str) -> None:
-    catalog.snapshots.seal(begin(catalog, "home"), T0)
+    catalog.snapshots.seal(begin(catalog, "home"), T0, b"h" * 32)
     record_run(catalog, "home", exit_code=exit_code)
     assert (only(catalog).state, only(catalog).last_exit_code) == (state, exit_code)
 
@@ -78,9 +78,9 @@ def test_a_volume_is_running_while_somebody_who_is_not_gone_holds_its_lock(catal
 
 
 def test_the_newest_snapshot_and_the_newest_run_are_shown(catalog: Catalog) -> None:
-    catalog.snapshots.seal(begin(catalog, "home", 1), T0)
+    catalog.snapshots.seal(begin(catalog, "home", 1), T0, b"h" * 32)
     newest = begin(catalog, "home", 3)
-    catalog.snapshots.seal(begin(catalog, "home", 2), T0)
+    catalog.snapshots.seal(begin(catalog, "home", 2), T0, b"h" * 32)
     record_run(catalog, "home", 3, exit_code=130)
     record_run(catalog, "home", 1, exit_code=0)
     assert only(catalog).snapshot_id == newest
@@ -90,7 +90,7 @@ def test_the_newest_snapshot_and_the_newest_run_are_shown(catalog: Catalog) -> N
 def test_a_later_sealed_snapshot_hides_an_open_one_of_before(catalog: Catalog) -> None:
     begin(catalog, "home", 1)
     newest = begin(catalog, "home", 2)
-    catalog.snapshots.seal(newest, T0)
+    catalog.snapshots.seal(newest, T0, b"h" * 32)
     record_run(catalog, "home", 2, exit_code=0)
     assert (only(catalog).snapshot_id, only(catalog).state) == (newest, "idle")
 
@@ -100,7 +100,9 @@ def test_segments_are_counted_by_state_without_the_superseded(catalog: Catalog) 
     catalog.segments.add(snapshot_id, segments(5))
     catalog.transitions.supersede(snapshot_id, [0])
     for number in (1, 2):
-        catalog.transitions.record_stored(snapshot_id, number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1)
+        catalog.transitions.record_stored(
+            snapshot_id, number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1, trailer_digest=b"t" * 32
+        )
     catalog.transitions.mark_fed(snapshot_id, [3], "a", 0)
     catalog.transitions.record_failed(snapshot_id, 3, device="a", epoch=0, attempt=1, reason="source", message="")
     status = only(catalog)
@@ -127,7 +129,7 @@ def test_a_run_under_way_starts_walks_stores_and_seals(catalog: Catalog) -> None
     look()
     store(catalog, snapshot_id, 1)
     look()
-    catalog.snapshots.seal(snapshot_id, datetime.now(UTC))
+    catalog.snapshots.seal(snapshot_id, datetime.now(UTC), b"h" * 32)
     look()
 
     assert phases == ["starting", "walking", "walking", "storing", "storing", "sealing", "sealing"]
@@ -143,7 +145,7 @@ def test_what_the_run_before_has_left_is_no_progress_of_this_one(catalog: Catalo
     snapshot_id = begin(catalog, "home")
     plan(catalog, snapshot_id, 1)
     store(catalog, snapshot_id, 0)
-    catalog.snapshots.seal(snapshot_id, datetime.now(UTC))
+    catalog.snapshots.seal(snapshot_id, datetime.now(UTC), b"h" * 32)
     lock(catalog, "home")
     record_run(catalog, "home", 1, exit_code=0)
     assert only(catalog).phase == "starting"
@@ -155,7 +157,7 @@ def test_a_resumed_run_walks_first_and_then_stores_the_rest_of_its_plan(catalog:
     older = begin(catalog, "home", 1)
     plan(catalog, older, 2)
     store(catalog, older, 0)
-    catalog.snapshots.seal(begin(catalog, "home", 2), T0)
+    catalog.snapshots.seal(begin(catalog, "home", 2), T0, b"h" * 32)
     lock(catalog, "home")
     record_run(catalog, "home", exit_code=None, started_at=datetime.now(UTC))
     assert only(catalog).phase == "walking"

@@ -55,6 +55,7 @@ class Stored:
             epoch=0,
             bytes_stored=1,
             notes=[note],
+            trailer_digest=b"t" * 32,
             **fields,
         )
 

@@ -105,9 +105,22 @@ def manifest_order(data: bytes, name: str = PART, **fields: object) -> Order:
     return order(orders.PutManifest, name=name, **fields)
 
 
-def verify(handlers: LocalHandlers, stored_bytes: int, segment_id: str = SEGMENT_ID, *, read_data: bool) -> list[tuple]:
-    request = order(orders.VerifySegments, segment_ids=(segment_id,), stored_bytes=(stored_bytes,), read_data=read_data)
-    result = handlers.verify(request)
+def verify_order(stored: StoreResult | None, *segment_ids: str, read_data: bool) -> Order:
+    """To verify ``segment_ids``, all as if they had been ``stored`` so."""
+    count = len(segment_ids)
+    return order(
+        orders.VerifySegments,
+        segment_ids=segment_ids,
+        stored_bytes=(stored.bytes_stored if stored else 0,) * count,
+        trailer_digests=(stored.trailer_digest if stored else "0" * 64,) * count,
+        read_data=read_data,
+    )
+
+
+def verify(
+    handlers: LocalHandlers, stored: StoreResult | None, segment_id: str = SEGMENT_ID, *, read_data: bool
+) -> list[tuple]:
+    result = handlers.verify(verify_order(stored, segment_id, read_data=read_data))
     assert result.segments_count == 1
     return [(finding.segment_id, finding.code, finding.ranges) for finding in result.findings]
 
@@ -238,35 +251,30 @@ def test_a_device_that_cannot_be_swept_is_used_all_the_same(
         raise DeviceError("read-only")
 
     monkeypatch.setattr(LocalDevice, "sweep", sweep)
-    assert verify(adopted, 0, read_data=False) == [(SEGMENT_ID, "missing", ())]
+    assert verify(adopted, None, read_data=False) == [(SEGMENT_ID, "missing", ())]
 
 
 def test_a_whole_segment_has_no_findings(adopted: LocalHandlers) -> None:
-    stored_bytes = adopted.store(store_order()).bytes_stored
-    assert verify(adopted, stored_bytes, read_data=False) == []
-    assert verify(adopted, stored_bytes, read_data=True) == []
+    stored = adopted.store(store_order())
+    assert verify(adopted, stored, read_data=False) == []
+    assert verify(adopted, stored, read_data=True) == []
 
 
 def test_a_missing_segment_is_found_and_the_others_are_still_checked(adopted: LocalHandlers) -> None:
-    stored_bytes = adopted.store(store_order()).bytes_stored
-    request = order(
-        orders.VerifySegments,
-        segment_ids=("a" * 32, SEGMENT_ID),
-        stored_bytes=(5, stored_bytes),
-        read_data=True,
-    )
+    stored = adopted.store(store_order())
+    request = verify_order(stored, "a" * 32, SEGMENT_ID, read_data=True)
     result = adopted.verify(request)
     assert [(finding.segment_id, finding.code) for finding in result.findings] == [("a" * 32, "missing")]
-    assert result.bytes_read >= stored_bytes
+    assert result.bytes_read >= stored.bytes_stored
 
 
 def test_a_flipped_bit_in_a_unit_is_found_when_the_data_is_read(adopted: LocalHandlers, folder: Path) -> None:
-    stored_bytes = adopted.store(store_order()).bytes_stored
+    stored = adopted.store(store_order())
     path = folder / segment_key(SEGMENT_ID)
     # The first unit follows the header, a skippable frame that says how long it is.
     flip(path, 8 + int.from_bytes(path.read_bytes()[4:8], "little") + 20)
-    assert verify(adopted, stored_bytes, read_data=False) == []
-    assert verify(adopted, stored_bytes, read_data=True) == [(SEGMENT_ID, "damaged", ((0, 65_536),))]
+    assert verify(adopted, stored, read_data=False) == []
+    assert verify(adopted, stored, read_data=True) == [(SEGMENT_ID, "damaged", ((0, 65_536),))]
 
 
 @pytest.mark.parametrize("read_data", [False, True])
@@ -274,40 +282,33 @@ def test_a_flipped_bit_in_a_unit_is_found_when_the_data_is_read(adopted: LocalHa
 def test_a_segment_that_is_not_whole_is_damaged(
     adopted: LocalHandlers, folder: Path, damage: str, read_data: bool
 ) -> None:
-    stored_bytes = adopted.store(store_order()).bytes_stored
+    stored = adopted.store(store_order())
     path = folder / segment_key(SEGMENT_ID)
     data = path.read_bytes()
     changed = {"cut": data[:-10], "longer": data + b"x", "empty": b"", "header": data[:30] + b"x" + data[31:]}
     path.write_bytes(changed[damage])
-    assert [code for _, code, _ in verify(adopted, stored_bytes, read_data=read_data)] == ["damaged"]
+    assert [code for _, code, _ in verify(adopted, stored, read_data=read_data)] == ["damaged"]
 
 
 def test_another_segment_in_its_place_is_damaged(adopted: LocalHandlers, folder: Path) -> None:
-    stored_bytes = adopted.store(store_order()).bytes_stored
+    stored = adopted.store(store_order())
     other = folder / segment_key("a" * 32)
     other.parent.mkdir(exist_ok=True)
     (folder / segment_key(SEGMENT_ID)).rename(other)
-    assert verify(adopted, stored_bytes, "a" * 32, read_data=False) == [("a" * 32, "damaged", ())]
+    assert verify(adopted, stored, "a" * 32, read_data=False) == [("a" * 32, "damaged", ())]
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("elsewhere")], ids=["fifo", "symlink"])
 def test_a_segment_that_cannot_be_opened_is_unreadable_and_the_others_are_still_checked(
     adopted: LocalHandlers, folder: Path, make: Callable[[Path], object]
 ) -> None:
-    stored_bytes = adopted.store(store_order()).bytes_stored
+    stored = adopted.store(store_order())
     in_its_place = folder / segment_key("a" * 32)
     in_its_place.parent.mkdir(exist_ok=True)
     make(in_its_place)
-    result = adopted.verify(
-        order(
-            orders.VerifySegments,
-            segment_ids=("a" * 32, SEGMENT_ID),
-            stored_bytes=(5, stored_bytes),
-            read_data=True,
-        )
-    )
+    result = adopted.verify(verify_order(stored, "a" * 32, SEGMENT_ID, read_data=True))
     assert [(finding.segment_id, finding.code) for finding in result.findings] == [("a" * 32, "unreadable")]
-    assert result.bytes_read >= stored_bytes
+    assert result.bytes_read >= stored.bytes_stored
 
 
 # --- manifests

@@ -86,9 +86,10 @@ def test_a_symlink_planted_among_the_parents_costs_what_is_below_and_nothing_lea
 def test_a_path_that_leaves_the_target_is_refused_even_if_the_message_was_not_checked(tmp_path):
     target = tmp_path / "target"
     target.mkdir()
-    unchecked = order([("inside", 0, 0, 5, WHOLE)])
+    device = store(FILES)
+    unchecked = order([("inside", 0, 0, 5, WHOLE)], device)
     object.__setattr__(unchecked, "paths", ("../escaped",))
-    result = restore_segment(unchecked, device=store(FILES), target_root=target, progress=Progress())
+    result = restore_segment(unchecked, device=device, target_root=target, progress=Progress())
     assert [t.code for t in result.troubles] == ["unsafe-target"]
     assert not (tmp_path / "escaped").exists()
 

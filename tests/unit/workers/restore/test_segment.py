@@ -25,8 +25,8 @@ from workers.target.zeros import BLOCK_BYTES
 
 
 def test_a_bundle_comes_back_byte_for_byte_with_metadata(tmp_path):
-    progress = Progress()
-    result = restore_segment(order(whole_files(FILES)), device=store(FILES), target_root=tmp_path, progress=progress)
+    device, progress = store(FILES), Progress()
+    result = restore_segment(order(whole_files(FILES), device), device=device, target_root=tmp_path, progress=progress)
     total = sum(map(len, FILES.values()))
     assert result == RestoreResult(files_count=5, bytes_restored=total, skipped_count=0, troubles=())
     assert content(tmp_path) == FILES
@@ -147,11 +147,11 @@ def test_a_restore_whose_run_ends_meanwhile_writes_no_further_unit(tmp_path):
 
     data = pattern(5 * UNIT)
     (tmp_path / "file").write_bytes(b"?" * len(data))
-    rows = whole_files({"file": data})
+    device = store({"file": data})
     with pytest.raises(RunOverError):
         restore_segment(
-            order(rows),
-            device=store({"file": data}),
+            order(whole_files({"file": data}), device),
+            device=device,
             target_root=tmp_path,
             progress=Progress(),
             before_write=before_write,

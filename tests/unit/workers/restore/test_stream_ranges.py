@@ -29,6 +29,7 @@ def read(
         attempt=1,
         reply_to="manager.m",
         segment_id=segment_id,
+        trailer_digest=device.trailer_digest.hex(),
         stream_offset_bytes=offset,
         size_bytes=size,
     )
