@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from tasks.orders import Order, StoreSegment
-from tasks.receipts import Receipt, StoreResult
+from producer.dispatch.possible import is_possible
+from tasks.orders import Order
+from tasks.receipts import Receipt
 from tasks.registry import kind_of
 
 _WORDS = {
@@ -47,14 +48,6 @@ def answers(receipt: Receipt, order: Order) -> bool:
         order.epoch,
         order.attempt,
     )
-    return same and receipt.task == kind_of(order).task and _is_possible(receipt.result, order)
-
-
-def _is_possible(result: object, order: Order) -> bool:
-    """Whether the segment that was reported as stored is the one that was ordered."""
-    if not isinstance(order, StoreSegment) or not isinstance(result, StoreResult):
-        return True
-    extents_count = len(order.extents)
-    return result.bytes_source == order.extents.total_bytes and all(
-        note.index < extents_count and note.read_bytes <= order.extents.sizes_bytes[note.index] for note in result.notes
-    )
+    if not same or receipt.task != kind_of(order).task:
+        return False
+    return receipt.failure is not None or is_possible(receipt.result, order)

@@ -1,0 +1,189 @@
+"""A device's agent answers with what nobody asked about: its receipts count for nothing."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kit.offline import Devices, receipt_for
+from producer.dispatch.strays import answers
+from tasks.errors import MessageError
+from tasks.orders import (
+    GetManifest,
+    Order,
+    PrepareImage,
+    PutManifest,
+    ReadSegment,
+    RestoreEntries,
+    RestoreSegment,
+    StoreSegment,
+    TargetEntry,
+    VerifySegments,
+)
+from tasks.receipts import (
+    FileState,
+    ManifestResult,
+    PathTrouble,
+    ReadResult,
+    RestoreResult,
+    SegmentFinding,
+    VerifyResult,
+)
+from tasks.values import Extents
+from tasks.wire import decode_receipt, encode
+
+ENVELOPE: dict[str, Any] = {
+    "run_id": "1" * 32,
+    "order_id": "2" * 32,
+    "device": "a",
+    "device_id": "3" * 32,
+    "epoch": 4,
+    "attempt": 2,
+    "reply_to": "manager.x",
+}
+
+STORE = StoreSegment(
+    **ENVELOPE,
+    snapshot_id="5" * 32,
+    volume="home",
+    number=0,
+    source="data",
+    extents=Extents(paths=("x", "y"), offsets_bytes=(0, 0), sizes_bytes=(100_000, 7)),
+    threshold_bytes=12,
+    unit_bytes=64 * 1024,
+    block_bytes=1024,
+    level=3,
+    threads=1,
+)
+STORED = Devices({}).stored(STORE)
+
+VERIFY = VerifySegments(
+    **ENVELOPE,
+    segment_ids=("6" * 32, "7" * 32),
+    stored_bytes=(100, 100),
+    trailer_digests=("8" * 64, "9" * 64),
+    read_data=True,
+)
+FINDING = SegmentFinding(segment_id="6" * 32, code="damaged", message="", ranges=((0, 5),))
+VERIFIED = VerifyResult(segments_count=2, bytes_read=200, findings=(FINDING,))
+
+RESTORE = RestoreSegment(
+    **ENVELOPE,
+    segment_id="6" * 32,
+    trailer_digest="8" * 64,
+    target="t",
+    paths=("whole", "large"),
+    stream_offsets_bytes=(0, 10),
+    offsets_bytes=(0, 1000),
+    sizes_bytes=(10, 50),
+    metadata=((0o600, 0, 0, 0), ()),
+    overwrite="if-changed",
+    threads=1,
+)
+ENTRIES = RestoreEntries(
+    **ENVELOPE,
+    target="t",
+    entries=(TargetEntry(kind="file", path="large", mode=0o600, uid=0, gid=0, mtime_ns=0, size_bytes=2000),),
+    overwrite="if-changed",
+)
+NOTHING = RestoreResult(files_count=0, bytes_restored=0, skipped_count=0, troubles=())
+
+READ = ReadSegment(**ENVELOPE, segment_id="6" * 32, trailer_digest="8" * 64, stream_offset_bytes=0, size_bytes=5)
+GET = GetManifest(**ENVELOPE, name="5" * 32 + ".manifest")
+LIST = GetManifest(**ENVELOPE, name="")
+PUT = PutManifest(**ENVELOPE, name="5" * 32 + ".manifest", data_base64="", digest="0" * 64)
+IMAGE = PrepareImage(**ENVELOPE, target="t", size_bytes=5, zero_offsets_bytes=(), zero_sizes_bytes=(), force=False)
+
+
+def trouble(path: str, offset_bytes: int, size_bytes: int, code: str = "damaged") -> RestoreResult:
+    row = PathTrouble(path=path, offset_bytes=offset_bytes, size_bytes=size_bytes, code=code, message="")
+    return replace(NOTHING, troubles=(row,))
+
+
+def is_taken(order: Order, result: Any) -> bool:
+    return answers(receipt_for(order, result), order)
+
+
+HONEST: list[tuple[Order, Any]] = [
+    (STORE, STORED),
+    (VERIFY, VERIFIED),
+    (VERIFY, replace(VERIFIED, findings=())),
+    (RESTORE, replace(NOTHING, files_count=1, bytes_restored=60)),
+    (RESTORE, trouble("whole", 0, -1)),
+    (RESTORE, trouble("large", 1010, 40)),
+    (RESTORE, trouble("large", 1000, 0, "metadata")),
+    (ENTRIES, trouble("large", 0, -1, "skipped")),
+    (READ, ReadResult(data_base64=base64.b64encode(b"12345").decode())),
+    (GET, ManifestResult(data_base64="e30=")),
+    (LIST, ManifestResult(names=("5" * 32 + ".manifest", "5" * 32 + ".000000.part"))),
+    (PUT, ManifestResult()),
+    (IMAGE, NOTHING),
+]
+
+LIES: dict[str, tuple[Order, Any]] = {
+    "as many bytes as a database holds": (STORE, replace(STORED, bytes_stored=2**56)),
+    "far more bytes than the segment has": (STORE, replace(STORED, bytes_stored=10 * STORED.bytes_source)),
+    "other units": (STORE, replace(STORED, units_count=2**40)),
+    "cells of what is no volume": (STORE, replace(STORED, cell_digests=("0" * 64,))),
+    "the state of a bundle": (STORE, replace(STORED, file_state=FileState(size_bytes=1, mtime_ns=1, ctime_ns=1))),
+    "a finding of a segment that nobody asked about": (
+        VERIFY,
+        replace(VERIFIED, findings=(replace(FINDING, segment_id="f" * 32),)),
+    ),
+    "two findings of one segment": (VERIFY, replace(VERIFIED, findings=(FINDING, FINDING))),
+    "more segments than were to be checked": (VERIFY, replace(VERIFIED, segments_count=2**62)),
+    "trouble with a file of somebody else": (RESTORE, trouble("other", 0, 5)),
+    "trouble beyond the extent": (RESTORE, trouble("large", 0, 2000)),
+    "the loss of all of a file of which it has a piece": (RESTORE, trouble("large", 0, -1)),
+    "that the piece of a file is skipped": (RESTORE, trouble("large", 0, -1, "skipped")),
+    "more bytes than were to be restored": (RESTORE, replace(NOTHING, bytes_restored=61)),
+    "more files than were to be restored": (RESTORE, replace(NOTHING, files_count=2**62)),
+    "more files than were to be skipped": (RESTORE, replace(NOTHING, skipped_count=3)),
+    "trouble with another entry": (ENTRIES, trouble("other", 0, -1)),
+    "a hole in an entry": (ENTRIES, trouble("large", 0, 2000)),
+    "that an entry is skipped which may be overwritten": (
+        replace(ENTRIES, overwrite="always"),
+        trouble("large", 0, -1, "skipped"),
+    ),
+    "fewer bytes than were read": (READ, ReadResult(data_base64="MTIz")),
+    "a range in bad base64": (READ, ReadResult(data_base64="MTIzNDU")),
+    "a manifest in bad base64": (GET, ManifestResult(data_base64="!")),
+    "a manifest in letters that are no ASCII": (GET, ManifestResult(data_base64="é")),
+    "names for a manifest": (GET, ManifestResult(names=("5" * 32 + ".manifest",))),
+    "names that lead out": (LIST, ManifestResult(names=("../../etc/passwd",))),
+    "what nobody put": (PUT, ManifestResult(data_base64="e30=")),
+    "trouble with an image": (IMAGE, trouble("", 0, 5)),
+}
+
+
+@pytest.mark.parametrize(("order", "result"), HONEST, ids=[type(order).__name__ for order, _ in HONEST])
+def test_an_honest_answer_is_taken(order: Order, result: Any) -> None:
+    assert is_taken(order, result)
+
+
+@pytest.mark.parametrize(("order", "result"), LIES.values(), ids=LIES)
+def test_an_answer_that_cannot_be_true_is_dropped(order: Order, result: Any) -> None:
+    assert not is_taken(order, result)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bytes_stored": 2**63 - 1},
+        {"free_bytes": 2**63 - 1},
+        {"trailer_digest": "short"},
+        {"timing": {**encode(STORED.timing), "read_s": float("nan")}},
+        {"timing": {**encode(STORED.timing), "read_s": float("inf")}},
+        {"file_state": {"size_bytes": 1, "mtime_ns": 2**200, "ctime_ns": 0}},
+    ],
+    ids=["bytes stored", "free bytes", "digest", "not a number", "infinite", "time"],
+)
+def test_a_number_that_no_device_has_is_not_even_a_receipt(change: dict[str, Any]) -> None:
+    wire = encode(receipt_for(STORE, STORED))
+    wire["result"] |= change
+
+    with pytest.raises(MessageError):
+        decode_receipt(wire)
