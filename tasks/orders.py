@@ -187,8 +187,9 @@ class TargetEntry:
     ``link`` is the text of a symlink, or the path in the target that a hard link joins; hard links come after that
     file is finished.  ``device_number`` is for device nodes.
 
-    ``absent`` removes a file that this restore could not complete; it need not exist.  ``note`` is a small file that
-    holds ``text``, and replaces whatever file is there.
+    ``absent`` removes a file that this restore could not complete; it need not exist.  With ``if_unfinished`` only a
+    file that a restore has created goes: nothing was written over an older one.  ``note`` is a small file that holds
+    ``text``, and replaces whatever file is there.
     """
 
     kind: EntryKind
@@ -201,6 +202,7 @@ class TargetEntry:
     link: str = ""
     device_number: Count = 0
     finish: bool = False
+    if_unfinished: bool = False
     text: Annotated[str, Meta(max_length=4 * 1024 * 1024)] = ""
     hole_offsets_bytes: Counts = ()
     hole_sizes_bytes: Counts = ()

@@ -68,12 +68,17 @@ class Holes:
                     finish=False,
                 )
             else:
-                yield replace(entry, kind="absent", finish=False)
+                yield replace(entry, kind="absent", finish=False, if_unfinished=not _is_written(entry, ranges))
 
 
 def _is_worth_keeping(entry: TargetEntry, ranges: Sequence[Range]) -> bool:
     """Whether anything is left of it, and one order can name all missing ranges."""
-    return sum(lost.size_bytes for lost in ranges) < entry.size_bytes and len(ranges) <= MAX_EXTENTS
+    return _is_written(entry, ranges) and len(ranges) <= MAX_EXTENTS
+
+
+def _is_written(entry: TargetEntry, ranges: Sequence[Range]) -> bool:
+    """Whether any byte of it was restored.  If not, a file that is there is as it was."""
+    return sum(lost.size_bytes for lost in ranges) < entry.size_bytes
 
 
 def _note(entry: TargetEntry, holes: list[Hole]) -> str:

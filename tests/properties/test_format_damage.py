@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import example, given, settings
@@ -60,6 +61,34 @@ SMALL_SEGMENT = make_segment(SMALL_STREAM)
 
 def open_segment(stored: bytes, *, salvage: bool) -> SegmentReader:
     return SegmentReader(lambda offset, size: stored[offset : offset + size], len(stored), salvage=salvage)
+
+
+SMALL_DIGEST = open_segment(SMALL_SEGMENT, salvage=False).trailer_digest
+
+
+def open_proved(stored: bytes) -> SegmentReader:
+    """As the segment that SMALL_SEGMENT is, or not at all."""
+    return SegmentReader(
+        lambda offset, size: stored[offset : offset + size], len(stored), salvage=True, trailer_digest=SMALL_DIGEST
+    )
+
+
+def assert_proved_content_is_right(stored: bytes) -> None:
+    try:
+        reader = open_proved(stored)
+    except DamagedError:
+        return
+    for index, unit in enumerate(reader.units):
+        with suppress(DamagedError):
+            content = reader.read_unit(index)
+            assert content == SMALL_STREAM[unit.stream_offset_bytes : unit.stream_offset_bytes + unit.size_bytes]
+    with suppress(DamagedError):
+        assert reader.header == open_segment(SMALL_SEGMENT, salvage=False).header
+
+
+def trailer_bytes(segment: bytes) -> int:
+    """The size of the trailer, as the seek table says."""
+    return int.from_bytes(segment[-9 - 8 : -9 - 4], "little")
 
 
 def part_at(segment: bytes, position: int) -> str:
@@ -174,6 +203,34 @@ def test_garbage_behind_a_segment_is_named_and_costs_nothing(garbage: bytes) -> 
     assert b"".join(reader.read_unit(index) for index in range(len(reader.units))) == SMALL_STREAM
     assert reader.trailer.notes[0].message == "grew"
     assert reader.damaged_ranges() == ()
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    flips=st.lists(st.tuples(st.integers(0, len(SMALL_SEGMENT) - 1), st.integers(1, 255)), max_size=6),
+    stop=st.integers(0, len(SMALL_SEGMENT)) | st.just(len(SMALL_SEGMENT)),
+    end=st.binary(max_size=50),
+)
+def test_with_the_digest_of_its_trailer_a_segment_gives_what_was_stored_or_nothing(
+    flips: list[tuple[int, int]], stop: int, end: bytes
+) -> None:
+    stored = bytearray(SMALL_SEGMENT)
+    for position, mask in flips:
+        stored[position] ^= mask
+    assert_proved_content_is_right(bytes(stored[:stop]) + end)
+
+
+@settings(deadline=None, max_examples=100)
+@given(position=st.integers(0, len(SMALL_STREAM) - 1), mask=st.integers(1, 255))
+def test_with_the_digest_of_its_trailer_no_other_content_is_taken_for_the_segment(position: int, mask: int) -> None:
+    stream = bytearray(SMALL_STREAM)
+    stream[position] ^= mask
+    other = make_segment(bytes(stream))
+    with pytest.raises(DamagedError, match="not the one that was stored"):
+        open_proved(other)
+    # Its header and units, under the trailer that was stored.
+    trailer_at = len(SMALL_SEGMENT) - 8 * 4 - 17 - trailer_bytes(SMALL_SEGMENT)
+    assert_proved_content_is_right(other[:trailer_at] + SMALL_SEGMENT[trailer_at:])
 
 
 def test_a_segment_without_header_and_trailer_is_refused_for_nothing_says_where_its_units_belong() -> None:

@@ -109,7 +109,7 @@ def _remove(folders: Folders, entry: TargetEntry) -> bool:
     with suppress(FileNotFoundError):
         folder, name = folders.parent_of(entry.path, make=False)
         found = stat_entry(folder, name)
-        if found is not None:
+        if found is not None and (is_unfinished(found) or not entry.if_unfinished):
             remove_entry(folder, name, found)
     return True
 

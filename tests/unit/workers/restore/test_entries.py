@@ -142,6 +142,15 @@ def test_a_file_in_parts_that_is_kept_is_reported_to_the_manager(tmp_path, overw
     assert (result.files_count, result.skipped_count) == (0, 1)
 
 
+def test_of_a_file_that_did_not_come_back_only_what_the_restore_has_made_is_removed(tmp_path):
+    for name in ("older", "overwritten"):
+        (tmp_path / name).write_bytes(b"older")
+    restore(tmp_path, entry("file", "new", size_bytes=9))
+    absent = [entry("absent", name, size_bytes=9, if_unfinished=True) for name in ("older", "new", "never")]
+    restore(tmp_path, *absent, entry("absent", "overwritten", size_bytes=9))
+    assert [path.name for path in tmp_path.iterdir()] == ["older"]
+
+
 def test_a_symlink_where_a_file_in_parts_belongs_is_replaced(tmp_path):
     (tmp_path / "big").symlink_to("elsewhere")
     restore(tmp_path, entry("file", "big", size_bytes=10))

@@ -109,6 +109,16 @@ def test_a_bundle_is_stored_as_one_segment_of_units(device: LocalDevice, folder:
     assert temporary_files(folder) == []
 
 
+def test_what_is_found_is_not_taken_for_another_content_that_a_receipt_had_told_of(
+    device: LocalDevice, folder: Path, source: Path
+) -> None:
+    first = store(device, source)
+    again = store(device, source, dataclasses.replace(ORDER, trailer_digest=first.trailer_digest))
+    other = store(device, source, dataclasses.replace(ORDER, trailer_digest="0" * 64))
+    assert (again.found, other.found) == (True, False)
+    assert again.trailer_digest == other.trailer_digest == first.trailer_digest
+
+
 def test_the_header_says_what_the_order_said(device: LocalDevice, folder: Path, source: Path) -> None:
     store(device, source)
     stored = device.open(segment_key(SEGMENT_ID))
