@@ -75,7 +75,7 @@ class ScheduleSummary:
     exit_code: int
 
 
-def summary_of(results: Iterable[BackupSummary | SegfleetError], *, duration_s: float) -> ScheduleSummary:
+def schedule_summary(results: Iterable[BackupSummary | SegfleetError], *, duration_s: float) -> ScheduleSummary:
     """The sums over the backups that have ended, well or with an error."""
     results = list(results)
     locked = sum(isinstance(result, LockedError) for result in results)

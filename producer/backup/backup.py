@@ -21,7 +21,7 @@ from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.losses import Losses
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.storing import Storing
-from producer.backup.summary import summary_of
+from producer.backup.summary import backup_summary
 from producer.catalog.catalog import Catalog
 from producer.observer import Observer, Progress
 from producer.ownership.holder import Holder, volume_lock
@@ -90,7 +90,7 @@ def _back_up(session: RunSession, request: BackupRequest, environment: Environme
     )
     snapshot = session.catalog.snapshots.get(intake.snapshot_id)
     seal(session, snapshot, request.plan, intake.source_starts, intake.members)
-    return summary_of(session, intake, started_s)
+    return backup_summary(session, intake, started_s)
 
 
 def _store(session: RunSession, request: BackupRequest, intake: Intake) -> None:

@@ -10,8 +10,8 @@ from producer.observer import Observer, Progress, Trouble
 from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.plan.rooms import room_of
 from producer.pool.decide import decide_pool
+from producer.pool.device_reports import DeviceReports
 from producer.pool.members import known_devices
-from producer.pool.survey import Survey
 from producer.raw.cutting import plan_with_raw_volumes
 from producer.raw.raw_volumes import look_at_raw_volumes
 from producer.requests import BackupRequest
@@ -44,10 +44,10 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         observer=observer,
         environment=environment,
     ) as session:
-        survey = Survey(session)
+        asked = DeviceReports(session)
         walk, parts = _walk(session, request)
-        survey.wait()
-        rooms = _rooms(session, survey, request)
+        asked.wait()
+        rooms = _rooms(session, asked, request)
         ratio = ratio_of_volume(session.catalog, request.volume)
     raw_volumes, _ = look_at_raw_volumes(request, walk.source_starts, walk.sizes)
     plan = plan_with_raw_volumes(
@@ -75,14 +75,14 @@ def _walk(session: RunSession, request: BackupRequest) -> tuple[Walk, list[Listi
     return walk, list(walk.parts())
 
 
-def _rooms(session: RunSession, survey: Survey, request: BackupRequest) -> tuple[DeviceRoom, ...]:
+def _rooms(session: RunSession, asked: DeviceReports, request: BackupRequest) -> tuple[DeviceRoom, ...]:
     """The devices that a backup would use now; the others are told."""
     known = known_devices(session.catalog, session.paths)
-    decision = decide_pool(survey.reports, session.paths, known, survey.hosts)
+    decision = decide_pool(asked.reports, session.paths, known, asked.hosts)
     for name, why in decision.absent.items():
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     return tuple(
-        room_of(name, survey.reports[name].capacity_bytes, survey.reports[name].free_bytes, request.plan)
+        room_of(name, asked.reports[name].capacity_bytes, asked.reports[name].free_bytes, request.plan)
         for name in request.devices
         if name in decision.ready or name in decision.adopt
     )

@@ -1,4 +1,4 @@
-"""The intake of a backup: the walk and the survey of the devices, at the same time.
+"""The intake of a backup: the walk and asking the devices what they are, at the same time.
 
 The workers take most of a second to boot; the walk uses it.  A device that cannot take part ends the run as soon as
 its worker has said so, however long the walk would still have lasted.
@@ -21,8 +21,8 @@ from producer.listing import ListingPart
 from producer.observer import Progress, Trouble
 from producer.ownership.holder import NEW_DEVICES
 from producer.pool.decide import PoolDecision, decide_pool, new_names
+from producer.pool.device_reports import DeviceReports, adopt_devices
 from producer.pool.members import Member, known_devices, record_absent, record_members
-from producer.pool.survey import Survey, adopt
 from producer.raw.raw_volumes import RawVolume, look_at_raw_volumes
 from producer.raw.switch import explain
 from producer.requests import BackupRequest
@@ -69,7 +69,7 @@ class _IntakeRun:
         self._resumed = find_resumable(session.catalog, request)
         self._snapshot_id = self._resumed.snapshot_id if self._resumed is not None else uuid.uuid4().hex
         self._started_at = datetime.now(UTC)
-        self._survey = self._ask_devices()
+        self._asked = self._ask_devices()
         self._parts: list[ListingPart] = []
         self._troubles: list[Trouble] = []
         self._decision: PoolDecision | None = None
@@ -85,7 +85,7 @@ class _IntakeRun:
         for part in walk.parts():
             self._parts.append(part)
             self._collect()
-        self._survey.wait()
+        self._asked.wait()
         self._collect()
         assert self._decision is not None
         kept = self._carry_over(self._resumed) if self._resumed is not None else None
@@ -107,9 +107,9 @@ class _IntakeRun:
             raw_volumes=raw_volumes,
         )
 
-    def _ask_devices(self) -> Survey:
+    def _ask_devices(self) -> DeviceReports:
         """Without a device that is known, and whose worker fails, the others go on; a new one must answer."""
-        return Survey(self._session, may_lose=known_devices(self._session.catalog, self._session.paths))
+        return DeviceReports(self._session, may_lose=known_devices(self._session.catalog, self._session.paths))
 
     def _carry_over(self, resumed: SnapshotRow) -> Kept:
         return carry_over(self._session.catalog, resumed, self._parts, self._members)
@@ -124,7 +124,7 @@ class _IntakeRun:
 
     def _collect(self) -> None:
         """Once all devices have answered, settle the pool; from then on parts go into the catalog at once."""
-        if not self._survey.collect(0.001):
+        if not self._asked.collect(0.001):
             return
         if self._decision is None:
             self._decision = self._settle_pool()
@@ -143,8 +143,8 @@ class _IntakeRun:
             return self._take(decision)
         with self._alone_with_new_devices(decision):
             # Another run may have taken them in since they were asked.
-            self._survey = self._ask_devices()
-            self._survey.wait()
+            self._asked = self._ask_devices()
+            self._asked.wait()
             return self._take(self._decide())
 
     @contextmanager
@@ -164,7 +164,7 @@ class _IntakeRun:
     def _decide(self) -> PoolDecision:
         session = self._session
         known = known_devices(session.catalog, session.paths)
-        decision = decide_pool(self._survey.reports, session.paths, known, self._survey.hosts)
+        decision = decide_pool(self._asked.reports, session.paths, known, self._asked.hosts)
         self._refuse_another_pool(decision)
         return decision
 
@@ -183,7 +183,7 @@ class _IntakeRun:
         for name, why in decision.absent.items():
             session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
         record_absent(session.catalog, decision, session.paths)
-        reports = self._survey.reports | adopt(session, decision)
+        reports = self._asked.reports | adopt_devices(session, decision)
         self._members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)
         return decision
 

@@ -12,7 +12,7 @@ from producer.run.session import RunSession
 from producer.summaries import BackupSummary, DeviceTotals
 
 
-def summary_of(session: RunSession, intake: Intake, started_s: float) -> BackupSummary:
+def backup_summary(session: RunSession, intake: Intake, started_s: float) -> BackupSummary:
     """The summary of a sealed snapshot; the run began at ``started_s`` on the monotonic clock."""
     snapshot = session.catalog.snapshots.get(intake.snapshot_id)
     rows = session.catalog.totals.by_state(intake.snapshot_id)

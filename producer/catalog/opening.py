@@ -48,7 +48,7 @@ def catalog_url(location: str | Path) -> URL:
     return url
 
 
-def shown(url: URL) -> str:
+def shown_url(url: URL) -> str:
     """``url`` for a person: the path of a SQLite catalog, else the URL without password and parameters."""
     if url.get_backend_name() == "sqlite":
         return url.database or ""
@@ -64,10 +64,10 @@ def open_engine(url: URL) -> Engine:
         engine = create_engine(url, pool_pre_ping=True)
     except NoSuchModuleError as error:
         hint = "write postgresql://user@host/database, or the path of a SQLite file"
-        raise UsageError(f"no catalog can be at {shown(url)}: {error}", hint=hint) from error
+        raise UsageError(f"no catalog can be at {shown_url(url)}: {error}", hint=hint) from error
     except ImportError as error:
         raise UsageError(
-            f"no driver for the catalog {shown(url)}: {error}", hint="pip install 'segfleet[postgres]'"
+            f"no driver for the catalog {shown_url(url)}: {error}", hint="pip install 'segfleet[postgres]'"
         ) from error
     event.listen(engine, "connect", _end_lost_sessions)
     return engine
@@ -141,6 +141,6 @@ def catalog_errors(url: URL) -> Iterator[None]:
     except DBAPIError as error:
         # The driver's own words: SQLAlchemy's text holds the statement and all its values.
         text = str(error.orig).strip().replace(url.password or "\0", "***")
-        raise CatalogError(f"catalog {shown(url)}: {text}", path=shown(url)) from error
+        raise CatalogError(f"catalog {shown_url(url)}: {text}", path=shown_url(url)) from error
     except SQLAlchemyError as error:
-        raise CatalogError(f"catalog {shown(url)}: {type(error).__name__}", path=shown(url)) from error
+        raise CatalogError(f"catalog {shown_url(url)}: {type(error).__name__}", path=shown_url(url)) from error

@@ -57,7 +57,7 @@ class Due:
         return is_due
 
 
-def run_due() -> Command:
+def due_command() -> Command:
     """What a scheduled run is called where runs are told of; nobody is answered."""
     run_id = uuid.uuid4().hex
     return Command(

@@ -17,7 +17,7 @@ from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_variab
 from producer.manager.asks import RESUMABLE, RUNS, AskStop
 from producer.manager.calls import spoken
 from producer.manager.child import Child
-from producer.manager.due import Due, run_due
+from producer.manager.due import Due, due_command
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
 from producer.manager.messages import Command, Reply, decode_command
@@ -44,7 +44,7 @@ _STOP_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Post:
+class Identity:
     """What one manager is: its name and its means."""
 
     presence: Presence
@@ -59,20 +59,20 @@ class Manager:
 
     def __init__(
         self,
-        post: Post,
+        identity: Identity,
         *,
         note: Callable[[str], None],
         volumes: Callable[[], tuple[str, ...]],
         is_due: Callable[[], bool] = lambda: False,
     ) -> None:
         """``volumes`` names those that the manager has; ``is_due`` tells whether a reservation waits for its start."""
-        self._post = post
-        self._presence = post.presence
+        self._identity = identity
+        self._presence = identity.presence
         self._volumes = volumes
         self._note = note
         self._due = Due(is_due, note)
-        self._ledger = Ledger(post.ledger)
-        self._mailbox = Mailbox(post.broker_url, command_queue(post.presence.name))
+        self._ledger = Ledger(identity.ledger)
+        self._mailbox = Mailbox(identity.broker_url, command_queue(identity.presence.name))
         self._runs: dict[str, Run | Passing] = {}
         self._next_renew_s = 0.0
         self._stopping = False
@@ -96,7 +96,7 @@ class Manager:
                 self._leave()
         if self._is_displaced:
             raise LockedError(
-                f"another manager named {self._post.presence.name} has taken over while this one gave no sign of life",
+                f"another manager named {self._identity.presence.name} has taken over while this one was silent",
                 hint="segfleet status shows where it is; give each manager a name of its own",
             )
 
@@ -166,10 +166,10 @@ class Manager:
 
     def _start(self, command: Command) -> None:
         child = Child(
-            self._post.configuration,
+            self._identity.configuration,
             asked=dump_json(encode(command)),
             variables={
-                MANAGER_VARIABLE: self._post.presence.name,
+                MANAGER_VARIABLE: self._identity.presence.name,
                 RUN_VARIABLE: command.run_id,
                 **terminal_variables(command.columns),
             },
@@ -177,7 +177,7 @@ class Manager:
         if command.command in RUNS:
             self._note(f"run {command.run_id[:8]}: {command.command} {' '.join(spoken(command))}")
             self._runs[command.run_id] = Run(
-                command, child, manager=self._post.presence.name, reply=self._reply, tell=self._tell
+                command, child, manager=self._identity.presence.name, reply=self._reply, tell=self._tell
             )
         else:
             self._runs[command.run_id] = Passing(
@@ -216,7 +216,7 @@ class Manager:
     def _interrupted(self, command: Command) -> RunStatus:
         return RunStatus(
             run_id=command.run_id,
-            manager=self._post.presence.name,
+            manager=self._identity.presence.name,
             command=command.command,
             words=spoken(command)[:20],
             state="interrupted",
@@ -248,15 +248,15 @@ class Manager:
         """Have a child start what is due; it claims one reservation after another, as other managers' children do."""
         if not self._due.wants_child():
             return
-        command = run_due()
+        command = due_command()
         self._due.started(command.run_id)
         self._runs[command.run_id] = Run(
             command,
             Child(
-                [*self._post.configuration, "schedule", "run-due", "--json"],
-                variables={MANAGER_VARIABLE: self._post.presence.name},
+                [*self._identity.configuration, "schedule", "run-due", "--json"],
+                variables={MANAGER_VARIABLE: self._identity.presence.name},
             ),
-            manager=self._post.presence.name,
+            manager=self._identity.presence.name,
             reply=self._reply,
             tell=self._tell,
             is_told=False,
@@ -270,7 +270,7 @@ class Manager:
             # One of this name that was killed is gone from the broker within seconds.
             while not claim(self._mailbox.redis, self._presence):
                 if time.monotonic() > deadline:
-                    raise LockedError(f"a manager named {self._post.presence.name} is there already")
+                    raise LockedError(f"a manager named {self._identity.presence.name} is there already")
                 time.sleep(_LOOK_EVERY_S)
         except redis.RedisError as error:
             raise BrokerError(f"the broker does not answer: {error}") from error

@@ -59,7 +59,7 @@ def _wait_for(url: str, name: str, found: Mapping[str, Presence]) -> Presence:
         found = _managers(url)
     if name not in found:
         raise NoManagerError(
-            f"no manager {name} within {ANSWER_S:.0f} s at {where(url, name)}; there is {in_words(found)}",
+            f"no manager {name} within {ANSWER_S:.0f} s at {where(url, name)}; there is {_in_words(found)}",
         )
     return found[name]
 
@@ -75,7 +75,7 @@ def _owner(url: str, volume: str, sources: frozenset[str], found: Mapping[str, P
     else:
         what = f"{'several managers have' if owners else 'no manager has'} volume {volume}"
     raise NoManagerError(
-        f"{what}: {without_password(url)} has {in_words(found)}",
+        f"{what}: {without_password(url)} has {_in_words(found)}",
         hint="say which with --manager NAME",
     )
 
@@ -84,7 +84,7 @@ def where(url: str, name: str) -> str:
     return f"{without_password(url)}, key {MANAGER_PREFIX}{name}"
 
 
-def in_words(found: Mapping[str, Presence]) -> str:
+def _in_words(found: Mapping[str, Presence]) -> str:
     if not found:
         return "no manager"
     return "; ".join(f"{row.name} on {row.host} (volumes {', '.join(row.volumes) or 'none'})" for row in found.values())

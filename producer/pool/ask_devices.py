@@ -9,7 +9,7 @@ from pathlib import Path
 from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.observer import Observer
 from producer.plan import reserve_bytes
-from producer.pool.survey import Survey
+from producer.pool.device_reports import DeviceReports
 from producer.run.environment import Environment
 from producer.run.session import open_session
 from tasks.receipts import DeviceCondition, DeviceReport
@@ -26,7 +26,7 @@ _STATES: dict[DeviceCondition, DeviceState] = {
 }
 
 
-def survey(devices: Mapping[str, Path], observer: Observer, environment: Environment) -> list[DeviceRow]:
+def ask_devices(devices: Mapping[str, Path], observer: Observer, environment: Environment) -> list[DeviceRow]:
     """Ask every device; changes nothing, neither on the devices nor in the catalog.
 
     A device whose worker ends without an answer is absent.  Raises LockedError, BrokerError.
@@ -34,7 +34,7 @@ def survey(devices: Mapping[str, Path], observer: Observer, environment: Environ
     with open_session(
         devices=devices, sources={}, targets={}, purpose="devices", observer=observer, environment=environment
     ) as session:
-        reports = Survey(session, may_lose=session.paths).wait()
+        reports = DeviceReports(session, may_lose=session.paths).wait()
         known = {row.device_id: row for row in session.catalog.devices.all()}
         last = {name: session.catalog.devices.by_name(name) for name in devices}
     return [

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Trouble
-from producer.pool.survey import Survey
+from producer.pool.device_reports import DeviceReports
 from producer.run.session import RunSession
 from tasks.errors import NotADeviceError
 from tasks.receipts import DeviceReport
@@ -17,7 +17,7 @@ def present_devices(session: RunSession, snapshots: Iterable[SnapshotRow]) -> di
 
     A device that is not is told as a trouble; raises NotADeviceError when none is there.
     """
-    reports = Survey(session, may_lose=session.paths).wait()
+    reports = DeviceReports(session, may_lose=session.paths).wait()
     pools = {snapshot.pool_id for snapshot in snapshots}
     present: dict[str, str] = {}
     absent: dict[str, str] = {}

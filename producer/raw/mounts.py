@@ -66,7 +66,7 @@ def holders_of(raw_volume: Path) -> list[str]:
     return sorted({path.name for number in numbers_on(raw_volume) for path in (_SYS / number / "holders").glob("*")})
 
 
-def below(number: str) -> Iterator[str]:
+def lower_devices(number: str) -> Iterator[str]:
     """The numbers of the block devices that ``number`` lies on, itself included, and the files of loop devices."""
     yield number
     folder = _SYS / number
@@ -79,7 +79,7 @@ def below(number: str) -> Iterator[str]:
             yield backing
         for slave in (real / "slaves").glob("*"):
             if text := _read(slave / "dev"):
-                yield from below(text)
+                yield from lower_devices(text)
 
 
 def _loops_on(path: Path) -> set[str]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from producer.raw.agents import refuse_what_agents_cannot_find
-from producer.raw.mounts import Mount, below, holders_of, mount_at, mounts, mounts_of, number_of, numbers_on
+from producer.raw.mounts import Mount, holders_of, lower_devices, mount_at, mounts, mounts_of, number_of, numbers_on
 from producer.raw.raw_path import refuse_what_is_no_raw_volume
 from producer.requests import BackupRequest, Source
 from tasks.errors import UsageError
@@ -148,7 +148,7 @@ def _device_on(raw_volume: Path, request: BackupRequest) -> str | None:
     """The name of a backup device whose folder lies on the raw volume."""
     lower = {*numbers_on(raw_volume), str(raw_volume.resolve())}
     for name, folder in request.devices.items():
-        if folder.exists() and lower.intersection(below(number_of(folder.stat().st_dev))):
+        if folder.exists() and lower.intersection(lower_devices(number_of(folder.stat().st_dev))):
             return name
     return None
 

@@ -13,9 +13,9 @@ from redis import Redis
 
 from producer.broker import broker
 from producer.host.state import StateFolder
-from producer.manager.due import run_due
+from producer.manager.due import due_command
 from producer.manager.presence import MANAGER_PREFIX, Presence, claim, give_up, managers, renew
-from producer.manager.service import Manager, Post, presence_of
+from producer.manager.service import Identity, Manager, presence_of
 from tasks.errors import InterruptedRun, LockedError
 
 ME = presence_of("m", (), pid=os.getpid(), release="0", wire=1)
@@ -41,8 +41,8 @@ def holder(client: Redis) -> Presence | None:
 
 
 def manager(url: str, ledger: Path, is_due: Callable[[], bool] = lambda: False) -> Manager:
-    post = Post(presence=ME, broker_url=url, ledger=ledger, configuration=())
-    return Manager(post, note=lambda text: None, volumes=lambda: (), is_due=is_due)
+    identity = Identity(presence=ME, broker_url=url, ledger=ledger, configuration=())
+    return Manager(identity, note=lambda text: None, volumes=lambda: (), is_due=is_due)
 
 
 @pytest.mark.parametrize("other", [ANOTHER, replace(ME, pid=1), replace(ME, since="2026-01-01T00:00:00Z")])
@@ -93,7 +93,7 @@ class SlowToEnd:
     """A run that has ended once its manager's name, lost when it was told to stop, is there again."""
 
     def __init__(self, client: Redis) -> None:
-        self.command = run_due()
+        self.command = due_command()
         self._client = client
         self._is_stopping = False
 

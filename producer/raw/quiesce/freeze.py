@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from producer.host.state import StateFolder
-from producer.raw.mounts import below, mounts_of, number_of
+from producer.raw.mounts import lower_devices, mounts_of, number_of
 from producer.raw.quiesce import thaw_guard
 from producer.raw.quiesce.duties import Duties
 from producer.requests import BackupRequest
@@ -55,7 +55,7 @@ def _refuse_own(point: Path, request: BackupRequest, state: StateFolder) -> None
     own = {"the state folder": state.path, "the folder for temporary files": Path(os.environ.get("TMPDIR", "/tmp"))}
     own |= {f"device {name}": path for name, path in request.devices.items()}
     for what, path in _existing(own):
-        if number in below(number_of(path.stat().st_dev)):
+        if number in lower_devices(number_of(path.stat().st_dev)):
             raise UsageError(
                 f"{point} cannot be frozen: {what} ({path}) lies on it", hint="move it to another file system"
             )

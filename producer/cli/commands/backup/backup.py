@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from producer.cli.call import Call
-from producer.cli.commands.backup.plan import make_plan, print_plan
+from producer.cli.commands.backup.plan import make_dry_run, print_plan
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import backup_options, request_from
 from producer.cli.show.json_lines import write_summary
@@ -28,7 +28,7 @@ def backup(call: Call, /, dry_run: bool, **choices: Any) -> int:
     """
     request = request_from(call, **choices)
     if dry_run:
-        print_plan(call, make_plan(call, request))
+        print_plan(call, make_dry_run(call, request))
         return 0
 
     environment = call.environment(boot=request.devices)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def plan(call: Call, /, svg: str | None, **choices: Any) -> None:
     """Show how SOURCEs would be spread over the devices; store nothing."""
-    made = make_plan(call, request_from(call, **choices))
+    made = make_dry_run(call, request_from(call, **choices))
     if svg == "-":
         click.echo(_drawn(made))
         return
@@ -40,7 +40,7 @@ def plan(call: Call, /, svg: str | None, **choices: Any) -> None:
         _draw(made, Path(svg))
 
 
-def make_plan(call: Call, request: BackupRequest) -> DryRun:
+def make_dry_run(call: Call, request: BackupRequest) -> DryRun:
     """What a backup would do now; raises what a backup raises before it stores."""
     from producer.backup.dry_run import dry_run
     from producer.raw.switch import choose_modes

@@ -38,10 +38,10 @@ def devices(call: Call, devices: dict[str, Path]) -> None:
     devices = devices or all_devices(call)
     check_devices(devices)
 
-    from producer.pool.ask_devices import survey
+    from producer.pool.ask_devices import ask_devices
 
     with watched(call) as observer:
-        rows = survey(devices, observer, call.environment())
+        rows = ask_devices(devices, observer, call.environment())
     if call.json:
         for row in rows:
             write_row(_json_row(row))

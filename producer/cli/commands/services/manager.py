@@ -36,7 +36,7 @@ def manager(call: Call, name: str | None) -> None:
     """
     from producer.broker import broker
     from producer.cli.elsewhere.open_broker import warn_about_broker
-    from producer.manager.service import Manager, Post, presence_of
+    from producer.manager.service import Identity, Manager, presence_of
     from producer.schedule.belongs import belongs_here
     from producer.schedule.scheduler import has_work
     from tasks.leases import this_release
@@ -55,7 +55,7 @@ def manager(call: Call, name: str | None) -> None:
     with opened_catalog(call) as catalog:
         volumes = _volumes(call, catalog, name)
     presence = presence_of(name, volumes, pid=os.getpid(), release=this_release(), wire=WIRE_VERSION)
-    post = Post(
+    identity = Identity(
         presence=presence,
         broker_url=environment.broker_url,
         ledger=environment.state.path / "managers" / name,
@@ -67,7 +67,7 @@ def manager(call: Call, name: str | None) -> None:
         def is_due() -> bool:
             return has_work(catalog, datetime.now(UTC), lambda row: belongs_here(row, manager=name))
 
-        Manager(post, note=_note, volumes=lambda: _volumes(call, catalog, name), is_due=is_due).run()
+        Manager(identity, note=_note, volumes=lambda: _volumes(call, catalog, name), is_due=is_due).run()
 
 
 def _volumes(call: Call, catalog: Catalog, name: str) -> tuple[str, ...]:

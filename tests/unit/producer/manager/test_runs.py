@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from producer.manager.due import run_due
+from producer.manager.due import due_command
 from producer.manager.presence import RunStatus
 from producer.manager.runs import Run
 
@@ -35,7 +35,7 @@ def told(rows: list[dict[str, Any]], code: int) -> tuple[list[str], bool]:
     """The states that are told of a run that the schedule has started, and whether it counts as begun."""
     statuses: list[RunStatus] = []
     run = Run(
-        run_due(),
+        due_command(),
         Child(list(rows), code),  # type: ignore[arg-type]
         manager="m",
         reply=lambda queue, reply: pytest.fail("nobody waits for a reply"),

@@ -16,7 +16,7 @@ from tasks.orders import AdoptDevice, DescribeDevice
 from tasks.receipts import DeviceReport, Receipt
 
 
-class Survey:
+class DeviceReports:
     """The reports of all devices of a session.  Asks when it is made.
 
     ``may_lose``: devices that count as missing, and are asked nothing more, when their worker ends without an answer
@@ -72,7 +72,7 @@ class Survey:
         return self.reports
 
 
-def adopt(session: RunSession, decision: PoolDecision) -> dict[str, DeviceReport]:
+def adopt_devices(session: RunSession, decision: PoolDecision) -> dict[str, DeviceReport]:
     """Write the markers of the new devices; returns their reports.  Raises DeviceError where one cannot be written.
 
     The first device of a new pool goes alone.  Managers that share no catalog, and meet the same devices at the same
