@@ -19,7 +19,7 @@ from tasks.handlers import OrderHandlers
 from tasks.orders import Order
 from tasks.receipts import Failure, Receipt, Result
 from tasks.registry import ORDER_KINDS, OrderKind
-from tasks.wire import decode_order
+from tasks.wire import address_in, decode_order
 
 log = logging.getLogger("segfleet.tasks")
 
@@ -29,10 +29,16 @@ def _answer(task: str, wire: Any) -> None:
     try:
         order = decode_order(task, wire)
     except MessageError as error:
-        # The message has no address that can be trusted.
         log.warning("refused a %s message: %s", task, error)
+        address = address_in(wire)
+        if address is not None:
+            _deliver(port, task, address, None, _failure_of(error))
         return
     result, failure = _outcome(task, order, port)
+    _deliver(port, task, order, result, failure)
+
+
+def _deliver(port: OrderHandlers, task: str, order: Order, result: Result | None, failure: Failure | None) -> None:
     receipt = Receipt(
         task=task,
         run_id=order.run_id,
@@ -52,14 +58,16 @@ def _answer(task: str, wire: Any) -> None:
         log.error("the receipt of order %s was not delivered: %s", order.order_id, error)
 
 
+def _failure_of(error: SegfleetError) -> Failure:
+    return Failure(reason=error.reason, code=error.code, message=error.message, hint=error.hint, path=error.path or "")
+
+
 def _outcome(task: str, order: Order, port: OrderHandlers) -> tuple[Result | None, Failure | None]:
     """The order's result, or why there is none."""
     try:
         return port.handle(order), None
     except SegfleetError as error:
-        return None, Failure(
-            reason=error.reason, code=error.code, message=error.message, hint=error.hint, path=error.path or ""
-        )
+        return None, _failure_of(error)
     except SoftTimeLimitExceeded:
         return None, Failure(reason=Reason.TIMEOUT, code="timeout", message="the order took longer than its time limit")
     except Exception as error:

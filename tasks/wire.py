@@ -43,6 +43,21 @@ def decode_order(task: str, wire: Any) -> Order:
     return order
 
 
+def address_in(wire: Any) -> Order | None:
+    """Who asked, for what, of an order that does not decode: so that it is answered all the same.
+
+    None when that does not decode either.
+    """
+    if not isinstance(wire, dict):
+        return None
+    try:
+        return decode(
+            Order, {field.name: wire[field.name] for field in dataclasses.fields(Order) if field.name in wire}
+        )
+    except MessageError:
+        return None
+
+
 def decode_receipt(wire: Any) -> Receipt:
     """The receipt, its result in the class that the row of its task promises."""
     _check_version("receipt", wire)

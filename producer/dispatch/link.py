@@ -16,6 +16,7 @@ import redis
 from producer.dispatch.inbox import Inbox
 from producer.dispatch.publishing import publish
 from producer.dispatch.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
+from tasks import door
 from tasks.app import BROKEN, NO_SWEEPS, app, connect
 from tasks.epochs import current_epoch, publish_epoch
 from tasks.errors import BrokerError, MessageError
@@ -46,6 +47,7 @@ class Link:
         self.keeps_inbox = False
         self._ensure_broker = ensure_broker
         self._client_name = f"segfleet:manager:{inbox}"
+        door.install()
         connect(url, self._client_name, inbox)
         self._redis = redis_client(url)
         self._inbox = Inbox(

@@ -1,7 +1,6 @@
 """A message as kombu keeps it in Redis: reading the order in it, and readdressing it.
 
-JSON of ``{"body", "headers", "properties", "content-type", "content-encoding"}``.  The body is base64 of JSON again,
-``[args, kwargs, embed]`` of the Celery task, and the order is the keyword argument ``order``.
+Its layout: :mod:`tasks.door`.
 """
 
 from __future__ import annotations
@@ -13,12 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from tasks.door import NO_TASK, open_message, open_unacknowledged
 from tasks.errors import MessageError
+
+#: What every order says of itself; all else is for the worker that gets it.
+_ADDRESS = {"run_id": str, "order_id": str, "device": str, "reply_to": str, "epoch": int}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredMessage:
-    """One message with its order, which the worker that gets it will validate.
+    """One message with its order, of which only the address has been checked.
 
     ``queue`` is the queue that the message names; ``order`` must not be changed.
     """
@@ -48,39 +51,26 @@ class StoredMessage:
 
 def read_message(raw: bytes | str) -> StoredMessage:
     """The message in an element of a queue's list; raises MessageError when it holds no order."""
-    return _read(_json(raw))
+    return _read(*open_message(raw))
 
 
 def read_unacknowledged(raw: bytes | str) -> StoredMessage:
     """The message in a value of a hash of unacknowledged ones; raises MessageError when it holds no order."""
-    entry = _json(raw)
-    if not isinstance(entry, list) or len(entry) != 3:
-        raise MessageError("an unacknowledged message is not [message, exchange, routing key]")
-    return _read(entry[0])
+    return _read(*open_unacknowledged(raw))
 
 
-def _read(envelope: Any) -> StoredMessage:
-    try:
-        body = envelope["body"]
-        if envelope["properties"].get("body_encoding") == "base64":
-            body = base64.b64decode(body)
-        args, kwargs, embed = _json(body)
-        message = StoredMessage(
-            task=envelope["headers"]["task"],
-            queue=envelope["properties"]["delivery_info"]["routing_key"],
-            order=kwargs["order"],
-            envelope=envelope,
-            body=(args, kwargs, embed),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise MessageError(f"a message in the broker holds no order: {type(error).__name__} {error}") from error
-    if not isinstance(message.order, dict):
-        raise MessageError("a message in the broker holds no order: it is not an object")
-    return message
-
-
-def _json(text: bytes | str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise MessageError(f"a message in the broker is not JSON: {error}") from error
+def _read(envelope: Mapping[str, Any], body: Any) -> StoredMessage:
+    task = envelope["headers"]["task"]
+    if task == NO_TASK:
+        raise MessageError("a message in the broker holds no order")
+    args, kwargs, embed = body
+    order = kwargs["order"]
+    if not isinstance(order, dict) or not all(isinstance(order.get(name), kind) for name, kind in _ADDRESS.items()):
+        raise MessageError("a message in the broker holds no order: it does not say whose it is")
+    return StoredMessage(
+        task=task,
+        queue=envelope["properties"]["delivery_info"]["routing_key"],
+        order=order,
+        envelope=envelope,
+        body=(args, kwargs, embed),
+    )

@@ -92,6 +92,7 @@ class Consumer:
 
 def order(number: int, queue: str, **more: Any) -> dict[str, Any]:
     wire = {"version": 1, "run_id": "f" * 32, "order_id": f"{number:032x}", "epoch": 3, "attempt": 1}
+    wire |= {"reply_to": "manager.local"}
     return {**wire, "device": queue.removeprefix("device."), "device_id": "a" * 32, **more}
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import redis
 from celery.exceptions import SecurityWarning
 
+from tasks import door
 from tasks.app import app, connect, queue
 from tasks.handlers import install
 from tasks.leases import claim_name, client_name, redis_client
@@ -49,6 +50,7 @@ def run_worker(
     warnings.filterwarnings("ignore", category=SecurityWarning)
     host = socket.gethostname()
     worker_name = _claim_name(settings.broker_url, device, host) if shared else f"{device}@{host}"
+    door.install()
     connect(settings.broker_url, client_name(device, host, os.getpid()), device_queue(device))
     app.conf.task_queues = [queue(device_queue(device))]
     progress = SharedProgress()

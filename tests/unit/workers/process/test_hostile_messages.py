@@ -315,6 +315,19 @@ def test_what_is_no_order_at_all_is_refused(world: World, wire: Any) -> None:
         assert world.carry_out(task, wire) == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"level": "high"}, {"unknown": 1}, {"number": -1}, {"volume": None}, extents("x" * 5000, size=1)],
+    ids=name_of,
+)
+def test_an_order_that_does_not_decode_is_answered_if_it_says_whose_it_is(world: World, change: dict[str, Any]) -> None:
+    (receipt,) = world.carry_out("store", {**STORE, **change})
+
+    assert receipt.order_id == STORE["order_id"]
+    assert receipt.failure is not None
+    assert (receipt.failure.reason, receipt.failure.code) == ("refused", "message")
+
+
 @pytest.mark.parametrize("path", ["link", "way/secret"])
 def test_a_symlink_out_of_the_source_is_not_followed(world: World, path: str) -> None:
     (receipt,) = world.carry_out("store", {**STORE, **extents(path, size=len(SECRET)), "level": -7})
