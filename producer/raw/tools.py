@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
-
-from tasks.errors import SegfleetError
 
 #: Reading the bitmaps of a disk of many TB takes a minute or two; a tool that hangs must not block a backup.
 TIME_LIMIT_S = 600.0
 
 #: Where the tools of file systems are; not in every user's PATH.
 _FOLDERS = "/usr/sbin:/sbin:/usr/local/sbin"
-
-_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 class ToolError(Exception):
@@ -37,46 +32,17 @@ def run_tool(name: str, *arguments: str | Path, accepted: Sequence[int] = (0,)) 
     return done.stdout.decode(errors="surrogateescape")
 
 
-def ask_tool(
-    name: str,
-    *arguments: str | Path,
-    package: str,
-    text: str = "",
-    variables: Mapping[str, str] = _NO_VARIABLES,
-    folder: Path | None = None,
-) -> tuple[str, list[str]]:
-    """The tool's output and its lines on standard error, however it ends: for tools that continue after an error.
-
-    ``text`` is its standard input, ``variables`` are added to its environment, ``folder`` is where it runs.
-    Raises SegfleetError when the tool is not installed (``package`` has it), or does not end.
-    """
-    try:
-        done = _run(name, arguments, text=text, variables=variables, folder=folder)
-    except ToolError as error:
-        raise SegfleetError(str(error), hint=f"install {package}") from error
-    complaints = done.stderr.decode(errors="surrogateescape").splitlines()
-    return done.stdout.decode(errors="surrogateescape"), [line for line in complaints if line.strip()]
-
-
-def _run(
-    name: str,
-    arguments: Sequence[str | Path],
-    *,
-    text: str = "",
-    variables: Mapping[str, str] = _NO_VARIABLES,
-    folder: Path | None = None,
-) -> subprocess.CompletedProcess[bytes]:
+def _run(name: str, arguments: Sequence[str | Path]) -> subprocess.CompletedProcess[bytes]:
     found = find_tool(name)
     if found is None:
         raise ToolError(f"{name} is not installed")
     try:
         return subprocess.run(
             [found, *map(str, arguments)],
-            input=text.encode(errors="surrogateescape"),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=TIME_LIMIT_S,
-            env={**os.environ, "LC_ALL": "C", "DEBUGFS_PAGER": "cat", "PAGER": "cat", **variables},
-            cwd=folder,
+            env={**os.environ, "LC_ALL": "C"},
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
+
+from producer.raw.inside.image_bytes import ImageBytes, Piece
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """What the file system keeps of a file, a directory or a link, whatever its names are."""
+
+    #: The same for all names of one node; of directories and of other nodes apart.
+    identity: int
+    #: With the bits of its type.
+    mode: int
+    uid: int
+    gid: int
+    size_bytes: int
+    links_count: int
+    accessed_ns: int
+    modified_ns: int
+
+    @property
+    def is_directory(self) -> bool:
+        return stat.S_ISDIR(self.mode)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,28 +35,34 @@ class InsideEntry:
     """One entry of the file system in an image; ``path`` is relative to its root."""
 
     path: str
-    #: With the bits of its type.
-    mode: int
-    uid: int
-    gid: int
-    size_bytes: int
-
-    @property
-    def is_directory(self) -> bool:
-        return self.mode & 0o170000 == 0o040000
+    #: The reader's name for it.
+    number: int
+    node: Node
 
 
 class Reader(Protocol):
-    """Reads the file system in one image by a tool that needs no mount and no root.  Raises SegfleetError."""
+    """Reads the file system in one image, whose bytes anybody may have written.
 
-    def entries_in(self, folder: str) -> list[InsideEntry]:
-        """The entries directly in ``folder``, in any order; none for what is no folder."""
+    Every method raises DamagedError for what does not fit together, and ends after work in proportion to the image.
+    """
 
-    def copy(self, entry: InsideEntry, target: Path) -> list[str]:
-        """Copy the entry, under its name, into the empty folder ``target``; of the root its entries.
+    root: int
+    image: ImageBytes
 
-        Returns what could not be copied, one text each.
-        """
+    def node(self, number: int) -> Node:
+        """The node that ``number`` names."""
+
+    def names(self, number: int) -> Iterator[tuple[bytes, int]]:
+        """Name and number of each entry of a directory, as they are written; without "." and ".." of its own."""
+
+    def pieces(self, number: int) -> Iterator[Piece]:
+        """Where the content of a file lies, in ascending order, none of it behind the size of the file."""
+
+    def small_content(self, number: int) -> bytes | None:
+        """The content of a file or link that lies beside its node; None where :meth:`pieces` tells where it lies."""
+
+    def link_target(self, number: int) -> bytes:
+        """Where a symbolic link leads."""
 
 
 def path_in(folder: str, name: str) -> str:

@@ -1,98 +1,81 @@
-"""Reads XFS in an image, with ``xfs_db`` of xfsprogs.
-
-It lists by inode numbers, so that names may hold anything.  Copying is its command ``rdump``, which releases before
-6.14 do not have, and which cannot name what has a blank in its name.
-"""
+"""Reads XFS in an image, by the layout that its authors document."""
 
 from __future__ import annotations
 
-import os
-import re
-import tempfile
-from collections.abc import Iterator, Sequence
-from itertools import takewhile
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
-from producer.raw.inside.entry import InsideEntry, path_in
-from producer.raw.tools import ask_tool
-from tasks.errors import UsageError
+from producer.raw.inside.entry import Node
+from producer.raw.inside.image_bytes import DamagedError, ImageBytes, Piece, in_blocks, in_order
+from producer.raw.inside.xfs_directory import entries_of_block, entries_of_inode
+from producer.raw.inside.xfs_extents import mapped
+from producer.raw.inside.xfs_layout import XfsInode, XfsLayout
 
-#: cookie, inode, type, hash, length of the name; then the name itself, of any bytes, and " (good)".
-_ROW = re.compile(rb"\s*\d+ +(\d+) +\w+ +0x[0-9a-f]+ +(\d+) ")
-
-_FIELDS = ("mode", "uid", "gid", "size")
-_INODE = re.compile(r"\n".join(rf"core\.{field} = (\d+)" for field in _FIELDS))
-
-#: What xfs_db takes for one word.
-_NAMEABLE = re.compile(r"[^\s\"'\\]+")
-
-#: That only root gives files away, and that links have no modes.
-_HARMLESS = re.compile(r".*: some .* could not be set")
+_LOCAL = 1
+_NANOSECONDS = 1_000_000_000
+#: Blocks of a directory behind this hold its index, which is not needed to list it.
+_INDEX_BYTES = 1 << 35
+_LONGEST_LINK_BYTES = 1024
+_LINK_HEADER_BYTES = 56
 
 
 class XfsReader:
-    """See :class:`producer.raw.inside.entry.Reader`."""
+    """See :class:`producer.raw.inside.entry.Reader`; a node's number is its inode's."""
 
     def __init__(self, image: Path) -> None:
-        self._image = image
-        #: Path → inode number, of what has been listed.
-        self._inodes: dict[str, int] = {}
+        self.image = ImageBytes(image)
+        self._layout = XfsLayout.read(self.image)
+        self.root = self._layout.root
 
-    def entries_in(self, folder: str) -> list[InsideEntry]:
-        inode = self._inode_of(folder)
-        text, _ = self._ask([f"inode {inode}", "ls"]) if inode is not None else ("", [])
-        found = {path_in(folder, name): number for name, number in _names(os.fsencode(text))}
-        self._inodes |= found
-        wanted = " ".join(f"core.{field}" for field in _FIELDS)
-        text, _ = self._ask([line for number in found.values() for line in (f"inode {number}", f"p {wanted}")])
-        return [
-            InsideEntry(path=path, mode=int(mode, 8), uid=int(uid), gid=int(gid), size_bytes=int(size))
-            for path, (mode, uid, gid, size) in zip(found, _INODE.findall(text), strict=True)
-        ]
+    def node(self, number: int) -> Node:
+        inode = self._layout.inode(number, self.image)
+        return Node(
+            identity=number,
+            mode=inode.mode,
+            uid=inode.uid,
+            gid=inode.gid,
+            size_bytes=inode.size_bytes,
+            links_count=inode.links_count,
+            accessed_ns=_time_ns(inode, 32),
+            modified_ns=_time_ns(inode, 40),
+        )
 
-    def copy(self, entry: InsideEntry, target: Path) -> list[str]:
-        self._refuse_old_release()
-        above = "/".join(takewhile(_NAMEABLE.fullmatch, entry.path.split("/")))
-        if above == entry.path:
-            place = target / entry.path.rpartition("/")[2] if entry.is_directory else target
-            place.mkdir(exist_ok=True)
-            return self._dump(above, place)
-        with tempfile.TemporaryDirectory(dir=target) as folder:
-            troubles = self._dump(above, Path(folder))
-            rest = Path(entry.path).relative_to(above)
-            (folder / rest).rename(target / rest.name)
-        return troubles
+    def names(self, number: int) -> Iterator[tuple[bytes, int]]:
+        inode = self._layout.inode(number, self.image)
+        if inode.format == _LOCAL:
+            yield from entries_of_inode(inode.fork, self._layout)
+            return
+        pieces = in_order(mapped(inode, self._layout, self.image), self.image, _INDEX_BYTES)
+        for block in in_blocks(pieces, self.image, self._layout.directory_block_bytes):
+            yield from entries_of_block(block, self._layout)
 
-    def _dump(self, path: str, target: Path) -> list[str]:
-        """Copy a file, or what a folder holds, into ``target``, which need not be nameable itself."""
-        complaints = self._ask([f"rdump /{path} ."], folder=target)[1]
-        return [line for line in complaints if not _HARMLESS.fullmatch(line)]
+    def pieces(self, number: int) -> Iterator[Piece]:
+        inode = self._layout.inode(number, self.image)
+        if inode.is_realtime:
+            raise DamagedError("it lies on a device of its own, which is not in the image")
+        return in_order(mapped(inode, self._layout, self.image), self.image, inode.size_bytes)
 
-    def _refuse_old_release(self) -> None:
-        if "not found" in self._ask(["help rdump"])[0]:
-            raise UsageError(
-                "this release of xfs_db lists the files of an image, but does not copy them",
-                hint="install xfsprogs 6.14 or later, or restore the image, and mount it",
-            )
+    def small_content(self, number: int) -> bytes | None:
+        return None
 
-    def _inode_of(self, path: str) -> int | None:
-        if not path:
-            return int(self._ask(["sb 0", "p rootino"])[0].rpartition("=")[2])
-        if path not in self._inodes:
-            self.entries_in(path.rpartition("/")[0])
-        return self._inodes.get(path)
-
-    def _ask(self, commands: Sequence[str], *, folder: Path | None = None) -> tuple[str, list[str]]:
-        """What xfs_db answers to the commands, and what it complains of."""
-        text = "".join(f"{command}\n" for command in commands)
-        return ask_tool("xfs_db", "-r", self._image.absolute(), package="xfsprogs", text=text, folder=folder)
+    def link_target(self, number: int) -> bytes:
+        inode = self._layout.inode(number, self.image)
+        if inode.size_bytes > _LONGEST_LINK_BYTES:
+            raise DamagedError("the link is too long")
+        if inode.format == _LOCAL:
+            return inode.fork[: inode.size_bytes]
+        header_bytes = _LINK_HEADER_BYTES if self._layout.has_checksums else 0
+        end_bytes = _LONGEST_LINK_BYTES + 4 * _LINK_HEADER_BYTES
+        parts = (
+            self.image.read(piece.image_start_bytes, piece.size_bytes)[header_bytes:]
+            for piece in in_order(mapped(inode, self._layout, self.image), self.image, end_bytes)
+        )
+        return b"".join(parts)[: inode.size_bytes]
 
 
-def _names(listing: bytes) -> Iterator[tuple[str, int]]:
-    """Name and inode number of each entry that a listing tells."""
-    position = 0
-    while match := _ROW.match(listing, position):
-        name = listing[match.end() : match.end() + int(match[2])]
-        if name not in (b".", b".."):
-            yield os.fsdecode(name), int(match[1])
-        position = listing.find(b"\n", match.end() + len(name)) + 1
+def _time_ns(inode: XfsInode, position: int) -> int:
+    if inode.has_big_times:
+        return int.from_bytes(inode.raw[position : position + 8], "big") - 2**31 * _NANOSECONDS
+    seconds, nanoseconds = struct.unpack_from(">iI", inode.raw, position)
+    return int(seconds) * _NANOSECONDS + min(int(nanoseconds), _NANOSECONDS - 1)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @json_option
 @config_option
 @click.pass_obj
-def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, devices: dict[str, Path]) -> None:
+def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, devices: dict[str, Path]) -> int:
     """List the entries of a snapshot: all of them, or those directly in PATH.
 
     Paths begin with the name of their source.  Where that is a raw volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH
@@ -43,8 +43,7 @@ def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, device
         row = catalog.snapshots.find(snapshot)
         raw_volumes = {source.name for source in row.sources if source.mode == "raw"}
         if "/" in inside.lstrip("/") and inside.lstrip("/").partition("/")[0] in raw_volumes:
-            list_inside(call, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, long=long)
-            return
+            return list_inside(call, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, long=long)
         found = 0
         for entry in entries_at(batches_of(catalog, row.snapshot_id), path, recursive=recursive):
             found += 1
@@ -53,6 +52,7 @@ def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, device
             raise UsageError(
                 f"snapshot {row.snapshot_id[:8]} has no {path}", hint="segfleet ls SNAPSHOT shows all that it has"
             )
+    return 0
 
 
 def entries_at(batches: Iterable[EntryBatch], path: str, *, recursive: bool) -> Iterator[Entry]:

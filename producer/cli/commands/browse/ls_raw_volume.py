@@ -11,6 +11,7 @@ from producer.cli.options.known_devices import devices_of
 from producer.cli.show.entries import shown_path, write_path_line
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.plain_lines import PlainObserver
+from producer.observer import Trouble
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,14 +31,18 @@ _KINDS = {
 
 def list_inside(
     call: Call, snapshot_id: str, path: str, devices: dict[str, Path], *, recursive: bool, long: bool
-) -> None:
-    """List the entry at SOURCE/PATH and what is directly in it, or all below; raises UsageError where none is."""
+) -> int:
+    """List the entry at SOURCE/PATH and what is directly in it, or all below; raises UsageError where none is.
+
+    Returns the exit code: 3 when a part of the file system cannot be read.
+    """
     from producer.restore.image_view import image_view
 
     raw_volume, _, inside = path.partition("/")
     inside = inside.strip("/")
     named = devices or devices_of(call, snapshot_id)
-    with image_view(snapshot_id, raw_volume, named, PlainObserver(), call.environment()) as files:
+    observer = PlainObserver()
+    with image_view(snapshot_id, raw_volume, named, observer, call.environment()) as files:
         entry = files.entry(inside)
         if entry is None:
             raise UsageError(
@@ -45,29 +50,33 @@ def list_inside(
             )
         for found in _entries(files, entry, recursive=recursive):
             _show(found, f"{raw_volume}/{found.path}".rstrip("/"), json=call.json, long=long)
+        for text in files.troubles:
+            observer.trouble(Trouble(code="unreadable", message=text, path=raw_volume))
+        return 3 if files.troubles else 0
 
 
 def _entries(files: ImageFiles, entry: InsideEntry, *, recursive: bool) -> list[InsideEntry]:
     below = files.below(entry.path) if recursive else files.entries_in(entry.path)
-    return [entry, *(below if entry.is_directory else ())]
+    return [entry, *(below if entry.node.is_directory else ())]
 
 
 def _show(entry: InsideEntry, path: str, *, json: bool, long: bool) -> None:
+    node = entry.node
     if json:
         write_row(
             {
                 "message_type": "entry",
                 "path": path,
-                "kind": _KINDS.get(stat.S_IFMT(entry.mode), "file"),
-                "mode": f"{stat.S_IMODE(entry.mode):04o}",
-                "uid": entry.uid,
-                "gid": entry.gid,
-                "size_bytes": entry.size_bytes,
+                "kind": _KINDS.get(stat.S_IFMT(node.mode), "file"),
+                "mode": f"{stat.S_IMODE(node.mode):04o}",
+                "uid": node.uid,
+                "gid": node.gid,
+                "size_bytes": node.size_bytes,
             }
         )
     elif long:
         write_path_line(
-            f"{stat.filemode(entry.mode)} {entry.uid:>6} {entry.gid:>6} {entry.size_bytes:>14} {shown_path(path)}"
+            f"{stat.filemode(node.mode)} {node.uid:>6} {node.gid:>6} {node.size_bytes:>14} {shown_path(path)}"
         )
     else:
         write_path_line(shown_path(path))
