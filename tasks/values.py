@@ -18,10 +18,14 @@ MAX_OFFSET_BYTES = 2**63 - 1
 #: Extents in one order: a 96 MiB bundle of 1.5 KiB files, in a message of about 4 MB.
 MAX_EXTENTS = 65_536
 
-#: A relative path in a source; PATH_MAX is 4096 bytes, and each byte may become one character.
+#: Path of one entry, with the name of its source before it, as a restore orders it: the walk leaves out what is longer.
+#: PATH_MAX is 4096 bytes and a byte may become one character.
 MAX_PATH_CHARACTERS = 4096
 
-#: Units are usually 20 to 25 MiB; other sizes must be asked for, and lie within these bounds.
+#: 1 PiB: more than any file that was ever filled.  The walk leaves out what claims to be larger.
+MAX_FILE_BYTES = 2**50
+
+#: Units outside 20-25 MiB are allowed when asked for (design, section 3), within these bounds.
 MIN_UNIT_BYTES = 64 * 1024
 MAX_UNIT_BYTES = 1024**3
 

@@ -33,9 +33,9 @@ class ExclusionRules:
         self._if_present = exclusions.if_present
 
     @property
-    def are_empty(self) -> bool:
-        """Whether there are no rules that leave out entries by name or content."""
-        return self._spec is None and not self._if_present
+    def have_patterns(self) -> bool:
+        """Whether an entry can be left out for its name."""
+        return self._spec is not None
 
     def matches(self, path: str, *, is_directory: bool) -> bool:
         """Whether a pattern leaves out ``path``, relative to its source."""
@@ -43,7 +43,16 @@ class ExclusionRules:
 
     def is_marked(self, parent: int, name: str) -> bool:
         """Whether directory ``name`` in descriptor ``parent`` contains one of the names of ``if_present``."""
-        return any(_exists(parent, f"{name}/{mark}") for mark in self._if_present)
+        if not self._if_present:
+            return False
+        try:
+            folder = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        except OSError:
+            return False
+        try:
+            return any(_exists(folder, mark) for mark in self._if_present)
+        finally:
+            os.close(folder)
 
     def without_cached(self, directory: int, names: list[str]) -> list[str]:
         """``names`` of the entries of a directory; of a cache only the tag, so that it is restored as a cache."""
@@ -86,9 +95,9 @@ def _check(pattern: str, where: str) -> None:
         raise UsageError(f"{where}: not a valid pattern: {pattern!r}", hint="patterns use gitignore syntax") from error
 
 
-def _exists(parent: int, path: str) -> bool:
+def _exists(folder: int, name: str) -> bool:
     try:
-        os.stat(path, dir_fd=parent, follow_symlinks=False)
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return False
     return True

@@ -13,14 +13,12 @@ from producer.raw.entry import raw_batch
 from producer.requests import Exclusions, Source
 from producer.walk.exclusions import ExclusionRules
 from producer.walk.hardlinks import HardLinks
+from producer.walk.sizes import BLOCK_BYTES, is_bearable
 from producer.walk.tree import FORMAT_BITS, LETTERS, Found, SourceTree
 from tasks.errors import UsageError
 
 #: Holes of smaller files do not decide whether a backup fits, and are ignored.
 _HOLES_MIN_BYTES = 4 * 1024 * 1024
-
-#: The unit of ``st_blocks`` on every file system.
-_BLOCK_BYTES = 512
 
 
 class Walk:
@@ -95,7 +93,11 @@ class Walk:
         yield root
         if root.letters == ["d"]:
             tree = SourceTree(
-                str(source.path), self._rules, one_file_system=self._one_file_system, on_trouble=self._on_trouble
+                str(source.path),
+                self._rules,
+                name=source.name,
+                one_file_system=self._one_file_system,
+                on_trouble=self._on_trouble,
             )
             yield from tree.scan()
 
@@ -130,7 +132,7 @@ class Walk:
 
     def _note_holes(self, sizes: list[int], statuses: list[os.stat_result]) -> None:
         for entry, (size_bytes, status) in enumerate(zip(sizes, statuses, strict=True), len(self.sizes)):
-            blocks_bytes = status.st_blocks * _BLOCK_BYTES
+            blocks_bytes = status.st_blocks * BLOCK_BYTES
             if size_bytes >= _HOLES_MIN_BYTES and size_bytes > blocks_bytes:
                 self.holes_bytes[entry] = size_bytes - blocks_bytes
 
@@ -158,6 +160,10 @@ def _root_of(source: Source) -> Found:
         ) from error
     if letter is None:
         raise UsageError(f"source {source.path} is a socket", hint="name a directory or a file")
+    if letter == "f" and not is_bearable(status):
+        raise UsageError(
+            f"source {source.path} has {status.st_size} bytes, which no backup can hold", hint="is it a hole?"
+        )
     return Found(directory="", names=[""], letters=[letter], statuses=[status], links=links)
 
 
