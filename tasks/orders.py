@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from tasks.mtimes import PackedTimes, unpack_times
 from tasks.raw import RawReading
+from tasks.states import PackedStates, unpack_states
 from tasks.values import (
     MAX_EXTENTS,
     Count,
@@ -30,6 +30,7 @@ from tasks.values import (
     UnitBytes,
     is_safe_path,
 )
+from tasks.views import View
 
 WIRE_VERSION: Literal[1] = 1
 
@@ -100,16 +101,19 @@ class StoreSegment(Order):
     readers: Readers | None = None
     #: What an earlier receipt said of this segment, if there was one; a different segment in its place is overwritten.
     trailer_digest: Digest | None = None
-    #: The modification time of each file of a bundle, as the walk saw it; "" for a piece, whose result has it.
-    mtimes: PackedTimes = ""
+    #: What the walk saw of each file; "" for raw volumes.
+    states: PackedStates = ""
+    #: Whether the one extent is a part, or all, of a file that has segments of its own.
+    is_piece: bool = False
+    #: How the walk saw the source (:mod:`tasks.views`); "" where nobody can tell.
+    view: View = ""
 
     def __post_init__(self) -> None:
         if self.unit_bytes % self.block_bytes:
             raise ValueError("unit_bytes is not a multiple of block_bytes")
         if self.raw is not None and self.extents.paths != ("",):
             raise ValueError("a piece of a raw volume is one extent of the source itself")
-        if self.mtimes and len(unpack_times(self.mtimes)) != len(self.extents):
-            raise ValueError("times and extents differ in number")
+        unpack_states(self.states, len(self.extents))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

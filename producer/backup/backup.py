@@ -36,6 +36,7 @@ from producer.run.session import RunSession, open_session
 from producer.run.threads import default_threads
 from producer.summaries import BackupSummary
 from tasks.errors import SegfleetError
+from tasks.views import view_at
 
 
 def back_up(request: BackupRequest, observer: Observer, environment: Environment) -> BackupSummary:
@@ -104,6 +105,7 @@ def _store(session: RunSession, request: BackupRequest, intake: Intake) -> None:
         readers=request.readers,
         raw_volumes=intake.raw_volumes,
         places={source.name: source.within for source in request.sources if source.within is not None},
+        views={source.name: view_at(source.path) for source in request.sources},
     )
     sources = {source.name: source.path for source in request.sources}
     recorder = Recorder(session, snapshot.snapshot_id, feeder, intake.members, sources)

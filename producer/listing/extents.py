@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from producer.listing.entry import EntryBatch
+from tasks.states import WalkedStates
 from tasks.values import Extents
 
 
@@ -13,13 +14,13 @@ from tasks.values import Extents
 class SegmentContents:
     """The extents of one segment in stored order; ``entries[i]`` is the entry index of extent ``i``.
 
-    ``mtimes_ns`` has the time of each file of a bundle, and none for a piece.
+    ``states`` has what the walk saw of each.
     """
 
     source: str
     extents: Extents
     entries: list[int]
-    mtimes_ns: list[int]
+    states: WalkedStates
 
 
 def extents_of(
@@ -68,14 +69,14 @@ def _piece(batch: EntryBatch, entry: int, offset_bytes: int, size_bytes: int) ->
     if offset_bytes + size_bytes > batch.sizes_bytes[place]:
         raise ValueError(f"entry {entry} has no bytes {offset_bytes} to {offset_bytes + size_bytes}")
     extents = Extents(paths=(batch.path_at(place),), offsets_bytes=(offset_bytes,), sizes_bytes=(size_bytes,))
-    return SegmentContents(source=batch.source, extents=extents, entries=[entry], mtimes_ns=[])
+    return SegmentContents(source=batch.source, extents=extents, entries=[entry], states=_states([(batch, [place])]))
 
 
 def _bundle(batches: list[EntryBatch], first_entry: int, stop_entry: int, limit_bytes: int) -> SegmentContents:
     paths: list[str] = []
     sizes_bytes: list[int] = []
     entries: list[int] = []
-    mtimes_ns: list[int] = []
+    chosen: list[tuple[EntryBatch, list[int]]] = []
     for batch in batches:
         start = max(0, first_entry - batch.first_entry)
         sizes = batch.sizes_bytes[start : stop_entry - batch.first_entry]
@@ -84,6 +85,17 @@ def _bundle(batches: list[EntryBatch], first_entry: int, stop_entry: int, limit_
         paths += [prefix + names[place] for place in places]
         sizes_bytes += [batch.sizes_bytes[place] for place in places]
         entries += [batch.first_entry + place for place in places]
-        mtimes_ns += [batch.mtimes_ns[place] for place in places]
+        chosen.append((batch, places))
     extents = Extents(paths=tuple(paths), offsets_bytes=(0,) * len(paths), sizes_bytes=tuple(sizes_bytes))
-    return SegmentContents(source=batches[0].source, extents=extents, entries=entries, mtimes_ns=mtimes_ns)
+    return SegmentContents(source=batches[0].source, extents=extents, entries=entries, states=_states(chosen))
+
+
+def _states(chosen: list[tuple[EntryBatch, list[int]]]) -> WalkedStates:
+    """What the walk saw of the files at these places of the batches."""
+    return WalkedStates(
+        mtimes_ns=[batch.mtimes_ns[place] for batch, places in chosen for place in places],
+        ctimes_ns=[batch.ctimes_ns[place] for batch, places in chosen for place in places],
+        modes=[batch.modes[place] for batch, places in chosen for place in places],
+        uids=[batch.uids[place] for batch, places in chosen for place in places],
+        gids=[batch.gids[place] for batch, places in chosen for place in places],
+    )

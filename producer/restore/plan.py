@@ -12,6 +12,7 @@ The waves of a restore, each answered before the next begins:
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import accumulate, repeat
@@ -27,6 +28,8 @@ from producer.restore.selection import Selection
 from producer.restore.wanted import Wanted, segments_with
 from tasks.mtimes import is_same_time
 from tasks.orders import TargetEntry
+
+_SET_ID = stat.S_ISUID | stat.S_ISGID
 
 #: (mode, uid, gid, mtime_ns) of a whole file; () for a piece, whose file is finished later.
 Metadata = tuple[int, ...]
@@ -112,7 +115,7 @@ class RestorePlan:
                         stream_offset_bytes=stream_offset_bytes,
                         offset_bytes=row.offset_bytes,
                         size_bytes=size_bytes,
-                        metadata=() if is_pieced else self._metadata_read(batch, place),
+                        metadata=() if is_pieced else self._metadata_read(batch, place, is_altered=note is not None),
                     )
                 )
             stream_offset_bytes += planned_bytes
@@ -125,11 +128,18 @@ class RestorePlan:
             if path is not None:
                 size_bytes = self._wanted.short.get(index, entry.size_bytes)
                 target = _target_entry(entry, path, size_bytes=size_bytes, finish=finish)
-                yield replace(target, mtime_ns=self._mtime_read(index, entry.mtime_ns))
+                mode, mtime_ns = self._mode_read(index, entry.mode), self._mtime_read(index, entry.mtime_ns)
+                yield replace(target, mode=mode, mtime_ns=mtime_ns)
 
-    def _metadata_read(self, batch: EntryBatch, place: int) -> Metadata:
-        *rest, mtime_ns = _metadata(batch, place)
-        return (*rest, self._mtime_read(batch.first_entry + place, mtime_ns))
+    def _metadata_read(self, batch: EntryBatch, place: int, *, is_altered: bool) -> Metadata:
+        mode, uid, gid, mtime_ns = _metadata(batch, place)
+        entry = batch.first_entry + place
+        mode = self._mode_read(entry, mode, is_altered=is_altered)
+        return (mode, uid, gid, self._mtime_read(entry, mtime_ns))
+
+    def _mode_read(self, entry: int, mode: int, *, is_altered: bool = False) -> int:
+        """The mode of a file, without set-id bits where its content may be another's: it is not what the walk saw."""
+        return mode & ~_SET_ID if is_altered or entry in self._wanted.altered else mode
 
     def _mtime_read(self, entry: int, walked_ns: int) -> int:
         """The time of a file when it was read, if known: it may have been written after the walk."""

@@ -36,7 +36,9 @@ class Wanted:
     short: dict[int, int] = field(default_factory=dict)
     #: Entries with segments of their own → when they were last written, where these segments agree on it.
     mtimes_ns: dict[int, int] = field(default_factory=dict)
-    #: Entries that the backup could not read completely; some of them may not be wanted.
+    #: Entries with segments of their own that were not read as the walk saw them.
+    altered: set[int] = field(default_factory=set)
+    #: Entries that the backup could not read, or not all of it; there may be some among them that are not wanted.
     unread: dict[int, UnreadFile] = field(default_factory=dict)
     #: Those of ``unread`` that are not restored, not even with holes.
     not_stored: set[int] = field(default_factory=set)
@@ -111,6 +113,8 @@ def _look_through_segments(
             if row.first_entry in large or may_lack_parts:
                 wanted.pieced.add(row.first_entry)
             large.add(row.first_entry)
+            if row.notes:
+                wanted.altered.add(row.first_entry)
             if row.file_state is not None:
                 mtime_ns = row.file_state["mtime_ns"]
                 if row.notes or wanted.mtimes_ns.setdefault(row.first_entry, mtime_ns) != mtime_ns:
@@ -119,6 +123,7 @@ def _look_through_segments(
             _take_short_extent(extent, wanted)
     for entry in restless:
         wanted.mtimes_ns.pop(entry, None)
+    wanted.altered |= restless
     return large
 
 

@@ -6,13 +6,15 @@ may arrive any number of times.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tasks.mtimes import unpack_times
 from tasks.orders import StoreSegment
 from tasks.receipts import StoreResult
+from tasks.states import unpack_states
+from tasks.views import view_of
 from workers.devices.base import Bytes, Device, Upload
 from workers.devices.keys import segment_key
 from workers.disks.turns import turns_at
@@ -135,7 +137,9 @@ def _place(order: StoreSegment, source_root: Path) -> Place:
 
 def _stream(order: StoreSegment, files: SourceFiles) -> ExtentStream | RawStream:
     if order.raw is None:
-        return ExtentStream(files, order.extents, unpack_times(order.mtimes))
+        states = unpack_states(order.states, len(order.extents))
+        is_same_view = bool(order.view) and order.view == view_of(os.fstat(files.place.fd))
+        return ExtentStream(files, order.extents, states, is_same_view=is_same_view, is_piece=order.is_piece)
     return RawStream(order, open_reader(files.place, mark=order.raw.mark), where=files.place.where)
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
 
-from tasks.mtimes import is_same_time
 from tasks.receipts import ExtentNote, ExtentTrouble, FileState
+from tasks.states import WalkedStates
 from tasks.values import Extents
 from workers.sources.files import SourceFiles
 
@@ -27,7 +26,7 @@ _ZEROS = bytes(1024 * 1024)
 class ExtentStream:
     """Reads ``extents`` of ``files`` in order; ``notes`` lists what was not as planned.
 
-    ``mtimes_ns``: when each file was last written, as planned; empty where that is not compared.
+    ``states``: what the walk saw of each file, which is compared with the file that is read; None where it is not.
 
     For one thread at a time.  A single extent may be part of a larger file, and leaves the file's state in
     ``file_state``; of several extents, each is a whole file.
@@ -36,12 +35,22 @@ class ExtentStream:
     #: Raw volumes alone have cells.
     cell_digests: tuple[str, ...] = ()
 
-    def __init__(self, files: SourceFiles, extents: Extents, mtimes_ns: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        files: SourceFiles,
+        extents: Extents,
+        states: WalkedStates | None = None,
+        *,
+        is_same_view: bool = False,
+        is_piece: bool = False,
+    ) -> None:
         self.notes: list[ExtentNote] = []
         self.file_state: FileState | None = None
         self._files = files
         self._extents = extents
-        self._mtimes_ns = mtimes_ns
+        self._states = states
+        self._is_same_view = is_same_view
+        self._is_piece = is_piece
         self._whole_files = len(extents) != 1
         self._index = 0
         # Of the extent at _index: bytes returned, bytes actually read, what is wrong, the open file.
@@ -87,7 +96,7 @@ class ExtentStream:
         except OSError:
             return False
         mtime_ns = before.st_mtime_ns
-        unchanged = mtime_ns == after.st_mtime_ns and self._is_planned_time(mtime_ns)
+        unchanged = mtime_ns == after.st_mtime_ns and not self._difference(before)
         return unchanged and before.st_size == after.st_size == read_bytes == len(part)
 
     def _read_part(self, part: memoryview, *, is_last: bool) -> None:
@@ -109,17 +118,18 @@ class ExtentStream:
             self._trouble = ("unreadable", "no longer a regular file")
             self._close_file()
             return
-        if not self._is_planned_time(self._before.st_mtime_ns):
-            self._trouble = ("changed", "was written or replaced after the walk; the snapshot has its earlier time")
+        difference = self._difference(self._before)
+        if difference:
+            self._trouble = ("changed", difference)
         self._check_size(self._before.st_size)
         if self._extents.sizes_bytes[self._index] >= _ADVISE_MIN_BYTES:
             self._advise(part)
 
-    def _is_planned_time(self, mtime_ns: int) -> bool:
-        if not self._mtimes_ns:
-            return True
-        planned_ns = self._mtimes_ns[self._index]
-        return mtime_ns == planned_ns or is_same_time(mtime_ns, planned_ns)
+    def _difference(self, status: os.stat_result) -> str:
+        """Why the open file is not the one that the walk saw."""
+        if self._states is None:
+            return ""
+        return self._states.difference(self._index, status, is_same_view=self._is_same_view, is_piece=self._is_piece)
 
     def _check_size(self, size_bytes: int) -> None:
         offset_bytes = self._extents.offsets_bytes[self._index]

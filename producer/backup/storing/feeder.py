@@ -13,9 +13,10 @@ from producer.pool.members import Member
 from producer.raw.raw_volumes import RawVolume, reading_of
 from producer.run.session import RunSession
 from tasks.errors import BrokerError
-from tasks.mtimes import pack_times
 from tasks.orders import StoreSegment
+from tasks.states import pack_states
 from tasks.values import SourcePlace
+from tasks.views import View
 
 #: What is fed cannot go to a faster device so easily: two orders, and three seconds of work, are enough to keep a
 #: device busy.
@@ -49,8 +50,9 @@ class Feeder:
         readers: int | None = None,
         raw_volumes: Mapping[str, RawVolume],
         places: Mapping[str, SourcePlace] | None = None,
+        views: Mapping[str, View] | None = None,
     ) -> None:
-        """``places``: where the sources lie that workers do not know by their names."""
+        """``places``: where those sources lie that workers do not know by name; ``views``: how the walk saw all."""
         self.sent: dict[str, tuple[SegmentRow, list[int]]] = {}
         self._session = session
         self._snapshot = snapshot
@@ -60,6 +62,7 @@ class Feeder:
         self._readers = readers
         self._raw_volumes = raw_volumes
         self._places = places or {}
+        self._views = views or {}
 
     def fill(self) -> None:
         """Feed every live device up to its window."""
@@ -102,6 +105,7 @@ class Feeder:
             size_bytes=row.size_bytes,
             bundle_limit_bytes=self._snapshot.bundle_limit_bytes,
         )
+        raw = reading_of(self._raw_volumes, contents.source, row.offset_bytes, row.size_bytes)
         self.sent[row.segment_id] = (row, contents.entries)
         return StoreSegment(
             run_id=self._session.run_id,
@@ -122,10 +126,12 @@ class Feeder:
             level=self._snapshot.level,
             threads=self._threads,
             readers=self._readers,
-            raw=reading_of(self._raw_volumes, contents.source, row.offset_bytes, row.size_bytes),
+            raw=raw,
             within=self._places.get(contents.source),
             trailer_digest=None if row.trailer_digest is None else row.proof,
-            mtimes=pack_times(contents.mtimes_ns),
+            states="" if raw is not None else pack_states(contents.states),
+            is_piece=row.stop_entry - row.first_entry == 1,
+            view=self._views.get(contents.source, ""),
         )
 
 

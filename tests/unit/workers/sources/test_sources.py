@@ -2,12 +2,12 @@
 
 import errno
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tasks.errors import SourceError
+from tasks.states import WalkedStates
 from tasks.values import Extent, Extents
 from workers.sources import files as files_module
 from workers.sources import stream as stream_module
@@ -51,9 +51,9 @@ def read(stream: ExtentStream, size_bytes: int, unit_bytes: int = 1000) -> bytes
 
 
 def read_all(
-    root: Path, extents: Extents, mtimes_ns: Sequence[int] = ()
+    root: Path, extents: Extents, states: WalkedStates | None = None
 ) -> tuple[bytes, list[tuple[int, str, int]], ExtentStream]:
-    with SourceFiles(Place("s", root)) as files, ExtentStream(files, extents, mtimes_ns) as stream:
+    with SourceFiles(Place("s", root)) as files, ExtentStream(files, extents, states, is_same_view=True) as stream:
         data = read(stream, extents.total_bytes)
         assert stream.fill(memoryview(bytearray(1))) == 0
     return data, [(note.index, note.trouble, note.read_bytes) for note in stream.notes], stream
@@ -130,15 +130,23 @@ def test_a_file_that_is_written_while_it_is_read_is_noted(source: Path) -> None:
     assert [(note.index, note.trouble) for note in stream.notes] == [(0, "changed")]
 
 
-def mtimes_of(root: Path, extents: Extents) -> list[int]:
-    return [(root / path).stat().st_mtime_ns for path in extents.paths]
+def walked(root: Path, extents: Extents) -> WalkedStates:
+    """What a walk sees of the files now."""
+    statuses = [(root / path).stat() for path in extents.paths]
+    return WalkedStates(
+        mtimes_ns=[status.st_mtime_ns for status in statuses],
+        ctimes_ns=[status.st_ctime_ns for status in statuses],
+        modes=[status.st_mode & 0o7777 for status in statuses],
+        uids=[status.st_uid for status in statuses],
+        gids=[status.st_gid for status in statuses],
+    )
 
 
 def test_files_that_were_not_written_since_the_walk_are_no_trouble_whatever_their_times(source: Path) -> None:
     extents = whole("a.txt", "deep/z", "other/c")
     for path, mtime_ns in zip(extents.paths, (-1, 0, 9_000_000_000_123_456_789), strict=True):
         os.utime(source / path, ns=(mtime_ns, mtime_ns))
-    _, notes, _ = read_all(source, extents, mtimes_of(source, extents))
+    _, notes, _ = read_all(source, extents, walked(source, extents))
     assert notes == []
 
 
@@ -147,7 +155,7 @@ def test_a_file_replaced_after_the_walk_by_one_of_its_size_is_stored_as_it_is_an
     source: Path, at_ns: int
 ) -> None:
     extents = whole("a.txt", "deep/er/b.bin", "deep/z")
-    planned = mtimes_of(source, extents)
+    planned = walked(source, extents)
     new = bytes(len(TREE["deep/er/b.bin"]))
     (source / "deep/er/b.bin").write_bytes(new)
     os.utime(source / "deep/er/b.bin", ns=(at_ns, at_ns))
