@@ -51,7 +51,8 @@ class Call:
         if path is None:
             return
         self.configuration, self.configuration_path = read_configuration(path), path.absolute()
-        if here is not None and path == here / FILE_NAME and not (flag or self.config_file):
+        is_named = bool(flag or self.config_file or os.environ.get(CONFIG_VARIABLE))
+        if here is not None and path == here / FILE_NAME and not is_named:
             refuse_hooks(self.configuration, path)
 
     @property
