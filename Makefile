@@ -1,17 +1,17 @@
 # The interpreter that the tests and the demo run on: make test PYTHON=python3.13
 PYTHON ?= python3
-# One environment for each interpreter, so that two can be tried in turn.
+# One environment per interpreter, so that several can be tried in turn.
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# Three workers, on two cores too: a whole fleet mostly waits.  A file's tests stay on one, because its servers and trees
-# are shared by them.
+# Three workers, even on two cores: a fleet mostly waits.  The tests of one file stay on one worker, because they share
+# servers and trees.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 
-# Modules are compiled once, as pip does for a user, whatever the shell says: the tests start thousands of processes.
+# Compile modules once, as pip does for users, whatever the shell says: the tests start thousands of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow fast lint check format lock bench bench-quick chaos clean
+.PHONY: demo test test-slow fast lint check format drawing lock bench bench-quick chaos clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/demo.py
@@ -37,6 +37,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The rooms of the code and their imports, for docs/architecture.md.
+drawing: $(INSTALLED)
+	$(BIN)/python docs/rooms.py
+
 # Reproducible installs: pip install --require-hashes -r requirements.lock
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet uv
@@ -51,7 +55,7 @@ bench: $(INSTALLED)
 bench-quick: $(INSTALLED)
 	$(BIN)/python benchmarks/compare --quick
 
-# Backups under random faults: make chaos RUNS=500 SEED=7.  Each run says how it is replayed.
+# Backups under random faults: make chaos RUNS=500 SEED=7.  Each run prints how to replay it.
 RUNS ?= 20
 chaos: $(INSTALLED)
 	$(BIN)/python benchmarks/chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED))
@@ -59,7 +63,7 @@ chaos: $(INSTALLED)
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info
 
-# Made again when the dependencies change.
+# Rebuilt when the dependencies change.
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
