@@ -2,7 +2,7 @@
 
 Segments of a file are read at different times, by different workers.  Each receipt says how the file was when its
 segment had been read (size, mtime, ctime); where two receipts disagree, the file changed in between, and is
-stored again (design, section 4).
+stored again (docs/faults.md).
 """
 
 from __future__ import annotations

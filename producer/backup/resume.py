@@ -1,4 +1,4 @@
-"""Goes on with the snapshot of a run that was interrupted (design, section 4).
+"""Resumes the snapshot of an interrupted run (docs/faults.md).
 
 The sources are walked again.  When the new listing is the old one, byte for byte, every segment stays as it was
 planned.  When something changed meanwhile, the segments whose files are all as they were stay, stored or not; the

@@ -1,7 +1,7 @@
 """Which devices take part: what the workers report, what the catalog remembers, what follows.
 
 Pure.  The devices of one pool share a pool id; an empty folder joins the pool of the others; all empty makes a new
-pool (design, section 5).
+pool (docs/architecture.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A backup against a model of everything that may happen to it (design, section 4).
+"""A backup against a model of everything that can happen to it (docs/faults.md).
 
 The manager is the program's own: walk, plan, catalog, courier, feeder, recorder, losses.  Broker, workers and disks are
 :class:`kit.channel.Channel`.  Whatever the order of deliveries, repeats, losses and deaths: no segment is lost, none is

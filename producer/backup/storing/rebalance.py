@@ -1,4 +1,4 @@
-"""Moves unfed segments away from devices that would finish last.  Pure (design, section 4: slow device)."""
+"""Moves unfed segments away from devices that would finish last.  Pure (docs/faults.md: slow device)."""
 
 from __future__ import annotations
 

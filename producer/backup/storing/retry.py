@@ -1,4 +1,4 @@
-"""What to do about an order that failed.  Pure (design, section 4)."""
+"""What to do about an order that failed.  Pure (docs/faults.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example of the design, worked out by hand."""
+"""The example of docs/plan.md, worked out by hand."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def rows_of(plan: Plan) -> list[tuple[str, int, int, str]]:
         ),
     ],
 )
-def test_the_example_of_the_design_comes_out_as_by_hand(
+def test_the_example_comes_out_as_by_hand(
     split: str, order: str, rows: list[tuple[str, int, int, str]], loads_bytes: dict[str, int]
 ) -> None:
     plan = plan_of(split, order)
