@@ -1,4 +1,4 @@
-"""How a run tells a person, or a script, what it is doing.
+"""How a run reports what it is doing, to a person or a script.
 
 The run calls; the command line draws bars or prints JSON lines.  All calls come from the run's own
 thread, in order.
@@ -14,7 +14,7 @@ Phase = Literal["starting", "walking", "planning", "storing", "sealing", "restor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceProgress:
-    """One device within one run.  ``bytes_done`` moves smoothly: it counts bytes under way too."""
+    """One device within one run.  ``bytes_done`` grows smoothly: it includes segments in progress."""
 
     bytes_planned: int
     bytes_done: int
@@ -25,7 +25,7 @@ class DeviceProgress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """The whole run at one moment.  Totals are 0 while they are not known."""
+    """The whole run at one moment.  Totals are 0 until they are known."""
 
     phase: Phase
     files_count: int = 0
@@ -52,4 +52,4 @@ class Observer(Protocol):
     def trouble(self, trouble: Trouble) -> None: ...
 
     def progress(self, progress: Progress) -> None:
-        """Called some ten times a second at most."""
+        """Called at most about ten times per second."""

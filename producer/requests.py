@@ -1,4 +1,4 @@
-"""What a person asks for, after the command line and the configuration have been read."""
+"""What the user asks for, once the command line and the configuration are read."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tasks.values import SourcePlace
 class Source:
     """A named source; ``path`` is absolute.  The name is the first part of paths in the snapshot.
 
-    A ``raw`` source is one block device or image file, and is read as such.
+    A ``raw`` source is one block device or image file, read as a whole.
     """
 
     name: str
     path: Path
     mode: Literal["files", "raw"] = "files"
-    #: Where workers find it when it lies below a source of their configuration; None: they know it by its name.
+    #: Where workers find it if it is inside a source of their configuration; None: they know it by its name.
     within: SourcePlace | None = None
 
     @property
     def root(self) -> tuple[str, Path]:
-        """The name that workers know, and the path that it has on this host."""
+        """The name that workers know, and its path on this host."""
         if self.within is None:
             return self.name, self.path
         return self.within.source, self.path.parents[self.within.path.count("/")]
@@ -35,7 +35,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exclusions:
-    """What the walk leaves out.  ``patterns`` are gitignore patterns, in order, later ones win."""
+    """What the walk skips.  ``patterns`` are gitignore patterns; later ones win."""
 
     patterns: tuple[str, ...] = ()
     caches: bool = False
@@ -45,24 +45,24 @@ class Exclusions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanOptions:
-    """How the plan is made (design, section 3.2)."""
+    """How the plan is made (docs/plan.md)."""
 
     split: Literal["threshold", "remaining"] = "threshold"
     order: Literal["descending", "ascending"] = "descending"
     #: What "least filled" means: bytes of this run, share of the capacity, or bytes by weight.
     balance: Literal["run", "free", "weight"] = "run"
-    #: Whether small files share a segment; False places each file by itself, in strict order of size.
+    #: Whether small files share a segment; False: each file has its own, in strict order of size.
     bundle: bool = True
-    #: Kept free on every device; None: 2 % of its capacity, at least 1 GiB.
+    #: Space to leave free on every device; None: 2 % of its capacity, at least 1 GiB.
     reserve_bytes: int | None = None
-    #: By device, in place of ``reserve_bytes``.
+    #: By device; overrides ``reserve_bytes``.
     reserves_bytes: dict[str, int] = field(default_factory=dict)
-    #: By device, for ``balance`` "weight"; 1 where none is given.
+    #: By device, for ``balance`` "weight"; the default is 1.
     weights: dict[str, float] = field(default_factory=dict)
-    #: Cap of a segment; docs/plan.md says how the default was measured.
+    #: Largest size of a segment; docs/plan.md says how the default was measured.
     segment_bytes: int = 256 * 1024 * 1024
     unit_bytes: int = 24 * 1024 * 1024
-    #: The grain of cuts: a page, so that a segment's reads begin at one.
+    #: Files are cut at multiples of this: one page, so that each segment's reads start at a page.
     block_bytes: int = 4 * 1024
 
 
@@ -77,7 +77,7 @@ class BackupRequest:
     level: int = 3
     #: Compression threads of each worker; None: by the number of cores and devices.
     threads: int | None = None
-    #: Workers of a host that read the disk of a source at once; None: one if it rotates, else all.
+    #: How many workers of a host read a source's disk at once; None: one if it rotates, else all.
     readers: int | None = None
     #: Added to the niceness of the workers that the run starts.
     nice: int = 0
@@ -85,7 +85,7 @@ class BackupRequest:
     retries_count: int = 5
     #: How sources are read: "auto" lets each source decide (:mod:`producer.raw.switch`).
     mode: Literal["auto", "files", "raw"] = "auto"
-    #: A file system with more files than this is read raw, if it can be.
+    #: A file system with more files than this is read raw, if that is possible.
     raw_above_count: int = 100_000
     #: Read the free blocks of raw volumes too.
     all_blocks: bool = False
@@ -94,11 +94,11 @@ class BackupRequest:
 
     @property
     def read_mode(self) -> Literal["files", "raw", "mixed"]:
-        """The mode of the snapshot: what its sources come to."""
+        """The mode of the snapshot, from the modes of its sources."""
         modes = {source.mode for source in self.sources}
         return "mixed" if len(modes) > 1 else modes.pop()
 
-    #: Id of the open snapshot to go on with; None: that of the same command, if there is one.
+    #: Id of the unfinished snapshot to resume; None: that of the same command, if there is one.
     resume: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -108,11 +108,11 @@ class BackupRequest:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> BackupRequest:
-        """The request that :meth:`to_json` gave; raises msgspec.ValidationError on anything else."""
+        """The request that :meth:`to_json` made; raises msgspec.ValidationError for anything else."""
         return msgspec.convert(plain, cls, dec_hook=lambda kind, value: kind(value))
 
     def is_same_backup(self, other: dict[str, Any]) -> bool:
-        """Whether the request of that :meth:`to_json` stores the same: the fleet and its speed may differ."""
+        """Whether the other request (from :meth:`to_json`) stores the same; devices and speed may differ."""
         ours, theirs = self.to_json(), dict(other)
         for key in ("devices", "threads", "readers", "nice", "retries_count", "resume"):
             ours.pop(key, None)
@@ -120,7 +120,7 @@ class BackupRequest:
         return ours == theirs
 
 
-#: Of a target that is a path of this host.
+#: The name of a target that is a path on this host.
 UNNAMED_TARGET = "target"
 
 
@@ -132,13 +132,13 @@ class RestoreRequest:
     path: str
     target: Path
     devices: dict[str, Path]
-    #: What agents know the target by.
+    #: The name by which agents know the target.
     target_name: str = UNNAMED_TARGET
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     #: None: the target must be empty or missing.
     overwrite: Literal["always", "if-changed", "never"] | None = None
-    #: Large files that lack parts stay, with holes and a note; else they are not restored.
+    #: Keep large files with missing parts, with holes and a note; else they are not restored.
     skip_damaged: bool = False
     threads: int | None = None
     #: Added to the niceness of the workers that the run starts.
@@ -151,7 +151,7 @@ class CheckRequest:
     snapshot: str | None
     devices: dict[str, Path]
     read_data: bool = False
-    #: (n, t): the n-th of t equal parts of the segments, n from 1.  None: all.
+    #: (n, t): part n of t equal parts of the segments, from 1.  None: all.
     subset: tuple[int, int] | None = None
     #: Share of the segments to read, 0 < share <= 1, chosen at random.  None: all.
     share: float | None = None

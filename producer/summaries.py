@@ -1,4 +1,4 @@
-"""What a run tells when it has ended; the fields of ``--json`` summaries (design, section 6)."""
+"""The summary of a run; these are the fields of ``--json`` summaries (docs/cli.md, "JSON lines")."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DeviceTotals:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackupSummary:
-    """``exit_code``: 0 all stored; 3 sealed, but some source files are missing or changed."""
+    """``exit_code``: 0 all stored; 3 sealed, but some source files are missing or have changed."""
 
     snapshot_id: str
     volume: str
@@ -38,7 +38,7 @@ class BackupSummary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RestoreSummary:
-    """``exit_code``: 0 all back; 3 some data could not be restored (each told as a trouble)."""
+    """``exit_code``: 0 all restored; 3 some data could not be restored (each reported as a trouble)."""
 
     snapshot_id: str
     files: int
@@ -51,7 +51,7 @@ class RestoreSummary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckSummary:
-    """``exit_code``: 0 clean; 3 some data is damaged or missing (each told as a trouble)."""
+    """``exit_code``: 0 clean; 3 some data is damaged or missing (each reported as a trouble)."""
 
     snapshots: int
     segments: int
@@ -63,20 +63,20 @@ class CheckSummary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduleSummary:
-    """All that one ``run-due`` ran.  ``exit_code``: 0 all stored; 3 something in part; 1 something failed."""
+    """Everything that one ``run-due`` ran.  ``exit_code``: 0 all stored; 3 some in part; 1 some failed."""
 
     runs: int
     done: int
     partial: int
     failed: int
-    #: Met another run of their volume or device: they run later, or are left out, as the reservation says.
+    #: Locked by another run of the volume or device: they run later or are skipped, as the reservation says.
     locked: int
     duration_s: float
     exit_code: int
 
 
 def schedule_summary(results: Iterable[BackupSummary | SegfleetError], *, duration_s: float) -> ScheduleSummary:
-    """The sums over the backups that have ended, well or with an error."""
+    """The totals over the backups, successful or failed."""
     results = list(results)
     locked = sum(isinstance(result, LockedError) for result in results)
     failed = sum(isinstance(result, SegfleetError) for result in results) - locked

@@ -1,4 +1,4 @@
-"""The broker: a configured one, or a private server that lives exactly as long as somebody uses it.
+"""The broker: a configured one, or a private server that lives as long as somebody uses it.
 
 The private server has no port, only a unix socket in a folder of mode 0700.  Four kinds of process
 take part:

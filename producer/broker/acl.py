@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-#: What every connection of kombu, Celery and redis-py begins with.
+#: The first commands of every connection of kombu, Celery and redis-py.
 _CONNECT = "+ping +hello +auth +select +client|setname +client|id"
 
 #: kombu's queues: lists, the unacknowledged messages in a hash and a sorted set, and the transactions around them.
@@ -22,23 +22,23 @@ _QUEUES = (
     "+hdel +sadd +srem +smembers +set +get +time +multi +exec +watch +unwatch +discard +expire +pexpire"
 )
 
-#: kombu's mutexes, and the moving of orders, are scripts; they reach no key that the user may not.
+#: kombu's mutexes and the moves of orders are scripts; they reach only keys that the user may use.
 _SCRIPTS = "+evalsha +script|load +script|exists"
 
-#: Celery's remote control.  Workers listen to it and answer; who may publish on its channel commands them all.
+#: Celery's remote control.  Workers listen to it and answer; whoever may publish on its channel commands them all.
 _LISTEN = "&/0.celery.pidbox +subscribe +unsubscribe +psubscribe +punsubscribe"
 #: Which queues are bound to which exchange.  Whoever listens sweeps all of them now and then; no order, receipt or
 #: command goes by an exchange.
 _BINDINGS = "~_kombu.binding*"
 _ANSWER = "(~*.reply.celery.pidbox +lpush)"
 
-#: The events that Flower reads.  A pattern that is subscribed to must be named exactly so.
+#: The events that Flower reads.  The server compares subscribed patterns literally.
 _EVENT_CHANNELS = "&/0.celeryev/*"
 _EVENTS = f"({_EVENT_CHANNELS} +publish)"
 
 
 def device_user(device: str) -> str:
-    """The command that makes the user of one device's workers; ``PASSWORD`` is for the operator to fill in."""
+    """The command that makes the user of one device's workers; the operator replaces ``PASSWORD``."""
     return _user(
         f"agent-{device}",
         f"~device.{device} ~unacked*.device.{device} ~segfleet.lease.{device}.* %R~segfleet.epoch.* %R~segfleet.sign.*",
@@ -79,7 +79,7 @@ def flower_user() -> str:
 
 
 def acl_commands(devices: Iterable[str], managers: Iterable[str]) -> list[str]:
-    """All commands for a fleet, in an order in which they can be given to the server one after another."""
+    """All commands for a fleet, in the order in which the server needs them."""
     return [*map(device_user, devices), *map(manager_user, managers), master_user(), flower_user()]
 
 

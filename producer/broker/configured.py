@@ -1,4 +1,4 @@
-"""Whether a configured broker is there, and is one that Celery can use."""
+"""Checks that a configured broker answers and that Celery can use it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_configured(url: str) -> None:
     """
     shown = without_password(url)
     if scheme_of(url) not in SCHEMES:
-        raise BrokerError(f"broker {shown}: the URL does not begin with one of {', '.join(SCHEMES)}")
+        raise BrokerError(f"broker {shown}: the URL must start with one of {', '.join(SCHEMES)}")
     try:
         version = _ask_version(url)
     except (RedisError, OSError) as error:
@@ -30,8 +30,8 @@ def check_configured(url: str) -> None:
     except (ValueError, TypeError, KeyError):
         # The text of such an error may quote a part of the password.
         raise BrokerError(
-            f"broker {shown}: the URL does not parse",
-            hint="percent-encode special characters of user and password; what follows the host is a database's number",
+            f"broker {shown}: the URL is malformed",
+            hint="percent-encode special characters in user and password; the number of the database follows the host",
         ) from None
     if version < OLDEST_VERSION:
         oldest = ".".join(map(str, OLDEST_VERSION))

@@ -19,9 +19,9 @@ import sys
 import time
 from pathlib import Path
 
-#: A server that ends sooner than this after its start has not come up.
+#: A server that ends sooner than this has failed to start.
 YOUNG_S = 1.0
-#: So many short lives in a row, and the keeper leaves the matter to the users.
+#: After this many failed starts in a row the keeper gives up.
 MAX_SHORT_LIVES = 5
 
 _PR_SET_PDEATHSIG = 1
@@ -60,7 +60,7 @@ class Keeper:
         say(f"the server ended with {exit_code} after {lifetime_s:.1f} s")
         self.short_lives = self.short_lives + 1 if lifetime_s < YOUNG_S else 0
         if exit_code > 0 and self.short_lives:
-            # It refuses its data.  Whatever was queued is fed again from the catalog.
+            # It refuses its data.  The catalog knows what to feed again.
             say("starting again without the data")
             self._empty()
         # Do not spin: the second short life waits 0.1 s, the fifth 0.4 s.
@@ -88,7 +88,7 @@ class Keeper:
         return watcher
 
     def _stop(self, server: int) -> None:
-        # Nobody is connected and the data goes next: SHUTDOWN would take 100 ms to no end.
+        # Nobody is connected and the data is removed next: SHUTDOWN would waste 100 ms.
         os.kill(server, signal.SIGKILL)
         os.waitpid(server, 0)
 

@@ -33,7 +33,7 @@ class Broker:
         return self.server.answering_pid() if self.server else None
 
     def ensure_running(self) -> None:
-        """Bring the private server back if it is gone, keeper and all; a configured broker is only checked.
+        """Restart the private server and its keeper if they are gone; only check a configured broker.
 
         Cheap when all is well (0.2 ms for the private server): for the manager, whenever the broker
         does not answer.  Raises BrokerError.

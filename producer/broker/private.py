@@ -54,7 +54,7 @@ class PrivateServer:
                 if lock is None:
                     time.sleep(_PAUSE_S)
                 elif started:
-                    raise BrokerError(f"the private broker does not start: {self._last_words()}", hint=self._see_log)
+                    raise BrokerError(f"cannot start the private broker: {self._last_words()}", hint=self._see_log)
                 elif self.answering_pid() is None:
                     self._start_keeper(lock)
                     started = True
@@ -123,7 +123,7 @@ class PrivateServer:
     def _not_answering(self) -> BrokerError:
         return BrokerError(
             f"the private broker in {self.folder} does not answer within {START_TIMEOUT_S:.0f} s: {self._last_words()}",
-            hint=f"{self._see_log}; when another host uses this state folder, give each its own SEGFLEET_STATE",
+            hint=f"{self._see_log}; if another host uses this state folder, give each its own SEGFLEET_STATE",
         )
 
 
@@ -151,7 +151,7 @@ def _join(users: IO[bytes], server: PrivateServer) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not _try_lock(users, fcntl.LOCK_SH):
         if time.monotonic() > deadline:
-            raise BrokerError(f"the private broker in {server.folder} does not come to its end", hint=server._see_log)
+            raise BrokerError(f"the private broker in {server.folder} does not stop", hint=server._see_log)
         time.sleep(_PAUSE_S)
 
 

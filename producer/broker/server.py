@@ -1,4 +1,4 @@
-"""Which server program becomes the private broker, and with which settings."""
+"""Chooses the server program of the private broker, and its settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def server_command(server: Path, folder: Path) -> list[str]:
         "unixsocket": str(folder / "broker.sock"),
         "unixsocketperm": "700",
         "dir": str(folder / "data"),
-        # A crash loses at most the last second; the manager's reconciler feeds that again.
+        # A crash loses at most the last second; the reconciler sends that again.
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",

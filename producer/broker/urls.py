@@ -1,4 +1,4 @@
-"""Broker URLs: which are understood, and how to show one without its password."""
+"""Broker URLs: which are supported, and how to show one without its password."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def scheme_of(url: str) -> str:
 
 
 def is_open(url: str) -> bool:
-    """Whether ``url`` leads over TCP to a broker that wants neither a password nor a client's certificate."""
+    """Whether ``url`` leads over TCP to a broker without password and client certificate."""
     parts = urlsplit(url)
     if parts.scheme.lower() not in ("redis", "rediss"):
         return False

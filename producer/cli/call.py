@@ -1,4 +1,4 @@
-"""What one call of the program knows before its command runs."""
+"""What is known about one call of the program before its command runs."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class Call:
     def environment(self, *, boot: Iterable[str] = ()) -> Environment:
         """Where the run keeps its state.
 
-        Without a configured broker the workers of the devices ``boot`` are started at once: call it before the engine
-        is imported, which takes half a second, and they boot meanwhile.
+        Without a configured broker, the workers of the devices ``boot`` start at once.  Call it before you import the
+        modules of a run: that takes half a second, and the workers boot meanwhile.
 
-        The URLs come from the environment or the file, not from flags: they may hold passwords, and flags
-        show in the list of processes.
+        URLs come from the environment or the file, not from flags: they may contain passwords, and everybody can see
+        flags in the process list.
         """
         state = open_state()
         return Environment(
@@ -99,7 +99,7 @@ class Call:
     def _hooks(self) -> dict[str, Hooks]:
         if not self.configuration.volumes:
             return {}
-        # Not for every list: with what it needs to run commands it takes 7 ms.
+        # Imported only here: it costs every list 7 ms.
         from producer.raw.quiesce.hooks import Hooks
 
         return {
@@ -146,5 +146,7 @@ def _seconds(variable: str, default_s: float) -> float:
     except ValueError:
         value_s = math.nan
     if not 0 < value_s < math.inf:
-        raise UsageError(f"{variable}={text} is not a number of seconds above 0", hint="see docs/configuration.md")
+        raise UsageError(
+            f"{variable}={text} must be a number of seconds greater than 0", hint="see docs/configuration.md"
+        )
     return value_s

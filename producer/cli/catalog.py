@@ -1,4 +1,4 @@
-"""What the lists read: the catalog, and the entries of a snapshot as they are decoded, part by part."""
+"""What the lists read: the catalog, and the entries of a snapshot, decoded part by part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of an error that nobody foresaw: a report in the state folder, for the person to send."""
+"""Writes a report about an unexpected error into the state folder, for the user to send."""
 
 from __future__ import annotations
 

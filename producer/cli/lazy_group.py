@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they are wanted: a list need not wait for what a backup needs."""
+"""A group of commands that are imported on demand, so that a list does not wait for the imports of a backup."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.errors import UsageError
 
 
 class LazyGroup(click.Group):
-    """``places``: command → "module:attribute".  ``--help`` imports all of them, a call its own alone."""
+    """``places``: command → "module:attribute".  ``--help`` imports all of them, a call only its own."""
 
     def __init__(self, *arguments: Any, places: Mapping[str, str], **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -33,7 +33,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        # Click looks for names like it among the commands that are imported.
+        # Click suggests only names of commands that are imported already.
         near = difflib.get_close_matches(args[0], self._places) if args[0] not in self._places else []
         if near and not ctx.resilient_parsing:
             raise UsageError(f"No such command {args[0]!r}.", hint=f"did you mean {' or '.join(near)}?")

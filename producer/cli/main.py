@@ -46,10 +46,10 @@ _PLACES = {
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="segfleet", message="segfleet %(version)s")
-@click.option("--config", metavar="FILE", help="Configuration file; may stand after the command too.")
+@click.option("--config", metavar="FILE", help="Configuration file; can also follow the command.")
 @click.pass_obj
 def segfleet(call: Call, config: str | None) -> None:
-    """Back up to several devices at once, and get everything back.
+    """Back up to several devices at once, and restore from all of them at once.
 
     Start with: segfleet backup FOLDER --device a=/mnt/a --device b=/mnt/b
     """
@@ -59,7 +59,7 @@ def segfleet(call: Call, config: str | None) -> None:
 def main() -> None:
     gc.set_threshold(50_000)
     code = run(sys.argv[1:])
-    # All that is left ends with the process: the interpreter would look through it for cycles, for 50 ms.
+    # Everything ends with the process; without this the interpreter spends 50 ms on a last search for cycles.
     gc.freeze()
     sys.exit(code)
 

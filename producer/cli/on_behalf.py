@@ -2,10 +2,10 @@
 
 What a master has asked for comes on standard input, as JSON, and becomes further arguments here.
 
-Dies with the manager: a run without its manager could neither report nor be stopped.  Its workers' receipts wait in the
-queue, and the manager goes on with the run when it starts again.
+Dies with the manager: without it, the run could neither report nor be stopped.  The receipts of its workers wait in the
+queue, and the manager resumes the run when it starts again.
 
-SIGINT ends the run, SIGTERM the process alone: the manager that ends goes on with the run when it starts again.
+SIGINT ends the run.  SIGTERM ends only the process: the manager is stopping, and resumes the run when it starts again.
 """
 
 from __future__ import annotations

@@ -9,17 +9,17 @@ from tasks.errors import UsageError
 
 
 def from_home(path: str) -> Path:
-    """``path`` with ``~`` and ``~user`` taken as their home folders; ``./~user`` is what it says.
+    """``path`` with a leading ``~`` or ``~user`` expanded; ``./~user`` stays as it is.
 
-    Raises UsageError for a user who has no home folder here: the path would lead elsewhere.
+    Raises UsageError for a user without a home folder here.
     """
     # Not Path.expanduser(): it takes ./~user for ~user.
     expanded = os.path.expanduser(path)  # noqa: PTH111
     if expanded.startswith("~"):
         user = path.partition("/")[0]
         raise UsageError(
-            f"{path}: there is no home folder {user} on this host",
-            hint=f"write the whole path, or ./{path} if the folder is called {user}",
+            f"{path}: {user} has no home folder on this host",
+            hint=f"write the full path, or ./{path} if the folder is really called {user}",
             path=path,
         )
     return Path(expanded)

@@ -1,4 +1,4 @@
-"""Between bytes and the sizes that people write: ``24MiB``, ``1.5 GiB``, ``4096``."""
+"""Reads and shows sizes as people write them: ``24MiB``, ``1.5 GiB``, ``4096``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _SIZE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?) ?(?P<unit>[A-Za-z]*)")
 
 
 def parse_size(text: str) -> int:
-    """Bytes that ``text`` names: a number, then nothing, KiB, MiB, GiB or TiB, in any case.
+    """The number of bytes: a number, then nothing, KiB, MiB, GiB or TiB, in any case.
 
-    Raises UsageError on anything else; ``MB`` and ``M`` too, because people mean two things by them.
+    Raises UsageError for anything else; also for ``MB`` and ``M``, which are ambiguous.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None or match["unit"].lower() not in _FACTORS:
-        raise UsageError(f"{text!r} is not a size", hint="write a number and KiB, MiB, GiB or TiB, such as 24MiB")
+        raise UsageError(f"{text!r} is not a size", hint="write a number with KiB, MiB, GiB or TiB, such as 24MiB")
     return int(Decimal(match["number"]) * _FACTORS[match["unit"].lower()])
 
 

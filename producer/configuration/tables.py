@@ -1,7 +1,7 @@
 """The configuration file: ``segfleet.toml`` (``docs/configuration.md``).
 
-What a file may hold is what the classes below have; a key that none of them has is an error that names
-the file, the line and the nearest known key.  Command-line flags and the environment come before it.
+The classes below say which keys a file may have.  An unknown key is an error that names the file, the line and the
+nearest known key.  Command-line flags and the environment override the file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -21,11 +21,12 @@ from platformdirs import user_config_path
 from producer.configuration.homes import from_home
 from producer.configuration.sizes import format_size, parse_size
 from producer.configuration.toml_lines import line_of
+from producer.configuration.wrong_values import in_words
 from producer.host.trusted import check_trusted
 from tasks.errors import UsageError
 
-#: Keys whose values are sizes, in whichever table, and the smallest that makes sense.  At less than 1 KiB a second a
-#: backup would seem to stand still.
+#: Keys whose values are sizes, in any table, and the smallest useful size.  Below 1 KiB per second a backup would seem
+#: to hang.
 _SMALLEST_BYTES = {"max-rate": 1024, "reserve": 0, "segment-size": 0, "unit-size": 0}
 
 DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -55,15 +56,15 @@ class CatalogTable(_Table, frozen=True, kw_only=True):
 
 
 class DeviceTable(_Table, frozen=True, kw_only=True):
-    #: The folder on this host.  None: agents on other hosts have it.
+    #: The folder on this host.  None: agents on other hosts serve the device.
     path: str | None = None
     #: Speed relative to the other devices, for ``--balance weight``.
     weight: Annotated[float, Meta(ge=0.001, le=1000)] = 1.0
-    #: Room to leave free, a size.  None: the plan's default.
+    #: Space to leave free, a size.  None: the plan's default.
     reserve: str | None = None
-    #: Write and read no faster than this size a second.  None: as fast as the disk.
+    #: Write and read no faster than this size per second.  None: as fast as the disk allows.
     max_rate: str | None = None
-    #: For benchmarks: the device keeps manifests but throws segments away.
+    #: For benchmarks: keep manifests but discard segments.
     discard: bool = False
 
 
@@ -78,12 +79,12 @@ class VolumeTable(_Table, frozen=True, kw_only=True):
 
     pre: str = ""
     post: str = ""
-    #: Each of the two may take this long.
+    #: How long each of the two may take.
     hook_limit_s: Annotated[float, Meta(ge=1, le=86_400)] = 300.0
 
 
 class TargetTable(_Table, frozen=True, kw_only=True):
-    """A folder that the fleet restores into; an agent writes below those of its own configuration only."""
+    """A folder that the fleet restores into; an agent writes only below those in its own configuration."""
 
     path: str
 
@@ -110,7 +111,7 @@ class DefaultsTable(_Table, frozen=True, kw_only=True):
     raw_above: Annotated[int, Meta(ge=1)] | None = None
     exclude_caches: bool | None = None
     one_file_system: bool | None = None
-    #: Of all commands that a manager can carry out.
+    #: For all commands that a manager can carry out.
     manager: str | None = None
 
     def given(self) -> dict[str, Any]:
@@ -119,7 +120,7 @@ class DefaultsTable(_Table, frozen=True, kw_only=True):
 
 
 class Configuration(_Table, frozen=True, kw_only=True):
-    """All of the file, with paths made absolute."""
+    """The whole file, with absolute paths."""
 
     broker: BrokerTable = BrokerTable()
     catalog: CatalogTable = CatalogTable()
@@ -135,8 +136,8 @@ def find_configuration(flag: str | None, environment: Mapping[str, str], folder:
 
     None if there is none, and ``folder`` is None if the working folder cannot be entered.
 
-    A file that was asked for by flag or variable is returned whether it exists or not; raises UsageError for one in the
-    home folder of nobody.
+    A file named by flag or variable is returned even if it does not exist; raises UsageError if it starts with the home
+    folder of an unknown user.
     """
     asked = flag or environment.get(CONFIG_VARIABLE)
     if asked:
@@ -163,7 +164,9 @@ def read_configuration(path: Path) -> Configuration:
             check_trusted(path, os.fstat(file.fileno()), "the configuration")
             text = file.read(MAX_FILE_BYTES).decode()
     except OSError as error:
-        raise UsageError(f"cannot read the configuration {path}: {error.strerror}", hint="see --config") from error
+        raise UsageError(
+            f"cannot read the configuration {path}: {error.strerror}", hint="check --config and SEGFLEET_CONFIG"
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 at byte {error.start}", hint="TOML files are UTF-8") from error
     return parse_configuration(text, path)
@@ -174,7 +177,7 @@ def parse_configuration(text: str, path: Path) -> Configuration:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}", hint="see docs/configuration.md") from error
+        raise UsageError(f"{path}: invalid TOML: {error}", hint="see docs/configuration.md") from error
     try:
         return _Reader(path.parent).configuration(document)
     except _Flaw as flaw:
@@ -193,7 +196,7 @@ class _Flaw(Exception):
 
 
 class _Reader:
-    """From what ``tomllib`` read to a Configuration, table by table; raises _Flaw."""
+    """Turns what ``tomllib`` read into a Configuration, table by table; raises _Flaw."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -204,8 +207,8 @@ class _Reader:
             broker=_table(document.get("broker", {}), ("broker",), BrokerTable),
             catalog=_table(document.get("catalog", {}), ("catalog",), CatalogTable),
             devices=self._named(document, "devices", DeviceTable, DEVICE_NAME, "letters, digits, '-' and '_'"),
-            sources=self._named(document, "sources", SourceTable, SOURCE_NAME, "characters but '/'"),
-            targets=self._named(document, "targets", TargetTable, SOURCE_NAME, "characters but '/'"),
+            sources=self._named(document, "sources", SourceTable, SOURCE_NAME, "any characters except '/'"),
+            targets=self._named(document, "targets", TargetTable, SOURCE_NAME, "any characters except '/'"),
             volumes=self._volumes(document),
             defaults=_table(document.get("defaults", {}), ("defaults",), DefaultsTable),
         )
@@ -215,7 +218,7 @@ class _Reader:
         for name, table in _tables_in(document.get("volumes", {}), "volumes").items():
             keys = ("volumes", name)
             if not DEVICE_NAME.fullmatch(name):
-                raise _Flaw(keys, f"{'.'.join(keys)}: not a name", "names are made of letters, digits, '-' and '_'")
+                raise _Flaw(keys, f"{'.'.join(keys)}: not a valid name", "use letters, digits, '-' and '_'")
             found[name] = _table(table, keys, VolumeTable)
         return found
 
@@ -226,7 +229,7 @@ class _Reader:
         for name, table in _tables_in(document.get(section, {}), section).items():
             keys = (section, name)
             if not names.fullmatch(name):
-                raise _Flaw(keys, f"{'.'.join(keys)}: not a name", hint=f"names are made of {made_of}")
+                raise _Flaw(keys, f"{'.'.join(keys)}: not a valid name", hint=f"use {made_of}")
             value = _table(table, keys, cls)
             if value.path is not None:
                 absolute = self._absolute(value.path, (section, name, "path"))
@@ -243,7 +246,7 @@ class _Reader:
 
 def _tables_in(value: Any, section: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _Flaw((section,), f"{section}: not a table", hint=f"write [{section}.NAME]")
+        raise _Flaw((section,), f"{section}: must be a table", hint=f"write [{section}.NAME]")
     return value
 
 
@@ -258,7 +261,14 @@ def _table(value: Any, keys: tuple[str, ...], cls: type[Table]) -> Table:
     except msgspec.ValidationError as error:
         message, _, inside = str(error).partition(" - at `$.")
         at = (*keys, *re.findall(r"[\w-]+", inside)[:1])
-        raise _Flaw(at, f"{'.'.join(at)}: {message}") from error
+        raise _Flaw(at, f"{'.'.join(at)}: {in_words(message)}", _choices(at, cls)) from error
+
+
+def _choices(keys: tuple[str, ...], cls: type[_Table]) -> str:
+    """What the key accepts, as a hint; "" unless it is one of a few words."""
+    hint = get_type_hints(cls).get(keys[-1].replace("-", "_"))
+    words = [word for part in get_args(hint) if get_origin(part) is Literal for word in get_args(part)]
+    return f"use {', '.join(words[:-1])} or {words[-1]}" if words else ""
 
 
 def _refuse_unknown_keys(table: dict[str, Any], keys: tuple[str, ...], cls: type[_Table]) -> None:
@@ -267,15 +277,17 @@ def _refuse_unknown_keys(table: dict[str, Any], keys: tuple[str, ...], cls: type
     if unknown is None:
         return
     near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
+    hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(sorted(known))}"
     raise _Flaw((*keys, unknown), f"unknown key {unknown!r}" + (f" in [{'.'.join(keys)}]" if keys else ""), hint)
 
 
 def _refuse_nul(table: dict[str, Any], keys: tuple[str, ...]) -> None:
-    """Paths, URLs and commands end up in system calls, which take no NUL."""
+    """Paths, URLs and commands end up in system calls, which accept no NUL."""
     for key, value in table.items():
         if isinstance(value, str) and "\0" in value:
-            raise _Flaw((*keys, key), f"{'.'.join((*keys, key))}: {value!r} holds a NUL", hint="remove the \\u0000")
+            raise _Flaw(
+                (*keys, key), f"{'.'.join((*keys, key))}: {value!r} contains a NUL character", hint="remove the \\u0000"
+            )
 
 
 def _check_sizes(table: dict[str, Any], keys: tuple[str, ...]) -> None:

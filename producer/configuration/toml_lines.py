@@ -1,4 +1,4 @@
-"""Where in a TOML text a key is set: tomllib reads values, and forgets their lines."""
+"""Finds the line of a TOML key: tomllib does not keep line numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def line_of(text: str, keys: tuple[str, ...]) -> int:
-    """The line, from 1, where the key path ``keys`` is set in a TOML text; that of its table, or 1, failing that."""
+    """The line, from 1, where the key path ``keys`` is set in a TOML text; else the line of its table, else 1."""
     wanted, table, best = ".".join(keys), "", 1
     for number, line in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[+([^\]]+)\]", line)

@@ -17,7 +17,7 @@ _READ_BYTES = 1024 * 1024
 
 
 class Child:
-    """Started when it is made.  Its output is read without waiting.
+    """Starts the process at once.  Its output is read without waiting.
 
     ``asked`` is a command of a master, as JSON: the child makes its call of it (:mod:`producer.cli.on_behalf`).  It
     goes by standard input, because arguments have a limit of 128 KiB each and every user of the host can read them.
@@ -40,11 +40,11 @@ class Child:
         self._out, self._err = _Output(self._process.stdout), _Output(self._process.stderr)
 
     def lines(self) -> list[tuple[str, str]]:
-        """("out" or "err", line) for what it has printed since the last call."""
+        """("out" or "err", line) for each new line of output since the last call."""
         return [("out", line) for line in self._out.lines()] + [("err", line) for line in self.errors()]
 
     def errors(self) -> list[str]:
-        """The lines that it has written to standard error since the last call."""
+        """New lines of its standard error since the last call."""
         return self._err.lines()
 
     def data(self, limit_bytes: int, wait_s: float) -> bytes:
@@ -57,7 +57,7 @@ class Child:
     def exit_code(self) -> int | None:
         """None while it runs, or while something that it printed has not been read."""
         code = self._process.poll() if self._out.at_end and self._err.at_end else None
-        # These end it like that only while it is starting; later it notes them.
+        # Only while it starts do these signals end it like this; later it handles them.
         return InterruptedRun.exit_code if code in (-signal.SIGINT, -signal.SIGTERM) else code
 
     def signal(self, number: signal.Signals) -> None:

@@ -11,23 +11,23 @@ from producer.manager.messages import Command
 from tasks.errors import SegfleetError
 from tasks.queues import MASTER_PREFIX
 
-#: How often the catalog is asked for what is due, and how many children may carry it out.
+#: How often to ask the catalog what is due, and how many children may run it.
 _LOOK_EVERY_S = 2.0
 _CHILDREN_COUNT = 4
 
-#: After a child that could run nothing: another one would most likely meet the same run, or the same trouble.
+#: The pause after a child that could run nothing: the next one would most likely fail in the same way.
 _PAUSE_S = 15.0
 
 
 class Due:
-    """Ask :meth:`wants_child` often.  ``is_due`` looks into the catalog; trouble with that is told to ``note``."""
+    """Call :meth:`wants_child` often.  ``is_due`` reads the catalog; ``note`` gets trouble with that."""
 
     def __init__(self, is_due: Callable[[], bool], note: Callable[[str], None]) -> None:
         self._is_due = is_due
         self._note = note
         self._next_look_s = 0.0
         self._children: set[str] = set()
-        #: Why the catalog could not be asked, "" when it could; told when it changes.
+        #: Why the catalog does not answer, "" if it does; reported when it changes.
         self._trouble = ""
 
     def wants_child(self) -> bool:
@@ -46,19 +46,19 @@ class Due:
         self._children.discard(run_id)
 
     def _is_there(self) -> bool:
-        """Nothing is due while the catalog does not answer: a database may be started again under a manager."""
+        """Nothing is due while the catalog does not answer: a database may restart while the manager runs."""
         try:
             is_due, trouble = self._is_due(), ""
         except SegfleetError as error:
             is_due, trouble = False, error.message
         if trouble != self._trouble:
             self._trouble = trouble
-            self._note(f"the schedule stands still: {trouble}" if trouble else "the schedule goes on")
+            self._note(f"the schedule is paused: {trouble}" if trouble else "the schedule continues")
         return is_due
 
 
 def due_command() -> Command:
-    """What a scheduled run is called where runs are told of; nobody is answered."""
+    """A command that stands for a scheduled run in the list of runs; nobody gets replies."""
     run_id = uuid.uuid4().hex
     return Command(
         run_id=run_id,

@@ -16,7 +16,7 @@ log = logging.getLogger("segfleet.manager")
 
 
 class Ledger:
-    """Files in ``folder``, which is made.  One that cannot be carried out is set aside, under another name."""
+    """Files in ``folder``, which is created.  A file that cannot be carried out is kept under another name."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ class Ledger:
         self._path(run_id).unlink(missing_ok=True)
 
     def commands(self) -> list[Command]:
-        """What was under way when the manager ended."""
+        """The commands that were unfinished when the manager ended."""
         found = []
         for path in sorted(self._folder.glob("*.json")):
             try:
@@ -49,7 +49,7 @@ class Ledger:
         return found
 
     def set_aside(self, run_id: str, why: str) -> None:
-        """Keep a command that cannot be carried out, for a person to look at, where no start finds it again."""
+        """Keep a command that cannot be carried out for a person to look at, under a name that no start reads."""
         self._set_aside(self._path(run_id), why)
 
     def _set_aside(self, path: Path, why: str) -> None:

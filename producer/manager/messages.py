@@ -28,7 +28,7 @@ class Command:
     """What a master asks, and how it is to be answered."""
 
     run_id: HexId
-    #: Comes back with each reply: only who has read this message can answer it.
+    #: Returned with each reply: only a reader of this message can answer it.
     nonce: HexId
     command: str
     #: An object of the class that ``ASKS`` has for the command; plain JSON on the way.
@@ -59,7 +59,7 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """Something that a command brought about: accepted or refused first, then lines or data, and the end.
+    """A reply to a command: first accepted or refused, then lines or data, then the end.
 
     ``number`` counts the replies that must all arrive, once each, from 1; 0 is a reply that may be lost.  The text of
     ``data`` is base64 of bytes.

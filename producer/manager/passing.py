@@ -1,4 +1,4 @@
-"""A command of a manager whose output goes to the master as it is: lists, plans, and the bytes of a dump."""
+"""A command whose output goes to the master unchanged: lists, plans, and the bytes of a dump."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tasks.errors import BrokerError
 
 log = logging.getLogger("segfleet.manager")
 
-#: In one reply; base64 makes a third more of it.
+#: Bytes in one reply; base64 makes them a third larger.
 _CHUNK_BYTES = 512 * 1024
 
-#: Replies that wait in the broker for one master: 11 MB at most.
+#: Replies waiting in the broker for one master: 11 MB at most.
 _WINDOW_COUNT = 16
 
-#: One look takes no longer, for other commands wait meanwhile.
+#: How long one look may take: other commands wait meanwhile.
 _LOOK_S = 0.05
 _WAIT_S = 0.01
 
-#: A master that has taken nothing for so long is gone.  One that waits for a slow reader is not.
+#: A master that takes nothing for this long is gone; one that waits for a slow reader is not.
 _GONE_S = 600.0
 
 

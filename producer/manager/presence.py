@@ -1,4 +1,4 @@
-"""Which managers there are and what their runs are doing: keys in the broker that any host can read."""
+"""Which managers live and what their runs do: keys in the broker that every host can read."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tasks.plain_json import dump_json, load_json
 MANAGER_PREFIX = "segfleet.manager."
 RUN_PREFIX = "segfleet.run."
 
-#: Written anew every second; gone when the manager is.
+#: Renewed every second; expires when the manager is gone.
 PRESENCE_LIFE_S = 6.0
 
-#: For so long a run can be looked up.
+#: How long a run can be looked up.
 _RUN_LIFE_S = 14 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Presence:
-    """What a manager says of itself."""
+    """What a manager says about itself."""
 
     name: str
     host: str
@@ -39,7 +39,7 @@ class Presence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStatus:
-    """How far one run is, as its manager has told last.  Times are RFC 3339, UTC, or ""."""
+    """The last known progress of one run.  Times are RFC 3339, UTC, or ""."""
 
     run_id: str
     manager: str
@@ -103,7 +103,7 @@ def runs(client: redis.Redis, prefix: str = "") -> list[RunStatus]:
 
 
 def _read_all(client: redis.Redis, prefix: str, cls: type[Kept]) -> list[Kept]:
-    # Names and run ids hold nothing that a pattern could mean.
+    # Names and run ids contain no wildcards.
     keys = list(client.scan_iter(match=f"{prefix}*", count=1000))
     values = client.mget(keys) if keys else []
     return [value for value in (_read(raw, cls) for raw in values) if value is not None]

@@ -16,7 +16,7 @@ from producer.manager.messages import Command, Reply
 from producer.manager.presence import RunStatus
 from tasks.errors import InterruptedRun
 
-#: A status line a second is enough for whoever looks.
+#: One status line per second is enough to watch a run.
 _TELL_EVERY_S = 1.0
 
 
@@ -25,9 +25,9 @@ def now() -> str:
 
 
 class Run:
-    """Call :meth:`look` often; ``reply`` and ``tell`` pass on what happened, and may fail without harm.
+    """Call :meth:`look` often; ``reply`` and ``tell`` report what happened, and may fail without harm.
 
-    A run that ``is_told`` not from the start is told once it has begun, or failed.
+    If ``is_told`` is False, the run is reported only once it has begun or failed.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class Run:
 
     @property
     def has_begun(self) -> bool:
-        """Whether it has what it needs, and works."""
+        """Whether it has its locks and workers, and makes progress."""
         return bool(self._status.progress)
 
     def look(self) -> int | None:
-        """Pass on what the child has printed; its exit code once it has ended."""
+        """Pass on the child's output; returns its exit code once it has ended."""
         for kind, line in self._child.lines():
             self._note(kind, line)
             self._send(self.command.reply("out" if kind == "out" else "err", line))
@@ -75,11 +75,11 @@ class Run:
         return code
 
     def stop(self) -> None:
-        """In order, for good: what the workers have in hand is finished and recorded."""
+        """Stop in order, for good: the workers' current orders are finished and recorded."""
         self._child.signal(signal.SIGINT)
 
     def pause(self) -> None:
-        """As :meth:`stop`, for a manager that ends: the next start goes on, and the master waits for that."""
+        """Like :meth:`stop`, for a manager that ends: its next start resumes the run, and the master waits."""
         self._pausing = True
         self._child.signal(signal.SIGTERM)
 
@@ -93,7 +93,7 @@ class Run:
                 self._status = replace(self._status, progress=row)
                 self.is_told = True
             case "summary":
-                # The last summary of what the schedule has started is of all backups together, and names none.
+                # The last summary of a scheduled child covers all its backups, and names no snapshot.
                 self._status = replace(self._status, snapshot_id=str(row.get("snapshot_id", self._status.snapshot_id)))
             case "error":
                 self._status = replace(self._status, reason=str(row.get("message", "")))
@@ -105,7 +105,7 @@ class Run:
         self._status = replace(self._status, state=state, ended=now(), exit_code=code, reason=reason)  # type: ignore[arg-type]
         self._tell_now()
         if self._pausing and code == InterruptedRun.exit_code:
-            text = "segfleet: the manager has stopped; it goes on with this run when it starts again"
+            text = "segfleet: the manager has stopped; it resumes this run when it starts again"
             self._send(self.command.reply("err", text))
         else:
             self._send(self.command.reply("end", exit_code=code))

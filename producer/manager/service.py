@@ -1,4 +1,4 @@
-"""The manager's loop: commands in, children looked after, replies and status out."""
+"""The manager's loop: takes commands, watches children, sends replies and status."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from tasks.wire import encode
 log = logging.getLogger("segfleet.manager")
 
 _LOOK_EVERY_S = 0.1
-#: While output is passed on.
+#: While output is being passed on.
 _LOOK_SOON_S = 0.01
 _RENEW_EVERY_S = 1.0
 
-#: More commands at once than this are refused: each is a process.
+#: More commands at a time are refused: each is a process.
 _RUNS_COUNT = 16
 
 #: After SIGTERM: runs stop in order within some ten seconds.
@@ -45,7 +45,7 @@ _STOP_S = 30.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """What one manager is: its name and its means."""
+    """One manager: its name and its means."""
 
     presence: Presence
     broker_url: str
@@ -65,7 +65,7 @@ class Manager:
         volumes: Callable[[], tuple[str, ...]],
         is_due: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``volumes`` names those that the manager has; ``is_due`` tells whether a reservation waits for its start."""
+        """``volumes`` returns the manager's volumes; ``is_due`` says whether a reservation is due."""
         self._identity = identity
         self._presence = identity.presence
         self._volumes = volumes
@@ -97,7 +97,7 @@ class Manager:
         if self._is_displaced:
             raise LockedError(
                 f"another manager named {self._identity.presence.name} has taken over while this one was silent",
-                hint="segfleet status shows where it is; give each manager a name of its own",
+                hint="segfleet status shows where it runs; give each manager its own name",
             )
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -134,7 +134,7 @@ class Manager:
             self._try_to_start(command)
 
     def _is_new(self, command: Command) -> bool:
-        """Whether it is on the disk now and was not before; what cannot be written down is refused."""
+        """Whether it was written to the ledger just now; refuses it if that fails."""
         try:
             return self._ledger.add(command)
         except OSError as error:
@@ -143,20 +143,20 @@ class Manager:
             return False
 
     def _refusal(self, command: Command) -> str:
-        """Why the command is not carried out, "" when it is."""
+        """Why the command is refused, "" if it is not."""
         try:
             if self._mailbox.now_s() >= command.expires_s:
-                return "the command has waited for too long"
+                return "the command has expired: the manager was away too long"
         except BrokerError as error:
             return error.message
         if isinstance(command.ask, AskStop):
             return "" if command.ask.run_id in self._runs else "there is no such run"
         if len(self._runs) >= _RUNS_COUNT:
-            return f"{len(self._runs)} commands are under way already"
+            return f"{len(self._runs)} commands are running already"
         return ""
 
     def _try_to_start(self, command: Command) -> None:
-        """One command that cannot be started ends nothing else, and is not tried again at the next start."""
+        """A command that cannot start affects no other, and is not tried again at the next start."""
         try:
             self._start(command)
         except (OSError, ValueError) as error:
@@ -193,23 +193,23 @@ class Manager:
         self._look_at_volumes()
 
     def _look_at_volumes(self) -> None:
-        """A backup or a reservation may have brought a new one."""
+        """A backup or a reservation may have added a volume."""
         try:
             self._presence = replace(self._presence, volumes=self._volumes())
         except SegfleetError as error:
             log.warning("%s", error)
 
     def _go_on(self) -> None:
-        """Begin again the backups that were under way when this manager ended; tell of all else that it has ended."""
+        """Resume the backups that were unfinished when this manager ended; report all other commands as ended."""
         for command in self._ledger.commands():
             if command.command in RESUMABLE:
-                self._note(f"going on with run {command.run_id[:8]}")
+                self._note(f"resuming run {command.run_id[:8]}")
                 self._try_to_start(command)
                 continue
             self._ledger.remove(command.run_id)
             if command.command in RUNS:
                 self._tell(self._interrupted(command))
-            text = "segfleet: the manager was started again; run the command again"
+            text = "segfleet: the manager restarted; run the command again"
             self._reply(command.reply_to, command.reply("err", text))
             self._reply(command.reply_to, command.reply("end", exit_code=InterruptedRun.exit_code))
 
@@ -223,11 +223,11 @@ class Manager:
             started=now(),
             ended=now(),
             exit_code=InterruptedRun.exit_code,
-            reason="the manager was started again",
+            reason="the manager restarted",
         )
 
     def _stop_in_order(self) -> None:
-        """Runs stop as after Ctrl-C; their files stay in the ledger, so the next start goes on with them."""
+        """Stop runs as after Ctrl-C; their files stay in the ledger, so that the next start resumes them."""
         for run in self._runs.values():
             run.pause()
         deadline = time.monotonic() + _STOP_S
@@ -238,14 +238,14 @@ class Manager:
                     del self._runs[run_id]
                     if code != InterruptedRun.exit_code or run.command.command not in RESUMABLE:
                         self._ledger.remove(run_id)
-            # The name is ours until all of them have ended.
+            # Keep the name until all of them have ended.
             self._renew()
             time.sleep(_LOOK_EVERY_S)
 
     # ---- the schedule
 
     def _start_due(self) -> None:
-        """Have a child start what is due; it claims one reservation after another, as other managers' children do."""
+        """Let a child run what is due; it claims one reservation after another, like the children of other managers."""
         if not self._due.wants_child():
             return
         command = due_command()
@@ -267,10 +267,10 @@ class Manager:
     def _claim(self) -> None:
         deadline = time.monotonic() + PRESENCE_LIFE_S + 1
         try:
-            # One of this name that was killed is gone from the broker within seconds.
+            # A killed manager of this name disappears from the broker within seconds.
             while not claim(self._mailbox.redis, self._presence):
                 if time.monotonic() > deadline:
-                    raise LockedError(f"a manager named {self._identity.presence.name} is there already")
+                    raise LockedError(f"manager {self._identity.presence.name} is running already")
                 time.sleep(_LOOK_EVERY_S)
         except redis.RedisError as error:
             raise BrokerError(f"the broker does not answer: {error}") from error
@@ -294,11 +294,11 @@ class Manager:
         self._try(lambda: self._mailbox.send(queue, reply))
 
     def _try(self, act: Callable[[], None]) -> None:
-        """What is told while the broker is away is lost; what is done is in the catalog."""
+        """Reports are lost while the broker is away; results are in the catalog."""
         try:
             act()
         except (redis.RedisError, BrokerError) as error:
-            log.warning("not told: %s", error)
+            log.warning("not reported: %s", error)
 
 
 def presence_of(name: str, volumes: tuple[str, ...], *, pid: int, release: str, wire: int) -> Presence:

@@ -1,1 +1,1 @@
-"""The master: an operator's command line that has a manager carry out its command."""
+"""The master: a command line that lets a manager carry out its command."""

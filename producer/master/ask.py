@@ -1,4 +1,4 @@
-"""Sends one command to a manager, and passes on what comes back."""
+"""Sends one command to a manager and shows the replies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from producer.master.choose import ANSWER_S, NoManagerError, is_there, where
 from tasks.errors import BrokerError, InterruptedRun, MessageError, SegfleetError
 from tasks.queues import MASTER_PREFIX, command_queue
 
-#: So often a master that hears nothing looks whether its manager is there, and the run under way.
+#: How often a master that hears nothing checks that its manager lives and the run continues.
 _LOOK_EVERY_S = 5.0
 
 
@@ -44,9 +44,9 @@ class Asking:
         self._nonce = nonce
         self._is_run = is_run
         self._numbered_count = 0
-        #: After so long a silence; a word from the manager puts it off.
+        #: After such a silence; every reply of the manager restarts the wait.
         self._next_look_s = 0.0
-        #: What the last look has found, since when nothing has come.
+        #: What the last check found; nothing has come since.
         self._ended: RunStatus | None = None
 
     def send(self, make: Callable[[int], Command]) -> None:
@@ -76,7 +76,7 @@ class Asking:
             with _on_interrupt(self._stop):
                 return self._show_all(show)
         except (BrokenPipeError, BrokerError):
-            # Nobody reads on.
+            # The reader of our output is gone.
             with suppress(BrokerError):
                 self._stop()
             raise
@@ -86,7 +86,7 @@ class Asking:
         while True:
             exit_code = self._look_after_silence()
             if exit_code is not None:
-                show.err(f"segfleet: the broker has lost the end of what run {self._run_id[:8]} printed")
+                show.err(f"segfleet: the broker lost the end of the output of run {self._run_id[:8]}")
                 return exit_code
             for reply in self._replies():
                 self._next_look_s = time.monotonic() + _LOOK_EVERY_S
@@ -102,7 +102,7 @@ class Asking:
                         show.err(reply.text)
 
     def _look_after_silence(self) -> int | None:
-        """The exit code of a run whose last reply the broker has lost, once two looks in a row have found it ended."""
+        """The exit code of a run whose last reply the broker lost, once two checks in a row found it ended."""
         if time.monotonic() < self._next_look_s:
             return None
         self._next_look_s = time.monotonic() + _LOOK_EVERY_S
@@ -112,9 +112,9 @@ class Asking:
         except redis.RedisError:
             return None
         if not self._is_run and not is_manager_there:
-            raise NoManagerError(f"manager {self._manager} has gone away", hint="run the command again when it is back")
+            raise NoManagerError(f"manager {self._manager} is gone", hint="run the command again when it is back")
         before, self._ended = self._ended, found
-        # A manager that is away, or back for a moment only, may still go on with the run.
+        # A manager that is away, or was away for a moment, may still resume the run.
         is_over = is_manager_there and found is not None and found == before
         return found.exit_code if found is not None and is_over else None
 
@@ -147,7 +147,7 @@ class Asking:
             return True
         if reply.number > self._numbered_count + 1:
             raise BrokerError(
-                f"the broker has lost a part of what manager {self._manager} sent", hint="run the command again"
+                f"the broker lost a part of the output of manager {self._manager}", hint="run the command again"
             )
         is_new = reply.number > self._numbered_count
         self._numbered_count = reply.number
@@ -210,7 +210,7 @@ def _on_interrupt(act: Callable[[], None]) -> Iterator[None]:
     def on_signal(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
-            raise InterruptedRun("interrupted; the run may go on", hint="look with: segfleet status")
+            raise InterruptedRun("interrupted; the run may continue", hint="look with: segfleet status")
         asked = True
         act()
 

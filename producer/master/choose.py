@@ -1,4 +1,4 @@
-"""Which manager carries out a command: the one that is named, else the one that has the volume."""
+"""Which manager carries out a command: the one named, else the one that has the volume."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.errors import BrokerError, SegfleetError
 from tasks.leases import redis_client, this_release
 from tasks.orders import WIRE_VERSION
 
-#: How long to wait for a manager to show itself, and for its answer.
+#: How long to wait for a manager to appear, and for its answer.
 ANSWER_S = 5.0
 
 _LOOK_EVERY_S = 0.2
@@ -76,7 +76,7 @@ def _owner(url: str, volume: str, sources: frozenset[str], found: Mapping[str, P
         what = f"{'several managers have' if owners else 'no manager has'} volume {volume}"
     raise NoManagerError(
         f"{what}: {without_password(url)} has {_in_words(found)}",
-        hint="say which with --manager NAME",
+        hint="choose one with --manager NAME",
     )
 
 
@@ -91,7 +91,7 @@ def _in_words(found: Mapping[str, Presence]) -> str:
 
 
 def is_there(client: redis.Redis, name: str) -> bool:
-    """Whether the manager lives, as far as the broker knows; raises redis.RedisError."""
+    """Whether the broker knows that the manager lives; raises redis.RedisError."""
     return name in managers(client)
 
 

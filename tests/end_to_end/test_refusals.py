@@ -147,7 +147,7 @@ REFUSALS = {
     # ---- sources
     "no such source": Refusal(
         command=lambda machine, folder: ["backup", folder / "nowhere", *machine.devices("a b")],
-        says=("no such source: {folder}/nowhere", "name a folder or file"),
+        says=("cannot read source {folder}/nowhere", "name a folder or file"),
     ),
     "an empty name as source": Refusal(
         command=lambda machine, folder: ["backup", "", *machine.devices("a b")], says=("is empty", "variable")
@@ -230,13 +230,13 @@ REFUSALS = {
     "a size beyond all bounds": Refusal(command=backup("--segment-size=9999999TiB"), says=("outside",)),
     "a unit that is too small": Refusal(command=backup("--unit-size=1KiB"), says=("--unit-size", "1KiB is outside")),
     "a unit of broken blocks": Refusal(
-        command=backup("--unit-size=100001"), says=("not a whole number of blocks", "4 KiB")
+        command=backup("--unit-size=100001"), says=("not a multiple of the block size", "4 KiB")
     ),
     "a level that zstd does not have": Refusal(command=backup("--level=23"), says=("--level", "23")),
     "no threads": Refusal(command=backup("--threads=0"), says=("--threads", "0")),
     "an unknown option": Refusal(command=backup("--fast"), says=("--fast",)),
     "an unknown command": Refusal(command=on_backup("bakcup"), says=("bakcup",)),
-    "a volume with an odd name": Refusal(command=backup("--volume=a/b"), says=("'a/b' does not name a volume",)),
+    "a volume with an odd name": Refusal(command=backup("--volume=a/b"), says=("'a/b' is not a valid volume name",)),
     "an exclude file that is not there": Refusal(
         command=lambda machine, folder: [*backup()(machine, folder), "--exclude-file", folder / "none"],
         says=("{folder}/none",),

@@ -74,7 +74,7 @@ def test_the_lock_of_a_killed_run_is_removed(machine: Machine, running: Running)
     assert (volume["state"], volume["lock"]) == ("interrupted", None)
     assert removed["removed"]
     assert machine.succeed("unlock", "--list", "--json").rows == []
-    assert "nothing is locked" in machine.succeed("unlock", "data").stderr
+    assert "there are no locks" in machine.succeed("unlock", "data").stderr
 
 
 def test_the_next_run_takes_over_from_a_killed_one_by_itself(machine: Machine, source: Path, running: Running) -> None:

@@ -109,7 +109,7 @@ def test_what_lies_below_no_source_is_refused_with_the_sources_that_there_are(fl
     for source in (site.data.parent, site.data / "../net", site.data / "out", "data/../net", "elsewhere/x"):
         done = site.master.run("backup", source, "--manager", "m")
         assert done.exit_code == 2, done
-        assert "is not a source of this manager" in done.stderr
+        assert "is not inside a source of this manager" in done.stderr
         assert f"data ({site.data})" in done.stderr
 
 

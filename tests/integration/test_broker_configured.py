@@ -88,11 +88,11 @@ def test_a_wrong_password_is_told_without_the_password(state: StateFolder, unuse
         ("redis://:secret@127.0.0.1:1/0", "Connection refused"),
         ("redis://:secret@nowhere.invalid/0", "cannot be used"),
         ("redis+socket:///nowhere/broker.sock", "No such file"),
-        ("redis://:sec/ret@host/0", "does not parse"),
-        ("redis://:secret@127.0.0.1:99999999/0", "does not parse"),
-        ("redis://:secret@127.0.0.1/database", "does not parse"),
-        ("amqp://me:secret@host", "does not begin with"),
-        ("me:secret@host", "does not begin with"),
+        ("redis://:sec/ret@host/0", "is malformed"),
+        ("redis://:secret@127.0.0.1:99999999/0", "is malformed"),
+        ("redis://:secret@127.0.0.1/database", "is malformed"),
+        ("amqp://me:secret@host", "must start with one of"),
+        ("me:secret@host", "must start with one of"),
     ],
 )
 def test_a_url_that_leads_nowhere_is_named_without_its_password(unused: StateFolder, url: str, says: str) -> None:

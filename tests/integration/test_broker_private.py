@@ -281,7 +281,7 @@ def test_a_server_that_does_not_start_is_a_clear_error(
     program.chmod(0o700)
     monkeypatch.setattr(private_module, "find_server", lambda: program)
 
-    with pytest.raises(BrokerError, match="does not start") as caught, broker(None, state):
+    with pytest.raises(BrokerError, match="cannot start the private broker") as caught, broker(None, state):
         pass
 
     assert says in caught.value.message

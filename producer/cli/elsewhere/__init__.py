@@ -1,1 +1,1 @@
-"""Commands that are carried out by a manager on another host."""
+"""Commands that a manager carries out, on this host or another."""

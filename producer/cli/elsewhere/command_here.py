@@ -1,4 +1,4 @@
-"""Commands that no manager can carry out for a master: they are about the host itself."""
+"""Commands that concern this host only; no manager can carry them out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tasks.errors import UsageError
 
 
 class CommandHere(click.Command):
-    """A command without ``--manager``, which says so."""
+    """A command without ``--manager``; the error says why."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -17,6 +17,6 @@ class CommandHere(click.Command):
             if error.option_name != "--manager":
                 raise
             raise UsageError(
-                f"{ctx.command_path} is about this host, and no manager does it for you",
-                hint=f"leave --manager out, and run it on the host itself; see {ctx.command_path} --help",
+                f"{ctx.command_path} concerns this host only; no manager can run it",
+                hint=f"run it without --manager, on the host itself; see {ctx.command_path} --help",
             ) from error

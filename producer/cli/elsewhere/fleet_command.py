@@ -1,4 +1,4 @@
-"""Commands that a manager can carry out: ``--manager NAME``, or the manager that has the volume."""
+"""Commands that a manager can carry out: the one named by ``--manager``, else the one that has the volume."""
 
 from __future__ import annotations
 
@@ -18,30 +18,32 @@ _GIVEN = "segfleet.given"
 _MANAGER = "segfleet.manager"
 _DETACH = "segfleet.detach"
 
-#: Commands that take long, and so can be left alone.
+#: Commands that take long, and can be detached.
 _RUNS = ("backup", "resume", "retry", "restore", "check")
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
 
 
 class FleetCommand(click.Command):
-    """A command with ``--manager``, and ``--detach`` where it takes long.  A manager knows it by its full name."""
+    """A command with ``--manager``, and ``--detach`` if it takes long.  Managers know it by its full name."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         named = {"metavar": "NAME", "envvar": "SEGFLEET_MANAGER", "show_envvar": True}
         self.params.append(_option_for("--manager", _MANAGER, help=_MANAGER_HELP, **named))
         if self.name in _RUNS:
-            self.params.append(_option_for("--detach", _DETACH, is_flag=True, help="Print the run's id and leave."))
+            self.params.append(
+                _option_for("--detach", _DETACH, is_flag=True, help="Print the run's id and return at once.")
+            )
 
     def manager_named(self, ctx: click.Context) -> str | None:
-        """The manager that the operator said is to be asked, or HERE; None without a word."""
+        """The manager that the operator named, or HERE; None if neither."""
         return ctx.meta.get(_MANAGER) or None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
         rest = super().parse_args(ctx, args)
-        # Parsed a second time for the words as they were given: the values of ctx.params have been converted.
+        # Parsed again to get the words as typed: the values in ctx.params are converted.
         values = self.make_parser(ctx).parse_args(given)[0]
         ctx.meta[_GIVEN] = {
             name: value for name, value in values.items() if isinstance(value, str | bool | list | tuple)
@@ -58,7 +60,7 @@ class FleetCommand(click.Command):
         elif ctx.meta.get(_MANAGER) and not call.is_on_behalf:
             raise UsageError("--manager needs a broker", hint="set [broker] url in the configuration")
         if detach:
-            raise UsageError("--detach needs a manager that goes on with the run", hint="see docs/fleet.md")
+            raise UsageError("--detach needs a manager to continue the run", hint="see docs/fleet.md")
         return super().invoke(ctx)
 
     def _ask(self, ctx: click.Context, call: Call, *, detach: bool) -> int | None:
@@ -74,7 +76,7 @@ class FleetCommand(click.Command):
         given = ctx.meta[_GIVEN]
         command = _full_name(ctx, given)
         if detach and command not in RUNS:
-            raise UsageError("only a run can be left alone", hint="leave --detach out")
+            raise UsageError("only a run can be detached", hint="leave --detach out")
         manager = choose_manager(call.broker_url, ctx.meta.get(_MANAGER), _volume(given), given.get("sources") or ())
         warn_about_broker(call.broker_url)
         if manager is None:
@@ -101,7 +103,7 @@ class FleetCommand(click.Command):
             )
 
 
-_MANAGER_HELP = "In a fleet: the manager to ask; local: none.  [default: the one that has the volume]"
+_MANAGER_HELP = "In a fleet: the manager to ask; local: run it here.  [default: the manager that has the volume]"
 
 
 def _option_for(name: str, place: str, **settings: Any) -> click.Option:
@@ -112,12 +114,12 @@ def _option_for(name: str, place: str, **settings: Any) -> click.Option:
 
 
 def _full_name(ctx: click.Context, given: dict[str, Any]) -> str:
-    """What managers call the command: ``schedule add``; a dry run is a ``plan``."""
+    """The name that managers use: ``schedule add``; a dry run is a ``plan``."""
     return "plan" if given.get("dry_run") else ctx.command_path.partition(" ")[2]
 
 
 def _volume(given: dict[str, Any]) -> str:
-    """The volume that the command is about; "" when it does not say, or names something by its id."""
+    """The volume of the command; "" if it names none, or names something by its id."""
     if given.get("volume"):
         return str(given["volume"])
     volumes, name, sources = given.get("volumes"), given.get("name"), given.get("sources")
@@ -125,23 +127,24 @@ def _volume(given: dict[str, Any]) -> str:
         return str(volumes[0]) if len(volumes) == 1 else ""
     if name:
         return "" if _ID.fullmatch(name) else str(name)
-    # Which source a path lies in, its manager knows.
+    # Only the manager knows which source a path is in.
     return volume_name(list(sources)) if sources and not any("/" in source for source in sources) else ""
 
 
 def _refuse_places_here(given: dict[str, Any]) -> None:
-    """Raises UsageError for folders and files that the operator means here, and a manager would look for there."""
+    """Raises UsageError for folders and files of this host, which a manager would look for on its own."""
     if given.get("devices"):
         raise UsageError(
-            "a manager has the devices of its own configuration", hint="leave --device out, or say --manager local"
+            "a manager uses the devices of its own configuration", hint="leave --device out, or use --manager local"
         )
     target = given.get("target") or ""
     if "/" in target or target == "..":
         raise UsageError(
-            f"--target {target} is a folder; a manager's agents restore into the folders that they know by name",
+            f"--target {target} is a path; agents restore only into folders that they know by name",
             hint="add [targets.NAME] to the configuration of every agent, and give --target NAME",
         )
     if given.get("svg") not in (None, "-"):
         raise UsageError(
-            f"a manager writes no file {given['svg']}", hint="have it print the drawing: segfleet plan … --svg - > FILE"
+            f"a manager cannot write {given['svg']} on this host",
+            hint="print the drawing instead: segfleet plan … --svg - > FILE",
         )

@@ -1,4 +1,4 @@
-"""What the broker tells of a fleet: its managers, its workers, and its runs."""
+"""What the broker knows about a fleet: its managers, workers and runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tasks.errors import BrokerError, UsageError
 from tasks.leases import Lease, all_leases, redis_client
 
 _MANAGERS = ("manager", "host", "since", "volumes")
-_WORKERS = ("device", "worker", "moved", "order in hand")
+_WORKERS = ("device", "worker", "moved", "current order")
 _RUNS = ("run", "manager", "command", "of", "state", "phase", "done", "total", "started", "ended", "exit", "why")
 
 #: Older runs are in the managers' histories.
@@ -54,7 +54,7 @@ def show_fleet(call: Call) -> int:
 
 
 def show_run(call: Call, prefix: str, *, watch: bool, manager: str | None = None) -> int:
-    """Print one run, the newest whose id begins with ``prefix``, of ``manager`` if given; with ``watch`` until it ends.
+    """Print the newest run whose id starts with ``prefix``, of ``manager`` if given; with ``watch``, until it ends.
 
     Returns the run's exit code when it has ended, else 0.  Raises NoManagerError, see :func:`_watch`.
     """
@@ -71,15 +71,15 @@ def show_run(call: Call, prefix: str, *, watch: bool, manager: str | None = None
 
 
 def _watch(client: redis.Redis, run: RunStatus, observer: Observer) -> RunStatus:
-    """The run once it has ended; raises NoManagerError when its manager has gone, and does not come back soon."""
+    """The run, once it has ended; raises NoManagerError if its manager is gone and does not return soon."""
     seen_s = time.monotonic()
     while run.state == "running":
         if is_there(client, run.manager):
             seen_s = time.monotonic()
         elif time.monotonic() > seen_s + PRESENCE_LIFE_S:
             raise NoManagerError(
-                f"manager {run.manager} is not there any more, and run {run.run_id[:8]} was under way",
-                hint=f"start it again on its host, and it goes on with the run: segfleet manager {run.manager}",
+                f"manager {run.manager} is gone while run {run.run_id[:8]} is unfinished",
+                hint=f"start it again on its host, and it resumes the run: segfleet manager {run.manager}",
             )
         observer.progress(_progress(run))
         time.sleep(_LOOK_EVERY_S)
@@ -92,7 +92,7 @@ def _find(client: redis.Redis, prefix: str, manager: str | None = None) -> RunSt
     if not found:
         of_whom = f" of manager {manager}" if manager is not None else ""
         raise UsageError(
-            f"no run begins with {prefix}" if prefix else f"there are no runs{of_whom} yet",
+            f"no run starts with {prefix}" if prefix else f"there are no runs{of_whom} yet",
             hint="segfleet status lists them",
         )
     return found[0]

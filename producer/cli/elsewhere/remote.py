@@ -1,4 +1,4 @@
-"""Shows a run that takes place elsewhere as if it took place here."""
+"""Shows a run of a manager as if it ran here."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _OURS = "segfleet: "
 
 
 class Output:
-    """Prints what comes as it is: JSON lines, lists, the bytes of a dump."""
+    """Prints what it receives unchanged: JSON lines, lists, the bytes of a dump."""
 
     def __init__(self, *, is_text: bool) -> None:
-        """``is_text``: what a terminal would obey is escaped there, whatever the manager's host has sent."""
+        """``is_text``: escape what a terminal would obey, whatever the manager sends."""
         self._shown_as_text = codecs.getincrementaldecoder("utf-8")("surrogateescape") if is_text else None
 
     def out(self, line: str) -> None:
@@ -59,9 +59,9 @@ class Watched(Output):
         super().__init__(is_text=True)
         self._command = command
         self._observer = observer
-        #: The last error, held back: one that ends the run is told on standard error too.
+        #: The last error, held back: an error that ends the run also comes on standard error.
         self._held: Trouble | None = None
-        #: Lines without our name before them: what to do about the message above.
+        #: Lines without our name in front: hints about the message before.
         self._hints: list[str] = []
         self.summary: dict[str, Any] | None = None
 
@@ -86,7 +86,7 @@ class Watched(Output):
             self._hints.append(line)
 
     def end(self) -> None:
-        """Print what to do, and the table, once the bars are gone."""
+        """Print the hints and the table, once the bars are gone."""
         for line in self._hints:
             super().err(line)
         if self.summary is not None:
@@ -101,7 +101,7 @@ class Watched(Output):
 
 @contextmanager
 def shown(call: Call, command: str) -> Iterator[Output]:
-    """What shows the replies to ``command`` during the block."""
+    """The output for the replies to ``command``, during the block."""
     if call.json or command not in _SUMMARIES:
         yield Output(is_text=sys.stdout.isatty() and command != "dump")
         return

@@ -1,1 +1,1 @@
-"""From words on the command line to requests."""
+"""Turns the words of a command line into requests."""

@@ -1,4 +1,4 @@
-"""What ``backup`` and ``plan`` both take, and the request that comes of it."""
+"""The options of ``backup`` and ``plan``, and the request made from them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _UNIT_SIZE = size_between(MIN_UNIT_BYTES, MAX_UNIT_BYTES)
 
 _WHAT = (
     click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."),
-    click.option("--volume", metavar="NAME", help="The volume's name.  [default: made of the sources' names]"),
+    click.option("--volume", metavar="NAME", help="Name of the volume.  [default: made from the sources' names]"),
 )
 _OPTIONS = (
     devices_option,
@@ -44,19 +44,19 @@ _OPTIONS = (
         "--split",
         type=click.Choice(["threshold", "remaining"]),
         default=_PLAN.split,
-        help="Cut large files at the threshold, or to what remains on each device.",
+        help="Cut large files at the threshold, or to fit the space that remains on each device.",
     ),
     default_option(
         "--order",
         type=click.Choice(["descending", "ascending"]),
         default=_PLAN.order,
-        help="Place the largest first, or the smallest.",
+        help="Place the largest files first, or the smallest.",
     ),
     default_option(
         "--balance",
         type=click.Choice(["run", "free", "weight"]),
         default=_PLAN.balance,
-        help="Fill devices by the bytes of this run, to the same share, or by their weights.",
+        help="Balance devices by the bytes of this run, by the share that is full, or by weight.",
     ),
     default_option("--bundle", type=click.Choice(["on", "off"]), default="on", help="Pack small files together."),
     default_option(
@@ -64,7 +64,7 @@ _OPTIONS = (
         type=size_between(0),
         metavar="SIZE",
         show_default="2 %, at least 1 GiB",
-        help="Room to leave free on each device.",
+        help="Space to leave free on each device.",
     ),
     default_option(
         "--segment-size",
@@ -72,7 +72,7 @@ _OPTIONS = (
         default=_PLAN.segment_bytes,
         show_default=format_size(_PLAN.segment_bytes),
         metavar="SIZE",
-        help="No segment is larger.",
+        help="Largest size of a segment.",
     ),
     default_option(
         "--unit-size",
@@ -80,16 +80,18 @@ _OPTIONS = (
         default=_PLAN.unit_bytes,
         show_default=format_size(_PLAN.unit_bytes),
         metavar="SIZE",
-        help=f"What one thread compresses into one frame; whole blocks of {format_size(_PLAN.block_bytes)}.",
+        help=f"What one thread compresses into one frame; a multiple of {format_size(_PLAN.block_bytes)}.",
     ),
-    default_option("--level", type=click.IntRange(-7, 22), default=3, metavar="N", help="Level of zstd, -7 to 22."),
+    default_option(
+        "--level", type=click.IntRange(-7, 22), default=3, metavar="N", help="Compression level of zstd, -7 to 22."
+    ),
     threads_option,
     default_option(
         "--readers",
         type=click.IntRange(1, 256),
         metavar="N",
-        show_default="1 if it rotates, else all",
-        help="Workers of a host that read the disk of a source at once.",
+        show_default="1 on a rotating disk, else all",
+        help="How many workers of a host read a source's disk at the same time.",
     ),
     nice_option,
     default_option(
@@ -97,38 +99,45 @@ _OPTIONS = (
         type=click.IntRange(0, 100),
         default=5,
         metavar="N",
-        help="Further tries of a segment that failed.",
+        help="How often to retry a segment that failed.",
     ),
     click.option(
-        "-e", "--exclude", "patterns", multiple=True, metavar="PATTERN", help="Leave out what PATTERN (gitignore) fits."
+        "-e",
+        "--exclude",
+        "patterns",
+        multiple=True,
+        metavar="PATTERN",
+        help="Skip paths that match PATTERN (gitignore syntax).",
     ),
-    click.option("--exclude-file", "exclude_files", multiple=True, metavar="FILE", help="Patterns, one a line."),
-    default_option("--exclude-caches", is_flag=True, help="Of a folder with a CACHEDIR.TAG keep the tag only."),
-    click.option("--exclude-if-present", multiple=True, metavar="NAME", help="Leave out folders that hold a NAME."),
+    click.option(
+        "--exclude-file", "exclude_files", multiple=True, metavar="FILE", help="Read patterns from FILE, one per line."
+    ),
+    default_option("--exclude-caches", is_flag=True, help="Skip the contents of folders with a CACHEDIR.TAG."),
+    click.option("--exclude-if-present", multiple=True, metavar="NAME", help="Skip folders that contain NAME."),
     click.option(
         "-x",
         "--one-file-system",
         is_flag=True,
         envvar="SEGFLEET_ONE_FILE_SYSTEM",
         show_envvar=True,
-        help="Stay on each source's file system.",
+        help="Do not cross into other file systems.",
     ),
     default_option(
         "--mode",
         type=click.Choice(["auto", "files", "raw"]),
         default="auto",
-        help="Read file by file, or the block device as a whole; auto: the device above --raw-above files.",
+        help="Read file by file, or the whole block device; auto: raw above --raw-above files.",
     ),
     default_option(
         "--raw-above",
         type=click.IntRange(min=1),
         default=100_000,
         metavar="N",
-        help="With --mode auto, read a file system with more files than this raw.",
+        help="With --mode auto: read a file system raw if it has more files than this.",
     ),
     click.option("--all-blocks", is_flag=True, help="Read the free blocks of raw volumes too."),
     click.option("--freeze", is_flag=True, help="Freeze mounted file systems while they are read as raw volumes."),
-    click.option("--tag", "tags", multiple=True, metavar="T", help="A word to mark the snapshot with."),
+    click.option("--tag", "tags", multiple=True, metavar="T", help="Tag the snapshot; repeat for more."),
     json_option,
     config_option,
 )
@@ -156,7 +165,7 @@ def request_from(
     volume: str | None,
     **choices: Any,
 ) -> BackupRequest:
-    """The request, once all that can be seen from here is known to be right; raises UsageError."""
+    """The request, after checking what this host can check; raises UsageError."""
     chosen = choose_sources(sources, call.configuration, volume=volume, asker=_asker(call))
     real_devices = folders_here(devices)
     check_sources(chosen)
@@ -193,7 +202,8 @@ def _volume(name: str | None, sources: Iterable[Source]) -> str:
         return volume_name([source.name for source in sources])
     if not is_volume_name(name):
         raise UsageError(
-            f"{name!r} does not name a volume", hint="use 1 to 63 letters, digits, '-' and '_'; a letter or digit first"
+            f"{name!r} is not a valid volume name",
+            hint="use 1 to 63 letters, digits, '-' and '_', starting with a letter or digit",
         )
     return name
 
@@ -201,8 +211,8 @@ def _volume(name: str | None, sources: Iterable[Source]) -> str:
 def _plan_options(call: Call, choices: dict[str, Any]) -> PlanOptions:
     if choices["unit_size"] % _PLAN.block_bytes:
         raise UsageError(
-            f"--unit-size {choices['unit_size']} is not a whole number of blocks",
-            hint=f"a block has {_PLAN.block_bytes} bytes ({format_size(_PLAN.block_bytes)})",
+            f"--unit-size {choices['unit_size']} is not a multiple of the block size",
+            hint=f"the block size is {_PLAN.block_bytes} bytes ({format_size(_PLAN.block_bytes)})",
         )
     tables = call.configuration.devices
     return PlanOptions(
@@ -234,21 +244,21 @@ def _exclusions(call: Call, sources: tuple[Source, ...], choices: dict[str, Any]
 
 
 def _configured_patterns(call: Call, sources: tuple[Source, ...]) -> tuple[str, ...]:
-    """The patterns of the one source's table; raises UsageError where they would reach another source too."""
+    """The patterns of the one source's table; raises UsageError if they would apply to another source too."""
     tables = call.configuration.sources
     excluding = [source.name for source in sources if source.name in tables and tables[source.name].exclude]
     if not excluding:
         return ()
     if len(sources) > 1:
         raise UsageError(
-            f"source {excluding[0]} has an exclude list of its own, and there is another source",
-            hint="back it up by itself, or use -e, which holds for all sources",
+            f"source {excluding[0]} has its own exclude list, which would apply to the other sources too",
+            hint="back it up alone, or use -e, which applies to all sources",
         )
     return tables[excluding[0]].exclude
 
 
 def _on_file_systems_of_their_own(sources: Iterable[Source], devices: dict[str, Path]) -> frozenset[tuple[str, str]]:
-    """Pairs (source, device) that lie on different file systems."""
+    """Pairs (source, device) that are on different file systems."""
     return frozenset(
         (source.name, name)
         for source in sources

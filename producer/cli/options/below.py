@@ -1,4 +1,4 @@
-"""Where a path lies among the configured sources: agents know these by name, and no other place."""
+"""Which configured source a path is in: agents know sources by name, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tasks.errors import UsageError
 
 
 def below(path: Path, tables: Mapping[str, SourceTable]) -> tuple[str, str] | None:
-    """The innermost configured source that ``path`` is or lies in, and the way from there ("": it is the source).
+    """The innermost configured source that contains ``path``, and the path below it ("" for the source itself).
 
-    None where it lies in none.  Symlinks are followed on both sides, so that none leads out of a source.
+    None if no source contains it.  Symlinks are resolved on both sides, so that none leads out of a source.
     """
     real = path.resolve()
     roots = {name: Path(table.path).resolve() for name, table in tables.items()}
@@ -26,7 +26,7 @@ def below(path: Path, tables: Mapping[str, SourceTable]) -> tuple[str, str] | No
 
 
 def path_for_manager(argument: str, tables: Mapping[str, SourceTable]) -> Path:
-    """The path that a master's SOURCE means on the manager's host: absolute, or beginning with a source's name.
+    """The path on the manager's host that a master's SOURCE means: absolute, or starting with a source's name.
 
     Raises UsageError for anything else: the master's working folder means nothing here.
     """
@@ -40,6 +40,4 @@ def path_for_manager(argument: str, tables: Mapping[str, SourceTable]) -> Path:
 
 def not_a_source(argument: str, tables: Mapping[str, SourceTable]) -> UsageError:
     known = ", ".join(f"{name} ({table.path})" for name, table in sorted(tables.items())) or "none"
-    return UsageError(
-        f"{argument} is not a source of this manager, nor below one", hint=f"its sources: {known}", path=argument
-    )
+    return UsageError(f"{argument} is not inside a source of this manager", hint=f"its sources: {known}", path=argument)

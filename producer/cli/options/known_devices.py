@@ -1,4 +1,4 @@
-"""The devices of a command that reads a backup, when neither flag nor configuration names them."""
+"""The devices of a command that reads a backup, if neither flags nor the configuration name them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 
 def devices_of(call: Call, snapshot: str) -> dict[str, Path]:
-    """The devices of the pool that ``snapshot`` is in, where the catalog last saw them.
+    """The devices of the snapshot's pool, in the folders where the catalog last saw them.
 
-    Raises UsageError for a snapshot that is not there.
+    Raises UsageError for an unknown snapshot.
     """
     with opened_catalog(call) as catalog:
         return _folders(catalog.devices.all(catalog.snapshots.find(snapshot).pool_id))
 
 
 def all_devices(call: Call) -> dict[str, Path]:
-    """Every device that the catalog has met."""
+    """Every device that the catalog knows."""
     with opened_catalog(call) as catalog:
         return _folders(catalog.devices.all())
 
 
 def _folders(rows: list[DeviceRow]) -> dict[str, Path]:
-    # Sorted by name; of two devices with one name the one recorded last comes first, and wins.
+    # Sorted by name; if two devices share a name, the one recorded last comes first and wins.
     folders: dict[str, Path] = {}
     for row in rows:
         folders.setdefault(row.name, Path(row.path))

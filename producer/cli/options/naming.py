@@ -1,4 +1,4 @@
-"""Names that segfleet makes up when nobody gave one: of sources and of volumes."""
+"""Default names of sources and volumes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def is_volume_name(name: str) -> bool:
 def volume_name(source_names: Sequence[str]) -> str:
     """The volume that a backup of these sources belongs to: their names, sorted and joined with ``_``.
 
-    Where that is no volume name, it is made one, with eight hex digits of its digest at the end, so that
-    different sources keep different volumes.
+    If that is not a valid volume name, other characters are replaced and eight hex digits of a digest appended, so
+    that different sources keep different volumes.
     """
     joined = "_".join(sorted(source_names))
     if is_volume_name(joined):

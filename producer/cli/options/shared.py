@@ -40,27 +40,27 @@ def named_folder(value: str) -> tuple[str, Path]:
     match = _DEVICE.fullmatch(value)
     if match is None:
         raise click.BadParameter(
-            f"{value!r} is not NAME=PATH, with a NAME of 1 to 63 letters, digits, '-' and '_', letter or digit first"
+            f"{value!r} is not NAME=PATH; NAME is 1 to 63 letters, digits, '-' and '_', starting with a letter or digit"
         )
     return match["name"], absolute(match["path"])
 
 
 def absolute(path: str) -> Path:
-    """``path`` from the working folder, ``~`` taken as the user's home; symlinks stay, ``..`` does not.
+    """``path`` made absolute from the working folder, with ``~`` expanded; keeps symlinks, resolves ``..``.
 
-    Raises UsageError for "", which would be the working folder itself, and for the home folder of nobody.
+    Raises UsageError for "", which would mean the working folder, and for an unknown user's home.
     """
     if not path:
         raise UsageError(
-            "a path on the command line is empty", hint="check the variable that it comes from, or write ."
+            "a path on the command line is empty", hint="check the variable it comes from, or write . for this folder"
         )
     expanded = from_home(path)
-    # A symlink before ".." leads elsewhere than its name says, so only the real path will do.
+    # A symlink before ".." leads elsewhere, so only the real path is right.
     return expanded.resolve() if ".." in expanded.parts else expanded.absolute()
 
 
 def default_option(name: str, **settings: Any) -> Callable[[Command], Command]:
-    """An option that the environment (``SEGFLEET_<NAME>``) and the file's ``[defaults]`` may set too."""
+    """An option that ``SEGFLEET_<NAME>`` in the environment and ``[defaults]`` in the file can set too."""
     variable = "SEGFLEET_" + name.removeprefix("--").upper().replace("-", "_")
     return click.option(name, envvar=variable, show_envvar=True, **{"show_default": True, **settings})
 
@@ -87,17 +87,17 @@ def _collect_devices(
     return devices or {name: place_of(name, table.path) for name, table in configured.items()}
 
 
-#: Eager: the file's defaults must be there before the other options are looked up.
+#: Eager: the other options take their defaults from this file.
 config_option = click.option(
     "--config",
     metavar="FILE",
     is_eager=True,
     expose_value=False,
     callback=_read_configuration,
-    help="Configuration file.  [env var: SEGFLEET_CONFIG; default: ./segfleet.toml, else the user's]",
+    help="Configuration file.  [env var: SEGFLEET_CONFIG; default: ./segfleet.toml, then the user's]",
 )
 json_option = click.option(
-    "--json", is_flag=True, expose_value=False, callback=_want_json, help="Print one JSON object a line."
+    "--json", is_flag=True, expose_value=False, callback=_want_json, help="Print one JSON object per line."
 )
 devices_option = click.option(
     "--device",
@@ -106,19 +106,19 @@ devices_option = click.option(
     multiple=True,
     callback=_collect_devices,
     metavar="NAME=PATH",
-    help="A device: its name and its folder.  Repeat for each.  [default: the configuration's]",
+    help="A device and its folder; repeat for each.  [default: all in the configuration]",
 )
 threads_option = default_option(
     "--threads",
     type=click.IntRange(1, 256),
     metavar="N",
     show_default="by cores and devices",
-    help="Threads of each worker.",
+    help="Compression threads per worker.",
 )
 nice_option = default_option(
     "--nice",
     type=click.IntRange(0, 19),
     default=0,
     metavar="N",
-    help="Let other programs go before the workers, as nice -n N does.",
+    help="Run the workers at a lower priority, like nice -n N.",
 )

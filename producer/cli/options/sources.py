@@ -1,4 +1,4 @@
-"""From SOURCE arguments to named sources."""
+"""Turns SOURCE arguments into named sources."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from producer.requests import Source
 from tasks.errors import UsageError
 from tasks.values import SourcePlace
 
-#: Who names the sources: somebody on this host whose workers are this run's own; somebody on this host, in a fleet; a
-#: master on whatever host, who may name what the manager is configured for and no more.
+#: Who names the sources: a person here, with workers of this run alone; a person here, in a fleet; or a master on any
+#: host, who may only name what the manager's configuration has.
 Asker = Literal["here", "fleet", "master"]
 
 
 class _Meant(NamedTuple):
-    """What one argument means.  ``table``: of the source that it names."""
+    """What one argument means.  ``table``: the table of the source, if the argument names one."""
 
     name: str
     path: Path
@@ -33,11 +33,11 @@ def choose_sources(
 ) -> tuple[Source, ...]:
     """The sources that ``arguments`` mean, with real paths; raises UsageError for one that does not exist.
 
-    Where ``volume`` (None: the one that the sources' names make) has a command that runs before its backup, it need not
-    exist yet: the command may make it.
+    If ``volume`` (None: the default name) has a command that runs before its backup, sources need not exist yet: the
+    command may make them.
 
-    An argument is the name of a ``[sources.NAME]``, or else a path.  In a fleet a path below a configured source says
-    where it lies in that, and the path of a configured source means that source.
+    An argument is the name of a ``[sources.NAME]``, or else a path.  In a fleet, a path inside a configured source
+    is stored relative to it, and the path of a configured source means that source.
     """
     named = list(_named(arguments, configuration.sources, asker))
     table_of_volume = configuration.volumes.get(volume or volume_name([meant.name for meant in named]))
@@ -53,8 +53,8 @@ def choose_sources(
 
 
 def _named(arguments: Collection[str], tables: dict[str, SourceTable], asker: Asker) -> Iterator[_Meant]:
-    # Names that were given come first, so that a path's base name never takes one; in a fleet all configured ones do,
-    # because agents would take it for the source that they know by it.
+    # Configured names come first, so that a path's base name never takes one.  In a fleet that holds for all of them:
+    # agents would take the path for the source of that name.
     taken = [name for name in tables if asker != "here" or name in arguments]
     for argument in arguments:
         meant = _configured(argument, tables, asker)
@@ -91,4 +91,4 @@ def _existing(path: Path, table: SourceTable | None) -> Path:
     except (OSError, RuntimeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
         hint = "see its table in the configuration" if table else "name a folder or file, or a [sources.NAME]"
-        raise UsageError(f"no such source: {path}: {reason}", hint=hint, path=str(path)) from error
+        raise UsageError(f"cannot read source {path}: {reason}", hint=hint, path=str(path)) from error

@@ -1,1 +1,1 @@
-"""From results to people and scripts."""
+"""Shows results to people and scripts."""

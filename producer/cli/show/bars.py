@@ -1,4 +1,4 @@
-"""Bars on a terminal: one for each device and one for the whole, with rate and time left."""
+"""Progress bars on a terminal: one per device and one for the whole, with rate and time left."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _RateColumn(ProgressColumn):
 
 
 class BarsObserver:
-    """A context manager: the bars stand on standard error between enter and exit, and vanish then."""
+    """A context manager: shows the bars on standard error, and removes them at exit."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._bars = Bars(
@@ -51,7 +51,7 @@ class BarsObserver:
         self._bars.stop()
 
     def worker_started(self, device: str, pid: int) -> None:
-        """Of interest to scripts only."""
+        """Only scripts want to know."""
 
     def note(self, text: str) -> None:
         self._print(f"segfleet: {harmless(text)}")
@@ -62,7 +62,7 @@ class BarsObserver:
     def progress(self, progress: Progress) -> None:
         for name, device in progress.devices.items():
             state = "" if device.state == "live" else device.state
-            # Nobody has counted what a restore wants of each device.
+            # A restore does not count beforehand what it needs from each device.
             planned_bytes = device.bytes_planned if progress.phase != "restoring" else None
             self._show(f"  {name}", device.bytes_done, planned_bytes, state, format_size(device.bytes_done))
         if progress.phase in _COUNTING:
@@ -72,7 +72,7 @@ class BarsObserver:
             self._show(_WHOLE, progress.bytes_done, progress.bytes_total, progress.phase)
 
     def _show(self, name: str, done: int, total: int | None, state: str, amount: str = "") -> None:
-        """Move the bar ``name``, made when it is first seen; one without a total swings."""
+        """Move the bar ``name``, and create it when it is new; a bar without a total swings."""
         if total is not None:
             amount = f"{format_size(done)} of {format_size(total)}"
         if name not in self._rows:

@@ -26,12 +26,12 @@ _TYPE_BITS = {
 
 
 def shown_path(path: str) -> str:
-    """``path`` for standard output: escaped for a terminal; else as it is, for the next program to use."""
+    """``path`` for standard output: escaped on a terminal, unchanged for another program."""
     return escaped(path) if is_for_terminal() else path
 
 
 def write_path_line(line: str) -> None:
-    """Print a line that may hold surrogate escapes, as the bytes that they stand for."""
+    """Print a line that may contain surrogate escapes, as the bytes they stand for."""
     click.echo(line.encode("utf-8", "surrogateescape"))
 
 

@@ -1,4 +1,4 @@
-"""``--json``: one object a line on standard output, and nothing else there (design, section 6)."""
+"""``--json``: one object per line on standard output, and nothing else (docs/cli.md, "JSON lines")."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import click
 from producer.cli.show.safe_text import harmless
 from producer.observer import Progress, Trouble
 
-#: Seconds between two status lines of one phase; bars need ten a second, a log does not.
+#: Seconds between two status lines of one phase; only bars need ten per second.
 _STATUS_INTERVAL_S = 1.0
 
 
 def write_row(row: dict[str, Any]) -> None:
-    """One object, flushed: the reader may be waiting for it."""
+    """Print one object and flush it: the reader may be waiting."""
     # ASCII only: lone surrogates, which stand for bytes that are not UTF-8, survive as \udcXX.
     click.echo(json.dumps(row))
 

@@ -1,4 +1,4 @@
-"""What a run tells when nobody watches: notes and troubles on standard error, no bars."""
+"""A run's output without a terminal: notes and troubles on standard error, no bars."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def trouble_line(trouble: Trouble) -> str:
 
 class PlainObserver:
     def worker_started(self, device: str, pid: int) -> None:
-        """Of interest to scripts only."""
+        """Only scripts want to know."""
 
     def note(self, text: str) -> None:
         click.echo(f"segfleet: {harmless(text)}", err=True)
@@ -24,4 +24,4 @@ class PlainObserver:
         click.echo(trouble_line(trouble), err=True)
 
     def progress(self, progress: Progress) -> None:
-        """A log wants the end, not the way."""
+        """A log needs no progress."""

@@ -1,4 +1,4 @@
-"""File names as a person may see them: a name may hold newlines, escape sequences and broken UTF-8."""
+"""Makes file names safe to print: a name may contain newlines, escape sequences and broken UTF-8."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CONTROLS = re.compile(rf"[\x00-\x09\x0b-\x1f{_INVISIBLE}]")
 
 
 def escaped(text: str) -> str:
-    r"""``text`` on one line and with nothing a terminal obeys, as ``ls -b`` does: ``\n``, ``\033``, ``\377``."""
+    r"""``text`` on one line and without control characters, like ``ls -b``: ``\n``, ``\033``, ``\377``."""
     return _UNSAFE.sub(lambda match: _escape(match[0]), text)
 
 
@@ -26,5 +26,5 @@ def _escape(character: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """A message with nothing a terminal obeys; it keeps its lines and its backslashes."""
+    """``text`` without control characters; keeps its lines and backslashes."""
     return _CONTROLS.sub(lambda match: _escape(match[0]), text)

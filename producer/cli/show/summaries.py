@@ -1,4 +1,4 @@
-"""The end of a run, for people."""
+"""Shows the summary of a run to people."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def show_backup(summary: BackupSummary) -> None:
     )
     if summary.segments_rerouted or summary.segments_retried:
         click.echo(f"{counted(summary.segments_rerouted, 'segment')} rerouted, {summary.segments_retried} retried")
-    _show_errors(summary.errors, "file or folder", "files or folders", "could not be backed up as they are")
+    _show_errors(summary.errors, "file or folder", "files or folders", "could not be backed up completely")
 
 
 def show_restore(summary: RestoreSummary) -> None:
-    skipped = f", {summary.skipped} left as they were" if summary.skipped else ""
+    skipped = f", {summary.skipped} skipped" if summary.skipped else ""
     click.echo(
         f"snapshot {summary.snapshot_id[:8]}: {counted(summary.files, 'file')}, "
         f"{format_size(summary.bytes_restored)} restored{skipped}, {summary.duration_s:.1f} s"
@@ -52,10 +52,10 @@ def show_check(summary: CheckSummary) -> None:
 def show_schedule(summary: ScheduleSummary) -> None:
     click.echo(
         f"{counted(summary.runs, 'backup')}: {summary.done} done, {summary.partial} in part, {summary.failed} failed, "
-        f"{summary.locked} met another run; {summary.duration_s:.1f} s"
+        f"{summary.locked} locked by another run; {summary.duration_s:.1f} s"
     )
 
 
 def _show_errors(count: int, one: str, many: str, what: str) -> None:
     if count:
-        click.echo(f"{counted(count, one, many)} {what}; {'it is' if count == 1 else 'each is'} named above")
+        click.echo(f"{counted(count, one, many)} {what}; see above")

@@ -1,4 +1,4 @@
-"""Plain tables: columns of text, aligned.  Rich's would cost the lists 50 ms of start-up."""
+"""Plain tables of aligned text.  Rich's tables would cost each list 50 ms at start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 
 def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> Iterator[str]:
-    """The table's lines.  ``right`` holds one character for each column; ``>`` aligns it to the right."""
+    """The table's lines.  ``right`` has one character per column; ``>`` aligns the column to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     right = right.ljust(len(header))
     for row in (header, *rows):

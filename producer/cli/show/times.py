@@ -1,4 +1,4 @@
-"""Times as they are shown: RFC 3339, UTC."""
+"""Shows times: RFC 3339, UTC."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def rfc3339(moment: datetime) -> str:
 
 
 def rfc3339_of_ns(time_ns: int) -> str:
-    """A file's time, to the nanosecond; ``@SECONDS`` where it lies outside the years 1 to 9999."""
+    """A file's time, to the nanosecond; ``@SECONDS`` outside the years 1 to 9999."""
     seconds, fraction_ns = divmod(time_ns, 1_000_000_000)
     try:
         moment = datetime.fromtimestamp(seconds, UTC)

@@ -1,4 +1,4 @@
-"""Chooses how a run is watched: JSON lines, bars on a terminal, or plain lines."""
+"""Chooses how to show a run: JSON lines, bars on a terminal, or plain lines."""
 
 from __future__ import annotations
 

@@ -18,13 +18,13 @@ from producer.run.preflight import notes_about
 
 @click.command(cls=FleetCommand)
 @backup_options
-@click.option("-n", "--dry-run", is_flag=True, help="Show the plan and store nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the plan; store nothing.")
 @click.pass_obj
 def backup(call: Call, /, dry_run: bool, **choices: Any) -> int:
     """Back up SOURCEs to all devices at once.
 
-    A SOURCE is a path, or the name of a [sources.NAME] of the configuration.  Run the same command again to go on
-    with a backup that was interrupted.
+    A SOURCE is a path, or the NAME of a [sources.NAME] in the configuration.  To resume an interrupted backup, run the
+    same command again.
     """
     request = request_from(call, **choices)
     if dry_run:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--svg",
     metavar="FILE",
-    help="Draw the plan: one row for each device, one box for each segment; - prints the drawing in place of the plan.",
+    help="Draw the plan into FILE: one row per device, one box per segment.  - prints the drawing instead of the plan.",
 )
 @click.pass_obj
 def plan(call: Call, /, svg: str | None, **choices: Any) -> None:
@@ -41,7 +41,7 @@ def plan(call: Call, /, svg: str | None, **choices: Any) -> None:
 
 
 def make_dry_run(call: Call, request: BackupRequest) -> DryRun:
-    """What a backup would do now; raises what a backup raises before it stores."""
+    """What a backup would do now; raises what a backup raises before it stores anything."""
     from producer.backup.dry_run import dry_run
     from producer.raw.switch import choose_modes
 
@@ -90,4 +90,4 @@ def _draw(made: DryRun, file: Path) -> None:
     try:
         file.write_text(_drawn(made), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}", hint="see --svg", path=str(file)) from error
+        raise UsageError(f"cannot write {file}: {error.strerror}", hint="give --svg a file that you can write", path=str(file)) from error

@@ -1,4 +1,4 @@
-"""``segfleet resume`` and ``segfleet retry``: go on with a backup that did not come to its end."""
+"""``segfleet resume`` and ``segfleet retry``: continue an unfinished backup."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from producer.cli.show.watching import watched
 @config_option
 @click.pass_obj
 def resume(call: Call, snapshot: str | None, devices: dict[str, Path]) -> int:
-    """Go on with an interrupted backup: SNAPSHOT, or the last one.
+    """Continue an interrupted backup: SNAPSHOT, or the last one.
 
-    What is stored stays; files that changed meanwhile are planned anew.  Devices that are neither given nor configured
-    are those of the interrupted backup.
+    What is stored stays; files that have changed since are planned again.  Without --device and without devices in the
+    configuration, the devices of the interrupted backup are used.
     """
     return _go_on(call, snapshot, devices, failed_only=False)
 
@@ -37,10 +37,10 @@ def resume(call: Call, snapshot: str | None, devices: dict[str, Path]) -> int:
 @config_option
 @click.pass_obj
 def retry(call: Call, snapshot: str | None, devices: dict[str, Path]) -> int:
-    """Try again the segments that a backup gave up: of SNAPSHOT, or of the last one that has any.
+    """Retry the segments that a backup gave up: those of SNAPSHOT, or of the last snapshot that has any.
 
-    They get all their tries again, on the devices that are given, or configured, or were given then; when all are
-    stored, the snapshot is complete.
+    Each segment gets the full number of tries again.  Without --device and without devices in the configuration, the
+    devices of that backup are used.  When all segments are stored, the snapshot is complete.
     """
     return _go_on(call, snapshot, devices, failed_only=True)
 

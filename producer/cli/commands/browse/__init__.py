@@ -1,1 +1,1 @@
-"""Commands that look into snapshots; they need the catalog alone."""
+"""Commands that show what is in snapshots; most need only the catalog."""

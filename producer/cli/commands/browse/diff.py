@@ -18,21 +18,21 @@ from producer.cli.show.json_lines import write_row
 if TYPE_CHECKING:
     from producer.listing import Entry, EntryBatch
 
-#: A file's later names (hard links) hold its data as well as the first.
+#: A hard link is shown as a file: all names of a file are equal.
 _KIND_SHOWN = {"hardlink": "file"}
 
 
 @click.command(cls=FleetCommand)
 @click.argument("before", metavar="SNAPSHOT")
 @click.argument("after", metavar="SNAPSHOT")
-@click.option("--metadata", is_flag=True, help="Show U for changes of mode, owner or time alone, too.")
+@click.option("--metadata", is_flag=True, help="Also show U: only mode, owner or time changed.")
 @json_option
 @config_option
 @click.pass_obj
 def diff(call: Call, before: str, after: str, metadata: bool) -> None:
-    """List what changed from one snapshot to another, one path a line.
+    """List what changed from one snapshot to another, one path per line.
 
-    The line begins with + (added), - (removed), M (content changed: size, time or link) or T (other type).
+    Each line starts with + (added), - (removed), M (content changed: size, time or link target) or T (type changed).
     """
     with opened_catalog(call) as catalog:
         old, new = catalog.snapshots.find(before), catalog.snapshots.find(after)
@@ -70,7 +70,7 @@ def _paired(old: Iterator[Entry], new: Iterator[Entry]) -> Iterator[tuple[Entry 
 
 
 def _walk_order(entry: Entry) -> tuple[list[bytes], bytes]:
-    """Where the walk comes to an entry: a directory's entries by name, then those of each subdirectory in turn."""
+    """The order of the walk: a directory's entries by name, then the entries of each subdirectory in turn."""
     if not entry.path:
         return [], b""
     *folders, name = os.fsencode(entry.path).split(b"/")
@@ -91,12 +91,12 @@ def _letter(before: Entry | None, after: Entry | None, *, metadata: bool) -> str
 
 def _content_differs(before: Entry, after: Entry) -> bool:
     if after.kind == "directory":
-        # Its time changes with its entries, and those are shown by themselves.
+        # Its time changes with its entries, which have lines of their own.
         return False
     if after.kind == "symlink":
         return before.link != after.link
     if before.kind != after.kind:
-        # A file's first name has the size, its later ones have not.
+        # Only a file's first name has the size, not its later ones.
         return before.mtime_ns != after.mtime_ns
     return (before.size_bytes, before.mtime_ns, before.device_number) != (
         after.size_bytes,

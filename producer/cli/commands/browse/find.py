@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @click.command(cls=FleetCommand)
 @click.argument("pattern")
-@click.option("--snapshot", metavar="SNAPSHOT", help="Look in this one only.")
+@click.option("--snapshot", metavar="SNAPSHOT", help="Search this snapshot only.")
 @json_option
 @config_option
 @click.pass_obj
 def find(call: Call, pattern: str, snapshot: str | None) -> None:
-    """Find entries by PATTERN, in all snapshots.
+    """Find entries that match PATTERN, in all snapshots.
 
-    A PATTERN with a slash is matched against the whole path, one without against the last part of it; * ? and
-    [...] are wildcards.  Each line is SNAPSHOT:PATH, as "segfleet restore" takes it.
+    A PATTERN with a slash must match the whole path, one without a slash the last part of it; *, ? and [...] are
+    wildcards.  Each line is SNAPSHOT:PATH, which "segfleet restore" accepts.
     """
     with opened_catalog(call) as catalog:
         rows = [catalog.snapshots.find(snapshot)] if snapshot else catalog.snapshots.all()
@@ -41,7 +41,7 @@ def find(call: Call, pattern: str, snapshot: str | None) -> None:
 
 
 def matches(batch: EntryBatch, pattern: str) -> Iterator[Entry]:
-    """The entries of ``batch`` that ``pattern`` means."""
+    """The entries of ``batch`` that match ``pattern``."""
     whole_path = "/" in pattern
     fits = re.compile(translate(pattern.strip("/"))).match
     for place, name in enumerate(batch.names):

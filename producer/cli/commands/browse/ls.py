@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, devices: dict[str, Path]) -> int:
     """List the entries of a snapshot: all of them, or those directly in PATH.
 
-    Paths begin with the name of their source.  Where that is a raw volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH
-    looks into its image, which is fetched from the devices first.  On a terminal, odd characters in names are escaped.
+    Paths start with the name of their source.  If that is a raw volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH shows
+    the files in its image, which is fetched from the devices.  On a terminal, unprintable characters in names are
+    escaped.
     """
     inside, path = path, path.strip("/")
     with opened_catalog(call) as catalog:
@@ -56,7 +57,7 @@ def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, device
 
 
 def entries_at(batches: Iterable[EntryBatch], path: str, *, recursive: bool) -> Iterator[Entry]:
-    """The entry at ``path`` and those directly in it, or all below it; all there are for path ""."""
+    """The entry at ``path`` and those directly in it, or all below it; every entry for path ""."""
     parent = path.rpartition("/")[0]
     for batch in batches:
         folder = folder_of(batch)

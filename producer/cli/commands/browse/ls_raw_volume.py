@@ -32,7 +32,7 @@ _KINDS = {
 def list_inside(
     call: Call, snapshot_id: str, path: str, devices: dict[str, Path], *, recursive: bool, long: bool
 ) -> int:
-    """List the entry at SOURCE/PATH and what is directly in it, or all below; raises UsageError where none is.
+    """List the entry at SOURCE/PATH and what is directly in it, or all below it; raises UsageError if there is none.
 
     Returns the exit code: 3 when a part of the file system cannot be read.
     """

@@ -1,1 +1,1 @@
-"""Commands for whoever looks after devices and runs."""
+"""Commands that show and maintain devices, runs and locks."""

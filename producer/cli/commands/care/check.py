@@ -25,7 +25,7 @@ def subset_of_data(value: str) -> tuple[int, int] | float:
         return int(part[1]), int(part[2])
     percent = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)%", value)
     if not percent or not 0 < float(percent[1]) <= 100:
-        raise click.BadParameter(f"{value!r} is neither n/t with 1 <= n <= t, nor x% with 0 < x <= 100")
+        raise click.BadParameter(f"{value!r} must be n/t with 1 <= n <= t, or x% with 0 < x <= 100")
     return float(percent[1]) / 100
 
 
@@ -38,7 +38,7 @@ def subset_of_data(value: str) -> tuple[int, int] | float:
     "subset",
     type=subset_of_data,
     metavar="n/t|x%",
-    help="Read the n-th of t parts of the segments only, or x per cent of them, chosen at random.",
+    help="Read only part n of t equal parts of the segments, or a random x per cent of them.",
 )
 @json_option
 @config_option
@@ -50,9 +50,9 @@ def check(
     read_data: bool,
     subset: tuple[int, int] | float | None,
 ) -> int:
-    """Check that the devices hold what the snapshots need; of one snapshot, or of all.
+    """Check that the devices hold what the snapshots need: SNAPSHOT, or all.
 
-    Without --read-data only the presence, size and structure of each segment are checked.
+    Without --read-data, only the presence, size and structure of each segment are checked.
     """
     devices = devices or devices_of(call, snapshot or "latest")
     check_devices(devices)

@@ -31,9 +31,9 @@ _HEADER = ("device", "state", "since", "free", "capacity", "pool", "folder", "wh
 @config_option
 @click.pass_obj
 def devices(call: Call, devices: dict[str, Path]) -> None:
-    """Ask every device what it is: its state, its room, its pool.
+    """Ask every device for its state, its space and its pool.
 
-    Without --device and without devices in the configuration: those that the catalog has met.
+    Without --device and without devices in the configuration: all devices that the catalog knows.
     """
     devices = devices or all_devices(call)
     check_devices(devices)

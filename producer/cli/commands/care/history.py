@@ -1,4 +1,4 @@
-"""``segfleet history``: what has been run, and where the time of a backup went."""
+"""``segfleet history``: past runs, and how each backup spent its time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _RUN_HEADER = (
 )
 _TIMING_HEADER = ("snapshot", "device", "segments", "size", "read", "compress", "write", "sync", "total")
 
-#: What a row has of the run's summary, under the same names.  A restore and a check have some of it, a failed run none.
+#: What a row takes from the run's summary, under the same names.  Restores and checks have some of it, failed runs
+#: none.
 _OF_SUMMARY = (
     *("mode", "files", "bytes_source", "bytes_stored", "bytes_restored", "bytes_read"),
     *("segments", "segments_rerouted", "segments_retried", "devices", "errors", "strays"),
@@ -36,14 +37,14 @@ _OF_SUMMARY = (
 
 @click.command(cls=FleetCommand)
 @click.argument("volume", required=False)
-@click.option("--timing", is_flag=True, help="Show what each device's workers spent their time on, in seconds.")
+@click.option("--timing", is_flag=True, help="Show how each device's workers spent their time, in seconds.")
 @json_option
 @config_option
 @click.pass_obj
 def history(call: Call, volume: str | None, timing: bool) -> None:
-    """List what has been run, the oldest first: for VOLUME, or all.
+    """List past runs, oldest first: of VOLUME, or all.
 
-    A run without an end is running, or was killed.
+    A run without an exit code is still running, or was killed.
     """
     with opened_catalog(call) as catalog:
         runs = catalog.runs.all(volume)[::-1]
@@ -54,7 +55,7 @@ def history(call: Call, volume: str | None, timing: bool) -> None:
         for run in runs:
             write_row(_json_row(run, timings[run.run_id] if timing else None))
     elif not runs:
-        click.echo(f"nothing has been run of volume {volume}" if volume else "nothing has been run yet", err=True)
+        click.echo(f"volume {volume} has no runs" if volume else "there are no runs yet", err=True)
     elif timing:
         rows = [_timing_cells(run, totals) for run in runs for totals in timings[run.run_id]]
         _print(_TIMING_HEADER, rows, right="  >>>>>>>")
@@ -85,13 +86,13 @@ def _run_cells(run: RunRow) -> tuple[str, ...]:
 
 
 def _size(summary: dict[str, Any]) -> str:
-    """Of the files that were backed up or restored, or of the segments that a check has read."""
+    """The size of the files that were backed up or restored, or of the segments that a check read."""
     names = ("bytes_source", "bytes_restored", "bytes_read")
     return next((format_size(summary[name]) for name in names if name in summary), "")
 
 
 def _ratio(summary: dict[str, Any]) -> float | None:
-    """Source bytes for each stored one; None where nothing was stored."""
+    """Source bytes per stored byte; None if nothing was stored."""
     stored_bytes = summary.get("bytes_stored")
     return round(summary["bytes_source"] / stored_bytes, 2) if stored_bytes else None
 

@@ -32,7 +32,7 @@ _LOOK_EVERY_S = 1.0
 
 
 class StatusCommand(FleetCommand):
-    """Of a fleet, and of its runs, the broker tells: no manager need be asked unless one is named."""
+    """The broker knows the fleet and its runs; a manager is asked only if it is named."""
 
     def invoke(self, ctx: click.Context) -> Any:
         call = ctx.ensure_object(Call)
@@ -40,7 +40,9 @@ class StatusCommand(FleetCommand):
         of_catalog = manager is not None and run is None and (manager == HERE or not watch)
         if call.broker_url is None or call.is_on_behalf or of_catalog:
             if run is not None:
-                raise UsageError("there is no broker that could tell of runs", hint="see docs/fleet.md")
+                raise UsageError(
+                    "status of a run needs a broker", hint="set [broker] url in the configuration; see docs/fleet.md"
+                )
             return super().invoke(ctx)
         # Only here: the imports of the broker take a third of a second.
         from producer.cli.elsewhere.fleet_status import show_fleet, show_run
@@ -53,16 +55,18 @@ class StatusCommand(FleetCommand):
 @click.command(cls=StatusCommand)
 @click.argument("run", required=False)
 @click.option(
-    "--watch", is_flag=True, help="Go on until nothing runs; in a fleet: show RUN, or the last, until it ends."
+    "--watch",
+    is_flag=True,
+    help="Keep showing until nothing runs; in a fleet: show RUN, or the last one, until it ends.",
 )
 @json_option
 @config_option
 @click.pass_obj
 def status(call: Call, watch: bool) -> None:
-    """Show each volume's last run, or how far the present one is, its reservations, and each device's state.
+    """Show each volume's last or current run, its reservations, and each device's state.
 
-    Reads the catalog only; `segfleet devices` asks the devices themselves.  In a fleet: the managers and their last
-    runs, or RUN; with --manager what that one's catalog says.
+    Reads only the catalog; `segfleet devices` asks the devices themselves.  In a fleet: shows the managers, the workers
+    and the last runs, or only RUN; with --manager, what that manager's catalog says.
     """
     from producer.monitor.overview import volumes
 
@@ -81,7 +85,7 @@ def status(call: Call, watch: bool) -> None:
 
 def _show(found: list[Any], *, anew: bool) -> None:
     if anew:
-        # Of a terminal only.
+        # Does nothing unless standard output is a terminal.
         click.clear()
     for row in found:
         if isinstance(row, str):
@@ -120,7 +124,7 @@ def _volume_cells(row: VolumeStatus) -> tuple[str, ...]:
 
 
 def _state(row: VolumeStatus) -> str:
-    """Of a volume that is being backed up: the phase, and how far it is."""
+    """The state; while the volume is being backed up, the phase and how far it is."""
     if row.phase == "storing" and row.bytes_total:
         return f"storing {row.bytes_done * 100 // row.bytes_total} %"
     return row.phase or row.state

@@ -1,4 +1,4 @@
-"""``segfleet unlock``: who holds what, and away with what the dead have left."""
+"""``segfleet unlock``: shows locks, and removes stale ones."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _HEADER = ("lock", "for", "host", "pid", "manager", "since", "last sign of life"
 
 @click.command(cls=FleetCommand)
 @click.argument("volumes", nargs=-1, metavar="[VOLUME...]")
-@click.option("--list", "only_list", is_flag=True, help="Show the locks and their owners, and change nothing.")
+@click.option("--list", "only_list", is_flag=True, help="Show the locks and their owners; change nothing.")
 @json_option
 @config_option
 @click.pass_obj
 def unlock(call: Call, volumes: tuple[str, ...], only_list: bool) -> None:
-    """Remove the locks whose owners are gone: of the VOLUMEs, or all.
+    """Remove stale locks, whose owners are gone: those of the VOLUMEs, or all.
 
-    Backups do so by themselves.  The lock of an owner that lives, or may live, stays; of a named VOLUME this is an
-    error (exit code 11), which says who has it.
+    Backups take over stale locks automatically.  A lock stays if its owner lives or may live; for a VOLUME that you
+    name, this is an error (exit code 11) that says who holds it.
     """
     from producer.ownership.unlock import look, unlock
     from producer.ownership.verdict import in_words, what_to_do
@@ -51,7 +51,7 @@ def _show(call: Call, rows: list[SeenLock], *, only_list: bool) -> None:
         for row in rows:
             write_row(lock_json(row.lock) | {"message_type": "lock", "owner": row.owner, "removed": row.removed})
     elif not rows:
-        click.echo("nothing is locked", err=True)
+        click.echo("there are no locks", err=True)
     elif only_list:
         for line in lines_of(_HEADER, [_cells(row) for row in rows], right="   >"):
             click.echo(line)
@@ -67,8 +67,8 @@ def _tell(rows: list[SeenLock]) -> None:
         click.echo(f"{escaped(row.lock.name)}: {escaped(in_words(row.lock))}: {what}")
 
 
-#: A gone owner whose lock is kept has given a sign of life in the last moment.
-_OWNERS = {"alive": "alive", "suspect": "silent, but not for long enough", "gone": "alive"}
+#: An owner that seemed gone, and whose lock was kept, has shown a sign of life just now.
+_OWNERS = {"alive": "alive", "suspect": "silent, but not long enough to be sure", "gone": "alive"}
 
 
 def lock_json(lock: LockRow) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Commands that bring data back."""
+"""Commands that restore data."""

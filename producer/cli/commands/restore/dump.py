@@ -26,9 +26,9 @@ from tasks.errors import UsageError
 @config_option
 @click.pass_obj
 def dump(call: Call, snapshot: str, path: str, devices: dict[str, Path], threads: int | None) -> None:
-    """Write one file of a snapshot to standard output; without PATH, the image of its one raw volume.
+    """Write one file of a snapshot to standard output; without PATH, the image of its only raw volume.
 
-    A dump is whole, or it fails: nothing that is damaged or missing is passed over.
+    A dump is complete or fails: it never skips damaged or missing data.
     """
     devices = devices or devices_of(call, snapshot)
     check_devices(devices)
@@ -50,5 +50,7 @@ def _only_raw_volume(call: Call, snapshot: str) -> str:
     with opened_catalog(call) as catalog:
         sources = catalog.snapshots.find(snapshot).sources
     if len(sources) != 1:
-        raise UsageError("the snapshot has several sources: say which PATH", hint="segfleet ls SNAPSHOT shows them")
+        raise UsageError(
+            "the snapshot has several sources; PATH is missing", hint="segfleet ls SNAPSHOT shows the paths"
+        )
     return sources[0].name

@@ -44,22 +44,22 @@ def target_name(call: Call, target: str) -> str:
     "--target",
     required=True,
     metavar="DIR",
-    help="The folder to restore into, or in a fleet the name of a [targets.NAME]; made if it is not there.  For a raw "
-    "volume the image file or block device to write.",
+    help="Folder to restore into, created if missing; in a fleet the NAME of a [targets.NAME].  For a raw volume: the "
+    "image file or block device to write.",
 )
 @devices_option
-@click.option("-i", "--include", multiple=True, metavar="PATTERN", help="Restore only what PATTERN (gitignore) fits.")
-@click.option("-e", "--exclude", multiple=True, metavar="PATTERN", help="Leave out what PATTERN (gitignore) fits.")
+@click.option("-i", "--include", multiple=True, metavar="PATTERN", help="Restore only paths that match PATTERN.")
+@click.option("-e", "--exclude", multiple=True, metavar="PATTERN", help="Skip paths that match PATTERN (gitignore).")
 @click.option(
     "--overwrite",
     type=click.Choice(["always", "if-changed", "never"]),
-    help="What to do with files that are there.  [default: the target must be empty]",
+    help="What to do with existing files.  [default: the target must be empty]",
 )
-@click.option("--force", is_flag=True, help="Write a raw volume over an image or block device that is not empty.")
+@click.option("--force", is_flag=True, help="Overwrite an image or block device that is not empty with a raw volume.")
 @click.option(
     "--skip-damaged",
     is_flag=True,
-    help="Keep large files that lack parts, with zeros there and a note NAME.segfleet-missing.",
+    help="Keep large files with missing parts: zeros there, and a note NAME.segfleet-missing.",
 )
 @threads_option
 @nice_option
@@ -79,10 +79,10 @@ def restore(
     threads: int | None,
     nice: int,
 ) -> int:
-    """Restore a snapshot, or what PATH in it holds, from all devices at once.
+    """Restore a snapshot, or only PATH in it, from all devices at once.
 
-    SNAPSHOT is "latest" or 8 hex digits or more of an id.  PATH begins with the name of its source.  Where that is
-    a raw volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH takes files out of its image.
+    SNAPSHOT is "latest" or at least 8 hex digits of an id.  PATH starts with the name of its source.  If that is a raw
+    volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH extracts files from its image.
     """
     name, _, path = snapshot.partition(":")
     devices = devices or devices_of(call, name)

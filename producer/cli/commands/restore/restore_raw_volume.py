@@ -1,4 +1,4 @@
-"""What ``restore`` does with raw volumes: the image of one to a file or device, or files out of an image."""
+"""``restore`` for raw volumes: the image to a file or device, or files out of an image."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _refuse_unknown_folder(call: Call, request: RestoreRequest) -> None:
     """Raises UsageError on a manager that has no such target: files out of an image are not written by agents."""
     if call.is_on_behalf and request.target_name not in call.configuration.targets:
         raise UsageError(
-            f"files out of an image are written on the manager's host, which has no target {request.target_name}",
+            f"files from an image are written on the manager's host, which has no target {request.target_name}",
             hint=f"add [targets.{request.target_name}] to the manager's configuration, or restore the whole image",
         )
 
@@ -79,5 +79,7 @@ def _refuse_unknown_folder(call: Call, request: RestoreRequest) -> None:
 def _refuse_full(target: Path) -> None:
     if target.exists() and any(target.iterdir()):
         raise TargetNotEmptyError(
-            f"the target {target} is not empty", hint="files out of an image go into an empty folder", path=str(target)
+            f"the target {target} is not empty",
+            hint="restore files from an image into an empty folder",
+            path=str(target),
         )

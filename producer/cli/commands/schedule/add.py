@@ -38,20 +38,20 @@ def _local_zone() -> str:
     default=_local_zone,
     show_default="this machine's",
     metavar="ZONE",
-    help="Time zone of the line.",
+    help="Time zone of the cron line.",
 )
 @click.option(
     "--catch-up/--skip-missed",
     default=True,
     show_default=True,
-    help="Run once as soon as possible what nobody started in time, or leave it out.",
+    help="Run a missed backup once, as soon as possible; or skip it.",
 )
 @click.option(
     "--overlap",
     type=click.Choice(get_args(IfBusy)),
     default="queue",
     show_default=True,
-    help="While the volume is being backed up: wait for the end, or leave this run out.",
+    help="If the volume is being backed up: wait, or skip this run.",
 )
 @storing_options
 @click.pass_obj
@@ -68,12 +68,12 @@ def add(
 ) -> None:
     """Back up SOURCEs to VOLUME at set times, with the options of `backup`.
 
-    Without a SOURCE: the [sources.VOLUME] of the configuration.
+    Without SOURCE, the [sources.VOLUME] of the configuration is backed up.
     """
     if not sources and volume not in call.configuration.sources:
         known = ", ".join(sorted(call.configuration.sources)) or "none"
         raise UsageError(
-            f"what is to be backed up to volume {volume}?",
+            f"volume {volume} has no source",
             hint=f"name a SOURCE after the volume; sources in the configuration: {known}",
         )
     request = request_from(call, sources=sources or (volume,), volume=volume, **choices)

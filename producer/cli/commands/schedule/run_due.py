@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 @config_option
 @click.pass_obj
 def run_due(call: Call) -> int:
-    """Run now, one after another, what is due here and nobody else has started.
+    """Run the due backups of this host that nobody else has started, one after another.
 
-    The exit code is 0 when all of it was stored, 3 when something was stored in part, 1 when something failed.
+    Exit code: 0 if everything was stored, 3 if something was stored in part, 1 if something failed.
     """
     from producer.ownership.holder import Holder
     from producer.schedule.belongs import belongs_here
@@ -42,7 +42,7 @@ def run_due(call: Call) -> int:
     results: dict[str, BackupSummary | SegfleetError] = {}
 
     def serves(row: ReservationRow) -> bool:
-        # Each reservation once, although a long run may find it due again.
+        # Each reservation once, even if it is due again after a long run.
         return row.reservation_id not in results and belongs_here(row, manager=environment.manager)
 
     with (
@@ -50,7 +50,7 @@ def run_due(call: Call) -> int:
         Holder(catalog, environment.catalog, manager=environment.manager) as holder,
     ):
         scheduler = Scheduler(holder)
-        # One claim at a time, so that others may take what is not begun yet.
+        # One claim at a time, so that others can take what has not started yet.
         while claimed := scheduler.claim_due(datetime.now(UTC), limit=1, serves=serves):
             results[claimed[0].reservation_id] = _run(call, scheduler, claimed[0])
     summary = schedule_summary(results.values(), duration_s=round(time.monotonic() - started_s, 3))

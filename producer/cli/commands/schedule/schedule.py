@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @click.group()
 def schedule() -> None:
-    """Backups at set times: add, list, remove, and run what is due.
+    """Schedule backups: add, list and remove reservations, and run what is due.
 
-    Managers run the schedule by themselves.  Without a manager, have cron or a systemd timer call
+    Managers run the schedule automatically.  Without a manager, let cron or a systemd timer call
     `segfleet schedule run-due` every five minutes.
     """
 
@@ -37,7 +37,7 @@ schedule.add_command(run_due)
 @config_option
 @click.pass_obj
 def list_(call: Call) -> None:
-    """List the reservations with their next and last runs, the one that is due first in front."""
+    """List the reservations with their next and last runs, the next one first."""
     with opened_catalog(call) as catalog:
         rows = catalog.reservations.all()
     if call.json:
@@ -56,7 +56,7 @@ def list_(call: Call) -> None:
 @config_option
 @click.pass_obj
 def remove(call: Call, name: str) -> None:
-    """Remove all reservations of VOLUME, or the one with this ID.  A run that is under way goes on."""
+    """Remove all reservations of VOLUME, or the one with this ID.  A run that has started continues."""
     from producer.schedule.reserve import find_reservations
 
     with opened_catalog(call) as catalog:
@@ -64,7 +64,7 @@ def remove(call: Call, name: str) -> None:
             if catalog.reservations.remove(row.reservation_id) and call.json:
                 write_row(_json_row(row))
             elif not call.json:
-                click.echo(f"reservation {row.reservation_id[:8]} of volume {row.volume} is removed")
+                click.echo(f"reservation {row.reservation_id[:8]} of volume {row.volume} removed")
 
 
 def _json_row(row: ReservationRow) -> dict[str, Any]:

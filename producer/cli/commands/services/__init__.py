@@ -1,1 +1,1 @@
-"""Commands that run until they are ended."""
+"""Commands that run until they are stopped."""

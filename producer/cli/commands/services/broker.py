@@ -12,7 +12,7 @@ from tasks.errors import UsageError
 
 @click.group("broker")
 def broker() -> None:
-    """Help with the broker of a fleet."""
+    """Set up the broker of a fleet."""
 
 
 @broker.command()
@@ -21,10 +21,10 @@ def broker() -> None:
 @config_option
 @click.pass_obj
 def acl(call: Call, devices: tuple[str, ...], managers: tuple[str, ...]) -> None:
-    """Print the commands that make a Redis user for each DEVICE, each manager, the masters and Flower.
+    """Print the commands that create a Redis user for each DEVICE, each manager, the masters and Flower.
 
-    Without DEVICE: those of the configuration.  Fill in a password for each PASSWORD before you give the commands to
-    redis-cli; the user's name and password then stand in the [broker] url of that host.
+    Without DEVICE: all devices in the configuration.  Replace each PASSWORD before you pipe the commands to redis-cli;
+    then put the user's name and password into the [broker] url of its host.
     """
     # Only here: the package's imports take a third of a second.
     from producer.broker.acl import acl_commands
@@ -32,6 +32,6 @@ def acl(call: Call, devices: tuple[str, ...], managers: tuple[str, ...]) -> None
     names = devices or tuple(call.configuration.devices)
     for name in (*names, *managers):
         if not DEVICE_NAME.fullmatch(name):
-            raise UsageError(f"{name!r} is not a name", hint="names are made of letters, digits, '-' and '_'")
+            raise UsageError(f"{name!r} is not a valid name", hint="use letters, digits, '-' and '_'")
     for command in acl_commands(names, managers):
         click.echo(command)

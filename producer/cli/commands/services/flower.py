@@ -10,19 +10,21 @@ from producer.cli.options.shared import config_option
 
 
 @click.command(cls=CommandHere)
-@click.option("--address", default="127.0.0.1", show_default=True, metavar="IP", help="Where to listen.")
-@click.option("--port", type=click.IntRange(1, 65535), default=5555, show_default=True, metavar="N", help="Its port.")
+@click.option("--address", default="127.0.0.1", show_default=True, metavar="IP", help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=5555, show_default=True, metavar="N", help="Port to listen on."
+)
 @click.option(
     "--allow-changes",
     is_flag=True,
-    help="Let those who may look also revoke orders and stop workers.  [default: read-only]",
+    help="Allow viewers to revoke orders and stop workers.  [default: read-only]",
 )
 @config_option
 @click.pass_obj
 def flower(call: Call, address: str, port: int, allow_changes: bool) -> None:
     """Show workers and orders in the browser, with Flower, until Ctrl-C.
 
-    FLOWER_BASIC_AUTH=user:password in the environment says who may look.
+    Set FLOWER_BASIC_AUTH=user:password in the environment to say who may see it.
     """
     from producer.broker import broker
     from producer.monitor.flower import check_password, serve

@@ -29,10 +29,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 @config_option
 @click.pass_obj
 def manager(call: Call, name: str | None) -> None:
-    """Own the volumes of this host's configuration: carry out what masters ask, until SIGTERM.
+    """Manage the volumes of this host's configuration, and carry out commands from other hosts, until SIGTERM.
 
-    NAME is this host's name if left out.  The manager may end and start again at any moment: it goes on with the
-    backups that were under way.
+    NAME defaults to this host's name.  The manager can stop and start again at any time; it continues the backups that
+    were running.
     """
     from producer.broker import broker
     from producer.cli.elsewhere.open_broker import warn_about_broker
@@ -45,11 +45,11 @@ def manager(call: Call, name: str | None) -> None:
     name = name or re.sub(r"[^A-Za-z0-9_-]", "-", platform.node().partition(".")[0])[:40]
     if not _NAME.fullmatch(name) or name == HERE:
         raise UsageError(
-            f"{name!r} does not name a manager", hint="use 1 to 40 letters, digits, '-' and '_'; not local"
+            f"{name!r} is not a valid manager name", hint="use 1 to 40 letters, digits, '-' and '_'; local is reserved"
         )
     environment = call.environment()
     if environment.broker_url is None:
-        raise UsageError("there is no broker to get commands from", hint="set [broker] url in the configuration")
+        raise UsageError("a manager needs a broker", hint="set [broker] url in the configuration")
     with broker(environment.broker_url, environment.state):
         warn_about_broker(environment.broker_url)
     with opened_catalog(call) as catalog:

@@ -16,14 +16,14 @@ from tasks.errors import UsageError
 
 @click.command(cls=CommandHere)
 @click.argument("devices", nargs=-1, required=True, metavar="DEVICE...")
-@click.option("--events", is_flag=True, help="Send the events that Flower shows; costs a quarter of the message rate.")
+@click.option("--events", is_flag=True, help="Send events for Flower; costs a quarter of the message rate.")
 @config_option
 @click.pass_obj
 def worker(call: Call, devices: tuple[str, ...], events: bool) -> None:
-    """Serve DEVICEs of the configuration, until SIGTERM: carry out what managers order, one order at a time each.
+    """Serve DEVICEs of the configuration until SIGTERM: carry out the orders of managers, one at a time per device.
 
-    Any number of hosts may serve, and any number of workers one device, from any moment on.  SIGTERM lets each worker
-    finish what it has in hand.
+    Any number of hosts can serve devices, several workers can serve one device, and they can start at any time.  After
+    SIGTERM each worker finishes its current order.
     """
     from producer.broker import broker
     from producer.cli.elsewhere.open_broker import warn_about_broker
@@ -32,8 +32,8 @@ def worker(call: Call, devices: tuple[str, ...], events: bool) -> None:
     environment = call.environment()
     if environment.broker_url is None:
         raise UsageError(
-            "there is no broker to get orders from",
-            hint="set [broker] url in the configuration, or SEGFLEET_BROKER_URL; without a broker no agents are needed",
+            "a worker needs a broker",
+            hint="set [broker] url in the configuration; without a broker, backup starts its own workers",
         )
     settings = worker_settings(call.configuration, devices, environment.broker_url)
     with broker(environment.broker_url, environment.state):
@@ -48,9 +48,7 @@ def worker_settings(configuration: Configuration, devices: tuple[str, ...], brok
     """
     tables = {name: _table(configuration, name) for name in devices}
     if len(tables) < len(devices):
-        raise UsageError(
-            "a device is named twice", hint="start the command a second time for a second worker of one device"
-        )
+        raise UsageError("a device is named twice", hint="to run two workers of one device, start the command twice")
     return {
         "broker_url": broker_url,
         "devices": {

@@ -157,4 +157,4 @@ def test_timing_as_json_has_one_object_for_each_device(capsys: pytest.CaptureFix
 
 def test_a_history_without_runs_says_so_and_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["history", "elsewhere"]) == 0
-    assert "nothing has been run of volume elsewhere" in capsys.readouterr().err
+    assert "volume elsewhere has no runs" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["backup", "none", "--device=a=a"], "no such source: {}/none: No such file or directory"),
+        (["backup", "none", "--device=a=a"], "cannot read source {}/none: No such file or directory"),
         (["backup", "data"], "no device is named"),
         (["backup"], "Missing argument 'SOURCE...'"),
         (["backup", "data", "--device=a"], "'a' is not NAME=PATH"),
@@ -48,21 +48,24 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["backup", ".", "data", "--device=a=a"], "source {0}/data lies inside source {0}"),
         (["backup", "data", "--device=a=a", "--unit-size=24MB"], "'24MB' is not a size"),
         (["backup", "data", "--device=a=a", "--unit-size=1KiB"], "1KiB is outside 65536 to"),
-        (["backup", "data", "--device=a=a", "--unit-size=65537"], "not a whole number of blocks"),
+        (["backup", "data", "--device=a=a", "--unit-size=65537"], "not a multiple of the block size"),
         (["backup", "data", "--device=a=a", "--level=40"], "40 is not in the range"),
-        (["backup", "data", "--device=a=a", "--volume=a b"], "'a b' does not name a volume"),
+        (["backup", "data", "--device=a=a", "--volume=a b"], "'a b' is not a valid volume name"),
         (["backup", "data", "--device=a=a", "--config=none"], "cannot read the configuration none"),
         (
             ["backup", "data", "--device=a=a", "--config=~nosuchuser/x"],
-            "--config=~nosuchuser/x: there is no home folder",
+            "--config=~nosuchuser/x: ~nosuchuser has no home folder",
         ),
-        (["backup", "data", "--device=a=~nosuchuser/x"], "~nosuchuser/x: there is no home folder ~nosuchuser"),
-        (["backup", "~nosuchuser/x", "--device=a=a"], "~nosuchuser/x: there is no home folder ~nosuchuser"),
-        (["restore", "latest", "--device=a=a", "--target=~nosuchuser/x"], "~nosuchuser/x: there is no home folder"),
+        (["backup", "data", "--device=a=~nosuchuser/x"], "~nosuchuser/x: ~nosuchuser has no home folder"),
+        (["backup", "~nosuchuser/x", "--device=a=a"], "~nosuchuser/x: ~nosuchuser has no home folder"),
+        (
+            ["restore", "latest", "--device=a=a", "--target=~nosuchuser/x"],
+            "~nosuchuser/x: ~nosuchuser has no home folder",
+        ),
         (["restore", "latest", "--device=a=a"], "Missing option '--target'"),
         (["restore", "latest", "--device=a=a", "--target=a/x"], "--target {0}/a/x lies inside device a"),
-        (["check", "--device=a=a", "--read-data-subset=3/2"], "'3/2' is neither n/t"),
-        (["check", "--device=a=a", "--read-data-subset=0%"], "'0%' is neither n/t"),
+        (["check", "--device=a=a", "--read-data-subset=3/2"], "'3/2' must be n/t"),
+        (["check", "--device=a=a", "--read-data-subset=0%"], "'0%' must be n/t"),
         (["nonsense"], "No such command 'nonsense'"),
         (["snapsho"], "No such command 'snapsho'.\n  did you mean snapshots?"),
         (["restor"], "did you mean restore or retry or history?"),
@@ -100,7 +103,7 @@ def test_a_configured_source_with_excludes_is_not_mixed_with_others(
     (tmp_path / "segfleet.toml").write_text(
         "[sources.mine]\npath = 'data'\nexclude = ['*.tmp']\n[devices.a]\npath = 'a'\n"
     )
-    assert "source mine has an exclude list of its own" in refused(capsys, "backup", "mine", "other")
+    assert "source mine has its own exclude list" in refused(capsys, "backup", "mine", "other")
 
 
 def test_in_json_mode_an_error_is_an_object_on_standard_output_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,7 +129,7 @@ def test_a_restore_and_a_check_end_with_a_line(capsys: pytest.CaptureFixture[str
     )
     show_check(CheckSummary(snapshots=1, segments=4, bytes_read=0, errors=0, duration_s=1.0, exit_code=0))
     assert capsys.readouterr().out.splitlines() == [
-        "snapshot ffffffff: 3 files, 2 KiB restored, 1 left as they were, 1.0 s",
+        "snapshot ffffffff: 3 files, 2 KiB restored, 1 skipped, 1.0 s",
         "1 snapshot, 4 segments checked, 0 B read, 1.0 s",
         "no errors found",
     ]

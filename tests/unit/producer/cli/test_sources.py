@@ -101,12 +101,12 @@ def test_two_sources_below_one_have_names_of_their_own(srv: Path) -> None:
     ],
 )
 def test_a_master_may_name_nothing_outside_the_managers_sources(srv: Path, argument: str) -> None:
-    with pytest.raises(UsageError, match="not a source of this manager"):
+    with pytest.raises(UsageError, match="not inside a source of this manager"):
         choose(srv, argument.format(srv=srv))
 
 
 def test_a_folder_that_is_not_there_is_refused(srv: Path) -> None:
-    with pytest.raises(UsageError, match="no such source"):
+    with pytest.raises(UsageError, match="cannot read source"):
         choose(srv, f"{srv}/data/gone")
 
 

@@ -147,4 +147,4 @@ def test_ctrl_c_ends_the_watch_and_not_the_run(catalog: Catalog) -> None:
 
 def test_a_run_of_a_fleet_is_asked_of_a_broker_in_vain_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "12345678", "--watch"]) == 2
-    assert "there is no broker that could tell of runs" in capsys.readouterr().err
+    assert "status of a run needs a broker" in capsys.readouterr().err

@@ -95,7 +95,7 @@ def test_an_empty_file_is_a_configuration() -> None:
         ("[defaults]\nunit_size = '24MiB'\n", f"{FILE}:2: unknown key 'unit_size'", "did you mean unit-size?"),
         ("[device.a]\npath = '/mnt/a'\n", f"{FILE}:1: unknown key 'device'", "did you mean devices?"),
         ("[devices.a]\npath = '/a'\n\n[devices.b]\npaht = '/b'\n", f"{FILE}:5: unknown key 'paht'", "path"),
-        ("[broker]\nzzz = 1\n", f"{FILE}:2: unknown key 'zzz' in [broker]", "known here: url"),
+        ("[broker]\nzzz = 1\n", f"{FILE}:2: unknown key 'zzz' in [broker]", "known keys: url"),
     ],
 )
 def test_an_unknown_key_is_told_with_its_line_and_the_nearest_known_one(text: str, place: str, hint: str) -> None:
@@ -107,26 +107,31 @@ def test_an_unknown_key_is_told_with_its_line_and_the_nearest_known_one(text: st
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[defaults]\nlevel = 'high'\n", f"{FILE}:2: defaults.level: Expected `int"),
-        ("[defaults]\n\nlevel = 99\n", f"{FILE}:3: defaults.level: Expected `int` <= 22"),
-        ("[defaults]\nsplit = 'both'\n", f"{FILE}:2: defaults.split: Invalid enum value 'both'"),
+        ("[defaults]\nlevel = 'high'\n", f"{FILE}:2: defaults.level: must be a whole number, not text"),
+        ("[defaults]\n\nlevel = 99\n", f"{FILE}:3: defaults.level: must be at most 22"),
+        ("[defaults]\nsplit = 'both'\n", f"{FILE}:2: defaults.split: unknown value 'both'"),
         ("[defaults]\nunit-size = '24MB'\n", f"{FILE}:2: defaults.unit-size: '24MB' is not a size"),
-        ("[sources.a]\nexclude = []\n", f"{FILE}:1: sources.a: Object missing required field `path`"),
-        ("[devices.a]\npath = '/a'\nweight = -1\n", f"{FILE}:3: devices.a.weight: Expected `float` >= 0.001"),
+        ("[sources.a]\nexclude = []\n", f"{FILE}:1: sources.a: path is missing"),
+        ("[devices.a]\npath = '/a'\nweight = -1\n", f"{FILE}:3: devices.a.weight: must be at least 0.001"),
         ("[devices.a]\npath = '/a'\nreserve = 'much'\n", f"{FILE}:3: devices.a.reserve: 'much' is not a size"),
         ("[devices.a]\npath = '/a'\nmax-rate = '0'\n", f"{FILE}:3: devices.a.max-rate: '0' is too small"),
         ("[devices.a]\nmax-rate = '1023'\n", f"{FILE}:2: devices.a.max-rate: '1023' is too small"),
-        ('[devices.a]\npath = "/a\\u0000b"\n', f"{FILE}:2: devices.a.path: '/a\\x00b' holds a NUL"),
-        ('[sources.a]\npath = "\\u0000"\n', f"{FILE}:2: sources.a.path: '\\x00' holds a NUL"),
-        ('[volumes.a]\npre = "a\\u0000"\n', f"{FILE}:2: volumes.a.pre: 'a\\x00' holds a NUL"),
-        ("[devices.'a b']\npath = '/a'\n", f"{FILE}:1: devices.a b: not a name"),
-        ("devices = 3\n", f"{FILE}:1: devices: not a table"),
-        ("defaults = 3\n", f"{FILE}:1: defaults: Expected `object`"),
-        ("[defaults\n", f"{FILE}: not TOML:"),
+        ('[devices.a]\npath = "/a\\u0000b"\n', f"{FILE}:2: devices.a.path: '/a\\x00b' contains a NUL character"),
+        ('[sources.a]\npath = "\\u0000"\n', f"{FILE}:2: sources.a.path: '\\x00' contains a NUL character"),
+        ('[volumes.a]\npre = "a\\u0000"\n', f"{FILE}:2: volumes.a.pre: 'a\\x00' contains a NUL character"),
+        ("[devices.'a b']\npath = '/a'\n", f"{FILE}:1: devices.a b: not a valid name"),
+        ("devices = 3\n", f"{FILE}:1: devices: must be a table"),
+        ("defaults = 3\n", f"{FILE}:1: defaults: must be a table, not a whole number"),
+        ("[defaults\n", f"{FILE}: invalid TOML:"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_told_with_its_line(text: str, message: str) -> None:
     assert refusal_of(text).message.startswith(message)
+
+
+def test_a_word_that_is_not_among_the_known_ones_is_refused_with_these() -> None:
+    assert refusal_of("[defaults]\nsplit = 'both'\n").hint == "use threshold or remaining"
+    assert refusal_of("[defaults]\nlevel = 99\n").hint == ""
 
 
 def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path) -> None:
@@ -156,10 +161,8 @@ def test_the_flag_comes_before_the_variable_before_the_folder_before_the_user(
 @pytest.mark.parametrize("table", ["devices", "sources", "targets"])
 def test_a_path_in_the_home_of_nobody_is_told_with_its_line(table: str) -> None:
     refusal = refusal_of(f"[{table}.a]\n\npath = '~nosuchuser/x'\n")
-    assert refusal.message == (
-        f"{FILE}:3: {table}.a.path: ~nosuchuser/x: there is no home folder ~nosuchuser on this host"
-    )
-    assert "write the whole path, or ./~nosuchuser/x" in refusal.hint
+    assert refusal.message == (f"{FILE}:3: {table}.a.path: ~nosuchuser/x: ~nosuchuser has no home folder on this host")
+    assert "write the full path, or ./~nosuchuser/x" in refusal.hint
 
 
 def test_a_folder_whose_name_begins_with_a_tilde_is_written_with_a_dot() -> None:
@@ -168,9 +171,9 @@ def test_a_folder_whose_name_begins_with_a_tilde_is_written_with_a_dot() -> None
 
 
 def test_a_configuration_in_the_home_of_nobody_is_told_with_who_asked_for_it(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--config=~nosuchuser/x: there is no home folder ~nosuchuser"):
+    with pytest.raises(UsageError, match=r"--config=~nosuchuser/x: ~nosuchuser has no home folder"):
         find_configuration("~nosuchuser/x", {}, tmp_path)
-    with pytest.raises(UsageError, match=r"SEGFLEET_CONFIG=~nosuchuser/x: there is no home folder ~nosuchuser"):
+    with pytest.raises(UsageError, match=r"SEGFLEET_CONFIG=~nosuchuser/x: ~nosuchuser has no home folder"):
         find_configuration(None, {"SEGFLEET_CONFIG": "~nosuchuser/x"}, tmp_path)
 
 

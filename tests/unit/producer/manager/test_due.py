@@ -62,7 +62,7 @@ def test_a_catalog_that_does_not_answer_is_told_once_and_the_schedule_goes_on(cl
 
     assert looks(due, clock, times=4) == [False, False, False, True]
 
-    assert notes == ["the schedule stands still: catalog x: gone", "the schedule goes on"]
+    assert notes == ["the schedule is paused: catalog x: gone", "the schedule continues"]
 
 
 @pytest.mark.parametrize(("has_run", "is_next_at_once"), [(True, True), (False, False)])
