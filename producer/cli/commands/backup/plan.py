@@ -90,4 +90,6 @@ def _draw(made: DryRun, file: Path) -> None:
     try:
         file.write_text(_drawn(made), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}", hint="give --svg a file that you can write", path=str(file)) from error
+        raise UsageError(
+            f"cannot write {file}: {error.strerror}", hint="give --svg a file that you can write", path=str(file)
+        ) from error
