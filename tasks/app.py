@@ -10,9 +10,11 @@ from typing import Any
 
 import redis
 from celery import Celery
-from kombu import Exchange, Queue
+from celery.app.amqp import AMQP
+from kombu import Connection, Exchange, Queue
 from kombu.exceptions import KombuError
 
+from tasks.connections import RECONNECT_S, TRANSPORT_LIMITS, verified
 from tasks.queues import unacked_keys
 
 #: Much longer than any order (the largest takes minutes).  This is only the last safety net: within seconds the manager
@@ -30,7 +32,19 @@ BROKEN = (OSError, redis.RedisError, KombuError)
 #: What kombu raises for something in a queue that is not one of its messages.
 NO_MESSAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
-app = Celery("segfleet", include=["tasks.definitions"])
+
+class _Connection(Connection):  # type: ignore[misc]
+    """kombu would wait longer and longer for a broker that is away, up to half a minute."""
+
+    def _ensure_connection(self, *args: Any, interval_max: float = RECONNECT_S, **kwargs: Any) -> Any:
+        return super()._ensure_connection(*args, interval_max=interval_max, **kwargs)
+
+
+class _Amqp(AMQP):  # type: ignore[misc]
+    Connection = _Connection
+
+
+app = Celery("segfleet", amqp=_Amqp, include=["tasks.definitions"])
 
 app.conf.update(
     # Acknowledge after the work: the message of a killed worker stays among the unacknowledged ones.
@@ -84,14 +98,14 @@ def transport_options(client_name: str, inbox: str) -> dict[str, Any]:
         # One list per queue, not four.
         "priority_steps": [0],
         "client_name": client_name,
-        "socket_connect_timeout": 5,
+        **TRANSPORT_LIMITS,
         # retry_on_timeout stays unset: it would turn off batch publishing.
     }
 
 
 def connect(url: str, client_name: str, inbox: str) -> Celery:
     """Point the application at the broker.  Opens no connection yet; call before the first use."""
-    app.conf.broker_url = url
+    app.conf.broker_url = verified(url)
     app.conf.broker_transport_options = transport_options(client_name, inbox)
     return app
 

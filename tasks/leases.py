@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import redis
 
+from tasks.connections import CONNECT_S, KEEPALIVE, verified
 from tasks.errors import BrokerError
 from tasks.orders import WIRE_VERSION
 from tasks.values import Count, DeviceName
@@ -72,9 +73,12 @@ def redis_client(url: str) -> redis.Redis:
     Connects at its first use.  Raises BrokerError for a URL that cannot be parsed, without quoting it: it may hold a
     password.
     """
-    address = url.replace("redis+socket://", "unix://", 1)
+    address = verified(url).replace("redis+socket://", "unix://", 1)
+    limits = {} if address.startswith("unix://") else KEEPALIVE
     try:
-        return redis.Redis.from_url(address, socket_timeout=5, socket_connect_timeout=5, client_name="segfleet")
+        return redis.Redis.from_url(
+            address, socket_timeout=CONNECT_S, socket_connect_timeout=CONNECT_S, client_name="segfleet", **limits
+        )
     except ValueError as error:
         raise BrokerError(
             "the URL of the broker cannot be parsed",

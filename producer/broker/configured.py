@@ -10,9 +10,15 @@ from redis.exceptions import RedisError, ResponseError
 
 from producer.broker.server import OLDEST_VERSION
 from producer.broker.urls import SCHEMES, scheme_of, without_password
+from tasks.connections import verified
 from tasks.errors import BrokerError
 
 ANSWER_TIMEOUT_S = 3.0
+
+_OTHER_CERTIFICATE = (
+    "somebody may pose as the broker; if it is the broker, name the authority that signed its certificate: "
+    "ssl_ca_certs in [broker]"
+)
 
 
 def check_configured(url: str) -> None:
@@ -26,7 +32,8 @@ def check_configured(url: str) -> None:
     try:
         version = _ask_version(url)
     except (RedisError, OSError) as error:
-        raise BrokerError(f"broker {shown} cannot be used: {error}") from error
+        hint = _OTHER_CERTIFICATE if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
+        raise BrokerError(f"broker {shown} cannot be used: {error}", hint=hint) from error
     except (ValueError, TypeError, KeyError):
         # The text of such an error may quote a part of the password.
         raise BrokerError(
@@ -44,7 +51,7 @@ def check_configured(url: str) -> None:
 def _ask_version(url: str) -> tuple[int, int]:
     # Through kombu, so that every spelling of an option means here what it means to Celery.
     options = {"socket_timeout": ANSWER_TIMEOUT_S, "socket_connect_timeout": ANSWER_TIMEOUT_S}
-    connection = Connection(url, transport_options=options)
+    connection = Connection(verified(url), transport_options=options)
     # Not connection.channel(): it would try a second time, 2 s later.
     transport = connection.transport
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from producer.broker.configured import check_configured
 from producer.broker.private import PrivateServer, private_server
 from producer.broker.urls import socket_url
 from producer.host.state import StateFolder
-
-VARIABLE = "SEGFLEET_BROKER_URL"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +45,12 @@ class Broker:
 def broker(configured_url: str | None, state: StateFolder) -> Iterator[Broker]:
     """The broker to use during the with block.
 
-    ``$SEGFLEET_BROKER_URL`` comes first, then ``configured_url``, then the private server, which is
-    started when no other user has it running and stopped when the last user leaves, however it
-    leaves.  Raises BrokerError: not reachable, too old, not startable.
+    ``configured_url``, or without it the private server, which is started when no other user has it running and
+    stopped when the last user leaves, however it leaves.  Raises BrokerError: not reachable, too old, not startable.
     """
-    url = os.environ.get(VARIABLE) or configured_url
-    if url:
-        check_configured(url)
-        yield Broker(url=url)
+    if configured_url:
+        check_configured(configured_url)
+        yield Broker(url=configured_url)
         return
     with private_server(state.broker_dir) as server:
         yield Broker(url=socket_url(server.socket_path), server=server)

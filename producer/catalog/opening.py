@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from tasks.connections import CONNECT_S, QUESTION_COUNT, QUESTION_EVERY_S, SILENCE_S, UNCONFIRMED_S
 from tasks.errors import CatalogError, UsageError
 
 #: How long a writer waits for another process's transaction: batches of receipts take milliseconds,
@@ -28,6 +29,16 @@ _LOOK_EVERY_S = 0.01
 #: Execution option of transactions that write: they take SQLite's write lock at once, because a
 #: transaction that reads first and writes later fails without waiting when another has written meanwhile.
 WRITING = {"segfleet_begin": "BEGIN IMMEDIATE"}
+
+#: PostgreSQL's names for the limits of :mod:`tasks.connections`; parameters of the URL come first.
+_SERVER_LIMITS = {
+    "connect_timeout": CONNECT_S,
+    "keepalives": 1,
+    "keepalives_idle": SILENCE_S,
+    "keepalives_interval": QUESTION_EVERY_S,
+    "keepalives_count": QUESTION_COUNT,
+    "tcp_user_timeout": UNCONFIRMED_S * 1000,
+}
 
 # When Ctrl-C comes while SQLAlchemy closes a connection, it logs a traceback, which goes to standard error unless a
 # handler takes it.  It raises the interrupt as well, and the command reports that.
@@ -59,9 +70,10 @@ def open_engine(url: URL) -> Engine:
     """An engine for ``url``; makes the folder and the file of a SQLite catalog, readable by the owner alone."""
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url)
+    limits = {name: value for name, value in _SERVER_LIMITS.items() if name not in url.query}
     try:
         # A manager lives for weeks and the server may restart: test a connection before use.
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, connect_args=limits)
     except NoSuchModuleError as error:
         hint = "write postgresql://user@host/database, or the path of a SQLite file"
         raise UsageError(f"no catalog can be at {shown_url(url)}: {error}", hint=hint) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from producer.configuration.certificates import CA_VARIABLE, SKIP_VARIABLE, with_certificates
 from producer.configuration.sizes import parse_size
 from producer.configuration.tables import (
     CONFIG_VARIABLE,
@@ -62,8 +63,17 @@ class Call:
 
     @property
     def broker_url(self) -> str | None:
-        """The configured broker; it may hold a password."""
-        return os.environ.get(BROKER_VARIABLE) or self.configuration.broker.url
+        """The configured broker; it may hold a password.  Raises UsageError for one that is not to be verified."""
+        table = self.configuration.broker
+        url = os.environ.get(BROKER_VARIABLE) or table.url
+        if url is None:
+            return None
+        ca_certs = os.environ.get(CA_VARIABLE)
+        return with_certificates(
+            url,
+            ca_certs=os.path.abspath(ca_certs) if ca_certs else table.ssl_ca_certs,
+            skip_verify=os.environ.get(SKIP_VARIABLE) == "1" or table.insecure_skip_verify,
+        )
 
     def environment(self, *, boot: Iterable[str] = ()) -> Environment:
         """Where the run keeps its state.

@@ -48,6 +48,11 @@ Table = TypeVar("Table", bound=_Table)
 class BrokerTable(_Table, frozen=True, kw_only=True):
     #: redis://, rediss:// or redis+socket:// URL; None: the private server of the state folder.
     url: str | None = None
+    #: Of a rediss:// server: a file with the certificates of those who may have signed its own; None: the system's.
+    #: Called as the parameter of the URL is.
+    ssl_ca_certs: str | None = msgspec.field(default=None, name="ssl_ca_certs")
+    #: Accept any certificate: whoever is between can pose as the broker.
+    insecure_skip_verify: bool = False
 
 
 class CatalogTable(_Table, frozen=True, kw_only=True):
@@ -204,7 +209,7 @@ class _Reader:
     def configuration(self, document: dict[str, Any]) -> Configuration:
         _refuse_unknown_keys(document, (), Configuration)
         return Configuration(
-            broker=_table(document.get("broker", {}), ("broker",), BrokerTable),
+            broker=self._broker(document),
             catalog=_table(document.get("catalog", {}), ("catalog",), CatalogTable),
             devices=self._named(document, "devices", DeviceTable, DEVICE_NAME, "letters, digits, '-' and '_'"),
             sources=self._named(document, "sources", SourceTable, SOURCE_NAME, "any characters except '/'"),
@@ -212,6 +217,13 @@ class _Reader:
             volumes=self._volumes(document),
             defaults=_table(document.get("defaults", {}), ("defaults",), DefaultsTable),
         )
+
+    def _broker(self, document: dict[str, Any]) -> BrokerTable:
+        table = _table(document.get("broker", {}), ("broker",), BrokerTable)
+        if table.ssl_ca_certs is None:
+            return table
+        absolute = self._absolute(table.ssl_ca_certs, ("broker", "ssl_ca_certs"))
+        return msgspec.structs.replace(table, ssl_ca_certs=absolute)
 
     def _volumes(self, document: dict[str, Any]) -> dict[str, VolumeTable]:
         found = {}

@@ -49,7 +49,7 @@ class Inbox:
             pass
         except BROKEN as error:
             log.warning("broker lost: %s", error)
-            self.disconnect()
+            self.abandon()
             self._on_lost()
             time.sleep(max(0.0, min(_PAUSE_S, deadline_s - time.monotonic())))
         received, self._received = self._received, []
@@ -59,6 +59,13 @@ class Inbox:
         """Count and log a message that cannot be used."""
         self.refused_count += 1
         log.warning("refused a message in %s: %s", self.name, why)
+
+    def abandon(self) -> None:
+        """Close a connection that may be dead, without the wait for an answer that is owed on it."""
+        if self._connection is not None:
+            for channel in getattr(self._connection.transport, "channels", ()):
+                channel._in_poll = None
+        self.disconnect()
 
     def disconnect(self) -> None:
         connection, self._connection, self._consumer = self._connection, None, None

@@ -58,9 +58,11 @@ class Link:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._unblock()
-        self._inbox.disconnect()
-        self._remove_inbox()
+        if self._unblock():
+            self._inbox.disconnect()
+            self._remove_inbox()
+        else:
+            self._inbox.abandon()
         self._redis.close()
         app.close()
 
@@ -223,11 +225,16 @@ class Link:
         except redis.RedisError as error:
             log.debug("inbox not removed: %s", error)
 
-    def _unblock(self) -> None:
-        """Interrupt our own BRPOP: before it closes, kombu would wait up to a second for the answer."""
+    def _unblock(self) -> bool:
+        """Interrupt our own BRPOP: before it closes, kombu would wait up to a second for the answer.
+
+        Returns False when the broker does not answer.
+        """
         try:
             for client in self._redis.client_list():
                 if client["name"] == self._client_name and client["cmd"] == "brpop":
                     self._redis.client_unblock(int(client["id"]))
         except redis.RedisError as error:
-            log.debug("closing takes another second: %s", error)
+            log.debug("closing without the broker: %s", error)
+            return False
+        return True

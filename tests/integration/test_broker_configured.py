@@ -55,15 +55,6 @@ def test_a_configured_broker_comes_before_the_private_one(state: StateFolder, un
     assert not unused.broker_dir.exists()
 
 
-def test_the_environment_comes_before_the_configuration(
-    state: StateFolder, unused: StateFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with broker(None, state) as private:
-        monkeypatch.setenv("SEGFLEET_BROKER_URL", private.url)
-        with broker("redis://nowhere.invalid", unused) as configured:
-            assert configured.url == private.url
-
-
 def test_a_user_with_few_rights_is_enough(state: StateFolder, unused: StateFolder) -> None:
     with broker(None, state) as private:
         client = Redis(unix_socket_path=str(state.broker_dir / "broker.sock"))

@@ -14,7 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, event, inspect, text
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.migrations import upgrade
@@ -263,3 +263,19 @@ except KeyboardInterrupt:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
+def test_every_wait_for_a_database_server_has_a_limit_that_the_url_may_change() -> None:
+    seen: dict[str, object] = {}
+
+    def stop(_dialect: object, _record: object, _arguments: object, parameters: dict[str, object]) -> None:
+        seen.update(parameters)
+        raise OSError("far enough")
+
+    engine = open_engine(parse_url("postgresql://me@nowhere.invalid/db?connect_timeout=60"))
+    event.listen(engine, "do_connect", stop)
+    with pytest.raises(OSError, match="far enough"):
+        engine.connect()
+    assert seen["connect_timeout"] == "60"
+    assert seen["tcp_user_timeout"] == 10_000
+    assert {seen["keepalives"], seen["keepalives_count"]} == {1, 3}
