@@ -33,14 +33,14 @@ from tasks.receipts import Receipt, SegmentFinding
 _STRUCTURE_COUNT = 64
 _DATA_COUNT = 1
 
-#: Damaged segments name at most so many of their files each.
+#: At most this many files are named for each damaged segment.
 _PATHS_COUNT = 100
 
 
 def check(request: CheckRequest, observer: Observer, environment: Environment) -> CheckSummary:
     """Check one snapshot, or all: every segment, every manifest, on the devices that are there.
 
-    Damage is told to the observer, with the files that it concerns (exit code 3); nothing is changed.
+    Reports damage to the observer, with the files it affects (exit code 3).  Changes nothing.
     """
     with open_session(
         devices=request.devices,
@@ -86,8 +86,8 @@ class _Check:
     def _check_manifests(self, snapshot: SnapshotRow) -> None:
         """Every device that took part in the snapshot and is there must have its manifest, whole.
 
-        All devices of the pool are asked: manifests go to those without segments too.  One that has none was away when
-        the snapshot was sealed, or has joined the pool since; that is no damage while another one has it.
+        Asks all devices of the pool: those without segments get manifests too.  A device without one was away when the
+        snapshot was sealed, or joined the pool later; that is no damage while another device has it.
         """
         heads: dict[str, ManifestHead] = {}
         without: dict[str, str] = {}
@@ -110,7 +110,7 @@ class _Check:
         self._check_parts(heads)
 
     def _tell_without_manifest(self, without: Mapping[str, str], heads: Mapping[str, ManifestHead]) -> None:
-        """An error where none has it; else a note on those that took part, as the others' manifests say."""
+        """An error if no device has it, else a note about those that took part."""
         took_part = {device.device_id for head in heads.values() for device in head.devices}
         for device, message in without.items():
             if not heads:
@@ -198,14 +198,14 @@ class _Check:
             Progress(phase="checking", bytes_total=self._bytes_total, bytes_done=self._bytes_read)
         )
 
-    # ---- what is told
+    # ---- reports
 
     def _tell_finding(self, finding: SegmentFinding) -> None:
         row = self._rows[finding.segment_id]
         self._tell_segment(row, finding.code, finding.message, finding.ranges)
 
     def _tell_segment(self, row: SegmentRow, code: str, message: str, ranges: tuple[tuple[int, int], ...] = ()) -> None:
-        """Name the segment once, then each of its files that the damage concerns."""
+        """Report the segment once, then each of its files that the damage affects."""
         self._tell(code, f"segment {row.segment_id} on device {row.device}: {message}")
         paths = self._paths(row, ranges)
         for path in paths[:_PATHS_COUNT]:

@@ -1,4 +1,4 @@
-"""The entries of a snapshot: what they are, how they are kept, and how the feeder reads them back.
+"""The entries of a snapshot: what they are, how they are stored, and how the feeder reads them.
 
 The walk gives every entry an *entry index*, from 0, over all sources.  Entries are kept in *listing
 parts*, compressed files of a few MiB that never change: the catalog holds them, and each device gets

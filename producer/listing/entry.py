@@ -1,7 +1,7 @@
 """One entry of a source, and a batch of them as columns.
 
-A batch holds entries of one directory.  Its columns are what the listing keeps and what the feeder
-computes with: a million rows as objects would take 280 MB more, and most of the time of the walk.
+A batch holds entries of one directory.  The listing stores its columns, and the feeder computes with them: a million
+rows as objects would take 280 MB more, and most of the time of the walk.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one planned segment holds: from its range of entries to its extents."""
+"""The extents of a planned segment, made from its range of entries."""
 
 from __future__ import annotations
 

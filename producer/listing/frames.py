@@ -1,6 +1,6 @@
-"""Lines of JSON in one zstd frame: how every part of a manifest is kept.
+"""Lines of JSON in one zstd frame: the form of every part of a manifest.
 
-So ``zstd -dc PART | head`` shows it to a person without segfleet.
+``zstd -dc PART | head`` shows it without segfleet.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Listing parts: from batches of entries to compressed parts and back.
 
-A part is never changed once it is made, and is decoded as if a stranger had written it: what it says becomes
-paths that a restore creates.
+A part never changes.  It is decoded as if a stranger had written it: its names become paths that a restore creates.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class ListingWriter:
         self._lines_bytes = 0
 
     def add(self, batch: EntryBatch) -> Iterator[ListingPart]:
-        """Take ``batch``; gives the part that it completes, if any."""
+        """Add ``batch``; yields the part that it completes, if any."""
         if batch.first_entry != self._stop_entry:
             raise ValueError(f"batch begins at entry {batch.first_entry}, expected {self._stop_entry}")
         line = encode_line(batch)
@@ -48,7 +47,7 @@ class ListingWriter:
         self._stop_entry = batch.stop_entry
 
     def flush(self) -> Iterator[ListingPart]:
-        """Gives what is left as the last part; nothing when nothing is left."""
+        """Yields the last part, if any entries are left."""
         if not self._lines:
             return
         yield ListingPart(

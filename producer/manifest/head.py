@@ -1,6 +1,6 @@
-"""The head of a manifest: what the snapshot is, where it lies, and which parts describe it.
+"""The head of a manifest: what the snapshot is, where it is stored, and which parts describe it.
 
-JSON with indentation, for people too.  Written last: a snapshot without a head is not there.
+JSON with indentation, for people too.  Written last: without a head there is no snapshot.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PartKind = Literal["listing", "segments", "troubles"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestSource:
-    """``path`` is where the source was: for people; a restore never uses it."""
+    """``path`` is where the source was.  It is for people; a restore never uses it."""
 
     name: SourceName
     path: str

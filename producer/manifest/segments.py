@@ -1,4 +1,4 @@
-"""Segments parts: where each segment of a snapshot lies and what it holds."""
+"""Segments parts: where each segment of a snapshot is stored, and what it holds."""
 
 from __future__ import annotations
 

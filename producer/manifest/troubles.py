@@ -1,4 +1,4 @@
-"""Troubles parts: what of the sources is not in the snapshot, or not as it was listed."""
+"""Troubles parts: what is missing from the snapshot, or differs from what was listed."""
 
 from __future__ import annotations
 

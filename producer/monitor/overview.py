@@ -1,4 +1,4 @@
-"""What the catalog knows of each volume and device at this moment; asks no worker."""
+"""What the catalog knows about each volume and device now; asks no worker."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class VolumeStatus:
     """One volume.
 
-    ``snapshot_id``: the one that the last run has planned, else the newest, open or sealed; "" when there is none.
-    Segments and bytes are those of the same one.
+    ``snapshot_id``: the snapshot that the last run planned, else the newest, open or sealed; "" if there is none.
+    Segments and bytes belong to that snapshot.
     """
 
     volume: str
     state: VolumeState
     #: Why it failed; "" otherwise.
     reason: str
-    #: How far the run is that is under way, as far as the catalog knows; None when none is.
+    #: The progress of the current run, from the catalog; None if nothing runs.
     phase: Phase | None
     snapshot_id: str
     segments_stored: int
     segments_failed: int
     segments_total: int
-    #: Source bytes of the segments, stored and all.
+    #: Source bytes of the segments: stored, and in total.
     bytes_done: int
     bytes_total: int
     bytes_source: int
     last_run_at: datetime | None
     last_exit_code: int | None
-    #: Who backs it up now; None when nobody does.
+    #: The lock of the backup that runs now; None if none does.
     lock: LockRow | None
-    #: The one that is due first in front.
+    #: Soonest first.
     reservations: tuple[ReservationRow, ...]
 
 
 def volumes(catalog: Catalog) -> list[VolumeStatus]:
-    """All volumes that have been backed up, are being so, or are to be, by name."""
+    """All volumes that have been backed up, are being backed up, or have a schedule, by name."""
     snapshots: defaultdict[str, list[SnapshotRow]] = defaultdict(list)
     reservations: defaultdict[str, list[ReservationRow]] = defaultdict(list)
     for snapshot in [*catalog.snapshots.all(), *catalog.snapshots.all("open")]:
@@ -80,7 +80,7 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
 
 
 def _shown(snapshots: Sequence[SnapshotRow], run: RunRow | None) -> SnapshotRow | None:
-    """The snapshot that the last run has planned, else the newest, open or sealed."""
+    """The snapshot that the last run planned, else the newest, open or sealed."""
     of_run = [row for row in snapshots if run and row.planned_at and row.planned_at >= run.started_at]
     return max(of_run or snapshots, key=lambda row: row.started_at, default=None)
 
@@ -116,7 +116,7 @@ def _status(
 
 
 def _state(snapshot: SnapshotRow | None, run: RunRow | None) -> VolumeState:
-    """The state of a volume that nobody backs up now."""
+    """The state of a volume of which no backup runs."""
     if run is not None and run.ended_at is None:
         return "interrupted"
     if snapshot is not None and snapshot.state == "open":

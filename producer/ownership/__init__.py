@@ -3,7 +3,7 @@
 - ``verdict``: whether an owner lives
 - ``holder``: this process as an owner: takes locks, renews itself, takes over from owners that are gone
 - ``heartbeat``: the thread that renews it
-- ``unlock``: removes what owners that are gone have left
+- ``unlock``: removes the locks of owners that are gone
 
 ``docs/locks.md`` says what operators can rely on.
 """

@@ -1,4 +1,4 @@
-"""The thread that gives signs of life for an owner of locks."""
+"""The thread that renews an owner of locks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _JOIN_S = 1.0
 class Heartbeat:
     """Renews one owner from :meth:`start` to :meth:`stop`, or until the owner is no more.
 
-    It opens the catalog for itself, as every thread must, and not before it is needed: most commands are done sooner.
-    A catalog that cannot be reached is tried again and again; the run finds out by itself.
+    It opens its own connection to the catalog, as every thread must, at the first renewal: most commands end sooner.
+    While the catalog cannot be reached it keeps trying; the run notices by itself.
     """
 
     def __init__(self, location: str, owner_id: str) -> None:
@@ -49,7 +49,7 @@ class Heartbeat:
                 log.warning("no sign of life could be given: %s", error)
 
     def _renew(self) -> bool:
-        """Returns once the owner is no more (False), or is to be renewed no longer (True)."""
+        """Returns False once the owner is gone from the catalog, True once it need not be renewed any more."""
         with Catalog(self._location) as catalog:
             while catalog.owners.renew(self._owner_id):
                 if self._ended.wait(RENEW_S):

@@ -24,7 +24,7 @@ log = logging.getLogger("segfleet.locks")
 
 _LOOK_EVERY_S = 0.5
 
-#: Taken by runs that meet devices for the first time: two that made two pools of them would part them for ever.
+#: Taken by runs that meet new devices: two runs at once would make two pools of them, for ever.
 NEW_DEVICES = "new devices"
 
 
@@ -33,16 +33,16 @@ def volume_lock(volume: str) -> str:
 
 
 class Holder:
-    """An owner of locks in one catalog, from the beginning of the block to its end, and renewed until then.
+    """An owner of locks in one catalog, renewed until the block ends.
 
-    Inside the block ``catalog`` writes as this owner (:meth:`producer.catalog.database.Database.write_as`).  Used in
+    Inside the block ``catalog`` writes as this owner (:meth:`producer.catalog.catalog.Catalog.write_as`).  Use it in
     the thread that opened the catalog.
     """
 
     def __init__(
         self, catalog: Catalog, location: str, *, manager: str = "", note: Callable[[str], None] = lambda text: None
     ) -> None:
-        """``location``: where the catalog is; ``note`` is told of take-overs, and of long waits."""
+        """``location``: where the catalog is; ``note`` gets messages about stale locks and long waits."""
         self.catalog = catalog
         self.owner_id = uuid.uuid4().hex
         self._manager = manager
@@ -79,8 +79,8 @@ class Holder:
     ) -> Iterator[None]:
         """Hold the lock called ``name`` during the block; ``patience_s`` is how long to wait for an owner that lives.
 
-        An owner that is gone is removed; one that may be is waited for, up to a minute.  ``on_wait`` is called
-        meanwhile, and may raise.  Raises LockedError, which names the owner.
+        Removes an owner that is gone, and waits up to a minute for one that may be.  Calls ``on_wait`` meanwhile,
+        which may raise.  Raises LockedError, which names the owner.
         """
         self._take(name, purpose, patience_s, on_wait)
         try:
@@ -107,11 +107,11 @@ class Holder:
     def _is_removed(self, lock: LockRow) -> bool:
         if verdict(lock.owner, manager=self._manager) != "gone" or not self.catalog.owners.remove(lock.owner):
             return False
-        self._note(f"took over from {in_words(lock)}, which is gone")
+        self._note(f"the previous {lock.purpose} did not finish; taking over its lock")
         return True
 
     def _is_suspect(self, first: LockRow, lock: LockRow) -> bool:
-        """Whether to wait and see; one sign of life since the ``first`` look is enough."""
+        """Whether to wait and see.  One renewal since the ``first`` look proves that the owner lives."""
         has_beaten = lock.owner.beats_count != first.owner.beats_count
         return not has_beaten and verdict(lock.owner, manager=self._manager) == "suspect"
 

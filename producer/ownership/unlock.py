@@ -1,4 +1,4 @@
-"""Removes the locks of owners that are gone, and of no others."""
+"""Removes stale locks: those whose owners are gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the owner of a lock lives.  A decision over what the catalog and, for owners in reach, the kernel say."""
+"""Whether the owner of a lock lives.  Decided by what the catalog and, for owners in reach, the kernel say."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from producer.catalog.tables.locks import LockRow
 from producer.catalog.tables.owners import OwnerRow
 from producer.host.processes import is_running, pid_space
 
-#: How often an owner gives a sign of life.
+#: How often an owner is renewed.
 RENEW_S = 5.0
 
 #: An owner out of reach that has missed three renewals is suspect.
 SUSPECT_S = 15.0
 
-#: An owner out of reach is gone after so long without a sign of life: twelve missed renewals.  Longer than a database
-#: takes to restart, and than a virtual machine stands still while it is moved; and should it live all the same, it
-#: finds its locks taken and writes nothing more.
+#: An owner out of reach is gone after twelve missed renewals.  That is longer than a database takes to restart, and
+#: than a virtual machine stands still while it is moved.  If the owner lives all the same, it finds its locks taken
+#: and writes nothing more.
 GONE_S = 60.0
 
 Verdict = Literal["alive", "suspect", "gone"]
@@ -28,10 +28,10 @@ Verdict = Literal["alive", "suspect", "gone"]
 def verdict(
     owner: OwnerRow, *, manager: str = "", here: str = "", running: Callable[[int, str], bool] = is_running
 ) -> Verdict:
-    """Of an owner in reach, of the same pid space, the kernel tells; of others their last sign of life.
+    """For an owner in the same pid space the kernel knows; for others the last renewal decides.
 
-    ``manager`` is the one that asks: its name is given to one manager at a time, and its runs die with it, so another
-    run of that name is suspect from the first, and gone after SUSPECT_S.  ``here`` is this pid space, if not the real.
+    ``manager`` is the one that asks.  Only one manager has a name at a time, and its runs die with it, so another run
+    of that name is suspect at once, and gone after SUSPECT_S.  ``here`` replaces this process's pid space.
     """
     if owner.pid_space == (here or pid_space()) != "":
         return "alive" if running(owner.pid, owner.process_start) else "gone"

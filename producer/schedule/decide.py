@@ -1,4 +1,4 @@
-"""What becomes of a reservation that is due.  A pure decision."""
+"""Whether a due reservation runs, waits, or is skipped.  Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 
 from producer.catalog.tables.reservations import ReservationRow
 
-#: A run that nobody has started by then is a missed one: ``run-due`` may come every five minutes, and a manager may
-#: be restarted, without missing any.
+#: A run that has not started by then counts as missed: ``run-due`` may come every five minutes, and a manager may
+#: restart, without missing any.
 MISSED_AFTER = timedelta(minutes=10)
 
 Decision = Literal["run", "wait", "miss", "skip"]
@@ -19,9 +19,9 @@ def decide(reservation: ReservationRow, now: datetime, *, busy: bool) -> Decisio
 
     - run: claim it, and start it
     - wait: it stays due, until the volume is free; however many due times pass meanwhile, one run follows
-    - miss, skip: this run is left out
+    - miss, skip: this run does not take place
     """
-    # What waits for its volume is not missed.
+    # A run that waits for its volume is not missed.
     unseen = reservation.queued_at is None and now - reservation.next_due > MISSED_AFTER
     if unseen and reservation.if_missed == "skip":
         return "miss"

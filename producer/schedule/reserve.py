@@ -1,4 +1,4 @@
-"""Makes and finds reservations."""
+"""Creates and finds reservations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from producer.requests import BackupRequest
 from producer.schedule.timetable import Timetable
 from tasks.errors import UsageError
 
-#: What is shown of an id, and enough to name one.
+#: As many digits of an id are shown, and are enough to name it.
 ID_DIGITS = 8
 
 
@@ -26,10 +26,10 @@ def reserve(
     if_busy: IfBusy,
     manager: str = "",
 ) -> ReservationRow:
-    """Record a reservation of the request's volume; ``manager`` is the one on whose behalf that is done, "" for none.
+    """Record a reservation of the request's volume; ``manager`` is the manager that does so, "" for none.
 
-    On a catalog that several hosts may share it is for that manager alone, or else for this host, which has the
-    sources.  Raises UsageError for a line that never fires, or no such zone.
+    On a shared catalog it belongs to that manager, else to this host, which has the sources.  Raises UsageError for a
+    line that never fires, or an unknown time zone.
     """
     now = datetime.now(UTC)
     row = ReservationRow(
@@ -50,12 +50,12 @@ def reserve(
 
 
 def find_reservations(catalog: Catalog, name: str) -> list[ReservationRow]:
-    """All reservations of the volume ``name``, else the one whose id begins so; raises UsageError for neither."""
+    """All reservations of the volume ``name``, else the one whose id begins with it; raises UsageError for neither."""
     rows = catalog.reservations.all()
     found = [row for row in rows if row.volume == name]
     if not found and len(name) >= ID_DIGITS:
         found = [row for row in rows if row.reservation_id.startswith(name.lower())]
     if not found:
         known = ", ".join(f"{row.volume} ({row.reservation_id[:ID_DIGITS]})" for row in rows) or "none"
-        raise UsageError(f"nothing is reserved for {name}", hint=f"there are: {known}")
+        raise UsageError(f"{name} has no schedule", hint=f"scheduled: {known}")
     return found

@@ -1,4 +1,4 @@
-"""Carries out a claimed reservation, as the same backup that the command line would do."""
+"""Runs a claimed reservation: the same backup that the command line makes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ BackUp = Callable[[BackupRequest], BackupSummary]
 
 
 def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) -> BackupSummary | SegfleetError:
-    """Run what ``row`` asks for, and note how it ended.
+    """Run what ``row`` asks for, and record how it ended.
 
     Returns the summary, or the error that ended it: trouble with one reservation must not keep others from running.
-    Raises InterruptedRun and KeyboardInterrupt, after noting them.
+    Raises InterruptedRun and KeyboardInterrupt, after recording them.
     """
     try:
         summary = back_up(_request(row))
@@ -45,7 +45,7 @@ def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) 
 
 
 def _request(row: ReservationRow) -> BackupRequest:
-    """Raises UsageError for a timetable that makes no sense here, so that nobody relies on its next time."""
+    """Raises UsageError for a timetable that this host cannot read, so that nobody relies on its next time."""
     Timetable(row.cron, row.timezone)
     try:
         return BackupRequest.from_json(row.request)
@@ -57,7 +57,7 @@ def _request(row: ReservationRow) -> BackupRequest:
 
 
 def _break_off(row: ReservationRow, scheduler: Scheduler, *, by_sigterm: bool) -> None:
-    """Ctrl-C ends the run; SIGTERM the process alone, because its manager or its host is to be started again."""
+    """Ctrl-C ends the run.  SIGTERM ends only the process: its manager or host is about to restart."""
     if by_sigterm:
         scheduler.give_back(row)
     else:
@@ -65,7 +65,7 @@ def _break_off(row: ReservationRow, scheduler: Scheduler, *, by_sigterm: bool) -
 
 
 def _give_way(row: ReservationRow, scheduler: Scheduler, error: LockedError) -> None:
-    """Somebody was faster with the volume, or with a device."""
+    """Another run took the volume, or a device, first."""
     if row.if_busy == "queue":
         scheduler.postpone(row)
     else:

@@ -22,15 +22,15 @@ def everything(row: ReservationRow) -> bool:
 
 
 def has_work(catalog: Catalog, now: datetime, serves: Serves = everything) -> bool:
-    """Whether :meth:`Scheduler.claim_due` would do anything; changes nothing, and costs next to nothing."""
+    """Whether :meth:`Scheduler.claim_due` would do anything.  Cheap; changes nothing."""
     due = filter(serves, catalog.reservations.due(now))
     return any(not _waits(catalog, row, now) for row in due) or bool(_left_behind(catalog))
 
 
 class Scheduler:
-    """One process's hold on the schedule.  Used in the thread that opened the catalog.
+    """Claims and ends runs for one process.  Use it in the thread that opened the catalog.
 
-    Any number of them may work on one catalog: each run is claimed by one, in the name of the ``holder``.
+    Any number of schedulers may share one catalog: each run is claimed by one of them, as its ``holder``.
     """
 
     def __init__(self, holder: Holder) -> None:
@@ -40,26 +40,26 @@ class Scheduler:
     def claim_due(
         self, now: datetime, *, limit: int | None = None, serves: Serves = everything
     ) -> list[ReservationRow]:
-        """The runs that the caller is to start now, ``limit`` at most, one of a volume; each ends with :meth:`ended`.
+        """The runs to start now, at most ``limit`` and one for each volume.  End each with :meth:`ended`.
 
-        Runs that are missed or skipped are noted, those that wait for their volume stay due.  Only reservations that
-        the caller ``serves`` are looked at.
+        Records missed and skipped runs; runs that wait for their volume stay due.  Looks only at reservations that the
+        caller ``serves``.
         """
         self._take_care_of_left_behind()
         due = filter(serves, self._catalog.reservations.due(now))
         return list(islice((row for row in due if self._takes(row, now)), limit))
 
     def ended(self, row: ReservationRow, outcome: Outcome, message: str = "") -> None:
-        """Note how a claimed run ended.  Idempotent."""
+        """Record how a claimed run ended.  Idempotent."""
         self._catalog.reservations.end(row, self._owner_id, outcome, message)
 
     def postpone(self, row: ReservationRow) -> None:
-        """Give a claimed run back: it is due again, and waits for its volume."""
+        """Release a claimed run: it is due again, and waits for its volume."""
         # As it was claimed: what is next_due in ``row`` has become the last one in the catalog.
         self._catalog.reservations.reopen(row, row.next_due, self._owner_id, queued_at=row.next_due)
 
     def give_back(self, row: ReservationRow) -> None:
-        """A claimed run whose process has to end: treated as if that had been killed."""
+        """A claimed run whose process must end: treated as if the process had been killed."""
         # As it was claimed, see above.
         self._break_off(row, row.next_due, self._owner_id)
 
@@ -85,7 +85,7 @@ class Scheduler:
             self._break_off(row, row.last_due, row.owner)
 
     def _break_off(self, row: ReservationRow, due: datetime | None, owner: str) -> None:
-        """A run whose process is gone: due again, as it was, if it is to be caught up with, else over."""
+        """A run whose process is gone: due again if missed runs are caught up with, else over."""
         if row.if_missed == "catch-up" and due is not None:
             self._catalog.reservations.reopen(row, due, owner, queued_at=None)
         else:
@@ -98,7 +98,7 @@ def _is_busy(catalog: Catalog, volume: str) -> bool:
 
 
 def _waits(catalog: Catalog, row: ReservationRow, now: datetime) -> bool:
-    """Whether it is noted that the run that is due waits, and it has to wait on."""
+    """Whether the due run is recorded as waiting, and must go on waiting."""
     return row.queued_at is not None and decide(row, now, busy=_is_busy(catalog, row.volume)) == "wait"
 
 
@@ -106,7 +106,7 @@ def _next_due(row: ReservationRow, now: datetime) -> datetime:
     try:
         return Timetable(row.cron, row.timezone).next_after(now)
     except UsageError:
-        # Its zone is not known here, or not any more.  Its run fails and says so, once a day at its own hour.
+        # This host does not know its time zone.  Its run fails and says so, once a day at its own hour.
         return row.next_due + timedelta(days=(now - row.next_due).days + 1)
 
 

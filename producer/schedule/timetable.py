@@ -1,12 +1,12 @@
 """The moments that a cron line means in a time zone.
 
-Celery's ``crontab`` does the arithmetic, on the wall clock, where every day has 24 hours.  What is left is
-to say which moment a wall-clock time is on the two days on which the clock is changed:
+Celery's ``crontab`` does the arithmetic, on the wall clock, where every day has 24 hours.  This module
+adds which moment a wall-clock time means on the two days a year when the clock changes:
 
-- A time that is left out (02:30 when the clock goes from 02:00 to 03:00) is the moment of the change.
-- A time that comes twice is the first of the two.
-- A line that fires in every hour goes by elapsed time instead: it leaves out no hour, and repeats the one
-  that comes twice.
+- A time that does not exist (02:30 when the clock goes from 02:00 to 03:00) means the moment of the change.
+- A time that occurs twice means the first of the two.
+- A line that fires every hour goes by elapsed time instead: it skips no hour, and fires twice in the hour that
+  occurs twice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _HOURS_OF_A_DAY = 24
 
 
 class Timetable:
-    """A cron line in a time zone.  Raises UsageError when the line or the zone makes no sense, or it never fires."""
+    """A cron line in a time zone.
+
+    Raises UsageError for a line or zone that does not parse, and for a line that never fires.
+    """
 
     def __init__(self, cron: str, timezone: str) -> None:
         self._zone = _zone(timezone)
@@ -33,7 +36,7 @@ class Timetable:
         self._every_hour = len(self._crontab.hour) == _HOURS_OF_A_DAY
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first moment after ``moment``, which is aware; in UTC."""
+        """The first moment after ``moment`` (which has a time zone), in UTC."""
         if self._every_hour:
             return self._next_by_elapsed_time(moment)
         wall = self._next_wall(_wall(moment.astimezone(self._zone)))
@@ -43,7 +46,7 @@ class Timetable:
         return due
 
     def _next_by_elapsed_time(self, moment: datetime) -> datetime:
-        """Between two changes of the clock, wall time and elapsed time run alike; begin anew at each change."""
+        """Wall time and elapsed time agree between two changes of the clock; start over at each change."""
         offset = self._offset(moment)
         due = self._next_at_offset(moment, offset)
         while (new_offset := self._offset(due)) != offset:
@@ -64,12 +67,12 @@ class Timetable:
         first = wall.replace(tzinfo=self._zone).astimezone(UTC)
         if _wall(first.astimezone(self._zone)) == wall:
             return first
-        # Left out.  PEP 495: fold=1 counts with the offset after the change, which leads to before the change.
+        # Does not exist.  PEP 495: fold=1 counts with the offset after the change, which leads to before the change.
         before = wall.replace(tzinfo=self._zone, fold=1).astimezone(UTC)
         return self._change_between(before, first)
 
     def _change_between(self, early: datetime, late: datetime) -> datetime:
-        """When the clock was set, between two moments of different offsets; to the second."""
+        """When the clock changed, between two moments of different offsets; to the second."""
         new_offset = self._offset(late)
         seconds = range(int(early.timestamp()), int(late.timestamp()))
         index = bisect_left(seconds, True, key=lambda s: self._offset(datetime.fromtimestamp(s, UTC)) == new_offset)

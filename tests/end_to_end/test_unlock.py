@@ -84,7 +84,7 @@ def test_the_next_run_takes_over_from_a_killed_one_by_itself(machine: Machine, s
 
     done = machine.succeed("backup", source, *machine.devices("a b"), "--json")
 
-    assert "took over from backup of data" in done.stderr
+    assert "the previous backup of data did not finish" in done.stderr
     assert "going on with snapshot" in done.stderr
     assert len(machine.succeed("snapshots", "--json").rows) == 1
 

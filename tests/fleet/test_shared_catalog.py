@@ -141,7 +141,7 @@ def test_the_volume_of_a_manager_whose_host_is_gone_is_taken_over_by_another(fle
     assert refused.exit_code == 11
     assert "on far.example, manager m" in refused.stderr
     assert "end it on far.example; if it is gone, the lock is free after 60 s" in refused.stderr
-    assert "took over from backup of data" in done.stderr
+    assert "the previous backup of data did not finish" in done.stderr
     assert "going on with snapshot" in done.stderr
 
 
