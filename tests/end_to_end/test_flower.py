@@ -6,7 +6,6 @@ import base64
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from kit.command import Running
 from kit.deadlines import DEADLINE_S, eventually
 from kit.machine import Machine
 from kit.machine import machine as new_machine
+from kit.needs import program
 
 USER = "operator:hunter2"
 HOST = socket.gethostname()
@@ -126,10 +126,7 @@ def test_it_listens_on_loopback_and_shows_no_password_in_its_arguments(seen: tup
 
 
 def test_a_browser_shows_the_orders(seen: tuple[Machine, Page, Running], tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        reason = "there is no chromium; apt-get install chromium"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    browser = program("chromium")
     url = f"http://{USER}@127.0.0.1:{seen[1].port}/tasks"
     options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1900,720"]
     picture = tmp_path / "tasks.png"

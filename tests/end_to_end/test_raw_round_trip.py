@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kit.machine import Machine
-from kit.raw_volumes import filled, is_sound, loop_device, make_file_system, mounted, need_tools
+from kit.needs import need_tools
+from kit.raw_volumes import filled, is_sound, loop_device, make_file_system, mounted
 
 MIB = 1024 * 1024
 

@@ -11,7 +11,8 @@ import pytest
 
 from kit.deadlines import eventually
 from kit.machine import Machine
-from kit.raw_volumes import loop_device, make_file_system, mounted, need_loop_devices
+from kit.needs import need_loop_devices
+from kit.raw_volumes import loop_device, make_file_system, mounted
 
 MIB = 1024 * 1024
 

@@ -6,7 +6,6 @@ Every case runs on a machine whose devices hold a backup, and must leave them as
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 from kit.brake import Brake
 from kit.compare import Look, differences, look_at
 from kit.machine import Machine
+from kit.needs import need, need_root
 from kit.small_disk import small_disk
 from kit.tree import Tree, noise
 
@@ -407,14 +407,12 @@ def test_latest_of_no_snapshots_is_refused(machine: Machine) -> None:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Make ``folder`` a read-only mount of itself; skips the test where that is not allowed."""
-    if os.geteuid():
-        pytest.skip("only root can mount")
+    """Make ``folder`` a read-only mount of itself."""
+    need_root("mount")
     with ExitStack() as stack:
         for options in (["--bind"], ["-o", "remount,ro,bind"]):
             mounted = subprocess.run(["mount", *options, folder, folder], capture_output=True, check=False)
-            if mounted.returncode:
-                pytest.skip(f"mount is not allowed here: {mounted.stderr.decode()}")
+            need(not mounted.returncode, f"mount is not allowed here: {mounted.stderr.decode()}")
             if options == ["--bind"]:
                 stack.callback(subprocess.run, ["umount", "--lazy", folder], check=True)
         yield

@@ -9,6 +9,7 @@ import pytest
 
 from kit.compare import differences
 from kit.machine import Machine
+from kit.needs import need_root
 from kit.tree import Fifo, File, Folder, HardLink, SparseFile, Symlink, Tree, noise
 
 #: Small enough that a file of a few hundred KiB is cut into pieces, and a piece has several units.
@@ -83,8 +84,8 @@ def test_holes_come_back_as_holes(machine: Machine) -> None:
     assert restored.stat().st_blocks * 512 < 2**20
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root can give files away")
 def test_owners_come_back_with_setuid_bits(machine: Machine) -> None:
+    need_root("give files to other users")
     source = Tree(
         {
             "file": File(b"theirs", mode=0o6755, owner=(1234, 4321)),

@@ -15,6 +15,7 @@ from kit.brake import Brake
 from kit.command import SEGFLEET, Done
 from kit.compare import differences, look_at
 from kit.machine import Machine
+from kit.needs import program
 from kit.tree import File, Folder, Tree, noise
 
 #: It takes the device 11 s, unless the brake is released: time to change what comes after it.
@@ -150,9 +151,7 @@ UNREADABLE = Tree(
 def without_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have commands respect the modes of files, also when root runs the tests."""
     if os.geteuid() == 0:
-        if shutil.which("setpriv") is None:
-            pytest.skip("setpriv is not installed")
-        drop = ("setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
+        drop = (program("setpriv"), "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
         monkeypatch.setattr("kit.command.SEGFLEET", (*drop, *SEGFLEET))
 
 

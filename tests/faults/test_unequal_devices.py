@@ -11,6 +11,7 @@ import pytest
 from kit.command import Running
 from kit.deadlines import eventually
 from kit.machine import Machine
+from kit.needs import need_free_space
 from kit.processes import kill, worker
 from kit.scene import MIB, Scene
 from kit.tree import noise
@@ -27,8 +28,7 @@ STEPS = ("--segment-size=32MiB", "--unit-size=1MiB", "--level=-7", "--threads=1"
 
 @pytest.fixture
 def scene(machine: Machine) -> Scene:
-    if os.statvfs(machine.folder).f_bavail * os.statvfs(machine.folder).f_frsize < 3 * SIZE_BYTES:
-        pytest.skip(f"needs {3 * SIZE_BYTES / 1e9:.0f} GB")
+    need_free_space(machine.folder, 3 * SIZE_BYTES)
     made = Scene(machine, entries={"small": b"1"})
     made.limit(None, **{name: f"{rate // 1024}KiB" for name, rate in RATES_BYTES_PER_S.items()})
     write_noise(made.source / "large", SIZE_BYTES)

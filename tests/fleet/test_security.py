@@ -15,6 +15,7 @@ from kit.compare import differences
 from kit.deadlines import DEADLINE_S, eventually
 from kit.fleet import PASSWORD, Fleet, RedisServer
 from kit.machine import Machine
+from kit.needs import program
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
 from tasks.app import transport_options
@@ -258,7 +259,7 @@ def certificates(folder: Path) -> Path:
     folder.mkdir()
 
     def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
+        subprocess.run([program("openssl"), *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
 
     new = ("req", "-newkey", "rsa:2048", "-nodes", "-days", "2")
     openssl(*new, "-x509", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=tests")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from kit.raw_volumes import is_sound, make_file_system, need_tools
+from kit.needs import need_tools, program
+from kit.raw_volumes import is_sound, make_file_system
 from producer.raw.inside.inside import ImageFiles
 from producer.raw.ranges import Range
 from producer.raw.unused import MIN_UNUSED_BYTES, unused_ranges
@@ -37,7 +37,7 @@ def ext4_of(folder: Path, tree: Path, *options: str) -> Path:
     with open(image, "wb") as file:
         file.truncate(96 * MIB)
     command = [
-        shutil.which("mkfs.ext4", path="/usr/sbin:/sbin") or "mkfs.ext4",
+        program("mkfs.ext4"),
         "-q",
         "-F",
         *options,
@@ -87,8 +87,7 @@ def test_free_blocks_of_other_file_systems_may_hold_anything(tmp_path: Path, kin
 
 def test_a_journal_that_was_not_replayed_makes_all_blocks_count(tmp_path: Path, tree: Path) -> None:
     image = ext4_of(tmp_path, tree)
-    debugfs = shutil.which("debugfs", path="/usr/sbin:/sbin") or "debugfs"
-    subprocess.run([debugfs, "-w", "-R", "feature needs_recovery", image], check=True, capture_output=True)
+    subprocess.run([program("debugfs"), "-w", "-R", "feature needs_recovery", image], check=True, capture_output=True)
     unused = unused_ranges(image, image.stat().st_size)
     assert "journal has not been replayed" in unused.why
 

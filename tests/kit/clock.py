@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import struct
 import subprocess
 from pathlib import Path
 
-import pytest
+from kit.needs import program
 
 #: Preloaded: adds the seconds in the file $FAKE_CLOCK to every wall clock that the C library reads.
 #: (libfaketime 0.9.10 breaks clock_nanosleep, and so time.sleep, when it must leave the monotonic clock alone.)
@@ -59,7 +57,7 @@ time_t time(time_t *place) {
 
 
 class FakeClock:
-    """Right until :meth:`jump`.  Skips the test where there is no C compiler; in CI fails it."""
+    """Right until :meth:`jump`.  Needs a C compiler."""
 
     def __init__(self, folder: Path) -> None:
         self._offset = folder / "clock"
@@ -74,11 +72,7 @@ class FakeClock:
 
 
 def _library(folder: Path) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        reason = "there is no C compiler"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     library = folder / "clock.so"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), "-x", "c", "-"]
+    command = [program("cc"), "-shared", "-fPIC", "-O1", "-o", str(library), "-x", "c", "-"]
     subprocess.run(command, input=_SOURCE, text=True, check=True)
     return library

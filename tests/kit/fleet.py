@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -14,12 +13,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 import psutil
-import pytest
 import redis
 
 from kit.command import Done, Running
 from kit.deadlines import eventually
 from kit.machine import Machine
+from kit.needs import program
 from producer.manager.presence import managers
 from tasks.leases import Lease, all_leases
 
@@ -30,10 +29,6 @@ class RedisServer:
     """A redis-server on a TCP port of loopback, with an append-only file, that can be ended and started again."""
 
     def __init__(self, folder: Path, *options: str, scheme: str = "redis", password: str = PASSWORD) -> None:
-        program = shutil.which("redis-server")
-        if program is None:
-            reason = "no redis-server on the PATH"
-            pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
         self.port = _free_port()
         self.url = f"{scheme}://:{password}@127.0.0.1:{self.port}/0"
         self._folder = folder
@@ -42,7 +37,7 @@ class RedisServer:
         fixed = ["--bind", "127.0.0.1", "--requirepass", password, "--save", "", "--dir", str(folder)]
         # Killed, it has lost nothing; only a power cut takes what is not synced, and to sync takes long on a busy disk.
         file = ["--appendonly", "yes", "--appendfsync", "no"]
-        self._command = [program, *settings, *fixed, *file, *options]
+        self._command = [program("redis-server"), *settings, *fixed, *file, *options]
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 

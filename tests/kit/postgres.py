@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from kit.deadlines import eventually
+from kit.needs import need
 
 #: Where Debian puts the programs of each version; initdb is not on the PATH there.
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -42,10 +41,8 @@ class PostgresServer:
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    """Skips the test where there is no PostgreSQL; fails it in continuous integration."""
-    if _program("initdb") is None:
-        reason = "no PostgreSQL server: apt install postgresql"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    """A server of its own, which ends with the block."""
+    need(_program("initdb"), "no PostgreSQL server: apt install postgresql")
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     # A short path: that of a unix socket has 107 bytes at most.
     folder = Path(tempfile.mkdtemp(prefix="sf-pg-"))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from kit.deadlines import eventually
+from kit.needs import SYSTEM_PATH, need_loop_devices, need_tools
 
 _MAKE = {
     "ext4": ("mkfs.ext4", "-q", "-F"),
@@ -23,18 +21,6 @@ _CHECK = {
     "xfs": ("xfs_repair", "-n", "-f"),
     "vfat": ("fsck.fat", "-n"),
 }
-
-
-def need_tools(*names: str) -> None:
-    """Skip the test, or in CI fail it, where one of the tools is not installed."""
-    missing = [name for name in names if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
-    _need(not missing, f"not installed: {', '.join(missing)}")
-
-
-def need_loop_devices() -> None:
-    """Skip the test without root or loop devices; CI as root must have them."""
-    _need(os.geteuid() == 0, "loop devices take root", in_ci=False)
-    _need(os.path.exists("/dev/loop-control") and not _run("losetup", "-f", check=False).returncode, "no loop devices")
 
 
 def make_file_system(image: Path, kind: str, size_bytes: int, *options: str) -> Path:
@@ -83,13 +69,6 @@ def filled(image: Path, folder: Path, fill: Callable[[Path], None]) -> Path:
     return image
 
 
-def _need(condition: bool, why: str, *, in_ci: bool = True) -> None:
-    if not condition and in_ci and os.environ.get("CI") and os.geteuid() == 0:
-        pytest.fail(f"CI must run this test: {why}")
-    if not condition:
-        pytest.skip(why)
-
-
 def _run(*command: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
-    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "LC_ALL": "C"}
+    environment = {**os.environ, "PATH": SYSTEM_PATH, "LC_ALL": "C"}
     return subprocess.run(command, capture_output=True, check=check, env=environment)

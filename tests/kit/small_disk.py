@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from kit.needs import need, need_loop_devices
+from kit.raw_volumes import make_file_system
 
 MIB = 1024 * 1024
 
@@ -28,17 +28,20 @@ class SmallDisk:
         """Lazily: what is open stays open, and the folder is an empty one."""
         _run("umount", "--lazy", self.folder)
 
+    def remount_read_only(self) -> None:
+        """As an administrator does, while no file is open for writing."""
+        _run("mount", "-o", "remount,ro", self.folder)
+
     def turn_read_only(self) -> None:
         """As the kernel does after an error of the disk; a remount is refused while a file is open for writing."""
         Path(f"/sys/fs/ext4/{self._loop}/trigger_fs_error").write_text("1")
 
     def rotate(self, rotates: bool = True) -> str:
-        """Have the kernel say whether it rotates; returns its name.  Skips the test where that is not allowed."""
+        """Have the kernel say whether it rotates; returns its name."""
         name = self._loop
-        try:
-            Path(f"/sys/block/{name}/queue/rotational").write_text(f"{rotates:d}")
-        except OSError as error:
-            pytest.skip(f"the kernel cannot be told that a disk rotates: {error}")
+        said = Path(f"/sys/block/{name}/queue/rotational")
+        need(os.access(said, os.W_OK), f"{said} cannot be written: /sys is read-only")
+        said.write_text(f"{rotates:d}")
         return name
 
     @property
@@ -61,18 +64,12 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(folder: Path, *, size_bytes: int = 16 * MIB) -> Iterator[SmallDisk]:
-    """Mounted at ``folder``, which is made; skips the test where that is not possible."""
-    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
-        pytest.skip("mounting a file system needs root and mkfs.ext4")
+    """Mounted at ``folder``, which is made."""
+    need_loop_devices()
     folder.mkdir(parents=True)
-    disk = SmallDisk(folder.parent / f"{folder.name}.image", folder)
-    with disk.image.open("wb") as file:
-        file.truncate(size_bytes)
-    _run("mkfs.ext4", "-q", disk.image)
-    try:
-        disk.mount()
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"loop mounts are not possible here: {error.stderr.decode()}")
+    image = make_file_system(folder.parent / f"{folder.name}.image", "ext4", size_bytes)
+    disk = SmallDisk(image, folder)
+    disk.mount()
     try:
         yield disk
     finally:

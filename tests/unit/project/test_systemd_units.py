@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kit.commands import all_commands
+from kit.needs import program
 from kit.repository import REPOSITORY
 
 UNITS = sorted((REPOSITORY / "docs/systemd").glob("*.service"))
@@ -18,11 +18,11 @@ UNITS = sorted((REPOSITORY / "docs/systemd").glob("*.service"))
 #: Of 10; a unit without any of its restrictions has 9.6.
 WORST_EXPOSURE = 3.0
 
-pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
-
 
 def analyze(*arguments: str) -> str:
-    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [program("systemd-analyze"), *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
     return done.stdout + done.stderr
 
 

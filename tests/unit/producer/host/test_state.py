@@ -1,9 +1,9 @@
-import os
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 
+from kit.nobody import as_nobody
 from producer.host.state import open_state
 from tasks.errors import CatalogError
 
@@ -65,12 +65,13 @@ def test_a_file_in_its_place_is_a_clear_error(chosen: Path) -> None:
     assert "SEGFLEET_STATE" in caught.value.hint
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_a_clear_error(chosen: Path) -> None:
-    open_state()
-    chosen.chmod(0o500)
-    try:
+def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_what_cannot_be_written(folder: Path) -> None:
+        monkeypatch.setenv("SEGFLEET_STATE", str(folder / "state"))
+        open_state()
+        (folder / "state").chmod(0o500)
         with pytest.raises(CatalogError, match="cannot write the state folder"):
             open_state()
-    finally:
-        chosen.chmod(0o700)
+        (folder / "state").chmod(0o700)
+
+    as_nobody(tmp_path, open_what_cannot_be_written)

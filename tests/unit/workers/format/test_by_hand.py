@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from kit.needs import need_tools
 from kit.repository import REPOSITORY
 
 SEGMENT = REPOSITORY / "tests/golden/segments/bundle-v1.seg"
 LINES = re.findall(r"```sh\n(.*?)```", (REPOSITORY / "docs/format.md").read_text(), flags=re.DOTALL)
 UNIT_BYTES = 64 * 1024
 
-pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, ("zstd", "od", "python3"))), reason="zstd, od or python3 is not installed"
-)
-
 
 def run(folder: Path, stored: bytes, lines: str) -> None:
+    need_tools("zstd", "od", "python3")
     (folder / "x.seg").write_bytes(stored)
     script = lines.replace("5eed….seg", "x.seg")
     subprocess.run(["bash", "-ec", script], cwd=folder, check=True, capture_output=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import random
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import pyzstd
 from blake3 import blake3
 
+from kit.needs import need_tools
 from tasks.errors import DamagedError, DeviceError
 from tasks.receipts import ExtentNote, FileState
 from tasks.values import Extents
@@ -110,8 +110,8 @@ def test_any_zstd_gives_the_stream_back() -> None:
     assert pyzstd.decompress(make_segment()) == STREAM
 
 
-@pytest.mark.skipif(shutil.which("zstd") is None, reason="the zstd command is not installed")
 def test_the_zstd_command_gives_the_stream_back(tmp_path: Path) -> None:
+    need_tools("zstd")
     path = tmp_path / "x.seg"
     path.write_bytes(make_segment())
     assert subprocess.run(["zstd", "-dc", path], stdout=subprocess.PIPE, check=True).stdout == STREAM

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from kit.needs import need_root
 from kit.segment_in_memory import (
     FILES,
     MTIME_NS,
@@ -104,13 +105,9 @@ def test_a_missing_target_fails_the_order(tmp_path):
         restore(tmp_path / "missing", store(FILES), whole_files(FILES))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts a file system")
 def test_a_full_target_fails_the_order_and_names_the_path(tmp_path):
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", tmp_path], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("cannot mount a tmpfs here")
+    need_root("mount a tmpfs")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", tmp_path], check=True)
     try:
         with pytest.raises(TargetError, match="dir/large") as error:
             restore(tmp_path, store(FILES), whole_files(FILES))
