@@ -22,9 +22,11 @@ class Contender(Protocol):
     """
 
     name: str
-    version: str
-    env: dict[str, str]
 
+    @property
+    def version(self) -> str: ...
+    @property
+    def env(self) -> dict[str, str]: ...
     def prepare(self) -> None: ...
     def backup(self, source: Path, level: int) -> list[str]: ...
     def restore(self, source: Path, target: Path) -> list[str]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from side_by_side.contenders import BareLoop, Borg, Contender, Restic, Segfleet, TarZstd, Zstd, is_installed
@@ -90,7 +91,7 @@ class Bench:
             for contender in chosen:
                 self._backup(contender, work)
         runs = interleaved(
-            {contender.name: lambda contender=contender: measure(contender, work) for contender in chosen},
+            {contender.name: partial(measure, contender, work) for contender in chosen},
             rounds_count,
             note=self._note,
         )

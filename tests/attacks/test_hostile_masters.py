@@ -94,7 +94,7 @@ def test_a_command_that_cannot_be_carried_out_is_set_aside_and_the_manager_start
 def test_a_reply_without_the_nonce_of_the_question_is_not_believed(fleet: Fleet) -> None:
     site = Site(fleet, tree=Tree({"a": noise(1000)}))
     client = fleet.server.client()
-    presence = client.get("segfleet.manager.m")
+    presence = client.get("segfleet.manager.m") or b""
     kill_tree(site.manager)
     # The name is kept alive, so that the master asks; the enemy knows run and inbox, but not the nonce.
     running = site.master.start("backup", "data", "--manager", "m", "--json")

@@ -1,6 +1,7 @@
 """What every device adapter promises (workers/devices/base.py), run on each of them."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -16,7 +17,7 @@ SEGMENT = "segments/00/" + "0" * 32 + ".seg"
 
 MARKER = Marker(format_version=1, device_id="d" * 32, name="a", pool_id="e" * 32, created="2026-01-01T00:00:00Z")
 
-ADAPTERS = {
+ADAPTERS: dict[str, dict[str, Any]] = {
     "local": {},
     "throttled": {"bytes_per_s": 1 << 40},
     "discarding": {"discard": True},
@@ -34,10 +35,10 @@ def device(bare: Device) -> Device:
     return bare
 
 
-def put(device: Device, key: str, *parts: bytes) -> None:
+def put(device: Device, key: str, *parts: bytes | bytearray | memoryview) -> None:
     with device.put(key) as upload:
         for part in parts:
-            upload.write(part)
+            upload.write(cast(bytes, part))
         upload.commit()
 
 

@@ -19,7 +19,8 @@ NICE = min(19, os.nice(0) + 7)
 def assert_workers_become_nice(running: Running) -> None:
     eventually(lambda: running.worker_pids().keys() == {"a", "b"}, "the workers have been started")
     for pid in (worker(running, "a"), worker_child(running, "b")):
-        eventually(lambda pid=pid: psutil.Process(pid).nice() == NICE, f"process {pid} is as nice as asked")
+        process = psutil.Process(pid)
+        eventually(lambda process=process: process.nice() == NICE, f"process {pid} is as nice as asked")  # type: ignore[misc]
 
 
 def test_the_workers_of_a_backup_and_of_a_restore_are_as_nice_as_asked(machine: Machine) -> None:

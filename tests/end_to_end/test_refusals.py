@@ -55,7 +55,7 @@ def on_backup(*arguments: str | Path) -> Callable[[Machine, Path], list[str | Pa
     return lambda machine, _: list(arguments)
 
 
-def with_device(make: Callable[[Machine, Path], None]) -> Callable[[Machine, Path], list[str | Path]]:
+def with_device(make: Callable[[Machine, Path], object]) -> Callable[[Machine, Path], list[str | Path]]:
     """``backup data`` to the devices a and b and a further one, c, that ``make`` makes."""
 
     def command(machine: Machine, folder: Path) -> list[str | Path]:
@@ -199,7 +199,7 @@ REFUSALS = {
         says=("device c: {folder}/c", "mount the disk, or make the folder"),
     ),
     "a file as device": Refusal(
-        command=with_device(lambda machine, device: device.write_bytes(b"mine") and None),
+        command=with_device(lambda _machine, device: device.write_bytes(b"mine")),
         exit_code=10,
         code="not-a-device",
         says=("device c: {folder}/c", "folder"),
@@ -337,7 +337,14 @@ def test_a_broker_that_is_not_there_is_named_without_its_password(
     configuration = holder.folder / "broker.toml"
     configuration.write_text("" if variable else f'[broker]\nurl = "{url}"\n')
     settings = {"SEGFLEET_BROKER_URL": url} if variable else {}
-    arguments = ["backup", holder.folder / "data", *holder.devices("a b"), "--json", "--config", configuration]
+    arguments: list[str | Path] = [
+        "backup",
+        holder.folder / "data",
+        *holder.devices("a b"),
+        "--json",
+        "--config",
+        configuration,
+    ]
 
     done = holder.start(*arguments, **settings).wait(deadline_s=30)
 
@@ -414,7 +421,7 @@ def read_only(folder: Path) -> Iterator[None]:
             mounted = subprocess.run(["mount", *options, folder, folder], capture_output=True, check=False)
             need(not mounted.returncode, f"mount is not allowed here: {mounted.stderr.decode()}")
             if options == ["--bind"]:
-                stack.callback(subprocess.run, ["umount", "--lazy", folder], check=True)
+                stack.callback(lambda: subprocess.run(["umount", "--lazy", folder], check=True))
         yield
 
 

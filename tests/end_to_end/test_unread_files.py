@@ -11,11 +11,11 @@ from kit.command import Done
 from kit.compare import look_at
 from kit.machine import machine as new_machine
 from kit.scene import MIB, Scene
-from kit.tree import Folder, HardLink, noise
+from kit.tree import Entries, Folder, HardLink, noise
 
 LARGE = noise(5 * MIB // 2)
 
-ENTRIES = {
+ENTRIES: Entries = {
     "empty": Folder(),
     "going/large": LARGE,
     "going/small": b"never read",

@@ -99,7 +99,8 @@ def test_a_device_that_hangs_again_is_given_up(scene: Scene) -> None:
 
 def worker_of(running: Running) -> int:
     """The first worker of device a."""
-    return next(row["pid"] for row in running.rows if row["message_type"] == "worker" and row["device"] == "a")
+    pids = (row["pid"] for row in running.rows if row["message_type"] == "worker" and row["device"] == "a")
+    return int(next(pids))
 
 
 def test_a_killed_device_comes_back_within_the_run(scene: Scene) -> None:

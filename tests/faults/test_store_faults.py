@@ -35,7 +35,7 @@ def test_a_device_that_fills_up_is_full_and_keeps_its_room(device: LocalDevice, 
         for _ in range(32):
             upload.write(MIB)
         upload.commit()
-    assert list(disk.folder.rglob("*.tmp")) == list(device.list("segments")) == []
+    assert (list(disk.folder.rglob("*.tmp")), list(device.list("segments"))) == ([], [])
     assert device.capacity().free_bytes >= before - len(MIB)
     assert device.probe().condition == "ready"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -41,7 +42,7 @@ REFUSED = (
 
 
 def test_lists_plans_and_refusals_are_those_of_the_managers_own_host(fleet: Fleet) -> None:
-    odd = {b"d/not-\xff-utf-8": noise(10), "d/with\nline and \x1b[31mcolour": noise(10)}
+    odd = {os.fsdecode(b"d/not-\xff-utf-8"): noise(10), "d/with\nline and \x1b[31mcolour": noise(10)}
     site = Site(fleet, tree=Tree({f"d/{n:02}": noise(150_000, seed=n) for n in range(8)} | odd))
     old = site.master.succeed("backup", "data", *SMALL, "--json").summary["snapshot_id"]
     (site.source / "d" / "01").write_bytes(b"new")

@@ -7,6 +7,7 @@ import platform
 import shutil
 import signal
 from collections.abc import Iterator
+from functools import partial
 
 import psutil
 import pytest
@@ -110,14 +111,18 @@ def test_a_second_backup_of_a_volume_is_refused_with_the_owner_of_its_lock_and_h
     assert len(site.master.succeed("snapshots", "--manager", "n", "--json").rows) == 1
 
 
+def is_waiting(running: Running) -> bool:
+    return "waiting for a test" in running.stderr
+
+
 def test_two_managers_that_meet_the_same_empty_devices_make_one_pool(fleet: Fleet, catalog_url: str) -> None:
     site = Site(fleet, catalog_url)
     with Catalog(catalog_url) as catalog, Holder(catalog, catalog_url) as holder:
         with holder.holding(NEW_DEVICES, purpose="a test"):
             running = {"data": site.start_backup("data", "m"), "more": site.start_backup("more", "n")}
-            for each in running.values():
-                eventually(lambda each=each: "waiting for a test" in each.stderr, "it has found both devices empty")
-        done = {volume: each.wait() for volume, each in running.items()}
+            for backup in running.values():
+                eventually(partial(is_waiting, backup), "it has found both devices empty")
+        done = {volume: backup.wait() for volume, backup in running.items()}
 
     assert [each.exit_code for each in done.values()] == [0, 0], done
     assert len(site.pools()) == 1

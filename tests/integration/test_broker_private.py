@@ -69,7 +69,7 @@ def processes_of(state: StateFolder) -> list[psutil.Process]:
 
 def keeper_pid(state: StateFolder, private: Broker) -> int:
     assert private.pid is not None
-    return psutil.Process(private.pid).ppid()
+    return int(psutil.Process(private.pid).ppid())
 
 
 def client(state: StateFolder) -> Redis:

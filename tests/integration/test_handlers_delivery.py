@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 from celery import Celery
@@ -46,7 +47,7 @@ def test_a_receipt_lies_in_the_queue_when_delivering_returns(
         app = application(monkeypatch, private.url)
         publish_receipt(RECEIPT, "manager.local")
         client = Redis.from_url(private.url.replace("redis+socket://", "unix://"))
-        message = json.loads(client.rpop("manager.local"))
+        message = json.loads(cast(bytes, client.rpop("manager.local")))
         assert message["properties"]["delivery_info"] == {"exchange": "", "routing_key": "manager.local"}
         with app.connection_for_read() as connection:
             publish_receipt(RECEIPT, "manager.local")

@@ -36,7 +36,7 @@ def ext4_of(folder: Path, tree: Path, *options: str) -> Path:
     image = folder / "disk.img"
     with open(image, "wb") as file:
         file.truncate(96 * MIB)
-    command = [
+    command: list[str | Path] = [
         program("mkfs.ext4"),
         "-q",
         "-F",

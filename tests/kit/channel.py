@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from producer.dispatch.queue_moves import LEAVE, Choose
 from tasks.errors import BrokerError, Reason
@@ -188,7 +189,8 @@ class Channel:
                 self.finish(name)
 
     def _answer(self, disk: Disk, order: Order) -> Receipt:
-        result, failure = None, None
+        result: Any = None
+        failure = None
         if order.device_id and order.epoch < self._epochs.get(order.device_id, 0):
             failure = _failure(Reason.REFUSED, "fenced")
         elif isinstance(order, DescribeDevice):

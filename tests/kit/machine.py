@@ -104,7 +104,7 @@ class Machine:
         try:
             # By its folder too: the server writes its title over its environment.
             of_state = process.environ().get(_STATE) == str(self.state) or process.cwd().startswith(f"{self.state}/")
-            return of_state and process.status() != psutil.STATUS_ZOMBIE
+            return of_state and bool(process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
 

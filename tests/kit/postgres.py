@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kit.deadlines import eventually
 from kit.needs import need
@@ -31,7 +32,7 @@ class PostgresServer:
         """The URL of a database that is empty."""
         name = f"test_{uuid.uuid4().hex}"
         subprocess.run(
-            [_program("createdb"), "-h", str(self.socket_folder), "-U", self.user, name],
+            [str(_program("createdb")), "-h", str(self.socket_folder), "-U", self.user, name],
             check=True,
             capture_output=True,
             timeout=60,
@@ -57,17 +58,17 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @contextmanager
 def _running(folder: Path, user: str) -> Iterator[None]:
-    as_user = {"user": user} if os.geteuid() == 0 else {}
+    as_user: dict[str, Any] = {"user": user} if os.geteuid() == 0 else {}
     data = str(folder / "data")
     initdb = [str(_program("initdb")), "-D", data, "-U", user, "--auth=trust", "--no-sync", "-E", "UTF8"]
-    subprocess.run(initdb, check=True, capture_output=True, timeout=120, cwd=folder, **as_user)  # type: ignore[call-overload]
+    subprocess.run(initdb, check=True, capture_output=True, timeout=120, cwd=folder, **as_user)
     settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=40"]
     server = subprocess.Popen(
         [str(_program("postgres")), "-D", data, *(word for row in settings for word in ("-c", row))],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=folder,
-        **as_user,  # type: ignore[arg-type]
+        **as_user,
     )
     try:
         ready = [str(_program("pg_isready")), "-h", str(folder), "-U", user]

@@ -16,21 +16,23 @@ from kit.machine import Machine
 
 def worker(running: Running, device: str) -> int:
     """Process id of the device's worker, the one that renews the lease."""
-    return running.worker_pids()[device]
+    return int(running.worker_pids()[device])
 
 
 def worker_child(running: Running, device: str) -> int:
     """Process id of the worker's child, the one that moves the bytes."""
     children = eventually(lambda: psutil.Process(worker(running, device)).children(), f"worker {device} has a child")
-    return children[0].pid
+    return int(children[0].pid)
 
 
 def broker_pid(machine: Machine) -> int:
-    return eventually(lambda: _server(machine), "the private server is there")
+    found = eventually(lambda: _server(machine), "the private server is there")
+    assert found is not None
+    return found
 
 
 def keeper_pid(machine: Machine) -> int:
-    return psutil.Process(broker_pid(machine)).ppid()
+    return int(psutil.Process(broker_pid(machine)).ppid())
 
 
 def broker(machine: Machine) -> redis.Redis:
@@ -59,7 +61,7 @@ def _server(machine: Machine) -> int | None:
     for process in machine.processes():
         try:
             if process.name() in ("valkey-server", "redis-server"):
-                return process.pid
+                return int(process.pid)
         except psutil.Error:
             continue
     return None

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kit.deadlines import eventually
-from kit.needs import SYSTEM_PATH, need_loop_devices, need_tools
+from kit.needs import SYSTEM_PATH, need_loop_devices
+from kit.needs import need_tools as need_tools
 
 _MAKE = {
     "ext4": ("mkfs.ext4", "-q", "-F"),
@@ -62,7 +63,7 @@ def mounted(raw_volume: Path, folder: Path, *options: str) -> Iterator[Path]:
         eventually(lambda: not _run("umount", str(folder), check=False).returncode, f"{folder} is unmounted")
 
 
-def filled(image: Path, folder: Path, fill: Callable[[Path], None]) -> Path:
+def filled(image: Path, folder: Path, fill: Callable[[Path], object]) -> Path:
     """``image``, after ``fill`` has written into its file system, mounted on ``folder`` meanwhile."""
     with mounted(image, folder):
         fill(folder)

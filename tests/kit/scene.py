@@ -10,7 +10,7 @@ from kit.brake import Brake
 from kit.command import Done, Row, Running
 from kit.compare import differences
 from kit.machine import Machine
-from kit.tree import Entry, Tree, noise
+from kit.tree import Entries, Tree, noise
 
 MIB = 1024 * 1024
 
@@ -18,7 +18,7 @@ MIB = 1024 * 1024
 PATIENCE = {"SEGFLEET_STALL_S": "6", "SEGFLEET_REJOIN_S": "1"}
 
 #: Two large files and many small ones, 8 MiB in all: 8 pieces and some bundles with the steps below.
-ENTRIES: Mapping[str | bytes, Entry | bytes] = {
+ENTRIES: Entries = {
     "large": noise(5 * MIB, 1),
     "larger": noise(2 * MIB + 12_345, 2),
     **{f"small/{number:03}": noise(5_000, number) for number in range(200)},
@@ -39,7 +39,7 @@ class Scene:
         machine: Machine,
         names: str = "a b c",
         *,
-        entries: Mapping[str | bytes, Entry | bytes] = ENTRIES,
+        entries: Entries = ENTRIES,
         rate: str = "1MiB",
         folders: Mapping[str, Path] | None = None,
     ) -> None:
@@ -86,7 +86,7 @@ class Scene:
         def is_so(row: Row) -> bool:
             devices = row.get("devices", {}) if row.get("phase") == "storing" else {}
             chosen = devices.values() if device is None else [devices[device]] if device in devices else []
-            return sum(each["segments_done"] for each in chosen) >= count
+            return bool(sum(each["segments_done"] for each in chosen) >= count)
 
         return running.wait_for_row(is_so, f"{count} segments are stored")
 

@@ -1,17 +1,21 @@
 """A segment in memory on a device that can be damaged, and orders to restore from it."""
 
+from __future__ import annotations
+
 import os
 import random
 from pathlib import Path
+from typing import Any, Literal, Self, cast
 
 from tasks.errors import DeviceError
 from tasks.orders import RestoreSegment
 from tasks.receipts import RestoreResult
 from tasks.values import Extent, Extents
+from workers.devices.base import Device
 from workers.devices.keys import segment_key
 from workers.devices.trouble import UnreadableError
 from workers.format.header import SegmentHeader
-from workers.format.reader import SegmentReader
+from workers.format.reader import SegmentReader, StoredUnit
 from workers.format.writer import SegmentWriter
 from workers.restore import restore_segment
 from workers.units.compress import UnitCompressor
@@ -19,7 +23,15 @@ from workers.units.compress import UnitCompressor
 UNIT = 64 * 1024
 SEGMENT_ID = "ab" * 16
 MTIME_NS = 1_600_000_000_123_456_789
-WHOLE = (0o640, os.getuid(), os.getgid(), MTIME_NS)
+#: Mode, owner, group and time; empty for a part of a file.
+Metadata = tuple[int, int, int, int] | tuple[()]
+
+#: Path, stream offset, file offset, size, metadata.
+Row = tuple[str, int, int, int, Metadata]
+
+Overwrite = Literal["always", "if-changed", "never"]
+
+WHOLE: Metadata = (0o640, os.getuid(), os.getgid(), MTIME_NS)
 
 
 class Progress:
@@ -30,17 +42,17 @@ class Progress:
 
 
 class MemoryObject:
-    def __init__(self, device):
+    def __init__(self, device: MemoryDevice) -> None:
         self.device = device
         self.size_bytes = len(device.data)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         pass
 
-    def read(self, offset_bytes, size_bytes):
+    def read(self, offset_bytes: int, size_bytes: int) -> bytes:
         if self.device.bad_sector in range(offset_bytes, offset_bytes + size_bytes):
             if self.device.dies:
                 self.device.is_gone = True
@@ -56,18 +68,20 @@ class MemoryDevice:
     bad_sector = -1
     dies = is_gone = False
 
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes) -> None:
         self.data = bytearray(data)
-        self.reads = []
-        self.trailer_digest = SegmentReader(MemoryObject(self).read, len(data)).trailer_digest
+        self.reads: list[int] = []
+        digest = SegmentReader(MemoryObject(self).read, len(data)).trailer_digest
+        assert digest is not None
+        self.trailer_digest = digest
         self.reads.clear()
 
-    def open(self, key):
+    def open(self, key: str) -> MemoryObject | None:
         if self.is_gone:
             raise DeviceError("device a is gone")
         return MemoryObject(self) if key == segment_key(SEGMENT_ID) else None
 
-    def units(self):
+    def units(self) -> tuple[StoredUnit, ...]:
         return SegmentReader(MemoryObject(self).read, len(self.data), salvage=True).units
 
     def damage_unit(self, index: int) -> None:
@@ -100,13 +114,13 @@ def store(files: dict[str, bytes]) -> MemoryDevice:
 
 
 def order(
-    rows: list[tuple],
+    rows: list[Row],
     device: MemoryDevice,
-    overwrite: str = "always",
+    overwrite: Overwrite = "always",
     threads: int = 2,
     segment_id: str = SEGMENT_ID,
     unproved: bool = False,
-):
+) -> RestoreSegment:
     """To restore what was stored on ``device``; rows are (path, stream offset, file offset, size, metadata)."""
     paths, stream_offsets, offsets, sizes, metadata = zip(*rows, strict=True) if rows else ((),) * 5
     return RestoreSegment(
@@ -131,16 +145,19 @@ def order(
     )
 
 
-def whole_files(files: dict[str, bytes], metadata: tuple = WHOLE) -> list[tuple]:
-    rows, stream_offset = [], 0
+def whole_files(files: dict[str, bytes], metadata: Metadata = WHOLE) -> list[Row]:
+    rows: list[Row] = []
+    stream_offset = 0
     for path, data in files.items():
         rows.append((path, stream_offset, 0, len(data), metadata))
         stream_offset += len(data)
     return rows
 
 
-def restore(target: Path, device: MemoryDevice, rows: list[tuple], **options) -> RestoreResult:
-    return restore_segment(order(rows, device, **options), device=device, target_root=target, progress=Progress())
+def restore(target: Path, device: MemoryDevice, rows: list[Row], **options: Any) -> RestoreResult:
+    return restore_segment(
+        order(rows, device, **options), device=cast(Device, device), target_root=target, progress=Progress()
+    )
 
 
 def pattern(size: int, seed: int = 1) -> bytes:

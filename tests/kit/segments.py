@@ -25,7 +25,7 @@ def stream_of(segment: Path) -> bytes:
     """What ``zstd -dc`` makes of the segment."""
     program = shutil.which("zstd")
     if program is None:
-        return pyzstd.decompress(segment.read_bytes())
+        return bytes(pyzstd.decompress(segment.read_bytes()))
     return subprocess.run([program, "-dc", str(segment)], stdout=subprocess.PIPE, check=True).stdout
 
 

@@ -23,6 +23,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 #: What entries get when nothing else is said: a time with nanoseconds, long past.
 MTIME_NS = 1_600_000_000_123_456_789
@@ -74,6 +75,9 @@ class HardLink:
 
 Entry = File | SparseFile | Folder | Symlink | Fifo | HardLink
 
+#: Path, of text or of bytes, → what is there; bytes are the content of a file.
+Entries = Mapping[Any, Entry | bytes]
+
 
 def noise(size_bytes: int, seed: int = 0) -> bytes:
     """Bytes that do not compress; the same for the same seed."""
@@ -83,7 +87,7 @@ def noise(size_bytes: int, seed: int = 0) -> bytes:
 class Tree:
     """Path → entry; plain bytes stand for a file that holds them."""
 
-    def __init__(self, entries: Mapping[str | bytes, Entry | bytes]) -> None:
+    def __init__(self, entries: Entries) -> None:
         self._entries = {
             os.fsencode(path): File(entry) if isinstance(entry, bytes) else entry for path, entry in entries.items()
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -16,8 +17,8 @@ from tasks.errors import DeviceFullError
 
 HUGE_BYTES = 2**50
 
-splits = st.sampled_from(["threshold", "remaining"])
-orders = st.sampled_from(["descending", "ascending"])
+splits: st.SearchStrategy[Any] = st.sampled_from(["threshold", "remaining"])
+orders: st.SearchStrategy[Any] = st.sampled_from(["descending", "ascending"])
 
 
 def rooms_of(
@@ -256,7 +257,7 @@ def least_possible_load(sizes: list[int], devices_count: int) -> int:
 
 @given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=6), devices_count=st.integers(1, 3), order=orders)
 def test_the_largest_load_is_within_the_bound_of_greedy_placement(
-    sizes: list[int], devices_count: int, order: str
+    sizes: list[int], devices_count: int, order: Any
 ) -> None:
     options = PlanOptions(order=order, bundle=False, block_bytes=1)
     rooms = rooms_of(*[HUGE_BYTES] * devices_count)

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -138,7 +139,7 @@ def stored_extents(catalog: Catalog, intake: Intake) -> dict[str, SegmentContent
 )
 @given(tree=trees, steps=st.lists(changes, min_size=1, max_size=3), plan=plans)
 def test_every_byte_of_every_file_is_in_exactly_one_valid_segment(
-    catalog: Catalog, folders: Iterator[Path], tree: Tree, steps: list[Change], plan: dict[str, object]
+    catalog: Catalog, folders: Iterator[Path], tree: Tree, steps: list[Change], plan: dict[str, Any]
 ) -> None:
     root = next(folders)
     sources = {"s": root / "s", "t": root / "t"}

@@ -142,7 +142,7 @@ class Runs(RuleBasedStateMachine):
         session, members = self.session, intake.members
         snapshot = self.catalog.snapshots.get(self.snapshot_id)
         listing = self.catalog.listing.reader(self.snapshot_id)
-        feeder = Feeder(session, snapshot, members, listing, threads=1, volumes=intake.volumes)
+        feeder = Feeder(session, snapshot, members, listing, threads=1, raw_volumes=intake.raw_volumes)
         sources = {source.name: source.path for source in self.request.sources}
         self.recorder = Recorder(session, self.snapshot_id, feeder, members, sources)
         self.losses = Losses(session, self.snapshot_id, members, feeder, retries_count=self.request.retries_count)

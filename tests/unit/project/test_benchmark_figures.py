@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_each_contender_runs_once_a_round_and_the_order_turns() -> None:
         order.append(name)
         return Cost(wall_s=1.0, cpu_s=1.0)
 
-    found = interleaved({name: lambda name=name: contender(name) for name in "abc"}, 4, note=lambda _line: None)
+    found = interleaved({name: partial(contender, name) for name in "abc"}, 4, note=lambda _line: None)
     assert "".join(order) == "abcbcacababc"
     assert {name: len(each.costs) for name, each in found.items()} == {"a": 4, "b": 4, "c": 4}
 

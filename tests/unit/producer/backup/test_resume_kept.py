@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kit.offline import Devices, Offline, backup_request, report
-from kit.tree import Entry, Tree, noise
+from kit.tree import Entries, Tree, noise
 from producer.backup.intake import Intake, take_in
 from producer.backup.resume import find_resumable, request_to_resume
 from producer.catalog.catalog import Catalog
@@ -24,7 +24,7 @@ from tasks.orders import AdoptDevice
 KIB = 1024
 
 #: A bundle of two files beside a large file in pieces.
-SOURCE: Mapping[str | bytes, Entry | bytes] = {"a": b"12345", "b": b"67890", "large": noise(150 * KIB)}
+SOURCE: Entries = {"a": b"12345", "b": b"67890", "large": noise(150 * KIB)}
 
 
 class Interrupted:

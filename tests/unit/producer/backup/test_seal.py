@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kit.offline import Devices, Offline, backup_request
-from kit.tree import Entry, Tree, noise
+from kit.tree import Entries, Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.seal import seal
 from producer.catalog.catalog import Catalog
@@ -20,7 +21,7 @@ from tasks.orders import DescribeDevice, Order, PutManifest
 from tasks.receipts import Failure
 
 KIB = 1024
-TREE: Mapping[str | bytes, Entry | bytes] = {"a": b"12345", b"na\xefve": b"67890", "large": noise(300 * KIB)}
+TREE: Entries = {"a": b"12345", b"na\xefve": b"67890", "large": noise(300 * KIB)}
 REFUSES = Failure(reason=Reason.DEVICE, code="device", message="disk on fire")
 
 
@@ -159,7 +160,8 @@ def test_a_device_that_does_not_take_a_part_gets_no_head_and_the_snapshot_is_sea
 
 
 def test_a_device_that_fails_a_part_once_is_asked_again(sealing: Sealing) -> None:
-    answer, failed = sealing.run.devices.answer, []
+    answer = sealing.run.devices.answer
+    failed: list[Any] = []
 
     def fail_once(order: Order) -> object:
         if order.device == "a" and isinstance(order, PutManifest) and not failed:

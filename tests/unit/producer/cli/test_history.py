@@ -54,7 +54,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog
 
 
 def run_row(run_id: str, **fields: Any) -> RunRow:
-    ending = {"ended_at": None, "exit_code": None, "summary": None}
+    ending: dict[str, Any] = {"ended_at": None, "exit_code": None, "summary": None}
     return RunRow(run_id=run_id, owner_host="here", owner_pid=42, **ending, **fields)
 
 

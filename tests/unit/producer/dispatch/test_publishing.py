@@ -32,7 +32,13 @@ VERIFY = {
 
 
 def order(cls: type[Order], **fields: Any) -> Order:
-    envelope = {"run_id": "1" * 32, "order_id": "2" * 32, "device": "a", "device_id": "d" * 32, "epoch": 0}
+    envelope: dict[str, Any] = {
+        "run_id": "1" * 32,
+        "order_id": "2" * 32,
+        "device": "a",
+        "device_id": "d" * 32,
+        "epoch": 0,
+    }
     return cls(**envelope, attempt=1, reply_to="manager.m", **fields)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -33,7 +33,7 @@ class Agents:
         return {device: [self._lease(device)] for device in self.renewals}
 
     def _lease(self, device: str) -> Lease:
-        common = {"bytes_moved": 0, "order_id": "", "shared": True}
+        common: dict[str, Any] = {"bytes_moved": 0, "order_id": "", "shared": True}
         return Lease(device=device, worker=f"{device}@there", pid=1, renewals=self.renewals[device], **common)
 
     def _connected(self) -> set[str] | None:

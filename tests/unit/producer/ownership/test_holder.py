@@ -42,7 +42,7 @@ class Taker:
         self.manager = manager
         self.notes: list[str] = []
         #: Called with each note.
-        self.on_note: Callable[[], None] = lambda: None
+        self.on_note: Callable[[], object] = lambda: None
 
     def take(self, *, patience_s: float = 0.0) -> None:
         with (

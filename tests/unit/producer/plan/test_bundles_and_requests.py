@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def planned(
     *,
     ratio: float = 1.0,
     holes: dict[int, int] | None = None,
-    **options: object,
+    **options: Any,
 ) -> Plan:
     request = PlanRequest(
         sizes=array("q", sizes),

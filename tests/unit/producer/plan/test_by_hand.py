@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ NAMES = ["f10", "f70", "f20", "f100", "f40"]
 SIZES = [10, 70, 20, 100, 40]
 
 
-def plan_of(split: str, order: str) -> Plan:
+def plan_of(split: Any, order: Any) -> Plan:
     rooms = tuple(
         DeviceRoom(name=name, capacity_bytes=1000, free_bytes=1000, reserve_bytes=0) for name in ("a", "b", "c")
     )

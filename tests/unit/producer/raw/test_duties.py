@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_a_duty_is_written_down_for_as_long_as_its_block_runs(state: StateFolder
 
 
 def test_duties_of_living_processes_are_left_alone_and_those_of_dead_ones_done_once(state: StateFolder) -> None:
-    done = []
+    done: list[dict[str, Any]] = []
     with Duties(state).remember({"kind": "post", "of": "me"}):
         orphan = {"kind": "post", "of": "orphan", "pid": _NO_PROCESS, "started": "1"}
         (state.path / "duties/orphan.json").write_text(json.dumps(orphan))
@@ -43,7 +44,7 @@ def test_duties_of_living_processes_are_left_alone_and_those_of_dead_ones_done_o
 
 
 def test_a_number_that_another_process_has_by_now_is_a_dead_owner(state: StateFolder) -> None:
-    done = []
+    done: list[dict[str, Any]] = []
     (state.path / "duties").mkdir()
     row = {"kind": "post", "pid": os.getpid(), "started": "not when this process began"}
     (state.path / "duties/old.json").write_text(json.dumps(row))

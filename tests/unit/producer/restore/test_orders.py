@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kit.offline import Offline, backup_request, offline
-from kit.tree import Entry, HardLink, Symlink, Tree, noise
+from kit.tree import Entries, HardLink, Symlink, Tree, noise
 from producer.backup.intake import Intake
 from producer.restore.plan import Pick, RestorePlan
 from producer.restore.selection import Selection
@@ -21,7 +21,7 @@ from tasks.orders import TargetEntry
 KIB = 1024
 
 #: Small files beside so large a one that they share a segment.
-BUNDLED: Mapping[str | bytes, Entry | bytes] = {"large": noise(200 * KIB), **{f"{n}": b"12345" for n in range(9)}}
+BUNDLED: Entries = {"large": noise(200 * KIB), **{f"{n}": b"12345" for n in range(9)}}
 
 
 class Stored:
@@ -123,7 +123,7 @@ def stored(tmp_path: Path) -> Iterator[Make]:
     """Makes the source trees, by name, and plans their snapshot."""
     with offline(tmp_path) as run:
 
-        def make(**trees: Mapping[str | bytes, Entry | bytes]) -> Stored:
+        def make(**trees: Entries) -> Stored:
             sources = {name: Tree(tree).make(tmp_path / "sources" / name) for name, tree in trees.items()}
             return Stored(run, run.plan(backup_request(sources)))
 

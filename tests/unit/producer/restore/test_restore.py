@@ -85,7 +85,11 @@ def restoring(catalog: Catalog, tmp_path: Path) -> Restoring:
 def test_what_lies_on_a_device_whose_worker_ends_while_the_target_is_made_is_told(
     restoring: Restoring, device: str
 ) -> None:
-    restoring.at = lambda order: isinstance(order, RestoreEntries) and restoring.run.processes.kill(device)
+    def end_the_worker(order: Order) -> None:
+        if isinstance(order, RestoreEntries):
+            restoring.run.processes.kill(device)
+
+    restoring.at = end_the_worker
 
     summary = restoring.restore()
 

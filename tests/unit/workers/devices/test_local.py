@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError
-from workers.devices.local import objects, pending_file, probe
 from workers.devices.local.device import LocalDevice
 from workers.devices.marker import MAX_MARKER_BYTES, DamagedMarkerError, Marker, NewerMarkerError
 from workers.devices.trouble import UnreadableError
@@ -19,8 +18,14 @@ from workers.devices.trouble import UnreadableError
 KEY = "segments/ab/" + "ab" * 16 + ".seg"
 
 
-def marker(**changes: object) -> Marker:
-    fields = {"format_version": 1, "device_id": "d" * 32, "name": "a", "pool_id": "e" * 32, "created": "2026-01-01Z"}
+def marker(**changes: Any) -> Marker:
+    fields: dict[str, Any] = {
+        "format_version": 1,
+        "device_id": "d" * 32,
+        "name": "a",
+        "pool_id": "e" * 32,
+        "created": "2026-01-01Z",
+    }
     return Marker(**{**fields, **changes})
 
 
@@ -110,7 +115,7 @@ def test_a_full_device_raises_device_full_and_keeps_no_temporary_file(
     def write(fd: int, data: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(pending_file.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     with pytest.raises(DeviceFullError, match="device a is full"), device.put(KEY) as upload:
         upload.write(b"data")
     assert tree(folder) == ["segfleet.json", "segments", "segments/ab"]
@@ -125,7 +130,7 @@ def test_a_failed_sync_is_a_device_error_with_path_and_reason(
 
     with device.put(KEY) as upload:
         upload.write(b"data")
-        monkeypatch.setattr(pending_file.os, "fsync", fsync)
+        monkeypatch.setattr(os, "fsync", fsync)
         with pytest.raises(DeviceError, match=f"{KEY}: {os.strerror(number)}") as caught:
             upload.commit()
     assert not isinstance(caught.value, DeviceFullError)
@@ -156,7 +161,7 @@ def test_an_object_that_the_disk_does_not_open_is_unreadable_but_a_missing_devic
 
     store(device)
     really_open = os.open
-    monkeypatch.setattr(objects.os, "open", open_)
+    monkeypatch.setattr(os, "open", open_)
     with pytest.raises(UnreadableError, match="Input/output error"):
         device.open(KEY)
     (folder / "segfleet.json").unlink()
@@ -196,7 +201,7 @@ def test_a_file_swept_between_its_creation_and_its_lock_is_made_again(
             os.unlink(os.readlink(f"/proc/self/fd/{fd}"))
         real_lock(fd, operation)
 
-    monkeypatch.setattr(pending_file.fcntl, "flock", lock)
+    monkeypatch.setattr(fcntl, "flock", lock)
     store(device)
     assert len(calls) == 2
     assert (folder / KEY).read_bytes() == b"data"
@@ -208,7 +213,7 @@ def test_a_file_system_without_locks_can_be_a_device(
     def lock(fd: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(pending_file.fcntl, "flock", lock)
+    monkeypatch.setattr(fcntl, "flock", lock)
     store(device)
     left_over = folder / f"{KEY}.0123abcd.tmp"
     left_over.touch()
@@ -260,7 +265,7 @@ def test_a_device_that_cannot_be_written_still_shows_its_marker(
     def write(fd: int, data: object, offset: int) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(probe.os, "pwrite", write)
+    monkeypatch.setattr(os, "pwrite", write)
     report = device.probe()
     assert (report.condition, report.device_id) == (condition, "d" * 32)
     assert os.strerror(number) in report.detail
@@ -274,13 +279,13 @@ def test_a_probe_that_is_killed_at_its_sync_leaves_nothing_where_files_may_have_
     there: list[list[str]] = []
     really_open = os.open
 
-    def open_(path: object, flags: int, *more: Any, **options: Any) -> int:
+    def open_(path: str, flags: int, *more: Any, **options: Any) -> int:
         if flags & os.O_TMPFILE == os.O_TMPFILE and not knows_nameless_files:
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
-        return really_open(path, flags, *more, **options)  # type: ignore[call-overload, no-any-return]
+        return really_open(path, flags, *more, **options)
 
-    monkeypatch.setattr(probe.os, "open", open_)
-    monkeypatch.setattr(probe.os, "fsync", lambda fd: there.append(tree(folder)))
+    monkeypatch.setattr(os, "open", open_)
+    monkeypatch.setattr(os, "fsync", lambda fd: there.append(tree(folder)))
 
     assert device.probe().condition == "ready"
     assert (there == [["segfleet.json"]]) == knows_nameless_files

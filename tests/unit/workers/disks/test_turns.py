@@ -67,7 +67,8 @@ def test_no_more_workers_read_at_the_same_time_than_may(tmp_path: Path, count: i
         program(READER, tmp_path, log, count) as c,
     ):
         assert [process.wait(DEADLINE_S) for process in (a, b, c)] == [0, 0, 0]
-    reading, most_count = set(), 0
+    reading: set[str] = set()
+    most_count = 0
     for pid, what in map(str.split, log.read_text().splitlines()):
         reading.symmetric_difference_update({pid})
         assert (pid in reading) == (what == "begins")

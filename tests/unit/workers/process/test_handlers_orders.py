@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blake3 import blake3
@@ -76,13 +77,13 @@ def adopted(handlers: LocalHandlers) -> LocalHandlers:
     return handlers
 
 
-def order(cls: Callable[..., Order], **fields: object) -> Order:
+def order(cls: type[Any], **fields: object) -> Any:
     envelope = {"run_id": "0" * 32, "order_id": SEGMENT_ID, "device": "a", "device_id": DEVICE_ID, "epoch": 0}
     return cls(**{**envelope, "attempt": 1, "reply_to": "manager.local", **fields})
 
 
-def store_order(**fields: object) -> Order:
-    return order(
+def store_order(**fields: object) -> orders.StoreSegment:
+    made: orders.StoreSegment = order(
         orders.StoreSegment,
         **{
             "snapshot_id": "1" * 32,
@@ -98,28 +99,31 @@ def store_order(**fields: object) -> Order:
             **fields,
         },
     )
+    return made
 
 
-def manifest_order(data: bytes, name: str = PART, **fields: object) -> Order:
+def manifest_order(data: bytes, name: str = PART, **fields: object) -> orders.PutManifest:
     fields = {"data_base64": base64.b64encode(data).decode(), "digest": blake3(data).hexdigest(), **fields}
-    return order(orders.PutManifest, name=name, **fields)
+    made: orders.PutManifest = order(orders.PutManifest, name=name, **fields)
+    return made
 
 
-def verify_order(stored: StoreResult | None, *segment_ids: str, read_data: bool) -> Order:
+def verify_order(stored: StoreResult | None, *segment_ids: str, read_data: bool) -> orders.VerifySegments:
     """To verify ``segment_ids``, all as if they had been ``stored`` so."""
     count = len(segment_ids)
-    return order(
+    made: orders.VerifySegments = order(
         orders.VerifySegments,
         segment_ids=segment_ids,
         stored_bytes=(stored.bytes_stored if stored else 0,) * count,
         trailer_digests=(stored.trailer_digest if stored else "0" * 64,) * count,
         read_data=read_data,
     )
+    return made
 
 
 def verify(
     handlers: LocalHandlers, stored: StoreResult | None, segment_id: str = SEGMENT_ID, *, read_data: bool
-) -> list[tuple]:
+) -> list[tuple[Any, ...]]:
     result = handlers.verify(verify_order(stored, segment_id, read_data=read_data))
     assert result.segments_count == 1
     return [(finding.segment_id, finding.code, finding.ranges) for finding in result.findings]
@@ -185,7 +189,7 @@ def test_a_missing_folder_is_not_made(handlers: LocalHandlers, folder: Path) -> 
     ids=str,
 )
 def test_an_order_for_somebody_else_is_refused(
-    adopted: LocalHandlers, folder: Path, fields: dict[str, object], error: type[SegfleetError]
+    adopted: LocalHandlers, folder: Path, fields: dict[str, Any], error: type[SegfleetError]
 ) -> None:
     with pytest.raises(error):
         adopted.store(store_order(**fields))
@@ -343,7 +347,7 @@ def test_a_listing_names_the_manifest_files(adopted: LocalHandlers) -> None:
 
 @pytest.mark.parametrize("fields", [{"digest": "0" * 64}, {"data_base64": "###"}, {"data_base64": "é"}], ids=str)
 def test_a_part_that_is_not_what_its_digest_says_is_refused(
-    adopted: LocalHandlers, folder: Path, fields: dict[str, object]
+    adopted: LocalHandlers, folder: Path, fields: dict[str, Any]
 ) -> None:
     with pytest.raises(MessageError):
         adopted.put_manifest(manifest_order(b"data", **fields))

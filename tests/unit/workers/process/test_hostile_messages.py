@@ -86,7 +86,7 @@ def within(path: Any, source: str = "source") -> dict[str, Any]:
 
 def raw(path: str) -> dict[str, Any]:
     """The file or device at ``path`` in the source as a volume, up to the size of the secret."""
-    volume = {"raw": {"unused_offsets_bytes": [], "unused_sizes_bytes": []}}
+    volume: dict[str, Any] = {"raw": {"unused_offsets_bytes": [], "unused_sizes_bytes": []}}
     return volume | within(path) | extents("", size=len(SECRET))
 
 
@@ -287,6 +287,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     yield made
 
 
+GOOD = [STORE, PUT, GET, RESTORE, ENTRIES, READ, VERIFY, ADOPT]
+
+
 def name_of(row: Any) -> str:
     return repr(row)[:60] if isinstance(row, dict) else str(row)
 
@@ -304,9 +307,6 @@ def test_a_hostile_message_is_refused_and_changes_nothing(
     assert look_at(world.folder / "target") == target
     assert world.segments() == []
     assert not world.holds_the_secret()
-
-
-GOOD = [STORE, PUT, GET, RESTORE, ENTRIES, READ, VERIFY, ADOPT]
 
 
 @pytest.mark.parametrize("wire", [None, [], "order", 7, {}, {"version": 1}], ids=repr)

@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import cast
+
 import pytest
 
 from kit.segment_in_memory import (
@@ -7,6 +10,7 @@ from kit.segment_in_memory import (
     UNIT,
     WHOLE,
     MemoryObject,
+    Metadata,
     content,
     pattern,
     restore,
@@ -16,7 +20,7 @@ from kit.segment_in_memory import (
 from tasks.errors import DamagedError, DeviceError, MessageError
 
 
-def test_a_damaged_unit_costs_its_files_and_no_others(tmp_path):
+def test_a_damaged_unit_costs_its_files_and_no_others(tmp_path: Path) -> None:
     device = store(FILES)
     device.damage_unit(1)  # in the midst of dir/large
     result = restore(tmp_path, device, whole_files(FILES))
@@ -25,7 +29,7 @@ def test_a_damaged_unit_costs_its_files_and_no_others(tmp_path):
     assert result.files_count == 4
 
 
-def test_a_file_that_was_there_stays_when_nothing_of_the_new_one_is_written(tmp_path):
+def test_a_file_that_was_there_stays_when_nothing_of_the_new_one_is_written(tmp_path: Path) -> None:
     device = store(FILES)
     device.damage_unit(0)
     (tmp_path / "a").write_bytes(b"older")
@@ -33,7 +37,7 @@ def test_a_file_that_was_there_stays_when_nothing_of_the_new_one_is_written(tmp_
     assert (tmp_path / "a").read_bytes() == b"older"
 
 
-def test_of_a_file_in_parts_the_damaged_range_is_reported_and_the_rest_is_written(tmp_path):
+def test_of_a_file_in_parts_the_damaged_range_is_reported_and_the_rest_is_written(tmp_path: Path) -> None:
     data = pattern(4 * UNIT)
     device = store({"big": data})
     device.damage_unit(1)
@@ -47,7 +51,7 @@ def test_of_a_file_in_parts_the_damaged_range_is_reported_and_the_rest_is_writte
     assert written[2 * UNIT :] == data[2 * UNIT :]
 
 
-def test_damage_to_header_or_seek_table_costs_nothing(tmp_path):
+def test_damage_to_header_or_seek_table_costs_nothing(tmp_path: Path) -> None:
     for number, position in enumerate((60, -12)):
         device, target = store(FILES), tmp_path / str(number)
         device.data[position] ^= 0xFF
@@ -56,23 +60,25 @@ def test_damage_to_header_or_seek_table_costs_nothing(tmp_path):
         assert content(target) == FILES
 
 
-def test_an_extent_beyond_the_segment_is_damage_of_that_extent(tmp_path):
+def test_an_extent_beyond_the_segment_is_damage_of_that_extent(tmp_path: Path) -> None:
     result = restore(tmp_path, store(FILES), [("far", 10**9, 0, 5, WHOLE), ("a", 0, 0, 5, WHOLE)])
     assert [(t.path, t.code) for t in result.troubles] == [("far", "damaged")]
     assert content(tmp_path) == {"a": b"first"}
 
 
-def test_a_missing_segment_and_another_ones_file_fail_the_order(tmp_path):
+def test_a_missing_segment_and_another_ones_file_fail_the_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(DamagedError, match="not on device a"):
         restore(tmp_path, store(FILES), whole_files(FILES), segment_id="cc" * 16)
     device = store(FILES)
-    device.open = lambda key: MemoryObject(device)
+    monkeypatch.setattr(device, "open", lambda key: MemoryObject(device))
     with pytest.raises(DamagedError, match=SEGMENT_ID):
         restore(tmp_path, device, whole_files(FILES), segment_id="cc" * 16)
     assert content(tmp_path) == {}
 
 
-def test_a_bad_sector_costs_its_unit(tmp_path):
+def test_a_bad_sector_costs_its_unit(tmp_path: Path) -> None:
     device = store(INCOMPRESSIBLE)
     device.bad_sector = device.units()[20].stored_offset_bytes
     result = restore(tmp_path, device, whole_files(INCOMPRESSIBLE))
@@ -80,7 +86,7 @@ def test_a_bad_sector_costs_its_unit(tmp_path):
     assert content(tmp_path) == {"small": INCOMPRESSIBLE["small"]}
 
 
-def test_a_device_that_is_gone_fails_the_order(tmp_path):
+def test_a_device_that_is_gone_fails_the_order(tmp_path: Path) -> None:
     device = store(INCOMPRESSIBLE)
     device.bad_sector = device.units()[20].stored_offset_bytes
     device.dies = True
@@ -88,6 +94,6 @@ def test_a_device_that_is_gone_fails_the_order(tmp_path):
         restore(tmp_path, device, whole_files(INCOMPRESSIBLE))
 
 
-def test_a_row_of_metadata_that_is_none_is_refused(tmp_path):
+def test_a_row_of_metadata_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MessageError):
-        restore(tmp_path, store(FILES), whole_files(FILES, metadata=(0o644, 0)))
+        restore(tmp_path, store(FILES), whole_files(FILES, metadata=cast(Metadata, (0o644, 0))))

@@ -1,13 +1,16 @@
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kit.needs import need_root
 from kit.nobody import as_nobody
+from kit.segment_in_memory import Overwrite
 from tasks.errors import RunOverError, TargetError, TargetNotEmptyError
-from tasks.orders import RestoreEntries, TargetEntry
+from tasks.orders import EntryKind, RestoreEntries, TargetEntry
 from tasks.receipts import RestoreResult
 from workers.restore import restore_entries
 from workers.target import files
@@ -15,18 +18,18 @@ from workers.target import files
 MTIME_NS = 1_600_000_000_123_456_789
 
 
-def entry(kind: str, path: str, **options) -> TargetEntry:
-    metadata = {"mode": 0o750, "uid": os.getuid(), "gid": os.getgid(), "mtime_ns": MTIME_NS}
+def entry(kind: EntryKind, path: str, **options: Any) -> TargetEntry:
+    metadata: dict[str, Any] = {"mode": 0o750, "uid": os.getuid(), "gid": os.getgid(), "mtime_ns": MTIME_NS}
     return TargetEntry(kind=kind, path=path, **{**metadata, **options})
 
 
 def restore(
     target: Path,
     *entries: TargetEntry,
-    overwrite: str = "always",
-    beat=lambda: None,
-    before_write=lambda: None,
-    **options,
+    overwrite: Overwrite = "always",
+    beat: Callable[[], None] = lambda: None,
+    before_write: Callable[[], None] = lambda: None,
+    **options: Any,
 ) -> RestoreResult:
     order = RestoreEntries(
         run_id="1" * 32,
@@ -63,7 +66,7 @@ ONE_OF_EACH = (
 )
 
 
-def test_every_kind_of_entry_is_made_with_its_metadata(tmp_path):
+def test_every_kind_of_entry_is_made_with_its_metadata(tmp_path: Path) -> None:
     target = tmp_path / "not/yet/there"
     assert restore(target, *ONE_OF_EACH) == RestoreResult(files_count=4, bytes_restored=0, skipped_count=0, troubles=())
     assert mode_and_time(target / "d") == (0o750, MTIME_NS)
@@ -76,14 +79,14 @@ def test_every_kind_of_entry_is_made_with_its_metadata(tmp_path):
 
 
 @pytest.mark.parametrize("overwrite", ["always", "if-changed"])
-def test_an_order_may_come_twice(tmp_path, overwrite):
+def test_an_order_may_come_twice(tmp_path: Path, overwrite: Overwrite) -> None:
     restore(tmp_path, *ONE_OF_EACH, overwrite=overwrite)
     before = {path: path.lstat().st_ino for path in tmp_path.rglob("*")}
     assert restore(tmp_path, *ONE_OF_EACH, overwrite=overwrite).troubles == ()
     assert {path: path.lstat().st_ino for path in tmp_path.rglob("*")} == before
 
 
-def test_an_order_whose_run_ends_meanwhile_makes_no_further_entry(tmp_path):
+def test_an_order_whose_run_ends_meanwhile_makes_no_further_entry(tmp_path: Path) -> None:
     calls = iter([None, None, RunOverError("the run has ended")])
 
     def before_write() -> None:
@@ -96,17 +99,17 @@ def test_an_order_whose_run_ends_meanwhile_makes_no_further_entry(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["d", "empty"]
 
 
-def test_a_folder_is_closed_to_others_until_it_is_finished(tmp_path):
+def test_a_folder_is_closed_to_others_until_it_is_finished(tmp_path: Path) -> None:
     restore(tmp_path, entry("directory", "d", mode=0o755))
     assert mode_and_time(tmp_path / "d")[0] == 0o700
 
 
-def test_the_target_itself_is_finished_under_the_empty_path(tmp_path):
+def test_the_target_itself_is_finished_under_the_empty_path(tmp_path: Path) -> None:
     restore(tmp_path, entry("directory", ""), entry("directory", "", finish=True))
     assert mode_and_time(tmp_path) == (0o750, MTIME_NS)
 
 
-def test_missing_parents_are_made(tmp_path):
+def test_missing_parents_are_made(tmp_path: Path) -> None:
     restore(tmp_path, entry("symlink", "a/b/c", link="x"))
     assert os.readlink(tmp_path / "a/b/c") == "x"
 
@@ -114,7 +117,7 @@ def test_missing_parents_are_made(tmp_path):
 # Files in parts
 
 
-def test_a_file_in_parts_is_prepared_and_finished(tmp_path):
+def test_a_file_in_parts_is_prepared_and_finished(tmp_path: Path) -> None:
     prepare, finish = entry("file", "big", size_bytes=10), entry("file", "big", size_bytes=10, finish=True)
     assert restore(tmp_path, prepare).files_count == 0
     (tmp_path / "big").write_bytes(b"0123456789 and more")
@@ -124,7 +127,9 @@ def test_a_file_in_parts_is_prepared_and_finished(tmp_path):
 
 
 @pytest.mark.parametrize("overwrite", ["always", "if-changed", "never"])
-def test_a_repeat_of_the_preparation_destroys_nothing_and_leaves_nothing_out(tmp_path, overwrite):
+def test_a_repeat_of_the_preparation_destroys_nothing_and_leaves_nothing_out(
+    tmp_path: Path, overwrite: Overwrite
+) -> None:
     prepare = entry("file", "big", size_bytes=10)
     restore(tmp_path, prepare, overwrite=overwrite)
     with open(tmp_path / "big", "r+b") as file:
@@ -134,7 +139,7 @@ def test_a_repeat_of_the_preparation_destroys_nothing_and_leaves_nothing_out(tmp
 
 
 @pytest.mark.parametrize("overwrite", ["if-changed", "never"])
-def test_a_file_in_parts_that_is_kept_is_reported_to_the_manager(tmp_path, overwrite):
+def test_a_file_in_parts_that_is_kept_is_reported_to_the_manager(tmp_path: Path, overwrite: Overwrite) -> None:
     (tmp_path / "big").write_bytes(b"0123456789")
     os.utime(tmp_path / "big", ns=(MTIME_NS, MTIME_NS))
     result = restore(tmp_path, entry("file", "big", size_bytes=10), overwrite=overwrite)
@@ -142,7 +147,7 @@ def test_a_file_in_parts_that_is_kept_is_reported_to_the_manager(tmp_path, overw
     assert (result.files_count, result.skipped_count) == (0, 1)
 
 
-def test_of_a_file_that_did_not_come_back_only_what_the_restore_has_made_is_removed(tmp_path):
+def test_of_a_file_that_did_not_come_back_only_what_the_restore_has_made_is_removed(tmp_path: Path) -> None:
     for name in ("older", "overwritten"):
         (tmp_path / name).write_bytes(b"older")
     restore(tmp_path, entry("file", "new", size_bytes=9))
@@ -151,7 +156,7 @@ def test_of_a_file_that_did_not_come_back_only_what_the_restore_has_made_is_remo
     assert [path.name for path in tmp_path.iterdir()] == ["older"]
 
 
-def test_a_symlink_where_a_file_in_parts_belongs_is_replaced(tmp_path):
+def test_a_symlink_where_a_file_in_parts_belongs_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "big").symlink_to("elsewhere")
     restore(tmp_path, entry("file", "big", size_bytes=10))
     assert stat.S_ISREG((tmp_path / "big").lstat().st_mode)
@@ -162,7 +167,7 @@ def test_a_symlink_where_a_file_in_parts_belongs_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["file", "symlink", "hardlink", "fifo"])
-def test_never_leaves_whatever_is_there(tmp_path, kind):
+def test_never_leaves_whatever_is_there(tmp_path: Path, kind: EntryKind) -> None:
     (tmp_path / "first").write_bytes(b"")
     (tmp_path / "x").write_bytes(b"kept")
     link = {"symlink": "y", "hardlink": "first"}.get(kind, "")
@@ -173,7 +178,7 @@ def test_never_leaves_whatever_is_there(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["symlink", "hardlink", "fifo"])
 @pytest.mark.parametrize("overwrite", ["always", "if-changed"])
-def test_something_else_is_replaced(tmp_path, kind, overwrite):
+def test_something_else_is_replaced(tmp_path: Path, kind: EntryKind, overwrite: Overwrite) -> None:
     (tmp_path / "first").write_bytes(b"")
     (tmp_path / "x").symlink_to("old")
     link = {"symlink": "new", "hardlink": "first"}.get(kind, "")
@@ -183,7 +188,7 @@ def test_something_else_is_replaced(tmp_path, kind, overwrite):
 
 
 @pytest.mark.parametrize("kind", ["file", "symlink", "hardlink", "fifo"])
-def test_a_folder_never_gives_way(tmp_path, kind):
+def test_a_folder_never_gives_way(tmp_path: Path, kind: EntryKind) -> None:
     (tmp_path / "first").write_bytes(b"")
     (tmp_path / "x/full").mkdir(parents=True)
     result = restore(tmp_path, entry(kind, "x", link="first"))
@@ -192,7 +197,9 @@ def test_a_folder_never_gives_way(tmp_path, kind):
 
 
 @pytest.mark.parametrize(("overwrite", "expected"), [("always", []), ("if-changed", [("d", "exists")])])
-def test_something_in_a_folders_place_gives_way_only_to_always(tmp_path, overwrite, expected):
+def test_something_in_a_folders_place_gives_way_only_to_always(
+    tmp_path: Path, overwrite: Overwrite, expected: list[tuple[str, str]]
+) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (tmp_path / "target").mkdir()
@@ -207,7 +214,7 @@ def test_something_in_a_folders_place_gives_way_only_to_always(tmp_path, overwri
 
 
 @pytest.mark.parametrize("kind", ["file", "symlink", "hardlink", "fifo", "directory"])
-def test_nothing_is_made_through_a_symlink(tmp_path, kind):
+def test_nothing_is_made_through_a_symlink(tmp_path: Path, kind: EntryKind) -> None:
     outside, target = tmp_path / "outside", tmp_path / "target"
     outside.mkdir()
     target.mkdir()
@@ -229,14 +236,14 @@ WITH_HOLES = {
 
 
 @pytest.fixture(params=[True, False], ids=["holes", "no holes"])
-def knows_holes(request, monkeypatch):
+def knows_holes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the target's file system can punch a hole."""
     if not request.param:
         monkeypatch.setattr(files, "punch_hole", lambda *_: False)
 
 
 @pytest.mark.usefixtures("knows_holes")
-def test_lost_ranges_of_a_file_are_zeros_whatever_was_there_before(tmp_path):
+def test_lost_ranges_of_a_file_are_zeros_whatever_was_there_before(tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(OLD)
     assert restore(tmp_path, entry("file", "big", **WITH_HOLES)).troubles == ()
     expected = OLD[:10] + bytes(20) + OLD[30:5_000] + bytes(100_001) + OLD[105_001:140_000] + bytes(10_000)
@@ -244,7 +251,9 @@ def test_lost_ranges_of_a_file_are_zeros_whatever_was_there_before(tmp_path):
     assert mode_and_time(tmp_path / "big") == (0o750, MTIME_NS)
 
 
-def test_each_entry_is_a_beat_and_so_is_each_mebibyte_of_zeros_that_must_be_written(tmp_path, monkeypatch):
+def test_each_entry_is_a_beat_and_so_is_each_mebibyte_of_zeros_that_must_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "punch_hole", lambda *_: False)
     (tmp_path / "big").write_bytes(b"x" * 3 * 1024**2)
     beats = []
@@ -254,21 +263,21 @@ def test_each_entry_is_a_beat_and_so_is_each_mebibyte_of_zeros_that_must_be_writ
 
 
 @pytest.mark.usefixtures("knows_holes")
-def test_lost_ranges_of_a_new_file_take_no_room(tmp_path):
+def test_lost_ranges_of_a_new_file_take_no_room(tmp_path: Path) -> None:
     entries = (entry("file", "big", size_bytes=150_000), entry("file", "big", **WITH_HOLES))
     assert restore(tmp_path, *entries).troubles == ()
     assert (tmp_path / "big").read_bytes() == bytes(150_000)
     assert (tmp_path / "big").stat().st_blocks == 0
 
 
-def test_a_file_with_more_names_that_holds_something_else_is_refused_and_stays(tmp_path):
+def test_a_file_with_more_names_that_holds_something_else_is_refused_and_stays(tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(OLD)
     (tmp_path / "another name").hardlink_to(tmp_path / "big")
     assert codes(restore(tmp_path, entry("file", "big", **WITH_HOLES))) == [("big", "unsafe-target")]
     assert (tmp_path / "another name").read_bytes() == OLD
 
 
-def test_a_hard_link_to_something_behind_a_symlink_is_refused(tmp_path):
+def test_a_hard_link_to_something_behind_a_symlink_is_refused(tmp_path: Path) -> None:
     outside, target = tmp_path / "outside", tmp_path / "target"
     outside.mkdir()
     (outside / "secret").write_bytes(b"secret")
@@ -281,7 +290,7 @@ def test_a_hard_link_to_something_behind_a_symlink_is_refused(tmp_path):
     assert (target / "y").is_symlink()  # a name more for the symlink itself
 
 
-def test_metadata_is_never_set_through_a_symlink(tmp_path):
+def test_metadata_is_never_set_through_a_symlink(tmp_path: Path) -> None:
     outside, target = tmp_path / "outside", tmp_path / "target"
     outside.mkdir(mode=0o700)
     before = mode_and_time(outside)
@@ -298,7 +307,7 @@ def test_metadata_is_never_set_through_a_symlink(tmp_path):
     assert mode_and_time(outside) == before
 
 
-def test_paths_that_leave_the_target_are_refused_even_if_the_message_was_not_checked(tmp_path):
+def test_paths_that_leave_the_target_are_refused_even_if_the_message_was_not_checked(tmp_path: Path) -> None:
     unchecked = [entry("hardlink", "x", link="first"), entry("directory", "d", finish=True)]
     object.__setattr__(unchecked[0], "link", "../../etc/passwd")
     object.__setattr__(unchecked[1], "path", "../escaped")
@@ -311,21 +320,21 @@ def test_paths_that_leave_the_target_are_refused_even_if_the_message_was_not_che
 # Trouble
 
 
-def test_a_hard_link_to_a_file_that_did_not_come_back_is_reported(tmp_path):
+def test_a_hard_link_to_a_file_that_did_not_come_back_is_reported(tmp_path: Path) -> None:
     result = restore(tmp_path, entry("hardlink", "x", link="gone/first"), entry("symlink", "y", link="z"))
     assert codes(result) == [("x", "missing")]
     assert not (tmp_path / "gone").exists()
     assert (tmp_path / "y").is_symlink()
 
 
-def test_a_time_that_cannot_be_set_is_reported_and_the_entry_is_there(tmp_path):
+def test_a_time_that_cannot_be_set_is_reported_and_the_entry_is_there(tmp_path: Path) -> None:
     result = restore(tmp_path, entry("file", "x", mtime_ns=2**100), entry("symlink", "y", link="z", mtime_ns=2**100))
     assert codes(result) == [("x", "metadata"), ("y", "metadata")]
     assert [trouble.size_bytes for trouble in result.troubles] == [0, 0]
     assert result.files_count == 2
 
 
-def test_device_nodes_and_owners_are_restored_by_root(tmp_path):
+def test_device_nodes_and_owners_are_restored_by_root(tmp_path: Path) -> None:
     need_root("make device nodes")
     number = os.makedev(1, 3)
     nodes = [entry(kind, kind, device_number=number, uid=12, gid=34) for kind in ("character", "block")]
@@ -337,14 +346,14 @@ def test_device_nodes_and_owners_are_restored_by_root(tmp_path):
         assert (found.st_rdev, found.st_uid, found.st_gid) == (number, 12, 34)
 
 
-def test_the_owner_of_a_symlink_is_its_own(tmp_path):
+def test_the_owner_of_a_symlink_is_its_own(tmp_path: Path) -> None:
     need_root("give files to other users")
     (tmp_path / "first").write_bytes(b"")
     restore(tmp_path, entry("symlink", "x", link="first", uid=12, gid=34))
     assert ((tmp_path / "x").lstat().st_uid, (tmp_path / "first").stat().st_uid) == (12, 0)
 
 
-def test_anybody_but_root_learns_that_device_nodes_need_root(tmp_path):
+def test_anybody_but_root_learns_that_device_nodes_need_root(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
 
@@ -359,7 +368,7 @@ def test_anybody_but_root_learns_that_device_nodes_need_root(tmp_path):
 # The target as a whole
 
 
-def test_a_target_that_is_not_empty_is_refused_and_stays_as_it_is(tmp_path):
+def test_a_target_that_is_not_empty_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "mine").write_bytes(b"")
     with pytest.raises(TargetNotEmptyError, match="mine") as error:
         restore(tmp_path, *ONE_OF_EACH, must_be_empty=True)
@@ -369,14 +378,14 @@ def test_a_target_that_is_not_empty_is_refused_and_stays_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["d/stranger", "d/big"])
-def test_a_file_with_content_is_nothing_that_an_earlier_delivery_made(tmp_path, name):
+def test_a_file_with_content_is_nothing_that_an_earlier_delivery_made(tmp_path: Path, name: str) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / name).write_bytes(b"content")
     with pytest.raises(TargetNotEmptyError, match=name):
         restore(tmp_path, entry("file", "d/big", size_bytes=7), must_be_empty=True)
 
 
-def test_what_an_earlier_delivery_made_does_not_count(tmp_path):
+def test_what_an_earlier_delivery_made_does_not_count(tmp_path: Path) -> None:
     entries = (*ONE_OF_EACH, entry("file", "e/big", size_bytes=10))
     restore(tmp_path, *entries, must_be_empty=True)
     with open(tmp_path / "e/big", "r+b") as file:
@@ -384,12 +393,12 @@ def test_what_an_earlier_delivery_made_does_not_count(tmp_path):
     assert restore(tmp_path, *entries, must_be_empty=True).troubles == ()
 
 
-def test_a_fresh_file_system_is_empty(tmp_path):
+def test_a_fresh_file_system_is_empty(tmp_path: Path) -> None:
     (tmp_path / "lost+found").mkdir()
     restore(tmp_path, must_be_empty=True)
 
 
-def test_a_target_that_cannot_be_made_is_an_error_that_names_it(tmp_path):
+def test_a_target_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     for target in (tmp_path / "file", tmp_path / "file/below"):
         with pytest.raises(TargetError, match="file"):

@@ -1,4 +1,6 @@
 import os
+from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -6,6 +8,7 @@ from kit.segment_in_memory import (
     FILES,
     MTIME_NS,
     WHOLE,
+    Overwrite,
     Progress,
     content,
     order,
@@ -13,11 +16,12 @@ from kit.segment_in_memory import (
     store,
     whole_files,
 )
+from workers.devices.base import Device
 from workers.restore import restore_segment
 
 
 @pytest.mark.parametrize("overwrite", ["always", "if-changed", "never"])
-def test_overwriting_a_file_with_another_size_or_time(tmp_path, overwrite):
+def test_overwriting_a_file_with_another_size_or_time(tmp_path: Path, overwrite: Overwrite) -> None:
     (tmp_path / "a").write_bytes(b"something longer")
     result = restore(tmp_path, store(FILES), whole_files(FILES), overwrite=overwrite)
     expected = FILES | ({"a": b"something longer"} if overwrite == "never" else {})
@@ -27,7 +31,7 @@ def test_overwriting_a_file_with_another_size_or_time(tmp_path, overwrite):
 
 
 @pytest.mark.parametrize("overwrite", ["always", "if-changed", "never"])
-def test_overwriting_a_file_with_the_same_size_and_time(tmp_path, overwrite):
+def test_overwriting_a_file_with_the_same_size_and_time(tmp_path: Path, overwrite: Overwrite) -> None:
     (tmp_path / "a").write_bytes(b"FIRST")
     os.utime(tmp_path / "a", ns=(MTIME_NS, MTIME_NS))
     result = restore(tmp_path, store(FILES), whole_files(FILES), overwrite=overwrite)
@@ -36,14 +40,14 @@ def test_overwriting_a_file_with_the_same_size_and_time(tmp_path, overwrite):
 
 
 @pytest.mark.parametrize("overwrite", ["always", "if-changed", "never"])
-def test_what_an_interrupted_restore_left_is_written_anew(tmp_path, overwrite):
+def test_what_an_interrupted_restore_left_is_written_anew(tmp_path: Path, overwrite: Overwrite) -> None:
     (tmp_path / "z").write_bytes(b"la")
     (tmp_path / "z").chmod(0o200)
     restore(tmp_path, store(FILES), whole_files(FILES), overwrite=overwrite)
     assert content(tmp_path) == FILES
 
 
-def test_nothing_is_read_from_the_device_when_all_is_kept(tmp_path):
+def test_nothing_is_read_from_the_device_when_all_is_kept(tmp_path: Path) -> None:
     device = store(FILES)
     restore(tmp_path, device, whole_files(FILES))
     device.is_gone = True
@@ -51,7 +55,7 @@ def test_nothing_is_read_from_the_device_when_all_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize("plant", ["symlink", "fifo"])
-def test_a_symlink_or_fifo_at_the_final_name_is_replaced_and_not_followed(tmp_path, plant):
+def test_a_symlink_or_fifo_at_the_final_name_is_replaced_and_not_followed(tmp_path: Path, plant: str) -> None:
     outside, target = tmp_path / "outside", tmp_path / "target"
     outside.write_bytes(b"precious")
     target.mkdir()
@@ -64,7 +68,7 @@ def test_a_symlink_or_fifo_at_the_final_name_is_replaced_and_not_followed(tmp_pa
     assert content(target) == FILES
 
 
-def test_a_symlink_where_a_part_belongs_is_refused(tmp_path):
+def test_a_symlink_where_a_part_belongs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "big").symlink_to(tmp_path / "outside")
     result = restore(tmp_path, store(FILES), [("big", 0, 7, 5, ())])
     assert [(t.offset_bytes, t.size_bytes, t.code) for t in result.troubles] == [(7, 5, "unsafe-target")]
@@ -72,7 +76,9 @@ def test_a_symlink_where_a_part_belongs_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("planted", ["dir", "dir/sub"])
-def test_a_symlink_planted_among_the_parents_costs_what_is_below_and_nothing_leaves_the_target(tmp_path, planted):
+def test_a_symlink_planted_among_the_parents_costs_what_is_below_and_nothing_leaves_the_target(
+    tmp_path: Path, planted: str
+) -> None:
     outside, target = tmp_path / "outside", tmp_path / "target"
     outside.mkdir()
     (target / planted).parent.mkdir(parents=True)
@@ -83,25 +89,25 @@ def test_a_symlink_planted_among_the_parents_costs_what_is_below_and_nothing_lea
     assert list(outside.iterdir()) == []
 
 
-def test_a_path_that_leaves_the_target_is_refused_even_if_the_message_was_not_checked(tmp_path):
+def test_a_path_that_leaves_the_target_is_refused_even_if_the_message_was_not_checked(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
     device = store(FILES)
     unchecked = order([("inside", 0, 0, 5, WHOLE)], device)
     object.__setattr__(unchecked, "paths", ("../escaped",))
-    result = restore_segment(unchecked, device=device, target_root=target, progress=Progress())
+    result = restore_segment(unchecked, device=cast(Device, device), target_root=target, progress=Progress())
     assert [t.code for t in result.troubles] == ["unsafe-target"]
     assert not (tmp_path / "escaped").exists()
 
 
-def test_a_folder_in_a_files_place_is_reported_and_stays(tmp_path):
+def test_a_folder_in_a_files_place_is_reported_and_stays(tmp_path: Path) -> None:
     (tmp_path / "a/kept").mkdir(parents=True)
     result = restore(tmp_path, store(FILES), whole_files(FILES))
     assert [(t.path, t.code) for t in result.troubles] == [("a", "exists")]
     assert (tmp_path / "a/kept").is_dir()
 
 
-def test_a_file_with_other_hard_links_gives_way_and_they_keep_their_content(tmp_path):
+def test_a_file_with_other_hard_links_gives_way_and_they_keep_their_content(tmp_path: Path) -> None:
     outside, target = tmp_path / "outside", tmp_path / "target"
     target.mkdir()
     outside.write_bytes(b"precious")
@@ -111,7 +117,7 @@ def test_a_file_with_other_hard_links_gives_way_and_they_keep_their_content(tmp_
     assert content(target) == FILES
 
 
-def test_hard_links_made_after_the_first_delivery_survive_the_second(tmp_path):
+def test_hard_links_made_after_the_first_delivery_survive_the_second(tmp_path: Path) -> None:
     device = store(FILES)
     restore(tmp_path, device, whole_files(FILES))
     os.link(tmp_path / "dir/large", tmp_path / "link")
@@ -119,7 +125,7 @@ def test_hard_links_made_after_the_first_delivery_survive_the_second(tmp_path):
     assert os.path.samefile(tmp_path / "dir/large", tmp_path / "link")
 
 
-def test_hard_links_that_look_the_same_but_differ_are_not_written_through(tmp_path):
+def test_hard_links_that_look_the_same_but_differ_are_not_written_through(tmp_path: Path) -> None:
     target, outside = tmp_path / "target", tmp_path / "outside"
     target.mkdir()
     outside.write_bytes(b"FIRST")

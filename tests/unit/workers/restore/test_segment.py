@@ -2,6 +2,8 @@ import os
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -21,13 +23,16 @@ from kit.segment_in_memory import (
 )
 from tasks.errors import RunOverError, TargetError
 from tasks.receipts import RestoreResult
+from workers.devices.base import Device
 from workers.restore import restore_segment
 from workers.target.zeros import BLOCK_BYTES
 
 
-def test_a_bundle_comes_back_byte_for_byte_with_metadata(tmp_path):
+def test_a_bundle_comes_back_byte_for_byte_with_metadata(tmp_path: Path) -> None:
     device, progress = store(FILES), Progress()
-    result = restore_segment(order(whole_files(FILES), device), device=device, target_root=tmp_path, progress=progress)
+    result = restore_segment(
+        order(whole_files(FILES), device), device=cast(Device, device), target_root=tmp_path, progress=progress
+    )
     total = sum(map(len, FILES.values()))
     assert result == RestoreResult(files_count=5, bytes_restored=total, skipped_count=0, troubles=())
     assert content(tmp_path) == FILES
@@ -37,7 +42,7 @@ def test_a_bundle_comes_back_byte_for_byte_with_metadata(tmp_path):
         assert (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (0o640, MTIME_NS)
 
 
-def test_only_the_needed_units_are_read_each_once(tmp_path):
+def test_only_the_needed_units_are_read_each_once(tmp_path: Path) -> None:
     device = store(FILES)
     units = device.units()
     device.reads.clear()
@@ -46,7 +51,7 @@ def test_only_the_needed_units_are_read_each_once(tmp_path):
     assert unit_reads == [units[0].stored_offset_bytes, units[-1].stored_offset_bytes]
 
 
-def test_the_parts_of_a_file_come_from_several_orders_in_any_order(tmp_path):
+def test_the_parts_of_a_file_come_from_several_orders_in_any_order(tmp_path: Path) -> None:
     data = pattern(5 * UNIT)
     device = store({"big": data})
     restore(tmp_path, device, [("big", 2 * UNIT, 2 * UNIT, 3 * UNIT, ())])
@@ -56,7 +61,7 @@ def test_the_parts_of_a_file_come_from_several_orders_in_any_order(tmp_path):
 
 
 @pytest.mark.parametrize("files", [FILES, {}])
-def test_an_order_may_come_twice(tmp_path, files):
+def test_an_order_may_come_twice(tmp_path: Path, files: dict[str, bytes]) -> None:
     rows = whole_files(files) + [("part", 10, 1000, 50, ())] * bool(files)
     device = store(FILES)
     first = restore(tmp_path, device, rows)
@@ -65,32 +70,32 @@ def test_an_order_may_come_twice(tmp_path, files):
     assert content(tmp_path) == before
 
 
-def test_names_that_are_not_utf8_or_hold_newlines_or_are_255_bytes_long_come_back(tmp_path):
+def test_names_that_are_not_utf8_or_hold_newlines_or_are_255_bytes_long_come_back(tmp_path: Path) -> None:
     files = {os.fsdecode(b"d\xff/\xe9\n"): b"1", "n" * 255: b"2", "é\n" * 50: b"3"}
     assert restore(tmp_path, store(files), whole_files(files)).troubles == ()
     assert content(tmp_path) == files
 
 
-def test_a_name_that_no_file_can_have_is_reported(tmp_path):
+def test_a_name_that_no_file_can_have_is_reported(tmp_path: Path) -> None:
     files = {"\ud800": b"1", "n" * 256: b"2", "good": b"3"}
     result = restore(tmp_path, store({"x": b"123"}), whole_files(files))
     assert [trouble.code for trouble in result.troubles] == ["unwritable"] * 2
     assert content(tmp_path) == {"good": b"3"}
 
 
-def test_an_empty_file_in_a_segment_is_made(tmp_path):
+def test_an_empty_file_in_a_segment_is_made(tmp_path: Path) -> None:
     restore(tmp_path, store(FILES), [("empty", 0, 0, 0, WHOLE)])
     assert (tmp_path / "empty").stat().st_size == 0
 
 
-def test_long_runs_of_zeros_become_holes(tmp_path):
+def test_long_runs_of_zeros_become_holes(tmp_path: Path) -> None:
     data = pattern(BLOCK_BYTES) + bytes(20 * BLOCK_BYTES) + pattern(100) + bytes(10 * BLOCK_BYTES)
     restore(tmp_path, store({"sparse": data}), whole_files({"sparse": data}))
     assert (tmp_path / "sparse").read_bytes() == data
     assert (tmp_path / "sparse").stat().st_blocks * 512 <= 4 * BLOCK_BYTES
 
 
-def test_zeros_overwrite_what_an_older_file_has_there(tmp_path):
+def test_zeros_overwrite_what_an_older_file_has_there(tmp_path: Path) -> None:
     data = bytes(5 * BLOCK_BYTES)
     (tmp_path / "whole").write_bytes(pattern(6 * BLOCK_BYTES))
     (tmp_path / "part").write_bytes(pattern(6 * BLOCK_BYTES))
@@ -100,12 +105,12 @@ def test_zeros_overwrite_what_an_older_file_has_there(tmp_path):
     assert (tmp_path / "part").read_bytes()[: len(data)] == data
 
 
-def test_a_missing_target_fails_the_order(tmp_path):
+def test_a_missing_target_fails_the_order(tmp_path: Path) -> None:
     with pytest.raises(TargetError):
         restore(tmp_path / "missing", store(FILES), whole_files(FILES))
 
 
-def test_a_full_target_fails_the_order_and_names_the_path(tmp_path):
+def test_a_full_target_fails_the_order_and_names_the_path(tmp_path: Path) -> None:
     need_root("mount a tmpfs")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", tmp_path], check=True)
     try:
@@ -116,7 +121,7 @@ def test_a_full_target_fails_the_order_and_names_the_path(tmp_path):
         subprocess.run(["umount", tmp_path], check=True)
 
 
-def test_no_descriptor_is_left_open(tmp_path):
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     device = store(FILES)
     device.damage_unit(2)
     before = len(os.listdir("/proc/self/fd"))
@@ -124,7 +129,7 @@ def test_no_descriptor_is_left_open(tmp_path):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_an_order_may_run_beside_itself(tmp_path):
+def test_an_order_may_run_beside_itself(tmp_path: Path) -> None:
     rows = [*whole_files(FILES), ("part", 10, 1000, 3 * UNIT, ())]
     device = store(FILES)
     with ThreadPoolExecutor(4) as pool:
@@ -134,10 +139,10 @@ def test_an_order_may_run_beside_itself(tmp_path):
     assert content(tmp_path) == FILES | {"part": bytes(1000) + stream[10 : 10 + 3 * UNIT]}
 
 
-def test_a_restore_whose_run_ends_meanwhile_writes_no_further_unit(tmp_path):
-    calls = []
+def test_a_restore_whose_run_ends_meanwhile_writes_no_further_unit(tmp_path: Path) -> None:
+    calls: list[int] = []
 
-    def before_write():
+    def before_write() -> None:
         calls.append(len(calls))
         if len(calls) == 3:
             raise RunOverError("the run has ended")
@@ -148,7 +153,7 @@ def test_a_restore_whose_run_ends_meanwhile_writes_no_further_unit(tmp_path):
     with pytest.raises(RunOverError):
         restore_segment(
             order(whole_files({"file": data}), device),
-            device=device,
+            device=cast(Device, device),
             target_root=tmp_path,
             progress=Progress(),
             before_write=before_write,

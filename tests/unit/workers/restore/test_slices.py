@@ -9,11 +9,11 @@ def cut(extents: list[tuple[int, int]]) -> dict[int, list[Slice]]:
     return slices_by_unit(range(len(extents)), offsets, sizes, UNIT_OFFSETS, LOCATED_BYTES)
 
 
-def test_only_units_that_hold_something_are_named():
+def test_only_units_that_hold_something_are_named() -> None:
     assert cut([(210, 10)]) == {2: [Slice(0, 10, 20, 0)]}
 
 
-def test_an_extent_across_units_is_cut_where_they_meet():
+def test_an_extent_across_units_is_cut_where_they_meet() -> None:
     assert cut([(90, 120)]) == {
         0: [Slice(0, 90, 100, 0)],
         1: [Slice(0, 0, 100, 10)],
@@ -21,19 +21,19 @@ def test_an_extent_across_units_is_cut_where_they_meet():
     }
 
 
-def test_extents_in_any_order_come_in_stream_order():
+def test_extents_in_any_order_come_in_stream_order() -> None:
     assert cut([(100, 5), (95, 10), (0, 100)]) == {
         0: [Slice(2, 0, 100, 0), Slice(1, 95, 100, 0)],
         1: [Slice(1, 0, 5, 5), Slice(0, 0, 5, 0)],
     }
 
 
-def test_what_lies_beyond_the_located_units_belongs_to_one_more():
+def test_what_lies_beyond_the_located_units_belongs_to_one_more() -> None:
     assert cut([(240, 20), (1000, 5)]) == {
         2: [Slice(0, 40, 50, 0)],
         3: [Slice(0, 0, 10, 10), Slice(1, 750, 755, 0)],
     }
 
 
-def test_an_empty_extent_has_no_slice():
+def test_an_empty_extent_has_no_slice() -> None:
     assert cut([(50, 0)]) == {}

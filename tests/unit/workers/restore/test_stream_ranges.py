@@ -1,12 +1,14 @@
 """Ranges of a segment that travel back in receipts."""
 
 import base64
+from typing import cast
 
 import pytest
 
 from kit.segment_in_memory import SEGMENT_ID, UNIT, MemoryDevice, Progress, pattern, store
 from tasks.errors import DamagedError
 from tasks.orders import MAX_READ_BYTES, ReadSegment
+from workers.devices.base import Device
 from workers.restore import StreamRangeReader
 
 DATA = pattern(5 * UNIT + 77)
@@ -33,7 +35,7 @@ def read(
         stream_offset_bytes=offset,
         size_bytes=size,
     )
-    result = (reader or StreamRangeReader()).read(order, device=device, progress=Progress())
+    result = (reader or StreamRangeReader()).read(order, device=cast(Device, device), progress=Progress())
     return base64.b64decode(result.data_base64)
 
 

@@ -13,14 +13,14 @@ from kit.segment_in_memory import (
 )
 
 
-def test_set_id_bits_survive_the_change_of_owner(tmp_path):
+def test_set_id_bits_survive_the_change_of_owner(tmp_path: Path) -> None:
     need_root("give files to other users")
     restore(tmp_path, store(FILES), whole_files(FILES, metadata=(0o6755, 1234, 5678, MTIME_NS)))
     found = (tmp_path / "a").stat()
     assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o6755, 1234, 5678)
 
 
-def test_an_owner_that_cannot_be_set_is_reported_and_set_id_bits_are_left_out(tmp_path):
+def test_an_owner_that_cannot_be_set_is_reported_and_set_id_bits_are_left_out(tmp_path: Path) -> None:
     need_root("try to give files to other users")
     result = restore(tmp_path, store(FILES), [("a", 0, 0, 5, (0o6755, 2**40, 0, MTIME_NS))])
     assert [(t.size_bytes, t.code) for t in result.troubles] == [(0, "metadata")]
@@ -28,13 +28,13 @@ def test_an_owner_that_cannot_be_set_is_reported_and_set_id_bits_are_left_out(tm
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o755
 
 
-def test_anybody_else_restores_as_himself_without_set_id_bits(tmp_path):
+def test_anybody_else_restores_as_himself_without_set_id_bits(tmp_path: Path) -> None:
     found = _restored_by_nobody(tmp_path, 0o6755)
     theirs = (NOBODY, NOBODY) if os.geteuid() == 0 else (os.getuid(), os.getgid())
     assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o755, *theirs)
 
 
-def test_a_file_that_its_owner_may_not_write_is_overwritten_all_the_same(tmp_path):
+def test_a_file_that_its_owner_may_not_write_is_overwritten_all_the_same(tmp_path: Path) -> None:
     _restored_by_nobody(tmp_path, 0o444)
     found = _restored_by_nobody(tmp_path, 0o444)
     assert stat.S_IMODE(found.st_mode) == 0o444

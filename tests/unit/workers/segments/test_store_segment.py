@@ -4,6 +4,7 @@ import dataclasses
 import random
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -81,7 +82,7 @@ ORDER = StoreSegment(
 )
 
 
-def store(device: LocalDevice, source: Path, order: StoreSegment = ORDER, **more: object) -> StoreResult:
+def store(device: LocalDevice, source: Path, order: StoreSegment = ORDER, **more: Any) -> StoreResult:
     return store_segment(order, device=device, source_root=source, progress=Counter(), **more)
 
 
@@ -205,7 +206,7 @@ def test_a_segment_with_a_bad_sector_is_stored_again(
     real_open, bad = device.open, [True]
 
     class BadSector:
-        def __init__(self, inner: object) -> None:
+        def __init__(self, inner: Any) -> None:
             self.inner, self.size_bytes = inner, inner.size_bytes
 
         def __enter__(self) -> "BadSector":
@@ -253,7 +254,7 @@ def test_a_full_device_keeps_nothing_of_the_segment(
     monkeypatch.setattr(LocalUpload, "write", write)
     with pytest.raises(DeviceFullError):
         store(device, source)
-    assert list(device.list("segments")) == temporary_files(folder) == []
+    assert (list(device.list("segments")), temporary_files(folder)) == ([], [])
 
 
 def test_a_worker_that_was_fenced_meanwhile_commits_nothing(device: LocalDevice, folder: Path, source: Path) -> None:
@@ -262,7 +263,7 @@ def test_a_worker_that_was_fenced_meanwhile_commits_nothing(device: LocalDevice,
 
     with pytest.raises(MessageError):
         store(device, source, before_commit=fenced)
-    assert list(device.list("segments")) == temporary_files(folder) == []
+    assert (list(device.list("segments")), temporary_files(folder)) == ([], [])
 
 
 def test_a_missing_source_fails_the_order_and_writes_nothing(device: LocalDevice, folder: Path) -> None:

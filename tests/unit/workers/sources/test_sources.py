@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,6 @@ import pytest
 from tasks.errors import SourceError
 from tasks.states import WalkedStates
 from tasks.values import Extent, Extents
-from workers.sources import files as files_module
-from workers.sources import stream as stream_module
 from workers.sources.files import SourceFiles
 from workers.sources.place import Place
 from workers.sources.stream import ExtentStream
@@ -193,7 +192,7 @@ def test_a_symlink_swapped_in_for_a_folder_is_not_followed(source: Path, tmp_pat
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "folder"])
-def test_what_is_no_longer_a_regular_file_is_not_read(source: Path, make: object) -> None:
+def test_what_is_no_longer_a_regular_file_is_not_read(source: Path, make: Callable[[Path], None]) -> None:
     extents = whole("a.txt", "deep/z")
     (source / "a.txt").unlink()
     make(source / "a.txt")
@@ -210,7 +209,7 @@ def test_a_bad_sector_costs_the_rest_of_its_file_alone(source: Path, monkeypatch
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real_preadv(fd, buffers, offset, *flags)
 
-    monkeypatch.setattr(stream_module.os, "preadv", preadv)
+    monkeypatch.setattr(os, "preadv", preadv)
     data, notes, _ = read_all(source, whole("deep/er/b.bin", "deep/z"))
     assert data == TREE["deep/er/b.bin"][:2000] + bytes(74800) + b"zed"
     assert notes == [(0, "unreadable", 2000)]
@@ -225,7 +224,7 @@ def test_a_file_of_another_owner_is_read_without_noatime(source: Path, monkeypat
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
         return real_open(path, flags, *args, **more)
 
-    monkeypatch.setattr(files_module.os, "open", only_for_owners)
+    monkeypatch.setattr(os, "open", only_for_owners)
     data, notes, _ = read_all(source, whole("a.txt", "deep/z"))
     assert (data, notes) == (b"alphazed", [])
     assert refused == ["a.txt"]

@@ -19,7 +19,7 @@ MIB = 1024 * 1024
 SIZE_BYTES = 4 * MIB
 
 #: [1, 2) and [3, 4) MiB of the volume are in no segment.
-GAPS = {"zero_offsets_bytes": (MIB, 3 * MIB), "zero_sizes_bytes": (MIB, MIB)}
+GAPS: dict[str, Any] = {"zero_offsets_bytes": (MIB, 3 * MIB), "zero_sizes_bytes": (MIB, MIB)}
 OLD, PIECE = noise(5 * MIB, 1), noise(MIB, 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import threading
@@ -74,7 +75,7 @@ def test_a_long_fsync_beats_until_it_returns(target: Path, beats: Beats, monkeyp
         beats.came.clear()
         assert beats.came.wait(DEADLINE_S)
 
-    monkeypatch.setattr(syncing.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     finish(target, beats)
     assert not [thread for thread in threading.enumerate() if thread.name == "beating"]
 
@@ -94,7 +95,7 @@ def test_a_disk_that_does_not_take_a_step_fails_the_restore(
     def fails(_fd: int, offset_bytes: int, _size_bytes: int, _flags: int) -> int:
         if offset_bytes < 5 * STEP:
             return 0
-        writeback.ctypes.set_errno(errno.EIO)
+        ctypes.set_errno(errno.EIO)
         return -1
 
     monkeypatch.setattr(writeback, "_sync_file_range", fails)
@@ -107,7 +108,7 @@ def test_a_kernel_without_the_call_is_left_to_the_fsync(
     target: Path, beats: Beats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(*_: int) -> int:
-        writeback.ctypes.set_errno(errno.ENOSYS)
+        ctypes.set_errno(errno.ENOSYS)
         return -1
 
     monkeypatch.setattr(writeback, "_sync_file_range", unknown)
