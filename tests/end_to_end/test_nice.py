@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import psutil
 
@@ -16,11 +17,14 @@ from kit.scene import Scene
 NICE = min(19, os.nice(0) + 7)
 
 
+def is_nice(pid: int) -> bool:
+    return bool(psutil.Process(pid).nice() == NICE)
+
+
 def assert_workers_become_nice(running: Running) -> None:
     eventually(lambda: running.worker_pids().keys() == {"a", "b"}, "the workers have been started")
     for pid in (worker(running, "a"), worker_child(running, "b")):
-        process = psutil.Process(pid)
-        eventually(lambda process=process: process.nice() == NICE, f"process {pid} is as nice as asked")  # type: ignore[misc]
+        eventually(partial(is_nice, pid), f"process {pid} is as nice as asked")
 
 
 def test_the_workers_of_a_backup_and_of_a_restore_are_as_nice_as_asked(machine: Machine) -> None:

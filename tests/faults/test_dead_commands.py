@@ -31,7 +31,8 @@ def end(scene: Scene, running: Running, number: signal.Signals) -> Done:
     """End the command; its devices are not let go before it begins nothing more."""
     running.signal(number)
     eventually(lambda: running.has_ended or "stopping" in running.stderr, "the signal is noticed")
-    return scene.finish(running)
+    scene.brake.release()
+    return running.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
@@ -81,7 +82,9 @@ def test_a_command_that_stood_still_for_long_goes_on(scene: Scene) -> None:
 def test_a_killed_broker_comes_back_and_the_run_goes_on(scene: Scene) -> None:
     running = scene.start()
 
-    kill(broker_pid(scene.machine))
+    killed = broker_pid(scene.machine)
+    kill(killed)
+    eventually(lambda: broker_pid(scene.machine) != killed, "another broker is there")
     done = scene.finish(running)
 
     assert codes(done) == []
@@ -91,7 +94,9 @@ def test_a_killed_broker_comes_back_and_the_run_goes_on(scene: Scene) -> None:
 def test_a_killed_keeper_takes_its_broker_along_and_both_come_back(scene: Scene) -> None:
     running = scene.start()
 
-    kill(keeper_pid(scene.machine))
+    killed, keeper = broker_pid(scene.machine), keeper_pid(scene.machine)
+    kill(keeper)
+    eventually(lambda: broker_pid(scene.machine) != killed, "another broker is there")
     done = scene.finish(running)
 
     assert codes(done) == []

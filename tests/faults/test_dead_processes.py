@@ -51,11 +51,19 @@ def test_the_work_of_a_stopped_worker_goes_to_the_other_devices(scene: Scene) ->
     scene.prove(done)
 
 
+def kill_child_at_work(scene: Scene, running: Running, device: str) -> None:
+    """Returns when the worker has another child."""
+    eventually(lambda: list(scene.folder(device).rglob("*.tmp")), f"{device} has a segment in hand")
+    killed = worker_child(running, device)
+    kill(killed)
+    eventually(lambda: worker_child(running, device) != killed, f"the worker of {device} has another child")
+
+
 def test_a_killed_child_of_a_worker_is_replaced_and_its_segment_stored(scene: Scene) -> None:
     running = scene.start()
 
     for device in scene.names:
-        kill(worker_child(running, device))
+        kill_child_at_work(scene, running, device)
     done = scene.finish(running)
 
     assert codes(done) == []

@@ -6,6 +6,7 @@ import json
 import signal
 from pathlib import Path
 
+from kit.brake import Brake
 from kit.clock import FakeClock
 from kit.compare import differences
 from kit.deadlines import eventually
@@ -48,19 +49,24 @@ def serving(fleet: Fleet) -> set[tuple[str, int]]:
 def test_a_worker_that_slept_while_another_got_its_name_takes_a_new_one_and_none_does_harm(fleet: Fleet) -> None:
     source = source_of(fleet)
     here = centre(fleet, "a")
-    host = agent_host(fleet, "host", "a", rate="512KiB")
-    sleeper = fleet.agent(host, "a")
+    # Until it is released, a worker takes 4 s for a segment.
+    host = agent_host(fleet, "host", "a", rate="64KiB")
+    brake = Brake(fleet.folder / "brake")
+    sleeper = fleet.agent(host, "a", settings=brake.settings)
     ((_, slept),) = serving(fleet)
     signal_tree(sleeper, signal.SIGSTOP)
     eventually(lambda: not fleet.leases(), "the lease of the one that sleeps runs out")
-    twin = fleet.agent(host, "a")
+    twin = fleet.agent(host, "a", settings=brake.settings)
     ((_, second),) = serving(fleet)
     signal_tree(sleeper, signal.SIGCONT)
     eventually(lambda: serving(fleet) == {("a", second), ("a.2", slept)}, "each has a name of its own")
     running = here.start("backup", "data", *SMALL, "--json")
-    running.wait_until_storing()
+    for pid in (slept, second):
+        fleet.wait_until_moved(pid)
 
     kill_tree(twin)
+    assert not running.has_ended
+    brake.release()
     done = running.wait()
 
     assert done.exit_code == 0, done
@@ -93,16 +99,22 @@ def test_devices_of_two_pools_are_refused_and_nothing_is_written_to_them(fleet: 
 def test_agents_whose_clocks_are_days_apart_and_jump_serve_a_run_like_others(fleet: Fleet) -> None:
     source = source_of(fleet)
     here = centre(fleet, "a", "b")
-    hosts = {device: agent_host(fleet, f"host-{device}", device, rate="512KiB") for device in "ab"}
+    hosts = {device: agent_host(fleet, f"host-{device}", device, rate="64KiB") for device in "ab"}
+    brake = Brake(fleet.folder / "brake")
     clocks = {device: FakeClock(host.folder) for device, host in hosts.items()}
     clocks["a"].jump(days=-5)
     for device, host in hosts.items():
-        fleet.agent(host, device, settings=clocks[device].settings)
+        fleet.agent(host, device, settings={**clocks[device].settings, **brake.settings})
     running = here.start("backup", "data", *SMALL, "--json")
     running.wait_until_storing()
 
     clocks["a"].jump(days=2)
     clocks["b"].jump(days=-1)
+    before = {lease.pid: lease.bytes_moved for lease in fleet.leases()}
+    for pid, bytes_count in before.items():
+        fleet.wait_until_moved(pid, more_than_bytes=bytes_count)
+    assert not running.has_ended
+    brake.release()
     done = running.wait()
 
     assert done.exit_code == 0, done

@@ -105,6 +105,13 @@ class Fleet:
     def leases(self) -> list[Lease]:
         return all_leases(self.server.client())
 
+    def bytes_moved(self, pid: int) -> int:
+        """What the worker says it has moved so far; 0 without a lease."""
+        return next((lease.bytes_moved for lease in self.leases() if lease.pid == pid), 0)
+
+    def wait_until_moved(self, pid: int, *, more_than_bytes: int = 0) -> None:
+        eventually(lambda: self.bytes_moved(pid) > more_than_bytes, f"worker {pid} has moved bytes")
+
     def agent(
         self,
         host: Machine,

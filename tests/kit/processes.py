@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -55,6 +56,16 @@ def stop(pid: int) -> None:
 
 def go_on(pid: int) -> None:
     os.kill(pid, signal.SIGCONT)
+
+
+def command_lines(machine: Machine) -> list[str]:
+    """Those of the machine's living processes."""
+    found = []
+    for process in machine.processes():
+        # It may have ended meanwhile.
+        with suppress(psutil.Error):
+            found.append(" ".join(process.cmdline()))
+    return found
 
 
 def _server(machine: Machine) -> int | None:

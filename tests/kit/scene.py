@@ -73,7 +73,11 @@ class Scene:
         return running
 
     def finish(self, running: Running) -> Done:
-        """Let the devices of a backup under way be as fast as their disks, and wait for its end."""
+        """Let the devices of a backup under way be as fast as their disks, and wait for its end.
+
+        Fails the test when the backup has ended before: then what the test did to it came too late.
+        """
+        assert not running.has_ended, running.wait()
         self.brake.release()
         return running.wait()
 
