@@ -11,16 +11,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import psutil
 import redis
 
-if TYPE_CHECKING:
-    from disorder.scenario import Stage
+from disorder.stage import Stage
 
 Undo = Callable[[], None] | None
-Blow = Callable[["Stage", str], Undo]
+Blow = Callable[[Stage, str], Undo]
 
 MARKER = "segfleet.json"
 

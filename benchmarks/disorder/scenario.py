@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import psutil
-import redis
-
 from disorder.blows import BLOWS
 from disorder.repeats import Repeats
-from kit.command import Done, Running
-from kit.machine import Machine
+from disorder.stage import Stage
+from kit.command import Done
 from kit.machine import machine as new_machine
 from kit.processes import socket_of
 from kit.scene import PATIENCE, Scene
@@ -93,67 +90,6 @@ def entries_of(seed: str) -> dict[str | bytes, Entry | bytes]:
     return entries | {"empty": b"", "symlink": Symlink("large0"), "again": HardLink("large0"), b"\xff not utf-8": b"x"}
 
 
-class Stage:
-    """A scenario under way: what a blow can reach."""
-
-    def __init__(self, machine: Machine, scene: Scene, disks: Mapping[str, SmallDisk]) -> None:
-        self.machine = machine
-        self.scene = scene
-        self.disks = disks
-        self.running: Running
-
-    def worker(self, device: str) -> list[int]:
-        """The device's worker, as far as it is alive."""
-        pid = self.running.worker_pids().get(device, 0)
-        return [pid] if pid and psutil.pid_exists(pid) else []
-
-    def child(self, device: str) -> list[int]:
-        with contextlib.suppress(psutil.Error):
-            return [child.pid for pid in self.worker(device) for child in psutil.Process(pid).children()]
-        return []
-
-    def servers(self) -> list[int]:
-        found = []
-        for process in self.machine.processes():
-            with contextlib.suppress(psutil.Error):
-                found += [process.pid] if process.name() == "valkey-server" else []
-        return found
-
-    def broker(self) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(socket_of(self.machine)), socket_timeout=5)
-
-    def mount_anew(self, device: str) -> None:
-        """Take whatever is mounted away, and mount the disk as after a restart."""
-        disk = self.disks[device]
-        while disk.folder.is_mount():
-            disk.unmount()
-        disk.mount()
-
-    # ---- one command
-
-    def run(self, blows: tuple[Planned, ...]) -> Done:
-        """Run the backup to its end, with these blows on the way; all of them are undone when it returns."""
-        self.running = self.machine.start(*self.scene.command(), **PATIENCE)
-        started_s, waiting, undos = time.monotonic(), list(blows), list[tuple[float, Callable[[], None]]]()
-        try:
-            while not self.running.has_ended:
-                now_s = time.monotonic() - started_s
-                assert now_s < _END_S, f"the backup is still running after {now_s:.0f} s"
-                while waiting and waiting[0].at_s <= now_s:
-                    blow = waiting.pop(0)
-                    undo = BLOWS[blow.name](self, blow.device)
-                    if undo is not None:
-                        undos.append((now_s + blow.lasts_s, undo))
-                for entry in [entry for entry in undos if entry[0] <= now_s]:
-                    undos.remove(entry)
-                    entry[1]()
-                time.sleep(0.02)
-        finally:
-            for _, undo in undos:
-                undo()
-        return self.running.wait(deadline_s=30)
-
-
 @contextlib.contextmanager
 def stage_for(plan: Plan, seed: str) -> Iterator[Stage]:
     with contextlib.ExitStack() as stack:
@@ -188,7 +124,7 @@ def play(seed: str) -> str:
 def _run_until_sealed(stage: Stage, plan: Plan) -> list[str]:
     ends: list[str] = []
     for number in range(_TRIES_COUNT):
-        done = stage.run(plan.rounds[number] if number < len(plan.rounds) else ())
+        done = _run(stage, plan.rounds[number] if number < len(plan.rounds) else ())
         ends.append(" ".join([str(done.exit_code), *(row["code"] for row in done.errors if "code" in row)]))
         assert "Traceback" not in done.stderr and "internal error" not in done.stderr, done
         stage.machine.wait_until_quiet()
@@ -197,3 +133,26 @@ def _run_until_sealed(stage: Stage, plan: Plan) -> list[str]:
             return ends
         stage.scene.limit(None)
     raise AssertionError(f"not sealed after {_TRIES_COUNT} runs without a fault in the way: {done}")
+
+
+def _run(stage: Stage, blows: tuple[Planned, ...]) -> Done:
+    """Run the backup to its end, with these blows on the way; all of them are undone when it returns."""
+    running = stage.running = stage.machine.start(*stage.scene.command(), **PATIENCE)
+    started_s, waiting, undos = time.monotonic(), list(blows), list[tuple[float, Callable[[], None]]]()
+    try:
+        while not running.has_ended:
+            now_s = time.monotonic() - started_s
+            assert now_s < _END_S, f"the backup is still running after {now_s:.0f} s"
+            while waiting and waiting[0].at_s <= now_s:
+                blow = waiting.pop(0)
+                undo = BLOWS[blow.name](stage, blow.device)
+                if undo is not None:
+                    undos.append((now_s + blow.lasts_s, undo))
+            for entry in [entry for entry in undos if entry[0] <= now_s]:
+                undos.remove(entry)
+                entry[1]()
+            time.sleep(0.02)
+    finally:
+        for _, undo in undos:
+            undo()
+    return running.wait(deadline_s=30)
