@@ -8,6 +8,7 @@ import os
 import pytest
 
 from kit.machine import Machine
+from kit.needs import need_root
 from kit.tree import Tree
 
 STRANGER = 54321
@@ -17,8 +18,7 @@ HOOKS = '[volumes.data]\npre = "touch {marker}"\n'
 
 @pytest.fixture
 def as_root() -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can leave files of another user")
+    need_root("leave files of another user")
 
 
 def backup(machine: Machine, **settings: str) -> tuple[int, str]:

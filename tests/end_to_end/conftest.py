@@ -10,13 +10,6 @@ from kit.machine import Machine
 from kit.machine import machine as new_machine
 
 
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    """A machine of the test's own."""
-    with new_machine() as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def shared_machine() -> Iterator[Machine]:
     """One for all tests of a file; they must not change what the others read."""

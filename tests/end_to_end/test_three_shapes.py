@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from kit.brake import Brake
 from kit.command import Running
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.fleet import Fleet, kill_tree
-from kit.fleet import fleet as new_fleet
 from kit.machine import Machine
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
 DEVICES = ("a", "b", "c", "d")
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with new_fleet() as made:
-        yield made
 
 
 def tree(fleet: Fleet, name: str, seed: int) -> Path:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from kit.fleet import Fleet
-from kit.fleet import fleet as new_fleet
 from kit.postgres import PostgresServer, postgres_server
 
 
@@ -15,9 +13,3 @@ from kit.postgres import PostgresServer, postgres_server
 def postgres() -> Iterator[PostgresServer]:
     with postgres_server() as server:
         yield server
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with new_fleet() as made:
-        yield made

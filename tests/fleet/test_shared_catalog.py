@@ -6,7 +6,6 @@ import json
 import platform
 import shutil
 import signal
-from collections.abc import Iterator
 from functools import partial
 
 import psutil
@@ -18,7 +17,6 @@ from kit.compare import differences
 from kit.deadlines import eventually
 from kit.fleet import Fleet, kill_tree
 from kit.machine import Machine
-from kit.machine import machine as new_machine
 from kit.owners import ELSEWHERE, change_owners
 from kit.postgres import PostgresServer
 from kit.reservations import NEW_YEAR, make_due
@@ -72,12 +70,6 @@ class Site:
 @pytest.fixture
 def catalog_url(postgres: PostgresServer) -> str:
     return postgres.new_database()
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    with new_machine() as made:
-        yield made
 
 
 def run_of(manager: Running) -> psutil.Process:

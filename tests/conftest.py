@@ -1,4 +1,4 @@
-"""Real processes, real file systems, and a machine of its own for each test."""
+"""What tests of several folders start: a machine, or a fleet around one broker, of the test's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from kit.fleet import Fleet
+from kit.fleet import fleet as new_fleet
 from kit.machine import Machine
 from kit.machine import machine as new_machine
 
@@ -13,4 +15,10 @@ from kit.machine import machine as new_machine
 @pytest.fixture
 def machine() -> Iterator[Machine]:
     with new_machine() as made:
+        yield made
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with new_fleet() as made:
         yield made
