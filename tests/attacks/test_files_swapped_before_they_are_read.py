@@ -15,6 +15,7 @@ from kit.brake import Brake
 from kit.command import Done
 from kit.machine import Machine
 from kit.machine import machine as new_machine
+from kit.needs import need_root
 from kit.tree import Tree, noise
 
 #: It takes the device 11 s, unless the brake is released: time to change what comes after it.
@@ -83,8 +84,7 @@ def test_a_program_swapped_in_for_one_that_runs_as_its_owner_loses_that(
 
 
 def test_a_file_of_another_owner_swapped_in_is_recorded_as_changed(machine: Machine) -> None:
-    if os.geteuid():
-        pytest.skip("only root can give files away")
+    need_root("give files away")
     source, path = source_of(machine, PROGRAM)
     path.chmod(0o644)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -127,7 +128,7 @@ def test_workers_and_runs_outlive_what_is_put_into_their_queues(site: Site) -> N
 
     running = site.master.start("backup", "data", "--json", "--segment-size=256KiB", "--unit-size=64KiB")
     eventually(lambda: client.keys("segfleet.sign.manager.*"), "the run has an inbox")
-    inbox = client.keys("segfleet.sign.manager.*")[0].decode().removeprefix("segfleet.sign.")
+    inbox = os.fsdecode(client.keys("segfleet.sign.manager.*")[0]).removeprefix("segfleet.sign.")
     for junk in HOSTILE.values():
         client.lpush(inbox, junk)
         client.lpush("device.b", junk)

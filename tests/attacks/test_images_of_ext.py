@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kit.hostile_images import MIB, Surroundings, debugfs, patched, tree_of
-from kit.raw_volumes import make_file_system, need_tools
+from kit.needs import need_root, need_tools
+from kit.raw_volumes import make_file_system
 from producer.raw.inside.inside import ImageFiles
 
 
@@ -142,8 +143,7 @@ def test_devices_of_an_image_are_not_made(tmp_path: Path, around: Surroundings) 
 
 
 def test_who_cannot_give_files_away_gets_no_program_that_runs_as_himself(tmp_path: Path, around: Surroundings) -> None:
-    if os.geteuid():
-        pytest.skip("only root can become somebody else")
+    need_root("become somebody else")
     image = ext_of(tmp_path / "disk.img", tree_of(tmp_path / "tree", {"program": b"#!"}))
     debugfs(image, "sif program mode 0104755")
     ImageFiles(image).take_out("", around.target)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.raw_volumes import filled, make_file_system, need_tools
+from kit.needs import need_tools
+from kit.raw_volumes import filled, make_file_system
 from producer.raw.inside.inside import ImageFiles
 
 MIB = 1024 * 1024

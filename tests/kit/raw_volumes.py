@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kit.deadlines import eventually
-from kit.needs import SYSTEM_PATH, need_loop_devices
-from kit.needs import need_tools as need_tools
+from kit.needs import SYSTEM_PATH, need_loop_devices, need_tools
 
 _MAKE = {
     "ext4": ("mkfs.ext4", "-q", "-F"),
