@@ -34,6 +34,6 @@ def test_every_link_of_a_page_leads_to_a_file(page: str) -> None:
 
 
 def test_the_drawing_of_the_rooms_shows_the_imports_of_today() -> None:
-    command = [sys.executable, REPOSITORY / "docs/rooms.py", "--check"]
+    command = [sys.executable, str(REPOSITORY / "docs/rooms.py"), "--check"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
