@@ -17,7 +17,7 @@ from producer.raw.raw_volumes import look_at_raw_volumes
 from producer.requests import BackupRequest
 from producer.run.environment import Environment
 from producer.run.session import RunSession, open_session
-from producer.walk import Walk
+from producer.walk import Walk, limit_of_environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,13 @@ def _walk(session: RunSession, request: BackupRequest) -> tuple[Walk, list[Listi
         session.interrupt.check()
         session.observer.progress(Progress(phase="walking", files_count=files_count, bytes_total=bytes_total))
 
-    walk = Walk(request.sources, request.exclusions, on_trouble=session.observer.trouble, on_progress=on_progress)
+    walk = Walk(
+        request.sources,
+        request.exclusions,
+        on_trouble=session.observer.trouble,
+        on_progress=on_progress,
+        limit_s=limit_of_environment(),
+    )
     return walk, list(walk.parts())
 
 

@@ -27,7 +27,7 @@ from producer.raw.raw_volumes import RawVolume, look_at_raw_volumes
 from producer.raw.switch import explain
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
-from producer.walk import Walk
+from producer.walk import Walk, limit_of_environment
 from tasks.errors import NotADeviceError
 
 #: Taking devices in takes a second or two; a device that hangs over it is given up sooner than this.
@@ -81,6 +81,7 @@ class _IntakeRun:
             self._request.exclusions,
             on_trouble=self._note_trouble,
             on_progress=self._on_directory,
+            limit_s=limit_of_environment(),
         )
         for part in walk.parts():
             self._parts.append(part)

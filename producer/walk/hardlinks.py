@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from producer.walk.status import Status
 
 
 class HardLinks:
@@ -15,7 +15,7 @@ class HardLinks:
     def __init__(self) -> None:
         self._first_names: dict[tuple[int, int], str] = {}
 
-    def first_name(self, status: os.stat_result, name: str) -> str | None:
+    def first_name(self, status: Status, name: str) -> str | None:
         """The name under which this file was seen before, or None if ``name`` is its first."""
         first = self._first_names.setdefault((status.st_dev, status.st_ino), name)
         return first if first != name else None

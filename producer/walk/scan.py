@@ -12,9 +12,12 @@ from producer.observer import Trouble
 from producer.raw.entry import raw_batch
 from producer.requests import Exclusions, Source
 from producer.walk.exclusions import ExclusionRules
+from producer.walk.found import FORMAT_BITS, LETTERS, Found
+from producer.walk.guard import guarded_scan
 from producer.walk.hardlinks import HardLinks
 from producer.walk.sizes import BLOCK_BYTES, is_bearable
-from producer.walk.tree import FORMAT_BITS, LETTERS, Found, SourceTree
+from producer.walk.status import Status
+from producer.walk.tree import SourceTree
 from tasks.errors import UsageError
 
 #: Holes of smaller files do not decide whether a backup fits, and are ignored.
@@ -49,7 +52,12 @@ class Walk:
         *,
         on_trouble: Callable[[Trouble], None],
         on_progress: Callable[[int, int], None],
+        limit_s: float | None = None,
     ) -> None:
+        """``limit_s``: how long an entry may take to be looked at; None: for ever.
+
+        With a limit another process reads the sources, which may wait for ever where this one must not.
+        """
         self.sizes = array("q")
         self.holes_bytes = {}
         self.source_starts = []
@@ -62,6 +70,7 @@ class Walk:
         self._hard_links = HardLinks()
         self._on_trouble = on_trouble
         self._on_progress = on_progress
+        self._limit_s = limit_s
 
     def parts(self) -> Iterator[ListingPart]:
         """Walk, and yield the listing part by part.  To be consumed once.
@@ -99,7 +108,13 @@ class Walk:
                 one_file_system=self._one_file_system,
                 on_trouble=self._on_trouble,
             )
-            yield from tree.scan()
+            if self._limit_s is None:
+                yield from tree.scan()
+            else:
+                yield from guarded_scan(tree, self._on_trouble, self._beat, limit_s=self._limit_s)
+
+    def _beat(self) -> None:
+        self._on_progress(self.files_count, self.bytes_total)
 
     def _batch(self, source: str, found: Found) -> EntryBatch:
         self._mark_hard_links(source, found)
@@ -130,7 +145,7 @@ class Walk:
         self.bytes_total += sum(size for size in sizes if size > 0)
         return batch
 
-    def _note_holes(self, sizes: list[int], statuses: list[os.stat_result]) -> None:
+    def _note_holes(self, sizes: list[int], statuses: list[Status]) -> None:
         for entry, (size_bytes, status) in enumerate(zip(sizes, statuses, strict=True), len(self.sizes)):
             blocks_bytes = status.st_blocks * BLOCK_BYTES
             if size_bytes >= _HOLES_MIN_BYTES and size_bytes > blocks_bytes:

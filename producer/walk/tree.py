@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from producer.observer import Trouble
 from producer.walk.directories import Directories
 from producer.walk.exclusions import ExclusionRules
+from producer.walk.found import FORMAT_BITS, LETTERS, Found, Rest
 from producer.walk.mount_points import cached_status, mount_points_below
 from producer.walk.sizes import MAX_HOLLOW_BYTES, is_bearable
 from tasks.values import MAX_PATH_CHARACTERS
@@ -24,33 +23,17 @@ from tasks.values import MAX_PATH_CHARACTERS
 BATCH_ENTRIES_COUNT = 4096
 BATCH_LINK_CHARACTERS = 256 * 1024
 
-#: File format bits of ``st_mode`` → letter of the listing; sockets have none.
-LETTERS = {
-    stat.S_IFDIR: "d",
-    stat.S_IFREG: "f",
-    stat.S_IFLNK: "l",
-    stat.S_IFIFO: "p",
-    stat.S_IFCHR: "c",
-    stat.S_IFBLK: "b",
-}
-FORMAT_BITS = 0o170000
-
 _NAME_MAX = 255
 
 
-@dataclass(slots=True)
-class Found:
-    """Entries of one directory, in order: lists of equal length, and the targets of the symlinks by name."""
-
-    directory: str
-    names: list[str] = field(default_factory=list)
-    letters: list[str] = field(default_factory=list)
-    statuses: list[os.stat_result] = field(default_factory=list)
-    links: dict[str, str] = field(default_factory=dict)
-
-
 class SourceTree:
-    """One source that is a directory.  ``on_trouble`` is called for what could not be read; the scan continues."""
+    """One source that is a directory.  ``on_trouble`` is called for what could not be read; the scan continues.
+
+    While the scan waits for the file system, another thread may ask where it is: see :attr:`waits_for`.
+    """
+
+    #: The directory, and the entry in it ("": itself), that the scan is about to look at; None while nothing is.
+    waits_for: tuple[str, str] | None = None
 
     def __init__(
         self,
@@ -68,20 +51,47 @@ class SourceTree:
         self._only_device = os.lstat(root).st_dev if one_file_system else None
         self._mount_points = mount_points_below(root) if one_file_system else frozenset()
         self._on_trouble = on_trouble
+        #: Of the scan, for :meth:`rest`.
+        self._pending: list[str] = []
+        self._below: list[str] = []
+        self._found = Found("")
 
-    def scan(self) -> Iterator[Found]:
-        """All entries below the root, without the root itself."""
-        pending = [""]
+    def report_to(self, on_trouble: Callable[[Trouble], None]) -> None:
+        self._on_trouble = on_trouble
+
+    def scan(self, rest: Rest | None = None) -> Iterator[Found]:
+        """All entries below the root, without the root itself; or the rest of them."""
+        rest = rest or Rest([""])
+        pending = self._pending = list(rest.pending)
+        if rest.directory is not None:
+            pending.append(rest.directory)
+        after_name, first_below = rest.after_name, list(rest.below)
         with Directories(self._root) as directories:
             while pending:
                 directory = pending.pop()
-                below: list[str] = []
-                for found in self._scan_directory(directories, directory):
+                below = self._below = first_below
+                for found in self._scan_directory(directories, directory, after_name):
                     below += self._subdirectories(found)
                     yield found
                 pending += reversed(below)
+                after_name, first_below = "", []
 
-    def _scan_directory(self, directories: Directories, directory: str) -> Iterator[Found]:
+    def rest(self) -> tuple[Found | None, Rest]:
+        """What was found and not given out yet, and what remains without that which the scan waits for.
+
+        For another thread, while the scan waits.
+        """
+        directory, name = self.waits_for or ("", "")
+        if not name:
+            return None, Rest(list(self._pending))
+        found = self._found.before(name)
+        below = (*self._below, *self._subdirectories(found))
+        return (found if found.names else None), Rest(
+            list(self._pending), directory=directory, after_name=name, below=below
+        )
+
+    def _scan_directory(self, directories: Directories, directory: str, after_name: str) -> Iterator[Found]:
+        self.waits_for = (directory, "")
         try:
             descriptor = directories.open(directory)
             if self._only_device not in (None, os.fstat(descriptor).st_dev):
@@ -90,6 +100,10 @@ class SourceTree:
         except OSError as error:
             self._tell(error, directory)
             return
+        finally:
+            self.waits_for = None
+        if after_name:
+            names = [name for name in names if os.fsencode(name) > os.fsencode(after_name)]
         yield from self._look(descriptor, directory, names)
 
     def _sorted_names(self, descriptor: int, directory: str) -> list[str]:
@@ -117,13 +131,15 @@ class SourceTree:
         for name in names:
             if len(name) > room:
                 message = f"skipped: its path is longer than {MAX_PATH_CHARACTERS} characters"
-                self._on_trouble(Trouble(code="path-too-long", message=message, path=self._absolute(directory, name)))
+                self._on_trouble(Trouble(code="path-too-long", message=message, path=self.absolute(directory, name)))
         return [name for name in names if len(name) <= room]
 
     def _look(self, descriptor: int, directory: str, names: list[str]) -> Iterator[Found]:
         found, link_characters = Found(directory), 0
+        self._found = found
         mount_points = self._mount_points_in(directory)
         for name in names:
+            self.waits_for = (directory, name)
             try:
                 if name in mount_points:
                     # Nothing in it is wanted, so whoever serves it is not asked: it may not answer.
@@ -139,7 +155,7 @@ class SourceTree:
                 continue
             if status.st_size > MAX_HOLLOW_BYTES and not is_bearable(status):
                 message = f"left out: its size is {status.st_size} bytes, which no backup can hold"
-                self._on_trouble(Trouble(code="too-large", message=message, path=self._absolute(directory, name)))
+                self._on_trouble(Trouble(code="too-large", message=message, path=self.absolute(directory, name)))
                 continue
             if link:
                 found.links[name] = link
@@ -148,8 +164,11 @@ class SourceTree:
             found.letters.append(letter)
             found.statuses.append(status)
             if len(found.names) == BATCH_ENTRIES_COUNT or link_characters > BATCH_LINK_CHARACTERS:
+                self.waits_for = None
                 yield found
                 found, link_characters = Found(directory), 0
+                self._found = found
+        self.waits_for = None
         if found.names:
             yield found
 
@@ -167,9 +186,9 @@ class SourceTree:
 
     def _tell(self, error: OSError, path: str) -> None:
         code = "vanished" if error.errno == errno.ENOENT else "unreadable"
-        self._on_trouble(Trouble(code=code, message=error.strerror or str(error), path=self._absolute(path)))
+        self._on_trouble(Trouble(code=code, message=error.strerror or str(error), path=self.absolute(path)))
 
-    def _absolute(self, *path: str) -> str:
+    def absolute(self, *path: str) -> str:
         return os.path.join(self._root, *filter(None, path))
 
 
