@@ -8,8 +8,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from producer.raw.bounded import OutOfBoundsError, run_bounded
+
 #: Reading the bitmaps of a disk of many TB takes a minute or two; a tool that hangs must not block a backup.
 TIME_LIMIT_S = 600.0
+
+#: The bitmaps of 100 TB in words.  Of a hostile file system a tool may have anything to say.
+MAX_OUTPUT_BYTES = 512 * 1024 * 1024
 
 #: Where the tools of file systems are; not in every user's PATH.
 _FOLDERS = "/usr/sbin:/sbin:/usr/local/sbin"
@@ -36,16 +41,10 @@ def _run(name: str, arguments: Sequence[str | Path]) -> subprocess.CompletedProc
     found = find_tool(name)
     if found is None:
         raise ToolError(f"{name} is not installed")
+    command, environment = [found, *map(str, arguments)], {**os.environ, "LC_ALL": "C"}
     try:
-        return subprocess.run(
-            [found, *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIME_LIMIT_S,
-            env={**os.environ, "LC_ALL": "C"},
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        return run_bounded(command, environment, limit_s=TIME_LIMIT_S, most_bytes=MAX_OUTPUT_BYTES)
+    except (OSError, OutOfBoundsError) as error:
         raise ToolError(f"{name}: {error}") from error
 
 

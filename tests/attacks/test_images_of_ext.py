@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -148,14 +149,11 @@ def test_who_cannot_give_files_away_gets_no_program_that_runs_as_himself(tmp_pat
     debugfs(image, "sif program mode 0104755")
     ImageFiles(image).take_out("", around.target)
     assert (around.target / "program").stat().st_mode & 0o7777 == 0o4755
-    as_nobody = tmp_path / "nobody"
-    as_nobody.mkdir()
-    os.chown(as_nobody, 65534, 65534)
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)
     script = (
         "import os, sys; from pathlib import Path; from producer.raw.inside.inside import ImageFiles\n"
         "files = ImageFiles(Path(sys.argv[1])); os.setuid(65534); print(files.take_out('program', Path(sys.argv[2])))"
     )
-    subprocess.run([sys.executable, "-c", script, image, as_nobody], check=True)
-    assert (as_nobody / "program").stat().st_mode & 0o7777 == 0o755
+    with tempfile.TemporaryDirectory() as as_nobody:
+        os.chown(as_nobody, 65534, 65534)
+        subprocess.run([sys.executable, "-c", script, image, as_nobody], check=True)
+        assert (Path(as_nobody) / "program").stat().st_mode & 0o7777 == 0o755
