@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 # Compile modules once, as pip does for users, whatever the shell says: the tests start thousands of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow fast lint check format drawing lock bench bench-quick chaos clean
+.PHONY: demo test test-slow fast lint check format drawing lock bench bench-quick chaos fuzz clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/demo.py
@@ -59,6 +59,12 @@ bench-quick: $(INSTALLED)
 RUNS ?= 20
 chaos: $(INSTALLED)
 	$(BIN)/python benchmarks/chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+
+# 100,000 mutated messages at each place where messages are read: make fuzz FUZZ=1000000 SEED=7
+FUZZ ?= 100000
+fuzz: $(INSTALLED)
+	SEGFLEET_FUZZ_COUNT=$(FUZZ) $(if $(SEED),SEGFLEET_FUZZ_SEED=$(SEED)) $(BIN)/pytest -n 2 --timeout 3600 \
+		tests/attacks/test_fuzzed_messages.py
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info
