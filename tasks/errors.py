@@ -6,6 +6,7 @@
     ├── UsageError                  exit 2: the command line or the configuration is wrong
     ├── LockedError                 exit 11: another run holds what this one needs
     ├── InterruptedRun              exit 130
+    ├── OutputError                 standard output, the result of a list or a dump, cannot be written
     ├── BrokerError                 the broker cannot be reached or started
     ├── CatalogError                the catalog cannot be read or written
     ├── MessageError                a message is malformed or of another version (refused)
@@ -78,6 +79,20 @@ class InterruptedRun(SegfleetError):
         """``by_sigterm``: the process had to end; Ctrl-C, by contrast, ends the run."""
         super().__init__(message, hint=hint, path=path)
         self.by_sigterm = by_sigterm
+
+
+class OutputError(SegfleetError):
+    """Standard output cannot be written; ``reader_is_gone``: its reader has read enough, as ``head`` does."""
+
+    code = "output"
+    hint = "free space where standard output goes, or send it elsewhere"
+    reader_is_gone = False
+
+    @classmethod
+    def of(cls, error: OSError) -> OutputError:
+        made = cls(f"standard output cannot be written: {error.strerror}")
+        made.reader_is_gone = isinstance(error, BrokenPipeError)
+        return made
 
 
 class BrokerError(SegfleetError):

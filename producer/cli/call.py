@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from producer.cli.output import GuardedOutput
 from producer.configuration.certificates import CA_VARIABLE, SKIP_VARIABLE, with_certificates
 from producer.configuration.sizes import parse_size
 from producer.configuration.tables import (
@@ -40,6 +41,7 @@ class Call:
     """Click's context object.  The shared options fill it (``options.py``), the commands read it."""
 
     json: bool = False
+    output: GuardedOutput = field(default_factory=GuardedOutput)
     #: ``--config`` given before the command's name.
     config_file: str | None = None
     configuration: Configuration = field(default_factory=Configuration)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -11,10 +12,13 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.lazy_group import LazyGroup
+from producer.cli.output import GuardedOutput, guard_output
 from producer.cli.show.json_lines import write_error
 from producer.cli.show.safe_text import harmless
+from producer.host.signals import ending_signals
 from producer.host.state import open_state
-from tasks.errors import InterruptedRun, SegfleetError, UsageError
+from producer.run.interrupt import on_sigterm
+from tasks.errors import InterruptedRun, OutputError, SegfleetError, UsageError
 
 _PLACES = {
     "backup": "producer.cli.commands.backup.backup:backup",
@@ -39,6 +43,11 @@ _PLACES = {
     "worker": "producer.cli.commands.services.worker:worker",
 }
 
+#: These do something, and report it: they do it whether or not the report can be written.
+_CHANGING = frozenset(
+    ("backup", "check", "flower", "manager", "restore", "resume", "retry", "schedule", "unlock", "worker")
+)
+
 
 @click.group(
     cls=LazyGroup,
@@ -47,32 +56,45 @@ _PLACES = {
 )
 @click.version_option(package_name="segfleet", message="segfleet %(version)s")
 @click.option("--config", metavar="FILE", help="Configuration file; can also follow the command.")
-@click.pass_obj
-def segfleet(call: Call, config: str | None) -> None:
+@click.pass_context
+def segfleet(ctx: click.Context, config: str | None) -> None:
     """Back up to several devices at once, and restore from all of them at once.
 
     Start with: segfleet backup FOLDER --device a=/mnt/a --device b=/mnt/b
     """
+    call = ctx.ensure_object(Call)
     call.config_file = config
+    call.output.is_the_result = ctx.invoked_subcommand not in _CHANGING
 
 
-def main() -> None:
+def main() -> int:
+    """Carry out the command line of this process; returns the exit code."""
     gc.set_threshold(50_000)
-    code = run(sys.argv[1:])
-    # Everything ends with the process; without this the interpreter spends 50 ms on a last search for cycles.
-    gc.freeze()
-    sys.exit(code)
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line; returns the exit code.  Errors have been printed by then."""
-    json = _wants_json(arguments)
+    output = guard_output()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in set(ending_signals()) - {signal.SIGINT}:
+        signal.signal(number, on_sigterm)
     try:
-        code = segfleet.main(arguments, prog_name="segfleet", standalone_mode=False, obj=Call())
+        return run(sys.argv[1:], output)
+    finally:
+        # Everything ends with the process; without this the interpreter spends 50 ms on a last search for cycles.
+        gc.freeze()
+
+
+def run(arguments: Sequence[str], output: GuardedOutput | None = None) -> int:
+    """Carry out one command line; returns the exit code.  Errors have been printed by then.
+
+    ``output`` is what standard output goes through.
+    """
+    json = _wants_json(arguments)
+    call = Call(output=output or GuardedOutput())
+    try:
+        code = segfleet.main(arguments, prog_name="segfleet", standalone_mode=False, obj=call)
         sys.stdout.flush()
+        call.output.check()
         return int(code or 0)
-    except BrokenPipeError:
-        return _reader_went_away()
+    except OutputError as error:
+        return error.exit_code if error.reader_is_gone else _tell(error, json)
     except (KeyboardInterrupt, click.Abort):
         return _tell(InterruptedRun("interrupted"), json)
     except click.UsageError as error:
@@ -110,9 +132,3 @@ def _tell_unforeseen(error: Exception, json: bool) -> int:
     except (OSError, SegfleetError) as refusal:
         return _tell(SegfleetError(message, hint=f"no report could be written ({refusal}); set SEGFLEET_DEBUG=1"), json)
     return _tell(SegfleetError(message, hint=f"this is a bug in segfleet; please report it with {report}"), json)
-
-
-def _reader_went_away() -> int:
-    # As the Python documentation advises: or the interpreter would complain while it flushes at its end.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1

@@ -16,6 +16,7 @@ import signal
 import sys
 
 from producer.cli.main import run
+from producer.cli.output import guard_output
 from producer.manager.calls import arguments_of
 from producer.manager.messages import decode_command
 from producer.run.interrupt import on_sigterm
@@ -30,7 +31,8 @@ def main() -> int:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
         return 1
-    return run([*sys.argv[2:], *_asked(sys.stdin.buffer.read())])
+    output = guard_output()
+    return run([*sys.argv[2:], *_asked(sys.stdin.buffer.read())], output)
 
 
 def _asked(data: bytes) -> list[str]:

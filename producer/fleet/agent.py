@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from producer.host.signals import ending_signals
+
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 30.0
 
@@ -53,7 +55,7 @@ class Agent:
 
     def run(self) -> None:
         """Serve the devices; returns when all workers have ended after a signal."""
-        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        previous = {number: signal.signal(number, self._on_signal) for number in ending_signals()}
         try:
             while not self._stopping:
                 for post in self._posts:

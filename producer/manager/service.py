@@ -14,6 +14,7 @@ from types import FrameType
 import redis
 
 from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_variables
+from producer.host.signals import ending_signals
 from producer.manager.asks import RESUMABLE, RUNS, AskStop
 from producer.manager.calls import spoken
 from producer.manager.child import Child
@@ -82,7 +83,7 @@ class Manager:
         """Raises LockedError while another manager of this name lives, or when one has taken over; BrokerError."""
         with self._mailbox:
             self._claim()
-            previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+            previous = {number: signal.signal(number, self._on_signal) for number in ending_signals()}
             try:
                 self._go_on()
                 while not self._stopping:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import redis
 
+from producer.host.signals import ending_signals
 from producer.manager.asks import RUNS, STOP, Ask, AskStop
 from producer.manager.mailbox import Mailbox
 from producer.manager.messages import Command, Reply, decode_reply
@@ -204,7 +205,7 @@ def _decoded(text: str) -> bytes:
 
 @contextmanager
 def _on_interrupt(act: Callable[[], None]) -> Iterator[None]:
-    """The first SIGINT or SIGTERM calls ``act``, the second raises InterruptedRun."""
+    """The first SIGINT, SIGTERM or SIGHUP calls ``act``, the second raises InterruptedRun."""
     asked = False
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -214,7 +215,7 @@ def _on_interrupt(act: Callable[[], None]) -> Iterator[None]:
         asked = True
         act()
 
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, on_signal) for number in ending_signals()}
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """Ctrl-C: the first stops the run in order, the second ends it at once.
 
-SIGTERM does the same, but it is meant for the process and not for its work: the schedule will resume that.
+SIGTERM does the same, but it is meant for the process and not for its work: the schedule will resume that.  SIGHUP, of
+a terminal that is gone, does what SIGTERM does.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import signal
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
+from producer.host.signals import ending_signals
 from tasks.errors import InterruptedRun
 
 
 class Sigterm(KeyboardInterrupt):
-    """SIGTERM while no :class:`Interrupt` is active: cleans up on the way out, like Ctrl-C."""
+    """SIGTERM or SIGHUP while no :class:`Interrupt` is active: cleans up on the way out, like Ctrl-C."""
 
 
 def on_sigterm(number: int, frame: FrameType | None) -> NoReturn:
@@ -23,7 +25,7 @@ def on_sigterm(number: int, frame: FrameType | None) -> NoReturn:
 
 
 class Interrupt:
-    """A context in which SIGINT and SIGTERM only set a flag.  Main thread only."""
+    """A context in which SIGINT, SIGTERM and SIGHUP only set a flag.  Main thread only."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -31,7 +33,7 @@ class Interrupt:
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending_signals():
             self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
@@ -40,11 +42,13 @@ class Interrupt:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGHUP:
+            return  # a terminal that goes away sends it, and then the shell does
         if self.requested:
             # The workers die with this process, and every step can be broken off safely.
             os._exit(InterruptedRun.exit_code)
         self.requested = True
-        self._by_sigterm = number == signal.SIGTERM
+        self._by_sigterm = number != signal.SIGINT
 
     def check(self) -> None:
         """Raise InterruptedRun once a signal has arrived."""

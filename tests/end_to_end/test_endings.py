@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -143,3 +145,51 @@ def test_modules_in_the_working_folder_are_not_imported(machine: Machine) -> Non
     Tree({"workers/__init__.py": trap, "tasks.py": trap, "json.py": trap, "redis.py": trap}).make(machine.folder)
 
     machine.succeed("backup", small_source(machine), *machine.devices("a"))
+
+
+# ---- signals
+
+
+def test_a_terminal_that_goes_away_stops_a_backup_in_order(machine: Machine) -> None:
+    running = start_slow_backup(machine)
+
+    # The kernel sends it when the connection drops, and then the shell does.
+    running.signal(signal.SIGHUP)
+    running.signal(signal.SIGHUP)
+    done = running.wait(deadline_s=60)
+
+    assert done.exit_code == 130
+    assert done.errors[-1]["code"] == "interrupted"
+    machine.wait_until_quiet()
+    (run,) = machine.succeed("history", "--json").rows
+    assert run["ended"]
+
+
+def test_a_backup_under_nohup_outlives_its_terminal(machine: Machine) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        running = machine.start("backup", small_source(machine), *machine.devices("a"), "--json")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    running.wait_for_row(lambda row: row["message_type"] == "worker", "the worker is started")
+
+    running.signal(signal.SIGHUP)
+
+    assert running.wait(deadline_s=60).exit_code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_during_the_imports_ends_the_command_without_a_traceback(
+    machine: Machine, number: signal.Signals
+) -> None:
+    # As if it arrived in the middle of the first import.
+    trap = Tree({"click.py": f"import os; os.kill(os.getpid(), {int(number)})".encode()}).make(machine.folder / "trap")
+    program = f"import sys; sys.path.insert(0, {str(trap)!r}); from producer.cli.start import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, "snapshots"],
+        capture_output=True,
+        text=True,
+        env=machine.environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "segfleet: interrupted\n")

@@ -16,7 +16,7 @@ from typing import IO, Any
 from kit.deadlines import DEADLINE_S, eventually
 
 #: As the console script does it, by whichever interpreter runs the tests.
-SEGFLEET = (sys.executable, "-P", "-c", "from producer.cli.main import main; main()")
+SEGFLEET = (sys.executable, "-P", "-c", "from producer.cli.start import main; main()")
 
 #: A backup of the largest tree of the tests that are not slow takes 10 s.
 _END_S = 120.0

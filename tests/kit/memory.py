@@ -56,4 +56,4 @@ def _role_of(process: psutil.Process) -> str:
         parent = process.parent()
         is_child = parent is not None and "workers" in parent.cmdline()
         return f"worker {device} child" if is_child else f"worker {device}"
-    return "command" if "producer.cli.main" in " ".join(command) else "broker"
+    return "command" if "producer.cli.start" in " ".join(command) else "broker"

@@ -28,6 +28,7 @@ def backup(call: Call, /, dry_run: bool, **choices: Any) -> int:
     """
     request = request_from(call, **choices)
     if dry_run:
+        call.output.is_the_result = True
         print_plan(call, make_dry_run(call, request))
         return 0
 

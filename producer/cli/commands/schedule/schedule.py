@@ -38,6 +38,7 @@ schedule.add_command(run_due)
 @click.pass_obj
 def list_(call: Call) -> None:
     """List the reservations with their next and last runs, the next one first."""
+    call.output.is_the_result = True
     with opened_catalog(call) as catalog:
         rows = catalog.reservations.all()
     if call.json:

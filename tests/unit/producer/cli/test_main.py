@@ -162,7 +162,7 @@ def test_ctrl_c_ends_a_list_with_130(capsys: pytest.CaptureFixture[str], monkeyp
 
 
 def test_a_reader_that_went_away_is_no_error_to_tell() -> None:
-    program = "from producer.cli.main import main; main()"
+    program = "from producer.cli.start import main; main()"
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
