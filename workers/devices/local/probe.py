@@ -99,7 +99,9 @@ def _try_named(root_fd: int) -> int:
 
 
 def _try_file(fd: int) -> int:
-    os.pwrite(fd, _PROBE_BYTES, 0)
+    if os.pwrite(fd, _PROBE_BYTES, 0) < len(_PROBE_BYTES):
+        # A file system with a last free block writes what fits there, without an error.
+        return errno.ENOSPC
     os.fsync(fd)
     return 0 if os.pread(fd, len(_PROBE_BYTES), 0) == _PROBE_BYTES else errno.EIO
 

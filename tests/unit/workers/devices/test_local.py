@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -317,3 +318,14 @@ def test_a_marker_that_makes_no_sense_is_damaged(folder: Path, data: bytes) -> N
 def test_a_key_that_leaves_the_device_is_refused(device: LocalDevice, key: str) -> None:
     with pytest.raises(DeviceError, match="not a key"):
         device.put(key)
+
+
+def test_a_device_whose_last_blocks_take_only_half_of_the_probe_is_full_and_not_broken(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The kernel cuts a write short at this limit as it does on a nearly full file system.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        report = LocalDevice("a", tmp_path).probe()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (report.condition, report.free_bytes) == ("empty", 0)
