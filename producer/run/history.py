@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -13,22 +14,34 @@ from producer.catalog.columns import JsonObject
 from producer.catalog.tables.runs import RunKind, RunRow
 from producer.run.session import RunSession
 from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
-from tasks.errors import SegfleetError
+from tasks.errors import InterruptedRun, SegfleetError
 
 Summary = TypeVar("Summary", BackupSummary, RestoreSummary, CheckSummary)
 
 
 def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[], Summary]) -> Summary:
-    """Carry out ``work``; the history has it from its beginning on, and how it ended, well or with a SegfleetError."""
+    """Carry out ``work``; the history has its beginning and its end, however it ends."""
     _begin_run(session, kind, volume)
     try:
         summary = work()
     except SegfleetError as error:
         _end_run(session, error.exit_code, {"error": error.message})
         raise
+    except BaseException as error:
+        # What went wrong is raised, also where the history cannot be written any more.
+        with suppress(Exception):
+            exit_code = InterruptedRun.exit_code if isinstance(error, KeyboardInterrupt) else SegfleetError.exit_code
+            _end_run(session, exit_code, {"error": _in_words(error)})
+        raise
     snapshot_id = None if isinstance(summary, CheckSummary) else summary.snapshot_id
     _end_run(session, summary.exit_code, asdict(summary), snapshot_id=snapshot_id)
     return summary
+
+
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return f"internal error: {type(error).__name__}: {error}"
 
 
 def _begin_run(session: RunSession, kind: RunKind, volume: str) -> None:
