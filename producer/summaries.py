@@ -17,8 +17,21 @@ class DeviceTotals:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Incomplete:
+    """What cannot be restored of a snapshot while a device is away, which it has been ``since`` then (RFC 3339)."""
+
+    device: str
+    files: int
+    bytes: int
+    since: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BackupSummary:
-    """``exit_code``: 0 all stored; 3 sealed, but some source files are missing or have changed."""
+    """``exit_code``: 0 every file can be restored now from the devices that are there; 3 sealed, but some cannot.
+
+    ``incomplete``: what lies on devices that are away.  ``errors`` counts its files too.
+    """
 
     snapshot_id: str
     volume: str
@@ -31,6 +44,7 @@ class BackupSummary:
     segments_rerouted: int
     segments_retried: int
     devices: dict[str, DeviceTotals]
+    incomplete: tuple[Incomplete, ...]
     errors: int
     duration_s: float
     exit_code: int

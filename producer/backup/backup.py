@@ -4,26 +4,20 @@
 
     [1] the devices say what they are, while the walk writes the listing into the catalog    (intake)
     [2] the plan: threshold, segments, devices; into the catalog                             (planning)
-    [3] feed, record, take care of losses, until all is stored                               (storing)
-    [4] the manifest goes to every live device: the snapshot is complete                     (seal)
+    [3] feed, record, handle losses, until all is stored on devices that are there           (whole, storing)
+    [4] the manifest goes to every live device: the snapshot is complete                     (whole, seal)
 """
 
 from __future__ import annotations
 
 import time
 
-from producer.backup.changed_files import settle_changed_files
-from producer.backup.intake import Intake, take_in
+from producer.backup.intake import take_in
 from producer.backup.planning import plan_backup
-from producer.backup.seal import seal
-from producer.backup.storing.balancing import Balancing
-from producer.backup.storing.feeder import Feeder
-from producer.backup.storing.losses import Losses
-from producer.backup.storing.recorder import Recorder
-from producer.backup.storing.storing import Storing
 from producer.backup.summary import backup_summary
+from producer.backup.whole import Whole
 from producer.catalog.catalog import Catalog
-from producer.observer import Observer, Progress
+from producer.observer import Observer
 from producer.ownership.holder import Holder, volume_lock
 from producer.raw.quiesce.freeze import frozen
 from producer.raw.quiesce.hooks import hooks_run
@@ -32,19 +26,18 @@ from producer.requests import BackupRequest
 from producer.run.environment import Environment
 from producer.run.history import recorded
 from producer.run.preflight import check_sources_exist
-from producer.run.session import RunSession, open_session
-from producer.run.threads import default_threads
+from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import BackupSummary
-from tasks.errors import SegfleetError
-from tasks.views import view_at
 
 
 def back_up(request: BackupRequest, observer: Observer, environment: Environment) -> BackupSummary:
     """Back up the sources to the devices; returns when the snapshot is sealed on every live device.
 
-    Trouble with source files is told to the observer, recorded, and counted (exit code 3).  Raises SegfleetError
-    when the run as a whole fails, UsageError for a source that is not there, LockedError while another run backs up
-    the volume, InterruptedRun after Ctrl-C: what is stored then is kept in the catalog.
+    Exit code 0 means that every file can be restored, at the moment of the seal, from the devices that are there.
+    Files that could not be read, or lie on a device that is gone, are named to the observer and counted (exit code 3).
+
+    Raises SegfleetError when the run as a whole fails, UsageError for a source that is not there, LockedError while
+    another run backs up the volume, InterruptedRun after Ctrl-C: what is stored then is kept in the catalog.
     """
     with (
         Catalog(environment.catalog) as catalog,
@@ -63,15 +56,16 @@ def _back_up_in_session(
 ) -> BackupSummary:
     started_s = time.monotonic()
     with open_session(
-        devices=request.devices,
-        sources=dict(source.root for source in request.sources),
-        targets={},
-        purpose=f"backup of {request.volume}",
-        observer=observer,
-        environment=environment,
-        volume=request.volume,
-        holder=holder,
-        nice=request.nice,
+        RunNeeds(
+            devices=request.devices,
+            sources=dict(source.root for source in request.sources),
+            purpose=f"backup of {request.volume}",
+            volume=request.volume,
+            holder=holder,
+            nice=request.nice,
+        ),
+        observer,
+        environment,
     ) as session:
         return recorded(session, "backup", request.volume, lambda: _back_up(session, request, environment, started_s))
 
@@ -79,48 +73,8 @@ def _back_up_in_session(
 def _back_up(session: RunSession, request: BackupRequest, environment: Environment, started_s: float) -> BackupSummary:
     with frozen(request, environment.state):
         intake = take_in(session, request)
-        plan_backup(session, request, intake)
-        _store(session, request, intake)
-    session.observer.progress(
-        Progress(
-            phase="sealing",
-            files_count=intake.files_count,
-            bytes_total=intake.bytes_total,
-            bytes_done=intake.bytes_total,
-        )
-    )
-    snapshot = session.catalog.snapshots.get(intake.snapshot_id)
-    seal(session, snapshot, request.plan, intake.source_starts, intake.members)
-    return backup_summary(session, intake, started_s)
-
-
-def _store(session: RunSession, request: BackupRequest, intake: Intake) -> None:
-    snapshot = session.catalog.snapshots.get(intake.snapshot_id)
-    feeder = Feeder(
-        session,
-        snapshot,
-        intake.members,
-        session.catalog.listing.reader(snapshot.snapshot_id),
-        threads=request.threads or default_threads(len(intake.members)),
-        readers=request.readers,
-        raw_volumes=intake.raw_volumes,
-        places={source.name: source.within for source in request.sources if source.within is not None},
-        views={source.name: view_at(source.path) for source in request.sources},
-    )
-    sources = {source.name: source.path for source in request.sources}
-    recorder = Recorder(session, snapshot.snapshot_id, feeder, intake.members, sources)
-    losses = Losses(session, snapshot.snapshot_id, intake.members, feeder, retries_count=request.retries_count)
-    balancing = Balancing(session, snapshot.snapshot_id, intake.members, feeder, recorder)
-    storing = Storing(session, intake.members, feeder, recorder, losses, balancing, files_count=intake.files_count)
-
-    def store_all() -> None:
-        storing.run()
-        if losses.given_up:
-            given_up = list(losses.given_up.values())
-            raise SegfleetError(
-                f"{len(given_up)} segments could not be stored; the first: {given_up[0]}",
-                hint="the snapshot is not complete; what is stored is kept; try again with: segfleet retry",
-            )
-
-    store_all()
-    settle_changed_files(session, snapshot.snapshot_id, intake.members, store_all)
+        state = plan_backup(session, request, intake)
+        whole = Whole(session, request, intake, state)
+        whole.store()
+    whole.seal()
+    return backup_summary(session, intake, state, started_s)

@@ -7,33 +7,41 @@ stored again (docs/faults.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from producer.backup.storing.feeder import segment_id
+from producer.backup.storing.state import BackupState
 from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
 from producer.catalog.tables.troubles import TroubleRow
 from producer.observer import Trouble
-from producer.pool.members import Member
 from producer.run.session import RunSession
 
 #: A file that changed while it was stored again, twice, is taken not to hold still.
 _AGAIN_COUNT = 2
 
 
-def settle_changed_files(
-    session: RunSession, snapshot_id: str, members: Mapping[str, Member], store: Callable[[], None]
-) -> None:
+def settle_changed_files(session: RunSession, state: BackupState, store: Callable[[], None]) -> None:
     """Store again, by ``store``, the files whose segments disagree; record those that never hold still.  Idempotent."""
-    catalog, observer = session.catalog, session.observer
+    store_changed_again(session, state, store)
+    record_restless_files(session, state.snapshot_id)
+
+
+def store_changed_again(session: RunSession, state: BackupState, store: Callable[[], None]) -> None:
+    """Store again, by ``store``, the files whose segments disagree, twice at most."""
     for _ in range(_AGAIN_COUNT):
-        changed_count = _plan_again(catalog, snapshot_id, members)
+        changed_count = _plan_again(session.catalog, state)
         if not changed_count:
             break
-        observer.note(f"{changed_count} files changed between two of their segments; they are stored again")
+        session.observer.note(f"{changed_count} files changed between two of their segments; they are stored again")
         store()
+
+
+def record_restless_files(session: RunSession, snapshot_id: str) -> None:
+    """Record and tell the files whose segments still disagree, or that grew."""
+    catalog = session.catalog
     restless = _restless_files(catalog, snapshot_id)
     with catalog.transaction():
         catalog.troubles.clear_entries(
@@ -41,7 +49,7 @@ def settle_changed_files(
         )
         catalog.troubles.add(snapshot_id, restless)
     for row in restless:
-        observer.trouble(Trouble(code=row.code, message=row.message, path=row.path))
+        session.observer.trouble(Trouble(code=row.code, message=row.message, path=row.path))
 
 
 @dataclass(slots=True)
@@ -72,33 +80,32 @@ def _seen_files(rows: Iterable[SegmentRow]) -> dict[int, _Seen]:
     return seen
 
 
-def _plan_again(catalog: Catalog, snapshot_id: str, members: Mapping[str, Member]) -> int:
-    """Plan anew the files whose segments disagree; returns how many there are.
+def _plan_again(catalog: Catalog, state: BackupState) -> int:
+    """Plan the files again whose segments disagree; returns how many there are.
 
     The new segments have numbers of their own, so that what is on the devices is not taken for them.
     """
+    snapshot_id = state.snapshot_id
     changed = [file for file in _seen_files(catalog.segments.stored(snapshot_id)).values() if not file.agrees]
     rows = [row for file in changed for row in file.rows]
     if rows:
         with catalog.transaction():
-            catalog.transitions.supersede(snapshot_id, [row.number for row in rows])
+            state.supersede(rows)
             catalog.troubles.clear_entries(snapshot_id, [file.rows[0].first_entry for file in changed])
             first_number = catalog.segments.next_number(snapshot_id)
-            catalog.segments.add(
-                snapshot_id, [_again(row, snapshot_id, first_number + place, members) for place, row in enumerate(rows)]
-            )
+            for place, row in enumerate(rows):
+                state.assign([_again(row, first_number + place, state)])
     return len(changed)
 
 
-def _again(row: SegmentRow, snapshot_id: str, number: int, members: Mapping[str, Member]) -> NewSegment:
-    live = [member for member in members.values() if member.is_live]
-    same = next((member for member in live if member.name == row.device), None)
-    member = same or min(live, key=lambda other: (other.load_bytes, other.name))
-    member.take(row.size_bytes)
+def _again(row: SegmentRow, number: int, state: BackupState) -> NewSegment:
+    """The same piece with another number, for the same device, or the least-filled one when that is gone."""
+    names = [member.name for member in state.live]
+    device = row.device if row.device in names else min(names, key=lambda name: (state.load_bytes(name), name))
     return NewSegment(
         number=number,
-        segment_id=segment_id(snapshot_id, number, row.first_entry, row.stop_entry, row.offset_bytes),
-        device=member.name,
+        segment_id=segment_id(row.snapshot_id, number, row.first_entry, row.stop_entry, row.offset_bytes),
+        device=device,
         first_entry=row.first_entry,
         stop_entry=row.stop_entry,
         offset_bytes=row.offset_bytes,

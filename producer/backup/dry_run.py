@@ -10,13 +10,13 @@ from producer.observer import Observer, Progress, Trouble
 from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.plan.rooms import room_of
 from producer.pool.decide import decide_pool
-from producer.pool.device_reports import DeviceReports
+from producer.pool.device_reports import DeviceReports, ask_for_reports
 from producer.pool.members import known_devices
 from producer.raw.cutting import plan_with_raw_volumes
 from producer.raw.raw_volumes import look_at_raw_volumes
 from producer.requests import BackupRequest
 from producer.run.environment import Environment
-from producer.run.session import RunSession, open_session
+from producer.run.session import RunNeeds, RunSession, open_session
 from producer.walk import Walk, limit_of_environment
 
 
@@ -37,14 +37,9 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
     Keeps the listing in memory, compressed: some 25 bytes for each entry.
     """
     with open_session(
-        devices=request.devices,
-        sources={},
-        targets={},
-        purpose=f"plan of {request.volume}",
-        observer=observer,
-        environment=environment,
+        RunNeeds(devices=request.devices, purpose=f"plan of {request.volume}"), observer, environment
     ) as session:
-        asked = DeviceReports(session)
+        asked = ask_for_reports(session)
         walk, parts = _walk(session, request)
         asked.wait()
         rooms = _rooms(session, asked, request)
@@ -82,7 +77,7 @@ def _walk(session: RunSession, request: BackupRequest) -> tuple[Walk, list[Listi
 
 
 def _rooms(session: RunSession, asked: DeviceReports, request: BackupRequest) -> tuple[DeviceRoom, ...]:
-    """The devices that a backup would use now; the others are told."""
+    """The devices that a backup would use now; the others are reported as troubles."""
     known = known_devices(session.catalog, session.paths)
     decision = decide_pool(asked.reports, session.paths, known, asked.hosts)
     for name, why in decision.absent.items():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from producer.catalog.catalog import Catalog
 from producer.plan import expected_ratio
 
-#: As many of the volume's last snapshots tell how well it compresses.
+#: How many of the volume's last snapshots are asked how well it compresses.
 _SNAPSHOTS_COUNT = 5
 
 
 def ratio_of_volume(catalog: Catalog, volume: str) -> float:
-    """Stored bytes for each source byte of a new snapshot, as the volume's last ones tell; 1.0 for a new volume."""
+    """Stored bytes for each source byte of a new snapshot, as in the volume's last ones; 1.0 for a new volume."""
     rows = [row for row in catalog.snapshots.all() if row.volume == volume]
     return expected_ratio([(row.bytes_source, row.bytes_stored) for row in rows[-_SNAPSHOTS_COUNT:]])
 
@@ -18,7 +18,7 @@ def ratio_of_volume(catalog: Catalog, volume: str) -> float:
 def ratio_so_far(catalog: Catalog, snapshot_id: str) -> float:
     """Stored bytes for each source byte of what this snapshot has still to store.
 
-    As its stored segments tell; before the first of them, as the plan took it.
+    As in its stored segments; before the first of them, as the plan assumed.
     """
     stored = [row for row in catalog.totals.by_state(snapshot_id) if row.state == "stored"]
     if not stored:

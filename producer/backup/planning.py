@@ -11,7 +11,8 @@ from producer.backup.expected_ratio import ratio_of_volume
 from producer.backup.intake import Intake
 from producer.backup.resume import Kept
 from producer.backup.storing.feeder import segment_id
-from producer.backup.storing.reassigning import reassign_rows
+from producer.backup.storing.least_filled import least_filled
+from producer.backup.storing.state import BackupState
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import NewSegment
 from producer.catalog.tables.snapshots.rows import SnapshotPlan
@@ -25,8 +26,11 @@ from producer.run.session import RunSession
 from tasks.values import MAX_OFFSET_BYTES
 
 
-def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> None:
-    """Plan the snapshot of the intake; the members get their loads.  Raises DeviceFullError when it cannot fit."""
+def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> BackupState:
+    """Plan the snapshot of the intake; every segment has a device that is there.
+
+    Raises DeviceFullError when it cannot fit.
+    """
     session.observer.progress(
         Progress(phase="planning", files_count=intake.files_count, bytes_total=intake.bytes_total)
     )
@@ -55,8 +59,10 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
         catalog.snapshots.confirm_plan(intake.snapshot_id)
     else:
         _plan_the_rest(catalog, plan_request, intake, intake.kept, compared)
-    _load_members(catalog, intake)
-    _give_to_present(catalog, intake)
+    state = BackupState(catalog, intake.snapshot_id, intake.members)
+    state.load()
+    _give_to_present(catalog, state)
+    return state
 
 
 def _plan_the_rest(
@@ -93,24 +99,13 @@ def _plan_the_rest(
         )
 
 
-def _give_to_present(catalog: Catalog, intake: Intake) -> None:
+def _give_to_present(catalog: Catalog, state: BackupState) -> None:
     """Reassign what is not stored and was planned for devices that are not there."""
-    members = intake.members
-    gone = {row.device for row in catalog.totals.by_state(intake.snapshot_id)} - members.keys()
-    rows = [row for device in gone for row in catalog.segments.unfinished(intake.snapshot_id, device)]
-    rows.sort(key=lambda row: row.number)
-    targets = reassign_rows(catalog, intake.snapshot_id, rows, list(members.values()))
-    for row in rows:
-        members[targets[row.number]].take(row.size_bytes)
-    for name in set(targets.values()):
-        catalog.transitions.replan(intake.snapshot_id, [number for number, to in targets.items() if to == name], name)
-
-
-def _load_members(catalog: Catalog, intake: Intake) -> None:
-    for row in catalog.totals.by_state(intake.snapshot_id):
-        if row.state not in ("superseded", "referenced") and row.device in intake.members:
-            intake.members[row.device].load_bytes += row.bytes_source
-            intake.members[row.device].load_segments += row.segments_count
+    gone = {row.device for row in catalog.totals.by_state(state.snapshot_id)} - state.members.keys()
+    rows = [row for device in gone for row in state.unfinished(device)]
+    targets = least_filled(catalog, state, sorted(rows, key=lambda row: row.number))
+    for device in gone:
+        state.move(device, {row.number: targets[row.number] for row in rows if row.device == device})
 
 
 def _rooms(members: Mapping[str, Member], request: BackupRequest) -> tuple[DeviceRoom, ...]:

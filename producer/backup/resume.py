@@ -1,8 +1,8 @@
 """Resumes the snapshot of an interrupted run (docs/faults.md).
 
 The sources are walked again.  When the new listing is the old one, byte for byte, every segment stays as it was
-planned.  When something changed meanwhile, the segments whose files are all as they were stay, stored or not; the
-others are superseded, and their files are planned anew.
+planned.  When something changed meanwhile, the segments whose files are all unchanged stay, stored or not; the
+others are superseded, and their files are planned again.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _FileRow = tuple[str, int, int, int]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kept:
-    """What stays of the earlier plan: entry ranges [first, stop) of the segments, in the new listing."""
+    """What remains of the earlier plan: entry ranges [first, stop) of the segments, in the new listing."""
 
     ranges: tuple[tuple[int, int], ...]
-    #: The listing has not changed: nothing is to be planned anew.
+    #: The listing has not changed: nothing has to be planned again.
     is_everything: bool
 
 
 def request_to_resume(
     catalog: Catalog, name: str | None, devices: Mapping[str, Path], *, failed_only: bool
 ) -> BackupRequest:
-    """The request of an open snapshot, to be run again; ``devices`` replace its own, if there are any.
+    """The request of an open snapshot, to be run again; ``devices``, if any, replace its own.
 
     ``name``: 8 hex digits or more; None: the newest, of this host if there is one.  ``failed_only``: only one with
     segments that were given up.  Raises UsageError when there is none.
@@ -95,7 +95,7 @@ def carry_over(
     """Bring the open snapshot to the new listing, in one transaction.  Idempotent.
 
     ``members`` are recorded in the catalog.  What lay on a device in whose folder another one is now, because it was
-    wiped or exchanged, does not stay.
+    wiped or exchanged, does not remain.
     """
     with catalog.transaction():
         catalog.transitions.reopen(snapshot.snapshot_id)
@@ -126,7 +126,7 @@ def _keep_unchanged(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[Lis
     old = catalog.listing.reader(snapshot.snapshot_id)
     new = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
     valid = list(catalog.segments.valid(snapshot.snapshot_id))
-    # A file that has lost one of its pieces is planned anew as a whole.
+    # A file that has lost one of its pieces is planned again as a whole.
     lost_entries = {row.first_entry for row in valid if row.device_id in replaced}
     segments = [row for row in valid if row.first_entry not in lost_entries]
     limit_bytes = snapshot.bundle_limit_bytes
@@ -188,7 +188,7 @@ def _entries_of(parts: Sequence[ListingPart], paths: set[str]) -> dict[str, int]
 
 
 def _troubles(row: SegmentRow, reader: ListingReader, first: int, stop: int, snapshot: SnapshotRow) -> list[TroubleRow]:
-    """The troubles that a kept segment's receipt told of, at their new entries."""
+    """The troubles in a kept segment's receipt, at their new entries."""
     if not row.notes:
         return []
     limit_bytes = snapshot.bundle_limit_bytes if stop - first > 1 else MAX_OFFSET_BYTES

@@ -6,17 +6,20 @@ import time
 from collections.abc import Iterable, Mapping
 
 from producer.backup.intake import Intake
+from producer.backup.storing.state import BackupState
+from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.segments.totals import SegmentTotals
 from producer.pool.members import Member
 from producer.run.session import RunSession
 from producer.summaries import BackupSummary, DeviceTotals
 
 
-def backup_summary(session: RunSession, intake: Intake, started_s: float) -> BackupSummary:
+def backup_summary(session: RunSession, intake: Intake, state: BackupState, started_s: float) -> BackupSummary:
     """The summary of a sealed snapshot; the run began at ``started_s`` on the monotonic clock."""
     snapshot = session.catalog.snapshots.get(intake.snapshot_id)
     rows = session.catalog.totals.by_state(intake.snapshot_id)
-    errors = session.catalog.troubles.count(intake.snapshot_id)
+    incomplete = still_lacking(snapshot.lacks, session.catalog.devices.all())
+    errors = session.catalog.troubles.count(intake.snapshot_id) + sum(lack.files for lack in incomplete)
     return BackupSummary(
         snapshot_id=snapshot.snapshot_id,
         volume=snapshot.volume,
@@ -28,10 +31,11 @@ def backup_summary(session: RunSession, intake: Intake, started_s: float) -> Bac
         segments=snapshot.segments_count,
         segments_rerouted=sum(row.rerouted_count for row in rows),
         segments_retried=sum(row.retried_count for row in rows),
-        devices=device_totals(rows, intake.members, intake.absent),
+        devices=device_totals(rows, intake.members, [*intake.absent, *sorted(state.lost_holders)]),
+        incomplete=incomplete,
         errors=errors,
         duration_s=round(time.monotonic() - started_s, 3),
-        exit_code=3 if errors else 0,
+        exit_code=3 if errors or incomplete else 0,
     )
 
 
@@ -40,7 +44,7 @@ def device_totals(
 ) -> dict[str, DeviceTotals]:
     """What each device has stored of the snapshot whose totals these are: members, and those that are not there now.
 
-    A device that an earlier run of the snapshot stored to is among them, whether this run was told of it or not.
+    A device that an earlier run of the snapshot stored to is among them, whether this run names it or not.
     """
     stored = {row.device: row for row in rows if row.state == "stored"}
     states: dict[str, str] = dict.fromkeys([*absent, *stored], "absent")

@@ -21,7 +21,7 @@ from producer.pool.present import present_devices
 from producer.requests import CheckRequest
 from producer.run.environment import Environment
 from producer.run.history import recorded
-from producer.run.session import RunSession, open_session
+from producer.run.session import RunNeeds, RunSession, open_session
 from producer.run.wave import run_wave
 from producer.summaries import CheckSummary
 from tasks.errors import SegfleetError
@@ -42,14 +42,7 @@ def check(request: CheckRequest, observer: Observer, environment: Environment) -
 
     Reports damage to the observer, with the files it affects (exit code 3).  Changes nothing.
     """
-    with open_session(
-        devices=request.devices,
-        sources={},
-        targets={},
-        purpose="check",
-        observer=observer,
-        environment=environment,
-    ) as session:
+    with open_session(RunNeeds(devices=request.devices, purpose="check"), observer, environment) as session:
         return recorded(session, "check", "", _Check(session, request).run)
 
 

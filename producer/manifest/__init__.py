@@ -3,6 +3,7 @@
 from producer.manifest.head import (
     ManifestDevice,
     ManifestHead,
+    ManifestLack,
     ManifestPart,
     ManifestSource,
     ManifestTotals,
@@ -17,6 +18,7 @@ from producer.manifest.troubles import ManifestTrouble, decode_troubles, encode_
 __all__ = [
     "ManifestDevice",
     "ManifestHead",
+    "ManifestLack",
     "ManifestPart",
     "ManifestSegment",
     "ManifestSource",

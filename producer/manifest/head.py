@@ -72,6 +72,15 @@ class ManifestPart:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestLack:
+    """A device that was away when the manifest was written, and what could not be restored without it."""
+
+    device_id: HexId
+    files_count: Count
+    bytes_source: Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestHead:
     """Fields as in docs/manifest.md."""
 
@@ -98,6 +107,7 @@ class ManifestHead:
     devices: tuple[ManifestDevice, ...]
     totals: ManifestTotals
     parts: tuple[ManifestPart, ...]
+    incomplete: tuple[ManifestLack, ...] = ()
 
 
 def head_name(snapshot_id: str) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.locks import LockRow
 from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
@@ -16,6 +17,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Phase
 from producer.ownership.holder import volume_lock
 from producer.ownership.verdict import living_locks
+from producer.summaries import Incomplete
 
 VolumeState = Literal["idle", "running", "interrupted", "failed"]
 
@@ -44,6 +46,8 @@ class VolumeStatus:
     bytes_done: int
     bytes_total: int
     bytes_source: int
+    #: What cannot be restored of the snapshot now, because a device is away.
+    incomplete: tuple[Incomplete, ...]
     last_run_at: datetime | None
     last_exit_code: int | None
     #: The lock of the backup that runs now; None if none does.
@@ -108,6 +112,7 @@ def _status(
         bytes_done=sum(row.bytes_source for row in stored),
         bytes_total=sum(row.bytes_source for row in valid),
         bytes_source=snapshot.bytes_source if snapshot is not None else 0,
+        incomplete=still_lacking(snapshot.lacks, catalog.devices.all()) if snapshot is not None else (),
         last_run_at=run.started_at if run is not None else None,
         last_exit_code=run.exit_code if run is not None else None,
         lock=lock,

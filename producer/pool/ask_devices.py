@@ -9,9 +9,10 @@ from pathlib import Path
 from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.observer import Observer
 from producer.plan import reserve_bytes
-from producer.pool.device_reports import DeviceReports
+from producer.pool.device_reports import ask_for_reports
+from producer.pool.members import record_returned
 from producer.run.environment import Environment
-from producer.run.session import open_session
+from producer.run.session import RunNeeds, open_session
 from tasks.receipts import DeviceCondition, DeviceReport
 
 #: How a device's condition shows in the list.  An empty folder is live: the next backup takes it in.
@@ -27,15 +28,14 @@ _STATES: dict[DeviceCondition, DeviceState] = {
 
 
 def ask_devices(devices: Mapping[str, Path], observer: Observer, environment: Environment) -> list[DeviceRow]:
-    """Ask every device; changes nothing, neither on the devices nor in the catalog.
+    """Ask every device; changes nothing on them.  The catalog learns which are back.
 
     A device whose worker ends without an answer is absent.  Raises LockedError, BrokerError.
     """
-    with open_session(
-        devices=devices, sources={}, targets={}, purpose="devices", observer=observer, environment=environment
-    ) as session:
-        reports = DeviceReports(session, may_lose=session.paths).wait()
+    with open_session(RunNeeds(devices=devices, purpose="devices"), observer, environment) as session:
+        reports = ask_for_reports(session, may_lose=session.paths).wait()
         known = {row.device_id: row for row in session.catalog.devices.all()}
+        record_returned(session.catalog, reports.values())
         last = {name: session.catalog.devices.by_name(name) for name in devices}
     return [
         device_row(name, path, reports[name], _recorded(reports[name], path, known, last[name]))

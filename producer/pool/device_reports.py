@@ -1,6 +1,6 @@
-"""Asks every device what it is, and makes new members of the pool.
+"""Asks every device what it is, and takes new ones into the pool.
 
-The workers boot while the walk runs, so the answers are collected in passing.
+The workers boot while the walk runs, so the answers are collected on the way.
 """
 
 from __future__ import annotations
@@ -16,29 +16,35 @@ from tasks.orders import AdoptDevice, DescribeDevice
 from tasks.receipts import DeviceReport, Receipt
 
 
-class DeviceReports:
-    """The reports of all devices of a session.  Asks when it is made.
+def ask_for_reports(session: RunSession, *, may_lose: Collection[str] = ()) -> DeviceReports:
+    """Ask all devices of the session what they are; the answers are collected later.
 
     ``may_lose``: devices that count as missing, and are asked nothing more, when their worker ends without an answer
     or cannot give one.
     """
+    reports = {device: _missing(why) for device, why in session.unserved.items()}
+    for device in session.paths.keys() - reports.keys() - set(session.courier.live):
+        reports[device] = _missing("its worker has ended before")
+    session.courier.send(
+        [DescribeDevice(order_id=uuid.uuid4().hex, **session.order_fields(name)) for name in session.courier.live]
+    )
+    return DeviceReports(session, reports, may_lose)
 
-    def __init__(self, session: RunSession, *, may_lose: Collection[str] = ()) -> None:
-        self._session = session
-        self._may_lose = may_lose
-        self.reports: dict[str, DeviceReport] = {device: _missing(why) for device, why in session.unserved.items()}
-        for device in session.paths.keys() - self.reports.keys() - set(session.courier.live):
-            self.reports[device] = _missing("its worker has ended before")
+
+class DeviceReports:
+    """The reports of all devices of a session; :func:`ask_for_reports` asks for them."""
+
+    def __init__(self, session: RunSession, reports: dict[str, DeviceReport], may_lose: Collection[str]) -> None:
+        self.reports = reports
         #: Device → the host that it is at.
         self.hosts: dict[str, str] = {}
-        session.courier.send(
-            [DescribeDevice(order_id=uuid.uuid4().hex, **session.order_fields(name)) for name in session.courier.live]
-        )
+        self._session = session
+        self._may_lose = may_lose
 
     def collect(self, timeout_s: float) -> bool:
-        """Take the answers that are there, waiting up to ``timeout_s``; True when all devices have answered.
+        """Take the answers that have come, waiting up to ``timeout_s``; True when all devices have answered.
 
-        Raises DeviceError when a worker ends without an answer, or cannot give one, of a device that may not be lost.
+        Raises DeviceError when the worker of a device that may not be lost ends without an answer, or cannot give one.
         """
         if self.is_complete:
             return True
@@ -67,6 +73,7 @@ class DeviceReports:
         return self.reports.keys() >= self._session.paths.keys()
 
     def wait(self) -> dict[str, DeviceReport]:
+        """The reports of all devices.  Raises as :meth:`collect`, and InterruptedRun."""
         while not self.collect(0.1):
             self._session.interrupt.check()
         return self.reports
@@ -75,8 +82,8 @@ class DeviceReports:
 def adopt_devices(session: RunSession, decision: PoolDecision) -> dict[str, DeviceReport]:
     """Write the markers of the new devices; returns their reports.  Raises DeviceError where one cannot be written.
 
-    The first device of a new pool goes alone.  Managers that share no catalog, and meet the same devices at the same
-    time, begin with the same one: whoever is second there is refused before it has parted the others.
+    The first device of a new pool goes alone.  Managers without a common catalog that meet the same devices at the
+    same time begin with the same one: the second there is refused before it has taken any of the others.
     """
     names = sorted(decision.adopt)
     alone = names[: 0 if decision.ready else 1]

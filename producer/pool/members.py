@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,13 +25,13 @@ class Member:
     free_bytes: int
     #: What the plan keeps free.
     reserve_bytes: int = 0
-    #: Source bytes that this run has given to the device, stored or not.
-    load_bytes: int = 0
-    load_segments: int = 0
     #: When the run lost the device, on the monotonic clock.
     lost_at_s: float = 0.0
     #: False once its workers did not find a source of the run, which others may find.
     sees_sources: bool = True
+
+    #: False once the run has lost the device, until it answers again: whether what it holds can be restored now.
+    is_readable: bool = True
 
     @property
     def is_live(self) -> bool:
@@ -40,17 +40,6 @@ class Member:
     @property
     def room_bytes(self) -> int:
         return max(0, self.free_bytes - self.reserve_bytes)
-
-    def take(self, size_bytes: int) -> None:
-        """One segment more is given to this device."""
-        self.load_bytes += size_bytes
-        self.load_segments += 1
-
-    def hand_over(self, size_bytes: int, other: Member) -> None:
-        """One segment of the load goes to ``other``, which may be the same device."""
-        self.load_bytes -= size_bytes
-        self.load_segments -= 1
-        other.take(size_bytes)
 
 
 def known_devices(catalog: Catalog, paths: Mapping[str, Path]) -> dict[str, int]:
@@ -61,13 +50,21 @@ def known_devices(catalog: Catalog, paths: Mapping[str, Path]) -> dict[str, int]
 
 
 def record_absent(catalog: Catalog, decision: PoolDecision, paths: Mapping[str, Path]) -> None:
-    """Write into the catalog which devices of the pool are not there, and why."""
+    """Record which devices of the pool are not there, and why."""
     # Of two devices with one name and folder the one recorded last is meant, as in known_devices().
     rows = {
         row.name: row for row in reversed(catalog.devices.all(decision.pool_id)) if row.path == str(paths.get(row.name))
     }
     for name in decision.absent.keys() & rows.keys():
         catalog.devices.set_state(rows[name].device_id, "absent", decision.absent[name])
+
+
+def record_returned(catalog: Catalog, reports: Iterable[DeviceReport]) -> None:
+    """Note in the catalog which devices are back that were dead or absent when it heard of them last."""
+    there = {report.device_id for report in reports if report.condition == "ready"}
+    for row in catalog.devices.all():
+        if row.device_id in there and row.state in ("dead", "absent"):
+            catalog.devices.set_state(row.device_id, "live", "")
 
 
 def record_members(
@@ -79,9 +76,9 @@ def record_members(
 ) -> dict[str, Member]:
     """Write the devices that are there into the catalog; returns them by name, live, with their epochs.
 
-    A device's id is the one that its marker has: somebody else may have been faster with it.
-    ``published_epoch``: device id → what workers compare orders with.  It is ahead of a catalog that was lost and has
-    begun anew, or comes from a copy.
+    A device's id is the one in its marker: another run may have written it first.
+    ``published_epoch``: device id → what workers compare orders with.  It is ahead of a catalog that was lost and
+    made again, or comes from a copy.
     """
     members = {}
     epochs = {row.device_id: row.epoch for row in catalog.devices.all(decision.pool_id)}

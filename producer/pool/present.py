@@ -1,4 +1,4 @@
-"""What restore and check share: the snapshot's devices that are there, and which segments cannot be read."""
+"""What restore and check share: which of the snapshot's devices are there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Trouble
-from producer.pool.device_reports import DeviceReports
+from producer.pool.device_reports import ask_for_reports
+from producer.pool.members import record_returned
 from producer.run.session import RunSession
 from tasks.errors import NotADeviceError
 from tasks.receipts import DeviceReport
@@ -15,9 +16,10 @@ from tasks.receipts import DeviceReport
 def present_devices(session: RunSession, snapshots: Iterable[SnapshotRow]) -> dict[str, str]:
     """Device id → name, of the named devices that are there with a marker, and of a pool of these snapshots.
 
-    A device that is not is told as a trouble; raises NotADeviceError when none is there.
+    Tells each device that is not there as a trouble; raises NotADeviceError when none is there.
     """
-    reports = DeviceReports(session, may_lose=session.paths).wait()
+    reports = ask_for_reports(session, may_lose=session.paths).wait()
+    record_returned(session.catalog, reports.values())
     pools = {snapshot.pool_id for snapshot in snapshots}
     present: dict[str, str] = {}
     absent: dict[str, str] = {}

@@ -24,7 +24,7 @@ from producer.restore.plan import RestorePlan
 from producer.restore.selection import Selection
 from producer.restore.wanted import Wanted, find_wanted
 from producer.run.environment import Environment
-from producer.run.session import RunSession, open_session
+from producer.run.session import RunNeeds, RunSession, open_session
 from producer.run.threads import default_threads
 from producer.run.wave import run_wave
 from tasks.errors import DamagedError, SegfleetError, UsageError
@@ -51,12 +51,9 @@ def dump(request: RestoreRequest, out: Out, observer: Observer, environment: Env
     with (
         tempfile.TemporaryDirectory(prefix="segfleet-dump-") as spool,
         open_session(
-            devices=request.devices,
-            sources={},
-            targets={UNNAMED_TARGET: Path(spool)},
-            purpose="dump",
-            observer=observer,
-            environment=environment,
+            RunNeeds(devices=request.devices, targets={UNNAMED_TARGET: Path(spool)}, purpose="dump"),
+            observer,
+            environment,
         ) as session,
     ):
         return _Dump(session, request, Path(spool), out).run()

@@ -21,7 +21,7 @@ from producer.restore.selection import Selection
 from producer.restore.wanted import Wanted, find_wanted
 from producer.run.environment import Environment
 from producer.run.history import recorded
-from producer.run.session import RunSession, open_session
+from producer.run.session import RunNeeds, RunSession, open_session
 from producer.run.threads import default_threads
 from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
@@ -49,13 +49,11 @@ def run_restore(
     """Open a session for the request, run in it what ``make_run`` makes, and record the run in the history."""
     started_s = time.monotonic()
     with open_session(
-        devices=request.devices,
-        sources={},
-        targets={request.target_name: request.target},
-        purpose="restore",
-        observer=observer,
-        environment=environment,
-        nice=request.nice,
+        RunNeeds(
+            devices=request.devices, targets={request.target_name: request.target}, purpose="restore", nice=request.nice
+        ),
+        observer,
+        environment,
     ) as session:
         _refuse_a_path_for_agents(session, request)
         try:

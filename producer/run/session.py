@@ -1,6 +1,6 @@
 """What every run needs: catalog, locks, broker, workers, link, and the devices' reports.
 
-One context manager makes them in order and ends them in reverse, whatever happens in between.
+One context manager starts them in order and ends them in reverse, whatever happens in between.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from producer.broker import broker
+from producer.broker import Broker, broker
 from producer.catalog.catalog import Catalog
 from producer.dispatch.courier import Courier
 from producer.dispatch.limits import Limits
@@ -31,7 +31,7 @@ from tasks.queues import manager_queue
 
 @dataclass(frozen=True, kw_only=True)
 class RunSession:
-    """The means of one run; all of it is used from the run's thread, and ends with the ``open_session`` block."""
+    """What one run works with.  Used from the run's thread; all of it ends with the ``open_session`` block."""
 
     run_id: str
     reply_to: str
@@ -45,11 +45,11 @@ class RunSession:
     limits: Limits
     #: Devices that no agent serves, and that have no folder on this host → why.
     unserved: Mapping[str, str] = field(default_factory=dict)
-    #: What owns the run's locks in the catalog; None for one that reads only.
+    #: What owns the run's locks in the catalog; None for a run that only reads.
     holder: Holder | None = None
 
     def order_fields(self, device: str, *, device_id: str = "", epoch: int = 0) -> dict[str, Any]:
-        """What all orders to ``device`` have, but for the order's id."""
+        """The fields that all orders to ``device`` have, except the order's id."""
         return {
             "run_id": self.run_id,
             "device": device,
@@ -60,24 +60,27 @@ class RunSession:
         }
 
 
-@contextmanager
-def open_session(
-    *,
-    devices: Mapping[str, Path],
-    sources: Mapping[str, Path],
-    targets: Mapping[str, Path],
-    purpose: str,
-    observer: Observer,
-    environment: Environment,
-    volume: str = "",
-    holder: Holder | None = None,
-    nice: int = 0,
-) -> Iterator[RunSession]:
-    """Start what a run needs; the workers boot while the caller goes on.
+@dataclass(frozen=True, kw_only=True)
+class RunNeeds:
+    """What a run is for, and what its workers must be able to reach, by name."""
 
-    With a configured broker, devices that agents serve are left to them; workers are started for the others.
-    ``volume`` is what is backed up, "" when nothing is; its lock is the caller's business, whose ``holder`` the run
-    writes the catalog as.  ``nice`` is for the workers that are started here.
+    purpose: str
+    devices: Mapping[str, Path]
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    targets: Mapping[str, Path] = field(default_factory=dict)
+    #: What is backed up, "" when nothing is.  Its lock is the caller's business.
+    volume: str = ""
+    #: Whom the run writes the catalog as.
+    holder: Holder | None = None
+    #: For the workers that are started here.
+    nice: int = 0
+
+
+@contextmanager
+def open_session(needs: RunNeeds, observer: Observer, environment: Environment) -> Iterator[RunSession]:
+    """Start what a run needs; the workers boot while the caller continues.
+
+    With a configured broker, agents serve their devices; workers are started for the others.
 
     Raises LockedError while another run, in this state folder or at this broker, has workers of its own for one of the
     devices that need one; DeviceError for an agent of another version; BrokerError, CatalogError.
@@ -85,42 +88,23 @@ def open_session(
     However the block ends, nothing that the run has ordered is carried out after it.
     """
     run_id = environment.run_id or uuid.uuid4().hex
-    reply_to = _inbox(environment.manager, volume, run_id)
+    reply_to = _inbox(environment.manager, needs.volume, run_id)
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         server = stack.enter_context(broker(environment.broker_url, environment.state))
-        agents = Agents() if server.embedded else find_agents(server.url, devices)
-        ours = {name: path for name, path in devices.items() if name not in agents.leases | agents.unserved}
-        for device in sorted(ours):
-            stack.enter_context(locked(environment.state, f"device {device}", purpose=purpose))
-        if ours and not server.embedded:
-            wait_until_unused(server.url, ours)
-        settings = _worker_settings(server.url, _device_settings(ours, environment), sources, targets)
-        settings |= {"events": environment.events, "nice": nice}
-        local = LocalFleet(
-            settings=settings,
-            devices=list(ours),
-            log_dir=environment.state.logs_dir,
-            observer=observer,
-            first=environment.first_workers,
-        )
-        fleet = SharedFleet(local, agents, observer)
-        stack.callback(fleet.stop, orders_in_hand=False)
-        fleet.start()
-        catalog = holder.catalog if holder is not None else stack.enter_context(Catalog(environment.catalog))
+        workers = _choose_workers(stack, server, needs, environment)
+        fleet = _start_workers(stack, server.url, workers, needs, observer, environment)
+        catalog = needs.holder.catalog if needs.holder else stack.enter_context(Catalog(environment.catalog))
         link = stack.enter_context(Link(server.url, reply_to, ensure_broker=server.ensure_running))
-        link.keeps_inbox = bool(environment.manager and volume)
-        for device in ours:
-            link.purge(device)
-        for device in agents.leases:
-            link.purge_own(device)
-        served = sorted(devices.keys() - agents.unserved.keys())
+        link.keeps_inbox = bool(environment.manager and needs.volume)
+        _clear_queues(link, workers)
+        served = sorted(needs.devices.keys() - workers.agents.unserved.keys())
         courier = Courier(link, fleet, served, environment.limits, observer)
         stack.callback(courier.end)
         yield RunSession(
             run_id=run_id,
             reply_to=reply_to,
-            paths=devices,
+            paths=needs.devices,
             catalog=catalog,
             link=link,
             fleet=fleet,
@@ -128,16 +112,61 @@ def open_session(
             interrupt=interrupt,
             observer=observer,
             limits=environment.limits,
-            unserved=agents.unserved,
-            holder=holder,
+            unserved=workers.agents.unserved,
+            holder=needs.holder,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Workers:
+    """Who serves the run's devices."""
+
+    agents: Agents
+    #: Devices that need a worker of this run's own → their folders, locked.
+    ours: Mapping[str, Path]
+
+
+def _choose_workers(stack: ExitStack, server: Broker, needs: RunNeeds, environment: Environment) -> _Workers:
+    """Lock the devices that no agent serves, once nobody else's own workers serve them."""
+    agents = Agents() if server.embedded else find_agents(server.url, needs.devices)
+    ours = {name: path for name, path in needs.devices.items() if name not in agents.leases | agents.unserved}
+    for device in sorted(ours):
+        stack.enter_context(locked(environment.state, f"device {device}", purpose=needs.purpose))
+    if ours and not server.embedded:
+        wait_until_unused(server.url, ours)
+    return _Workers(agents=agents, ours=ours)
+
+
+def _start_workers(
+    stack: ExitStack, url: str, workers: _Workers, needs: RunNeeds, observer: Observer, environment: Environment
+) -> SharedFleet:
+    """Start our own workers; they are stopped with the block."""
+    local = LocalFleet(
+        settings=_worker_settings(url, workers.ours, needs, environment),
+        devices=list(workers.ours),
+        log_dir=environment.state.logs_dir,
+        observer=observer,
+        first=environment.first_workers,
+    )
+    fleet = SharedFleet(local, workers.agents, observer)
+    stack.callback(fleet.stop, orders_in_hand=False)
+    fleet.start()
+    return fleet
+
+
+def _clear_queues(link: Link, workers: _Workers) -> None:
+    """Remove what earlier runs left: everything where only we read, our own orders where agents serve others too."""
+    for device in workers.ours:
+        link.purge(device)
+    for device in workers.agents.leases:
+        link.purge_own(device)
 
 
 def _inbox(manager: str, volume: str, run_id: str) -> str:
     """The queue for the run's receipts.
 
     A manager's is the same for each backup of a volume: what workers answer while the manager is away waits for the
-    run that goes on.
+    run that resumes the backup.
     """
     if manager and volume:
         return manager_queue(manager, hashlib.blake2b(os.fsencode(volume), digest_size=4).hexdigest())
@@ -145,17 +174,16 @@ def _inbox(manager: str, volume: str, run_id: str) -> str:
 
 
 def _worker_settings(
-    url: str,
-    devices: Mapping[str, Mapping[str, object]],
-    sources: Mapping[str, Path],
-    targets: Mapping[str, Path],
+    url: str, devices: Mapping[str, Path], needs: RunNeeds, environment: Environment
 ) -> dict[str, object]:
     """The JSON that ``python -m workers`` reads: names to paths, which orders never carry."""
     return {
         "broker_url": url,
-        "devices": devices,
-        "sources": {name: str(path) for name, path in sources.items()},
-        "targets": {name: str(path) for name, path in targets.items()},
+        "devices": _device_settings(devices, environment),
+        "sources": {name: str(path) for name, path in needs.sources.items()},
+        "targets": {name: str(path) for name, path in needs.targets.items()},
+        "events": environment.events,
+        "nice": needs.nice,
     }
 
 

@@ -85,7 +85,7 @@ def test_the_next_run_takes_over_from_a_killed_one_by_itself(machine: Machine, s
     done = machine.succeed("backup", source, *machine.devices("a b"), "--json")
 
     assert "the previous backup of data did not finish" in done.stderr
-    assert "going on with snapshot" in done.stderr
+    assert "continuing snapshot" in done.stderr
     assert len(machine.succeed("snapshots", "--json").rows) == 1
 
 
@@ -126,5 +126,5 @@ def test_a_run_whose_locks_were_taken_while_it_stood_still_changes_nothing_more(
     assert machine.succeed("snapshots", "--json").rows == []
     machine.limit("a b", None)
     again = machine.succeed("backup", source, *machine.devices("a b"), "--json")
-    assert "going on with snapshot" in again.stderr
+    assert "continuing snapshot" in again.stderr
     machine.succeed("check", "--read-data")

@@ -137,6 +137,6 @@ def test_when_all_devices_die_the_run_ends_with_a_clear_error_and_can_be_resumed
 
     again = scene.go_on()
 
-    assert "going on with snapshot" in again.stderr
+    assert "continuing snapshot" in again.stderr
     assert kept > 0
     scene.prove(again)

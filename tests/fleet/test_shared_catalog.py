@@ -139,7 +139,7 @@ def test_the_volume_of_a_manager_whose_host_is_gone_is_taken_over_by_another(fle
     assert "on far.example, manager m" in refused.stderr
     assert "end it on far.example; if it is gone, the lock is free after 60 s" in refused.stderr
     assert "the previous backup of data did not finish" in done.stderr
-    assert "going on with snapshot" in done.stderr
+    assert "continuing snapshot" in done.stderr
 
 
 def test_what_is_reserved_by_way_of_a_manager_is_run_by_that_one_alone(machine: Machine, catalog_url: str) -> None:

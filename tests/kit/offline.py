@@ -290,9 +290,9 @@ class Offline:
         )
 
     def plan(self, request: BackupRequest) -> Intake:
-        """Walk and plan, or go on with an earlier plan; nothing is stored."""
+        """Walk and plan, or continue with an earlier plan; nothing is stored."""
         intake = take_in(self.session, request)
-        plan_backup(self.session, request, intake)
+        self.state = plan_backup(self.session, request, intake)
         return intake
 
     def store(self, intake: Intake, *, count: int | None = None, **fields: Any) -> None:

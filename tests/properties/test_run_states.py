@@ -23,14 +23,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from hypothesis.strategies import sampled_from
 
 from kit.channel import Channel
-from producer.backup.intake import Intake, take_in
+from producer.backup.intake import take_in
 from producer.backup.planning import plan_backup
-from producer.backup.storing import balancing, losses, storing
-from producer.backup.storing.balancing import Balancing
-from producer.backup.storing.feeder import Feeder
-from producer.backup.storing.losses import Losses
-from producer.backup.storing.recorder import Recorder
-from producer.backup.storing.storing import Storing
+from producer.backup.storing import balancing, failures, losses, storing
+from producer.backup.storing.storing import prepare_storing
 from producer.catalog.catalog import Catalog
 from producer.dispatch import courier, liveness
 from producer.dispatch.courier import Courier
@@ -79,7 +75,7 @@ class Runs(RuleBasedStateMachine):
         self.stack.callback(shutil.rmtree, self.folder)
         self.now_s = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.now_s, sleep=self.pass_time)
-        for module in (balancing, courier, liveness, losses, storing):
+        for module in (balancing, courier, failures, liveness, losses, storing):
             self.stack.enter_context(patch.object(module, "time", clock))
         self.channel = Channel(NAMES)
         self.observer = Silent()
@@ -117,9 +113,9 @@ class Runs(RuleBasedStateMachine):
         self.channel.is_down, self.channel.is_quick, self.channel.receipts_due = False, True, []
         self.session = self.new_session()
         intake = take_in(self.session, self.request)
-        plan_backup(self.session, self.request, intake)
+        self.state = plan_backup(self.session, self.request, intake)
         self.snapshot_id = intake.snapshot_id
-        self.storing = self.new_storing(intake)
+        self.storing = prepare_storing(self.session, self.request, intake, self.state)
         self.channel.is_quick = False
 
     def new_session(self) -> RunSession:
@@ -137,17 +133,6 @@ class Runs(RuleBasedStateMachine):
             observer=self.observer,
             limits=limits,
         )
-
-    def new_storing(self, intake: Intake) -> Storing:
-        session, members = self.session, intake.members
-        snapshot = self.catalog.snapshots.get(self.snapshot_id)
-        listing = self.catalog.listing.reader(self.snapshot_id)
-        feeder = Feeder(session, snapshot, members, listing, threads=1, raw_volumes=intake.raw_volumes)
-        sources = {source.name: source.path for source in self.request.sources}
-        self.recorder = Recorder(session, self.snapshot_id, feeder, members, sources)
-        self.losses = Losses(session, self.snapshot_id, members, feeder, retries_count=self.request.retries_count)
-        balance = Balancing(session, self.snapshot_id, members, feeder, self.recorder)
-        return Storing(session, members, feeder, self.recorder, self.losses, balance, files_count=FILES_COUNT)
 
     @rule()
     def manager_looks(self) -> None:
@@ -247,7 +232,7 @@ class Runs(RuleBasedStateMachine):
             disk.is_there, disk.is_full, disk.failures = True, False, []
         self.channel.is_down, self.channel.is_quick = False, True
         for _ in self.turns():
-            if self.is_done and self.losses.given_up:
+            if self.is_done and self.state.given_up:
                 # What was given up is tried again by the next run.
                 self.is_done = False
                 self.begin()
@@ -268,8 +253,11 @@ class Runs(RuleBasedStateMachine):
         ranges = sorted((row.first_entry, row.offset_bytes, row.size_bytes) for row in rows)
         assert len(set(ranges)) == len(ranges)
         assert sum(size for _, _, size in ranges) == sum(1000 + number for number in range(FILES_COUNT))
-        # In this run no device was credited with a segment that another one was credited with too.
-        assert sum(self.recorder.segments_done.values()) <= len(rows)
+        # No device is credited with a segment that another one is credited with too.
+        for device in NAMES:
+            share, on_it = self.state.share(device), [row for row in rows if row.device == device]
+            assert (share.load_count, share.stored_count) == (len(on_it), len(on_it))
+            assert share.load_bytes == share.stored_bytes == sum(row.size_bytes for row in on_it)
         totals = itertools.chain.from_iterable(
             [[row.segments_count] for row in self.catalog.totals.by_state(self.snapshot_id)]
         )

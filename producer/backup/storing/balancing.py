@@ -1,14 +1,12 @@
-"""Keeps devices of different speed busy to the end: gathers what
-:mod:`producer.backup.storing.rebalance` decides on."""
+"""Moves unfed segments from slow devices to fast ones, so that all of them finish at the same time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from producer.backup.storing.feeder import Feeder
-from producer.backup.storing.rebalance import Backlog, rebalance
-from producer.backup.storing.recorder import Recorder
+from producer.backup.storing.state import BackupState
 from producer.pool.members import Member
 from producer.run.session import RunSession
 from tasks.errors import BrokerError
@@ -17,39 +15,35 @@ from tasks.orders import StoreSegment
 #: Often enough for a run of a minute; the decision takes 0.2 s for 100,000 unfed segments.
 _EVERY_S = 2.0
 
+#: A smaller gain is within the noise of the measured speeds, and not worth the moves.
+_WORTHWHILE_SHARE = 0.05
+
+#: Nor is one below this: a device reports what it has moved once a second, a unit at a time.
+_WORTHWHILE_S = 1.0
+
 
 class Balancing:
     """Moves unfed segments between live devices, by their measured speeds."""
 
-    def __init__(
-        self,
-        session: RunSession,
-        snapshot_id: str,
-        members: Mapping[str, Member],
-        feeder: Feeder,
-        recorder: Recorder,
-    ) -> None:
+    def __init__(self, session: RunSession, state: BackupState) -> None:
         self.moved_count = 0
         self._session = session
-        self._snapshot_id = snapshot_id
-        self._members = members
-        self._feeder = feeder
-        self._recorder = recorder
+        self._state = state
         self._next_s = time.monotonic() + _EVERY_S
 
     def balance(self) -> None:
-        """Look, if it is time, and move what shortens the run by more than 5 %."""
+        """If it is time, move what shortens the run by more than 5 %."""
         if time.monotonic() < self._next_s:
             return
-        # Who does not find a source would take what it cannot store again and again.
-        live = [member for member in self._members.values() if member.is_live and member.sees_sources]
-        if len(live) > 1 and not all(map(self._recorder.is_finished, live)):
+        # A device that does not find a source would take what it cannot store again and again.
+        live = [member for member in self._state.live if member.sees_sources]
+        if len(live) > 1 and not all(self._state.share(member.name).is_finished for member in live):
             self._withdraw_for_the_idle(live)
             self._move(rebalance(self._backlogs(live)))
         self._next_s = time.monotonic() + _EVERY_S
 
     def _withdraw_for_the_idle(self, live: list[Member]) -> None:
-        """When a device has nothing to do, what others have fed but not begun is free to move as well."""
+        """When a device has nothing to do, segments that others have in their queues may move as well."""
         courier = self._session.courier
         if all(courier.in_flight(member.name) for member in live):
             return
@@ -60,8 +54,8 @@ class Balancing:
             return
         for order in withdrawn:
             assert isinstance(order, StoreSegment)
-            self._feeder.sent.pop(order.order_id, None)
-            self._session.catalog.transitions.replan(self._snapshot_id, [order.number], order.device)
+            self._state.take(order.order_id)
+            self._state.move(order.device, {order.number: order.device})
 
     def _backlogs(self, live: list[Member]) -> dict[str, Backlog]:
         watch = self._session.courier.watch
@@ -74,19 +68,87 @@ class Balancing:
         in_flight_bytes = sum(
             order.extents.total_bytes for order in courier.in_flight(member.name) if isinstance(order, StoreSegment)
         )
-        begun_bytes = max(0, courier.watch.bytes_moved(member.name) - self._recorder.bytes_done[member.name])
+        begun_bytes = max(0, courier.watch.bytes_moved(member.name) - self._state.share(member.name).recorded_bytes)
         return Backlog(
             committed_bytes=max(0, in_flight_bytes - begun_bytes),
-            unfed=self._session.catalog.segments.planned_sizes(self._snapshot_id, member.name),
+            unfed=self._session.catalog.segments.planned_sizes(self._state.snapshot_id, member.name),
             speed_bytes_per_s=speed_bytes_per_s,
             free_bytes=member.room_bytes,
         )
 
-    def _move(self, moves: Mapping[int, str]) -> None:
-        catalog = self._session.catalog
-        for device in sorted(set(moves.values())):
-            numbers = [number for number, target in moves.items() if target == device]
-            for row in catalog.segments.by_number(self._snapshot_id, numbers):
-                self._members[row.device].hand_over(row.size_bytes, self._members[device])
-            catalog.transitions.replan(self._snapshot_id, numbers, device)
+    def _move(self, moves: Mapping[int, tuple[str, str]]) -> None:
+        for old in sorted({old for old, _ in moves.values()}):
+            self._state.move(old, {number: new for number, (source, new) in moves.items() if source == old})
         self.moved_count += len(moves)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """What one device still has to do."""
+
+    #: Bytes in flight, less what is moved of them already: they stay where they are.
+    committed_bytes: int
+    #: (number, bytes) of the segments that are not fed yet, in plan order.
+    unfed: Sequence[tuple[int, int]]
+    speed_bytes_per_s: float
+    #: What the device can still take.
+    free_bytes: int
+
+    @property
+    def finish_s(self) -> float:
+        return (self.committed_bytes + sum(size for _, size in self.unfed)) / self.speed_bytes_per_s
+
+
+def rebalance(backlogs: Mapping[str, Backlog]) -> dict[int, tuple[str, str]]:
+    """Segment number → its old and its new device; empty unless the run ends more than 5 %, and a second, sooner.
+
+    Pure.
+
+    Devices that would finish late give up segments from the end of their plan; each goes, the largest first, to the
+    device that would finish it first, which may be the old one.
+    """
+    if len(backlogs) < 2:
+        return {}
+    now_s = max(backlog.finish_s for backlog in backlogs.values())
+    ideal_s = _ideal_s(backlogs)
+    loads_bytes, given = _give_up(backlogs, ideal_s)
+    moves, then_s = _take(backlogs, loads_bytes, given)
+    return moves if now_s - then_s > max(now_s * _WORTHWHILE_SHARE, _WORTHWHILE_S) else {}
+
+
+def _ideal_s(backlogs: Mapping[str, Backlog]) -> float:
+    total = sum(backlog.committed_bytes + sum(size for _, size in backlog.unfed) for backlog in backlogs.values())
+    return total / sum(backlog.speed_bytes_per_s for backlog in backlogs.values())
+
+
+def _give_up(backlogs: Mapping[str, Backlog], ideal_s: float) -> tuple[dict[str, int], list[tuple[int, int, str]]]:
+    """The loads after late devices gave up segments, and these segments as (size, number, old device)."""
+    loads_bytes: dict[str, int] = {}
+    given: list[tuple[int, int, str]] = []
+    for device, backlog in backlogs.items():
+        load = backlog.committed_bytes + sum(size for _, size in backlog.unfed)
+        for number, size in reversed(backlog.unfed):
+            if load <= ideal_s * backlog.speed_bytes_per_s:
+                break
+            load -= size
+            given.append((size, number, device))
+        loads_bytes[device] = load
+    return loads_bytes, given
+
+
+def _take(
+    backlogs: Mapping[str, Backlog], loads_bytes: dict[str, int], given: list[tuple[int, int, str]]
+) -> tuple[dict[int, tuple[str, str]], float]:
+    """Give each segment to the device that would finish it first; returns the moves and the new end."""
+    moves: dict[int, tuple[str, str]] = {}
+    room_bytes = {device: backlog.free_bytes for device, backlog in backlogs.items()}
+    for size, number, old in sorted(given, key=lambda item: (-item[0], item[1])):
+        fitting = [device for device in backlogs if device == old or room_bytes[device] >= size]
+        device = min(
+            fitting, key=lambda name: ((loads_bytes[name] + size) / backlogs[name].speed_bytes_per_s, name != old, name)
+        )
+        loads_bytes[device] += size
+        if device != old:
+            room_bytes[device] -= size
+            moves[number] = (old, device)
+    return moves, max(load / backlogs[device].speed_bytes_per_s for device, load in loads_bytes.items())

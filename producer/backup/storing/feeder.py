@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from producer.backup.storing.in_flight import InFlight
+from producer.backup.storing.state import BackupState
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.listing.extents import extents_of
+from producer.listing.extents import SegmentContents, extents_of
 from producer.listing.reader import ListingReader
 from producer.pool.members import Member
 from producer.raw.raw_volumes import RawVolume, reading_of
@@ -18,12 +20,11 @@ from tasks.states import pack_states
 from tasks.values import SourcePlace
 from tasks.views import View
 
-#: What is fed cannot go to a faster device so easily: two orders, and three seconds of work, are enough to keep a
-#: device busy.
+#: What is fed cannot easily move to a faster device: two orders, and three seconds of work, keep a device busy.
 _MIN_ORDERS_COUNT = 2
 _AHEAD_S = 3.0
 
-#: Assumed until a device's speed is known, a second after it began.
+#: Assumed until a device's speed is known, a second after it has begun.
 _FIRST_BYTES_PER_S = 30_000_000
 
 
@@ -34,16 +35,13 @@ def segment_id(snapshot_id: str, number: int, first_entry: int, stop_entry: int,
 
 
 class Feeder:
-    """Turns rows of the catalog into orders and keeps every live device's window full.
-
-    ``sent`` keeps, for each order in flight, its row and the entry index of each extent.
-    """
+    """Turns rows of the catalog into orders and keeps every live device's window full."""
 
     def __init__(
         self,
         session: RunSession,
+        state: BackupState,
         snapshot: SnapshotRow,
-        members: Mapping[str, Member],
         listing: ListingReader,
         *,
         threads: int,
@@ -53,10 +51,9 @@ class Feeder:
         views: Mapping[str, View] | None = None,
     ) -> None:
         """``places``: where those sources lie that workers do not know by name; ``views``: how the walk saw all."""
-        self.sent: dict[str, tuple[SegmentRow, list[int]]] = {}
         self._session = session
         self._snapshot = snapshot
-        self._members = members
+        self._state = state
         self._listing = listing
         self._threads = threads
         self._readers = readers
@@ -66,8 +63,8 @@ class Feeder:
 
     def fill(self) -> None:
         """Feed every live device up to its window."""
-        for member in self._members.values():
-            room = self._session.courier.room(member.name) if member.is_live else 0
+        for member in self._state.live:
+            room = self._session.courier.room(member.name)
             # Half a window at a time: one transaction and one batch of messages for many segments.
             if room * 2 >= self._session.courier.window_count:
                 self._feed(member, room)
@@ -85,19 +82,19 @@ class Feeder:
     def _send(self, member: Member, rows: list[SegmentRow]) -> None:
         if not rows:
             return
-        catalog = self._session.catalog
-        orders = [self._order(row, member) for row in rows]
-        # Fed before sent: a crash in between leaves segments that the next start feeds again, and loses none.
-        catalog.transitions.mark_fed(
-            self._snapshot.snapshot_id, [row.number for row in rows], member.name, member.epoch
-        )
+        orders, given = [], []
+        for row in rows:
+            contents = self._contents(row)
+            orders.append(self._order(row, contents, member))
+            given.append(InFlight(row=row, entries=contents.entries))
+        self._state.give(member, given)
         try:
             self._session.courier.send(orders)
         except BrokerError as error:
-            self._session.observer.note(f"{error}; going on when it is back")
+            self._session.observer.note(f"{error}; the run continues when it is back")
 
-    def _order(self, row: SegmentRow, member: Member) -> StoreSegment:
-        contents = extents_of(
+    def _contents(self, row: SegmentRow) -> SegmentContents:
+        return extents_of(
             self._listing.batches(row.first_entry, row.stop_entry),
             first_entry=row.first_entry,
             stop_entry=row.stop_entry,
@@ -105,8 +102,9 @@ class Feeder:
             size_bytes=row.size_bytes,
             bundle_limit_bytes=self._snapshot.bundle_limit_bytes,
         )
+
+    def _order(self, row: SegmentRow, contents: SegmentContents, member: Member) -> StoreSegment:
         raw = reading_of(self._raw_volumes, contents.source, row.offset_bytes, row.size_bytes)
-        self.sent[row.segment_id] = (row, contents.entries)
         return StoreSegment(
             run_id=self._session.run_id,
             order_id=row.segment_id,

@@ -1,26 +1,56 @@
-"""The middle of a backup: feed, record, and take care of losses, until every segment is stored."""
+"""The middle of a backup: feeds, records and handles losses until every segment is stored."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from producer.backup.intake import Intake
 from producer.backup.storing.balancing import Balancing
+from producer.backup.storing.failures import Failures
 from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.losses import Losses
+from producer.backup.storing.progress import progress_of
 from producer.backup.storing.recorder import Recorder
-from producer.observer import DeviceProgress, Progress
+from producer.backup.storing.state import BackupState
 from producer.pool.members import Member
+from producer.requests import BackupRequest
 from producer.run.session import RunSession
+from producer.run.threads import default_threads
 from tasks.errors import BrokerError
 from tasks.orders import Order, StoreSegment
 from tasks.receipts import Receipt
+from tasks.views import view_at
 
 #: Bars that move ten times a second look smooth, and cost nothing.
 _PROGRESS_EVERY_S = 0.1
 
-#: After Ctrl-C: how long to wait for what the workers have in hand; what is late is found at the next start.
+#: After Ctrl-C: how long to wait for segments that workers have begun; the next start finds those that come late.
 _LAST_RECEIPTS_S = 10.0
+
+#: Before the seal: how long a dead device may take to say that it is back.
+_COME_BACK_S = 15.0
+
+
+def prepare_storing(session: RunSession, request: BackupRequest, intake: Intake, state: BackupState) -> Storing:
+    """The loop that stores what is planned of the intake's snapshot."""
+    listing = session.catalog.listing.reader(state.snapshot_id)
+    feeder = Feeder(
+        session,
+        state,
+        session.catalog.snapshots.get(state.snapshot_id),
+        listing,
+        threads=request.threads or default_threads(len(state.members)),
+        readers=request.readers,
+        raw_volumes=intake.raw_volumes,
+        places={source.name: source.within for source in request.sources if source.within is not None},
+        views={source.name: view_at(source.path) for source in request.sources},
+    )
+    recorder = Recorder(session, state, {source.name: source.path for source in request.sources})
+    losses = Losses(session, state)
+    failures = Failures(session, state, losses, retries_count=request.retries_count)
+    balancing = Balancing(session, state)
+    return Storing(session, state, feeder, recorder, losses, failures, balancing, files_count=intake.files_count)
 
 
 class Storing:
@@ -29,67 +59,106 @@ class Storing:
     def __init__(
         self,
         session: RunSession,
-        members: Mapping[str, Member],
+        state: BackupState,
         feeder: Feeder,
         recorder: Recorder,
         losses: Losses,
+        failures: Failures,
         balancing: Balancing,
         *,
         files_count: int,
     ) -> None:
         self._session = session
-        self._members = members
+        self._state = state
         self._feeder = feeder
         self._recorder = recorder
         self._losses = losses
+        self._failures = failures
         self._balancing = balancing
         self._files_count = files_count
         self._next_progress_s = 0.0
+        self._has_confirmed = False
 
     def run(self) -> None:
         """Return when every segment is stored or given up.
 
         Raises InterruptedRun, and DeviceError when no device is left.
         """
-        while not self.turn():
-            continue
+        try:
+            while not self.turn():
+                continue
+        finally:
+            self._losses.end()
         self._tell_progress(at_once=True)
-        for line in self._session.courier.strays().in_words():
-            self._session.observer.note(line)
 
     def turn(self) -> bool:
-        """Feed, take what has come, and look after everything once; True when all is done.  Raises as :meth:`run`."""
+        """Feed, take the receipts that have come, look after everything once; True when all is done.
+
+        Raises as :meth:`run`.
+        """
         if self._is_done():
             return True
+        self._look()
+        return False
+
+    def _look(self) -> None:
         self._take(self._session.courier.poll(0.1))
         self._look_after_devices()
-        self._losses.retry_due()
+        self._failures.retry_due()
         self._balancing.balance()
         self._tell_progress()
-        return False
+
+    def confirm(self) -> None:
+        """Ask every device that holds something of this snapshot once more; a dead one may be back.
+
+        Raises as :meth:`run`.
+        """
+        courier, asked = self._session.courier, []
+        for member in self._state.holders():
+            if member.state == "dead" and member.name in courier.live:
+                # It has been asked and has not answered; that is waited for once.
+                asked += [] if self._has_confirmed else [member]
+                continue
+            if member.name not in courier.live:
+                courier.bring_back(member.name)
+            self._losses.ask(member.name)
+            asked.append(member)
+        self._has_confirmed = True
+        self.run()
+        self._wait_for_the_dead(asked)
+        self.run()
+
+    def _wait_for_the_dead(self, asked: Sequence[Member]) -> None:
+        deadline_s = time.monotonic() + _COME_BACK_S
+        while any(self._session.courier.in_flight(member.name) for member in asked if member.state == "dead"):
+            if time.monotonic() > deadline_s:
+                return
+            self._session.interrupt.check()
+            self._look()
 
     def _is_done(self) -> bool:
         if self._session.interrupt.requested:
             self._stop_in_order()
             self._session.interrupt.check()
         self._feeder.fill()
-        # Nothing in flight after a fill: nothing was left to feed either.  What a dead device has in flight is the
-        # question whether it is back, which an agent that is gone for good never answers.
-        asked = (member.name for member in self._members.values() if member.state != "dead")
-        return not any(map(self._session.courier.in_flight, asked)) and not self._losses.has_waiting
+        # Nothing in flight after a fill: nothing was left to feed either.  A dead device has been asked whether it is
+        # back; an agent that is gone for good never answers.
+        asked = (member.name for member in self._state.members.values() if member.state != "dead")
+        is_waiting = bool(self._state.waiting) or self._losses.is_probing
+        return not any(map(self._session.courier.in_flight, asked)) and not is_waiting
 
     def _take(self, answered: Sequence[tuple[Order, Receipt]]) -> None:
         stores = [(order, receipt) for order, receipt in answered if isinstance(order, StoreSegment)]
-        self._losses.handle(self._recorder.record(stores))
+        self._failures.handle(self._recorder.record(stores))
         for order, receipt in answered:
             if not isinstance(order, StoreSegment):
-                self._losses.probed(receipt)
+                self._failures.handle(self._losses.probed(receipt), probed=True)
 
     def _look_after_devices(self) -> None:
         for device, why in self._session.courier.lost_devices().items():
             self._losses.lose(device, "dead", why)
         now_s = time.monotonic()
-        for member in self._members.values():
+        for member in self._state.members.values():
             away = member.state == "dead" and member.name not in self._session.courier.live
             if away and now_s - member.lost_at_s > self._session.limits.rejoin_s:
                 member.lost_at_s = now_s
@@ -97,9 +166,9 @@ class Storing:
                 self._losses.ask(member.name)
 
     def _stop_in_order(self) -> None:
-        """Take back what no worker has begun, and record what they finish."""
+        """Withdraw what no worker has begun, and record what the workers finish."""
         session = self._session
-        session.observer.note("stopping; the segments in hand are finished first (Ctrl-C again ends at once)")
+        session.observer.note("stopping after the segments that are being stored (Ctrl-C again stops at once)")
         for device in session.courier.live:
             try:
                 session.courier.withdraw(session.courier.in_flight(device))
@@ -116,25 +185,4 @@ class Storing:
         if now_s < self._next_progress_s and not at_once:
             return
         self._next_progress_s = now_s + _PROGRESS_EVERY_S
-        devices = {name: self._device_progress(member) for name, member in self._members.items()}
-        self._session.observer.progress(
-            Progress(
-                phase="storing",
-                files_count=self._files_count,
-                bytes_total=sum(member.load_bytes for member in self._members.values()),
-                bytes_done=sum(device.bytes_done for device in devices.values()),
-                devices=devices,
-            )
-        )
-
-    def _device_progress(self, member: Member) -> DeviceProgress:
-        recorder = self._recorder
-        under_way_bytes = self._session.courier.watch.bytes_moved(member.name) if member.is_live else 0
-        done_bytes = recorder.bytes_before[member.name] + max(recorder.bytes_done[member.name], under_way_bytes)
-        return DeviceProgress(
-            bytes_planned=member.load_bytes,
-            bytes_done=min(done_bytes, member.load_bytes),
-            segments_planned=member.load_segments,
-            segments_done=recorder.segments_before[member.name] + recorder.segments_done[member.name],
-            state=member.state,
-        )
+        self._session.observer.progress(progress_of(self._session, self._state, self._files_count))

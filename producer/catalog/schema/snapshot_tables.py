@@ -47,6 +47,8 @@ snapshots = Table(
     count("segments_count"),
     # Of the head of the manifest, as it went to the devices.
     Column("head_digest", LargeBinary),
+    # What lay on devices that were away at the seal; most snapshots lack nothing.
+    Column("lacks", JSON, nullable=False, server_default="[]"),
     CheckConstraint("state IN ('open', 'sealed')", name="state"),
 )
 

@@ -26,7 +26,13 @@ def show_backup(summary: BackupSummary) -> None:
     )
     if summary.segments_rerouted or summary.segments_retried:
         click.echo(f"{counted(summary.segments_rerouted, 'segment')} rerouted, {summary.segments_retried} retried")
-    _show_errors(summary.errors, "file or folder", "files or folders", "could not be backed up completely")
+    lost_count = sum(lack.files for lack in summary.incomplete)
+    _show_errors(summary.errors - lost_count, "file or folder", "files or folders", "could not be backed up completely")
+    for lack in summary.incomplete:
+        click.echo(
+            f"incomplete (device {lack.device}): {counted(lack.files, 'file')}, {format_size(lack.bytes)} cannot be "
+            "restored until it is back; each is named above"
+        )
 
 
 def show_restore(summary: RestoreSummary) -> None:

@@ -6,6 +6,8 @@
        ↑       ↓
        └──── failed           superseded: replaced by other segments, from any state
 
+    stored → planned, when its device is gone and another one is to store it again
+
 A receipt counts once, whatever the order of repeats and delays: each change names, in its WHERE, the
 states that it may leave, and says whether it happened.
 """
@@ -22,6 +24,7 @@ from sqlalchemy import ColumnElement, Update, bindparam, case, delete, insert, s
 from producer.catalog.columns import JsonObject
 from producer.catalog.database import Database
 from producer.catalog.schema import attempts, segments
+from producer.catalog.tables.segments.rows import SegmentRow
 
 #: Numbers in one IN list; SQLite takes 32,766 parameters at most.
 _LIST_ROWS = 1000
@@ -33,6 +36,19 @@ _STORE = update(segments).where(
     segments.c.state != "stored",
     segments.c.state != "superseded",
 )
+
+#: What a segment has only while a device holds it.
+_NOT_STORED = {
+    "device_id": None,
+    "bytes_stored": 0,
+    "trailer_digest": None,
+    "notes": None,
+    "file_state": None,
+    "timing": None,
+    "stored_as": None,
+    "stream_offset_bytes": 0,
+    "cell_digests": None,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +133,20 @@ class Transitions:
         values = {"state": "planned", "rerouted_count": segments.c.rerouted_count + moved, "device": device}
         statement = update(segments).values(values)
         return self._change(snapshot_id, numbers, ("planned", "fed", "failed"), statement)
+
+    def plan_again(self, snapshot_id: str, numbers: Iterable[int], device: str) -> int:
+        """Give segments that lie on a device which is gone to another one, to be fed; returns how many there were."""
+        values = {"state": "planned", "device": device, "rerouted_count": segments.c.rerouted_count + 1, **_NOT_STORED}
+        return self._change(snapshot_id, numbers, ("stored", "referenced"), update(segments).values(values))
+
+    def put_back(self, snapshot_id: str, row: SegmentRow) -> bool:
+        """Undo :meth:`plan_again` for a segment that is not stored again; ``row`` is what it was, but for its tries."""
+        before = ("state", "device", "epoch", "rerouted_count", "fed_at", "last_error", *_NOT_STORED)
+        values = {name: getattr(row, name) for name in before if name != "stored_as"}
+        values["stored_as"] = row.segment_id if row.state == "referenced" else None
+        values["notes"] = row.notes or None
+        statement = update(segments).values(values)
+        return self._change(snapshot_id, [row.number], ("planned", "fed", "failed"), statement) == 1
 
     def supersede(self, snapshot_id: str, numbers: Iterable[int]) -> int:
         """Other segments take the place of these, stored or not; what a device holds of them is waste."""

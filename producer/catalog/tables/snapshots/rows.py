@@ -56,10 +56,22 @@ class SnapshotPlan:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LackRow:
+    """What a snapshot has on a device that was away when it was sealed."""
+
+    device_id: str
+    device: str
+    #: Files of which the device holds something, and how much.
+    files_count: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotRow:
     """A snapshot.  What SnapshotPlan says is 0 until ``planned_at`` is set, ``bytes_stored`` until it is sealed.
 
-    ``planned_at``: when the last run that worked on it had its plan.
+    ``planned_at``: when the last run that worked on it had its plan.  ``lacks``: as it was sealed; what is lacking
+    still, :mod:`producer.catalog.lacks` says.
     """
 
     snapshot_id: str
@@ -84,5 +96,6 @@ class SnapshotRow:
     bytes_source: int
     bytes_stored: int
     segments_count: int
+    lacks: tuple[LackRow, ...]
     #: BLAKE3 of the head of its manifest; None until it is sealed.
     head_digest: bytes | None = None

@@ -12,7 +12,14 @@ from sqlalchemy import Row, Select, case, delete, func, insert, select, update
 
 from producer.catalog.database import Database
 from producer.catalog.schema import segments, snapshots
-from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SnapshotRow, SnapshotState, SourceRow
+from producer.catalog.tables.snapshots.rows import (
+    LackRow,
+    NewSnapshot,
+    SnapshotPlan,
+    SnapshotRow,
+    SnapshotState,
+    SourceRow,
+)
 from tasks.errors import CatalogError, UsageError
 
 LATEST = "latest"
@@ -55,6 +62,12 @@ class Snapshots:
                 bytes_stored=bytes_stored,
                 head_digest=head_digest,
             )
+
+    def set_lacks(self, snapshot_id: str, lacks: Sequence[LackRow]) -> None:
+        """Record what of a snapshot lies on devices that are away."""
+        key = self._database.snapshot_key(snapshot_id)
+        values = [asdict(lack) for lack in lacks]
+        self._database.write(update(snapshots).where(snapshots.c.snapshot_key == key).values(lacks=values))
 
     def confirm_complete(self, snapshot_id: str) -> None:
         """Raise what :meth:`seal` would; for what is done on the strength of it."""
@@ -139,4 +152,5 @@ def _snapshot_row(row: Row[Any]) -> SnapshotRow:
     values = row._asdict()
     values["tags"] = tuple(values["tags"])
     values["sources"] = tuple(SourceRow(**source) for source in values["sources"])
+    values["lacks"] = tuple(LackRow(**lack) for lack in values["lacks"])
     return SnapshotRow(**values)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.catalog.lacks import still_lacking
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
+from producer.cli.show.incomplete import in_words
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
@@ -19,6 +22,7 @@ from producer.configuration.sizes import format_size
 
 if TYPE_CHECKING:
     from producer.catalog.tables.snapshots.rows import SnapshotRow
+    from producer.summaries import Incomplete
 
 _HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "sources")
 
@@ -30,12 +34,16 @@ _HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "
 def snapshots(call: Call) -> None:
     """List the snapshots, the oldest first."""
     with opened_catalog(call) as catalog:
-        rows = catalog.snapshots.all()
+        rows, devices = catalog.snapshots.all(), catalog.devices.all()
+    incomplete = {row.snapshot_id: still_lacking(row.lacks, devices) for row in rows}
     if call.json:
         for row in rows:
-            write_row(_json_row(row))
+            write_row(_json_row(row, incomplete[row.snapshot_id]))
     elif rows:
-        for line in lines_of(_HEADER, [_cells(row) for row in rows], right="   >>>"):
+        # A column that is seldom needed.
+        more = ("state",) if any(incomplete.values()) else ()
+        cells = [(*_cells(row), *(in_words(incomplete[row.snapshot_id]) for _ in more)) for row in rows]
+        for line in lines_of((*_HEADER, *more), cells, right="   >>>"):
             click.echo(line)
     else:
         click.echo("there are no snapshots yet", err=True)
@@ -54,7 +62,7 @@ def _cells(row: SnapshotRow) -> tuple[str, ...]:
     )
 
 
-def _json_row(row: SnapshotRow) -> dict[str, Any]:
+def _json_row(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> dict[str, Any]:
     return {
         "message_type": "snapshot",
         "snapshot_id": row.snapshot_id,
@@ -70,4 +78,5 @@ def _json_row(row: SnapshotRow) -> dict[str, Any]:
         "bytes_stored": row.bytes_stored,
         "threshold_bytes": row.threshold_bytes,
         "segments": row.segments_count,
+        "incomplete": [dataclasses.asdict(lack) for lack in incomplete],
     }

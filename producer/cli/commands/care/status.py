@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from producer.cli.catalog import opened_catalog
 from producer.cli.commands.care.unlock import lock_json
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
+from producer.cli.show.incomplete import in_words
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.reservations import reservation_json, reservation_lines
 from producer.cli.show.safe_text import escaped
@@ -119,7 +121,7 @@ def _volume_cells(row: VolumeStatus) -> tuple[str, ...]:
         rfc3339(row.last_run_at) if row.last_run_at is not None else "",
         "" if row.last_exit_code is None else str(row.last_exit_code),
         "" if row.lock is None else escaped(f"pid {row.lock.owner.pid} on {row.lock.owner.host}"),
-        escaped(row.reason),
+        "; ".join(filter(None, (in_words(row.incomplete), escaped(row.reason)))),
     )
 
 
@@ -144,6 +146,7 @@ def _volume_json(row: VolumeStatus) -> dict[str, Any]:
         "bytes_done": row.bytes_done,
         "bytes_total": row.bytes_total,
         "bytes_source": row.bytes_source,
+        "incomplete": [dataclasses.asdict(lack) for lack in row.incomplete],
         "last_run": rfc3339(row.last_run_at) if row.last_run_at is not None else None,
         "last_exit_code": row.last_exit_code,
         "lock": lock_json(row.lock) if row.lock is not None else None,

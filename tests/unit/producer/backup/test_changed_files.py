@@ -39,7 +39,7 @@ class Rounds:
     def settle(self, sees: Sees) -> None:
         self._sees = sees
         self.store()
-        settle_changed_files(self.run.session, self.intake.snapshot_id, self.intake.members, self.store)
+        settle_changed_files(self.run.session, self.run.state, self.store)
 
     def store(self) -> None:
         self.count += 1
@@ -109,7 +109,7 @@ def test_a_file_that_grew_after_the_walk_is_told_with_both_sizes(rounds: Rounds)
 
 def test_settling_twice_tells_a_file_once(rounds: Rounds) -> None:
     rounds.settle(lambda turn, place: state(size_bytes=SIZE_BYTES + 7))
-    settle_changed_files(rounds.run.session, rounds.intake.snapshot_id, rounds.intake.members, rounds.store)
+    settle_changed_files(rounds.run.session, rounds.run.state, rounds.store)
     assert len(rounds.troubles()) == 1
 
 

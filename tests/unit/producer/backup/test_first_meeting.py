@@ -13,7 +13,7 @@ from producer.backup.intake import take_in
 from producer.catalog.catalog import Catalog
 from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.pool.decide import decide_pool
-from producer.pool.device_reports import DeviceReports, adopt_devices
+from producer.pool.device_reports import adopt_devices, ask_for_reports
 from tasks.errors import DeviceError, Reason
 from tasks.orders import AdoptDevice, DescribeDevice, Order
 from tasks.receipts import DeviceReport, Failure
@@ -84,7 +84,7 @@ def test_the_first_device_of_a_new_pool_goes_alone_and_a_refusal_there_leaves_th
     catalog: Catalog, source: dict[str, Path]
 ) -> None:
     run = Offline(catalog, ["b", "a", "c"], Devices(source))
-    decision = decide_pool(DeviceReports(run.session).wait(), run.session.paths, {})
+    decision = decide_pool(ask_for_reports(run.session).wait(), run.session.paths, {})
     refusal = Failure(reason=Reason.DEVICE, code="not-a-device", message="belongs to another pool", hint="")
     run.wires.answers = lambda order: refusal
 

@@ -75,7 +75,7 @@ def test_when_nothing_changed_everything_stays_as_it_was_planned(backup: Interru
     assert intake.kept.is_everything
     assert [row.segment_id for row in catalog.segments.valid(first)] == before
     assert len(backup.rows("stored")) == 2
-    assert f"going on with snapshot {first[:8]}" in backup.run.observer.notes[0]
+    assert f"continuing snapshot {first[:8]}" in backup.run.observer.notes[0]
 
 
 def test_a_plan_that_holds_for_the_next_run_too_is_of_that_run(backup: Interrupted, catalog: Catalog) -> None:
@@ -152,7 +152,7 @@ def test_a_device_that_comes_new_gets_what_a_lost_one_was_to_hold_until_it_holds
 ) -> None:
     backup = Interrupted(catalog, tmp_path)
     intake = backup.again("b c")
-    loads = {name: member.load_bytes for name, member in intake.members.items()}
+    loads = {name: backup.run.state.load_bytes(name) for name in intake.members}
     assert loads == {name: sum(row.size_bytes for row in backup.rows("planned") if row.device == name) for name in "bc"}
     assert max(loads.values()) - min(loads.values()) <= 64 * KIB
 

@@ -45,6 +45,7 @@ BACKUP = BackupSummary(
         "b": DeviceTotals(segments=1, bytes_source=1024**2, bytes_stored=262144, state="dead"),
         "a": DeviceTotals(segments=3, bytes_source=3 * 1024**2, bytes_stored=786432, state="live"),
     },
+    incomplete=(),
     errors=1,
     duration_s=2.5,
     exit_code=3,

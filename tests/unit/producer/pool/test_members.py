@@ -65,17 +65,6 @@ def test_a_device_is_known_by_its_name_and_its_folder_as_it_was_recorded_last(ca
     assert known_devices(catalog, paths) == {"a": 2 * GIB}
 
 
-def test_a_segment_that_changes_hands_is_counted_once() -> None:
-    one, other = (
-        Member(name=name, device_id=name * 32, epoch=0, state="live", capacity_bytes=1, free_bytes=1) for name in "ab"
-    )
-    one.take(100)
-    one.take(50)
-    one.hand_over(100, other)
-    other.hand_over(100, other)
-    assert [(member.load_bytes, member.load_segments) for member in (one, other)] == [(50, 1), (100, 1)]
-
-
 def test_a_member_without_segments_has_stored_nothing(catalog: Catalog) -> None:
     members = record(catalog, "a b", a=ready("a"), b=ready("b"))
     members["b"].state = "full"

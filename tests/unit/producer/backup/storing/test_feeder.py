@@ -79,7 +79,7 @@ def fed(run: Offline, intake: Intake, places: Mapping[str, SourcePlace] | None =
     run.wires.sent.clear()
     raw_volumes = intake.raw_volumes
     Feeder(
-        run.session, snapshot, intake.members, reader, raw_volumes=raw_volumes, threads=2, readers=3, places=places
+        run.session, run.state, snapshot, reader, raw_volumes=raw_volumes, threads=2, readers=3, places=places
     ).fill()
     return [order for order in run.wires.sent if isinstance(order, StoreSegment)]
 

@@ -10,11 +10,7 @@ import pytest
 
 from kit.offline import Answer, Devices, Offline, backup_request
 from kit.tree import Tree, noise
-from producer.backup.storing.balancing import Balancing
-from producer.backup.storing.feeder import Feeder
-from producer.backup.storing.losses import Losses
-from producer.backup.storing.recorder import Recorder
-from producer.backup.storing.storing import Storing
+from producer.backup.storing.storing import prepare_storing
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
 from tasks.errors import Reason
@@ -35,13 +31,7 @@ class Probing:
         self.of_a: Answer = None
         self.run.wires.answers = self._answer
         session = self.run.session
-        snapshot = catalog.snapshots.get(intake.snapshot_id)
-        listing = catalog.listing.reader(snapshot.snapshot_id)
-        feeder = Feeder(session, snapshot, intake.members, listing, threads=1, raw_volumes={})
-        recorder = Recorder(session, snapshot.snapshot_id, feeder, intake.members, {"data": source})
-        losses = Losses(session, snapshot.snapshot_id, intake.members, feeder, retries_count=5)
-        balancing = Balancing(session, snapshot.snapshot_id, intake.members, feeder, recorder)
-        self.storing = Storing(session, intake.members, feeder, recorder, losses, balancing, files_count=1)
+        self.storing = prepare_storing(session, request, intake, self.run.state)
 
     def _answer(self, order: Order) -> Answer:
         if order.device == "a" and isinstance(order, StoreSegment):

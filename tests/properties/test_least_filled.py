@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.backup.storing.reassign import reassign
+from producer.backup.storing.least_filled import assign_least_filled
 from tasks.errors import DeviceFullError
 
 sizes = st.lists(st.integers(0, 100), max_size=30)
@@ -29,13 +29,13 @@ def test_each_segment_goes_in_order_to_the_least_filled_device_that_has_room(
         with_room = [name for name in devices if left[name] >= needed]
         if not with_room:
             with pytest.raises(DeviceFullError, match=f"segment {number}, expected to take {needed} bytes, fits on no"):
-                reassign(list(enumerate(sizes)), loads_of(devices), frees_of(devices), ratio)
+                assign_least_filled(list(enumerate(sizes)), loads_of(devices), frees_of(devices), ratio)
             return
         name = min(with_room, key=lambda name: (loads[name], name))
         expected[number] = name
         loads[name] += size
         left[name] -= needed
-    taken = reassign(list(enumerate(sizes)), loads_of(devices), frees_of(devices), ratio)
+    taken = assign_least_filled(list(enumerate(sizes)), loads_of(devices), frees_of(devices), ratio)
     assert taken == expected
     assert list(taken) == list(range(len(sizes)))
 
@@ -51,11 +51,11 @@ def frees_of(devices: dict[str, tuple[int, int]]) -> dict[str, int]:
 @given(sizes.filter(bool), devices)
 def test_what_it_is_given_stays_as_it_was(sizes: list[int], devices: dict[str, tuple[int, int]]) -> None:
     loads, frees = loads_of(devices), dict.fromkeys(devices, 10**6)
-    reassign(enumerate(sizes), loads, frees, 1.0)
+    assign_least_filled(enumerate(sizes), loads, frees, 1.0)
     assert loads == loads_of(devices)
     assert set(frees.values()) == {10**6}
 
 
 def test_without_a_device_the_error_says_so() -> None:
     with pytest.raises(DeviceFullError):
-        reassign([(0, 1)], {}, {}, 1.0)
+        assign_least_filled([(0, 1)], {}, {}, 1.0)

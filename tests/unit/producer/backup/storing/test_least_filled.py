@@ -9,7 +9,7 @@ import pytest
 from kit.offline import GIB, Devices, Offline, backup_request
 from kit.tree import Tree, noise
 from producer.backup.intake import Intake
-from producer.backup.storing.reassigning import reassign_rows
+from producer.backup.storing.least_filled import least_filled
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from tasks.errors import DeviceFullError
@@ -26,14 +26,15 @@ class Lost:
         sources = {"data": Tree({f"{n:02}": noise(FILE_BYTES, seed=n) for n in range(12)}).make(folder / "data")}
         run = Offline(catalog, ["a", "b", "c"], Devices(sources))
         self.intake: Intake = run.plan(backup_request(sources, "a b c", bundle=False))
+        self.intake.members["c"].state = "dead"
+        self.state = run.state
 
     @property
     def rows(self) -> list[SegmentRow]:
         return [row for row in self.catalog.segments.valid(self.intake.snapshot_id) if row.device == "c"]
 
     def targets(self) -> list[str]:
-        live = [self.intake.members[name] for name in "ab"]
-        return sorted(reassign_rows(self.catalog, self.intake.snapshot_id, self.rows, live).values())
+        return sorted(least_filled(self.catalog, self.state, self.rows).values())
 
 
 @pytest.fixture

@@ -1,0 +1,97 @@
+"""Settles which devices take part in a backup, and takes new ones into the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.observer import Trouble
+from producer.ownership.holder import NEW_DEVICES
+from producer.pool.decide import PoolDecision, decide_pool, new_names
+from producer.pool.device_reports import DeviceReports, adopt_devices, ask_for_reports
+from producer.pool.members import Member, known_devices, record_absent, record_members
+from producer.requests import BackupRequest
+from producer.run.session import RunSession
+from tasks.errors import NotADeviceError
+
+#: Taking devices in takes a second or two; a device that hangs meanwhile is given up sooner than this.
+_ADOPTION_S = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettledPool:
+    pool_id: str
+    members: Mapping[str, Member]
+    #: Devices of the pool that are not there → why.
+    absent: Mapping[str, str]
+
+
+def ask_devices(session: RunSession) -> DeviceReports:
+    """A new device must answer; the run continues without a known one whose worker fails."""
+    return ask_for_reports(session, may_lose=known_devices(session.catalog, session.paths))
+
+
+def settle_pool(
+    session: RunSession, request: BackupRequest, resumed: SnapshotRow | None, asked: DeviceReports
+) -> SettledPool:
+    """Decide by the answers of a complete set of reports; the devices that take part are in the catalog then.
+
+    Raises UsageError, NotADeviceError, DeviceError, LockedError, InterruptedRun.
+    """
+    decision = _decide(session, request, resumed, asked)
+    if not decision.adopt:
+        return _take(session, decision, asked)
+    with _alone_with_new_devices(session, request, decision):
+        # Another run may have taken them in since they were asked.
+        again = ask_devices(session)
+        again.wait()
+        return _take(session, _decide(session, request, resumed, again), again)
+
+
+@contextmanager
+def _alone_with_new_devices(session: RunSession, request: BackupRequest, decision: PoolDecision) -> Iterator[None]:
+    if session.holder is None:
+        yield
+        return
+    with session.holder.holding(
+        NEW_DEVICES,
+        purpose=f"first use of {', '.join(sorted(decision.adopt))} by {request.volume}",
+        patience_s=_ADOPTION_S,
+        on_wait=session.interrupt.check,
+    ):
+        yield
+
+
+def _decide(
+    session: RunSession, request: BackupRequest, resumed: SnapshotRow | None, asked: DeviceReports
+) -> PoolDecision:
+    known = known_devices(session.catalog, session.paths)
+    decision = decide_pool(asked.reports, session.paths, known, asked.hosts)
+    if resumed is not None and request.resume is not None and resumed.pool_id != decision.pool_id:
+        # Whoever names a snapshot wants that one, and no new one on other devices.
+        raise NotADeviceError(
+            f"snapshot {resumed.snapshot_id[:8]} is not in the pool of {', '.join(sorted(session.paths))}",
+            hint="name devices of its backup: --device NAME=PATH",
+        )
+    return decision
+
+
+def _take(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> SettledPool:
+    _note_differences(session, decision)
+    for name, why in decision.absent.items():
+        session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
+    record_absent(session.catalog, decision, session.paths)
+    reports = asked.reports | adopt_devices(session, decision)
+    members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)
+    return SettledPool(pool_id=decision.pool_id, members=members, absent=decision.absent)
+
+
+def _note_differences(session: RunSession, decision: PoolDecision) -> None:
+    catalog, note = session.catalog, session.observer.note
+    recorded = {row.device_id: row.name for row in catalog.devices.all(decision.pool_id)}
+    for old, new in new_names(decision.ready, recorded).items():
+        note(f"device {old} is called {new} from now on")
+    for name in sorted(decision.adopt.keys() & known_devices(catalog, session.paths).keys()):
+        note(f"device {name} has been emptied and begins anew: what earlier snapshots had on it is lost")

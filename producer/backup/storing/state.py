@@ -1,0 +1,185 @@
+"""The state of a running backup: its devices, what each has to store, what is on its way, what is tried again.
+
+The feeder, the recorder, the losses and the balancing share this object instead of one another.  Nothing else
+assigns segments to devices, so a device's load is always the sum of the segments that the catalog assigns to it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from producer.backup.storing.in_flight import InFlight, NextTry
+from producer.backup.storing.share import Share
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
+from producer.pool.members import Member
+from tasks.receipts import Receipt, StoreResult
+from tasks.wire import encode
+
+#: States of segments that their device has still to store.
+UNFINISHED = ("planned", "fed", "failed")
+
+#: States of segments that are no part of a device's load.
+_NO_LOAD = ("superseded", "referenced")
+
+
+class BackupState:
+    """Used from the run's thread only.  What must outlive the run is in the catalog as well."""
+
+    def __init__(self, catalog: Catalog, snapshot_id: str, members: Mapping[str, Member]) -> None:
+        self.snapshot_id = snapshot_id
+        self.members = members
+        #: Segments that failed for good: number → the last failure.
+        self.given_up: dict[int, str] = {}
+        #: Segment number → its next try.
+        self.waiting: dict[int, NextTry] = {}
+        #: Segments that are stored again because their device is gone: number → the row as it was.
+        self.displaced: dict[int, SegmentRow] = {}
+        #: Devices from which segments have been displaced.
+        self.lost_holders: set[str] = set()
+        self._catalog = catalog
+        self._shares: dict[str, Share] = defaultdict(Share)
+        self._in_flight: dict[str, InFlight] = {}
+
+    def load(self) -> None:
+        """Take each device's share from the catalog: when the plan is made, before anything is given."""
+        self._shares.clear()
+        for total in self._catalog.totals.by_state(self.snapshot_id):
+            if total.state in _NO_LOAD:
+                continue
+            share = self._shares[total.device]
+            share.load_bytes += total.bytes_source
+            share.load_count += total.segments_count
+            if total.state == "stored":
+                share.stored_bytes += total.bytes_source
+                share.stored_count += total.segments_count
+
+    # ---- what is known
+
+    @property
+    def live(self) -> list[Member]:
+        return [member for member in self.members.values() if member.is_live]
+
+    def share(self, device: str) -> Share:
+        return self._shares[device]
+
+    def load_bytes(self, device: str) -> int:
+        return self._shares[device].load_bytes
+
+    def unfinished(self, device: str) -> list[SegmentRow]:
+        """The segments assigned to the device that it has not stored, in plan order."""
+        return self._catalog.segments.unfinished(self.snapshot_id, device)
+
+    def holders(self) -> list[Member]:
+        """The devices of the run that hold something of this snapshot."""
+        ids = self._catalog.segments.device_ids(self.snapshot_id)
+        return [member for member in self.members.values() if member.device_id in ids]
+
+    def lying_on(self, wanted: Callable[[Member | None], bool]) -> list[SegmentRow]:
+        """The segments that lie on devices as ``wanted``, in plan order; None is a device that takes no part."""
+        members = {member.device_id: member for member in self.members.values()}
+        ids = {key for key in self._catalog.segments.device_ids(self.snapshot_id) if wanted(members.get(key))}
+        if not ids:
+            return []
+        return [row for row in self._catalog.segments.stored(self.snapshot_id) if row.device_id in ids]
+
+    # ---- what changes
+
+    def assign(self, rows: Sequence[NewSegment]) -> None:
+        """Record more planned segments."""
+        self._catalog.segments.add(self.snapshot_id, rows)
+        for row in rows:
+            self._shares[row.device].add_load(row.size_bytes)
+
+    def supersede(self, rows: Sequence[SegmentRow]) -> None:
+        """Other segments take the place of these, which are stored."""
+        self._catalog.transitions.supersede(self.snapshot_id, [row.number for row in rows])
+        for row in rows:
+            self._shares[row.device].remove_stored(row.size_bytes)
+
+    def give(self, member: Member, segments: Sequence[InFlight]) -> None:
+        """The segments are on their way to their device.  Call before they are sent.
+
+        A crash in between leaves segments that the next start feeds again, and loses none.
+        """
+        self._catalog.transitions.mark_fed(
+            self.snapshot_id, [one.row.number for one in segments], member.name, member.epoch
+        )
+        self._in_flight |= {one.row.segment_id: one for one in segments}
+
+    def take(self, order_id: str) -> InFlight | None:
+        """The segment is on its way no more: a receipt has come, or its order has been withdrawn."""
+        return self._in_flight.pop(order_id, None)
+
+    def stored(self, row: SegmentRow, receipt: Receipt) -> bool:
+        """A device holds the segment.  False: it was stored before, and nothing has changed."""
+        result: StoreResult = receipt.result
+        is_new = self._catalog.transitions.record_stored(
+            self.snapshot_id,
+            row.number,
+            device=receipt.device,
+            device_id=receipt.device_id,
+            epoch=receipt.epoch,
+            bytes_stored=result.bytes_stored,
+            trailer_digest=bytes.fromhex(result.trailer_digest),
+            notes=encode(result.notes),
+            file_state=encode(result.file_state),
+            timing=encode(result.timing),
+            cell_digests=bytes.fromhex("".join(result.cell_digests)) or None,
+        )
+        self.members[receipt.device].free_bytes = result.free_bytes
+        if is_new:
+            share = self._shares[receipt.device]
+            share.recorded_bytes += row.size_bytes
+            share.add_stored(row.size_bytes)
+        return is_new
+
+    def move(self, device: str, targets: Mapping[int, str], *, sent: Iterable[str] = ()) -> None:
+        """Plan segments of ``device`` again: number → the device that is to store it, which may be the same.
+
+        Only what is still assigned to ``device`` and not stored moves.  ``sent``: the ids of those whose order is in
+        the new device's queue already.
+        """
+        sent = frozenset(sent)
+        with self._catalog.transaction():
+            rows = [
+                row
+                for row in self._catalog.segments.by_number(self.snapshot_id, list(targets))
+                if row.device == device and row.state in UNFINISHED
+            ]
+            for target in sorted({targets[row.number] for row in rows}):
+                to_target = [row for row in rows if targets[row.number] == target]
+                self._catalog.transitions.replan(self.snapshot_id, [row.number for row in to_target], target)
+                in_queue = [row.number for row in to_target if row.segment_id in sent]
+                self._catalog.transitions.mark_fed(self.snapshot_id, in_queue, target, self.members[target].epoch)
+        for row in rows:
+            self._shares[device].remove_load(row.size_bytes)
+            self._shares[targets[row.number]].add_load(row.size_bytes)
+            self.waiting.pop(row.number, None)
+
+    def store_again(self, rows: Sequence[SegmentRow], targets: Mapping[int, str]) -> None:
+        """Plan segments again whose device is gone: number → the device that is to store it now."""
+        chosen = [row for row in rows if row.number in targets]
+        with self._catalog.transaction():
+            for target in sorted({targets[row.number] for row in chosen}):
+                numbers = [row.number for row in chosen if targets[row.number] == target]
+                self._catalog.transitions.plan_again(self.snapshot_id, numbers, target)
+        for row in chosen:
+            self.displaced[row.number] = row
+            self.lost_holders.add(row.device)
+            if row.state == "stored":
+                self._shares[row.device].remove_stored(row.size_bytes)
+            self._shares[targets[row.number]].add_load(row.size_bytes)
+
+    def put_back(self, numbers: Iterable[int]) -> None:
+        """Displaced segments that are not stored again count where they lie."""
+        for number in numbers:
+            row = self.displaced.pop(number)
+            (now,) = self._catalog.segments.by_number(self.snapshot_id, [number])
+            if self._catalog.transitions.put_back(self.snapshot_id, row):
+                self.waiting.pop(number, None)
+                self._shares[now.device].remove_load(row.size_bytes)
+                if row.state == "stored":
+                    self._shares[row.device].add_load(row.size_bytes)
+                    self._shares[row.device].add_stored(row.size_bytes)

@@ -1,0 +1,89 @@
+"""Makes a snapshot whole: what exit code 0 promises.
+
+Every file of the sources can be restored, at the moment of the seal, from the devices that are there.  What lies on
+a device that died is stored again on the others; what fits nowhere is named, and the snapshot is marked incomplete.
+"""
+
+from __future__ import annotations
+
+from producer.backup.changed_files import record_restless_files, store_changed_again
+from producer.backup.intake import Intake
+from producer.backup.seal import commit, write_parts
+from producer.backup.storing.lost_holdings import find_lacks, store_lost_again, tell_lacks
+from producer.backup.storing.state import BackupState
+from producer.backup.storing.storing import prepare_storing
+from producer.observer import Progress
+from producer.requests import BackupRequest
+from producer.run.session import RunSession
+from tasks.errors import SegfleetError
+
+#: A device may come and go; after as many rounds what it holds is named instead.
+_ROUNDS_COUNT = 5
+
+
+class Whole:
+    """The end of a backup, from the plan to the seal."""
+
+    def __init__(self, session: RunSession, request: BackupRequest, intake: Intake, state: BackupState) -> None:
+        self._session = session
+        self._request = request
+        self._intake = intake
+        self._state = state
+        self._storing = prepare_storing(session, request, intake, state)
+
+    def store(self) -> None:
+        """Store all segments, those of changed files and of lost devices again.
+
+        Raises SegfleetError when a segment could not be stored anywhere, InterruptedRun.
+        """
+        self._store_all()
+        store_changed_again(self._session, self._state, self._store_all)
+        for _ in range(_ROUNDS_COUNT):
+            if not self._store_lost_again():
+                break
+        record_restless_files(self._session, self._state.snapshot_id)
+        for line in self._session.courier.strays().in_words():
+            self._session.observer.note(line)
+
+    def seal(self) -> None:
+        """Seal the snapshot, and name what it lacks.  Raises DeviceError when no device takes the manifest."""
+        self._tell_sealing()
+        catalog, snapshot_id = self._session.catalog, self._state.snapshot_id
+        written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
+        for _ in range(_ROUNDS_COUNT):
+            # A device may die while it takes the manifest.  Sources that were frozen have changed since.
+            if self._request.freeze or not self._store_lost_again():
+                break
+            record_restless_files(self._session, snapshot_id)
+            written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
+        snapshot = catalog.snapshots.get(snapshot_id)
+        lacks = [lack.row for lack in find_lacks(catalog, self._state)]
+        commit(self._session, snapshot, self._request.plan, self._intake.source_starts, written, lacks)
+        found = find_lacks(catalog, self._state)
+        catalog.snapshots.set_lacks(snapshot_id, [lack.row for lack in found])
+        tell_lacks(self._session, found)
+
+    def _store_lost_again(self) -> bool:
+        if not store_lost_again(self._session, self._state, self._storing, self._store_all):
+            return False
+        store_changed_again(self._session, self._state, self._store_all)
+        return True
+
+    def _store_all(self) -> None:
+        self._storing.run()
+        if self._state.given_up:
+            given_up = list(self._state.given_up.values())
+            raise SegfleetError(
+                f"{len(given_up)} segments could not be stored; the first: {given_up[0]}",
+                hint="the snapshot is not complete; what is stored is kept; try again with: segfleet retry",
+            )
+
+    def _tell_sealing(self) -> None:
+        self._session.observer.progress(
+            Progress(
+                phase="sealing",
+                files_count=self._intake.files_count,
+                bytes_total=self._intake.bytes_total,
+                bytes_done=self._intake.bytes_total,
+            )
+        )

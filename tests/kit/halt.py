@@ -1,0 +1,41 @@
+"""A backup that stops when its last segment is stored, before it asks its devices again, until a test releases it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kit.deadlines import eventually
+
+_SITE_CUSTOMIZE = """
+import os, sys, time
+
+if "backup" in sys.orig_argv or "resume" in sys.orig_argv:
+    from producer.backup.storing.storing import Storing
+
+    def confirm(storing):
+        folder = os.environ["HALT"]
+        open(os.path.join(folder, "reached"), "w").close()
+        while not os.path.exists(os.path.join(folder, "released")):
+            time.sleep(0.02)
+        really_confirm(storing)
+
+    really_confirm, Storing.confirm = Storing.confirm, confirm
+"""
+
+
+class Halt:
+    """Halts the commands that are started with ``settings``."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(_SITE_CUSTOMIZE)
+        self._folder = folder
+        #: Environment variables.
+        self.settings = {"PYTHONPATH": str(folder), "HALT": str(folder)}
+
+    def wait(self) -> None:
+        """Return when all segments are stored."""
+        eventually((self._folder / "reached").exists, "all segments are stored")
+
+    def release(self) -> None:
+        (self._folder / "released").touch()
