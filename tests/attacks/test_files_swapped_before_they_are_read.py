@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
@@ -14,7 +14,6 @@ import pytest
 from kit.brake import Brake
 from kit.command import Done
 from kit.machine import Machine
-from kit.machine import machine as new_machine
 from kit.needs import need_root
 from kit.tree import Tree, noise
 
@@ -23,12 +22,6 @@ FIRST = noise(6 * 2**20)
 STEPS = ("--unit-size=64KiB", "--segment-size=2MiB", "--threads=1")
 PROGRAM = b"#!/bin/sh\nexit 0\n"
 EVIL = b"#!/bin/sh\nexit 1\n"
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    with new_machine() as made:
-        yield made
 
 
 def attacked(machine: Machine, source: Path, change: Callable[[], None]) -> Done:

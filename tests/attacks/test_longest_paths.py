@@ -10,16 +10,14 @@ from pathlib import Path
 import pytest
 
 from kit.machine import Machine
-from kit.machine import machine as new_machine
 from tasks.values import MAX_PATH_CHARACTERS
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
-    with new_machine() as made:
-        yield made
-        # Only rm removes paths of this length.
-        subprocess.run(["rm", "-rf", made.folder / "data", made.folder / "out"], check=True)
+def removed(machine: Machine) -> Iterator[None]:
+    """Only rm removes paths of this length."""
+    yield
+    subprocess.run(["rm", "-rf", machine.folder / "data", machine.folder / "out"], check=True)
 
 
 def folder_at(root: Path, names: list[str], *, make: bool) -> int:
@@ -34,6 +32,7 @@ def folder_at(root: Path, names: list[str], *, make: bool) -> int:
     return folder
 
 
+@pytest.mark.usefixtures("removed")
 def test_the_longest_path_is_restored_and_a_longer_one_is_a_trouble(machine: Machine) -> None:
     source = machine.folder / "data"
     source.mkdir()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from kit.hung_mount import hung_mount
 from kit.machine import Machine
-from kit.machine import machine as new_machine
 from kit.tree import Tree
 from producer.listing import decode_part
 from producer.observer import Trouble
@@ -18,12 +14,6 @@ from producer.walk import Walk
 
 TREE = {"a/file": b"1", "m/before": b"2", "m/folder/deep": b"3", "m/z": b"4", "m/zz/last": b"5", "z/file": b"6"}
 PATHS = ["", "a", "m", "z", "a/file", "m/before", "m/folder", "m/z", "m/zz", "m/folder/deep", "m/zz/last", "z/file"]
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    with new_machine() as made:
-        yield made
 
 
 def walked(root: Path, troubles: list[Trouble], **exclusions: object) -> list[str]:

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from kit.needs import need, need_root
 
 
 @contextmanager
 def hung_mount(folder: Path) -> Iterator[Path]:
     """A FUSE mount on ``folder``, which is made; the test is its server, and reads no request."""
-    if os.geteuid() or not os.path.exists("/dev/fuse"):
-        pytest.skip("a mount that hangs takes root and /dev/fuse")
+    need_root("mount a file system that hangs")
+    need(os.path.exists("/dev/fuse"), "there is no /dev/fuse")
     folder.mkdir()
     server = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     try:
