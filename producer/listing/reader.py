@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from producer.listing.entry import Entry, EntryBatch
 from producer.listing.parts import decode_part
@@ -29,8 +30,12 @@ class ListingReader:
         """The whole batches that hold entries of ``[first_entry, stop_entry)``, in entry order."""
         first_part = max(0, bisect_right(self._first_entries, first_entry) - 1)
         for number in range(first_part, bisect_left(self._first_entries, stop_entry)):
-            for batch in self._part(number):
-                if batch.first_entry < stop_entry and batch.stop_entry > first_entry:
+            batches = self._part(number)
+            begin = bisect_right(batches, first_entry, key=_stop_entry)
+            for batch in islice(batches, begin, None):
+                if batch.first_entry >= stop_entry:
+                    break
+                if len(batch):
                     yield batch
 
     def entry(self, index: int) -> Entry:
@@ -47,3 +52,7 @@ class ListingReader:
         if len(self._decoded) > CACHED_PARTS_COUNT:
             self._decoded.popitem(last=False)
         return self._decoded[number]
+
+
+def _stop_entry(batch: EntryBatch) -> int:
+    return batch.stop_entry
