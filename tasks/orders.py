@@ -138,10 +138,11 @@ class RestoreSegment(Order):
     """Write extents of segment ``segment_id`` into the target.  All columns have one length.
 
     ``stream_offsets_bytes`` are the places of the extents in the segment's uncompressed stream.  The target itself must
-    exist: a :class:`RestoreEntries` comes first.  Missing files and folders are created.  A row of ``metadata`` is
-    ``(mode, uid, gid, mtime_ns)``, set after a whole file is written; an empty row means that the file has extents in
-    other segments, and that :class:`RestoreEntries` finishes it.  ``overwrite`` applies to whole files only.  Extents
-    with an empty row are always written, so managers leave out the files that :class:`TargetEntry` reported as skipped.
+    exist: a :class:`RestoreEntries` comes first.  Missing whole files and folders are created.  A row of ``metadata``
+    is ``(mode, uid, gid, mtime_ns)``, set after a whole file is written; an empty row means that the file has extents
+    in other segments: :class:`RestoreEntries` makes it before, and finishes it.  ``overwrite`` applies to whole files
+    only.  Extents with an empty row are always written, so managers leave out the files that :class:`TargetEntry`
+    reported as skipped.
 
     A whole file with a damaged part is not restored at all (a trouble of size -1).  Of a file with extents in other
     segments, the damaged range is reported and the rest is written.
@@ -177,23 +178,24 @@ EntryKind = Literal["directory", "file", "symlink", "hardlink", "fifo", "charact
 class TargetEntry:
     """One entry to make, or to finish, in the target.
 
-    A directory is made with mode 0700.  It gets its metadata when it comes a second time, with ``finish`` set, after
-    everything in it: so the deepest come first.  The path "" is the target itself.
+    A directory is made for its owner alone.  It gets its metadata when it comes a second time, with ``finish`` set,
+    after everything in it: so the deepest come first.  The path "" is the target itself, which keeps its metadata if it
+    was there before the restore; with ``never`` so does each directory.
 
     ``kind="file"`` with ``size_bytes`` 0 makes an empty file.  With ``size_bytes`` > 0 it is for a file whose extents
     come from several segments, and it comes twice.  The first time, before any extent is ordered, ``overwrite``
     decides.  A file that is kept is reported as a trouble with the code ``skipped``, which is no error: the manager
-    leaves out its extents and its finish.  Otherwise the file exists afterwards; it is not truncated, so that a late
-    repeat destroys nothing.  The second time, with ``finish``, the ranges ``hole_offsets_bytes``, ``hole_sizes_bytes``
-    become zeros, because no extent covers them and an older file may have been there; then the file is cut to
-    ``size_bytes`` and gets its metadata.
+    leaves out its extents and its finish.  Otherwise the file is made under a temporary name, which follows from the
+    run and the path, and what is at ``path`` stays.  The second time, with ``finish``, the ranges
+    ``hole_offsets_bytes``, ``hole_sizes_bytes``, which no extent covers, become zeros; then the file is cut to
+    ``size_bytes``, gets its metadata, and is renamed to ``path``.
 
     ``link`` is the text of a symlink, or the path in the target that a hard link joins; hard links come after that
-    file is finished.  ``device_number`` is for device nodes.
+    file is finished.  With ``never`` that file may be an older one, which the size and metadata of the hard link show:
+    then no link is made, and the trouble has the code ``other-file``.  ``device_number`` is for device nodes.
 
-    ``absent`` removes a file that this restore could not complete; it need not exist.  With ``if_unfinished`` only a
-    file that a restore has created goes: nothing was written over an older one.  ``note`` is a small file that holds
-    ``text``, and replaces whatever file is there.
+    ``absent`` removes what has been written of a file that this restore could not complete.  ``note`` is a small file
+    that holds ``text``, and replaces whatever file is there.
     """
 
     kind: EntryKind
@@ -206,7 +208,6 @@ class TargetEntry:
     link: str = ""
     device_number: Count = 0
     finish: bool = False
-    if_unfinished: bool = False
     text: Annotated[str, Meta(max_length=4 * 1024 * 1024)] = ""
     hole_offsets_bytes: Counts = ()
     hole_sizes_bytes: Counts = ()
@@ -226,13 +227,15 @@ class RestoreEntries(Order):
     """Make or finish entries that need no stored data, in the given order.
 
     A missing target is made.  With ``must_be_empty`` it is checked first: if the target holds anything that an earlier
-    delivery of this order did not make, the order fails with code ``target-not-empty``, and nothing is made.
+    delivery of this order did not make, the order fails with code ``target-not-empty``, and nothing is made.  With
+    ``sweep`` the temporary files of other runs are removed from the target and from the directories of the order.
     """
 
     target: SourceName
     entries: Annotated[tuple[TargetEntry, ...], Meta(max_length=MAX_EXTENTS)]
     overwrite: Literal["always", "if-changed", "never"]
     must_be_empty: bool = False
+    sweep: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ receipts, a few MiB at a time.
 from __future__ import annotations
 
 import base64
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -82,7 +83,7 @@ class Spool:
             stream_offsets_bytes=(piece.stream_offset_bytes,),
             offsets_bytes=(0,),
             sizes_bytes=(piece.size_bytes,),
-            metadata=((),),
+            metadata=((0o600, os.geteuid(), os.getegid(), 0),),
             overwrite="always",
             threads=self._threads,
             **fields,

@@ -1,4 +1,4 @@
-"""Large files that could not be restored completely: kept with holes and a note, or removed."""
+"""Large files that could not be restored completely: kept with holes and a note, or not put in their place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Hole:
 class Holes:
     """Collects the missing ranges of pieced files, by the file's path in the target.
 
-    ``keep``: an incomplete file stays, with zeros for the missing ranges; otherwise it is removed.
+    ``keep``: an incomplete file stays, with zeros for the missing ranges; otherwise what was there before stays.
     """
 
     def __init__(self, *, keep: bool) -> None:
@@ -68,17 +68,12 @@ class Holes:
                     finish=False,
                 )
             else:
-                yield replace(entry, kind="absent", finish=False, if_unfinished=not _is_written(entry, ranges))
+                yield replace(entry, kind="absent", finish=False)
 
 
 def _is_worth_keeping(entry: TargetEntry, ranges: Sequence[Range]) -> bool:
     """Whether anything is left of it, and one order can name all missing ranges."""
-    return _is_written(entry, ranges) and len(ranges) <= MAX_EXTENTS
-
-
-def _is_written(entry: TargetEntry, ranges: Sequence[Range]) -> bool:
-    """Whether any byte of it was restored.  If not, a file that is there is as it was."""
-    return sum(lost.size_bytes for lost in ranges) < entry.size_bytes
+    return sum(lost.size_bytes for lost in ranges) < entry.size_bytes and len(ranges) <= MAX_EXTENTS
 
 
 def _note(entry: TargetEntry, holes: list[Hole]) -> str:

@@ -3,18 +3,21 @@
 The waves of a restore, each answered before the next begins:
 
     [1] the target: made, or refused because it is not empty
-    [2] pieced files, whose data lies in several segments: ``overwrite`` decides which are kept
-    [3] segments: all data, from all devices at once
-    [4] directories, symbolic links, empty files, special files
-    [5] pieced files are finished: size and metadata; then hard links, which only finished files may get
-    [6] directories are finished: metadata, the deepest first
+    [2] directories, if others may be there: what stands in their place is replaced before anything goes below
+    [3] pieced files, whose data lies in several segments: ``overwrite`` decides which are kept
+    [4] segments: all data, from all devices at once
+    [5] directories, symbolic links, empty files, special files
+    [6] pieced files are finished: size and metadata; then hard links, which only finished files may get
+    [7] hard links to files that were kept and are not the snapshot's: made from the data, by waves [3] to [6]
+    [8] directories are finished: metadata, the deepest first
 """
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from itertools import accumulate, repeat
 from typing import NamedTuple
 
@@ -24,7 +27,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing import EntryBatch, decode_part
 from producer.listing.entry import Entry
 from producer.restore.holes import Hole
-from producer.restore.selection import Selection
+from producer.restore.selection import NothingByPath, Selection
 from producer.restore.wanted import Wanted, segments_with
 from tasks.mtimes import is_same_time
 from tasks.orders import TargetEntry
@@ -58,9 +61,9 @@ class RestorePlan:
         self._reader = catalog.listing.reader(snapshot.snapshot_id)
         self._directories: list[TargetEntry] = []
 
-    def segments(self) -> Iterator[SegmentRow]:
-        """The stored segments that may hold wanted data, in plan order."""
-        return segments_with(self._catalog, self._snapshot.snapshot_id, self._wanted)
+    def segments(self, device_id: str = "") -> Iterator[SegmentRow]:
+        """The stored segments (of one device) that may hold wanted data, in plan order."""
+        return segments_with(self._catalog, self._snapshot.snapshot_id, self._wanted, device_id=device_id)
 
     def picks(self, row: SegmentRow) -> list[Pick]:
         """The wanted extents of one stored segment, in stream order.
@@ -148,9 +151,27 @@ class RestorePlan:
 
     def leave_out(self, path: str) -> None:
         """Order nothing more for the pieced file that goes to ``path`` in the target."""
-        for index in self._wanted.pieced - self.left_out:
-            if self._path_of(self._reader.entry(index).snapshot_path) == path:
-                self.left_out.add(index)
+        self.left_out.update(self._pieced_at.get(path, ()))
+
+    @cached_property
+    def _pieced_at(self) -> dict[str, list[int]]:
+        """The pieced files by their path in the target."""
+        found: dict[str, list[int]] = {}
+        for index in sorted(self._wanted.pieced):
+            path = self._path_of(self._reader.entry(index).snapshot_path)
+            if path is not None:
+                found.setdefault(path, []).append(index)
+        return found
+
+    def target_itself(self) -> TargetEntry | None:
+        """The metadata of the target, if what is wanted is a directory whose content goes directly into it."""
+        if not self._selection.path:
+            return None
+        return next((target for target in self.directories_to_make() if not target.path), None)
+
+    def directories_to_make(self) -> Iterator[TargetEntry]:
+        """All directories, those above first."""
+        return (_target_entry(entry, path) for entry, path in self._entries(lambda kind, _: kind == "d"))
 
     def without_data(self) -> Iterator[TargetEntry]:
         """Directories, symbolic links, special files and empty files, including those that only a hard link needs.
@@ -182,10 +203,32 @@ class RestorePlan:
     def _hard_links(self) -> Iterator[TargetEntry]:
         if not self._wanted.has_links:
             return
-        for entry, path in self._entries(lambda kind, _: kind == "h"):
+        links = list(self._entries(lambda kind, _: kind == "h"))
+        firsts = self._first_files({entry.link for entry, _ in links})
+        for entry, path in links:
             first = self._path_of(entry.link)
             if first is not None and first != path:
-                yield _target_entry(entry, path, link=first)
+                size_bytes, mtime_ns = firsts.get(entry.link, (0, entry.mtime_ns))
+                yield replace(_target_entry(entry, path, link=first, size_bytes=size_bytes), mtime_ns=mtime_ns)
+
+    def with_places(self, places: Mapping[str, str]) -> RestorePlan:
+        """A plan to restore some files again, to other paths: path in the target → the other path."""
+        files = self._entries(lambda kind, _: kind == "f")
+        promoted = {entry.snapshot_path: places[path] for entry, path in files if path in places}
+        wanted = replace(self._wanted, promoted=promoted, has_links=False, on_the_way=set())
+        return RestorePlan(self._catalog, self._snapshot, NothingByPath(), wanted)
+
+    def _first_files(self, snapshot_paths: set[str]) -> dict[str, tuple[int, int]]:
+        """Size and time, as they were read, of files that hard links of the snapshot lead to."""
+        files = self._entries(lambda kind, _: kind == "f")
+        return {
+            entry.snapshot_path: (
+                self._wanted.short.get(entry.index, entry.size_bytes),
+                self._mtime_read(entry.index, entry.mtime_ns),
+            )
+            for entry, _ in files
+            if entry.snapshot_path in snapshot_paths
+        }
 
     def directories(self) -> Iterator[TargetEntry]:
         """The directories to finish, the deepest first, so that nothing changes inside one after its times are set."""
@@ -214,6 +257,8 @@ class RestorePlan:
 
     def _path_of(self, snapshot_path: str, *, is_directory: bool = False) -> str | None:
         """Where an entry goes: to its own path, or that of the first wanted hard link to it."""
+        if is_directory and snapshot_path in self._wanted.on_the_way:
+            return self._selection.place_of(snapshot_path, is_directory=True)
         path = self._selection.target_path(snapshot_path, is_directory=is_directory)
         return self._wanted.promoted.get(snapshot_path) if path is None else path
 

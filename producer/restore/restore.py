@@ -9,6 +9,7 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from producer.catalog.tables.segments.rows import SegmentRow
@@ -90,21 +91,46 @@ class RestoreRun:
         self._holes = Holes(keep=request.skip_damaged)
         #: Segment orders without a receipt; those of a device that dies are lost.
         self._unanswered: dict[str, RestoreSegment] = {}
-        self._files_count = self._bytes_count = self._skipped_count = self._errors_count = 0
+        #: Paths in the target of files that the restore has not put there.
+        self._not_restored: set[str] = set()
+        #: Hard links to files that were kept and are not those of the snapshot.
+        self._unlinked: list[TargetEntry] = []
+        self._is_preparing = False
+        self._told: set[tuple[str, str, str]] = set()
+        self._files_count = self._bytes_count = self._skipped_count = 0
 
     def run(self, started_s: float) -> RestoreSummary:
         self._present = present_devices(self._session, [self._snapshot])
         self._make_target()
         self._tell_what_was_not_stored()
         self._leave_out_what_is_lost()
-        self._order_entries(self._plan.pieced_files(finish=False))
-        self._restore_segments()
-        self._order_entries(self._plan.without_data())
-        self._order_entries(self._holes.finish(self._plan.pieced_files(finish=True)))
-        self._order_entries(self._plan.hard_links())
-        self._order_entries(self._plan.directories(), devices_count=1)
+        if self._request.overwrite is not None:
+            self._order_entries(self._plan.directories_to_make(), devices_count=1, sweep=True)
+        plan = self._plan
+        self._restore_files()
+        self._order_entries(self._hard_links())
+        self._restore_unlinked()
+        self._order_entries(plan.directories(), devices_count=1)
         self._tell_progress()
         return self._summary(started_s)
+
+    def _restore_files(self) -> None:
+        self._prepare_pieced_files()
+        self._restore_segments()
+        self._order_entries(self._plan.without_data())
+        self._order_entries(self._finished_files())
+
+    def _restore_unlinked(self) -> None:
+        """Of the hard links to a file of the snapshot that an older one stands for, the first gets the data."""
+        if not self._unlinked:
+            return
+        places: dict[str, str] = {}
+        for entry in self._unlinked:
+            places.setdefault(entry.link, entry.path)
+        others = [replace(link, link=places[link.link]) for link in self._unlinked if link.path not in places.values()]
+        self._plan = self._plan.with_places(places)
+        self._restore_files()
+        self._order_entries(link for link in others if link.link not in self._not_restored)
 
     def _summary(self, started_s: float) -> RestoreSummary:
         return RestoreSummary(
@@ -112,9 +138,9 @@ class RestoreRun:
             files=self._files_count,
             bytes_restored=self._bytes_count,
             skipped=self._skipped_count,
-            errors=self._errors_count,
+            errors=len(self._told),
             duration_s=round(time.monotonic() - started_s, 3),
-            exit_code=3 if self._errors_count else 0,
+            exit_code=3 if self._told else 0,
         )
 
     # ---- segments
@@ -137,6 +163,7 @@ class RestoreRun:
                     self._lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
                     if not (self._request.skip_damaged and pick.entry in self._wanted.pieced):
                         lost.add(pick.entry)
+                        self._not_restored.add(pick.path)
         self._plan.left_out |= lost
 
     def _restore_segments(self) -> None:
@@ -148,8 +175,8 @@ class RestoreRun:
                 self._lose_order(order, "device-dead", f"device {device} died: {why}")
 
     def _segment_orders(self, device_id: str) -> Iterator[RestoreSegment]:
-        for row in self._plan.segments():
-            picks = self._plan.picks(row) if row.device_id == device_id else []
+        for row in self._plan.segments(device_id):
+            picks = self._plan.picks(row)
             if picks:
                 order = self._segment_order(row, picks, device_id)
                 self._unanswered[order.order_id] = order
@@ -178,8 +205,10 @@ class RestoreRun:
     def _make_target(self) -> None:
         """Make the target; raises SegfleetError when it must be empty and is not, or no device is left to make it."""
         died: dict[str, str] = {}
+        itself = tuple(filter(None, [self._plan.target_itself()]))
         for device_id, device in self._present.items():
-            order = self._entries_order(device, device_id, (), must_be_empty=self._request.overwrite is None)
+            is_new = self._request.overwrite is None
+            order = self._entries_order(device, device_id, itself, must_be_empty=is_new, sweep=not is_new)
             why = run_wave(self._session, {device: [order]}, self._take)
             if not why:
                 live = self._session.courier.live
@@ -188,7 +217,29 @@ class RestoreRun:
             died |= why
         raise DeviceError("no device is left: " + "; ".join(f"{device}: {why}" for device, why in died.items()))
 
-    def _order_entries(self, entries: Iterator[TargetEntry], *, devices_count: int | None = None) -> None:
+    def _prepare_pieced_files(self) -> None:
+        """Those that cannot be written, as those that are kept, are left out from here on."""
+        self._is_preparing = True
+        self._order_entries(self._plan.pieced_files(finish=False))
+        self._is_preparing = False
+
+    def _finished_files(self) -> Iterator[TargetEntry]:
+        for entry in self._holes.finish(self._plan.pieced_files(finish=True)):
+            if entry.kind == "absent":
+                self._not_restored.add(entry.path)
+            yield entry
+
+    def _hard_links(self) -> Iterator[TargetEntry]:
+        """Those of files that were not restored are told: what is in their place is older."""
+        for entry in self._plan.hard_links():
+            if entry.link not in self._not_restored:
+                yield entry
+            else:
+                self._tell(entry.path, "missing", f"the file that it links to was not restored: {entry.link}")
+
+    def _order_entries(
+        self, entries: Iterator[TargetEntry], *, devices_count: int | None = None, sweep: bool = False
+    ) -> None:
         """One wave of entries, divided among the workers: any of them can write to the target."""
         live = [(device_id, name) for device_id, name in self._present.items() if name in self._session.courier.live]
         if not live:
@@ -196,7 +247,7 @@ class RestoreRun:
 
         def share(device_id: str, device: str) -> Iterator[Order]:
             while batch := tuple(islice(entries, _ENTRIES_COUNT)):
-                yield self._entries_order(device, device_id, batch)
+                yield self._entries_order(device, device_id, batch, sweep=sweep)
 
         orders = {name: share(device_id, name) for device_id, name in live[:devices_count]}
         for device, why in run_wave(self._session, orders, self._take, on_wait=self._tell_progress).items():
@@ -206,7 +257,13 @@ class RestoreRun:
             )
 
     def _entries_order(
-        self, device: str, device_id: str, entries: tuple[TargetEntry, ...], *, must_be_empty: bool = False
+        self,
+        device: str,
+        device_id: str,
+        entries: tuple[TargetEntry, ...],
+        *,
+        must_be_empty: bool = False,
+        sweep: bool = False,
     ) -> RestoreEntries:
         return RestoreEntries(
             order_id=uuid.uuid4().hex,
@@ -214,6 +271,7 @@ class RestoreRun:
             entries=entries,
             overwrite=self._request.overwrite or "always",
             must_be_empty=must_be_empty,
+            sweep=sweep,
             **self._session.order_fields(device, device_id=device_id),
         )
 
@@ -222,7 +280,7 @@ class RestoreRun:
     def _take(self, order: Order, receipt: Receipt) -> None:
         self._unanswered.pop(order.order_id, None)
         if receipt.failure is None:
-            self._take_result(receipt.result)
+            self._take_result(order, receipt.result)
         elif receipt.failure.code in ("target", "target-not-empty") or not isinstance(order, RestoreSegment):
             # Everything that follows would fail too.
             error = SegfleetError(receipt.failure.message, hint=receipt.failure.hint)
@@ -231,12 +289,16 @@ class RestoreRun:
         else:
             self._lose_order(order, receipt.failure.code, receipt.failure.message)
 
-    def _take_result(self, result: RestoreResult) -> None:
+    def _take_result(self, order: Order, result: RestoreResult) -> None:
         self._files_count += result.files_count
         self._bytes_count += result.bytes_restored
         self._skipped_count += result.skipped_count
+        unlinked = {trouble.path for trouble in result.troubles if trouble.code == "other-file"}
+        if isinstance(order, RestoreEntries) and unlinked:
+            self._unlinked += [entry for entry in order.entries if entry.path in unlinked]
         for trouble in result.troubles:
-            self._take_trouble(trouble)
+            if trouble.path not in unlinked:
+                self._take_trouble(trouble)
 
     def _take_trouble(self, trouble: PathTrouble) -> None:
         if trouble.code == "skipped":
@@ -245,10 +307,20 @@ class RestoreRun:
             self._lose(trouble.path, trouble.offset_bytes, trouble.size_bytes, trouble.code, trouble.message)
         else:
             self._tell(trouble.path, trouble.code, trouble.message)
+            if trouble.size_bytes < 0:
+                self._give_up(trouble.path)
+
+    def _give_up(self, path: str) -> None:
+        self._not_restored.add(path)
+        if self._is_preparing:
+            self._plan.leave_out(path)
 
     def _lose_order(self, order: RestoreSegment, code: str, why: str) -> None:
-        for path, offset, size in zip(order.paths, order.offsets_bytes, order.sizes_bytes, strict=True):
+        rows = zip(order.paths, order.offsets_bytes, order.sizes_bytes, order.metadata, strict=True)
+        for path, offset, size, metadata in rows:
             self._lose(path, offset, size, code, why)
+            if metadata:
+                self._not_restored.add(path)
 
     def _lose(self, path: str, offset_bytes: int, size_bytes: int, code: str, why: str) -> None:
         """Record that a range of a file cannot be restored."""
@@ -257,8 +329,9 @@ class RestoreRun:
         self._tell(path, code, str(hole))
 
     def _tell(self, path: str, code: str, message: str) -> None:
-        self._errors_count += 1
-        self._session.observer.trouble(Trouble(code=code, message=message, path=path))
+        if (path, code, message) not in self._told:
+            self._told.add((path, code, message))
+            self._session.observer.trouble(Trouble(code=code, message=message, path=path))
 
     def _tell_progress(self) -> None:
         courier = self._session.courier

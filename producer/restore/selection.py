@@ -35,7 +35,7 @@ class Selection:
         The content of ``path`` goes directly into the target; if ``path`` is not a directory, it goes there by its
         name.
         """
-        inside = self._inside(snapshot_path, is_directory=is_directory)
+        inside = self.place_of(snapshot_path, is_directory=is_directory)
         if inside is None or not self._fits(snapshot_path + "/" if is_directory else snapshot_path):
             return None
         return inside
@@ -45,12 +45,17 @@ class Selection:
 
         None: each entry must be checked by itself.
         """
-        if self.include is not None or self.exclude is not None:
+        if self.has_patterns:
             return None
-        inside = self._inside(snapshot_folder, is_directory=True)
+        inside = self.place_of(snapshot_folder, is_directory=True)
         return f"{inside}/" if inside else inside
 
-    def _inside(self, snapshot_path: str, *, is_directory: bool) -> str | None:
+    @property
+    def has_patterns(self) -> bool:
+        return self.include is not None or self.exclude is not None
+
+    def place_of(self, snapshot_path: str, *, is_directory: bool) -> str | None:
+        """Like :meth:`target_path`, whatever the patterns say."""
         if not self.path:
             return snapshot_path
         if snapshot_path == self.path:
@@ -63,3 +68,16 @@ class Selection:
         if self.include is not None and not self.include.match_file(text):
             return False
         return self.exclude is None or not self.exclude.match_file(text)
+
+
+class NothingByPath(Selection):
+    """Selects nothing: all that is restored has a place of its own (``Wanted.promoted``)."""
+
+    def __init__(self) -> None:
+        super().__init__(path="", include=None, exclude=None)
+
+    def target_path(self, snapshot_path: str, *, is_directory: bool) -> str | None:
+        return None
+
+    def prefix_of(self, snapshot_folder: str) -> str | None:
+        return None

@@ -28,6 +28,8 @@ class Wanted:
     bytes_total: int = 0
     #: Whether any wanted entry is a hard link.
     has_links: bool = False
+    #: Snapshot paths of the folders above wanted entries, where patterns may leave them out.
+    on_the_way: set[str] = field(default_factory=set)
     #: Snapshot path of a file that is not wanted itself → target path of the first hard link to it that is.
     promoted: dict[str, str] = field(default_factory=dict)
     #: Entries whose data lies in more than one segment, and raw volumes.
@@ -56,6 +58,8 @@ def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may
     _look_through_listing(catalog, snapshot_id, selection, wanted, raw_volumes)
     if wanted.stop_entry == 0:
         what = f"no path {selection.path!r}" if selection.path else "nothing that matches the patterns"
+        if selection.path and selection.has_patterns and _holds(catalog, snapshot_id, selection):
+            what = f"nothing in {selection.path!r} that matches the patterns"
         raise UsageError(
             f"snapshot {snapshot_id[:8]} holds {what}", hint=f"segfleet ls {snapshot_id[:8]} lists what it holds"
         )
@@ -65,11 +69,22 @@ def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may
     return wanted
 
 
-def segments_with(catalog: Catalog, snapshot_id: str, wanted: Wanted) -> Iterator[SegmentRow]:
-    """The stored segments that may hold wanted data, in plan order."""
+def segments_with(catalog: Catalog, snapshot_id: str, wanted: Wanted, *, device_id: str = "") -> Iterator[SegmentRow]:
+    """The stored segments (of one device) that may hold wanted data, in plan order."""
     if wanted.promoted:
-        return catalog.segments.stored(snapshot_id)
-    return catalog.segments.overlapping(snapshot_id, wanted.first_entry, wanted.stop_entry)
+        return catalog.segments.stored(snapshot_id, device_id=device_id)
+    return catalog.segments.overlapping(snapshot_id, wanted.first_entry, wanted.stop_entry, device_id=device_id)
+
+
+def _holds(catalog: Catalog, snapshot_id: str, selection: Selection) -> bool:
+    """Whether there is anything at the path of the selection, whatever the patterns say."""
+    for part in catalog.listing.parts(snapshot_id):
+        for batch in decode_part(part.data):
+            prefix = f"{batch.source}/{batch.prefix}"
+            for name in batch.names:
+                if selection.place_of(prefix + name if name else batch.source, is_directory=True) is not None:
+                    return True
+    return False
 
 
 def _look_through_listing(
@@ -87,19 +102,28 @@ def _look_through_listing(
                     continue
                 first = batch.first_entry + place if first is None else first
                 wanted.stop_entry = batch.first_entry + place + 1
+                _note_folders_above(path, selection, wanted.on_the_way)
                 if kind == "h":
                     links.append((batch.links[name], target))
                 elif batch.sizes_bytes[place] > 0:
                     wanted.files_count += 1
                     wanted.bytes_total += batch.sizes_bytes[place]
-                    if batch.source in raw_volumes:
-                        # Pieced even with one segment: ranges that no segment holds are zeros.
-                        wanted.pieced.add(batch.first_entry + place)
+                    # Pieced even with one segment: ranges that no segment holds are zeros.
+                    wanted.pieced.update([batch.first_entry + place] if batch.source in raw_volumes else ())
     wanted.first_entry = first or 0
     wanted.has_links = bool(links)
     for link, target in links:
         if selection.target_path(link, is_directory=False) is None:
             wanted.promoted.setdefault(link, target)
+
+
+def _note_folders_above(path: str, selection: Selection, found: set[str]) -> None:
+    if not selection.has_patterns:
+        return
+    above = path.rpartition("/")[0]
+    while above and above not in found and selection.place_of(above, is_directory=True) is not None:
+        found.add(above)
+        above = above.rpartition("/")[0]
 
 
 def _look_through_segments(

@@ -18,10 +18,14 @@ from workers.format.header import SegmentHeader
 from workers.format.reader import SegmentReader, StoredUnit
 from workers.format.writer import SegmentWriter
 from workers.restore import restore_segment
+from workers.target.folders import Folders
+from workers.target.pieced_files import prepare_pieced_file
+from workers.target.unfinished import temporary_name
 from workers.units.compress import UnitCompressor
 
 UNIT = 64 * 1024
 SEGMENT_ID = "ab" * 16
+RUN_ID = "1" * 32
 MTIME_NS = 1_600_000_000_123_456_789
 #: Mode, owner, group and time; empty for a part of a file.
 Metadata = tuple[int, int, int, int] | tuple[()]
@@ -124,7 +128,7 @@ def order(
     """To restore what was stored on ``device``; rows are (path, stream offset, file offset, size, metadata)."""
     paths, stream_offsets, offsets, sizes, metadata = zip(*rows, strict=True) if rows else ((),) * 5
     return RestoreSegment(
-        run_id="1" * 32,
+        run_id=RUN_ID,
         order_id="2" * 32,
         device="a",
         device_id="ef" * 16,
@@ -158,6 +162,18 @@ def restore(target: Path, device: MemoryDevice, rows: list[Row], **options: Any)
     return restore_segment(
         order(rows, device, **options), device=cast(Device, device), target_root=target, progress=Progress()
     )
+
+
+def prepare(target: Path, path: str) -> Path:
+    """Make a file to which several orders contribute; returns where its content goes until it is finished."""
+    with Folders(target) as folders:
+        prepare_pieced_file(folders, path, RUN_ID)
+    return unfinished(target, path)
+
+
+def unfinished(target: Path, path: str) -> Path:
+    """Where the content of a file is until it takes its place."""
+    return (target / path).parent / temporary_name(RUN_ID, path)
 
 
 def pattern(size: int, seed: int = 1) -> bytes:

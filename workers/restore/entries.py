@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tasks.errors import TargetError, TargetNotEmptyError
@@ -12,11 +11,14 @@ from tasks.orders import RestoreEntries, TargetEntry
 from tasks.receipts import PathTrouble, RestoreResult
 from workers.fresh_disk import is_of_fresh_disk
 from workers.target.entries import restore_folder, restore_hard_link, restore_node, restore_symlink
-from workers.target.files import is_unfinished, open_file, open_part, remove_entry, stat_entry
 from workers.target.folders import Folders
 from workers.target.metadata import Metadata
-from workers.target.overwrite import Overwrite, is_kept
+from workers.target.overwrite import keeps_file
+from workers.target.pieced_files import discard_pieced_file, finish_pieced_file, prepare_pieced_file
+from workers.target.sweeping import sweep_folder
 from workers.target.troubles import PATH_ERRORS, MetadataTrouble, TargetTrouble, trouble_at
+from workers.target.unfinished import UNFINISHED_FOLDER_MODE, is_unfinished, temporary_name
+from workers.target.whole_files import open_whole_file
 
 
 def restore_entries(
@@ -33,19 +35,21 @@ def restore_entries(
     target takes no more, and what ``before_write``, which is called for each, raises.
     """
     try:
-        target_root.mkdir(parents=True, exist_ok=True)
+        _make_root(target_root, order)
         if order.must_be_empty:
-            _check_empty(target_root, order.entries)
+            _check_empty(target_root, order)
     except OSError as error:
         message = f"cannot make or read the target {target_root}: {error.strerror}"
         raise TargetError(message, path=str(target_root)) from error
     files_count, skipped_count = 0, 0
     troubles: list[PathTrouble] = []
     with Folders(target_root) as folders:
+        if order.sweep:
+            sweep_folder(folders.root, order.run_id)
         for entry in order.entries:
             before_write()
             try:
-                is_done = _restore(folders, entry, order.overwrite, beat)
+                is_done = _restore(folders, entry, order, beat)
                 skipped_count += not is_done
                 files_count += is_done and _is_complete_file(entry)
             except PATH_ERRORS as error:
@@ -58,72 +62,70 @@ def restore_entries(
     )
 
 
+def _make_root(root: Path, order: RestoreEntries) -> None:
+    """Make the target if it is missing: unfinished if the snapshot has metadata for it."""
+    is_finished_later = any(entry.kind == "directory" and not entry.path for entry in order.entries)
+    root.mkdir(UNFINISHED_FOLDER_MODE if is_finished_later else 0o777, parents=True, exist_ok=True)
+
+
 class _Skipped(TargetTrouble):
     def __init__(self) -> None:
         super().__init__("skipped", "a file exists already and is kept")
 
 
-def _restore(folders: Folders, entry: TargetEntry, overwrite: Overwrite, beat: Callable[[], object]) -> bool:
+def _restore(folders: Folders, entry: TargetEntry, order: RestoreEntries, beat: Callable[[], object]) -> bool:
     """Whether the entry is now as it should be; false when something else is there and stays."""
     match entry.kind:
         case "directory":
-            restore_folder(folders, entry, overwrite)
+            restore_folder(folders, entry, order.overwrite, order.run_id, sweep=order.sweep)
             return True
         case "file":
-            return _restore_file(folders, entry, overwrite, beat)
+            return _restore_file(folders, entry, order, beat)
         case "symlink":
-            return restore_symlink(folders, entry, overwrite)
+            return restore_symlink(folders, entry, order.overwrite, order.run_id)
         case "hardlink":
-            return restore_hard_link(folders, entry, overwrite)
+            return restore_hard_link(folders, entry, order.overwrite, order.run_id)
         case "absent":
-            return _remove(folders, entry)
+            discard_pieced_file(folders, entry.path, order.run_id)
+            return True
         case "note":
-            return _write_note(folders, entry)
+            _write(folders, entry, entry.text.encode(), order.run_id)
+            return True
         case _:
-            return restore_node(folders, entry, overwrite)
+            return restore_node(folders, entry, order.overwrite, order.run_id)
 
 
-def _restore_file(folders: Folders, entry: TargetEntry, overwrite: Overwrite, beat: Callable[[], object]) -> bool:
-    metadata = Metadata(entry.mode, entry.uid, entry.gid, entry.mtime_ns)
+def _restore_file(folders: Folders, entry: TargetEntry, order: RestoreEntries, beat: Callable[[], object]) -> bool:
     if entry.finish:
-        file = open_part(folders, entry.path)
+        finish_pieced_file(folders, entry, order.run_id, beat)
+        return True
+    if keeps_file(folders, entry.path, order.overwrite, entry.size_bytes, _metadata(entry)):
+        if entry.size_bytes:
+            raise _Skipped
+        return False
+    if entry.size_bytes:
+        prepare_pieced_file(folders, entry.path, order.run_id)
     else:
-        folder, name = folders.parent_of(entry.path)
-        found = stat_entry(folder, name)
-        if is_kept(found, overwrite, size_bytes=entry.size_bytes, mtime_ns=entry.mtime_ns):
-            if entry.size_bytes:
-                raise _Skipped
-            return False
-        file = open_file(folders, entry.path, entry.size_bytes, metadata)
-    try:
-        for offset_bytes, size_bytes in zip(entry.hole_offsets_bytes, entry.hole_sizes_bytes, strict=True):
-            file.make_zeros(offset_bytes, size_bytes, beat)
-        if entry.finish or not entry.size_bytes:
-            file.finish(entry.size_bytes, metadata)
-    finally:
-        file.close()
+        _write(folders, entry, b"", order.run_id)
     return True
 
 
-def _remove(folders: Folders, entry: TargetEntry) -> bool:
-    with suppress(FileNotFoundError):
-        folder, name = folders.parent_of(entry.path, make=False)
-        found = stat_entry(folder, name)
-        if found is not None and (is_unfinished(found) or not entry.if_unfinished):
-            remove_entry(folder, name, found)
-    return True
-
-
-def _write_note(folders: Folders, entry: TargetEntry) -> bool:
-    data = entry.text.encode()
-    metadata = Metadata(entry.mode, entry.uid, entry.gid, entry.mtime_ns)
-    file = open_file(folders, entry.path, len(data), metadata)
+def _write(folders: Folders, entry: TargetEntry, data: bytes, run_id: str) -> None:
+    file = open_whole_file(folders, entry.path, run_id)
     try:
         file.write(data, 0, len(data), 0)
-        file.finish(len(data), metadata)
-    finally:
+        file.finish(len(data), _metadata(entry))
+    except MetadataTrouble:
         file.close()
-    return True
+        raise
+    except BaseException:
+        file.discard()
+        raise
+    file.close()
+
+
+def _metadata(entry: TargetEntry) -> Metadata:
+    return Metadata(entry.mode, entry.uid, entry.gid, entry.mtime_ns)
 
 
 def _is_complete_file(entry: TargetEntry) -> bool:
@@ -133,9 +135,9 @@ def _is_complete_file(entry: TargetEntry) -> bool:
     )
 
 
-def _check_empty(root: Path, entries: Sequence[TargetEntry]) -> None:
+def _check_empty(root: Path, order: RestoreEntries) -> None:
     """Raises TargetNotEmptyError if anything is there that an earlier delivery of this order did not make."""
-    ours = {parent for entry in entries for parent in _with_parents(entry.path)}
+    ours = {made for entry in order.entries for made in _made_for(entry.path, order.run_id)}
     pending = [""]
     while pending:
         above = pending.pop()
@@ -152,7 +154,10 @@ def _check_empty(root: Path, entries: Sequence[TargetEntry]) -> None:
                     pending.append(path)
 
 
-def _with_parents(path: str) -> Iterator[str]:
+def _made_for(path: str, run_id: str) -> Iterator[str]:
+    """The paths that restoring ``path`` makes: itself, its temporary name and the folders above."""
+    folder, slash, _ = path.rpartition("/")
+    yield folder + slash + temporary_name(run_id, path)
     while path:
         yield path
         path = path.rpartition("/")[0]

@@ -8,12 +8,14 @@ from tasks.errors import MessageError, SegfleetError
 from tasks.orders import RestoreSegment
 from tasks.receipts import PathTrouble, RestoreResult
 from workers.restore.slices import Slice
-from workers.target.files import TargetFile, open_file, open_part, remove_entry, stat_entry
+from workers.target.files import TargetFile
 from workers.target.folders import Folders
 from workers.target.image import ImageTarget
 from workers.target.metadata import Metadata
-from workers.target.overwrite import is_kept
+from workers.target.overwrite import keeps_file
+from workers.target.pieced_files import open_pieced_file
 from workers.target.troubles import PATH_ERRORS, MetadataTrouble, trouble_at
+from workers.target.whole_files import open_whole_file
 
 
 class ExtentWriter:
@@ -97,9 +99,9 @@ class ExtentWriter:
         )
 
     def close(self) -> None:
-        """Close files that an interrupted order left open.  They are unfinished; a repeat writes them again."""
+        """Remove what an interrupted order has written of whole files; a repeat writes them again."""
         for file in self._files.values():
-            file.close()
+            file.discard()
         self._files.clear()
 
     def _is_kept(self, index: int) -> bool:
@@ -109,10 +111,7 @@ class ExtentWriter:
         assert isinstance(self._folders, Folders)
         order = self._order
         try:
-            folder, name = self._folders.parent_of(order.paths[index])
-            found = stat_entry(folder, name)
-            size_bytes = order.sizes_bytes[index]
-            kept = is_kept(found, order.overwrite, size_bytes=size_bytes, mtime_ns=metadata.mtime_ns)
+            kept = keeps_file(self._folders, order.paths[index], order.overwrite, order.sizes_bytes[index], metadata)
         except PATH_ERRORS as error:
             self._give_up(index, error)
             return True
@@ -133,9 +132,9 @@ class ExtentWriter:
         if isinstance(self._folders, ImageTarget):
             file = self._folders.open()
         elif metadata is None:
-            file = open_part(self._folders, path)
+            file = open_pieced_file(self._folders, path, self._order.run_id)
         else:
-            file = open_file(self._folders, path, self._order.sizes_bytes[index], metadata)
+            file = open_whole_file(self._folders, path, self._order.run_id)
         self._files[index] = file
         return file
 
@@ -153,9 +152,7 @@ class ExtentWriter:
     def _give_up(self, index: int, error: Exception) -> None:
         """Record that the target does not take this extent.  Raises TargetError when it would not take any other."""
         self._given_up.add(index)
-        file = self._files.pop(index, None)
-        if file is not None:
-            file.close()
+        self._discard(index)
         offset_bytes, size_bytes = self._range(index)
         trouble = trouble_at(self._order.paths[index], error, offset_bytes=offset_bytes, size_bytes=size_bytes)
         self._troubles.append(trouble)
@@ -188,16 +185,10 @@ class ExtentWriter:
         return self._order.offsets_bytes[index], self._order.sizes_bytes[index]
 
     def _discard(self, index: int) -> None:
-        """Remove a file whose first part has been written and whose next part is lost."""
+        """Close a file, and remove what has been written of a whole one; an older file stays as it is."""
         file = self._files.pop(index, None)
-        if file is None:  # nothing of it has been written: an older file stays as it is
-            return
-        file.close()
-        assert isinstance(self._folders, Folders)
-        folder, name = self._folders.parent_of(self._order.paths[index])
-        found = stat_entry(folder, name)
-        if found is not None:
-            remove_entry(folder, name, found)
+        if file is not None:
+            file.discard()
 
 
 def _metadata(row: tuple[int, ...]) -> Metadata | None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from tasks.orders import TargetEntry
 from workers.target.files import remove_entry, stat_entry
 from workers.target.folders import Folders, make_folder
-from workers.target.metadata import Metadata, set_metadata, set_symlink_metadata
+from workers.target.metadata import Metadata, has_metadata, set_metadata, set_symlink_metadata
+from workers.target.opening_up import in_folder
 from workers.target.overwrite import Overwrite
+from workers.target.sweeping import sweep_folder
 from workers.target.troubles import TargetTrouble
+from workers.target.unfinished import is_unfinished_folder, temporary_name
+from workers.target.whole_files import take_place
 
 _TRIES = 3
 
@@ -23,22 +29,31 @@ _IsSame = Callable[[int, str, os.stat_result], bool]
 _NODE_TYPES = {"fifo": stat.S_IFIFO, "character": stat.S_IFCHR, "block": stat.S_IFBLK}
 
 
-def restore_folder(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> None:
-    """Make a folder with mode 0700 if it is missing; with ``finish`` set its metadata too."""
+def restore_folder(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str, *, sweep: bool) -> None:
+    """Make an unfinished folder if it is missing; with ``finish`` set its metadata too.
+
+    The target itself, and with ``never`` any folder, keeps the metadata that it had before this restore.  ``sweep``
+    removes what interrupted restores left in it under temporary names.
+    """
     if entry.path:
         above, name = folders.parent_of(entry.path)
         _make_folder_at(above, name, overwrite)
     else:
         above, name = folders.root, "."
-    if entry.finish:
-        descriptor = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
-        try:
+    if not (entry.finish or sweep):
+        return
+    descriptor = _open_path(above, name, os.O_DIRECTORY)
+    try:
+        if sweep:
+            sweep_folder(descriptor, run_id)
+        is_kept = not entry.path or overwrite == "never"
+        if entry.finish and not (is_kept and not is_unfinished_folder(os.fstat(descriptor))):
             set_metadata(_place(descriptor), _metadata(entry))
-        finally:
-            os.close(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def restore_symlink(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool:
+def restore_symlink(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str) -> bool:
     """Returns whether it was made; false when something else is there and stays."""
 
     def make(folder: int, name: str) -> None:
@@ -48,31 +63,38 @@ def restore_symlink(folders: Folders, entry: TargetEntry, overwrite: Overwrite) 
         return stat.S_ISLNK(found.st_mode) and os.readlink(name, dir_fd=folder) == entry.link
 
     folder, name = folders.parent_of(entry.path)
-    if not _make_entry(folder, name, overwrite, make, is_same):
+    if not _make_entry(folder, entry.path, overwrite, run_id, make, is_same):
         return False
-    set_symlink_metadata(folder, name, _metadata(entry))
+    in_folder(folder, lambda: set_symlink_metadata(folder, name, _metadata(entry)))
     return True
 
 
-def restore_hard_link(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool:
+def restore_hard_link(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str) -> bool:
     """Make ``entry.path`` a hard link of the file at ``entry.link``.  The metadata is that file's."""
-    folder, name = folders.parent_of(entry.path)
+    folder, _ = folders.parent_of(entry.path)
     try:
         first_folder, first_name = folders.parent_of(entry.link, make=False)
-        first = os.stat(first_name, dir_fd=first_folder, follow_symlinks=False)
-    except FileNotFoundError as error:
-        raise TargetTrouble("missing", f"the file that it links to is missing: {entry.link}") from error
+        first = stat_entry(first_folder, first_name)
+    except FileNotFoundError:
+        first = None
+    if first is None:
+        raise TargetTrouble("missing", f"the file that it links to is missing: {entry.link}")
 
     def make(folder: int, name: str) -> None:
+        if overwrite == "never" and not has_metadata(first, entry.size_bytes, _metadata(entry)):
+            raise TargetTrouble("other-file", f"the file that it links to is not that of the snapshot: {entry.link}")
+        in_folder(first_folder, lambda: link(folder, name))
+
+    def link(folder: int, name: str) -> None:
         os.link(first_name, name, src_dir_fd=first_folder, dst_dir_fd=folder, follow_symlinks=False)
 
     def is_same(folder: int, name: str, found: os.stat_result) -> bool:
         return (found.st_dev, found.st_ino) == (first.st_dev, first.st_ino)
 
-    return _make_entry(folder, name, overwrite, make, is_same)
+    return _make_entry(folder, entry.path, overwrite, run_id, make, is_same)
 
 
-def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> bool:
+def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str) -> bool:
     """Make a FIFO, or as root a device node."""
     node_type = _NODE_TYPES[entry.kind]
     if entry.kind != "fifo" and os.geteuid() != 0:
@@ -85,10 +107,10 @@ def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite) -> 
         return stat.S_IFMT(found.st_mode) == node_type and found.st_rdev == entry.device_number
 
     folder, name = folders.parent_of(entry.path)
-    if not _make_entry(folder, name, overwrite, make, is_same):
+    if not _make_entry(folder, entry.path, overwrite, run_id, make, is_same):
         return False
     # Opened with O_PATH only: opening a device may rewind a tape.
-    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder)
+    descriptor = _open_path(folder, name)
     try:
         if stat.S_IFMT(os.fstat(descriptor).st_mode) != node_type:
             raise TargetTrouble("unsafe-target", "it was replaced while it was being made")
@@ -112,21 +134,35 @@ def _make_folder_at(above: int, name: str, overwrite: Overwrite) -> None:
     raise TargetTrouble("unsafe-target", "something else keeps appearing at this path")
 
 
-def _make_entry(folder: int, name: str, overwrite: Overwrite, make: _Make, is_same: _IsSame) -> bool:
+def _make_entry(folder: int, path: str, overwrite: Overwrite, run_id: str, make: _Make, is_same: _IsSame) -> bool:
+    name = path.rpartition("/")[2]
     for _ in range(_TRIES):
-        try:
-            make(folder, name)
-            return True
-        except FileExistsError:
-            found = stat_entry(folder, name)
-        if found is None:
-            continue
-        if overwrite == "never":
+        found = stat_entry(folder, name)
+        if found is not None and overwrite == "never":
             return False
-        if is_same(folder, name, found):
+        if found is not None and in_folder(folder, partial(is_same, folder, name, found)):
             return True
-        remove_entry(folder, name, found)
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            raise TargetTrouble("exists", "a folder is in its place")
+        with suppress(FileExistsError):
+            if found is None:
+                in_folder(folder, partial(make, folder, name))
+            else:
+                _replace(folder, name, temporary_name(run_id, path), make)
+            return True
     raise TargetTrouble("unsafe-target", "something else keeps appearing at this path")
+
+
+def _replace(folder: int, name: str, temporary: str, make: _Make) -> None:
+    """Make the entry beside what is there, and rename it over that."""
+    with suppress(FileNotFoundError):  # an earlier delivery of the order may have ended here
+        in_folder(folder, lambda: os.unlink(temporary, dir_fd=folder))
+    in_folder(folder, partial(make, folder, temporary))
+    take_place(folder, temporary, name)
+
+
+def _open_path(folder: int, name: str, flags: int = 0) -> int:
+    return in_folder(folder, lambda: os.open(name, os.O_PATH | os.O_NOFOLLOW | flags, dir_fd=folder))
 
 
 def _metadata(entry: TargetEntry) -> Metadata:

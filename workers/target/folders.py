@@ -10,7 +10,9 @@ from types import TracebackType
 
 from tasks.errors import TargetError
 from tasks.values import is_safe_path
+from workers.target.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
+from workers.target.unfinished import UNFINISHED_FOLDER_MODE
 
 #: O_PATH: only a starting point is needed, which takes no right to list the folder.
 _WALK = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -48,7 +50,7 @@ class Folders:
     def parent_of(self, path: str, *, make: bool = True) -> tuple[int, str]:
         """The folder that holds ``path``, and the last part of ``path``.
 
-        Missing folders are made with mode 0700, unless ``make`` is false.  Raises TargetTrouble when the path
+        Missing folders are made unfinished, unless ``make`` is false.  Raises TargetTrouble when the path
         is not below the target or leads through something that is not a folder; and OSError.
         """
         head, slash, name = path.rpartition("/")
@@ -93,12 +95,12 @@ class Folders:
 def _open_folder(above: int, name: str, path: str, *, make: bool) -> int:
     try:
         try:
-            return os.open(name, _WALK, dir_fd=above)
+            return _open_at(above, name)
         except FileNotFoundError:
             if not make:
                 raise
             make_folder(above, name)
-            return os.open(name, _WALK, dir_fd=above)
+            return _open_at(above, name)
     except OSError as error:
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
             raise TargetTrouble(
@@ -107,10 +109,14 @@ def _open_folder(above: int, name: str, path: str, *, make: bool) -> int:
         raise
 
 
+def _open_at(above: int, name: str) -> int:
+    return in_folder(above, lambda: os.open(name, _WALK, dir_fd=above))
+
+
 def make_folder(above: int, name: str) -> bool:
-    """Make a folder that only its owner can enter; returns whether it was missing."""
+    """Make an unfinished folder, which only its owner can enter; returns whether it was missing."""
     try:
-        os.mkdir(name, 0o700, dir_fd=above)
+        in_folder(above, lambda: os.mkdir(name, UNFINISHED_FOLDER_MODE, dir_fd=above))
     except FileExistsError:
         return False
     return True

@@ -26,7 +26,7 @@ def set_metadata(place: int | str, metadata: Metadata) -> None:
     The owner comes first, because changing it clears set-id bits.  Raises MetadataTrouble when one cannot
     be set; the other two are still set, but never set-id bits for another owner than the original.
     """
-    mode, owner_error = _effective_mode(metadata), None
+    mode, owner_error = effective_mode(metadata), None
     try:
         if os.geteuid() == 0:
             try:
@@ -56,14 +56,25 @@ def set_symlink_metadata(folder: int, name: str, metadata: Metadata) -> None:
 def has_metadata(found: os.stat_result, size_bytes: int, metadata: Metadata) -> bool:
     """Whether a file looks exactly as :func:`set_metadata` would leave it at this size."""
     return (
-        found.st_size == size_bytes
-        and found.st_mtime_ns == metadata.mtime_ns
-        and stat.S_IMODE(found.st_mode) == _effective_mode(metadata)
-        and (os.geteuid() != 0 or (found.st_uid, found.st_gid) == (metadata.uid, metadata.gid))
+        has_content(found, size_bytes, metadata)
+        and stat.S_IMODE(found.st_mode) == effective_mode(metadata)
+        and (os.geteuid() != 0 or has_owner(found, metadata))
     )
 
 
-def _effective_mode(metadata: Metadata) -> int:
+def has_content(found: os.stat_result, size_bytes: int, metadata: Metadata) -> bool:
+    """Whether size and time say that a file has not changed since the backup."""
+    return found.st_size == size_bytes and found.st_mtime_ns == metadata.mtime_ns
+
+
+def has_owner(found: os.stat_result, metadata: Metadata) -> bool:
+    """Whether the owner is the one whom :func:`set_metadata` would set."""
+    if os.geteuid() != 0:
+        return found.st_uid == os.geteuid()
+    return (found.st_uid, found.st_gid) == (metadata.uid, metadata.gid)
+
+
+def effective_mode(metadata: Metadata) -> int:
     """Only root gives files away, so anybody else's set-id bits would name the wrong owner (as ``cp -p`` does)."""
     mode = stat.S_IMODE(metadata.mode)
     if os.geteuid() == 0 or (metadata.uid, metadata.gid) == (os.geteuid(), os.getegid()):

@@ -1,4 +1,4 @@
-"""What to do with files that exist already."""
+"""What becomes of a file that is there already: the rows for files of docs/restore.md.  Pure, but for the mending."""
 
 from __future__ import annotations
 
@@ -6,18 +6,59 @@ import os
 import stat
 from typing import Literal
 
-from workers.target.files import is_unfinished
+from workers.target.files import stat_entry
+from workers.target.folders import Folders
+from workers.target.metadata import Metadata, effective_mode, has_content, has_metadata, has_owner
+from workers.target.opening_up import in_folder
+from workers.target.troubles import MetadataTrouble, TargetTrouble
+from workers.target.unfinished import is_unfinished
 
 Overwrite = Literal["always", "if-changed", "never"]
 
+#: ``mend``: its content stays, and its mode is set.
+Fate = Literal["write", "keep", "mend"]
 
-def is_kept(found: os.stat_result | None, overwrite: Overwrite, *, size_bytes: int, mtime_ns: int) -> bool:
-    """Whether the file that was ``found`` (None: no file) stays as it is.
 
-    An unfinished file of an earlier restore, or of an earlier delivery of the order, never counts.
+def fate_of(found: os.stat_result | None, overwrite: Overwrite, size_bytes: int, metadata: Metadata) -> Fate:
+    """Decide about what was ``found`` (None: nothing) where the snapshot has a file.
+
+    An unfinished file of an earlier restore, or of an earlier delivery of the order, never stays.  A file of another
+    owner is written again: its content cannot be trusted to be that of the snapshot.
     """
     if found is None or overwrite == "always" or is_unfinished(found):
-        return False
+        return "write"
     if overwrite == "never":
-        return True
-    return stat.S_ISREG(found.st_mode) and found.st_size == size_bytes and found.st_mtime_ns == mtime_ns
+        return "keep"
+    if not stat.S_ISREG(found.st_mode) or not has_content(found, size_bytes, metadata):
+        return "write"
+    if has_metadata(found, size_bytes, metadata):
+        return "keep"
+    # A hard link may lead out of the target.
+    return "mend" if found.st_nlink == 1 and has_owner(found, metadata) else "write"
+
+
+def keeps_file(folders: Folders, path: str, overwrite: Overwrite, size_bytes: int, metadata: Metadata) -> bool:
+    """Whether the file at ``path`` stays; its mode is mended if need be.  Raises TargetTrouble and OSError."""
+    if overwrite == "always":
+        return False
+    folder, name = folders.parent_of(path)
+    found = stat_entry(folder, name)
+    fate = fate_of(found, overwrite, size_bytes, metadata)
+    if found is not None and fate == "mend":
+        _mend_mode(folder, name, found, metadata)
+    return fate != "write"
+
+
+def _mend_mode(folder: int, name: str, found: os.stat_result, metadata: Metadata) -> None:
+    """Give the file that was ``found`` its mode; raises TargetTrouble and OSError."""
+    handle = in_folder(folder, lambda: os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder))
+    try:
+        opened = os.fstat(handle)
+        if (opened.st_dev, opened.st_ino, opened.st_nlink) != (found.st_dev, found.st_ino, 1):
+            raise TargetTrouble("unsafe-target", "the file was replaced while its mode was set")
+        try:
+            os.chmod(f"/proc/self/fd/{handle}", effective_mode(metadata))
+        except OSError as error:
+            raise MetadataTrouble(f"cannot set its mode: {error}") from error
+    finally:
+        os.close(handle)

@@ -103,9 +103,12 @@ class Segments:
         """All segments that are not superseded, in plan order, page by page."""
         return self._by_pages(self._of(snapshot_id).where(segments.c.state != "superseded"))
 
-    def stored(self, snapshot_id: str) -> Iterator[SegmentRow]:
-        """All stored segments and references in plan order, read page by page; writing in between is allowed."""
-        return self._by_pages(self._of(snapshot_id).where(segments.c.state.in_(_ON_DEVICES)))
+    def stored(self, snapshot_id: str, *, device_id: str = "") -> Iterator[SegmentRow]:
+        """All stored segments and references (of one device) in plan order.
+
+        They are read page by page; writing in between is allowed.
+        """
+        return self._by_pages(self._of(snapshot_id).where(*_on_devices(device_id)))
 
     def with_cells(self, snapshot_id: str) -> Iterator[SegmentRow]:
         """The pieces of raw volumes that are on a device, also those that were superseded later, in plan order."""
@@ -119,11 +122,13 @@ class Segments:
         rows = self._database.read(statement.where(self._within(snapshot_id)))
         return sorted(row.device_id for row in rows)
 
-    def overlapping(self, snapshot_id: str, first_entry: int, stop_entry: int) -> Iterator[SegmentRow]:
-        """The stored segments that may hold data of entries in [first_entry, stop_entry), in plan order."""
+    def overlapping(
+        self, snapshot_id: str, first_entry: int, stop_entry: int, *, device_id: str = ""
+    ) -> Iterator[SegmentRow]:
+        """The stored segments (of one device) that may hold data of entries in [first_entry, stop_entry)."""
         return self._by_pages(
             self._of(snapshot_id).where(
-                segments.c.state.in_(_ON_DEVICES),
+                *_on_devices(device_id),
                 segments.c.first_entry < stop_entry,
                 segments.c.stop_entry > first_entry,
             )
@@ -153,6 +158,11 @@ class Segments:
             if len(page) < _PAGE_ROWS:
                 return
             page = self._rows(ordered.where(segments.c.number > page[-1].number))
+
+
+def _on_devices(device_id: str) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [segments.c.state.in_(_ON_DEVICES)]
+    return [*found, segments.c.device_id == device_id] if device_id else found
 
 
 def _all_segments() -> Select[Any]:

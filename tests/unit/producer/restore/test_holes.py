@@ -41,13 +41,7 @@ def test_what_is_lost_beyond_the_end_of_a_file_is_no_hole_in_it() -> None:
 def test_a_file_of_which_nothing_is_left_or_that_is_not_wanted_with_holes_goes() -> None:
     gone = replace(BIG, kind="absent", finish=False)
     assert finished((0, MIB), keep=False) == [gone, OTHER]
-    assert finished((0, 6 * MIB), (5 * MIB, 5 * MIB)) == [replace(gone, if_unfinished=True), OTHER]
-
-
-def test_an_older_file_over_which_nothing_was_written_is_not_taken_away() -> None:
-    for keep in (False, True):
-        (big, _) = finished((0, 4 * MIB), (4 * MIB, 6 * MIB), keep=keep)
-        assert (big.kind, big.if_unfinished) == ("absent", True)
+    assert finished((0, 6 * MIB), (5 * MIB, 5 * MIB)) == [gone, OTHER]
 
 
 def test_a_file_with_more_holes_than_an_order_can_name_goes() -> None:

@@ -12,6 +12,8 @@ import pytest
 from kit.offline import Offline, backup_request, offline
 from kit.tree import Entries, HardLink, Symlink, Tree, noise
 from producer.backup.intake import Intake
+from producer.listing.entry import Entry as ListedEntry
+from producer.listing.reader import ListingReader
 from producer.restore.plan import Pick, RestorePlan
 from producer.restore.selection import Selection
 from producer.restore.wanted import Wanted, find_wanted
@@ -404,3 +406,33 @@ def test_a_file_of_a_bundle_that_was_shorter_comes_back_shorter_and_moves_no_oth
         for pick in orders.plan.picks(row):
             files_before = [size for size in snapshot.sizes[row.first_entry : pick.entry] if size > 0]
             assert pick.stream_offset_bytes == sum(files_before)
+
+
+# ---- costs
+
+
+def test_many_large_files_that_are_kept_cost_one_look_at_each(stored: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"large {number}" for number in range(12)]
+    orders = stored(data={name: noise(100 * KIB, number) for number, name in enumerate(names)}).restore()
+    assert len(orders.wanted.pieced) == len(names)
+    looks: list[int] = []
+    entry = ListingReader.entry
+
+    def counted(reader: ListingReader, index: int) -> ListedEntry:
+        looks.append(index)
+        return entry(reader, index)
+
+    monkeypatch.setattr(ListingReader, "entry", counted)
+    for name in names:
+        orders.plan.leave_out(f"data/{name}")
+    assert len(looks) == len(names)
+    assert orders.files == []
+
+
+def test_the_segments_of_a_device_are_all_that_is_read_for_it(stored: Make) -> None:
+    orders = stored(data={f"f{number}": noise(100 * KIB, number) for number in range(4)}).restore()
+    everything = list(orders.plan.segments())
+    by_device = {row.device_id: list(orders.plan.segments(row.device_id or "")) for row in everything}
+    assert len(by_device) > 1
+    for device_id, rows in by_device.items():
+        assert rows == [row for row in everything if row.device_id == device_id]

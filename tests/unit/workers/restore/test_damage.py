@@ -13,6 +13,7 @@ from kit.segment_in_memory import (
     Metadata,
     content,
     pattern,
+    prepare,
     restore,
     store,
     whole_files,
@@ -41,11 +42,12 @@ def test_of_a_file_in_parts_the_damaged_range_is_reported_and_the_rest_is_writte
     data = pattern(4 * UNIT)
     device = store({"big": data})
     device.damage_unit(1)
+    big = prepare(tmp_path, "big")
     result = restore(tmp_path, device, [("big", 100, 5100, 4 * UNIT - 100, ())])
     trouble = result.troubles[0]
     assert len(result.troubles) == 1
     assert (trouble.path, trouble.offset_bytes, trouble.size_bytes) == ("big", 5000 + UNIT, UNIT)
-    written = (tmp_path / "big").read_bytes()[5000:]
+    written = big.read_bytes()[5000:]
     assert written[100:UNIT] == data[100:UNIT]
     assert written[UNIT : 2 * UNIT] == bytes(UNIT)
     assert written[2 * UNIT :] == data[2 * UNIT :]

@@ -8,7 +8,7 @@ import pytest
 
 from kit.needs import need_root
 from kit.nobody import as_nobody
-from kit.segment_in_memory import Overwrite
+from kit.segment_in_memory import Overwrite, unfinished
 from tasks.errors import RunOverError, TargetError, TargetNotEmptyError
 from tasks.orders import EntryKind, RestoreEntries, TargetEntry
 from tasks.receipts import RestoreResult
@@ -101,12 +101,41 @@ def test_an_order_whose_run_ends_meanwhile_makes_no_further_entry(tmp_path: Path
 
 def test_a_folder_is_closed_to_others_until_it_is_finished(tmp_path: Path) -> None:
     restore(tmp_path, entry("directory", "d", mode=0o755))
-    assert mode_and_time(tmp_path / "d")[0] == 0o700
+    assert mode_and_time(tmp_path / "d")[0] == 0o1700
 
 
-def test_the_target_itself_is_finished_under_the_empty_path(tmp_path: Path) -> None:
-    restore(tmp_path, entry("directory", ""), entry("directory", "", finish=True))
-    assert mode_and_time(tmp_path) == (0o750, MTIME_NS)
+@pytest.mark.parametrize("overwrite", ["always", "if-changed", "never"])
+def test_the_target_gets_metadata_only_if_it_was_not_there(tmp_path: Path, overwrite: Overwrite) -> None:
+    there, new = tmp_path / "there", tmp_path / "new"
+    there.mkdir(mode=0o711)
+    os.utime(there, ns=(5, 5))
+    for target in (there, new):
+        restore(target, entry("directory", ""), overwrite=overwrite)
+        restore(target, entry("directory", "", finish=True), overwrite=overwrite)
+    assert mode_and_time(there) == (0o711, 5)
+    assert mode_and_time(new) == (0o750, MTIME_NS)
+
+
+@pytest.mark.parametrize("overwrite", ["always", "if-changed", "never"])
+def test_a_folder_that_was_there_keeps_its_metadata_only_with_never(tmp_path: Path, overwrite: Overwrite) -> None:
+    (tmp_path / "there").mkdir(mode=0o711)
+    os.utime(tmp_path / "there", ns=(5, 5))
+    for finish in (False, True):
+        folders = [entry("directory", name, finish=finish) for name in ("there", "new")]
+        restore(tmp_path, *folders, overwrite=overwrite)
+    assert mode_and_time(tmp_path / "there") == ((0o711, 5) if overwrite == "never" else (0o750, MTIME_NS))
+    assert mode_and_time(tmp_path / "new") == (0o750, MTIME_NS)
+
+
+def test_what_interrupted_restores_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    restore(tmp_path, entry("file", "d/big", size_bytes=10))
+    left, mine = tmp_path / "d" / (".segfleet-" + "2" * 12 + "-" + "a" * 24 + ".part"), unfinished(tmp_path, "d/big")
+    for path in (left, tmp_path / left.name, tmp_path / "d" / ".segfleet-notes.part"):
+        path.write_bytes(b"")
+    restore(tmp_path, entry("directory", "d"))
+    assert left.exists()
+    restore(tmp_path, entry("directory", "d"), sweep=True)
+    assert sorted(path.name for path in tmp_path.rglob("*.part")) == sorted([mine.name, ".segfleet-notes.part"])
 
 
 def test_missing_parents_are_made(tmp_path: Path) -> None:
@@ -120,8 +149,9 @@ def test_missing_parents_are_made(tmp_path: Path) -> None:
 def test_a_file_in_parts_is_prepared_and_finished(tmp_path: Path) -> None:
     prepare, finish = entry("file", "big", size_bytes=10), entry("file", "big", size_bytes=10, finish=True)
     assert restore(tmp_path, prepare).files_count == 0
-    (tmp_path / "big").write_bytes(b"0123456789 and more")
+    unfinished(tmp_path, "big").write_bytes(b"0123456789 and more")
     assert restore(tmp_path, finish).files_count == 1
+    assert not unfinished(tmp_path, "big").exists()
     assert (tmp_path / "big").read_bytes() == b"0123456789"
     assert mode_and_time(tmp_path / "big") == (0o750, MTIME_NS)
 
@@ -132,10 +162,49 @@ def test_a_repeat_of_the_preparation_destroys_nothing_and_leaves_nothing_out(
 ) -> None:
     prepare = entry("file", "big", size_bytes=10)
     restore(tmp_path, prepare, overwrite=overwrite)
-    with open(tmp_path / "big", "r+b") as file:
+    with open(unfinished(tmp_path, "big"), "r+b") as file:
         file.write(b"01234")
     assert restore(tmp_path, prepare, overwrite=overwrite).troubles == ()
+    assert unfinished(tmp_path, "big").read_bytes() == b"01234"
+
+
+def test_a_repeat_of_the_finish_changes_nothing(tmp_path: Path) -> None:
+    finish = entry("file", "big", size_bytes=5, finish=True)
+    restore(tmp_path, entry("file", "big", size_bytes=5))
+    unfinished(tmp_path, "big").write_bytes(b"01234")
+    for _ in range(2):
+        assert restore(tmp_path, finish).files_count == 1
     assert (tmp_path / "big").read_bytes() == b"01234"
+
+
+def test_a_finish_that_ended_before_its_last_step_is_completed(tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(b"01234")
+    (tmp_path / "big").chmod(0o200)
+    assert restore(tmp_path, entry("file", "big", size_bytes=5, finish=True)).troubles == ()
+    assert mode_and_time(tmp_path / "big") == (0o750, MTIME_NS)
+
+
+def test_a_file_in_parts_gives_nobody_who_has_the_older_one_open_its_content(tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(b"older")
+    with open(tmp_path / "big", "rb") as older:
+        restore(tmp_path, entry("file", "big", size_bytes=5))
+        assert (tmp_path / "big").read_bytes() == b"older"
+        with open(unfinished(tmp_path, "big"), "r+b") as file:
+            file.write(b"01234")
+        restore(tmp_path, entry("file", "big", size_bytes=5, finish=True))
+        assert older.read() == b"older"
+    assert (tmp_path / "big").read_bytes() == b"01234"
+
+
+def test_a_file_that_somebody_has_put_in_the_place_of_the_unfinished_one_is_not_written(tmp_path: Path) -> None:
+    restore(tmp_path, entry("file", "big", size_bytes=5))
+    planted = unfinished(tmp_path, "big")
+    planted.unlink()
+    planted.write_bytes(b"")
+    planted.chmod(0o666)
+    result = restore(tmp_path, entry("file", "big", size_bytes=5, finish=True))
+    assert codes(result) == [("big", "unsafe-target")]
+    assert not (tmp_path / "big").exists()
 
 
 @pytest.mark.parametrize("overwrite", ["if-changed", "never"])
@@ -148,19 +217,29 @@ def test_a_file_in_parts_that_is_kept_is_reported_to_the_manager(tmp_path: Path,
 
 
 def test_of_a_file_that_did_not_come_back_only_what_the_restore_has_made_is_removed(tmp_path: Path) -> None:
-    for name in ("older", "overwritten"):
-        (tmp_path / name).write_bytes(b"older")
-    restore(tmp_path, entry("file", "new", size_bytes=9))
-    absent = [entry("absent", name, size_bytes=9, if_unfinished=True) for name in ("older", "new", "never")]
-    restore(tmp_path, *absent, entry("absent", "overwritten", size_bytes=9))
+    (tmp_path / "older").write_bytes(b"older")
+    restore(tmp_path, *(entry("file", name, size_bytes=9) for name in ("older", "new")))
+    restore(tmp_path, *(entry("absent", name, size_bytes=9) for name in ("older", "new", "never", "no/folder")))
     assert [path.name for path in tmp_path.iterdir()] == ["older"]
+    assert (tmp_path / "older").read_bytes() == b"older"
 
 
 def test_a_symlink_where_a_file_in_parts_belongs_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "big").symlink_to("elsewhere")
     restore(tmp_path, entry("file", "big", size_bytes=10))
+    assert (tmp_path / "big").is_symlink()
+    restore(tmp_path, entry("file", "big", size_bytes=10, finish=True))
     assert stat.S_ISREG((tmp_path / "big").lstat().st_mode)
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("overwrite", ["always", "if-changed"])
+def test_a_folder_where_a_file_in_parts_belongs_is_reported_before_anything_is_written(
+    tmp_path: Path, overwrite: Overwrite
+) -> None:
+    (tmp_path / "big").mkdir()
+    assert codes(restore(tmp_path, entry("file", "big", size_bytes=10), overwrite=overwrite)) == [("big", "exists")]
+    assert [path.name for path in tmp_path.rglob("*")] == ["big"]
 
 
 # What is there already
@@ -243,8 +322,10 @@ def knows_holes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("knows_holes")
-def test_lost_ranges_of_a_file_are_zeros_whatever_was_there_before(tmp_path: Path) -> None:
-    (tmp_path / "big").write_bytes(OLD)
+def test_lost_ranges_of_a_file_are_zeros_whatever_was_written_there(tmp_path: Path) -> None:
+    restore(tmp_path, entry("file", "big", size_bytes=150_000))
+    with open(unfinished(tmp_path, "big"), "r+b") as file:
+        file.write(OLD)
     assert restore(tmp_path, entry("file", "big", **WITH_HOLES)).troubles == ()
     expected = OLD[:10] + bytes(20) + OLD[30:5_000] + bytes(100_001) + OLD[105_001:140_000] + bytes(10_000)
     assert (tmp_path / "big").read_bytes() == expected
@@ -255,7 +336,9 @@ def test_each_entry_is_a_beat_and_so_is_each_mebibyte_of_zeros_that_must_be_writ
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "punch_hole", lambda *_: False)
-    (tmp_path / "big").write_bytes(b"x" * 3 * 1024**2)
+    restore(tmp_path, entry("file", "big", size_bytes=3 * 1024**2))
+    with open(unfinished(tmp_path, "big"), "r+b") as file:
+        file.write(b"x" * 3 * 1024**2)
     beats = []
     holes = {"size_bytes": 3 * 1024**2, "hole_offsets_bytes": (10,), "hole_sizes_bytes": (2 * 1024**2,)}
     restore(tmp_path, *ONE_OF_EACH, entry("file", "big", finish=True, **holes), beat=lambda: beats.append(1))
@@ -270,11 +353,22 @@ def test_lost_ranges_of_a_new_file_take_no_room(tmp_path: Path) -> None:
     assert (tmp_path / "big").stat().st_blocks == 0
 
 
-def test_a_file_with_more_names_that_holds_something_else_is_refused_and_stays(tmp_path: Path) -> None:
+def test_the_other_names_of_a_file_that_is_replaced_keep_its_content(tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(OLD)
     (tmp_path / "another name").hardlink_to(tmp_path / "big")
-    assert codes(restore(tmp_path, entry("file", "big", **WITH_HOLES))) == [("big", "unsafe-target")]
+    restore(tmp_path, entry("file", "big", size_bytes=5), entry("file", "big", size_bytes=5, finish=True))
     assert (tmp_path / "another name").read_bytes() == OLD
+    assert (tmp_path / "big").read_bytes() == bytes(5)
+
+
+def test_with_never_a_link_to_an_older_file_is_not_made_but_reported(tmp_path: Path) -> None:
+    (tmp_path / "first").write_bytes(b"older")
+    result = restore(tmp_path, entry("hardlink", "x", link="first", size_bytes=5), overwrite="never")
+    assert codes(result) == [("x", "other-file")]
+    assert not (tmp_path / "x").exists()
+    os.utime(tmp_path / "first", ns=(MTIME_NS, MTIME_NS))
+    (tmp_path / "first").chmod(0o750)
+    assert restore(tmp_path, entry("hardlink", "x", link="first", size_bytes=5), overwrite="never").files_count == 1
 
 
 def test_a_hard_link_to_something_behind_a_symlink_is_refused(tmp_path: Path) -> None:
@@ -296,7 +390,7 @@ def test_metadata_is_never_set_through_a_symlink(tmp_path: Path) -> None:
     before = mode_and_time(outside)
     target.mkdir()
     (target / "d").symlink_to(outside)
-    (target / "f").symlink_to(outside)
+    unfinished(target, "f").symlink_to(outside)
     result = restore(
         target,
         entry("directory", "d", finish=True),
@@ -388,7 +482,7 @@ def test_a_file_with_content_is_nothing_that_an_earlier_delivery_made(tmp_path: 
 def test_what_an_earlier_delivery_made_does_not_count(tmp_path: Path) -> None:
     entries = (*ONE_OF_EACH, entry("file", "e/big", size_bytes=10))
     restore(tmp_path, *entries, must_be_empty=True)
-    with open(tmp_path / "e/big", "r+b") as file:
+    with open(unfinished(tmp_path, "e/big"), "r+b") as file:
         file.write(b"01234")
     assert restore(tmp_path, *entries, must_be_empty=True).troubles == ()
 

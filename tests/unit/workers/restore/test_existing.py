@@ -1,9 +1,11 @@
 import os
+import stat
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from kit.needs import need_root
 from kit.segment_in_memory import (
     FILES,
     MTIME_NS,
@@ -14,6 +16,7 @@ from kit.segment_in_memory import (
     order,
     restore,
     store,
+    unfinished,
     whole_files,
 )
 from workers.devices.base import Device
@@ -33,6 +36,7 @@ def test_overwriting_a_file_with_another_size_or_time(tmp_path: Path, overwrite:
 @pytest.mark.parametrize("overwrite", ["always", "if-changed", "never"])
 def test_overwriting_a_file_with_the_same_size_and_time(tmp_path: Path, overwrite: Overwrite) -> None:
     (tmp_path / "a").write_bytes(b"FIRST")
+    (tmp_path / "a").chmod(0o640)
     os.utime(tmp_path / "a", ns=(MTIME_NS, MTIME_NS))
     result = restore(tmp_path, store(FILES), whole_files(FILES), overwrite=overwrite)
     assert (tmp_path / "a").read_bytes() == (b"first" if overwrite == "always" else b"FIRST")
@@ -69,7 +73,7 @@ def test_a_symlink_or_fifo_at_the_final_name_is_replaced_and_not_followed(tmp_pa
 
 
 def test_a_symlink_where_a_part_belongs_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "big").symlink_to(tmp_path / "outside")
+    unfinished(tmp_path, "big").symlink_to(tmp_path / "outside")
     result = restore(tmp_path, store(FILES), [("big", 0, 7, 5, ())])
     assert [(t.offset_bytes, t.size_bytes, t.code) for t in result.troubles] == [(7, 5, "unsafe-target")]
     assert not (tmp_path / "outside").exists()
@@ -132,6 +136,55 @@ def test_hard_links_that_look_the_same_but_differ_are_not_written_through(tmp_pa
     outside.chmod(0o640)
     os.utime(outside, ns=(MTIME_NS, MTIME_NS))
     os.link(outside, target / "a")
-    result = restore(target, store(FILES), whole_files(FILES))
-    assert [(t.path, t.code) for t in result.troubles] == [("a", "unsafe-target")]
+    assert restore(target, store(FILES), whole_files(FILES)).troubles == ()
     assert outside.read_bytes() == b"FIRST"
+    assert content(target) == FILES
+
+
+def test_a_file_is_replaced_by_a_new_one_and_what_has_it_open_sees_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"older")
+    with open(tmp_path / "a", "rb") as older:
+        restore(tmp_path, store(FILES), whole_files(FILES))
+        assert older.read() == b"older"
+        assert os.fstat(older.fileno()).st_ino != (tmp_path / "a").stat().st_ino
+    assert content(tmp_path) == FILES
+
+
+def test_a_file_of_which_a_part_is_damaged_leaves_the_older_one_as_it_was(tmp_path: Path) -> None:
+    device = store(FILES)
+    device.damage_unit(2)
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir/large").write_bytes(b"older")
+    result = restore(tmp_path, device, whole_files(FILES))
+    assert [(trouble.path, trouble.code) for trouble in result.troubles] == [("dir/large", "damaged")]
+    assert content(tmp_path) == FILES | {"dir/large": b"older"}
+
+
+@pytest.mark.parametrize(("overwrite", "mode"), [("always", 0o640), ("if-changed", 0o640), ("never", 0o777)])
+def test_a_spoiled_mode_is_mended_unless_what_is_there_stays(tmp_path: Path, overwrite: Overwrite, mode: int) -> None:
+    device = store(FILES)
+    restore(tmp_path, device, whole_files(FILES))
+    (tmp_path / "a").chmod(0o777)
+    before = (tmp_path / "a").stat().st_ino
+    restore(tmp_path, device, whole_files(FILES), overwrite=overwrite)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+    assert ((tmp_path / "a").stat().st_ino == before) == (overwrite != "always")
+
+
+def test_a_file_of_another_owner_is_written_again_for_its_content_is_not_to_be_trusted(tmp_path: Path) -> None:
+    need_root("give a file to another user")
+    device = store(FILES)
+    (tmp_path / "a").write_bytes(b"FIRST")
+    os.utime(tmp_path / "a", ns=(MTIME_NS, MTIME_NS))
+    os.chown(tmp_path / "a", 1234, 1234)
+    restore(tmp_path, device, whole_files(FILES, (0o4755, 0, 0, MTIME_NS)), overwrite="if-changed")
+    found = (tmp_path / "a").stat()
+    assert (tmp_path / "a").read_bytes() == b"first"
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o4755, 0, 0)
+
+
+def test_what_is_in_the_place_of_a_piece_is_neither_read_nor_removed(tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(b"older")
+    result = restore(tmp_path, store(FILES), [("big", 0, 7, 5, ())])
+    assert [trouble.code for trouble in result.troubles] == ["unsafe-target"]
+    assert content(tmp_path) == {"big": b"older"}

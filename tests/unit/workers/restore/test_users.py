@@ -7,6 +7,8 @@ from kit.nobody import NOBODY, as_nobody
 from kit.segment_in_memory import (
     FILES,
     MTIME_NS,
+    Overwrite,
+    content,
     restore,
     store,
     whole_files,
@@ -40,14 +42,29 @@ def test_a_file_that_its_owner_may_not_write_is_overwritten_all_the_same(tmp_pat
     assert stat.S_IMODE(found.st_mode) == 0o444
 
 
-def _restored_by_nobody(tmp_path: Path, mode: int) -> os.stat_result:
+def test_a_user_restores_into_his_own_folder_that_he_may_not_write_to_and_it_keeps_its_mode(tmp_path: Path) -> None:
+    need_root("give folders to a user")
+    _restored_by_nobody(tmp_path, 0o644)
+    target = tmp_path / "target"
+    for path in ("a", "dir/large", "dir/sub/b"):
+        (target / path).unlink()
+    for folder, mode in (("dir/sub", 0o000), ("dir", 0o555), ("", 0o555)):
+        os.chown(target / folder, NOBODY, NOBODY)
+        (target / folder).chmod(mode)
+    _restored_by_nobody(tmp_path, 0o644, overwrite="never")
+    for folder, mode in (("", 0o555), ("dir", 0o555), ("dir/sub", 0o000)):
+        assert stat.S_IMODE((target / folder).stat().st_mode) == mode
+    assert content(target) == FILES
+
+
+def _restored_by_nobody(tmp_path: Path, mode: int, overwrite: Overwrite = "always") -> os.stat_result:
     """Restore one file as a user who is not root, without trouble."""
     target = tmp_path / "target"
     target.mkdir(exist_ok=True)
 
     def restore_it(target: Path) -> None:
         rows = whole_files(FILES, metadata=(mode, 0, 0, MTIME_NS))
-        assert restore(target, store(FILES), rows).troubles == ()
+        assert restore(target, store(FILES), rows, overwrite=overwrite).troubles == ()
 
     as_nobody(target, restore_it)
     return (target / "a").stat()

@@ -17,7 +17,7 @@ def test_missing_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:
         folder, name = folders.parent_of("a/b/c")
         assert os.fstat(folder).st_ino == (tmp_path / "a/b").stat().st_ino
         assert name == "c"
-    assert (tmp_path / "a").stat().st_mode & 0o7777 == 0o700
+    assert (tmp_path / "a").stat().st_mode & 0o7777 == 0o1700
 
 
 def test_nothing_is_made_when_only_looking(tmp_path: Path) -> None:
