@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import kombu.transport.redis
 import redis
 from celery import Celery
 from celery.app.amqp import AMQP
@@ -16,15 +17,6 @@ from kombu.exceptions import KombuError
 
 from tasks.connections import RECONNECT_S, TRANSPORT_LIMITS, verified
 from tasks.queues import unacked_keys
-
-#: Much longer than any order (the largest takes minutes).  This is only the last safety net: within seconds the manager
-#: takes back what a dead worker held.  The shortest value of all processes wins.
-VISIBILITY_TIMEOUT_S = 6 * 3600
-
-#: Transport options for processes that take messages without acknowledgement.  Only workers need to look for messages
-#: whose visibility has timed out; kombu would do it after every wait, under a lock in the broker, which makes receipts
-#: half as expensive again.
-NO_SWEEPS = {"unacked_restore_throttle": 1_000_000_000}
 
 #: What a broken or restarting broker raises, depending on which layer notices first.
 BROKEN = (OSError, redis.RedisError, KombuError)
@@ -38,6 +30,17 @@ class _Connection(Connection):  # type: ignore[misc]
 
     def _ensure_connection(self, *args: Any, interval_max: float = RECONNECT_S, **kwargs: Any) -> Any:
         return super()._ensure_connection(*args, interval_max=interval_max, **kwargs)
+
+
+class _WithoutSweeps(kombu.transport.redis.QoS):  # type: ignore[misc]
+    """Puts no message back into its queue because it was taken long ago.
+
+    The manager takes back what a dead worker held, within seconds.  kombu's sweeps are under a lock in the broker, for
+    which each worker would need the right to run scripts there.
+    """
+
+    def restore_visible(self, *_args: Any, **_kwargs: Any) -> None:
+        pass
 
 
 class _Amqp(AMQP):  # type: ignore[misc]
@@ -75,7 +78,9 @@ app.conf.update(
     # A process has few publishers; each costs a connection.
     broker_pool_limit=4,
     task_publish_retry_policy={"max_retries": 10, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 2.0},
-    # Events cost a quarter of the message rate; `segfleet worker --events` (Flower) turns them on.
+    # Nobody but the manager of an order tells a worker what to do, and that by the order.
+    worker_enable_remote_control=False,
+    # Events cost a quarter of the message rate; workers.process.events turns them on.
     worker_send_task_events=False,
     task_send_sent_event=False,
 )
@@ -91,10 +96,6 @@ def transport_options(client_name: str, inbox: str) -> dict[str, Any]:
         "unacked_key": unacked.messages,
         "unacked_index_key": unacked.times,
         "unacked_mutex_key": unacked.mutex,
-        "visibility_timeout": VISIBILITY_TIMEOUT_S,
-        # Look for timed-out messages every 10 s; kombu's default of 100 s makes people wait.
-        "unacked_restore_interval": 10,
-        "unacked_restore_throttle": 1,
         # One list per queue, not four.
         "priority_steps": [0],
         "client_name": client_name,
@@ -105,6 +106,7 @@ def transport_options(client_name: str, inbox: str) -> dict[str, Any]:
 
 def connect(url: str, client_name: str, inbox: str) -> Celery:
     """Point the application at the broker.  Opens no connection yet; call before the first use."""
+    kombu.transport.redis.Channel.QoS = _WithoutSweeps
     app.conf.broker_url = verified(url)
     app.conf.broker_transport_options = transport_options(client_name, inbox)
     return app

@@ -23,6 +23,7 @@ def main() -> int:
     # and again, which costs 3 % of a small tree's backup.
     gc.set_threshold(50_000)
     # Imported only now, after the change of the collector's settings above.
+    from tasks.errors import BrokerError
     from workers.process.fork import fork_workers
     from workers.process.start import die_with_parent, run_worker
     from workers.settings import WorkerSettings
@@ -38,13 +39,17 @@ def main() -> int:
         if forked is None:
             return 0
         device = forked
-    return run_worker(
-        settings,
-        device,
-        log_level=arguments.log_level,
-        shared=arguments.shared,
-        events=arguments.events,
-    )
+    try:
+        return run_worker(
+            settings,
+            device,
+            log_level=arguments.log_level,
+            shared=arguments.shared,
+            events=arguments.events,
+        )
+    except BrokerError as error:
+        print(f"segfleet: device {device}: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

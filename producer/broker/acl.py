@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tasks.watchers import WATCHED_KEY
+from tasks.writable import PROBE_KEY
+
 #: The first commands of every connection of kombu, Celery and redis-py.
 _CONNECT = "+ping +hello +auth +select +client|setname +client|id"
 
@@ -22,15 +25,12 @@ _QUEUES = (
     "+hdel +sadd +srem +smembers +set +get +time +multi +exec +watch +unwatch +discard +expire +pexpire"
 )
 
-#: kombu's mutexes and the moves of orders are scripts; they reach only keys that the user may use.
+#: The moving of orders is a script; it reaches no key that the user may not.  A script that never ends stops the server
+#: for everybody, so only managers may load one, and Flower, whose bindings kombu sweeps with one.
 _SCRIPTS = "+evalsha +script|load +script|exists"
 
-#: Celery's remote control.  Workers listen to it and answer; whoever may publish on its channel commands them all.
-_LISTEN = "&/0.celery.pidbox +subscribe +unsubscribe +psubscribe +punsubscribe"
-#: Which queues are bound to which exchange.  Whoever listens sweeps all of them now and then; no order, receipt or
-#: command goes by an exchange.
+#: Which queues are bound to which exchange: Flower alone has such.
 _BINDINGS = "~_kombu.binding*"
-_ANSWER = "(~*.reply.celery.pidbox +lpush)"
 
 #: The events that Flower reads.  The server compares subscribed patterns literally.
 _EVENT_CHANNELS = "&/0.celeryev/*"
@@ -42,8 +42,8 @@ def device_user(device: str) -> str:
     return _user(
         f"agent-{device}",
         f"~device.{device} ~unacked*.device.{device} ~segfleet.lease.{device}.* %R~segfleet.epoch.* %R~segfleet.sign.*",
-        f"~{device}@*.celery.pidbox ~{device}.*@*.celery.pidbox {_BINDINGS} {_LISTEN}",
-        more=f"(%W~manager.* +lpush) {_ANSWER} {_EVENTS}",
+        f"%R~{WATCHED_KEY}",
+        more=f"(%W~manager.* +lpush) {_EVENTS}",
     )
 
 
@@ -58,9 +58,9 @@ def manager_user(name: str) -> str:
         f"~device.* ~unacked*.device.* ~manager.{name}.* ~unacked*.manager.{name}.* ~command.{name} "
         f"~unacked*.command.{name} ~master.* ~unacked*.master.*",
         f"%R~segfleet.* ~segfleet.lease.* ~segfleet.run.* ~segfleet.manager.{name} "
-        f"~segfleet.epoch.manager.{name}.* ~segfleet.sign.manager.{name}.* ~*@*.celery.pidbox {_BINDINGS} {_LISTEN}",
+        f"~segfleet.epoch.manager.{name}.* ~segfleet.sign.manager.{name}.* {_SCRIPTS}",
         "+scan +mget +lrange +lrem +ltrim +hgetall +hvals +client|list +client|unblock",
-        more=f"{_ANSWER} {_EVENTS}",
+        more=_EVENTS,
     )
 
 
@@ -70,10 +70,10 @@ def master_user() -> str:
 
 
 def flower_user() -> str:
-    """The command that makes Flower's user, who may publish on the channel of Celery's remote control."""
+    """The command that makes Flower's user, who sees events and how long queues are; nobody hears what it publishes."""
     return _user(
         "flower",
-        f"%R~device.* {_BINDINGS} ~*.reply.celery.pidbox ~celeryev.* ~unacked*.flower",
+        f"~{WATCHED_KEY} %R~device.* {_BINDINGS} {_SCRIPTS} ~*.reply.celery.pidbox ~celeryev.* ~unacked*.flower",
         f"&/0.celery.pidbox {_EVENT_CHANNELS} +publish +subscribe +unsubscribe +psubscribe +punsubscribe +info",
     )
 
@@ -87,6 +87,6 @@ def _user(name: str, *rules: str, more: str = "") -> str:
     return " ".join(
         filter(
             None,
-            (f"ACL SETUSER {name} reset on >PASSWORD -@all", *rules, _CONNECT, _QUEUES, _SCRIPTS, more),
+            (f"ACL SETUSER {name} reset on >PASSWORD -@all", *rules, f"%W~{PROBE_KEY}", _CONNECT, _QUEUES, more),
         )
     )

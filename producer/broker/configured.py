@@ -12,6 +12,7 @@ from producer.broker.server import OLDEST_VERSION
 from producer.broker.urls import SCHEMES, scheme_of, without_password
 from tasks.connections import verified
 from tasks.errors import BrokerError
+from tasks.writable import check_writable
 
 ANSWER_TIMEOUT_S = 3.0
 
@@ -57,6 +58,7 @@ def _ask_version(url: str) -> tuple[int, int]:
     try:
         client = transport.create_channel(transport.establish_connection()).client
         client.ping()
+        check_writable(client)
         # HELLO rather than INFO: a user with few rights may call it, every connection begins with it.
         return _parse_version(client.execute_command("HELLO"))
     except ResponseError as error:

@@ -17,7 +17,7 @@ from producer.dispatch.inbox import Inbox
 from producer.dispatch.publishing import publish
 from producer.dispatch.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
 from tasks import door
-from tasks.app import BROKEN, NO_SWEEPS, app, connect
+from tasks.app import BROKEN, app, connect
 from tasks.epochs import current_epoch, publish_epoch
 from tasks.errors import BrokerError, MessageError
 from tasks.leases import Lease, leases_of, redis_client
@@ -26,6 +26,7 @@ from tasks.queues import device_queue, unacked_keys
 from tasks.receipts import Receipt
 from tasks.signs import give_last_sign, give_sign
 from tasks.wire import decode_receipt
+from tasks.writable import check_writable
 
 log = logging.getLogger("segfleet.link")
 
@@ -50,9 +51,7 @@ class Link:
         door.install()
         connect(url, self._client_name, inbox)
         self._redis = redis_client(url)
-        self._inbox = Inbox(
-            inbox, connect=lambda: app.connection_for_read(transport_options=NO_SWEEPS), on_lost=self._mend
-        )
+        self._inbox = Inbox(inbox, connect=app.connection_for_read, on_lost=self._mend)
 
     def __enter__(self) -> Self:
         return self
@@ -93,8 +92,9 @@ class Link:
         return self._inbox.refused_count
 
     def leases(self, devices: Iterable[str]) -> dict[str, list[Lease]] | None:
-        """Device → the leases of its workers; None when the broker does not answer."""
+        """Device → the leases of its workers; None when the broker is away, or refuses writes: then they expire."""
         try:
+            check_writable(self._redis)
             return leases_of(self._redis, devices)
         except redis.RedisError:
             return None

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import NoReturn
+import threading
+import time
+from typing import Any, NoReturn
+
+import flower.events
 
 import tasks.definitions  # noqa: F401  registers the tasks
-from tasks.app import connect
+from producer.monitor.events import checked_event
+from tasks import door
+from tasks.app import BROKEN, connect
 from tasks.errors import UsageError
+from tasks.leases import redis_client
+from tasks.watchers import TELL_EVERY_S, tell_watched
 
 PASSWORD_VARIABLE = "FLOWER_BASIC_AUTH"
 
@@ -27,12 +36,23 @@ def check_password() -> None:
         )
 
 
-def serve(broker_url: str, *, address: str, port: int, may_change: bool) -> NoReturn:
+class _Receiver(flower.events.EventReceiver):  # type: ignore[misc]
+    """Passes on what a worker may have sent; Flower answers with an error for ever once it has taken a forged event."""
+
+    def _receive(self, body: Any, message: Any, **_kwargs: Any) -> None:
+        for sent in body if isinstance(body, list) else [body]:
+            event = checked_event(sent)
+            if event is not None:
+                self.process(*self.event_from_message(event))
+
+
+def serve(broker_url: str, *, address: str, port: int) -> NoReturn:
     """Serve the page until SIGTERM or Ctrl-C, and end the process.
 
     Main thread only; users and passwords come from the environment.  Raises UsageError for an address that cannot be
     used.
     """
+    door.install()
     app = connect(broker_url, f"segfleet:flower:{os.getpid()}", "flower")
     # Each of Flower's threads takes two connections, one after the other: with a limit they wait for each other.
     app.conf.broker_pool_limit = None
@@ -42,15 +62,27 @@ def serve(broker_url: str, *, address: str, port: int, may_change: bool) -> NoRe
         f"--port={port}",
         f"--purge-offline-workers={_PURGE_AFTER_S}",
         f"--tasks-columns={_COLUMNS}",
-        # While it runs it asks the workers for events, which they do not send by themselves.
-        "--enable-events",
+        # Workers take no commands; they find out by themselves that somebody looks.
+        "--enable-events=false",
+        "--read-only",
         "--logging=warning",
     ]
+    flower.events.EventReceiver = _Receiver
+    threading.Thread(target=_tell, args=(broker_url,), daemon=True).start()
     try:
-        app.start(argv=arguments if may_change else [*arguments, "--read-only"])
+        app.start(argv=arguments)
     except OSError as error:
         raise UsageError(
             f"cannot listen on {address}:{port}: {error.strerror}", hint="choose another --port, or --address"
         ) from error
     # At once: a thread that asks a broker which is gone would keep the process for ever, and nothing is to be saved.
     os._exit(0)
+
+
+def _tell(broker_url: str) -> NoReturn:
+    """Have the workers send events for as long as this process lives."""
+    client = redis_client(broker_url)
+    while True:
+        with contextlib.suppress(*BROKEN):
+            tell_watched(client)
+        time.sleep(TELL_EVERY_S)

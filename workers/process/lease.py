@@ -18,8 +18,11 @@ from typing import Any
 import redis
 from celery import bootsteps
 
+from tasks.app import BROKEN
 from tasks.leases import LEASE_RENEW_S, Lease, claim_name, give_up, redis_client, renew, this_release
 from tasks.orders import WIRE_VERSION
+from tasks.watchers import is_watched
+from workers.process.events import Events
 
 log = logging.getLogger("segfleet.lease")
 
@@ -93,6 +96,8 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
     settings: tuple[str, str, SharedProgress]
     #: Whether it is an agent's worker; set there too.
     shared = False
+    #: Whether to send events although nobody looks; set there too.
+    events = False
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
@@ -102,11 +107,23 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
         #: The name in the lease: the node's name, unless another worker took it while this one slept.
         self._name = worker.hostname
         self._renewals = 0
+        self._events = Events(always=self.events)
         self._timer_entry: Any = None
 
     def start(self, worker: Any) -> None:
         self._renew()
-        self._timer_entry = worker.timer.call_repeatedly(LEASE_RENEW_S, self._renew)
+        self._timer_entry = worker.timer.call_repeatedly(LEASE_RENEW_S, lambda: self._turn(worker))
+
+    def _turn(self, worker: Any) -> None:
+        # After the broker has answered: what Celery sends to one that is away may wait for it.
+        if self._renew():
+            self._show(worker)
+
+    def _show(self, worker: Any) -> None:
+        try:
+            self._events.look(worker.consumer, is_watched=is_watched(self._client))
+        except BROKEN as error:
+            log.info("no events: %s", error)
 
     def stop(self, worker: Any) -> None:
         """Called before the pool finishes the order in hand and ends: the lease must live until then.
@@ -132,7 +149,8 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
         except redis.RedisError as error:
             log.info("lease not deleted, it will run out: %s", error)
 
-    def _renew(self) -> None:
+    def _renew(self) -> bool:
+        """Whether the broker has answered."""
         self._renewals += 1
         device_id, epoch, free_bytes = self._progress.device
         lease = Lease(
@@ -157,3 +175,5 @@ class LeaseStep(bootsteps.StartStopStep):  # type: ignore[misc]
         except redis.RedisError as error:
             # The broker is away; Celery reconnects, and the next renewal writes the lease again.
             log.warning("lease not renewed: %s", error)
+            return False
+        return True

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import multiprocessing
 import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 import warnings
 from contextlib import suppress
@@ -22,6 +24,7 @@ from celery.exceptions import SecurityWarning
 
 from tasks import door
 from tasks.app import app, connect, queue
+from tasks.errors import BrokerError
 from tasks.handlers import install
 from tasks.leases import claim_name, client_name, redis_client
 from tasks.queues import device_queue
@@ -58,6 +61,9 @@ def run_worker(
     install(LocalHandlers(settings, worker=worker_name, progress=progress, refuse_stale=fence.check))
     LeaseStep.settings = (settings.broker_url, device, progress)
     LeaseStep.shared = shared
+    LeaseStep.events = events or settings.events
+    # Celery's pool would make a folder of its own for a file without a name, and a killed worker leave it there.
+    multiprocessing.current_process()._config["tempdir"] = tempfile.gettempdir()  # type: ignore[attr-defined]
     app.steps["worker"].add(LeaseStep)
     worker = app.Worker(
         hostname=worker_name,
@@ -66,24 +72,30 @@ def run_worker(
         queues=[device_queue(device)],
         loglevel=log_level,
         quiet=True,
-        task_events=events or settings.events,
+        # Has Celery make the means, after each reconnect anew; workers.process.events turns them off at once.
+        task_events=True,
         # Both query other workers at start, which costs a second; segfleet has leases instead.
         without_gossip=True,
         without_mingle=True,
+        # Its last event waits for a broker that is away; workers.process.events sends the beats.
+        without_heartbeat=True,
     )
     worker.start()
     return int(worker.exitcode or 0)
 
 
 def _claim_name(url: str, device: str, host: str) -> str:
-    """Waits for a broker that does not answer yet: host and broker may have been started together."""
+    """Waits for a broker that does not answer yet: host and broker may have been started together.
+
+    Raises BrokerError when it refuses the user.
+    """
     client = redis_client(url)
     while True:
         try:
             return claim_name(client, device, host, os.getpid())
-        except redis.AuthenticationError:
-            raise
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+            raise BrokerError(f"the broker refuses this worker: {error}") from error
+        except redis.RedisError as error:
             log.warning("the broker does not answer yet: %s", error)
             time.sleep(1.0)
         finally:

@@ -14,14 +14,9 @@ from producer.cli.options.shared import config_option
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=5555, show_default=True, metavar="N", help="Port to listen on."
 )
-@click.option(
-    "--allow-changes",
-    is_flag=True,
-    help="Allow viewers to revoke orders and stop workers.  [default: read-only]",
-)
 @config_option
 @click.pass_obj
-def flower(call: Call, address: str, port: int, allow_changes: bool) -> None:
+def flower(call: Call, address: str, port: int) -> None:
     """Show workers and orders in the browser, with Flower, until Ctrl-C.
 
     Set FLOWER_BASIC_AUTH=user:password in the environment to say who may see it.
@@ -33,4 +28,4 @@ def flower(call: Call, address: str, port: int, allow_changes: bool) -> None:
     environment = call.environment()
     with broker(environment.broker_url, environment.state) as server:
         click.echo(f"segfleet: Flower is at http://{address}:{port}", err=True)
-        serve(server.url, address=address, port=port, may_change=allow_changes)
+        serve(server.url, address=address, port=port)

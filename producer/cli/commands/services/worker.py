@@ -26,6 +26,7 @@ def worker(call: Call, devices: tuple[str, ...], events: bool) -> None:
     SIGTERM each worker finishes its current order.
     """
     from producer.broker import broker
+    from producer.broker.may_serve import check_may_serve
     from producer.cli.elsewhere.open_broker import warn_about_broker
     from producer.fleet.agent import Agent
 
@@ -38,6 +39,7 @@ def worker(call: Call, devices: tuple[str, ...], events: bool) -> None:
     settings = worker_settings(call.configuration, devices, environment.broker_url)
     with broker(environment.broker_url, environment.state):
         warn_about_broker(environment.broker_url)
+        check_may_serve(environment.broker_url, devices)
     Agent(settings=settings, devices=devices, events=events, note=_note).run()
 
 
