@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
+import redis
 
 from kit.command import SEGFLEET
 from kit.compare import differences
@@ -18,27 +22,61 @@ from kit.tree import Tree, noise
 from producer.manager.presence import managers
 
 PAGE = (REPOSITORY / "docs/fleet.md").read_text()
+BLOCKS = re.findall(r"```sh\n# on (\w+)\n(.*?)```", PAGE, re.DOTALL)
 HOSTS = ("tower", "attic", "cellar", "desk")
 
 
 def test_every_command_of_the_page_works_in_its_order(fleet: Fleet) -> None:
     source = Tree({f"projects/{n}": noise(90_000, seed=n) for n in range(8)}).make(fleet.folder / "data")
     shim = make_shim(fleet.folder / "bin")
+    make_acl_file(fleet)
     hosts = {name: make_host(fleet, name) for name in HOSTS}
-    broker = fleet.server.client()
-    broker.config_set("requirepass", "CHANGE-ME")
-    broker.execute_command("AUTH", "CHANGE-ME")
-    fleet.server.url = f"redis://:CHANGE-ME@127.0.0.1:{fleet.server.port}/0"
 
-    for host, lines in re.findall(r"```sh\n# on (\w+)\n(.*?)```", PAGE, re.DOTALL):
+    for host, lines in BLOCKS:
         for script in scripts(lines):
-            if script.endswith("&"):
+            if "broker acl" in script:
+                run(script, hosts[host], shim, fleet)
+                install_users(fleet, hosts[host])
+            elif script.endswith("&"):
                 hosts[host].start(*script.removeprefix("segfleet").removesuffix("&").split())
                 wait_for(fleet, script)
             else:
                 run(script, hosts[host], shim, fleet)
 
     assert differences(source, fleet.folder / "restored" / "data") == []
+
+
+def test_the_users_of_the_page_survive_a_restart_of_the_broker_and_nobody_is_admin(fleet: Fleet) -> None:
+    make_acl_file(fleet)
+    host = make_host(fleet, "tower")
+    script = next(script for _, lines in BLOCKS for script in scripts(lines) if "broker acl" in script)
+    run(script, host, make_shim(fleet.folder / "bin"), fleet)
+    install_users(fleet, host)
+    fleet.server.kill()
+    fleet.server.start()
+
+    for user in ("agent-attic", "agent-cellar", "manager-tower", "master", "flower"):
+        assert redis.Redis(port=fleet.server.port, username=user, password="PASSWORD").ping()
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis(port=fleet.server.port).ping()
+    assert (host.folder / "users.acl").stat().st_mode & 0o077 == 0
+
+
+def make_acl_file(fleet: Fleet) -> None:
+    """Start the fleet's broker again with a file of users, as redis.conf on the page has it."""
+    assert "aclfile /etc/redis/users.acl" in PAGE
+    fleet.server.end()
+    (fleet.folder / "users.acl").write_text("user default on nopass ~* &* +@all\n")
+    fleet.server.use("--aclfile", str(fleet.folder / "users.acl"))
+    fleet.server.start()
+
+
+def install_users(fleet: Fleet, host: Machine) -> None:
+    """What the page says to do as root, with files and services of the whole host."""
+    shutil.copy(host.folder / "users.acl", fleet.folder / "users.acl")
+    fleet.server.kill()
+    fleet.server.url = f"redis://manager-tower:PASSWORD@127.0.0.1:{fleet.server.port}/0"
+    fleet.server.start()
 
 
 def make_shim(folder: Path) -> Path:
@@ -68,8 +106,8 @@ def at_home(text: str, fleet: Fleet) -> str:
 
 
 def scripts(block: str) -> list[str]:
-    """The block's lines; one that sets a variable goes together with the next."""
-    return re.sub(r"^(\w+=.*)\n", r"\1 && ", block, flags=re.MULTILINE).strip().splitlines()
+    """The block's lines; one that sets a variable or the umask goes together with the next."""
+    return re.sub(r"^(\w+=.*|umask .*)\n", r"\1 && ", block, flags=re.MULTILINE).strip().splitlines()
 
 
 def wait_for(fleet: Fleet, script: str) -> None:

@@ -41,6 +41,10 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
+    def use(self, *options: str) -> None:
+        """Options from the next start on."""
+        self._command += options
+
     def start(self) -> None:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)

@@ -42,6 +42,18 @@ def test_the_unit_is_hardened(unit: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_the_unit_has_a_limit_of_memory_and_leaves_no_core_file(unit: Path) -> None:
+    lines = unit.read_text().splitlines()
+    assert "LimitCORE=0" in lines
+    assert any(line.startswith("MemoryMax=") for line in lines)
+
+
+def test_each_unit_has_an_environment_file_of_its_own() -> None:
+    files = [re.findall(r"^EnvironmentFile=(.*)", unit.read_text(), re.MULTILINE) for unit in UNITS]
+    assert len({*map(tuple, files)}) == len(UNITS)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_the_unit_starts_a_command_that_there_is(unit: Path) -> None:
     command = re.search(r"^ExecStart=\S+/segfleet (\w+)", unit.read_text(), re.MULTILINE)
     assert command
