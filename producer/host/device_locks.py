@@ -24,7 +24,8 @@ from urllib.parse import quote
 import msgspec
 
 from producer.host.state import StateFolder
-from tasks.errors import LockedError
+from tasks.errors import LockedError, MessageError
+from tasks.plain_json import dump_json, load_json
 
 #: A longer command line tells a person nothing new.
 _MAX_COMMAND_CHARACTERS = 500
@@ -57,7 +58,7 @@ def locked(state: StateFolder, name: str, *, purpose: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockedError(f"{name} is in use by {_read_owner(file.read())}") from None
-        _write(file.fileno(), msgspec.json.encode(asdict(_this_process(purpose))))
+        _write(file.fileno(), dump_json(asdict(_this_process(purpose))))
         try:
             yield
         finally:
@@ -82,8 +83,8 @@ def _this_process(purpose: str) -> LockOwner:
 def _read_owner(content: bytes) -> str:
     """The owner in words; it may not have written its name yet."""
     try:
-        return str(msgspec.json.decode(content, type=LockOwner))
-    except msgspec.MsgspecError:
+        return str(msgspec.convert(load_json(content), LockOwner))
+    except (MessageError, msgspec.ValidationError):
         return "another process"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,4 +25,5 @@ def place_of(device: str, path: str | None) -> Path:
 
 def folders_here(devices: Mapping[str, Path]) -> dict[str, Path]:
     """The real folders of those devices that have one on this host, symlinks resolved."""
-    return {name: place.resolve() for name, place in devices.items() if not is_at_agents(place)}
+    # Not Path.resolve(): it raises where symlinks form a loop, and what is wrong with one device is said of that one.
+    return {name: Path(os.path.realpath(place)) for name, place in devices.items() if not is_at_agents(place)}

@@ -15,6 +15,9 @@ from types import MappingProxyType
 from tasks.errors import NotADeviceError, UsageError
 from tasks.receipts import DeviceReport
 
+#: The identity of a folder that could not be opened: it equals nothing, not even itself.
+_NOT_MEASURED = (0, 0)
+
 NO_HOSTS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -44,11 +47,13 @@ def decide_pool(
     Raises NotADeviceError or UsageError for what a person has to settle.
     """
     _refuse_shared_folders(reports, paths, hosts)
+    _refuse_copies(reports, paths)
+    _refuse_unknown_out_of_reach(reports, paths, known)
     ready: dict[str, str] = {}
     empty: list[str] = []
     absent: dict[str, str] = {}
     for name, report in reports.items():
-        _refuse_unusable(name, report, paths[name], known=name in known)
+        _refuse_unusable(name, report, paths[name])
         if report.condition == "ready":
             ready[name] = report.device_id
         elif name in known and not _was_wiped(report, known[name]):
@@ -91,7 +96,7 @@ def _refuse_shared_folders(
 ) -> None:
     seen: dict[tuple[str, int, int], str] = {}
     for name, report in reports.items():
-        if report.condition == "missing":
+        if report.root_identity == _NOT_MEASURED:
             continue
         # Every host has a device 8:1 with a folder 2.
         other = seen.setdefault((hosts.get(name, ""), *report.root_identity), name)
@@ -102,7 +107,38 @@ def _refuse_shared_folders(
             )
 
 
-def _refuse_unusable(name: str, report: DeviceReport, path: Path, *, known: bool) -> None:
+def _refuse_copies(reports: Mapping[str, DeviceReport], paths: Mapping[str, Path]) -> None:
+    """Two places with one device id: each would overwrite what the other stores, and only one would be read."""
+    seen: dict[str, str] = {}
+    for name, report in reports.items():
+        other = seen.setdefault(report.device_id, name) if report.device_id else name
+        if other != name:
+            raise UsageError(
+                f"devices {other} ({paths[other]}) and {name} ({paths[name]}) are the same device "
+                f"{report.device_id[:8]}: one is a copy of the other",
+                hint="name only one of them; to make the other a device of its own, empty its folder first",
+                path=str(paths[name]),
+            )
+
+
+def _refuse_unknown_out_of_reach(
+    reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Mapping[str, int]
+) -> None:
+    """A new device that does not answer as it should, named with all others that do not."""
+    unreached = {
+        name: report.detail
+        for name, report in reports.items()
+        if report.condition in ("missing", "unwritable") and name not in known
+    }
+    if unreached:
+        raise NotADeviceError(
+            "; ".join(f"device {name}: {detail}" for name, detail in unreached.items()),
+            hint="the folder must exist and be writable; mount the disk, make the folder, or leave the device out",
+            path=str(paths[next(iter(unreached))]),
+        )
+
+
+def _refuse_unusable(name: str, report: DeviceReport, path: Path) -> None:
     if report.condition == "foreign":
         raise NotADeviceError(
             f"device {name}: {path} is not empty and has no segfleet.json",
@@ -111,12 +147,6 @@ def _refuse_unusable(name: str, report: DeviceReport, path: Path, *, known: bool
         )
     if report.condition in ("newer", "damaged"):
         raise NotADeviceError(f"device {name}: {report.detail}", hint=_MARKER_HINT, path=str(path))
-    if report.condition in ("missing", "unwritable") and not known:
-        raise NotADeviceError(
-            f"device {name}: {report.detail}",
-            hint="the folder must exist and be writable; mount the disk, or make the folder",
-            path=str(path),
-        )
 
 
 _MARKER_HINT = "use the release of segfleet that wrote it, or restore segfleet.json from another copy"

@@ -62,6 +62,13 @@ class Devices:
             statement = statement.where(devices.c.pool_id == pool_id)
         return [DeviceRow(**row._asdict()) for row in self._database.read(statement)]
 
+    def last_recorded_first(self, pool_id: str | None = None) -> list[DeviceRow]:
+        """All devices, or those of one pool; the one that was seen last comes first."""
+        statement = select(*_COLUMNS).order_by(*_LAST_FIRST)
+        if pool_id is not None:
+            statement = statement.where(devices.c.pool_id == pool_id)
+        return [DeviceRow(**row._asdict()) for row in self._database.read(statement)]
+
     def by_name(self, name: str) -> DeviceRow | None:
         """The device that was recorded last under this name."""
         statement = select(*_COLUMNS).where(devices.c.name == name).order_by(*_LAST_FIRST).limit(1)

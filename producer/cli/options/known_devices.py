@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,18 +20,28 @@ def devices_of(call: Call, snapshot: str) -> dict[str, Path]:
     Raises UsageError for an unknown snapshot.
     """
     with opened_catalog(call) as catalog:
-        return _folders(catalog.devices.all(catalog.snapshots.find(snapshot).pool_id))
+        return places_of(catalog.devices.last_recorded_first(catalog.snapshots.find(snapshot).pool_id))
 
 
 def all_devices(call: Call) -> dict[str, Path]:
     """Every device that the catalog knows."""
     with opened_catalog(call) as catalog:
-        return _folders(catalog.devices.all())
+        return places_of(catalog.devices.last_recorded_first())
 
 
-def _folders(rows: list[DeviceRow]) -> dict[str, Path]:
-    # Sorted by name; if two devices share a name, the one recorded last comes first and wins.
-    folders: dict[str, Path] = {}
+def places_of(rows: Iterable[DeviceRow]) -> dict[str, Path]:
+    """Name → folder, of devices that were recorded in this order, the last first.
+
+    A folder counts once: another device may have taken the place of an earlier one, and the marker in it says which
+    it is.  A name that several devices bear in different folders is numbered: ``a``, ``a-2``.
+    """
+    places: dict[str, Path] = {}
     for row in rows:
-        folders.setdefault(row.name, Path(row.path))
-    return folders
+        if Path(row.path) not in places.values():
+            places[_free_name(row.name, places)] = Path(row.path)
+    return dict(sorted(places.items()))
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(candidate for candidate in itertools.chain([name], numbered) if candidate not in taken)

@@ -9,7 +9,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.known_devices import devices_of
+from producer.cli.options.known_devices import all_devices, devices_of
 from producer.cli.options.shared import config_option, devices_option, json_option
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_check
@@ -54,7 +54,7 @@ def check(
 
     Without --read-data, only the presence, size and structure of each segment are checked.
     """
-    devices = devices or devices_of(call, snapshot or "latest")
+    devices = devices or (devices_of(call, snapshot) if snapshot else all_devices(call))
     check_devices(devices)
     request = CheckRequest(
         snapshot=snapshot,

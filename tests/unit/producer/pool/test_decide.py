@@ -81,8 +81,12 @@ def test_a_known_device_that_is_empty_where_it_always_was_begins_anew() -> None:
         (ready("b", OTHERS), NotADeviceError, "different pools (pool 11111111: a; pool 22222222: b)"),
         (ready("b", root_identity=(7, 7)), UsageError, "devices a and b are the same folder: /mnt/b"),
         (report(root_identity=(7, 7)), UsageError, "devices a and b are the same folder: /mnt/b"),
+        (ready("a"), UsageError, "devices a (/mnt/a) and b (/mnt/b) are the same device aaaaaaaa: one is a copy"),
     ],
-    ids=["foreign", "newer", "damaged", "missing", "unwritable", "other pool", "same folder", "same empty folder"],
+    ids=[
+        *("foreign", "newer", "damaged", "missing", "unwritable", "other pool"),
+        *("same folder", "same empty folder", "copy"),
+    ],
 )
 def test_what_a_person_has_to_settle_is_refused_and_says_where(
     its_report: DeviceReport, error: type[SegfleetError], message: str
@@ -100,13 +104,24 @@ def test_a_known_device_whose_folder_holds_something_else_is_refused_all_the_sam
         decide({"b": KNOWN_BYTES}, a=ready("a"), b=report(condition=condition))
 
 
-def test_missing_folders_are_not_taken_for_one_folder() -> None:
-    nowhere = report(condition="missing", root_identity=(0, 0))
+@pytest.mark.parametrize("condition", ["missing", "unwritable"])
+def test_folders_that_could_not_be_opened_are_not_taken_for_one_folder(condition: str) -> None:
+    nowhere = report(condition=condition, root_identity=(0, 0))
     decision = decide({"b": 1, "c": 1}, a=ready("a"), b=nowhere, c=nowhere)
     assert decision.absent.keys() == {"b", "c"}
 
 
+def test_new_devices_that_cannot_be_used_are_all_named_each_with_its_error() -> None:
+    failing = {name: report(condition="unwritable", detail=f"/mnt/{name}: EIO", root_identity=(0, 0)) for name in "bc"}
+    with pytest.raises(NotADeviceError, match="device b: /mnt/b: EIO; device c: /mnt/c: EIO"):
+        decide(None, a=ready("a"), **failing)
+
+
+def test_a_copy_that_takes_the_place_of_the_original_is_accepted_alone() -> None:
+    assert decide({"a": KNOWN_BYTES}, a=report(condition="missing"), b=ready("a")).ready == {"b": "a" * 32}
+
+
 def test_without_any_device_the_run_ends_and_names_each() -> None:
-    gone = report(condition="missing", detail="no such folder")
+    gone = report(condition="missing", detail="no such folder", root_identity=(0, 0))
     with pytest.raises(NotADeviceError, match="no device of the pool is there: a: no such folder; b: no such"):
         decide({"a": 1, "b": 1}, a=gone, b=gone)
