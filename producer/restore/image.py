@@ -78,10 +78,10 @@ class _ImageRestore(RestoreRun):
         self._prepare(zeros)
         self._tell_what_is_lost()
         self._restore_segments()
-        self._make_zeros(self._holes.ranges("", self._wanted.bytes_total))
+        self._make_zeros(self._outcome.holes.ranges("", self._wanted.bytes_total))
         self._order_image([], finish=True)
         self._tell_progress()
-        return self._summary(started_s)
+        return self._outcome.summary(self._snapshot.snapshot_id, started_s)
 
     def _tell_what_is_lost(self) -> None:
         """A lost range does not cost the rest of the raw volume."""
@@ -89,10 +89,10 @@ class _ImageRestore(RestoreRun):
             if row.device_id not in self._present:
                 for pick in self._plan.picks(row):
                     why = f"it lies on device {row.device}, which is not there"
-                    self._lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
+                    self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
 
-    def _tell(self, path: str, code: str, message: str) -> None:
-        super()._tell(path or self._raw_volume, code, message)
+    def _name_of_target(self) -> str:
+        return self._raw_volume
 
     def _stored_ranges(self) -> Iterator[Range]:
         for row in self._plan.segments():

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import itertools
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
-from producer.catalog.tables.segments.rows import SegmentRow
-from producer.observer import DeviceProgress, Observer, Progress, Trouble
+from producer.observer import DeviceProgress, Observer, Progress
 from producer.pool.present import present_devices
 from producer.requests import UNNAMED_TARGET, RestoreRequest
-from producer.restore.holes import Hole, Holes
-from producer.restore.plan import Pick, RestorePlan
+from producer.restore.orders import RestoreOrders
+from producer.restore.outcome import Outcome
+from producer.restore.plan import RestorePlan
 from producer.restore.selection import Selection
 from producer.restore.wanted import Wanted, find_wanted
 from producer.run.environment import Environment
 from producer.run.history import recorded
 from producer.run.session import RunNeeds, RunSession, open_session
-from producer.run.threads import default_threads
 from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
 from tasks.errors import DeviceError, InterruptedRun, SegfleetError, UsageError
@@ -88,16 +86,19 @@ class RestoreRun:
         self._plan = RestorePlan(session.catalog, self._snapshot, selection, self._wanted)
         #: Device id → name, of the devices that are there.
         self._present: dict[str, str] = {}
-        self._holes = Holes(keep=request.skip_damaged)
+        self._orders = RestoreOrders(session, request)
+        self._outcome = Outcome(
+            session.observer, keep_holes=request.skip_damaged, name_of_target=self._name_of_target()
+        )
         #: Segment orders without a receipt; those of a device that dies are lost.
         self._unanswered: dict[str, RestoreSegment] = {}
-        #: Paths in the target of files that the restore has not put there.
-        self._not_restored: set[str] = set()
         #: Hard links to files that were kept and are not those of the snapshot.
         self._unlinked: list[TargetEntry] = []
         self._is_preparing = False
-        self._told: set[tuple[str, str, str]] = set()
-        self._files_count = self._bytes_count = self._skipped_count = 0
+
+    def _name_of_target(self) -> str:
+        """What troubles with the target itself name."""
+        return ""
 
     def run(self, started_s: float) -> RestoreSummary:
         self._present = present_devices(self._session, [self._snapshot])
@@ -108,11 +109,11 @@ class RestoreRun:
             self._order_entries(self._plan.directories_to_make(), devices_count=1, sweep=True)
         plan = self._plan
         self._restore_files()
-        self._order_entries(self._hard_links())
+        self._order_entries(self._restorable(self._plan.hard_links()))
         self._restore_unlinked()
         self._order_entries(plan.directories(), devices_count=1)
         self._tell_progress()
-        return self._summary(started_s)
+        return self._outcome.summary(self._snapshot.snapshot_id, started_s)
 
     def _restore_files(self) -> None:
         self._prepare_pieced_files()
@@ -122,33 +123,26 @@ class RestoreRun:
 
     def _restore_unlinked(self) -> None:
         """Of the hard links to a file of the snapshot that an older one stands for, the first gets the data."""
-        if not self._unlinked:
+        unlinked, self._unlinked = self._unlinked, []
+        if not unlinked:
             return
         places: dict[str, str] = {}
-        for entry in self._unlinked:
+        for entry in unlinked:
             places.setdefault(entry.link, entry.path)
-        others = [replace(link, link=places[link.link]) for link in self._unlinked if link.path not in places.values()]
+        firsts = set(places.values())
+        others = [replace(link, link=places[link.link]) for link in unlinked if link.path not in firsts]
         self._plan = self._plan.with_places(places)
         self._restore_files()
-        self._order_entries(link for link in others if link.link not in self._not_restored)
-
-    def _summary(self, started_s: float) -> RestoreSummary:
-        return RestoreSummary(
-            snapshot_id=self._snapshot.snapshot_id,
-            files=self._files_count,
-            bytes_restored=self._bytes_count,
-            skipped=self._skipped_count,
-            errors=len(self._told),
-            duration_s=round(time.monotonic() - started_s, 3),
-            exit_code=3 if self._told else 0,
-        )
+        self._order_entries(self._restorable(others))
+        for link in self._unlinked:
+            self._outcome.tell(link.path, "missing", f"not linked to {link.link}: its metadata could not be restored")
 
     # ---- segments
 
     def _tell_what_was_not_stored(self) -> None:
         for path, holes in self._plan.not_stored().items():
             for hole in holes:
-                self._lose(path, hole.offset_bytes, hole.size_bytes, "not-stored", hole.why)
+                self._outcome.lose(path, hole.offset_bytes, hole.size_bytes, "not-stored", hole.why)
 
     def _leave_out_what_is_lost(self) -> None:
         """Report what lies on devices that are not there.
@@ -160,10 +154,10 @@ class RestoreRun:
             if row.device_id not in self._present:
                 for pick in self._plan.picks(row):
                     why = f"it lies on device {row.device}, which is not there"
-                    self._lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
+                    self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
                     if not (self._request.skip_damaged and pick.entry in self._wanted.pieced):
                         lost.add(pick.entry)
-                        self._not_restored.add(pick.path)
+                        self._outcome.not_restored.add(pick.path)
         self._plan.left_out |= lost
 
     def _restore_segments(self) -> None:
@@ -172,43 +166,25 @@ class RestoreRun:
         for device, why in died.items():
             unanswered = [order for order in self._unanswered.values() if order.device == device]
             for order in itertools.chain(unanswered, orders[device]):
-                self._lose_order(order, "device-dead", f"device {device} died: {why}")
+                self._outcome.lose_order(order, "device-dead", f"device {device} died: {why}")
 
     def _segment_orders(self, device_id: str) -> Iterator[RestoreSegment]:
         for row in self._plan.segments(device_id):
             picks = self._plan.picks(row)
             if picks:
-                order = self._segment_order(row, picks, device_id)
+                device = self._present[device_id]
+                order = self._orders.segment(row, picks, device, device_id, devices_count=len(self._present))
                 self._unanswered[order.order_id] = order
                 yield order
-
-    def _segment_order(self, row: SegmentRow, picks: list[Pick], device_id: str) -> RestoreSegment:
-        _, paths, stream_offsets_bytes, offsets_bytes, sizes_bytes, metadata = zip(*picks, strict=True)
-        return RestoreSegment(
-            order_id=uuid.uuid4().hex,
-            segment_id=row.segment_id,
-            trailer_digest=row.proof,
-            target=self._request.target_name,
-            paths=paths,
-            stream_offsets_bytes=stream_offsets_bytes,
-            offsets_bytes=offsets_bytes,
-            sizes_bytes=sizes_bytes,
-            metadata=metadata,
-            overwrite=self._request.overwrite or "always",
-            threads=self._request.threads or default_threads(len(self._present)),
-            unproved=self._request.skip_damaged,
-            **self._session.order_fields(self._present[device_id], device_id=device_id),
-        )
 
     # ---- entries
 
     def _make_target(self) -> None:
         """Make the target; raises SegfleetError when it must be empty and is not, or no device is left to make it."""
         died: dict[str, str] = {}
-        itself = tuple(filter(None, [self._plan.target_itself()]))
+        itself = self._plan.target_itself()
         for device_id, device in self._present.items():
-            is_new = self._request.overwrite is None
-            order = self._entries_order(device, device_id, itself, must_be_empty=is_new, sweep=not is_new)
+            order = self._orders.target(device, device_id, itself)
             why = run_wave(self._session, {device: [order]}, self._take)
             if not why:
                 live = self._session.courier.live
@@ -224,18 +200,19 @@ class RestoreRun:
         self._is_preparing = False
 
     def _finished_files(self) -> Iterator[TargetEntry]:
-        for entry in self._holes.finish(self._plan.pieced_files(finish=True)):
+        for entry in self._outcome.holes.finish(self._plan.pieced_files(finish=True)):
             if entry.kind == "absent":
-                self._not_restored.add(entry.path)
+                self._outcome.not_restored.add(entry.path)
             yield entry
 
-    def _hard_links(self) -> Iterator[TargetEntry]:
-        """Those of files that were not restored are told: what is in their place is older."""
-        for entry in self._plan.hard_links():
-            if entry.link not in self._not_restored:
+    def _restorable(self, links: Iterable[TargetEntry]) -> Iterator[TargetEntry]:
+        """Those of files that were not restored are reported: what is in their place is older."""
+        for entry in links:
+            if entry.link not in self._outcome.not_restored:
                 yield entry
             else:
-                self._tell(entry.path, "missing", f"the file that it links to was not restored: {entry.link}")
+                message = f"the file that it links to was not restored: {entry.link}"
+                self._outcome.tell(entry.path, "missing", message)
 
     def _order_entries(
         self, entries: Iterator[TargetEntry], *, devices_count: int | None = None, sweep: bool = False
@@ -247,7 +224,7 @@ class RestoreRun:
 
         def share(device_id: str, device: str) -> Iterator[Order]:
             while batch := tuple(islice(entries, _ENTRIES_COUNT)):
-                yield self._entries_order(device, device_id, batch, sweep=sweep)
+                yield self._orders.entries(device, device_id, batch, sweep=sweep)
 
         orders = {name: share(device_id, name) for device_id, name in live[:devices_count]}
         for device, why in run_wave(self._session, orders, self._take, on_wait=self._tell_progress).items():
@@ -255,25 +232,6 @@ class RestoreRun:
                 f"device {device} died while entries were made: {why}",
                 hint=_AGAIN,
             )
-
-    def _entries_order(
-        self,
-        device: str,
-        device_id: str,
-        entries: tuple[TargetEntry, ...],
-        *,
-        must_be_empty: bool = False,
-        sweep: bool = False,
-    ) -> RestoreEntries:
-        return RestoreEntries(
-            order_id=uuid.uuid4().hex,
-            target=self._request.target_name,
-            entries=entries,
-            overwrite=self._request.overwrite or "always",
-            must_be_empty=must_be_empty,
-            sweep=sweep,
-            **self._session.order_fields(device, device_id=device_id),
-        )
 
     # ---- receipts
 
@@ -287,12 +245,10 @@ class RestoreRun:
             error.code = receipt.failure.code
             raise error
         else:
-            self._lose_order(order, receipt.failure.code, receipt.failure.message)
+            self._outcome.lose_order(order, receipt.failure.code, receipt.failure.message)
 
     def _take_result(self, order: Order, result: RestoreResult) -> None:
-        self._files_count += result.files_count
-        self._bytes_count += result.bytes_restored
-        self._skipped_count += result.skipped_count
+        self._outcome.count(result)
         unlinked = {trouble.path for trouble in result.troubles if trouble.code == "other-file"}
         if isinstance(order, RestoreEntries) and unlinked:
             self._unlinked += [entry for entry in order.entries if entry.path in unlinked]
@@ -304,34 +260,16 @@ class RestoreRun:
         if trouble.code == "skipped":
             self._plan.leave_out(trouble.path)
         elif trouble.size_bytes > 0:
-            self._lose(trouble.path, trouble.offset_bytes, trouble.size_bytes, trouble.code, trouble.message)
+            self._outcome.lose(trouble.path, trouble.offset_bytes, trouble.size_bytes, trouble.code, trouble.message)
         else:
-            self._tell(trouble.path, trouble.code, trouble.message)
+            self._outcome.tell(trouble.path, trouble.code, trouble.message)
             if trouble.size_bytes < 0:
                 self._give_up(trouble.path)
 
     def _give_up(self, path: str) -> None:
-        self._not_restored.add(path)
+        self._outcome.not_restored.add(path)
         if self._is_preparing:
             self._plan.leave_out(path)
-
-    def _lose_order(self, order: RestoreSegment, code: str, why: str) -> None:
-        rows = zip(order.paths, order.offsets_bytes, order.sizes_bytes, order.metadata, strict=True)
-        for path, offset, size, metadata in rows:
-            self._lose(path, offset, size, code, why)
-            if metadata:
-                self._not_restored.add(path)
-
-    def _lose(self, path: str, offset_bytes: int, size_bytes: int, code: str, why: str) -> None:
-        """Record that a range of a file cannot be restored."""
-        hole = Hole(offset_bytes=offset_bytes, size_bytes=size_bytes, why=why)
-        self._holes.add(path, hole)
-        self._tell(path, code, str(hole))
-
-    def _tell(self, path: str, code: str, message: str) -> None:
-        if (path, code, message) not in self._told:
-            self._told.add((path, code, message))
-            self._session.observer.trouble(Trouble(code=code, message=message, path=path))
 
     def _tell_progress(self) -> None:
         courier = self._session.courier
@@ -351,7 +289,7 @@ class RestoreRun:
                 phase="restoring",
                 files_count=self._wanted.files_count,
                 bytes_total=self._wanted.bytes_total,
-                bytes_done=min(max(self._bytes_count, under_way), self._wanted.bytes_total),
+                bytes_done=min(max(self._outcome.bytes_count, under_way), self._wanted.bytes_total),
                 devices=devices,
             )
         )

@@ -1,0 +1,64 @@
+"""What a restore has brought back, what it has not, and what it has said about that."""
+
+from __future__ import annotations
+
+import time
+
+from producer.observer import Observer, Trouble
+from producer.restore.holes import Hole, Holes
+from producer.summaries import RestoreSummary
+from tasks.orders import RestoreSegment
+from tasks.receipts import RestoreResult
+
+
+class Outcome:
+    """Counts, lost ranges and troubles; each trouble goes to the observer once.
+
+    ``name_of_target`` is what troubles name for the target itself: the raw volume that it is the image of.
+    """
+
+    def __init__(self, observer: Observer, *, keep_holes: bool, name_of_target: str = "") -> None:
+        self.holes = Holes(keep=keep_holes)
+        #: Paths in the target of files that the restore has not put there.
+        self.not_restored: set[str] = set()
+        self.bytes_count = 0
+        self._files_count = self._skipped_count = 0
+        self._observer = observer
+        self._name_of_target = name_of_target
+        self._told: set[tuple[str, str, str]] = set()
+
+    def count(self, result: RestoreResult) -> None:
+        self._files_count += result.files_count
+        self.bytes_count += result.bytes_restored
+        self._skipped_count += result.skipped_count
+
+    def lose_order(self, order: RestoreSegment, code: str, why: str) -> None:
+        """Record that nothing of the order can be restored."""
+        rows = zip(order.paths, order.offsets_bytes, order.sizes_bytes, order.metadata, strict=True)
+        for path, offset_bytes, size_bytes, metadata in rows:
+            self.lose(path, offset_bytes, size_bytes, code, why)
+            if metadata:
+                self.not_restored.add(path)
+
+    def lose(self, path: str, offset_bytes: int, size_bytes: int, code: str, why: str) -> None:
+        """Record that a range of a file cannot be restored."""
+        hole = Hole(offset_bytes=offset_bytes, size_bytes=size_bytes, why=why)
+        self.holes.add(path, hole)
+        self.tell(path, code, str(hole))
+
+    def tell(self, path: str, code: str, message: str) -> None:
+        """Report a trouble with ``path``, unless that has been said."""
+        if (path, code, message) not in self._told:
+            self._told.add((path, code, message))
+            self._observer.trouble(Trouble(code=code, message=message, path=path or self._name_of_target))
+
+    def summary(self, snapshot_id: str, started_s: float) -> RestoreSummary:
+        return RestoreSummary(
+            snapshot_id=snapshot_id,
+            files=self._files_count,
+            bytes_restored=self.bytes_count,
+            skipped=self._skipped_count,
+            errors=len(self._told),
+            duration_s=round(time.monotonic() - started_s, 3),
+            exit_code=3 if self._told else 0,
+        )
