@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from producer.broker.server import find_server, server_command
+from producer.host.device_locks import open_lock_file
 from tasks.errors import BrokerError
 
 #: sun_path of a unix socket's address has 108 bytes, the last one is NUL.
@@ -87,7 +88,7 @@ class PrivateServer:
     @contextmanager
     def _keeper_lock(self) -> Iterator[IO[bytes] | None]:
         """The lock that a keeper holds while it lives, or None when one does."""
-        with _open_lock(self.folder / "keeper.lock") as lock:
+        with open_lock_file(self.folder / "keeper.lock") as lock:
             yield lock if _try_lock(lock, fcntl.LOCK_EX) else None
 
     def _start_keeper(self, lock: IO[bytes]) -> None:
@@ -138,7 +139,7 @@ def private_server(folder: Path) -> Iterator[PrivateServer]:
     _check_length(server.socket_path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    with _open_lock(folder / "users.lock") as users:
+    with open_lock_file(folder / "users.lock") as users:
         _join(users, server)
         server.ensure_running()
         yield server
@@ -153,10 +154,6 @@ def _join(users: IO[bytes], server: PrivateServer) -> None:
         if time.monotonic() > deadline:
             raise BrokerError(f"the private broker in {server.folder} does not stop", hint=server._see_log)
         time.sleep(_PAUSE_S)
-
-
-def _open_lock(path: Path) -> IO[bytes]:
-    return open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
 
 
 def _try_lock(file: IO[bytes], kind: int) -> bool:

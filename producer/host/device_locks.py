@@ -19,12 +19,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 import msgspec
 
 from producer.host.state import StateFolder
-from tasks.errors import LockedError, MessageError
+from tasks.errors import CatalogError, LockedError, MessageError
 from tasks.plain_json import dump_json, load_json
 
 #: A longer command line tells a person nothing new.
@@ -53,7 +54,7 @@ def locked(state: StateFolder, name: str, *, purpose: str) -> Iterator[None]:
     Released by the kernel when the process dies.  A forked child shares the lock;
     a child that is started as a program does not.
     """
-    with open(os.open(_path_of(state, name), os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
+    with open_lock_file(_path_of(state, name)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -63,6 +64,18 @@ def locked(state: StateFolder, name: str, *, purpose: str) -> Iterator[None]:
             yield
         finally:
             _write(file.fileno(), b"")
+
+
+def open_lock_file(path: Path) -> IO[bytes]:
+    """Open a lock's file, made if need be; raises CatalogError when another user has made it."""
+    try:
+        return open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
+    except OSError as error:
+        raise CatalogError(
+            f"cannot open the lock file {path}: {error.strerror}",
+            hint=f"if segfleet has run as another user (sudo -E), remove it: rm {shlex.quote(str(path))}",
+            path=str(path),
+        ) from error
 
 
 def _path_of(state: StateFolder, name: str) -> Path:

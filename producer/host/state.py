@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from producer.host.trusted import check_trusted
-from tasks.errors import CatalogError
+from tasks.errors import CatalogError, UsageError
 
 VARIABLE = "SEGFLEET_STATE"
 
@@ -47,6 +47,12 @@ def open_state() -> StateFolder:
     """
     chosen = os.environ.get(VARIABLE)
     path = Path(chosen).absolute() if chosen else platformdirs.user_state_path("segfleet")
+    if "\n" in str(path):
+        raise UsageError(
+            f"the path of the state folder has a line break: {str(path)!r}",
+            hint=f"set {VARIABLE} to a folder without one: the private broker cannot name its clients by such a path",
+            path=str(path),
+        )
     state = StateFolder(path=path)
     for folder in (state.path, state.broker_dir, state.locks_dir, state.logs_dir):
         _make_private(folder)

@@ -21,10 +21,19 @@ def everything(row: ReservationRow) -> bool:
     return True
 
 
+def _silent(text: str) -> None:
+    """Says nothing."""
+
+
 def has_work(catalog: Catalog, now: datetime, serves: Serves = everything) -> bool:
     """Whether :meth:`Scheduler.claim_due` would do anything.  Cheap; changes nothing."""
-    due = filter(serves, catalog.reservations.due(now))
-    return any(not _waits(catalog, row, now) for row in due) or bool(_left_behind(catalog))
+    rows = list(filter(serves, catalog.reservations.all()))
+    due = (row for row in rows if row.next_due <= now)
+    return (
+        any(not _waits(catalog, row, now) for row in due)
+        or any(_is_too_far_ahead(row, now) for row in rows)
+        or bool(_left_behind(catalog))
+    )
 
 
 class Scheduler:
@@ -33,7 +42,9 @@ class Scheduler:
     Any number of schedulers may share one catalog: each run is claimed by one of them, as its ``holder``.
     """
 
-    def __init__(self, holder: Holder) -> None:
+    def __init__(self, holder: Holder, note: Callable[[str], None] = _silent) -> None:
+        """``note`` is called with what a person should know."""
+        self._note = note
         self._catalog = holder.catalog
         self._owner_id = holder.owner_id
 
@@ -46,6 +57,7 @@ class Scheduler:
         caller ``serves``.
         """
         self._take_care_of_left_behind()
+        self._bring_back(now, serves)
         due = filter(serves, self._catalog.reservations.due(now))
         return list(islice((row for row in due if self._takes(row, now)), limit))
 
@@ -80,6 +92,15 @@ class Scheduler:
     def _pass_over(self, row: ReservationRow, next_due: datetime, outcome: Outcome, message: str) -> None:
         self._catalog.reservations.pass_over(row, next_due, outcome, message)
 
+    def _bring_back(self, now: datetime, serves: Serves) -> None:
+        """Compute the next times anew that a clock ahead of the time has put where nobody would wait for them."""
+        for row in filter(serves, self._catalog.reservations.all()):
+            if not _is_too_far_ahead(row, now):
+                continue
+            text = f"the clock was wrong: the next run was set for {row.next_due:%Y-%m-%dT%H:%M:%SZ}"
+            if self._catalog.reservations.reschedule(row, _next_due(row, now), text):
+                self._note(f"volume {row.volume}: {text}; it is computed anew")
+
     def _take_care_of_left_behind(self) -> None:
         for row in _left_behind(self._catalog):
             self._break_off(row, row.last_due, row.owner)
@@ -108,6 +129,18 @@ def _next_due(row: ReservationRow, now: datetime) -> datetime:
     except UsageError:
         # This host does not know its time zone.  Its run fails and says so, once a day at its own hour.
         return row.next_due + timedelta(days=(now - row.next_due).days + 1)
+
+
+def _is_too_far_ahead(row: ReservationRow, now: datetime) -> bool:
+    """Whether a whole period lies between now and the next due time.
+
+    The one after the next still is in order: the clock may have been set back a little after a run was claimed.
+    """
+    try:
+        timetable = Timetable(row.cron, row.timezone)
+    except UsageError:
+        return False
+    return row.next_due > timetable.next_after(timetable.next_after(now))
 
 
 def _left_behind(catalog: Catalog) -> list[ReservationRow]:

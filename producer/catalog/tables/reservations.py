@@ -96,6 +96,10 @@ class Reservations:
         """Record since when the run that is due waits; it stays due."""
         self._database.write(self._if_still_due(row).where(reservations.c.queued_at.is_(None)).values(queued_at=now))
 
+    def reschedule(self, row: ReservationRow, next_due: datetime, message: str) -> bool:
+        """Move the next due time, and say why; False when somebody else has changed it."""
+        return self._database.write(self._if_still_due(row).values(next_due=next_due, last_message=message)) == 1
+
     def end(self, row: ReservationRow, owner: str, outcome: Outcome, message: str) -> bool:
         """Record how a claimed run ended; False when ``owner`` does not hold it (any more)."""
         return self._release(row, owner, last_outcome=outcome, last_message=message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -48,7 +49,8 @@ def named_folder(value: str) -> tuple[str, Path]:
 def absolute(path: str) -> Path:
     """``path`` made absolute from the working folder, with ``~`` expanded; keeps symlinks, resolves ``..``.
 
-    Raises UsageError for "", which would mean the working folder, and for an unknown user's home.
+    Raises UsageError for "", which would mean the working folder, for an unknown user's home, and for a relative path
+    when the working folder has been removed or may not be entered.
     """
     if not path:
         raise UsageError(
@@ -56,7 +58,14 @@ def absolute(path: str) -> Path:
         )
     expanded = from_home(path)
     # A symlink before ".." leads elsewhere, so only the real path is right.
-    return expanded.resolve() if ".." in expanded.parts else expanded.absolute()
+    try:
+        return Path(os.path.realpath(expanded)) if ".." in expanded.parts else expanded.absolute()
+    except OSError as error:
+        raise UsageError(
+            f"{path}: the current folder cannot be used: {error.strerror}",
+            hint="change to another folder, or write the full path",
+            path=path,
+        ) from error
 
 
 def default_option(name: str, **settings: Any) -> Callable[[Command], Command]:

@@ -28,7 +28,8 @@ _LIST_HINT = "segfleet snapshots lists them"
 
 #: All columns but the key, under the names of SnapshotRow.
 _COLUMNS = [column for column in snapshots.c if column.name != "snapshot_key"]
-_NEWEST_FIRST = (snapshots.c.started_at.desc(), snapshots.c.snapshot_key.desc())
+#: By their making: a clock may have been wrong.
+_NEWEST_FIRST = (snapshots.c.snapshot_key.desc(),)
 
 
 class Snapshots:
@@ -86,7 +87,7 @@ class Snapshots:
     def all(self, state: SnapshotState = "sealed") -> list[SnapshotRow]:
         """All snapshots in one state, oldest first."""
         statement = select(*_COLUMNS).where(snapshots.c.state == state)
-        return self._rows(statement.order_by(snapshots.c.started_at, snapshots.c.snapshot_key))
+        return self._rows(statement.order_by(snapshots.c.snapshot_key))
 
     def open_of(self, volume: str) -> list[SnapshotRow]:
         """The snapshots of a volume that a run has begun and none has sealed, newest first."""

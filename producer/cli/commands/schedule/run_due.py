@@ -49,7 +49,7 @@ def run_due(call: Call) -> int:
         opened_catalog(call) as catalog,
         Holder(catalog, environment.catalog, manager=environment.manager) as holder,
     ):
-        scheduler = Scheduler(holder)
+        scheduler = Scheduler(holder, note=lambda text: click.echo(f"segfleet: {harmless(text)}", err=True))
         # One claim at a time, so that others can take what has not started yet.
         while claimed := scheduler.claim_due(datetime.now(UTC), limit=1, serves=serves):
             results[claimed[0].reservation_id] = _run(call, scheduler, claimed[0])

@@ -101,8 +101,10 @@ def test_a_sealed_snapshot_is_neither_planned_nor_sealed_nor_discarded(
         catalog.snapshots.discard(snapshot)
 
 
-def test_only_sealed_snapshots_are_listed_oldest_first(catalog: Catalog, begin_snapshot: BeginSnapshot) -> None:
-    young, old, still_open = (begin_snapshot(started_at=day(number)) for number in (3, 1, 2))
+def test_only_sealed_snapshots_are_listed_in_the_order_of_their_making_whatever_the_clock_said(
+    catalog: Catalog, begin_snapshot: BeginSnapshot
+) -> None:
+    old, young, still_open = (begin_snapshot(started_at=day(number)) for number in (3, 1, 2))
     for snapshot in (young, old):
         catalog.snapshots.seal(snapshot, day(5), b"h" * 32)
 

@@ -66,6 +66,7 @@ def reserve(
     if_busy: IfBusy = "queue",
     manager: str = "",
     host: str = "",
+    next_due: datetime = DUE,
 ) -> ReservationRow:
     row = ReservationRow(
         reservation_id=uuid4().hex,
@@ -76,7 +77,7 @@ def reserve(
         if_busy=if_busy,
         request={},
         created_at=DUE - timedelta(days=1),
-        next_due=DUE,
+        next_due=next_due,
         manager=manager,
         host=host,
     )
@@ -244,3 +245,23 @@ def test_a_reservation_is_for_its_manager_and_its_host(
 
     assert has_work(catalog, SOON, serves) is ours
     assert scheduler.claim_due(SOON, serves=serves) == [row] * ours
+
+
+def test_a_next_time_more_than_one_period_ahead_is_computed_anew(catalog: Catalog, location: str) -> None:
+    reserve(catalog, next_due=DUE + timedelta(days=3650))
+    told: list[str] = []
+    assert has_work(catalog, DUE - timedelta(hours=1))
+    with Holder(catalog, location) as holder:
+        assert Scheduler(holder, note=told.append).claim_due(DUE - timedelta(hours=1)) == []
+
+    assert [row.next_due for row in catalog.reservations.all()] == [DUE]
+    assert "the clock was wrong" in told[0]
+
+
+def test_a_clock_set_back_a_little_after_a_claim_starts_no_second_run(catalog: Catalog, scheduler: Scheduler) -> None:
+    reserve(catalog)
+    (claimed,) = scheduler.claim_due(SOON)
+    scheduler.ended(claimed, "done")
+
+    assert scheduler.claim_due(DUE - timedelta(seconds=5)) == []
+    assert [row.next_due for row in catalog.reservations.all()] == [TOMORROW]
