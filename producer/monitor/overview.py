@@ -64,10 +64,7 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
         snapshots[snapshot.volume].append(snapshot)
     for reservation in catalog.reservations.all():
         reservations[reservation.volume].append(reservation)
-    runs: dict[str, RunRow] = {}
-    for run in catalog.runs.all():
-        if run.kind == "backup":
-            runs.setdefault(run.volume, run)
+    runs = catalog.runs.newest_of_each_volume("backup")
     locks = {name: lock for name, lock in living_locks(catalog).items() if name.startswith(volume_lock(""))}
     locked = {name.removeprefix(volume_lock("")) for name in locks}
     return [

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from producer.catalog.columns import JsonObject
 from producer.catalog.database import Database
@@ -57,3 +57,16 @@ class Runs:
         if volume is not None:
             statement = statement.where(runs.c.volume == volume)
         return [RunRow(**row._asdict()) for row in self._database.read(statement)]
+
+    def newest_of_each_volume(self, kind: RunKind) -> dict[str, RunRow]:
+        """Volume → its newest run of this kind; reads no other row of the history."""
+        newest = (
+            select(runs.c.volume, func.max(runs.c.started_at).label("started_at"))
+            .where(runs.c.kind == kind)
+            .group_by(runs.c.volume)
+            .subquery()
+        )
+        is_newest = and_(runs.c.volume == newest.c.volume, runs.c.started_at == newest.c.started_at)
+        # Of two that began at the same moment the first by id counts, as in all().
+        statement = select(runs).join(newest, is_newest).where(runs.c.kind == kind).order_by(runs.c.run_id.desc())
+        return {row.volume: RunRow(**row._asdict()) for row in self._database.read(statement)}

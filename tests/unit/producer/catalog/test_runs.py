@@ -66,3 +66,19 @@ def test_troubles_keep_any_name_and_message(catalog: Catalog, begin_snapshot: Ca
     assert catalog.troubles.all(snapshot) == rows
     assert catalog.troubles.count(snapshot) == 2
     assert catalog.troubles.all(other) == []
+
+
+def test_the_newest_run_of_each_volume_is_found_without_its_history(catalog: Catalog) -> None:
+    later = datetime(2026, 1, 2, tzinfo=UTC)
+    for run in (
+        RUN,
+        replace(RUN, run_id="2" * 32, started_at=later),
+        replace(RUN, run_id="3" * 32, started_at=later),
+        replace(RUN, run_id="4" * 32, started_at=datetime(2026, 1, 3, tzinfo=UTC), kind="check"),
+        replace(RUN, run_id="5" * 32, volume="mail"),
+    ):
+        catalog.runs.begin(run)
+
+    newest = catalog.runs.newest_of_each_volume("backup")
+
+    assert {volume: run.run_id for volume, run in newest.items()} == {"home": "2" * 32, "mail": "5" * 32}
