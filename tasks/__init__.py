@@ -8,5 +8,5 @@ The main words (``docs/glossary.md`` lists all):
 - *segment*: the extents that travel as one order and are stored as one object.
 
 Both sides import this package; it imports neither.  An order goes to ``device.<name>``, its receipt to
-``manager.<name>`` (:mod:`tasks.queues`).  All orders are listed in :mod:`tasks.registry`.
+``manager.<name>`` (:mod:`tasks.broker.queues`).  All orders are listed in :mod:`tasks.registry`.
 """

@@ -15,8 +15,8 @@ from celery.app.amqp import AMQP
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import KombuError
 
-from tasks.connections import RECONNECT_S, TRANSPORT_LIMITS, verified
-from tasks.queues import unacked_keys
+from tasks.broker.connections import RECONNECT_S, TRANSPORT_LIMITS, verified
+from tasks.broker.queues import unacked_keys
 
 #: What a broken or restarting broker raises, depending on which layer notices first.
 BROKEN = (OSError, redis.RedisError, KombuError)

@@ -37,8 +37,8 @@ class OrderKind:
     name: str
     order: type[Order]
     result: type[Any]
-    #: Whether workers refuse it once its run is over (:mod:`tasks.signs`).  True for what changes a target, or what a
-    #: device is.  A segment that is stored late does no harm, for its id names its content; nor does reading.
+    #: Whether workers refuse it once its run is over (:mod:`tasks.broker.signs`).  True for what changes a target, or
+    #: what a device is.  A segment that is stored late does no harm, for its id names its content; nor does reading.
     must_not_outlive_run: bool
     #: The bytes that such an order moves, at most: its time limit allows for them.
     bytes_moved: Callable[[Any], int]

@@ -9,7 +9,7 @@ from random import Random
 
 import redis
 
-from tasks.queues import MANAGER_PREFIX
+from tasks.broker.queues import MANAGER_PREFIX
 
 
 class Repeats:

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from producer.broker.server import OLDEST_VERSION
 from producer.broker.urls import SCHEMES, scheme_of, without_password
-from tasks.connections import verified
+from tasks.broker.connections import verified
 from tasks.errors import BrokerError
 from tasks.writable import check_writable
 

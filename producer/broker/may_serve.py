@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import redis
 
 from producer.broker.urls import without_password
+from tasks.broker.leases import lease_key, redis_client
 from tasks.errors import BrokerError
-from tasks.leases import lease_key, redis_client
 
 
 def check_may_serve(url: str, devices: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from tasks.connections import CONNECT_S, QUESTION_COUNT, QUESTION_EVERY_S, SILENCE_S, UNCONFIRMED_S
+from tasks.broker.connections import CONNECT_S, QUESTION_COUNT, QUESTION_EVERY_S, SILENCE_S, UNCONFIRMED_S
 from tasks.errors import CatalogError, UsageError
 
 #: How long a writer waits for another process's transaction: batches of receipts take milliseconds,
@@ -30,7 +30,7 @@ _LOOK_EVERY_S = 0.01
 #: transaction that reads first and writes later fails without waiting when another has written meanwhile.
 WRITING = {"segfleet_begin": "BEGIN IMMEDIATE"}
 
-#: PostgreSQL's names for the limits of :mod:`tasks.connections`; parameters of the URL come first.
+#: PostgreSQL's names for the limits of :mod:`tasks.broker.connections`; parameters of the URL come first.
 _SERVER_LIMITS = {
     "connect_timeout": CONNECT_S,
     "keepalives": 1,

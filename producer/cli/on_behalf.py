@@ -20,7 +20,7 @@ from producer.cli.output import guard_output
 from producer.manager.calls import arguments_of
 from producer.manager.messages import decode_command
 from producer.run.interrupt import on_sigterm
-from tasks.plain_json import load_json
+from tasks.bounded_json import load_json
 
 _PR_SET_PDEATHSIG = 1
 

@@ -26,9 +26,9 @@ from producer.dispatch.queue_moves import LEAVE, Choose, Destination
 from producer.dispatch.strays import Strays, answers
 from producer.fleet.local import Fleet
 from producer.observer import Observer
+from tasks.broker.queues import device_queue
 from tasks.errors import BrokerError, RunOverError
 from tasks.orders import Order, StoreSegment
-from tasks.queues import device_queue
 from tasks.receipts import Receipt
 from tasks.registry import kind_of
 from tasks.wire import encode

@@ -1,4 +1,4 @@
-"""Signs of life: once a second a run reports to the broker that it is alive (:mod:`tasks.signs`).
+"""Signs of life: once a second a run reports to the broker that it is alive (:mod:`tasks.broker.signs`).
 
 It starts with its first order that must not outlive it, and stops at its end.
 """
@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterable
 
 from producer.dispatch.link import Link
+from tasks.broker.signs import SIGN_EVERY_S
 from tasks.orders import Order
 from tasks.registry import kind_of
-from tasks.signs import SIGN_EVERY_S
 
 
 class Signs:

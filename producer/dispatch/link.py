@@ -16,15 +16,15 @@ import redis
 from producer.dispatch.inbox import Inbox
 from producer.dispatch.publishing import publish
 from producer.dispatch.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
-from tasks import door
 from tasks.app import BROKEN, app, connect
-from tasks.epochs import current_epoch, publish_epoch
+from tasks.broker import door
+from tasks.broker.epochs import current_epoch, publish_epoch
+from tasks.broker.leases import Lease, leases_of, redis_client
+from tasks.broker.queues import device_queue, unacked_keys
+from tasks.broker.signs import give_last_sign, give_sign
 from tasks.errors import BrokerError, MessageError
-from tasks.leases import Lease, leases_of, redis_client
 from tasks.orders import Order
-from tasks.queues import device_queue, unacked_keys
 from tasks.receipts import Receipt
-from tasks.signs import give_last_sign, give_sign
 from tasks.wire import decode_receipt
 from tasks.writable import check_writable
 

@@ -19,7 +19,7 @@ from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
 from producer.dispatch.renewals import Renewals
 from producer.fleet.local import Fleet
-from tasks.leases import LEASE_LIFE_S, Lease
+from tasks.broker.leases import LEASE_LIFE_S, Lease
 
 #: A worker starts in 0.7 s on two idle cores; after this time something is wrong with it.
 _BOOT_S = 60.0

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import tasks.definitions  # noqa: F401  defines the tasks
 from tasks.app import app, queue
+from tasks.broker.queues import device_queue
 from tasks.orders import Order, StoreSegment
-from tasks.queues import device_queue
 from tasks.registry import kind_of
 from tasks.wire import encode
 

@@ -2,7 +2,7 @@
 
 kombu's layout in Redis: a queue is a list, published on the left and consumed on the right.  A consumed message
 waits for its acknowledgement in a hash (delivery tag → [message, exchange, routing key]), with its time in a sorted
-set; each queue has its own of both (:func:`tasks.queues.unacked_keys`).
+set; each queue has its own of both (:func:`tasks.broker.queues.unacked_keys`).
 
 A plain RENAME or LMOVE is a trap, because a message names its queue and its delivery tag.  With the old
 routing key, a restored message goes back to the dead device's queue.  With the old tag, the late
@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from producer.dispatch.stored_messages import StoredMessage, read_message, read_unacknowledged
+from tasks.broker.queues import unacked_keys
 from tasks.errors import MessageError
-from tasks.queues import unacked_keys
 
 if TYPE_CHECKING:
     import redis

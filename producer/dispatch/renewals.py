@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from producer.dispatch.link import Link
-from tasks.leases import Lease
+from tasks.broker.leases import Lease
 
 #: Leases are renewed every second, and an agent needs some seconds to replace a worker.  The broker is asked for its
 #: clients only when a lease is this old.

@@ -1,6 +1,6 @@
 """A message as kombu keeps it in Redis: reading the order in it, and readdressing it.
 
-Its layout: :mod:`tasks.door`.
+Its layout: :mod:`tasks.broker.door`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from tasks.door import NO_TASK, open_message, open_unacknowledged
+from tasks.broker.door import NO_TASK, open_message, open_unacknowledged
 from tasks.errors import MessageError
 
 #: What every order says of itself; all else is for the worker that gets it.

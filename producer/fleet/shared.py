@@ -15,8 +15,8 @@ from producer.fleet.local import Fleet, LocalFleet
 from producer.host.places import is_at_agents
 from producer.host.processes import start_of
 from producer.observer import Observer
+from tasks.broker.leases import LEASE_LIFE_S, LEASE_RENEW_S, Lease, all_leases, redis_client, this_release
 from tasks.errors import BrokerError, DeviceError, LockedError
-from tasks.leases import LEASE_LIFE_S, LEASE_RENEW_S, Lease, all_leases, redis_client, this_release
 from tasks.orders import WIRE_VERSION
 
 #: A living agent renews its leases every second; a restarted broker has all leases again after some seconds.

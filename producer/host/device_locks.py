@@ -25,8 +25,8 @@ from urllib.parse import quote
 import msgspec
 
 from producer.host.state import StateFolder
+from tasks.bounded_json import dump_json, load_json
 from tasks.errors import CatalogError, LockedError, MessageError
-from tasks.plain_json import dump_json, load_json
 
 #: A longer command line tells a person nothing new.
 _MAX_COMMAND_CHARACTERS = 500

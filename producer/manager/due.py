@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from producer.manager.asks import AskBackup
 from producer.manager.messages import Command
+from tasks.broker.queues import MASTER_PREFIX
 from tasks.errors import SegfleetError
-from tasks.queues import MASTER_PREFIX
 
 #: How often to ask the catalog what is due, and how many children may run it.
 _LOOK_EVERY_S = 2.0

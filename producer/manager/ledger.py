@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 from producer.manager.messages import Command, decode_command
+from tasks.bounded_json import dump_json, load_json
 from tasks.errors import MessageError
-from tasks.plain_json import dump_json, load_json
 from tasks.wire import encode
 
 log = logging.getLogger("segfleet.manager")

@@ -16,10 +16,10 @@ from typing import Any, Self
 
 import redis
 
+from tasks.bounded_json import dump_json, load_json
+from tasks.broker.leases import redis_client
+from tasks.broker.queues import MASTER_PREFIX
 from tasks.errors import BrokerError, MessageError
-from tasks.leases import redis_client
-from tasks.plain_json import dump_json, load_json
-from tasks.queues import MASTER_PREFIX
 from tasks.wire import encode
 
 log = logging.getLogger("segfleet.mailbox")

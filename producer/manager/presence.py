@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import redis
 
+from tasks.bounded_json import dump_json, load_json
 from tasks.errors import MessageError
-from tasks.plain_json import dump_json, load_json
 
 MANAGER_PREFIX = "segfleet.manager."
 RUN_PREFIX = "segfleet.run."

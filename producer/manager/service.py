@@ -25,9 +25,9 @@ from producer.manager.messages import Command, Reply, decode_command
 from producer.manager.passing import Passing
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, claim, give_up, renew, tell_run
 from producer.manager.runs import Run, now
+from tasks.bounded_json import dump_json
+from tasks.broker.queues import command_queue
 from tasks.errors import BrokerError, InterruptedRun, LockedError, MessageError, SegfleetError
-from tasks.plain_json import dump_json
-from tasks.queues import command_queue
 from tasks.wire import encode
 
 log = logging.getLogger("segfleet.manager")

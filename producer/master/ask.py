@@ -19,8 +19,8 @@ from producer.manager.mailbox import Mailbox
 from producer.manager.messages import Command, Reply, decode_reply
 from producer.manager.presence import RunStatus, runs
 from producer.master.choose import ANSWER_S, NoManagerError, is_there, where
+from tasks.broker.queues import MASTER_PREFIX, command_queue
 from tasks.errors import BrokerError, InterruptedRun, MessageError, SegfleetError
-from tasks.queues import MASTER_PREFIX, command_queue
 
 #: How often a master that hears nothing checks that its manager lives and the run continues.
 _LOOK_EVERY_S = 5.0

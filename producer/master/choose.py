@@ -10,8 +10,8 @@ import redis
 from producer.broker import without_password
 from producer.host.behalf import HERE
 from producer.manager.presence import MANAGER_PREFIX, Presence, managers
+from tasks.broker.leases import redis_client, this_release
 from tasks.errors import BrokerError, SegfleetError
-from tasks.leases import redis_client, this_release
 from tasks.orders import WIRE_VERSION
 
 #: How long to wait for a manager to appear, and for its answer.

@@ -12,10 +12,10 @@ import flower.events
 
 import tasks.definitions  # noqa: F401  registers the tasks
 from producer.monitor.events import checked_event
-from tasks import door
 from tasks.app import BROKEN, connect
+from tasks.broker import door
+from tasks.broker.leases import redis_client
 from tasks.errors import UsageError
-from tasks.leases import redis_client
 from tasks.watchers import TELL_EVERY_S, tell_watched
 
 PASSWORD_VARIABLE = "FLOWER_BASIC_AUTH"

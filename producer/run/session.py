@@ -26,7 +26,7 @@ from producer.observer import Observer
 from producer.ownership.holder import Holder
 from producer.run.environment import Environment
 from producer.run.interrupt import Interrupt
-from tasks.queues import manager_queue
+from tasks.broker.queues import manager_queue
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,10 +21,10 @@ from producer.dispatch.possible import is_possible
 from producer.dispatch.stored_messages import read_message, read_unacknowledged
 from producer.manager.calls import arguments_of
 from producer.manager.messages import decode_command, decode_reply
-from tasks import door
+from tasks.bounded_json import load_json
+from tasks.broker import door
 from tasks.errors import MessageError
 from tasks.orders import StoreSegment
-from tasks.plain_json import load_json
 from tasks.registry import ORDER_KINDS
 from tasks.wire import address_in, decode, decode_order, decode_receipt
 

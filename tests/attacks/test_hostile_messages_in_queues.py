@@ -15,7 +15,7 @@ from kit.deadlines import eventually
 from kit.fleet import Fleet
 from kit.site import Site
 from kit.tree import Tree, noise
-from tasks.door import NO_TASK, _loads, open_message
+from tasks.broker.door import NO_TASK, _loads, open_message
 from tasks.errors import MessageError
 
 ORDER = {"order": {"version": 1, "run_id": "0" * 32}}

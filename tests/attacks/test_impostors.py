@@ -15,8 +15,8 @@ import redis
 
 from kit.fleet import PASSWORD, Fleet
 from tasks.app import app, connect
-from tasks.connections import verified
-from tasks.leases import redis_client
+from tasks.broker.connections import verified
+from tasks.broker.leases import redis_client
 
 
 class Impostor:

@@ -12,7 +12,7 @@ from kit.deadlines import eventually
 from kit.machine import Machine
 from kit.processes import broker, broker_pid, go_on, keeper_pid, kill, stop
 from kit.scene import Scene
-from tasks.leases import LEASE_LIFE_S
+from tasks.broker.leases import LEASE_LIFE_S
 
 
 @pytest.fixture

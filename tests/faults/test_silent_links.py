@@ -16,7 +16,7 @@ from kit.machine import Machine
 from kit.silent_link import SilentLink, silent_link
 from kit.tree import Tree, noise
 from producer.dispatch.link import Link
-from tasks.queues import manager_queue
+from tasks.broker.queues import manager_queue
 
 #: Without limits of ours, kombu looks after 50 s, and the kernel gives up after a quarter of an hour.
 BACK_S = 40.0

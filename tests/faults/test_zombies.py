@@ -17,7 +17,7 @@ import pytest
 from kit.deadlines import eventually
 from kit.tree import Tree, noise
 from kit.worker import INBOX, Worker, running_worker
-from tasks.epochs import publish_epoch
+from tasks.broker.epochs import publish_epoch
 from tasks.orders import AdoptDevice, StoreSegment
 from tasks.values import Extent, Extents
 

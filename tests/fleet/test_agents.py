@@ -15,7 +15,7 @@ from kit.deadlines import eventually
 from kit.fleet import Fleet, kill_tree
 from kit.machine import Machine
 from kit.tree import Tree, noise
-from tasks.leases import LEASE_LIFE_S, Lease, lease_key
+from tasks.broker.leases import LEASE_LIFE_S, Lease, lease_key
 from tasks.orders import WIRE_VERSION
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")

@@ -8,7 +8,7 @@ from kit.compare import differences
 from kit.deadlines import eventually
 from kit.fleet import Fleet, kill_tree
 from kit.site import Site, start_manager
-from tasks.epochs import EPOCH_PREFIX
+from tasks.broker.epochs import EPOCH_PREFIX
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
 

@@ -12,7 +12,7 @@ from producer.broker import broker
 from producer.dispatch import link as link_module
 from producer.dispatch.link import Link
 from producer.host.state import StateFolder
-from tasks.leases import client_name
+from tasks.broker.leases import client_name
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from redis import Redis
 
 from producer.broker import broker
 from producer.host.state import StateFolder
-from tasks.epochs import publish_epoch
+from tasks.broker.epochs import publish_epoch
+from tasks.broker.leases import redis_client
+from tasks.broker.signs import SIGN_PREFIX, SILENT_S, give_last_sign, give_sign
 from tasks.errors import RunOverError
-from tasks.leases import redis_client
 from tasks.orders import (
     AdoptDevice,
     DescribeDevice,
@@ -25,7 +26,6 @@ from tasks.orders import (
     RestoreSegment,
 )
 from tasks.registry import ORDER_KINDS
-from tasks.signs import SIGN_PREFIX, SILENT_S, give_last_sign, give_sign
 from workers.process.fence import Fence, FencedError
 
 RUN, OTHER_RUN = "manager.m.0a", "manager.m.0b"

@@ -11,7 +11,7 @@ from kit.deadlines import eventually
 from producer.broker import broker
 from producer.host.state import StateFolder
 from producer.manager.mailbox import Mailbox
-from tasks.plain_json import MAX_BYTES
+from tasks.bounded_json import MAX_BYTES
 
 INBOX = "command.m"
 

@@ -19,7 +19,7 @@ from producer.dispatch.queue_moves import Destination, WaitingOrder, move_queue,
 from producer.host.state import StateFolder
 from tasks.app import queue as queue_of
 from tasks.app import transport_options
-from tasks.queues import unacked_keys
+from tasks.broker.queues import unacked_keys
 
 DEADLINE_S = 20.0
 A, B, C = "device.a", "device.b", "device.c"

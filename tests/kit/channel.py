@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from producer.dispatch.queue_moves import LEAVE, Choose
+from tasks.broker.leases import Lease
 from tasks.errors import BrokerError, Reason
-from tasks.leases import Lease
 from tasks.orders import AdoptDevice, DescribeDevice, Order, StoreSegment
 from tasks.receipts import DeviceReport, Failure, ManifestResult, Receipt, StoreResult, Timing
 from tasks.registry import kind_of

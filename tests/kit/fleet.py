@@ -20,7 +20,7 @@ from kit.deadlines import eventually
 from kit.machine import Machine
 from kit.needs import program
 from producer.manager.presence import managers
-from tasks.leases import Lease, all_leases
+from tasks.broker.leases import Lease, all_leases
 
 PASSWORD = "correct-horse-battery-staple"
 

@@ -27,9 +27,9 @@ from producer.observer import Progress, Trouble
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from producer.run.interrupt import Interrupt
 from producer.run.session import RunSession
-from tasks.leases import Lease
+from tasks.broker.leases import Lease
+from tasks.broker.queues import device_queue
 from tasks.orders import AdoptDevice, DescribeDevice, Order, PutManifest, StoreSegment
-from tasks.queues import device_queue
 from tasks.receipts import DeviceReport, Failure, FileState, ManifestResult, Receipt, StoreResult, Timing
 from tasks.registry import kind_of
 from tasks.wire import decode_order, decode_receipt, encode

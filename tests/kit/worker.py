@@ -21,7 +21,7 @@ from kit.deadlines import DEADLINE_S, eventually
 from producer.broker import broker
 from producer.host.state import StateFolder
 from tasks.app import queue, transport_options
-from tasks.leases import Lease, leases_of, redis_client
+from tasks.broker.leases import Lease, leases_of, redis_client
 from tasks.orders import Order
 from tasks.receipts import Receipt
 from tasks.registry import kind_of

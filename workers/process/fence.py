@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import redis
 
-from tasks.epochs import current_epoch
+from tasks.broker.epochs import current_epoch
+from tasks.broker.leases import redis_client
+from tasks.broker.signs import is_over
 from tasks.errors import RunOverError, SegfleetError
-from tasks.leases import redis_client
 from tasks.orders import Order
 from tasks.registry import kind_of
-from tasks.signs import is_over
 
 log = logging.getLogger("segfleet.fence")
 

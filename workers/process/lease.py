@@ -19,7 +19,7 @@ import redis
 from celery import bootsteps
 
 from tasks.app import BROKEN
-from tasks.leases import LEASE_RENEW_S, Lease, claim_name, give_up, redis_client, renew, this_release
+from tasks.broker.leases import LEASE_RENEW_S, Lease, claim_name, give_up, redis_client, renew, this_release
 from tasks.orders import WIRE_VERSION
 from tasks.watchers import is_watched
 from workers.process.events import Events

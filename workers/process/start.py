@@ -22,12 +22,12 @@ from pathlib import Path
 import redis
 from celery.exceptions import SecurityWarning
 
-from tasks import door
 from tasks.app import app, connect, queue
+from tasks.broker import door
+from tasks.broker.leases import claim_name, client_name, redis_client
+from tasks.broker.queues import device_queue
 from tasks.errors import BrokerError
 from tasks.handlers import install
-from tasks.leases import claim_name, client_name, redis_client
-from tasks.queues import device_queue
 from workers.process.fence import Fence
 from workers.process.handlers import LocalHandlers
 from workers.process.lease import LeaseStep, SharedProgress

@@ -22,8 +22,8 @@ from producer.configuration.sizes import format_size
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, managers, runs
 from producer.master.choose import NoManagerError, is_there
 from producer.observer import Observer, Progress
+from tasks.broker.leases import Lease, all_leases, redis_client
 from tasks.errors import BrokerError, UsageError
-from tasks.leases import Lease, all_leases, redis_client
 
 _MANAGERS = ("manager", "host", "since", "volumes")
 _WORKERS = ("device", "worker", "moved", "current order")

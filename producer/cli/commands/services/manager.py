@@ -39,7 +39,7 @@ def manager(call: Call, name: str | None) -> None:
     from producer.manager.service import Identity, Manager, presence_of
     from producer.schedule.belongs import belongs_here
     from producer.schedule.scheduler import has_work
-    from tasks.leases import this_release
+    from tasks.broker.leases import this_release
     from tasks.orders import WIRE_VERSION
 
     name = name or re.sub(r"[^A-Za-z0-9_-]", "-", platform.node().partition(".")[0])[:40]

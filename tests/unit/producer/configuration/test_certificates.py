@@ -8,7 +8,7 @@ import pytest
 from producer.cli.call import BROKER_VARIABLE, Call
 from producer.configuration.certificates import CA_VARIABLE, SKIP_VARIABLE, is_unverified, with_certificates
 from producer.configuration.tables import parse_configuration
-from tasks.connections import verified
+from tasks.broker.connections import verified
 from tasks.errors import UsageError
 
 

@@ -12,7 +12,7 @@ from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
 from producer.dispatch.liveness import Liveness
 from producer.fleet.local import Fleet
-from tasks.leases import Lease
+from tasks.broker.leases import Lease
 
 ORDER_ID = "5e" * 16
 STALL_S = 30.0

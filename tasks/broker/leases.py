@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import redis
 
-from tasks.connections import CONNECT_S, KEEPALIVE, verified
+from tasks.broker.connections import CONNECT_S, KEEPALIVE, verified
 from tasks.errors import BrokerError
 from tasks.orders import WIRE_VERSION
 from tasks.values import Count, DeviceName
