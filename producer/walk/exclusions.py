@@ -16,6 +16,9 @@ import pathspec
 from producer.requests import Exclusions
 from tasks.errors import UsageError
 
+#: What editors of Windows put in front of a text.
+_BYTE_ORDER_MARK = "\ufeff"
+
 #: Cache Directory Tagging Specification (bford.info/cachedir): the tag's name and its first bytes.
 CACHE_TAG = "CACHEDIR.TAG"
 CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
@@ -71,7 +74,7 @@ def read_exclude_file(path: Path) -> tuple[str, ...]:
     except OSError as error:
         raise UsageError(f"cannot read exclude file {path}: {error.strerror}") from error
     patterns = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text.removeprefix(_BYTE_ORDER_MARK).split("\n"), start=1):
         line = line.removesuffix("\r")
         if not line.strip() or line.startswith("#"):
             continue
@@ -81,8 +84,11 @@ def read_exclude_file(path: Path) -> tuple[str, ...]:
 
 
 def compile_patterns(patterns: Iterable[str], what: str) -> pathspec.GitIgnoreSpec:
-    """One spec of gitignore patterns; raises UsageError for an invalid one, which the error calls ``what``."""
-    patterns = [pattern for pattern in patterns if pattern.strip()]
+    """One spec of gitignore patterns; raises UsageError for an invalid one, which the error calls ``what``.
+
+    None of them is a comment: files of patterns have theirs taken out, and an argument that begins with # is meant.
+    """
+    patterns = [f"\\{pattern}" if pattern.startswith("#") else pattern for pattern in patterns if pattern.strip()]
     for pattern in patterns:
         _check(pattern, what)
     return pathspec.GitIgnoreSpec.from_lines(patterns)

@@ -127,3 +127,14 @@ def test_a_missing_exclude_file_is_refused(tmp_path: Path) -> None:
 def test_a_mark_is_the_name_of_a_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="not a file name"):
         listed(tmp_path, Exclusions(if_present=(name,)))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_pattern(tmp_path: Path) -> None:
+    file = tmp_path / "excluded"
+    file.write_bytes(b"\xef\xbb\xbf*.tmp\n# comment\n")
+    assert read_exclude_file(file) == ("*.tmp",)
+
+
+def test_a_pattern_that_is_not_from_a_file_may_begin_with_a_hash(tmp_path: Path) -> None:
+    root = make(tmp_path / "src", {"#recycle/old": b"", "kept": b""})
+    assert listed(root, Exclusions(patterns=("#recycle",))) == ["", "kept"]
