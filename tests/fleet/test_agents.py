@@ -174,8 +174,8 @@ def test_sigterm_lets_a_worker_finish_what_it_has_in_hand(fleet: Fleet) -> None:
     assert begun.with_name(begun.name.partition(".seg")[0] + ".seg").exists()
     done = running.wait()
     assert done.exit_code == 0
-    assert done.summary["devices"]["b"]["segments"] == 1
-    fleet.agent(host, "b", settings=brake.settings)
+    # Nobody serves b any more at the seal: what it holds is stored again where it can be restored from.
+    assert done.summary["devices"]["b"]["segments"] == 0
     here.succeed("restore", "latest", "--target", "back")
     assert differences(source, fleet.folder / "back" / "data") == []
 
