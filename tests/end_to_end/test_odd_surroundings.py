@@ -108,3 +108,13 @@ def test_a_run_that_a_wrong_clock_put_years_ahead_is_scheduled_anew(machine: Mac
     assert "volume data: the clock was wrong: the next run was set for" in done.stderr
     (after,) = machine.succeed("schedule", "list", "--json").rows
     assert after["next_due"] == before["next_due"]
+
+
+def test_names_are_stored_as_the_same_bytes_under_any_locale(machine: Machine) -> None:
+    source = Tree({"Straße/café": b"kept"}).make(machine.folder / "data")
+    # Where Python would read names as ASCII.
+    machine.succeed("backup", source, *machine.devices("a"), LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+
+    paths = {row["path"] for row in machine.succeed("ls", "latest", "--json", PYTHONUTF8="1").rows}
+
+    assert any(path.endswith("Straße/café") for path in paths), paths
