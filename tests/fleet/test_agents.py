@@ -231,4 +231,4 @@ def test_an_agent_without_a_broker_is_refused(fleet: Fleet) -> None:
     done = host.run("worker", "a")
 
     assert done.exit_code == 2
-    assert "no broker" in done.stderr
+    assert "needs a broker" in done.stderr
