@@ -152,7 +152,7 @@ def test_a_device_whose_agent_does_not_see_the_volume_leaves_it_to_the_others(fl
     failed = alone.run("backup", "vol", "--mode", "raw", "--manager", "local", "--retries", "1")
 
     assert done.summary["devices"]["c"]["segments"] == 0
-    assert "other devices take what it was to store" in done.stderr
+    assert "other devices store its share" in done.stderr
     assert failed.exit_code == 1
     assert f"source vol: {fleet.folder}/gone: No such file or directory" in failed.stderr
     assert site.master.succeed("status").exit_code == 0
