@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tasks.watchers import WATCHED_KEY
-from tasks.writable import PROBE_KEY
+from tasks.broker.watchers import WATCHED_KEY
+from tasks.broker.writable import PROBE_KEY
 
 #: The first commands of every connection of kombu, Celery and redis-py.
 _CONNECT = "+ping +hello +auth +select +client|setname +client|id"

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError, ResponseError
 from producer.broker.server import OLDEST_VERSION
 from producer.broker.urls import SCHEMES, scheme_of, without_password
 from tasks.broker.connections import verified
+from tasks.broker.writable import check_writable
 from tasks.errors import BrokerError
-from tasks.writable import check_writable
 
 ANSWER_TIMEOUT_S = 3.0
 

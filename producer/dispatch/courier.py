@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from producer.dispatch.life_signs import Signs
+from producer.dispatch.life_signs import LifeSigns
 from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
 from producer.dispatch.liveness import Liveness
@@ -57,12 +57,12 @@ class Courier:
         self._strays = Strays()
         devices = list(devices)
         self._devices = devices
-        self._signs = Signs(link)
-        self.watch = Liveness(link, fleet, devices, limits)
+        self._signs = LifeSigns(link)
+        self.liveness = Liveness(link, fleet, devices, limits)
         self._link = link
         self._fleet = fleet
         self._observer = observer
-        self._lanes: dict[str, dict[str, Order]] = {device: {} for device in devices}
+        self._by_device: dict[str, dict[str, Order]] = {device: {} for device in devices}
         self._restarted: set[str] = set()
         #: Devices that lost one of several workers, whose messages must still be taken back.
         self._departed: set[str] = set()
@@ -75,15 +75,15 @@ class Courier:
 
     @property
     def live(self) -> list[str]:
-        return list(self._lanes)
+        return list(self._by_device)
 
     def lost_devices(self) -> dict[str, str]:
         """Device → why, for live devices that no worker serves any longer.  The caller ends them with :meth:`drop`.
 
         A worker that hangs is replaced once; a device that hangs a second time is lost.
         """
-        lost = self.watch.gone()
-        for device, why in self.watch.hung(self._sizes()).items():
+        lost = self.liveness.gone()
+        for device, why in self.liveness.hung(self._sizes()).items():
             if device in self._restarted:
                 lost[device] = f"{why}, for the second time"
             elif device not in lost:
@@ -94,7 +94,7 @@ class Courier:
         self._restarted.add(device)
         self._observer.note(f"replacing the worker of device {device}: {why}")
         self._fleet.restart(device)
-        self.watch.begin(device)
+        self.liveness.begin(device)
         self._held.add(device)
         self._take_back()
 
@@ -110,9 +110,9 @@ class Courier:
 
     def drop(self, device: str) -> list[Order]:
         """End the device's worker; returns the orders that were in flight there and no longer are."""
-        orders = list(self._lanes.pop(device, {}).values())
+        orders = list(self._by_device.pop(device, {}).values())
         self._held.discard(device)
-        self.watch.end(device)
+        self.liveness.end(device)
         self._fleet.kill(device)
         return orders
 
@@ -127,29 +127,29 @@ class Courier:
 
     def bring_back(self, device: str) -> None:
         """Start a worker for a device that was dropped."""
-        self._lanes[device] = {}
+        self._by_device[device] = {}
         self._restarted.discard(device)
         self._fleet.restart(device)
-        self.watch.begin(device)
+        self.liveness.begin(device)
 
     # ---- orders
 
     def room(self, device: str, window_count: int = WINDOW_COUNT) -> int:
         """How many more orders fit into the device's window; 0 for a dead device."""
-        lane = self._lanes.get(device)
-        return 0 if lane is None else max(0, window_count - len(lane))
+        orders = self._by_device.get(device)
+        return 0 if orders is None else max(0, window_count - len(orders))
 
     def in_flight(self, device: str) -> list[Order]:
-        return list(self._lanes.get(device, {}).values())
+        return list(self._by_device.get(device, {}).values())
 
     @property
     def in_flight_count(self) -> int:
-        return sum(map(len, self._lanes.values()))
+        return sum(map(len, self._by_device.values()))
 
     def send(self, orders: Sequence[Order]) -> None:
         """Publish orders.  Raises BrokerError; they are in flight even then, and :meth:`poll` sends them again."""
         for order in orders:
-            self._lanes[order.device][order.order_id] = order
+            self._by_device[order.device][order.order_id] = order
         self._signs.before(orders)
         self._link.send(orders)
 
@@ -158,7 +158,7 @@ class Courier:
         wanted = {order.order_id: order for order in orders}
         taken = self._link.withdraw({order.device for order in orders}, wanted.keys())
         # Each once: a message that was sent twice is also taken back twice.
-        return [self._lanes[wanted[order_id].device].pop(order_id) for order_id in dict.fromkeys(taken)]
+        return [self._by_device[wanted[order_id].device].pop(order_id) for order_id in dict.fromkeys(taken)]
 
     def readdress(self, device: str, orders: Sequence[Order], fields_of: Callable[[Order], dict[str, Any]]) -> set[str]:
         """Move a dropped device's orders to other devices' queues; ``fields_of`` gives device, device_id and epoch.
@@ -179,7 +179,7 @@ class Courier:
         moved = self._link.move(device, choose).keys() & changed.keys()
         for order_id in moved:
             order = changed[order_id]
-            self._lanes[order.device][order_id] = order
+            self._by_device[order.device][order_id] = order
         return moved
 
     def strays(self) -> Strays:
@@ -200,7 +200,7 @@ class Courier:
                 answered.append((order, receipt))
         self._signs.give_if_due()
         self._send_refused(refused)
-        self.watch.look()
+        self.liveness.look()
         self._take_back_from_departed()
         self._reconcile()
         return answered
@@ -213,19 +213,19 @@ class Courier:
                 self.send(orders)
 
     def _match(self, receipt: Receipt) -> Order | None:
-        lane = self._lanes.get(receipt.device, {})
-        order = lane.get(receipt.order_id)
+        orders = self._by_device.get(receipt.device, {})
+        order = orders.get(receipt.order_id)
         if order is None or not answers(receipt, order):
             return None
-        self.watch.answered(receipt.device)
-        return lane.pop(receipt.order_id)
+        self.liveness.answered(receipt.device)
+        return orders.pop(receipt.order_id)
 
     def _take_back_from_departed(self) -> None:
         """Where one worker of several is gone, put what it held back into the device's queue."""
-        self._departed |= self.watch.take_departed()
-        for device in self._departed & self._lanes.keys():
+        self._departed |= self.liveness.take_departed()
+        for device in self._departed & self._by_device.keys():
             try:
-                self._link.release(device, held=self.watch.in_hand(device))
+                self._link.release(device, held=self.liveness.in_hand(device))
             except BrokerError:
                 return
         self._departed.clear()
@@ -236,11 +236,11 @@ class Courier:
             return
         self._next_reconcile_s = time.monotonic() + _RECONCILE_EVERY_S
         self._take_back()
-        waiting = self._link.waiting(self._lanes)
+        waiting = self._link.waiting(self._by_device)
         if waiting is None:
             return
-        orders = {order_id: order for lane in self._lanes.values() for order_id, order in lane.items()}
-        at_work = {order_id for device in self._lanes for order_id in self.watch.in_hand(device)}
+        orders = {order_id: order for each in self._by_device.values() for order_id, order in each.items()}
+        at_work = {order_id for device in self._by_device for order_id in self.liveness.in_hand(device)}
         missing = orders.keys() - waiting - at_work
         lost, self._missing = missing & self._missing, missing
         if lost:
@@ -262,7 +262,7 @@ class Courier:
         try:
             for device in self._devices:
                 for order_id in self._link.purge_own(device):
-                    self._lanes.get(device, {}).pop(order_id, None)
+                    self._by_device.get(device, {}).pop(order_id, None)
         except BrokerError as error:
             self._observer.note(str(error))
             return
@@ -275,14 +275,14 @@ class Courier:
 
     def _is_written_to(self) -> bool:
         """Whether a worker that outlives this run may be writing to a target."""
-        lanes = [lane for device, lane in self._lanes.items() if self._fleet.is_shared(device)]
-        return any(kind_of(order).must_not_outlive_run for lane in lanes for order in lane.values())
+        shared = [orders for device, orders in self._by_device.items() if self._fleet.is_shared(device)]
+        return any(kind_of(order).must_not_outlive_run for orders in shared for order in orders.values())
 
     def _sizes(self) -> dict[str, dict[str, int]]:
         """Device → order id → bytes, for the orders in flight."""
         return {
-            device: {order_id: _size_bytes(order) for order_id, order in lane.items()}
-            for device, lane in self._lanes.items()
+            device: {order_id: _size_bytes(order) for order_id, order in orders.items()}
+            for device, orders in self._by_device.items()
         }
 
 

@@ -14,7 +14,7 @@ from tasks.orders import Order
 from tasks.registry import kind_of
 
 
-class Signs:
+class LifeSigns:
     """Used from the run's thread only: nobody can rely on a run whose thread is stuck."""
 
     def __init__(self, link: Link) -> None:

@@ -22,11 +22,11 @@ from tasks.broker.epochs import current_epoch, publish_epoch
 from tasks.broker.leases import Lease, leases_of, redis_client
 from tasks.broker.queues import device_queue, unacked_keys
 from tasks.broker.signs import give_last_sign, give_sign
+from tasks.broker.writable import check_writable
 from tasks.errors import BrokerError, MessageError
 from tasks.orders import Order
 from tasks.receipts import Receipt
 from tasks.wire import decode_receipt
-from tasks.writable import check_writable
 
 log = logging.getLogger("segfleet.link")
 

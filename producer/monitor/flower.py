@@ -15,8 +15,8 @@ from producer.monitor.events import checked_event
 from tasks.app import BROKEN, connect
 from tasks.broker import door
 from tasks.broker.leases import redis_client
+from tasks.broker.watchers import TELL_EVERY_S, tell_watched
 from tasks.errors import UsageError
-from tasks.watchers import TELL_EVERY_S, tell_watched
 
 PASSWORD_VARIABLE = "FLOWER_BASIC_AUTH"
 

@@ -276,7 +276,7 @@ class RestoreRun:
         devices = {
             name: DeviceProgress(
                 bytes_planned=0,
-                bytes_done=courier.watch.bytes_moved(name),
+                bytes_done=courier.liveness.bytes_moved(name),
                 segments_planned=0,
                 segments_done=0,
                 state="live" if name in courier.live else "dead",

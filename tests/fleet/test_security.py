@@ -19,7 +19,7 @@ from kit.needs import program
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
 from tasks.app import transport_options
-from tasks.watchers import tell_watched
+from tasks.broker.watchers import tell_watched
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
 SECRET = "s3cret-of-"

@@ -20,8 +20,8 @@ from celery import bootsteps
 
 from tasks.app import BROKEN
 from tasks.broker.leases import LEASE_RENEW_S, Lease, claim_name, give_up, redis_client, renew, this_release
+from tasks.broker.watchers import is_watched
 from tasks.orders import WIRE_VERSION
-from tasks.watchers import is_watched
 from workers.process.events import Events
 
 log = logging.getLogger("segfleet.lease")

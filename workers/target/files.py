@@ -7,11 +7,10 @@ import os
 import stat
 from collections.abc import Callable
 
+from workers.target.holes import BLOCK_BYTES, punch_hole, stretches
 from workers.target.metadata import Metadata, set_metadata
 from workers.target.opening_up import in_folder
-from workers.target.punching import punch_hole
 from workers.target.troubles import TargetTrouble
-from workers.target.zeros import BLOCK_BYTES, stretches
 
 #: Written repeatedly where a range must be zeros and cannot be a hole.
 _ZEROS = bytes(1024 * 1024)

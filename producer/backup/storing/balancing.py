@@ -58,7 +58,7 @@ class Balancing:
             self._state.move(order.device, {order.number: order.device})
 
     def _backlogs(self, live: list[Member]) -> dict[str, Backlog]:
-        watch = self._session.courier.watch
+        watch = self._session.courier.liveness
         known = {member.name: watch.speed_bytes_per_s(member.name) or 0.0 for member in live}
         typical = max(known.values())
         return {member.name: self._backlog(member, known[member.name] or typical) for member in live if typical > 0}
@@ -68,7 +68,7 @@ class Balancing:
         in_flight_bytes = sum(
             order.extents.total_bytes for order in courier.in_flight(member.name) if isinstance(order, StoreSegment)
         )
-        begun_bytes = max(0, courier.watch.bytes_moved(member.name) - self._state.share(member.name).recorded_bytes)
+        begun_bytes = max(0, courier.liveness.bytes_moved(member.name) - self._state.share(member.name).recorded_bytes)
         return Backlog(
             committed_bytes=max(0, in_flight_bytes - begun_bytes),
             unfed=self._session.catalog.segments.planned_sizes(self._state.snapshot_id, member.name),

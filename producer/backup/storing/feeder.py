@@ -72,7 +72,7 @@ class Feeder:
     def _feed(self, member: Member, room: int) -> None:
         catalog, courier = self._session.catalog, self._session.courier
         orders = courier.in_flight(member.name)
-        ahead_bytes = _AHEAD_S * (courier.watch.speed_bytes_per_s(member.name) or _FIRST_BYTES_PER_S)
+        ahead_bytes = _AHEAD_S * (courier.liveness.speed_bytes_per_s(member.name) or _FIRST_BYTES_PER_S)
         ahead_bytes -= sum(order.extents.total_bytes for order in orders if isinstance(order, StoreSegment))
         if len(orders) >= _MIN_ORDERS_COUNT and ahead_bytes <= 0:
             return

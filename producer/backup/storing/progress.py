@@ -22,7 +22,7 @@ def progress_of(session: RunSession, state: BackupState, files_count: int) -> Pr
 
 def _of_device(session: RunSession, state: BackupState, member: Member) -> DeviceProgress:
     share = state.share(member.name)
-    moved_bytes = session.courier.watch.bytes_moved(member.name) if member.is_live else 0
+    moved_bytes = session.courier.liveness.bytes_moved(member.name) if member.is_live else 0
     done_bytes = share.stored_bytes + max(0, moved_bytes - share.recorded_bytes)
     return DeviceProgress(
         bytes_planned=share.load_bytes,

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from producer.raw.inside.entry import InsideEntry, Reader
-from producer.raw.inside.ext import ExtReader
-from producer.raw.inside.fat import FatReader
+from producer.raw.inside.ext.ext import ExtReader
+from producer.raw.inside.fat.fat import FatReader
 from producer.raw.inside.image_bytes import DamagedError
 from producer.raw.inside.taking import take_out
 from producer.raw.inside.tree import Tree
-from producer.raw.inside.xfs import XfsReader
+from producer.raw.inside.xfs.xfs import XfsReader
 from producer.raw.tools import file_system_of
 from tasks.errors import SegfleetError, UsageError
 

@@ -26,7 +26,7 @@ from tasks.errors import RunOverError, TargetError
 from tasks.receipts import RestoreResult
 from workers.devices.base import Device
 from workers.restore import restore_segment
-from workers.target.zeros import BLOCK_BYTES
+from workers.target.holes import BLOCK_BYTES
 
 
 def test_a_bundle_comes_back_byte_for_byte_with_metadata(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from producer.raw.inside.image_bytes import DamagedError
-from producer.raw.inside.xfs_layout import XfsLayout
+from producer.raw.inside.xfs.layout import XfsLayout
 
 #: Blocks that hold names: alone in their directory (with an index at the end), or among others.
 _ALONE = (b"XD2B", b"XDB3")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from producer.raw.inside.entry import Node
-from producer.raw.inside.fat_chains import FatLayout
-from producer.raw.inside.fat_names import LongName, short_name
+from producer.raw.inside.fat.chains import FatLayout
+from producer.raw.inside.fat.names import LongName, short_name
 from producer.raw.inside.image_bytes import DamagedError, ImageBytes, Piece, in_order
 
 _READ_ONLY = 0x01

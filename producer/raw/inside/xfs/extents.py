@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from producer.raw.inside.image_bytes import DamagedError, ImageBytes, Piece
-from producer.raw.inside.xfs_layout import XfsInode, XfsLayout
+from producer.raw.inside.xfs.layout import XfsInode, XfsLayout
 
 _LIST = 2
 _TREE = 3

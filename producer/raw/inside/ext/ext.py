@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from producer.raw.inside.entry import Node
-from producer.raw.inside.ext_blocks import mapped, mapped_by_extents
-from producer.raw.inside.ext_inline import inline_content
-from producer.raw.inside.ext_layout import ExtLayout
+from producer.raw.inside.ext.blocks import mapped, mapped_by_extents
+from producer.raw.inside.ext.inline import inline_content
+from producer.raw.inside.ext.layout import ExtLayout
 from producer.raw.inside.image_bytes import DamagedError, ImageBytes, Piece, in_blocks, in_order
 
 _ENCRYPTED = 0x800

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from producer.raw.inside.entry import Node
 from producer.raw.inside.image_bytes import DamagedError, ImageBytes, Piece, in_blocks, in_order
-from producer.raw.inside.xfs_directory import entries_of_block, entries_of_inode
-from producer.raw.inside.xfs_extents import mapped
-from producer.raw.inside.xfs_layout import XfsInode, XfsLayout
+from producer.raw.inside.xfs.directory import entries_of_block, entries_of_inode
+from producer.raw.inside.xfs.extents import mapped
+from producer.raw.inside.xfs.layout import XfsInode, XfsLayout
 
 _LOCAL = 1
 _NANOSECONDS = 1_000_000_000

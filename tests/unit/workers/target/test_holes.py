@@ -1,6 +1,6 @@
 import pytest
 
-from workers.target.zeros import BLOCK_BYTES, Stretch, stretches
+from workers.target.holes import BLOCK_BYTES, Stretch, stretches
 
 ZEROS = bytes(BLOCK_BYTES)
 DATA = b"x" * BLOCK_BYTES

@@ -1,0 +1,1 @@
+"""Files inside ext2, ext3 and ext4."""

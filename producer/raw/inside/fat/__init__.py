@@ -1,0 +1,1 @@
+"""Files inside FAT12, FAT16 and FAT32."""
