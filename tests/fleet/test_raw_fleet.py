@@ -124,9 +124,9 @@ def test_what_agents_would_have_to_look_for_elsewhere_is_refused_with_the_way_ou
     ):
         site = Site(fleet, {"vol": device, "folder": folder, "dev": device.parent})
         cases = {
-            ("vol",): "agents know the device",
+            ("vol",): "agents know only the device",
             ("folder", "--mode", "raw"): "agents know the folder",
-            (f"dev/{unnamed.name}",): "agents read devices by a name of their own only",
+            (f"dev/{unnamed.name}",): "agents read only devices that have a name of their own",
         }
         for arguments, why in cases.items():
             done = site.master.run("backup", *arguments, "--manager", "m")
@@ -169,5 +169,5 @@ def test_an_agent_takes_no_other_disk_for_the_volume(fleet: Fleet) -> None:
         done = here.run("backup", "vol", "--retries", "0")
 
     assert done.exit_code == 1
-    assert "not the volume that the manager has" in done.stderr
+    assert "not the raw volume that the manager has" in done.stderr
     assert list(disk.glob("segments/*/*.seg")) == []

@@ -95,7 +95,11 @@ def test_an_empty_file_is_a_configuration() -> None:
         ("[defaults]\nunit_size = '24MiB'\n", f"{FILE}:2: unknown key 'unit_size'", "did you mean unit-size?"),
         ("[device.a]\npath = '/mnt/a'\n", f"{FILE}:1: unknown key 'device'", "did you mean devices?"),
         ("[devices.a]\npath = '/a'\n\n[devices.b]\npaht = '/b'\n", f"{FILE}:5: unknown key 'paht'", "path"),
-        ("[broker]\nzzz = 1\n", f"{FILE}:2: unknown key 'zzz' in [broker]", "known keys: url"),
+        (
+            "[broker]\nzzz = 1\n",
+            f"{FILE}:2: unknown key 'zzz' in [broker]",
+            "known keys: insecure-skip-verify, ssl_ca_certs, url",
+        ),
     ],
 )
 def test_an_unknown_key_is_told_with_its_line_and_the_nearest_known_one(text: str, place: str, hint: str) -> None:
