@@ -20,7 +20,7 @@ from producer.manager.messages import Command, Reply, decode_reply
 from producer.manager.presence import RunStatus, runs
 from producer.master.choose import ANSWER_S, NoManagerError, is_there, where
 from tasks.broker.queues import MASTER_PREFIX, command_queue
-from tasks.errors import BrokerError, InterruptedRun, MessageError, SegfleetError
+from tasks.errors import BrokerError, InterruptedRun, MessageError, OutputError, SegfleetError
 
 #: How often a master that hears nothing checks that its manager lives and the run continues.
 _LOOK_EVERY_S = 5.0
@@ -76,7 +76,7 @@ class Asking:
         try:
             with _on_interrupt(self._stop):
                 return self._show_all(show)
-        except (BrokenPipeError, BrokerError):
+        except (OutputError, BrokerError):
             # The reader of our output is gone.
             with suppress(BrokerError):
                 self._stop()

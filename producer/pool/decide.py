@@ -110,7 +110,7 @@ def _refuse_shared_folders(
 def _refuse_copies(reports: Mapping[str, DeviceReport], paths: Mapping[str, Path]) -> None:
     """Two places with one device id: each would overwrite what the other stores, and only one would be read."""
     seen: dict[str, str] = {}
-    for name, report in reports.items():
+    for name, report in sorted(reports.items()):
         other = seen.setdefault(report.device_id, name) if report.device_id else name
         if other != name:
             raise UsageError(

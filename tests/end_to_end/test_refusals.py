@@ -196,7 +196,7 @@ REFUSALS = {
         command=with_device(lambda machine, device: None),
         exit_code=10,
         code="not-a-device",
-        says=("device c: {folder}/c", "mount the disk, or make the folder"),
+        says=("device c: {folder}/c", "mount the disk, make the folder"),
     ),
     "a file as device": Refusal(
         command=with_device(lambda _machine, device: device.write_bytes(b"mine")),

@@ -77,6 +77,8 @@ class Storing:
         self._balancing = balancing
         self._files_count = files_count
         self._next_progress_s = 0.0
+        #: While devices are only asked, there is no progress to report: it might come after that of the seal.
+        self._is_confirming = False
         self._has_confirmed = False
 
     def run(self) -> None:
@@ -124,9 +126,13 @@ class Storing:
             self._losses.ask(member.name)
             asked.append(member)
         self._has_confirmed = True
-        self.run()
-        self._wait_for_the_dead(asked)
-        self.run()
+        self._is_confirming = True
+        try:
+            self.run()
+            self._wait_for_the_dead(asked)
+            self.run()
+        finally:
+            self._is_confirming = False
 
     def _wait_for_the_dead(self, asked: Sequence[Member]) -> None:
         deadline_s = time.monotonic() + _COME_BACK_S
@@ -182,7 +188,7 @@ class Storing:
 
     def _tell_progress(self, *, at_once: bool = False) -> None:
         now_s = time.monotonic()
-        if now_s < self._next_progress_s and not at_once:
+        if self._is_confirming or (now_s < self._next_progress_s and not at_once):
             return
         self._next_progress_s = now_s + _PROGRESS_EVERY_S
         self._session.observer.progress(progress_of(self._session, self._state, self._files_count))
