@@ -12,6 +12,7 @@ is base64 of JSON again.  An order is the keyword argument ``order`` of a Celery
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import re
 import uuid
@@ -104,7 +105,7 @@ def _rebuilt(envelope: Any) -> tuple[dict[str, Any], Any]:
         is_json = (envelope["content-type"], envelope["content-encoding"].lower()) == ("application/json", "utf-8")
         if not is_json or properties["body_encoding"] != "base64" or "compression" in headers:
             raise MessageError("a message in the broker is not plain JSON in base64")
-        content = _plain(base64.b64decode(body, validate=True))
+        content = _plain(binascii.a2b_base64(body, strict_mode=True))
         is_order = "task" in headers
         if is_order:
             _check_call(content)

@@ -99,9 +99,10 @@ def open_whole_file(folders: Folders, path: str, run_id: str) -> WholeFile:
     """Make the file that will be at ``path``; raises TargetTrouble for a folder there, and OSError."""
     folder, name = folders.parent_of(path)
     for _ in range(_TRIES):
-        with suppress(FileExistsError):
+        try:
             return WholeFile(make_file(folder, name, os.O_WRONLY), folders, path, is_fresh=True)
-        found = stat_entry(folder, name)
+        except FileExistsError:
+            found = stat_entry(folder, name)
         if found is not None and stat.S_ISDIR(found.st_mode):
             raise TargetTrouble("exists", "a folder is in its place")
         if found is not None and not is_unfinished(found):
