@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from kit.fleet import Fleet
-from kit.fleet import fleet as new_fleet
-from kit.machine import Machine
-from kit.machine import machine as new_machine
+from kit.program.machine import Machine
+from kit.program.machine import machine as new_machine
+from kit.services.fleet import Fleet
+from kit.services.fleet import fleet as new_fleet
 
 
 @pytest.fixture

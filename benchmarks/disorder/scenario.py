@@ -13,11 +13,11 @@ from random import Random
 from disorder.blows import BLOWS
 from disorder.repeats import Repeats
 from disorder.stage import Stage
-from kit.command import Done
-from kit.machine import machine as new_machine
-from kit.processes import socket_of
-from kit.scene import PATIENCE, Scene
-from kit.small_disk import MIB, SmallDisk, small_disk
+from kit.disks.small_disk import MIB, SmallDisk, small_disk
+from kit.program.command import Done
+from kit.program.machine import machine as new_machine
+from kit.program.processes import socket_of
+from kit.program.scene import PATIENCE, Scene
 from kit.tree import Entry, HardLink, Symlink, noise
 
 #: Runs after which a snapshot must be sealed: some faults are in the way of the first ones, none of the last.

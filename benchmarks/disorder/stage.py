@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import psutil
 import redis
 
-from kit.command import Running
-from kit.machine import Machine
-from kit.processes import socket_of
-from kit.scene import Scene
-from kit.small_disk import SmallDisk
+from kit.disks.small_disk import SmallDisk
+from kit.program.command import Running
+from kit.program.machine import Machine
+from kit.program.processes import socket_of
+from kit.program.scene import Scene
 
 
 class Stage:

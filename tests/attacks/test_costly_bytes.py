@@ -11,8 +11,8 @@ import pytest
 import zstandard
 from blake3 import blake3
 
-from kit.forgery import forged_segment
-from kit.limited import run_limited
+from kit.program.limited import run_limited
+from kit.stored.forgery import forged_segment
 from producer.listing.frames import MAX_PART_BYTES
 from tasks.values import MAX_UNITS_COUNT, Extents
 from workers.format import layout

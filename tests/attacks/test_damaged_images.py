@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.hostile_images import MIB, Surroundings, tree_of
+from kit.disks.hostile_images import MIB, Surroundings, tree_of
+from kit.disks.raw_volumes import filled, make_file_system
 from kit.needs import need_loop_devices, need_tools
-from kit.raw_volumes import filled, make_file_system
 from producer.raw.inside.inside import ImageFiles
 from tasks.errors import SegfleetError
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from kit.command import Done
-from kit.forgery import exchange_content, flip, open_segment
-from kit.machine import Machine
-from kit.machine import machine as new_machine
-from kit.segments import header_of
+from kit.program.command import Done
+from kit.program.machine import Machine
+from kit.program.machine import machine as new_machine
+from kit.stored.forgery import exchange_content, flip, open_segment
+from kit.stored.segments import header_of
 from kit.tree import Tree, noise
 from producer.listing import decode_part
 from producer.listing.frames import compress_lines, encode_line

@@ -11,10 +11,10 @@ from signal import SIGCONT, SIGSTOP
 import psutil
 import pytest
 
-from kit.brake import Brake
-from kit.command import Done
-from kit.machine import Machine
 from kit.needs import need_root
+from kit.program.brake import Brake
+from kit.program.command import Done
+from kit.program.machine import Machine
 from kit.tree import Tree, noise
 
 #: It takes the device 11 s, unless the brake is released: time to change what comes after it.

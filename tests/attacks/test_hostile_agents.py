@@ -14,9 +14,9 @@ from celery import Celery
 from celery.events.event import get_exchange
 
 from kit.deadlines import eventually
-from kit.fleet import Fleet, RedisServer, kill_tree
-from kit.flower_page import Page
-from kit.machine import Machine
+from kit.program.machine import Machine
+from kit.services.fleet import Fleet, RedisServer, kill_tree
+from kit.services.flower_page import Page
 from producer.monitor.events import checked_event
 from tasks.app import transport_options
 

@@ -10,8 +10,8 @@ from typing import Any
 from redis import Redis
 
 from kit.deadlines import eventually
-from kit.fleet import Fleet, kill_tree
-from kit.site import Site
+from kit.services.fleet import Fleet, kill_tree
+from kit.services.site import Site
 from kit.tree import Tree, noise
 
 QUEUE = "command.m"

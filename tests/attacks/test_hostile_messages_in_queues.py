@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from kit.deadlines import eventually
-from kit.fleet import Fleet
-from kit.site import Site
+from kit.services.fleet import Fleet
+from kit.services.site import Site
 from kit.tree import Tree, noise
 from tasks.broker.door import NO_TASK, _loads, open_message
 from tasks.errors import MessageError

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from kit.machine import Machine
 from kit.needs import need_root
+from kit.program.machine import Machine
 from kit.tree import Tree
 
 STRANGER = 54321

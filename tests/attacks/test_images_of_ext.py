@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.hostile_images import MIB, Surroundings, debugfs, patched, tree_of
+from kit.disks.hostile_images import MIB, Surroundings, debugfs, patched, tree_of
+from kit.disks.raw_volumes import make_file_system
 from kit.needs import need_root, need_tools
-from kit.raw_volumes import make_file_system
 from producer.raw.inside.inside import ImageFiles
 
 

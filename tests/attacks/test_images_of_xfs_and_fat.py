@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.hostile_images import MIB, Surroundings, patched, tree_of
+from kit.disks.hostile_images import MIB, Surroundings, patched, tree_of
+from kit.disks.raw_volumes import filled, make_file_system
 from kit.needs import need_loop_devices, need_tools
-from kit.raw_volumes import filled, make_file_system
 from producer.raw.inside.inside import ImageFiles
 
 

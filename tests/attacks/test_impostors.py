@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from kit.fleet import PASSWORD, Fleet
+from kit.services.fleet import PASSWORD, Fleet
 from tasks.app import app, connect
 from tasks.broker.connections import verified
 from tasks.broker.leases import redis_client

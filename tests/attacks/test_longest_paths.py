@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.machine import Machine
+from kit.program.machine import Machine
 from tasks.values import MAX_PATH_CHARACTERS
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.hung_mount import hung_mount
-from kit.machine import Machine
+from kit.disks.hung_mount import hung_mount
+from kit.program.machine import Machine
 from kit.tree import Tree
 from producer.listing import decode_part
 from producer.observer import Trouble

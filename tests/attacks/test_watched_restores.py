@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.machine import Machine
 from kit.needs import need_root
+from kit.program.machine import Machine
 from kit.tree import File, Tree, noise
 
 SECRETS = {"small": b"secret", "large": noise(400_000)}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from kit.machine import Machine
-from kit.machine import machine as new_machine
+from kit.program.machine import Machine
+from kit.program.machine import machine as new_machine
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kit.fleet import Fleet, fleet, kill_tree
+from kit.services.fleet import Fleet, fleet, kill_tree
 
 MIB = 1024 * 1024
 

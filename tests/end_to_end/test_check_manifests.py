@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import Done
-from kit.machine import Machine
+from kit.program.command import Done
+from kit.program.machine import Machine
 from kit.tree import Tree
 
 #: No segment, and one.

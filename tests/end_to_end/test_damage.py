@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import Done
 from kit.compare import look_at
-from kit.machine import Machine
-from kit.segments import header_of
+from kit.program.command import Done
+from kit.program.machine import Machine
+from kit.stored.segments import header_of
 from kit.tree import Tree, noise
 
 #: Files of their own segments, one that lies in several, and a bundle.

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kit.machine import Machine
+from kit.program.machine import Machine
 from kit.tree import Tree, noise
 
 SMALL = "--segment-size=256KiB"

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kit.command import Running
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.machine import Machine
+from kit.program.command import Running
+from kit.program.machine import Machine
 from kit.tree import Tree, noise
 
 #: A backup that lasts minutes, in steps of a fraction of a second.

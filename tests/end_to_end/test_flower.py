@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import Running
 from kit.deadlines import eventually
-from kit.flower_page import USER, Page
-from kit.machine import Machine
-from kit.machine import machine as new_machine
 from kit.needs import program
+from kit.program.command import Running
+from kit.program.machine import Machine
+from kit.program.machine import machine as new_machine
+from kit.services.flower_page import USER, Page
 
 HOST = socket.gethostname()
 

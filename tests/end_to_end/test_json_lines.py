@@ -9,8 +9,8 @@ from itertools import groupby
 import psutil
 import pytest
 
-from kit.machine import Machine
-from kit.scene import Scene
+from kit.program.machine import Machine
+from kit.program.scene import Scene
 from kit.tree import Tree, noise
 
 BACKUP_FIELDS = {

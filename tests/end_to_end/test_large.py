@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import Row
 from kit.compare import differences
-from kit.machine import Machine
-from kit.memory import peak_memory
+from kit.program.command import Row
+from kit.program.machine import Machine
+from kit.program.memory import peak_memory
 
 #: The kernel's source as Debian's package linux-source-6.1 has it; other files are made up where it is not there.
 KERNEL = Path(os.environ.get("SEGFLEET_KERNEL_SOURCE", "/usr/src/linux-source-6.1.tar.xz"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kit.compare import differences, look_at
-from kit.machine import Machine
+from kit.program.machine import Machine
 from kit.tree import File, Folder, HardLink, Symlink, Tree, noise
 
 

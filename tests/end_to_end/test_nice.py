@@ -7,12 +7,12 @@ from functools import partial
 
 import psutil
 
-from kit.command import Running
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.machine import Machine
-from kit.processes import worker, worker_child
-from kit.scene import Scene
+from kit.program.command import Running
+from kit.program.machine import Machine
+from kit.program.processes import worker, worker_child
+from kit.program.scene import Scene
 
 NICE = min(19, os.nice(0) + 7)
 

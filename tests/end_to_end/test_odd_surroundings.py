@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import SEGFLEET
-from kit.machine import Machine
-from kit.reservations import NEW_YEAR, make_due
+from kit.models.reservations import NEW_YEAR, make_due
+from kit.program.command import SEGFLEET
+from kit.program.machine import Machine
 from kit.tree import Tree
 
 #: Runs the rest of its arguments without root's power over permissions, which it would keep over the exec otherwise.

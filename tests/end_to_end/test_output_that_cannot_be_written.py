@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import SEGFLEET
 from kit.compare import differences
-from kit.machine import Machine
-from kit.reservations import NEW_YEAR, make_due
+from kit.models.reservations import NEW_YEAR, make_due
+from kit.program.command import SEGFLEET
+from kit.program.machine import Machine
 from kit.tree import Tree
 
 OUTPUTS = ("closed", "full", "broken")

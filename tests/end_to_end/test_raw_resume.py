@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import Row
-from kit.machine import Machine
-from kit.raw_volumes import loop_device
+from kit.disks.raw_volumes import loop_device
+from kit.program.command import Row
+from kit.program.machine import Machine
 
 MIB = 1024 * 1024
 

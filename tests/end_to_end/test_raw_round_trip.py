@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.machine import Machine
+from kit.disks.raw_volumes import filled, is_sound, loop_device, make_file_system, mounted
 from kit.needs import need_tools
-from kit.raw_volumes import filled, is_sound, loop_device, make_file_system, mounted
+from kit.program.machine import Machine
 
 MIB = 1024 * 1024
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from kit.brake import Brake
 from kit.compare import Look, differences, look_at
-from kit.machine import Machine
+from kit.disks.small_disk import small_disk
 from kit.needs import need, need_root
-from kit.small_disk import small_disk
+from kit.program.brake import Brake
+from kit.program.machine import Machine
 from kit.tree import Tree, noise
 
 

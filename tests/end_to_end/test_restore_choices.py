@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.compare import differences, look_at
-from kit.machine import Machine
+from kit.program.machine import Machine
 from kit.tree import File, Folder, HardLink, Symlink, Tree, noise
 
 LARGE = noise(700_000)

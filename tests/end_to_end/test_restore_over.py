@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from kit.command import Done
-from kit.machine import Machine
+from kit.program.command import Done
+from kit.program.machine import Machine
 from kit.tree import Entry, Fifo, File, Folder, HardLink, Symlink, Tree, noise
 
 REPOSITORY = Path(__file__).parents[2]

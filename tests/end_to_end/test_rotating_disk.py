@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from kit.compare import differences
-from kit.machine import Machine
-from kit.small_disk import SmallDisk, small_disk
+from kit.disks.small_disk import SmallDisk, small_disk
+from kit.program.machine import Machine
 from kit.tree import Tree, noise
 from workers.disks.disks import Disk, disk_of
 from workers.disks.turns import turns_at

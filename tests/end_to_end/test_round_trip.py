@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kit.compare import differences
-from kit.machine import Machine
 from kit.needs import need_root
+from kit.program.machine import Machine
 from kit.tree import Fifo, File, Folder, HardLink, SparseFile, Symlink, Tree, noise
 
 #: Small enough that a file of a few hundred KiB is cut into pieces, and a piece has several units.

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.brake import Brake
-from kit.command import Done
-from kit.machine import Machine
-from kit.reservations import NEW_YEAR, make_due
+from kit.models.reservations import NEW_YEAR, make_due
+from kit.program.brake import Brake
+from kit.program.command import Done
+from kit.program.machine import Machine
 from kit.tree import noise
 
 

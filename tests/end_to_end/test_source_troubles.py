@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kit.brake import Brake
-from kit.command import SEGFLEET, Done
 from kit.compare import differences, look_at
-from kit.machine import Machine
 from kit.needs import program
+from kit.program.brake import Brake
+from kit.program.command import SEGFLEET, Done
+from kit.program.machine import Machine
 from kit.tree import File, Folder, Tree, noise
 
 #: It takes the device 11 s, unless the brake is released: time to change what comes after it.
@@ -152,7 +152,7 @@ def without_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have commands respect the modes of files, also when root runs the tests."""
     if os.geteuid() == 0:
         drop = (program("setpriv"), "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
-        monkeypatch.setattr("kit.command.SEGFLEET", (*drop, *SEGFLEET))
+        monkeypatch.setattr("kit.program.command.SEGFLEET", (*drop, *SEGFLEET))
 
 
 @pytest.mark.usefixtures("without_privileges")

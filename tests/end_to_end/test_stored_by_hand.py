@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.machine import Machine
-from kit.segments import files_in, header_of
+from kit.program.machine import Machine
+from kit.stored.segments import files_in, header_of
 from kit.tree import SparseFile, Tree, noise
 
 FILES: dict[str | bytes, bytes] = {

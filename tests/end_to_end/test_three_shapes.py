@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.brake import Brake
-from kit.command import Running
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.fleet import Fleet, kill_tree
-from kit.machine import Machine
+from kit.program.brake import Brake
+from kit.program.command import Running
+from kit.program.machine import Machine
+from kit.services.fleet import Fleet, kill_tree
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kit.brake import Brake
-from kit.command import Running
 from kit.deadlines import eventually
-from kit.machine import Machine
-from kit.owners import ELSEWHERE, change_owners
+from kit.models.owners import ELSEWHERE, change_owners
+from kit.program.brake import Brake
+from kit.program.command import Running
+from kit.program.machine import Machine
 from kit.tree import Tree, noise
 from producer.ownership.verdict import GONE_S
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import Done
 from kit.compare import look_at
-from kit.machine import machine as new_machine
-from kit.scene import MIB, Scene
+from kit.program.command import Done
+from kit.program.machine import machine as new_machine
+from kit.program.scene import MIB, Scene
 from kit.tree import Entries, Folder, HardLink, noise
 
 LARGE = noise(5 * MIB // 2)

@@ -6,11 +6,11 @@ import signal
 
 import pytest
 
-from kit.command import Done, Running
 from kit.compare import differences
-from kit.machine import Machine
-from kit.processes import broker, kill, worker
-from kit.scene import Scene
+from kit.program.command import Done, Running
+from kit.program.machine import Machine
+from kit.program.processes import broker, kill, worker
+from kit.program.scene import Scene
 from kit.tree import noise
 
 #: 2 MB on each of two devices, 10 s at the slow rate.

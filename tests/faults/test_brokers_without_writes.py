@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from kit.brake import Brake
 from kit.deadlines import eventually
-from kit.fleet import Fleet
-from kit.fleet import fleet as new_fleet
+from kit.program.brake import Brake
+from kit.services.fleet import Fleet
+from kit.services.fleet import fleet as new_fleet
 from kit.tree import Tree, noise
 from producer.broker.configured import check_configured
 from tasks.errors import BrokerError

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from kit.clock import FakeClock
-from kit.machine import Machine
-from kit.processes import broker
-from kit.scene import Scene
+from kit.program.clock import FakeClock
+from kit.program.machine import Machine
+from kit.program.processes import broker
+from kit.program.scene import Scene
 
 
 @pytest.mark.parametrize("days", [3, -3])

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from kit.command import Done, Running
 from kit.deadlines import eventually
-from kit.machine import Machine
-from kit.processes import broker, broker_pid, go_on, keeper_pid, kill, stop
-from kit.scene import Scene
+from kit.program.command import Done, Running
+from kit.program.machine import Machine
+from kit.program.processes import broker, broker_pid, go_on, keeper_pid, kill, stop
+from kit.program.scene import Scene
 from tasks.broker.leases import LEASE_LIFE_S
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from kit.command import Done, Running
 from kit.deadlines import eventually
-from kit.machine import Machine
-from kit.processes import kill, stop, worker, worker_child
-from kit.scene import Scene
+from kit.program.command import Done, Running
+from kit.program.machine import Machine
+from kit.program.processes import kill, stop, worker, worker_child
+from kit.program.scene import Scene
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kit.compare import differences
-from kit.machine import Machine
+from kit.program.machine import Machine
 from kit.tree import Tree, noise
 
 SMALL_PARTS = ("--segment-size=64KiB", "--unit-size=64KiB")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kit.command import Done
 from kit.compare import differences
-from kit.machine import Machine
-from kit.scene import Scene
+from kit.program.command import Done
+from kit.program.machine import Machine
+from kit.program.scene import Scene
 from producer.catalog.catalog import Catalog
 from tasks.errors import Reason
 

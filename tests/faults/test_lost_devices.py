@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from kit.command import Done
 from kit.deadlines import eventually
-from kit.machine import Machine
-from kit.scene import Scene
-from kit.small_disk import SmallDisk, small_disk
+from kit.disks.small_disk import SmallDisk, small_disk
+from kit.program.command import Done
+from kit.program.machine import Machine
+from kit.program.scene import Scene
 
 MARKER = "segfleet.json"
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import Done, Row
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.halt import Halt
-from kit.machine import Machine
-from kit.scene import Scene
-from kit.small_disk import SmallDisk, small_disk
+from kit.disks.small_disk import SmallDisk, small_disk
+from kit.program.command import Done, Row
+from kit.program.halt import Halt
+from kit.program.machine import Machine
+from kit.program.scene import Scene
 
 MIB = 1024 * 1024
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import Done
-from kit.machine import Machine
-from kit.machine import machine as new_machine
-from kit.scene import Scene
+from kit.program.command import Done
+from kit.program.machine import Machine
+from kit.program.machine import machine as new_machine
+from kit.program.scene import Scene
 
 NOTE = ".segfleet-missing"
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kit.brake import Brake
 from kit.deadlines import DEADLINE_S, eventually
-from kit.fleet import PASSWORD, Fleet
-from kit.fleet import fleet as new_fleet
-from kit.machine import Machine
-from kit.silent_link import SilentLink, silent_link
+from kit.program.brake import Brake
+from kit.program.machine import Machine
+from kit.services.fleet import PASSWORD, Fleet
+from kit.services.fleet import fleet as new_fleet
+from kit.services.silent_link import SilentLink, silent_link
 from kit.tree import Tree, noise
 from producer.dispatch.link import Link
 from tasks.broker.queues import manager_queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kit.machine import Machine
+from kit.program.machine import Machine
 from kit.tree import Tree, noise
 
 #: Longer than a manager has patience with SEGFLEET_STALL_S=1: for that, and for 64 MiB at 10 MB/s.

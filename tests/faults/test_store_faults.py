@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.small_disk import SmallDisk, small_disk
+from kit.disks.small_disk import SmallDisk, small_disk
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError
 from workers.devices.local.device import LocalDevice
 from workers.devices.marker import Marker

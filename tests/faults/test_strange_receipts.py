@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import redis
 
-from kit.command import Done, Running
 from kit.deadlines import eventually
-from kit.machine import Machine
-from kit.processes import broker
-from kit.scene import Scene
+from kit.program.command import Done, Running
+from kit.program.machine import Machine
+from kit.program.processes import broker
+from kit.program.scene import Scene
 
 Envelope = dict[str, Any]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kit.command import Running
 from kit.deadlines import eventually
-from kit.machine import Machine
 from kit.needs import need_free_space
-from kit.processes import kill, worker
-from kit.scene import MIB, Scene
+from kit.program.command import Running
+from kit.program.machine import Machine
+from kit.program.processes import kill, worker
+from kit.program.scene import MIB, Scene
 from kit.tree import noise
 
 MB = 1_000_000

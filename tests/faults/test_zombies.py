@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from kit.deadlines import eventually
+from kit.program.worker import INBOX, Worker, running_worker
 from kit.tree import Tree, noise
-from kit.worker import INBOX, Worker, running_worker
 from tasks.broker.epochs import publish_epoch
 from tasks.orders import AdoptDevice, StoreSegment
 from tasks.values import Extent, Extents

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kit.postgres import PostgresServer, postgres_server
+from kit.services.postgres import PostgresServer, postgres_server
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from kit.brake import Brake
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.fleet import Fleet, kill_tree
-from kit.machine import Machine
+from kit.program.brake import Brake
+from kit.program.machine import Machine
+from kit.services.fleet import Fleet, kill_tree
 from kit.tree import Tree, noise
 from tasks.broker.leases import LEASE_LIFE_S, Lease, lease_key
 from tasks.orders import WIRE_VERSION

@@ -7,12 +7,12 @@ import subprocess
 
 import pytest
 
-from kit.command import SEGFLEET
 from kit.deadlines import eventually
-from kit.fleet import Fleet, kill_tree
-from kit.machine import Machine
-from kit.processes import command_lines
-from kit.site import Site
+from kit.program.command import SEGFLEET
+from kit.program.machine import Machine
+from kit.program.processes import command_lines
+from kit.services.fleet import Fleet, kill_tree
+from kit.services.site import Site
 from kit.tree import Tree, noise
 
 MIB = 1024 * 1024

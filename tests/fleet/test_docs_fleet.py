@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from kit.command import SEGFLEET
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.fleet import Fleet
-from kit.machine import Machine
+from kit.program.command import SEGFLEET
+from kit.program.machine import Machine
 from kit.repository import REPOSITORY
+from kit.services.fleet import Fleet
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kit.deadlines import eventually
-from kit.fleet import Fleet
-from kit.raw_volumes import filled, make_file_system
+from kit.disks.raw_volumes import filled, make_file_system
+from kit.services.fleet import Fleet
 from kit.tree import Symlink, Tree, noise
 from producer.manager.presence import managers
 

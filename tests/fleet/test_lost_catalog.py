@@ -6,8 +6,8 @@ import psutil
 
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.fleet import Fleet, kill_tree
-from kit.site import Site, start_manager
+from kit.services.fleet import Fleet, kill_tree
+from kit.services.site import Site, start_manager
 from tasks.broker.epochs import EPOCH_PREFIX
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")

@@ -9,9 +9,9 @@ import pytest
 
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.fleet import Fleet, kill_tree, succeeded
-from kit.reservations import NEW_YEAR, make_due
-from kit.site import Site, start_manager
+from kit.models.reservations import NEW_YEAR, make_due
+from kit.services.fleet import Fleet, kill_tree, succeeded
+from kit.services.site import Site, start_manager
 from producer.catalog.catalog import Catalog
 from producer.manager.presence import MANAGER_PREFIX, RunStatus, runs, tell_run
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kit.deadlines import eventually
-from kit.fleet import Fleet
-from kit.machine import Machine
-from kit.raw_volumes import filled, loop_device, make_file_system, mounted
+from kit.disks.raw_volumes import filled, loop_device, make_file_system, mounted
+from kit.program.machine import Machine
+from kit.services.fleet import Fleet
 from producer.manager.presence import managers
 
 MIB = 1024 * 1024

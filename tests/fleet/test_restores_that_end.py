@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 
-from kit.command import Running
-from kit.fleet import Fleet, kill_tree
+from kit.program.command import Running
+from kit.services.fleet import Fleet, kill_tree
 from kit.tree import Tree, noise
 
 STEPS = ("--segment-size=256KiB", "--unit-size=64KiB", "--bundle=off")

@@ -13,9 +13,9 @@ from celery import Celery
 
 from kit.compare import differences
 from kit.deadlines import DEADLINE_S, eventually
-from kit.fleet import PASSWORD, Fleet, RedisServer
-from kit.machine import Machine
 from kit.needs import program
+from kit.program.machine import Machine
+from kit.services.fleet import PASSWORD, Fleet, RedisServer
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
 from tasks.app import transport_options

@@ -11,15 +11,15 @@ from functools import partial
 import psutil
 import pytest
 
-from kit.brake import Brake
-from kit.command import Running
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.fleet import Fleet, kill_tree
-from kit.machine import Machine
-from kit.owners import ELSEWHERE, change_owners
-from kit.postgres import PostgresServer
-from kit.reservations import NEW_YEAR, make_due
+from kit.models.owners import ELSEWHERE, change_owners
+from kit.models.reservations import NEW_YEAR, make_due
+from kit.program.brake import Brake
+from kit.program.command import Running
+from kit.program.machine import Machine
+from kit.services.fleet import Fleet, kill_tree
+from kit.services.postgres import PostgresServer
 from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
 from producer.ownership.holder import NEW_DEVICES, Holder

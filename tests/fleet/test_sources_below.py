@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from kit.brake import Brake
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.fleet import Fleet
+from kit.program.brake import Brake
+from kit.services.fleet import Fleet
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
 

@@ -6,12 +6,12 @@ import json
 import signal
 from pathlib import Path
 
-from kit.brake import Brake
-from kit.clock import FakeClock
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.fleet import Fleet, kill_tree, signal_tree
-from kit.machine import Machine
+from kit.program.brake import Brake
+from kit.program.clock import FakeClock
+from kit.program.machine import Machine
+from kit.services.fleet import Fleet, kill_tree, signal_tree
 from kit.tree import Tree, noise
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")

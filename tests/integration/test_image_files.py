@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from kit.disks.raw_volumes import filled, make_file_system
 from kit.needs import need_tools
-from kit.raw_volumes import filled, make_file_system
 from producer.raw.inside.inside import ImageFiles
 
 MIB = 1024 * 1024

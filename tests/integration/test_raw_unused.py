@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kit.disks.raw_volumes import is_sound, make_file_system
 from kit.needs import need_tools, program
-from kit.raw_volumes import is_sound, make_file_system
 from producer.raw.inside.inside import ImageFiles
 from producer.raw.ranges import Range
 from producer.raw.unused import MIN_UNUSED_BYTES, unused_ranges

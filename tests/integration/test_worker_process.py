@@ -15,9 +15,9 @@ import pytest
 
 from kit.compare import look_at
 from kit.deadlines import eventually
-from kit.segments import files_in
+from kit.program.worker import INBOX, Worker, running_worker
+from kit.stored.segments import files_in
 from kit.tree import Tree, noise
-from kit.worker import INBOX, Worker, running_worker
 from tasks.orders import AdoptDevice, DescribeDevice, StoreSegment
 from tasks.values import Extent, Extents
 from tasks.wire import encode

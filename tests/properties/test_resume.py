@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from kit.offline import Devices, Offline, backup_request, report
+from kit.models.offline import Devices, Offline, backup_request, report
 from producer.backup.intake import Intake
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow

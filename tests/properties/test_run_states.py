@@ -1,8 +1,8 @@
 """A backup against a model of everything that can happen to it (docs/faults.md).
 
 The manager is the program's own: walk, plan, catalog, courier, feeder, recorder, losses.  Broker, workers and disks are
-:class:`kit.channel.Channel`.  Whatever the order of deliveries, repeats, losses and deaths: no segment is lost, none is
-counted twice, and the run ends.
+:class:`kit.models.channel.Channel`.  Whatever the order of deliveries, repeats, losses and deaths: no segment is lost,
+none is counted twice, and the run ends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from hypothesis.strategies import sampled_from
 
-from kit.channel import Channel
+from kit.models.channel import Channel
 from producer.backup.intake import take_in
 from producer.backup.planning import plan_backup
 from producer.backup.storing import balancing, failures, losses, storing

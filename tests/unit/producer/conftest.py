@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.postgres import PostgresServer, postgres_server
+from kit.services.postgres import PostgresServer, postgres_server
 from producer.catalog.catalog import Catalog
 
 

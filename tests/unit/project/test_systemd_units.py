@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.commands import all_commands
 from kit.needs import program
+from kit.program.commands import all_commands
 from kit.repository import REPOSITORY
 
 UNITS = sorted((REPOSITORY / "docs/systemd").glob("*.service"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import Offline, backup_request, offline
+from kit.models.offline import Offline, backup_request, offline
 from kit.tree import Tree, noise
 from producer.backup.changed_files import settle_changed_files
 from producer.backup.intake import Intake

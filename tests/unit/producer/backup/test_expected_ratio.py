@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import Devices, Offline, backup_request
+from kit.models.offline import Devices, Offline, backup_request
 from kit.tree import Tree, noise
 from producer.backup.expected_ratio import ratio_so_far
 from producer.catalog.catalog import Catalog

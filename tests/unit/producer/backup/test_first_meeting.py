@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import Answer, Devices, Offline, backup_request, report
+from kit.models.offline import Answer, Devices, Offline, backup_request, report
 from kit.tree import Tree
 from producer.backup.intake import take_in
 from producer.catalog.catalog import Catalog

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import Devices, Offline, backup_request, report
+from kit.models.offline import Devices, Offline, backup_request, report
 from kit.tree import Entries, Tree, noise
 from producer.backup.intake import Intake, take_in
 from producer.backup.resume import find_resumable, request_to_resume

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kit.offline import Devices, Offline, backup_request
+from kit.models.offline import Devices, Offline, backup_request
 from kit.tree import Entries, Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.seal import seal

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import Answer, Devices, Offline, backup_request, report
+from kit.models.offline import Answer, Devices, Offline, backup_request, report
 from kit.tree import Tree, noise
 from producer.backup.summary import backup_summary
 from producer.backup.whole import Whole

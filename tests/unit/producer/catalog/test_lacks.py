@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import backup_request, offline
+from kit.models.offline import backup_request, offline
 from kit.tree import Tree
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.devices import DeviceRow, DeviceState

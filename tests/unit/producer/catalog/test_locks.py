@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kit.owners import change_owners, enter_owner
+from kit.models.owners import change_owners, enter_owner
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
 from tasks.errors import LockedError

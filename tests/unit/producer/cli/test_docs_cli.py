@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 import producer
 import tasks
 import workers
-from kit.commands import all_commands
+from kit.program.commands import all_commands
 from kit.repository import REPOSITORY
 from producer.cli.call import BROKER_VARIABLE, CATALOG_VARIABLE
 from producer.configuration.tables import CONFIG_VARIABLE, DefaultsTable, parse_configuration

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from kit.command import Running
-from kit.rows import T0, begin, lock, plan, record_run, reserve, store
+from kit.models.rows import T0, begin, lock, plan, record_run, reserve, store
+from kit.program.command import Running
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
 from producer.cli.main import run

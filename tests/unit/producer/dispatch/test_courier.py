@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kit.offline import Offline, offline, receipt_for, report
+from kit.models.offline import Offline, offline, receipt_for, report
 from producer.dispatch import courier as courier_module
 from producer.dispatch import life_signs as signs_module
 from producer.dispatch.courier import WINDOW_COUNT, Courier

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kit.offline import Devices, receipt_for
+from kit.models.offline import Devices, receipt_for
 from producer.dispatch.strays import answers
 from tasks.errors import Reason
 from tasks.orders import StoreSegment

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from kit.nobody import as_nobody
+from kit.program.nobody import as_nobody
 from producer.host.state import open_state
 from tasks.errors import CatalogError
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from kit.commands import all_commands
+from kit.program.commands import all_commands
 from producer.broker.urls import is_open
 from producer.cli.elsewhere.asking import ask_of
 from producer.cli.elsewhere.fleet_command import FleetCommand

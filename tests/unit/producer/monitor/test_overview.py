@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kit.owners import enter_owner
-from kit.rows import T0, begin, lock, plan, record_run, reserve, segments, store
+from kit.models.owners import enter_owner
+from kit.models.rows import T0, begin, lock, plan, record_run, reserve, segments, store
 from producer.catalog.catalog import Catalog
 from producer.host.processes import pid_space, start_of
 from producer.monitor.overview import VolumeStatus, volumes

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from kit.deadlines import eventually
-from kit.owners import change_owners, enter_owner
+from kit.models.owners import change_owners, enter_owner
 from producer.catalog.catalog import Catalog
 from producer.host.processes import pid_space
 from producer.ownership import heartbeat

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kit.offline import GIB, report
+from kit.models.offline import GIB, report
 from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.pool.ask_devices import device_row
 

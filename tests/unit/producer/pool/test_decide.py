@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kit.offline import GIB, report
+from kit.models.offline import GIB, report
 from producer.pool.decide import PoolDecision, decide_pool
 from tasks.errors import NotADeviceError, SegfleetError, UsageError
 from tasks.receipts import DeviceReport

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import Offline, offline, report
+from kit.models.offline import Offline, offline, report
 from producer.pool.decide import decide_pool
 from producer.pool.device_reports import adopt_devices, ask_for_reports
 from tasks.errors import DeviceError, Reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.offline import GIB, report
+from kit.models.offline import GIB, report
 from producer.backup.summary import device_totals
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.totals import SegmentTotals

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kit.offline import Offline, backup_request, offline
+from kit.models.offline import Offline, backup_request, offline
 from kit.tree import Entries, HardLink, Symlink, Tree, noise
 from producer.backup.intake import Intake
 from producer.listing.entry import Entry as ListedEntry

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from kit.offline import Offline, offline
+from kit.models.offline import Offline, offline
 from producer.catalog.tables.runs import RunRow
 from producer.run.history import recorded
 from producer.summaries import CheckSummary

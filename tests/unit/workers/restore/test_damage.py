@@ -3,7 +3,7 @@ from typing import cast
 
 import pytest
 
-from kit.segment_in_memory import (
+from kit.stored.segment_in_memory import (
     FILES,
     INCOMPRESSIBLE,
     SEGMENT_ID,

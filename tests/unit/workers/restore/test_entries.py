@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from kit.needs import need_root
-from kit.nobody import as_nobody
-from kit.segment_in_memory import Overwrite, unfinished
+from kit.program.nobody import as_nobody
+from kit.stored.segment_in_memory import Overwrite, unfinished
 from tasks.errors import RunOverError, TargetError, TargetNotEmptyError
 from tasks.orders import EntryKind, RestoreEntries, TargetEntry
 from tasks.receipts import RestoreResult

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from kit.needs import need_root
-from kit.segment_in_memory import (
+from kit.stored.segment_in_memory import (
     FILES,
     MTIME_NS,
     UNIT,

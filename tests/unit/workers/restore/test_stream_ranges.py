@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from kit.segment_in_memory import SEGMENT_ID, UNIT, MemoryDevice, Progress, pattern, store
+from kit.stored.segment_in_memory import SEGMENT_ID, UNIT, MemoryDevice, Progress, pattern, store
 from tasks.errors import DamagedError
 from tasks.orders import MAX_READ_BYTES, ReadSegment
 from workers.devices.base import Device

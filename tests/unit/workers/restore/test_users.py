@@ -3,8 +3,8 @@ import stat
 from pathlib import Path
 
 from kit.needs import need_root
-from kit.nobody import NOBODY, as_nobody
-from kit.segment_in_memory import (
+from kit.program.nobody import NOBODY, as_nobody
+from kit.stored.segment_in_memory import (
     FILES,
     MTIME_NS,
     Overwrite,

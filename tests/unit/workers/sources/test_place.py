@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.raw_volumes import loop_device
+from kit.disks.raw_volumes import loop_device
 from producer.raw.raw_path import mark_of
 from tasks.errors import SourceError
 from tasks.raw import raw_volume_mark

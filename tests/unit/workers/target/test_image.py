@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kit.raw_volumes import loop_device
+from kit.disks.raw_volumes import loop_device
 from kit.tree import noise
 from tasks.errors import RunOverError, TargetNotEmptyError
 from tasks.orders import PrepareImage

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import Offline, backup_request, offline
+from kit.models.offline import Offline, backup_request, offline
 from kit.tree import Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.storing.feeder import Feeder, _within_reach, segment_id

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import GIB, Devices, Offline, backup_request
+from kit.models.offline import GIB, Devices, Offline, backup_request
 from kit.tree import Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.storing.least_filled import least_filled

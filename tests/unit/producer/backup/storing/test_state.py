@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import Answer, Devices, Offline, backup_request
+from kit.models.offline import Answer, Devices, Offline, backup_request
 from kit.tree import Tree, noise
 from producer.backup.storing.storing import prepare_storing
 from producer.catalog.catalog import Catalog

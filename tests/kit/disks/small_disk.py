@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kit.disks.raw_volumes import make_file_system
 from kit.needs import need, need_loop_devices
-from kit.raw_volumes import make_file_system
 
 MIB = 1024 * 1024
 

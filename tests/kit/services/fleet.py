@@ -15,10 +15,10 @@ from types import MappingProxyType
 import psutil
 import redis
 
-from kit.command import Done, Running
 from kit.deadlines import eventually
-from kit.machine import Machine
 from kit.needs import program
+from kit.program.command import Done, Running
+from kit.program.machine import Machine
 from producer.manager.presence import managers
 from tasks.broker.leases import Lease, all_leases
 

@@ -7,7 +7,7 @@ import platform
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from kit.owners import enter_owner
+from kit.models.owners import enter_owner
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow

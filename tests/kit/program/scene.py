@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from kit.brake import Brake
-from kit.command import Done, Row, Running
 from kit.compare import differences
-from kit.machine import Machine
+from kit.program.brake import Brake
+from kit.program.command import Done, Row, Running
+from kit.program.machine import Machine
 from kit.tree import Entries, Tree, noise
 
 MIB = 1024 * 1024

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from kit.machine import Machine
+from kit.program.machine import Machine
 
 #: One reading of all processes takes 10 ms.
 _INTERVAL_S = 0.25

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+
+from kit.repository import REPOSITORY
 
 _MIB = 1024 * 1024
 
@@ -28,7 +29,7 @@ def run_limited(code: str, *, setup: str = "", more_mib: int = 400) -> str:
         text=True,
         check=False,
         timeout=120,
-        cwd=Path(__file__).parents[2],
+        cwd=REPOSITORY,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import redis
 
-from kit.command import Running
 from kit.deadlines import eventually
-from kit.machine import Machine
+from kit.program.command import Running
+from kit.program.machine import Machine
 
 
 def worker(running: Running, device: str) -> int:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from kit.command import Done, Running
 from kit.deadlines import eventually
+from kit.program.command import Done, Running
 
 _STATE = "SEGFLEET_STATE"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kit.brake import Brake
-from kit.command import Running
 from kit.deadlines import eventually
-from kit.fleet import Fleet
-from kit.machine import Machine
+from kit.program.brake import Brake
+from kit.program.command import Running
+from kit.program.machine import Machine
+from kit.services.fleet import Fleet
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
 

@@ -10,7 +10,7 @@ import urllib.request
 from typing import Any
 
 from kit.deadlines import DEADLINE_S, eventually
-from kit.machine import Machine
+from kit.program.machine import Machine
 
 USER = "operator:hunter2"
 
