@@ -58,8 +58,8 @@ def load_json(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
         check_values(data, _MAX_VALUES_COUNT)
         return json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise MessageError(f"no JSON: {error}") from error
+        raise MessageError(f"not JSON: {error}") from error
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")

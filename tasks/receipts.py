@@ -17,7 +17,7 @@ HexIdOrNone = Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")]
 #: A device number or an inode.
 Identity = Annotated[int, Meta(ge=0)]
 
-#: Ranges that one finding names; more of them are told as one.
+#: Ranges that one finding names; more of them are reported as one.
 MAX_RANGES = 10_000
 
 #: Names of manifest files in one receipt.

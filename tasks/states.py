@@ -43,7 +43,7 @@ class WalkedStates:
         return len(self.mtimes_ns)
 
     def difference(self, index: int, status: os.stat_result, *, is_same_view: bool, is_piece: bool) -> str:
-        """Why the file is not the one that the walk saw; "" when it is, as far as can be told.
+        """Why the file is not the one that the walk saw; "" when nothing says otherwise.
 
         ``is_same_view``: reader and walk see the same mount of the same host.  Elsewhere owners may have other numbers,
         and the time of change may not be kept: there only a file with set-id bits must have its owner and mode.

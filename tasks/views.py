@@ -15,7 +15,7 @@ View = Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")]
 
 
 def view_of(status: os.stat_result) -> View:
-    """What names this process's view of a source, from the status of its root; "" where that cannot be told."""
+    """What names this process's view of a source, from the status of its root; "" where that is unknown."""
     host = _host()
     if not host:
         return ""

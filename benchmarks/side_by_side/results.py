@@ -10,7 +10,7 @@ from side_by_side.pairs import Runs, paired_ratio
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
-#: More than this much slower than the last release, in ratios, is told.
+#: A warning is printed for what is slower than the last release by more than this, in ratios.
 WARN_SHARE = 0.15
 
 

@@ -25,7 +25,7 @@ _READ_BYTES = 1024 * 1024
 
 
 def messages_from(output: int, beat: Callable[[], None]) -> Iterator[tuple[str, Any]]:
-    """What the process tells.  Raises SegfleetError when it ends without having told that it is done."""
+    """What the process sends.  Raises SegfleetError when it ends before it has sent that it is done."""
     buffer = bytearray()
     poll = select.poll()
     poll.register(output, select.POLLIN)

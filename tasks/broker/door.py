@@ -117,14 +117,16 @@ def _rebuilt(envelope: Any) -> tuple[dict[str, Any], Any]:
             "properties": _properties(properties),
         }, content
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise MessageError(f"a message in the broker is none of ours: {type(error).__name__} {error}") from error
+        raise MessageError(
+            f"a message in the broker is not one of segfleet's: {type(error).__name__} {error}"
+        ) from error
 
 
 def _check_call(content: Any) -> None:
     """A task's arguments: the order, and nothing to run afterwards."""
     args, kwargs, embed = content
     if args != [] or list(kwargs) != ["order"] or any(value is not None for value in embed.values()):
-        raise MessageError("a message in the broker holds no order alone")
+        raise MessageError("a message in the broker holds more than an order")
 
 
 def _headers(headers: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +151,7 @@ def _time_limits(limits: Any) -> list[int | None]:
     hard_s, soft_s = limits
     for limit_s in (hard_s, soft_s):
         if limit_s is not None and not (type(limit_s) is int and 0 < limit_s < _MAX_LIMIT_S):
-            raise MessageError("a time limit is no number of seconds")
+            raise MessageError("a time limit is not a number of seconds")
     return [hard_s, soft_s]
 
 
@@ -169,7 +171,7 @@ def _properties(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any, pattern: re.Pattern[str]) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise MessageError("a message in the broker has a name that is none")
+        raise MessageError("a message in the broker has a name with characters that names do not have")
     return value
 
 

@@ -19,7 +19,7 @@ class Events:
 
     def __init__(self, *, always: bool) -> None:
         self._always = always
-        #: The dispatcher that was told last that the worker is there; there is a new one after each reconnect.
+        #: The dispatcher that last sent that the worker is there; each reconnect makes a new one.
         self._greeted: Any = None
 
     def look(self, consumer: Any, *, is_watched: bool) -> None:

@@ -43,7 +43,7 @@ class ImageFiles:
         return self._tree.entry(path)
 
     def entries_in(self, folder: str) -> list[InsideEntry]:
-        """The entries directly in ``folder``, by name; none for what is no folder."""
+        """The entries directly in ``folder``, by name; none for anything but a folder."""
         entry = self.entry(folder)
         return self._tree.entries_in(entry) if entry and entry.node.is_directory else []
 

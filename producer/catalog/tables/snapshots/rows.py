@@ -26,7 +26,7 @@ class NewSnapshot:
     """What is known of a snapshot when its backup begins.
 
     ``request`` is a JSON object of the options; the same command gives an equal one, and so finds
-    the snapshot that it can go on with.
+    the snapshot that it can resume.
     """
 
     snapshot_id: str

@@ -45,7 +45,7 @@ class Snapshots:
         self._change_open(snapshot_id, **asdict(plan), planned_at=datetime.now(UTC))
 
     def confirm_plan(self, snapshot_id: str) -> None:
-        """Note that the plan of an open snapshot holds for the run that goes on with it, too."""
+        """Note that the plan of an open snapshot holds for the run that resumes it, too."""
         self._change_open(snapshot_id, planned_at=datetime.now(UTC))
 
     def seal(self, snapshot_id: str, sealed_at: datetime, head_digest: bytes) -> None:

@@ -18,7 +18,7 @@ _SPARSE_2 = 0x200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExtLayout:
-    """What the superblock says, as far as reading takes it."""
+    """What reading needs of the superblock."""
 
     block_bytes: int
     first_block: int

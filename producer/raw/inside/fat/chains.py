@@ -12,14 +12,14 @@ from producer.raw.inside.image_bytes import DamagedError, ImageBytes, Piece
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FatLayout:
-    """What the boot sector says, as far as reading takes it."""
+    """What reading needs of the boot sector."""
 
     bits: int
     table_start_bytes: int
     cluster_bytes: int
     clusters_count: int
     data_start_bytes: int
-    #: With 12 and 16 bits the root lies by itself; with 32 it is a chain, and this is 0.
+    #: With 12 and 16 bits the root is apart from the clusters; with 32 it is a chain, and this is 0.
     root_bytes: int
     root_start_bytes: int
     root_cluster: int

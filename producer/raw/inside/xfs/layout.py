@@ -38,7 +38,7 @@ class XfsInode:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class XfsLayout:
-    """What the superblock says, as far as reading takes it."""
+    """What reading needs of the superblock."""
 
     block_bytes: int
     root: int
