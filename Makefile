@@ -64,7 +64,7 @@ chaos: $(INSTALLED)
 FUZZ ?= 100000
 fuzz: $(INSTALLED)
 	SEGFLEET_FUZZ_COUNT=$(FUZZ) $(if $(SEED),SEGFLEET_FUZZ_SEED=$(SEED)) $(BIN)/pytest -n 2 --timeout 3600 \
-		tests/attacks/test_fuzzed_messages.py
+		tests/attacks/broker/test_fuzzed_messages.py
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info

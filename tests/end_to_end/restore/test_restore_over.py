@@ -12,9 +12,9 @@ import pytest
 
 from kit.program.command import Done
 from kit.program.machine import Machine
+from kit.repository import REPOSITORY
 from kit.tree import Entry, Fifo, File, Folder, HardLink, Symlink, Tree, noise
 
-REPOSITORY = Path(__file__).parents[2]
 OPTIONS = ("always", "if-changed", "never")
 NEW_NS, OLD_NS = 1_600_000_000_000_000_000, 1_000_000_000_000_000_000
 
