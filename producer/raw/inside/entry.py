@@ -48,6 +48,8 @@ class Reader(Protocol):
 
     root: int
     image: ImageBytes
+    #: Whether one block may belong to several files.
+    shares_blocks: bool
 
     def node(self, number: int) -> Node:
         """The node that ``number`` names."""

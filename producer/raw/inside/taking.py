@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from producer.raw.inside.allowance import Allowance
 from producer.raw.inside.entry import InsideEntry, Reader
 from producer.raw.inside.image_bytes import DamagedError, ImageBytes, Piece
 from producer.raw.inside.tree import Tree
@@ -38,6 +39,7 @@ class _Taking:
         self._tree = tree
         self._entry = entry
         self._top = top
+        self._allowance = Allowance(reader.image.size_bytes, shares_blocks=reader.shares_blocks)
         #: Files of several names that are there already, with the path that they were copied to.
         self._first_paths: dict[int, str] = {}
 
@@ -59,6 +61,7 @@ class _Taking:
     def _take(self, found: InsideEntry, path: str) -> None:
         try:
             with _folder_of(self._top, path) as (folder, name):
+                self._allowance.take_entry(name)
                 self._make(found, path, folder, name)
         except (DamagedError, OSError, OverflowError) as error:
             self._tree.trouble(found.path, _why(error))
@@ -107,9 +110,11 @@ class _Taking:
         os.ftruncate(file, found.node.size_bytes)
         small = self._reader.small_content(found.number)
         if small is not None:
+            self._allowance.take(len(small))
             _write(file, small, 0)
             return
         for piece in self._reader.pieces(found.number):
+            self._allowance.take(piece.size_bytes)
             for start, content in _content(piece, self._reader.image):
                 _write(file, content, start)
 

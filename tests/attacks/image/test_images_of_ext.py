@@ -134,7 +134,18 @@ def test_one_block_that_is_a_whole_file_many_times_over_is_refused(tmp_path: Pat
     content[9001 * 1024 : 9257 * 1024] = struct.pack("<I", 9300) * 256 * 256
     image.write_bytes(content)
     debugfs(image, "sif file size 0x3fffffff", "sif file block[DIND] 9000")
-    assert ImageFiles(image).take_out("", around.target) == ["file: it has more blocks than the image"]
+    assert ImageFiles(image).take_out("", around.target) == ["file: the files claim more bytes than the image has"]
+
+
+def test_one_file_under_many_names_takes_no_more_room_than_the_image_has(tmp_path: Path, around: Surroundings) -> None:
+    tree = tree_of(tmp_path / "tree", {"file": b"x" * 5 * MIB})
+    image = ext_of(tmp_path / "disk.img", tree)
+    # The count of its links stays 1, so that each name looks like a file of its own.
+    debugfs(image, *(f"link file name{number}" for number in range(8)))
+    troubles = ImageFiles(image).take_out("", around.target)
+    assert len(troubles) == 5
+    assert all(text.endswith("the files claim more bytes than the image has") for text in troubles)
+    assert sum(path.stat().st_blocks * 512 for path in around.target.iterdir()) <= 24 * MIB
 
 
 def test_devices_of_an_image_are_not_made(tmp_path: Path, around: Surroundings) -> None:

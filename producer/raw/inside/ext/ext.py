@@ -28,6 +28,7 @@ class ExtReader:
     def __init__(self, image: Path) -> None:
         self.image = ImageBytes(image)
         self._layout = ExtLayout.read(self.image)
+        self.shares_blocks = self._layout.shares_blocks
 
     def node(self, number: int) -> Node:
         inode = self._inode(number)

@@ -14,6 +14,7 @@ _META_GROUPS = 0x10
 _LARGE = 0x80
 _SPARSE = 0x01
 _SPARSE_2 = 0x200
+_SHARED_BLOCKS = 0x4000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +31,7 @@ class ExtLayout:
     #: From this group of descriptors on they lie in the groups that they describe.
     first_meta_group: int
     has_sparse_backups: bool
+    shares_blocks: bool
     backup_groups: tuple[int, ...] | None
 
     @classmethod
@@ -54,6 +56,7 @@ class ExtLayout:
             descriptor_bytes=int.from_bytes(block[0xFE:0x100], "little") if is_large else 32,
             first_meta_group=int.from_bytes(block[0x104:0x108], "little") if incompatible & _META_GROUPS else 2**32,
             has_sparse_backups=bool(read_only & _SPARSE),
+            shares_blocks=bool(read_only & _SHARED_BLOCKS),
             backup_groups=struct.unpack_from("<II", block, 0x24C) if compatible & _SPARSE_2 else None,
         )
         layout._check(block[0x38:0x3A])

@@ -29,6 +29,7 @@ class FatReader:
     """
 
     root = 0
+    shares_blocks = False
 
     def __init__(self, image: Path) -> None:
         self.image = ImageBytes(image)

@@ -15,6 +15,7 @@ _TYPES_IN_NAMES_4 = 0x200
 _BIG_TIMES = 0x08
 _BIG_COUNTS = 0x10
 _REALTIME = 0x1
+_REFLINKS = 0x4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +52,7 @@ class XfsLayout:
     directory_block_bytes: int
     has_checksums: bool
     has_types_in_names: bool
+    shares_blocks: bool
 
     @classmethod
     def read(cls, image: ImageBytes) -> Self:
@@ -60,7 +62,7 @@ class XfsLayout:
         group_blocks_count, groups_count = struct.unpack_from(">II", block, 84)
         version, inode_bytes = struct.unpack_from(">H2xH", block, 100)
         block_inodes_log, group_log = struct.unpack_from(">BB", block, 123)
-        features_4, incompatible = struct.unpack_from(">I12xI", block, 200)
+        features_4, read_only, incompatible = struct.unpack_from(">I8xII", block, 200)
         has_checksums = version & 0xF == 5
         if has_checksums and incompatible & _UNKNOWN:
             raise DamagedError(f"the file system has features that are not known here ({incompatible:#x})")
@@ -76,6 +78,7 @@ class XfsLayout:
             directory_block_bytes=block_bytes << min(block[192], 16),
             has_checksums=has_checksums,
             has_types_in_names=bool(types),
+            shares_blocks=bool(has_checksums and read_only & _REFLINKS),
         )
         layout._check(magic, version)
         return layout

@@ -27,6 +27,7 @@ class XfsReader:
         self.image = ImageBytes(image)
         self._layout = XfsLayout.read(self.image)
         self.root = self._layout.root
+        self.shares_blocks = self._layout.shares_blocks
 
     def node(self, number: int) -> Node:
         inode = self._layout.inode(number, self.image)
