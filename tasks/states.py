@@ -42,22 +42,34 @@ class WalkedStates:
     def __len__(self) -> int:
         return len(self.mtimes_ns)
 
-    def difference(self, index: int, status: os.stat_result, *, is_same_view: bool, is_piece: bool) -> str:
+    def difference(
+        self, index: int, status: os.stat_result, *, is_same_view: bool, is_piece: bool, keeps_ctime: bool = False
+    ) -> str:
         """Why the file is not the one that the walk saw; "" when nothing says otherwise.
 
         ``is_same_view``: reader and walk see the same mount of the same host.  Elsewhere owners may have other numbers,
-        and the time of change may not be kept: there only a file with set-id bits must have its owner and mode.
+        so only a file with set-id bits must have its owner and mode; the time of change counts where the view
+        ``keeps_ctime``, and it changes with owner and mode.
         A file with segments of its own (``is_piece``) may have been written since: its receipts tell when.
         """
         mode, is_written = self.modes[index], not _same(self.mtimes_ns[index], status.st_mtime_ns)
         if is_written and (not is_piece or mode & _SET_ID):
             return "was written or replaced after the walk; the snapshot has its earlier time"
-        if is_same_view or mode & _SET_ID:
-            if (mode, self.uids[index], self.gids[index]) != (status.st_mode & 0o7777, status.st_uid, status.st_gid):
-                return "has another owner or mode than at the walk, or was replaced"
-            if is_same_view and not is_written and not _same(self.ctimes_ns[index], status.st_ctime_ns):
-                return "was changed or replaced after the walk, though its time of writing is the same"
+        walked, found = (
+            (mode, self.uids[index], self.gids[index]),
+            (status.st_mode & 0o7777, status.st_uid, status.st_gid),
+        )
+        if (is_same_view or mode & _SET_ID) and walked != found:
+            return "has another owner or mode than at the walk, or was replaced"
+        if (is_same_view or keeps_ctime) and not is_written and not _same(self.ctimes_ns[index], status.st_ctime_ns):
+            return "was changed or replaced after the walk, though its time of writing is the same"
         return ""
+
+    def shows_ctime(self, index: int, status: os.stat_result) -> bool:
+        """Whether this file proves that its view keeps times of change: its own is the walk's, but not its mtime."""
+        mtime_ns, ctime_ns = self.mtimes_ns[index], self.ctimes_ns[index]
+        is_walked = _same(mtime_ns, status.st_mtime_ns) and _same(ctime_ns, status.st_ctime_ns)
+        return is_walked and not _same(mtime_ns, ctime_ns)
 
 
 def pack_states(states: WalkedStates) -> str:

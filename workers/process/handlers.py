@@ -44,6 +44,7 @@ from workers.restore import StreamRangeReader, restore_entries, restore_segment
 from workers.segments.store import store_segment
 from workers.segments.verify import verify_segments
 from workers.settings import WorkerSettings
+from workers.sources.kept_times import Views
 from workers.target.image import prepare_image
 from workers.units.buffers import UnitBuffers
 
@@ -95,6 +96,7 @@ class LocalHandlers:
         self._devices: dict[str, Device] = {}
         self._swept: set[str] = set()
         self._spare = UnitBuffers()
+        self._views = Views()
         self._ranges = StreamRangeReader()
 
     def handle(self, order: Order) -> Result:
@@ -128,6 +130,7 @@ class LocalHandlers:
             progress=self._progress,
             before_commit=lambda: self._refuse_stale(order),
             spare=self._spare,
+            views=self._views,
         )
         self._progress.tell_device(order.device_id, order.epoch, result.free_bytes)
         return result

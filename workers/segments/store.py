@@ -6,7 +6,6 @@ may arrive any number of times.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,7 +13,6 @@ from pathlib import Path
 from tasks.orders import StoreSegment
 from tasks.receipts import StoreResult
 from tasks.states import unpack_states
-from tasks.views import view_of
 from workers.devices.base import Bytes, Device, Upload
 from workers.devices.keys import segment_key
 from workers.disks.turns import turns_at
@@ -25,6 +23,7 @@ from workers.segments.stored import StoredSegment, find_whole_segment, read_back
 from workers.sources.direct import open_reader
 from workers.sources.files import SourceFiles
 from workers.sources.in_turns import read_in_turns
+from workers.sources.kept_times import Views
 from workers.sources.place import Place
 from workers.sources.raw import RawStream
 from workers.sources.stream import ExtentStream
@@ -41,6 +40,7 @@ def store_segment(
     progress: OrderProgress,
     before_commit: Callable[[], None] = lambda: None,
     spare: UnitBuffers | None = None,
+    views: Views | None = None,
 ) -> StoreResult:
     """Store the order's segment on ``device``, unless it is there and whole.  ``source_root``: the configured source's.
 
@@ -48,7 +48,7 @@ def store_segment(
     back.  Trouble with single files becomes notes.  Raises SourceError when the source as a whole cannot be
     read, DeviceError when the device fails, and what ``before_commit`` raises, with nothing stored.
     ``progress`` gets source bytes as they are written, and beats while it waits for its turn to read.
-    ``spare`` keeps the buffers for the next segment.
+    ``spare`` keeps the buffers for the next segment, ``views`` what is found out about this host's views of sources.
     """
     header, key, stages = header_of(order), segment_key(order.order_id), Stages()
     with stages.total:
@@ -56,7 +56,9 @@ def store_segment(
         found = segment is not None
         if segment is None:
             with SourceFiles(_place(order, source_root)) as files, device.put(key) as upload:
-                stored_bytes, trailer_digest = _write(order, header, files, upload, progress, stages, spare)
+                stored_bytes, trailer_digest = _write(
+                    order, header, _stream(order, files, views or Views()), files, upload, progress, stages, spare
+                )
                 before_commit()
                 with stages.sync:
                     upload.commit()
@@ -88,6 +90,7 @@ def _known_digest(order: StoreSegment) -> bytes | None:
 def _write(
     order: StoreSegment,
     header: SegmentHeader,
+    stream: ExtentStream | RawStream,
     files: SourceFiles,
     upload: Upload,
     progress: OrderProgress,
@@ -108,7 +111,7 @@ def _write(
         with stages.write:
             upload.write(buffer)
 
-    with _stream(order, files) as stream:
+    with stream:
         with _units(order, header, fill, spare) as units:
             # Encoding the header of a large bundle takes 10 ms: meanwhile the pipeline reads.
             writer = SegmentWriter(header, write)
@@ -135,11 +138,11 @@ def _place(order: StoreSegment, source_root: Path) -> Place:
     return Place(order.source, source_root, order.within.path if order.within is not None else "")
 
 
-def _stream(order: StoreSegment, files: SourceFiles) -> ExtentStream | RawStream:
+def _stream(order: StoreSegment, files: SourceFiles, views: Views) -> ExtentStream | RawStream:
     if order.raw is None:
         states = unpack_states(order.states, len(order.extents))
-        is_same_view = bool(order.view) and order.view == view_of(os.fstat(files.place.fd))
-        return ExtentStream(files, order.extents, states, is_same_view=is_same_view, is_piece=order.is_piece)
+        kept_times = views.kept_times(order.view, files, order.extents, states)
+        return ExtentStream(files, order.extents, states, kept_times=kept_times, is_piece=order.is_piece)
     return RawStream(order, open_reader(files.place, mark=order.raw.mark), where=files.place.where)
 
 

@@ -14,6 +14,7 @@ from tasks.receipts import ExtentNote, ExtentTrouble, FileState
 from tasks.states import WalkedStates
 from tasks.values import Extents
 from workers.sources.files import SourceFiles
+from workers.sources.kept_times import KeptTimes
 
 #: Below this the kernel's own guesses are good enough, and two more system calls would cost too much.
 _ADVISE_MIN_BYTES = 4 * 1024 * 1024
@@ -27,6 +28,7 @@ class ExtentStream:
     """Reads ``extents`` of ``files`` in order; ``notes`` lists what was not as planned.
 
     ``states``: what the walk saw of each file, which is compared with the file that is read; None where it is not.
+    ``kept_times``: what is known of the view of the source; None where it is the walk's own.
 
     For one thread at a time.  A single extent may be part of a larger file, and leaves the file's state in
     ``file_state``; of several extents, each is a whole file.
@@ -41,7 +43,7 @@ class ExtentStream:
         extents: Extents,
         states: WalkedStates | None = None,
         *,
-        is_same_view: bool = False,
+        kept_times: KeptTimes | None = None,
         is_piece: bool = False,
     ) -> None:
         self.notes: list[ExtentNote] = []
@@ -49,7 +51,7 @@ class ExtentStream:
         self._files = files
         self._extents = extents
         self._states = states
-        self._is_same_view = is_same_view
+        self._kept_times = kept_times
         self._is_piece = is_piece
         self._whole_files = len(extents) != 1
         self._index = 0
@@ -129,7 +131,14 @@ class ExtentStream:
         """Why the open file is not the one that the walk saw."""
         if self._states is None:
             return ""
-        return self._states.difference(self._index, status, is_same_view=self._is_same_view, is_piece=self._is_piece)
+        kept, index = self._kept_times, self._index
+        return self._states.difference(
+            index,
+            status,
+            is_same_view=kept is None,
+            is_piece=self._is_piece,
+            keeps_ctime=kept is not None and kept.is_kept(self._states, index, status),
+        )
 
     def _check_size(self, size_bytes: int) -> None:
         offset_bytes = self._extents.offsets_bytes[self._index]

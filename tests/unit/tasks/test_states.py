@@ -78,6 +78,13 @@ def test_in_another_view_owners_count_where_a_file_runs_as_its_owner(
     assert bool(other.difference(0, status, is_same_view=False, is_piece=False)) is counts
 
 
+@pytest.mark.parametrize("keeps_ctime", [False, True])
+def test_in_another_view_the_time_of_change_counts_where_it_is_kept(status: os.stat_result, keeps_ctime: bool) -> None:
+    other = replace(seen(status), ctimes_ns=(status.st_ctime_ns - 5 * 10**9,))
+    difference = other.difference(0, status, is_same_view=False, is_piece=False, keeps_ctime=keeps_ctime)
+    assert bool(difference) is keeps_ctime
+
+
 @pytest.mark.parametrize(("mode", "counts"), [(0o755, False), (0o4755, True)])
 def test_a_file_with_segments_of_its_own_may_be_written_unless_it_runs_as_its_owner(
     status: os.stat_result, mode: int, counts: bool

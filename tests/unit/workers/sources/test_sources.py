@@ -52,7 +52,7 @@ def read(stream: ExtentStream, size_bytes: int, unit_bytes: int = 1000) -> bytes
 def read_all(
     root: Path, extents: Extents, states: WalkedStates | None = None
 ) -> tuple[bytes, list[tuple[int, str, int]], ExtentStream]:
-    with SourceFiles(Place("s", root)) as files, ExtentStream(files, extents, states, is_same_view=True) as stream:
+    with SourceFiles(Place("s", root)) as files, ExtentStream(files, extents, states) as stream:
         data = read(stream, extents.total_bytes)
         assert stream.fill(memoryview(bytearray(1))) == 0
     return data, [(note.index, note.trouble, note.read_bytes) for note in stream.notes], stream
