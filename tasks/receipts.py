@@ -54,6 +54,8 @@ class DeviceReport:
     free_bytes: DeviceBytes
     #: (st_dev, st_ino) of the device's root: equal for two names of the same folder.
     root_identity: tuple[Identity, Identity]
+    #: Which file of a dead worker cannot be removed, and why; "" for none.
+    unswept: Text = ""
 
 
 #: changed: size or times differ from the plan, or the file changed while it was read;

@@ -49,7 +49,9 @@ class DeviceReports:
         if self.is_complete:
             return True
         for _, receipt in self._session.courier.poll(timeout_s):
-            self.reports[receipt.device] = self._report(receipt)
+            report = self.reports[receipt.device] = self._report(receipt)
+            if report.unswept:
+                self._session.observer.note(f"device {receipt.device}: an unfinished file stays: {report.unswept}")
             self.hosts[receipt.device] = receipt.worker.partition("@")[2]
         self._take_deaths()
         return self.is_complete

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from tasks.errors import NotADeviceError
-from workers.devices.base import Device
+from workers.devices.base import Device, Swept
 from workers.devices.marker import Marker
 from workers.devices.registry import open_device
 from workers.settings import DeviceSettings
@@ -136,5 +136,5 @@ def test_capacity_counts_bytes(device: Device) -> None:
 
 def test_a_sweep_of_a_tidy_device_removes_nothing(device: Device) -> None:
     put(device, FIRST, b"1")
-    assert device.sweep() == 0
+    assert device.sweep() == Swept(removed_count=0)
     assert get(device, FIRST) == b"1"

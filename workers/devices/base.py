@@ -28,6 +28,14 @@ class Capacity:
     free_bytes: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Swept:
+    """What a sweep has removed, and what it could not: "" or a line for people, with the first file and why."""
+
+    removed_count: int
+    left: str = ""
+
+
 class Upload(Protocol):
     """An object on its way to the device.  Leaving it as a context manager without ``commit`` undoes it."""
 
@@ -96,8 +104,8 @@ class Device(Protocol):
     def write_marker(self, marker: Marker) -> None:
         """Turn an empty place into a device.  Of several callers at once the first wins; the others change nothing."""
 
-    def sweep(self) -> int:
-        """Remove files that dead workers left half-written, none of a living worker; returns how many.
+    def sweep(self) -> Swept:
+        """Remove files that dead workers left half-written, none of a living worker.
 
-        Files that cannot be removed stay, and the log names them.
+        Files that cannot be removed stay; the log names all of them.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tasks.receipts import DeviceReport
-from workers.devices.base import Bytes, Capacity, Device, StoredObject, Upload
+from workers.devices.base import Bytes, Capacity, Device, StoredObject, Swept, Upload
 from workers.devices.marker import Marker
 
 
@@ -38,7 +38,7 @@ class WrappedDevice:
     def write_marker(self, marker: Marker) -> None:
         self._inner.write_marker(marker)
 
-    def sweep(self) -> int:
+    def sweep(self) -> Swept:
         return self._inner.sweep()
 
 

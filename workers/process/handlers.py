@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ class LocalHandlers:
         report = self._device(order).probe()
         self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
         if report.condition == "ready":
-            self._sweep(self._device(order))
+            return replace(report, unswept=self._sweep(self._device(order)))
         return report
 
     def adopt(self, order: AdoptDevice) -> DeviceReport:
@@ -212,16 +213,17 @@ class LocalHandlers:
             self._sweep(device)
         return device
 
-    def _sweep(self, device: Device) -> None:
-        """Remove what other workers of this device left half-written when they died."""
+    def _sweep(self, device: Device) -> str:
+        """Remove what other workers of this device left half-written when they died; returns what could not be."""
         self._swept.add(device.name)
         try:
-            count = device.sweep()
+            swept = device.sweep()
         except DeviceError as error:
             # A read-only device can still be restored from.
             log.info("not swept: %s", error)
-        else:
-            log.info("device %s: %d unfinished files removed", device.name, count)
+            return ""
+        log.info("device %s: %d unfinished files removed", device.name, swept.removed_count)
+        return swept.left
 
 
 def _path_of(kind: str, name: str, paths: Mapping[str, Path], *, reason: Reason = Reason.REFUSED) -> Path:

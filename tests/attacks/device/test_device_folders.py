@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import DeviceError
+from workers.devices.base import Swept
 from workers.devices.keys import segment_key
 from workers.devices.local.device import LocalDevice
 from workers.devices.local.probe import probe_folder
@@ -68,7 +69,7 @@ def test_a_folder_that_is_a_link_is_not_listed_and_not_swept(moved: LocalDevice)
     unfinished.touch()
 
     assert list(moved.list("segments")) == []
-    assert moved.sweep() == 0
+    assert moved.sweep() == Swept(removed_count=0)
     assert unfinished.exists()
 
 
@@ -88,12 +89,15 @@ def test_what_cannot_be_swept_is_left_and_named_and_the_rest_is_swept(
         path.touch()
 
     with caplog.at_level(logging.WARNING):
-        device.sweep()
+        swept = device.sweep()
 
     assert not any(map(os.path.lexists, left_over))
     for path in odd:
         if path.is_symlink():
             assert f"{path} cannot be removed" in caplog.text
+    kept_count = caplog.text.count("cannot be removed")
+    assert swept.left.count("cannot be removed") == bool(kept_count)
+    assert swept.left.endswith(f" (and {kept_count - 1} more)" if kept_count > 1 else "")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tasks.receipts import DeviceReport
 from tasks.values import MAX_DEVICE_BYTES
-from workers.devices.base import Capacity
+from workers.devices.base import Capacity, Swept
 from workers.devices.keys import MANIFESTS_FOLDER, MARKER_NAME, SEGMENTS_FOLDER, TEMPORARY_SUFFIX, split_key
 from workers.devices.local.beneath import files_below, open_folder
 from workers.devices.local.objects import LocalObject, LocalUpload, open_object
@@ -83,17 +83,18 @@ class LocalDevice:
             finally:
                 pending.close()
 
-    def sweep(self) -> int:
+    def sweep(self) -> Swept:
+        removed_count, kept = 0, []
         with self._root.opened_device() as root_fd, device_errors(self.name, self._root.path):
-            unfinished = (row for row in _files_of_segfleet(root_fd) if row[0].endswith(TEMPORARY_SUFFIX))
-            return sum(self._remove(key, folder_fd) for key, folder_fd in unfinished)
-
-    def _remove(self, key: str, folder_fd: int) -> bool:
-        try:
-            return remove_if_left_over(folder_fd, key.rpartition("/")[2])
-        except OSError as error:
-            log.warning("device %s: %s cannot be removed: %s", self.name, self._root.path / key, reason_of(error))
-            return False
+            for key, folder_fd in _files_of_segfleet(root_fd):
+                if key.endswith(TEMPORARY_SUFFIX):
+                    try:
+                        removed_count += remove_if_left_over(folder_fd, key.rpartition("/")[2])
+                    except OSError as error:
+                        kept.append(f"{self._root.path / key} cannot be removed: {reason_of(error)}")
+                        log.warning("device %s: %s", self.name, kept[-1])
+        more = f" (and {len(kept) - 1} more)" if kept[1:] else ""
+        return Swept(removed_count=removed_count, left=f"{kept[0]}{more}" if kept else "")
 
 
 def _files_of_segfleet(root_fd: int) -> Iterator[tuple[str, int]]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError
+from workers.devices.base import Swept
 from workers.devices.local.device import LocalDevice
 from workers.devices.marker import MAX_MARKER_BYTES, DamagedMarkerError, Marker, NewerMarkerError
 from workers.devices.trouble import UnreadableError
@@ -175,7 +176,7 @@ def test_a_sweep_removes_what_a_worker_left_that_died_over_the_marker_or_a_probe
 ) -> None:
     for name in ("segfleet.json.12345678.tmp", "segfleet.probe.12345678.tmp", "not-ours.tmp"):
         (folder / name).touch()
-    assert device.sweep() == 2
+    assert device.sweep() == Swept(removed_count=2)
     assert tree(folder) == ["not-ours.tmp", "segfleet.json"]
 
 
@@ -185,7 +186,7 @@ def test_a_sweep_removes_what_the_dead_left_and_nothing_of_the_living(device: Lo
     left_over.write_bytes(b"half")
     with device.put(KEY) as upload:
         upload.write(b"more")
-        assert LocalDevice("a", folder).sweep() == 1
+        assert LocalDevice("a", folder).sweep() == Swept(removed_count=1)
         upload.commit()
     assert not left_over.exists()
     assert list(device.list("segments")) == [KEY]
