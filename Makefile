@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 # Compile modules once, as pip does for users, whatever the shell says: the tests start thousands of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow fast lint check format drawing lock bench bench-quick chaos fuzz clean
+.PHONY: demo test test-slow fast lint check format drawing lock audit bench bench-quick chaos fuzz clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/demo.py
@@ -47,6 +47,11 @@ lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade \
 		--output-file requirements.lock pyproject.toml
+
+# Known vulnerabilities of the locked versions; by hand before a release, because it asks PyPI's service: pypi.org.
+audit: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner=off --requirement requirements.lock
 
 # Side by side with other programs; minutes to an hour.  docs/speed.md has the figures of the last release.
 bench: $(INSTALLED)
