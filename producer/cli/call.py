@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from producer.cli.output import GuardedOutput
 from producer.configuration.certificates import CA_VARIABLE, SKIP_VARIABLE, with_certificates
+from producer.configuration.secrets import secret
 from producer.configuration.sizes import parse_size
 from producer.configuration.tables import (
     CONFIG_VARIABLE,
@@ -67,7 +68,7 @@ class Call:
     def broker_url(self) -> str | None:
         """The configured broker; it may hold a password.  Raises UsageError for one that is not to be verified."""
         table = self.configuration.broker
-        url = os.environ.get(BROKER_VARIABLE) or table.url
+        url = secret(BROKER_VARIABLE, os.environ) or table.url
         if url is None:
             return None
         ca_certs = os.environ.get(CA_VARIABLE)
@@ -92,7 +93,7 @@ class Call:
             first_workers=None if self.broker_url else _first_workers(list(boot), state),
             broker_url=self.broker_url,
             hooks=self._hooks(),
-            catalog_url=os.environ.get(CATALOG_VARIABLE) or self.configuration.catalog.url,
+            catalog_url=secret(CATALOG_VARIABLE, os.environ) or self.configuration.catalog.url,
             limits=Limits(
                 stall_s=_seconds(STALL_VARIABLE, Limits().stall_s),
                 rejoin_s=_seconds(REJOIN_VARIABLE, Limits().rejoin_s),

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import flower.events
 
 import tasks.definitions  # noqa: F401  registers the tasks
+from producer.configuration.secrets import secret
 from producer.monitor.events import checked_event
 from tasks.app import BROKEN, connect
 from tasks.broker import door
@@ -28,7 +29,10 @@ _COLUMNS = "name,kwargs,state,received,runtime,worker"
 
 def check_password() -> None:
     """Raises UsageError unless the environment says who may look: the page tells the names of files."""
-    users = os.environ.get(PASSWORD_VARIABLE, "").split(",")
+    passwords = secret(PASSWORD_VARIABLE, os.environ) or ""
+    # Flower itself reads no file.
+    os.environ[PASSWORD_VARIABLE] = passwords
+    users = passwords.split(",")
     if not all(name and separator and password for name, separator, password in (u.partition(":") for u in users)):
         raise UsageError(
             f"{PASSWORD_VARIABLE} does not say who may look at the page",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,7 +13,7 @@ import redis
 
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.program.command import SEGFLEET
+from kit.program.command import make_shim
 from kit.program.machine import Machine
 from kit.repository import REPOSITORY
 from kit.services.fleet import Fleet
@@ -28,7 +27,7 @@ HOSTS = ("tower", "attic", "cellar", "desk")
 
 def test_every_command_of_the_page_works_in_its_order(fleet: Fleet) -> None:
     source = Tree({f"projects/{n}": noise(90_000, seed=n) for n in range(8)}).make(fleet.folder / "data")
-    shim = make_shim(fleet.folder / "bin")
+    shim = make_shim(fleet.folder / "bin").parent
     make_acl_file(fleet)
     hosts = {name: make_host(fleet, name) for name in HOSTS}
 
@@ -50,7 +49,7 @@ def test_the_users_of_the_page_survive_a_restart_of_the_broker_and_nobody_is_adm
     make_acl_file(fleet)
     host = make_host(fleet, "tower")
     script = next(script for _, lines in BLOCKS for script in scripts(lines) if "broker acl" in script)
-    run(script, host, make_shim(fleet.folder / "bin"), fleet)
+    run(script, host, make_shim(fleet.folder / "bin").parent, fleet)
     install_users(fleet, host)
     fleet.server.kill()
     fleet.server.start()
@@ -77,14 +76,6 @@ def install_users(fleet: Fleet, host: Machine) -> None:
     fleet.server.kill()
     fleet.server.url = f"redis://manager-tower:PASSWORD@127.0.0.1:{fleet.server.port}/0"
     fleet.server.start()
-
-
-def make_shim(folder: Path) -> Path:
-    """``segfleet`` on the PATH, by the interpreter of the tests."""
-    folder.mkdir()
-    (folder / "segfleet").write_text(f'#!/bin/sh\nexec {shlex.join(SEGFLEET)} "$@"\n')
-    (folder / "segfleet").chmod(0o755)
-    return folder
 
 
 def make_host(fleet: Fleet, name: str) -> Machine:

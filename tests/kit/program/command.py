@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +23,15 @@ SEGFLEET = (sys.executable, "-P", "-c", "from producer.cli.start import main; ma
 _END_S = 120.0
 
 Row = dict[str, Any]
+
+
+def make_shim(folder: Path) -> Path:
+    """Make a ``segfleet`` for scripts in the new ``folder``, and return its path."""
+    folder.mkdir()
+    shim = folder / "segfleet"
+    shim.write_text(f'#!/bin/sh\nexec {shlex.join(SEGFLEET)} "$@"\n')
+    shim.chmod(0o755)
+    return shim
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
