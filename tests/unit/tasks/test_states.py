@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.states import WalkedStates, pack_states, unpack_states
@@ -24,6 +24,8 @@ def states_of(rows: list[tuple[int, ...]]) -> WalkedStates:
     return WalkedStates(mtimes_ns=mtimes_ns, ctimes_ns=ctimes_ns, modes=modes, uids=uids, gids=gids)
 
 
+# A busy machine is no fault.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ROWS)
 def test_states_come_back_as_they_were_packed(rows: list[tuple[int, ...]]) -> None:
     assert unpack_states(pack_states(states_of(rows)), len(rows)) == states_of(rows)
