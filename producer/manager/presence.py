@@ -37,6 +37,9 @@ class Presence:
         return (self.host, self.pid, self.since) == (other.host, other.pid, other.since)
 
 
+RunState = Literal["running", "done", "failed", "interrupted"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStatus:
     """The last known progress of one run.  Times are RFC 3339, UTC, or ""."""
@@ -46,7 +49,7 @@ class RunStatus:
     command: str
     #: The command's words: sources, or a snapshot.
     words: tuple[str, ...]
-    state: Literal["running", "done", "failed", "interrupted"]
+    state: RunState
     started: str
     ended: str = ""
     exit_code: int | None = None

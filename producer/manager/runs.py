@@ -13,7 +13,7 @@ from typing import Any
 from producer.manager.calls import spoken
 from producer.manager.child import Child
 from producer.manager.messages import Command, Reply
-from producer.manager.presence import RunStatus
+from producer.manager.presence import RunState, RunStatus
 from tasks.errors import InterruptedRun
 
 #: One status line per second is enough to watch a run.
@@ -22,6 +22,23 @@ _TELL_EVERY_S = 1.0
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def state_after(exit_code: int) -> RunState:
+    """The state of a run that ended like this."""
+    return "done" if exit_code in (0, 3) else "interrupted" if exit_code == InterruptedRun.exit_code else "failed"
+
+
+def first_status(command: Command, manager: str) -> RunStatus:
+    """What is known about a run before anything has happened."""
+    return RunStatus(
+        run_id=command.run_id,
+        manager=manager,
+        command=command.command,
+        words=spoken(command)[:20],
+        state="running",
+        started=now(),
+    )
 
 
 class Run:
@@ -47,14 +64,7 @@ class Run:
         self._tell = tell
         self._next_tell_s = 0.0
         self._pausing = False
-        self._status = RunStatus(
-            run_id=command.run_id,
-            manager=manager,
-            command=command.command,
-            words=spoken(command)[:20],
-            state="running",
-            started=now(),
-        )
+        self._status = first_status(command, manager)
 
     @property
     def has_begun(self) -> bool:
@@ -99,10 +109,10 @@ class Run:
                 self._status = replace(self._status, reason=str(row.get("message", "")))
 
     def _end(self, code: int) -> None:
-        state = {0: "done", 3: "done", 130: "interrupted"}.get(code, "failed")
+        state = state_after(code)
         reason = self._status.reason if code else ""
         self.is_told |= state == "failed"
-        self._status = replace(self._status, state=state, ended=now(), exit_code=code, reason=reason)  # type: ignore[arg-type]
+        self._status = replace(self._status, state=state, ended=now(), exit_code=code, reason=reason)
         self._tell_now()
         if self._pausing and code == InterruptedRun.exit_code:
             text = "segfleet: the manager has stopped; it resumes this run when it starts again"

@@ -21,13 +21,15 @@ from producer.manager.child import Child
 from producer.manager.due import Due, due_command
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import Command, Reply, decode_command
+from producer.manager.messages import Command, decode_command
 from producer.manager.passing import Passing
-from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, claim, give_up, renew, tell_run
-from producer.manager.runs import Run, now
+from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, claim, give_up, renew
+from producer.manager.reports import Reports
+from producer.manager.runs import Run, first_status, now
+from producer.manager.unfinished import HowEnded, Unfinished
 from tasks.bounded_json import dump_json
 from tasks.broker.queues import command_queue
-from tasks.errors import BrokerError, InterruptedRun, LockedError, MessageError, SegfleetError
+from tasks.errors import BrokerError, LockedError, MessageError, SegfleetError
 from tasks.wire import encode
 
 log = logging.getLogger("segfleet.manager")
@@ -65,6 +67,7 @@ class Manager:
         note: Callable[[str], None],
         volumes: Callable[[], tuple[str, ...]],
         is_due: Callable[[], bool] = lambda: False,
+        how_ended: HowEnded = lambda run_id: None,
     ) -> None:
         """``volumes`` returns the manager's volumes; ``is_due`` says whether a reservation is due."""
         self._identity = identity
@@ -74,6 +77,8 @@ class Manager:
         self._due = Due(is_due, note)
         self._ledger = Ledger(identity.ledger)
         self._mailbox = Mailbox(identity.broker_url, command_queue(identity.presence.name))
+        self._reports = Reports(self._mailbox, on_end_reported=self._forget)
+        self._unfinished = Unfinished(identity.presence.name, self._ledger, self._reports, how_ended, note)
         self._runs: dict[str, Run | Passing] = {}
         self._next_renew_s = 0.0
         self._stopping = False
@@ -85,7 +90,7 @@ class Manager:
             self._claim()
             previous = {number: signal.signal(number, self._on_signal) for number in ending_signals()}
             try:
-                self._go_on()
+                self._resume()
                 while not self._stopping:
                     self._turn()
                 self._stop_in_order()
@@ -126,12 +131,12 @@ class Manager:
             return
         refusal = self._refusal(command)
         if refusal:
-            self._reply(command.reply_to, command.reply("refused", refusal))
+            self._reports.reply(command.reply_to, command.reply("refused", refusal))
         elif isinstance(command.ask, AskStop):
             self._runs[command.ask.run_id].stop()
-            self._reply(command.reply_to, command.reply("accepted"))
+            self._reports.reply(command.reply_to, command.reply("accepted"))
         elif self._is_new(command):
-            self._reply(command.reply_to, command.reply("accepted"))
+            self._reports.reply(command.reply_to, command.reply("accepted"))
             self._try_to_start(command)
 
     def _is_new(self, command: Command) -> bool:
@@ -140,7 +145,7 @@ class Manager:
             return self._ledger.add(command)
         except OSError as error:
             text = f"the manager cannot write to its state folder: {error.strerror}"
-            self._reply(command.reply_to, command.reply("refused", text))
+            self._reports.reply(command.reply_to, command.reply("refused", text))
             return False
 
     def _refusal(self, command: Command) -> str:
@@ -162,8 +167,13 @@ class Manager:
             self._start(command)
         except (OSError, ValueError) as error:
             self._ledger.set_aside(command.run_id, str(error))
-            self._reply(command.reply_to, command.reply("err", f"segfleet: the manager cannot start this: {error}"))
-            self._reply(command.reply_to, command.reply("end", exit_code=1))
+            if command.command in RUNS:
+                status = first_status(command, self._presence.name)
+                self._reports.run(replace(status, state="failed", ended=now(), exit_code=1, reason=str(error)))
+            self._reports.reply(
+                command.reply_to, command.reply("err", f"segfleet: the manager cannot start this: {error}")
+            )
+            self._reports.reply(command.reply_to, command.reply("end", exit_code=1))
 
     def _start(self, command: Command) -> None:
         child = Child(
@@ -178,7 +188,7 @@ class Manager:
         if command.command in RUNS:
             self._note(f"run {command.run_id[:8]}: {command.command} {' '.join(spoken(command))}")
             self._runs[command.run_id] = Run(
-                command, child, manager=self._identity.presence.name, reply=self._reply, tell=self._tell
+                command, child, manager=self._identity.presence.name, reply=self._reports.reply, tell=self._reports.run
             )
         else:
             self._runs[command.run_id] = Passing(
@@ -187,7 +197,8 @@ class Manager:
 
     def _finish(self, run_id: str, code: int) -> None:
         run = self._runs.pop(run_id)
-        self._ledger.remove(run_id)
+        if isinstance(run, Passing):
+            self._ledger.remove(run_id)
         if isinstance(run, Run) and run.is_told:
             self._note(f"run {run_id[:8]} has ended: exit code {code}")
         self._due.ended(run_id, has_run=isinstance(run, Run) and run.has_begun)
@@ -200,32 +211,17 @@ class Manager:
         except SegfleetError as error:
             log.warning("%s", error)
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         """Resume the backups that were unfinished when this manager ended; report all other commands as ended."""
-        for command in self._ledger.commands():
-            if command.command in RESUMABLE:
-                self._note(f"resuming run {command.run_id[:8]}")
-                self._try_to_start(command)
-                continue
-            self._ledger.remove(command.run_id)
-            if command.command in RUNS:
-                self._tell(self._interrupted(command))
-            text = "segfleet: the manager restarted; run the command again"
-            self._reply(command.reply_to, command.reply("err", text))
-            self._reply(command.reply_to, command.reply("end", exit_code=InterruptedRun.exit_code))
+        for command in self._unfinished.to_resume():
+            self._note(f"resuming run {command.run_id[:8]}")
+            self._try_to_start(command)
+        self._reports.attempt(lambda: self._unfinished.end_forgotten(self._mailbox, frozenset(self._runs)))
 
-    def _interrupted(self, command: Command) -> RunStatus:
-        return RunStatus(
-            run_id=command.run_id,
-            manager=self._identity.presence.name,
-            command=command.command,
-            words=spoken(command)[:20],
-            state="interrupted",
-            started=now(),
-            ended=now(),
-            exit_code=InterruptedRun.exit_code,
-            reason="the manager restarted",
-        )
+    def _forget(self, status: RunStatus) -> None:
+        """The broker has the end of a run; one that this manager's next start resumes stays in the ledger."""
+        if not (self._stopping and status.state == "interrupted" and status.command in RESUMABLE):
+            self._ledger.remove(status.run_id)
 
     def _stop_in_order(self) -> None:
         """Stop runs as after Ctrl-C; their files stay in the ledger, so that the next start resumes them."""
@@ -237,7 +233,7 @@ class Manager:
                 code = run.look()
                 if code is not None:
                     del self._runs[run_id]
-                    if code != InterruptedRun.exit_code or run.command.command not in RESUMABLE:
+                    if isinstance(run, Passing):
                         self._ledger.remove(run_id)
             # Keep the name until all of them have ended.
             self._renew()
@@ -258,8 +254,8 @@ class Manager:
                 variables={MANAGER_VARIABLE: self._identity.presence.name},
             ),
             manager=self._identity.presence.name,
-            reply=self._reply,
-            tell=self._tell,
+            reply=self._reports.reply,
+            tell=self._reports.run,
             is_told=False,
         )
 
@@ -279,27 +275,15 @@ class Manager:
     def _renew(self) -> None:
         if time.monotonic() >= self._next_renew_s:
             self._next_renew_s = time.monotonic() + _RENEW_EVERY_S
-            self._try(self._renew_now)
+            self._reports.attempt(self._renew_now)
+            self._reports.repeat()
 
     def _renew_now(self) -> None:
         if not renew(self._mailbox.redis, self._presence):
             self._is_displaced = self._stopping = True
 
     def _leave(self) -> None:
-        self._try(lambda: give_up(self._mailbox.redis, self._presence))
-
-    def _tell(self, status: RunStatus) -> None:
-        self._try(lambda: tell_run(self._mailbox.redis, status))
-
-    def _reply(self, queue: str, reply: Reply) -> None:
-        self._try(lambda: self._mailbox.send(queue, reply))
-
-    def _try(self, act: Callable[[], None]) -> None:
-        """Reports are lost while the broker is away; results are in the catalog."""
-        try:
-            act()
-        except (redis.RedisError, BrokerError) as error:
-            log.warning("not reported: %s", error)
+        self._reports.attempt(lambda: give_up(self._mailbox.redis, self._presence))
 
 
 def presence_of(name: str, volumes: tuple[str, ...], *, pid: int, release: str, wire: int) -> Presence:

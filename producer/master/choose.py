@@ -90,6 +90,19 @@ def _in_words(found: Mapping[str, Presence]) -> str:
     return "; ".join(f"{row.name} on {row.host} (volumes {', '.join(row.volumes) or 'none'})" for row in found.values())
 
 
+def lost_run(manager: str, run_id: str, *, has_manager: bool) -> NoManagerError:
+    """Nobody carries out the run any longer, or can say how it ended."""
+    if has_manager:
+        return NoManagerError(
+            f"manager {manager} knows nothing of run {run_id[:8]}",
+            hint=f"its history may have it: segfleet history --manager {manager}",
+        )
+    return NoManagerError(
+        f"manager {manager} is gone while run {run_id[:8]} is unfinished",
+        hint=f"start it again on its host, and it resumes the run: segfleet manager {manager}",
+    )
+
+
 def is_there(client: redis.Redis, name: str) -> bool:
     """Whether the broker knows that the manager lives; raises redis.RedisError."""
     return name in managers(client)

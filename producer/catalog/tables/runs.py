@@ -37,10 +37,12 @@ class Runs:
         self._database = database
 
     def begin(self, row: RunRow) -> None:
-        """Record a run.  One that was interrupted begins again under its id; any other known id raises CatalogError."""
+        """Record a run.  One that was interrupted begins again under its id; one that has ended raises CatalogError."""
         interrupted = or_(runs.c.exit_code.is_(None), runs.c.exit_code == InterruptedRun.exit_code)
         with self._database.transaction():
             self._database.write(delete(runs).where(runs.c.run_id == row.run_id, interrupted))
+            if (code := self.exit_code(row.run_id)) is not None:
+                raise CatalogError(f"run {row.run_id[:8]} has ended already, with exit code {code}", hint="")
             self._database.write(insert(runs).values(**asdict(row)))
 
     def end(self, run_id: str, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
@@ -50,6 +52,11 @@ class Runs:
             values["snapshot_id"] = snapshot_id
         if not self._database.write(update(runs).where(runs.c.run_id == run_id).values(**values)):
             raise CatalogError(f"run {run_id} is not in the catalog")
+
+    def exit_code(self, run_id: str) -> int | None:
+        """How the run ended; None for one that runs, was killed, or is unknown."""
+        row = self._database.read_one(select(runs.c.exit_code).where(runs.c.run_id == run_id))
+        return row.exit_code if row is not None else None
 
     def all(self, volume: str | None = None) -> list[RunRow]:
         """All runs, or those of one volume, newest first."""

@@ -20,7 +20,7 @@ from producer.cli.show.tables import lines_of
 from producer.cli.show.watching import watched
 from producer.configuration.sizes import format_size
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, managers, runs
-from producer.master.choose import NoManagerError, is_there
+from producer.master.choose import is_there, lost_run
 from producer.observer import Observer, Progress
 from tasks.broker.leases import Lease, all_leases, redis_client
 from tasks.errors import BrokerError, UsageError
@@ -71,20 +71,27 @@ def show_run(call: Call, prefix: str, *, watch: bool, manager: str | None = None
 
 
 def _watch(client: redis.Redis, run: RunStatus, observer: Observer) -> RunStatus:
-    """The run, once it has ended; raises NoManagerError if its manager is gone and does not return soon."""
-    seen_s = time.monotonic()
-    while run.state == "running":
-        if is_there(client, run.manager):
+    """The run, once it has ended; raises NoManagerError if its manager is gone and does not return soon.
+
+    Waits for a broker that is away, and says so.  A manager reports the end of a run again to a broker that lost it.
+    """
+    seen_s, is_away = time.monotonic(), False
+    while True:
+        try:
+            found, has_manager = next(iter(runs(client, run.run_id)), None), is_there(client, run.manager)
+            run, is_away = found or run, False
+        except (redis.RedisError, OSError) as error:
+            if not is_away:
+                observer.note(f"the broker does not answer ({error}); waiting for it")
+            found, has_manager, is_away = None, False, True
+        if run.state != "running":
+            return run
+        if is_away or (found and has_manager):
             seen_s = time.monotonic()
         elif time.monotonic() > seen_s + PRESENCE_LIFE_S:
-            raise NoManagerError(
-                f"manager {run.manager} is gone while run {run.run_id[:8]} is unfinished",
-                hint=f"start it again on its host, and it resumes the run: segfleet manager {run.manager}",
-            )
+            raise lost_run(run.manager, run.run_id, has_manager=has_manager)
         observer.progress(_progress(run))
         time.sleep(_LOOK_EVERY_S)
-        run = _find(client, run.run_id)
-    return run
 
 
 def _find(client: redis.Redis, prefix: str, manager: str | None = None) -> RunStatus:

@@ -67,7 +67,13 @@ def manager(call: Call, name: str | None) -> None:
         def is_due() -> bool:
             return has_work(catalog, datetime.now(UTC), lambda row: belongs_here(row, manager=name))
 
-        Manager(identity, note=_note, volumes=lambda: _volumes(call, catalog, name), is_due=is_due).run()
+        Manager(
+            identity,
+            note=_note,
+            volumes=lambda: _volumes(call, catalog, name),
+            is_due=is_due,
+            how_ended=catalog.runs.exit_code,
+        ).run()
 
 
 def _volumes(call: Call, catalog: Catalog, name: str) -> tuple[str, ...]:
