@@ -1,29 +1,28 @@
-"""Sends one command to a manager and shows the replies."""
+"""Sends one command to a manager and shows the replies.
+
+No wait is silent: a manager or a broker that is away is named within seconds, and a signal ends every wait.
+"""
 
 from __future__ import annotations
 
 import base64
-import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
-import redis
-
-from producer.host.signals import ending_signals
-from producer.manager.asks import RUNS, STOP, Ask, AskStop
+from producer.manager.asks import RUNS, Ask
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import Command, Reply, decode_reply
-from producer.manager.presence import RunStatus, runs
-from producer.master.choose import ANSWER_S, NoManagerError, is_there, where
+from producer.manager.messages import Command
+from producer.master.choose import ANSWER_S, NoManagerError, where
+from producer.master.replies import Replies
+from producer.master.silence import Silence
+from producer.master.stopping import Stopping
 from tasks.broker.queues import MASTER_PREFIX, command_queue
-from tasks.errors import BrokerError, InterruptedRun, MessageError, OutputError, SegfleetError
+from tasks.errors import BrokerError, OutputError, SegfleetError
 
-#: How often a master that hears nothing checks that its manager lives and the run continues.
-_LOOK_EVERY_S = 5.0
+_WAIT_S = 0.2
 
 
 class Show(Protocol):
@@ -42,13 +41,8 @@ class Asking:
         self._manager = manager
         self._mailbox = mailbox
         self._run_id = run_id
-        self._nonce = nonce
         self._is_run = is_run
-        self._numbered_count = 0
-        #: After such a silence; every reply of the manager restarts the wait.
-        self._next_look_s = 0.0
-        #: What the last check found; nothing has come since.
-        self._ended: RunStatus | None = None
+        self._replies = Replies(mailbox, manager, run_id=run_id, nonce=nonce)
 
     def send(self, make: Callable[[int], Command]) -> None:
         """Returns once the manager has accepted; raises NoManagerError when it does not answer within ANSWER_S.
@@ -58,7 +52,7 @@ class Asking:
         self._mailbox.send(command_queue(self._manager), make(self._mailbox.now_s() + int(ANSWER_S)))
         deadline = time.monotonic() + ANSWER_S
         while time.monotonic() < deadline:
-            for reply in self._replies():
+            for reply in self._replies.receive(_WAIT_S):
                 if reply.kind == "refused":
                     raise SegfleetError(f"manager {self._manager}: {reply.text}", hint="look with: segfleet status")
                 if reply.kind == "accepted":
@@ -70,28 +64,35 @@ class Asking:
     def follow(self, show: Show) -> int:
         """Show all that the command prints; returns its exit code.  The first Ctrl-C stops it in order.
 
-        Raises BrokerError when a part of the output was lost, NoManagerError when the manager goes away while it
-        prints a list or a dump.  (A run goes on when its manager comes back.)
+        Raises BrokerError when a part of the output was lost; NoManagerError when the manager goes away while it
+        prints a list or a dump (a run continues when its manager is back); InterruptedRun after a signal when nobody
+        answers, and after the second.
         """
-        try:
-            with _on_interrupt(self._stop):
-                return self._show_all(show)
-        except (OutputError, BrokerError):
-            # The reader of our output is gone.
-            with suppress(BrokerError):
-                self._stop()
-            raise
+        with Stopping(self._mailbox, self._manager, self._run_id) as stopping:
+            try:
+                return self._show_all(show, stopping)
+            except (OutputError, BrokerError):
+                # The reader of our output is gone.
+                with suppress(BrokerError):
+                    stopping.ask()
+                raise
 
-    def _show_all(self, show: Show) -> int:
-        self._next_look_s = time.monotonic() + _LOOK_EVERY_S
+    def _show_all(self, show: Show, stopping: Stopping) -> int:
+        silence = Silence(
+            self._mailbox,
+            self._manager,
+            self._run_id,
+            is_run=self._is_run,
+            say=lambda text: show.err(f"segfleet: {text}"),
+        )
         while True:
-            exit_code = self._look_after_silence()
+            exit_code = silence.look()
             if exit_code is not None:
                 show.err(f"segfleet: the broker lost the end of the output of run {self._run_id[:8]}")
                 return exit_code
-            for reply in self._replies():
-                self._next_look_s = time.monotonic() + _LOOK_EVERY_S
-                self._ended = None
+            stopping.turn(has_manager=silence.has_manager)
+            for reply in self._replies.receive(_WAIT_S, others=stopping.take):
+                silence.heard()
                 match reply.kind:
                     case "end":
                         return reply.exit_code
@@ -101,58 +102,6 @@ class Asking:
                         show.data(_decoded(reply.text))
                     case "err":
                         show.err(reply.text)
-
-    def _look_after_silence(self) -> int | None:
-        """The exit code of a run whose last reply the broker lost, once two checks in a row found it ended."""
-        if time.monotonic() < self._next_look_s:
-            return None
-        self._next_look_s = time.monotonic() + _LOOK_EVERY_S
-        try:
-            is_manager_there = is_there(self._mailbox.redis, self._manager)
-            found = next(iter(runs(self._mailbox.redis, self._run_id)), None) if self._is_run else None
-        except redis.RedisError:
-            return None
-        if not self._is_run and not is_manager_there:
-            raise NoManagerError(f"manager {self._manager} is gone", hint="run the command again when it is back")
-        before, self._ended = self._ended, found
-        # A manager that is away, or was away for a moment, may still resume the run.
-        is_over = is_manager_there and found is not None and found == before
-        return found.exit_code if found is not None and is_over else None
-
-    def _stop(self) -> None:
-        self._mailbox.send(
-            command_queue(self._manager),
-            Command(
-                run_id=uuid.uuid4().hex,
-                nonce=uuid.uuid4().hex,
-                command=STOP,
-                ask=AskStop(run_id=self._run_id),
-                json=False,
-                detached=False,
-                reply_to=self._mailbox.inbox,
-                expires_s=self._mailbox.now_s() + int(ANSWER_S),
-            ),
-        )
-
-    def _replies(self) -> Iterator[Reply]:
-        for wire in self._mailbox.receive(0.2):
-            try:
-                reply = decode_reply(wire)
-            except MessageError:
-                continue
-            if (reply.run_id, reply.nonce) == (self._run_id, self._nonce) and self._is_new(reply):
-                yield reply
-
-    def _is_new(self, reply: Reply) -> bool:
-        if not reply.number:
-            return True
-        if reply.number > self._numbered_count + 1:
-            raise BrokerError(
-                f"the broker lost a part of the output of manager {self._manager}", hint="run the command again"
-            )
-        is_new = reply.number > self._numbered_count
-        self._numbered_count = reply.number
-        return is_new
 
 
 def ask(
@@ -201,23 +150,3 @@ def _decoded(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except ValueError as error:
         raise BrokerError(f"a reply in the broker is not base64: {error}") from error
-
-
-@contextmanager
-def _on_interrupt(act: Callable[[], None]) -> Iterator[None]:
-    """The first SIGINT, SIGTERM or SIGHUP calls ``act``, the second raises InterruptedRun."""
-    asked = False
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise InterruptedRun("interrupted; the run may continue", hint="look with: segfleet status")
-        asked = True
-        act()
-
-    previous = {number: signal.signal(number, on_signal) for number in ending_signals()}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
