@@ -19,6 +19,10 @@ log = logging.getLogger("segfleet.inbox")
 #: After losing the broker, before the next attempt.
 _PAUSE_S = 0.2
 
+#: One call takes no more and no longer than this, however much comes: its caller has other things to do as well.
+AT_ONCE_COUNT = 500
+_AT_ONCE_S = 0.25
+
 
 class Inbox:
     """The queue ``name``.  Used from one thread; connects at its first use, and again after losing the broker."""
@@ -36,14 +40,14 @@ class Inbox:
         self._received: list[Any] = []
 
     def receive(self, timeout_s: float) -> list[Any]:
-        """The messages that are there, as plain values that nobody has checked.
+        """The messages that are there, AT_ONCE_COUNT at most, as plain values that nobody has checked.
 
         Waits up to ``timeout_s`` for the first; skips what is not a message; returns nothing while the broker is away.
         """
         deadline_s = time.monotonic() + timeout_s
         try:
             connection = self._consume()
-            while True:
+            while len(self._received) < AT_ONCE_COUNT and time.monotonic() < deadline_s + _AT_ONCE_S:
                 self._drain(connection, 0.001 if self._received else max(0.001, deadline_s - time.monotonic()))
         except TimeoutError:
             pass
