@@ -8,20 +8,32 @@ the manager decides what follows.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import celeryd_init
 
 from tasks import handlers
 from tasks.app import app
-from tasks.errors import MessageError, Reason, SegfleetError
-from tasks.handlers import OrderHandlers
+from tasks.errors import MessageError, Reason, SegfleetError, UsageError
+from tasks.handlers import HandlersNotInstalled, OrderHandlers
 from tasks.orders import Order
 from tasks.receipts import Failure, Receipt, Result
 from tasks.registry import ORDER_KINDS, OrderKind
 from tasks.wire import address_in, decode_order
 
 log = logging.getLogger("segfleet.tasks")
+
+
+@celeryd_init.connect  # type: ignore[untyped-decorator]
+def _refuse_to_start(**_signal: Any) -> None:
+    """End a Celery worker that was started without handlers: it would acknowledge orders, and carry out none."""
+    try:
+        handlers.installed()
+    except HandlersNotInstalled as error:
+        print(f"segfleet: {error.message}\n  {error.hint}", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
 
 
 def _answer(task: str, wire: Any) -> None:

@@ -47,6 +47,7 @@ def install(handlers: OrderHandlers) -> None:
 
 
 def installed() -> OrderHandlers:
+    """Raises HandlersNotInstalled."""
     if _installed is None:
-        raise HandlersNotInstalled("this process carries out no orders")
+        raise HandlersNotInstalled("this process has no devices, and would lose the orders that it takes")
     return _installed

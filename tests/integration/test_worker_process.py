@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -230,3 +232,14 @@ def test_a_killed_worker_takes_its_child_along_and_its_lease_runs_out(adopted: W
 
     eventually(lambda: not any(map(psutil.Process.is_running, children)), "the worker's child is gone")
     eventually(lambda: not adopted.leases(), "the lease has run out")
+
+
+def test_a_worker_of_celery_alone_refuses_to_start_rather_than_lose_orders() -> None:
+    command = [sys.executable, "-m", "celery", "-A", "tasks.app", "-b", "redis://127.0.0.1:1", "worker"]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 2
+    assert "segfleet: this process has no devices" in done.stderr
+    assert "segfleet worker DEVICE" in done.stderr
+    assert "Traceback" not in done.stderr
