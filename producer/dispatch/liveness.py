@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
 from producer.dispatch.renewals import Renewals
+from producer.dispatch.seen_time import SeenTime
 from producer.fleet.local import Fleet
 from tasks.broker.leases import LEASE_LIFE_S, Lease
 
@@ -29,9 +30,6 @@ _RECONNECT_S = 8.0
 
 #: How often leases are read; workers renew them every second.
 _LOOK_EVERY_S = 0.5
-
-#: A manager that has not looked for this long was stuck itself, so it cannot blame a worker.
-_BLIND_S = 3.0
 
 #: For a worker that is alive but starts nothing: its orders may be lost, and the courier needs 6 s to notice.
 _LOST_ORDERS_S = 10.0
@@ -45,7 +43,7 @@ _MIN_RATE_BYTES_PER_S = 10_000_000
 
 @dataclass(slots=True)
 class _Pulse:
-    """What is known about the workers of one device."""
+    """What is known about the workers of one device.  Times are those of :class:`SeenTime`, but for the speed."""
 
     #: When a lease was last seen; before the first one, when the device was added.
     seen_at_s: float
@@ -78,17 +76,18 @@ class Liveness:
         self._pulses: dict[str, _Pulse] = {}
         self._departed: set[str] = set()
         self._renewals = Renewals(link)
+        #: Nobody is blamed for the time in which this process was stuck, wherever that was.
+        self._clock = SeenTime(time.monotonic)
         self._next_look_s = 0.0
-        #: When the broker last answered or failed to: the manager's knowledge dates from then, because it may wait
-        #: for seconds for a broker that is stuck.
-        self._looked_at_s = time.monotonic()
+        #: When the broker last answered or failed to: the manager's knowledge dates from then.
+        self._looked_at_s = self._clock.now_s()
         self._all_gone_s: float | None = None
         for device in devices:
             self.begin(device)
 
     def begin(self, device: str) -> None:
         """Add a device whose worker has just been started."""
-        now_s = time.monotonic()
+        now_s = self._clock.now_s()
         self._pulses[device] = _Pulse(seen_at_s=now_s, still_since_s=now_s, asked_at_s=now_s)
 
     def end(self, device: str) -> None:
@@ -124,14 +123,14 @@ class Liveness:
 
     def look(self) -> None:
         """Read the leases if that is due."""
-        now_s = time.monotonic()
+        now_s = self._clock.now_s()
         if now_s < self._next_look_s:
             return
-        if now_s - self._next_look_s > _BLIND_S:
-            self._forgive(now_s)
         self._next_look_s = now_s + _LOOK_EVERY_S
         leases = self._link.leases(self._pulses)
-        self._looked_at_s = now_s = time.monotonic()
+        self._looked_at_s = now_s = self._clock.now_s()
+        if self._clock.take_missed_s():
+            self._forgive(now_s)
         if leases is None:
             self._all_gone_s = None
             self._forgive(now_s)
@@ -164,15 +163,14 @@ class Liveness:
 
     def hung(self, orders: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
         """Device → why, for workers that are alive but stuck; ``orders`` in flight: device → order id → bytes."""
-        now_s, found = time.monotonic(), {}
+        now_s, found = self._clock.now_s(), {}
         for device, pulse in self._pulses.items():
             waiting, order_id = orders.get(device, {}), pulse.progress[-1]
             if order_id:
                 still_s, pulse.kept_waiting_s = now_s - pulse.still_since_s, 0.0
                 limit_s = self._limits.stall_s + waiting.get(order_id, 0) / _MIN_RATE_BYTES_PER_S
             else:
-                # Time when the manager itself was busy for long does not count.
-                pulse.kept_waiting_s += min(now_s - pulse.asked_at_s, _BLIND_S) if waiting and pulse.booted else 0.0
+                pulse.kept_waiting_s += now_s - pulse.asked_at_s if waiting and pulse.booted else 0.0
                 still_s = pulse.kept_waiting_s
                 limit_s = self._limits.stall_s + _LOST_ORDERS_S
             pulse.asked_at_s = now_s
@@ -205,6 +203,7 @@ def _note(pulse: _Pulse, leases: list[Lease], now_s: float, *, shared: bool) -> 
     progress = (pulse.moved_bytes, beats, next((lease.order_id for lease in leases if lease.order_id), ""))
     if progress != pulse.progress:
         pulse.progress, pulse.still_since_s, pulse.kept_waiting_s = progress, now_s, 0.0
-    recent = [sample for sample in pulse.samples if now_s - sample[0] <= _SPEED_OVER_S]
-    pulse.samples = [*recent, (now_s, pulse.moved_bytes)]
+    real_s = time.monotonic()
+    recent = [sample for sample in pulse.samples if real_s - sample[0] <= _SPEED_OVER_S]
+    pulse.samples = [*recent, (real_s, pulse.moved_bytes)]
     return has_lost_one

@@ -13,6 +13,7 @@ from producer.backup.storing.losses import Losses
 from producer.backup.storing.progress import progress_of
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.state import BackupState
+from producer.dispatch.seen_time import SeenTime
 from producer.pool.members import Member
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
@@ -135,9 +136,10 @@ class Storing:
             self._is_confirming = False
 
     def _wait_for_the_dead(self, asked: Sequence[Member]) -> None:
-        deadline_s = time.monotonic() + _COME_BACK_S
+        clock = SeenTime(time.monotonic)
+        deadline_s = clock.now_s() + _COME_BACK_S
         while any(self._session.courier.in_flight(member.name) for member in asked if member.state == "dead"):
-            if time.monotonic() > deadline_s:
+            if clock.now_s() > deadline_s:
                 return
             self._session.interrupt.check()
             self._look()
@@ -180,8 +182,9 @@ class Storing:
                 session.courier.withdraw(session.courier.in_flight(device))
             except BrokerError as error:
                 session.observer.note(str(error))
-        deadline = time.monotonic() + _LAST_RECEIPTS_S
-        while time.monotonic() < deadline and session.courier.in_flight_count:
+        clock = SeenTime(time.monotonic)
+        deadline_s = clock.now_s() + _LAST_RECEIPTS_S
+        while clock.now_s() < deadline_s and session.courier.in_flight_count:
             self._recorder.record(
                 [(order, receipt) for order, receipt in session.courier.poll(0.1) if isinstance(order, StoreSegment)]
             )

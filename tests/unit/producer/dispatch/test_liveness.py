@@ -40,6 +40,12 @@ class Worker:
         )
         return {"a": [lease]}
 
+    def stand_still(self, seconds: int) -> bool:
+        """The manager does not turn for this long, after it has looked; whether it then finds the worker hung."""
+        self._liveness.look()
+        self.now_s += seconds
+        return bool(self._liveness.hung({"a": {ORDER_ID: 0}}))
+
     def is_found_hung_after(self, seconds: int, *, beats: int = 0, bytes_moved: int = 0) -> bool:
         """Each second has so many beats, and moves so many bytes."""
         for _ in range(seconds):
@@ -66,4 +72,17 @@ def test_a_worker_that_moves_bytes_does_not_hang(worker: Worker) -> None:
 
 def test_a_worker_that_waits_for_its_turn_at_a_disk_does_not_hang(worker: Worker) -> None:
     assert not worker.is_found_hung_after(100, beats=1)
+    assert worker.is_found_hung_after(40)
+
+
+def test_a_manager_that_stood_still_blames_no_worker_wherever_it_stood(worker: Worker) -> None:
+    for _ in range(2):
+        assert not worker.is_found_hung_after(5, bytes_moved=1)
+        assert not worker.stand_still(45)
+    assert not worker.is_found_hung_after(1, bytes_moved=1)
+
+
+def test_a_worker_that_hangs_is_found_though_the_manager_stood_still_in_between(worker: Worker) -> None:
+    assert not worker.is_found_hung_after(5, bytes_moved=1)
+    assert not worker.stand_still(45)
     assert worker.is_found_hung_after(40)
