@@ -113,11 +113,14 @@ class BackupRequest:
 
     def is_same_backup(self, other: dict[str, Any]) -> bool:
         """Whether the other request (from :meth:`to_json`) stores the same; devices and speed may differ."""
-        ours, theirs = self.to_json(), dict(other)
-        for key in ("devices", "threads", "readers", "nice", "retries_count", "resume"):
-            ours.pop(key, None)
-            theirs.pop(key, None)
-        return ours == theirs
+        return is_same_backup(self.to_json(), other)
+
+
+def is_same_backup(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """:meth:`BackupRequest.is_same_backup` for two requests as plain values, of whatever release."""
+    free = ("devices", "threads", "readers", "nice", "retries_count", "resume")
+    ours, theirs = ({key: value for key, value in plain.items() if key not in free} for plain in (one, other))
+    return ours == theirs
 
 
 #: The name of a target that is a path on this host.

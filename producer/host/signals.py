@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
 _INTERRUPTED = 130
+
+#: The signals that were held and not acted on yet.
+_held: list[int] = []
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
@@ -27,3 +32,33 @@ def end_at_once_on_signals(exit_code: int = _INTERRUPTED) -> None:
     for number in ending_signals():
         if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, end)
+
+
+@contextmanager
+def first_signal_held() -> Iterator[None]:
+    """For the last step of work that is done otherwise: the first signal does not break it off, the second does.
+
+    A signal that was held takes effect in :func:`act_on_held_signal`.  Main thread only.
+    """
+    previous = {number: signal.getsignal(number) for number in ending_signals()}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        _held.append(number)
+        restore()
+
+    for number in previous:
+        signal.signal(number, hold)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def act_on_held_signal() -> None:
+    """Call before you begin more work: raises what the signal would have raised."""
+    while _held:
+        signal.raise_signal(_held.pop())

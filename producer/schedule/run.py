@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,7 +13,15 @@ from producer.run.interrupt import Sigterm
 from producer.schedule.scheduler import Scheduler
 from producer.schedule.timetable import Timetable
 from producer.summaries import BackupSummary
-from tasks.errors import CatalogError, InterruptedRun, LockedError, SegfleetError
+from tasks.errors import (
+    BrokerError,
+    CatalogError,
+    DeviceError,
+    DeviceFullError,
+    InterruptedRun,
+    LockedError,
+    SegfleetError,
+)
 
 BackUp = Callable[[BackupRequest], BackupSummary]
 
@@ -35,13 +44,18 @@ def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) 
         _give_way(row, scheduler, error)
         return error
     except SegfleetError as error:
-        scheduler.ended(row, "failed", error.message)
+        scheduler.failed(row, error.message, datetime.now(UTC), may_pass=_may_pass(error))
         return error
     except BaseException as error:
         scheduler.ended(row, "failed", f"internal error: {type(error).__name__}: {error}")
         raise
     scheduler.ended(row, *_outcome(summary))
     return summary
+
+
+def _may_pass(error: SegfleetError) -> bool:
+    """Agents, disks, the broker or the database may be back in a minute; nobody makes room on a full device by then."""
+    return isinstance(error, BrokerError | CatalogError | DeviceError) and not isinstance(error, DeviceFullError)
 
 
 def _request(row: ReservationRow) -> BackupRequest:

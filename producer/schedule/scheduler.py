@@ -8,9 +8,11 @@ from itertools import islice
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import Outcome, ReservationRow
+from producer.catalog.tables.runs import RunRow
 from producer.ownership.holder import Holder, volume_lock
 from producer.ownership.verdict import living_locks, living_owners
-from producer.schedule.decide import MISSED_AFTER, decide
+from producer.requests import is_same_backup
+from producer.schedule.decide import MISSED_AFTER, decide, pause_after_failure
 from producer.schedule.timetable import Timetable
 from tasks.errors import UsageError
 
@@ -65,6 +67,15 @@ class Scheduler:
         """Record how a claimed run ended.  Idempotent."""
         self._catalog.reservations.end(row, self._owner_id, outcome, message)
 
+    def failed(self, row: ReservationRow, message: str, now: datetime, *, may_pass: bool) -> None:
+        """Record that a claimed run failed; one whose trouble ``may_pass`` by itself is tried again before long."""
+        again = now + pause_after_failure(row)
+        if not may_pass or again >= _next_due(row, now):
+            self.ended(row, "failed", message)
+            return
+        text = f"{message}; tried again at {again:%Y-%m-%dT%H:%M:%SZ}"
+        self._catalog.reservations.end(row, self._owner_id, "failed", text, next_due=again)
+
     def postpone(self, row: ReservationRow) -> None:
         """Release a claimed run: it is due again, and waits for its volume."""
         # As it was claimed: what is next_due in ``row`` has become the last one in the catalog.
@@ -106,11 +117,30 @@ class Scheduler:
             self._break_off(row, row.last_due, row.owner)
 
     def _break_off(self, row: ReservationRow, due: datetime | None, owner: str) -> None:
-        """A run whose process is gone: due again if missed runs are caught up with, else over."""
-        if row.if_missed == "catch-up" and due is not None:
+        """A run whose process is gone: due again if missed runs are caught up with, else over.
+
+        If the process had made the backup and only had to tidy up, the run has ended as the history has it.
+        """
+        run = _ended_run(self._catalog, row, owner)
+        if run is not None:
+            self._catalog.reservations.end(row, owner, "done" if run.exit_code == 0 else "partial", "")
+        elif row.if_missed == "catch-up" and due is not None:
             self._catalog.reservations.reopen(row, due, owner, queued_at=None)
         else:
             self._catalog.reservations.end(row, owner, "interrupted", "its process was ended")
+
+
+def _ended_run(catalog: Catalog, row: ReservationRow, owner_id: str) -> RunRow | None:
+    """The backup that this owner has made for the claimed reservation, if it got that far."""
+    run = catalog.runs.newest_of_each_volume("backup").get(row.volume)
+    owners = [owner for owner in catalog.owners.all() if owner.owner_id == owner_id]
+    if run is None or run.exit_code not in (0, 3) or run.snapshot_id is None:
+        return None
+    if not any((owner.host, owner.pid) == (run.owner_host, run.owner_pid) for owner in owners):
+        return None
+    is_since = row.last_due is None or run.started_at >= row.last_due
+    is_same = is_same_backup(row.request, catalog.snapshots.get(run.snapshot_id).request)
+    return run if is_since and is_same else None
 
 
 def _is_busy(catalog: Catalog, volume: str) -> bool:

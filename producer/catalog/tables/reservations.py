@@ -100,9 +100,15 @@ class Reservations:
         """Move the next due time, and say why; False when somebody else has changed it."""
         return self._database.write(self._if_still_due(row).values(next_due=next_due, last_message=message)) == 1
 
-    def end(self, row: ReservationRow, owner: str, outcome: Outcome, message: str) -> bool:
-        """Record how a claimed run ended; False when ``owner`` does not hold it (any more)."""
-        return self._release(row, owner, last_outcome=outcome, last_message=message)
+    def end(
+        self, row: ReservationRow, owner: str, outcome: Outcome, message: str, *, next_due: datetime | None = None
+    ) -> bool:
+        """Record how a claimed run ended; False when ``owner`` does not hold it (any more).
+
+        ``next_due``: earlier than the cron line says.
+        """
+        earlier = {"next_due": next_due} if next_due is not None else {}
+        return self._release(row, owner, last_outcome=outcome, last_message=message, **earlier)
 
     def reopen(self, row: ReservationRow, due: datetime, owner: str, queued_at: datetime | None) -> bool:
         """Make a claimed run due again, at its own time ``due``; False when ``owner`` does not hold it."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from producer.host.signals import first_signal_held
 from producer.host.state import StateFolder
 from producer.raw.quiesce.duties import Duties
 from tasks.errors import SegfleetError
@@ -59,7 +60,9 @@ def hooks_run(hooks: Hooks | None, state: StateFolder) -> Iterator[None]:
             with suppress(HookError):  # the error of the block is more important
                 _run(hooks.volume, "post", hooks.post, hooks.limit_s)
             raise
-        _run(hooks.volume, "post", hooks.post, hooks.limit_s)
+        # The backup is done and recorded: who ends the process now does not undo that, and ``post`` is still owed.
+        with first_signal_held():
+            _run(hooks.volume, "post", hooks.post, hooks.limit_s)
 
 
 def _run_post(duty: dict[str, Any]) -> None:

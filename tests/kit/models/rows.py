@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from kit.models.owners import enter_owner
 from producer.catalog.catalog import Catalog
+from producer.catalog.columns import JsonObject
 from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
 from producer.catalog.tables.segments.rows import NewSegment
@@ -19,7 +20,7 @@ from producer.ownership.holder import volume_lock
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def begin(catalog: Catalog, volume: str, day: int = 0) -> str:
+def begin(catalog: Catalog, volume: str, day: int = 0, request: JsonObject | None = None) -> str:
     """An open snapshot, begun on the ``day`` after T0; returns its id."""
     snapshot_id = uuid4().hex
     catalog.snapshots.begin(
@@ -31,7 +32,7 @@ def begin(catalog: Catalog, volume: str, day: int = 0) -> str:
             hostname="host",
             tags=(),
             sources=(SourceRow(name="data", path="/data"),),
-            request={},
+            request=request or {},
             started_at=T0 + timedelta(days=day),
         )
     )
@@ -47,6 +48,7 @@ def record_run(
     kind: str = "backup",
     error: str = "",
     started_at: datetime | None = None,
+    snapshot_id: str | None = None,
 ) -> None:
     """A run of the ``day`` after T0, or that began at ``started_at``; without an exit code it has not ended."""
     ended_at = None if exit_code is None else T0 + timedelta(days=day, hours=1)
@@ -54,7 +56,7 @@ def record_run(
         RunRow(
             run_id=uuid4().hex,
             kind=kind,  # type: ignore[arg-type]
-            snapshot_id=None,
+            snapshot_id=snapshot_id,
             volume=volume,
             owner_host=platform.node(),
             owner_pid=os.getpid(),

@@ -17,6 +17,7 @@ from producer.cli.show.safe_text import harmless
 from producer.cli.show.summaries import show_backup, show_schedule
 from producer.cli.show.times import rfc3339
 from producer.cli.show.watching import watched
+from producer.host.signals import act_on_held_signal
 from producer.summaries import BackupSummary, schedule_summary
 from tasks.errors import SegfleetError
 
@@ -53,6 +54,7 @@ def run_due(call: Call) -> int:
         # One claim at a time, so that others can take what has not started yet.
         while claimed := scheduler.claim_due(datetime.now(UTC), limit=1, serves=serves):
             results[claimed[0].reservation_id] = _run(call, scheduler, claimed[0])
+            act_on_held_signal()
     summary = schedule_summary(results.values(), duration_s=round(time.monotonic() - started_s, 3))
     if call.json:
         write_summary(summary)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from producer.host.signals import act_on_held_signal
 from producer.host.state import StateFolder
 from producer.raw.quiesce.duties import Duties
 from producer.raw.quiesce.hooks import HookError, Hooks, hooks_run
@@ -78,3 +80,25 @@ def test_nothing_is_backed_up_when_pre_fails_and_post_cleans_up(state: StateFold
 def test_a_post_that_fails_after_a_good_backup_is_told(state: StateFolder, tmp_path: Path) -> None:
     with pytest.raises(HookError, match="post command ended with 4"), hooks_run(hooks(tmp_path, post="exit 4"), state):
         pass
+
+
+def test_a_signal_while_post_runs_after_a_good_backup_does_not_break_it_off(state: StateFolder, tmp_path: Path) -> None:
+    post = f"kill -INT {os.getpid()}; sleep 0.1; echo done >> {tmp_path}/log"
+
+    with hooks_run(hooks(tmp_path, post=post), state):
+        pass
+
+    assert (tmp_path / "log").read_text() == "done\n"
+    with pytest.raises(KeyboardInterrupt):
+        act_on_held_signal()
+    act_on_held_signal()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_signal_breaks_post_off(state: StateFolder, tmp_path: Path) -> None:
+    post = f"kill -INT {os.getpid()}; sleep 0.1; kill -INT {os.getpid()}; exec sleep 60"
+
+    with pytest.raises(KeyboardInterrupt), hooks_run(hooks(tmp_path, post=post), state):
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        act_on_held_signal()

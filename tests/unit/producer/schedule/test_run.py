@@ -6,12 +6,14 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from kit.models.reservations import make_due
+from kit.models.rows import begin, record_run
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import IfMissed, ReservationRow
 from producer.ownership.holder import Holder
@@ -20,14 +22,26 @@ from producer.run.interrupt import Interrupt, on_sigterm
 from producer.schedule.reserve import reserve
 from producer.schedule.run import run_reservation
 from producer.schedule.scheduler import Scheduler
-from tasks.errors import InterruptedRun, SegfleetError
+from tasks.errors import (
+    BrokerError,
+    DeviceError,
+    DeviceFullError,
+    InterruptedRun,
+    NotADeviceError,
+    SegfleetError,
+    UsageError,
+)
 
 REQUEST = BackupRequest(sources=(), devices={}, volume="home", plan=PlanOptions(), exclusions=Exclusions())
 
 
 @pytest.fixture
-def holder(tmp_path: Path) -> Iterator[Holder]:
-    location = f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+def location(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+
+
+@pytest.fixture
+def holder(location: str) -> Iterator[Holder]:
     with Catalog(location) as catalog, Holder(catalog, location) as made:
         yield made
 
@@ -104,3 +118,81 @@ def test_a_reservation_whose_zone_is_not_known_here_fails_and_keeps_no_other_fro
     assert (noted.last_outcome, noted.last_message) == ("failed", "there is no time zone 'Europe/Nowhere'")
     assert noted.next_due == bad.next_due + timedelta(days=1)
     assert scheduler.claim_due(good.next_due) == []
+
+
+def test_a_run_that_is_recorded_as_ended_has_ended_whatever_ends_its_process_then(
+    holder: Holder, location: str
+) -> None:
+    def back_up(request: BackupRequest) -> NoReturn:
+        snapshot_id = begin(holder.catalog, "home", request=request.to_json())
+        record_run(holder.catalog, "home", exit_code=3, started_at=datetime.now(UTC), snapshot_id=snapshot_id)
+        before_storing(signal.SIGTERM)
+
+    scheduler = Scheduler(holder)
+    due = reserved(holder.catalog, "home").next_due
+    make_due(location)
+    [claimed] = scheduler.claim_due(datetime.now(UTC))
+
+    with pytest.raises(KeyboardInterrupt):
+        run_reservation(claimed, scheduler, back_up)
+
+    [row] = holder.catalog.reservations.all()
+    assert (row.last_outcome, row.next_due) == ("partial", due)
+
+
+class Absent:
+    """Backs nothing up, because nobody is there."""
+
+    def __init__(self, error: SegfleetError) -> None:
+        self.error = error
+
+    def __call__(self, request: BackupRequest) -> NoReturn:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [DeviceError("no agent"), BrokerError("away"), NotADeviceError("no device there")])
+def test_a_run_that_found_nobody_is_tried_again_within_minutes(
+    holder: Holder, location: str, error: SegfleetError
+) -> None:
+    scheduler = Scheduler(holder)
+    reserved(holder.catalog, "home")
+    make_due(location)
+    [claimed] = scheduler.claim_due(datetime.now(UTC))
+
+    run_reservation(claimed, scheduler, Absent(error))
+
+    [row] = holder.catalog.reservations.all()
+    assert row.last_outcome == "failed"
+    assert row.last_message.startswith(f"{error.message}; tried again at ")
+    assert row.next_due < datetime.now(UTC) + timedelta(minutes=2)
+    assert len(scheduler.claim_due(row.next_due)) == 1
+
+
+@pytest.mark.parametrize("error", [DeviceFullError("full"), UsageError("no such source")])
+def test_a_run_whose_trouble_stays_waits_for_its_next_time(holder: Holder, location: str, error: SegfleetError) -> None:
+    scheduler = Scheduler(holder)
+    due = reserved(holder.catalog, "home").next_due
+    make_due(location)
+    [claimed] = scheduler.claim_due(datetime.now(UTC))
+
+    run_reservation(claimed, scheduler, Absent(error))
+
+    [row] = holder.catalog.reservations.all()
+    assert (row.last_outcome, row.last_message, row.next_due) == ("failed", error.message, due)
+
+
+def test_the_pauses_between_tries_grow_and_end_with_the_next_time(holder: Holder) -> None:
+    scheduler = Scheduler(holder)
+    row = reserved(holder.catalog, "home")
+    regular, now, pauses = row.next_due + timedelta(days=1), row.next_due, list[int]()
+
+    while now < regular:
+        [claimed] = scheduler.claim_due(now)
+        scheduler.failed(claimed, "no agent", now, may_pass=True)
+        [row] = holder.catalog.reservations.all()
+        pauses.append(int((row.next_due - now).total_seconds()) // 60)
+        now = row.next_due
+
+    assert pauses[:6] == [1, 2, 4, 8, 15, 15]
+    assert max(pauses) == 15
+    assert now == regular
