@@ -15,6 +15,11 @@ from tasks.errors import InterruptedRun
 
 _READ_BYTES = 1024 * 1024
 
+#: One look reads no more than this often, whatever the child prints: the manager has others.
+_READS_COUNT = 16
+
+_KILLED_S = 5.0
+
 
 class Child:
     """Starts the process at once.  Its output is read without waiting.
@@ -68,7 +73,9 @@ class Child:
         """Kill it if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
-        self._process.wait()
+        # One that the kernel holds, in a mount that does not answer, ends later or never.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_KILLED_S)
 
 
 def _readable(data: bytes) -> IO[bytes]:
@@ -98,13 +105,15 @@ class _Output:
         return data
 
     def lines(self) -> list[str]:
-        while not self.at_end:
+        for _ in range(_READS_COUNT):
             try:
                 data = os.read(self._pipe.fileno(), _READ_BYTES)
             except BlockingIOError:
                 break
-            self.at_end = not data
             self._rest += data
+            if not data:
+                self.at_end = True
+                break
         *lines, self._rest = self._rest.split(b"\n")
         if self.at_end and self._rest:
             lines, self._rest = [*lines, self._rest], b""

@@ -36,7 +36,8 @@ def manager(call: Call, name: str | None) -> None:
     """
     from producer.broker import broker
     from producer.cli.elsewhere.open_broker import warn_about_broker
-    from producer.manager.service import Identity, Manager, presence_of
+    from producer.manager.commands import Identity
+    from producer.manager.service import Manager, presence_of
     from producer.schedule.belongs import belongs_here
     from producer.schedule.scheduler import has_work
     from tasks.broker.leases import this_release
