@@ -56,6 +56,8 @@ class DeviceReport:
     root_identity: tuple[Identity, Identity]
     #: Which file of a dead worker cannot be removed, and why; "" for none.
     unswept: Text = ""
+    #: Where the file system of the device's root is mounted; "" where nobody can tell.
+    mount_point: Text = ""
 
 
 #: changed: size or times differ from the plan, or the file changed while it was read;

@@ -11,7 +11,7 @@ from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.plan.rooms import room_of
 from producer.pool.decide import decide_pool
 from producer.pool.device_reports import DeviceReports, ask_for_reports
-from producer.pool.members import known_devices
+from producer.pool.known import known_devices
 from producer.raw.cutting import plan_with_raw_volumes
 from producer.raw.raw_volumes import look_at_raw_volumes
 from producer.requests import BackupRequest
@@ -78,8 +78,7 @@ def _walk(session: RunSession, request: BackupRequest) -> tuple[Walk, list[Listi
 
 def _rooms(session: RunSession, asked: DeviceReports, request: BackupRequest) -> tuple[DeviceRoom, ...]:
     """The devices that a backup would use now; the others are reported as troubles."""
-    known = known_devices(session.catalog, session.paths)
-    decision = decide_pool(asked.reports, session.paths, known, asked.hosts)
+    decision = decide_pool(asked.reports, session.paths, known_devices(session.catalog), asked.hosts)
     for name, why in decision.absent.items():
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     return tuple(

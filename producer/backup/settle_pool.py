@@ -11,7 +11,8 @@ from producer.observer import Trouble
 from producer.ownership.holder import NEW_DEVICES
 from producer.pool.decide import PoolDecision, decide_pool, new_names
 from producer.pool.device_reports import DeviceReports, adopt_devices, ask_for_reports
-from producer.pool.members import Member, known_devices, record_absent, record_members
+from producer.pool.known import known_devices, known_where_named
+from producer.pool.members import Member, record_absent, record_members
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from tasks.errors import NotADeviceError
@@ -30,7 +31,7 @@ class SettledPool:
 
 def ask_devices(session: RunSession) -> DeviceReports:
     """A new device must answer; the run continues without a known one whose worker fails."""
-    return ask_for_reports(session, may_lose=known_devices(session.catalog, session.paths))
+    return ask_for_reports(session, may_lose=known_where_named(known_devices(session.catalog), session.paths))
 
 
 def settle_pool(
@@ -67,8 +68,7 @@ def _alone_with_new_devices(session: RunSession, request: BackupRequest, decisio
 def _decide(
     session: RunSession, request: BackupRequest, resumed: SnapshotRow | None, asked: DeviceReports
 ) -> PoolDecision:
-    known = known_devices(session.catalog, session.paths)
-    decision = decide_pool(asked.reports, session.paths, known, asked.hosts)
+    decision = decide_pool(asked.reports, session.paths, known_devices(session.catalog), asked.hosts)
     if resumed is not None and request.resume is not None and resumed.pool_id != decision.pool_id:
         # Whoever names a snapshot wants that one, and no new one on other devices.
         raise NotADeviceError(
@@ -79,19 +79,16 @@ def _decide(
 
 
 def _take(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> SettledPool:
-    _note_differences(session, decision)
+    _note_new_names(session, decision)
     for name, why in decision.absent.items():
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
-    record_absent(session.catalog, decision, session.paths)
+    record_absent(session.catalog, decision)
     reports = asked.reports | adopt_devices(session, decision)
     members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)
     return SettledPool(pool_id=decision.pool_id, members=members, absent=decision.absent)
 
 
-def _note_differences(session: RunSession, decision: PoolDecision) -> None:
-    catalog, note = session.catalog, session.observer.note
-    recorded = {row.device_id: row.name for row in catalog.devices.all(decision.pool_id)}
+def _note_new_names(session: RunSession, decision: PoolDecision) -> None:
+    recorded = {row.device_id: row.name for row in session.catalog.devices.all(decision.pool_id)}
     for old, new in new_names(decision.ready, recorded).items():
-        note(f"device {old} is called {new} from now on")
-    for name in sorted(decision.adopt.keys() & known_devices(catalog, session.paths).keys()):
-        note(f"device {name} has been emptied and begins anew: what earlier snapshots had on it is lost")
+        session.observer.note(f"device {old} is called {new} from now on")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.observer import Observer
 from producer.plan import reserve_bytes
 from producer.pool.device_reports import ask_for_reports
+from producer.pool.known import known_devices, why_not_new
 from producer.pool.members import record_returned
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, open_session
@@ -34,27 +35,37 @@ def ask_devices(devices: Mapping[str, Path], observer: Observer, environment: En
     """
     with open_session(RunNeeds(devices=devices, purpose="devices"), observer, environment) as session:
         reports = ask_for_reports(session, may_lose=session.paths).wait()
-        known = {row.device_id: row for row in session.catalog.devices.all()}
+        rows, known = session.catalog.devices.last_recorded_first(), known_devices(session.catalog)
         record_returned(session.catalog, reports.values())
-        last = {name: session.catalog.devices.by_name(name) for name in devices}
     return [
-        device_row(name, path, reports[name], _recorded(reports[name], path, known, last[name]))
+        device_row(
+            name,
+            path,
+            reports[name],
+            _recorded(name, path, reports[name], rows),
+            away=why_not_new(name, path, reports, known),
+        )
         for name, path in sorted(devices.items())
     ]
 
 
-def _recorded(
-    report: DeviceReport, path: Path, known: Mapping[str, DeviceRow], last: DeviceRow | None
-) -> DeviceRow | None:
+def _recorded(name: str, path: Path, report: DeviceReport, rows: Iterable[DeviceRow]) -> DeviceRow | None:
     """What the catalog has of the device; of a folder without a marker, what it has of the one that was there last."""
     if report.device_id:
-        return known.get(report.device_id)
-    return last if last is not None and last.path == str(path) else None
+        return next((row for row in rows if row.device_id == report.device_id), None)
+    return next((row for row in rows if row.name == name and row.path == str(path)), None)
 
 
-def device_row(name: str, path: Path, report: DeviceReport, recorded: DeviceRow | None) -> DeviceRow:
-    """The device as it is now: what it says, and what the last run has recorded where that still says more."""
-    state, reason = _state_of(report, recorded)
+def device_row(
+    name: str, path: Path, report: DeviceReport, recorded: DeviceRow | None, *, away: str = ""
+) -> DeviceRow:
+    """The device as it is now: what it says, and what the last run has recorded where that still says more.
+
+    ``away``: why its empty folder is that of a device that is not mounted; "" if it is not.
+    """
+    state, reason = _state_of(report, recorded, away)
+    # Without its marker a folder shows nothing of the device, only of the file system that is there instead.
+    shown = report if report.device_id or (recorded is None and not away) else recorded
     since = recorded.since if recorded is not None and recorded.state == state else datetime.now(UTC)
     return DeviceRow(
         name=name,
@@ -63,16 +74,17 @@ def device_row(name: str, path: Path, report: DeviceReport, recorded: DeviceRow 
         state=state,
         reason=reason,
         since=since,
-        capacity_bytes=report.capacity_bytes,
-        free_bytes=report.free_bytes,
+        capacity_bytes=shown.capacity_bytes if shown is not None else 0,
+        free_bytes=shown.free_bytes if shown is not None else 0,
         epoch=recorded.epoch if recorded is not None else 0,
         path=str(path),
+        mount_point=report.mount_point,
     )
 
 
-def _state_of(report: DeviceReport, recorded: DeviceRow | None) -> tuple[DeviceState, str]:
+def _state_of(report: DeviceReport, recorded: DeviceRow | None, away: str) -> tuple[DeviceState, str]:
     """The state, and why."""
-    state, reason = _as_it_says(report, recorded)
+    state, reason = _as_it_says(report, away)
     if recorded is None:
         return state, reason
     if recorded.state == "dead" and state in ("absent", "suspect"):
@@ -82,11 +94,9 @@ def _state_of(report: DeviceReport, recorded: DeviceRow | None) -> tuple[DeviceS
     return state, reason
 
 
-def _as_it_says(report: DeviceReport, recorded: DeviceRow | None) -> tuple[DeviceState, str]:
+def _as_it_says(report: DeviceReport, away: str) -> tuple[DeviceState, str]:
     if report.condition == "ready" and not report.free_bytes:
         return "full", report.detail
     if report.condition == "empty":
-        if recorded is not None and recorded.capacity_bytes != report.capacity_bytes:
-            return "absent", "the folder is empty; is the device mounted?"
-        return "live", "empty; the next backup takes it in"
+        return ("absent", away) if away else ("live", "empty; the next backup takes it in")
     return _STATES[report.condition], report.detail

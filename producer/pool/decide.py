@@ -7,11 +7,12 @@ pool (docs/architecture.md).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from producer.pool.known import KnownDevice, known_where_named, why_not_new
 from tasks.errors import NotADeviceError, UsageError
 from tasks.receipts import DeviceReport
 
@@ -35,32 +36,24 @@ class PoolDecision:
 def decide_pool(
     reports: Mapping[str, DeviceReport],
     paths: Mapping[str, Path],
-    known: Mapping[str, int],
+    known: Sequence[KnownDevice],
     hosts: Mapping[str, str] = NO_HOSTS,
 ) -> PoolDecision:
     """Sort the devices into ready, to be adopted, and absent.
 
-    ``known``: name → capacity in bytes, of the devices that the catalog remembers with the same folder.  A known device
-    whose folder is missing, or empty on another file system than before, is absent: an unmounted mount point is not
-    a device, and must not become one.  One that is empty where it always was has been wiped, and begins anew.
+    ``known``: the devices that the catalog remembers.  One whose folder is missing, or holds no marker, is absent: an
+    unmounted mount point is not a device, and must not become one (:func:`producer.pool.known.why_not_new`).
     ``hosts``: device → host, where they are not all at one.
     Raises NotADeviceError or UsageError for what a person has to settle.
     """
     _refuse_shared_folders(reports, paths, hosts)
     _refuse_copies(reports, paths)
-    _refuse_unknown_out_of_reach(reports, paths, known)
-    ready: dict[str, str] = {}
-    empty: list[str] = []
-    absent: dict[str, str] = {}
+    _refuse_unknown_out_of_reach(reports, paths, known_where_named(known, paths))
     for name, report in reports.items():
         _refuse_unusable(name, report, paths[name])
-        if report.condition == "ready":
-            ready[name] = report.device_id
-        elif name in known and not _was_wiped(report, known[name]):
-            absent[name] = _why_absent(report, paths[name])
-        else:
-            empty.append(name)
+    ready = {name: report.device_id for name, report in reports.items() if report.condition == "ready"}
     pool_id = _one_pool({name: reports[name].pool_id for name in ready})
+    absent = _absent(reports, paths, known)
     if not ready and absent:
         # New devices alone would make a pool of their own, which the absent ones could never join.
         raise NotADeviceError(
@@ -70,9 +63,21 @@ def decide_pool(
     return PoolDecision(
         pool_id=pool_id or uuid.uuid4().hex,
         ready=ready,
-        adopt={name: uuid.uuid4().hex for name in empty},
+        adopt={name: uuid.uuid4().hex for name in reports if name not in ready and name not in absent},
         absent=absent,
     )
+
+
+def _absent(
+    reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Sequence[KnownDevice]
+) -> dict[str, str]:
+    """The devices that are neither ready nor new → why."""
+    found = {
+        name: why_not_new(name, paths[name], reports, known) if report.condition == "empty" else report.detail
+        for name, report in reports.items()
+        if report.condition != "ready"
+    }
+    return {name: why for name, why in found.items() if why or reports[name].condition != "empty"}
 
 
 def new_names(ready: Mapping[str, str], recorded: Mapping[str, str]) -> dict[str, str]:
@@ -122,7 +127,7 @@ def _refuse_copies(reports: Mapping[str, DeviceReport], paths: Mapping[str, Path
 
 
 def _refuse_unknown_out_of_reach(
-    reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Mapping[str, int]
+    reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Collection[str]
 ) -> None:
     """A new device that does not answer as it should, named with all others that do not."""
     unreached = {
@@ -150,17 +155,6 @@ def _refuse_unusable(name: str, report: DeviceReport, path: Path) -> None:
 
 
 _MARKER_HINT = "use the release of segfleet that wrote it, or restore segfleet.json from another copy"
-
-
-def _was_wiped(report: DeviceReport, known_capacity_bytes: int) -> bool:
-    """An empty folder on a file system of the very same size: nothing was unmounted."""
-    return report.condition == "empty" and report.capacity_bytes == known_capacity_bytes
-
-
-def _why_absent(report: DeviceReport, path: Path) -> str:
-    if report.condition == "empty":
-        return f"{path} is empty; is the device mounted? (a new disk needs a new device name)"
-    return report.detail
 
 
 def _one_pool(pools: Mapping[str, str]) -> str:

@@ -42,19 +42,10 @@ class Member:
         return max(0, self.free_bytes - self.reserve_bytes)
 
 
-def known_devices(catalog: Catalog, paths: Mapping[str, Path]) -> dict[str, int]:
-    """Name → capacity in bytes of the devices that the catalog remembers in the same folder."""
-    # Of two devices with one name and folder the one recorded last counts; the catalog gives it first.
-    rows = reversed(catalog.devices.all())
-    return {row.name: row.capacity_bytes for row in rows if row.path == str(paths.get(row.name))}
-
-
-def record_absent(catalog: Catalog, decision: PoolDecision, paths: Mapping[str, Path]) -> None:
+def record_absent(catalog: Catalog, decision: PoolDecision) -> None:
     """Record which devices of the pool are not there, and why."""
-    # Of two devices with one name and folder the one recorded last is meant, as in known_devices().
-    rows = {
-        row.name: row for row in reversed(catalog.devices.all(decision.pool_id)) if row.path == str(paths.get(row.name))
-    }
+    # Of two devices with one name the one recorded last is meant; the catalog returns it first.
+    rows = {row.name: row for row in reversed(catalog.devices.all(decision.pool_id))}
     for name in decision.absent.keys() & rows.keys():
         catalog.devices.set_state(rows[name].device_id, "absent", decision.absent[name])
 
@@ -95,6 +86,7 @@ def record_members(
             free_bytes=report.free_bytes,
             epoch=max(epochs.get(report.device_id, 0), published_epoch(report.device_id)),
             path=str(paths[name]),
+            mount_point=report.mount_point,
         )
         catalog.devices.record(row)
         members[name] = Member(

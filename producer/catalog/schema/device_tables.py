@@ -20,6 +20,7 @@ devices = Table(
     count("free_bytes"),
     count("epoch"),
     Column("path", AnyText, nullable=False),
+    Column("mount_point", AnyText, nullable=False, server_default=""),
     # Of two devices with one name, the one recorded last is meant.
     Column("recorded_at", UtcTime, nullable=False),
     CheckConstraint("state IN ('live', 'full', 'suspect', 'dead', 'absent')", name="state"),

@@ -34,6 +34,8 @@ class DeviceRow:
     free_bytes: int
     epoch: int
     path: str
+    #: Where the file system of the folder was mounted; "" where nobody could tell.
+    mount_point: str = ""
 
 
 class Devices:

@@ -499,7 +499,7 @@ def test_reading_says_which_folders_belong_to_another_pool(machine: Machine) -> 
     assert "of another pool" in beside.stderr
 
 
-def test_a_known_device_that_was_wiped_begins_anew(machine: Machine) -> None:
+def test_a_known_device_whose_folder_is_empty_is_absent_also_on_the_same_file_system(machine: Machine) -> None:
     source = Tree({"file": b"1"}).make(machine.folder / "data")
     devices = machine.devices("a b")
     machine.succeed("backup", source, *devices)
@@ -508,9 +508,10 @@ def test_a_known_device_that_was_wiped_begins_anew(machine: Machine) -> None:
 
     done = machine.succeed("backup", source, *devices, "--json")
 
-    assert done.errors == []
-    assert "device b has been emptied and begins anew" in done.stderr
-    assert (machine.device("b") / "segfleet.json").read_bytes() != (machine.folder / "old/segfleet.json").read_bytes()
+    assert [error["code"] for error in done.errors] == ["device-absent"]
+    assert list(machine.device("b").iterdir()) == []
+    rows = machine.succeed("devices", "--json").rows_of("device")
+    assert {row["name"]: row["state"] for row in rows} == {"a": "live", "b": "absent"}
 
 
 def test_a_device_in_use_is_refused_and_its_user_named(machine: Machine) -> None:

@@ -11,6 +11,7 @@ from tasks.receipts import DeviceCondition, DeviceReport
 from tasks.values import MAX_DEVICE_BYTES
 from workers.devices.keys import MARKER_NAME, TEMPORARY_SUFFIX
 from workers.devices.local.beneath import FOLDER_FLAGS
+from workers.devices.local.mount_point import mount_point_of
 from workers.devices.local.pending_file import PendingFile
 from workers.devices.local.root import read_marker
 from workers.devices.marker import Marker, NewerMarkerError
@@ -109,12 +110,12 @@ def _try_file(fd: int) -> int:
 def _report(
     condition: DeviceCondition, detail: str, root_fd: int = -1, marker: Marker | None = None, *, full: bool = False
 ) -> DeviceReport:
-    capacity_bytes, free_bytes, identity = 0, 0, (0, 0)
+    capacity_bytes, free_bytes, identity, mount_point = 0, 0, (0, 0), ""
     if root_fd >= 0:
         room, root = os.statvfs(root_fd), os.fstat(root_fd)
         capacity_bytes = min(MAX_DEVICE_BYTES, room.f_blocks * room.f_frsize)
         free_bytes = min(MAX_DEVICE_BYTES, room.f_bavail * room.f_frsize)
-        identity = (root.st_dev, root.st_ino)
+        identity, mount_point = (root.st_dev, root.st_ino), mount_point_of(root_fd)
     return DeviceReport(
         condition=condition,
         detail=detail,
@@ -124,4 +125,5 @@ def _report(
         capacity_bytes=capacity_bytes,
         free_bytes=0 if full else free_bytes,
         root_identity=identity,
+        mount_point=mount_point,
     )

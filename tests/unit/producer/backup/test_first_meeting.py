@@ -84,7 +84,7 @@ def test_the_first_device_of_a_new_pool_goes_alone_and_a_refusal_there_leaves_th
     catalog: Catalog, source: dict[str, Path]
 ) -> None:
     run = Offline(catalog, ["b", "a", "c"], Devices(source))
-    decision = decide_pool(ask_for_reports(run.session).wait(), run.session.paths, {})
+    decision = decide_pool(ask_for_reports(run.session).wait(), run.session.paths, ())
     refusal = Failure(reason=Reason.DEVICE, code="not-a-device", message="belongs to another pool", hint="")
     run.wires.answers = lambda order: refusal
 

@@ -34,8 +34,8 @@ def recorded(state: DeviceState, reason: str = "", capacity_bytes: int = 100 * G
     )
 
 
-def row(its: Any, known: DeviceRow | None) -> DeviceRow:
-    return device_row("a", Path("/mnt/a"), its, known)
+def row(its: Any, known: DeviceRow | None, *, away: str = "") -> DeviceRow:
+    return device_row("a", Path("/mnt/a"), its, known, away=away)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,13 @@ def test_an_absent_device_is_absent_since_it_went() -> None:
     assert row(report(condition="missing", detail="gone"), recorded("absent", "gone")).since == DAY_AGO
 
 
-def test_an_empty_folder_on_another_file_system_is_an_unmounted_device() -> None:
-    assert row(report(condition="empty"), recorded("live", capacity_bytes=GIB)).state == "absent"
-    assert row(report(condition="empty"), recorded("live")).state == "live"
+def test_a_device_that_is_not_mounted_shows_its_own_space_and_not_that_of_the_disk_below() -> None:
+    below = report(condition="empty", capacity_bytes=7 * GIB, free_bytes=5 * GIB)
+    found = row(below, recorded("live"), away="is it mounted?")
+    assert (found.state, found.reason) == ("absent", "is it mounted?")
+    assert (found.capacity_bytes, found.free_bytes) == (100 * GIB, 90 * GIB)
+
+
+def test_a_folder_that_would_become_a_new_device_shows_the_space_that_it_has() -> None:
+    found = row(report(condition="empty", capacity_bytes=7 * GIB, free_bytes=5 * GIB), None)
+    assert (found.state, found.capacity_bytes, found.free_bytes) == ("live", 7 * GIB, 5 * GIB)

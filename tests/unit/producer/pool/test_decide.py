@@ -9,6 +9,7 @@ import pytest
 
 from kit.models.offline import GIB, report
 from producer.pool.decide import PoolDecision, decide_pool
+from producer.pool.known import KnownDevice
 from tasks.errors import NotADeviceError, SegfleetError, UsageError
 from tasks.receipts import DeviceReport
 
@@ -19,9 +20,15 @@ def ready(digit: str, pool_id: str = OURS, **fields: Any) -> DeviceReport:
     return report(condition="ready", device_id=digit * 32, pool_id=pool_id, **fields)
 
 
-def decide(known: dict[str, int] | None = None, **reports: DeviceReport) -> PoolDecision:
+def known(name: str, **fields: Any) -> KnownDevice:
+    """A device that was in /mnt/NAME, on a file system of its own."""
+    common = {"device_id": name[0] * 32, "pool_id": OURS, "path": f"/mnt/{name}", "mount_point": f"/mnt/{name}"}
+    return KnownDevice(**{"name": name, **common, **fields})
+
+
+def decide(*known: KnownDevice, **reports: DeviceReport) -> PoolDecision:
     paths = {name: Path("/mnt") / name for name in reports}
-    return decide_pool(reports, paths, known or {})
+    return decide_pool(reports, paths, known)
 
 
 def test_empty_folders_make_a_new_pool_and_each_gets_an_id_of_its_own() -> None:
@@ -44,30 +51,60 @@ def test_a_device_under_a_new_name_is_the_device_that_its_marker_says() -> None:
     assert decide(renamed=ready("a", marker_name="a")).ready == {"renamed": "a" * 32}
 
 
-KNOWN_BYTES = 100 * GIB
-
-
 @pytest.mark.parametrize(
     ("its_report", "why"),
     [
         (report(condition="missing", detail="/mnt/b does not exist"), "/mnt/b does not exist"),
         (report(condition="unwritable", detail="/mnt/b: read-only file system"), "/mnt/b: read-only file system"),
-        (report(capacity_bytes=KNOWN_BYTES - 1), "/mnt/b is empty; is the device mounted?"),
+        (report(mount_point="/mnt/b"), "/mnt/b is empty; is the device mounted?"),
+        (report(mount_point="/"), "/mnt/b is empty; is the device mounted? (the folder is on the file system at /)"),
+        (report(), "/mnt/b is empty; is the device mounted?"),
     ],
-    ids=["missing", "read-only", "empty, on another file system"],
+    ids=["missing", "read-only", "emptied, or another disk", "not mounted", "on nobody knows which file system"],
 )
 def test_a_known_device_that_cannot_be_used_is_absent_and_the_others_go_on(its_report: DeviceReport, why: str) -> None:
-    decision = decide({"a": KNOWN_BYTES, "b": KNOWN_BYTES}, a=ready("a"), b=its_report)
+    decision = decide(known("a"), known("b"), a=ready("a"), b=its_report)
     assert decision.ready == {"a": "a" * 32}
     assert decision.adopt == {}
-    assert decision.absent.keys() == {"b"}
-    assert why in decision.absent["b"]
+    assert decision.absent == {"b": why}
 
 
-def test_a_known_device_that_is_empty_where_it_always_was_begins_anew() -> None:
-    decision = decide({"a": KNOWN_BYTES, "b": KNOWN_BYTES}, a=ready("a"), b=report(capacity_bytes=KNOWN_BYTES))
-    assert decision.adopt.keys() == {"b"}
-    assert decision.pool_id == OURS
+#: What is known, and what the folder /mnt/b, named as device b, is: an empty one; a is there, with its marker.
+@pytest.mark.parametrize(
+    ("others", "mount_point", "is_new"),
+    [
+        ([], "/", True),
+        ([known("b", path="/media/b")], "/mnt/b", False),
+        ([known("b", path="/media/b", pool_id=OTHERS)], "/mnt/b", True),
+        ([known("b", pool_id=OTHERS)], "/mnt/b", False),
+        ([known("old", path="/mnt/b", mount_point="/mnt/b")], "/", False),
+        ([known("old", path="/mnt/b", mount_point="/mnt/b")], "/mnt/b", True),
+        ([known("old", path="/mnt/b", mount_point="/")], "/", True),
+        ([known("old", path="/mnt/b", mount_point="")], "/", True),
+        ([known("b", device_id="a" * 32, path="/media/b")], "/mnt/b", True),
+    ],
+    ids=[
+        "nothing is known of the name and the folder",
+        "the pool has a device of this name, which was elsewhere",
+        "another pool has a device of this name elsewhere",
+        "the device of another pool was in this folder",
+        "another device was here, on a file system that is not mounted",
+        "another device was here, and another disk is mounted now",
+        "another device was here, on the same file system",
+        "another device was here, on nobody knows which file system",
+        "the device of this name is there, under another name",
+    ],
+)
+def test_an_empty_folder_is_a_new_device_only_if_it_cannot_be_one_that_is_away(
+    others: list[KnownDevice], mount_point: str, is_new: bool
+) -> None:
+    decision = decide(known("a"), *others, a=ready("a"), b=report(mount_point=mount_point))
+    assert ("b" in decision.adopt, "b" in decision.absent) == (is_new, not is_new)
+
+
+def test_twin_disks_of_the_same_size_do_not_hide_that_one_is_not_mounted() -> None:
+    twin = report(capacity_bytes=100 * GIB, mount_point="/")
+    assert decide(known("a"), known("b"), a=ready("a", capacity_bytes=100 * GIB), b=twin).absent.keys() == {"b"}
 
 
 @pytest.mark.parametrize(
@@ -101,27 +138,27 @@ def test_what_a_person_has_to_settle_is_refused_and_says_where(
 @pytest.mark.parametrize("condition", ["foreign", "newer", "damaged"])
 def test_a_known_device_whose_folder_holds_something_else_is_refused_all_the_same(condition: str) -> None:
     with pytest.raises(NotADeviceError):
-        decide({"b": KNOWN_BYTES}, a=ready("a"), b=report(condition=condition))
+        decide(known("b"), a=ready("a"), b=report(condition=condition))
 
 
 @pytest.mark.parametrize("condition", ["missing", "unwritable"])
 def test_folders_that_could_not_be_opened_are_not_taken_for_one_folder(condition: str) -> None:
     nowhere = report(condition=condition, root_identity=(0, 0))
-    decision = decide({"b": 1, "c": 1}, a=ready("a"), b=nowhere, c=nowhere)
+    decision = decide(known("b"), known("c"), a=ready("a"), b=nowhere, c=nowhere)
     assert decision.absent.keys() == {"b", "c"}
 
 
 def test_new_devices_that_cannot_be_used_are_all_named_each_with_its_error() -> None:
     failing = {name: report(condition="unwritable", detail=f"/mnt/{name}: EIO", root_identity=(0, 0)) for name in "bc"}
     with pytest.raises(NotADeviceError, match="device b: /mnt/b: EIO; device c: /mnt/c: EIO"):
-        decide(None, a=ready("a"), **failing)
+        decide(a=ready("a"), **failing)
 
 
 def test_a_copy_that_takes_the_place_of_the_original_is_accepted_alone() -> None:
-    assert decide({"a": KNOWN_BYTES}, a=report(condition="missing"), b=ready("a")).ready == {"b": "a" * 32}
+    assert decide(known("a"), a=report(condition="missing"), b=ready("a")).ready == {"b": "a" * 32}
 
 
 def test_without_any_device_the_run_ends_and_names_each() -> None:
     gone = report(condition="missing", detail="no such folder", root_identity=(0, 0))
     with pytest.raises(NotADeviceError, match="no device of the pool is there: a: no such folder; b: no such"):
-        decide({"a": 1, "b": 1}, a=gone, b=gone)
+        decide(known("a"), known("b"), a=gone, b=gone)

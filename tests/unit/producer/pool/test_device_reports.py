@@ -57,7 +57,7 @@ def test_to_read_a_device_whose_worker_ends_is_missing_and_the_others_suffice(ru
 
 
 def test_a_worker_that_ends_while_its_device_is_taken_into_the_pool_ends_the_run(run: Offline) -> None:
-    decision = decide_pool(ask_for_reports(run.session).wait(), run.session.paths, {})
+    decision = decide_pool(ask_for_reports(run.session).wait(), run.session.paths, ())
 
     def dies(order: Order) -> None:
         run.processes.kill(order.device)
@@ -89,7 +89,7 @@ def test_who_was_lost_in_one_survey_is_missing_in_the_next(run: Offline) -> None
 
 def test_new_devices_get_the_ids_that_were_decided(run: Offline) -> None:
     asked = ask_for_reports(run.session)
-    decision = decide_pool(asked.wait(), run.session.paths, {})
+    decision = decide_pool(asked.wait(), run.session.paths, ())
     reports = adopt_devices(run.session, decision)
     assert {name: its.device_id for name, its in reports.items()} == decision.adopt
     assert {its.pool_id for its in reports.values()} == {decision.pool_id}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.models.offline import GIB, report
+
+from kit.models.offline import report
 from producer.backup.summary import device_totals
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.totals import SegmentTotals
 from producer.pool.decide import PoolDecision
-from producer.pool.members import Member, known_devices, record_members
+from producer.pool.known import known_devices, known_where_named
+from producer.pool.members import Member, record_members
 from tasks.receipts import DeviceReport
 
 POOL = "1" * 32
@@ -58,11 +60,15 @@ def test_a_device_that_is_there_is_live_again_whatever_it_was_before(catalog: Ca
     assert (row.state, row.reason, row.free_bytes) == ("live", "", 7)
 
 
-def test_a_device_is_known_by_its_name_and_its_folder_as_it_was_recorded_last(catalog: Catalog) -> None:
-    record(catalog, "a b", a=ready("a", capacity_bytes=GIB), b=ready("b"))
-    record(catalog, "a", a=ready("c", capacity_bytes=2 * GIB))
+def test_a_device_is_remembered_with_its_folder_and_the_file_system_that_this_is_on(catalog: Catalog) -> None:
+    record(catalog, "a b", a=ready("a", mount_point="/mnt/a"), b=ready("b", mount_point="/"))
+    known = known_devices(catalog)
+    assert {device.name: (device.path, device.mount_point) for device in known} == {
+        "a": ("/mnt/a", "/mnt/a"),
+        "b": ("/mnt/b", "/"),
+    }
     paths = {"a": Path("/mnt/a"), "b": Path("/elsewhere/b"), "c": Path("/mnt/c")}
-    assert known_devices(catalog, paths) == {"a": 2 * GIB}
+    assert known_where_named(known, paths) == {"a"}
 
 
 def test_a_member_without_segments_has_stored_nothing(catalog: Catalog) -> None:

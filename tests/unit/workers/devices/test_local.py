@@ -330,3 +330,9 @@ def test_a_device_whose_last_blocks_take_only_half_of_the_probe_is_full_and_not_
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (report.condition, report.free_bytes) == ("empty", 0)
+
+
+def test_a_report_says_where_the_file_system_of_the_folder_is_mounted(folder: Path) -> None:
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    inside = [point for point in mounts if folder.is_relative_to(point)]
+    assert LocalDevice("a", folder).probe().mount_point == max(inside, key=len)

@@ -1,0 +1,76 @@
+"""The devices that the catalog remembers: whether an empty folder is one of them that is not mounted, or new.
+
+A mount point whose disk is not there is an empty folder like any other.  Only a marker shows that a device is there;
+size, name or place of a folder prove nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from producer.catalog.catalog import Catalog
+from tasks.receipts import DeviceReport
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownDevice:
+    """A device, and where it was seen last: in the folder ``path``, on the file system mounted at ``mount_point``."""
+
+    device_id: str
+    name: str
+    pool_id: str
+    path: str
+    #: "" where nobody could tell.
+    mount_point: str
+
+    def was_in(self, path: Path) -> bool:
+        return self.path == str(path)
+
+
+def known_devices(catalog: Catalog) -> tuple[KnownDevice, ...]:
+    """The devices of all pools; the one that was seen last comes first."""
+    return tuple(
+        KnownDevice(
+            device_id=row.device_id,
+            name=row.name,
+            pool_id=row.pool_id,
+            path=row.path,
+            mount_point=row.mount_point,
+        )
+        for row in catalog.devices.last_recorded_first()
+    )
+
+
+def known_where_named(known: Iterable[KnownDevice], paths: Mapping[str, Path]) -> frozenset[str]:
+    """The names under which devices were seen in the very folders where they are named now."""
+    return frozenset(device.name for device in known if device.name in paths and device.was_in(paths[device.name]))
+
+
+def why_not_new(name: str, path: Path, reports: Mapping[str, DeviceReport], known: Iterable[KnownDevice]) -> str:
+    """Why the folder of device ``name``, if it is empty, may not become a new device; "" if it may, or has a marker.
+
+    ``reports``: of all devices that are named now.  The folder is no new device if
+
+    - a device of this name was seen in it, or belongs to the pool of the others, and is not among them: it is absent;
+    - another device was seen in it, on a file system mounted elsewhere than the one that is there now: its disk is not
+      mounted.
+    """
+    if reports[name].condition != "empty":
+        return ""
+    there = {report.device_id for report in reports.values()}
+    pools = {report.pool_id for report in reports.values() if report.pool_id}
+    for device in known:
+        is_here, is_elsewhere = device.was_in(path), _is_elsewhere(device, reports[name])
+        below = f" (the folder is on the file system at {reports[name].mount_point})" if is_elsewhere else ""
+        if device.name == name and device.device_id not in there and (is_here or device.pool_id in pools):
+            return f"{path} is empty; is the device mounted?" + (below if is_here else f" (it was in {device.path})")
+        if is_here and is_elsewhere:
+            return f"{path} is empty; is device {device.name} mounted, which was there?{below}"
+    return ""
+
+
+def _is_elsewhere(device: KnownDevice, report: DeviceReport) -> bool:
+    """Whether the folder is on another file system than that of the device; two unknown ones are not compared."""
+    return bool(device.mount_point and report.mount_point) and device.mount_point != report.mount_point
