@@ -18,12 +18,16 @@ class DeviceTotals:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incomplete:
-    """What cannot be restored of a snapshot while a device is away, which it has been ``since`` then (RFC 3339)."""
+    """What cannot be restored of a snapshot while a device is away, which it has been ``since`` then (RFC 3339).
+
+    ``lost``: an operator has said that it will not come back.
+    """
 
     device: str
     files: int
     bytes: int
     since: str
+    lost: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

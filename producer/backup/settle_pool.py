@@ -89,6 +89,9 @@ def _take(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> 
 
 
 def _note_new_names(session: RunSession, decision: PoolDecision) -> None:
-    recorded = {row.device_id: row.name for row in session.catalog.devices.all(decision.pool_id)}
-    for old, new in new_names(decision.ready, recorded).items():
+    rows = session.catalog.devices.all(decision.pool_id)
+    for old, new in new_names(decision.ready, {row.device_id: row.name for row in rows if row.state != "lost"}).items():
         session.observer.note(f"device {old} is called {new} from now on")
+    returned = {row.device_id for row in rows if row.state == "lost"}
+    for name in (name for name, device_id in decision.ready.items() if device_id in returned):
+        session.observer.note(f"device {name}, which was lost, is back")

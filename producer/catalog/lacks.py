@@ -18,6 +18,7 @@ def still_lacking(lacks: Iterable[LackRow], devices: Iterable[DeviceRow]) -> tup
             device=away[lack.device_id].name,
             files=lack.files_count,
             bytes=lack.size_bytes,
+            lost=away[lack.device_id].state == "lost",
             since=f"{away[lack.device_id].since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         )
         for lack in lacks

@@ -24,7 +24,7 @@ _PLACES = {
     "backup": "producer.cli.commands.backup.backup:backup",
     "broker": "producer.cli.commands.services.broker:broker",
     "check": "producer.cli.commands.care.check:check",
-    "devices": "producer.cli.commands.care.devices:devices",
+    "devices": "producer.cli.commands.devices.devices:devices",
     "diff": "producer.cli.commands.browse.diff:diff",
     "dump": "producer.cli.commands.restore.dump:dump",
     "find": "producer.cli.commands.browse.find:find",

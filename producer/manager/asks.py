@@ -100,6 +100,13 @@ class AskNothing:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AskDevicesLost:
+    """The only word about a device that a master may say: ``move`` and ``replace`` name folders."""
+
+    device: Name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AskLs:
     snapshot: Word
     path: Text | None = None
@@ -169,6 +176,7 @@ Ask = (
     | AskRestore
     | AskCheck
     | AskNothing
+    | AskDevicesLost
     | AskLs
     | AskFind
     | AskDiff
@@ -194,7 +202,8 @@ ASKS: Mapping[str, type[Ask]] = {
     "find": AskFind,
     "diff": AskDiff,
     "dump": AskDump,
-    "devices": AskNothing,
+    "devices list": AskNothing,
+    "devices lost": AskDevicesLost,
     "status": AskNothing,
     "history": AskHistory,
     "schedule add": AskScheduleAdd,

@@ -16,6 +16,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "retry": ("snapshot",),
     "restore": ("snapshot",),
     "check": ("snapshot",),
+    "devices lost": ("device",),
     "ls": ("snapshot", "path"),
     "find": ("pattern",),
     "diff": ("before", "after"),

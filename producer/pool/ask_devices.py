@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from producer.catalog.tables.devices import DeviceRow, DeviceState
+from producer.catalog.tables.devices import DeviceRow, DeviceState, without_replaced
 from producer.observer import Observer
 from producer.plan import reserve_bytes
 from producer.pool.device_reports import ask_for_reports
@@ -29,7 +29,7 @@ _STATES: dict[DeviceCondition, DeviceState] = {
 
 
 def ask_devices(devices: Mapping[str, Path], observer: Observer, environment: Environment) -> list[DeviceRow]:
-    """Ask every device; changes nothing on them.  The catalog learns which are back.
+    """Ask every device; changes nothing on them.  The catalog learns which are back.  Those that are lost come last.
 
     A device whose worker ends without an answer is absent.  Raises LockedError, BrokerError.
     """
@@ -37,7 +37,7 @@ def ask_devices(devices: Mapping[str, Path], observer: Observer, environment: En
         reports = ask_for_reports(session, may_lose=session.paths).wait()
         rows, known = session.catalog.devices.last_recorded_first(), known_devices(session.catalog)
         record_returned(session.catalog, reports.values())
-    return [
+    asked = [
         device_row(
             name,
             path,
@@ -46,6 +46,17 @@ def ask_devices(devices: Mapping[str, Path], observer: Observer, environment: En
             away=why_not_new(name, path, reports, known),
         )
         for name, path in sorted(devices.items())
+    ]
+    return [*asked, *_lost_beside(asked, rows)]
+
+
+def _lost_beside(asked: Sequence[DeviceRow], rows: Iterable[DeviceRow]) -> list[DeviceRow]:
+    """The devices of the same pools that are lost: nobody can be asked about them."""
+    pools, there = {row.pool_id for row in asked}, {row.device_id for row in asked}
+    return [
+        row
+        for row in without_replaced(rows)
+        if row.state == "lost" and row.pool_id in pools and row.device_id not in there
     ]
 
 
@@ -56,9 +67,7 @@ def _recorded(name: str, path: Path, report: DeviceReport, rows: Iterable[Device
     return next((row for row in rows if row.name == name and row.path == str(path)), None)
 
 
-def device_row(
-    name: str, path: Path, report: DeviceReport, recorded: DeviceRow | None, *, away: str = ""
-) -> DeviceRow:
+def device_row(name: str, path: Path, report: DeviceReport, recorded: DeviceRow | None, *, away: str = "") -> DeviceRow:
     """The device as it is now: what it says, and what the last run has recorded where that still says more.
 
     ``away``: why its empty folder is that of a device that is not mounted; "" if it is not.

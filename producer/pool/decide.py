@@ -93,6 +93,12 @@ def new_names(ready: Mapping[str, str], recorded: Mapping[str, str]) -> dict[str
                 f"device {new}: its folder is that of device {old}, and {new} is another device",
                 hint=f"call it {old}, as before, or by a name that no other device has",
             )
+    for name, key in ready.items():
+        if key not in recorded and name in recorded.values():
+            raise NotADeviceError(
+                f"device {name}: its folder holds a device {key[:8]}, and {name} is another device",
+                hint=f"call it by a name that no other device has; if {name} is gone: segfleet devices lost {name}",
+            )
     return renamed
 
 

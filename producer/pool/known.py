@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producer.catalog.catalog import Catalog
+from producer.host.places import is_at_agents
 from tasks.receipts import DeviceReport
 
 
@@ -24,6 +25,7 @@ class KnownDevice:
     path: str
     #: "" where nobody could tell.
     mount_point: str
+    is_lost: bool = False
 
     def was_in(self, path: Path) -> bool:
         return self.path == str(path)
@@ -38,14 +40,19 @@ def known_devices(catalog: Catalog) -> tuple[KnownDevice, ...]:
             pool_id=row.pool_id,
             path=row.path,
             mount_point=row.mount_point,
+            is_lost=row.state == "lost",
         )
         for row in catalog.devices.last_recorded_first()
     )
 
 
 def known_where_named(known: Iterable[KnownDevice], paths: Mapping[str, Path]) -> frozenset[str]:
-    """The names under which devices were seen in the very folders where they are named now."""
-    return frozenset(device.name for device in known if device.name in paths and device.was_in(paths[device.name]))
+    """The names under which devices that are not lost were seen in the very folders where they are named now."""
+    return frozenset(
+        device.name
+        for device in known
+        if device.name in paths and device.was_in(paths[device.name]) and not device.is_lost
+    )
 
 
 def why_not_new(name: str, path: Path, reports: Mapping[str, DeviceReport], known: Iterable[KnownDevice]) -> str:
@@ -53,9 +60,10 @@ def why_not_new(name: str, path: Path, reports: Mapping[str, DeviceReport], know
 
     ``reports``: of all devices that are named now.  The folder is no new device if
 
-    - a device of this name was seen in it, or belongs to the pool of the others, and is not among them: it is absent;
-    - another device was seen in it, on a file system mounted elsewhere than the one that is there now: its disk is not
-      mounted.
+    - a device of this name was seen in it, or belongs to the pool of the others, and is not among them: it is absent,
+      until its operator says that it is lost, or replaced;
+    - another device, or a lost one, was seen in it, on a file system mounted elsewhere than the one that is there now:
+      its disk is not mounted.
     """
     if reports[name].condition != "empty":
         return ""
@@ -64,11 +72,18 @@ def why_not_new(name: str, path: Path, reports: Mapping[str, DeviceReport], know
     for device in known:
         is_here, is_elsewhere = device.was_in(path), _is_elsewhere(device, reports[name])
         below = f" (the folder is on the file system at {reports[name].mount_point})" if is_elsewhere else ""
-        if device.name == name and device.device_id not in there and (is_here or device.pool_id in pools):
-            return f"{path} is empty; is the device mounted?" + (below if is_here else f" (it was in {device.path})")
+        is_due = device.name == name and not device.is_lost and device.device_id not in there
+        if is_due and (is_here or device.pool_id in pools):
+            where = below if is_here else f" (it was in {device.path})"
+            return f"{path} is empty; is the device mounted?{where} For a new disk: {_word_for_new_disk(name, path)}"
         if is_here and is_elsewhere:
             return f"{path} is empty; is device {device.name} mounted, which was there?{below}"
     return ""
+
+
+def _word_for_new_disk(name: str, path: Path) -> str:
+    """The command by which an operator has the empty folder taken in."""
+    return f"segfleet devices lost {name}" if is_at_agents(path) else f"segfleet devices replace {name}={path}"
 
 
 def _is_elsewhere(device: KnownDevice, report: DeviceReport) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.devices import DeviceRow, DeviceState
+from producer.catalog.tables.devices import DeviceRow, DeviceState, without_replaced
 from producer.pool.decide import PoolDecision
 from tasks.receipts import DeviceReport
 
@@ -45,16 +45,19 @@ class Member:
 def record_absent(catalog: Catalog, decision: PoolDecision) -> None:
     """Record which devices of the pool are not there, and why."""
     # Of two devices with one name the one recorded last is meant; the catalog returns it first.
-    rows = {row.name: row for row in reversed(catalog.devices.all(decision.pool_id))}
+    rows = {row.name: row for row in reversed(catalog.devices.all(decision.pool_id)) if row.state != "lost"}
     for name in decision.absent.keys() & rows.keys():
         catalog.devices.set_state(rows[name].device_id, "absent", decision.absent[name])
 
 
 def record_returned(catalog: Catalog, reports: Iterable[DeviceReport]) -> None:
-    """Note in the catalog which devices are back that were dead or absent when it heard of them last."""
+    """Note in the catalog which devices are back that were dead, absent or lost when it heard of them last.
+
+    One that was lost stays so while another device of its pool bears its name.
+    """
     there = {report.device_id for report in reports if report.condition == "ready"}
-    for row in catalog.devices.all():
-        if row.device_id in there and row.state in ("dead", "absent"):
+    for row in without_replaced(catalog.devices.all()):
+        if row.device_id in there and row.state in ("dead", "absent", "lost"):
             catalog.devices.set_state(row.device_id, "live", "")
 
 

@@ -89,3 +89,72 @@ def test_arguments_of_any_bytes_can_be_backed_up_restored_and_dumped(machine: Ma
     assert (
         machine.run("restore", "latest", "--target", machine.folder / f"out-{odd}", "--overwrite=never").exit_code == 0
     )
+
+
+def states(machine: Machine, command: str = "devices") -> list[tuple[str, str]]:
+    rows = machine.succeed(command, "--json").rows_of("device")
+    return sorted((row["name"], row["state"]) for row in rows)
+
+
+def test_a_new_disk_takes_the_name_of_an_old_one_by_a_word_and_not_by_itself(machine: Machine, source: Path) -> None:
+    devices = machine.devices("a b")
+    machine.succeed("backup", source, *devices, *SMALL_PARTS)
+    old = machine.folder / "old-disk"
+    shutil.move(machine.device("b"), old)
+    machine.device("b").mkdir()
+
+    absent = machine.succeed("backup", source, *devices, "--volume=next", *SMALL_PARTS, "--json")
+    assert f"segfleet devices replace b={machine.device('b')}" in absent.errors[0]["message"]
+    assert list(machine.device("b").iterdir()) == []
+
+    replaced = machine.succeed("devices", "replace", f"b={machine.device('b')}", "--json").rows_of("device")
+    assert [row["state"] for row in replaced] == ["lost", "live"]
+    assert states(machine) == states(machine, "status") == [("a", "live"), ("b", "live")]
+    first = machine.succeed("snapshots", "--json").rows[0]
+    assert [(lack["device"], lack["lost"]) for lack in first["incomplete"]] == [("b", True)]
+    assert b"incomplete (device b, lost)" in machine.succeed("snapshots").stdout
+    again = machine.succeed("backup", source, *devices, "--volume=next", *SMALL_PARTS, "--json")
+    assert {device["state"] for device in again.summary["devices"].values()} == {"live"}
+    assert again.errors == []
+
+    # Whoever has the old disk still has its files: its marker says what it is.
+    beside = (*machine.devices("a b"), f"--device=old={old}")
+    assert machine.run("backup", source, f"--device=b={old}", *machine.devices("a")).exit_code == 10
+    machine.succeed("restore", first["snapshot_id"][:8], "--target", "out", *beside)
+    assert differences(source, machine.folder / "out" / "data") == []
+
+
+def test_a_device_that_moved_is_found_where_its_operator_says_if_its_marker_is_there(
+    machine: Machine, source: Path
+) -> None:
+    machine.succeed("backup", source, *machine.devices("a b"), *SMALL_PARTS)
+    new = machine.folder / "new"
+    shutil.move(machine.device("b"), new)
+
+    elsewhere = machine.run("devices", "move", f"b={machine.device('a')}")
+    assert elsewhere.exit_code == 10
+    assert "holds device a" in elsewhere.stderr
+    assert machine.run("devices", "move", f"x={new}").exit_code == 2
+    machine.succeed("devices", "move", f"b={new}")
+
+    assert states(machine) == [("a", "live"), ("b", "live")]
+    machine.succeed("restore", "latest", "--target", "out")
+    assert differences(source, machine.folder / "out" / "data") == []
+
+
+def test_a_device_that_is_lost_is_looked_for_no_more_and_used_again_when_it_is_there(
+    machine: Machine, source: Path
+) -> None:
+    devices = machine.devices("a b")
+    machine.succeed("backup", source, *devices, *SMALL_PARTS)
+
+    said = machine.succeed("devices", "lost", "b")
+    assert b"is lost; 1 snapshot lacks what it held" in said.stdout
+    assert machine.run("devices", "lost", "x").exit_code == 2
+    assert states(machine) == states(machine, "status") == [("a", "live"), ("b", "lost")]
+    assert machine.run("restore", "latest", "--target", "part").exit_code == 3
+
+    back = machine.succeed("backup", source, *devices, *SMALL_PARTS)
+    assert "device b, which was lost, is back" in back.stderr
+    assert states(machine) == [("a", "live"), ("b", "live")]
+    assert [row["incomplete"] for row in machine.succeed("snapshots", "--json").rows] == [[], []]

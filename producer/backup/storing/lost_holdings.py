@@ -14,9 +14,9 @@ from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.configuration.sizes import format_size
 from producer.observer import Trouble
+from producer.pool.holdings import paths_in
 from producer.pool.members import Member
 from producer.run.session import RunSession
-from tasks.values import MAX_OFFSET_BYTES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +54,7 @@ def find_lacks(catalog: Catalog, state: BackupState) -> list[Lack]:
     devices = {device.device_id: device for device in catalog.devices.all()}
     found = []
     for device_id, lost in rows.items():
-        paths = _paths(catalog, state.snapshot_id, lost)
+        paths = paths_in(catalog, state.snapshot_id, lost)
         device = devices.get(device_id)
         lack = LackRow(
             device_id=device_id,
@@ -88,21 +88,3 @@ def _is_gone(member: Member | None) -> bool:
 def _is_unreadable(member: Member | None) -> bool:
     """A device that became read-only is lost to the run, and still there for a restore."""
     return _is_gone(member) and not (member is not None and member.is_readable)
-
-
-def _paths(catalog: Catalog, snapshot_id: str, rows: list[SegmentRow]) -> tuple[str, ...]:
-    """The files of which the segments hold something, each once, in the order of the listing."""
-    snapshot, reader = catalog.snapshots.get(snapshot_id), catalog.listing.reader(snapshot_id)
-    sources = {source.name: source.path for source in snapshot.sources}
-    found: dict[int, str] = {}
-    for row in rows:
-        is_bundle = row.stop_entry - row.first_entry > 1
-        limit_bytes = snapshot.bundle_limit_bytes if is_bundle else MAX_OFFSET_BYTES
-        for batch in reader.batches(row.first_entry, row.stop_entry):
-            for place in range(
-                max(0, row.first_entry - batch.first_entry), min(len(batch), row.stop_entry - batch.first_entry)
-            ):
-                if 0 < batch.sizes_bytes[place] <= limit_bytes:
-                    path = f"{sources[batch.source]}/{batch.path_at(place)}".rstrip("/")
-                    found[batch.first_entry + place] = path
-    return tuple(found[entry] for entry in sorted(found))

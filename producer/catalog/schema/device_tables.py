@@ -23,5 +23,5 @@ devices = Table(
     Column("mount_point", AnyText, nullable=False, server_default=""),
     # Of two devices with one name, the one recorded last is meant.
     Column("recorded_at", UtcTime, nullable=False),
-    CheckConstraint("state IN ('live', 'full', 'suspect', 'dead', 'absent')", name="state"),
+    CheckConstraint("state IN ('live', 'full', 'suspect', 'dead', 'absent', 'lost')", name="state"),
 )

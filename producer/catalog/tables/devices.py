@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,7 +13,8 @@ from producer.catalog.database import Database
 from producer.catalog.schema import devices
 from tasks.errors import CatalogError
 
-DeviceState = Literal["live", "full", "suspect", "dead", "absent"]
+#: absent: away, and expected back; lost: it will not come back, as its operator said.
+DeviceState = Literal["live", "full", "suspect", "dead", "absent", "lost"]
 
 _COLUMNS = [column for column in devices.c if column.name != "recorded_at"]
 _LAST_FIRST = (devices.c.recorded_at.desc(), devices.c.device_id)
@@ -36,6 +38,21 @@ class DeviceRow:
     path: str
     #: Where the file system of the folder was mounted; "" where nobody could tell.
     mount_point: str = ""
+
+
+def without_replaced(rows: Iterable[DeviceRow]) -> list[DeviceRow]:
+    """The devices that a list shows: of those that are lost only the last of a name that no other of the pool bears.
+
+    ``rows``: of equal names the last recorded comes first.
+    """
+    rows = list(rows)
+    borne = {(row.pool_id, row.name) for row in rows if row.state != "lost"}
+    shown = []
+    for row in rows:
+        if row.state != "lost" or (row.pool_id, row.name) not in borne:
+            borne.add((row.pool_id, row.name))
+            shown.append(row)
+    return shown
 
 
 class Devices:
@@ -89,6 +106,13 @@ class Devices:
             row = self._get(device_id)
         assert row is not None
         return row.epoch
+
+    def get(self, device_id: str) -> DeviceRow:
+        """The device with this id; an unknown one raises CatalogError."""
+        row = self._get(device_id)
+        if row is None:
+            raise CatalogError(f"device {device_id} is not in the catalog")
+        return row
 
     def _get(self, device_id: str) -> DeviceRow | None:
         row = self._database.read_one(select(*_COLUMNS).where(devices.c.device_id == device_id))

@@ -32,11 +32,12 @@ def all_devices(call: Call) -> dict[str, Path]:
 def places_of(rows: Iterable[DeviceRow]) -> dict[str, Path]:
     """Name → folder, of devices that were recorded in this order, the last first.
 
-    A folder counts once: another device may have taken the place of an earlier one, and the marker in it says which
-    it is.  A name that several devices bear in different folders is numbered: ``a``, ``a-2``.
+    One that is lost is looked for nowhere.  A folder counts once: another device may have taken the place of an earlier
+    one, and the marker in it says which it is.  A name that several devices bear in different folders is numbered:
+    ``a``, ``a-2``.
     """
     places: dict[str, Path] = {}
-    for row in rows:
+    for row in (row for row in rows if row.state != "lost"):
         if Path(row.path) not in places.values():
             places[_free_name(row.name, places)] = Path(row.path)
     return dict(sorted(places.items()))

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def in_words(incomplete: Iterable[Incomplete]) -> str:
-    """``incomplete (device c)``, or nothing for a snapshot that is whole."""
-    names = [lack.device for lack in incomplete]
+    """``incomplete (device c)``, ``incomplete (device c, lost)``, or nothing for a snapshot that is whole."""
+    names = [f"{lack.device}, lost" if lack.lost else lack.device for lack in incomplete]
     if not names:
         return ""
     return f"incomplete (device{'s' if len(names) > 1 else ''} {', '.join(names)})"

@@ -29,9 +29,10 @@ def show_backup(summary: BackupSummary) -> None:
     lost_count = sum(lack.files for lack in summary.incomplete)
     _show_errors(summary.errors - lost_count, "file or folder", "files or folders", "could not be backed up completely")
     for lack in summary.incomplete:
+        until = "any more: it is lost" if lack.lost else "until it is back"
         click.echo(
             f"incomplete (device {lack.device}): {counted(lack.files, 'file')}, {format_size(lack.bytes)} cannot be "
-            "restored until it is back; each is named above"
+            f"restored {until}; each is named above"
         )
 
 

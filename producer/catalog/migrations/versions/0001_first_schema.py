@@ -160,7 +160,9 @@ def _create_devices() -> None:
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("mount_point", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("state IN ('live', 'full', 'suspect', 'dead', 'absent')", name=op.f("ck_devices_state")),
+        sa.CheckConstraint(
+            "state IN ('live', 'full', 'suspect', 'dead', 'absent', 'lost')", name=op.f("ck_devices_state")
+        ),
         sa.PrimaryKeyConstraint("device_id", name=op.f("pk_devices")),
     )
     op.create_index(op.f("ix_devices_name"), "devices", ["name"])

@@ -1,1 +1,1 @@
-"""Commands that show and maintain devices, runs and locks."""
+"""Commands that show and maintain snapshots, runs and locks."""

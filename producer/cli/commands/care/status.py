@@ -70,12 +70,13 @@ def status(call: Call, watch: bool) -> None:
     Reads only the catalog; `segfleet devices` asks the devices themselves.  In a fleet: shows the managers, the workers
     and the last runs, or only RUN; with --manager, what that manager's catalog says.
     """
+    from producer.catalog.tables.devices import without_replaced
     from producer.monitor.overview import volumes
 
     shown: list[Any] = []
     with opened_catalog(call) as catalog:
         while True:
-            rows, devices = volumes(catalog), catalog.devices.all()
+            rows, devices = volumes(catalog), without_replaced(catalog.devices.all())
             found = _objects(rows, devices) if call.json else _lines(rows, devices)
             if found != shown:
                 _show(found, anew=watch)

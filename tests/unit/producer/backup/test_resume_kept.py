@@ -165,6 +165,19 @@ def test_what_a_device_holds_counts_though_it_is_away(backup: Interrupted) -> No
     assert backup.rows("planned") == []
 
 
+def test_what_lay_on_a_device_that_was_replaced_is_stored_again(backup: Interrupted) -> None:
+    backup.store()
+    old = backup.run.catalog.devices.by_name("a")
+    assert old is not None
+    backup.run.catalog.devices.set_state(old.device_id, "lost", "replaced")
+    on_a = {row.number for row in backup.rows("stored") if row.device == "a"}
+    backup.run.devices.reports["a"] = report()
+    for _ in range(2):  # The second run finds the new marker, and must not count what the old device held either.
+        backup.again()
+        assert on_a.isdisjoint(row.number for row in backup.rows("stored"))
+        assert sum(row.size_bytes for row in backup.rows("stored") + backup.rows("planned")) == 2 * (10 + 150 * KIB)
+
+
 def test_segments_that_failed_are_tried_again_from_their_first_try(backup: Interrupted, catalog: Catalog) -> None:
     for _ in range(2):
         (row, *_others) = catalog.segments.valid(backup.intake.snapshot_id)

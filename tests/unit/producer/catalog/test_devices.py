@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.devices import DeviceRow
+from producer.catalog.tables.devices import DeviceRow, without_replaced
 from tasks.errors import CatalogError
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -87,3 +87,10 @@ def test_a_state_that_does_not_exist_is_refused(catalog: Catalog) -> None:
     catalog.devices.record(A)
     with pytest.raises(CatalogError):
         catalog.devices.set_state(A.device_id, "tired", "")  # type: ignore[arg-type]
+
+
+def test_a_list_shows_a_lost_device_until_another_of_its_pool_bears_its_name() -> None:
+    lost, older = replace(A, state="lost"), replace(A, device_id="b" * 32, state="lost")
+    elsewhere, successor = replace(A, device_id="c" * 32, pool_id="2" * 32), replace(A, device_id="d" * 32)
+    assert without_replaced([lost, older, elsewhere]) == [lost, elsewhere]
+    assert without_replaced([lost, successor, older]) == [successor]

@@ -13,6 +13,7 @@ from kit.tree import Tree
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.catalog.tables.snapshots.rows import LackRow
+from producer.cli.show.incomplete import in_words
 from producer.summaries import Incomplete
 
 LACK = LackRow(device_id="c" * 32, device="c", files_count=3, size_bytes=70)
@@ -34,6 +35,12 @@ DEVICE = DeviceRow(
 def test_a_device_that_is_away_is_named_with_what_it_holds_and_since_when(state: DeviceState) -> None:
     found = still_lacking([LACK], [replace(DEVICE, state=state)])
     assert found == (Incomplete(device="c", files=3, bytes=70, since="2026-11-26T17:00:00Z"),)
+
+
+def test_a_device_that_will_not_come_back_is_called_lost() -> None:
+    found = still_lacking([LACK], [replace(DEVICE, state="lost")])
+    assert [(lack.device, lack.lost) for lack in found] == [("c", True)]
+    assert in_words(found) == "incomplete (device c, lost)"
 
 
 @pytest.mark.parametrize("state", ["live", "full"])

@@ -16,6 +16,9 @@ from tasks.receipts import DeviceReport
 OURS, OTHERS = "1" * 32, "2" * 32
 
 
+NEW_DISK = "For a new disk: segfleet devices replace b=/mnt/b"
+
+
 def ready(digit: str, pool_id: str = OURS, **fields: Any) -> DeviceReport:
     return report(condition="ready", device_id=digit * 32, pool_id=pool_id, **fields)
 
@@ -56,9 +59,12 @@ def test_a_device_under_a_new_name_is_the_device_that_its_marker_says() -> None:
     [
         (report(condition="missing", detail="/mnt/b does not exist"), "/mnt/b does not exist"),
         (report(condition="unwritable", detail="/mnt/b: read-only file system"), "/mnt/b: read-only file system"),
-        (report(mount_point="/mnt/b"), "/mnt/b is empty; is the device mounted?"),
-        (report(mount_point="/"), "/mnt/b is empty; is the device mounted? (the folder is on the file system at /)"),
-        (report(), "/mnt/b is empty; is the device mounted?"),
+        (report(mount_point="/mnt/b"), f"/mnt/b is empty; is the device mounted? {NEW_DISK}"),
+        (
+            report(mount_point="/"),
+            f"/mnt/b is empty; is the device mounted? (the folder is on the file system at /) {NEW_DISK}",
+        ),
+        (report(), f"/mnt/b is empty; is the device mounted? {NEW_DISK}"),
     ],
     ids=["missing", "read-only", "emptied, or another disk", "not mounted", "on nobody knows which file system"],
 )
@@ -82,6 +88,9 @@ def test_a_known_device_that_cannot_be_used_is_absent_and_the_others_go_on(its_r
         ([known("old", path="/mnt/b", mount_point="/")], "/", True),
         ([known("old", path="/mnt/b", mount_point="")], "/", True),
         ([known("b", device_id="a" * 32, path="/media/b")], "/mnt/b", True),
+        ([known("b", is_lost=True)], "/mnt/b", True),
+        ([known("b", is_lost=True, path="/media/b")], "/", True),
+        ([known("b", is_lost=True)], "/", False),
     ],
     ids=[
         "nothing is known of the name and the folder",
@@ -93,6 +102,9 @@ def test_a_known_device_that_cannot_be_used_is_absent_and_the_others_go_on(its_r
         "another device was here, on the same file system",
         "another device was here, on nobody knows which file system",
         "the device of this name is there, under another name",
+        "the device is lost, and another disk is mounted now",
+        "the device is lost, and was elsewhere",
+        "the device is lost, and no disk is mounted where it was",
     ],
 )
 def test_an_empty_folder_is_a_new_device_only_if_it_cannot_be_one_that_is_away(

@@ -1,23 +1,18 @@
-"""``segfleet devices``."""
+"""Shows devices, as a table or as JSON rows."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from producer.cli.call import Call
-from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.known_devices import all_devices
-from producer.cli.options.shared import config_option, devices_option, json_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339
-from producer.cli.show.watching import watched
 from producer.configuration.sizes import format_size
-from producer.run.preflight import check_devices
 
 if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow
@@ -25,23 +20,7 @@ if TYPE_CHECKING:
 _HEADER = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
 
 
-@click.command(cls=FleetCommand)
-@devices_option
-@json_option
-@config_option
-@click.pass_obj
-def devices(call: Call, devices: dict[str, Path]) -> None:
-    """Ask every device for its state, its space and its pool.
-
-    Without --device and without devices in the configuration: all devices that the catalog knows.
-    """
-    devices = devices or all_devices(call)
-    check_devices(devices)
-
-    from producer.pool.ask_devices import ask_devices
-
-    with watched(call) as observer:
-        rows = ask_devices(devices, observer, call.environment())
+def show_devices(call: Call, rows: Iterable[DeviceRow]) -> None:
     if call.json:
         for row in rows:
             write_row(_json_row(row))

@@ -1,0 +1,60 @@
+"""``segfleet devices``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.call import Call
+from producer.cli.commands.devices.lost import lost
+from producer.cli.commands.devices.moved import move, replace
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.known_devices import all_devices
+from producer.cli.options.shared import config_option, devices_option, json_option
+from producer.cli.show.devices import show_devices
+from producer.cli.show.watching import watched
+from producer.run.preflight import check_devices
+
+
+class _DevicesGroup(click.Group):
+    """Lists the devices unless the first word says what else to do."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        list_.format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+@click.group(cls=_DevicesGroup, subcommand_metavar="[COMMAND [ARGS]...]")
+def devices() -> None:
+    """Ask every device for its state, its space and its pool; or say what became of one.
+
+    Without --device and without devices in the configuration: all devices that the catalog knows.
+    """
+
+
+devices.add_command(lost)
+devices.add_command(move)
+devices.add_command(replace)
+
+
+@devices.command("list", cls=FleetCommand, hidden=True)
+@devices_option
+@json_option
+@config_option
+@click.pass_obj
+def list_(call: Call, devices: dict[str, Path]) -> None:
+    """The same as without a word."""
+    devices = devices or all_devices(call)
+    check_devices(devices)
+
+    from producer.pool.ask_devices import ask_devices
+
+    with watched(call) as observer:
+        rows = ask_devices(devices, observer, call.environment())
+    show_devices(call, rows)

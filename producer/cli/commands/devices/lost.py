@@ -1,0 +1,38 @@
+"""``segfleet devices lost``."""
+
+from __future__ import annotations
+
+import click
+
+from producer.cli.call import Call
+from producer.cli.catalog import opened_catalog
+from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.shared import config_option, json_option
+from producer.cli.show.counts import counted
+from producer.cli.show.devices import show_devices
+
+
+@click.command(cls=FleetCommand)
+@click.argument("device", metavar="NAME")
+@json_option
+@config_option
+@click.pass_obj
+def lost(call: Call, device: str) -> None:
+    """Say that a device will not come back: its snapshots say what they lack, and its name is free.
+
+    NAME is the device's name, or 8 or more digits of its id.  Changes the catalog only.  Whoever finds the device after
+    all needs no word to undo this: it is used again as soon as it is named and has its marker.
+    """
+    call.output.is_the_result = False
+
+    from producer.pool.lost import device_named, mark_lost
+
+    with opened_catalog(call) as catalog:
+        row, lacking_count = mark_lost(catalog, device_named(catalog, device))
+    if call.json:
+        show_devices(call, [row])
+    else:
+        click.echo(
+            f"device {row.name} ({row.device_id[:8]}) is lost; "
+            f"{counted(lacking_count, 'snapshot')} {'lacks' if lacking_count == 1 else 'lack'} what it held"
+        )

@@ -1,0 +1,78 @@
+"""``segfleet devices move`` and ``segfleet devices replace``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.call import Call
+from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.shared import config_option, json_option, named_folder
+from producer.cli.show.counts import counted
+from producer.cli.show.devices import show_devices
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.watching import watched
+
+
+@click.command(cls=CommandHere)
+@click.argument("device", type=named_folder, metavar="NAME=PATH")
+@json_option
+@config_option
+@click.pass_obj
+def move(call: Call, device: tuple[str, Path]) -> None:
+    """Say that a device is in another folder now; its marker must be there.
+
+    Changes the catalog only: commands without --device look for the device there from now on.
+    """
+    call.output.is_the_result = False
+    name, place = device
+
+    from producer.pool.exchange import move_device
+
+    with watched(call) as observer:
+        row = move_device(name, place, observer, call.environment())
+    if call.json:
+        show_devices(call, [row])
+    else:
+        click.echo(f"device {row.name} ({row.device_id[:8]}) is in {escaped(str(place))}")
+    _point_at_configuration(call, row.name, place)
+
+
+@click.command(cls=CommandHere)
+@click.argument("device", type=named_folder, metavar="NAME=PATH")
+@json_option
+@config_option
+@click.pass_obj
+def replace(call: Call, device: tuple[str, Path]) -> None:
+    """Say that a new disk takes the place and the name of a device, which is lost.
+
+    PATH is an empty folder on the new disk.  It becomes a device of the same pool; no data moves.  The old device
+    counts as lost: its snapshots say what they lack.
+    """
+    call.output.is_the_result = False
+    name, place = device
+
+    from producer.pool.exchange import replace_device
+
+    with watched(call) as observer:
+        done = replace_device(name, place, observer, call.environment())
+    if call.json:
+        show_devices(call, [done.old, done.new])
+    else:
+        click.echo(
+            f"device {name} is {done.new.device_id[:8]} in {escaped(str(place))} from now on; {done.old.device_id[:8]} "
+            f"is lost, and {counted(done.lacking_count, 'snapshot')} "
+            f"{'lacks' if done.lacking_count == 1 else 'lack'} what it held"
+        )
+    _point_at_configuration(call, name, place)
+
+
+def _point_at_configuration(call: Call, name: str, place: Path) -> None:
+    """The file goes on naming the folder that it names, and the next backup looks there."""
+    table = call.configuration.devices.get(name)
+    if table is not None and table.path != str(place):
+        click.echo(
+            f"segfleet: {escaped(str(call.configuration_path))} has another path for [devices.{name}]; change it too",
+            err=True,
+        )

@@ -1,0 +1,46 @@
+"""Which files of a snapshot have something in segments: by name, or counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import LackRow
+from tasks.values import MAX_OFFSET_BYTES
+
+
+def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> tuple[str, ...]:
+    """The files of which the segments hold something, where they are on the source: each once, in listing order."""
+    found = {entry: path for row in rows for entry, path in _files_in(catalog, snapshot_id, row)}
+    return tuple(found[entry] for entry in sorted(found))
+
+
+def held_by(catalog: Catalog, snapshot_id: str, device_id: str, device: str) -> LackRow | None:
+    """What a snapshot lacks without this device; None if nothing."""
+    size_bytes = files_count = 0
+    # Bundles have whole files; a file with pieces may have several here.
+    pieced: set[int] = set()
+    for row in catalog.segments.stored(snapshot_id, device_id=device_id):
+        size_bytes += row.size_bytes
+        if row.stop_entry - row.first_entry > 1:
+            files_count += sum(1 for _ in _files_in(catalog, snapshot_id, row))
+        else:
+            pieced.add(row.first_entry)
+    files_count += len(pieced)
+    if not files_count:
+        return None
+    return LackRow(device_id=device_id, device=device, files_count=files_count, size_bytes=size_bytes)
+
+
+def _files_in(catalog: Catalog, snapshot_id: str, row: SegmentRow) -> Iterator[tuple[int, str]]:
+    """Entry index and path of each file of which the segment holds something."""
+    snapshot, reader = catalog.snapshots.get(snapshot_id), catalog.listing.reader(snapshot_id)
+    sources = {source.name: source.path for source in snapshot.sources}
+    is_bundle = row.stop_entry - row.first_entry > 1
+    limit_bytes = snapshot.bundle_limit_bytes if is_bundle else MAX_OFFSET_BYTES
+    for batch in reader.batches(row.first_entry, row.stop_entry):
+        first, stop = max(0, row.first_entry - batch.first_entry), min(len(batch), row.stop_entry - batch.first_entry)
+        for place in range(first, stop):
+            if 0 < batch.sizes_bytes[place] <= limit_bytes:
+                yield batch.first_entry + place, f"{sources[batch.source]}/{batch.path_at(place)}".rstrip("/")

@@ -1,0 +1,53 @@
+"""A device that will not come back: what an operator says of it, and what its snapshots lack then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.devices import DeviceRow
+from producer.pool.holdings import held_by
+from tasks.errors import UsageError
+
+REASON = "lost, as its operator said"
+
+_PREFIX = re.compile(r"[0-9a-f]{8,32}")
+
+
+def device_named(catalog: Catalog, name: str) -> DeviceRow:
+    """The device that a person means by its name, or by the first 8 or more digits of its id.
+
+    One that is lost is meant only if no other has the name.  Raises UsageError for a name that fits none or several.
+    """
+    rows = catalog.devices.last_recorded_first()
+    named = [row for row in rows if row.name == name]
+    found = [row for row in named if row.state != "lost"] or named[:1]
+    if not found and _PREFIX.fullmatch(name):
+        found = [row for row in rows if row.device_id.startswith(name)]
+    if not found:
+        raise UsageError(f"no device is called {name}; known: {_in_words(rows)}", hint="segfleet devices lists them")
+    if len(found) > 1:
+        raise UsageError(f"several devices are called {name}: {_in_words(found)}", hint="give 8 digits of the id")
+    return found[0]
+
+
+def _in_words(rows: Iterable[DeviceRow]) -> str:
+    return ", ".join(f"{row.name} ({row.device_id[:8]}, in {row.path})" for row in rows) or "none"
+
+
+def mark_lost(catalog: Catalog, row: DeviceRow) -> tuple[DeviceRow, int]:
+    """Record that the device is lost, and in each sealed snapshot what it lacks without it.
+
+    Returns the device as it is recorded now, and how many snapshots lack something.  A repeat changes nothing.
+    """
+    snapshots = [snapshot for snapshot in catalog.snapshots.all() if snapshot.pool_id == row.pool_id]
+    found = {one.snapshot_id: held_by(catalog, one.snapshot_id, row.device_id, row.name) for one in snapshots}
+    with catalog.transaction():
+        catalog.devices.set_state(row.device_id, "lost", REASON)
+        for snapshot in snapshots:
+            lack = found[snapshot.snapshot_id]
+            if lack is not None:
+                others = [other for other in snapshot.lacks if other.device_id != row.device_id]
+                catalog.snapshots.set_lacks(snapshot.snapshot_id, [*others, lack])
+    return catalog.devices.get(row.device_id), sum(lack is not None for lack in found.values())
