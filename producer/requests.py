@@ -91,6 +91,8 @@ class BackupRequest:
     all_blocks: bool = False
     #: Freeze mounted file systems while their volumes are read.
     freeze: bool = False
+    #: Whether empty folders become new devices; else they are refused.
+    new_devices: bool = True
 
     @property
     def read_mode(self) -> Literal["files", "raw", "mixed"]:
@@ -118,7 +120,7 @@ class BackupRequest:
 
 def is_same_backup(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """:meth:`BackupRequest.is_same_backup` for two requests as plain values, of whatever release."""
-    free = ("devices", "threads", "readers", "nice", "retries_count", "resume")
+    free = ("devices", "threads", "readers", "nice", "retries_count", "new_devices", "resume")
     ours, theirs = ({key: value for key, value in plain.items() if key not in free} for plain in (one, other))
     return ours == theirs
 

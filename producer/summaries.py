@@ -10,10 +10,13 @@ from tasks.errors import LockedError, SegfleetError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceTotals:
+    """What a device has stored.  ``new``: this run made a device of an empty folder."""
+
     segments: int
     bytes_source: int
     bytes_stored: int
     state: str
+    new: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from producer.listing import ListingPart, ListingReader
 from producer.observer import Observer, Progress, Trouble
 from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.plan.rooms import room_of
-from producer.pool.decide import decide_pool
+from producer.pool.decide import decide_pool, refuse_new
 from producer.pool.device_reports import DeviceReports, ask_for_reports
 from producer.pool.known import known_devices
 from producer.raw.cutting import plan_with_raw_volumes
@@ -79,6 +79,8 @@ def _walk(session: RunSession, request: BackupRequest) -> tuple[Walk, list[Listi
 def _rooms(session: RunSession, asked: DeviceReports, request: BackupRequest) -> tuple[DeviceRoom, ...]:
     """The devices that a backup would use now; the others are reported as troubles."""
     decision = decide_pool(asked.reports, session.paths, known_devices(session.catalog), asked.hosts)
+    if not request.new_devices:
+        refuse_new(decision, session.paths)
     for name, why in decision.absent.items():
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     return tuple(

@@ -36,6 +36,8 @@ class Intake:
     members: Mapping[str, Member]
     #: Devices of the pool that are not there → why.
     absent: Mapping[str, str]
+    #: Members that were empty folders before.
+    new: frozenset[str]
     #: By entry index; see :class:`producer.walk.Walk`.
     sizes: array[int]
     holes_bytes: Mapping[int, int]
@@ -95,6 +97,7 @@ class _IntakeRun:
             snapshot_id=self._snapshot_id,
             members=self._pool.members,
             absent=self._pool.absent,
+            new=self._pool.new,
             sizes=walk.sizes,
             holes_bytes=walk.holes_bytes,
             source_starts=walk.source_starts,

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.host.places import is_at_agents
 from producer.observer import Trouble
 from producer.ownership.holder import NEW_DEVICES
-from producer.pool.decide import PoolDecision, decide_pool, new_names
+from producer.pool.decide import PoolDecision, decide_pool, new_names, refuse_new
 from producer.pool.device_reports import DeviceReports, adopt_devices, ask_for_reports
 from producer.pool.known import known_devices, known_where_named
 from producer.pool.members import Member, record_absent, record_members
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from tasks.errors import NotADeviceError
+from tasks.receipts import DeviceReport
 
 #: Taking devices in takes a second or two; a device that hangs meanwhile is given up sooner than this.
 _ADOPTION_S = 120.0
@@ -27,6 +30,8 @@ class SettledPool:
     members: Mapping[str, Member]
     #: Devices of the pool that are not there → why.
     absent: Mapping[str, str]
+    #: Those of the members that were empty folders before.
+    new: frozenset[str]
 
 
 def ask_devices(session: RunSession) -> DeviceReports:
@@ -69,6 +74,8 @@ def _decide(
     session: RunSession, request: BackupRequest, resumed: SnapshotRow | None, asked: DeviceReports
 ) -> PoolDecision:
     decision = decide_pool(asked.reports, session.paths, known_devices(session.catalog), asked.hosts)
+    if not request.new_devices:
+        refuse_new(decision, session.paths)
     if resumed is not None and request.resume is not None and resumed.pool_id != decision.pool_id:
         # Whoever names a snapshot wants that one, and no new one on other devices.
         raise NotADeviceError(
@@ -83,9 +90,19 @@ def _take(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> 
     for name, why in decision.absent.items():
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     record_absent(session.catalog, decision)
-    reports = asked.reports | adopt_devices(session, decision)
+    new = adopt_devices(session, decision)
+    for name, report in new.items():
+        session.observer.note(f"device {name} is new: {_place_in_words(session.paths[name], report)}")
+    reports = asked.reports | new
     members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)
-    return SettledPool(pool_id=decision.pool_id, members=members, absent=decision.absent)
+    return SettledPool(pool_id=decision.pool_id, members=members, absent=decision.absent, new=frozenset(decision.adopt))
+
+
+def _place_in_words(path: Path, report: DeviceReport) -> str:
+    """The folder and its file system: who meant another disk sees it here."""
+    if is_at_agents(path):
+        return "its agent's folder"
+    return f"{path}, on the file system at {report.mount_point}" if report.mount_point else str(path)
 
 
 def _note_new_names(session: RunSession, decision: PoolDecision) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from producer.backup.intake import Intake
 from producer.backup.storing.state import BackupState
@@ -31,7 +31,7 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
         segments=snapshot.segments_count,
         segments_rerouted=sum(row.rerouted_count for row in rows),
         segments_retried=sum(row.retried_count for row in rows),
-        devices=device_totals(rows, intake.members, [*intake.absent, *sorted(state.lost_holders)]),
+        devices=device_totals(rows, intake.members, [*intake.absent, *sorted(state.lost_holders)], intake.new),
         incomplete=incomplete,
         errors=errors,
         duration_s=round(time.monotonic() - started_s, 3),
@@ -40,7 +40,10 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
 
 
 def device_totals(
-    rows: Iterable[SegmentTotals], members: Mapping[str, Member], absent: Iterable[str] = ()
+    rows: Iterable[SegmentTotals],
+    members: Mapping[str, Member],
+    absent: Iterable[str] = (),
+    new: Collection[str] = (),
 ) -> dict[str, DeviceTotals]:
     """What each device has stored of the snapshot whose totals these are: members, and those that are not there now.
 
@@ -64,6 +67,7 @@ def device_totals(
             bytes_source=stored.get(name, nothing).bytes_source,
             bytes_stored=stored.get(name, nothing).bytes_stored,
             state=state,
+            new=name in new,
         )
         for name, state in states.items()
     }

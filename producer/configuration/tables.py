@@ -114,6 +114,7 @@ class DefaultsTable(_Table, frozen=True, kw_only=True):
     retries: Annotated[int, Meta(ge=0, le=100)] | None = None
     mode: Literal["auto", "files", "raw"] | None = None
     raw_above: Annotated[int, Meta(ge=1)] | None = None
+    new_devices: bool | None = None
     exclude_caches: bool | None = None
     one_file_system: bool | None = None
     #: For all commands that a manager can carry out.

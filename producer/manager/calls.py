@@ -28,7 +28,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }
 
 #: Flags that have a word for No.
-_NO = {"catch_up": "--skip-missed"}
+_NO = {"catch_up": "--skip-missed", "new_devices": "--known-devices-only"}
 
 
 def arguments_of(command: Command) -> list[str]:

@@ -68,6 +68,17 @@ def decide_pool(
     )
 
 
+def refuse_new(decision: PoolDecision, paths: Mapping[str, Path]) -> None:
+    """Raises NotADeviceError if the decision has new devices."""
+    if decision.adopt:
+        raise NotADeviceError(
+            "only known devices may be used, and these folders are empty: "
+            + "; ".join(f"{name}: {paths[name]}" for name in decision.adopt),
+            hint="are they mounted?  To make devices of them, use --new-devices",
+            path=str(paths[next(iter(decision.adopt))]),
+        )
+
+
 def _absent(
     reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Sequence[KnownDevice]
 ) -> dict[str, str]:

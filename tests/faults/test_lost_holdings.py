@@ -79,7 +79,13 @@ def test_a_device_that_goes_after_its_last_receipt_is_missed_before_the_seal(mac
     halt.release()
     done = running.wait()
 
-    assert done.summary["devices"]["b"] == {"segments": 0, "bytes_source": 0, "bytes_stored": 0, "state": "dead"}
+    assert done.summary["devices"]["b"] == {
+        "segments": 0,
+        "bytes_source": 0,
+        "bytes_stored": 0,
+        "state": "dead",
+        "new": True,
+    }
     prove_whole(scene, done, "a c")
 
 

@@ -41,6 +41,11 @@ _WHAT = (
 _OPTIONS = (
     devices_option,
     default_option(
+        "--new-devices/--known-devices-only",
+        default=True,
+        help="Make a device of each empty folder, or refuse folders without a marker.",
+    ),
+    default_option(
         "--split",
         type=click.Choice(["threshold", "remaining"]),
         default=_PLAN.split,
@@ -188,6 +193,7 @@ def request_from(
         raw_above_count=choices["raw_above"],
         all_blocks=choices["all_blocks"],
         freeze=choices["freeze"],
+        new_devices=choices["new_devices"],
     )
 
 

@@ -70,7 +70,7 @@ def absolute(path: str) -> Path:
 
 def default_option(name: str, **settings: Any) -> Callable[[Command], Command]:
     """An option that ``SEGFLEET_<NAME>`` in the environment and ``[defaults]`` in the file can set too."""
-    variable = "SEGFLEET_" + name.removeprefix("--").upper().replace("-", "_")
+    variable = "SEGFLEET_" + name.partition("/")[0].removeprefix("--").upper().replace("-", "_")
     return click.option(name, envvar=variable, show_envvar=True, **{"show_default": True, **settings})
 
 

@@ -14,7 +14,13 @@ _DEVICE_HEADER = ("device", "segments", "source", "stored", "state")
 
 def show_backup(summary: BackupSummary) -> None:
     rows = [
-        (name, str(totals.segments), format_size(totals.bytes_source), format_size(totals.bytes_stored), totals.state)
+        (
+            name,
+            str(totals.segments),
+            format_size(totals.bytes_source),
+            format_size(totals.bytes_stored),
+            f"{totals.state}, new" if totals.new else totals.state,
+        )
         for name, totals in sorted(summary.devices.items())
     ]
     for line in lines_of(_DEVICE_HEADER, rows, right=" >>>"):

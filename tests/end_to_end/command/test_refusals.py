@@ -20,6 +20,7 @@ from kit.compare import Look, differences, look_at
 from kit.disks.small_disk import small_disk
 from kit.needs import need, need_root
 from kit.program.brake import Brake
+from kit.program.command import Done
 from kit.program.machine import Machine
 from kit.tree import Tree, noise
 
@@ -512,6 +513,29 @@ def test_a_known_device_whose_folder_is_empty_is_absent_also_on_the_same_file_sy
     assert list(machine.device("b").iterdir()) == []
     rows = machine.succeed("devices", "--json").rows_of("device")
     assert {row["name"]: row["state"] for row in rows} == {"a": "live", "b": "absent"}
+
+
+def test_a_new_device_is_told_once_and_refused_where_only_known_ones_may_be_used(machine: Machine) -> None:
+    source = Tree({"file": b"1"}).make(machine.folder / "data")
+    devices = machine.devices("a b")
+
+    refused = machine.run("backup", source, *devices, "--known-devices-only")
+    first = machine.succeed("backup", source, *devices, "--json")
+    second = machine.succeed("backup", source, *devices, "--known-devices-only", "--json")
+    machine.limit("a b c", None, also="[defaults]\nnew-devices = false\n")
+    machine.device("c").mkdir()
+    by_file = machine.run("plan", source)
+    by_flag = machine.succeed("backup", source, "--new-devices", "--json")
+
+    assert (refused.exit_code, by_file.exit_code) == (10, 10)
+    assert f"a: {machine.device('a')}; b: {machine.device('b')}" in refused.stderr
+    assert f"device a is new: {machine.device('a')}, on the file system at " in first.stderr
+    assert "is new" not in second.stderr
+    assert [new_devices(done) for done in (first, second, by_flag)] == [{"a", "b"}, set(), {"c"}]
+
+
+def new_devices(done: Done) -> set[str]:
+    return {name for name, device in done.summary["devices"].items() if device["new"]}
 
 
 def test_a_device_in_use_is_refused_and_its_user_named(machine: Machine) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kit.models.offline import GIB, report
-from producer.pool.decide import PoolDecision, decide_pool
+from producer.pool.decide import PoolDecision, decide_pool, refuse_new
 from producer.pool.known import KnownDevice
 from tasks.errors import NotADeviceError, SegfleetError, UsageError
 from tasks.receipts import DeviceReport
@@ -174,3 +174,10 @@ def test_without_any_device_the_run_ends_and_names_each() -> None:
     gone = report(condition="missing", detail="no such folder", root_identity=(0, 0))
     with pytest.raises(NotADeviceError, match="no device of the pool is there: a: no such folder; b: no such"):
         decide(known("a"), known("b"), a=gone, b=gone)
+
+
+def test_new_devices_are_refused_by_name_where_only_known_ones_may_be_used() -> None:
+    paths = {"a": Path("/mnt/a"), "b": Path("/mnt/b")}
+    refuse_new(decide(a=ready("a")), paths)
+    with pytest.raises(NotADeviceError, match="only known devices may be used, and these folders are empty: b: /mnt/b"):
+        refuse_new(decide(a=ready("a"), b=report()), paths)

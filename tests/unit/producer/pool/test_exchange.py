@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kit.offline import report
+from kit.models.offline import report
 from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.pool.exchange import check_moved, check_replacement
 from tasks.errors import NotADeviceError

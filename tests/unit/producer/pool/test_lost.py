@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.offline import backup_request, offline, report
+from kit.models.offline import backup_request, offline, report
 from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
 from producer.catalog.lacks import still_lacking

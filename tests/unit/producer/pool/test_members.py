@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 from kit.models.offline import report
 from producer.backup.summary import device_totals
 from producer.catalog.catalog import Catalog
