@@ -44,7 +44,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         asked.wait()
         rooms = _rooms(session, asked, request)
         ratio = ratio_of_volume(session.catalog, request.volume)
-    raw_volumes, _ = look_at_raw_volumes(request, walk.source_starts, walk.sizes)
+    raw_volumes, _ = look_at_raw_volumes(request, walk.first_entries, walk.sizes)
     plan = plan_with_raw_volumes(
         PlanRequest(
             sizes=walk.sizes,

@@ -90,7 +90,13 @@ class _IntakeRun:
         kept = self._carry_over(self._resumed, self._pool) if self._resumed is not None else None
         self._record_troubles()
         has_agents = any(map(self._session.fleet.is_shared, self._session.paths))
-        raw_volumes, notes = look_at_raw_volumes(self._request, walk.source_starts, walk.sizes, for_agents=has_agents)
+        raw_volumes, notes = look_at_raw_volumes(
+            self._request,
+            walk.first_entries,
+            walk.sizes,
+            for_agents=has_agents,
+            on_wait=self._session.interrupt.check,
+        )
         for note in [*notes, *explain(self._request, walk.files_counts, has_agents=has_agents)]:
             self._session.observer.note(note)
         return Intake(

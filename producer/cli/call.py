@@ -22,6 +22,7 @@ from producer.configuration.tables import (
 )
 from producer.dispatch.limits import Limits
 from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE
+from producer.host.looks import look
 from producer.host.state import StateFolder, open_state
 from producer.run.environment import Environment
 from tasks.errors import UsageError
@@ -50,13 +51,17 @@ class Call:
 
     def read_configuration(self, flag: str | None) -> None:
         """Read the file that ``flag``, the environment or the usual places name; raises UsageError."""
-        here = _working_folder()
-        path = find_configuration(flag or self.config_file, os.environ, here)
-        if path is None:
+        here, named = _working_folder(), flag or self.config_file
+        asked = named or os.environ.get(CONFIG_VARIABLE)
+        found = look(
+            Path(asked or FILE_NAME),
+            lambda _: _found_and_read(find_configuration(named, os.environ, here)),
+        )
+        if found is None:
             return
-        self.configuration, self.configuration_path = read_configuration(path), path.absolute()
-        is_named = bool(flag or self.config_file or os.environ.get(CONFIG_VARIABLE))
-        if here is not None and path == here / FILE_NAME and not is_named:
+        self.configuration, path = found
+        self.configuration_path = path.absolute()
+        if here is not None and path == here / FILE_NAME and not asked:
             refuse_hooks(self.configuration, path)
 
     @property
@@ -119,6 +124,10 @@ class Call:
             name: Hooks(volume=name, pre=table.pre, post=table.post, limit_s=table.hook_limit_s)
             for name, table in self.configuration.volumes.items()
         }
+
+
+def _found_and_read(path: Path | None) -> tuple[Configuration, Path] | None:
+    return None if path is None else (read_configuration(path), path)
 
 
 def _working_folder() -> Path | None:

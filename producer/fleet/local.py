@@ -58,7 +58,7 @@ class LocalFleet(Fleet):
         observer: Observer,
         first: FirstWorkers | None,
     ) -> None:
-        """``first``: a process that was started earlier, to fork the first workers of all ``devices``."""
+        """``first``: a process that was started earlier, to fork the first workers of ``devices`` and maybe others."""
         self._settings = json.dumps(settings).encode("ascii")
         self._devices = devices
         self._log_dir = log_dir
@@ -75,6 +75,8 @@ class LocalFleet(Fleet):
             log_of(device, self._log_dir).write_bytes(b"")
         first = self._first or FirstWorkers(self._devices, self._log_dir)
         self._workers = first.start(self._settings)
+        for device in self._workers.keys() - set(self._devices):
+            self.kill(device)
         for device in self._devices:
             self._keep(device, self._workers.get(device))
 

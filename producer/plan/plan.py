@@ -24,10 +24,10 @@ _FINEST_SHARE = 256
 class PlanRequest:
     """``sizes`` by entry index: -1 nothing to store, 0 an empty file (in no segment).
 
-    ``source_starts``: the entry index at which each source begins, ascending from 0.  ``expected_ratio``: stored
-    bytes for each source byte.  ``holes_bytes``: by entry index, how much of a large file seems to be holes, which take
-    no room, whatever the ratio.  ``bundle_limit_bytes``: the largest file of a bundle, for a plan that continues an
-    earlier one whose bundles stay; None: by the rule.
+    ``source_starts``: the entry index at which each source begins, ascending from 0; the same for two if the first has
+    no entry.  ``expected_ratio``: stored bytes for each source byte.  ``holes_bytes``: by entry index, how much of a
+    large file seems to be holes, which take no room, whatever the ratio.  ``bundle_limit_bytes``: the largest file of
+    a bundle, for a plan that continues an earlier one whose bundles stay; None: by the rule.
     """
 
     sizes: array[int]
@@ -227,5 +227,5 @@ def _check(request: PlanRequest) -> None:
         raise UsageError(f"expected ratio {request.expected_ratio} is not above 0")
     if min(request.sizes, default=0) < -1:
         raise UsageError(f"a file of {min(request.sizes)} bytes: sizes are -1 (nothing stored), 0 or more")
-    if list(starts) != sorted(set(starts)) or (starts and (starts[0] != 0 or starts[-1] > len(request.sizes))):
+    if list(starts) != sorted(starts) or (starts and (starts[0] != 0 or starts[-1] > len(request.sizes))):
         raise UsageError(f"sources must start at ascending entries from 0, not {list(starts)}")

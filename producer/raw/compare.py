@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
+from producer.host.looks import SilentError, look_through
 from producer.raw.known import KnownCell, Reuse
 from producer.raw.ranges import Range, merged
 from producer.raw.raw_volumes import RawVolume
@@ -19,6 +21,9 @@ from tasks.raw import CELL_BYTES, cell_digest, zeros_digest
 
 #: More threads than this gain nothing: reading from a fast disk takes processor time too.
 _MAX_THREADS = 8
+
+#: A disk with bad blocks may try for a minute to read one.
+_LIMIT_S = 300.0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -38,7 +43,8 @@ def compare(raw_volume: RawVolume, known: Mapping[int, KnownCell], on_bytes: Cal
     if not known:
         return Comparison(stored=raw_volume.used_cells)
     found, changed, done_bytes = Comparison(), [], 0
-    for cell, digest in _digests(raw_volume):
+    digests = _guarded_digests(raw_volume, lambda: on_bytes(done_bytes))
+    for cell, digest in zip(_cells(raw_volume), digests, strict=True):
         before = known.get(cell.start)
         if before is not None and digest == before.digest:
             found.reused.append(Reuse(cell.start, cell.size_bytes, before))
@@ -50,20 +56,30 @@ def compare(raw_volume: RawVolume, known: Mapping[int, KnownCell], on_bytes: Cal
     return found
 
 
-def _digests(raw_volume: RawVolume) -> Iterator[tuple[Range, bytes | None]]:
-    """Each cell with its digest, in order; None for one that cannot be read."""
+def _guarded_digests(raw_volume: RawVolume, on_wait: Callable[[], None]) -> Iterator[bytes | None]:
+    """As :func:`_digests`; a disk that does not answer counts as one that cannot be read from there on."""
+    read_count = 0
+    try:
+        for digest in look_through(raw_volume.path, lambda: _digests(raw_volume), limit_s=_LIMIT_S, on_wait=on_wait):
+            yield digest
+            read_count += 1
+    except SilentError:
+        yield from (None for _ in islice(_cells(raw_volume), read_count, None))
+
+
+def _digests(raw_volume: RawVolume) -> Iterator[bytes | None]:
+    """The digest of each cell, in order; None for one that cannot be read."""
     threads_count = min(_MAX_THREADS, os.cpu_count() or 1) + 1
     reader = _CellReader(raw_volume.path)
-    ahead: deque[tuple[Range, Future[bytes | None]]] = deque()
+    ahead: deque[Future[bytes | None]] = deque()
     with ThreadPoolExecutor(threads_count, thread_name_prefix="compare") as pool:
         try:
             for cell in _cells(raw_volume):
-                ahead.append((cell, pool.submit(reader.digest, cell, raw_volume.unused_in(cell))))
+                ahead.append(pool.submit(reader.digest, cell, raw_volume.unused_in(cell)))
                 if len(ahead) > 2 * threads_count:
-                    item, future = ahead.popleft()
-                    yield item, future.result()
-            for item, future in ahead:
-                yield item, future.result()
+                    yield ahead.popleft().result()
+            for future in ahead:
+                yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
             reader.close()

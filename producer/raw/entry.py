@@ -10,7 +10,7 @@ from producer.raw.raw_path import refuse_what_is_no_raw_volume, size_of
 from producer.requests import Source
 
 
-def raw_batch(source: Source, first_entry: int) -> EntryBatch:
+def raw_batch(source: Source) -> EntryBatch:
     """A batch that holds the source itself, as a file of the raw volume's size; raises UsageError.
 
     A block device has no time of change, so its time is now: pieces of an interrupted run are never joined with later
@@ -23,7 +23,7 @@ def raw_batch(source: Source, first_entry: int) -> EntryBatch:
     return EntryBatch(
         source=source.name,
         directory="",
-        first_entry=first_entry,
+        first_entry=0,
         names=[""],
         kinds="f",
         # It holds everybody's files, so the image of a device is for its owner alone.

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from producer.configuration.sizes import format_size
+from producer.host.looks import SilentError, look_through
 from producer.raw.mounts import mounts_of
 from producer.raw.ranges import Range, gaps, inside, widened
 from producer.raw.raw_path import drop_stale_cache, mark_of
+from producer.raw.tools import TIME_LIMIT_S
 from producer.raw.unused import Unused, unused_ranges
 from producer.requests import BackupRequest, Source
 from tasks.raw import CELL_BYTES, RawReading
 from tasks.values import MAX_EXTENTS
+
+#: As many tools of a file system run, one after the other, each within its limit.
+_TOOLS_COUNT = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,31 +55,52 @@ class RawVolume:
 
 
 def look_at_raw_volumes(
-    request: BackupRequest, source_starts: Sequence[int], sizes: Sequence[int], *, for_agents: bool = False
+    request: BackupRequest,
+    entries: Mapping[str, int],
+    sizes: Sequence[int],
+    *,
+    for_agents: bool = False,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, RawVolume], list[str]]:
     """The raw volumes of a request, by source name, and a line about each for the user; never fails.
 
-    ``for_agents``: they are read on other hosts too.
+    ``entries``: the entry of each source that answered.  ``for_agents``: they are read on other hosts too.
     """
     raw_volumes, notes = {}, []
-    for source, entry in zip(request.sources, source_starts, strict=True):
-        if source.mode == "raw":
-            drop_stale_cache(source.path)
+    for source in request.sources:
+        if source.mode == "raw" and source.name in entries:
+            entry = entries[source.name]
             size_bytes = sizes[entry]
-            unused = (
-                Unused(ranges=(), why="all blocks") if request.all_blocks else unused_ranges(source.path, size_bytes)
-            )
+            unused, mark = _looked_at(source, request, size_bytes, for_agents=for_agents, on_wait=on_wait)
             raw_volumes[source.name] = RawVolume(
                 name=source.name,
                 path=source.path,
                 entry=entry,
                 size_bytes=size_bytes,
                 unused=unused.ranges,
-                mark=mark_of(source.path, size_bytes) if for_agents and _is_held_still(source, request) else "",
+                mark=mark,
             )
             unused_bytes = sum(item.size_bytes for item in unused.ranges)
             notes.append(f"{source.path}: {_share(unused_bytes, size_bytes)} ({unused.why})")
     return raw_volumes, notes
+
+
+def _looked_at(
+    source: Source, request: BackupRequest, size_bytes: int, *, for_agents: bool, on_wait: Callable[[], None]
+) -> tuple[Unused, str]:
+    """What is unused on a raw volume, and its mark for agents."""
+
+    def items() -> Iterator[tuple[Unused, str]]:
+        path = source.path
+        drop_stale_cache(path)
+        unused = Unused(ranges=(), why="all blocks") if request.all_blocks else unused_ranges(path, size_bytes)
+        yield unused, mark_of(path, size_bytes) if for_agents and _is_held_still(source, request) else ""
+
+    try:
+        (seen,) = look_through(source.path, items, limit_s=_TOOLS_COUNT * TIME_LIMIT_S, on_wait=on_wait)
+    except SilentError as error:
+        return Unused(ranges=(), why=error.message), ""
+    return seen
 
 
 def _is_held_still(source: Source, request: BackupRequest) -> bool:

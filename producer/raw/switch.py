@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from producer.host.looks import SilentError, give_sign, look
+from producer.host.places import file_systems_of
 from producer.raw.agents import refuse_what_agents_cannot_find
 from producer.raw.mounts import Mount, holders_of, lower_devices, mount_at, mounts, mounts_of, number_of, numbers_on
 from producer.raw.raw_path import refuse_what_is_no_raw_volume
@@ -33,24 +35,37 @@ def choose_modes(request: BackupRequest, tell: Tell, *, has_agents: bool = False
 
     ``tell`` gets a line for each switch.  A source that is raw already stays so: an interrupted backup continues as it
     began.  With ``has_agents`` every source is read at its own place, which agents know from their own configuration.
-    Raises UsageError for what cannot be read as requested.
+    One that does not answer stays as it is.  Raises UsageError for what cannot be read as requested.
     """
-    for source in request.sources:
-        if not source.path.exists():
-            raise UsageError(
-                f"no such source: {source.path}", hint="should the pre command have made it?", path=str(source.path)
-            )
-    choose = {"files": _as_files, "raw": _as_raw, "auto": _device_by_itself if has_agents else _by_itself}[request.mode]
+    # Asked here first: the scouts know then which devices are silent, and do not wait for them.
+    file_systems_of(request.devices)
     sources = []
+    by_path = {source.path: source for source in request.sources}
     for source in request.sources:
-        notes: list[str] = []
-        chosen = (_still_raw if source.mode == "raw" else choose)(source, request, notes.append)
-        if has_agents:
-            refuse_what_agents_cannot_find(source, chosen)
+        try:
+            chosen, notes = look(source.path, lambda path: _choose(by_path[path], request, has_agents=has_agents))
+        except SilentError:
+            chosen, notes = source, []
         sources.append(chosen)
         for note in notes:
             tell(note)
     return replace(request, sources=tuple(sources))
+
+
+def _choose(source: Source, request: BackupRequest, *, has_agents: bool) -> tuple[Source, list[str]]:
+    if not source.path.exists():
+        raise UsageError(
+            f"no such source: {source.path}", hint="should the pre command have made it?", path=str(source.path)
+        )
+    by_itself = _device_by_itself if has_agents else _by_itself
+    choose = (
+        _still_raw if source.mode == "raw" else {"files": _as_files, "raw": _as_raw, "auto": by_itself}[request.mode]
+    )
+    notes: list[str] = []
+    chosen = choose(source, request, notes.append)
+    if has_agents:
+        refuse_what_agents_cannot_find(source, chosen)
+    return chosen, notes
 
 
 def explain(request: BackupRequest, files_counts: Mapping[str, int], *, has_agents: bool = False) -> Iterator[str]:
@@ -58,9 +73,16 @@ def explain(request: BackupRequest, files_counts: Mapping[str, int], *, has_agen
     for source in request.sources:
         count = files_counts.get(source.name, 0)
         if request.mode == "auto" and source.mode == "files" and count > request.raw_above_count:
-            why = "agents read it by their own configuration" if has_agents else why_not_raw(source, request)
+            why = "agents read it by their own configuration" if has_agents else _why_not_raw(source, request)
             if why:
                 yield f"{source.path} has {count} files and is read file by file: {why}"
+
+
+def _why_not_raw(source: Source, request: BackupRequest) -> str:
+    try:
+        return look(source.path, lambda _: why_not_raw(source, request))
+    except SilentError as error:
+        return error.message
 
 
 def why_not_raw(source: Source, request: BackupRequest) -> str:
@@ -147,8 +169,8 @@ def _check_raw_volume(raw_volume: Path, request: BackupRequest) -> None:
 def _device_on(raw_volume: Path, request: BackupRequest) -> str | None:
     """The name of a backup device whose folder lies on the raw volume."""
     lower = {*numbers_on(raw_volume), str(raw_volume.resolve())}
-    for name, folder in request.devices.items():
-        if folder.exists() and lower.intersection(lower_devices(number_of(folder.stat().st_dev))):
+    for name, number in file_systems_of(request.devices).items():
+        if lower.intersection(lower_devices(number_of(number))):
             return name
     return None
 
@@ -241,6 +263,7 @@ def has_more_files_than(folder: Path, limit_count: int) -> bool:
         return False  # it does not even have that many inodes; FAT has none and reports 0
     pending, count, device = [str(folder)], 0, folder.stat().st_dev
     while pending:
+        give_sign()
         try:
             with os.scandir(pending.pop()) as entries:
                 for entry in entries:

@@ -13,8 +13,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.host.looks import look
 from producer.observer import Observer
 from producer.pool.present import present_devices
 from producer.raw.ranges import Range, gaps, merged
@@ -113,7 +115,7 @@ class _ImageRestore(RestoreRun):
     def _is_new_file(self) -> bool:
         """Whether the target was empty, so that it has zeros wherever no piece is written."""
         is_here = self._request.target_name == UNNAMED_TARGET
-        return is_here and not self._force and not self._request.target.is_block_device()
+        return is_here and not self._force and not look(self._request.target, Path.is_block_device)
 
     def _order_image(self, zeros: Sequence[Range], *, force: bool = True, finish: bool = False) -> None:
         live = [item for item in self._present.items() if item[1] in self._session.courier.live]

@@ -1,6 +1,6 @@
-"""Preflight: checks of sources, devices and targets before a run starts.  Pure, over real paths.
+"""Preflight: checks of sources, devices and targets before a run starts.
 
-Real paths, because a symlink must not hide that two names mean the same folder.
+They compare real paths, because a symlink must not hide that two names mean the same folder.
 """
 
 from __future__ import annotations
@@ -9,15 +9,20 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from producer.host.looks import look_at_each
 from producer.host.places import folders_here
 from producer.requests import Source
 from tasks.errors import UsageError
 
 
 def check_sources_exist(sources: Sequence[Source]) -> None:
-    """Raises UsageError for a source that does not exist: unmounted, or its ``pre`` command did not create it."""
+    """Raises UsageError for a source that does not exist: unmounted, or its ``pre`` command did not create it.
+
+    One that does not answer is left to the walk, which records it.
+    """
+    exist = look_at_each({source.name: source.path for source in sources}, Path.exists)
     for source in sources:
-        if not source.path.exists():
+        if not exist[source.name]:
             raise UsageError(
                 f"source {source.name} does not exist: {source.path}",
                 hint="is its disk mounted?",
@@ -36,13 +41,17 @@ def check_sources(sources: Sequence[Source]) -> None:
             )
 
 
-def check_devices(devices: Mapping[str, Path]) -> None:
-    """Raises UsageError if there is no device, or if two names mean the same folder or one inside the other."""
+def check_devices(devices: Mapping[str, Path]) -> dict[str, Path]:
+    """The real folders of the devices of this host.
+
+    Raises UsageError if there is no device, or if two names mean the same folder or one inside the other.
+    """
     if not devices:
         raise UsageError(
             "no device is named", hint="add --device NAME=PATH, or a [devices.NAME] table to the configuration"
         )
-    for (first, path), (second, other) in itertools.permutations(folders_here(devices).items(), 2):
+    real = folders_here(devices)
+    for (first, path), (second, other) in itertools.permutations(real.items(), 2):
         if path == other:
             raise UsageError(
                 f"devices {first} and {second} are the same folder {path}",
@@ -52,6 +61,7 @@ def check_devices(devices: Mapping[str, Path]) -> None:
             raise UsageError(
                 f"device {first} ({path}) lies inside device {second} ({other})", hint="give each device its own folder"
             )
+    return real
 
 
 def check_apart(

@@ -10,7 +10,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from producer.dispatch.link import Link
 from producer.fleet.local import Fleet, LocalFleet
 from producer.fleet.shared import Agents, SharedFleet, find_agents, wait_until_unused
 from producer.host.device_locks import locked
+from producer.host.places import silent_devices
 from producer.observer import Observer
 from producer.ownership.holder import Holder
 from producer.run.environment import Environment
@@ -43,7 +44,7 @@ class RunSession:
     interrupt: Interrupt
     observer: Observer
     limits: Limits
-    #: Devices that no agent serves, and that have no folder on this host → why.
+    #: Devices that no agent serves, and that have no folder on this host, or a silent one → why.
     unserved: Mapping[str, str] = field(default_factory=dict)
     #: What owns the run's locks in the catalog; None for a run that only reads.
     holder: Holder | None = None
@@ -92,7 +93,7 @@ def open_session(needs: RunNeeds, observer: Observer, environment: Environment) 
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         server = stack.enter_context(broker(environment.broker_url, environment.state))
-        workers = _choose_workers(stack, server, needs, environment)
+        workers = _choose_workers(stack, server, needs, environment, interrupt)
         fleet = _start_workers(stack, server.url, workers, needs, observer, environment)
         catalog = needs.holder.catalog if needs.holder else stack.enter_context(Catalog(environment.catalog))
         link = stack.enter_context(Link(server.url, reply_to, ensure_broker=server.ensure_running))
@@ -126,9 +127,16 @@ class _Workers:
     ours: Mapping[str, Path]
 
 
-def _choose_workers(stack: ExitStack, server: Broker, needs: RunNeeds, environment: Environment) -> _Workers:
+def _choose_workers(
+    stack: ExitStack, server: Broker, needs: RunNeeds, environment: Environment, interrupt: Interrupt
+) -> _Workers:
     """Lock the devices that no agent serves, once nobody else's own workers serve them."""
     agents = Agents() if server.embedded else find_agents(server.url, needs.devices)
+    at_agents = agents.leases | agents.unserved
+    # A worker would wait for it in vain.
+    others = {name: path for name, path in needs.devices.items() if name not in at_agents}
+    silent = silent_devices(others, interrupt.check)
+    agents = replace(agents, unserved={**agents.unserved, **silent})
     ours = {name: path for name, path in needs.devices.items() if name not in agents.leases | agents.unserved}
     for device in sorted(ours):
         stack.enter_context(locked(environment.state, f"device {device}", purpose=needs.purpose))

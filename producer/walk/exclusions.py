@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pathspec
 
+from producer.host.looks import look
 from producer.requests import Exclusions
 from tasks.errors import UsageError
 
@@ -70,7 +72,7 @@ def read_exclude_file(path: Path) -> tuple[str, ...]:
     Raises UsageError, with the number of the line, for a pattern that does not parse.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = look(path, partial(Path.read_text, encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
         raise UsageError(f"cannot read exclude file {path}: {error.strerror}") from error
     patterns = []

@@ -1,23 +1,20 @@
-"""Scans a source in a process of its own, so that an entry that never answers costs that entry and nothing else.
+"""Scans a source with scouts, so that an entry that never answers costs that entry and nothing else.
 
-Whoever looks at a mount whose server hangs waits, and may not even be killed: not a thread then, but a process that
-can be left behind.  It holds nothing: no lock, no connection, no output of ours.  A thread of it notices how long the
-file system has taken, and tells what is left to do, which the next process does.
+A thread of the scout notices how long the file system has taken, and reports what is left to do for the next scout.
 """
 
 from __future__ import annotations
 
 import os
-import signal
-import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
+from producer.host.scouts import Scout
 from producer.observer import Trouble
 from producer.walk.found import Found, Rest
-from producer.walk.scanner import scan_and_exit
-from producer.walk.sending import found_of, messages_from, trouble_of
+from producer.walk.scanner import scan
+from producer.walk.sending import found_of, trouble_of
 from producer.walk.tree import SourceTree
 
 #: An entry is given this long.  A directory of many million names on a slow disk takes a minute.
@@ -41,9 +38,9 @@ def guarded_scan(
     """
     rest: Rest | None = Rest([""])
     while rest is not None:
-        with _Scanner(tree, rest, limit_s) as scanner:
+        with Scout(partial(scan, tree, rest, limit_s)) as scout:
             rest = None
-            for kind, content in messages_from(scanner.output, beat):
+            for kind, content in scout.reports(beat):
                 if kind == "found":
                     yield found_of(content)
                 elif kind == "trouble":
@@ -58,32 +55,3 @@ def guarded_scan(
                     break
                 else:
                     return
-
-
-class _Scanner:
-    """The process that scans, as the one that started it sees it; left behind if it cannot be ended."""
-
-    def __init__(self, tree: SourceTree, rest: Rest, limit_s: float) -> None:
-        self.output, write_end = os.pipe()
-        with warnings.catch_warnings():
-            # Other threads may hold locks: the child takes none of theirs, and runs nothing but the scan.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
-        if not self._pid:
-            scan_and_exit(tree, rest, limit_s, write_end)
-        os.close(write_end)
-
-    def __enter__(self) -> _Scanner:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        os.close(self.output)
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
-        # One that waits for a server that hangs does not end: it is not waited for.
-        for _ in range(20):
-            with suppress(ChildProcessError):
-                if not os.waitpid(self._pid, os.WNOHANG)[0]:
-                    time.sleep(0.005)
-                    continue
-            return

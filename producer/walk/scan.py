@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
+from producer.host.looks import SilentError, look_at_each
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.entry import NO_DATA
 from producer.observer import Trouble
@@ -22,6 +26,10 @@ from tasks.errors import UsageError
 
 #: Holes of smaller files do not decide whether a backup fits, and are ignored.
 _HOLES_MIN_BYTES = 4 * 1024 * 1024
+
+
+#: A source itself: a file or directory, or the one entry of a raw volume.
+_Root = Found | EntryBatch
 
 
 class Walk:
@@ -44,6 +52,8 @@ class Walk:
     bytes_total: int
     #: By source: its regular files.
     files_counts: dict[str, int]
+    #: By source, of those that answered: its first entry.
+    first_entries: dict[str, int]
 
     def __init__(
         self,
@@ -64,6 +74,7 @@ class Walk:
         self.files_count = 0
         self.bytes_total = 0
         self.files_counts = {}
+        self.first_entries = {}
         self._sources = sources
         self._rules = ExclusionRules(exclusions)
         self._one_file_system = exclusions.one_file_system
@@ -75,24 +86,47 @@ class Walk:
     def parts(self) -> Iterator[ListingPart]:
         """Walk, and yield the listing part by part.  To be consumed once.
 
-        Raises UsageError, before anything is read, when a source is missing or cannot be backed up.
+        A source that does not answer has no entry and is a trouble.  Raises SilentError when none answers, UsageError
+        when one is missing or cannot be backed up; both before anything is read.
         """
-        roots = [(source, None if source.mode == "raw" else _root_of(source)) for source in self._sources]
+        roots = self._roots()
         writer = ListingWriter()
-        for source, root in roots:
+        for source in self._sources:
             self.source_starts.append(len(self.sizes))
-            if root is None:
-                yield from writer.add(self._raw_batch(source))
-                continue
-            files_before = self.files_count
-            for found in self._found_in(source, root):
-                yield from writer.add(self._batch(source.name, found))
-                self._on_progress(self.files_count, self.bytes_total)
-            self.files_counts[source.name] = self.files_count - files_before
+            if source.name in roots:
+                self.first_entries[source.name] = len(self.sizes)
+                yield from self._parts_of(source, roots[source.name], writer)
         yield from writer.flush()
 
-    def _raw_batch(self, source: Source) -> EntryBatch:
-        batch = raw_batch(source, len(self.sizes))
+    def _parts_of(self, source: Source, root: _Root, writer: ListingWriter) -> Iterator[ListingPart]:
+        if isinstance(root, EntryBatch):
+            yield from writer.add(self._raw_batch(root))
+            return
+        files_before = self.files_count
+        for found in self._found_in(source, root):
+            yield from writer.add(self._batch(source.name, found))
+            self._on_progress(self.files_count, self.bytes_total)
+        self.files_counts[source.name] = self.files_count - files_before
+
+    def _roots(self) -> dict[str, _Root]:
+        """What each source itself is, of those that answer."""
+        if self._limit_s is None:
+            return {source.name: _root_of(source) for source in self._sources}
+        sources = {source.path: source for source in self._sources}
+        seen = look_at_each(
+            {source.name: source.path for source in self._sources},
+            lambda path: _root_of(sources[path]),
+            on_wait=self._beat,
+        )
+        silent = [root for root in seen.values() if isinstance(root, SilentError)]
+        if len(silent) == len(seen):
+            raise silent[0]
+        for error in silent:
+            self._on_trouble(Trouble(code="unreadable", message=error.message, path=error.path or ""))
+        return {name: root for name, root in seen.items() if not isinstance(root, SilentError)}
+
+    def _raw_batch(self, root: EntryBatch) -> EntryBatch:
+        batch = replace(root, first_entry=len(self.sizes))
         self.sizes.extend(batch.sizes_bytes)
         self.files_count += 1
         self.bytes_total += batch.sizes_bytes[0]
@@ -163,12 +197,16 @@ class Walk:
                     found.links[name] = first
 
 
-def _root_of(source: Source) -> Found:
+def _root_of(source: Source) -> _Root:
     """The entry of the source itself."""
+    if source.mode == "raw":
+        return raw_batch(source)
     try:
         status = os.lstat(source.path)
         letter = LETTERS.get(status.st_mode & FORMAT_BITS)
         links = {"": os.readlink(source.path)} if letter == "l" else {}
+        if letter == "d":
+            _open_once(source.path)
     except OSError as error:
         raise UsageError(
             f"cannot read source {source.path}: {error.strerror}", hint="check the path", path=str(source.path)
@@ -180,6 +218,12 @@ def _root_of(source: Source) -> Found:
             f"source {source.path} has {status.st_size} bytes, which no backup can hold", hint="is it a hole?"
         )
     return Found(directory="", names=[""], letters=[letter], statuses=[status], links=links)
+
+
+def _open_once(folder: Path) -> None:
+    """A file system may know the status of its root, and be silent all the same.  What is wrong, the scan reports."""
+    with suppress(OSError):
+        os.close(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
 
 
 def _device_numbers(found: Found) -> dict[str, int]:

@@ -1,46 +1,25 @@
-"""The process that scans: it holds nothing but its pipe, and a thread of it notices when the file system is silent."""
+"""What the scout of a source does: it scans, and a thread of it notices when the file system is silent."""
 
 from __future__ import annotations
 
-import gc
 import os
-import signal
 import threading
 import time
-from contextlib import suppress
 from typing import Any
 
+from producer.host.scouts import report
 from producer.walk.found import Rest
-from producer.walk.sending import OUTPUT, content_of, write_message
+from producer.walk.sending import content_of
 from producer.walk.tree import SourceTree
 
 
-def scan_and_exit(tree: SourceTree, rest: Rest, limit_s: float, output: int) -> None:
-    """All that the child does."""
-    try:
-        _let_go_of_all_but(output)
-        _Child(tree, output, limit_s).run(rest)
-    finally:
-        os._exit(0)
+def scan(tree: SourceTree, rest: Rest, limit_s: float) -> None:
+    """Report what the tree has, to the end or to what takes longer than ``limit_s``."""
+    _Scan(tree, limit_s).run(rest)
 
 
-def _let_go_of_all_but(output: int) -> None:
-    """Neither locks nor connections may outlive their owner here, and nobody may wait for our output."""
-    gc.disable()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    os.dup2(output, OUTPUT)
-    for name in os.listdir("/proc/self/fd"):
-        with suppress(OSError):
-            if int(name) > OUTPUT:
-                os.close(int(name))
-
-
-class _Child:
-    def __init__(self, tree: SourceTree, output: int, limit_s: float) -> None:
+class _Scan:
+    def __init__(self, tree: SourceTree, limit_s: float) -> None:
         self._tree = tree
         self._limit_s = limit_s
         self._writing = threading.Lock()
@@ -55,7 +34,7 @@ class _Child:
     def _tell(self, kind: str, content: Any) -> None:
         self._tree.waits_for = None
         with self._writing:
-            write_message(kind, content)
+            report(kind, content)
 
     def _watch(self) -> None:
         """End the scan, with word of what it waits for, when that takes too long."""
@@ -71,8 +50,6 @@ class _Child:
                         found, rest = self._tree.rest()
                         content = None if found is None else content_of(found)
                         where = self._tree.absolute(*seen)
-                        write_message(
-                            "stuck", (where, content, rest.pending, rest.directory, rest.after_name, rest.below)
-                        )
+                        report("stuck", (where, content, rest.pending, rest.directory, rest.after_name, rest.below))
                         os._exit(0)
         os._exit(0)

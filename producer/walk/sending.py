@@ -1,56 +1,12 @@
-"""How the process that scans tells the other one what it finds."""
+"""How the scout that scans a source sends what it finds."""
 
 from __future__ import annotations
 
-import marshal
-import os
-import select
-import struct
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from producer.observer import Trouble
 from producer.walk.found import Found
 from producer.walk.status import SentStatus
-from tasks.errors import SegfleetError
-
-#: The descriptor of the pipe in the process that scans.
-OUTPUT = 3
-
-_LENGTH = struct.Struct("<Q")
-
-#: How often the reading process looks whether it is wanted still.
-_BEAT_MS = 250
-_READ_BYTES = 1024 * 1024
-
-
-def messages_from(output: int, beat: Callable[[], None]) -> Iterator[tuple[str, Any]]:
-    """What the process sends.  Raises SegfleetError when it ends before it has sent that it is done."""
-    buffer = bytearray()
-    poll = select.poll()
-    poll.register(output, select.POLLIN)
-    while True:
-        while not poll.poll(_BEAT_MS):
-            beat()
-        part = os.read(output, _READ_BYTES)
-        if not part:
-            raise SegfleetError("the process that reads the source ended early", hint="run the backup again")
-        buffer += part
-        start = 0
-        while len(buffer) - start >= _LENGTH.size:
-            end = start + _LENGTH.size + _LENGTH.unpack_from(buffer, start)[0]
-            if end > len(buffer):
-                break
-            yield marshal.loads(memoryview(buffer)[start + _LENGTH.size : end])
-            start = end
-        del buffer[:start]
-
-
-def write_message(kind: str, content: Any) -> None:
-    data = marshal.dumps((kind, content))
-    view = memoryview(_LENGTH.pack(len(data)) + data)
-    while view:
-        view = view[os.write(OUTPUT, view) :]
 
 
 def content_of(found: Found) -> tuple[Any, ...]:

@@ -25,6 +25,9 @@ BATCH_LINK_CHARACTERS = 256 * 1024
 
 _NAME_MAX = 255
 
+#: The number of no file system.
+_NONE = -1
+
 
 class SourceTree:
     """One source that is a directory.  ``on_trouble`` is called for what could not be read; the scan continues.
@@ -48,8 +51,9 @@ class SourceTree:
         self._rules = rules
         #: Paths in orders begin with the source's name.
         self._name_room = len(name) + 1 if name else 0
-        self._only_device = os.lstat(root).st_dev if one_file_system else None
-        self._mount_points = mount_points_below(root) if one_file_system else frozenset()
+        self._one_file_system = one_file_system
+        self._only_device: int | None = None
+        self._mount_points: frozenset[str] = frozenset()
         self._on_trouble = on_trouble
         #: Of the scan, for :meth:`rest`.
         self._pending: list[str] = []
@@ -62,6 +66,11 @@ class SourceTree:
     def scan(self, rest: Rest | None = None) -> Iterator[Found]:
         """All entries below the root, without the root itself; or the rest of them."""
         rest = rest or Rest([""])
+        if self._one_file_system:
+            # Without it, nothing remains to be done.
+            self._pending = []
+            self.waits_for = ("", "")
+            self._stay_on_file_system()
         pending = self._pending = list(rest.pending)
         if rest.directory is not None:
             pending.append(rest.directory)
@@ -75,6 +84,13 @@ class SourceTree:
                     yield found
                 pending += reversed(below)
                 after_name, first_below = "", []
+
+    def _stay_on_file_system(self) -> None:
+        try:
+            self._only_device = os.lstat(self._root).st_dev
+        except OSError:
+            self._only_device = _NONE  # the scan will report what is wrong with it
+        self._mount_points = mount_points_below(self._root)
 
     def rest(self) -> tuple[Found | None, Rest]:
         """What was found and not given out yet, and what remains without that which the scan waits for.

@@ -14,6 +14,7 @@ from producer.backup.storing.progress import progress_of
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.state import BackupState
 from producer.dispatch.seen_time import SeenTime
+from producer.host.looks import SilentError, look_at_each
 from producer.pool.members import Member
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
@@ -45,13 +46,20 @@ def prepare_storing(session: RunSession, request: BackupRequest, intake: Intake,
         readers=request.readers,
         raw_volumes=intake.raw_volumes,
         places={source.name: source.within for source in request.sources if source.within is not None},
-        views={source.name: view_at(source.path) for source in request.sources},
+        views=_views(session, request),
     )
     recorder = Recorder(session, state, {source.name: source.path for source in request.sources})
     losses = Losses(session, state)
     failures = Failures(session, state, losses, retries_count=request.retries_count)
     balancing = Balancing(session, state)
     return Storing(session, state, feeder, recorder, losses, failures, balancing, files_count=intake.files_count)
+
+
+def _views(session: RunSession, request: BackupRequest) -> dict[str, str]:
+    """This host's view of each source; "" of one that does not answer."""
+    paths = {source.name: source.path for source in request.sources}
+    seen = look_at_each(paths, view_at, on_wait=session.interrupt.check)
+    return {name: "" if isinstance(view, SilentError) else view for name, view in seen.items()}
 
 
 class Storing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from producer.cli.options.shared import (
 )
 from producer.cli.options.sources import Asker, choose_sources
 from producer.configuration.sizes import format_size, parse_size
-from producer.host.places import folders_here
+from producer.host.places import file_systems_of
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from producer.run.preflight import check_apart, check_devices, check_sources
 from tasks.errors import UsageError
@@ -172,9 +173,8 @@ def request_from(
 ) -> BackupRequest:
     """The request, after checking what this host can check; raises UsageError."""
     chosen = choose_sources(sources, call.configuration, volume=volume, asker=_asker(call))
-    real_devices = folders_here(devices)
     check_sources(chosen)
-    check_devices(devices)
+    real_devices = check_devices(devices)
     apart = _on_file_systems_of_their_own(chosen, real_devices) if choices["one_file_system"] else frozenset()
     check_apart(chosen, real_devices, elsewhere=apart)
     return BackupRequest(
@@ -265,9 +265,7 @@ def _configured_patterns(call: Call, sources: tuple[Source, ...]) -> tuple[str, 
 
 def _on_file_systems_of_their_own(sources: Iterable[Source], devices: dict[str, Path]) -> frozenset[tuple[str, str]]:
     """Pairs (source, device) that are on different file systems."""
-    return frozenset(
-        (source.name, name)
-        for source in sources
-        for name, path in devices.items()
-        if path.exists() and source.path.exists() and path.stat().st_dev != source.path.stat().st_dev
-    )
+    of_sources = file_systems_of({source.name: source.path for source in sources})
+    of_devices = file_systems_of(devices)
+    pairs = itertools.product(of_sources.items(), of_devices.items())
+    return frozenset((source, device) for (source, one), (device, other) in pairs if one != other)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from producer.configuration.tables import SourceTable
+from producer.host.looks import SilentError, look_at_each
 from tasks.errors import UsageError
 
 
@@ -15,14 +16,20 @@ def below(path: Path, tables: Mapping[str, SourceTable]) -> tuple[str, str] | No
 
     None if no source contains it.  Symlinks are resolved on both sides, so that none leads out of a source.
     """
-    real = path.resolve()
-    roots = {name: Path(table.path).resolve() for name, table in tables.items()}
+    real = _real_paths({"": path})[""]
+    roots = _real_paths({name: Path(table.path) for name, table in tables.items()})
     found = [name for name, root in roots.items() if real.is_relative_to(root)]
     if not found:
         return None
     name = max(found, key=lambda name: len(roots[name].parts))
     way = real.relative_to(roots[name])
     return name, "/".join(way.parts)
+
+
+def _real_paths(paths: Mapping[str, Path]) -> dict[str, Path]:
+    """With symlinks resolved, where their file system answers."""
+    seen = look_at_each(paths, Path.resolve)
+    return {name: paths[name] if isinstance(real, SilentError) else real for name, real in seen.items()}
 
 
 def path_for_manager(argument: str, tables: Mapping[str, SourceTable]) -> Path:

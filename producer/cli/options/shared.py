@@ -13,6 +13,7 @@ import click
 from producer.cli.call import Call
 from producer.configuration.homes import from_home
 from producer.configuration.sizes import parse_size
+from producer.host.looks import look
 from producer.host.places import place_of
 from tasks.errors import UsageError
 
@@ -59,13 +60,17 @@ def absolute(path: str) -> Path:
     expanded = from_home(path)
     # A symlink before ".." leads elsewhere, so only the real path is right.
     try:
-        return Path(os.path.realpath(expanded)) if ".." in expanded.parts else expanded.absolute()
+        return look(expanded, _real) if ".." in expanded.parts else expanded.absolute()
     except OSError as error:
         raise UsageError(
             f"{path}: the current folder cannot be used: {error.strerror}",
             hint="change to another folder, or write the full path",
             path=path,
         ) from error
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def default_option(name: str, **settings: Any) -> Callable[[Command], Command]:

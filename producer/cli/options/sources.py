@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -10,6 +11,7 @@ from producer.cli.options.below import below, not_a_source, path_for_manager
 from producer.cli.options.naming import source_name, volume_name
 from producer.cli.options.shared import absolute
 from producer.configuration.tables import Configuration, SourceTable
+from producer.host.looks import SilentError, look_at_each
 from producer.requests import Source
 from tasks.errors import UsageError
 from tasks.values import SourcePlace
@@ -33,6 +35,8 @@ def choose_sources(
 ) -> tuple[Source, ...]:
     """The sources that ``arguments`` mean, with real paths; raises UsageError for one that does not exist.
 
+    One that does not answer keeps the path that was given; raises SilentError if all of them do not.
+
     If ``volume`` (None: the default name) has a command that runs before its backup, sources need not exist yet: the
     command may make them.
 
@@ -42,13 +46,12 @@ def choose_sources(
     named = list(_named(arguments, configuration.sources, asker))
     table_of_volume = configuration.volumes.get(volume or volume_name([meant.name for meant in named]))
     is_made_later = table_of_volume is not None and bool(table_of_volume.pre)
+    seen = look_at_each({meant.name: meant.path for meant in named}, partial(_resolved, strict=not is_made_later))
+    silent = [real for real in seen.values() if isinstance(real, SilentError)]
+    if len(silent) == len(seen):
+        raise silent[0]
     return tuple(
-        Source(
-            name=meant.name,
-            path=meant.path.resolve() if is_made_later else _existing(meant.path, meant.table),
-            within=meant.within,
-        )
-        for meant in named
+        Source(name=meant.name, path=_real_path(meant, seen[meant.name]), within=meant.within) for meant in named
     )
 
 
@@ -85,10 +88,18 @@ def _path(argument: str, tables: dict[str, SourceTable], asker: Asker) -> Path:
     return path_for_manager(argument, tables) if asker == "master" else absolute(argument)
 
 
-def _existing(path: Path, table: SourceTable | None) -> Path:
+def _resolved(path: Path, *, strict: bool) -> Path | OSError | RuntimeError:
     try:
-        return path.resolve(strict=True)
+        return path.resolve(strict=strict)
     except (OSError, RuntimeError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        hint = "see its table in the configuration" if table else "name a folder or file, or a [sources.NAME]"
-        raise UsageError(f"cannot read source {path}: {reason}", hint=hint, path=str(path)) from error
+        return error
+
+
+def _real_path(meant: _Meant, seen: Path | OSError | RuntimeError | SilentError) -> Path:
+    if isinstance(seen, Path):
+        return seen
+    if isinstance(seen, SilentError):
+        return meant.path
+    reason = (isinstance(seen, OSError) and seen.strerror) or str(seen)
+    hint = "see its table in the configuration" if meant.table else "name a folder or file, or a [sources.NAME]"
+    raise UsageError(f"cannot read source {meant.path}: {reason}", hint=hint, path=str(meant.path))

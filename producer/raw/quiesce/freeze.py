@@ -10,10 +10,12 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from producer.host.looks import look
+from producer.host.places import file_systems_of
 from producer.host.state import StateFolder
 from producer.raw.mounts import lower_devices, mounts_of, number_of
 from producer.raw.quiesce import thaw_guard
@@ -43,7 +45,7 @@ def _points(request: BackupRequest) -> list[Path]:
     found: dict[str, Path] = {}
     for source in request.sources:
         if source.mode == "raw":
-            for mount in mounts_of(source.path):
+            for mount in look(source.path, mounts_of):
                 if not mount.is_read_only:
                     found.setdefault(mount.number, Path(mount.point))
     return list(found.values())
@@ -51,18 +53,14 @@ def _points(request: BackupRequest) -> list[Path]:
 
 def _refuse_own(point: Path, request: BackupRequest, state: StateFolder) -> None:
     """A writer to a frozen file system waits until it is thawed: this run would wait for itself."""
-    number = number_of(point.stat().st_dev)
+    number = number_of(look(point, Path.stat).st_dev)
     own = {"the state folder": state.path, "the folder for temporary files": Path(os.environ.get("TMPDIR", "/tmp"))}
     own |= {f"device {name}": path for name, path in request.devices.items()}
-    for what, path in _existing(own):
-        if number in lower_devices(number_of(path.stat().st_dev)):
+    for what, device in file_systems_of(own).items():
+        if number in lower_devices(number_of(device)):
             raise UsageError(
-                f"{point} cannot be frozen: {what} ({path}) lies on it", hint="move it to another file system"
+                f"{point} cannot be frozen: {what} ({own[what]}) lies on it", hint="move it to another file system"
             )
-
-
-def _existing(paths: dict[str, Path]) -> Iterable[tuple[str, Path]]:
-    return ((what, path) for what, path in paths.items() if path.exists())
 
 
 @contextmanager

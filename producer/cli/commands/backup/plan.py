@@ -14,6 +14,7 @@ from producer.cli.options.backup import backup_options, request_from
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.watching import watched
+from producer.host.looks import look
 from producer.requests import BackupRequest
 from tasks.errors import UsageError
 
@@ -87,8 +88,9 @@ def _drawn(made: DryRun) -> str:
 
 
 def _draw(made: DryRun, file: Path) -> None:
+    drawn = _drawn(made)
     try:
-        file.write_text(_drawn(made), encoding="utf-8")
+        look(file, lambda file: file.write_text(drawn, encoding="utf-8"))
     except OSError as error:
         raise UsageError(
             f"cannot write {file}: {error.strerror}", hint="give --svg a file that you can write", path=str(file)

@@ -22,7 +22,7 @@ from producer.cli.options.shared import (
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_restore
 from producer.cli.show.watching import watched
-from producer.host.places import folders_here
+from producer.host.looks import look
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.run.preflight import check_devices, check_target
 
@@ -99,8 +99,7 @@ def restore(
         threads=threads,
         nice=nice,
     )
-    check_devices(devices)
-    check_target(request.target.resolve(), folders_here(devices))
+    check_target(look(request.target, Path.resolve), check_devices(devices))
 
     environment = call.environment(boot=request.devices)
     from producer.restore.restore import restore as restore_snapshot

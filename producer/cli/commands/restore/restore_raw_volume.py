@@ -7,6 +7,7 @@ from pathlib import Path
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
+from producer.host.looks import look
 from producer.host.places import is_at_agents
 from producer.observer import Observer, Trouble
 from producer.requests import UNNAMED_TARGET, RestoreRequest
@@ -31,14 +32,14 @@ def restore_raw_volume(
     if inside is not None:
         return _take_out(call, request, observer, snapshot.snapshot_id, *inside)
     raw_volume = raw_volume_meant(snapshot, request.path)
-    if raw_volume is None or into_folder or request.target.is_dir() or _is_folder_of_agents(call, request):
+    if raw_volume is None or into_folder or look(request.target, Path.is_dir) or _is_folder_of_agents(call, request):
         return None
     return restore_image(request, raw_volume, observer, call.environment(), force=force)
 
 
 def _is_folder_of_agents(call: Call, request: RestoreRequest) -> bool:
     """Whether agents know the target and this host does not: then it is a folder, as for all that they restore."""
-    is_known = request.target_name in call.configuration.targets and request.target.exists()
+    is_known = request.target_name in call.configuration.targets and look(request.target, Path.exists)
     at_agents = any(map(is_at_agents, request.devices.values()))
     return at_agents and request.target_name != UNNAMED_TARGET and not is_known
 
@@ -77,9 +78,13 @@ def _refuse_unknown_folder(call: Call, request: RestoreRequest) -> None:
 
 
 def _refuse_full(target: Path) -> None:
-    if target.exists() and any(target.iterdir()):
+    if look(target, _holds_something):
         raise TargetNotEmptyError(
             f"the target {target} is not empty",
             hint="restore files from an image into an empty folder",
             path=str(target),
         )
+
+
+def _holds_something(target: Path) -> bool:
+    return target.exists() and any(target.iterdir())

@@ -1,0 +1,131 @@
+"""A scout: a process that looks at files in our place, so that a file system that never answers costs nothing else.
+
+Whoever looks at a mount whose server hangs waits, and may not even be killed: not a thread then, but a process that
+can be left behind.  It holds nothing: no lock, no connection, no output of ours.
+"""
+
+from __future__ import annotations
+
+import gc
+import marshal
+import os
+import select
+import signal
+import struct
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any, NoReturn, Self
+
+from tasks.errors import SegfleetError
+
+#: The descriptor of the pipe in the scout.
+_OUTPUT = 3
+
+_LENGTH = struct.Struct("<Q")
+
+#: How often the reading process looks whether it is wanted still.
+_BEAT_MS = 250
+_READ_BYTES = 1024 * 1024
+
+_is_scout = False
+
+
+class Scout:
+    """One scout, as the process that started it sees it; to be used in a with block."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        """``work``, in the scout, reports with :func:`report`."""
+        self._output, write_end = os.pipe()
+        with warnings.catch_warnings():
+            # Other threads may hold locks: the scout takes none of theirs, and runs nothing but its work.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._pid = os.fork()
+        if not self._pid:
+            _work_and_exit(work, write_end)
+        os.close(write_end)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        os.close(self._output)
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        # One that waits for a server that hangs does not end: it is not waited for.
+        for _ in range(20):
+            with suppress(ChildProcessError):
+                if not os.waitpid(self._pid, os.WNOHANG)[0]:
+                    time.sleep(0.005)
+                    continue
+            return
+
+    def reports(self, beat: Callable[[], None]) -> Iterator[tuple[str, Any]]:
+        """What it reports; ``beat`` is called while there is nothing, and may raise.
+
+        Raises SegfleetError when the scout ends: its work says with a report of its own that it is done.
+        """
+        buffer = bytearray()
+        poll = select.poll()
+        poll.register(self._output, select.POLLIN)
+        while True:
+            while not poll.poll(_BEAT_MS):
+                beat()
+            part = os.read(self._output, _READ_BYTES)
+            if not part:
+                raise SegfleetError("a process that looks at files ended early", hint="run the command again")
+            buffer += part
+            start = 0
+            while len(buffer) - start >= _LENGTH.size:
+                end = start + _LENGTH.size + _LENGTH.unpack_from(buffer, start)[0]
+                if end > len(buffer):
+                    break
+                yield marshal.loads(memoryview(buffer)[start + _LENGTH.size : end])
+                start = end
+            del buffer[:start]
+
+
+def is_scout() -> bool:
+    """Whether this process is one."""
+    return _is_scout
+
+
+def report(kind: str, content: Any) -> None:
+    """Send plain values to the process that started this scout."""
+    data = marshal.dumps((kind, content))
+    view = memoryview(_LENGTH.pack(len(data)) + data)
+    while view:
+        view = view[os.write(_OUTPUT, view) :]
+
+
+def _work_and_exit(work: Callable[[], None], output: int) -> NoReturn:
+    global _is_scout
+    _is_scout = True
+    try:
+        _let_go_of_all_but(output)
+        work()
+    finally:
+        os._exit(0)
+
+
+def _let_go_of_all_but(output: int) -> None:
+    """Neither locks nor connections may outlive their owner here, and nobody may wait for our output."""
+    gc.disable()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    os.dup2(output, _OUTPUT)
+    for descriptor in _open_descriptors():
+        if descriptor > _OUTPUT:
+            with suppress(OSError):
+                os.close(descriptor)
+
+
+def _open_descriptors() -> Iterable[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:  # there is no /proc
+        return range(os.sysconf("SC_OPEN_MAX"))
