@@ -82,7 +82,13 @@ def test_a_json_summary_has_every_field_of_the_summary(capsys: pytest.CaptureFix
     write_summary(BACKUP)
     row = json.loads(capsys.readouterr().out)
     assert row["message_type"] == "summary"
-    assert row["devices"]["a"] == {"segments": 3, "bytes_source": 3145728, "bytes_stored": 786432, "state": "live"}
+    assert row["devices"]["a"] == {
+        "segments": 3,
+        "bytes_source": 3145728,
+        "bytes_stored": 786432,
+        "state": "live",
+        "new": False,
+    }
 
 
 def test_plain_lines_go_to_standard_error_with_names_escaped(capsys: pytest.CaptureFixture[str]) -> None:
