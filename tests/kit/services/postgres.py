@@ -32,7 +32,7 @@ class PostgresServer:
         """The URL of a database that is empty."""
         name = f"test_{uuid.uuid4().hex}"
         subprocess.run(
-            [str(_program("createdb")), "-h", str(self.socket_folder), "-U", self.user, name],
+            [str(postgres_program("createdb")), "-h", str(self.socket_folder), "-U", self.user, name],
             check=True,
             capture_output=True,
             timeout=60,
@@ -43,7 +43,7 @@ class PostgresServer:
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     """A server of its own, which ends with the block."""
-    need(_program("initdb"), "no PostgreSQL server: apt install postgresql")
+    need(postgres_program("initdb"), "no PostgreSQL server: apt install postgresql")
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     # A short path: that of a unix socket has 107 bytes at most.
     folder = Path(tempfile.mkdtemp(prefix="sf-pg-"))
@@ -59,19 +59,17 @@ def postgres_server() -> Iterator[PostgresServer]:
 @contextmanager
 def _running(folder: Path, user: str) -> Iterator[None]:
     as_user: dict[str, Any] = {"user": user} if os.geteuid() == 0 else {}
-    data = str(folder / "data")
-    initdb = [str(_program("initdb")), "-D", data, "-U", user, "--auth=trust", "--no-sync", "-E", "UTF8"]
-    subprocess.run(initdb, check=True, capture_output=True, timeout=120, cwd=folder, **as_user)
+    data = initialize(folder, user)
     settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=40"]
     server = subprocess.Popen(
-        [str(_program("postgres")), "-D", data, *(word for row in settings for word in ("-c", row))],
+        [str(postgres_program("postgres")), "-D", data, *(word for row in settings for word in ("-c", row))],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=folder,
         **as_user,
     )
     try:
-        ready = [str(_program("pg_isready")), "-h", str(folder), "-U", user]
+        ready = [str(postgres_program("pg_isready")), "-h", str(folder), "-U", user]
         eventually(
             lambda: subprocess.run(ready, capture_output=True, check=False).returncode == 0, "the server answers"
         )
@@ -82,5 +80,24 @@ def _running(folder: Path, user: str) -> Iterator[None]:
         server.wait(60)
 
 
-def _program(name: str) -> str | None:
+def initialize(folder: Path, user: str) -> str:
+    """Make the data of a server in ``folder``, which belongs to ``user``; returns where."""
+    as_user: dict[str, Any] = {"user": user} if os.geteuid() == 0 else {}
+    data = str(folder / "data")
+    initdb = [
+        str(postgres_program("initdb")),
+        "-D",
+        data,
+        "-U",
+        user,
+        "--auth=trust",
+        "--no-sync",
+        "-E",
+        "UTF8",
+    ]
+    subprocess.run(initdb, check=True, capture_output=True, timeout=120, cwd=folder, **as_user)
+    return data
+
+
+def postgres_program(name: str) -> str | None:
     return next((str(folder / name) for folder in _FOLDERS if (folder / name).exists()), None) or shutil.which(name)
