@@ -58,6 +58,11 @@ class Catalog:
         """Whether processes of several hosts may use the catalog: a SQLite file is for one host."""
         return self._database.is_shared
 
+    @property
+    def place(self) -> str:
+        """Where the catalog is, for a person: its file, or its URL without a password."""
+        return self._database.place
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit everything written inside at the end, or nothing if an error leaves the block.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, Table, insert, select
 
-from producer.catalog.opening import WRITING, catalog_errors, catalog_url, open_engine
+from producer.catalog.opening import WRITING, catalog_errors, catalog_url, open_engine, shown_url
 from producer.catalog.revision import bring_up_to_date
 from producer.catalog.schema import owners, snapshots
 from tasks.errors import CatalogError, LockedError
@@ -43,6 +43,11 @@ class Database:
     def is_shared(self) -> bool:
         """Whether processes of several hosts may use the catalog: a SQLite file is for one host."""
         return self._url.get_backend_name() != "sqlite"
+
+    @property
+    def place(self) -> str:
+        """Where the catalog is, for a person."""
+        return shown_url(self._url)
 
     def write_as(self, owner_id: str) -> None:
         """See :meth:`producer.catalog.catalog.Catalog.write_as`."""

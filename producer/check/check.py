@@ -18,6 +18,7 @@ from producer.listing.extents import extents_of
 from producer.manifest import ManifestHead, decode_head, head_name
 from producer.observer import Observer, Progress, Trouble
 from producer.pool.present import present_devices
+from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import CheckRequest
 from producer.run.environment import Environment
 from producer.run.history import recorded
@@ -58,9 +59,13 @@ class _Check:
 
     def run(self) -> CheckSummary:
         catalog, name = self._session.catalog, self._request.snapshot
-        snapshots = catalog.snapshots.all() if name is None else [catalog.snapshots.find(name)]
+        snapshots = catalog.snapshots.all() if name is None else [find_snapshot(self._session, name)]
         self._snapshots = {snapshot.snapshot_id: snapshot for snapshot in snapshots}
         self._present = present_devices(self._session, snapshots)
+        unknown_count = tell_unknown_snapshots(self._session, self._present)
+        if name is None and unknown_count:
+            # Nobody can say whether they are whole.
+            self._errors_count += 1
         for snapshot in snapshots:
             self._check_manifests(snapshot)
         self._choose_segments()

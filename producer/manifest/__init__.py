@@ -11,6 +11,7 @@ from producer.manifest.head import (
     encode_head,
     head_name,
     part_name,
+    snapshot_of_head,
 )
 from producer.manifest.segments import ManifestSegment, decode_segments, encode_segments
 from producer.manifest.troubles import ManifestTrouble, decode_troubles, encode_troubles
@@ -32,4 +33,5 @@ __all__ = [
     "encode_troubles",
     "head_name",
     "part_name",
+    "snapshot_of_head",
 ]

@@ -115,6 +115,11 @@ def head_name(snapshot_id: str) -> str:
     return f"{snapshot_id}.manifest"
 
 
+def snapshot_of_head(name: str) -> str | None:
+    """The id of the snapshot whose head the file ``name`` is; None for a part."""
+    return name.removesuffix(".manifest") if name.endswith(".manifest") else None
+
+
 def part_name(snapshot_id: str, number: int) -> str:
     """Name of a part's file on a device; ``number`` counts all parts of a snapshot from 0."""
     return f"{snapshot_id}.{number:06d}.part"

@@ -12,6 +12,7 @@ from producer.plan import reserve_bytes
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.known import known_devices, why_not_new
 from producer.pool.members import record_returned
+from producer.pool.unknown_snapshots import tell_unknown_snapshots
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, open_session
 from tasks.receipts import DeviceCondition, DeviceReport
@@ -37,6 +38,9 @@ def ask_devices(devices: Mapping[str, Path], observer: Observer, environment: En
         reports = ask_for_reports(session, may_lose=session.paths).wait()
         rows, known = session.catalog.devices.last_recorded_first(), known_devices(session.catalog)
         record_returned(session.catalog, reports.values())
+        tell_unknown_snapshots(
+            session, {report.device_id: name for name, report in reports.items() if report.condition == "ready"}
+        )
     asked = [
         device_row(
             name,

@@ -13,6 +13,7 @@ from itertools import islice
 
 from producer.observer import DeviceProgress, Observer, Progress
 from producer.pool.present import present_devices
+from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.orders import RestoreOrders
 from producer.restore.outcome import Outcome
@@ -78,7 +79,7 @@ class RestoreRun:
     def __init__(self, session: RunSession, request: RestoreRequest, selection: Selection | None = None) -> None:
         self._session = session
         self._request = request
-        self._snapshot = session.catalog.snapshots.find(request.snapshot)
+        self._snapshot = find_snapshot(session, request.snapshot)
         selection = selection or Selection.of(request.path, request.include, request.exclude)
         self._wanted: Wanted = find_wanted(
             session.catalog, self._snapshot.snapshot_id, selection, may_lack_parts=request.skip_damaged
@@ -102,6 +103,7 @@ class RestoreRun:
 
     def run(self, started_s: float) -> RestoreSummary:
         self._present = present_devices(self._session, [self._snapshot])
+        tell_unknown_snapshots(self._session, self._present)
         self._make_target()
         self._tell_what_was_not_stored()
         self._leave_out_what_is_lost()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,3 +91,20 @@ def test_a_snapshot_of_whose_pool_no_device_is_there_is_not_called_sound(machine
     done = machine.run("check", *machine.devices("b"), "--json")
 
     assert (done.exit_code, [error["code"] for error in done.errors]) == (3, ["device-absent"])
+
+
+def test_after_a_lost_state_folder_every_command_says_that_the_devices_hold_more(machine: Machine) -> None:
+    devices = machine.devices("a b")
+    machine.succeed("backup", ONE_SEGMENT.make(machine.folder / "data"), *devices)
+    shutil.move(machine.state, machine.folder / "lost")
+    told = f"1 snapshot on these devices is not in this catalog ({machine.catalog})"
+
+    checked = machine.run("check", *devices, "--json")
+    asked = machine.run("devices", *devices)
+    restored = machine.run("restore", "latest", "--target", "out", *devices)
+
+    assert [error["code"] for error in checked.errors] == ["unknown-snapshots"]
+    assert told in checked.errors[0]["message"]
+    assert (told in asked.stderr, told in restored.stderr) == (True, True)
+    assert [done.exit_code for done in (checked, asked, restored)] == [3, 0, 2]
+    assert str(machine.catalog) in machine.succeed("snapshots").stderr

@@ -29,7 +29,7 @@ from producer.run.interrupt import Interrupt
 from producer.run.session import RunSession
 from tasks.broker.leases import Lease
 from tasks.broker.queues import device_queue
-from tasks.orders import AdoptDevice, DescribeDevice, Order, PutManifest, StoreSegment
+from tasks.orders import AdoptDevice, DescribeDevice, GetManifest, Order, PutManifest, StoreSegment
 from tasks.receipts import DeviceReport, Failure, FileState, ManifestResult, Receipt, StoreResult, Timing
 from tasks.registry import kind_of
 from tasks.wire import decode_order, decode_receipt, encode
@@ -104,6 +104,8 @@ class Devices:
             case PutManifest():
                 self.files[order.device][order.name] = base64.b64decode(order.data_base64)
                 return ManifestResult()
+            case GetManifest(name=""):
+                return ManifestResult(names=tuple(sorted(self.files[order.device])))
         raise AssertionError(f"no answer to {order}")
 
     def stored(self, order: StoreSegment, **fields: Any) -> StoreResult:

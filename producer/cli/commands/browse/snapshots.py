@@ -34,7 +34,7 @@ _HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "
 def snapshots(call: Call) -> None:
     """List the snapshots, the oldest first."""
     with opened_catalog(call) as catalog:
-        rows, devices = catalog.snapshots.all(), catalog.devices.all()
+        rows, devices, place = catalog.snapshots.all(), catalog.devices.all(), catalog.place
     incomplete = {row.snapshot_id: still_lacking(row.lacks, devices) for row in rows}
     if call.json:
         for row in rows:
@@ -46,7 +46,7 @@ def snapshots(call: Call) -> None:
         for line in lines_of((*_HEADER, *more), cells, right="   >>>"):
             click.echo(line)
     else:
-        click.echo("there are no snapshots yet", err=True)
+        click.echo(f"there are no snapshots yet in this catalog ({escaped(place)})", err=True)
 
 
 def _cells(row: SnapshotRow) -> tuple[str, ...]:

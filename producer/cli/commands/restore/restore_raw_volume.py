@@ -26,8 +26,12 @@ def restore_raw_volume(
     from producer.restore.image import raw_volume_meant, restore_image
     from producer.restore.image_view import split_path
 
-    with opened_catalog(call) as catalog:
-        snapshot = catalog.snapshots.find(request.snapshot)
+    try:
+        with opened_catalog(call) as catalog:
+            snapshot = catalog.snapshots.find(request.snapshot)
+    except UsageError:
+        # The restore of files says so, and what the devices hold instead.
+        return None
     inside = split_path(path, {source.name for source in snapshot.sources if source.mode == "raw"})
     if inside is not None:
         return _take_out(call, request, observer, snapshot.snapshot_id, *inside)

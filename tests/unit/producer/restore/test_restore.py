@@ -16,7 +16,7 @@ from producer.restore.restore import RestoreRun
 from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
 from tasks.errors import DeviceError
-from tasks.orders import DescribeDevice, Order, RestoreEntries, RestoreSegment
+from tasks.orders import DescribeDevice, GetManifest, Order, RestoreEntries, RestoreSegment
 from tasks.receipts import RestoreResult
 
 KIB = 1024
@@ -53,7 +53,7 @@ class Restoring:
         if order.device in self.run.processes.ended:
             return None
         self.orders.append(order)
-        return self.devices.answer(order) if isinstance(order, DescribeDevice) else DONE
+        return self.devices.answer(order) if isinstance(order, DescribeDevice | GetManifest) else DONE
 
     def restore(self) -> RestoreSummary:
         request = RestoreRequest(

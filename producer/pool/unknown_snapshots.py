@@ -1,0 +1,65 @@
+"""Snapshots that lie on the devices, and that the catalog does not know: it was lost, or it is another one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.manifest import snapshot_of_head
+from producer.observer import Trouble
+from producer.pool.present import present_devices
+from producer.run.session import RunSession
+from producer.run.wave import run_wave
+from tasks.errors import NotADeviceError, UsageError
+from tasks.orders import GetManifest, Order
+from tasks.receipts import Receipt
+
+
+def find_snapshot(session: RunSession, name: str) -> SnapshotRow:
+    """The snapshot of this name; where there is none, says first whether the devices hold others.
+
+    Raises UsageError.
+    """
+    try:
+        return session.catalog.snapshots.find(name)
+    except UsageError:
+        with suppress(NotADeviceError):
+            tell_unknown_snapshots(session, present_devices(session, []))
+        raise
+
+
+def tell_unknown_snapshots(session: RunSession, present: Mapping[str, str]) -> int:
+    """Ask the devices which snapshots they hold, and report those that the catalog does not know; returns how many.
+
+    ``present``: device id → name.  A device that does not answer counts as empty.
+    """
+    names: set[str] = set()
+
+    def take_names(_order: Order, receipt: Receipt) -> None:
+        if receipt.failure is None:
+            names.update(receipt.result.names)
+
+    orders = {
+        name: [GetManifest(order_id=uuid.uuid4().hex, name="", **session.order_fields(name, device_id=device_id))]
+        for device_id, name in present.items()
+    }
+    run_wave(session, orders, take_names)
+    count = len(unknown_snapshots(names, _known(session.catalog)))
+    if count:
+        snapshots = "1 snapshot on these devices is" if count == 1 else f"{count} snapshots on these devices are"
+        message = f"{snapshots} not in this catalog ({session.catalog.place}); was it lost, or is it another one?"
+        session.observer.trouble(Trouble(code="unknown-snapshots", message=message))
+    return count
+
+
+def unknown_snapshots(names: Collection[str], known: Collection[str]) -> set[str]:
+    """The ids of the snapshots that have a head among these names of manifest files, and are not ``known``."""
+    heads = {snapshot_id for name in names if (snapshot_id := snapshot_of_head(name)) is not None}
+    return heads - set(known)
+
+
+def _known(catalog: Catalog) -> set[str]:
+    return {row.snapshot_id for row in [*catalog.snapshots.all(), *catalog.snapshots.all("open")]}
