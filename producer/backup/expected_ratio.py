@@ -11,8 +11,8 @@ _SNAPSHOTS_COUNT = 5
 
 def ratio_of_volume(catalog: Catalog, volume: str) -> float:
     """Stored bytes for each source byte of a new snapshot, as in the volume's last ones; 1.0 for a new volume."""
-    rows = [row for row in catalog.snapshots.all() if row.volume == volume]
-    return expected_ratio([(row.bytes_source, row.bytes_stored) for row in rows[-_SNAPSHOTS_COUNT:]])
+    rows = catalog.snapshots.sealed_of(volume, _SNAPSHOTS_COUNT)
+    return expected_ratio([(row.bytes_source, row.bytes_stored) for row in reversed(rows)])
 
 
 def ratio_so_far(catalog: Catalog, snapshot_id: str) -> float:

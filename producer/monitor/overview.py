@@ -58,10 +58,8 @@ class VolumeStatus:
 
 def volumes(catalog: Catalog) -> list[VolumeStatus]:
     """All volumes that have been backed up, are being backed up, or have a schedule, by name."""
-    snapshots: defaultdict[str, list[SnapshotRow]] = defaultdict(list)
+    snapshots = catalog.snapshots.newest_of_each_volume()
     reservations: defaultdict[str, list[ReservationRow]] = defaultdict(list)
-    for snapshot in [*catalog.snapshots.all(), *catalog.snapshots.all("open")]:
-        snapshots[snapshot.volume].append(snapshot)
     for reservation in catalog.reservations.all():
         reservations[reservation.volume].append(reservation)
     runs = catalog.runs.newest_of_each_volume("backup")
@@ -71,7 +69,7 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
         _status(
             catalog,
             name,
-            _shown(snapshots[name], runs.get(name)),
+            _shown(snapshots.get(name, ()), runs.get(name)),
             runs.get(name),
             locks.get(volume_lock(name)),
             reservations[name],
@@ -81,9 +79,9 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
 
 
 def _shown(snapshots: Sequence[SnapshotRow], run: RunRow | None) -> SnapshotRow | None:
-    """The snapshot that the last run planned, else the newest, open or sealed."""
+    """The snapshot that the last run planned, else the newest, open or sealed; ``snapshots``, the newest first."""
     of_run = [row for row in snapshots if run and row.planned_at and row.planned_at >= run.started_at]
-    return max(of_run or snapshots, key=lambda row: row.started_at, default=None)
+    return next(iter(of_run or snapshots), None)
 
 
 def _status(

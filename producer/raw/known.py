@@ -38,12 +38,10 @@ def known_cells(
 def _last_sealed(catalog: Catalog, current: SnapshotRow, source: str) -> list[SnapshotRow]:
     rows = [
         row
-        for row in catalog.snapshots.all()
-        if row.volume == current.volume
-        and row.pool_id == current.pool_id
-        and any(other.name == source and other.mode == "raw" for other in row.sources)
+        for row in catalog.snapshots.sealed_of(current.volume)
+        if row.pool_id == current.pool_id and any(other.name == source and other.mode == "raw" for other in row.sources)
     ]
-    return rows[-1:]
+    return rows[:1]
 
 
 def _rows_of_source(catalog: Catalog, snapshot: SnapshotRow, source: str) -> Iterator[SegmentRow]:

@@ -22,7 +22,9 @@ runs = Table(
     Column("exit_code", Integer),
     Column("summary", JSON(none_as_null=True)),
     CheckConstraint("kind IN ('backup', 'restore', 'check')", name="kind"),
-    Index(None, "volume", "started_at"),
+    Index(None, "volume", "started_at", "kind"),
+    # The history is cut at its end.
+    Index(None, "started_at"),
 )
 
 reservations = Table(

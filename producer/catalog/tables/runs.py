@@ -13,6 +13,9 @@ from producer.catalog.database import Database
 from producer.catalog.schema import runs
 from tasks.errors import CatalogError, InterruptedRun
 
+#: How many runs the history keeps by itself: one each hour for a year, and more.
+HISTORY_COUNT = 10_000
+
 RunKind = Literal["backup", "restore", "check"]
 
 
@@ -44,6 +47,7 @@ class Runs:
             if (code := self.exit_code(row.run_id)) is not None:
                 raise CatalogError(f"run {row.run_id[:8]} has ended already, with exit code {code}", hint="")
             self._database.write(insert(runs).values(**asdict(row)))
+            self._keep_newest(HISTORY_COUNT)
 
     def end(self, run_id: str, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
         """Record how a run ended; ``snapshot_id`` when it was not known at the beginning."""
@@ -52,6 +56,26 @@ class Runs:
             values["snapshot_id"] = snapshot_id
         if not self._database.write(update(runs).where(runs.c.run_id == run_id).values(**values)):
             raise CatalogError(f"run {run_id} is not in the catalog")
+
+    def trim(self, before: datetime, volume: str | None = None) -> int:
+        """Remove the runs that began ``before``, of one volume if given; returns how many.
+
+        The newest of each kind of each volume stays: it is part of the volume's state.
+        """
+        newest = select(runs.c.volume, runs.c.kind, func.max(runs.c.started_at).label("started_at"))
+        kept = newest.group_by(runs.c.volume, runs.c.kind).subquery()
+        same = (runs.c.volume == kept.c.volume, runs.c.kind == kept.c.kind, runs.c.started_at == kept.c.started_at)
+        kept_ids = select(runs.c.run_id).join(kept, and_(*same))
+        statement = delete(runs).where(runs.c.started_at < before, runs.c.run_id.not_in(kept_ids))
+        if volume is not None:
+            statement = statement.where(runs.c.volume == volume)
+        return self._database.write(statement)
+
+    def _keep_newest(self, limit_count: int) -> None:
+        newest_first = select(runs.c.started_at).order_by(runs.c.started_at.desc())
+        oldest_kept = self._database.read_one(newest_first.offset(limit_count - 1).limit(1))
+        if oldest_kept is not None:
+            self.trim(oldest_kept.started_at)
 
     def exit_code(self, run_id: str) -> int | None:
         """How the run ended; None for one that runs, was killed, or is unknown."""

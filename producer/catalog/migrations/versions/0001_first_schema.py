@@ -54,6 +54,7 @@ def _create_snapshots() -> None:
         sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_snapshots")),
         sa.UniqueConstraint("snapshot_id", name=op.f("uq_snapshots_snapshot_id")),
     )
+    op.create_index(op.f("ix_snapshots_volume_planned_at"), "snapshots", ["volume", "planned_at"])
 
 
 def _create_listing_parts() -> None:
@@ -184,7 +185,8 @@ def _create_runs() -> None:
         sa.CheckConstraint("kind IN ('backup', 'restore', 'check')", name=op.f("ck_runs_kind")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
-    op.create_index(op.f("ix_runs_volume_started_at"), "runs", ["volume", "started_at"])
+    op.create_index(op.f("ix_runs_volume_started_at_kind"), "runs", ["volume", "started_at", "kind"])
+    op.create_index(op.f("ix_runs_started_at"), "runs", ["started_at"])
 
 
 def _create_reservations() -> None:

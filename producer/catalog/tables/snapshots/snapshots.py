@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, case, delete, func, insert, select, update
+from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, update
 
 from producer.catalog.database import Database
 from producer.catalog.schema import segments, snapshots
@@ -88,6 +89,31 @@ class Snapshots:
         """All snapshots in one state, oldest first."""
         statement = select(*_COLUMNS).where(snapshots.c.state == state)
         return self._rows(statement.order_by(snapshots.c.snapshot_key))
+
+    def newest_of_each_volume(self) -> dict[str, list[SnapshotRow]]:
+        """Volume → its newest snapshot, and the one that was planned last if that is another; reads no other row."""
+        by_making = select(func.max(snapshots.c.snapshot_key)).group_by(snapshots.c.volume)
+        last = select(snapshots.c.volume, func.max(snapshots.c.planned_at).label("at"))
+        planned = last.group_by(snapshots.c.volume).subquery()
+        is_last = and_(snapshots.c.volume == planned.c.volume, snapshots.c.planned_at == planned.c.at)
+        by_plan = select(snapshots.c.snapshot_key).join(planned, is_last)
+        statement = select(*_COLUMNS).where(snapshots.c.snapshot_key.in_(by_making.union(by_plan)))
+        found: defaultdict[str, list[SnapshotRow]] = defaultdict(list)
+        for row in self._rows(statement.order_by(*_NEWEST_FIRST)):
+            found[row.volume].append(row)
+        return found
+
+    def volumes(self, hostname: str | None = None) -> set[str]:
+        """The volumes of sealed snapshots, of those made on one host if given."""
+        statement = select(snapshots.c.volume).where(snapshots.c.state == "sealed").distinct()
+        if hostname is not None:
+            statement = statement.where(snapshots.c.hostname == hostname)
+        return {row.volume for row in self._database.read(statement)}
+
+    def sealed_of(self, volume: str, limit: int | None = None) -> list[SnapshotRow]:
+        """The sealed snapshots of a volume, newest first, at most ``limit``."""
+        statement = select(*_COLUMNS).where(snapshots.c.state == "sealed", snapshots.c.volume == volume)
+        return self._rows(statement.order_by(*_NEWEST_FIRST).limit(limit))
 
     def open_of(self, volume: str) -> list[SnapshotRow]:
         """The snapshots of a volume that a run has begun and none has sealed, newest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339
+from producer.configuration.ages import oldest_of, parse_age
 from producer.configuration.sizes import format_size
 
 if TYPE_CHECKING:
@@ -37,16 +39,21 @@ _OF_SUMMARY = (
 
 @click.command(cls=FleetCommand)
 @click.argument("volume", required=False)
+@click.option("--keep", metavar="AGE", help="First remove the runs that are older than AGE, such as 90d, 12w or 2y.")
 @click.option("--timing", is_flag=True, help="Show how each device's workers spent their time, in seconds.")
 @json_option
 @config_option
 @click.pass_obj
-def history(call: Call, volume: str | None, timing: bool) -> None:
+def history(call: Call, volume: str | None, keep: str | None, timing: bool) -> None:
     """List past runs, oldest first: of VOLUME, or all.
 
-    A run without an exit code is still running, or was killed.
+    A run without an exit code is still running, or was killed.  The last 10,000 runs are kept.
     """
+    before = oldest_of(parse_age(keep), datetime.now(UTC)) if keep is not None else None
     with opened_catalog(call) as catalog:
+        if before is not None:
+            count = catalog.runs.trim(before, volume)
+            click.echo(f"segfleet: removed {count} runs from the history", err=True)
         runs = catalog.runs.all(volume)[::-1]
         if timing:
             runs = [run for run in runs if run.kind == "backup" and run.snapshot_id]

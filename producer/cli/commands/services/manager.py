@@ -84,8 +84,7 @@ def _volumes(call: Call, catalog: Catalog, name: str) -> tuple[str, ...]:
     """
     from producer.schedule.belongs import belongs_here
 
-    host = platform.node()
-    backed_up = {row.volume for row in catalog.snapshots.all() if row.hostname == host or not catalog.is_shared}
+    backed_up = catalog.snapshots.volumes(platform.node() if catalog.is_shared else None)
     reserved = {row.volume for row in catalog.reservations.all() if belongs_here(row, manager=name)}
     known = backed_up | reserved
     return tuple(sorted(known | call.configuration.sources.keys()))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -82,3 +82,47 @@ def test_the_newest_run_of_each_volume_is_found_without_its_history(catalog: Cat
     newest = catalog.runs.newest_of_each_volume("backup")
 
     assert {volume: run.run_id for volume, run in newest.items()} == {"home": "2" * 32, "mail": "5" * 32}
+
+
+def run_of_day(day: int, volume: str = "home") -> RunRow:
+    return replace(RUN, run_id=f"{day:032x}", volume=volume, started_at=RUN.started_at + timedelta(days=day))
+
+
+def days(catalog: Catalog) -> list[int]:
+    return sorted(int(run.run_id, 16) for run in catalog.runs.all())
+
+
+def test_old_runs_are_removed_but_the_newest_of_each_kind_of_each_volume_stays(catalog: Catalog) -> None:
+    check = replace(run_of_day(2), kind="check")
+    for run in (*map(run_of_day, (0, 1)), check, run_of_day(3, "mail"), *map(run_of_day, (10, 11))):
+        catalog.runs.begin(run)
+
+    assert catalog.runs.trim(RUN.started_at + timedelta(days=11)) == 3
+
+    assert days(catalog) == [2, 3, 11]
+
+
+def test_the_old_runs_of_one_volume_are_removed_alone(catalog: Catalog) -> None:
+    for run in (*map(run_of_day, (0, 1)), run_of_day(2, "mail"), run_of_day(3, "mail")):
+        catalog.runs.begin(run)
+
+    assert catalog.runs.trim(RUN.started_at + timedelta(days=9), "mail") == 1
+
+    assert days(catalog) == [0, 1, 3]
+
+
+def test_the_history_is_bounded_by_itself(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.catalog.tables.runs.HISTORY_COUNT", 5)
+    catalog.runs.begin(run_of_day(0, "mail"))
+    for day in range(1, 20):
+        catalog.runs.begin(run_of_day(day))
+
+    assert days(catalog) == [0, 15, 16, 17, 18, 19]
+
+
+def test_a_run_that_has_ended_does_not_begin_again(catalog: Catalog) -> None:
+    catalog.runs.begin(RUN)
+    catalog.runs.end(RUN.run_id, 0, {})
+
+    with pytest.raises(CatalogError, match="has ended already, with exit code 0"):
+        catalog.runs.begin(RUN)

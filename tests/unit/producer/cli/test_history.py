@@ -158,3 +158,15 @@ def test_timing_as_json_has_one_object_for_each_device(capsys: pytest.CaptureFix
 def test_a_history_without_runs_says_so_and_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["history", "elsewhere"]) == 0
     assert "volume elsewhere has no runs" in capsys.readouterr().err
+
+
+def test_older_runs_are_removed_on_request_and_the_rest_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [row["run_id"][0] for row in rows(capsys, "--keep", "9w")] == ["2", "3"]
+    assert run(["history", "--keep", "9w"]) == 0
+    assert "removed 0 runs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("age", ["", "90", "-3d", "3 months", "999999y d"])
+def test_what_is_no_age_is_refused(capsys: pytest.CaptureFixture[str], age: str) -> None:
+    assert run(["history", "--keep", age]) == 2
+    assert "write hours, days, weeks or years" in capsys.readouterr().err

@@ -77,10 +77,11 @@ def test_a_volume_is_running_while_somebody_who_is_not_gone_holds_its_lock(catal
     assert rows["killed"].lock is None
 
 
-def test_the_newest_snapshot_and_the_newest_run_are_shown(catalog: Catalog) -> None:
+def test_the_snapshot_that_was_made_last_and_the_newest_run_are_shown(catalog: Catalog) -> None:
     catalog.snapshots.seal(begin(catalog, "home", 1), T0, b"h" * 32)
-    newest = begin(catalog, "home", 3)
-    catalog.snapshots.seal(begin(catalog, "home", 2), T0, b"h" * 32)
+    catalog.snapshots.seal(begin(catalog, "home", 3), T0, b"h" * 32)
+    # By a clock that was set back.
+    newest = begin(catalog, "home", 2)
     record_run(catalog, "home", 3, exit_code=130)
     record_run(catalog, "home", 1, exit_code=0)
     assert only(catalog).snapshot_id == newest
@@ -174,3 +175,16 @@ def test_a_volume_has_its_reservations_and_is_shown_before_its_first_backup(cata
     home, srv = volumes(catalog)
     assert (home.state, home.reservations) == ("idle", (first, later))
     assert srv.reservations == (other,)
+
+
+def test_only_the_newest_snapshots_of_each_volume_are_read(catalog: Catalog) -> None:
+    for day in range(10):
+        plan(catalog, begin(catalog, "home", day), 1)
+    newest = {"home": begin(catalog, "home", 10), "mail": begin(catalog, "mail", 3)}
+    planned_last = catalog.snapshots.find("latest", "open").snapshot_id
+    assert planned_last == newest["mail"]
+
+    read = catalog.snapshots.newest_of_each_volume()
+
+    assert {volume: len(rows) for volume, rows in read.items()} == {"home": 2, "mail": 1}
+    assert {volume: rows[0].snapshot_id for volume, rows in read.items()} == newest
