@@ -274,12 +274,13 @@ class ReadSegment(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerifySegments(Order):
-    """Check stored segments: their structure, and with ``read_data`` every stored byte."""
+    """Check stored segments: their structure; with ``read_data`` every stored byte; with ``only_size`` no byte."""
 
     segment_ids: Annotated[tuple[HexId, ...], Meta(max_length=4096)]
     stored_bytes: Annotated[tuple[Count, ...], Meta(max_length=4096)]
     trailer_digests: Annotated[tuple[Digest, ...], Meta(max_length=4096)]
     read_data: bool
+    only_size: bool = False
 
     def __post_init__(self) -> None:
         if not len(self.segment_ids) == len(self.stored_bytes) == len(self.trailer_digests):

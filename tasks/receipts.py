@@ -65,6 +65,9 @@ class DeviceReport:
 #: bad-blocks: a range of a raw volume, named in the message, is zeros; the rest of the extent is correct.
 ExtentTrouble = Literal["changed", "vanished", "unreadable", "bad-blocks"]
 
+#: Those of what could not be read at all.
+UNREAD: frozenset[str] = frozenset(("vanished", "unreadable"))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExtentNote:

@@ -15,7 +15,7 @@ import time
 from producer.backup.intake import take_in
 from producer.backup.planning import plan_backup
 from producer.backup.summary import backup_summary
-from producer.backup.whole import Whole
+from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.observer import Observer
 from producer.ownership.holder import Holder, volume_lock

@@ -158,7 +158,13 @@ def manifest_head(
         ),
         parts=parts,
         incomplete=tuple(
-            ManifestLack(device_id=lack.device_id, files_count=lack.files_count, bytes_source=lack.size_bytes)
+            ManifestLack(
+                device_id=lack.device_id,
+                files_count=lack.files_count,
+                bytes_source=lack.size_bytes,
+                omitted_files_count=lack.omitted_files_count,
+                omitted_bytes_source=lack.omitted_bytes,
+            )
             for lack in lacks
         ),
     )

@@ -94,7 +94,7 @@ def commit(
         raise DeviceError(
             "no device took the manifest", hint="the segments are stored; run the same command again to seal them"
         )
-    session.catalog.snapshots.seal(snapshot.snapshot_id, sealed_at, blake3(data).digest())
+    session.catalog.snapshots.seal(snapshot.snapshot_id, sealed_at, blake3(data).digest(), lacks)
 
 
 def _write(

@@ -18,7 +18,7 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
     """The summary of a sealed snapshot; the run began at ``started_s`` on the monotonic clock."""
     snapshot = session.catalog.snapshots.get(intake.snapshot_id)
     rows = session.catalog.totals.by_state(intake.snapshot_id)
-    incomplete = still_lacking(snapshot.lacks, session.catalog.devices.all())
+    incomplete = still_lacking(snapshot.lacks, session.catalog.devices.all(), snapshot.sealed_at)
     errors = session.catalog.troubles.count(intake.snapshot_id) + sum(lack.files for lack in incomplete)
     return BackupSummary(
         snapshot_id=snapshot.snapshot_id,

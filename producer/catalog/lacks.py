@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.summaries import Incomplete
 
 
-def still_lacking(lacks: Iterable[LackRow], devices: Iterable[DeviceRow]) -> tuple[Incomplete, ...]:
-    """Of what a snapshot lacked when it was sealed, what it lacks now: a device that has returned counts no more."""
+def still_lacking(
+    lacks: Iterable[LackRow], devices: Iterable[DeviceRow], sealed_at: datetime | None
+) -> tuple[Incomplete, ...]:
+    """Of what a snapshot lacked when it was sealed, what it lacks now.
+
+    A device that has returned counts no more, but for what no device has stored.
+    """
     away = {device.device_id: device for device in devices if device.state not in ("live", "full")}
-    return tuple(
-        Incomplete(
-            device=away[lack.device_id].name,
-            files=lack.files_count,
-            bytes=lack.size_bytes,
-            lost=away[lack.device_id].state == "lost",
-            since=f"{away[lack.device_id].since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        )
-        for lack in lacks
-        if lack.device_id in away
-    )
+    found = []
+    for lack in lacks:
+        device = away.get(lack.device_id)
+        if device is not None:
+            found.append(
+                Incomplete(
+                    device=device.name,
+                    files=lack.files_count,
+                    bytes=lack.size_bytes,
+                    lost=device.state == "lost",
+                    since=_in_words(device.since),
+                )
+            )
+        elif lack.omitted_bytes and sealed_at is not None:
+            found.append(
+                Incomplete(
+                    device=lack.device,
+                    files=lack.omitted_files_count,
+                    bytes=lack.omitted_bytes,
+                    since=_in_words(sealed_at),
+                )
+            )
+    return tuple(found)
+
+
+def _in_words(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -68,6 +68,7 @@ class _Check:
             self._errors_count += 1
         for snapshot in snapshots:
             self._check_manifests(snapshot)
+            self._tell_omitted(snapshot)
         self._choose_segments()
         self._verify_segments()
         return CheckSummary(
@@ -146,6 +147,11 @@ class _Check:
         return sorted(self._present[row.device_id] for row in rows if row.device_id in self._present)
 
     # ---- segments
+
+    def _tell_omitted(self, snapshot: SnapshotRow) -> None:
+        for row in self._session.catalog.segments.omitted(snapshot.snapshot_id) if snapshot.has_omitted else ():
+            why = f"it was not stored: device {row.device} died during the backup, and the others had no room"
+            self._tell_segment(row, "incomplete", why)
 
     def _choose_segments(self) -> None:
         rows = [row for snapshot_id in self._snapshots for row in self._session.catalog.segments.stored(snapshot_id)]

@@ -73,11 +73,16 @@ class ManifestPart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestLack:
-    """A device that was away when the manifest was written, and what could not be restored without it."""
+    """A device that was away when the manifest was written, and what could not be restored without it.
+
+    Of that, ``omitted_…`` is on no device.
+    """
 
     device_id: HexId
     files_count: Count
     bytes_source: Count
+    omitted_files_count: Count = 0
+    omitted_bytes_source: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

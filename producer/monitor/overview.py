@@ -107,12 +107,16 @@ def _status(
         bytes_done=sum(row.bytes_source for row in stored),
         bytes_total=sum(row.bytes_source for row in valid),
         bytes_source=snapshot.bytes_source if snapshot is not None else 0,
-        incomplete=still_lacking(snapshot.lacks, catalog.devices.all()) if snapshot is not None else (),
+        incomplete=_lacking(catalog, snapshot),
         last_run_at=run.started_at if run is not None else None,
         last_exit_code=run.exit_code if run is not None else None,
         lock=lock,
         reservations=tuple(reservations),
     )
+
+
+def _lacking(catalog: Catalog, snapshot: SnapshotRow | None) -> tuple[Incomplete, ...]:
+    return () if snapshot is None else still_lacking(snapshot.lacks, catalog.devices.all(), snapshot.sealed_at)
 
 
 def _state(snapshot: SnapshotRow | None, run: RunRow | None) -> VolumeState:

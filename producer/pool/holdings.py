@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
@@ -10,10 +11,13 @@ from producer.catalog.tables.snapshots.rows import LackRow
 from tasks.values import MAX_OFFSET_BYTES
 
 
-def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> tuple[str, ...]:
-    """The files of which the segments hold something, where they are on the source: each once, in listing order."""
+def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> dict[int, str]:
+    """Entry → path on the source, in listing order: the files of which the segments hold something, by all their names."""
     found = {entry: path for row in rows for entry, path in _files_in(catalog, snapshot_id, row)}
-    return tuple(found[entry] for entry in sorted(found))
+    found |= _hard_links(catalog, snapshot_id, set(found.values())) if found else {}
+    snapshot = catalog.snapshots.get(snapshot_id)
+    sources = {source.name: source.path for source in snapshot.sources}
+    return {entry: _on_source(found[entry], sources) for entry in sorted(found)}
 
 
 def held_by(catalog: Catalog, snapshot_id: str, device_id: str, device: str) -> LackRow | None:
@@ -34,13 +38,28 @@ def held_by(catalog: Catalog, snapshot_id: str, device_id: str, device: str) -> 
 
 
 def _files_in(catalog: Catalog, snapshot_id: str, row: SegmentRow) -> Iterator[tuple[int, str]]:
-    """Entry index and path of each file of which the segment holds something."""
+    """Entry index and path in the snapshot of each file of which the segment holds something."""
     snapshot, reader = catalog.snapshots.get(snapshot_id), catalog.listing.reader(snapshot_id)
-    sources = {source.name: source.path for source in snapshot.sources}
     is_bundle = row.stop_entry - row.first_entry > 1
     limit_bytes = snapshot.bundle_limit_bytes if is_bundle else MAX_OFFSET_BYTES
     for batch in reader.batches(row.first_entry, row.stop_entry):
         first, stop = max(0, row.first_entry - batch.first_entry), min(len(batch), row.stop_entry - batch.first_entry)
         for place in range(first, stop):
             if 0 < batch.sizes_bytes[place] <= limit_bytes:
-                yield batch.first_entry + place, f"{sources[batch.source]}/{batch.path_at(place)}".rstrip("/")
+                yield batch.first_entry + place, f"{batch.source}/{batch.path_at(place)}"
+
+
+def _hard_links(catalog: Catalog, snapshot_id: str, snapshot_paths: set[str]) -> dict[int, str]:
+    """The further names of these files."""
+    entries_count = catalog.snapshots.get(snapshot_id).entries_count
+    return {
+        batch.first_entry + place: f"{batch.source}/{batch.path_at(place)}"
+        for batch in catalog.listing.reader(snapshot_id).batches(0, entries_count)
+        for place, kind in enumerate(batch.kinds)
+        if kind == "h" and batch.links[batch.names[place]] in snapshot_paths
+    }
+
+
+def _on_source(snapshot_path: str, sources: Mapping[str, str]) -> str:
+    source, _, path = snapshot_path.partition("/")
+    return str(Path(sources[source]) / path)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
+from producer.catalog.tables.snapshots.rows import LackRow
 from producer.pool.holdings import held_by
 from tasks.errors import UsageError
 
@@ -49,5 +51,19 @@ def mark_lost(catalog: Catalog, row: DeviceRow) -> tuple[DeviceRow, int]:
             lack = found[snapshot.snapshot_id]
             if lack is not None:
                 others = [other for other in snapshot.lacks if other.device_id != row.device_id]
-                catalog.snapshots.set_lacks(snapshot.snapshot_id, [*others, lack])
+                before = next((other for other in snapshot.lacks if other.device_id == row.device_id), None)
+                catalog.snapshots.set_lacks(snapshot.snapshot_id, [*others, _with_omitted(lack, before)])
     return catalog.devices.get(row.device_id), sum(lack is not None for lack in found.values())
+
+
+def _with_omitted(lack: LackRow, before: LackRow | None) -> LackRow:
+    """What the snapshot was sealed without is lacking as well."""
+    if before is None:
+        return lack
+    return replace(
+        lack,
+        files_count=lack.files_count + before.omitted_files_count,
+        size_bytes=lack.size_bytes + before.omitted_bytes,
+        omitted_files_count=before.omitted_files_count,
+        omitted_bytes=before.omitted_bytes,
+    )

@@ -94,7 +94,7 @@ class _Dump:
         whole = [Piece.of(row, pick).up_to(size_bytes) for row in plan.segments() for pick in plan.picks(row)]
         unread = wanted.unread.get(entry.index)
         holes = unread.holes if unread is not None else _holes_between(whole, size_bytes)
-        if holes and not _is_raw_volume(entry, snapshot):
+        if holes and (unread is not None or not _is_raw_volume(entry, snapshot)):
             raise DamagedError(f"{self._request.path!r} is not whole: {holes[0]}")
         pieces = [part for piece in whole for part in piece.cut(self._way(piece).piece_bytes)]
         return sorted(pieces, key=lambda piece: piece.offset_bytes), size_bytes

@@ -68,6 +68,8 @@ class _RawVolumeSelection(Selection):
 
 
 class _ImageRestore(RestoreRun):
+    _always_with_holes = True
+
     def __init__(self, session: RunSession, request: RestoreRequest, raw_volume: str, *, force: bool) -> None:
         self._force, self._raw_volume = force, raw_volume
         super().__init__(
@@ -78,6 +80,7 @@ class _ImageRestore(RestoreRun):
         self._present = present_devices(self._session, [self._snapshot])
         zeros = gaps(merged(self._stored_ranges()), self._wanted.bytes_total)
         self._prepare(zeros)
+        self._tell_what_was_not_stored()
         self._tell_what_is_lost()
         self._restore_segments()
         self._make_zeros(self._outcome.holes.ranges("", self._wanted.bytes_total))

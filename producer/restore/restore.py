@@ -76,13 +76,19 @@ def _refuse_a_path_for_agents(session: RunSession, request: RestoreRequest) -> N
 class RestoreRun:
     """One restore; ``selection`` replaces what the request says about the wanted entries."""
 
+    #: Whether a file that lacks a part is restored without it, whatever the request says.
+    _always_with_holes = False
+
     def __init__(self, session: RunSession, request: RestoreRequest, selection: Selection | None = None) -> None:
         self._session = session
         self._request = request
         self._snapshot = find_snapshot(session, request.snapshot)
         selection = selection or Selection.of(request.path, request.include, request.exclude)
         self._wanted: Wanted = find_wanted(
-            session.catalog, self._snapshot.snapshot_id, selection, may_lack_parts=request.skip_damaged
+            session.catalog,
+            self._snapshot.snapshot_id,
+            selection,
+            may_lack_parts=request.skip_damaged or self._always_with_holes,
         )
         self._plan = RestorePlan(session.catalog, self._snapshot, selection, self._wanted)
         #: Device id → name, of the devices that are there.

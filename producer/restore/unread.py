@@ -1,4 +1,4 @@
-"""What the backup could not read of a snapshot's files, from the notes of its segments."""
+"""What the backup could not read or store of a snapshot's files, from its segments and their notes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import NamedTuple
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.listing import ListingReader, extents_of
 from producer.restore.holes import Hole
-
-_UNREAD = ("vanished", "unreadable")
+from tasks.receipts import UNREAD
 
 
 @dataclass(kw_only=True, slots=True)
 class UnreadFile:
-    """A file that the backup could not read, or not completely."""
+    """A file that the backup could not read or store, or not completely."""
 
     snapshot_path: str
     holes: list[Hole] = field(default_factory=list)
@@ -50,7 +49,7 @@ def short_extents(row: SegmentRow, reader: ListingReader, bundle_limit_bytes: in
     )
     is_piece = row.stop_entry - row.first_entry == 1
     for note in row.notes:
-        index, has_ended = note["index"], note["trouble"] not in _UNREAD
+        index, has_ended = note["index"], note["trouble"] not in UNREAD
         path, size_bytes = contents.extents.paths[index], contents.extents.sizes_bytes[index]
         if note["read_bytes"] < size_bytes:
             kept_bytes = note["read_bytes"] if is_piece or has_ended else 0
@@ -64,3 +63,24 @@ def short_extents(row: SegmentRow, reader: ListingReader, bundle_limit_bytes: in
                 ),
                 has_ended=has_ended,
             )
+
+
+def omitted_extents(row: SegmentRow, reader: ListingReader, bundle_limit_bytes: int) -> Iterator[ShortExtent]:
+    """The extents of a segment that the snapshot was sealed without."""
+    contents = extents_of(
+        reader.batches(row.first_entry, row.stop_entry),
+        first_entry=row.first_entry,
+        stop_entry=row.stop_entry,
+        offset_bytes=row.offset_bytes,
+        size_bytes=row.size_bytes,
+        bundle_limit_bytes=bundle_limit_bytes,
+    )
+    why = f"the backup could not store them: device {row.device} died, and the others had no room"
+    for index, entry in enumerate(contents.entries):
+        path, size_bytes = contents.extents.paths[index], contents.extents.sizes_bytes[index]
+        yield ShortExtent(
+            entry=entry,
+            snapshot_path=f"{contents.source}/{path}" if path else contents.source,
+            hole=Hole(offset_bytes=row.offset_bytes, size_bytes=size_bytes, why=why),
+            has_ended=False,
+        )

@@ -12,7 +12,7 @@ from producer.listing.parts import decode_part
 from producer.listing.reader import ListingReader
 from producer.restore.holes import Hole
 from producer.restore.selection import Selection
-from producer.restore.unread import ShortExtent, UnreadFile, short_extents
+from producer.restore.unread import ShortExtent, UnreadFile, omitted_extents, short_extents
 from tasks.errors import UsageError
 
 
@@ -65,6 +65,7 @@ def find_wanted(catalog: Catalog, snapshot_id: str, selection: Selection, *, may
         )
     reader = catalog.listing.reader(snapshot_id)
     large = _look_through_segments(catalog, snapshot, reader, wanted, may_lack_parts=may_lack_parts)
+    large |= _look_through_omitted(catalog, snapshot, reader, wanted)
     _give_up_unread_files(wanted, reader, large, may_lack_parts=may_lack_parts)
     return wanted
 
@@ -148,6 +149,16 @@ def _look_through_segments(
     for entry in restless:
         wanted.mtimes_ns.pop(entry, None)
     wanted.altered |= restless
+    return large
+
+
+def _look_through_omitted(catalog: Catalog, snapshot: SnapshotRow, reader: ListingReader, wanted: Wanted) -> set[int]:
+    """As the other one, for what the snapshot was sealed without."""
+    large: set[int] = set()
+    for row in catalog.segments.omitted(snapshot.snapshot_id) if snapshot.has_omitted else ():
+        large |= {row.first_entry} if row.stop_entry - row.first_entry == 1 else set()
+        for extent in omitted_extents(row, reader, snapshot.bundle_limit_bytes):
+            _take_short_extent(extent, wanted)
     return large
 
 

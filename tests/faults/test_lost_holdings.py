@@ -113,7 +113,7 @@ def test_what_a_device_holds_counts_again_when_it_is_back_before_the_seal(machin
     halt.release()
     done = running.wait()
 
-    assert "stored again" not in done.stderr
+    assert "stored again" not in done.stderr, done
     assert done.summary["devices"]["a"]["segments"] > 0
     assert done.summary["devices"]["a"]["state"] == "live"
     scene.prove(done)
@@ -183,6 +183,35 @@ def prove_only_named_lack(scene: Scene, out: Path, named: set[str]) -> None:
             restored = out / path.relative_to(scene.source)
             is_back = restored.is_file() and restored.read_bytes() == path.read_bytes()
             assert is_back != (str(path) in named), path
+
+
+def test_a_device_that_dies_with_work_that_fits_nowhere_leaves_a_snapshot_that_names_it(
+    machine: Machine, little_room: SmallDisk
+) -> None:
+    scene = Scene(machine, "a b", rate="256KiB", folders={"b": little_room.folder})
+    running = scene.start(**FOR_GOOD)
+    scene.wait_until_stored(running, 1, "a")
+    scene.wait_until_stored(running, 1, "b")
+    little_room.fill(leave_bytes=4 * MIB)
+    take_away(scene, "a")
+    done = scene.finish(running)
+
+    assert done.exit_code == 3, done
+    (lack,) = done.summary["incomplete"]
+    named = {row["path"] for row in done.errors if row["code"] == "incomplete" and row["path"]}
+    assert (lack["device"], lack["files"], done.summary["errors"]) == ("a", len(named), len(named))
+    assert restore_from(scene, "b", "part").exit_code == 3
+    prove_only_named_lack(scene, machine.folder / "part" / "data", named)
+
+    bring_back(scene, "a")
+    check = machine.run("check", "--json")
+    assert (check.exit_code, {row["code"] for row in check.errors}) == (3, {"incomplete"})
+    (left,) = incomplete_now(scene)
+    restored = restore_from(scene, "a b", "all")
+    assert restored.exit_code == 3
+    still_named = {str(scene.source.parent / row["path"]) for row in restored.errors}
+    assert still_named <= named and left["files"] == len(still_named) > 0
+    prove_only_named_lack(scene, machine.folder / "all" / "data", still_named)
 
 
 def test_the_mark_goes_with_the_next_backup_that_meets_the_device_again(

@@ -28,7 +28,7 @@ def verify_segments(order: VerifySegments, *, device: Device, progress: ByteCoun
     ``progress`` gets stored bytes as they are read.  Raises NotADeviceError when the device goes away.
     """
     counted_bytes = _CountedBytes(progress)
-    findings = [_check(expected, device, counted_bytes, read_data=order.read_data) for expected in _expected(order)]
+    findings = [_check(expected, device, counted_bytes, order) for expected in _expected(order)]
     return VerifyResult(
         segments_count=len(order.segment_ids),
         bytes_read=counted_bytes.total,
@@ -46,14 +46,17 @@ def _expected(order: VerifySegments) -> Iterator[_Expected]:
     return map(_Expected, order.segment_ids, order.stored_bytes, order.trailer_digests)
 
 
-def _check(expected: _Expected, device: Device, counter: ByteCounter, *, read_data: bool) -> SegmentFinding | None:
+def _check(expected: _Expected, device: Device, counter: ByteCounter, order: VerifySegments) -> SegmentFinding | None:
     segment_id = expected.segment_id
     try:
         stored = device.open(segment_key(segment_id))
         if stored is None:
             return _finding(segment_id, "missing", f"device {device.name} has no such segment")
         with stored:
-            return _check_stored(expected, stored, counter, read_data=read_data)
+            if order.only_size:
+                wrong = _wrong_size(expected, stored)
+                return _finding(segment_id, "damaged", wrong) if wrong else None
+            return _check_stored(expected, stored, counter, read_data=order.read_data)
     except DamagedError as error:
         return _finding(segment_id, "damaged", error.message)
     except UnreadableError as error:
@@ -64,7 +67,6 @@ def _check_stored(
     expected: _Expected, stored: StoredObject, counter: ByteCounter, *, read_data: bool
 ) -> SegmentFinding | None:
     segment_id, stored_bytes, trailer_digest = expected
-
     limit_s = _LEAST_TIME_S + stored_bytes // _MIN_RATE_BYTES_PER_S
     deadline_s = time.monotonic() + limit_s
 
@@ -77,14 +79,19 @@ def _check_stored(
 
     reader = SegmentReader(read, stored.size_bytes, salvage=True, trailer_digest=bytes.fromhex(trailer_digest))
     messages = [error.message for error in reader.damage]
-    if stored.size_bytes != stored_bytes:
-        messages.append(f"it has {stored.size_bytes} bytes; {stored_bytes} were stored")
+    messages += filter(None, [_wrong_size(expected, stored)])
     if not reader.damage and reader.header.segment_id != segment_id:
         messages.append(f"it is segment {reader.header.segment_id}")
     ranges = reader.damaged_ranges() if read_data else ()
     if ranges:
         messages.append(f"{sum(size_bytes for _, size_bytes in ranges)} bytes of its stream are lost")
     return _finding(segment_id, "damaged", "; ".join(messages), ranges) if messages else None
+
+
+def _wrong_size(expected: _Expected, stored: StoredObject) -> str:
+    if stored.size_bytes == expected.stored_bytes:
+        return ""
+    return f"it has {stored.size_bytes} bytes; {expected.stored_bytes} were stored"
 
 
 def _finding(

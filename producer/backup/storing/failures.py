@@ -45,8 +45,12 @@ class Failures:
         step = judge(failure.reason, attempt=failed.receipt.attempt, retries_count=self._retries_count, probed=probed)
         if step is NextStep.DEVICE_FULL and row.number in self._state.displaced:
             # Room for what may stay where it is is no reason to lose a device, which is to take the manifest.
-            self._state.put_back([row.number])
+            self._state.keep(row.number)
             self._state.members[device].free_bytes = 0
+        elif step is NextStep.DEVICE_FULL and self._state.dead and len(self._state.live) == 1:
+            # Nor is there another one to take it.
+            self._state.members[device].free_bytes = 0
+            self._losses.move(device, [row.number])
         elif step is NextStep.DEVICE_FULL:
             self._losses.lose(device, "full", failure.message)
         elif step is NextStep.PROBE:
@@ -60,7 +64,7 @@ class Failures:
         message = failed.failure.message
         if failed.row.number in self._state.displaced:
             # It is stored, though on a device that is gone: the snapshot is incomplete, and the run need not fail.
-            self._state.put_back([failed.row.number])
+            self._state.keep(failed.row.number)
             return
         self._state.given_up[failed.row.number] = message
         self._session.observer.trouble(

@@ -33,21 +33,25 @@ def least_filled(catalog: Catalog, state: BackupState, rows: Sequence[SegmentRow
         return assign_least_filled(segments, loads_bytes, free_bytes, ratio)
 
 
-def least_filled_with_room(catalog: Catalog, state: BackupState, rows: Sequence[SegmentRow]) -> dict[int, str]:
-    """As :func:`least_filled`, for what may stay where it is: only those segments that fit beside every reserve."""
+def least_filled_with_room(
+    catalog: Catalog, state: BackupState, rows: Sequence[SegmentRow], *, beside_reserve: bool = True
+) -> dict[int, str]:
+    """As :func:`least_filled`, but only those segments that fit; ``beside_reserve``: beside every reserve."""
     segments = [(row.number, row.size_bytes) for row in rows]
     loads_bytes = {member.name: state.load_bytes(member.name) for member in state.live}
     ratio = ratio_so_far(catalog, state.snapshot_id)
-    return assign_least_filled(segments, loads_bytes, _rooms_bytes(catalog, state, ratio), ratio, skip_misfits=True)
+    rooms_bytes = _rooms_bytes(catalog, state, ratio, beside_reserve=beside_reserve)
+    return assign_least_filled(segments, loads_bytes, rooms_bytes, ratio, skip_misfits=True)
 
 
-def _rooms_bytes(catalog: Catalog, state: BackupState, ratio: float) -> dict[str, int]:
-    """Live device → bytes that it can take beside its reserve and what it has still to store."""
+def _rooms_bytes(catalog: Catalog, state: BackupState, ratio: float, *, beside_reserve: bool = True) -> dict[str, int]:
+    """Live device → bytes that it can take beside what it has still to store, and beside its reserve."""
     to_come_bytes: Counter[str] = Counter()
     for total in catalog.totals.by_state(state.snapshot_id):
         if total.state in UNFINISHED:
             to_come_bytes[total.device] += math.ceil(total.bytes_source * ratio)
-    return {member.name: max(0, member.room_bytes - to_come_bytes[member.name]) for member in state.live}
+    rooms_bytes = {member.name: member.room_bytes if beside_reserve else member.free_bytes for member in state.live}
+    return {name: max(0, room_bytes - to_come_bytes[name]) for name, room_bytes in rooms_bytes.items()}
 
 
 def assign_least_filled(

@@ -7,15 +7,14 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from producer.backup.storing.least_filled import least_filled
 from producer.backup.storing.recorder import Failed
+from producer.backup.storing.rerouting import reroute
 from producer.backup.storing.state import BackupState
 from producer.catalog.tables.devices import DeviceState
-from producer.catalog.tables.segments.rows import SegmentRow
 from producer.observer import Trouble
 from producer.pool.members import Member
 from producer.run.session import RunSession
-from tasks.errors import BrokerError, DeviceError, DeviceFullError
+from tasks.errors import BrokerError, DeviceError
 from tasks.orders import DescribeDevice, Order, StoreSegment
 from tasks.receipts import Receipt
 
@@ -131,29 +130,18 @@ class Losses:
     def move(self, device: str, numbers: Collection[int], orders: Sequence[Order] = ()) -> None:
         """Give segments that are still the device's to the then least-filled live devices, in the plan's order.
 
+        What fits on none of them waits for a dead device, which may come back.  Raises DeviceFullError when none is
+        dead.
         ``orders``: what was on its way to the device; the messages move along.
         """
         wanted = set(numbers)
         rows = [row for row in self._state.unfinished(device) if row.number in wanted]
-        targets = self._targets(rows)
-        moved = self._move_messages([order for order in orders if isinstance(order, StoreSegment)], targets)
+        targets = reroute(self._session.catalog, self._state, device, rows)
+        elsewhere = {number: name for number, name in targets.items() if self._state.members[name].is_live}
+        moved = self._move_messages([order for order in orders if isinstance(order, StoreSegment)], elsewhere)
         self._state.move(device, targets, sent=moved)
-        if targets:
-            self._session.observer.note(f"{len(targets)} segments go to {', '.join(sorted(set(targets.values())))}")
-
-    def _targets(self, rows: Sequence[SegmentRow]) -> dict[int, str]:
-        """The new devices; what lies on a device that is gone, and is stored again, goes back where nothing has room.
-
-        Raises DeviceFullError.
-        """
-        try:
-            return least_filled(self._session.catalog, self._state, rows)
-        except DeviceFullError:
-            displaced = [row for row in rows if row.number in self._state.displaced]
-            if not displaced:
-                raise
-        self._state.put_back([row.number for row in displaced])
-        return least_filled(self._session.catalog, self._state, [row for row in rows if row not in displaced])
+        if elsewhere:
+            self._session.observer.note(f"{len(elsewhere)} segments go to {', '.join(sorted(set(elsewhere.values())))}")
 
     def _move_messages(self, orders: Sequence[StoreSegment], targets: Mapping[int, str]) -> set[str]:
         """Move the dead device's messages; returns the ids of those that are in another queue now."""

@@ -13,7 +13,7 @@ from producer.catalog.tables.troubles import TroubleRow
 from producer.observer import Trouble
 from producer.run.session import RunSession
 from tasks.orders import StoreSegment
-from tasks.receipts import ExtentNote, Failure, Receipt
+from tasks.receipts import UNREAD, ExtentNote, Failure, Receipt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +51,11 @@ class Recorder:
         return failed
 
     def _record_stored(self, segment: InFlight, order: StoreSegment, receipt: Receipt) -> None:
+        displaced = self._state.displaced.get(segment.row.number)
+        if displaced is not None and _has_nothing(order, receipt) and len(displaced.notes) < len(order.extents):
+            # The sources are gone since a device that is gone stored it; that device may come back.
+            self._state.keep(segment.row.number)
+            return
         if self._state.stored(segment.row, receipt):
             before = self._state.displaced.pop(segment.row.number, None)
             if before is not None and before.notes:
@@ -77,3 +82,9 @@ class Recorder:
             rows.append(TroubleRow(entry_index=entries[note.index], path=path, code=note.trouble, message=note.message))
             self._session.observer.trouble(Trouble(code=note.trouble, message=note.message, path=path))
         self._session.catalog.troubles.add(self._state.snapshot_id, rows)
+
+
+def _has_nothing(order: StoreSegment, receipt: Receipt) -> bool:
+    """Whether nothing of the segment could be read."""
+    unread = [note for note in receipt.result.notes if note.trouble in UNREAD and note.read_bytes == 0]
+    return len(unread) == len(order.extents)

@@ -7,7 +7,7 @@ assigns segments to devices, so a device's load is always the sum of the segment
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from producer.backup.storing.in_flight import InFlight, NextTry
 from producer.backup.storing.share import Share
@@ -36,6 +36,10 @@ class BackupState:
         self.waiting: dict[int, NextTry] = {}
         #: Segments that are stored again because their device is gone: number → the row as it was.
         self.displaced: dict[int, SegmentRow] = {}
+        #: Those that stay where they are: nothing could store them again.
+        self.kept: set[int] = set()
+        #: Those that their device had no more when it was asked last.
+        self.missing: set[int] = set()
         #: Devices from which segments have been displaced.
         self.lost_holders: set[str] = set()
         self._catalog = catalog
@@ -61,6 +65,12 @@ class BackupState:
     def live(self) -> list[Member]:
         return [member for member in self.members.values() if member.is_live]
 
+    @property
+    def dead(self) -> list[Member]:
+        """The last one that died first."""
+        found = [member for member in self.members.values() if member.state == "dead"]
+        return sorted(found, key=lambda member: -member.lost_at_s)
+
     def share(self, device: str) -> Share:
         return self._shares[device]
 
@@ -72,17 +82,14 @@ class BackupState:
         return self._catalog.segments.unfinished(self.snapshot_id, device)
 
     def holders(self) -> list[Member]:
-        """The devices of the run that hold something of this snapshot."""
+        """The devices of the run that hold something of this snapshot, or are still to store it."""
         ids = self._catalog.segments.device_ids(self.snapshot_id)
-        return [member for member in self.members.values() if member.device_id in ids]
+        return [one for one in self.members.values() if one.device_id in ids or self.unfinished(one.name)]
 
-    def lying_on(self, wanted: Callable[[Member | None], bool]) -> list[SegmentRow]:
-        """The segments that lie on devices as ``wanted``, in plan order; None is a device that takes no part."""
-        members = {member.device_id: member for member in self.members.values()}
-        ids = {key for key in self._catalog.segments.device_ids(self.snapshot_id) if wanted(members.get(key))}
-        if not ids:
-            return []
-        return [row for row in self._catalog.segments.stored(self.snapshot_id) if row.device_id in ids]
+    def left_over(self) -> list[SegmentRow]:
+        """The segments that wait for a dead device, because no other has room for them; in plan order."""
+        rows = [row for member in self.dead for row in self.unfinished(member.name)]
+        return sorted(rows, key=lambda row: row.number)
 
     # ---- what changes
 
@@ -171,6 +178,11 @@ class BackupState:
             if row.state == "stored":
                 self._shares[row.device].remove_stored(row.size_bytes)
             self._shares[targets[row.number]].add_load(row.size_bytes)
+
+    def keep(self, number: int) -> None:
+        """Put a displaced segment back for the rest of the run."""
+        self.put_back([number])
+        self.kept.add(number)
 
     def put_back(self, numbers: Iterable[int]) -> None:
         """Displaced segments that are not stored again count where they lie."""

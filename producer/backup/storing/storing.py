@@ -143,6 +143,10 @@ class Storing:
         finally:
             self._is_confirming = False
 
+    def lose(self, device: str, why: str) -> None:
+        """Take a device that does not answer out of the run.  Raises DeviceError when no device is left."""
+        self._losses.lose(device, "dead", why)
+
     def _wait_for_the_dead(self, asked: Sequence[Member]) -> None:
         clock = SeenTime(time.monotonic)
         deadline_s = clock.now_s() + _COME_BACK_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,19 +18,26 @@ def hung_mount(folder: Path) -> Iterator[Path]:
     need_root("mount a file system that hangs")
     need(os.path.exists("/dev/fuse"), "there is no /dev/fuse")
     folder.mkdir()
-    server = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    release = hang(folder)
     try:
-        options = f"fd={server},rootmode=40755,user_id=0,group_id=0"
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.mount(b"hung", os.fsencode(folder), b"fuse", 0, options.encode()):
-            raise OSError(ctypes.get_errno(), f"cannot mount: {os.strerror(ctypes.get_errno())}")
-        try:
-            yield folder
-        finally:
-            # Everybody who waits is told that the connection is gone.
-            os.close(server)
-            server = -1
-            subprocess.run(["umount", "-l", folder], check=True)
+        yield folder
     finally:
-        if server >= 0:
-            os.close(server)
+        release()
+
+
+def hang(folder: Path) -> Callable[[], None]:
+    """Mount it over ``folder``; returns what takes it away.  Raises OSError where that is not possible."""
+    server = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    options = f"fd={server},rootmode=40755,user_id=0,group_id=0"
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"hung", os.fsencode(folder), b"fuse", 0, options.encode()):
+        code = ctypes.get_errno()
+        os.close(server)
+        raise OSError(code, f"cannot mount: {os.strerror(code)}")
+
+    def release() -> None:
+        # Everybody who waits is told that the connection is gone.
+        os.close(server)
+        subprocess.run(["umount", "-l", folder], check=True)
+
+    return release

@@ -29,8 +29,18 @@ from producer.run.interrupt import Interrupt
 from producer.run.session import RunSession
 from tasks.broker.leases import Lease
 from tasks.broker.queues import device_queue
-from tasks.orders import AdoptDevice, DescribeDevice, GetManifest, Order, PutManifest, StoreSegment
-from tasks.receipts import DeviceReport, Failure, FileState, ManifestResult, Receipt, StoreResult, Timing
+from tasks.orders import AdoptDevice, DescribeDevice, GetManifest, Order, PutManifest, StoreSegment, VerifySegments
+from tasks.receipts import (
+    DeviceReport,
+    Failure,
+    FileState,
+    ManifestResult,
+    Receipt,
+    SegmentFinding,
+    StoreResult,
+    Timing,
+    VerifyResult,
+)
 from tasks.registry import kind_of
 from tasks.wire import decode_order, decode_receipt, encode
 
@@ -101,6 +111,8 @@ class Devices:
             case StoreSegment():
                 self.segments[order.device][order.order_id] = order
                 return self.stored(order)
+            case VerifySegments():
+                return self._verified(order)
             case PutManifest():
                 self.files[order.device][order.name] = base64.b64decode(order.data_base64)
                 return ManifestResult()
@@ -128,6 +140,14 @@ class Devices:
             return None
         status = (self._sources[order.source] / order.extents.paths[0]).stat()
         return FileState(size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, ctime_ns=status.st_ctime_ns)
+
+    def _verified(self, order: VerifySegments) -> VerifyResult:
+        missing = [one for one in order.segment_ids if one not in self.segments[order.device]]
+        return VerifyResult(
+            segments_count=len(order.segment_ids),
+            bytes_read=0,
+            findings=tuple(SegmentFinding(segment_id=one, code="missing", message="", ranges=()) for one in missing),
+        )
 
     def _adopt(self, order: AdoptDevice) -> DeviceReport:
         empty = self.reports[order.device]

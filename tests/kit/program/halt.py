@@ -33,9 +33,13 @@ class Halt:
         #: Environment variables.
         self.settings = {"PYTHONPATH": str(folder), "HALT": str(folder)}
 
+    @property
+    def is_reached(self) -> bool:
+        return (self._folder / "reached").exists()
+
     def wait(self) -> None:
         """Return when all segments are stored."""
-        eventually((self._folder / "reached").exists, "all segments are stored")
+        eventually(lambda: self.is_reached, "all segments are stored")
 
     def release(self) -> None:
         (self._folder / "released").touch()

@@ -109,7 +109,7 @@ class Scene:
         assert stored_count == summary["segments"], summary
         assert sum(device["bytes_source"] for device in summary["devices"].values()) == summary["bytes_source"], summary
         self.limit(None)
-        check = self.machine.run("check", "--read-data", "--json", *self._flags())
+        check = self.machine.run("check", "--read-data", "--json", *self.flags)
         assert check.exit_code == 0, check
         self.restore_and_compare()
         self.machine.wait_until_quiet()
@@ -123,12 +123,14 @@ class Scene:
 
     def restore_and_compare(self) -> None:
         target = Path(tempfile.mkdtemp(dir=self.machine.folder))
-        self.machine.succeed("restore", "latest", "--target", target, *self._flags())
+        self.machine.succeed("restore", "latest", "--target", target, *self.flags)
         assert differences(self.source, target / self.source.name) == []
 
     def left_over(self) -> list[Path]:
         """Temporary files on the devices that are there."""
         return [path for folder in self._folders.values() if folder.exists() for path in folder.rglob("*.tmp")]
 
-    def _flags(self) -> list[str]:
+    @property
+    def flags(self) -> list[str]:
+        """Its devices as options."""
         return [f"--device={name}={folder}" for name, folder in self._folders.items()]

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from producer.catalog.columns import JsonObject
 
-SegmentState = Literal["planned", "fed", "stored", "failed", "superseded", "referenced"]
+SegmentState = Literal["planned", "fed", "stored", "failed", "superseded", "referenced", "omitted"]
 
 _NO_DIGEST = bytes(32)
 

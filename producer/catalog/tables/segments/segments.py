@@ -110,6 +110,11 @@ class Segments:
         """
         return self._by_pages(self._of(snapshot_id).where(*_on_devices(device_id)))
 
+    def omitted(self, snapshot_id: str) -> list[SegmentRow]:
+        """What the snapshot was sealed without, in plan order."""
+        statement = self._of(snapshot_id).where(segments.c.state == "omitted")
+        return self._rows(statement.order_by(segments.c.number))
+
     def with_cells(self, snapshot_id: str) -> Iterator[SegmentRow]:
         """The pieces of raw volumes that are on a device, also those that were superseded later, in plan order."""
         statement = self._of(snapshot_id)

@@ -7,6 +7,7 @@
        └──── failed           superseded: replaced by other segments, from any state
 
     stored → planned, when its device is gone and another one is to store it again
+    planned → omitted, when the snapshot is sealed without it
 
 A receipt counts once, whatever the order of repeats and delays: each change names, in its WHERE, the
 states that it may leave, and says whether it happened.
@@ -153,10 +154,15 @@ class Transitions:
         statement = update(segments).values(state="superseded")
         return self._change(snapshot_id, numbers, ("planned", "fed", "failed", "stored"), statement)
 
+    def omit(self, snapshot_id: str, numbers: Iterable[int]) -> int:
+        """Leave segments that no device has stored out of the snapshot; returns how many there were."""
+        statement = update(segments).values(state="omitted", **_NOT_STORED)
+        return self._change(snapshot_id, numbers, ("planned", "fed", "failed"), statement)
+
     def reopen(self, snapshot_id: str) -> None:
-        """Plan again what was on its way or had failed, with all its tries before it, and none behind it."""
+        """Plan again what was on its way, has failed or was left out, with all its tries before it."""
         key = self._database.snapshot_key(snapshot_id)
-        reopened = (segments.c.snapshot_key == key, segments.c.state.in_(("fed", "failed")))
+        reopened = (segments.c.snapshot_key == key, segments.c.state.in_(("fed", "failed", "omitted")))
         numbers = select(segments.c.number).where(*reopened)
         with self._database.transaction():
             self._database.write(delete(attempts).where(attempts.c.snapshot_key == key, attempts.c.number.in_(numbers)))

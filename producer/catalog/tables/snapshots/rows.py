@@ -57,13 +57,16 @@ class SnapshotPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LackRow:
-    """What a snapshot has on a device that was away when it was sealed."""
+    """What a snapshot lacks because a device was away when it was sealed."""
 
     device_id: str
     device: str
-    #: Files of which the device holds something, and how much.
+    #: Files of which the device holds something or was to store it, and how much.
     files_count: int
     size_bytes: int
+    #: Of these: what no device has stored, so that it does not come back with the device.
+    omitted_files_count: int = 0
+    omitted_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,3 +102,8 @@ class SnapshotRow:
     lacks: tuple[LackRow, ...]
     #: BLAKE3 of the head of its manifest; None until it is sealed.
     head_digest: bytes | None = None
+
+    @property
+    def has_omitted(self) -> bool:
+        """Whether it was sealed without some of its segments."""
+        return any(lack.omitted_bytes for lack in self.lacks)

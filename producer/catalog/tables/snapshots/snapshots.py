@@ -49,10 +49,10 @@ class Snapshots:
         """Note that the plan of an open snapshot holds for the run that resumes it, too."""
         self._change_open(snapshot_id, planned_at=datetime.now(UTC))
 
-    def seal(self, snapshot_id: str, sealed_at: datetime, head_digest: bytes) -> None:
+    def seal(self, snapshot_id: str, sealed_at: datetime, head_digest: bytes, lacks: Sequence[LackRow] = ()) -> None:
         """Make an open snapshot complete, with the sums of its stored segments.  ``head_digest``: of its manifest.
 
-        Raises CatalogError, and changes nothing, while a segment is neither stored nor superseded.
+        Raises CatalogError, and changes nothing, while a segment is neither stored, nor superseded, nor left out.
         """
         with self._database.transaction():
             stored_count, bytes_stored = self._stored_sums(snapshot_id)
@@ -63,10 +63,11 @@ class Snapshots:
                 segments_count=stored_count,
                 bytes_stored=bytes_stored,
                 head_digest=head_digest,
+                lacks=[asdict(lack) for lack in lacks],
             )
 
     def set_lacks(self, snapshot_id: str, lacks: Sequence[LackRow]) -> None:
-        """Record what of a snapshot lies on devices that are away."""
+        """Record what a snapshot lacks because devices are away."""
         key = self._database.snapshot_key(snapshot_id)
         values = [asdict(lack) for lack in lacks]
         self._database.write(update(snapshots).where(snapshots.c.snapshot_key == key).values(lacks=values))
@@ -150,7 +151,7 @@ class Snapshots:
             raise CatalogError(f"snapshot {snapshot_id} is not open")
 
     def _stored_sums(self, snapshot_id: str) -> tuple[int, int]:
-        """Number and stored bytes of the segments; raises CatalogError while one is neither stored nor superseded."""
+        """Number and stored bytes of the segments; raises CatalogError while one is still to be stored."""
         stored = segments.c.state == "stored"
         statement = select(
             func.count(case((segments.c.state.in_(("planned", "fed", "failed")), 1))).label("missing_count"),

@@ -35,7 +35,7 @@ def snapshots(call: Call) -> None:
     """List the snapshots, the oldest first."""
     with opened_catalog(call) as catalog:
         rows, devices, place = catalog.snapshots.all(), catalog.devices.all(), catalog.place
-    incomplete = {row.snapshot_id: still_lacking(row.lacks, devices) for row in rows}
+    incomplete = {row.snapshot_id: still_lacking(row.lacks, devices, row.sealed_at) for row in rows}
     if call.json:
         for row in rows:
             write_row(_json_row(row, incomplete[row.snapshot_id]))

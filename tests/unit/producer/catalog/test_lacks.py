@@ -17,6 +17,7 @@ from producer.cli.show.incomplete import in_words
 from producer.summaries import Incomplete
 
 LACK = LackRow(device_id="c" * 32, device="c", files_count=3, size_bytes=70)
+SEALED_AT = datetime(2026, 11, 26, 18, 0, tzinfo=UTC)
 DEVICE = DeviceRow(
     name="c",
     device_id="c" * 32,
@@ -33,7 +34,7 @@ DEVICE = DeviceRow(
 
 @pytest.mark.parametrize("state", ["dead", "absent", "suspect"])
 def test_a_device_that_is_away_is_named_with_what_it_holds_and_since_when(state: DeviceState) -> None:
-    found = still_lacking([LACK], [replace(DEVICE, state=state)])
+    found = still_lacking([LACK], [replace(DEVICE, state=state)], SEALED_AT)
     assert found == (Incomplete(device="c", files=3, bytes=70, since="2026-11-26T17:00:00Z"),)
 
 
@@ -45,12 +46,20 @@ def test_a_device_that_will_not_come_back_is_called_lost() -> None:
 
 @pytest.mark.parametrize("state", ["live", "full"])
 def test_a_device_that_has_returned_is_not_lacking(state: DeviceState) -> None:
-    assert still_lacking([LACK], [replace(DEVICE, state=state)]) == ()
+    assert still_lacking([LACK], [replace(DEVICE, state=state)], SEALED_AT) == ()
+
+
+def test_what_no_device_has_stored_does_not_come_back_with_its_device() -> None:
+    lack = replace(LACK, omitted_files_count=1, omitted_bytes=20)
+    away = still_lacking([lack], [DEVICE], SEALED_AT)
+    back = still_lacking([lack], [replace(DEVICE, state="live")], SEALED_AT)
+    assert [(one.files, one.bytes, one.since) for one in away] == [(3, 70, "2026-11-26T17:00:00Z")]
+    assert [(one.files, one.bytes, one.since) for one in back] == [(1, 20, "2026-11-26T18:00:00Z")]
 
 
 def test_another_device_of_that_name_does_not_replace_it() -> None:
     other = replace(DEVICE, device_id="d" * 32, state="live")
-    assert [lack.device for lack in still_lacking([LACK], [other, DEVICE])] == ["c"]
+    assert [lack.device for lack in still_lacking([LACK], [other, DEVICE], SEALED_AT)] == ["c"]
 
 
 def test_what_a_snapshot_lacks_is_kept_with_it(tmp_path: Path) -> None:

@@ -11,14 +11,16 @@ import pytest
 from kit.models.offline import Answer, Devices, Offline, backup_request, report
 from kit.tree import Tree, noise
 from producer.backup.summary import backup_summary
-from producer.backup.whole import Whole
+from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.manifest import decode_head, head_name
+from producer.restore.selection import Selection
+from producer.restore.wanted import find_wanted
 from producer.summaries import BackupSummary
-from tasks.errors import Reason
+from tasks.errors import DeviceError, Reason
 from tasks.orders import DescribeDevice, Order, PutManifest, StoreSegment
-from tasks.receipts import Failure
+from tasks.receipts import ExtentNote, Failure
 
 FULL = Failure(reason=Reason.FULL, code="device-full", message="No space left on device", hint="")
 BROKEN = Failure(reason=Reason.DEVICE, code="device", message="Input/output error", hint="")
@@ -150,3 +152,118 @@ def test_a_device_that_is_lost_over_its_manifest_is_replaced_before_the_seal(bac
     assert summary.devices["b"].segments == 6
     head = decode_head(backup.run.devices.files["b"][head_name(backup.intake.snapshot_id)])
     assert {device.name: device.segments_count for device in head.devices} == {"a": 0, "b": 6}
+
+
+def dies_with_its_work(backup: Backup) -> Callable[[Order], Answer]:
+    """Device a dies before it has stored anything, and b has room for its own share only."""
+
+    def says(order: Order) -> Answer:
+        if order.device == "a":
+            return GONE if isinstance(order, DescribeDevice) else BROKEN
+        if isinstance(order, DescribeDevice):
+            return replace(backup.run.devices.reports["b"], free_bytes=30_000)
+        if isinstance(order, StoreSegment):
+            backup.run.devices.segments["b"][order.order_id] = order
+            return backup.run.devices.stored(order, free_bytes=30_000)
+        return None
+
+    return says
+
+
+def test_work_of_a_dead_device_that_fits_nowhere_is_named_and_the_snapshot_is_sealed(backup: Backup) -> None:
+    backup.says = dies_with_its_work(backup)
+    summary = backup.back_up()
+
+    (lack,) = summary.incomplete
+    assert (summary.exit_code, summary.errors) == (3, lack.files)
+    assert (lack.device, lack.files, lack.bytes) == ("a", 3, 180_000)
+    told = [trouble for trouble in backup.run.observer.troubles if trouble.code == "incomplete"]
+    omitted = backup.run.catalog.segments.omitted(backup.intake.snapshot_id)
+    assert {Path(one.path).name for one in told if one.path} == {f"{row.first_entry - 1:02}" for row in omitted}
+    assert backup.run.catalog.snapshots.get(backup.intake.snapshot_id).state == "sealed"
+    head = decode_head(backup.run.devices.files["b"][head_name(backup.intake.snapshot_id)])
+    assert [(row.omitted_files_count, row.omitted_bytes_source) for row in head.incomplete] == [(3, 180_000)]
+    assert head.totals.segments_count == 3
+
+
+def test_a_restore_knows_what_the_snapshot_was_sealed_without(backup: Backup) -> None:
+    backup.says = dies_with_its_work(backup)
+    backup.back_up()
+    wanted = find_wanted(backup.run.catalog, backup.intake.snapshot_id, Selection.of("", (), ()))
+    omitted = backup.run.catalog.segments.omitted(backup.intake.snapshot_id)
+    assert wanted.not_stored == {row.first_entry for row in omitted}
+    assert "could not store them: device a died" in str(wanted.unread[omitted[0].first_entry].holes[0])
+
+
+def test_work_that_waited_for_a_dead_device_is_stored_when_it_is_back_before_the_seal(backup: Backup) -> None:
+    dead, asked_count = dies_with_its_work(backup), 0
+
+    def says(order: Order) -> Answer:
+        nonlocal asked_count
+        answer = dead(order)
+        asked_count += answer is GONE
+        # The first answer makes it dead, the second one comes before the seal.
+        return None if order.device == "a" and (asked_count > 1 or (asked_count and answer is BROKEN)) else answer
+
+    backup.says = says
+    summary = backup.back_up()
+    assert (summary.exit_code, summary.incomplete) == (0, ())
+    assert summary.devices["a"].segments == 3
+
+
+def test_when_the_seal_fails_what_it_left_out_is_planned_again_by_the_next_run(backup: Backup) -> None:
+    usual = dies_with_its_work(backup)
+    backup.says = lambda order: BROKEN if isinstance(order, PutManifest) else usual(order)
+    with pytest.raises(DeviceError):
+        backup.back_up()
+    backup.run.catalog.transitions.reopen(backup.intake.snapshot_id)
+    states = {row.state for row in backup.run.catalog.segments.valid(backup.intake.snapshot_id)}
+    assert states == {"planned", "stored"}
+
+
+def test_what_an_emptied_device_has_no_more_is_stored_again(backup: Backup) -> None:
+    is_emptied = False
+
+    def says(order: Order) -> Answer:
+        nonlocal is_emptied
+        if describes(order, "a") and not is_emptied:
+            is_emptied = True
+            backup.run.devices.segments["a"].clear()
+        return None
+
+    backup.says = says
+    summary = backup.back_up()
+    assert (summary.exit_code, summary.incomplete) == (0, ())
+    assert summary.devices["a"].segments + summary.devices["b"].segments == 6
+    for device in "ab":
+        assert backup.run.devices.segments[device].keys() == {row.segment_id for row in backup.rows_on(device)}
+
+
+def test_what_an_emptied_device_has_no_more_is_named_when_it_fits_nowhere(backup: Backup) -> None:
+    def says(order: Order) -> Answer:
+        if describes(order, "a"):
+            backup.run.devices.segments["a"].clear()
+        if isinstance(order, DescribeDevice):
+            return replace(backup.run.devices.reports[order.device], free_bytes=0)
+        return None
+
+    backup.says = says
+    summary = backup.back_up()
+    assert summary.exit_code == 3
+    assert [(lack.device, lack.files, lack.bytes) for lack in summary.incomplete] == [("a", 3, 180_000)]
+
+
+def test_sources_that_are_gone_do_not_replace_what_lies_on_a_device_that_is_gone(backup: Backup) -> None:
+    def says(order: Order) -> Answer:
+        if describes(order, "a"):
+            return GONE
+        if isinstance(order, StoreSegment) and len(backup.run.devices.segments["b"]) == 3:
+            note = ExtentNote(index=0, read_bytes=0, trouble="vanished", message="No such file or directory")
+            return backup.run.devices.stored(order, notes=(note,))
+        return None
+
+    backup.says = says
+    summary = backup.back_up()
+    assert [(lack.device, lack.files) for lack in summary.incomplete] == [("a", 3)]
+    assert "vanished" not in backup.run.observer.trouble_codes
+    assert len(backup.rows_on("a")) == 3

@@ -1,7 +1,8 @@
 """Makes a snapshot whole: what exit code 0 promises.
 
 Every file of the sources can be restored, at the moment of the seal, from the devices that are there.  What lies on
-a device that died is stored again on the others; what fits nowhere is named, and the snapshot is marked incomplete.
+a device that died is stored again on the others, and so is what it was still to store; what fits nowhere is named,
+and the snapshot is marked incomplete.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from producer.backup.changed_files import record_restless_files, store_changed_again
 from producer.backup.intake import Intake
 from producer.backup.seal import commit, write_parts
-from producer.backup.storing.lost_holdings import find_lacks, store_lost_again, tell_lacks
 from producer.backup.storing.state import BackupState
 from producer.backup.storing.storing import prepare_storing
+from producer.backup.whole.lacks import find_lacks, omit_left_over, tell_lacks
+from producer.backup.whole.lost_holdings import look_again, store_lost_again
 from producer.observer import Progress
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
@@ -51,11 +53,16 @@ class Whole:
         catalog, snapshot_id = self._session.catalog, self._state.snapshot_id
         written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
         for _ in range(_ROUNDS_COUNT):
-            # A device may die while it takes the manifest.  Sources that were frozen have changed since.
-            if self._request.freeze or not self._store_lost_again():
+            # A device may die while it takes the manifest.
+            if self._request.freeze:
+                # The sources have changed since they were frozen.
+                look_again(self._session, self._state, self._storing)
+                break
+            if not self._store_lost_again():
                 break
             record_restless_files(self._session, snapshot_id)
             written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
+        omit_left_over(catalog, self._state)
         snapshot = catalog.snapshots.get(snapshot_id)
         lacks = [lack.row for lack in find_lacks(catalog, self._state)]
         commit(self._session, snapshot, self._request.plan, self._intake.source_starts, written, lacks)

@@ -1,0 +1,97 @@
+"""What a snapshot lacks at its seal: what lies on devices that are gone, and what no device has stored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from producer.backup.storing.state import BackupState
+from producer.backup.whole.lost_holdings import is_unreadable, lying_on, missing
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import LackRow
+from producer.configuration.sizes import format_size
+from producer.observer import Trouble
+from producer.pool.holdings import paths_in
+from producer.run.session import RunSession
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lack:
+    """What a snapshot lacks while one device is away."""
+
+    row: LackRow
+    #: The files of which the device holds something, where they are on the source; without those of ``omitted_paths``.
+    paths: tuple[str, ...]
+    #: The files of which something is on no device.
+    omitted_paths: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The segments that one device holds, and those that it was to store."""
+
+    lying: list[SegmentRow] = field(default_factory=list)
+    omitted: list[SegmentRow] = field(default_factory=list)
+
+
+def omit_left_over(catalog: Catalog, state: BackupState) -> None:
+    """Leave out of the snapshot what has waited for a dead device in vain."""
+    catalog.transitions.omit(state.snapshot_id, [row.number for row in state.left_over()])
+
+
+def find_lacks(catalog: Catalog, state: BackupState) -> list[Lack]:
+    """What cannot be restored now, by device."""
+    found: defaultdict[str, _Rows] = defaultdict(_Rows)
+    for row in lying_on(catalog, state, is_unreadable):
+        assert row.device_id is not None
+        found[row.device_id].lying.append(row)
+    for row in [*catalog.segments.omitted(state.snapshot_id), *missing(catalog, state)]:
+        found[row.device_id or state.members[row.device].device_id].omitted.append(row)
+    names = {device.device_id: device.name for device in catalog.devices.all()}
+    return [_lack(catalog, state.snapshot_id, device_id, names, rows) for device_id, rows in found.items()]
+
+
+def _lack(catalog: Catalog, snapshot_id: str, device_id: str, names: dict[str, str], rows: _Rows) -> Lack:
+    omitted = paths_in(catalog, snapshot_id, rows.omitted)
+    lying = {entry: path for entry, path in paths_in(catalog, snapshot_id, rows.lying).items() if entry not in omitted}
+    omitted_bytes = sum(row.size_bytes for row in rows.omitted)
+    row = LackRow(
+        device_id=device_id,
+        device=names.get(device_id) or (rows.lying or rows.omitted)[0].device,
+        files_count=len(lying) + len(omitted),
+        size_bytes=sum(row.size_bytes for row in rows.lying) + omitted_bytes,
+        omitted_files_count=len(omitted),
+        omitted_bytes=omitted_bytes,
+    )
+    return Lack(row=row, paths=tuple(lying.values()), omitted_paths=tuple(omitted.values()))
+
+
+def tell_lacks(session: RunSession, lacks: list[Lack]) -> None:
+    """Name each device and each file."""
+    for lack in lacks:
+        row = lack.row
+        _tell_summary(session, row)
+        for path in lack.paths:
+            message = f"it lies on device {row.device}, which is away"
+            session.observer.trouble(Trouble(code="incomplete", message=message, path=path))
+        for path in lack.omitted_paths:
+            message = f"it is on no device, or not all of it: device {row.device} failed, and the others have no room"
+            session.observer.trouble(Trouble(code="incomplete", message=message, path=path))
+
+
+def _tell_summary(session: RunSession, row: LackRow) -> None:
+    files_count, size_bytes = row.files_count - row.omitted_files_count, row.size_bytes - row.omitted_bytes
+    if files_count:
+        message = (
+            f"device {row.device} is away, and the other devices have no room for what it holds: {files_count} "
+            f"files, {format_size(size_bytes)} of this snapshot cannot be restored until it is back"
+        )
+        session.observer.trouble(Trouble(code="incomplete", message=message))
+    if row.omitted_files_count:
+        message = (
+            f"device {row.device} failed, and the other devices have no room for its work: {row.omitted_files_count} "
+            f"files, {format_size(row.omitted_bytes)} of this snapshot are on no device; back up again when there is "
+            "room"
+        )
+        session.observer.trouble(Trouble(code="incomplete", message=message))
