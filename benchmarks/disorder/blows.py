@@ -1,4 +1,4 @@
-"""The faults that a run may meet, each as a function that makes it happen for real.
+"""The faults of processes and of the broker that a run may meet, each as a function that makes it happen for real.
 
 A blow returns what undoes it, or None when there is nothing to undo.  It does nothing when what it would hit is not
 there (yet, or any more): the moment is random.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
+import threading
 from collections.abc import Callable
 
 import psutil
@@ -19,8 +19,6 @@ from disorder.stage import Stage
 
 Undo = Callable[[], None] | None
 Blow = Callable[[Stage, str], Undo]
-
-MARKER = "segfleet.json"
 
 
 def kill_worker(stage: Stage, device: str) -> Undo:
@@ -39,6 +37,28 @@ def kill_child(stage: Stage, device: str) -> Undo:
 def hang_child(stage: Stage, device: str) -> Undo:
     """The lease lives, the bytes stand still: a disk that does not answer."""
     return _stop(stage.child(device))
+
+
+def slow_child(stage: Stage, device: str) -> Undo:
+    """The device is slow: its child stands still four fifths of the time."""
+    is_over = threading.Event()
+
+    def slow_down() -> None:
+        while not is_over.is_set():
+            pids = stage.child(device)
+            _send(pids, signal.SIGSTOP)
+            is_over.wait(0.4)
+            _send(pids, signal.SIGCONT)
+            is_over.wait(0.1)
+
+    thread = threading.Thread(target=slow_down, daemon=True)
+    thread.start()
+
+    def speed_up() -> None:
+        is_over.set()
+        thread.join(10)
+
+    return speed_up
 
 
 def kill_command(stage: Stage, _device: str) -> Undo:
@@ -86,66 +106,6 @@ def repeat_orders(stage: Stage, device: str) -> Undo:
     return None
 
 
-def take_marker(stage: Stage, device: str) -> Undo:
-    marker, hidden = stage.scene.folder(device) / MARKER, stage.scene.machine.folder / f"{device}.{MARKER}"
-    try:
-        os.replace(marker, hidden)
-    except OSError:
-        # Not there, or on another file system: then the folder is moved instead.
-        return None
-    return lambda: os.replace(hidden, marker)
-
-
-def take_folder(stage: Stage, device: str) -> Undo:
-    """The whole device is somewhere else, and nothing is in its place."""
-    folder = stage.scene.folder(device)
-    if folder.is_mount() or not (folder / MARKER).exists():
-        return None
-    away = folder.with_name(f"{folder.name} away")
-    folder.rename(away)
-
-    def bring_back() -> None:
-        away.rename(folder)
-
-    return bring_back
-
-
-def fill_disk(stage: Stage, device: str) -> Undo:
-    disk = stage.disks.get(device)
-    if disk is None or not (disk.folder / "segments").is_dir():
-        return None
-    try:
-        disk.fill(leave_bytes=100_000)
-    except OSError:
-        return None
-
-    def make_room() -> None:
-        # Another blow may have unmounted it meanwhile, turned it read-only, or filled it too and made room already.
-        if not (disk.folder.is_mount() and os.access(disk.folder, os.W_OK)):
-            stage.mount_anew(device)
-        with contextlib.suppress(FileNotFoundError):
-            disk.make_room()
-
-    return make_room
-
-
-def turn_read_only(stage: Stage, device: str) -> Undo:
-    disk = stage.disks.get(device)
-    if disk is None or not (disk.folder / MARKER).exists():
-        return None
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        disk.turn_read_only()
-    return lambda: stage.mount_anew(device)
-
-
-def unmount(stage: Stage, device: str) -> Undo:
-    disk = stage.disks.get(device)
-    if disk is None or not (disk.folder / MARKER).exists():
-        return None
-    disk.unmount()
-    return lambda: stage.mount_anew(device)
-
-
 BLOWS: dict[str, Blow] = {
     blow.__name__: blow
     for blow in (
@@ -162,11 +122,7 @@ BLOWS: dict[str, Blow] = {
         empty_broker,
         lose_orders,
         repeat_orders,
-        take_marker,
-        take_folder,
-        fill_disk,
-        turn_read_only,
-        unmount,
+        slow_child,
     )
 }
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from disorder.blows import BLOWS
+from disorder.breakages import BREAKAGES, Repair
+from disorder.plan import Plan, Planned, entries_of
+from disorder.promise import Sealed, prove_later, prove_now, sealed_by
 from disorder.repeats import Repeats
 from disorder.stage import Stage
-from kit.disks.small_disk import MIB, SmallDisk, small_disk
+from kit.disks.small_disk import SmallDisk, small_disk
 from kit.program.command import Done
+from kit.program.halt import Halt
 from kit.program.machine import machine as new_machine
 from kit.program.processes import socket_of
 from kit.program.scene import PATIENCE, Scene
-from kit.tree import Entry, HardLink, Symlink, noise
 
 #: Runs after which a snapshot must be sealed: some faults are in the way of the first ones, none of the last.
 _TRIES_COUNT = 5
@@ -26,68 +30,8 @@ _TRIES_COUNT = 5
 #: A run with faults takes some ten seconds; a minute without an end is a bug.
 _END_S = 150.0
 
-
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """One blow: what, when after the command's start, on which device, and for how long."""
-
-    at_s: float
-    name: str
-    device: str
-    lasts_s: float
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.device} at {self.at_s:.1f} for {self.lasts_s:.1f} s"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a seed stands for.  The first element of ``rounds`` hits the first run, and so on."""
-
-    devices: tuple[str, ...]
-    disks: tuple[str, ...]
-    rates: Mapping[str, str]
-    rounds: tuple[tuple[Planned, ...], ...]
-    repeats_share: float
-
-    @classmethod
-    def of(cls, seed: str, *, with_disks: bool) -> Plan:
-        dice = Random(seed)
-        devices = tuple("abcdef"[: dice.randint(2, 6)])
-        rounds = [_round(dice, devices, dice.randint(1, 4))]
-        if dice.random() < 0.3:
-            rounds.append(_round(dice, devices, dice.randint(1, 2)))
-        return cls(
-            devices=devices,
-            disks=tuple(dice.sample(devices, min(2, len(devices)))) if with_disks else (),
-            rates={name: f"{dice.randint(1000, 4000) * 2 // len(devices)}KiB" for name in devices},
-            rounds=tuple(rounds),
-            repeats_share=dice.choice([0.0, 0.5, 1.0]),
-        )
-
-
-def _round(dice: Random, devices: tuple[str, ...], count: int) -> tuple[Planned, ...]:
-    blows = [
-        Planned(
-            at_s=dice.uniform(0.8, 6.0),
-            name=dice.choice(list(BLOWS)),
-            device=dice.choice(devices),
-            lasts_s=dice.uniform(0.5, 9.0),
-        )
-        for _ in range(count)
-    ]
-    return tuple(sorted(blows, key=lambda blow: blow.at_s))
-
-
-def entries_of(seed: str) -> dict[str | bytes, Entry | bytes]:
-    """Some hundred small files, links, an empty file, and some large files: 4 to 8 MiB."""
-    dice = Random(f"{seed} tree")
-    entries: dict[str | bytes, Entry | bytes] = {
-        f"d{number % 7}/{number:03}": noise(dice.randint(0, 9000), number) for number in range(dice.randint(150, 300))
-    }
-    for number in range(dice.randint(1, 3)):
-        entries[f"large{number}"] = noise(dice.randint(MIB, 3 * MIB), number + 1000)
-    return entries | {"empty": b"", "symlink": Symlink("large0"), "again": HardLink("large0"), b"\xff not utf-8": b"x"}
+#: Of a backup: sealed, failed, refused, sealed with a list, no device, interrupted, killed.
+_KNOWN_ENDS = (0, 1, 2, 3, 10, 130, -9)
 
 
 @contextlib.contextmanager
@@ -96,7 +40,8 @@ def stage_for(plan: Plan, seed: str) -> Iterator[Stage]:
         machine = stack.enter_context(new_machine())
         disks: dict[str, SmallDisk] = {}
         for name in plan.disks:
-            disks[name] = stack.enter_context(small_disk(machine.folder / f"disk-{name}", size_bytes=32 * MIB))
+            folder = machine.folder / f"disk-{name}"
+            disks[name] = stack.enter_context(small_disk(folder, size_bytes=plan.disk_bytes))
         stack.callback(machine.end)
         folders: dict[str, Path] = {name: disk.folder for name, disk in disks.items()}
         scene = Scene(machine, " ".join(plan.devices), entries=entries_of(seed), folders=folders)
@@ -111,48 +56,158 @@ def play(seed: str) -> str:
     with stage_for(plan, seed) as stage:
         repeats = Repeats(str(socket_of(stage.machine)), Random(f"{seed} repeats"), share=plan.repeats_share)
         try:
-            ends = _run_until_sealed(stage, plan)
+            ends = Scenario(stage, plan).play()
         finally:
             repeats.end()
-    blows = "; ".join(str(blow) for blows in plan.rounds for blow in blows)
     return (
-        f"{len(plan.devices)} devices; {blows}; {repeats.repeated_count} receipts repeated; "
+        f"{len(plan.devices)} devices; {'; '.join(plan.happenings)}; {repeats.repeated_count} receipts repeated; "
         f"ended with {', '.join(ends)}; {time.monotonic() - started_s:.0f} s"
     )
 
 
-def _run_until_sealed(stage: Stage, plan: Plan) -> list[str]:
-    ends: list[str] = []
-    for number in range(_TRIES_COUNT):
-        done = _run(stage, plan.rounds[number] if number < len(plan.rounds) else ())
-        ends.append(" ".join([str(done.exit_code), *(row["code"] for row in done.errors if "code" in row)]))
-        assert "Traceback" not in done.stderr and "internal error" not in done.stderr, done
-        stage.machine.wait_until_quiet()
-        if done.exit_code == 0:
-            stage.scene.prove(done)
-            return ends
-        stage.scene.limit(None)
-    raise AssertionError(f"not sealed after {_TRIES_COUNT} runs without a fault in the way: {done}")
+@dataclass(frozen=True, kw_only=True)
+class _Undo:
+    """Ends a fault when it is due; ``device``: it is one of a device, which stays until the run has been proved."""
+
+    due_s: float
+    undo: Callable[[], None]
+    device: bool = False
 
 
-def _run(stage: Stage, blows: tuple[Planned, ...]) -> Done:
-    """Run the backup to its end, with these blows on the way; all of them are undone when it returns."""
-    running = stage.running = stage.machine.start(*stage.scene.command(), **PATIENCE)
-    started_s, waiting, undos = time.monotonic(), list(blows), list[tuple[float, Callable[[], None]]]()
-    try:
-        while not running.has_ended:
-            now_s = time.monotonic() - started_s
-            assert now_s < _END_S, f"the backup is still running after {now_s:.0f} s"
-            while waiting and waiting[0].at_s <= now_s:
-                blow = waiting.pop(0)
-                undo = BLOWS[blow.name](stage, blow.device)
-                if undo is not None:
-                    undos.append((now_s + blow.lasts_s, undo))
-            for entry in [entry for entry in undos if entry[0] <= now_s]:
-                undos.remove(entry)
-                entry[1]()
-            time.sleep(0.02)
-    finally:
-        for _, undo in undos:
-            undo()
-    return running.wait(deadline_s=30)
+class Scenario:
+    """Runs the backup, and what happens to it, until it is sealed; then proves what it has promised."""
+
+    def __init__(self, stage: Stage, plan: Plan) -> None:
+        self._stage = stage
+        self._plan = plan
+        self._ends: list[str] = []
+        self._sealed: list[Sealed] = []
+        #: Device → what puts it right.
+        self._repairs: dict[str, Repair] = {}
+        self._undos: list[_Undo] = []
+        #: A device was broken when the run had perhaps asked it for the last time.
+        self._is_late = False
+
+    def play(self) -> list[str]:
+        """Returns how the runs have ended."""
+        try:
+            self._back_up(self._plan.rounds, self._plan.at_the_end)
+            if self._plan.between is not None:
+                for planned in self._plan.between:
+                    self._break(planned)
+                self._back_up(((),), ())
+        finally:
+            self._repair_all()
+        self._prove_all()
+        return self._ends
+
+    # ---- runs
+
+    def _back_up(self, rounds: tuple[tuple[Planned, ...], ...], at_the_end: tuple[Planned, ...]) -> None:
+        """Run the backup until it is sealed, and prove that, with the devices as they were at the seal."""
+        for number in range(_TRIES_COUNT):
+            done = self._run(rounds[number] if number < len(rounds) else (), at_the_end if number == 0 else ())
+            self._ends.append(" ".join([str(done.exit_code), *sorted({row["code"] for row in done.errors})]))
+            assert done.exit_code in _KNOWN_ENDS, done
+            assert "Traceback" not in done.stderr and "internal error" not in done.stderr, done
+            self._stage.machine.wait_until_quiet()
+            self._stage.scene.limit(None)
+            sealed = sealed_by(done, self._stage.scene.source)
+            if sealed is not None:
+                self._sealed.append(sealed)
+                if not self._is_late:
+                    prove_now(self._stage, sealed)
+            self._repair_all()
+            if sealed is not None:
+                return
+        raise AssertionError(f"not sealed after {_TRIES_COUNT} runs, the last ones without a fault in the way: {done}")
+
+    def _run(self, blows: tuple[Planned, ...], at_the_end: tuple[Planned, ...]) -> Done:
+        """Run the backup to its end, with these faults on the way.
+
+        When it returns, no process stands still any more; devices are as they were when it ended.
+        """
+        machine = self._stage.machine
+        halt = Halt(machine.folder / f"halt{len(self._ends)}") if at_the_end else None
+        settings = {**PATIENCE, **(halt.settings if halt is not None else {})}
+        running = self._stage.running = machine.start(*self._stage.scene.command(), **settings)
+        self._is_late = False
+        self._undos, started_s, waiting = [], time.monotonic(), list(blows)
+        try:
+            while not running.has_ended:
+                now_s = time.monotonic() - started_s
+                assert now_s < _END_S, f"the backup is still running after {now_s:.0f} s"
+                while waiting and waiting[0].at_s <= now_s:
+                    self._hit(waiting.pop(0), now_s)
+                if halt is not None and halt.is_reached:
+                    for planned in at_the_end:
+                        self._hit(planned, now_s)
+                    halt.release()
+                    halt = None
+                self._undo_due(now_s)
+                time.sleep(0.02)
+        finally:
+            for one in self._undos:
+                if not one.device:
+                    one.undo()
+        return running.wait(deadline_s=30)
+
+    def _hit(self, planned: Planned, now_s: float) -> None:
+        lasts_s = math.inf if planned.lasts_s is None else planned.lasts_s
+        if planned.name in BREAKAGES:
+            if not self._is_sealing and self._break(planned):
+                self._undos.append(_Undo(due_s=now_s + lasts_s, undo=lambda: self._repair(planned.device), device=True))
+                self._is_late |= self._is_sealing
+        else:
+            undo = BLOWS[planned.name](self._stage, planned.device)
+            if undo is not None:
+                self._undos.append(_Undo(due_s=now_s + lasts_s, undo=undo))
+
+    def _undo_due(self, now_s: float) -> None:
+        for one in [one for one in self._undos if one.due_s <= now_s]:
+            self._undos.remove(one)
+            one.undo()
+
+    @property
+    def _is_sealing(self) -> bool:
+        """Whether the run may have asked its devices for the last time; a breakage would prove nothing."""
+        return any(row.get("phase") == "sealing" for row in self._stage.running.rows)
+
+    # ---- devices
+
+    def _break(self, planned: Planned) -> bool:
+        if planned.device in self._stage.broken:
+            return False
+        repair = BREAKAGES[planned.name](self._stage, planned.device)
+        if repair is None:
+            self._ends.append(f"(no {planned.name})")
+            return False
+        self._stage.broken.add(planned.device)
+        self._repairs[planned.device] = repair
+        return True
+
+    def _repair(self, device: str) -> None:
+        repair = self._repairs.pop(device, None)
+        if repair is not None:
+            repair()
+            self._stage.broken.discard(device)
+
+    def _repair_all(self) -> None:
+        for device in list(self._repairs):
+            self._repair(device)
+
+    # ---- the proof, when all devices are right again
+
+    def _prove_all(self) -> None:
+        machine, flags = self._stage.machine, self._stage.scene.flags
+        lost = {sealed.snapshot_id: prove_later(self._stage, sealed) for sealed in self._sealed}
+        check = machine.run("check", "--read-data", "--json", *flags)
+        machine.wait_until_quiet()
+        assert "Traceback" not in check.stderr, check
+        assert self._stage.scene.left_over() == [], self._stage.scene.left_over()
+        if self._stage.deleted:
+            return
+        assert check.exit_code == (3 if any(lost.values()) else 0), check
+        rows = machine.succeed("snapshots", "--json").rows_of("snapshot")
+        marked = {row["snapshot_id"] for row in rows if row["incomplete"]}
+        assert marked == {snapshot_id for snapshot_id, paths in lost.items() if paths}, rows

@@ -23,6 +23,10 @@ class Stage:
         self.scene = scene
         self.disks = disks
         self.running: Running
+        #: Devices that are not what they were, until somebody puts them right.
+        self.broken: set[str] = set()
+        #: Devices that have lost files for good.
+        self.deleted: set[str] = set()
 
     def worker(self, device: str) -> list[int]:
         """The device's worker, as far as it is alive."""
