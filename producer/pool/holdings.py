@@ -12,7 +12,7 @@ from tasks.values import MAX_OFFSET_BYTES
 
 
 def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> dict[int, str]:
-    """Entry → path on the source, in listing order: the files of which the segments hold something, by all their names."""
+    """Entry → path on the source, in listing order: the files of which the segments hold something, by all names."""
     found = {entry: path for row in rows for entry, path in _files_in(catalog, snapshot_id, row)}
     found |= _hard_links(catalog, snapshot_id, set(found.values())) if found else {}
     snapshot = catalog.snapshots.get(snapshot_id)

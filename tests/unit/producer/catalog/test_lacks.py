@@ -39,7 +39,7 @@ def test_a_device_that_is_away_is_named_with_what_it_holds_and_since_when(state:
 
 
 def test_a_device_that_will_not_come_back_is_called_lost() -> None:
-    found = still_lacking([LACK], [replace(DEVICE, state="lost")])
+    found = still_lacking([LACK], [replace(DEVICE, state="lost")], SEALED_AT)
     assert [(lack.device, lack.lost) for lack in found] == [("c", True)]
     assert in_words(found) == "incomplete (device c, lost)"
 

@@ -74,13 +74,13 @@ def test_each_sealed_snapshot_says_what_it_lacks_until_the_device_is_back(tmp_pa
         assert (lost.state, lacking_count) == ("lost", 1)
         snapshot = catalog.snapshots.get(intake.snapshot_id)
         held = [row for row in catalog.segments.stored(intake.snapshot_id) if row.device == "b"]
-        (lack,) = still_lacking(snapshot.lacks, catalog.devices.all())
+        (lack,) = still_lacking(snapshot.lacks, catalog.devices.all(), snapshot.sealed_at)
         assert (lack.device, lack.bytes, lack.lost) == ("b", sum(row.size_bytes for row in held), True)
         assert 0 < lack.files <= 7
         assert mark_lost(catalog, device) == (lost, 1)
 
         record_returned(catalog, [report(condition="ready", device_id=device.device_id)])
-        assert still_lacking(snapshot.lacks, catalog.devices.all()) == ()
+        assert still_lacking(snapshot.lacks, catalog.devices.all(), snapshot.sealed_at) == ()
 
 
 def test_a_lost_device_that_is_seen_again_stays_lost_while_another_has_its_name(catalog: Catalog) -> None:
