@@ -91,6 +91,8 @@ class BackupRequest:
     all_blocks: bool = False
     #: Freeze mounted file systems while their volumes are read.
     freeze: bool = False
+    #: Source bytes for each stored byte, as the user expects; None: as in the volume's last snapshots.
+    expect_ratio: float | None = None
     #: Whether empty folders become new devices; else they are refused.
     new_devices: bool = True
 
@@ -120,7 +122,7 @@ class BackupRequest:
 
 def is_same_backup(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """:meth:`BackupRequest.is_same_backup` for two requests as plain values, of whatever release."""
-    free = ("devices", "threads", "readers", "nice", "retries_count", "new_devices", "resume")
+    free = ("devices", "threads", "readers", "nice", "retries_count", "expect_ratio", "new_devices", "resume")
     ours, theirs = ({key: value for key, value in plain.items() if key not in free} for plain in (one, other))
     return ours == theirs
 

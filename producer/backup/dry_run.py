@@ -43,7 +43,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         walk, parts = _walk(session, request)
         asked.wait()
         rooms = _rooms(session, asked, request)
-        ratio = ratio_of_volume(session.catalog, request.volume)
+        ratio = ratio_of_volume(session.catalog, request.volume, request.expect_ratio)
     raw_volumes, _ = look_at_raw_volumes(request, walk.first_entries, walk.sizes)
     plan = plan_with_raw_volumes(
         PlanRequest(

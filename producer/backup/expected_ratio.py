@@ -9,8 +9,13 @@ from producer.plan import expected_ratio
 _SNAPSHOTS_COUNT = 5
 
 
-def ratio_of_volume(catalog: Catalog, volume: str) -> float:
-    """Stored bytes for each source byte of a new snapshot, as in the volume's last ones; 1.0 for a new volume."""
+def ratio_of_volume(catalog: Catalog, volume: str, expect_ratio: float | None) -> float:
+    """Stored bytes for each source byte of a new snapshot, as in the volume's last ones; 1.0 for a new volume.
+
+    ``expect_ratio``: source bytes for each stored byte, if the user has said so.
+    """
+    if expect_ratio is not None:
+        return 1 / expect_ratio
     rows = catalog.snapshots.sealed_of(volume, _SNAPSHOTS_COUNT)
     return expected_ratio([(row.bytes_source, row.bytes_stored) for row in reversed(rows)])
 
@@ -22,5 +27,6 @@ def ratio_so_far(catalog: Catalog, snapshot_id: str) -> float:
     """
     stored = [row for row in catalog.totals.by_state(snapshot_id) if row.state == "stored"]
     if not stored:
-        return ratio_of_volume(catalog, catalog.snapshots.get(snapshot_id).volume)
+        snapshot = catalog.snapshots.get(snapshot_id)
+        return ratio_of_volume(catalog, snapshot.volume, snapshot.request.get("expect_ratio"))
     return expected_ratio([(sum(row.bytes_source for row in stored), sum(row.bytes_stored for row in stored))])

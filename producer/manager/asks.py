@@ -52,6 +52,7 @@ class AskStoring:
     one_file_system: bool = False
     mode: Literal["auto", "files", "raw"] | None = None
     raw_above: Number | None = None
+    expect_ratio: Amount | None = None
     new_devices: bool | None = None
     all_blocks: bool = False
     freeze: bool = False

@@ -114,7 +114,7 @@ def refusal(rooms: Sequence[DeviceRoom], ratio: float, total_bytes: int, why: st
         f"{why}: needs {format_size(needed_bytes)} ({format_size(total_bytes)} of files, "
         f"{ratio:.2f} stored bytes expected for each), "
         f"the devices have room for {format_size(room_bytes)}{missing}\n" + "\n".join(lines),
-        hint="add a device, free space, or lower the reserve",
+        hint="add a device, free space, lower the reserve, or, if the data compresses, say how well: --expect-ratio 3",
     )
 
 

@@ -11,6 +11,7 @@ from kit.disks.small_disk import SmallDisk, small_disk
 from kit.program.command import Done
 from kit.program.machine import Machine
 from kit.program.scene import Scene
+from kit.tree import Tree, noise
 
 MARKER = "segfleet.json"
 
@@ -154,3 +155,21 @@ def test_when_every_device_is_full_the_run_ends_with_a_clear_error_and_can_go_on
     again = scene.go_on()
     assert "continuing snapshot" in again.stderr
     scene.prove(again)
+
+
+def test_a_first_backup_that_only_fits_compressed_is_tried_where_its_user_expects_that(
+    machine: Machine, disk: SmallDisk
+) -> None:
+    text = Tree({f"{number}": b"all work and no play\n" * 200_000 for number in range(8)}).make(machine.folder / "text")
+    noisy = Tree({f"{number}": noise(4_000_000, number) for number in range(8)}).make(machine.folder / "noisy")
+    small = (f"--device=a={disk.folder}", "--segment-size=1MiB", "--unit-size=1MiB", "--reserve=64KiB")
+
+    refused = machine.run("backup", text, *small)
+    tried = machine.run("backup", text, *small, "--expect-ratio=20")
+    wrong = machine.run("backup", noisy, *small, "--expect-ratio=20")
+    continued = machine.run("backup", noisy, *small, *machine.devices("b"))
+
+    assert [done.exit_code for done in (refused, tried, wrong, continued)] == [1, 0, 1, 0]
+    assert "--expect-ratio" in refused.stderr
+    assert "no device is left" in wrong.stderr
+    assert "continuing snapshot" in continued.stderr

@@ -143,6 +143,12 @@ _OPTIONS = (
     ),
     click.option("--all-blocks", is_flag=True, help="Read the free blocks of raw volumes too."),
     click.option("--freeze", is_flag=True, help="Freeze mounted file systems while they are read as raw volumes."),
+    click.option(
+        "--expect-ratio",
+        type=click.FloatRange(0.5, 10_000),
+        metavar="X",
+        help="Expect the data to shrink to 1/X.  [default: as in the volume's last snapshots]",
+    ),
     click.option("--tag", "tags", multiple=True, metavar="T", help="Tag the snapshot; repeat for more."),
     json_option,
     config_option,
@@ -193,6 +199,7 @@ def request_from(
         raw_above_count=choices["raw_above"],
         all_blocks=choices["all_blocks"],
         freeze=choices["freeze"],
+        expect_ratio=choices["expect_ratio"],
         new_devices=choices["new_devices"],
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.models.offline import Devices, Offline, backup_request
+from kit.models.offline import Devices, Offline, backup_request, report
 from kit.tree import Tree, noise
 from producer.backup.expected_ratio import ratio_so_far
 from producer.catalog.catalog import Catalog
@@ -44,6 +44,21 @@ def begun(catalog: Catalog, tmp_path: Path) -> Begun:
 
 def test_nothing_of_a_new_volume_is_expected_to_compress(begun: Begun) -> None:
     assert begun.ratio == 1.0
+
+
+def test_what_the_user_expects_counts_until_the_first_segments_are_stored(catalog: Catalog, tmp_path: Path) -> None:
+    sources = {"data": Tree({"large": noise(600 * KIB)}).make(tmp_path / "data")}
+    devices = Devices(sources)
+    for name in "ab":
+        small = report(condition="ready", device_id=name * 32, pool_id="1" * 32, free_bytes=100 * KIB)
+        devices.reports[name] = small
+    run = Offline(catalog, ["a", "b"], devices)
+    with pytest.raises(DeviceFullError) as caught:
+        run.plan(backup_request(sources))
+    assert "--expect-ratio" in caught.value.hint
+
+    intake = Offline(catalog, ["a", "b"], devices).plan(replace(backup_request(sources), expect_ratio=4.0))
+    assert ratio_so_far(catalog, intake.snapshot_id) == 0.25
 
 
 def test_the_first_stored_segments_tell_what_the_others_take(begun: Begun) -> None:
