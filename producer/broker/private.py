@@ -17,10 +17,9 @@ from typing import IO
 
 from producer.broker.server import find_server, server_command
 from producer.host.device_locks import open_lock_file
+from producer.host.state import LONGEST_SOCKET_PATH_BYTES
 from tasks.errors import BrokerError
 
-#: sun_path of a unix socket's address has 108 bytes, the last one is NUL.
-SOCKET_PATH_LIMIT_BYTES = 107
 #: A start takes 0.1 s on an idle machine, and the end of an earlier server 1 s at most.
 START_TIMEOUT_S = 10.0
 #: A live server answers within a millisecond; a stopped one not at all.
@@ -166,10 +165,10 @@ def _try_lock(file: IO[bytes], kind: int) -> bool:
 
 def _check_length(path: Path) -> None:
     length_bytes = len(os.fsencode(path))
-    if length_bytes > SOCKET_PATH_LIMIT_BYTES:
+    if length_bytes > LONGEST_SOCKET_PATH_BYTES:
         raise BrokerError(
             f"the path of the private broker's socket has {length_bytes} bytes, the system allows "
-            f"{SOCKET_PATH_LIMIT_BYTES}: {path}",
+            f"{LONGEST_SOCKET_PATH_BYTES}: {path}",
             hint="set SEGFLEET_STATE to a folder with a shorter path",
             path=str(path),
         )

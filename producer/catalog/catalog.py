@@ -63,6 +63,11 @@ class Catalog:
         """Where the catalog is, for a person: its file, or its URL without a password."""
         return self._database.place
 
+    @property
+    def why_read_only(self) -> str:
+        """Why everything that writes raises CatalogError: no room, or no permission; "" if it does not."""
+        return self._database.why_read_only
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit everything written inside at the end, or nothing if an error leaves the block.
 

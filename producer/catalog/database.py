@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, Table, insert, select
 
-from producer.catalog.opening import WRITING, catalog_errors, catalog_url, open_engine, shown_url
+from producer.catalog.opening import WRITING, catalog_errors, catalog_url, open_engine, shown_url, why_read_only
 from producer.catalog.revision import bring_up_to_date
 from producer.catalog.schema import owners, snapshots
 from tasks.errors import CatalogError, LockedError
@@ -27,13 +27,14 @@ class Database:
     def __init__(self, location: str | Path) -> None:
         """Open the database at a path or URL; create or migrate its tables first if necessary."""
         self._url = catalog_url(location)
-        self._engine = open_engine(self._url)
+        self.why_read_only = why_read_only(self._url)
+        self._engine = open_engine(self._url, read_only=self.why_read_only)
         self._writing_engine = self._engine.execution_options(**WRITING)
         self._transaction: Connection | None = None
         self._snapshot_keys: dict[str, int] = {}
         self._writer_id = ""
         with catalog_errors(self._url):
-            bring_up_to_date(self._engine)
+            bring_up_to_date(self._engine, refuse=self._refuse_when_read_only)
 
     def close(self) -> None:
         """Free the connection; idempotent."""
@@ -64,8 +65,18 @@ class Database:
         with self._writing():
             yield
 
+    def _refuse_when_read_only(self) -> None:
+        if self.why_read_only:
+            shown = shown_url(self._url)
+            raise CatalogError(
+                f"the catalog {shown} cannot be written: {self.why_read_only}",
+                hint="make room, or make its folder writable; what only reads works meanwhile",
+                path=shown,
+            )
+
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
+        self._refuse_when_read_only()
         with catalog_errors(self._url):
             if self._transaction is not None:
                 yield self._transaction

@@ -5,7 +5,9 @@ Errors of the database become CatalogError here.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,10 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
 
+from producer.catalog.reading import connect_to_read
+from producer.host.room import why_not_writable
 from tasks.broker.connections import CONNECT_S, QUESTION_COUNT, QUESTION_EVERY_S, SILENCE_S, UNCONFIRMED_S
 from tasks.errors import CatalogError, UsageError
 
@@ -66,10 +71,13 @@ def shown_url(url: URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
-def open_engine(url: URL) -> Engine:
-    """An engine for ``url``; makes the folder and the file of a SQLite catalog, readable by the owner alone."""
+def open_engine(url: URL, *, read_only: str = "") -> Engine:
+    """An engine for ``url``; makes the folder and the file of a SQLite catalog, readable by the owner alone.
+
+    ``read_only``: why a SQLite catalog can only be read (:func:`why_read_only`).
+    """
     if url.get_backend_name() == "sqlite":
-        return _open_sqlite(url)
+        return _open_sqlite_to_read(url, read_only) if read_only else _open_sqlite(url)
     limits = {name: value for name, value in _SERVER_LIMITS.items() if name not in url.query}
     try:
         # A manager lives for weeks and the server may restart: test a connection before use.
@@ -98,6 +106,25 @@ def _end_lost_sessions(connection: Any, _record: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()))
     connection.commit()
+
+
+def why_read_only(url: URL) -> str:
+    """Why the catalog can only be read now; "" if it can be written."""
+    if url.get_backend_name() != "sqlite":
+        return ""
+    path = Path(url.database or "")
+    if not path.exists():
+        return ""
+    if not os.access(path, os.W_OK):
+        return os.strerror(errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES)
+    return why_not_writable(path.parent)
+
+
+def _open_sqlite_to_read(url: URL, why: str) -> Engine:
+    path = Path(url.database or "")
+    engine = create_engine(url, creator=lambda: connect_to_read(path, why), poolclass=StaticPool)
+    event.listen(engine, "begin", _begin)
+    return engine
 
 
 def _open_sqlite(url: URL) -> Engine:

@@ -7,6 +7,8 @@ alone when one SELECT says that the schema is current, and a fresh catalog is cr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, select, text
 
 from producer.catalog.opening import WRITING
@@ -24,11 +26,15 @@ _versions = Table(
 _ADVISORY_LOCK = 0x5E6F1EE7
 
 
-def bring_up_to_date(engine: Engine) -> None:
-    """Create or migrate the tables in one transaction; a newer schema than ours raises CatalogError."""
+def bring_up_to_date(engine: Engine, *, refuse: Callable[[], None] = lambda: None) -> None:
+    """Create or migrate the tables in one transaction; a newer schema than ours raises CatalogError.
+
+    ``refuse`` is called before anything is written, and may raise.
+    """
     with engine.connect() as connection:
         if _revision(connection) == SCHEMA_REVISION:
             return
+    refuse()
     with engine.execution_options(**WRITING).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import dataclass
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
 
+from producer.host.room import why_not_writable
 from producer.host.trusted import check_trusted
 from tasks.errors import CatalogError, UsageError
 
 VARIABLE = "SEGFLEET_STATE"
+
+#: sun_path of a unix socket's address has 108 bytes, the last one is NUL.
+LONGEST_SOCKET_PATH_BYTES = 107
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +26,8 @@ class StateFolder:
     """Paths in one state folder; ``path`` is absolute.  Everything in it belongs to one user."""
 
     path: Path
+    #: Where broker, locks and logs are; None: in ``path`` too.
+    work: Path | None = None
 
     @property
     def catalog_url(self) -> str:
@@ -27,23 +36,29 @@ class StateFolder:
 
     @property
     def broker_dir(self) -> Path:
-        return self.path / "broker"
+        return self._work / "broker"
 
     @property
     def locks_dir(self) -> Path:
-        return self.path / "locks"
+        return self._work / "locks"
 
     @property
     def logs_dir(self) -> Path:
         """The logs of local workers."""
-        return self.path / "logs"
+        return self._work / "logs"
+
+    @property
+    def _work(self) -> Path:
+        return self.work or self.path
 
 
 def open_state() -> StateFolder:
     """The state folder; makes it and its subfolders (mode 0700) where missing.
 
-    It is ``$SEGFLEET_STATE``, else the platform's folder for a user's state.  Raises CatalogError when it cannot be
-    made or written, UsageError when somebody else owns it or can write to it.
+    It is ``$SEGFLEET_STATE``, else the platform's folder for a user's state.  While it cannot be written, for want of
+    space or permission, broker, locks and logs are in a folder for temporary files: reading needs no more.
+
+    Raises CatalogError when it cannot be made or read, UsageError when somebody else owns it or can write to it.
     """
     chosen = os.environ.get(VARIABLE)
     path = Path(chosen).absolute() if chosen else platformdirs.user_state_path("segfleet")
@@ -54,12 +69,16 @@ def open_state() -> StateFolder:
             path=str(path),
         )
     state = StateFolder(path=path)
-    for folder in (state.path, state.broker_dir, state.locks_dir, state.logs_dir):
-        _make_private(folder)
+    make_private(path)
+    if why := why_not_writable(path):
+        state = replace(state, work=work_elsewhere(path, why))
+    for folder in (state.broker_dir, state.locks_dir, state.logs_dir):
+        make_private(folder)
     return state
 
 
-def _make_private(folder: Path) -> None:
+def make_private(folder: Path) -> None:
+    """Make a folder of the state folder, if it is not there; raises CatalogError, UsageError."""
     try:
         # mkdir applies `mode` to the last part only; its parents get the usual mode.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,8 +87,26 @@ def _make_private(folder: Path) -> None:
             f"cannot make the state folder {folder}: {error.strerror}", hint=_HINT, path=str(folder)
         ) from error
     check_trusted(folder, folder.stat(), "the state folder")
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise CatalogError(f"cannot write the state folder {folder}", hint=_HINT, path=str(folder))
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise CatalogError(f"cannot read the state folder {folder}", hint=_HINT, path=str(folder))
+
+
+def work_elsewhere(path: Path, why: str) -> Path:
+    """A folder of this user's own for what a state folder holds beside the catalog: the same one for each command.
+
+    Raises CatalogError, which says ``why`` it is not in ``path``, where there is none.
+    """
+    name = f"segfleet-{os.geteuid()}-{hashlib.blake2b(os.fsencode(path), digest_size=4).hexdigest()}"
+    for place in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/dev/shm"):
+        if place and not why_not_writable(Path(place)):
+            # Where everybody can write, somebody else may have taken the name.
+            with suppress(OSError, CatalogError, UsageError):
+                folder = Path(place, name)
+                folder.mkdir(mode=0o700, exist_ok=True)
+                if folder.lstat().st_uid == os.geteuid() and not folder.is_symlink():
+                    make_private(folder)
+                    return folder
+    raise CatalogError(f"cannot write the state folder {path}: {why}", hint=_HINT, path=str(path))
 
 
 _HINT = f"set {VARIABLE} to a folder that you can write"

@@ -53,8 +53,11 @@ def record_absent(catalog: Catalog, decision: PoolDecision) -> None:
 def record_returned(catalog: Catalog, reports: Iterable[DeviceReport]) -> None:
     """Note in the catalog which devices are back that were dead, absent or lost when it heard of them last.
 
-    One that was lost stays so while another device of its pool bears its name.
+    One that was lost stays so while another device of its pool bears its name.  A catalog that cannot be written now
+    learns it at the next run.
     """
+    if catalog.why_read_only:
+        return
     there = {report.device_id for report in reports if report.condition == "ready"}
     for row in without_replaced(catalog.devices.all()):
         if row.device_id in there and row.state in ("dead", "absent", "lost"):

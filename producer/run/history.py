@@ -20,7 +20,13 @@ Summary = TypeVar("Summary", BackupSummary, RestoreSummary, CheckSummary)
 
 
 def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[], Summary]) -> Summary:
-    """Carry out ``work``; the history has its beginning and its end, however it ends."""
+    """Carry out ``work``; the history has its beginning and its end, however it ends.
+
+    What only reads does not fail for want of a history: its catalog may be read-only.
+    """
+    if kind != "backup" and (why := session.catalog.why_read_only):
+        session.observer.note(f"the history will not have this run: the catalog cannot be written ({why})")
+        return work()
     _begin_run(session, kind, volume)
     try:
         summary = work()

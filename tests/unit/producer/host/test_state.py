@@ -1,9 +1,13 @@
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 
+from kit.needs import need_root
 from kit.program.nobody import as_nobody
+from producer.host import state
 from producer.host.state import open_state
 from tasks.errors import CatalogError
 
@@ -65,13 +69,36 @@ def test_a_file_in_its_place_is_a_clear_error(chosen: Path) -> None:
     assert "SEGFLEET_STATE" in caught.value.hint
 
 
-def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_folder_that_cannot_be_written_only_the_catalog_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def open_what_cannot_be_written(folder: Path) -> None:
-        monkeypatch.setenv("SEGFLEET_STATE", str(folder / "state"))
+        path, elsewhere = folder / "state", folder / "run"
+        elsewhere.mkdir()
+        monkeypatch.setenv("SEGFLEET_STATE", str(path))
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(elsewhere))
         open_state()
-        (folder / "state").chmod(0o500)
-        with pytest.raises(CatalogError, match="cannot write the state folder"):
+        path.chmod(0o500)
+        first = open_state()
+        assert first.path == path
+        assert all(place.is_relative_to(elsewhere) for place in (first.broker_dir, first.locks_dir, first.logs_dir))
+        assert mode(first.broker_dir) == 0o700
+        assert open_state() == first
+        path.chmod(0)
+        with pytest.raises(CatalogError, match="cannot read the state folder"):
             open_state()
-        (folder / "state").chmod(0o700)
+        path.chmod(0o700)
 
     as_nobody(tmp_path, open_what_cannot_be_written)
+
+
+def test_a_folder_that_somebody_else_has_made_is_not_used(chosen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_root("give a folder to somebody else")
+    runtime, others = chosen.parent / "run", chosen.parent / "tmp"
+    for place in (runtime, others):
+        place.mkdir(parents=True)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setattr(tempfile, "tempdir", str(others))
+    monkeypatch.setattr(state, "why_not_writable", lambda folder: "full" if folder == chosen else "")
+    os.chown(open_state().broker_dir.parent, 4711, 4711)
+    assert open_state().broker_dir.is_relative_to(others)
