@@ -65,7 +65,7 @@ class UsageError(SegfleetError):
 class LockedError(SegfleetError):
     code = "locked"
     exit_code = 11
-    hint = "wait for the other run to end, or end it"
+    hint = "wait for the other run to end (--wait TIME), or end it"
 
 
 class InterruptedRun(SegfleetError):

@@ -42,7 +42,11 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
     with (
         Catalog(environment.catalog) as catalog,
         Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-        holder.holding(volume_lock(request.volume), purpose=f"backup of {request.volume}"),
+        holder.holding(
+            volume_lock(request.volume),
+            purpose=f"backup of {request.volume}",
+            patience_s=environment.patience.left_s,
+        ),
         # Inside the lock: the hooks of a second run would undo under the first one what its own have done.
         hooks_run(environment.hooks.get(request.volume), environment.state),
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from producer.configuration.tables import (
 from producer.dispatch.limits import Limits
 from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE
 from producer.host.looks import look
+from producer.host.patience import Patience
+from producer.host.reading_place import place_to_read
 from producer.host.state import StateFolder, open_state
 from producer.run.environment import Environment
 from tasks.errors import UsageError
@@ -46,6 +49,8 @@ class Call:
     output: GuardedOutput = field(default_factory=GuardedOutput)
     #: ``--config`` given before the command's name.
     config_file: str | None = None
+    #: ``--wait``: how long to wait for what another run holds.
+    wait_s: int = 0
     configuration: Configuration = field(default_factory=Configuration)
     configuration_path: Path | None = None
 
@@ -83,8 +88,8 @@ class Call:
             skip_verify=os.environ.get(SKIP_VARIABLE) == "1" or table.insecure_skip_verify,
         )
 
-    def environment(self, *, boot: Iterable[str] = ()) -> Environment:
-        """Where the run keeps its state.
+    def environment(self, *, boot: Iterable[str] = (), reads: bool = False) -> Environment:
+        """Where the run keeps its state; ``reads``: it stores nothing, and goes on beside other runs.
 
         Without a configured broker, the workers of the devices ``boot`` start at once.  Call it before you import the
         modules of a run: that takes half a second, and the workers boot meanwhile.
@@ -93,8 +98,11 @@ class Call:
         flags in the process list.
         """
         state = open_state()
+        if reads and not self.broker_url:
+            state = place_to_read(state)
         return Environment(
             state=state,
+            patience=Patience(until_s=time.monotonic() + self.wait_s),
             first_workers=None if self.broker_url else _first_workers(list(boot), state),
             broker_url=self.broker_url,
             hooks=self._hooks(),

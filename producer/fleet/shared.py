@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import redis
 
 from producer.broker import without_password
 from producer.fleet.local import Fleet, LocalFleet
+from producer.host.patience import Patience
 from producer.host.places import is_at_agents
 from producer.host.processes import start_of
 from producer.observer import Observer
@@ -53,7 +54,9 @@ def find_agents(url: str, devices: Mapping[str, Path]) -> Agents:
     return Agents(leases=serving, unserved=dict.fromkeys(sorted(only_at_agents - found.keys()), why))
 
 
-def wait_until_unused(url: str, devices: Collection[str]) -> None:
+def wait_until_unused(
+    url: str, devices: Collection[str], patience: Patience, on_wait: Callable[[], None] = lambda: None
+) -> None:
     """Return once no other run's own workers serve the devices; those of a killed run go with their leases.
 
     Two runs with own workers for devices of the same name would take each other's orders.  Raises LockedError,
@@ -61,11 +64,12 @@ def wait_until_unused(url: str, devices: Collection[str]) -> None:
     """
     deadline = time.monotonic() + LEASE_LIFE_S + LEASE_RENEW_S
     while own := [lease for lease in _all_leases(url) if lease.device in devices and _is_a_runs_own(lease)]:
-        if time.monotonic() > deadline:
+        on_wait()
+        if time.monotonic() > deadline and not patience.left_s:
             raise LockedError(
                 f"device {own[0].device} is in use: another run at this broker has its own worker for it, "
                 f"{own[0].worker} (pid {own[0].pid})",
-                hint="wait until it ends, or give devices of different hosts different names",
+                hint="wait for it (--wait TIME), or give devices of different hosts different names",
             )
         time.sleep(_LOOK_EVERY_S)
 

@@ -14,7 +14,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from producer.host.patience import NO_PATIENCE, Patience
 from producer.host.state import StateFolder
 from tasks.bounded_json import dump_json, load_json
 from tasks.errors import CatalogError, LockedError, MessageError
@@ -47,23 +48,38 @@ class LockOwner:
 
 
 @contextmanager
-def locked(state: StateFolder, name: str, *, purpose: str) -> Iterator[None]:
+def locked(
+    state: StateFolder,
+    name: str,
+    *,
+    purpose: str,
+    patience: Patience = NO_PATIENCE,
+    on_wait: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
     """Hold the lock ``name`` ("device a") during the with block.
 
-    Raises LockedError at once when another process, or this one, holds it already; the error says who.
+    Raises LockedError when another process, or this one, holds it still when ``patience`` ends; the error says who.
     Released by the kernel when the process dies.  A forked child shares the lock;
     a child that is started as a program does not.
     """
     with open_lock_file(_path_of(state, name)) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(f"{name} is in use by {_read_owner(file.read())}") from None
+        while not _try(file):
+            if not patience.wait(on_wait):
+                file.seek(0)
+                raise LockedError(f"{name} is in use by {_read_owner(file.read())}")
         _write(file.fileno(), dump_json(asdict(_this_process(purpose))))
         try:
             yield
         finally:
             _write(file.fileno(), b"")
+
+
+def _try(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def open_lock_file(path: Path) -> IO[bytes]:

@@ -63,6 +63,7 @@ class AskStoring:
 class AskBackup(AskStoring):
     sources: Sources
     volume: Name | None = None
+    wait: Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +75,7 @@ class AskPlan(AskBackup):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskResume:
     snapshot: Word | None = None
+    wait: Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +89,7 @@ class AskRestore:
     threads: Number | None = None
     nice: Number | None = None
     skip_damaged: bool = False
+    wait: Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,11 +97,17 @@ class AskCheck:
     snapshot: Word | None = None
     read_data: bool = False
     read_data_subset: Amount | None = None
+    wait: Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskNothing:
     """A command that takes no words and no options."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskDevices:
+    wait: Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +143,7 @@ class AskDump:
     snapshot: Word
     path: Text | None = None
     threads: Number | None = None
+    wait: Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,6 +188,7 @@ Ask = (
     | AskRestore
     | AskCheck
     | AskNothing
+    | AskDevices
     | AskDevicesLost
     | AskLs
     | AskFind
@@ -204,7 +215,7 @@ ASKS: Mapping[str, type[Ask]] = {
     "find": AskFind,
     "diff": AskDiff,
     "dump": AskDump,
-    "devices list": AskNothing,
+    "devices list": AskDevices,
     "devices lost": AskDevicesLost,
     "status": AskNothing,
     "history": AskHistory,

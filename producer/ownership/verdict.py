@@ -61,6 +61,6 @@ def in_words(lock: LockRow) -> str:
 def what_to_do(lock: LockRow) -> str:
     """The hint for whoever finds the lock taken."""
     if lock.owner.pid_space == pid_space() != "":
-        return "wait for the other run to end, or end it"
+        return "wait for the other run to end (--wait TIME), or end it"
     there = f"on {lock.owner.host}" if lock.owner.host != platform.node() else "where it runs"
-    return f"wait for it to end, or end it {there}; if it is gone, the lock is free after {GONE_S:.0f} s"
+    return f"wait for it to end (--wait TIME), or end it {there}; if it is gone, the lock is free after {GONE_S:.0f} s"

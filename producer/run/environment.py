@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from producer.dispatch.limits import Limits
+from producer.host.patience import NO_PATIENCE, Patience
 from producer.host.state import StateFolder
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class Environment:
     #: None: the SQLite file of the state folder.
     catalog_url: str | None = None
     limits: Limits = field(default_factory=Limits)
+    #: How long to wait for what another run holds.
+    patience: Patience = NO_PATIENCE
     #: Whether the workers of the run send events for Flower.
     events: bool = False
     #: Volume → the commands to run before and after its backup.

@@ -139,9 +139,17 @@ def _choose_workers(
     agents = replace(agents, unserved={**agents.unserved, **silent})
     ours = {name: path for name, path in needs.devices.items() if name not in agents.leases | agents.unserved}
     for device in sorted(ours):
-        stack.enter_context(locked(environment.state, f"device {device}", purpose=needs.purpose))
+        stack.enter_context(
+            locked(
+                environment.state,
+                f"device {device}",
+                purpose=needs.purpose,
+                patience=environment.patience,
+                on_wait=interrupt.check,
+            )
+        )
     if ours and not server.embedded:
-        wait_until_unused(server.url, ours)
+        wait_until_unused(server.url, ours, environment.patience, interrupt.check)
     return _Workers(agents=agents, ours=ours)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from kit.deadlines import DEADLINE_S
 from producer.host.device_locks import locked
+from producer.host.patience import Patience
 from producer.host.state import StateFolder
 from tasks.errors import LockedError
 
@@ -55,6 +58,26 @@ def test_a_lock_that_another_process_holds_is_refused_and_says_who_has_it(state:
         pass
     assert f"pid {process.pid} on " in caught.value.message
     assert caught.value.exit_code == 11
+
+
+def test_a_lock_is_waited_for_as_long_as_the_patience_lasts(state: StateFolder) -> None:
+    with holder(state, "device a") as process:
+        waits: list[int] = []
+
+        def on_wait() -> None:
+            waits.append(len(waits))
+            if len(waits) == 2:
+                process.kill()
+
+        long = Patience(until_s=time.monotonic() + DEADLINE_S)
+        with locked(state, "device a", purpose="a check", patience=long, on_wait=on_wait):
+            assert len(waits) >= 2
+    with (
+        holder(state, "device a"),
+        pytest.raises(LockedError, match="device a is in use by a backup of /home"),
+        locked(state, "device a", purpose="a check", patience=Patience(until_s=time.monotonic() + 0.5)),
+    ):
+        pass
 
 
 def test_a_killed_holder_leaves_no_lock_behind(state: StateFolder) -> None:

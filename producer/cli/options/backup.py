@@ -20,6 +20,7 @@ from producer.cli.options.shared import (
     nice_option,
     size_between,
     threads_option,
+    wait_option,
 )
 from producer.cli.options.sources import Asker, choose_sources
 from producer.configuration.sizes import format_size, parse_size
@@ -37,6 +38,7 @@ _UNIT_SIZE = size_between(MIN_UNIT_BYTES, MAX_UNIT_BYTES)
 
 _WHAT = (
     click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."),
+    wait_option,
     click.option("--volume", metavar="NAME", help="Name of the volume.  [default: made from the sources' names]"),
 )
 _OPTIONS = (

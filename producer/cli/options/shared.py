@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from producer.cli.call import Call
+from producer.configuration.durations import parse_duration
 from producer.configuration.homes import from_home
 from producer.configuration.sizes import parse_size
 from producer.host.looks import look
@@ -89,6 +90,17 @@ def _want_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None
     ctx.ensure_object(Call).json = value
 
 
+def _duration(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except UsageError as error:
+        raise click.BadParameter(f"{error.message}: {error.hint}") from error
+
+
+def _keep_wait(ctx: click.Context, _param: click.Parameter, value: int) -> None:
+    ctx.ensure_object(Call).wait_s = value
+
+
 def _collect_devices(
     ctx: click.Context, _param: click.Parameter, value: tuple[tuple[str, Path], ...]
 ) -> dict[str, Path]:
@@ -135,4 +147,14 @@ nice_option = default_option(
     default=0,
     metavar="N",
     help="Run the workers at a lower priority, like nice -n N.",
+)
+wait_option = click.option(
+    "--wait",
+    type=_duration,
+    default="0",
+    expose_value=False,
+    callback=_keep_wait,
+    metavar="TIME",
+    show_default="not at all",
+    help="How long to wait for what another run holds: 90s, 5m, 1h30m.",
 )

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.program.machine import Machine
-from kit.needs import need_root
 from kit.disks.small_disk import small_disk
+from kit.needs import need_root
+from kit.program.machine import Machine
 from kit.tree import Tree
 
 #: Leaves the catalog as a killed writer does: its last commits are in the write-ahead log.

@@ -46,7 +46,7 @@ def make_dry_run(call: Call, request: BackupRequest) -> DryRun:
     from producer.backup.dry_run import dry_run
     from producer.raw.switch import choose_modes
 
-    environment = call.environment()
+    environment = call.environment(reads=True)
     with watched(call) as observer:
         decided = choose_modes(request, observer.note, has_agents=environment.broker_url is not None)
         return dry_run(decided, observer, environment)

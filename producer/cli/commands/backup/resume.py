@@ -9,7 +9,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.shared import config_option, devices_option, json_option
+from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_backup
 from producer.cli.show.watching import watched
@@ -18,6 +18,7 @@ from producer.cli.show.watching import watched
 @click.command(cls=FleetCommand)
 @click.argument("snapshot", required=False)
 @devices_option
+@wait_option
 @json_option
 @config_option
 @click.pass_obj
@@ -33,6 +34,7 @@ def resume(call: Call, snapshot: str | None, devices: dict[str, Path]) -> int:
 @click.command(cls=FleetCommand)
 @click.argument("snapshot", required=False)
 @devices_option
+@wait_option
 @json_option
 @config_option
 @click.pass_obj

@@ -42,7 +42,7 @@ def list_inside(
     inside = inside.strip("/")
     named = devices or devices_of(call, snapshot_id)
     observer = PlainObserver()
-    with image_view(snapshot_id, raw_volume, named, observer, call.environment()) as files:
+    with image_view(snapshot_id, raw_volume, named, observer, call.environment(reads=True)) as files:
         entry = files.entry(inside)
         if entry is None:
             raise UsageError(

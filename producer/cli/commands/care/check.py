@@ -10,7 +10,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import all_devices, devices_of
-from producer.cli.options.shared import config_option, devices_option, json_option
+from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_check
 from producer.cli.show.watching import watched
@@ -40,6 +40,7 @@ def subset_of_data(value: str) -> tuple[int, int] | float:
     metavar="n/t|x%",
     help="Read only part n of t equal parts of the segments, or a random x per cent of them.",
 )
+@wait_option
 @json_option
 @config_option
 @click.pass_obj
@@ -64,7 +65,7 @@ def check(
         share=subset if isinstance(subset, float) else None,
     )
 
-    environment = call.environment(boot=request.devices)
+    environment = call.environment(boot=request.devices, reads=True)
     from producer.check.check import check as check_devices_hold
 
     with watched(call) as observer:

@@ -11,7 +11,7 @@ from producer.cli.commands.devices.lost import lost
 from producer.cli.commands.devices.moved import move, replace
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import all_devices
-from producer.cli.options.shared import config_option, devices_option, json_option
+from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
 from producer.cli.show.devices import show_devices
 from producer.cli.show.watching import watched
 from producer.run.preflight import check_devices
@@ -45,6 +45,7 @@ devices.add_command(replace)
 
 @devices.command("list", cls=FleetCommand, hidden=True)
 @devices_option
+@wait_option
 @json_option
 @config_option
 @click.pass_obj
@@ -56,5 +57,5 @@ def list_(call: Call, devices: dict[str, Path]) -> None:
     from producer.pool.ask_devices import ask_devices
 
     with watched(call) as observer:
-        rows = ask_devices(devices, observer, call.environment())
+        rows = ask_devices(devices, observer, call.environment(reads=True))
     show_devices(call, rows)

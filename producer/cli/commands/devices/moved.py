@@ -8,7 +8,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
-from producer.cli.options.shared import config_option, json_option, named_folder
+from producer.cli.options.shared import config_option, json_option, named_folder, wait_option
 from producer.cli.show.counts import counted
 from producer.cli.show.devices import show_devices
 from producer.cli.show.safe_text import escaped
@@ -17,6 +17,7 @@ from producer.cli.show.watching import watched
 
 @click.command(cls=CommandHere)
 @click.argument("device", type=named_folder, metavar="NAME=PATH")
+@wait_option
 @json_option
 @config_option
 @click.pass_obj
@@ -41,6 +42,7 @@ def move(call: Call, device: tuple[str, Path]) -> None:
 
 @click.command(cls=CommandHere)
 @click.argument("device", type=named_folder, metavar="NAME=PATH")
+@wait_option
 @json_option
 @config_option
 @click.pass_obj

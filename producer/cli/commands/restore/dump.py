@@ -11,7 +11,7 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import devices_of
-from producer.cli.options.shared import config_option, devices_option, threads_option
+from producer.cli.options.shared import config_option, devices_option, threads_option, wait_option
 from producer.cli.show.plain_lines import PlainObserver
 from producer.requests import RestoreRequest
 from producer.run.preflight import check_devices
@@ -23,6 +23,7 @@ from tasks.errors import UsageError
 @click.argument("path", required=False, default="")
 @devices_option
 @threads_option
+@wait_option
 @config_option
 @click.pass_obj
 def dump(call: Call, snapshot: str, path: str, devices: dict[str, Path], threads: int | None) -> None:
@@ -43,7 +44,7 @@ def dump(call: Call, snapshot: str, path: str, devices: dict[str, Path], threads
     from producer.restore.dump import dump as dump_snapshot
 
     # Bars would mix with the bytes on a terminal; notes go to standard error.
-    dump_snapshot(request, sys.stdout.buffer, PlainObserver(), call.environment())
+    dump_snapshot(request, sys.stdout.buffer, PlainObserver(), call.environment(reads=True))
 
 
 def _only_raw_volume(call: Call, snapshot: str) -> str:

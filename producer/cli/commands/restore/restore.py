@@ -18,6 +18,7 @@ from producer.cli.options.shared import (
     json_option,
     nice_option,
     threads_option,
+    wait_option,
 )
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_restore
@@ -63,6 +64,7 @@ def target_name(call: Call, target: str) -> str:
 )
 @threads_option
 @nice_option
+@wait_option
 @json_option
 @config_option
 @click.pass_obj
@@ -101,7 +103,7 @@ def restore(
     )
     check_target(look(request.target, Path.resolve), check_devices(devices))
 
-    environment = call.environment(boot=request.devices)
+    environment = call.environment(boot=request.devices, reads=True)
     from producer.restore.restore import restore as restore_snapshot
 
     with watched(call) as observer:

@@ -38,7 +38,7 @@ def restore_raw_volume(
     raw_volume = raw_volume_meant(snapshot, request.path)
     if raw_volume is None or into_folder or look(request.target, Path.is_dir) or _is_folder_of_agents(call, request):
         return None
-    return restore_image(request, raw_volume, observer, call.environment(), force=force)
+    return restore_image(request, raw_volume, observer, call.environment(reads=True), force=force)
 
 
 def _is_folder_of_agents(call: Call, request: RestoreRequest) -> bool:
@@ -56,7 +56,7 @@ def _take_out(
     started_s = time.monotonic()
     _refuse_unknown_folder(call, request)
     _refuse_full(request.target)
-    with image_view(snapshot_id, raw_volume, request.devices, observer, call.environment()) as files:
+    with image_view(snapshot_id, raw_volume, request.devices, observer, call.environment(reads=True)) as files:
         troubles = files.take_out(inside, request.target)
     for text in troubles:
         observer.trouble(Trouble(code="unreadable", message=text, path=f"{raw_volume}/{inside}"))

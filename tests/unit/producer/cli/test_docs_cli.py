@@ -26,7 +26,7 @@ CONFIGURATION = (REPOSITORY / "docs/configuration.md").read_text()
 COMMANDS = all_commands()
 
 #: Named once for all commands.
-COMMON = {"--json", "--config", "--help", "--manager", "--detach"}
+COMMON = {"--json", "--config", "--help", "--manager", "--detach", "--wait"}
 
 
 def section(name: str) -> str:

@@ -88,9 +88,10 @@ def test_items_come_one_by_one_until_the_file_system_falls_silent(tmp_path: Path
 
 def test_a_look_can_be_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LIMIT_VARIABLE, str(DEADLINE_S))
+    before = _running_children()
     with pytest.raises(KeyboardInterrupt):
         look(tmp_path, wait_for_ever, on_wait=_raiser(KeyboardInterrupt))
-    eventually(lambda: not _running_children(), "the scout is gone")
+    eventually(lambda: _running_children() <= before, "the scout is gone")
 
 
 def _raiser(error: type[BaseException]) -> Callable[[], None]:
@@ -100,5 +101,5 @@ def _raiser(error: type[BaseException]) -> Callable[[], None]:
     return act
 
 
-def _running_children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+def _running_children() -> set[int]:
+    return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}

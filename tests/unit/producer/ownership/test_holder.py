@@ -130,7 +130,10 @@ def test_an_owner_at_another_host_that_was_heard_of_is_refused_at_once(
     left_behind(catalog, catalog_url, silent_s=0)
     with pytest.raises(LockedError, match=r"\(pid \d+ on far, since") as caught:
         taker.take()
-    assert caught.value.hint == "wait for it to end, or end it on far; if it is gone, the lock is free after 60 s"
+    assert (
+        caught.value.hint
+        == "wait for it to end (--wait TIME), or end it on far; if it is gone, the lock is free after 60 s"
+    )
     assert taker.notes == []
 
 
