@@ -150,7 +150,15 @@ def find_configuration(flag: str | None, environment: Mapping[str, str], folder:
         return _asked_for(asked, "--config" if flag else CONFIG_VARIABLE)
     folders = (folder, user_config_path("segfleet"), SYSTEM_FOLDER)
     candidates = (place / FILE_NAME for place in folders if place is not None)
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """False too in a folder that may not be entered."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _asked_for(asked: str, where: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ VARIABLE = "SEGFLEET_STATE"
 
 #: sun_path of a unix socket's address has 108 bytes, the last one is NUL.
 LONGEST_SOCKET_PATH_BYTES = 107
+
+_PARTS = ("broker", "locks", "logs")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +73,7 @@ def open_state() -> StateFolder:
         )
     state = StateFolder(path=path)
     make_private(path)
+    _refuse_what_others_left(path)
     if why := why_not_writable(path):
         state = replace(state, work=work_elsewhere(path, why))
     for folder in (state.broker_dir, state.locks_dir, state.logs_dir):
@@ -88,7 +92,29 @@ def make_private(folder: Path) -> None:
         ) from error
     check_trusted(folder, folder.stat(), "the state folder")
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise CatalogError(f"cannot read the state folder {folder}", hint=_HINT, path=str(folder))
+        raise CatalogError(f"cannot read the state folder {folder}", hint=_give_back(folder), path=str(folder))
+
+
+def _refuse_what_others_left(path: Path) -> None:
+    """Raises CatalogError for a file of another user in a state folder of this one, who could not write it."""
+    # Root may write everything; and what belongs to root as a whole is only read.
+    if os.geteuid() and path.stat().st_uid == os.geteuid():
+        for folder in (path, *(path / part for part in _PARTS)):
+            with suppress(FileNotFoundError), os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.stat(follow_symlinks=False).st_uid != os.geteuid():
+                        raise CatalogError(
+                            f"{entry.path} belongs to another user: segfleet has run as that user with this state "
+                            "folder (sudo -E)",
+                            hint=_give_back(path),
+                            path=entry.path,
+                        )
+
+
+def _give_back(folder: Path) -> str:
+    return (
+        f"if it should be yours: sudo chown -R {os.geteuid()}:{os.getegid()} {shlex.quote(str(folder))}; else {_HINT}"
+    )
 
 
 def work_elsewhere(path: Path, why: str) -> Path:

@@ -10,7 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.errors import UsageError
+
 _SYS = Path("/sys/dev/block")
+
+
+class UnknownMountsError(UsageError):
+    """There is no /proc."""
+
+    code = "no-proc"
+    hint = "mount it: mount -t proc proc /proc"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,8 +35,11 @@ class Mount:
 
 
 def mounts() -> list[Mount]:
-    """All mounts that this process sees; later ones may hide earlier ones."""
-    return parse_mounts(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+    """All mounts that this process sees; later ones may hide earlier ones.  Raises UnknownMountsError."""
+    try:
+        return parse_mounts(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+    except OSError as error:
+        raise UnknownMountsError(f"/proc does not say what is mounted: {error.strerror}") from error
 
 
 def parse_mounts(text: str) -> list[Mount]:

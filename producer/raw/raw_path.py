@@ -73,7 +73,9 @@ def refuse_what_is_no_raw_volume(path: Path) -> None:
 
 
 def _is_swap(path: Path) -> bool:
-    lines = Path("/proc/swaps").read_text(errors="surrogateescape").splitlines()[1:]
+    lines: list[str] = []
+    with suppress(OSError):
+        lines = Path("/proc/swaps").read_text(errors="surrogateescape").splitlines()[1:]
     used = [Path(line.split()[0]) for line in lines if line.split()]
     return any(_is_same(path, other) for other in used) or file_system_of(path) == "swap"
 

@@ -15,7 +15,17 @@ from pathlib import Path
 from producer.host.looks import SilentError, give_sign, look
 from producer.host.places import file_systems_of
 from producer.raw.agents import refuse_what_agents_cannot_find
-from producer.raw.mounts import Mount, holders_of, lower_devices, mount_at, mounts, mounts_of, number_of, numbers_on
+from producer.raw.mounts import (
+    Mount,
+    UnknownMountsError,
+    holders_of,
+    lower_devices,
+    mount_at,
+    mounts,
+    mounts_of,
+    number_of,
+    numbers_on,
+)
 from producer.raw.raw_path import refuse_what_is_no_raw_volume
 from producer.requests import BackupRequest, Source
 from tasks.errors import UsageError
@@ -87,7 +97,10 @@ def _why_not_raw(source: Source, request: BackupRequest) -> str:
 
 def why_not_raw(source: Source, request: BackupRequest) -> str:
     """Why a folder cannot be read raw, for the user; "" if it can."""
-    mount = mount_at(source.path)
+    try:
+        mount = mount_at(source.path)
+    except UnknownMountsError as error:
+        return error.message
     if mount is None:
         return "it is a folder inside a file system, not the mount point of one"
     return _why_not_kind(mount) or _why_not_raw_volume(mount, request) or _why_not_alike(source, mount, request)

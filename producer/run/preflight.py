@@ -95,6 +95,12 @@ def check_target(target: Path, devices: Mapping[str, Path]) -> None:
             raise UsageError(f"--target {target} lies inside device {name} ({path})", hint="restore to another folder")
 
 
+def check_proc() -> None:
+    """Raises UsageError without /proc, by which workers reach the files whose modes and times they set."""
+    if not Path("/proc/self/fd").is_dir():
+        raise UsageError("a restore needs /proc, and it is not mounted", hint="mount it: mount -t proc proc /proc")
+
+
 def notes_about(devices: Mapping[str, Path]) -> list[str]:
     """Warnings about what is allowed, but probably not intended."""
     return ["there is only one device: nothing is striped"] if len(devices) == 1 else []

@@ -6,7 +6,7 @@ import ctypes
 import os
 import struct
 
-from producer.raw.mounts import mounts
+from producer.raw.mounts import UnknownMountsError, mounts
 
 _AT_SYMLINK_NOFOLLOW = 0x100
 _AT_NO_AUTOMOUNT = 0x800
@@ -25,7 +25,7 @@ def mount_points_below(root: str) -> frozenset[str]:
     prefix = os.path.realpath(root).rstrip("/") + "/"
     try:
         points = [mount.point for mount in mounts()]
-    except OSError:
+    except UnknownMountsError:
         return frozenset()
     return frozenset(point.removeprefix(prefix) for point in points if point.startswith(prefix) and point != prefix)
 

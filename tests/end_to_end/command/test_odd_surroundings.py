@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from kit.models.reservations import NEW_YEAR, make_due
+from kit.needs import need_root
 from kit.program.command import SEGFLEET
 from kit.program.machine import Machine
 from kit.tree import Tree
@@ -26,10 +28,13 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 def run(
-    machine: Machine, *arguments: str | Path, before: str = ":", **settings: str
+    machine: Machine, *arguments: str | Path, before: str = ":", apart: Sequence[str] = (), **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command after a line of shell, without the power to pass over permissions."""
-    shell = ["sh", "-c", f'{before}; exec "$@"', "sh"]
+    """Run a command after a line of shell, without the power to pass over permissions.
+
+    ``apart``: a command that runs all of it in namespaces of its own.
+    """
+    shell = [*apart, "sh", "-c", f'{before}; exec "$@"', "sh"]
     return subprocess.run(
         [*shell, sys.executable, "-c", _WITHOUT_POWER, *SEGFLEET, *arguments],
         capture_output=True,
@@ -47,16 +52,39 @@ def source(machine: Machine) -> Path:
 
 
 REMOVED = "mkdir gone && cd gone && rmdir ../gone"
+CLOSED = "mkdir -p closed && cd closed && chmod 0 ."
+NO_PROC = "mount -t tmpfs none /proc"
 
 
-def test_full_paths_work_in_a_working_folder_that_was_removed(machine: Machine, source: Path) -> None:
+@pytest.mark.parametrize("before", [REMOVED, CLOSED])
+def test_full_paths_work_in_a_working_folder_that_cannot_be_used(machine: Machine, source: Path, before: str) -> None:
     for arguments in (
         ["backup", source, *machine.devices("a")],
         ["snapshots"],
         ["restore", "latest", "--target", machine.folder / "out"],
     ):
-        done = run(machine, *arguments, before=REMOVED)
+        done = run(machine, *arguments, before=before)
         assert done.returncode == 0, done
+
+
+def test_a_relative_path_in_a_working_folder_that_may_not_be_entered_is_refused(machine: Machine) -> None:
+    done = run(machine, "backup", "data", *machine.devices("a"), before=CLOSED)
+    assert done.returncode == 2, done
+    assert "cannot read source" in done.stderr
+    assert "Permission denied" in done.stderr
+
+
+def test_a_backup_works_without_proc_and_a_restore_says_what_to_do(machine: Machine, source: Path) -> None:
+    need_root("hide /proc")
+    for arguments in (["backup", source, *machine.devices("a")], ["snapshots"], ["check"]):
+        done = run(machine, *arguments, before=NO_PROC, apart=["unshare", "--mount"])
+        assert done.returncode == 0, done
+    done = run(
+        machine, "restore", "latest", "--target", machine.folder / "out", before=NO_PROC, apart=["unshare", "-m"]
+    )
+    assert done.returncode == 2, done
+    assert "a restore needs /proc" in done.stderr
+    assert "mount -t proc proc /proc" in done.stderr
 
 
 @pytest.mark.parametrize(

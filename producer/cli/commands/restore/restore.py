@@ -25,7 +25,7 @@ from producer.cli.show.summaries import show_restore
 from producer.cli.show.watching import watched
 from producer.host.looks import look
 from producer.requests import UNNAMED_TARGET, RestoreRequest
-from producer.run.preflight import check_devices, check_target
+from producer.run.preflight import check_devices, check_proc, check_target
 
 
 def target_path(call: Call, target: str) -> Path:
@@ -101,6 +101,8 @@ def restore(
         threads=threads,
         nice=nice,
     )
+    if call.broker_url is None:
+        check_proc()
     check_target(look(request.target, Path.resolve), check_devices(devices))
 
     environment = call.environment(boot=request.devices, reads=True)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from kit.needs import need_root
-from kit.program.nobody import as_nobody
+from kit.program.nobody import NOBODY, as_nobody
 from producer.host import state
 from producer.host.state import open_state
 from tasks.errors import CatalogError
@@ -102,3 +102,22 @@ def test_a_folder_that_somebody_else_has_made_is_not_used(chosen: Path, monkeypa
     monkeypatch.setattr(state, "why_not_writable", lambda folder: "full" if folder == chosen else "")
     os.chown(open_state().broker_dir.parent, 4711, 4711)
     assert open_state().broker_dir.is_relative_to(others)
+
+
+def test_a_file_that_root_left_in_a_users_folder_is_named_with_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_root("leave a file in a folder of another user")
+    folder = tmp_path / "state"
+    for place in (folder, folder / "locks"):
+        place.mkdir(mode=0o700)
+        os.chown(place, NOBODY, NOBODY)
+    (folder / "locks/device a.lock").touch()
+
+    def open_it(tmp: Path) -> None:
+        monkeypatch.setenv("SEGFLEET_STATE", str(tmp / "state"))
+        with pytest.raises(CatalogError, match=r"locks/device a\.lock belongs to another user") as caught:
+            open_state()
+        assert f"sudo chown -R {NOBODY}:{NOBODY} " in caught.value.hint
+
+    as_nobody(tmp_path, open_it)
