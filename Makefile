@@ -51,7 +51,7 @@ lock: $(INSTALLED)
 # Known vulnerabilities of the locked versions; by hand before a release, because it asks PyPI's service: pypi.org.
 audit: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet pip-audit
-	$(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner=off --requirement requirements.lock
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner=off --requirement requirements.lock
 
 # Side by side with other programs; minutes to an hour.  docs/speed.md has the figures of the last release.
 bench: $(INSTALLED)
@@ -60,10 +60,11 @@ bench: $(INSTALLED)
 bench-quick: $(INSTALLED)
 	$(BIN)/python benchmarks/compare --quick
 
-# Backups under random faults: make chaos RUNS=500 SEED=7.  Each run prints how to replay it.
+# Backups under random faults: make chaos RUNS=500 SEED=7, or FLEET=1 with troubles of a whole fleet.  Each run prints how
+# to replay it.
 RUNS ?= 20
 chaos: $(INSTALLED)
-	$(BIN)/python benchmarks/chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python benchmarks/chaos $(if $(FLEET),--fleet) --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
 # 100,000 mutated messages at each place where messages are read: make fuzz FUZZ=1000000 SEED=7
 FUZZ ?= 100000

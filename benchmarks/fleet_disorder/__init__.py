@@ -1,0 +1,1 @@
+"""A whole fleet under random troubles: what ``benchmarks/chaos --fleet`` does."""
