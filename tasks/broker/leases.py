@@ -14,11 +14,17 @@ from typing import Any
 
 import msgspec
 import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
 
-from tasks.broker.connections import CONNECT_S, KEEPALIVE, verified
+from tasks.broker.connections import CONNECT_S, KEEPALIVE, QUICK_ANSWER_S, verified
 from tasks.errors import BrokerError
 from tasks.orders import WIRE_VERSION
 from tasks.values import Count, DeviceName
+
+#: When a server that restarts refuses or resets the connection, for some two seconds.  By itself redis-py would try ten
+#: times again after a silence too: one question on a link that is cut took a minute, and its thread heard no signal.
+_RETRY = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 6, (redis.ConnectionError,))
 
 LEASE_PREFIX = "segfleet.lease."
 
@@ -77,7 +83,12 @@ def redis_client(url: str) -> redis.Redis:
     limits = {} if address.startswith("unix://") else KEEPALIVE
     try:
         return redis.Redis.from_url(
-            address, socket_timeout=CONNECT_S, socket_connect_timeout=CONNECT_S, client_name="segfleet", **limits
+            address,
+            socket_timeout=QUICK_ANSWER_S,
+            socket_connect_timeout=CONNECT_S,
+            client_name="segfleet",
+            retry=_RETRY,
+            **limits,
         )
     except ValueError as error:
         raise BrokerError(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from kit.deadlines import DEADLINE_S, eventually
 from kit.program.brake import Brake
@@ -16,6 +17,7 @@ from kit.services.fleet import fleet as new_fleet
 from kit.services.silent_link import SilentLink, silent_link
 from kit.tree import Tree, noise
 from producer.dispatch.link import Link
+from tasks.broker.leases import redis_client
 from tasks.broker.queues import manager_queue
 
 #: Without limits of ours, kombu looks after 50 s, and the kernel gives up after a quarter of an hour.
@@ -93,6 +95,32 @@ def test_a_manager_whose_connections_were_forgotten_hears_commands_again(fleet: 
 
     eventually(lambda: backup.has_ended, f"the backup has ended: {backup.stderr}")
     assert backup.wait().exit_code == 0
+
+
+def test_a_question_on_a_silent_link_is_asked_once(
+    fleet: Fleet, link: SilentLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.broker.leases.QUICK_ANSWER_S", 0.5)
+    with redis_client(url_of(link)) as client:
+        assert client.ping()
+        link.cut()
+
+        for vain_count in (0, 1, 2):
+            with pytest.raises(redis.TimeoutError):
+                client.ping()
+            assert link.vain_count == vain_count
+
+        link.mend()
+        assert client.ping()
+
+
+def test_a_question_to_a_broker_that_restarts_is_asked_again(fleet: Fleet) -> None:
+    with redis_client(fleet.server.url) as client:
+        assert client.ping()
+        fleet.server.kill()
+        fleet.server.start()
+
+        assert client.ping()
 
 
 def test_closing_a_dead_connection_does_not_wait_for_its_answer(fleet: Fleet, link: SilentLink) -> None:
