@@ -32,7 +32,7 @@ class _Connection(Connection):  # type: ignore[misc]
         return super()._ensure_connection(*args, interval_max=interval_max, **kwargs)
 
 
-class _WithoutSweeps(kombu.transport.redis.QoS):  # type: ignore[misc]
+class WithoutSweeps(kombu.transport.redis.QoS):  # type: ignore[misc]
     """Puts no message back into its queue because it was taken long ago.
 
     The manager takes back what a dead worker held, within seconds.  kombu's sweeps are under a lock in the broker, for
@@ -106,7 +106,7 @@ def transport_options(client_name: str, inbox: str) -> dict[str, Any]:
 
 def connect(url: str, client_name: str, inbox: str) -> Celery:
     """Point the application at the broker.  Opens no connection yet; call before the first use."""
-    kombu.transport.redis.Channel.QoS = _WithoutSweeps
+    kombu.transport.redis.Channel.QoS = WithoutSweeps
     app.conf.broker_url = verified(url)
     app.conf.broker_transport_options = transport_options(client_name, inbox)
     return app

@@ -55,7 +55,7 @@ def test_a_run_waits_for_a_broker_that_refuses_writes(fleet: Fleet, refusal: str
     for disk in disks.values():
         disk.mkdir(parents=True)
     agents = fleet.host("agents", devices=disks, sources={"data": fleet.folder / "data"}, rate="64KiB")
-    fleet.agent(agents, "a", "b", settings=brake.settings)
+    agent = fleet.agent(agents, "a", "b", settings=brake.settings)
     run = fleet.host("run", devices={"a": None, "b": None}, sources={"data": fleet.folder / "data"})
     backup = run.start("backup", "data", "--segment-size=256KiB", "--unit-size=64KiB", "--json")
     eventually(lambda: any(lease.bytes_moved for lease in fleet.leases()), "the agents store")
@@ -71,3 +71,4 @@ def test_a_run_waits_for_a_broker_that_refuses_writes(fleet: Fleet, refusal: str
     assert done.exit_code == 0, done
     assert done.errors == []
     assert "Traceback" not in done.stderr
+    assert "Traceback" not in agent.stderr

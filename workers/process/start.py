@@ -28,6 +28,7 @@ from tasks.broker.leases import claim_name, client_name, redis_client
 from tasks.broker.queues import device_queue
 from tasks.errors import BrokerError
 from tasks.handlers import install
+from workers.process.acknowledging import end_where_writes_are_refused
 from workers.process.fence import Fence
 from workers.process.handlers import LocalHandlers
 from workers.process.lease import LeaseStep, SharedProgress
@@ -55,6 +56,7 @@ def run_worker(
     worker_name = _claim_name(settings.broker_url, device, host) if shared else f"{device}@{host}"
     door.install()
     connect(settings.broker_url, client_name(device, host, os.getpid()), device_queue(device))
+    end_where_writes_are_refused()
     app.conf.task_queues = [queue(device_queue(device))]
     progress = SharedProgress()
     fence = Fence(settings.broker_url)
