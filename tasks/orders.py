@@ -117,6 +117,23 @@ class StoreSegment(Order):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ConfirmEmpty(Order):
+    """Read files that were empty at the walk: is there anything in them?  Needs no device, only the source.
+
+    Some file systems do not tell the size of a file (/proc, some of FUSE), and a file may be written after the walk.
+    """
+
+    source: SourceName
+    paths: Paths
+    #: As in :class:`StoreSegment`.
+    within: SourcePlace | None = None
+
+    def __post_init__(self) -> None:
+        if not all(map(is_safe_path, self.paths)):
+            raise ValueError("a path of an order leaves the source")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PutManifest(Order):
     """Store a part of a manifest, or its head, under ``name``.  The head comes last: it commits."""
 

@@ -122,6 +122,13 @@ class StoreResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EmptyResult:
+    """``notes`` name the files that are not empty, or could not be read; of none a byte was kept."""
+
+    notes: Annotated[tuple[ExtentNote, ...], Meta(max_length=MAX_EXTENTS)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestResult:
     """``names`` answers a listing, ``data_base64`` a read; both are empty after a put."""
 
@@ -184,7 +191,7 @@ class VerifyResult:
     findings: Annotated[tuple[SegmentFinding, ...], Meta(max_length=4096)]
 
 
-Result = DeviceReport | StoreResult | ManifestResult | RestoreResult | ReadResult | VerifyResult
+Result = DeviceReport | StoreResult | EmptyResult | ManifestResult | RestoreResult | ReadResult | VerifyResult
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

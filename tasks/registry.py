@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from tasks.orders import (
     AdoptDevice,
+    ConfirmEmpty,
     DescribeDevice,
     GetManifest,
     Order,
@@ -23,7 +24,15 @@ from tasks.orders import (
     StoreSegment,
     VerifySegments,
 )
-from tasks.receipts import DeviceReport, ManifestResult, ReadResult, RestoreResult, StoreResult, VerifyResult
+from tasks.receipts import (
+    DeviceReport,
+    EmptyResult,
+    ManifestResult,
+    ReadResult,
+    RestoreResult,
+    StoreResult,
+    VerifyResult,
+)
 from tasks.values import MAX_UNIT_BYTES
 
 O = TypeVar("O", bound=Order)  # noqa: E741
@@ -75,6 +84,7 @@ ORDER_KINDS = (
     _kind("describe", DescribeDevice, DeviceReport),
     _kind("adopt", AdoptDevice, DeviceReport, must_not_outlive_run=True),
     _kind("store", StoreSegment, StoreResult, bytes_moved=lambda order: order.extents.total_bytes),
+    _kind("confirm_empty", ConfirmEmpty, EmptyResult),
     _kind("put_manifest", PutManifest, ManifestResult, must_not_outlive_run=True),
     _kind("get_manifest", GetManifest, ManifestResult),
     _kind(

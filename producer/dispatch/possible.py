@@ -13,6 +13,7 @@ from typing import Any
 
 from tasks.orders import (
     MANIFEST_NAME,
+    ConfirmEmpty,
     GetManifest,
     Order,
     PrepareImage,
@@ -24,7 +25,15 @@ from tasks.orders import (
     VerifySegments,
 )
 from tasks.raw import CELL_BYTES
-from tasks.receipts import ManifestResult, PathTrouble, ReadResult, RestoreResult, StoreResult, VerifyResult
+from tasks.receipts import (
+    EmptyResult,
+    ManifestResult,
+    PathTrouble,
+    ReadResult,
+    RestoreResult,
+    StoreResult,
+    VerifyResult,
+)
 
 #: Of a stored segment: the fixed fields; and for each unit, extent, note and cell what is said of it.
 _FRAME_BYTES = 64 * 1024
@@ -39,6 +48,8 @@ def is_possible(result: Any, order: Order) -> bool:
     match order:
         case StoreSegment():
             return _is_stored(result, order)
+        case ConfirmEmpty():
+            return _is_about_empty_files(result, order)
         case VerifySegments():
             return _is_verdict(result, order)
         case RestoreSegment():
@@ -79,6 +90,13 @@ def _largest_stored_bytes(result: StoreResult, order: StoreSegment) -> int:
     # zstd makes what it cannot compress larger by 1/256 at most.
     data_bytes = total_bytes + total_bytes // 128
     return data_bytes + _FRAME_BYTES + items_count * _ITEM_BYTES + sum(map(len, texts)) * _CHARACTER_BYTES
+
+
+def _is_about_empty_files(result: EmptyResult, order: ConfirmEmpty) -> bool:
+    indexes = [note.index for note in result.notes]
+    return len(indexes) == len(set(indexes)) and all(
+        note.index < len(order.paths) and not note.read_bytes for note in result.notes
+    )
 
 
 def _is_verdict(result: VerifyResult, order: VerifySegments) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from tasks.errors import DeviceError, NotADeviceError, Reason, SegfleetError
 from tasks.orders import (
     AdoptDevice,
+    ConfirmEmpty,
     DescribeDevice,
     GetManifest,
     Order,
@@ -25,6 +26,7 @@ from tasks.orders import (
 )
 from tasks.receipts import (
     DeviceReport,
+    EmptyResult,
     ManifestResult,
     ReadResult,
     Receipt,
@@ -45,6 +47,7 @@ from workers.restore import StreamRangeReader, restore_entries, restore_segment
 from workers.segments.store import store_segment
 from workers.segments.verify import verify_segments
 from workers.settings import WorkerSettings
+from workers.sources.empty_files import confirm_empty
 from workers.sources.kept_times import Views
 from workers.target.image import prepare_image
 from workers.units.buffers import UnitBuffers
@@ -136,6 +139,11 @@ class LocalHandlers:
         self._progress.tell_device(order.device_id, order.epoch, result.free_bytes)
         return result
 
+    def confirm_empty(self, order: ConfirmEmpty) -> EmptyResult:
+        """Needs no device: any worker that has the source may look."""
+        self._device(order)
+        return confirm_empty(order, source_root=self._source_root(order), beat=self._progress.beat)
+
     def put_manifest(self, order: PutManifest) -> ManifestResult:
         return put_manifest(order, device=self._claimed_device(order))
 
@@ -189,7 +197,7 @@ class LocalHandlers:
         """For the steps of a long order: its run may end meanwhile."""
         return now_and_then(lambda: self._refuse_stale(order))
 
-    def _source_root(self, order: StoreSegment) -> Path:
+    def _source_root(self, order: StoreSegment | ConfirmEmpty) -> Path:
         name = order.within.source if order.within is not None else order.source
         # The agent of another device may have it.
         return _path_of("source", name, self._settings.sources, reason=Reason.SOURCE)

@@ -62,6 +62,8 @@ class ExtentStream:
         self._fd = -1
         self._before: os.stat_result | None = None
         self._drop_cache = False
+        # Whether a file ends where its size says is seen by asking for one more byte.
+        self._beyond = bytearray(1)
 
     def __enter__(self) -> ExtentStream:
         return self
@@ -91,7 +93,7 @@ class ExtentStream:
             fd = self._files.open(self._extents.paths[self._index])
             try:
                 before = os.fstat(fd)
-                read_bytes = os.readv(fd, [part]) if stat.S_ISREG(before.st_mode) else -1
+                read_bytes = os.readv(fd, [part, self._beyond]) if stat.S_ISREG(before.st_mode) else -1
                 after = os.fstat(fd)
             finally:
                 os.close(fd)
@@ -198,10 +200,20 @@ class ExtentStream:
             return
         if self._trouble is None and (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
             self._trouble = ("changed", "was written while it was read")
+        if self._trouble is None and self._goes_on(after.st_size):
+            self._trouble = ("changed", f"has more data than its size of {after.st_size} bytes; that many are stored")
         if not self._whole_files:
             self.file_state = FileState(
                 size_bytes=after.st_size, mtime_ns=after.st_mtime_ns, ctime_ns=after.st_ctime_ns
             )
+
+    def _goes_on(self, size_bytes: int) -> bool:
+        """Whether the file that ends with this extent gives more than its size."""
+        end_bytes = self._extents.offsets_bytes[self._index] + self._extents.sizes_bytes[self._index]
+        try:
+            return end_bytes == size_bytes and bool(os.preadv(self._fd, [self._beyond], end_bytes))
+        except OSError:
+            return False
 
     def _fail(self, error: OSError) -> None:
         trouble: ExtentTrouble = "vanished" if error.errno in _VANISHED else "unreadable"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from producer.backup.intake import Intake
 from producer.backup.storing.balancing import Balancing
+from producer.backup.storing.empty_files import EmptyFiles
 from producer.backup.storing.failures import Failures
 from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.losses import Losses
@@ -20,7 +21,7 @@ from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from producer.run.threads import default_threads
 from tasks.errors import BrokerError
-from tasks.orders import Order, StoreSegment
+from tasks.orders import ConfirmEmpty, Order, StoreSegment
 from tasks.receipts import Receipt
 from tasks.views import view_at
 
@@ -37,6 +38,8 @@ _COME_BACK_S = 15.0
 def prepare_storing(session: RunSession, request: BackupRequest, intake: Intake, state: BackupState) -> Storing:
     """The loop that stores what is planned of the intake's snapshot."""
     listing = session.catalog.listing.reader(state.snapshot_id)
+    places = {source.name: source.within for source in request.sources if source.within is not None}
+    roots = {source.name: source.path for source in request.sources}
     feeder = Feeder(
         session,
         state,
@@ -45,14 +48,19 @@ def prepare_storing(session: RunSession, request: BackupRequest, intake: Intake,
         threads=request.threads or default_threads(len(state.members)),
         readers=request.readers,
         raw_volumes=intake.raw_volumes,
-        places={source.name: source.within for source in request.sources if source.within is not None},
+        places=places,
         views=_views(session, request),
     )
-    recorder = Recorder(session, state, {source.name: source.path for source in request.sources})
+    recorder = Recorder(session, state, roots)
     losses = Losses(session, state)
     failures = Failures(session, state, losses, retries_count=request.retries_count)
     balancing = Balancing(session, state)
-    return Storing(session, state, feeder, recorder, losses, failures, balancing, files_count=intake.files_count)
+    empty_files = EmptyFiles(
+        session, state, listing, intake.sizes, roots=roots, places=places, raw=intake.raw_volumes.keys()
+    )
+    return Storing(
+        session, state, feeder, recorder, losses, failures, balancing, empty_files, files_count=intake.files_count
+    )
 
 
 def _views(session: RunSession, request: BackupRequest) -> dict[str, str]:
@@ -74,6 +82,7 @@ class Storing:
         losses: Losses,
         failures: Failures,
         balancing: Balancing,
+        empty_files: EmptyFiles,
         *,
         files_count: int,
     ) -> None:
@@ -84,6 +93,7 @@ class Storing:
         self._losses = losses
         self._failures = failures
         self._balancing = balancing
+        self._empty_files = empty_files
         self._files_count = files_count
         self._next_progress_s = 0.0
         #: While devices are only asked, there is no progress to report: it might come after that of the seal.
@@ -91,7 +101,7 @@ class Storing:
         self._has_confirmed = False
 
     def run(self) -> None:
-        """Return when every segment is stored or given up.
+        """Return when every segment is stored or given up, and every empty file confirmed.
 
         Raises InterruptedRun, and DeviceError when no device is left.
         """
@@ -165,13 +175,18 @@ class Storing:
         # back; an agent that is gone for good never answers.
         asked = (member.name for member in self._state.members.values() if member.state != "dead")
         is_waiting = bool(self._state.waiting) or self._losses.is_probing
-        return not any(map(self._session.courier.in_flight, asked)) and not is_waiting
+        if any(map(self._session.courier.in_flight, asked)) or is_waiting:
+            return False
+        # Last, so that what is written during the backup is noticed.
+        return not self._empty_files.ask()
 
     def _take(self, answered: Sequence[tuple[Order, Receipt]]) -> None:
         stores = [(order, receipt) for order, receipt in answered if isinstance(order, StoreSegment)]
         self._failures.handle(self._recorder.record(stores))
         for order, receipt in answered:
-            if not isinstance(order, StoreSegment):
+            if isinstance(order, ConfirmEmpty):
+                self._empty_files.take(order, receipt)
+            elif not isinstance(order, StoreSegment):
                 self._failures.handle(self._losses.probed(receipt), probed=True)
 
     def _look_after_devices(self) -> None:

@@ -12,6 +12,7 @@ from kit.models.offline import Devices, receipt_for
 from producer.dispatch.strays import answers
 from tasks.errors import MessageError
 from tasks.orders import (
+    ConfirmEmpty,
     GetManifest,
     Order,
     PrepareImage,
@@ -24,6 +25,8 @@ from tasks.orders import (
     VerifySegments,
 )
 from tasks.receipts import (
+    EmptyResult,
+    ExtentNote,
     FileState,
     ManifestResult,
     PathTrouble,
@@ -91,6 +94,9 @@ ENTRIES = RestoreEntries(
 )
 NOTHING = RestoreResult(files_count=0, bytes_restored=0, skipped_count=0, troubles=())
 
+EMPTY = ConfirmEmpty(**ENVELOPE, source="data", paths=("x", "y"))
+WRITTEN = ExtentNote(index=1, trouble="changed", read_bytes=0, message="")
+
 READ = ReadSegment(**ENVELOPE, segment_id="6" * 32, trailer_digest="8" * 64, stream_offset_bytes=0, size_bytes=5)
 GET = GetManifest(**ENVELOPE, name="5" * 32 + ".manifest")
 LIST = GetManifest(**ENVELOPE, name="")
@@ -116,6 +122,7 @@ HONEST: list[tuple[Order, Any]] = [
     (RESTORE, trouble("large", 1010, 40)),
     (RESTORE, trouble("large", 1000, 0, "metadata")),
     (ENTRIES, trouble("large", 0, -1, "skipped")),
+    (EMPTY, EmptyResult(notes=(WRITTEN,))),
     (READ, ReadResult(data_base64=base64.b64encode(b"12345").decode())),
     (GET, ManifestResult(data_base64="e30=")),
     (LIST, ManifestResult(names=("5" * 32 + ".manifest", "5" * 32 + ".000000.part"))),
@@ -133,6 +140,8 @@ LIES: dict[str, tuple[Order, Any]] = {
         VERIFY,
         replace(VERIFIED, findings=(replace(FINDING, segment_id="f" * 32),)),
     ),
+    "trouble with an empty file that nobody asked about": (EMPTY, EmptyResult(notes=(replace(WRITTEN, index=2),))),
+    "two troubles with one empty file": (EMPTY, EmptyResult(notes=(WRITTEN, WRITTEN))),
     "two findings of one segment": (VERIFY, replace(VERIFIED, findings=(FINDING, FINDING))),
     "more segments than were to be checked": (VERIFY, replace(VERIFIED, segments_count=2**62)),
     "trouble with a file of somebody else": (RESTORE, trouble("other", 0, 5)),

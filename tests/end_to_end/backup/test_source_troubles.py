@@ -26,7 +26,7 @@ STEPS = ("--unit-size=64KiB", "--segment-size=2MiB", "--threads=1")
 
 def change_while_storing(machine: Machine, change: Callable[[Path], None]) -> Done:
     """Back up FIRST, ``late`` and others; ``change`` the source when FIRST is under way, with the workers stopped."""
-    source = Tree({"first": FIRST, "folder/late": b"as planned", "folder/other": b"other"}).make(
+    source = Tree({"empty": b"", "first": FIRST, "folder/late": b"as planned", "folder/other": b"other"}).make(
         machine.folder / "data"
     )
     devices = machine.devices("a")
@@ -105,6 +105,25 @@ def test_a_file_written_after_the_walk_is_recorded_though_it_keeps_its_size(mach
     assert_told(done, "changed", machine.folder / "data" / "folder" / "late")
     machine.run("restore", "latest", "--target", "out")
     assert (machine.folder / "out" / "data" / "folder" / "late").read_bytes() == b"AS planned"
+
+
+def test_an_empty_file_written_after_the_walk_is_recorded(machine: Machine) -> None:
+    done = change_while_storing(machine, lambda source: append(source / "empty", b"no longer"))
+
+    assert_told(done, "changed", machine.folder / "data" / "empty")
+
+
+def test_files_whose_size_is_not_told_are_recorded(machine: Machine) -> None:
+    process = Path("/proc/self").resolve() / "net"
+    names = ("dev", "route")
+    patterns = ["-e", "*", *(part for name in names for part in ("-e", f"!/{name}"))]
+
+    done = machine.run("backup", process, *patterns, *machine.devices("a"), "--json")
+
+    assert {(error["code"], error["path"]) for error in done.errors} == {
+        ("changed", str(process / name)) for name in names
+    }
+    assert done.exit_code == 3
 
 
 def overwrite(path: Path, content: bytes) -> None:

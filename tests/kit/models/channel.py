@@ -14,8 +14,8 @@ from typing import Any
 from producer.dispatch.queue_moves import LEAVE, Choose
 from tasks.broker.leases import Lease
 from tasks.errors import BrokerError, Reason
-from tasks.orders import AdoptDevice, DescribeDevice, Order, StoreSegment
-from tasks.receipts import DeviceReport, Failure, ManifestResult, Receipt, StoreResult, Timing
+from tasks.orders import AdoptDevice, ConfirmEmpty, DescribeDevice, Order, StoreSegment
+from tasks.receipts import DeviceReport, EmptyResult, Failure, ManifestResult, Receipt, StoreResult, Timing
 from tasks.registry import kind_of
 from tasks.wire import decode, encode
 
@@ -219,6 +219,8 @@ class Channel:
                 return self._report(disk), None
             case StoreSegment():
                 return self._store(disk, order)
+            case ConfirmEmpty():
+                return EmptyResult(notes=()), None
             case _:
                 return ManifestResult(), None
 

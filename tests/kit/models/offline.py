@@ -29,9 +29,19 @@ from producer.run.interrupt import Interrupt
 from producer.run.session import RunSession
 from tasks.broker.leases import Lease
 from tasks.broker.queues import device_queue
-from tasks.orders import AdoptDevice, DescribeDevice, GetManifest, Order, PutManifest, StoreSegment, VerifySegments
+from tasks.orders import (
+    AdoptDevice,
+    ConfirmEmpty,
+    DescribeDevice,
+    GetManifest,
+    Order,
+    PutManifest,
+    StoreSegment,
+    VerifySegments,
+)
 from tasks.receipts import (
     DeviceReport,
+    EmptyResult,
     Failure,
     FileState,
     ManifestResult,
@@ -113,6 +123,8 @@ class Devices:
                 return self.stored(order)
             case VerifySegments():
                 return self._verified(order)
+            case ConfirmEmpty():
+                return EmptyResult(notes=())
             case PutManifest():
                 self.files[order.device][order.name] = base64.b64decode(order.data_base64)
                 return ManifestResult()

@@ -253,3 +253,16 @@ def test_a_large_file_is_read_whole_with_advice_to_the_kernel(tmp_path: Path) ->
 def test_a_missing_root_fails_the_order_and_not_file_by_file(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"source s: .*absent: No such file"):
         Place("s", tmp_path / "absent")
+
+
+def test_a_file_that_gives_more_than_its_size_is_noted(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.fstat
+
+    def short(fd: int) -> os.stat_result:
+        status = real(fd)
+        return os.stat_result((*status[:6], 3, *status[7:]))
+
+    monkeypatch.setattr("workers.sources.stream.os.fstat", short)
+    extents = Extents.of([Extent(path=path, offset_bytes=0, size_bytes=3) for path in ("deep/z", "a.txt")])
+    data, notes, _ = read_all(source, extents)
+    assert (data, notes) == (b"zedalp", [(1, "changed", 3)])
