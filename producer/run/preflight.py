@@ -6,13 +6,21 @@ They compare real paths, because a symlink must not hide that two names mean the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from producer.host.looks import look_at_each
 from producer.host.places import folders_here
 from producer.requests import Source
 from tasks.errors import UsageError
+
+#: Whether the walk of a source stays out of a folder inside it.
+KeptOut = Callable[[Source, Path], bool]
+
+
+def _is_never_kept_out(source: Source, path: Path) -> bool:
+    return False
 
 
 def check_sources_exist(sources: Sequence[Source]) -> None:
@@ -30,14 +38,16 @@ def check_sources_exist(sources: Sequence[Source]) -> None:
             )
 
 
-def check_sources(sources: Sequence[Source]) -> None:
-    """Raises UsageError if one source is another one, or lies inside it."""
+def check_sources(sources: Sequence[Source], kept_out: KeptOut = _is_never_kept_out) -> None:
+    """Raises UsageError if one source is another one, or lies inside it and is not ``kept_out`` of its walk."""
     for inner, outer in itertools.permutations(sources, 2):
         if inner.path == outer.path:
             raise UsageError(f"source {inner.path} is named twice", hint="name each source once")
-        if inner.path.is_relative_to(outer.path):
+        if inner.path.is_relative_to(outer.path) and not kept_out(outer, inner.path):
             raise UsageError(
-                f"source {inner.path} lies inside source {outer.path}", hint="name only the outer one; it contains both"
+                f"source {inner.path} lies inside source {outer.path}",
+                hint=f"name only the outer one, which contains both, or keep the inner one out of it: "
+                f"{_exclusion(outer.path, inner.path)}, or -x if it is on a file system of its own",
             )
 
 
@@ -65,23 +75,25 @@ def check_devices(devices: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def check_apart(
-    sources: Sequence[Source], devices: Mapping[str, Path], *, elsewhere: frozenset[tuple[str, str]] = frozenset()
+    sources: Sequence[Source], devices: Mapping[str, Path], kept_out: KeptOut = _is_never_kept_out
 ) -> None:
-    """Raises UsageError if a source lies inside a device, or a device inside a source.
-
-    ``elsewhere`` names pairs (source, device) where the device lies inside the source's folder, but on a file
-    system that the walk will not enter (``--one-file-system``): these are allowed.
-    """
+    """Raises UsageError if a source lies inside a device, or a device inside a source and not ``kept_out`` of it."""
     for source, (name, path) in itertools.product(sources, devices.items()):
         if source.path.is_relative_to(path):
             raise UsageError(
                 f"source {source.path} lies inside device {name} ({path})", hint="a backup must not contain itself"
             )
-        if path.is_relative_to(source.path) and (source.name, name) not in elsewhere:
+        if path.is_relative_to(source.path) and not kept_out(source, path):
             raise UsageError(
                 f"device {name} ({path}) lies inside source {source.path}",
-                hint="a backup must not contain itself; with -x, a device may lie there on its own file system",
+                hint=f"a backup must not contain itself; keep the device out of it: {_exclusion(source.path, path)}, "
+                "or -x if the device is on a file system of its own",
             )
+
+
+def _exclusion(source: Path, inner: Path) -> str:
+    """The option that keeps ``inner`` out of ``source``."""
+    return f"-e {shlex.quote(f'/{inner.relative_to(source)}/')}"
 
 
 def check_target(target: Path, devices: Mapping[str, Path]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,8 +23,8 @@ from producer.cli.options.shared import (
 )
 from producer.cli.options.sources import Asker, choose_sources
 from producer.configuration.sizes import format_size, parse_size
-from producer.host.places import file_systems_of
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
+from producer.run.kept_out import is_kept_out
 from producer.run.preflight import check_apart, check_devices, check_sources
 from tasks.errors import UsageError
 from tasks.values import MAX_UNIT_BYTES, MAX_UNITS_COUNT, MIN_UNIT_BYTES
@@ -181,16 +180,20 @@ def request_from(
 ) -> BackupRequest:
     """The request, after checking what this host can check; raises UsageError."""
     chosen = choose_sources(sources, call.configuration, volume=volume, asker=_asker(call))
-    check_sources(chosen)
     real_devices = check_devices(devices)
-    apart = _on_file_systems_of_their_own(chosen, real_devices) if choices["one_file_system"] else frozenset()
-    check_apart(chosen, real_devices, elsewhere=apart)
+    exclusions = _exclusions(call, chosen, choices)
+
+    def kept_out(source: Source, path: Path) -> bool:
+        return is_kept_out(source, path, exclusions)
+
+    check_sources(chosen, kept_out)
+    check_apart(chosen, real_devices, kept_out)
     return BackupRequest(
         sources=chosen,
         devices=devices,
         volume=_volume(volume, chosen),
         plan=_plan_options(call, choices),
-        exclusions=_exclusions(call, chosen, choices),
+        exclusions=exclusions,
         level=choices["level"],
         threads=choices["threads"],
         readers=choices["readers"],
@@ -270,11 +273,3 @@ def _configured_patterns(call: Call, sources: tuple[Source, ...]) -> tuple[str, 
             hint="back it up alone, or use -e, which applies to all sources",
         )
     return tables[excluding[0]].exclude
-
-
-def _on_file_systems_of_their_own(sources: Iterable[Source], devices: dict[str, Path]) -> frozenset[tuple[str, str]]:
-    """Pairs (source, device) that are on different file systems."""
-    of_sources = file_systems_of({source.name: source.path for source in sources})
-    of_devices = file_systems_of(devices)
-    pairs = itertools.product(of_sources.items(), of_devices.items())
-    return frozenset((source, device) for (source, one), (device, other) in pairs if one != other)

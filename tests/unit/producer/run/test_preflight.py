@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from producer.requests import Source
-from producer.run.preflight import check_apart, check_devices, check_sources, check_target, notes_about
+from producer.requests import Exclusions, Source
+from producer.run.kept_out import is_kept_out
+from producer.run.preflight import KeptOut, check_apart, check_devices, check_sources, check_target, notes_about
 from tasks.errors import UsageError
+
+def only(path: str) -> KeptOut:
+    return lambda _, inner: inner == Path(path)
+
 
 HOME = Source(name="home", path=Path("/home"))
 
@@ -18,6 +23,40 @@ def test_one_source_inside_another_is_refused_whatever_the_order() -> None:
     for sources in ((HOME, inner), (inner, HOME)):
         with pytest.raises(UsageError, match="source /home/me lies inside source /home"):
             check_sources(sources)
+
+
+def test_a_source_that_the_walk_of_another_does_not_enter_may_be_named_beside_it() -> None:
+    root = Source(name="root", path=Path("/"))
+    check_sources((root, HOME), only("/home"))
+    with pytest.raises(UsageError) as refusal:
+        check_sources((root, HOME), only("/var"))
+    assert "-e /home/" in refusal.value.hint
+    with pytest.raises(UsageError, match="named twice"):
+        check_sources((HOME, HOME), only("/home"))
+
+
+@pytest.mark.parametrize("pattern", ["/mnt/", "/mnt/a/", "/mnt/a", "/mnt/*", "mnt", "a/"])
+def test_what_a_pattern_excludes_with_all_below_is_kept_out(pattern: str) -> None:
+    root = Source(name="root", path=Path("/"))
+    assert is_kept_out(root, Path("/mnt/a"), Exclusions(patterns=(pattern,)))
+
+
+@pytest.mark.parametrize("patterns", [(), ("/mnt/b/",), ("/mnt/a/*",), ("/mnt/a/", "!/mnt/a/"), ("/",)])
+def test_what_no_pattern_excludes_is_not_kept_out(patterns: tuple[str, ...]) -> None:
+    root = Source(name="root", path=Path("/"))
+    assert not is_kept_out(root, Path("/mnt/a"), Exclusions(patterns=patterns))
+
+
+def test_no_pattern_keeps_the_source_out_of_itself() -> None:
+    assert not is_kept_out(HOME, Path("/home"), Exclusions(patterns=("*",)))
+
+
+def test_with_x_a_folder_of_another_file_system_is_kept_out(tmp_path: Path) -> None:
+    root = Source(name="root", path=Path("/"))
+    assert is_kept_out(root, Path("/proc"), Exclusions(one_file_system=True))
+    assert not is_kept_out(root, Path("/proc"), Exclusions())
+    (tmp_path / "inner").mkdir()
+    assert not is_kept_out(Source(name="s", path=tmp_path), tmp_path / "inner", Exclusions(one_file_system=True))
 
 
 def test_one_source_twice_is_refused() -> None:
@@ -62,9 +101,9 @@ def test_a_source_inside_a_device_is_refused() -> None:
 
 def test_a_device_inside_a_source_may_be_on_a_file_system_that_is_not_entered() -> None:
     root = Source(name="root", path=Path("/"))
-    check_apart([root], {"a": Path("/mnt/a")}, elsewhere=frozenset({("root", "a")}))
+    check_apart([root], {"a": Path("/mnt/a")}, only("/mnt/a"))
     with pytest.raises(UsageError):
-        check_apart([root], {"a": Path("/mnt/a"), "b": Path("/mnt/b")}, elsewhere=frozenset({("root", "a")}))
+        check_apart([root], {"a": Path("/mnt/a"), "b": Path("/mnt/b")}, only("/mnt/a"))
 
 
 def test_a_target_inside_a_device_is_refused() -> None:
