@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 
 from producer.backup.intake import take_in
+from producer.backup.own_state import own_files, with_catalog_copied
 from producer.backup.planning import plan_backup
 from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
@@ -75,10 +76,12 @@ def _back_up_in_session(
 
 
 def _back_up(session: RunSession, request: BackupRequest, environment: Environment, started_s: float) -> BackupSummary:
-    with frozen(request, environment.state):
-        intake = take_in(session, request)
-        state = plan_backup(session, request, intake)
-        whole = Whole(session, request, intake, state)
-        whole.store()
-    whole.seal()
+    is_first = session.catalog.snapshots.last_of(request.volume) is None
+    with with_catalog_copied(request, environment, session.observer, is_first=is_first):
+        with frozen(request, environment.state):
+            intake = take_in(session, request, own_files(request, environment))
+            state = plan_backup(session, request, intake)
+            whole = Whole(session, request, intake, state)
+            whole.store()
+        whole.seal()
     return backup_summary(session, intake, state, started_s)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from producer.backup.expected_ratio import ratio_of_volume
+from producer.backup.own_state import own_files
 from producer.listing import ListingPart, ListingReader
 from producer.observer import Observer, Progress, Trouble
 from producer.plan import DeviceRoom, Plan, PlanRequest
@@ -40,7 +43,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         RunNeeds(devices=request.devices, purpose=f"plan of {request.volume}"), observer, environment
     ) as session:
         asked = ask_for_reports(session)
-        walk, parts = _walk(session, request)
+        walk, parts = _walk(session, request, own_files(request, environment))
         asked.wait()
         rooms = _rooms(session, asked, request)
         ratio = ratio_of_volume(session.catalog, request.volume, request.expect_ratio)
@@ -61,7 +64,9 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
     return DryRun(plan=plan, entries=entries)
 
 
-def _walk(session: RunSession, request: BackupRequest) -> tuple[Walk, list[ListingPart]]:
+def _walk(
+    session: RunSession, request: BackupRequest, left_out: Collection[Path]
+) -> tuple[Walk, list[ListingPart]]:
     def on_progress(files_count: int, bytes_total: int) -> None:
         session.interrupt.check()
         session.observer.progress(Progress(phase="walking", files_count=files_count, bytes_total=bytes_total))
@@ -72,6 +77,7 @@ def _walk(session: RunSession, request: BackupRequest) -> tuple[Walk, list[Listi
         on_trouble=session.observer.trouble,
         on_progress=on_progress,
         limit_s=limit_of_environment(),
+        left_out=left_out,
     )
     return walk, list(walk.parts())
 

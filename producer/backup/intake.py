@@ -9,9 +9,10 @@ from __future__ import annotations
 import platform
 import uuid
 from array import array
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from producer.backup.resume import Kept, carry_over, find_resumable
 from producer.backup.settle_pool import SettledPool, ask_devices, settle_pool
@@ -50,13 +51,14 @@ class Intake:
     raw_volumes: Mapping[str, RawVolume]
 
 
-def take_in(session: RunSession, request: BackupRequest) -> Intake:
+def take_in(session: RunSession, request: BackupRequest, left_out: Collection[Path] = ()) -> Intake:
     """Walk the sources into a new snapshot of the catalog; new devices get their markers on the way.
 
+    ``left_out``: see :class:`producer.walk.Walk`.
     Raises UsageError, NotADeviceError, DeviceError, InterruptedRun.
     """
     resumed = find_resumable(session.catalog, request)
-    return _IntakeRun(session, request, resumed, ask_devices(session)).run()
+    return _IntakeRun(session, request, resumed, ask_devices(session)).run(left_out)
 
 
 class _IntakeRun:
@@ -73,13 +75,14 @@ class _IntakeRun:
         self._troubles: list[Trouble] = []
         self._pool: SettledPool | None = None
 
-    def run(self) -> Intake:
+    def run(self, left_out: Collection[Path]) -> Intake:
         walk = Walk(
             self._request.sources,
             self._request.exclusions,
             on_trouble=self._note_trouble,
             on_progress=self._on_directory,
             limit_s=limit_of_environment(),
+            left_out=left_out,
         )
         for part in walk.parts():
             self._parts.append(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -63,8 +63,9 @@ class Walk:
         on_trouble: Callable[[Trouble], None],
         on_progress: Callable[[int, int], None],
         limit_s: float | None = None,
+        left_out: Collection[Path] = (),
     ) -> None:
-        """``limit_s``: how long an entry may take to be looked at; None: for ever.
+        """``limit_s``: how long an entry may take to be looked at; None: for ever.  ``left_out``: files of our own.
 
         With a limit another process reads the sources, which may wait for ever where this one must not.
         """
@@ -82,6 +83,7 @@ class Walk:
         self._on_trouble = on_trouble
         self._on_progress = on_progress
         self._limit_s = limit_s
+        self._left_out = left_out
 
     def parts(self) -> Iterator[ListingPart]:
         """Walk, and yield the listing part by part.  To be consumed once.
@@ -141,6 +143,7 @@ class Walk:
                 name=source.name,
                 one_file_system=self._one_file_system,
                 on_trouble=self._on_trouble,
+                left_out=self._left_out,
             )
             if self._limit_s is None:
                 yield from tree.scan()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 
 from producer.observer import Trouble
 from producer.walk.directories import Directories
@@ -46,8 +47,11 @@ class SourceTree:
         name: str = "",
         one_file_system: bool,
         on_trouble: Callable[[Trouble], None],
+        left_out: Collection[Path] = (),
     ) -> None:
+        """``left_out``: absolute paths of what is no part of the source, whatever the rules say."""
         self._root = root
+        self._left_out = _names_by_directory(root, left_out)
         self._rules = rules
         #: Paths in orders begin with the source's name.
         self._name_room = len(name) + 1 if name else 0
@@ -126,6 +130,8 @@ class SourceTree:
         names = self._names_by_kind(descriptor, directory) if self._rules.have_patterns else os.listdir(descriptor)
         if directory:  # the source itself is never excluded
             names = self._rules.without_cached(descriptor, names)
+        if directory in self._left_out:
+            names = [name for name in names if name not in self._left_out[directory]]
         # Code points sort like bytes, except for surrogate escapes; the plain sort is 5 times as fast.
         names.sort(key=None if all(map(str.isascii, names)) else os.fsencode)
         return self._of_bearable_length(directory, names)
@@ -210,3 +216,13 @@ class SourceTree:
 
 def _join(directory: str, name: str) -> str:
     return f"{directory}/{name}" if directory else name
+
+
+def _names_by_directory(root: str, paths: Collection[Path]) -> dict[str, set[str]]:
+    """The paths that lie below the root: relative directory → names in it."""
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        if path.is_relative_to(root) and path != Path(root):
+            directory = os.fspath(path.parent.relative_to(root))
+            found.setdefault("" if directory == "." else directory, set()).add(path.name)
+    return found

@@ -121,6 +121,11 @@ class Snapshots:
         statement = select(*_COLUMNS).where(snapshots.c.state == "open", snapshots.c.volume == volume)
         return self._rows(statement.order_by(*_NEWEST_FIRST))
 
+    def last_of(self, volume: str) -> SnapshotRow | None:
+        """The newest complete snapshot of a volume."""
+        statement = select(*_COLUMNS).where(snapshots.c.state == "sealed", snapshots.c.volume == volume)
+        return next(iter(self._rows(statement.order_by(*_NEWEST_FIRST).limit(1))), None)
+
     def get(self, snapshot_id: str) -> SnapshotRow:
         """The snapshot with this whole id, in any state; an unknown one raises CatalogError."""
         statement = select(*_COLUMNS).where(snapshots.c.snapshot_key == self._database.snapshot_key(snapshot_id))
