@@ -95,15 +95,19 @@ class BackupRequest:
     expect_ratio: float | None = None
     #: Whether empty folders become new devices; else they are refused.
     new_devices: bool = True
+    #: Where something must be mounted on this host, or nothing is backed up.
+    required_mounts: tuple[Path, ...] = ()
+    #: Accept a source that had files in the last snapshot and has none now.
+    allow_empty: bool = False
+
+    #: Id of the unfinished snapshot to resume; None: that of the same command, if there is one.
+    resume: str | None = None
 
     @property
     def read_mode(self) -> Literal["files", "raw", "mixed"]:
         """The mode of the snapshot, from the modes of its sources."""
         modes = {source.mode for source in self.sources}
         return "mixed" if len(modes) > 1 else modes.pop()
-
-    #: Id of the unfinished snapshot to resume; None: that of the same command, if there is one.
-    resume: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for the catalog; paths that are not UTF-8 are surrogate escapes."""
@@ -120,10 +124,24 @@ class BackupRequest:
         return is_same_backup(self.to_json(), other)
 
 
+#: What may differ between two requests for the same backup.
+_FREE = (
+    "devices",
+    "threads",
+    "readers",
+    "nice",
+    "retries_count",
+    "required_mounts",
+    "allow_empty",
+    "expect_ratio",
+    "new_devices",
+    "resume",
+)
+
+
 def is_same_backup(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """:meth:`BackupRequest.is_same_backup` for two requests as plain values, of whatever release."""
-    free = ("devices", "threads", "readers", "nice", "retries_count", "expect_ratio", "new_devices", "resume")
-    ours, theirs = ({key: value for key, value in plain.items() if key not in free} for plain in (one, other))
+    ours, theirs = ({key: value for key, value in plain.items() if key not in _FREE} for plain in (one, other))
     return ours == theirs
 
 

@@ -44,6 +44,8 @@ class BackupSummary:
     volume: str
     mode: str
     files: int
+    #: Than in the last snapshot of the volume; 0 where nothing compares.
+    files_fewer: int
     bytes_source: int
     bytes_stored: int
     threshold_bytes: int

@@ -11,6 +11,8 @@
     ├── CatalogError                the catalog cannot be read or written
     ├── MessageError                a message is malformed or of another version (refused)
     ├── RunOverError                an order has outlived its run (refused)
+    ├── NotMountedError             nothing is mounted where the backup requires it
+    ├── EmptySourceError            a source that had files has none
     ├── SourceError                 one source file; recorded, and the backup continues
     ├── TargetError                 the target of a restore cannot be written; the restore ends
     │   └── TargetNotEmptyError
@@ -115,6 +117,16 @@ class RunOverError(SegfleetError):
     """Nobody needs the order any longer.  If its run is alive after all, it sends the order again."""
 
     code = "run-over"
+
+
+class NotMountedError(SegfleetError):
+    code = "not-mounted"
+    hint = "mount it, and run the same command again"
+
+
+class EmptySourceError(SegfleetError):
+    code = "empty-source"
+    hint = "is its disk mounted?  If it is meant to be empty: --allow-empty"
 
 
 class SourceError(SegfleetError):

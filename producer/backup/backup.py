@@ -26,7 +26,7 @@ from producer.raw.switch import choose_modes
 from producer.requests import BackupRequest
 from producer.run.environment import Environment
 from producer.run.history import recorded
-from producer.run.preflight import check_sources_exist
+from producer.run.preflight import check_mounts, check_sources_exist
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import BackupSummary
 
@@ -52,6 +52,7 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
         hooks_run(environment.hooks.get(request.volume), environment.state),
     ):
         check_sources_exist(request.sources)
+        check_mounts(request.required_mounts)
         decided = choose_modes(request, observer.note, has_agents=environment.broker_url is not None)
         return _back_up_in_session(decided, observer, environment, holder)
 

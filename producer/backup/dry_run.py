@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producer.backup.expected_ratio import ratio_of_volume
+from producer.backup.fewer_files import refuse_sudden_emptiness
 from producer.backup.own_state import own_files
 from producer.listing import ListingPart, ListingReader
 from producer.observer import Observer, Progress, Trouble
@@ -19,6 +20,7 @@ from producer.raw.cutting import plan_with_raw_volumes
 from producer.raw.raw_volumes import look_at_raw_volumes
 from producer.requests import BackupRequest
 from producer.run.environment import Environment
+from producer.run.preflight import check_mounts
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.walk import Walk, limit_of_environment
 
@@ -39,11 +41,13 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
 
     Keeps the listing in memory, compressed: some 25 bytes for each entry.
     """
+    check_mounts(request.required_mounts)
     with open_session(
         RunNeeds(devices=request.devices, purpose=f"plan of {request.volume}"), observer, environment
     ) as session:
         asked = ask_for_reports(session)
         walk, parts = _walk(session, request, own_files(request, environment))
+        refuse_sudden_emptiness(session.catalog, request, walk.files_counts, None)
         asked.wait()
         rooms = _rooms(session, asked, request)
         ratio = ratio_of_volume(session.catalog, request.volume, request.expect_ratio)
@@ -64,9 +68,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
     return DryRun(plan=plan, entries=entries)
 
 
-def _walk(
-    session: RunSession, request: BackupRequest, left_out: Collection[Path]
-) -> tuple[Walk, list[ListingPart]]:
+def _walk(session: RunSession, request: BackupRequest, left_out: Collection[Path]) -> tuple[Walk, list[ListingPart]]:
     def on_progress(files_count: int, bytes_total: int) -> None:
         session.interrupt.check()
         session.observer.progress(Progress(phase="walking", files_count=files_count, bytes_total=bytes_total))

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from producer.backup.fewer_files import fewer_files_count, refuse_sudden_emptiness
 from producer.backup.resume import Kept, carry_over, find_resumable
 from producer.backup.settle_pool import SettledPool, ask_devices, settle_pool
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotRow, SourceRow
@@ -27,6 +28,7 @@ from producer.raw.switch import explain
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from producer.walk import Walk, limit_of_environment
+from tasks.errors import EmptySourceError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,8 @@ class Intake:
     holes_bytes: Mapping[int, int]
     source_starts: list[int]
     files_count: int
+    #: Than in the last snapshot of the volume.
+    files_fewer: int
     bytes_total: int
     #: What stays of the plan of an interrupted run; None: the snapshot is new.
     kept: Kept | None
@@ -87,6 +91,7 @@ class _IntakeRun:
         for part in walk.parts():
             self._parts.append(part)
             self._collect()
+        self._refuse_sudden_emptiness(walk)
         self._asked.wait()
         self._collect()
         assert self._pool is not None
@@ -111,10 +116,20 @@ class _IntakeRun:
             holes_bytes=walk.holes_bytes,
             source_starts=walk.source_starts,
             files_count=walk.files_count,
+            files_fewer=fewer_files_count(self._session.catalog, self._request, walk.files_count),
             bytes_total=walk.bytes_total,
             kept=kept,
             raw_volumes=raw_volumes,
         )
+
+    def _refuse_sudden_emptiness(self, walk: Walk) -> None:
+        catalog = self._session.catalog
+        try:
+            refuse_sudden_emptiness(catalog, self._request, walk.files_counts, self._resumed)
+        except EmptySourceError:
+            if self._pool is not None and self._resumed is None:
+                catalog.snapshots.discard(self._snapshot_id)
+            raise
 
     def _carry_over(self, resumed: SnapshotRow, pool: SettledPool) -> Kept:
         return carry_over(self._session.catalog, resumed, self._parts, pool.members)

@@ -25,6 +25,7 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
         volume=snapshot.volume,
         mode=snapshot.mode,
         files=snapshot.files_count,
+        files_fewer=intake.files_fewer,
         bytes_source=snapshot.bytes_source,
         bytes_stored=snapshot.bytes_stored,
         threshold_bytes=snapshot.threshold_bytes,

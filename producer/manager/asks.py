@@ -50,6 +50,7 @@ class AskStoring:
     exclude_caches: bool = False
     exclude_if_present: Patterns = ()
     one_file_system: bool = False
+    allow_empty: bool = False
     mode: Literal["auto", "files", "raw"] | None = None
     raw_above: Number | None = None
     expect_ratio: Amount | None = None

@@ -6,14 +6,16 @@ They compare real paths, because a symlink must not hide that two names mean the
 from __future__ import annotations
 
 import itertools
+import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from producer.host.looks import look_at_each
 from producer.host.places import folders_here
+from producer.raw.mounts import mounts
 from producer.requests import Source
-from tasks.errors import UsageError
+from tasks.errors import NotMountedError, UsageError
 
 #: Whether the walk of a source stays out of a folder inside it.
 KeptOut = Callable[[Source, Path], bool]
@@ -36,6 +38,16 @@ def check_sources_exist(sources: Sequence[Source]) -> None:
                 hint="is its disk mounted?",
                 path=str(source.path),
             )
+
+
+def check_mounts(required: Iterable[Path]) -> None:
+    """Raises NotMountedError for a path on which nothing is mounted.  Asks the kernel, and nobody who may hang."""
+    points = {mount.point: mount for mount in mounts()}
+    for path in required:
+        found = points.get(os.path.normpath(path)) or points.get(os.path.realpath(path))
+        # What mounts on demand has not done so yet.
+        if found is None or found.kind == "autofs":
+            raise NotMountedError(f"nothing is mounted on {path}", path=str(path))
 
 
 def check_sources(sources: Sequence[Source], kept_out: KeptOut = _is_never_kept_out) -> None:
@@ -74,9 +86,7 @@ def check_devices(devices: Mapping[str, Path]) -> dict[str, Path]:
     return real
 
 
-def check_apart(
-    sources: Sequence[Source], devices: Mapping[str, Path], kept_out: KeptOut = _is_never_kept_out
-) -> None:
+def check_apart(sources: Sequence[Source], devices: Mapping[str, Path], kept_out: KeptOut = _is_never_kept_out) -> None:
     """Raises UsageError if a source lies inside a device, or a device inside a source and not ``kept_out`` of it."""
     for source, (name, path) in itertools.product(sources, devices.items()):
         if source.path.is_relative_to(path):

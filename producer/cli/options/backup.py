@@ -12,6 +12,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.options.naming import is_volume_name, volume_name
 from producer.cli.options.shared import (
+    absolute,
     config_option,
     default_option,
     devices_option,
@@ -129,6 +130,14 @@ _OPTIONS = (
         show_envvar=True,
         help="Do not cross into other file systems.",
     ),
+    click.option(
+        "--require-mount",
+        "required_mounts",
+        multiple=True,
+        metavar="PATH",
+        help="Back up nothing unless something is mounted on PATH; repeat for more.",
+    ),
+    click.option("--allow-empty", is_flag=True, help="Accept a source that is suddenly empty."),
     default_option(
         "--mode",
         type=click.Choice(["auto", "files", "raw"]),
@@ -206,6 +215,8 @@ def request_from(
         freeze=choices["freeze"],
         expect_ratio=choices["expect_ratio"],
         new_devices=choices["new_devices"],
+        required_mounts=tuple(map(absolute, choices["required_mounts"])),
+        allow_empty=choices["allow_empty"],
     )
 
 

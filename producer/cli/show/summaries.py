@@ -30,6 +30,8 @@ def show_backup(summary: BackupSummary) -> None:
         f"{format_size(summary.bytes_source)} in {counted(summary.segments, 'segment')}, "
         f"{format_size(summary.bytes_stored)} stored, {summary.duration_s:.1f} s"
     )
+    if summary.files_fewer:
+        click.echo(f"{counted(summary.files_fewer, 'file')} fewer than last time")
     if summary.segments_rerouted or summary.segments_retried:
         click.echo(f"{counted(summary.segments_rerouted, 'segment')} rerouted, {summary.segments_retried} retried")
     lost_count = sum(lack.files for lack in summary.incomplete)

@@ -35,6 +35,7 @@ BACKUP = BackupSummary(
     volume="data",
     mode="files",
     files=1200,
+    files_fewer=0,
     bytes_source=4 * 1024**2,
     bytes_stored=1024**2,
     threshold_bytes=2 * 1024**2,

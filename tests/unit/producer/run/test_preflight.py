@@ -8,8 +8,17 @@ import pytest
 
 from producer.requests import Exclusions, Source
 from producer.run.kept_out import is_kept_out
-from producer.run.preflight import KeptOut, check_apart, check_devices, check_sources, check_target, notes_about
-from tasks.errors import UsageError
+from producer.run.preflight import (
+    KeptOut,
+    check_apart,
+    check_devices,
+    check_mounts,
+    check_sources,
+    check_target,
+    notes_about,
+)
+from tasks.errors import NotMountedError, UsageError
+
 
 def only(path: str) -> KeptOut:
     return lambda _, inner: inner == Path(path)
@@ -57,6 +66,14 @@ def test_with_x_a_folder_of_another_file_system_is_kept_out(tmp_path: Path) -> N
     assert not is_kept_out(root, Path("/proc"), Exclusions())
     (tmp_path / "inner").mkdir()
     assert not is_kept_out(Source(name="s", path=tmp_path), tmp_path / "inner", Exclusions(one_file_system=True))
+
+
+def test_a_mount_is_required_where_one_is(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/proc")
+    check_mounts([Path("/proc"), Path("/proc/"), tmp_path / "link"])
+    for path in (tmp_path, tmp_path / "gone", Path("/proc/self")):
+        with pytest.raises(NotMountedError, match=f"nothing is mounted on {path}"):
+            check_mounts([path])
 
 
 def test_one_source_twice_is_refused() -> None:
