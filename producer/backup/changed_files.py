@@ -7,7 +7,7 @@ stored again (docs/faults.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from producer.backup.storing.feeder import segment_id
@@ -87,15 +87,20 @@ def _plan_again(catalog: Catalog, state: BackupState) -> int:
     """
     snapshot_id = state.snapshot_id
     changed = [file for file in _seen_files(catalog.segments.stored(snapshot_id)).values() if not file.agrees]
-    rows = [row for file in changed for row in file.rows]
-    if rows:
-        with catalog.transaction():
-            state.supersede(rows)
-            catalog.troubles.clear_entries(snapshot_id, [file.rows[0].first_entry for file in changed])
-            first_number = catalog.segments.next_number(snapshot_id)
-            for place, row in enumerate(rows):
-                state.assign([_again(row, first_number + place, state)])
+    store_anew(catalog, state, [row for file in changed for row in file.rows])
     return len(changed)
+
+
+def store_anew(catalog: Catalog, state: BackupState, rows: Sequence[SegmentRow]) -> None:
+    """Plan other segments in the place of these stored ones, whose files are to be read again."""
+    if not rows:
+        return
+    with catalog.transaction():
+        state.supersede(rows)
+        entries = {entry for row in rows for entry in range(row.first_entry, row.stop_entry)}
+        catalog.troubles.clear_entries(state.snapshot_id, sorted(entries))
+        first_number = catalog.segments.next_number(state.snapshot_id)
+        state.assign([_again(row, first_number + place, state) for place, row in enumerate(rows)])
 
 
 def _again(row: SegmentRow, number: int, state: BackupState) -> NewSegment:

@@ -95,6 +95,8 @@ def _take(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> 
         session.observer.note(f"device {name} is new: {_place_in_words(session.paths[name], report)}")
     reports = asked.reports | new
     members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)
+    for member in members.values():
+        member.host = asked.hosts.get(member.name, "")
     return SettledPool(pool_id=decision.pool_id, members=members, absent=decision.absent, new=frozenset(decision.adopt))
 
 

@@ -27,9 +27,10 @@ class Member:
     reserve_bytes: int = 0
     #: When the run lost the device, on the monotonic clock.
     lost_at_s: float = 0.0
-    #: False once its workers did not find a source of the run, which others may find.
+    #: Of the worker that described it.
+    host: str = ""
+    #: False once its workers did not find a source of the run, or files of one, which others may find.
     sees_sources: bool = True
-
     #: False once the run has lost the device, until it answers again: whether what it holds can be restored now.
     is_readable: bool = True
 

@@ -42,6 +42,9 @@ class Failures:
         if not self._state.members[device].is_live:
             self._losses.move(device, [row.number])
             return
+        if failed.elsewhere:
+            self._state.waiting[row.number] = NextTry(row=row, due_s=time.monotonic(), elsewhere=True)
+            return
         step = judge(failure.reason, attempt=failed.receipt.attempt, retries_count=self._retries_count, probed=probed)
         if step is NextStep.DEVICE_FULL and row.number in self._state.displaced:
             # Room for what may stay where it is is no reason to lose a device, which is to take the manifest.
@@ -92,13 +95,17 @@ class Failures:
                 self._state.move(row.device, {number: target})
 
     def _elsewhere(self, row: SegmentRow) -> str:
-        """The least-filled other live device, rather one with room whose workers have found all sources so far."""
-        live = self._state.live
+        """The least-filled other live device.
+
+        Rather one with room whose workers have found all sources so far, on another host.
+        """
+        host, live = self._state.members[row.device].host, self._state.live
         return min(
             [member for member in live if member.name != row.device] or live,
             key=lambda member: (
                 not member.sees_sources,
                 member.room_bytes < row.size_bytes,
+                member.host == host,
                 self._state.load_bytes(member.name),
                 member.name,
             ),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from producer.backup.storing.in_flight import InFlight
 from producer.backup.storing.state import BackupState
+from producer.backup.storing.vanished import Vanished, vanished_count
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.troubles import TroubleRow
 from producer.observer import Trouble
 from producer.run.session import RunSession
+from tasks.errors import Reason
 from tasks.orders import StoreSegment
 from tasks.receipts import UNREAD, ExtentNote, Failure, Receipt
 
@@ -22,6 +24,8 @@ class Failed:
 
     row: SegmentRow
     receipt: Receipt
+    #: Whether another device is to try at once: nothing is wrong with this one.
+    elsewhere: bool = False
 
     @property
     def failure(self) -> Failure:
@@ -36,6 +40,7 @@ class Recorder:
         self._session = session
         self._state = state
         self._sources = sources
+        self._vanished = Vanished(session, state)
 
     def record(self, answered: Sequence[tuple[StoreSegment, Receipt]]) -> list[Failed]:
         """Record the stored segments; returns the failed ones, whose failure is in the catalog already."""
@@ -45,10 +50,23 @@ class Recorder:
                 segment = self._state.take(order.order_id)
                 assert segment is not None
                 if receipt.failure is None:
-                    self._record_stored(segment, order, receipt)
+                    failed += self._settle(segment, order, receipt)
                 elif self._record_failed(segment.row, receipt):
                     failed.append(Failed(row=segment.row, receipt=receipt))
         return failed
+
+    def _settle(self, segment: InFlight, order: StoreSegment, receipt: Receipt) -> list[Failed]:
+        """Record a stored segment, unless another device is to look for its files first."""
+        settled = self._vanished.settle(segment.row, receipt)
+        if settled is not None:
+            self._record_stored(segment, order, settled)
+            return []
+        message = f"{vanished_count(receipt)} of its files are not there; another worker looks for them"
+        failure = Failure(reason=Reason.SOURCE, code="vanished", message=message)
+        retried = replace(receipt, result=None, failure=failure)
+        if not self._record_failed(segment.row, retried):
+            return []
+        return [Failed(row=segment.row, receipt=retried, elsewhere=True)]
 
     def _record_stored(self, segment: InFlight, order: StoreSegment, receipt: Receipt) -> None:
         displaced = self._state.displaced.get(segment.row.number)

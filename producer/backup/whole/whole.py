@@ -14,6 +14,7 @@ from producer.backup.storing.state import BackupState
 from producer.backup.storing.storing import prepare_storing
 from producer.backup.whole.lacks import find_lacks, omit_left_over, tell_lacks
 from producer.backup.whole.lost_holdings import look_again, store_lost_again
+from producer.backup.whole.vanished_sources import refuse_vanished_sources
 from producer.observer import Progress
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
@@ -36,9 +37,10 @@ class Whole:
     def store(self) -> None:
         """Store all segments, those of changed files and of lost devices again.
 
-        Raises SegfleetError when a segment could not be stored anywhere, InterruptedRun.
+        Raises SegfleetError when a segment could not be stored anywhere, EmptySourceError, InterruptedRun.
         """
         self._store_all()
+        refuse_vanished_sources(self._session.catalog, self._request, self._intake, self._state)
         store_changed_again(self._session, self._state, self._store_all)
         for _ in range(_ROUNDS_COUNT):
             if not self._store_lost_again():
