@@ -18,6 +18,7 @@ from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
 from producer.catalog.tables.troubles import TroubleRow
 from producer.observer import Trouble
 from producer.run.session import RunSession
+from tasks.mtimes import is_same_time
 
 #: A file that changed while it was stored again, twice, is taken not to hold still.
 _AGAIN_COUNT = 2
@@ -52,6 +53,19 @@ def record_restless_files(session: RunSession, snapshot_id: str) -> None:
         session.observer.trouble(Trouble(code=row.code, message=row.message, path=row.path))
 
 
+def are_of_one_file(states: Sequence[JsonObject]) -> bool:
+    """Whether all of these states may be of one file that was not written in between.
+
+    Workers may read it through file systems whose clocks differ in grain: all times must be the latest one, or that one
+    rounded down.
+    """
+    return len({state["size_bytes"] for state in states}) == 1 and all(
+        is_same_time(state[name], max(state[name] for state in states))
+        for name in ("mtime_ns", "ctime_ns")
+        for state in states
+    )
+
+
 @dataclass(slots=True)
 class _Seen:
     """The stored pieces of one file, and the states in which they saw it."""
@@ -61,7 +75,7 @@ class _Seen:
 
     @property
     def agrees(self) -> bool:
-        return all(state == self.states[0] for state in self.states)
+        return are_of_one_file(self.states)
 
     @property
     def end_bytes(self) -> int:

@@ -14,6 +14,7 @@ from producer.restore.holes import Hole
 from producer.restore.selection import Selection
 from producer.restore.unread import ShortExtent, UnreadFile, omitted_extents, short_extents
 from tasks.errors import UsageError
+from tasks.mtimes import is_same_time
 
 
 @dataclass(kw_only=True, slots=True)
@@ -141,9 +142,12 @@ def _look_through_segments(
             if row.notes:
                 wanted.altered.add(row.first_entry)
             if row.file_state is not None:
-                mtime_ns = row.file_state["mtime_ns"]
-                if row.notes or wanted.mtimes_ns.setdefault(row.first_entry, mtime_ns) != mtime_ns:
+                mtime_ns: int = row.file_state["mtime_ns"]
+                before_ns = wanted.mtimes_ns.get(row.first_entry, mtime_ns)
+                if row.notes or not is_same_time(before_ns, mtime_ns):
                     restless.add(row.first_entry)
+                # The later one is the finer one.
+                wanted.mtimes_ns[row.first_entry] = max(before_ns, mtime_ns)
         for extent in short_extents(row, reader, snapshot.bundle_limit_bytes):
             _take_short_extent(extent, wanted)
     for entry in restless:

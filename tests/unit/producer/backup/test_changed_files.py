@@ -9,7 +9,7 @@ import pytest
 
 from kit.models.offline import Offline, backup_request, offline
 from kit.tree import Tree, noise
-from producer.backup.changed_files import settle_changed_files
+from producer.backup.changed_files import are_of_one_file, settle_changed_files
 from producer.backup.intake import Intake
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.segments.rows import SegmentRow
@@ -129,3 +129,30 @@ def test_the_pieces_of_a_device_that_is_lost_go_to_one_that_lives(rounds: Rounds
     rounds.settle(lambda turn, place: state(mtime_ns=place if turn == 1 else 9))
     assert {row.device for row in rounds.rows() if row.number not in before} == {"b"}
     assert rounds.count == 2
+
+
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("mtimes_ns", "agree"),
+    [
+        ([5 * SECOND + 123_456_789, 5 * SECOND + 123_456_700], True),  # here, and over SMB
+        ([5 * SECOND, 5 * SECOND + 123_456_789, 5 * SECOND + 123_456_700], True),
+        ([4 * SECOND, 5 * SECOND + 123_456_789], True),  # FAT
+        ([5 * SECOND, 6 * SECOND], False),
+        ([5 * SECOND + 123_456_788, 5 * SECOND + 123_456_789], False),
+        ([5 * SECOND, 5 * SECOND + 200, 5 * SECOND + 300], False),
+    ],
+)
+def test_pieces_agree_within_the_coarser_grain_of_the_clocks(mtimes_ns: list[int], agree: bool) -> None:
+    states = [state(mtime_ns=mtime_ns) for mtime_ns in mtimes_ns]
+
+    assert are_of_one_file(states) == are_of_one_file(states[::-1]) == agree
+    assert not are_of_one_file([*states, state(SIZE_BYTES - 1, mtimes_ns[0])])
+
+
+def test_a_file_read_through_clocks_of_different_grain_is_stored_once(rounds: Rounds) -> None:
+    rounds.settle(lambda turn, place: state(mtime_ns=(5 * SECOND + 17, 5 * SECOND)[place % 2]))
+
+    assert (rounds.count, rounds.troubles()) == (1, [])
