@@ -179,8 +179,12 @@ class RestoreSegment(Order):
     overwrite: Literal["always", "if-changed", "never"]
     threads: Threads
     unproved: bool = False
+    #: Extents, by their place in the columns, of files that had holes: long zeros in them become holes.
+    sparse: Counts = ()
 
     def __post_init__(self) -> None:
+        if any(place >= len(self.paths) for place in self.sparse):
+            raise ValueError("a restore order has no such sparse extent")
         columns = (self.stream_offsets_bytes, self.offsets_bytes, self.sizes_bytes, self.metadata)
         if any(len(column) != len(self.paths) for column in columns):
             raise ValueError("the columns of a restore order differ in length")

@@ -7,7 +7,7 @@ rows as objects would take 280 MB more, and most of the time of the walk.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from msgspec import Meta
@@ -85,6 +85,8 @@ class EntryBatch:
     links: dict[str, str]
     #: By name: of device nodes only.
     device_numbers: dict[str, Count]
+    #: Names of files with fewer blocks than bytes: their long zeros come back as holes.
+    sparse: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -85,6 +85,8 @@ def _flaw_of(batch: EntryBatch) -> str | None:
         return "a name leaves its directory"
     if any(size > -1 and kind != "f" for size, kind in zip(batch.sizes_bytes, batch.kinds, strict=True)):
         return "an entry that is no regular file has a size"
+    if not set(batch.sparse) <= set(batch.names):
+        return "a sparse file is no entry"
     return _links_flaw_of(batch)
 
 

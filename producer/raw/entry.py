@@ -35,4 +35,6 @@ def raw_batch(source: Source) -> EntryBatch:
         sizes_bytes=[size_of(source.path)],
         links={},
         device_numbers={},
+        # Of the image, whatever the volume is.
+        sparse=[""],
     )

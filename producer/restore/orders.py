@@ -21,7 +21,7 @@ class RestoreOrders:
         self, row: SegmentRow, picks: list[Pick], device: str, device_id: str, *, devices_count: int
     ) -> RestoreSegment:
         """``devices_count`` devices restore at once, and share the processors."""
-        _, paths, stream_offsets_bytes, offsets_bytes, sizes_bytes, metadata = zip(*picks, strict=True)
+        _, paths, stream_offsets_bytes, offsets_bytes, sizes_bytes, metadata, sparse = zip(*picks, strict=True)
         return RestoreSegment(
             order_id=uuid.uuid4().hex,
             segment_id=row.segment_id,
@@ -35,6 +35,7 @@ class RestoreOrders:
             overwrite=self._request.overwrite or "always",
             threads=self._request.threads or default_threads(devices_count),
             unproved=self._request.skip_damaged,
+            sparse=tuple(place for place, is_sparse in enumerate(sparse) if is_sparse),
             **self._session.order_fields(device, device_id=device_id),
         )
 

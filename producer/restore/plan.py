@@ -47,6 +47,7 @@ class Pick(NamedTuple):
     offset_bytes: int
     size_bytes: int
     metadata: Metadata
+    is_sparse: bool = False
 
 
 class RestorePlan:
@@ -87,7 +88,7 @@ class RestorePlan:
         metadata: list[Metadata] = []
         for batch in self._reader.batches(row.first_entry, row.stop_entry):
             prefix = self._selection.prefix_of(_snapshot_path(batch.source, batch.directory))
-            if prefix is None or batch.names == [""]:
+            if prefix is None or batch.names == [""] or batch.sparse:
                 return None
             places = _bundled(batch, row, self._snapshot.bundle_limit_bytes)
             entries += [batch.first_entry + place for place in places]
@@ -119,6 +120,7 @@ class RestorePlan:
                         offset_bytes=row.offset_bytes,
                         size_bytes=size_bytes,
                         metadata=() if is_pieced else self._metadata_read(batch, place, is_altered=note is not None),
+                        is_sparse=batch.names[place] in batch.sparse,
                     )
                 )
             stream_offset_bytes += planned_bytes

@@ -27,6 +27,9 @@ from tasks.errors import UsageError
 #: Holes of smaller files do not decide whether a backup fits, and are ignored.
 _HOLES_MIN_BYTES = 4 * 1024 * 1024
 
+#: A restore makes no shorter holes.
+_SPARSE_MIN_BYTES = 64 * 1024
+
 
 #: A source itself: a file or directory, or the one entry of a raw volume.
 _Root = Found | EntryBatch
@@ -174,6 +177,7 @@ class Walk:
             sizes_bytes=sizes,
             links=found.links,
             device_numbers=_device_numbers(found) if "c" in kinds or "b" in kinds else {},
+            sparse=_sparse(found, sizes) if max(sizes) >= _SPARSE_MIN_BYTES else [],
         )
         if max(sizes) >= _HOLES_MIN_BYTES:
             self._note_holes(sizes, statuses)
@@ -235,3 +239,8 @@ def _device_numbers(found: Found) -> dict[str, int]:
         for name, letter, status in zip(found.names, found.letters, found.statuses, strict=True)
         if letter in "cb"
     }
+
+
+def _sparse(found: Found, sizes: list[int]) -> list[str]:
+    rows = zip(found.names, sizes, found.statuses, strict=True)
+    return [name for name, size, status in rows if size >= _SPARSE_MIN_BYTES and status.st_blocks * BLOCK_BYTES < size]

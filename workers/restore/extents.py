@@ -31,6 +31,8 @@ class ExtentWriter:
             raise MessageError("the target is the image of a raw volume; it takes pieces of one raw volume only")
         self._order = order
         self._folders = folders
+        self._is_image = isinstance(folders, ImageTarget)
+        self._sparse = frozenset(order.sparse)
         self._metadata = [_metadata(row) for row in order.metadata]
         self._files: dict[int, TargetFile] = {}
         self._given_up: set[int] = set()
@@ -121,7 +123,8 @@ class ExtentWriter:
     def _write_slice(self, part: Slice, data: bytes) -> None:
         index = part.extent
         file = self._files.get(index) or self._open(index)
-        file.write(data, part.start, part.stop, self._order.offsets_bytes[index] + part.extent_start)
+        offset_bytes = self._order.offsets_bytes[index] + part.extent_start
+        file.write(data, part.start, part.stop, offset_bytes, sparse=self._is_image or index in self._sparse)
         size_bytes = part.stop - part.start
         self._bytes_restored += size_bytes
         if part.extent_start + size_bytes == self._order.sizes_bytes[index]:

@@ -26,9 +26,12 @@ class TargetFile:
         self._is_fresh = is_fresh
         self._end_bytes = 0
 
-    def write(self, data: bytes, start: int, stop: int, offset_bytes: int) -> None:
-        """Write ``data[start:stop]`` at ``offset_bytes``.  Long stretches of zeros stay holes where possible."""
-        if stop - start < BLOCK_BYTES:
+    def write(self, data: bytes, start: int, stop: int, offset_bytes: int, *, sparse: bool = False) -> None:
+        """Write ``data[start:stop]`` at ``offset_bytes``.
+
+        ``sparse``: long stretches of zeros stay holes where possible.
+        """
+        if stop - start < BLOCK_BYTES or not sparse:
             self._write_all(memoryview(data)[start:stop], offset_bytes)
             return
         view = memoryview(data)

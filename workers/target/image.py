@@ -61,7 +61,7 @@ class DeviceFile(TargetFile):
 
     __slots__ = ()
 
-    def write(self, data: bytes, start: int, stop: int, offset_bytes: int) -> None:
+    def write(self, data: bytes, start: int, stop: int, offset_bytes: int, *, sparse: bool = False) -> None:
         self._write_all(memoryview(data)[start:stop], offset_bytes)
 
 

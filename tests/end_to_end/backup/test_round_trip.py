@@ -84,6 +84,17 @@ def test_holes_come_back_as_holes(machine: Machine) -> None:
     assert restored.stat().st_blocks * 512 < 2**20
 
 
+def test_zeros_that_were_written_come_back_written(machine: Machine) -> None:
+    source = Tree({"swap": bytes(200_000), "large swap": bytes(600_000)}).make(machine.folder / "data")
+
+    machine.succeed("backup", source, *machine.devices("a b"), *SMALL)
+    machine.succeed("restore", "latest", "--target", "out")
+
+    out = machine.folder / "out" / "data"
+    assert differences(source, out) == []
+    assert all((out / name).stat().st_blocks * 512 >= (out / name).stat().st_size for name in ("swap", "large swap"))
+
+
 def test_owners_come_back_with_setuid_bits(machine: Machine) -> None:
     need_root("give files to other users")
     source = Tree(

@@ -92,11 +92,13 @@ def test_an_empty_file_in_a_segment_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "empty").stat().st_size == 0
 
 
-def test_long_runs_of_zeros_become_holes(tmp_path: Path) -> None:
+def test_long_runs_of_zeros_become_holes_where_there_were_holes(tmp_path: Path) -> None:
     data = pattern(BLOCK_BYTES) + bytes(20 * BLOCK_BYTES) + pattern(100) + bytes(10 * BLOCK_BYTES)
-    restore(tmp_path, store({"sparse": data}), whole_files({"sparse": data}))
-    assert (tmp_path / "sparse").read_bytes() == data
+    files = {"sparse": data, "written": data}
+    restore(tmp_path, store(files), whole_files(files), sparse=(0,))
+    assert content(tmp_path) == files
     assert (tmp_path / "sparse").stat().st_blocks * 512 <= 4 * BLOCK_BYTES
+    assert (tmp_path / "written").stat().st_blocks * 512 >= len(data)
 
 
 def test_zeros_overwrite_what_an_older_file_has_there(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def prepare(target: Path, *, force: bool, before_write: Any = lambda: None) -> N
 def write_piece(target: Path, offset_bytes: int) -> None:
     """As a worker of any device does once the target is ready."""
     file = ImageTarget(target).open()
-    file.write(PIECE, 0, len(PIECE), offset_bytes)
+    file.write(PIECE, 0, len(PIECE), offset_bytes, sparse=True)
     file.close()
 
 
