@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.untaken import untaken
 from producer.listing.extents import extents_of
 from producer.manifest import ManifestHead, decode_head, head_name
 from producer.observer import Observer, Progress, Trouble
@@ -69,6 +70,7 @@ class _Check:
         for snapshot in snapshots:
             self._check_manifests(snapshot)
             self._tell_omitted(snapshot)
+            self._tell_untaken(snapshot)
         self._choose_segments()
         self._verify_segments()
         return CheckSummary(
@@ -145,6 +147,11 @@ class _Check:
         """The devices that are there, of those to which the snapshot's manifest may have gone."""
         rows = self._session.catalog.devices.all(snapshot.pool_id)
         return sorted(self._present[row.device_id] for row in rows if row.device_id in self._present)
+
+    def _tell_untaken(self, snapshot: SnapshotRow) -> None:
+        """Name what the backup could not take."""
+        for row in untaken(self._session.catalog.troubles.all(snapshot.snapshot_id), snapshot.sources):
+            self._tell("not-stored", f"the backup could not take it as a whole: {row.message}", path=row.path)
 
     # ---- segments
 
@@ -240,9 +247,9 @@ class _Check:
         for device, why in died.items():
             self._tell("device-dead", f"device {device}: {why}; what it holds was not checked to the end")
 
-    def _tell(self, code: str, message: str) -> None:
+    def _tell(self, code: str, message: str, *, path: str = "") -> None:
         self._errors_count += 1
-        self._session.observer.trouble(Trouble(code=code, message=message))
+        self._session.observer.trouble(Trouble(code=code, message=message, path=path))
 
     def _order_fields(self, device: str) -> dict[str, Any]:
         return self._session.order_fields(device, device_id=self._device_id(device))

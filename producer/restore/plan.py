@@ -24,6 +24,7 @@ from typing import NamedTuple
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.untaken import untaken
 from producer.listing import EntryBatch, decode_part
 from producer.listing.entry import Entry
 from producer.restore.holes import Hole
@@ -192,6 +193,16 @@ class RestorePlan:
         holes = self._unread(self._wanted.unread)
         links = self._hard_links() if holes else ()
         return holes | {link.path: holes[link.link] for link in links if link.link in holes}
+
+    def untaken(self) -> Iterator[tuple[str, str]]:
+        """What the backup could not take, and no segment tells of, where it is wanted: path in the target, and why."""
+        troubles = self._catalog.troubles.all(self._snapshot.snapshot_id)
+        for row in untaken(troubles, self._snapshot.sources):
+            if row.entry_index is None or not self._reader.entry(row.entry_index).size_bytes:
+                # It may be a folder.
+                path = self._path_of(row.path, is_directory=True)
+                if path is not None:
+                    yield path or row.path, row.message
 
     def hard_links(self) -> Iterator[TargetEntry]:
         """Without those of files that the backup could not read: whatever is in their place is older."""

@@ -151,6 +151,8 @@ class RestoreRun:
         for path, holes in self._plan.not_stored().items():
             for hole in holes:
                 self._outcome.lose(path, hole.offset_bytes, hole.size_bytes, "not-stored", hole.why)
+        for path, why in self._plan.untaken():
+            self._outcome.tell(path, "not-stored", f"the backup could not take it, nor what is in it: {why}")
 
     def _leave_out_what_is_lost(self) -> None:
         """Report what lies on devices that are not there.

@@ -190,7 +190,13 @@ def test_what_cannot_be_read_is_recorded_and_the_rest_is_stored(machine: Machine
     restored = machine.run("restore", "latest", "--target", "out", "--json")
     before, after = look_at(source), look_at(machine.folder / "out" / "data")
     (machine.folder / "out" / "data" / "closed folder").chmod(0o755)
-    assert_not_stored(restored, "data/forbidden", "data/large and forbidden")
+    assert_not_stored(restored, "data/forbidden", "data/large and forbidden", "data/closed folder")
+    checked = machine.run("check", "--json")
+    assert {(error["code"], error["path"]) for error in checked.errors} == {
+        ("not-stored", f"data/{name}") for name in ("forbidden", "large and forbidden", "closed folder")
+    }
+    assert (checked.exit_code, checked.summary["errors"]) == (3, 3)
+    machine.succeed("restore", "latest", "-e", "*forbidden", "-e", "closed folder", "--target", "others")
     assert after.keys() == {b".", b"fine", b"closed folder", b"last"}
     assert differences({path: before[path] for path in after}, after) == []
 
@@ -206,5 +212,5 @@ def test_a_source_whose_root_cannot_be_read_is_told(machine: Machine) -> None:
     source.chmod(0o755)
     assert done.exit_code == 3
     assert [(error["code"], error["path"]) for error in done.errors] == [("unreadable", str(source))]
-    machine.succeed("restore", "latest", "--target", "out")
+    assert_not_stored(machine.run("restore", "latest", "--target", "out", "--json"), "data")
     assert differences(other, machine.folder / "out" / "other") == []
