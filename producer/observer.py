@@ -41,6 +41,9 @@ class Trouble:
     code: str
     message: str
     path: str = ""
+    #: Of what a snapshot has lost, or never had: its id, and the name of the device that held it, if one did.
+    snapshot_id: str = ""
+    device: str = ""
 
 
 class Observer(Protocol):

@@ -35,9 +35,6 @@ from tasks.receipts import Receipt, SegmentFinding
 _STRUCTURE_COUNT = 64
 _DATA_COUNT = 1
 
-#: At most this many files are named for each damaged segment.
-_PATHS_COUNT = 100
-
 
 def check(request: CheckRequest, observer: Observer, environment: Environment) -> CheckSummary:
     """Check one snapshot, or all: every segment, every manifest, on the devices that are there.
@@ -151,7 +148,8 @@ class _Check:
     def _tell_untaken(self, snapshot: SnapshotRow) -> None:
         """Name what the backup could not take."""
         for row in untaken(self._session.catalog.troubles.all(snapshot.snapshot_id), snapshot.sources):
-            self._tell("not-stored", f"the backup could not take it as a whole: {row.message}", path=row.path)
+            of = {"path": row.path, "snapshot_id": snapshot.snapshot_id}
+            self._tell("not-stored", f"the backup could not take it as a whole: {row.message}", **of)
 
     # ---- segments
 
@@ -217,12 +215,10 @@ class _Check:
 
     def _tell_segment(self, row: SegmentRow, code: str, message: str, ranges: tuple[tuple[int, int], ...] = ()) -> None:
         """Report the segment once, then each of its files that the damage affects."""
-        self._tell(code, f"segment {row.segment_id} on device {row.device}: {message}")
-        paths = self._paths(row, ranges)
-        for path in paths[:_PATHS_COUNT]:
-            self._session.observer.trouble(Trouble(code=code, message=f"in segment {row.segment_id}", path=path))
-        if len(paths) > _PATHS_COUNT:
-            self._session.observer.note(f"and {len(paths) - _PATHS_COUNT} more files in that segment")
+        of = {"snapshot_id": row.snapshot_id, "device": row.device}
+        self._tell(code, f"segment {row.segment_id} on device {row.device}: {message}", **of)
+        for path in self._paths(row, ranges):
+            self._session.observer.trouble(Trouble(code=code, message=f"in segment {row.segment_id}", path=path, **of))
 
     def _paths(self, row: SegmentRow, ranges: tuple[tuple[int, int], ...]) -> list[str]:
         """The files whose extents meet one of the damaged ranges of the stream; all of them without ranges."""
@@ -247,9 +243,10 @@ class _Check:
         for device, why in died.items():
             self._tell("device-dead", f"device {device}: {why}; what it holds was not checked to the end")
 
-    def _tell(self, code: str, message: str, *, path: str = "") -> None:
+    def _tell(self, code: str, message: str, **of: str) -> None:
+        """``of``: the path, snapshot and device that it is about."""
         self._errors_count += 1
-        self._session.observer.trouble(Trouble(code=code, message=message, path=path))
+        self._session.observer.trouble(Trouble(code=code, message=message, **of))
 
     def _order_fields(self, device: str) -> dict[str, Any]:
         return self._session.order_fields(device, device_id=self._device_id(device))

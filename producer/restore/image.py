@@ -86,7 +86,7 @@ class _ImageRestore(RestoreRun):
         self._make_zeros(self._outcome.holes.ranges("", self._wanted.bytes_total))
         self._order_image([], finish=True)
         self._tell_progress()
-        return self._outcome.summary(self._snapshot.snapshot_id, started_s)
+        return self._outcome.summary(started_s)
 
     def _tell_what_is_lost(self) -> None:
         """A lost range does not cost the rest of the raw volume."""
@@ -94,7 +94,9 @@ class _ImageRestore(RestoreRun):
             if row.device_id not in self._present:
                 for pick in self._plan.picks(row):
                     why = f"it lies on device {row.device}, which is not there"
-                    self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
+                    self._outcome.lose(
+                        pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=row.device
+                    )
 
     def _name_of_target(self) -> str:
         return self._raw_volume

@@ -17,13 +17,14 @@ class Outcome:
     ``name_of_target`` is what troubles name for the target itself: the raw volume that it is the image of.
     """
 
-    def __init__(self, observer: Observer, *, keep_holes: bool, name_of_target: str = "") -> None:
+    def __init__(self, observer: Observer, snapshot_id: str, *, keep_holes: bool, name_of_target: str = "") -> None:
         self.holes = Holes(keep=keep_holes)
         #: Paths in the target of files that the restore has not put there.
         self.not_restored: set[str] = set()
         self.bytes_count = 0
         self._files_count = self._skipped_count = 0
         self._observer = observer
+        self._snapshot_id = snapshot_id
         self._name_of_target = name_of_target
         self._told: set[tuple[str, str, str]] = set()
 
@@ -36,25 +37,46 @@ class Outcome:
         """Record that nothing of the order can be restored."""
         rows = zip(order.paths, order.offsets_bytes, order.sizes_bytes, order.metadata, strict=True)
         for path, offset_bytes, size_bytes, metadata in rows:
-            self.lose(path, offset_bytes, size_bytes, code, why)
+            self.lose(path, offset_bytes, size_bytes, code, why, device=order.device)
             if metadata:
                 self.not_restored.add(path)
 
-    def lose(self, path: str, offset_bytes: int, size_bytes: int, code: str, why: str) -> None:
-        """Record that a range of a file cannot be restored."""
+    def lose(
+        self,
+        path: str,
+        offset_bytes: int,
+        size_bytes: int,
+        code: str,
+        why: str,
+        *,
+        device: str = "",
+        is_lost: bool = True,
+    ) -> None:
+        """Record that a range of a file cannot be restored; ``device`` should have it, if it is lost: :meth:`tell`."""
         hole = Hole(offset_bytes=offset_bytes, size_bytes=size_bytes, why=why)
         self.holes.add(path, hole)
-        self.tell(path, code, str(hole))
+        self.tell(path, code, str(hole), device=device, is_lost=is_lost)
 
-    def tell(self, path: str, code: str, message: str) -> None:
-        """Report a trouble with ``path``, unless that has been said."""
+    def tell(self, path: str, code: str, message: str, *, device: str = "", is_lost: bool = True) -> None:
+        """Report a trouble with ``path``, unless that has been said.
+
+        ``is_lost``: the snapshot lacks it, or the device; otherwise the target does not take it.
+        """
         if (path, code, message) not in self._told:
             self._told.add((path, code, message))
-            self._observer.trouble(Trouble(code=code, message=message, path=path or self._name_of_target))
+            self._observer.trouble(
+                Trouble(
+                    code=code,
+                    message=message,
+                    path=path or self._name_of_target,
+                    snapshot_id=self._snapshot_id if is_lost else "",
+                    device=device,
+                )
+            )
 
-    def summary(self, snapshot_id: str, started_s: float) -> RestoreSummary:
+    def summary(self, started_s: float) -> RestoreSummary:
         return RestoreSummary(
-            snapshot_id=snapshot_id,
+            snapshot_id=self._snapshot_id,
             files=self._files_count,
             bytes_restored=self.bytes_count,
             skipped=self._skipped_count,

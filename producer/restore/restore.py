@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from producer.observer import DeviceProgress, Observer, Progress
 from producer.pool.present import present_devices
@@ -30,6 +31,9 @@ from tasks.orders import Order, RestoreEntries, RestoreSegment, TargetEntry
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
 
 _AGAIN = "run the restore again with --overwrite if-changed"
+
+#: Codes of troubles with the target.
+_OF_TARGET = frozenset({"exists", "metadata", "missing", "not-root", "unsafe-target", "unwritable"})
 
 #: Entries in one order: 2,000 take a worker some 50 ms and 300 KB in the broker.
 _ENTRIES_COUNT = 2000
@@ -95,7 +99,10 @@ class RestoreRun:
         self._present: dict[str, str] = {}
         self._orders = RestoreOrders(session, request)
         self._outcome = Outcome(
-            session.observer, keep_holes=request.skip_damaged, name_of_target=self._name_of_target()
+            session.observer,
+            self._snapshot.snapshot_id,
+            keep_holes=request.skip_damaged,
+            name_of_target=self._name_of_target(),
         )
         #: Segment orders without a receipt; those of a device that dies are lost.
         self._unanswered: dict[str, RestoreSegment] = {}
@@ -121,7 +128,7 @@ class RestoreRun:
         self._restore_unlinked()
         self._order_entries(plan.directories(), devices_count=1)
         self._tell_progress()
-        return self._outcome.summary(self._snapshot.snapshot_id, started_s)
+        return self._outcome.summary(started_s)
 
     def _restore_files(self) -> None:
         self._prepare_pieced_files()
@@ -143,7 +150,8 @@ class RestoreRun:
         self._restore_files()
         self._order_entries(self._restorable(others))
         for link in self._unlinked:
-            self._outcome.tell(link.path, "missing", f"not linked to {link.link}: its metadata could not be restored")
+            message = f"not linked to {link.link}: its metadata could not be restored"
+            self._outcome.tell(link.path, "missing", message, is_lost=False)
 
     # ---- segments
 
@@ -164,7 +172,9 @@ class RestoreRun:
             if row.device_id not in self._present:
                 for pick in self._plan.picks(row):
                     why = f"it lies on device {row.device}, which is not there"
-                    self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why)
+                    self._outcome.lose(
+                        pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=row.device
+                    )
                     if not (self._request.skip_damaged and pick.entry in self._wanted.pieced):
                         lost.add(pick.entry)
                         self._outcome.not_restored.add(pick.path)
@@ -264,15 +274,18 @@ class RestoreRun:
             self._unlinked += [entry for entry in order.entries if entry.path in unlinked]
         for trouble in result.troubles:
             if trouble.path not in unlinked:
-                self._take_trouble(trouble)
+                self._take_trouble(trouble, order.device if isinstance(order, RestoreSegment) else "")
 
-    def _take_trouble(self, trouble: PathTrouble) -> None:
+    def _take_trouble(self, trouble: PathTrouble, device: str) -> None:
+        """``device`` holds the segment."""
+        of: dict[str, Any] = {"device": device, "is_lost": trouble.code not in _OF_TARGET}
         if trouble.code == "skipped":
             self._plan.leave_out(trouble.path)
         elif trouble.size_bytes > 0:
-            self._outcome.lose(trouble.path, trouble.offset_bytes, trouble.size_bytes, trouble.code, trouble.message)
+            offset_bytes, size_bytes = trouble.offset_bytes, trouble.size_bytes
+            self._outcome.lose(trouble.path, offset_bytes, size_bytes, trouble.code, trouble.message, **of)
         else:
-            self._outcome.tell(trouble.path, trouble.code, trouble.message)
+            self._outcome.tell(trouble.path, trouble.code, trouble.message, **of)
             if trouble.size_bytes < 0:
                 self._give_up(trouble.path)
 

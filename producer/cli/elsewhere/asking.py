@@ -14,8 +14,9 @@ from producer.manager.asks import ASKS, Ask
 from producer.walk import read_exclude_file
 from tasks.errors import UsageError
 
-#: What stays with the master.  ``dry_run`` has become a plan by now, and exclude files are read here.
-_OURS = {"manager", "detach", "json", "config", "help", "dry_run", "exclude_files", "devices"}
+#: What stays with the master.  ``dry_run`` has become a plan by now; exclude files are read here, and lists of lost
+#: files written here.
+_OURS = {"manager", "detach", "json", "config", "help", "dry_run", "exclude_files", "devices", "lost_files"}
 
 
 def ask_of(command: str, params: Iterable[click.Parameter], given: Mapping[str, Any]) -> Ask:

@@ -89,7 +89,7 @@ class FleetCommand(click.Command):
             elif detach:
                 click.echo(run_id)
 
-        with shown(call, command) as show:
+        with shown(call, command, given.get("lost_files")) as show:
             return ask(
                 call.broker_url,
                 manager.name,

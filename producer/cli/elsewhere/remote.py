@@ -6,16 +6,16 @@ import codecs
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 import msgspec
 
 from producer.cli.call import Call
+from producer.cli.show.lost_files import LostFiles, watched_for_losses
 from producer.cli.show.safe_text import harmless
 from producer.cli.show.summaries import show_backup, show_check, show_restore
-from producer.cli.show.watching import watched
 from producer.observer import Observer, Progress, Trouble
 from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
 
@@ -99,13 +99,32 @@ class Watched(Output):
             self._held = None
 
 
+class Recorded(Output):
+    """Passes the JSON lines of a run on, and records the lost files that they name."""
+
+    def __init__(self, losses: LostFiles, *, is_text: bool) -> None:
+        super().__init__(is_text=is_text)
+        self._losses = losses
+
+    def out(self, line: str) -> None:
+        super().out(line)
+        with suppress(ValueError):
+            row = json.loads(line)
+            if row.pop("message_type", "") == "error":
+                self._losses.record(msgspec.convert(row, Trouble))
+
+
 @contextmanager
-def shown(call: Call, command: str) -> Iterator[Output]:
-    """The output for the replies to ``command``, during the block."""
-    if call.json or command not in _SUMMARIES:
-        yield Output(is_text=sys.stdout.isatty() and command != "dump")
+def shown(call: Call, command: str, lost_files: str | None = None) -> Iterator[Output]:
+    """The output for the replies to ``command``, during the block; ``lost_files``: as --lost-files says."""
+    is_text = sys.stdout.isatty() and command != "dump"
+    if command not in _SUMMARIES:
+        yield Output(is_text=is_text)
         return
-    with watched(call) as observer:
-        watching = Watched(command, observer)
+    with watched_for_losses(call, lost_files) as losses:
+        if call.json:
+            yield Recorded(losses, is_text=is_text)
+            return
+        watching = Watched(command, losses)
         yield watching
     watching.end()

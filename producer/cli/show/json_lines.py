@@ -26,8 +26,10 @@ def write_summary(summary: Any) -> None:
     write_row({"message_type": "summary", **dataclasses.asdict(summary)})
 
 
-def write_error(code: str, message: str, path: str = "") -> None:
-    write_row({"message_type": "error", "code": code, "message": message, "path": path})
+def write_error(code: str, message: str, path: str = "", **more: str) -> None:
+    """``more``: further fields, of which empty ones are left out."""
+    given = {name: value for name, value in more.items() if value}
+    write_row({"message_type": "error", "code": code, "message": message, "path": path, **given})
 
 
 class JsonObserver:
@@ -44,7 +46,7 @@ class JsonObserver:
         click.echo(f"segfleet: {harmless(text)}", err=True)
 
     def trouble(self, trouble: Trouble) -> None:
-        write_error(trouble.code, trouble.message, trouble.path)
+        write_error(trouble.code, trouble.message, trouble.path, snapshot_id=trouble.snapshot_id, device=trouble.device)
 
     def progress(self, progress: Progress) -> None:
         now_s = time.monotonic()

@@ -10,10 +10,16 @@ import click
 from producer.cli.call import Call
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import all_devices, devices_of
-from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
+from producer.cli.options.shared import (
+    config_option,
+    devices_option,
+    json_option,
+    lost_files_option,
+    wait_option,
+)
 from producer.cli.show.json_lines import write_summary
+from producer.cli.show.lost_files import watched_for_losses
 from producer.cli.show.summaries import show_check
-from producer.cli.show.watching import watched
 from producer.requests import CheckRequest
 from producer.run.preflight import check_devices
 
@@ -41,6 +47,7 @@ def subset_of_data(value: str) -> tuple[int, int] | float:
     help="Read only part n of t equal parts of the segments, or a random x per cent of them.",
 )
 @wait_option
+@lost_files_option
 @json_option
 @config_option
 @click.pass_obj
@@ -50,6 +57,7 @@ def check(
     devices: dict[str, Path],
     read_data: bool,
     subset: tuple[int, int] | float | None,
+    lost_files: str | None,
 ) -> int:
     """Check that the devices hold what the snapshots need: SNAPSHOT, or all.
 
@@ -68,7 +76,7 @@ def check(
     environment = call.environment(boot=request.devices, reads=True)
     from producer.check.check import check as check_devices_hold
 
-    with watched(call) as observer:
+    with watched_for_losses(call, lost_files) as observer:
         summary = check_devices_hold(request, observer, environment)
     if call.json:
         write_summary(summary)

@@ -16,13 +16,14 @@ from producer.cli.options.shared import (
     config_option,
     devices_option,
     json_option,
+    lost_files_option,
     nice_option,
     threads_option,
     wait_option,
 )
 from producer.cli.show.json_lines import write_summary
+from producer.cli.show.lost_files import watched_for_losses
 from producer.cli.show.summaries import show_restore
-from producer.cli.show.watching import watched
 from producer.host.looks import look
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.run.preflight import check_devices, check_proc, check_target
@@ -65,6 +66,7 @@ def target_name(call: Call, target: str) -> str:
 @threads_option
 @nice_option
 @wait_option
+@lost_files_option
 @json_option
 @config_option
 @click.pass_obj
@@ -80,6 +82,7 @@ def restore(
     skip_damaged: bool,
     threads: int | None,
     nice: int,
+    lost_files: str | None,
 ) -> int:
     """Restore a snapshot, or only PATH in it, from all devices at once.
 
@@ -108,7 +111,7 @@ def restore(
     environment = call.environment(boot=request.devices, reads=True)
     from producer.restore.restore import restore as restore_snapshot
 
-    with watched(call) as observer:
+    with watched_for_losses(call, lost_files) as observer:
         summary = restore_raw_volume(
             call, request, observer, path=path, into_folder=target.endswith("/"), force=force
         ) or restore_snapshot(request, observer, environment)

@@ -1,0 +1,109 @@
+"""What snapshots have lost, told at the end and in groups: a device that is away may hold a hundred thousand files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from producer.cli.call import Call
+from producer.cli.show.counts import counted
+from producer.cli.show.plain_lines import trouble_line
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.watching import watched
+from producer.observer import Observer, Progress, Trouble
+from tasks.errors import UsageError
+
+#: Of each group.
+_NAMED_COUNT = 20
+
+
+@dataclass(slots=True)
+class _Group:
+    """What one snapshot has lost on one device, or never had."""
+
+    paths: set[str] = field(default_factory=set)
+    segments: set[str] = field(default_factory=set)
+    #: The first of them.
+    named: list[Trouble] = field(default_factory=list)
+
+    def add(self, trouble: Trouble) -> None:
+        known, key = (self.paths, trouble.path) if trouble.path else (self.segments, trouble.message)
+        if key not in known and len(known) < _NAMED_COUNT:
+            self.named.append(trouble)
+        known.add(key)
+
+    @property
+    def left_count(self) -> int:
+        return max(0, len(self.paths) - _NAMED_COUNT)
+
+
+class LostFiles:
+    """Passes all to ``inner`` but what a snapshot has lost, which it tells in groups.
+
+    ``file`` gets a line for each lost file.  With JSON lines nothing is grouped: each is an object of its own.
+    """
+
+    def __init__(self, inner: Observer, *, file: TextIO | None, is_json: bool) -> None:
+        self._inner = inner
+        self._file = file
+        self._is_json = is_json
+        self._groups: dict[tuple[str, str], _Group] = {}
+
+    def worker_started(self, device: str, pid: int) -> None:
+        self._inner.worker_started(device, pid)
+
+    def note(self, text: str) -> None:
+        self._inner.note(text)
+
+    def progress(self, progress: Progress) -> None:
+        self._inner.progress(progress)
+
+    def trouble(self, trouble: Trouble) -> None:
+        self.record(trouble)
+        if trouble.snapshot_id and not self._is_json:
+            self._groups.setdefault((trouble.snapshot_id, trouble.device), _Group()).add(trouble)
+        else:
+            self._inner.trouble(trouble)
+
+    def record(self, trouble: Trouble) -> None:
+        """Write a lost file into the list."""
+        if trouble.snapshot_id and trouble.path and self._file is not None:
+            columns = (trouble.snapshot_id, trouble.device, trouble.path, trouble.message)
+            self._file.write("\t".join(map(escaped, columns)) + "\n")
+
+    def tell(self) -> None:
+        """Tell the groups: how much, the first of it, and how to see the rest."""
+        for (snapshot_id, device), group in self._groups.items():
+            where = f"snapshot {snapshot_id[:8]}" + (f", device {device}" if device else "")
+            inside = f" in {counted(len(group.segments), 'segment')}" if group.segments else ""
+            files = counted(len(group.paths), "file or folder", "files or folders")
+            self._inner.note(f"{where}: {files}{inside} cannot be restored as a whole")
+            for trouble in group.named:
+                self._inner.note("  " + trouble_line(trouble).removeprefix("segfleet: "))
+            if group.left_count:
+                self._inner.note(f"  and {group.left_count} more: --lost-files FILE lists them all")
+        self._groups.clear()
+
+
+@contextmanager
+def watched_for_losses(call: Call, lost_files: str | None) -> Iterator[LostFiles]:
+    """As :func:`watched`, in groups; ``lost_files`` names a file for all of them.
+
+    Raises UsageError if that cannot be written.
+    """
+    with ExitStack() as stack:
+        file = None if lost_files is None else stack.enter_context(_opened(lost_files))
+        losses = LostFiles(stack.enter_context(watched(call)), file=file, is_json=call.json)
+        stack.callback(losses.tell)
+        yield losses
+
+
+def _opened(name: str) -> TextIO:
+    try:
+        return open(name, "w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {name}: {error.strerror}", hint="give --lost-files a file that you can write", path=name
+        ) from error

@@ -1,0 +1,70 @@
+"""Lost files are told in groups, by snapshot and device, and no more than can be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kit.models.offline import Recorded
+from producer.cli.call import Call
+from producer.cli.show.lost_files import LostFiles, watched_for_losses
+from producer.observer import Trouble
+from tasks.errors import UsageError
+
+SNAPSHOT = "0123456789abcdef" * 2
+
+
+def lost(path: str, device: str = "b", message: str = "it is away") -> Trouble:
+    return Trouble(code="device-absent", message=message, path=path, snapshot_id=SNAPSHOT, device=device)
+
+
+def test_lost_files_are_told_at_the_end_by_snapshot_and_device() -> None:
+    told = Recorded()
+    losses = LostFiles(told, file=None, is_json=False)
+    other = Trouble(code="device-absent", message="device b is absent")
+    for trouble in (lost("", message="segment 1"), lost("x"), lost("z", device=""), other, lost("x"), lost("y\n")):
+        losses.trouble(trouble)
+    assert (told.notes, told.troubles) == ([], [other])
+
+    losses.tell()
+
+    assert told.notes == [
+        "snapshot 01234567, device b: 2 files or folders in 1 segment cannot be restored as a whole",
+        "  segment 1",
+        "  x: it is away",
+        "  y\\n: it is away",
+        "snapshot 01234567: 1 file or folder cannot be restored as a whole",
+        "  z: it is away",
+    ]
+
+
+def test_only_the_first_twenty_of_a_group_are_named() -> None:
+    told = Recorded()
+    losses = LostFiles(told, file=None, is_json=False)
+    for number in range(226):
+        losses.trouble(lost(f"{number:03}"))
+
+    losses.tell()
+
+    assert told.notes[0].startswith("snapshot 01234567, device b: 226 files")
+    assert told.notes[1:21] == [f"  {number:03}: it is away" for number in range(20)]
+    assert told.notes[21:] == ["  and 206 more: --lost-files FILE lists them all"]
+
+
+def test_the_list_has_all_of_them_on_lines_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for json in (False, True):
+        with watched_for_losses(Call(json=json), str(tmp_path / "list")) as losses:
+            losses.trouble(lost("a\tb"))
+            losses.trouble(lost("c\n", device=""))
+            losses.trouble(Trouble(code="vanished", message="", path="no loss of a snapshot"))
+        assert (tmp_path / "list").read_text().splitlines() == [
+            f"{SNAPSHOT}\tb\ta\\tb\tit is away",
+            f"{SNAPSHOT}\t\tc\\n\tit is away",
+        ]
+    assert '"snapshot_id": "' + SNAPSHOT in capsys.readouterr().out
+
+
+def test_a_list_that_cannot_be_written_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"), watched_for_losses(Call(), str(tmp_path / "no" / "list")):
+        raise AssertionError
