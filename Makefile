@@ -60,11 +60,12 @@ bench: $(INSTALLED)
 bench-quick: $(INSTALLED)
 	$(BIN)/python benchmarks/compare --quick
 
-# Backups under random faults: make chaos RUNS=500 SEED=7, or FLEET=1 with troubles of a whole fleet.  Each run prints how
-# to replay it.
+# Backups under random faults: make chaos RUNS=500 SEED=7 RESULTS=chaos-7.jsonl, or FLEET=1 with troubles of a whole fleet.
+# Each run prints how to replay it.
 RUNS ?= 20
 chaos: $(INSTALLED)
-	$(BIN)/python benchmarks/chaos $(if $(FLEET),--fleet) --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python benchmarks/chaos $(if $(FLEET),--fleet) --runs $(RUNS) $(if $(SEED),--seed $(SEED)) \
+		$(if $(RESULTS),--results $(RESULTS))
 
 # 100,000 mutated messages at each place where messages are read: make fuzz FUZZ=1000000 SEED=7
 FUZZ ?= 100000

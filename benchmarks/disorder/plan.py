@@ -14,8 +14,9 @@ from kit.tree import Entry, HardLink, Symlink, noise
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """One blow or breakage: what, when after the command's start, on which device, and for how long.
+    """One blow or breakage: what, when, on which device, and for how long.
 
+    ``at_s``: that of a blow counts from the command's start, that of a breakage from when the first bytes are stored.
     ``lasts_s`` None: until the snapshot has been proved.
     """
 
@@ -23,6 +24,10 @@ class Planned:
     name: str
     device: str
     lasts_s: float | None
+
+    @property
+    def needs_data(self) -> bool:
+        return self.name in BREAKAGES
 
     def __str__(self) -> str:
         until = "for good" if self.lasts_s is None else f"for {self.lasts_s:.1f} s"
@@ -85,7 +90,8 @@ def _breakages(dice: Random, devices: tuple[str, ...], count: int) -> tuple[Plan
 
 def _planned(dice: Random, devices: tuple[str, ...], names: list[str]) -> Planned:
     name = dice.choice(names)
-    at_s, device, lasts_s = dice.uniform(0.8, 6.0), dice.choice(devices), dice.uniform(0.5, 9.0)
+    at_s = dice.uniform(0.0, 2.0) if name in BREAKAGES else dice.uniform(0.8, 6.0)
+    device, lasts_s = dice.choice(devices), dice.uniform(0.5, 9.0)
     is_for_good = dice.random() < 0.5 and name in BREAKAGES
     return Planned(at_s=at_s, name=name, device=device, lasts_s=None if is_for_good else lasts_s)
 

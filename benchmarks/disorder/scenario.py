@@ -132,13 +132,16 @@ class Scenario:
         settings = {**PATIENCE, **(halt.settings if halt is not None else {})}
         running = self._stage.running = machine.start(*self._stage.scene.command(), **settings)
         self._is_late = False
-        self._undos, started_s, waiting = [], time.monotonic(), list(blows)
+        self._undos, started_s, waiting, storing_s = [], time.monotonic(), list(blows), math.inf
         try:
             while not running.has_ended:
                 now_s = time.monotonic() - started_s
                 assert now_s < _END_S, f"the backup is still running after {now_s:.0f} s"
-                while waiting and waiting[0].at_s <= now_s:
-                    self._hit(waiting.pop(0), now_s)
+                if storing_s == math.inf and self._is_in("storing"):
+                    storing_s = now_s
+                for planned in [one for one in waiting if one.at_s <= now_s - (storing_s if one.needs_data else 0)]:
+                    waiting.remove(planned)
+                    self._hit(planned, now_s)
                 if halt is not None and halt.is_reached:
                     for planned in at_the_end:
                         self._hit(planned, now_s)
@@ -171,7 +174,11 @@ class Scenario:
     @property
     def _is_sealing(self) -> bool:
         """Whether the run may have asked its devices for the last time; a breakage would prove nothing."""
-        return any(row.get("phase") == "sealing" for row in self._stage.running.rows)
+        return self._is_in("sealing")
+
+    def _is_in(self, phase: str) -> bool:
+        """Whether the run has come to this phase."""
+        return any(row.get("phase") == phase for row in self._stage.running.rows)
 
     # ---- devices
 
