@@ -158,8 +158,9 @@ class Scenario:
     def _hit(self, planned: Planned, now_s: float) -> None:
         lasts_s = math.inf if planned.lasts_s is None else planned.lasts_s
         if planned.name in BREAKAGES:
-            if not self._is_sealing and self._break(planned):
-                self._undos.append(_Undo(due_s=now_s + lasts_s, undo=lambda: self._repair(planned.device), device=True))
+            device = "" if self._is_sealing else self._break(planned)
+            if device:
+                self._undos.append(_Undo(due_s=now_s + lasts_s, undo=lambda: self._repair(device), device=True))
                 self._is_late |= self._is_sealing
         else:
             undo = BLOWS[planned.name](self._stage, planned.device)
@@ -182,16 +183,19 @@ class Scenario:
 
     # ---- devices
 
-    def _break(self, planned: Planned) -> bool:
-        if planned.device in self._stage.broken:
-            return False
-        repair = BREAKAGES[planned.name](self._stage, planned.device)
-        if repair is None:
-            self._ends.append(f"(no {planned.name})")
-            return False
-        self._stage.broken.add(planned.device)
-        self._repairs[planned.device] = repair
-        return True
+    def _break(self, planned: Planned) -> str:
+        """Break the device, or another one where that is not possible; returns which, or nothing."""
+        others = [name for name in self._stage.scene.names if name != planned.device]
+        for device in [planned.device, *others]:
+            repair = None if device in self._stage.broken else BREAKAGES[planned.name](self._stage, device)
+            if repair is not None:
+                self._stage.broken.add(device)
+                self._repairs[device] = repair
+                if device != planned.device:
+                    self._ends.append(f"({planned.name} {device})")
+                return device
+        self._ends.append(f"(no {planned.name})")
+        return ""
 
     def _repair(self, device: str) -> None:
         repair = self._repairs.pop(device, None)
