@@ -86,7 +86,8 @@ class FileState:
 
     size_bytes: Count
     mtime_ns: Nanoseconds
-    ctime_ns: Nanoseconds
+    #: None where the reader's file system does not show it as the walk's does.
+    ctime_ns: Nanoseconds | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -59,11 +59,10 @@ def are_of_one_file(states: Sequence[JsonObject]) -> bool:
     Workers may read it through file systems whose clocks differ in grain: all times must be the latest one, or that one
     rounded down.
     """
-    return len({state["size_bytes"] for state in states}) == 1 and all(
-        is_same_time(state[name], max(state[name] for state in states))
-        for name in ("mtime_ns", "ctime_ns")
-        for state in states
-    )
+    # Some file systems do not show when a file was changed.
+    times_ns = ([state[name] for state in states if state[name] is not None] for name in ("mtime_ns", "ctime_ns"))
+    is_same_size = len({state["size_bytes"] for state in states}) == 1
+    return is_same_size and all(is_same_time(time_ns, max(column)) for column in times_ns for time_ns in column)
 
 
 @dataclass(slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from producer.host.looks import look_at_each
+from producer.host.looks import look, look_at_each
 from producer.host.places import folders_here
 from producer.raw.mounts import mounts
 from producer.requests import Source
@@ -40,11 +40,13 @@ def check_sources_exist(sources: Sequence[Source]) -> None:
             )
 
 
-def check_mounts(required: Iterable[Path]) -> None:
-    """Raises NotMountedError for a path on which nothing is mounted.  Asks the kernel, and nobody who may hang."""
+def check_mounts(required: Sequence[Path]) -> None:
+    """Raises NotMountedError for a path on which nothing is mounted.  Asks the kernel first, and nobody who hangs."""
+    if not required:
+        return
     points = {mount.point: mount for mount in mounts()}
     for path in required:
-        found = points.get(os.path.normpath(path)) or points.get(os.path.realpath(path))
+        found = points.get(os.path.normpath(path)) or points.get(look(path, os.path.realpath))
         # What mounts on demand has not done so yet.
         if found is None or found.kind == "autofs":
             raise NotMountedError(f"nothing is mounted on {path}", path=str(path))

@@ -203,9 +203,14 @@ class ExtentStream:
         if self._trouble is None and self._goes_on(after.st_size):
             self._trouble = ("changed", f"has more data than its size of {after.st_size} bytes; that many are stored")
         if not self._whole_files:
-            self.file_state = FileState(
-                size_bytes=after.st_size, mtime_ns=after.st_mtime_ns, ctime_ns=after.st_ctime_ns
-            )
+            ctime_ns = after.st_ctime_ns if self._shows_ctime(after) else None
+            self.file_state = FileState(size_bytes=after.st_size, mtime_ns=after.st_mtime_ns, ctime_ns=ctime_ns)
+
+    def _shows_ctime(self, status: os.stat_result) -> bool:
+        """Whether the time of change means here what it means on other hosts."""
+        if self._kept_times is None or self._states is None:
+            return True
+        return self._kept_times.is_kept(self._states, self._index, status)
 
     def _goes_on(self, size_bytes: int) -> bool:
         """Whether the file that ends with this extent gives more than its size."""

@@ -152,6 +152,13 @@ def test_pieces_agree_within_the_coarser_grain_of_the_clocks(mtimes_ns: list[int
     assert not are_of_one_file([*states, state(SIZE_BYTES - 1, mtimes_ns[0])])
 
 
+def test_a_time_of_change_that_is_not_shown_proves_nothing() -> None:
+    unknown = {**state(), "ctime_ns": None}
+
+    assert are_of_one_file([unknown, state(), unknown])
+    assert not are_of_one_file([unknown, state(), {**state(), "ctime_ns": 7}])
+
+
 def test_a_file_read_through_clocks_of_different_grain_is_stored_once(rounds: Rounds) -> None:
     rounds.settle(lambda turn, place: state(mtime_ns=(5 * SECOND + 17, 5 * SECOND)[place % 2]))
 

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tasks.errors import SourceError
 from tasks.states import WalkedStates
 from tasks.values import Extent, Extents
 from workers.sources.files import SourceFiles
+from workers.sources.kept_times import KeptTimes
 from workers.sources.place import Place
 from workers.sources.stream import ExtentStream
 
@@ -266,3 +268,16 @@ def test_a_file_that_gives_more_than_its_size_is_noted(source: Path, monkeypatch
     extents = Extents.of([Extent(path=path, offset_bytes=0, size_bytes=3) for path in ("deep/z", "a.txt")])
     data, notes, _ = read_all(source, extents)
     assert (data, notes) == (b"zedalp", [(1, "changed", 3)])
+
+
+def test_a_time_of_change_that_a_view_does_not_show_is_not_told(source: Path) -> None:
+    extents = Extents.of([Extent(path="deep/er/b.bin", offset_bytes=255, size_bytes=5000)])
+    states = replace(walked(source, extents), ctimes_ns=(1,))
+    for kept_times, is_told in ((None, True), (KeptTimes(), False)):
+        with (
+            SourceFiles(Place("s", source)) as files,
+            ExtentStream(files, extents, states, kept_times=kept_times, is_piece=True) as stream,
+        ):
+            read(stream, 5000)
+        assert stream.file_state is not None
+        assert (stream.file_state.ctime_ns is not None) == is_told
