@@ -32,6 +32,8 @@ def prove(fleet: FleetSite, commands: list[Command]) -> float:
     for manager, volumes in MANAGERS.items():
         _back_up(fleet, volumes[0], manager)
     wait_until(lambda: not _running(fleet), "nothing runs that has ended", deadline_s=ENDED_S)
+    states = {row["volume"]: row["state"] for row in ask(fleet, "status", "--manager", "m") if "reservations" in row}
+    assert states == dict.fromkeys(fleet.sources, "idle"), states
     _restore_all(fleet)
     for name, host in fleet.hosts.items():
         for log in host.folder.glob("service.log"):
