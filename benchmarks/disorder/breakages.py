@@ -87,8 +87,15 @@ def put_older_copy(stage: Stage, device: str) -> Repair | None:
 
 
 def empty_folder(stage: Stage, device: str) -> Repair | None:
-    """Everything on the device is deleted, its marker too."""
-    return _delete(stage, device, "*")
+    """Everything on the device is deleted, its marker too; put right, its operator says that it is lost."""
+    if _delete(stage, device, "*") is None:
+        return None
+
+    def take_in_again() -> None:
+        # Without this word an empty folder is a device that is not mounted.
+        stage.machine.run("devices", "lost", device)
+
+    return take_in_again
 
 
 def delete_segments(stage: Stage, device: str) -> Repair | None:

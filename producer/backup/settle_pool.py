@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.host.places import is_at_agents
 from producer.observer import Trouble
 from producer.ownership.holder import NEW_DEVICES
 from producer.pool.decide import PoolDecision, decide_pool, new_names, refuse_new
 from producer.pool.device_reports import DeviceReports, adopt_devices, ask_for_reports
-from producer.pool.known import known_devices, known_where_named
+from producer.pool.known import folder_in_words, known_devices, known_where_named
 from producer.pool.members import Member, record_absent, record_members
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
@@ -102,9 +101,8 @@ def _take(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> 
 
 def _place_in_words(path: Path, report: DeviceReport) -> str:
     """The folder and its file system: who meant another disk sees it here."""
-    if is_at_agents(path):
-        return "its agent's folder"
-    return f"{path}, on the file system at {report.mount_point}" if report.mount_point else str(path)
+    folder = folder_in_words(path)
+    return f"{folder}, on the file system at {report.mount_point}" if report.mount_point else folder
 
 
 def _note_new_names(session: RunSession, decision: PoolDecision) -> None:

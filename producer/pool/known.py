@@ -62,23 +62,28 @@ def why_not_new(name: str, path: Path, reports: Mapping[str, DeviceReport], know
 
     - a device of this name was seen in it, or belongs to the pool of the others, and is not among them: it is absent,
       until its operator says that it is lost, or replaced;
-    - another device, or a lost one, was seen in it, on a file system mounted elsewhere than the one that is there now:
-      its disk is not mounted.
+    - another device, or a lost one, was seen in it, on a file system that was mounted on the one that is there now: its
+      disk is not mounted.
     """
     if reports[name].condition != "empty":
         return ""
     there = {report.device_id for report in reports.values()}
     pools = {report.pool_id for report in reports.values() if report.pool_id}
     for device in known:
-        is_here, is_elsewhere = device.was_in(path), _is_elsewhere(device, reports[name])
-        below = f" (the folder is on the file system at {reports[name].mount_point})" if is_elsewhere else ""
+        is_here, is_unmounted = device.was_in(path), _is_unmounted(device, reports[name])
+        below = f" (the folder is on the file system at {reports[name].mount_point})" if is_unmounted else ""
         is_due = device.name == name and not device.is_lost and device.device_id not in there
         if is_due and (is_here or device.pool_id in pools):
             where = below if is_here else f" (it was in {device.path})"
-            return f"{path} is empty; is the device mounted?{where} For a new disk: {_word_for_new_disk(name, path)}"
-        if is_here and is_elsewhere:
-            return f"{path} is empty; is device {device.name} mounted, which was there?{below}"
+            word = _word_for_new_disk(name, path)
+            return f"{folder_in_words(path)} is empty; is the device mounted?{where} For a new disk: {word}"
+        if is_here and is_unmounted:
+            return f"{folder_in_words(path)} is empty; is device {device.name} mounted, which was there?{below}"
     return ""
+
+
+def folder_in_words(path: Path) -> str:
+    return "its agent's folder" if is_at_agents(path) else str(path)
 
 
 def _word_for_new_disk(name: str, path: Path) -> str:
@@ -86,6 +91,7 @@ def _word_for_new_disk(name: str, path: Path) -> str:
     return f"segfleet devices lost {name}" if is_at_agents(path) else f"segfleet devices replace {name}={path}"
 
 
-def _is_elsewhere(device: KnownDevice, report: DeviceReport) -> bool:
-    """Whether the folder is on another file system than that of the device; two unknown ones are not compared."""
-    return bool(device.mount_point and report.mount_point) and device.mount_point != report.mount_point
+def _is_unmounted(device: KnownDevice, report: DeviceReport) -> bool:
+    """Whether the folder is on the file system below that of the device; where nobody can tell, it is not."""
+    was, now = Path(device.mount_point), Path(report.mount_point)
+    return bool(device.mount_point and report.mount_point) and now in was.parents

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from itertools import groupby
+from pathlib import Path
 
 import psutil
 import pytest
@@ -135,4 +136,11 @@ def test_without_json_a_person_reads_a_table(machine: Machine) -> None:
 
     assert b"device  segments" in done.stdout
     assert b"1 file," in done.stdout
-    assert done.stderr == ""
+    assert done.stderr.splitlines() == [
+        f"segfleet: device {name} is new: {place_of(machine.device(name))}" for name in "ab"
+    ]
+
+
+def place_of(folder: Path) -> str:
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return f"{folder}, on the file system at {max(filter(folder.is_relative_to, points), key=len)}"

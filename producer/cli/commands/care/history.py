@@ -99,9 +99,13 @@ def _size(summary: dict[str, Any]) -> str:
 
 
 def _ratio(summary: dict[str, Any]) -> float | None:
-    """Source bytes per stored byte; None if nothing was stored."""
-    stored_bytes = summary.get("bytes_stored")
-    return round(summary["bytes_source"] / stored_bytes, 2) if stored_bytes else None
+    """Source bytes per stored byte, of what the devices store of the snapshot; None if that is nothing.
+
+    Not of all that the snapshot holds: most of a raw volume may lie in segments of earlier ones.
+    """
+    devices = (summary.get("devices") or {}).values()
+    stored_bytes = sum(device["bytes_stored"] for device in devices)
+    return round(sum(device["bytes_source"] for device in devices) / stored_bytes, 2) if stored_bytes else None
 
 
 def _timing_cells(run: RunRow, totals: TimingTotals) -> tuple[str, ...]:

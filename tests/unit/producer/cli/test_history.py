@@ -129,6 +129,15 @@ def test_a_row_has_the_figures_of_the_summary_under_their_names(capsys: pytest.C
     assert backup["ratio"] == 2.05
 
 
+def test_the_ratio_is_that_of_what_is_stored_and_not_of_what_earlier_snapshots_hold(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later = STARTED + timedelta(days=3)
+    catalog.runs.begin(run_row("4" * 32, kind="backup", volume="home", snapshot_id=SNAPSHOT, started_at=later))
+    catalog.runs.end("4" * 32, 0, {**SUMMARY, "mode": "raw", "bytes_source": 10**9})
+    assert rows(capsys)[-1]["ratio"] == 2.05
+
+
 def test_a_run_that_failed_has_its_reason_and_no_figures(capsys: pytest.CaptureFixture[str]) -> None:
     _, failed = rows(capsys, "home")
     assert failed["reason"] == "no device is left"
