@@ -41,6 +41,8 @@ class Exclusions:
     caches: bool = False
     if_present: tuple[str, ...] = ()
     one_file_system: bool = False
+    #: Whether extended attributes are left out, of all entries.
+    attributes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,6 +167,8 @@ class RestoreRequest:
     overwrite: Literal["always", "if-changed", "never"] | None = None
     #: Keep large files with missing parts, with holes and a note; else they are not restored.
     skip_damaged: bool = False
+    #: Owners by number, as they were; else by name where the target's host knows it.
+    numeric_ids: bool = False
     threads: int | None = None
     #: Added to the niceness of the workers that the run starts.
     nice: int = 0

@@ -29,6 +29,7 @@ from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from producer.walk import Walk, limit_of_environment
 from tasks.errors import EmptySourceError
+from tasks.metadata import OwnerNames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,7 @@ class Intake:
     bytes_total: int
     #: What stays of the plan of an interrupted run; None: the snapshot is new.
     kept: Kept | None
+    owner_names: OwnerNames
     #: The sources that are read raw, by name.
     raw_volumes: Mapping[str, RawVolume]
 
@@ -119,6 +121,7 @@ class _IntakeRun:
             files_fewer=fewer_files_count(self._session.catalog, self._request, walk.files_count),
             bytes_total=walk.bytes_total,
             kept=kept,
+            owner_names=walk.owners.names(),
             raw_volumes=raw_volumes,
         )
 

@@ -167,6 +167,7 @@ def manifest_head(
             )
             for lack in lacks
         ),
+        owner_names=snapshot.owner_names,
     )
 
 

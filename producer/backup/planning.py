@@ -89,6 +89,7 @@ def _plan_the_rest(
         files_count=intake.files_count,
         bytes_source=intake.bytes_total,
         segments_count=len(kept.ranges) + len(plan),
+        owner_names=intake.owner_names,
     )
     with catalog.transaction():
         catalog.snapshots.set_plan(intake.snapshot_id, snapshot_plan)
@@ -125,6 +126,7 @@ def _snapshot_plan(plan: Plan, request: BackupRequest, intake: Intake) -> Snapsh
         files_count=intake.files_count,
         bytes_source=intake.bytes_total,
         segments_count=len(plan),
+        owner_names=intake.owner_names,
     )
 
 

@@ -117,6 +117,7 @@ class DefaultsTable(_Table, frozen=True, kw_only=True):
     new_devices: bool | None = None
     exclude_caches: bool | None = None
     one_file_system: bool | None = None
+    no_xattrs: bool | None = None
     #: For all commands that a manager can carry out.
     manager: str | None = None
 

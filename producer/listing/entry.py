@@ -12,6 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from tasks.metadata import Attributes, Flags
 from tasks.orders import EntryKind
 from tasks.values import Count, SourceName
 
@@ -53,6 +54,12 @@ class Entry:
     size_bytes: int
     link: str = ""
     device_number: int = 0
+    #: None where the file system does not record it.
+    birth_ns: int | None = None
+    #: Immutable, append-only, no-dump, as in ``producer.walk.status``.
+    flags: int = 0
+    #: Extended attributes, each value in base64.
+    attributes: Attributes = field(default_factory=dict)
 
     @property
     def snapshot_path(self) -> str:
@@ -87,6 +94,13 @@ class EntryBatch:
     device_numbers: dict[str, Count]
     #: Names of files with fewer blocks than bytes: their long zeros come back as holes.
     sparse: list[str] = field(default_factory=list)
+    #: One for each entry; none at all where nobody has looked.
+    births_ns: list[int | None] = field(default_factory=list)
+    #: By name: of entries that have any.
+    flags: dict[str, Flags] = field(default_factory=dict)
+    #: By name, of entries that have extended attributes: which of ``attribute_sets``, that entries share.
+    attributes: dict[str, Count] = field(default_factory=dict)
+    attribute_sets: list[Attributes] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -122,4 +136,12 @@ class EntryBatch:
             size_bytes=max(0, self.sizes_bytes[place]),
             link=self.links.get(name, ""),
             device_number=self.device_numbers.get(name, 0),
+            birth_ns=self.births_ns[place] if self.births_ns else None,
+            flags=self.flags.get(name, 0),
+            attributes=self.attributes_of(name),
         )
+
+    def attributes_of(self, name: str) -> Attributes:
+        """The extended attributes of the entry called ``name``."""
+        found = self.attributes.get(name)
+        return {} if found is None else self.attribute_sets[found]

@@ -87,7 +87,19 @@ def _flaw_of(batch: EntryBatch) -> str | None:
         return "an entry that is no regular file has a size"
     if not set(batch.sparse) <= set(batch.names):
         return "a sparse file is no entry"
-    return _links_flaw_of(batch)
+    return _links_flaw_of(batch) or _attributes_flaw_of(batch)
+
+
+def _attributes_flaw_of(batch: EntryBatch) -> str | None:
+    if batch.births_ns and len(batch.births_ns) != len(batch.names):
+        return "columns differ in length"
+    if not (batch.attributes or batch.flags):
+        return None
+    if not (batch.attributes.keys() | batch.flags.keys()) <= set(batch.names):
+        return "attributes or flags belong to no entry"
+    if any(place >= len(batch.attribute_sets) for place in batch.attributes.values()):
+        return "attributes of an entry are missing"
+    return None
 
 
 def _names_are_safe(batch: EntryBatch) -> bool:

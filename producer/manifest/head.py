@@ -6,7 +6,7 @@ JSON with indentation, for people too.  Written last: without a head there is no
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from tasks.bounded_json import load_bounded
 from tasks.errors import DamagedError, DeviceError
+from tasks.metadata import OwnerNames
 from tasks.orders import Level
 from tasks.values import Count, DeviceName, Digest, HexId, SourceName, UnitBytes
 
@@ -113,6 +114,8 @@ class ManifestHead:
     totals: ManifestTotals
     parts: tuple[ManifestPart, ...]
     incomplete: tuple[ManifestLack, ...] = ()
+    #: What users and groups of the entries are called where the sources were read.
+    owner_names: OwnerNames = field(default_factory=OwnerNames)
 
 
 def head_name(snapshot_id: str) -> str:

@@ -36,6 +36,7 @@ class ExclusionRules:
         self._spec = compile_patterns(exclusions.patterns, "exclude pattern") if exclusions.patterns else None
         self._caches = exclusions.caches
         self._if_present = exclusions.if_present
+        self.keeps_attributes = not exclusions.attributes
 
     @property
     def have_patterns(self) -> bool:

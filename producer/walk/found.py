@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+from producer.observer import Trouble
 from producer.walk.status import Status
 
 #: File format bits of ``st_mode`` → letter of the listing; sockets have none.
@@ -20,21 +22,64 @@ LETTERS = {
 FORMAT_BITS = 0o170000
 
 
+#: Bounds of one batch.  With names of 255 bytes, all escaped, it makes a line of 8 MB that compresses to 2 MB.
+BATCH_ENTRIES_COUNT = 4096
+#: Of texts of symlinks and of extended attributes, those that several entries share counted once.
+BATCH_MORE_BYTES = 256 * 1024
+
+
+class Seen(NamedTuple):
+    """One entry as the scan saw it."""
+
+    letter: str
+    status: Status
+    link: str
+    attributes: dict[str, bytes]
+
+
 @dataclass(slots=True)
 class Found:
-    """Entries of one directory, in order: lists of equal length, and the targets of the symlinks by name."""
+    """Entries of one directory, in order: lists of equal length.
+
+    By name: the targets of the symlinks, and the extended attributes of those that have any.
+    """
 
     directory: str
     names: list[str] = field(default_factory=list)
     letters: list[str] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    #: What has not been reported.
+    troubles: list[Trouble] = field(default_factory=list)
+    _more_bytes: int = 0
+    _distinct: set[frozenset[tuple[str, bytes]]] = field(default_factory=set)
+
+    def add(self, name: str, seen: Seen) -> None:
+        if seen.link:
+            self.links[name] = seen.link
+            self._more_bytes += len(seen.link)
+        if seen.attributes:
+            self.attributes[name] = seen.attributes
+            distinct = frozenset(seen.attributes.items())
+            if distinct not in self._distinct:
+                self._distinct.add(distinct)
+                self._more_bytes += sum(len(key) + len(value) for key, value in distinct)
+        self.names.append(name)
+        self.letters.append(seen.letter)
+        self.statuses.append(seen.status)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no entry may be added: a batch of the listing has bounds."""
+        return len(self.names) == BATCH_ENTRIES_COUNT or self._more_bytes > BATCH_MORE_BYTES
 
     def before(self, name: str) -> Found:
         """What was found before ``name``, whatever another thread adds meanwhile."""
         bound = os.fsencode(name)
         count = next((at for at, other in enumerate(self.names) if os.fsencode(other) >= bound), len(self.statuses))
-        return Found(self.directory, self.names[:count], self.letters[:count], self.statuses[:count], dict(self.links))
+        names, letters, statuses = self.names[:count], self.letters[:count], self.statuses[:count]
+        return Found(self.directory, names, letters, statuses, dict(self.links), dict(self.attributes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +91,18 @@ class Rest:
     #: The last name in ``directory`` that is done, and the subdirectories of those that are.
     after_name: str = ""
     below: tuple[str, ...] = ()
+
+
+def content_of(found: Found) -> tuple[Any, ...]:
+    rows = list(map(tuple, found.statuses))
+    return (found.directory, found.names, found.letters, rows, found.links, found.attributes)
+
+
+def trouble_of(content: tuple[str, str, str]) -> Trouble:
+    code, message, path = content
+    return Trouble(code=code, message=message, path=path)
+
+
+def found_of(content: tuple[Any, ...]) -> Found:
+    directory, names, letters, rows, links, attributes = content
+    return Found(directory, names, letters, list(map(Status._make, rows)), links, attributes)

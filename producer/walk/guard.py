@@ -12,9 +12,8 @@ from functools import partial
 
 from producer.host.scouts import Scout
 from producer.observer import Trouble
-from producer.walk.found import Found, Rest
+from producer.walk.found import Found, Rest, found_of, trouble_of
 from producer.walk.scanner import scan
-from producer.walk.sending import found_of, trouble_of
 from producer.walk.tree import SourceTree
 
 #: An entry is given this long.  A directory of many million names on a slow disk takes a minute.

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from producer.host.looks import SilentError, look_at_each
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.entry import NO_DATA
 from producer.observer import Trouble
-from producer.raw.entry import raw_batch
 from producer.requests import Exclusions, Source
+from producer.walk.columns import device_numbers_of, flags_of, shared_attributes, sparse_of
 from producer.walk.exclusions import ExclusionRules
-from producer.walk.found import FORMAT_BITS, LETTERS, Found
+from producer.walk.found import Found
 from producer.walk.guard import guarded_scan
 from producer.walk.hardlinks import HardLinks
-from producer.walk.sizes import BLOCK_BYTES, is_bearable
+from producer.walk.owners import OwnersSeen
+from producer.walk.roots import Root, root_of
+from producer.walk.sizes import BLOCK_BYTES
 from producer.walk.status import Status
 from producer.walk.tree import SourceTree
-from tasks.errors import UsageError
 
 #: Holes of smaller files do not decide whether a backup fits, and are ignored.
 _HOLES_MIN_BYTES = 4 * 1024 * 1024
-
-#: A restore makes no shorter holes.
-_SPARSE_MIN_BYTES = 64 * 1024
-
-
-#: A source itself: a file or directory, or the one entry of a raw volume.
-_Root = Found | EntryBatch
 
 
 class Walk:
@@ -57,6 +48,8 @@ class Walk:
     files_counts: dict[str, int]
     #: By source, of those that answered: its first entry.
     first_entries: dict[str, int]
+    #: Users and groups that entries belong to.
+    owners: OwnersSeen
 
     def __init__(
         self,
@@ -79,6 +72,7 @@ class Walk:
         self.bytes_total = 0
         self.files_counts = {}
         self.first_entries = {}
+        self.owners = OwnersSeen()
         self._sources = sources
         self._rules = ExclusionRules(exclusions)
         self._one_file_system = exclusions.one_file_system
@@ -103,7 +97,7 @@ class Walk:
                 yield from self._parts_of(source, roots[source.name], writer)
         yield from writer.flush()
 
-    def _parts_of(self, source: Source, root: _Root, writer: ListingWriter) -> Iterator[ListingPart]:
+    def _parts_of(self, source: Source, root: Root, writer: ListingWriter) -> Iterator[ListingPart]:
         if isinstance(root, EntryBatch):
             yield from writer.add(self._raw_batch(root))
             return
@@ -113,14 +107,14 @@ class Walk:
             self._on_progress(self.files_count, self.bytes_total)
         self.files_counts[source.name] = self.files_count - files_before
 
-    def _roots(self) -> dict[str, _Root]:
+    def _roots(self) -> dict[str, Root]:
         """What each source itself is, of those that answer."""
         if self._limit_s is None:
-            return {source.name: _root_of(source) for source in self._sources}
+            return {source.name: root_of(source, attributes=self._rules.keeps_attributes) for source in self._sources}
         sources = {source.path: source for source in self._sources}
         seen = look_at_each(
             {source.name: source.path for source in self._sources},
-            lambda path: _root_of(sources[path]),
+            lambda path: root_of(sources[path], attributes=self._rules.keeps_attributes),
             on_wait=self._beat,
         )
         silent = [root for root in seen.values() if isinstance(root, SilentError)]
@@ -138,6 +132,8 @@ class Walk:
         return batch
 
     def _found_in(self, source: Source, root: Found) -> Iterator[Found]:
+        for trouble in root.troubles:
+            self._on_trouble(trouble)
         yield root
         if root.letters == ["d"]:
             tree = SourceTree(
@@ -163,6 +159,9 @@ class Walk:
             status.st_size if letter == "f" else NO_DATA for letter, status in zip(found.letters, statuses, strict=True)
         ]
         kinds = "".join(found.letters)
+        uids, gids = [status.st_uid for status in statuses], [status.st_gid for status in statuses]
+        self.owners.add(uids, gids)
+        places, attribute_sets = shared_attributes(found)
         batch = EntryBatch(
             source=source,
             directory=found.directory,
@@ -170,14 +169,18 @@ class Walk:
             names=found.names,
             kinds=kinds,
             modes=[status.st_mode & 0o7777 for status in statuses],
-            uids=[status.st_uid for status in statuses],
-            gids=[status.st_gid for status in statuses],
+            uids=uids,
+            gids=gids,
             mtimes_ns=[status.st_mtime_ns for status in statuses],
             ctimes_ns=[status.st_ctime_ns for status in statuses],
             sizes_bytes=sizes,
             links=found.links,
-            device_numbers=_device_numbers(found) if "c" in kinds or "b" in kinds else {},
-            sparse=_sparse(found, sizes) if max(sizes) >= _SPARSE_MIN_BYTES else [],
+            device_numbers=device_numbers_of(found) if "c" in kinds or "b" in kinds else {},
+            births_ns=[status.st_birth_ns for status in statuses],
+            flags=flags_of(found),
+            attributes=places,
+            attribute_sets=attribute_sets,
+            sparse=sparse_of(found),
         )
         if max(sizes) >= _HOLES_MIN_BYTES:
             self._note_holes(sizes, statuses)
@@ -202,45 +205,3 @@ class Walk:
                 if first is not None:
                     found.letters[place] = "h"
                     found.links[name] = first
-
-
-def _root_of(source: Source) -> _Root:
-    """The entry of the source itself."""
-    if source.mode == "raw":
-        return raw_batch(source)
-    try:
-        status = os.lstat(source.path)
-        letter = LETTERS.get(status.st_mode & FORMAT_BITS)
-        links = {"": os.readlink(source.path)} if letter == "l" else {}
-        if letter == "d":
-            _open_once(source.path)
-    except OSError as error:
-        raise UsageError(
-            f"cannot read source {source.path}: {error.strerror}", hint="check the path", path=str(source.path)
-        ) from error
-    if letter is None:
-        raise UsageError(f"source {source.path} is a socket", hint="name a directory or a file")
-    if letter == "f" and not is_bearable(status):
-        raise UsageError(
-            f"source {source.path} has {status.st_size} bytes, which no backup can hold", hint="is it a hole?"
-        )
-    return Found(directory="", names=[""], letters=[letter], statuses=[status], links=links)
-
-
-def _open_once(folder: Path) -> None:
-    """A file system may know the status of its root, and be silent all the same.  What is wrong, the scan reports."""
-    with suppress(OSError):
-        os.close(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
-
-
-def _device_numbers(found: Found) -> dict[str, int]:
-    return {
-        name: status.st_rdev
-        for name, letter, status in zip(found.names, found.letters, found.statuses, strict=True)
-        if letter in "cb"
-    }
-
-
-def _sparse(found: Found, sizes: list[int]) -> list[str]:
-    rows = zip(found.names, sizes, found.statuses, strict=True)
-    return [name for name, size, status in rows if size >= _SPARSE_MIN_BYTES and status.st_blocks * BLOCK_BYTES < size]

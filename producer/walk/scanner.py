@@ -8,8 +8,7 @@ import time
 from typing import Any
 
 from producer.host.scouts import report
-from producer.walk.found import Rest
-from producer.walk.sending import content_of
+from producer.walk.found import Rest, content_of
 from producer.walk.tree import SourceTree
 
 

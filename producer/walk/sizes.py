@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from producer.walk.status import Status
 from tasks.values import MAX_FILE_BYTES
 
 #: Of ``st_blocks``, on every file system.
@@ -13,7 +12,7 @@ BLOCK_BYTES = 512
 MAX_HOLLOW_BYTES = 2**46
 
 
-def is_bearable(status: os.stat_result) -> bool:
+def is_bearable(status: Status) -> bool:
     """Whether a backup takes the file."""
     if status.st_size <= MAX_HOLLOW_BYTES:
         return True

@@ -1,13 +1,29 @@
-"""The status of an entry, as the walk uses it."""
+"""The status of an entry: what ``os.stat`` knows, and what only ``statx`` does, its birth and its flags."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import struct
 from typing import NamedTuple
 
+from tasks.metadata import KEPT_FLAGS
 
-class SentStatus(NamedTuple):
-    """What of ``os.stat_result`` the walk needs, as another process sends it."""
+_AT_FDCWD = -100
+_AT_SYMLINK_NOFOLLOW = 0x100
+_AT_NO_AUTOMOUNT = 0x800
+_AT_STATX_DONT_SYNC = 0x4000
+_BASIC_STATS_AND_BIRTH = 0xFFF
+_BIRTH = 0x800
+_STATX_BYTES = 256
+
+#: struct statx: mask, block size, attributes, links, uid, gid, mode, inode, size, blocks, mask of attributes; last
+#: access, birth, change of the inode, last write, each in seconds and nanoseconds; four device numbers.
+_STATX = struct.Struct("=IIQIIIHxxQQQQ" + "qIxxxx" * 4 + "IIII")
+
+
+class Status(NamedTuple):
+    """Named as in ``os.stat_result``.  ``st_birth_ns`` is None where the file system does not record it."""
 
     st_mode: int
     st_uid: int
@@ -20,6 +36,73 @@ class SentStatus(NamedTuple):
     st_ino: int
     st_rdev: int
     st_blocks: int
+    st_birth_ns: int | None
+    #: Of :data:`tasks.metadata.KEPT_FLAGS`; statx has the same bits as the ioctl that sets them.
+    st_flags: int
 
 
-Status = os.stat_result | SentStatus
+def status_at(name: str, folder: int = _AT_FDCWD, *, cached: bool = False) -> Status:
+    """The status of ``name`` in the open directory ``folder``; symlinks are not followed.  Raises OSError.
+
+    With ``cached`` the kernel says what it has: a file system of the network, or one that a program serves, is not
+    asked, and so cannot keep us waiting.
+    """
+    if _statx is None:
+        return _from_stat(os.stat(name, dir_fd=None if folder == _AT_FDCWD else folder, follow_symlinks=False))
+    flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | (_AT_STATX_DONT_SYNC if cached else 0)
+    buffer = ctypes.create_string_buffer(_STATX_BYTES)
+    if _statx(folder, os.fsencode(name), flags, _BASIC_STATS_AND_BIRTH, buffer):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), name)
+    return _from_statx(buffer)
+
+
+def _find_statx() -> ctypes._NamedFuncPointer | None:
+    found = getattr(ctypes.CDLL(None, use_errno=True), "statx", None)
+    if found is not None:
+        found.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p)
+    return found
+
+
+_statx = _find_statx()
+
+
+def _from_statx(buffer: ctypes.Array[ctypes.c_char]) -> Status:
+    mask, _, attributes, links_count, uid, gid, mode, inode, size_bytes, blocks_count, _, *more = _STATX.unpack_from(
+        buffer
+    )
+    _, _, birth_s, birth_part_ns, changed_s, changed_part_ns, modified_s, modified_part_ns, *numbers = more
+    rdev_major, rdev_minor, dev_major, dev_minor = numbers
+    return Status(
+        mode,
+        uid,
+        gid,
+        size_bytes,
+        modified_s * 1_000_000_000 + modified_part_ns,
+        changed_s * 1_000_000_000 + changed_part_ns,
+        links_count,
+        os.makedev(dev_major, dev_minor),
+        inode,
+        os.makedev(rdev_major, rdev_minor),
+        blocks_count,
+        birth_s * 1_000_000_000 + birth_part_ns if mask & _BIRTH else None,
+        attributes & KEPT_FLAGS,
+    )
+
+
+def _from_stat(found: os.stat_result) -> Status:
+    return Status(
+        found.st_mode,
+        found.st_uid,
+        found.st_gid,
+        found.st_size,
+        found.st_mtime_ns,
+        found.st_ctime_ns,
+        found.st_nlink,
+        found.st_dev,
+        found.st_ino,
+        found.st_rdev,
+        found.st_blocks,
+        None,
+        0,
+    )

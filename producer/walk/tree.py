@@ -13,16 +13,14 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from producer.observer import Trouble
+from producer.walk.attributes import attributes_at, attributes_trouble
 from producer.walk.directories import Directories
 from producer.walk.exclusions import ExclusionRules
-from producer.walk.found import FORMAT_BITS, LETTERS, Found, Rest
-from producer.walk.mount_points import cached_status, mount_points_below
+from producer.walk.found import FORMAT_BITS, LETTERS, Found, Rest, Seen
+from producer.walk.mount_points import mount_points_below
 from producer.walk.sizes import MAX_HOLLOW_BYTES, is_bearable
+from producer.walk.status import status_at
 from tasks.values import MAX_PATH_CHARACTERS
-
-#: Bounds of one batch.  With names of 255 bytes, all escaped, it makes a line of 8 MB that compresses to 2 MB.
-BATCH_ENTRIES_COUNT = 4096
-BATCH_LINK_CHARACTERS = 256 * 1024
 
 _NAME_MAX = 255
 
@@ -157,42 +155,49 @@ class SourceTree:
         return [name for name in names if len(name) <= room]
 
     def _look(self, descriptor: int, directory: str, names: list[str]) -> Iterator[Found]:
-        found, link_characters = Found(directory), 0
-        self._found = found
+        found = self._found = Found(directory)
         mount_points = self._mount_points_in(directory)
         for name in names:
             self.waits_for = (directory, name)
-            try:
-                if name in mount_points:
-                    # Nothing in it is wanted, so whoever serves it is not asked: it may not answer.
-                    status = cached_status(name, descriptor)
-                else:
-                    status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                letter = LETTERS.get(status.st_mode & FORMAT_BITS)
-                link = os.readlink(name, dir_fd=descriptor) if letter == "l" else ""
-            except OSError as error:
-                self._tell(error, _join(directory, name))
+            seen = self._look_at(descriptor, directory, name, is_mount_point=name in mount_points)
+            if seen is None:
                 continue
-            if letter is None or (letter == "d" and self._rules.is_marked(descriptor, name)):
-                continue
-            if status.st_size > MAX_HOLLOW_BYTES and not is_bearable(status):
-                message = f"left out: its size is {status.st_size} bytes, which no backup can hold"
-                self._on_trouble(Trouble(code="too-large", message=message, path=self.absolute(directory, name)))
-                continue
-            if link:
-                found.links[name] = link
-                link_characters += len(link)
-            found.names.append(name)
-            found.letters.append(letter)
-            found.statuses.append(status)
-            if len(found.names) == BATCH_ENTRIES_COUNT or link_characters > BATCH_LINK_CHARACTERS:
+            found.add(name, seen)
+            if found.is_full:
                 self.waits_for = None
                 yield found
-                found, link_characters = Found(directory), 0
-                self._found = found
+                found = self._found = Found(directory)
         self.waits_for = None
         if found.names:
             yield found
+
+    def _look_at(self, descriptor: int, directory: str, name: str, *, is_mount_point: bool) -> Seen | None:
+        """What is at ``name``; None for what is left out."""
+        try:
+            # Nothing in a mount point is wanted, so whoever serves it is not asked: it may not answer.
+            status = status_at(name, descriptor, cached=is_mount_point)
+            letter = LETTERS.get(status.st_mode & FORMAT_BITS)
+            link = os.readlink(name, dir_fd=descriptor) if letter == "l" else ""
+        except OSError as error:
+            self._tell(error, _join(directory, name))
+            return None
+        if letter is None or (letter == "d" and self._rules.is_marked(descriptor, name)):
+            return None
+        if status.st_size > MAX_HOLLOW_BYTES and not is_bearable(status):
+            message = f"left out: its size is {status.st_size} bytes, which no backup can hold"
+            self._on_trouble(Trouble(code="too-large", message=message, path=self.absolute(directory, name)))
+            return None
+        attributes = {} if is_mount_point else self._attributes_at(descriptor, directory, name)
+        return Seen(letter, status, link, attributes)
+
+    def _attributes_at(self, descriptor: int, directory: str, name: str) -> dict[str, bytes]:
+        if not self._rules.keeps_attributes:
+            return {}
+        try:
+            return attributes_at(name, descriptor)
+        except OSError as error:
+            self._on_trouble(attributes_trouble(error, self.absolute(directory, name)))
+            return {}
 
     def _mount_points_in(self, directory: str) -> set[str]:
         prefix = f"{directory}/" if directory else ""

@@ -49,6 +49,7 @@ snapshots = Table(
     Column("head_digest", LargeBinary),
     # What lay on devices that were away at the seal; most snapshots lack nothing.
     Column("lacks", JSON, nullable=False, server_default="[]"),
+    Column("owner_names", JSON, nullable=False, server_default="{}"),
     CheckConstraint("state IN ('open', 'sealed')", name="state"),
     # The newest of each volume, and the one that was planned last.
     Index(None, "volume", "planned_at"),

@@ -138,6 +138,7 @@ _OPTIONS = (
         help="Back up nothing unless something is mounted on PATH; repeat for more.",
     ),
     click.option("--allow-empty", is_flag=True, help="Accept a source that is suddenly empty."),
+    default_option("--no-xattrs", is_flag=True, help="Leave out extended attributes, and so ACLs and capabilities."),
     default_option(
         "--mode",
         type=click.Choice(["auto", "files", "raw"]),
@@ -269,6 +270,7 @@ def _exclusions(call: Call, sources: tuple[Source, ...], choices: dict[str, Any]
         caches=choices["exclude_caches"],
         if_present=choices["exclude_if_present"],
         one_file_system=choices["one_file_system"],
+        attributes=choices["no_xattrs"],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from kit.models.owners import enter_owner
@@ -79,7 +80,7 @@ def lock(catalog: Catalog, volume: str) -> str:
 
 def plan(catalog: Catalog, snapshot_id: str, segments_count: int) -> None:
     """A plan of segments of 100 bytes each, all for device a.  It is made now, long after T0."""
-    figures = dict.fromkeys(SnapshotPlan.__slots__, 0)
+    figures: dict[str, Any] = {name: 0 for name in SnapshotPlan.__slots__ if name != "owner_names"}
     catalog.snapshots.set_plan(snapshot_id, SnapshotPlan(**figures))
     catalog.segments.add(snapshot_id, segments(segments_count))
 

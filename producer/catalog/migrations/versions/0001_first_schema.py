@@ -50,6 +50,7 @@ def _create_snapshots() -> None:
         sa.Column("segments_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("head_digest", sa.LargeBinary()),
         sa.Column("lacks", sa.JSON(), server_default="[]", nullable=False),
+        sa.Column("owner_names", sa.JSON(), server_default="{}", nullable=False),
         sa.CheckConstraint("state IN ('open', 'sealed')", name=op.f("ck_snapshots_state")),
         sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_snapshots")),
         sa.UniqueConstraint("snapshot_id", name=op.f("uq_snapshots_snapshot_id")),

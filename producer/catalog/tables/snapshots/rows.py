@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from producer.catalog.columns import JsonObject
+from tasks.metadata import OwnerNames
 
 SnapshotState = Literal["open", "sealed"]
 
@@ -53,6 +54,8 @@ class SnapshotPlan:
     files_count: int
     bytes_source: int
     segments_count: int
+    #: What users and groups of the entries are called where the sources were read.
+    owner_names: OwnerNames = field(default_factory=OwnerNames)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +105,7 @@ class SnapshotRow:
     lacks: tuple[LackRow, ...]
     #: BLAKE3 of the head of its manifest; None until it is sealed.
     head_digest: bytes | None = None
+    owner_names: OwnerNames = field(default_factory=OwnerNames)
 
     @property
     def has_omitted(self) -> bool:

@@ -22,6 +22,7 @@ from producer.catalog.tables.snapshots.rows import (
     SourceRow,
 )
 from tasks.errors import CatalogError, UsageError
+from tasks.metadata import OwnerNames
 
 LATEST = "latest"
 _PREFIX = re.compile(r"[0-9a-f]{8,32}")
@@ -185,5 +186,6 @@ def _snapshot_row(row: Row[Any]) -> SnapshotRow:
     values = row._asdict()
     values["tags"] = tuple(values["tags"])
     values["sources"] = tuple(SourceRow(**source) for source in values["sources"])
+    values["owner_names"] = OwnerNames(**values["owner_names"])
     values["lacks"] = tuple(LackRow(**lack) for lack in values["lacks"])
     return SnapshotRow(**values)

@@ -17,7 +17,7 @@ from producer.listing import Entry, decode_part
 from producer.observer import Trouble
 from producer.requests import Exclusions, Source
 from producer.walk import Walk
-from producer.walk.tree import BATCH_ENTRIES_COUNT
+from producer.walk.found import BATCH_ENTRIES_COUNT
 from tasks.errors import UsageError
 from tasks.values import MAX_PATH_CHARACTERS
 
@@ -89,6 +89,7 @@ def test_an_entry_carries_what_the_file_system_says(tmp_path: Path) -> None:
         mtime_ns=-1_500_000_001,
         ctime_ns=status.st_ctime_ns,
         size_bytes=5,
+        birth_ns=seen.entry("file").birth_ns,
     )
     assert seen.entry("link").link == "../else\udcff"
     assert {path: seen.entry(path).kind for path in ("dir", "fifo", "link")} == {
