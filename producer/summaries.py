@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tasks.errors import LockedError, SegfleetError
+from tasks.metadata import MetadataKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,8 @@ class RestoreSummary:
     errors: int
     duration_s: float
     exit_code: int
+    #: Entries restored without what this user may not set, by kind (:data:`tasks.metadata.MetadataKind`).
+    not_kept: dict[MetadataKind, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

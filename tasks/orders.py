@@ -7,12 +7,13 @@ message cannot make it read or write elsewhere.  Every order may arrive twice, o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import add
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from tasks.metadata import Attributes, Flags, OwnerNames
 from tasks.raw import RawReading
 from tasks.states import PackedStates, unpack_states
 from tasks.values import (
@@ -156,10 +157,10 @@ class RestoreSegment(Order):
 
     ``stream_offsets_bytes`` are the places of the extents in the segment's uncompressed stream.  The target itself must
     exist: a :class:`RestoreEntries` comes first.  Missing whole files and folders are created.  A row of ``metadata``
-    is ``(mode, uid, gid, mtime_ns)``, set after a whole file is written; an empty row means that the file has extents
-    in other segments: :class:`RestoreEntries` makes it before, and finishes it.  ``overwrite`` applies to whole files
-    only.  Extents with an empty row are always written, so managers leave out the files that :class:`TargetEntry`
-    reported as skipped.
+    is set after a whole file is written: ``(mode, uid, gid, mtime_ns)``, and the place of its attributes in
+    ``attribute_sets`` if it has any.  An empty row means that the file has extents in other segments:
+    :class:`RestoreEntries` makes it before, and finishes it.  ``overwrite`` applies to whole files only.  Extents with
+    an empty row are always written, so managers leave out the files that :class:`TargetEntry` reported as skipped.
 
     A whole file with a damaged part is not restored at all (a trouble of size -1).  Of a file with extents in other
     segments, the damaged range is reported and the rest is written.
@@ -181,6 +182,9 @@ class RestoreSegment(Order):
     unproved: bool = False
     #: Extents, by their place in the columns, of files that had holes: long zeros in them become holes.
     sparse: Counts = ()
+    attribute_sets: Annotated[tuple[Attributes, ...], Meta(max_length=MAX_EXTENTS)] = ()
+    #: Owners are set by name where this host knows the name; empty: by number.
+    owner_names: OwnerNames = field(default_factory=OwnerNames)
 
     def __post_init__(self) -> None:
         if any(place >= len(self.paths) for place in self.sparse):
@@ -192,7 +196,7 @@ class RestoreSegment(Order):
             raise ValueError("a path of a restore order leaves the target")
 
 
-EntryKind = Literal["directory", "file", "symlink", "hardlink", "fifo", "character", "block", "absent", "note"]
+EntryKind = Literal["directory", "file", "symlink", "hardlink", "fifo", "character", "block", "flags", "absent", "note"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,8 +219,9 @@ class TargetEntry:
     file is finished.  With ``never`` that file may be an older one, which the size and metadata of the hard link show:
     then no link is made, and the trouble has the code ``other-file``.  ``device_number`` is for device nodes.
 
-    ``absent`` removes what has been written of a file that this restore could not complete.  ``note`` is a small file
-    that holds ``text``, and replaces whatever file is there.
+    ``flags`` sets the file flags of what is there; it comes after everything else, because nothing can be written to an
+    immutable file, or linked to it.  ``absent`` removes what has been written of a file that this restore could not
+    complete.  ``note`` is a small file that holds ``text``, and replaces whatever file is there.
     """
 
     kind: EntryKind
@@ -230,6 +235,8 @@ class TargetEntry:
     device_number: Count = 0
     finish: bool = False
     text: Annotated[str, Meta(max_length=4 * 1024 * 1024)] = ""
+    attributes: Attributes = field(default_factory=dict)
+    flags: Flags = 0
     hole_offsets_bytes: Counts = ()
     hole_sizes_bytes: Counts = ()
 
@@ -257,6 +264,7 @@ class RestoreEntries(Order):
     overwrite: Literal["always", "if-changed", "never"]
     must_be_empty: bool = False
     sweep: bool = False
+    owner_names: OwnerNames = field(default_factory=OwnerNames)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

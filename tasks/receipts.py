@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from tasks.errors import Reason
+from tasks.metadata import MetadataKind
 from tasks.orders import WIRE_VERSION, PartText
 from tasks.values import MAX_EXTENTS, Count, DeviceBytes, DeviceName, Digest, HexId, Nanoseconds
 
@@ -159,13 +160,16 @@ class RestoreResult:
     """What was restored.
 
     ``files_count`` counts everything but folders that this order completed; ``skipped_count`` what it kept because of
-    ``overwrite``.
+    ``overwrite``; ``not_kept`` the entries that lack metadata because this user may not set it, ``unsupported`` because
+    the target's file system has none of that kind.
     """
 
     files_count: Count
     bytes_restored: Count
     skipped_count: Count
     troubles: Annotated[tuple[PathTrouble, ...], Meta(max_length=MAX_EXTENTS)]
+    not_kept: dict[MetadataKind, Count] = field(default_factory=dict)
+    unsupported: dict[MetadataKind, Count] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -51,6 +51,7 @@ class AskStoring:
     exclude_if_present: Patterns = ()
     one_file_system: bool = False
     allow_empty: bool = False
+    no_xattrs: bool = False
     mode: Literal["auto", "files", "raw"] | None = None
     raw_above: Number | None = None
     expect_ratio: Amount | None = None
@@ -91,6 +92,7 @@ class AskRestore:
     nice: Number | None = None
     skip_damaged: bool = False
     wait: Amount | None = None
+    numeric_ids: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from producer.observer import Observer, Trouble
 from producer.restore.holes import Hole, Holes
 from producer.summaries import RestoreSummary
+from tasks.metadata import METADATA_NAMES, MetadataKind
 from tasks.orders import RestoreSegment
 from tasks.receipts import RestoreResult
 
@@ -22,6 +24,9 @@ class Outcome:
         #: Paths in the target of files that the restore has not put there.
         self.not_restored: set[str] = set()
         self.bytes_count = 0
+        #: Entries that lack metadata because this user may not set it.
+        self.not_kept: Counter[MetadataKind] = Counter()
+        self._unsupported: Counter[MetadataKind] = Counter()
         self._files_count = self._skipped_count = 0
         self._observer = observer
         self._snapshot_id = snapshot_id
@@ -32,6 +37,8 @@ class Outcome:
         self._files_count += result.files_count
         self.bytes_count += result.bytes_restored
         self._skipped_count += result.skipped_count
+        self.not_kept.update(result.not_kept)
+        self._unsupported.update(result.unsupported)
 
     def lose_order(self, order: RestoreSegment, code: str, why: str) -> None:
         """Record that nothing of the order can be restored."""
@@ -75,11 +82,15 @@ class Outcome:
             )
 
     def summary(self, started_s: float) -> RestoreSummary:
+        for kind, count in sorted(self._unsupported.items()):
+            message = f"{METADATA_NAMES[kind]} of {count} entries are not restored: the target's file system has none"
+            self.tell("", "not-kept", message, is_lost=False)
         return RestoreSummary(
             snapshot_id=self._snapshot_id,
             files=self._files_count,
             bytes_restored=self.bytes_count,
             skipped=self._skipped_count,
+            not_kept=dict(+self.not_kept),
             errors=len(self._told),
             duration_s=round(time.monotonic() - started_s, 3),
             exit_code=3 if self._told else 0,

@@ -10,6 +10,7 @@ The waves of a restore, each answered before the next begins:
     [6] pieced files are finished: size and metadata; then hard links, which only finished files may get
     [7] hard links to files that were kept and are not the snapshot's: made from the data, by waves [3] to [6]
     [8] directories are finished: metadata, the deepest first
+    [9] file flags: nothing can be changed in what is immutable
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from producer.listing.entry import Entry
 from producer.restore.holes import Hole
 from producer.restore.selection import NothingByPath, Selection
 from producer.restore.wanted import Wanted, segments_with
+from tasks.metadata import Attributes, without_capabilities
 from tasks.mtimes import is_same_time
-from tasks.orders import TargetEntry
+from tasks.orders import EntryKind, TargetEntry
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 
@@ -48,6 +50,7 @@ class Pick(NamedTuple):
     offset_bytes: int
     size_bytes: int
     metadata: Metadata
+    attributes: Attributes
     is_sparse: bool = False
 
 
@@ -87,6 +90,7 @@ class RestorePlan:
         paths: list[str] = []
         sizes_bytes: list[int] = []
         metadata: list[Metadata] = []
+        attributes: list[Attributes] = []
         for batch in self._reader.batches(row.first_entry, row.stop_entry):
             prefix = self._selection.prefix_of(_snapshot_path(batch.source, batch.directory))
             if prefix is None or batch.names == [""] or batch.sparse:
@@ -96,10 +100,12 @@ class RestorePlan:
             paths += [prefix + batch.names[place] for place in places]
             sizes_bytes += [batch.sizes_bytes[place] for place in places]
             metadata += [_metadata(batch, place) for place in places]
+            attributes += [batch.attributes_of(batch.names[place]) for place in places]
         if not (self._wanted.pieced.isdisjoint(entries) and self.left_out.isdisjoint(entries)):
             return None
         starts_bytes = accumulate(sizes_bytes, initial=0)
-        return list(map(Pick, entries, paths, starts_bytes, repeat(row.offset_bytes), sizes_bytes, metadata))
+        starts = repeat(row.offset_bytes)
+        return list(map(Pick, entries, paths, starts_bytes, starts, sizes_bytes, metadata, attributes))
 
     def _picks_one_by_one(self, row: SegmentRow) -> list[Pick]:
         notes = {note["index"]: note for note in row.notes}
@@ -110,7 +116,7 @@ class RestorePlan:
             note = notes.get(index)
             entry = batch.first_entry + place
             size_bytes = min(planned_bytes, note["read_bytes"]) if note else planned_bytes
-            is_pieced = entry in self._wanted.pieced
+            is_pieced, is_altered = entry in self._wanted.pieced, note is not None
             path = None if entry in self.left_out else self._path_of(_path_at(batch, place))
             if path is not None and (size_bytes or not is_pieced):
                 found.append(
@@ -120,7 +126,8 @@ class RestorePlan:
                         stream_offset_bytes=stream_offset_bytes,
                         offset_bytes=row.offset_bytes,
                         size_bytes=size_bytes,
-                        metadata=() if is_pieced else self._metadata_read(batch, place, is_altered=note is not None),
+                        metadata=() if is_pieced else self._metadata_read(batch, place, is_altered=is_altered),
+                        attributes={} if is_pieced else self._attributes_read(batch, place, is_altered=is_altered),
                         is_sparse=batch.names[place] in batch.sparse,
                     )
                 )
@@ -135,7 +142,9 @@ class RestorePlan:
                 size_bytes = self._wanted.short.get(index, entry.size_bytes)
                 target = _target_entry(entry, path, size_bytes=size_bytes, finish=finish)
                 mode, mtime_ns = self._mode_read(index, entry.mode), self._mtime_read(index, entry.mtime_ns)
-                yield replace(target, mode=mode, mtime_ns=mtime_ns)
+                is_altered = index in self._wanted.altered
+                attributes = without_capabilities(entry.attributes) if is_altered else entry.attributes
+                yield replace(target, mode=mode, mtime_ns=mtime_ns, attributes=attributes)
 
     def _metadata_read(self, batch: EntryBatch, place: int, *, is_altered: bool) -> Metadata:
         mode, uid, gid, mtime_ns = _metadata(batch, place)
@@ -146,6 +155,12 @@ class RestorePlan:
     def _mode_read(self, entry: int, mode: int, *, is_altered: bool = False) -> int:
         """The mode of a file, without set-id bits where its content may be another's: it is not what the walk saw."""
         return mode & ~_SET_ID if is_altered or entry in self._wanted.altered else mode
+
+    def _attributes_read(self, batch: EntryBatch, place: int, *, is_altered: bool) -> Attributes:
+        """As for set-id bits: another content gets no capabilities."""
+        attributes = batch.attributes_of(batch.names[place])
+        is_altered = is_altered or batch.first_entry + place in self._wanted.altered
+        return without_capabilities(attributes) if is_altered else attributes
 
     def _mtime_read(self, entry: int, walked_ns: int) -> int:
         """The time of a file when it was read, if known: it may have been written after the walk."""
@@ -243,6 +258,16 @@ class RestorePlan:
             if entry.snapshot_path in snapshot_paths
         }
 
+    def flags(self) -> Iterator[TargetEntry]:
+        """The entries with file flags: those below a directory come before it."""
+        flagged: list[TargetEntry] = []
+        for part in self._catalog.listing.parts(self._snapshot.snapshot_id):
+            for entry in (entry for batch in decode_part(part.data) if batch.flags for entry in batch):
+                path = self._path_of(entry.snapshot_path, is_directory=entry.kind == "directory")
+                if entry.flags and entry.kind in ("directory", "file") and path is not None:
+                    flagged.append(_target_entry(entry, path, kind="flags"))
+        return reversed(flagged)
+
     def directories(self) -> Iterator[TargetEntry]:
         """The directories to finish, the deepest first, so that nothing changes inside one after its times are set."""
         return (replace(target, finish=True) for target in reversed(self._directories))
@@ -296,10 +321,16 @@ def _metadata(batch: EntryBatch, place: int) -> Metadata:
 
 
 def _target_entry(
-    entry: Entry, path: str, *, size_bytes: int = 0, link: str | None = None, finish: bool = False
+    entry: Entry,
+    path: str,
+    *,
+    size_bytes: int = 0,
+    link: str | None = None,
+    finish: bool = False,
+    kind: EntryKind | None = None,
 ) -> TargetEntry:
     return TargetEntry(
-        kind=entry.kind,
+        kind=kind or entry.kind,
         path=path,
         mode=entry.mode,
         uid=entry.uid,
@@ -309,4 +340,6 @@ def _target_entry(
         link=entry.link if link is None else link,
         device_number=entry.device_number,
         finish=finish,
+        attributes=entry.attributes,
+        flags=entry.flags,
     )

@@ -9,14 +9,13 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from producer.observer import DeviceProgress, Observer, Progress
 from producer.pool.present import present_devices
 from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import UNNAMED_TARGET, RestoreRequest
-from producer.restore.orders import RestoreOrders
+from producer.restore.orders import RestoreOrders, batches, in_bounds
 from producer.restore.outcome import Outcome
 from producer.restore.plan import RestorePlan
 from producer.restore.selection import Selection
@@ -27,16 +26,14 @@ from producer.run.session import RunNeeds, RunSession, open_session
 from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
 from tasks.errors import DeviceError, InterruptedRun, SegfleetError, UsageError
+from tasks.metadata import OwnerNames
 from tasks.orders import Order, RestoreEntries, RestoreSegment, TargetEntry
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
 
 _AGAIN = "run the restore again with --overwrite if-changed"
 
 #: Codes of troubles with the target.
-_OF_TARGET = frozenset({"exists", "metadata", "missing", "not-root", "unsafe-target", "unwritable"})
-
-#: Entries in one order: 2,000 take a worker some 50 ms and 300 KB in the broker.
-_ENTRIES_COUNT = 2000
+_OF_TARGET = frozenset({"exists", "metadata", "missing", "not-kept", "unsafe-target", "unwritable"})
 
 
 def restore(request: RestoreRequest, observer: Observer, environment: Environment) -> RestoreSummary:
@@ -97,7 +94,8 @@ class RestoreRun:
         self._plan = RestorePlan(session.catalog, self._snapshot, selection, self._wanted)
         #: Device id → name, of the devices that are there.
         self._present: dict[str, str] = {}
-        self._orders = RestoreOrders(session, request)
+        owner_names = OwnerNames() if request.numeric_ids else self._snapshot.owner_names
+        self._orders = RestoreOrders(session, request, owner_names)
         self._outcome = Outcome(
             session.observer,
             self._snapshot.snapshot_id,
@@ -127,8 +125,16 @@ class RestoreRun:
         self._order_entries(self._restorable(self._plan.hard_links()))
         self._restore_unlinked()
         self._order_entries(plan.directories(), devices_count=1)
+        self._set_flags()
         self._tell_progress()
         return self._outcome.summary(started_s)
+
+    def _set_flags(self) -> None:
+        """With ``never`` nothing says which files are the restore's own, so they go without."""
+        if self._request.overwrite != "never":
+            self._order_entries(self._plan.flags(), devices_count=1)
+            return
+        self._outcome.not_kept["flags"] += len(list(self._plan.flags()))
 
     def _restore_files(self) -> None:
         self._prepare_pieced_files()
@@ -190,8 +196,7 @@ class RestoreRun:
 
     def _segment_orders(self, device_id: str) -> Iterator[RestoreSegment]:
         for row in self._plan.segments(device_id):
-            picks = self._plan.picks(row)
-            if picks:
+            for picks in filter(None, in_bounds(self._plan.picks(row))):
                 device = self._present[device_id]
                 order = self._orders.segment(row, picks, device, device_id, devices_count=len(self._present))
                 self._unanswered[order.order_id] = order
@@ -242,8 +247,10 @@ class RestoreRun:
         if not live:
             raise DeviceError("no device is left, so folders and links cannot be made", hint=_AGAIN)
 
+        divided = batches(entries)
+
         def share(device_id: str, device: str) -> Iterator[Order]:
-            while batch := tuple(islice(entries, _ENTRIES_COUNT)):
+            for batch in divided:
                 yield self._orders.entries(device, device_id, batch, sweep=sweep)
 
         orders = {name: share(device_id, name) for device_id, name in live[:devices_count]}

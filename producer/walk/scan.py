@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from producer.host.looks import SilentError, look_at_each
 from producer.listing import EntryBatch, ListingPart, ListingWriter

@@ -22,6 +22,7 @@ class Look:
     leads_to: bytes = b""
     device_number: int = 0
     names: frozenset[bytes] = frozenset()
+    attributes: frozenset[tuple[str, bytes]] = frozenset()
 
 
 def look_at(root: Path) -> dict[bytes, Look]:
@@ -63,7 +64,16 @@ def _look_at(path: bytes, names_of: dict[tuple[int, int], set[bytes]]) -> Look:
         leads_to=os.readlink(path) if is_link else b"",
         device_number=status.st_rdev,
         names=frozenset(names_of.get((status.st_dev, status.st_ino), ())),
+        attributes=_attributes(path),
     )
+
+
+def _attributes(path: bytes) -> frozenset[tuple[str, bytes]]:
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+        return frozenset((name, os.getxattr(path, name, follow_symlinks=False)) for name in names)
+    except OSError:  # a file system that has none
+        return frozenset()
 
 
 def _names_of_linked_files(relative: dict[bytes, bytes]) -> dict[tuple[int, int], set[bytes]]:

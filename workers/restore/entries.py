@@ -10,9 +10,11 @@ from tasks.errors import TargetError, TargetNotEmptyError
 from tasks.orders import RestoreEntries, TargetEntry
 from tasks.receipts import PathTrouble, RestoreResult
 from workers.fresh_disk import is_of_fresh_disk
-from workers.target.entries import restore_folder, restore_hard_link, restore_node, restore_symlink
+from workers.target.entries import NotMade, restore_folder, restore_hard_link, restore_node, restore_symlink
+from workers.target.flags import restore_flags
 from workers.target.folders import Folders
-from workers.target.metadata import Metadata
+from workers.target.metadata.metadata import metadata_of
+from workers.target.metadata.owners import LocalOwners
 from workers.target.overwrite import keeps_file
 from workers.target.pieced_files import discard_pieced_file, finish_pieced_file, prepare_pieced_file
 from workers.target.sweeping import sweep_folder
@@ -43,10 +45,11 @@ def restore_entries(
         raise TargetError(message, path=str(target_root)) from error
     files_count, skipped_count = 0, 0
     troubles: list[PathTrouble] = []
+    owners = LocalOwners(order.owner_names)
     with Folders(target_root) as folders:
         if order.sweep:
             sweep_folder(folders.root, order.run_id)
-        for entry in order.entries:
+        for entry in map(owners.localized, order.entries):
             before_write()
             try:
                 is_done = _restore(folders, entry, order, beat)
@@ -56,9 +59,16 @@ def restore_entries(
                 files_count += isinstance(error, MetadataTrouble) and _is_complete_file(entry)
                 skipped_count += isinstance(error, _Skipped)
                 troubles.append(trouble_at(entry.path, error))
+            except NotMade:
+                continue
             beat()
     return RestoreResult(
-        files_count=files_count, bytes_restored=0, skipped_count=skipped_count, troubles=tuple(troubles)
+        files_count=files_count,
+        bytes_restored=0,
+        skipped_count=skipped_count,
+        troubles=tuple(troubles),
+        not_kept=dict(folders.not_kept.not_kept),
+        unsupported=dict(folders.not_kept.unsupported),
     )
 
 
@@ -85,6 +95,9 @@ def _restore(folders: Folders, entry: TargetEntry, order: RestoreEntries, beat: 
             return restore_symlink(folders, entry, order.overwrite, order.run_id)
         case "hardlink":
             return restore_hard_link(folders, entry, order.overwrite, order.run_id)
+        case "flags":
+            restore_flags(folders, entry)
+            return True
         case "absent":
             discard_pieced_file(folders, entry.path, order.run_id)
             return True
@@ -99,7 +112,7 @@ def _restore_file(folders: Folders, entry: TargetEntry, order: RestoreEntries, b
     if entry.finish:
         finish_pieced_file(folders, entry, order.run_id, beat)
         return True
-    if keeps_file(folders, entry.path, order.overwrite, entry.size_bytes, _metadata(entry)):
+    if keeps_file(folders, entry.path, order.overwrite, entry.size_bytes, metadata_of(entry)):
         if entry.size_bytes:
             raise _Skipped
         return False
@@ -114,7 +127,7 @@ def _write(folders: Folders, entry: TargetEntry, data: bytes, run_id: str) -> No
     file = open_whole_file(folders, entry.path, run_id)
     try:
         file.write(data, 0, len(data), 0)
-        file.finish(len(data), _metadata(entry))
+        file.finish(len(data), metadata_of(entry))
     except MetadataTrouble:
         file.close()
         raise
@@ -124,13 +137,9 @@ def _write(folders: Folders, entry: TargetEntry, data: bytes, run_id: str) -> No
     file.close()
 
 
-def _metadata(entry: TargetEntry) -> Metadata:
-    return Metadata(entry.mode, entry.uid, entry.gid, entry.mtime_ns)
-
-
 def _is_complete_file(entry: TargetEntry) -> bool:
     """Whether this makes a file complete: not a folder, and not one whose extents are still to come."""
-    return entry.kind not in ("directory", "absent", "note") and (
+    return entry.kind not in ("directory", "flags", "absent", "note") and (
         entry.kind != "file" or entry.finish or not entry.size_bytes
     )
 

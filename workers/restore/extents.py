@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from tasks.errors import MessageError, SegfleetError
 from tasks.orders import RestoreSegment
@@ -11,11 +12,12 @@ from workers.restore.slices import Slice
 from workers.target.files import TargetFile
 from workers.target.folders import Folders
 from workers.target.image import ImageTarget
-from workers.target.metadata import Metadata
+from workers.target.metadata.metadata import Metadata
+from workers.target.metadata.owners import LocalOwners
 from workers.target.overwrite import keeps_file
 from workers.target.pieced_files import open_pieced_file
 from workers.target.troubles import PATH_ERRORS, MetadataTrouble, trouble_at
-from workers.target.whole_files import open_whole_file
+from workers.target.whole_files import WholeFile, open_whole_file
 
 
 class ExtentWriter:
@@ -33,7 +35,7 @@ class ExtentWriter:
         self._folders = folders
         self._is_image = isinstance(folders, ImageTarget)
         self._sparse = frozenset(order.sparse)
-        self._metadata = [_metadata(row) for row in order.metadata]
+        self._metadata = list(_metadata_of_rows(order))
         self._files: dict[int, TargetFile] = {}
         self._given_up: set[int] = set()
         self._troubles: list[PathTrouble] = []
@@ -98,7 +100,14 @@ class ExtentWriter:
             bytes_restored=self._bytes_restored,
             skipped_count=self._skipped_count,
             troubles=tuple(self._troubles),
+            **self._lacks(),
         )
+
+    def _lacks(self) -> dict[str, Any]:
+        if isinstance(self._folders, ImageTarget):
+            return {}
+        counts = self._folders.not_kept
+        return {"not_kept": dict(counts.not_kept), "unsupported": dict(counts.unsupported)}
 
     def close(self) -> None:
         """Remove what an interrupted order has written of whole files; a repeat writes them again."""
@@ -145,6 +154,7 @@ class ExtentWriter:
         metadata = self._metadata[index]
         if metadata is not None:
             try:
+                assert isinstance(file, WholeFile)
                 file.finish(self._order.sizes_bytes[index], metadata)
             except MetadataTrouble as error:
                 self._troubles.append(trouble_at(self._order.paths[index], error))
@@ -194,9 +204,14 @@ class ExtentWriter:
             file.discard()
 
 
-def _metadata(row: tuple[int, ...]) -> Metadata | None:
-    if not row:
-        return None
-    if len(row) != len(Metadata._fields):
-        raise MessageError(f"a row of metadata has {len(row)} numbers, not {len(Metadata._fields)}")
-    return Metadata(*row)
+def _metadata_of_rows(order: RestoreSegment) -> Iterator[Metadata | None]:
+    owners, sets = LocalOwners(order.owner_names), order.attribute_sets
+    for row in order.metadata:
+        if not row:
+            yield None
+            continue
+        if len(row) not in (4, 5) or not (len(row) == 4 or 0 <= row[4] < len(sets)):
+            raise MessageError(f"a row of metadata is not mode, owner, group, time and attributes: {row}")
+        mode, uid, gid, mtime_ns, *place = row
+        attributes = sets[place[0]] if place else {}
+        yield Metadata(mode, owners.uid(uid), owners.gid(gid), mtime_ns, attributes)

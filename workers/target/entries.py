@@ -11,7 +11,7 @@ from functools import partial
 from tasks.orders import TargetEntry
 from workers.target.files import remove_entry, stat_entry
 from workers.target.folders import Folders, make_folder
-from workers.target.metadata import Metadata, has_metadata, set_metadata, set_symlink_metadata
+from workers.target.metadata.metadata import has_metadata, metadata_of, set_metadata, set_symlink_metadata
 from workers.target.opening_up import in_folder
 from workers.target.overwrite import Overwrite
 from workers.target.sweeping import sweep_folder
@@ -27,6 +27,10 @@ _Make = Callable[[int, str], None]
 _IsSame = Callable[[int, str, os.stat_result], bool]
 
 _NODE_TYPES = {"fifo": stat.S_IFIFO, "character": stat.S_IFCHR, "block": stat.S_IFBLK}
+
+
+class NotMade(Exception):
+    """Only root may make this entry; it is counted."""
 
 
 def restore_folder(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str, *, sweep: bool) -> None:
@@ -48,7 +52,7 @@ def restore_folder(folders: Folders, entry: TargetEntry, overwrite: Overwrite, r
             sweep_folder(descriptor, run_id)
         is_kept = not entry.path or overwrite == "never"
         if entry.finish and not (is_kept and not is_unfinished_folder(os.fstat(descriptor))):
-            set_metadata(_place(descriptor), _metadata(entry))
+            set_metadata(_place(descriptor), metadata_of(entry), folders.not_kept)
     finally:
         os.close(descriptor)
 
@@ -65,7 +69,7 @@ def restore_symlink(folders: Folders, entry: TargetEntry, overwrite: Overwrite, 
     folder, name = folders.parent_of(entry.path)
     if not _make_entry(folder, entry.path, overwrite, run_id, make, is_same):
         return False
-    in_folder(folder, lambda: set_symlink_metadata(folder, name, _metadata(entry)))
+    in_folder(folder, lambda: set_symlink_metadata(folder, name, metadata_of(entry), folders.not_kept))
     return True
 
 
@@ -81,7 +85,7 @@ def restore_hard_link(folders: Folders, entry: TargetEntry, overwrite: Overwrite
         raise TargetTrouble("missing", f"the file that it links to is missing: {entry.link}")
 
     def make(folder: int, name: str) -> None:
-        if overwrite == "never" and not has_metadata(first, entry.size_bytes, _metadata(entry)):
+        if overwrite == "never" and not has_metadata(first, entry.size_bytes, metadata_of(entry)):
             raise TargetTrouble("other-file", f"the file that it links to is not that of the snapshot: {entry.link}")
         in_folder(first_folder, lambda: link(folder, name))
 
@@ -98,7 +102,8 @@ def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run
     """Make a FIFO, or as root a device node."""
     node_type = _NODE_TYPES[entry.kind]
     if entry.kind != "fifo" and os.geteuid() != 0:
-        raise TargetTrouble("not-root", f"only root can make a {entry.kind} device")
+        folders.not_kept.not_kept["device-node"] += 1
+        raise NotMade
 
     def make(folder: int, name: str) -> None:
         os.mknod(name, node_type | 0o600, entry.device_number, dir_fd=folder)
@@ -114,7 +119,7 @@ def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run
     try:
         if stat.S_IFMT(os.fstat(descriptor).st_mode) != node_type:
             raise TargetTrouble("unsafe-target", "it was replaced while it was being made")
-        set_metadata(_place(descriptor), _metadata(entry))
+        set_metadata(_place(descriptor), metadata_of(entry), folders.not_kept)
     finally:
         os.close(descriptor)
     return True
@@ -163,10 +168,6 @@ def _replace(folder: int, name: str, temporary: str, make: _Make) -> None:
 
 def _open_path(folder: int, name: str, flags: int = 0) -> int:
     return in_folder(folder, lambda: os.open(name, os.O_PATH | os.O_NOFOLLOW | flags, dir_fd=folder))
-
-
-def _metadata(entry: TargetEntry) -> Metadata:
-    return Metadata(entry.mode, entry.uid, entry.gid, entry.mtime_ns)
 
 
 def _place(descriptor: int) -> str:

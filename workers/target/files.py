@@ -8,7 +8,6 @@ import stat
 from collections.abc import Callable
 
 from workers.target.holes import BLOCK_BYTES, punch_hole, stretches
-from workers.target.metadata import Metadata, set_metadata
 from workers.target.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
 
@@ -56,11 +55,6 @@ class TargetFile:
             if error.errno == errno.ENXIO:  # no data from here to the end of the file
                 return True
             raise
-
-    def finish(self, size_bytes: int, metadata: Metadata) -> None:
-        """Cut or extend the file to its size, and set its metadata.  Raises MetadataTrouble and OSError."""
-        self.cut(size_bytes)
-        set_metadata(self.descriptor, metadata)
 
     def cut(self, size_bytes: int) -> None:
         """Cut or extend the file to its size."""

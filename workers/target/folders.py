@@ -10,6 +10,7 @@ from types import TracebackType
 
 from tasks.errors import TargetError
 from tasks.values import is_safe_path
+from workers.target.metadata.not_kept import NotKept
 from workers.target.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import UNFINISHED_FOLDER_MODE
@@ -35,6 +36,8 @@ class Folders:
             self._root = os.open(root, os.O_PATH | os.O_DIRECTORY)
         except OSError as error:
             raise TargetError(f"cannot open the target {root}: {error.strerror}", path=str(root)) from error
+        #: What entries of this order were restored without.
+        self.not_kept = NotKept()
         self._open: OrderedDict[str, int] = OrderedDict({"": self._root})
 
     def __enter__(self) -> Folders:

@@ -8,9 +8,10 @@ from typing import Literal
 
 from workers.target.files import stat_entry
 from workers.target.folders import Folders
-from workers.target.metadata import Metadata, effective_mode, has_content, has_metadata, has_owner
+from workers.target.metadata.attributes import has_attributes, set_attributes
+from workers.target.metadata.metadata import Metadata, effective_mode, has_content, has_metadata, has_owner, set_mode
 from workers.target.opening_up import in_folder
-from workers.target.troubles import MetadataTrouble, TargetTrouble
+from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import is_unfinished
 
 Overwrite = Literal["always", "if-changed", "never"]
@@ -38,27 +39,34 @@ def fate_of(found: os.stat_result | None, overwrite: Overwrite, size_bytes: int,
 
 
 def keeps_file(folders: Folders, path: str, overwrite: Overwrite, size_bytes: int, metadata: Metadata) -> bool:
-    """Whether the file at ``path`` stays; its mode is mended if need be.  Raises TargetTrouble and OSError."""
+    """Whether the file at ``path`` stays; its mode and attributes are mended if need be.
+
+    Raises TargetTrouble and OSError.
+    """
     if overwrite == "always":
         return False
     folder, name = folders.parent_of(path)
     found = stat_entry(folder, name)
     fate = fate_of(found, overwrite, size_bytes, metadata)
-    if found is not None and fate == "mend":
-        _mend_mode(folder, name, found, metadata)
+    if found is not None and (fate == "mend" or (fate == "keep" and metadata.attributes and overwrite == "if-changed")):
+        _mend(folders, folder, name, found, metadata)
     return fate != "write"
 
 
-def _mend_mode(folder: int, name: str, found: os.stat_result, metadata: Metadata) -> None:
-    """Give the file that was ``found`` its mode; raises TargetTrouble and OSError."""
+def _mend(folders: Folders, folder: int, name: str, found: os.stat_result, metadata: Metadata) -> None:
+    """Give the file that was ``found`` its attributes and mode; raises TargetTrouble and OSError."""
     handle = in_folder(folder, lambda: os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder))
     try:
         opened = os.fstat(handle)
-        if (opened.st_dev, opened.st_ino, opened.st_nlink) != (found.st_dev, found.st_ino, 1):
+        if (opened.st_dev, opened.st_ino) != (found.st_dev, found.st_ino):
             raise TargetTrouble("unsafe-target", "the file was replaced while its mode was set")
-        try:
-            os.chmod(f"/proc/self/fd/{handle}", effective_mode(metadata))
-        except OSError as error:
-            raise MetadataTrouble(f"cannot set its mode: {error}") from error
+        place = f"/proc/self/fd/{handle}"
+        # Another name of the file may lie outside the target.
+        if opened.st_nlink != 1:
+            return
+        if not has_attributes(place, metadata.attributes):
+            set_attributes(place, metadata.attributes, folders.not_kept)
+        if stat.S_IMODE(opened.st_mode) != effective_mode(metadata):
+            set_mode(place, effective_mode(metadata), folders.not_kept)
     finally:
         os.close(handle)

@@ -15,7 +15,8 @@ from contextlib import suppress
 from tasks.orders import TargetEntry
 from workers.target.files import TargetFile, remove_entry, stat_entry
 from workers.target.folders import Folders
-from workers.target.metadata import Metadata, set_metadata
+from workers.target.metadata.metadata import Metadata, metadata_of, set_metadata
+from workers.target.metadata.not_kept import NotKept
 from workers.target.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import is_unfinished, temporary_name
@@ -66,10 +67,10 @@ def finish_pieced_file(folders: Folders, entry: TargetEntry, run_id: str, beat: 
     Raises MetadataTrouble when it is there without all of its metadata; TargetTrouble and OSError.
     """
     folder, name = folders.parent_of(entry.path)
-    metadata = Metadata(entry.mode, entry.uid, entry.gid, entry.mtime_ns)
+    metadata = metadata_of(entry)
     temporary = temporary_name(run_id, entry.path)
     if stat_entry(folder, temporary) is None and stat_entry(folder, name) is not None:
-        _complete(folder, name, metadata)
+        _complete(folder, name, metadata, folders.not_kept)
         return
     file = open_pieced_file(folders, entry.path, run_id)
     try:
@@ -77,17 +78,17 @@ def finish_pieced_file(folders: Folders, entry: TargetEntry, run_id: str, beat: 
             file.make_zeros(offset_bytes, size_bytes, beat)
         file.cut(entry.size_bytes)
         take_place(folder, temporary, name, file.descriptor)
-        set_metadata(file.descriptor, metadata)
+        set_metadata(file.descriptor, metadata, folders.not_kept)
     finally:
         file.close()
 
 
-def _complete(folder: int, name: str, metadata: Metadata) -> None:
+def _complete(folder: int, name: str, metadata: Metadata, not_kept: NotKept) -> None:
     """An earlier delivery has renamed the file; it may have ended just before it set the metadata."""
     descriptor = open_unfinished(folder, name)
     if descriptor is not None:
         try:
-            set_metadata(descriptor, metadata)
+            set_metadata(descriptor, metadata, not_kept)
         finally:
             os.close(descriptor)
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from workers.target.files import TargetFile, stat_entry
 from workers.target.folders import Folders
-from workers.target.metadata import Metadata, has_metadata, set_metadata
+from workers.target.metadata.metadata import Metadata, has_metadata, set_metadata
 from workers.target.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import UNFINISHED_MODE, is_unfinished, temporary_name
@@ -54,7 +54,7 @@ class WholeFile(TargetFile):
             if self._is_there_already(folder, name, size_bytes, metadata):
                 return
             take_place(folder, self._temporary, name, self.descriptor)
-        set_metadata(self.descriptor, metadata)
+        set_metadata(self.descriptor, metadata, self._folders.not_kept)
 
     def discard(self) -> None:
         """Remove what has been written; what was there before stays."""

@@ -8,6 +8,7 @@ from producer.cli.show.counts import counted
 from producer.cli.show.tables import lines_of
 from producer.configuration.sizes import format_size
 from producer.summaries import BackupSummary, CheckSummary, RestoreSummary, ScheduleSummary
+from tasks.metadata import METADATA_NAMES
 
 _DEVICE_HEADER = ("device", "segments", "source", "stored", "state")
 
@@ -50,6 +51,9 @@ def show_restore(summary: RestoreSummary) -> None:
         f"snapshot {summary.snapshot_id[:8]}: {counted(summary.files, 'file')}, "
         f"{format_size(summary.bytes_restored)} restored{skipped}, {summary.duration_s:.1f} s"
     )
+    if summary.not_kept:
+        kinds = ", ".join(f"{METADATA_NAMES[kind]} of {count}" for kind, count in sorted(summary.not_kept.items()))
+        click.echo(f"not restored, because only root may set them: {kinds}")
     _show_errors(summary.errors, "file or part of a file", "files or parts of files", "could not be restored")
 
 

@@ -63,6 +63,7 @@ def target_name(call: Call, target: str) -> str:
     is_flag=True,
     help="Keep large files with missing parts: zeros there, and a note NAME.segfleet-missing.",
 )
+@click.option("--numeric-ids", is_flag=True, help="Set owners by number, whatever names this host has for them.")
 @threads_option
 @nice_option
 @wait_option
@@ -80,6 +81,7 @@ def restore(
     overwrite: Literal["always", "if-changed", "never"] | None,
     force: bool,
     skip_damaged: bool,
+    numeric_ids: bool,
     threads: int | None,
     nice: int,
     lost_files: str | None,
@@ -101,6 +103,7 @@ def restore(
         exclude=exclude,
         overwrite=overwrite,
         skip_damaged=skip_damaged,
+        numeric_ids=numeric_ids,
         threads=threads,
         nice=nice,
     )
