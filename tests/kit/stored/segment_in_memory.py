@@ -124,6 +124,7 @@ def order(
     threads: int = 2,
     segment_id: str = SEGMENT_ID,
     unproved: bool = False,
+    sparse: tuple[int, ...] = (),
 ) -> RestoreSegment:
     """To restore what was stored on ``device``; rows are (path, stream offset, file offset, size, metadata)."""
     paths, stream_offsets, offsets, sizes, metadata = zip(*rows, strict=True) if rows else ((),) * 5
@@ -138,6 +139,7 @@ def order(
         segment_id=segment_id,
         trailer_digest=device.trailer_digest.hex(),
         unproved=unproved,
+        sparse=sparse,
         target="t",
         paths=paths,
         stream_offsets_bytes=stream_offsets,
