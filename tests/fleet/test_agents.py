@@ -64,6 +64,27 @@ def test_a_run_uses_the_agents_that_are_there_and_leaves_them_working(fleet: Fle
     assert list(here.state.glob("logs/worker-*")) == []
 
 
+def test_an_agent_on_whose_host_the_source_is_not_mounted_costs_no_file(fleet: Fleet) -> None:
+    source, mount_point = source_of(fleet, 6), fleet.folder / "not mounted"
+    mount_point.mkdir()
+    here = centre(fleet, "a", "b")
+    fleet.agent(agent_host(fleet, "host-a", "a"), "a")
+    blind = fleet.host(
+        "host-b",
+        devices={"b": device_folder(fleet, "b")},
+        sources={"data": mount_point},
+        targets={"back": fleet.folder / "back"},
+    )
+    fleet.agent(blind, "b")
+
+    done = here.succeed("backup", "data", *SMALL, "--json")
+    here.succeed("restore", "latest", "--target", "back")
+
+    assert done.errors == []
+    assert "device b: its worker does not find files" in done.stderr
+    assert differences(source, fleet.folder / "back" / "data") == []
+
+
 def test_nothing_of_a_run_is_left_in_the_broker(fleet: Fleet) -> None:
     source_of(fleet)
     here = centre(fleet, "a")
