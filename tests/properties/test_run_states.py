@@ -26,7 +26,7 @@ from kit.models.channel import Channel
 from producer.backup.intake import take_in
 from producer.backup.planning import plan_backup
 from producer.backup.storing import balancing, failures, losses, storing
-from producer.backup.storing.storing import prepare_storing
+from producer.backup.storing.prepare import prepare_storing
 from producer.catalog.catalog import Catalog
 from producer.dispatch import courier, liveness
 from producer.dispatch.courier import Courier

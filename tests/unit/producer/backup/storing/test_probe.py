@@ -10,7 +10,7 @@ import pytest
 
 from kit.models.offline import Answer, Devices, Offline, backup_request
 from kit.tree import Tree, noise
-from producer.backup.storing.storing import prepare_storing
+from producer.backup.storing.prepare import prepare_storing
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
 from tasks.errors import Reason

@@ -9,7 +9,7 @@ import pytest
 
 from kit.models.offline import Answer, Devices, Offline, backup_request
 from kit.tree import Tree, noise
-from producer.backup.storing.storing import prepare_storing
+from producer.backup.storing.prepare import prepare_storing
 from producer.catalog.catalog import Catalog
 from tasks.errors import Reason
 from tasks.orders import Order, StoreSegment
