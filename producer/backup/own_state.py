@@ -18,14 +18,15 @@ from producer.run.environment import Environment
 from producer.run.kept_out import is_kept_out
 from tasks.errors import CatalogError
 
-#: Folders of the state folder that belong to running processes.
-_FOLDERS = ("broker", "duties", "locks", "logs", "managers")
+#: Folders, of the state folder or where its work is done, that belong to running processes.
+_FOLDERS = ("broker", "duties", "locks", "logs", "managers", "readers")
 
 
 def own_files(request: BackupRequest, environment: Environment) -> frozenset[Path]:
     """What the walk of this request leaves out; most of it lies in no source."""
-    state, catalog = Path(os.path.realpath(environment.state.path)), _catalog_of(environment)
-    found = {state / name for name in _FOLDERS}
+    state, catalog = environment.state, _catalog_of(environment)
+    folders = {os.path.realpath(folder) for folder in (state.path, state.broker_dir.parent)}
+    found = {Path(folder, name) for folder in folders for name in _FOLDERS}
     if catalog is not None:
         found |= files_beside(catalog)
         found |= set(catalog.parent.glob(f"{catalog.name}.*.copy")) - {_copy_of(catalog, request)}
