@@ -51,11 +51,12 @@ def test_a_run_waits_for_a_broker_that_refuses_writes(fleet: Fleet, refusal: str
     refuse, allow = REFUSALS[refusal]
     Tree({f"{n:02}": noise(100_000, seed=n) for n in range(10)}).make(fleet.folder / "data")
     brake = Brake(fleet.folder / "brake")
-    disks = {name: fleet.folder / "disks" / name for name in "ab"}
+    disks = {name: fleet.folder / "disks" / name for name in "abc"}
     for disk in disks.values():
         disk.mkdir(parents=True)
     agents = fleet.host("agents", devices=disks, sources={"data": fleet.folder / "data"}, rate="64KiB")
-    agent = fleet.agent(agents, "a", "b", settings=brake.settings)
+    # That of c has no order.
+    agent = fleet.agent(agents, "a", "b", "c", settings=brake.settings)
     run = fleet.host("run", devices={"a": None, "b": None}, sources={"data": fleet.folder / "data"})
     backup = run.start("backup", "data", "--segment-size=256KiB", "--unit-size=64KiB", "--json")
     eventually(lambda: any(lease.bytes_moved for lease in fleet.leases()), "the agents store")

@@ -28,10 +28,10 @@ from tasks.broker.leases import claim_name, client_name, redis_client
 from tasks.broker.queues import device_queue
 from tasks.errors import BrokerError
 from tasks.handlers import install
-from workers.process.acknowledging import end_where_writes_are_refused
 from workers.process.fence import Fence
 from workers.process.handlers import LocalHandlers
 from workers.process.lease import LeaseStep, SharedProgress
+from workers.process.refused_writes import end_where_writes_are_refused
 from workers.settings import WorkerSettings
 
 log = logging.getLogger("segfleet.start")
