@@ -76,6 +76,19 @@ def test_devices_status_and_checks_come_from_the_manager(fleet: Fleet) -> None:
     assert checked["errors"] == 0
 
 
+def test_a_master_may_say_that_a_device_is_lost_and_name_no_folder_for_it(fleet: Fleet) -> None:
+    site = Site(fleet)
+    site.master.succeed("backup", "data", *SMALL)
+
+    lost = site.master.succeed("devices", "lost", "b", "--json").rows_of("device")
+    moved = site.master.run("devices", "move", "b=/etc", "--manager", "m")
+
+    assert [(row["name"], row["state"]) for row in lost] == [("b", "lost")]
+    assert site.master.succeed("snapshots", "--json").rows_of("snapshot")[0]["incomplete"][0]["lost"]
+    assert moved.exit_code == 2
+    assert "concerns this host only" in moved.stderr
+
+
 def test_the_schedule_is_kept_by_way_of_the_manager(fleet: Fleet) -> None:
     site = Site(fleet)
 
