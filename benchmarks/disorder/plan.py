@@ -56,7 +56,7 @@ class Plan:
         is_tight = with_disks and dice.random() < 0.2
         devices = tuple("abcdef"[: dice.randint(2, 3) if is_tight else dice.randint(2, 6)])
         disks = devices if is_tight else tuple(dice.sample(devices, 2))
-        rounds = [_blows(dice, devices, dice.randint(0, 3))]
+        rounds = [_blows(dice, devices, dice.randint(1, 3))]
         if dice.random() < 0.2:
             rounds.append(_blows(dice, devices, dice.randint(1, 2)))
         return cls(
