@@ -66,7 +66,7 @@ class Plan:
             rates={name: f"{dice.randint(1000, 4000) * 2 // len(devices)}KiB" for name in devices},
             rounds=tuple(rounds),
             at_the_end=_breakages(dice, devices, dice.randint(1, 2)) if dice.random() < 0.5 else (),
-            between=_breakages(dice, devices, dice.randint(0, 2)) if not is_tight and dice.random() < 0.3 else None,
+            between=_breakages(dice, devices, dice.randint(0, 2)) if not is_tight and dice.random() < 0.2 else None,
             repeats_share=dice.choice([0.0, 0.5, 1.0]),
         )
 

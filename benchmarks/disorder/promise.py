@@ -37,12 +37,16 @@ def sealed_by(done: Done, source: Path) -> Sealed | None:
     return Sealed(snapshot_id=done.summary["snapshot_id"], exit_code=done.exit_code, named=named)
 
 
-def prove_now(stage: Stage, sealed: Sealed) -> None:
-    """Restore the snapshot from the devices as they are: all comes back but what the run has named."""
+def prove_now(stage: Stage, sealed: Sealed) -> bool:
+    """Restore the snapshot from the devices as they are: all comes back but what the run has named.
+
+    Returns whether all of it came back.
+    """
     restored = _restore(stage, sealed)
     lost = _lost(stage, restored)
     assert lost <= sealed.named, f"lost and not named: {sorted(lost - sealed.named)}; {restored.done}"
     assert bool(lost) == bool(restored.done.exit_code), restored.done
+    return not lost
 
 
 def prove_later(stage: Stage, sealed: Sealed) -> set[bytes]:

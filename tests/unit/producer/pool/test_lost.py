@@ -13,6 +13,7 @@ from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.devices import DeviceRow
+from producer.catalog.tables.snapshots.rows import LackRow
 from producer.pool.lost import device_named, mark_lost
 from producer.pool.members import record_returned
 from tasks.errors import UsageError
@@ -81,6 +82,32 @@ def test_each_sealed_snapshot_says_what_it_lacks_until_the_device_is_back(tmp_pa
 
         record_returned(catalog, [report(condition="ready", device_id=device.device_id)])
         assert still_lacking(snapshot.lacks, catalog.devices.all(), snapshot.sealed_at) == ()
+
+
+def test_what_a_snapshot_was_sealed_without_is_still_lacking_when_the_device_is_lost(tmp_path: Path) -> None:
+    source = Tree({f"file-{number}": noise(5_000, number) for number in range(6)}).make(tmp_path / "data")
+    with offline(tmp_path) as run:
+        intake = run.plan(backup_request({"data": source}, bundle=False))
+        run.store(intake, count=5)
+        (left,) = [row for row in run.catalog.segments.valid(intake.snapshot_id) if row.state == "planned"]
+        device = run.catalog.devices.by_name(left.device)
+        assert device is not None
+        lack = LackRow(
+            device_id=device.device_id,
+            device=left.device,
+            files_count=1,
+            size_bytes=left.size_bytes,
+            omitted_files_count=1,
+            omitted_bytes=left.size_bytes,
+        )
+        run.catalog.transitions.omit(intake.snapshot_id, [left.number])
+        run.catalog.snapshots.seal(intake.snapshot_id, SINCE, b"h" * 32, [lack])
+
+        mark_lost(run.catalog, device)
+
+        (now,) = run.catalog.snapshots.get(intake.snapshot_id).lacks
+        assert (now.omitted_files_count, now.omitted_bytes) == (1, left.size_bytes)
+        assert now.files_count == sum(row.device == left.device for row in run.catalog.segments.valid(left.snapshot_id))
 
 
 def test_a_lost_device_that_is_seen_again_stays_lost_while_another_has_its_name(catalog: Catalog) -> None:
