@@ -11,6 +11,9 @@ from disorder.breakages import BREAKAGES
 from kit.disks.small_disk import MIB
 from kit.tree import Entry, HardLink, Symlink, noise
 
+#: What keeps a disk from being read.
+_GONE_DISKS = ["unmount", "hang_disk", "take_marker"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
@@ -54,7 +57,7 @@ class Plan:
     def of(cls, seed: str, *, with_disks: bool) -> Plan:
         dice = Random(seed)
         is_tight = with_disks and dice.random() < 0.2
-        devices = tuple("abcdef"[: dice.randint(2, 3) if is_tight else dice.randint(2, 6)])
+        devices = tuple("abcdef"[: dice.randint(2, 3 if is_tight else 5)])
         disks = devices if is_tight else tuple(dice.sample(devices, 2))
         rounds = [_blows(dice, devices, dice.randint(1, 3))]
         if dice.random() < 0.2:
@@ -65,7 +68,7 @@ class Plan:
             disk_bytes=2 * MIB + int(tree_bytes(seed) / len(devices) * 1.4) if is_tight else 32 * MIB,
             rates={name: f"{dice.randint(1000, 4000) * 2 // len(devices)}KiB" for name in devices},
             rounds=tuple(rounds),
-            at_the_end=_breakages(dice, devices, dice.randint(1, 2)) if dice.random() < 0.5 else (),
+            at_the_end=_at_the_end(dice, devices, is_tight=is_tight),
             between=_breakages(dice, devices, dice.randint(0, 2)) if not is_tight and dice.random() < 0.2 else None,
             repeats_share=dice.choice([0.0, 0.5, 1.0]),
         )
@@ -77,6 +80,13 @@ class Plan:
         words += [f"{one.name} {one.device} when all is stored" for one in self.at_the_end]
         words += [f"{one.name} {one.device} between two backups" for one in self.between or ()]
         return words + (["another backup"] if self.between is not None else [])
+
+
+def _at_the_end(dice: Random, devices: tuple[str, ...], *, is_tight: bool) -> tuple[Planned, ...]:
+    if is_tight:
+        # What the others have no room for is gone, or named.
+        return tuple(_planned(dice, devices, _GONE_DISKS) for _ in range(dice.randint(1, len(devices) - 1)))
+    return _breakages(dice, devices, dice.randint(1, 2)) if dice.random() < 0.5 else ()
 
 
 def _blows(dice: Random, devices: tuple[str, ...], count: int) -> tuple[Planned, ...]:
