@@ -87,6 +87,8 @@ class Scenario:
         self._undos: list[_Undo] = []
         #: A device was broken when the run had perhaps asked it for the last time.
         self._is_late = False
+        #: What is planned for the end of a run has happened.
+        self._is_end_hit = False
         #: The last snapshot was restored as a whole; devices that come back make it no worse.
         self._is_proved = False
 
@@ -108,7 +110,7 @@ class Scenario:
     def _back_up(self, rounds: tuple[tuple[Planned, ...], ...], at_the_end: tuple[Planned, ...]) -> None:
         """Run the backup until it is sealed, and prove that, with the devices as they were at the seal."""
         for number in range(_TRIES_COUNT):
-            done = self._run(rounds[number] if number < len(rounds) else (), at_the_end if number == 0 else ())
+            done = self._run(rounds[number] if number < len(rounds) else (), () if self._is_end_hit else at_the_end)
             self._ends.append(" ".join([str(done.exit_code), *sorted({row["code"] for row in done.errors})]))
             assert done.exit_code in _KNOWN_ENDS, done
             assert "Traceback" not in done.stderr and "internal error" not in done.stderr, done
@@ -144,6 +146,7 @@ class Scenario:
                     waiting.remove(planned)
                     self._hit(planned, now_s)
                 if halt is not None and halt.is_reached:
+                    self._is_end_hit = True
                     for planned in at_the_end:
                         self._hit(planned, now_s)
                     halt.release()
