@@ -24,13 +24,18 @@ MARKER = "segfleet.json"
 
 
 def take_marker(stage: Stage, device: str) -> Repair | None:
-    marker, hidden = stage.scene.folder(device) / MARKER, stage.scene.machine.folder / f"{device}.{MARKER}"
+    marker = stage.scene.folder(device) / MARKER
     try:
-        os.replace(marker, hidden)
+        data = marker.read_bytes()
+        marker.unlink()
     except OSError:
-        # Not there, or on another file system: then the folder is moved instead.
+        # Not there yet, or read-only.
         return None
-    return lambda: os.replace(hidden, marker)
+
+    def put_back() -> None:
+        marker.write_bytes(data)
+
+    return put_back
 
 
 def rename_folder(stage: Stage, device: str) -> Repair | None:
