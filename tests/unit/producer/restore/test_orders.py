@@ -14,7 +14,8 @@ from kit.tree import Entries, HardLink, Symlink, Tree, noise
 from producer.backup.intake import Intake
 from producer.listing.entry import Entry as ListedEntry
 from producer.listing.reader import ListingReader
-from producer.restore.plan import Pick, RestorePlan
+from producer.restore.picks import Pick
+from producer.restore.plan import RestorePlan
 from producer.restore.selection import Selection
 from producer.restore.wanted import Wanted, find_wanted
 from tasks.errors import UsageError

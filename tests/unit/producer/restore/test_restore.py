@@ -12,7 +12,7 @@ from kit.tree import Tree, noise
 from producer.backup.seal import seal
 from producer.catalog.catalog import Catalog
 from producer.requests import UNNAMED_TARGET, RestoreRequest
-from producer.restore.restore import RestoreRun
+from producer.restore.restore_run import RestoreRun
 from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
 from tasks.errors import DeviceError

@@ -1,0 +1,284 @@
+"""A restore: every wanted byte, from all devices at once, into the target.
+
+The waves are those of :mod:`producer.restore.plan`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from producer.observer import DeviceProgress, Progress
+from producer.pool.present import present_devices
+from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
+from producer.requests import RestoreRequest
+from producer.restore.orders import RestoreOrders, batches, in_bounds
+from producer.restore.outcome import Outcome
+from producer.restore.plan import RestorePlan
+from producer.restore.selection import Selection
+from producer.restore.wanted import Wanted, find_wanted
+from producer.run.session import RunSession
+from producer.run.wave import run_wave
+from producer.summaries import RestoreSummary
+from tasks.errors import DeviceError, SegfleetError
+from tasks.metadata import OwnerNames
+from tasks.orders import Order, RestoreEntries, RestoreSegment, TargetEntry
+from tasks.receipts import PathTrouble, Receipt, RestoreResult
+
+AGAIN = "run the restore again with --overwrite if-changed"
+
+#: Codes of troubles with the target.
+_OF_TARGET = frozenset({"exists", "metadata", "missing", "not-kept", "unsafe-target", "unwritable"})
+
+
+class RestoreRun:
+    """One restore; ``selection`` replaces what the request says about the wanted entries."""
+
+    #: Whether a file that lacks a part is restored without it, whatever the request says.
+    _always_with_holes = False
+
+    def __init__(self, session: RunSession, request: RestoreRequest, selection: Selection | None = None) -> None:
+        self._session = session
+        self._request = request
+        self._snapshot = find_snapshot(session, request.snapshot)
+        selection = selection or Selection.of(request.path, request.include, request.exclude)
+        self._wanted: Wanted = find_wanted(
+            session.catalog,
+            self._snapshot.snapshot_id,
+            selection,
+            may_lack_parts=request.skip_damaged or self._always_with_holes,
+        )
+        self._plan = RestorePlan(session.catalog, self._snapshot, selection, self._wanted)
+        #: Device id → name, of the devices that are there.
+        self._present: dict[str, str] = {}
+        owner_names = OwnerNames() if request.numeric_ids else self._snapshot.owner_names
+        self._orders = RestoreOrders(session, request, owner_names)
+        self._outcome = Outcome(
+            session.observer,
+            self._snapshot.snapshot_id,
+            keep_holes=request.skip_damaged,
+            name_of_target=self._name_of_target(),
+        )
+        #: Segment orders without a receipt; those of a device that dies are lost.
+        self._unanswered: dict[str, RestoreSegment] = {}
+        #: Hard links to files that were kept and are not those of the snapshot.
+        self._unlinked: list[TargetEntry] = []
+        self._is_preparing = False
+
+    def _name_of_target(self) -> str:
+        """What troubles with the target itself name."""
+        return ""
+
+    def run(self, started_s: float) -> RestoreSummary:
+        self._present = present_devices(self._session, [self._snapshot])
+        tell_unknown_snapshots(self._session, self._present)
+        self._make_target()
+        self._tell_what_was_not_stored()
+        self._leave_out_what_is_lost()
+        if self._request.overwrite is not None:
+            self._order_entries(self._plan.directories_to_make(), devices_count=1, sweep=True)
+        plan = self._plan
+        self._restore_files()
+        self._order_entries(self._restorable(self._plan.hard_links()))
+        self._restore_unlinked()
+        self._order_entries(plan.directories(), devices_count=1)
+        self._set_flags()
+        self._tell_progress()
+        return self._outcome.summary(started_s)
+
+    def _set_flags(self) -> None:
+        """With ``never`` nothing says which files are the restore's own, so they go without."""
+        if self._request.overwrite != "never":
+            self._order_entries(self._plan.flags(), devices_count=1)
+            return
+        self._outcome.not_kept["flags"] += len(list(self._plan.flags()))
+
+    def _restore_files(self) -> None:
+        self._prepare_pieced_files()
+        self._restore_segments()
+        self._order_entries(self._plan.without_data())
+        self._order_entries(self._finished_files())
+
+    def _restore_unlinked(self) -> None:
+        """Of the hard links to a file of the snapshot that an older one stands for, the first gets the data."""
+        unlinked, self._unlinked = self._unlinked, []
+        if not unlinked:
+            return
+        places: dict[str, str] = {}
+        for entry in unlinked:
+            places.setdefault(entry.link, entry.path)
+        firsts = set(places.values())
+        others = [replace(link, link=places[link.link]) for link in unlinked if link.path not in firsts]
+        self._plan = self._plan.with_places(places)
+        self._restore_files()
+        self._order_entries(self._restorable(others))
+        for link in self._unlinked:
+            message = f"not linked to {link.link}: its metadata could not be restored"
+            self._outcome.tell(link.path, "missing", message, is_lost=False)
+
+    # ---- segments
+
+    def _tell_what_was_not_stored(self) -> None:
+        for path, holes in self._plan.not_stored().items():
+            for hole in holes:
+                self._outcome.lose(path, hole.offset_bytes, hole.size_bytes, "not-stored", hole.why)
+        for path, why in self._plan.untaken():
+            self._outcome.tell(path, "not-stored", f"the backup could not take it, nor what is in it: {why}")
+
+    def _leave_out_what_is_lost(self) -> None:
+        """Report what lies on devices that are not there.
+
+        A pieced file that lacks a piece is not restored at all, unless files with holes are wanted.
+        """
+        lost: set[int] = set()
+        for row in self._plan.segments():
+            if row.device_id not in self._present:
+                for pick in self._plan.picks(row):
+                    why = f"it lies on device {row.device}, which is not there"
+                    self._outcome.lose(
+                        pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=row.device
+                    )
+                    if not (self._request.skip_damaged and pick.entry in self._wanted.pieced):
+                        lost.add(pick.entry)
+                        self._outcome.not_restored.add(pick.path)
+        self._plan.left_out |= lost
+
+    def _restore_segments(self) -> None:
+        orders = {name: self._segment_orders(device_id) for device_id, name in self._present.items()}
+        died = run_wave(self._session, orders, self._take, on_wait=self._tell_progress)
+        for device, why in died.items():
+            unanswered = [order for order in self._unanswered.values() if order.device == device]
+            for order in itertools.chain(unanswered, orders[device]):
+                self._outcome.lose_order(order, "device-dead", f"device {device} died: {why}")
+
+    def _segment_orders(self, device_id: str) -> Iterator[RestoreSegment]:
+        for row in self._plan.segments(device_id):
+            for picks in filter(None, in_bounds(self._plan.picks(row))):
+                device = self._present[device_id]
+                order = self._orders.segment(row, picks, device, device_id, devices_count=len(self._present))
+                self._unanswered[order.order_id] = order
+                yield order
+
+    # ---- entries
+
+    def _make_target(self) -> None:
+        """Make the target; raises SegfleetError when it must be empty and is not, or no device is left to make it."""
+        died: dict[str, str] = {}
+        itself = self._plan.target_itself()
+        for device_id, device in self._present.items():
+            order = self._orders.target(device, device_id, itself)
+            why = run_wave(self._session, {device: [order]}, self._take)
+            if not why:
+                live = self._session.courier.live
+                self._present = {key: name for key, name in self._present.items() if name in live}
+                return
+            died |= why
+        raise DeviceError("no device is left: " + "; ".join(f"{device}: {why}" for device, why in died.items()))
+
+    def _prepare_pieced_files(self) -> None:
+        """Those that cannot be written, as those that are kept, are left out from here on."""
+        self._is_preparing = True
+        self._order_entries(self._plan.pieced_files(finish=False))
+        self._is_preparing = False
+
+    def _finished_files(self) -> Iterator[TargetEntry]:
+        for entry in self._outcome.holes.finish(self._plan.pieced_files(finish=True)):
+            if entry.kind == "absent":
+                self._outcome.not_restored.add(entry.path)
+            yield entry
+
+    def _restorable(self, links: Iterable[TargetEntry]) -> Iterator[TargetEntry]:
+        """Those of files that were not restored are reported: what is in their place is older."""
+        for entry in links:
+            if entry.link not in self._outcome.not_restored:
+                yield entry
+            else:
+                message = f"the file that it links to was not restored: {entry.link}"
+                self._outcome.tell(entry.path, "missing", message)
+
+    def _order_entries(
+        self, entries: Iterator[TargetEntry], *, devices_count: int | None = None, sweep: bool = False
+    ) -> None:
+        """One wave of entries, divided among the workers: any of them can write to the target."""
+        live = [(device_id, name) for device_id, name in self._present.items() if name in self._session.courier.live]
+        if not live:
+            raise DeviceError("no device is left, so folders and links cannot be made", hint=AGAIN)
+
+        divided = batches(entries)
+
+        def share(device_id: str, device: str) -> Iterator[Order]:
+            for batch in divided:
+                yield self._orders.entries(device, device_id, batch, sweep=sweep)
+
+        orders = {name: share(device_id, name) for device_id, name in live[:devices_count]}
+        for device, why in run_wave(self._session, orders, self._take, on_wait=self._tell_progress).items():
+            raise SegfleetError(
+                f"device {device} died while entries were made: {why}",
+                hint=AGAIN,
+            )
+
+    # ---- receipts
+
+    def _take(self, order: Order, receipt: Receipt) -> None:
+        self._unanswered.pop(order.order_id, None)
+        if receipt.failure is None:
+            self._take_result(order, receipt.result)
+        elif receipt.failure.code in ("target", "target-not-empty") or not isinstance(order, RestoreSegment):
+            # Everything that follows would fail too.
+            error = SegfleetError(receipt.failure.message, hint=receipt.failure.hint)
+            error.code = receipt.failure.code
+            raise error
+        else:
+            self._outcome.lose_order(order, receipt.failure.code, receipt.failure.message)
+
+    def _take_result(self, order: Order, result: RestoreResult) -> None:
+        self._outcome.count(result)
+        unlinked = {trouble.path for trouble in result.troubles if trouble.code == "other-file"}
+        if isinstance(order, RestoreEntries) and unlinked:
+            self._unlinked += [entry for entry in order.entries if entry.path in unlinked]
+        for trouble in result.troubles:
+            if trouble.path not in unlinked:
+                self._take_trouble(trouble, order.device if isinstance(order, RestoreSegment) else "")
+
+    def _take_trouble(self, trouble: PathTrouble, device: str) -> None:
+        """``device`` holds the segment."""
+        of: dict[str, Any] = {"device": device, "is_lost": trouble.code not in _OF_TARGET}
+        if trouble.code == "skipped":
+            self._plan.leave_out(trouble.path)
+        elif trouble.size_bytes > 0:
+            offset_bytes, size_bytes = trouble.offset_bytes, trouble.size_bytes
+            self._outcome.lose(trouble.path, offset_bytes, size_bytes, trouble.code, trouble.message, **of)
+        else:
+            self._outcome.tell(trouble.path, trouble.code, trouble.message, **of)
+            if trouble.size_bytes < 0:
+                self._give_up(trouble.path)
+
+    def _give_up(self, path: str) -> None:
+        self._outcome.not_restored.add(path)
+        if self._is_preparing:
+            self._plan.leave_out(path)
+
+    def _tell_progress(self) -> None:
+        courier = self._session.courier
+        devices = {
+            name: DeviceProgress(
+                bytes_planned=0,
+                bytes_done=courier.liveness.bytes_moved(name),
+                segments_planned=0,
+                segments_done=0,
+                state="live" if name in courier.live else "dead",
+            )
+            for name in self._present.values()
+        }
+        under_way = sum(device.bytes_done for device in devices.values())
+        self._session.observer.progress(
+            Progress(
+                phase="restoring",
+                files_count=self._wanted.files_count,
+                bytes_total=self._wanted.bytes_total,
+                bytes_done=min(max(self._outcome.bytes_count, under_way), self._wanted.bytes_total),
+                devices=devices,
+            )
+        )
