@@ -29,6 +29,8 @@ _WELL_S = 60.0
 
 _LOOK_EVERY_S = 0.2
 
+_KILLED_S = 5.0
+
 
 @dataclass(slots=True)
 class _Post:
@@ -77,12 +79,21 @@ class Agent:
         now_s = time.monotonic()
         if post.worker is not None and (code := post.worker.poll()) is not None:
             post.worker = None
-            post.wait_s = _FIRST_WAIT_S if now_s - post.started_s > _WELL_S else min(post.wait_s * 2, _LONGEST_WAIT_S)
-            post.due_s = now_s + post.wait_s
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            self._note(f"the worker of device {post.device} ended ({how}); starting another in {post.wait_s:.0f} s")
+            self._wait(post, f"the worker of device {post.device} ended ({how})")
         if post.worker is None and now_s >= post.due_s and not self._stopping:
-            post.worker, post.started_s = self._spawn(post.device), now_s
+            post.started_s = now_s
+            try:
+                post.worker = self._spawn(post.device)
+            except OSError as error:
+                # No memory, or no more processes: that may pass.
+                self._wait(post, f"no worker of device {post.device} could be started ({error.strerror})")
+
+    def _wait(self, post: _Post, why: str) -> None:
+        now_s = time.monotonic()
+        post.wait_s = _FIRST_WAIT_S if now_s - post.started_s > _WELL_S else min(post.wait_s * 2, _LONGEST_WAIT_S)
+        post.due_s = now_s + post.wait_s
+        self._note(f"{why}; starting another in {post.wait_s:.0f} s")
 
     def _spawn(self, device: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", "workers", device, "--shared", "--parent-pid", str(os.getpid())]
@@ -110,4 +121,6 @@ class Agent:
         for post in self._posts:
             if post.worker is not None and post.worker.poll() is None:
                 post.worker.kill()
-                post.worker.wait()
+                # One that is stuck in the kernel on a hung device stays.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    post.worker.wait(_KILLED_S)
