@@ -9,7 +9,7 @@ import pytest
 from kit.compare import differences
 from kit.program.command import Done, Running
 from kit.program.machine import Machine
-from kit.program.processes import broker, kill, worker
+from kit.program.processes import broker_of_reader, kill, worker
 from kit.program.scene import Scene
 from kit.tree import noise
 
@@ -79,7 +79,7 @@ def test_ctrl_c_ends_a_restore_in_order_and_says_how_to_go_on(scene: Scene) -> N
 def test_a_broker_emptied_in_the_middle_of_a_restore_loses_nothing(scene: Scene) -> None:
     running = start_restore(scene)
 
-    with broker(scene.machine) as client:
+    with broker_of_reader(scene.machine) as client:
         client.flushall()
     done = running.wait()
 

@@ -14,10 +14,10 @@ def test_reading_goes_on_beside_a_backup_and_a_second_backup_waits(machine: Mach
     source = Tree({"file": b"kept"}).make(machine.folder / "data")
     devices = machine.devices("a b")
     machine.succeed("backup", source, *devices)
-    large = Tree({"file": noise(6 * 2**20)}).make(machine.folder / "large")
+    large = Tree({"file": noise(48 * 2**20)}).make(machine.folder / "large")
     machine.limit("a b", "64KiB")
     brake = Brake(machine.folder / "brake")
-    first = machine.start("backup", large, *devices, "--json", **brake.settings)
+    first = machine.start("backup", large, *devices, "--json", **brake.settings, SEGFLEET_STALL_S="600")
     first.wait_until_storing()
 
     reader = machine.start("dump", "latest", "data/file")

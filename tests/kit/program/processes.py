@@ -41,6 +41,11 @@ def broker(machine: Machine) -> redis.Redis:
     return redis.Redis(unix_socket_path=str(socket_of(machine)))
 
 
+def broker_of_reader(machine: Machine) -> redis.Redis:
+    """A client of the private server of the only run that reads."""
+    return redis.Redis(unix_socket_path=str(machine.state / "readers/1/broker/broker.sock"))
+
+
 def socket_of(machine: Machine) -> Path:
     return machine.state / "broker" / "broker.sock"
 
