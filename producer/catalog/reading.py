@@ -6,6 +6,8 @@ file may have holes, and writing to one of them through memory ends the process.
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import sqlite3
 import tempfile
@@ -17,6 +19,12 @@ from tasks.errors import CatalogError
 
 def connect_to_read(path: Path, why: str) -> sqlite3.Connection:
     """A connection that writes nothing beside ``path``; raises sqlite3.Error, and CatalogError with ``why``."""
+    if not os.access(path, os.R_OK):
+        raise CatalogError(
+            f"the catalog {path} may not be read by this user",
+            hint=f"if it should be yours: sudo chown {os.geteuid()} {shlex.quote(str(path))}",
+            path=str(path),
+        )
     log, index = (path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))
     if not log.exists() or not log.stat().st_size:
         return _connect(path, "immutable=1")

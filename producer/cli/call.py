@@ -59,7 +59,7 @@ class Call:
         here, named = _working_folder(), flag or self.config_file
         asked = named or os.environ.get(CONFIG_VARIABLE)
         found = look(
-            Path(asked or FILE_NAME),
+            Path(asked) if asked else (here or Path()) / FILE_NAME,
             lambda _: _found_and_read(find_configuration(named, os.environ, here)),
         )
         if found is None:

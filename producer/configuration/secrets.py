@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
+from producer.host.looks import look
 from tasks.errors import UsageError
 
 _FILE_SUFFIX = "_FILE"
@@ -19,7 +21,7 @@ def secret(variable: str, environ: Mapping[str, str]) -> str | None:
     if value or not file:
         return value or None
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        text = look(Path(file), partial(Path.read_text, encoding="utf-8"))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise _unusable(variable, file, f"cannot be read: {why}") from None

@@ -54,10 +54,10 @@ class Scout:
         with suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
         # One that waits for a server that hangs does not end: it is not waited for.
-        for _ in range(20):
+        for pause_ms in (0.2, 0.5, 1, 2, 5, 10, 20, 60):
             with suppress(ChildProcessError):
                 if not os.waitpid(self._pid, os.WNOHANG)[0]:
-                    time.sleep(0.005)
+                    time.sleep(pause_ms / 1000)
                     continue
             return
 

@@ -5,6 +5,7 @@ A thread of the scout notices how long the file system has taken, and reports wh
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,6 +16,8 @@ from producer.observer import Trouble
 from producer.walk.found import Found, Rest, found_of, trouble_of
 from producer.walk.scanner import scan
 from producer.walk.tree import SourceTree
+
+log = logging.getLogger("segfleet.walk")
 
 #: An entry is given this long.  A directory of many million names on a slow disk takes a minute.
 LIMIT_S = 120.0
@@ -44,6 +47,8 @@ def guarded_scan(
                     yield found_of(content)
                 elif kind == "trouble":
                     on_trouble(trouble_of(content))
+                elif kind == "waits":
+                    log.warning("waiting for %s, which does not answer", content)
                 elif kind == "stuck":
                     path, found, pending, directory, after_name, below = content
                     if found is not None:

@@ -11,6 +11,9 @@ from producer.host.scouts import report
 from producer.walk.found import Rest, content_of
 from producer.walk.tree import SourceTree
 
+#: After this time a person wants to know what the walk waits for.
+_NAMED_AFTER_S = 10.0
+
 
 def scan(tree: SourceTree, rest: Rest, limit_s: float) -> None:
     """Report what the tree has, to the end or to what takes longer than ``limit_s``."""
@@ -38,17 +41,25 @@ class _Scan:
     def _watch(self) -> None:
         """End the scan, with word of what it waits for, when that takes too long."""
         parent = os.getppid()
-        seen, since_s = None, time.monotonic()
+        seen, since_s, is_named = None, time.monotonic(), False
         while os.getppid() == parent:
             time.sleep(min(1.0, self._limit_s / 4))
+            silent_s = time.monotonic() - since_s
             if self._tree.waits_for is not seen or seen is None:
-                seen, since_s = self._tree.waits_for, time.monotonic()
-            elif time.monotonic() - since_s > self._limit_s:
+                seen, since_s, is_named = self._tree.waits_for, time.monotonic(), False
+            elif silent_s > self._limit_s:
+                self._give_up(seen)
+            elif silent_s > min(_NAMED_AFTER_S, self._limit_s / 2) and not is_named:
+                is_named = True
                 with self._writing:
-                    if self._tree.waits_for is seen:
-                        found, rest = self._tree.rest()
-                        content = None if found is None else content_of(found)
-                        where = self._tree.absolute(*seen)
-                        report("stuck", (where, content, rest.pending, rest.directory, rest.after_name, rest.below))
-                        os._exit(0)
+                    report("waits", self._tree.absolute(*seen))
         os._exit(0)
+
+    def _give_up(self, seen: tuple[str, str]) -> None:
+        with self._writing:
+            if self._tree.waits_for is seen:
+                found, rest = self._tree.rest()
+                content = None if found is None else content_of(found)
+                where = self._tree.absolute(*seen)
+                report("stuck", (where, content, rest.pending, rest.directory, rest.after_name, rest.below))
+                os._exit(0)

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from producer.host.looks import SilentError, look
 from producer.host.processes import start_of
 from producer.host.state import StateFolder
 from producer.host.trusted import check_trusted
@@ -54,19 +55,20 @@ class Duties:
         """Do the duties that dead processes have left; returns them.  ``carry`` does all but thawing."""
         done = []
         for path in sorted(self._folder.glob("*.json")):
-            with suppress(OSError, ValueError, UsageError):
+            # What is on a file system that does not answer stays a duty.
+            with suppress(OSError, ValueError, UsageError, SilentError):
                 with path.open("rb") as file:
                     check_trusted(path, os.fstat(file.fileno()), "the note")
                     duty = json.loads(file.read())
                 if start_of(duty["pid"]) == duty["started"]:
                     continue  # its owner lives
-                _thaw(duty["point"]) if duty["kind"] == "thaw" else carry(duty)
+                look(Path(duty["point"]), _thaw) if duty["kind"] == "thaw" else carry(duty)
                 path.unlink(missing_ok=True)
                 done.append(duty)
         return done
 
 
-def _thaw(point: str) -> None:
+def _thaw(point: Path) -> None:
     with suppress(OSError):
         fd = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -12,9 +12,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
-from producer.host.looks import look
+from producer.host.looks import look, look_through
 from producer.host.places import file_systems_of
 from producer.host.state import StateFolder
 from producer.raw.mounts import lower_devices, mounts_of, number_of
@@ -24,6 +25,9 @@ from producer.requests import BackupRequest
 from tasks.errors import SegfleetError, UsageError
 
 _FIFREEZE = 0xC0045877
+
+#: Before it freezes, a file system writes what it has in memory.
+_LIMIT_S = 600.0
 
 
 @contextmanager
@@ -66,16 +70,21 @@ def _refuse_own(point: Path, request: BackupRequest, state: StateFolder) -> None
 @contextmanager
 def _one_frozen(point: Path, duties: Duties) -> Iterator[None]:
     with duties.thaw(point), _guarded(point):
-        fd = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.ioctl(fd, _FIFREEZE, 0)
+            list(look_through(point, partial(map, _freeze, [point]), limit_s=_LIMIT_S, on_wait=lambda: None))
         except OSError as error:
             raise SegfleetError(
                 f"cannot freeze {point}: {error.strerror}", hint="freezing takes root, and not every file system can"
             ) from error
-        finally:
-            os.close(fd)
         yield
+
+
+def _freeze(point: Path) -> None:
+    fd = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(fd, _FIFREEZE, 0)
+    finally:
+        os.close(fd)
 
 
 @contextmanager

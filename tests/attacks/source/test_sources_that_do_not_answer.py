@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
 from kit.deadlines import eventually
 from kit.disks.hung_mount import hung_mount
 from kit.program.machine import Machine
@@ -34,13 +36,16 @@ def test_a_guarded_walk_lists_what_an_unguarded_one_does(tmp_path: Path) -> None
     assert walked(root, []) == PATHS
 
 
-def test_a_mount_that_hangs_is_named_and_all_around_it_is_listed(tmp_path: Path) -> None:
+def test_a_mount_that_hangs_is_named_and_all_around_it_is_listed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     root = Tree(TREE).make(tmp_path / "src")
     troubles: list[Trouble] = []
     with hung_mount(root / "m/hung"), hung_mount(root / "m/hung-too"), hung_mount(root / "zzz"):
         assert walked(root, troubles) == PATHS
     assert [trouble.path for trouble in troubles] == [f"{root}/zzz", f"{root}/m/hung", f"{root}/m/hung-too"]
     assert all("did not answer" in trouble.message for trouble in troubles)
+    assert f"waiting for {root}/zzz, which does not answer" in caplog.text
 
 
 def test_a_mount_that_hangs_is_not_looked_at_where_it_is_excluded(tmp_path: Path) -> None:

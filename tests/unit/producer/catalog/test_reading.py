@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.program.nobody import as_nobody
 from producer.catalog import opening
 from producer.catalog.catalog import Catalog
 from producer.catalog.reading import connect_to_read
@@ -69,3 +70,15 @@ def test_a_catalog_that_cannot_be_written_is_read_and_says_why(tmp_path: Path, m
         with pytest.raises(CatalogError, match="cannot be written: No space left on device"), catalog.transaction():
             pass
     assert contents(tmp_path) == before
+
+
+def test_a_catalog_of_another_user_is_named_with_the_cure(tmp_path: Path) -> None:
+    Catalog(tmp_path / "catalog.sqlite").close()
+    (tmp_path / "catalog.sqlite").chmod(0)
+
+    def open_it(folder: Path) -> None:
+        with pytest.raises(CatalogError, match="may not be read by this user") as caught:
+            Catalog(folder / "catalog.sqlite")
+        assert "sudo chown" in caught.value.hint
+
+    as_nobody(tmp_path, open_it)
