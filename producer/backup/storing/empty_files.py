@@ -72,6 +72,11 @@ class EmptyFiles:
                 if files is None:
                     break
                 self._send(member.name, files)
+        if not self._asked:
+            # Who could still have looked is lost as well.
+            for files in self._again:
+                self._give_up(files, "its devices are lost")
+            self._again.clear()
         return bool(self._asked)
 
     def _next_for(self, device: str) -> _Files | None:
@@ -106,12 +111,12 @@ class EmptyFiles:
         if any(member.name not in asked for member in self._state.live):
             self._again.append(replace(files, asked=asked))
             return
-        message = f"nobody could look whether it is empty: {receipt.failure.message}"
-        count = len(files.paths)
-        self._record(
-            files,
-            [ExtentNote(index=at, trouble="unreadable", read_bytes=0, message=message) for at in range(count)],
-        )
+        self._give_up(files, receipt.failure.message)
+
+    def _give_up(self, files: _Files, why: str) -> None:
+        message, count = f"nobody could look whether it is empty: {why}", len(files.paths)
+        notes = [ExtentNote(index=at, trouble="unreadable", read_bytes=0, message=message) for at in range(count)]
+        self._record(files, notes)
 
     def _record(self, files: _Files, notes: Sequence[ExtentNote]) -> None:
         root, rows = self._roots[files.source], []
