@@ -46,6 +46,8 @@ def decide_pool(
     ``hosts``: device → host, where they are not all at one.
     Raises NotADeviceError or UsageError for what a person has to settle.
     """
+    # By name, not by who answered first: what is said of them is the same each time.
+    reports = dict(sorted(reports.items()))
     _refuse_shared_folders(reports, paths, hosts)
     _refuse_copies(reports, paths)
     _refuse_unknown_out_of_reach(reports, paths, known_where_named(known, paths))

@@ -181,5 +181,6 @@ def test_without_any_device_the_run_ends_and_names_each() -> None:
 def test_new_devices_are_refused_by_name_where_only_known_ones_may_be_used() -> None:
     paths = {"a": Path("/mnt/a"), "b": Path("/mnt/b")}
     refuse_new(decide(a=ready("a")), paths)
-    with pytest.raises(NotADeviceError, match="only known devices may be used, and these folders are empty: b: /mnt/b"):
-        refuse_new(decide(a=ready("a"), b=report()), paths)
+    with pytest.raises(NotADeviceError, match="may be used, and these folders are empty: a: /mnt/a; b: /mnt/b"):
+        # In the order of their names, whoever answers first.
+        refuse_new(decide(b=report(), a=report()), paths)
