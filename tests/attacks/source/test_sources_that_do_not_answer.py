@@ -71,7 +71,9 @@ def test_a_backup_around_a_mount_that_hangs_ends_with_a_trouble(machine: Machine
         done = machine.run("backup", source, *machine.devices("a"), "--json", SEGFLEET_WALK_LIMIT_S="1")
     assert [(error["code"], error["path"]) for error in done.errors] == [("unreadable", f"{source}/m/hung")]
     assert done.exit_code == 3
-    machine.succeed("restore", "latest", "--target", machine.folder / "out")
+    restored = machine.run("restore", "latest", "--target", machine.folder / "out")
+    assert restored.exit_code == 3
+    assert "data/m/hung: the backup could not take it" in restored.stderr
     assert (machine.folder / "out/data/m/zz/last").read_bytes() == b"5"
 
 
@@ -88,7 +90,9 @@ def test_a_source_that_hangs_is_a_trouble_and_the_others_are_backed_up(machine: 
         assert [(error["code"], error["path"]) for error in done.errors] == [("unreadable", f"{machine.folder}/hung")]
         assert "hung does not answer" in done.errors[0]["message"]
         assert done.exit_code == 3
-        machine.succeed("restore", "latest", "--target", machine.folder / f"out{exclusion}")
+        restored = machine.run("restore", "latest", "--target", machine.folder / f"out{exclusion}")
+        assert restored.exit_code == 3
+        assert "hung: the backup could not take it" in restored.stderr
         assert (machine.folder / f"out{exclusion}/data/file").read_bytes() == b"kept"
         (machine.folder / "hung").rmdir()
 
