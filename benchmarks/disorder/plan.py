@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from disorder.blows import BLOWS
@@ -60,15 +60,23 @@ class Plan:
         devices = tuple("abcdef"[: dice.randint(2, 3 if is_tight else 5)])
         disks = devices if is_tight else tuple(dice.sample(devices, 2))
         rounds = [_blows(dice, devices, dice.randint(1, 3))]
+        at_the_end: tuple[Planned, ...] = ()
+        if dice.random() < 0.5:
+            at_the_end = _breakages(dice, devices, dice.randint(1, 2))
         if dice.random() < 0.2:
             rounds.append(_blows(dice, devices, dice.randint(1, 2)))
+        if is_tight:
+            # One disk goes for good, with all of its work or when that is done: the others have no room for it.
+            gone = (replace(_planned(dice, devices, _GONE_DISKS), lasts_s=None),)
+            is_early = dice.random() < 0.5
+            rounds, at_the_end = [gone if is_early else ()], () if is_early else gone
         return cls(
             devices=devices,
             disks=disks if with_disks else (),
             disk_bytes=2 * MIB + int(tree_bytes(seed) / len(devices) * 1.4) if is_tight else 32 * MIB,
             rates={name: f"{dice.randint(1000, 4000) * 2 // len(devices)}KiB" for name in devices},
             rounds=tuple(rounds),
-            at_the_end=_at_the_end(dice, devices, is_tight=is_tight),
+            at_the_end=at_the_end,
             between=_breakages(dice, devices, dice.randint(0, 2)) if not is_tight and dice.random() < 0.2 else None,
             repeats_share=dice.choice([0.0, 0.5, 1.0]),
         )
@@ -80,13 +88,6 @@ class Plan:
         words += [f"{one.name} {one.device} when all is stored" for one in self.at_the_end]
         words += [f"{one.name} {one.device} between two backups" for one in self.between or ()]
         return words + (["another backup"] if self.between is not None else [])
-
-
-def _at_the_end(dice: Random, devices: tuple[str, ...], *, is_tight: bool) -> tuple[Planned, ...]:
-    if is_tight:
-        # What the others have no room for is gone, or named.
-        return tuple(_planned(dice, devices, _GONE_DISKS) for _ in range(dice.randint(1, len(devices) - 1)))
-    return _breakages(dice, devices, dice.randint(1, 2)) if dice.random() < 0.5 else ()
 
 
 def _blows(dice: Random, devices: tuple[str, ...], count: int) -> tuple[Planned, ...]:

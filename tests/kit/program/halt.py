@@ -6,12 +6,21 @@ from pathlib import Path
 
 from kit.deadlines import eventually
 
+#: Patches the module when it is imported, not before: a signal may come at any time.
 _SITE_CUSTOMIZE = """
-import os, sys, time
+import importlib.util, os, sys, time
 
-if "backup" in sys.orig_argv or "resume" in sys.orig_argv:
-    from producer.backup.storing.storing import Storing
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name != "producer.backup.storing.storing":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+        spec.loader.exec_module = lambda module: (load(module), patch(module.Storing))
+        return spec
 
+def patch(storing_class):
     def confirm(storing):
         folder = os.environ["HALT"]
         open(os.path.join(folder, "reached"), "w").close()
@@ -19,7 +28,10 @@ if "backup" in sys.orig_argv or "resume" in sys.orig_argv:
             time.sleep(0.02)
         really_confirm(storing)
 
-    really_confirm, Storing.confirm = Storing.confirm, confirm
+    really_confirm, storing_class.confirm = storing_class.confirm, confirm
+
+if "backup" in sys.orig_argv or "resume" in sys.orig_argv:
+    sys.meta_path.insert(0, Finder())
 """
 
 
