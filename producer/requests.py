@@ -38,11 +38,23 @@ class Exclusions:
     """What the walk skips.  ``patterns`` are gitignore patterns; later ones win."""
 
     patterns: tuple[str, ...] = ()
+    #: These match letters of either case.
+    patterns_any_case: tuple[str, ...] = ()
+    #: Files of more bytes.
+    larger_than_bytes: int | None = None
+    #: Files and folders with the flag "no dump".
+    no_dump: bool = False
     caches: bool = False
     if_present: tuple[str, ...] = ()
     one_file_system: bool = False
     #: Whether extended attributes are left out, of all entries.
     attributes: bool = False
+
+    @property
+    def leave_out_entries(self) -> bool:
+        """Whether some entries of one file system are left out."""
+        by_name = self.patterns or self.patterns_any_case or self.caches or self.if_present
+        return bool(by_name) or self.larger_than_bytes is not None or self.no_dump
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

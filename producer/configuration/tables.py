@@ -115,6 +115,8 @@ class DefaultsTable(_Table, frozen=True, kw_only=True):
     mode: Literal["auto", "files", "raw"] | None = None
     raw_above: Annotated[int, Meta(ge=1)] | None = None
     new_devices: bool | None = None
+    exclude_larger_than: str | None = None
+    exclude_nodump: bool | None = None
     exclude_caches: bool | None = None
     one_file_system: bool | None = None
     no_xattrs: bool | None = None

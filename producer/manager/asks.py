@@ -47,6 +47,9 @@ class AskStoring:
     nice: Number | None = None
     retries: Number | None = None
     exclude: Patterns = ()
+    iexclude: Patterns = ()
+    exclude_larger_than: Amount | None = None
+    exclude_nodump: bool = False
     exclude_caches: bool = False
     exclude_if_present: Patterns = ()
     one_file_system: bool = False

@@ -15,7 +15,7 @@ def is_kept_out(source: Source, path: Path, exclusions: Exclusions) -> bool:
 
 def _is_excluded(source: Source, path: Path, exclusions: Exclusions) -> bool:
     """Whether a pattern leaves out the folder or one above it.  The source itself is never excluded."""
-    if not exclusions.patterns or path == source.path:
+    if not (exclusions.patterns or exclusions.patterns_any_case) or path == source.path:
         return False
     # Imported only here: few commands need patterns.
     from producer.walk.exclusions import ExclusionRules

@@ -16,7 +16,9 @@ import pathspec
 
 from producer.host.looks import look
 from producer.requests import Exclusions
+from producer.walk.status import Status
 from tasks.errors import UsageError
+from tasks.metadata import NO_DUMP
 
 #: What editors of Windows put in front of a text.
 _BYTE_ORDER_MARK = "\ufeff"
@@ -34,6 +36,10 @@ class ExclusionRules:
             if not name or "/" in name:
                 raise UsageError(f"not a file name: {name!r}", hint="give a name without a slash")
         self._spec = compile_patterns(exclusions.patterns, "exclude pattern") if exclusions.patterns else None
+        any_case = [pattern.lower() for pattern in exclusions.patterns_any_case]
+        self._any_case = compile_patterns(any_case, "exclude pattern") if any_case else None
+        self._larger_than_bytes = exclusions.larger_than_bytes
+        self._no_dump = exclusions.no_dump
         self._caches = exclusions.caches
         self._if_present = exclusions.if_present
         self.keeps_attributes = not exclusions.attributes
@@ -41,11 +47,20 @@ class ExclusionRules:
     @property
     def have_patterns(self) -> bool:
         """Whether an entry can be left out for its name."""
-        return self._spec is not None
+        return self._spec is not None or self._any_case is not None
 
     def matches(self, path: str, *, is_directory: bool) -> bool:
         """Whether a pattern leaves out ``path``, relative to its source."""
-        return self._spec is not None and self._spec.match_file(f"{path}/" if is_directory else path)
+        path = f"{path}/" if is_directory else path
+        if self._spec is not None and self._spec.match_file(path):
+            return True
+        return self._any_case is not None and self._any_case.match_file(path.lower())
+
+    def leave_out(self, letter: str, status: Status) -> bool:
+        """Whether what an entry is leaves it out, whatever its name."""
+        if self._no_dump and status.st_flags & NO_DUMP:
+            return True
+        return letter == "f" and self._larger_than_bytes is not None and status.st_size > self._larger_than_bytes
 
     def is_marked(self, parent: int, name: str) -> bool:
         """Whether directory ``name`` in descriptor ``parent`` contains one of the names of ``if_present``."""

@@ -181,7 +181,9 @@ class SourceTree:
         except OSError as error:
             self._tell(error, _join(directory, name))
             return None
-        if letter is None or (letter == "d" and self._rules.is_marked(descriptor, name)):
+        if letter is None or self._rules.leave_out(letter, status):
+            return None
+        if letter == "d" and self._rules.is_marked(descriptor, name):
             return None
         if status.st_size > MAX_HOLLOW_BYTES and not is_bearable(status):
             message = f"left out: its size is {status.st_size} bytes, which no backup can hold"

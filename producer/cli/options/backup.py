@@ -118,8 +118,19 @@ _OPTIONS = (
         help="Skip paths that match PATTERN (gitignore syntax).",
     ),
     click.option(
+        "--iexclude",
+        "patterns_any_case",
+        multiple=True,
+        metavar="PATTERN",
+        help="As --exclude, but letters match in either case.",
+    ),
+    click.option(
         "--exclude-file", "exclude_files", multiple=True, metavar="FILE", help="Read patterns from FILE, one per line."
     ),
+    default_option(
+        "--exclude-larger-than", type=size_between(0), metavar="SIZE", help="Skip files of more than SIZE bytes."
+    ),
+    default_option("--exclude-nodump", is_flag=True, help="Skip what has the flag 'no dump' (chattr +d)."),
     default_option("--exclude-caches", is_flag=True, help="Skip the contents of folders with a CACHEDIR.TAG."),
     click.option("--exclude-if-present", multiple=True, metavar="NAME", help="Skip folders that contain NAME."),
     click.option(
@@ -267,6 +278,9 @@ def _exclusions(call: Call, sources: tuple[Source, ...], choices: dict[str, Any]
             patterns += read_exclude_file(Path(name))
     return Exclusions(
         patterns=(*patterns, *choices["patterns"]),
+        patterns_any_case=choices["patterns_any_case"],
+        larger_than_bytes=choices["exclude_larger_than"],
+        no_dump=choices["exclude_nodump"],
         caches=choices["exclude_caches"],
         if_present=choices["exclude_if_present"],
         one_file_system=choices["one_file_system"],

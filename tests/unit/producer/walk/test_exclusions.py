@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from kit.needs import need
+from kit.needs import need, program
 from producer.listing import decode_part
 from producer.observer import Trouble
 from producer.requests import Exclusions, Source
@@ -138,3 +139,30 @@ def test_a_byte_order_mark_is_no_part_of_the_first_pattern(tmp_path: Path) -> No
 def test_a_pattern_that_is_not_from_a_file_may_begin_with_a_hash(tmp_path: Path) -> None:
     root = make(tmp_path / "src", {"#recycle/old": b"", "kept": b""})
     assert listed(root, Exclusions(patterns=("#recycle",))) == ["", "kept"]
+
+
+def test_patterns_of_any_case_match_letters_of_either_case(tmp_path: Path) -> None:
+    for name in ("a.TMP", "b.tmp", "C.Tmp", "kept"):
+        (tmp_path / name).write_bytes(b"")
+    assert listed(tmp_path, Exclusions(patterns_any_case=("*.TMP",))) == ["", "kept"]
+
+
+def test_files_of_more_bytes_than_the_limit_are_left_out_and_folders_never(tmp_path: Path) -> None:
+    (tmp_path / "at the limit").write_bytes(b"12345")
+    (tmp_path / "larger").write_bytes(b"123456")
+    (tmp_path / "folder").mkdir()
+    assert listed(tmp_path, Exclusions(larger_than_bytes=5)) == ["", "at the limit", "folder"]
+
+
+def test_a_file_that_is_the_source_is_never_left_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"123456")
+    assert listed(tmp_path / "file", Exclusions(larger_than_bytes=5, patterns_any_case=("file",))) == [""]
+
+
+def test_what_has_the_flag_no_dump_is_left_out_with_what_is_below(tmp_path: Path) -> None:
+    (tmp_path / "folder/below").mkdir(parents=True)
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "kept").write_bytes(b"")
+    done = subprocess.run([program("chattr"), "+d", tmp_path / "folder", tmp_path / "file"], check=False)
+    need(done.returncode == 0, "the file system of temporary files has no flags")
+    assert listed(tmp_path, Exclusions(no_dump=True)) == ["", "kept"]
