@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from producer.backup.storing.feeder import segment_id
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.segments.rows import NewSegment, SegmentRow

@@ -12,7 +12,7 @@ from producer.backup.intake import Intake
 from producer.backup.resume import Kept
 from producer.backup.storing.feeder import segment_id
 from producer.backup.storing.least_filled import least_filled
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import NewSegment
 from producer.catalog.tables.snapshots.rows import SnapshotPlan

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 
 from producer.backup.intake import Intake
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.segments.totals import SegmentTotals
 from producer.pool.members import Member

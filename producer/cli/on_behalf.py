@@ -17,8 +17,8 @@ import sys
 
 from producer.cli.main import run
 from producer.cli.output import guard_output
-from producer.manager.calls import arguments_of
-from producer.manager.messages import decode_command
+from producer.manager.protocol.calls import arguments_of
+from producer.manager.protocol.messages import decode_command
 from producer.run.interrupt import on_sigterm
 from tasks.bounded_json import load_json
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_variables
-from producer.manager.asks import RUNS, AskStop
-from producer.manager.calls import spoken
 from producer.manager.child import Child
 from producer.manager.due import due_command
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import Command, decode_command
 from producer.manager.passing import Passing
 from producer.manager.presence import Presence
+from producer.manager.protocol.asks import RUNS, AskStop
+from producer.manager.protocol.calls import spoken
+from producer.manager.protocol.messages import Command, decode_command
 from producer.manager.reports import Reports
 from producer.manager.runs import Run, first_status, now
 from tasks.bounded_json import dump_json

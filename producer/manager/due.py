@@ -6,8 +6,8 @@ import time
 import uuid
 from collections.abc import Callable
 
-from producer.manager.asks import AskBackup
-from producer.manager.messages import Command
+from producer.manager.protocol.asks import AskBackup
+from producer.manager.protocol.messages import Command
 from tasks.broker.queues import MASTER_PREFIX
 from tasks.errors import SegfleetError
 

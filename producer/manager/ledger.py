@@ -7,7 +7,7 @@ import logging
 import os
 from pathlib import Path
 
-from producer.manager.messages import Command, decode_command
+from producer.manager.protocol.messages import Command, decode_command
 from tasks.bounded_json import dump_json, load_json
 from tasks.errors import MessageError, SegfleetError
 from tasks.wire import encode

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from producer.manager.child import Child
-from producer.manager.messages import Command, Reply, ReplyKind
+from producer.manager.protocol.messages import Command, Reply, ReplyKind
 from tasks.errors import BrokerError
 
 log = logging.getLogger("segfleet.manager")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import redis
 
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import Reply
 from producer.manager.presence import RunStatus, tell_run
+from producer.manager.protocol.messages import Reply
 from tasks.errors import BrokerError
 
 log = logging.getLogger("segfleet.manager")

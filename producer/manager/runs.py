@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from producer.manager.calls import spoken
 from producer.manager.child import Child
-from producer.manager.messages import Command, Reply
 from producer.manager.presence import RunState, RunStatus
+from producer.manager.protocol.calls import spoken
+from producer.manager.protocol.messages import Command, Reply
 from tasks.errors import InterruptedRun
 
 #: One status line per second is enough to watch a run.

@@ -13,13 +13,13 @@ from types import FrameType
 import redis
 
 from producer.host.signals import ending_signals
-from producer.manager.asks import RESUMABLE
 from producer.manager.commands import Commands, Identity
 from producer.manager.due import Due
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
 from producer.manager.passing import Passing
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, claim, give_up, renew
+from producer.manager.protocol.asks import RESUMABLE
 from producer.manager.reports import Reports
 from producer.manager.runs import Run, now
 from producer.manager.steps import Steps

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from producer.manager.asks import RESUMABLE, RUNS
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import Command
 from producer.manager.presence import RunStatus, runs
+from producer.manager.protocol.asks import RESUMABLE, RUNS
+from producer.manager.protocol.messages import Command
 from producer.manager.reports import Reports
 from producer.manager.runs import first_status, now, state_after
 from tasks.errors import InterruptedRun, SegfleetError

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from producer.manager.asks import RUNS, Ask
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import Command
+from producer.manager.protocol.asks import RUNS, Ask
+from producer.manager.protocol.messages import Command
 from producer.master.choose import ANSWER_S, NoManagerError, where
 from producer.master.replies import Replies
 from producer.master.silence import Silence

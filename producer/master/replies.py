@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import Reply, decode_reply
+from producer.manager.protocol.messages import Reply, decode_reply
 from tasks.errors import BrokerError, MessageError
 
 

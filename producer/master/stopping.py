@@ -12,9 +12,9 @@ from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
 from producer.host.signals import ending_signals
-from producer.manager.asks import STOP, AskStop
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import Command, Reply
+from producer.manager.protocol.asks import STOP, AskStop
+from producer.manager.protocol.messages import Command, Reply
 from producer.master.choose import ANSWER_S
 from tasks.broker.queues import command_queue
 from tasks.errors import BrokerError, InterruptedRun

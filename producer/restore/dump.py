@@ -20,9 +20,9 @@ from producer.raw.ranges import Range, gaps, merged
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.fetching import Answers, Piece, Spool, zeros
 from producer.restore.holes import Hole
-from producer.restore.plan import RestorePlan
-from producer.restore.selection import Selection
-from producer.restore.wanted import Wanted, find_wanted
+from producer.restore.planning.plan import RestorePlan
+from producer.restore.planning.selection import Selection
+from producer.restore.planning.wanted import Wanted, find_wanted
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.run.threads import default_threads

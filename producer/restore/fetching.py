@@ -16,7 +16,7 @@ from typing import Any
 
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.requests import UNNAMED_TARGET
-from producer.restore.picks import Pick
+from producer.restore.planning.picks import Pick
 from tasks.errors import DamagedError
 from tasks.orders import MAX_READ_BYTES, Order, ReadSegment, RestoreSegment
 from tasks.receipts import ReadResult, RestoreResult

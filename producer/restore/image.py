@@ -21,9 +21,9 @@ from producer.observer import Observer
 from producer.pool.present import present_devices
 from producer.raw.ranges import Range, gaps, merged
 from producer.requests import UNNAMED_TARGET, RestoreRequest
+from producer.restore.planning.selection import Selection
 from producer.restore.restore import run_restore
 from producer.restore.restore_run import RestoreRun
-from producer.restore.selection import Selection
 from producer.run.environment import Environment
 from producer.run.session import RunSession
 from producer.run.wave import run_wave

@@ -1,6 +1,6 @@
 """A restore: every wanted byte, from all devices at once, into the target.
 
-The waves are those of :mod:`producer.restore.plan`.
+The waves are those of :mod:`producer.restore.planning.plan`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshot
 from producer.requests import RestoreRequest
 from producer.restore.orders import RestoreOrders, batches, in_bounds
 from producer.restore.outcome import Outcome
-from producer.restore.plan import RestorePlan
-from producer.restore.selection import Selection
-from producer.restore.wanted import Wanted, find_wanted
+from producer.restore.planning.plan import RestorePlan
+from producer.restore.planning.selection import Selection
+from producer.restore.planning.wanted import Wanted, find_wanted
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary

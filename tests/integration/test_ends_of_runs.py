@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from kit.services.fleet import RedisServer
-from producer.manager.asks import AskBackup, AskRestore
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import Command, decode_reply
 from producer.manager.presence import RunStatus, runs, tell_run
+from producer.manager.protocol.asks import AskBackup, AskRestore
+from producer.manager.protocol.messages import Command, decode_reply
 from producer.manager.reports import Reports
 from producer.manager.unfinished import RESTARTED, HowEnded, Unfinished
 

@@ -18,12 +18,12 @@ from kit.deadlines import DEADLINE_S
 from kit.disks.small_disk import small_disk
 from producer.broker import broker
 from producer.host.state import StateFolder
-from producer.manager.asks import AskBackup
 from producer.manager.commands import Identity
 from producer.manager.due import due_command
 from producer.manager.mailbox import Mailbox
-from producer.manager.messages import Command, decode_reply
 from producer.manager.presence import MANAGER_PREFIX, Presence, claim, give_up, managers, renew
+from producer.manager.protocol.asks import AskBackup
+from producer.manager.protocol.messages import Command, decode_reply
 from producer.manager.service import Manager, presence_of
 from tasks.errors import InterruptedRun, LockedError
 
@@ -189,7 +189,7 @@ def test_a_manager_whose_state_disk_is_full_refuses_a_command_and_continues(
 HANGING = """
 import os, sys, time
 from pathlib import Path
-from producer.manager.asks import AskBackup
+from producer.manager.protocol.asks import AskBackup
 from producer.manager.commands import Identity
 from producer.manager.service import Manager, presence_of
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.pool.members import Member
 from producer.run.session import RunSession
 from tasks.errors import BrokerError

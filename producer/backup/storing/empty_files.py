@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.troubles import TroubleRow
 from producer.listing.entry import EntryBatch
 from producer.listing.reader import ListingReader

@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from producer.backup.storing.in_flight import NextTry
 from producer.backup.storing.losses import Losses
 from producer.backup.storing.recorder import Failed
 from producer.backup.storing.retry import NextStep, judge, wait_before_s
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.in_flight import NextTry
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.observer import Trouble
 from producer.pool.members import Member

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from producer.backup.storing.in_flight import InFlight
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.in_flight import InFlight
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.extents import SegmentContents, extents_of

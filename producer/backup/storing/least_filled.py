@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from producer.backup.expected_ratio import ratio_so_far
-from producer.backup.storing.state import UNFINISHED, BackupState
+from producer.backup.storing.state.state import UNFINISHED, BackupState
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from tasks.errors import DeviceFullError

@@ -9,7 +9,7 @@ from typing import Any
 
 from producer.backup.storing.recorder import Failed
 from producer.backup.storing.rerouting import reroute
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.devices import DeviceState
 from producer.observer import Trouble
 from producer.pool.members import Member

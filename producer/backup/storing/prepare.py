@@ -9,7 +9,7 @@ from producer.backup.storing.failures import Failures
 from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.losses import Losses
 from producer.backup.storing.recorder import Recorder
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing
 from producer.host.looks import SilentError, look_at_each
 from producer.requests import BackupRequest

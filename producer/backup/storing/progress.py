@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.observer import DeviceProgress, Progress
 from producer.pool.members import Member
 from producer.run.session import RunSession

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from producer.backup.storing.in_flight import InFlight
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.in_flight import InFlight
+from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.vanished import Vanished, vanished_count
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.troubles import TroubleRow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from producer.backup.storing.least_filled import least_filled, least_filled_with_room
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 

@@ -12,7 +12,7 @@ from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.losses import Losses
 from producer.backup.storing.progress import progress_of
 from producer.backup.storing.recorder import Recorder
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.dispatch.seen_time import SeenTime
 from producer.pool.members import Member
 from producer.run.session import RunSession

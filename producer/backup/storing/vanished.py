@@ -5,7 +5,7 @@ The source may not be mounted on the host of the first one.
 
 from __future__ import annotations
 
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.run.session import RunSession
 from tasks.receipts import Receipt

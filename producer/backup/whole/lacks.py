@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.backup.whole.lost_holdings import is_unreadable, lying_on, missing
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow

@@ -6,7 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.run.session import RunSession
 from producer.run.wave import run_wave

@@ -7,7 +7,7 @@ from collections import Counter
 
 from producer.backup.changed_files import store_anew
 from producer.backup.intake import Intake
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.catalog.catalog import Catalog
 from producer.requests import BackupRequest
 from tasks.errors import EmptySourceError

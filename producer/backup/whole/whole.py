@@ -11,7 +11,7 @@ from producer.backup.changed_files import record_restless_files, store_changed_a
 from producer.backup.intake import Intake
 from producer.backup.seal import commit, write_parts
 from producer.backup.storing.prepare import prepare_storing
-from producer.backup.storing.state import BackupState
+from producer.backup.storing.state.state import BackupState
 from producer.backup.whole.lacks import find_lacks, omit_left_over, tell_lacks
 from producer.backup.whole.lost_holdings import look_again, store_lost_again
 from producer.backup.whole.vanished_sources import refuse_vanished_sources

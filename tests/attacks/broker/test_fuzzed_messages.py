@@ -19,8 +19,8 @@ import pytest
 
 from producer.dispatch.possible import is_possible
 from producer.dispatch.stored_messages import read_message, read_unacknowledged
-from producer.manager.calls import arguments_of
-from producer.manager.messages import decode_command, decode_reply
+from producer.manager.protocol.calls import arguments_of
+from producer.manager.protocol.messages import decode_command, decode_reply
 from tasks.bounded_json import load_json
 from tasks.broker import door
 from tasks.errors import MessageError

@@ -14,9 +14,9 @@ from kit.program.commands import all_commands
 from producer.broker.urls import is_open
 from producer.cli.elsewhere.asking import ask_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.manager.asks import ASKS, STOP
-from producer.manager.calls import arguments_of, words_of
-from producer.manager.messages import decode_command
+from producer.manager.protocol.asks import ASKS, STOP
+from producer.manager.protocol.calls import arguments_of, words_of
+from producer.manager.protocol.messages import decode_command
 from tasks.errors import MessageError, UsageError
 from tasks.wire import encode
 

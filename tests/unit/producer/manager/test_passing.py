@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from producer.manager.asks import AskDump
-from producer.manager.messages import Command, Reply
 from producer.manager.passing import Passing
+from producer.manager.protocol.asks import AskDump
+from producer.manager.protocol.messages import Command, Reply
 from producer.master.ask import Asking
 from tasks.errors import BrokerError
 from tasks.wire import encode

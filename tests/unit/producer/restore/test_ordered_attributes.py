@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from producer.restore import orders
 from producer.restore.orders import ENTRIES_COUNT, MAX_ORDERED_ATTRIBUTES_BYTES, batches, in_bounds
-from producer.restore.picks import Pick
+from producer.restore.planning.picks import Pick
 from tasks.orders import TargetEntry
 
 LARGE = {"user.a": "A" * (MAX_ORDERED_ATTRIBUTES_BYTES // 3)}

@@ -14,10 +14,10 @@ from kit.tree import Entries, HardLink, Symlink, Tree, noise
 from producer.backup.intake import Intake
 from producer.listing.entry import Entry as ListedEntry
 from producer.listing.reader import ListingReader
-from producer.restore.picks import Pick
-from producer.restore.plan import RestorePlan
-from producer.restore.selection import Selection
-from producer.restore.wanted import Wanted, find_wanted
+from producer.restore.planning.picks import Pick
+from producer.restore.planning.plan import RestorePlan
+from producer.restore.planning.selection import Selection
+from producer.restore.planning.wanted import Wanted, find_wanted
 from tasks.errors import UsageError
 from tasks.orders import TargetEntry
 

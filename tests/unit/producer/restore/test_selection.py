@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.restore.selection import Selection
+from producer.restore.planning.selection import Selection
 from tasks.errors import UsageError
 
 

@@ -15,8 +15,8 @@ from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.manifest import decode_head, head_name
-from producer.restore.selection import Selection
-from producer.restore.wanted import find_wanted
+from producer.restore.planning.selection import Selection
+from producer.restore.planning.wanted import find_wanted
 from producer.summaries import BackupSummary
 from tasks.errors import DeviceError, Reason
 from tasks.orders import DescribeDevice, Order, PutManifest, StoreSegment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 
 from producer.listing import EntryBatch
-from producer.restore.wanted import Wanted
+from producer.restore.planning.wanted import Wanted
 from tasks.metadata import Attributes, without_capabilities
 from tasks.mtimes import is_same_time
 

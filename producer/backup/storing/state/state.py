@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from producer.backup.storing.in_flight import InFlight, NextTry
-from producer.backup.storing.share import Share
+from producer.backup.storing.state.in_flight import InFlight, NextTry
+from producer.backup.storing.state.share import Share
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
 from producer.pool.members import Member

@@ -1,8 +1,8 @@
 """What a master may ask of a manager: one class for each command, a closed set of fields with bounds.
 
-No command line travels.  The manager builds its own call from these values (:mod:`producer.manager.calls`), with its
-own configuration, targets and paths.  A command without a row in ``ASKS`` cannot be asked for.  No field names a file
-or folder of the manager's host, except sources, which must lie below a configured one.
+No command line travels.  The manager builds its own call from these values (``calls.py``), with its own configuration,
+targets and paths.  A command without a row in ``ASKS`` cannot be asked for.  No field names a file or folder of the
+manager's host, except sources, which must lie below a configured one.
 
 Options have the name of the command's long option.
 """

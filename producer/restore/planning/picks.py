@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.listing import EntryBatch, ListingReader
-from producer.restore.as_read import AsRead, Metadata, metadata_at
-from producer.restore.selection import Selection
-from producer.restore.wanted import Wanted
+from producer.restore.planning.as_read import AsRead, Metadata, metadata_at
+from producer.restore.planning.selection import Selection
+from producer.restore.planning.wanted import Wanted
 from tasks.metadata import Attributes
 
 

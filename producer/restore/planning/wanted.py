@@ -11,8 +11,8 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.parts import decode_part
 from producer.listing.reader import ListingReader
 from producer.restore.holes import Hole
-from producer.restore.selection import Selection
-from producer.restore.unread import ShortExtent, UnreadFile, omitted_extents, short_extents
+from producer.restore.planning.selection import Selection
+from producer.restore.planning.unread import ShortExtent, UnreadFile, omitted_extents, short_extents
 from tasks.errors import UsageError
 from tasks.mtimes import is_same_time
 

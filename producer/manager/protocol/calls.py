@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from producer.manager.asks import RUNS, Ask
-from producer.manager.messages import Command
+from producer.manager.protocol.asks import RUNS, Ask
+from producer.manager.protocol.messages import Command
 
 #: Fields that are words of the command, in their order there; all others are options.
 _WORDS: dict[str, tuple[str, ...]] = {

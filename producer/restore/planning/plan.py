@@ -25,11 +25,11 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.untaken import untaken
 from producer.listing import decode_part
 from producer.listing.entry import Entry
-from producer.restore.as_read import AsRead
 from producer.restore.holes import Hole
-from producer.restore.picks import Pick, Picks, path_at
-from producer.restore.selection import NothingByPath, Selection
-from producer.restore.wanted import Wanted, segments_with
+from producer.restore.planning.as_read import AsRead
+from producer.restore.planning.picks import Pick, Picks, path_at
+from producer.restore.planning.selection import NothingByPath, Selection
+from producer.restore.planning.wanted import Wanted, segments_with
 from tasks.orders import EntryKind, TargetEntry
 
 

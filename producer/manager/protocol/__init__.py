@@ -1,0 +1,1 @@
+"""What masters and managers say to each other, and what a manager makes of it."""

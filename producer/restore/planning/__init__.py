@@ -1,0 +1,1 @@
+"""What a restore brings back, decided from the catalog alone."""
