@@ -21,6 +21,11 @@ def attributes_at(name: str, folder: int) -> dict[str, bytes]:
     return attributes_of(f"/proc/self/fd/{folder}/{name}")
 
 
+def can_read_attributes() -> bool:
+    """Whether :func:`attributes_at` works: /proc may not be mounted."""
+    return os.path.isdir("/proc/self/fd")
+
+
 def attributes_of(path: str) -> dict[str, bytes]:
     """As :func:`attributes_at`; the last part of ``path`` is not followed."""
     try:
@@ -52,3 +57,9 @@ def _values(path: str, names: list[str]) -> dict[str, bytes]:
 def attributes_trouble(error: OSError, path: str) -> Trouble:
     """What to say of an entry that is kept without its extended attributes."""
     return Trouble(code="attributes", message=f"kept without its extended attributes: {error.strerror}", path=path)
+
+
+def no_attributes_trouble(root: str) -> Trouble:
+    """What to say once of a source whose entries are all kept without their extended attributes."""
+    message = "extended attributes are left out: they are read through /proc, which is not mounted (see --no-xattrs)"
+    return Trouble(code="attributes", message=message, path=root)

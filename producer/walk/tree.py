@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from producer.observer import Trouble
-from producer.walk.attributes import attributes_at, attributes_trouble
+from producer.walk.attributes import attributes_at, attributes_trouble, can_read_attributes, no_attributes_trouble
 from producer.walk.directories import Directories
 from producer.walk.exclusions import ExclusionRules
 from producer.walk.found import FORMAT_BITS, LETTERS, Found, Rest, Seen
@@ -51,6 +51,7 @@ class SourceTree:
         self._root = root
         self._left_out = _names_by_directory(root, left_out)
         self._rules = rules
+        self._keeps_attributes = rules.keeps_attributes
         #: Paths in orders begin with the source's name.
         self._name_room = len(name) + 1 if name else 0
         self._one_file_system = one_file_system
@@ -68,6 +69,10 @@ class SourceTree:
     def scan(self, rest: Rest | None = None) -> Iterator[Found]:
         """All entries below the root, without the root itself; or the rest of them."""
         rest = rest or Rest([""])
+        if self._rules.keeps_attributes and not can_read_attributes():
+            self._keeps_attributes = False
+            if rest.pending == [""]:
+                self._on_trouble(no_attributes_trouble(self._root))
         if self._one_file_system:
             # Without it, nothing remains to be done.
             self._pending = []
@@ -193,7 +198,7 @@ class SourceTree:
         return Seen(letter, status, link, attributes)
 
     def _attributes_at(self, descriptor: int, directory: str, name: str) -> dict[str, bytes]:
-        if not self._rules.keeps_attributes:
+        if not self._keeps_attributes:
             return {}
         try:
             return attributes_at(name, descriptor)
