@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,11 @@ from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
 from kit.services.fleet import Fleet
 from kit.services.fleet import fleet as new_fleet
+
+# A shell ignores Ctrl-C for what it starts in the background, nohup ignores SIGHUP; what tests start would inherit it.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture

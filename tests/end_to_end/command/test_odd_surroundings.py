@@ -76,9 +76,12 @@ def test_a_relative_path_in_a_working_folder_that_may_not_be_entered_is_refused(
 
 def test_a_backup_works_without_proc_and_a_restore_says_what_to_do(machine: Machine, source: Path) -> None:
     need_root("hide /proc")
-    for arguments in (["backup", source, *machine.devices("a")], ["snapshots"], ["check"]):
+    for arguments in (["backup", source, "--no-xattrs", *machine.devices("a")], ["snapshots"], ["check"]):
         done = run(machine, *arguments, before=NO_PROC, apart=["unshare", "--mount"])
         assert done.returncode == 0, done
+    done = run(machine, "backup", source, *machine.devices("a"), before=NO_PROC, apart=["unshare", "--mount"])
+    assert done.returncode == 3, done
+    assert "extended attributes are left out: they are read through /proc" in done.stderr
     done = run(
         machine, "restore", "latest", "--target", machine.folder / "out", before=NO_PROC, apart=["unshare", "-m"]
     )

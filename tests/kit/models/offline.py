@@ -355,6 +355,7 @@ def backup_request(sources: Mapping[str, Path], names: str = "a b", **plan: Any)
         volume="home",
         plan=PlanOptions(**{**steps, **plan}),
         exclusions=Exclusions(),
+        allow_empty=True,
     )
 
 
