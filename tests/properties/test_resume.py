@@ -154,7 +154,7 @@ def _resume(catalog: Catalog, root: Path, tree: Tree, steps: list[Change], plan:
     for source in sources.values():
         source.mkdir(parents=True)
     put(root, tree)
-    request = backup_request(sources, **plan)
+    request = backup_request(sources, allow_empty=True, **plan)
     devices = Devices(sources)
     run = Offline(catalog, ["a", "b"], devices)
     intake = run.plan(request)
@@ -166,7 +166,7 @@ def _resume(catalog: Catalog, root: Path, tree: Tree, steps: list[Change], plan:
         for name in set(step.wiped).intersection(step.names):
             devices.reports[name] = report()
         run = Offline(catalog, step.names.split(), devices)
-        again = run.plan(backup_request(sources, step.names, **plan))
+        again = run.plan(backup_request(sources, step.names, allow_empty=True, **plan))
         assert again.snapshot_id == intake.snapshot_id
         intake = again
         assert_each_byte_is_covered_once(catalog, intake.snapshot_id, sizes_of(root))

@@ -346,7 +346,9 @@ class Offline:
             )
 
 
-def backup_request(sources: Mapping[str, Path], names: str = "a b", **plan: Any) -> BackupRequest:
+def backup_request(
+    sources: Mapping[str, Path], names: str = "a b", *, allow_empty: bool = False, **plan: Any
+) -> BackupRequest:
     """A backup of these sources to the devices named by the words of ``names``, in small steps."""
     steps = {"segment_bytes": 64 * 1024, "unit_bytes": 64 * 1024, "block_bytes": 1024, "reserve_bytes": 0}
     return BackupRequest(
@@ -355,7 +357,7 @@ def backup_request(sources: Mapping[str, Path], names: str = "a b", **plan: Any)
         volume="home",
         plan=PlanOptions(**{**steps, **plan}),
         exclusions=Exclusions(),
-        allow_empty=True,
+        allow_empty=allow_empty,
     )
 
 
