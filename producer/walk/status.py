@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+import threading
+from functools import lru_cache
 from typing import NamedTuple
 
 from tasks.metadata import KEPT_FLAGS
@@ -17,9 +19,9 @@ _BASIC_STATS_AND_BIRTH = 0xFFF
 _BIRTH = 0x800
 _STATX_BYTES = 256
 
-#: struct statx: mask, block size, attributes, links, uid, gid, mode, inode, size, blocks, mask of attributes; last
-#: access, birth, change of the inode, last write, each in seconds and nanoseconds; four device numbers.
-_STATX = struct.Struct("=IIQIIIHxxQQQQ" + "qIxxxx" * 4 + "IIII")
+#: Of struct statx: mask, attributes, links, uid, gid, mode, inode, size, blocks; birth, change of the inode and last
+#: write, each in seconds and nanoseconds; device numbers of the node, and of the file system.
+_STATX = struct.Struct("=I4xQIIIH2xQQQ8x16xqI4xqI4xqI4xIIII")
 
 
 class Status(NamedTuple):
@@ -50,7 +52,7 @@ def status_at(name: str, folder: int = _AT_FDCWD, *, cached: bool = False) -> St
     if _statx is None:
         return _from_stat(os.stat(name, dir_fd=None if folder == _AT_FDCWD else folder, follow_symlinks=False))
     flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | (_AT_STATX_DONT_SYNC if cached else 0)
-    buffer = ctypes.create_string_buffer(_STATX_BYTES)
+    buffer = _buffer()
     if _statx(folder, os.fsencode(name), flags, _BASIC_STATS_AND_BIRTH, buffer):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error), name)
@@ -65,14 +67,24 @@ def _find_statx() -> ctypes._NamedFuncPointer | None:
 
 
 _statx = _find_statx()
+_of_thread = threading.local()
+#: A source has few file systems.
+_device = lru_cache(maxsize=256)(os.makedev)
+
+
+def _buffer() -> ctypes.Array[ctypes.c_char]:
+    """This thread's: a new one for each entry would take as long as the question."""
+    if not hasattr(_of_thread, "buffer"):
+        _of_thread.buffer = ctypes.create_string_buffer(_STATX_BYTES)
+    buffer: ctypes.Array[ctypes.c_char] = _of_thread.buffer
+    return buffer
 
 
 def _from_statx(buffer: ctypes.Array[ctypes.c_char]) -> Status:
-    mask, _, attributes, links_count, uid, gid, mode, inode, size_bytes, blocks_count, _, *more = _STATX.unpack_from(
-        buffer
-    )
-    _, _, birth_s, birth_part_ns, changed_s, changed_part_ns, modified_s, modified_part_ns, *numbers = more
-    rdev_major, rdev_minor, dev_major, dev_minor = numbers
+    values = _STATX.unpack_from(buffer)
+    mask, attributes, links_count, uid, gid, mode, inode, size_bytes, blocks_count = values[:9]
+    birth_s, birth_part_ns, changed_s, changed_part_ns, modified_s, modified_part_ns = values[9:15]
+    rdev_major, rdev_minor, dev_major, dev_minor = values[15:]
     return Status(
         mode,
         uid,
@@ -81,9 +93,9 @@ def _from_statx(buffer: ctypes.Array[ctypes.c_char]) -> Status:
         modified_s * 1_000_000_000 + modified_part_ns,
         changed_s * 1_000_000_000 + changed_part_ns,
         links_count,
-        os.makedev(dev_major, dev_minor),
+        _device(dev_major, dev_minor),
         inode,
-        os.makedev(rdev_major, rdev_minor),
+        _device(rdev_major, rdev_minor),
         blocks_count,
         birth_s * 1_000_000_000 + birth_part_ns if mask & _BIRTH else None,
         attributes & KEPT_FLAGS,
