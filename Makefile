@@ -48,7 +48,7 @@ lock: $(INSTALLED)
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade \
 		--output-file requirements.lock pyproject.toml
 
-# Known vulnerabilities of the locked versions; by hand before a release, because it asks PyPI's service: pypi.org.
+# Known vulnerabilities of the locked versions; by hand before a release, because it asks PyPI's service.
 audit: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet pip-audit
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner=off --requirement requirements.lock
