@@ -9,6 +9,7 @@ import click
 
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.times import rfc3339_of_ns
+from producer.configuration.sizes import format_size
 from producer.host.behalf import is_for_terminal
 
 if TYPE_CHECKING:
@@ -49,11 +50,13 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def long_line(entry: Entry) -> str:
-    """The entry as ``ls -l`` shows it."""
+def long_line(entry: Entry, *, path: str, human_readable: bool = False) -> str:
+    """The entry as ``ls -l`` shows it; ``path`` is ready to print."""
     mode = stat.filemode(_TYPE_BITS[entry.kind] | entry.mode)
-    owner = f"{entry.uid:>6} {entry.gid:>6}"
+    size = shown_size(entry.size_bytes, human_readable=human_readable)
     link = f" -> {shown_path(entry.link)}" if entry.link else ""
-    return (
-        f"{mode} {owner} {entry.size_bytes:>14} {rfc3339_of_ns(entry.mtime_ns)} {shown_path(entry.snapshot_path)}{link}"
-    )
+    return f"{mode} {entry.uid:>6} {entry.gid:>6} {size:>14} {rfc3339_of_ns(entry.mtime_ns)} {path}{link}"
+
+
+def shown_size(size_bytes: int, *, human_readable: bool) -> str:
+    return format_size(size_bytes) if human_readable else str(size_bytes)

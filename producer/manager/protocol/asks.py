@@ -124,17 +124,31 @@ class AskDevicesLost:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskLs:
-    snapshot: Word
-    path: Text | None = None
+class AskEntries:
+    """The options that choose entries, and show them."""
+
+    type: Patterns = ()
+    size: Patterns = ()
+    oldest: Text | None = None
+    newest: Text | None = None
     long: bool = False
-    recursive: bool = False
+    human_readable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskFind:
+class AskLs(AskEntries):
+    snapshot: Word
+    path: Text | None = None
+    recursive: bool = False
+    include: Patterns = ()
+    exclude: Patterns = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskFind(AskEntries):
     pattern: Word
     snapshot: Word | None = None
+    ignore_case: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

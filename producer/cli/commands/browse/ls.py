@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from producer.cli.call import Call
 from producer.cli.catalog import batches_of, folder_of, opened_catalog
 from producer.cli.commands.browse.ls_raw_volume import list_inside
+from producer.cli.commands.browse.shown import Shown, patterns_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.entry_filter import filter_of, filter_options
 from producer.cli.options.shared import config_option, devices_option, json_option
 from producer.cli.show.entries import entry_row, long_line, shown_path, write_path_line
 from producer.cli.show.json_lines import write_row
@@ -28,11 +30,26 @@ if TYPE_CHECKING:
 @click.option(
     "-R", "--recursive", is_flag=True, help="With PATH: everything below it, not only what is directly in it."
 )
+@click.option("-i", "--include", multiple=True, metavar="PATTERN", help="Only paths that match PATTERN (gitignore).")
+@click.option("-e", "--exclude", multiple=True, metavar="PATTERN", help="Skip paths that match PATTERN (gitignore).")
+@filter_options
 @devices_option
 @json_option
 @config_option
 @click.pass_obj
-def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, devices: dict[str, Path]) -> int:
+def ls(
+    call: Call,
+    /,
+    snapshot: str,
+    path: str,
+    long: bool,
+    recursive: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    human_readable: bool,
+    devices: dict[str, Path],
+    **chosen: Any,
+) -> int:
     """List the entries of a snapshot: all of them, or those directly in PATH.
 
     Paths start with the name of their source.  If that is a raw volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH shows
@@ -40,15 +57,19 @@ def ls(call: Call, snapshot: str, path: str, long: bool, recursive: bool, device
     escaped.
     """
     inside, path = path, path.strip("/")
+    shown = Shown(
+        chosen=filter_of(**chosen), patterns=patterns_of(include, exclude), long=long, human_readable=human_readable
+    )
     with opened_catalog(call) as catalog:
         row = catalog.snapshots.find(snapshot)
         raw_volumes = {source.name for source in row.sources if source.mode == "raw"}
         if "/" in inside.lstrip("/") and inside.lstrip("/").partition("/")[0] in raw_volumes:
-            return list_inside(call, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, long=long)
-        found = 0
+            return list_inside(call, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, shown=shown)
+        found = False
         for entry in entries_at(batches_of(catalog, row.snapshot_id), path, recursive=recursive):
-            found += 1
-            _show(entry, json=call.json, long=long)
+            found = True
+            if shown.fits(entry.snapshot_path, entry.kind, entry.size_bytes, entry.mtime_ns):
+                _show(entry, shown, json=call.json)
         if path and not found:
             raise UsageError(
                 f"snapshot {row.snapshot_id[:8]} has no {path}", hint="segfleet ls SNAPSHOT shows all that it has"
@@ -67,8 +88,9 @@ def entries_at(batches: Iterable[EntryBatch], path: str, *, recursive: bool) -> 
             yield from (entry for entry in batch if entry.snapshot_path == path)
 
 
-def _show(entry: Entry, *, json: bool, long: bool) -> None:
+def _show(entry: Entry, shown: Shown, *, json: bool) -> None:
+    path = shown_path(entry.snapshot_path)
     if json:
         write_row({"message_type": "entry", **entry_row(entry)})
     else:
-        write_path_line(long_line(entry) if long else shown_path(entry.snapshot_path))
+        write_path_line(long_line(entry, path=path, human_readable=shown.human_readable) if shown.long else path)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from producer.cli.call import Call
+from producer.cli.commands.browse.shown import Shown
 from producer.cli.options.known_devices import devices_of
-from producer.cli.show.entries import shown_path, write_path_line
+from producer.cli.show.entries import shown_path, shown_size, write_path_line
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.plain_lines import PlainObserver
+from producer.cli.show.times import rfc3339_of_ns
 from producer.observer import Trouble
 from tasks.errors import UsageError
 
@@ -30,7 +32,7 @@ _KINDS = {
 
 
 def list_inside(
-    call: Call, snapshot_id: str, path: str, devices: dict[str, Path], *, recursive: bool, long: bool
+    call: Call, snapshot_id: str, path: str, devices: dict[str, Path], *, recursive: bool, shown: Shown
 ) -> int:
     """List the entry at SOURCE/PATH and what is directly in it, or all below it; raises UsageError if there is none.
 
@@ -49,7 +51,7 @@ def list_inside(
                 f"{raw_volume} has no {inside}", hint=f"segfleet ls SNAPSHOT {raw_volume}/ shows what it has"
             )
         for found in _entries(files, entry, recursive=recursive):
-            _show(found, f"{raw_volume}/{found.path}".rstrip("/"), json=call.json, long=long)
+            _show(found, f"{raw_volume}/{found.path}".rstrip("/"), shown, json=call.json)
         for text in files.troubles:
             observer.trouble(Trouble(code="unreadable", message=text, path=raw_volume))
         return 3 if files.troubles else 0
@@ -60,23 +62,28 @@ def _entries(files: ImageFiles, entry: InsideEntry, *, recursive: bool) -> list[
     return [entry, *(below if entry.node.is_directory else ())]
 
 
-def _show(entry: InsideEntry, path: str, *, json: bool, long: bool) -> None:
+def _show(entry: InsideEntry, path: str, shown: Shown, *, json: bool) -> None:
     node = entry.node
+    kind = _KINDS.get(stat.S_IFMT(node.mode), "file")
+    if not shown.fits(path, kind, node.size_bytes, node.modified_ns):
+        return
     if json:
         write_row(
             {
                 "message_type": "entry",
                 "path": path,
-                "kind": _KINDS.get(stat.S_IFMT(node.mode), "file"),
+                "kind": kind,
                 "mode": f"{stat.S_IMODE(node.mode):04o}",
                 "uid": node.uid,
                 "gid": node.gid,
+                "mtime": rfc3339_of_ns(node.modified_ns),
                 "size_bytes": node.size_bytes,
             }
         )
-    elif long:
-        write_path_line(
-            f"{stat.filemode(node.mode)} {node.uid:>6} {node.gid:>6} {node.size_bytes:>14} {shown_path(path)}"
-        )
+    elif shown.long:
+        size = shown_size(node.size_bytes, human_readable=shown.human_readable)
+        owner = f"{node.uid:>6} {node.gid:>6}"
+        line = f"{stat.filemode(node.mode)} {owner} {size:>14} {rfc3339_of_ns(node.modified_ns)} {shown_path(path)}"
+        write_path_line(line)
     else:
         write_path_line(shown_path(path))

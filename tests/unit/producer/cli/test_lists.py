@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from producer.host.state import open_state
 from producer.requests import Exclusions, Source
 from producer.walk import Walk
 
-OLD, NEW = "0" * 31 + "1", "f" * 31 + "2"
+OLD, NEW, TIMED = "0" * 31 + "1", "f" * 31 + "2", "a" * 32
 STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -130,6 +131,57 @@ def test_ls_shows_all_entries_under_the_name_of_their_source(capsys: pytest.Capt
         "data/docs/old",
         "data/docs/old/b.txt",
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "paths"),
+    [
+        (["--type", "d"], ["data", "data/docs", "data/docs/old"]),
+        (["--type", "l"], ["data/link"]),
+        (["--type", "f", "--size", "-1B"], ["data/zero", "data/docs/a.txt", "data/docs/old/b.txt"]),
+        (["--size", "+1", "--size", "-1KiB", "-i", "*.txt"], ["data/docs/a.txt", "data/docs/old/b.txt"]),
+        (["--size", "0"], ["data/zero"]),
+        (["-e", "old/", "-i", "docs/"], ["data/docs", "data/docs/a.txt"]),
+        (["--type", "f", "--oldest", "2001-09-09T01:46:40Z", "--newest", "2001-09-09T02:00"], ["data/docs/a.txt"]),
+        (["--newest", "20y"], ["data/docs/a.txt"]),
+    ],
+    ids=" ".join,
+)
+def test_ls_shows_only_what_is_chosen(
+    capsys: pytest.CaptureFixture[str], catalog: Catalog, tree: Path, options: list[str], paths: list[str]
+) -> None:
+    (tree / "docs" / "old" / "b.txt").write_text("b")
+    (tree / "zero").rmdir()
+    (tree / "zero").touch()
+    (tree / "docs" / "a.txt").write_text("a")
+    (tree / "docs" / "new.txt").unlink()
+    (tree / "two\nlines").unlink()
+    os.utime(tree / "docs" / "a.txt", ns=(0, 10**18))
+    record(catalog, TIMED, tree, STARTED)
+
+    assert lines(capsys, "ls", TIMED, *options) == paths
+
+
+def test_ls_long_shows_sizes_for_people(capsys: pytest.CaptureFixture[str], catalog: Catalog, tree: Path) -> None:
+    (tree / "docs" / "a.txt").write_bytes(bytes(3 * 1024 * 1024 // 2))
+    record(catalog, TIMED, tree, STARTED)
+
+    assert "1.5 MiB" in lines(capsys, "ls", "-l", "--human-readable", TIMED, "data/docs/a.txt")[0]
+    assert " 1572864 " in lines(capsys, "ls", "-l", TIMED, "data/docs/a.txt")[0]
+
+
+def test_find_chooses_by_kind_and_size_and_in_any_case(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines(capsys, "find", "A.TXT", "-i", "--size", "+2") == [f"{NEW[:8]}:data/docs/a.txt"]
+    assert lines(capsys, "find", "A.TXT") == []
+    assert lines(capsys, "find", "zero", "--type", "d") == [f"{NEW[:8]}:data/zero"]
+    (long,) = lines(capsys, "find", "zero", "--type", "f", "-l")
+    assert long.startswith("-rw") and long.endswith(f" {OLD[:8]}:data/zero")
+
+
+@pytest.mark.parametrize("wrong", [["--size", "+1M"], ["--oldest", "yesterday"], ["--type", "x"], ["-i", "!"]])
+def test_a_filter_that_means_nothing_is_wrong_usage(capsys: pytest.CaptureFixture[str], wrong: list[str]) -> None:
+    assert run(["ls", OLD, *wrong]) == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_ls_of_a_path_shows_it_and_what_is_directly_in_it(capsys: pytest.CaptureFixture[str]) -> None:
