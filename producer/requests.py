@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from tasks.orders import Overwrite
 from tasks.values import SourcePlace
 
 
@@ -176,7 +177,7 @@ class RestoreRequest:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     #: None: the target must be empty or missing.
-    overwrite: Literal["always", "if-changed", "never"] | None = None
+    overwrite: Overwrite | None = None
     #: Keep large files with missing parts, with holes and a note; else they are not restored.
     skip_damaged: bool = False
     #: Owners by number, as they were; else by name where the target's host knows it.

@@ -143,7 +143,7 @@ class TargetError(SegfleetError):
 
 class TargetNotEmptyError(TargetError):
     code = "target-not-empty"
-    hint = "choose an empty folder, or say what to do with existing files: --overwrite always|if-changed|never"
+    hint = "choose an empty folder, or say what to do with existing files: --overwrite always|if-changed|if-newer|never"
 
 
 class DeviceError(SegfleetError):

@@ -45,6 +45,8 @@ PartText = Annotated[str, Meta(max_length=8 * 1024 * 1024)]
 MAX_MANIFEST_BYTES = 6 * 1024 * 1024
 #: The longest range of a segment's stream that one receipt returns.
 MAX_READ_BYTES = 4 * 1024 * 1024
+#: What becomes of what is in the target already (docs/restore.md).
+Overwrite = Literal["always", "if-changed", "if-newer", "never"]
 MANIFEST_NAME = re.compile(r"[0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest)")
 ManifestName = Annotated[str, Meta(pattern=f"^{MANIFEST_NAME.pattern}$")]
 
@@ -177,7 +179,7 @@ class RestoreSegment(Order):
     offsets_bytes: Counts
     sizes_bytes: Counts
     metadata: Annotated[tuple[tuple[int, ...], ...], Meta(max_length=MAX_EXTENTS)]
-    overwrite: Literal["always", "if-changed", "never"]
+    overwrite: Overwrite
     threads: Threads
     unproved: bool = False
     #: Extents, by their place in the columns, of files that had holes: long zeros in them become holes.
@@ -205,7 +207,7 @@ class TargetEntry:
 
     A directory is made for its owner alone.  It gets its metadata when it comes a second time, with ``finish`` set,
     after everything in it: so the deepest come first.  The path "" is the target itself, which keeps its metadata if it
-    was there before the restore; with ``never`` so does each directory.
+    was there before the restore; with ``never`` and ``if-newer`` so does each directory.
 
     ``kind="file"`` with ``size_bytes`` 0 makes an empty file.  With ``size_bytes`` > 0 it is for a file whose extents
     come from several segments, and it comes twice.  The first time, before any extent is ordered, ``overwrite``
@@ -216,8 +218,9 @@ class TargetEntry:
     ``size_bytes``, gets its metadata, and is renamed to ``path``.
 
     ``link`` is the text of a symlink, or the path in the target that a hard link joins; hard links come after that
-    file is finished.  With ``never`` that file may be an older one, which the size and metadata of the hard link show:
-    then no link is made, and the trouble has the code ``other-file``.  ``device_number`` is for device nodes.
+    file is finished.  With ``never`` and ``if-newer`` that file may be another one, which the size and metadata of the
+    hard link show: then no link is made, and the trouble has the code ``other-file``.  ``device_number`` is for device
+    nodes.
 
     ``flags`` sets the file flags of what is there; it comes after everything else, because nothing can be written to an
     immutable file, or linked to it.  ``absent`` removes what has been written of a file that this restore could not
@@ -261,7 +264,7 @@ class RestoreEntries(Order):
 
     target: SourceName
     entries: Annotated[tuple[TargetEntry, ...], Meta(max_length=MAX_EXTENTS)]
-    overwrite: Literal["always", "if-changed", "never"]
+    overwrite: Overwrite
     must_be_empty: bool = False
     sweep: bool = False
     owner_names: OwnerNames = field(default_factory=OwnerNames)

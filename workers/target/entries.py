@@ -8,12 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from tasks.orders import TargetEntry
+from tasks.orders import Overwrite, TargetEntry
 from workers.target.files import remove_entry, stat_entry
 from workers.target.folders import Folders, make_folder
 from workers.target.metadata.metadata import has_metadata, metadata_of, set_metadata, set_symlink_metadata
 from workers.target.opening_up import in_folder
-from workers.target.overwrite import Overwrite
+from workers.target.overwrite import stays
 from workers.target.sweeping import sweep_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import is_unfinished_folder, temporary_name
@@ -29,6 +29,10 @@ _IsSame = Callable[[int, str, os.stat_result], bool]
 _NODE_TYPES = {"fifo": stat.S_IFIFO, "character": stat.S_IFCHR, "block": stat.S_IFBLK}
 
 
+#: With these, what the snapshot has an entry for may be something else that stays.
+KEEP_OTHERS = ("never", "if-newer")
+
+
 class NotMade(Exception):
     """Only root may make this entry; it is counted."""
 
@@ -36,8 +40,8 @@ class NotMade(Exception):
 def restore_folder(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str, *, sweep: bool) -> None:
     """Make an unfinished folder if it is missing; with ``finish`` set its metadata too.
 
-    The target itself, and with ``never`` any folder, keeps the metadata that it had before this restore.  ``sweep``
-    removes what interrupted restores left in it under temporary names.
+    The target itself, and with ``never`` and ``if-newer`` any folder, keeps the metadata that it had before this
+    restore.  ``sweep`` removes what interrupted restores left in it under temporary names.
     """
     if entry.path:
         above, name = folders.parent_of(entry.path)
@@ -50,7 +54,7 @@ def restore_folder(folders: Folders, entry: TargetEntry, overwrite: Overwrite, r
     try:
         if sweep:
             sweep_folder(descriptor, run_id)
-        is_kept = not entry.path or overwrite == "never"
+        is_kept = not entry.path or overwrite in KEEP_OTHERS
         if entry.finish and not (is_kept and not is_unfinished_folder(os.fstat(descriptor))):
             set_metadata(_place(descriptor), metadata_of(entry), folders.not_kept)
     finally:
@@ -67,7 +71,7 @@ def restore_symlink(folders: Folders, entry: TargetEntry, overwrite: Overwrite, 
         return stat.S_ISLNK(found.st_mode) and os.readlink(name, dir_fd=folder) == entry.link
 
     folder, name = folders.parent_of(entry.path)
-    if not _make_entry(folder, entry.path, overwrite, run_id, make, is_same):
+    if not _make_entry(folder, entry, overwrite, run_id, make, is_same):
         return False
     in_folder(folder, lambda: set_symlink_metadata(folder, name, metadata_of(entry), folders.not_kept))
     return True
@@ -85,7 +89,7 @@ def restore_hard_link(folders: Folders, entry: TargetEntry, overwrite: Overwrite
         raise TargetTrouble("missing", f"the file that it links to is missing: {entry.link}")
 
     def make(folder: int, name: str) -> None:
-        if overwrite == "never" and not has_metadata(first, entry.size_bytes, metadata_of(entry)):
+        if overwrite in KEEP_OTHERS and not has_metadata(first, entry.size_bytes, metadata_of(entry)):
             raise TargetTrouble("other-file", f"the file that it links to is not that of the snapshot: {entry.link}")
         in_folder(first_folder, lambda: link(folder, name))
 
@@ -95,7 +99,7 @@ def restore_hard_link(folders: Folders, entry: TargetEntry, overwrite: Overwrite
     def is_same(folder: int, name: str, found: os.stat_result) -> bool:
         return (found.st_dev, found.st_ino) == (first.st_dev, first.st_ino)
 
-    return _make_entry(folder, entry.path, overwrite, run_id, make, is_same)
+    return _make_entry(folder, entry, overwrite, run_id, make, is_same)
 
 
 def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str) -> bool:
@@ -112,7 +116,7 @@ def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run
         return stat.S_IFMT(found.st_mode) == node_type and found.st_rdev == entry.device_number
 
     folder, name = folders.parent_of(entry.path)
-    if not _make_entry(folder, entry.path, overwrite, run_id, make, is_same):
+    if not _make_entry(folder, entry, overwrite, run_id, make, is_same):
         return False
     # Opened with O_PATH only: opening a device may rewind a tape.
     descriptor = _open_path(folder, name)
@@ -139,11 +143,13 @@ def _make_folder_at(above: int, name: str, overwrite: Overwrite) -> None:
     raise TargetTrouble("unsafe-target", "something else keeps appearing at this path")
 
 
-def _make_entry(folder: int, path: str, overwrite: Overwrite, run_id: str, make: _Make, is_same: _IsSame) -> bool:
-    name = path.rpartition("/")[2]
+def _make_entry(
+    folder: int, entry: TargetEntry, overwrite: Overwrite, run_id: str, make: _Make, is_same: _IsSame
+) -> bool:
+    name = entry.path.rpartition("/")[2]
     for _ in range(_TRIES):
         found = stat_entry(folder, name)
-        if found is not None and overwrite == "never":
+        if found is not None and stays(found, overwrite, entry.mtime_ns):
             return False
         if found is not None and in_folder(folder, partial(is_same, folder, name, found)):
             return True
@@ -153,7 +159,7 @@ def _make_entry(folder: int, path: str, overwrite: Overwrite, run_id: str, make:
             if found is None:
                 in_folder(folder, partial(make, folder, name))
             else:
-                _replace(folder, name, temporary_name(run_id, path), make)
+                _replace(folder, name, temporary_name(run_id, entry.path), make)
             return True
     raise TargetTrouble("unsafe-target", "something else keeps appearing at this path")
 

@@ -6,15 +6,15 @@ import os
 import stat
 from typing import Literal
 
+from tasks.mtimes import is_same_time
+from tasks.orders import Overwrite
 from workers.target.files import stat_entry
 from workers.target.folders import Folders
-from workers.target.metadata.attributes import has_attributes, set_attributes
+from workers.target.metadata.attributes import has_attributes, lacks_attributes, set_attributes
 from workers.target.metadata.metadata import Metadata, effective_mode, has_content, has_metadata, has_owner, set_mode
 from workers.target.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import is_unfinished
-
-Overwrite = Literal["always", "if-changed", "never"]
 
 #: ``mend``: its content stays, and its mode is set.
 Fate = Literal["write", "keep", "mend"]
@@ -28,14 +28,26 @@ def fate_of(found: os.stat_result | None, overwrite: Overwrite, size_bytes: int,
     """
     if found is None or overwrite == "always" or is_unfinished(found):
         return "write"
-    if overwrite == "never":
+    if stays(found, overwrite, metadata.mtime_ns):
         return "keep"
+    if overwrite == "if-newer":
+        return "write"
     if not stat.S_ISREG(found.st_mode) or not has_content(found, size_bytes, metadata):
         return "write"
     if has_metadata(found, size_bytes, metadata):
         return "keep"
     # A hard link may lead out of the target.
     return "mend" if found.st_nlink == 1 and has_owner(found, metadata) else "write"
+
+
+def stays(found: os.stat_result, overwrite: Overwrite, mtime_ns: int) -> bool:
+    """Whether what was ``found`` stays whatever it is; the snapshot's entry was last changed at ``mtime_ns``."""
+    return overwrite == "never" or (overwrite == "if-newer" and not is_newer(mtime_ns, found.st_mtime_ns))
+
+
+def is_newer(one_ns: int, other_ns: int) -> bool:
+    """Whether the first time is the later one, even if a file system has rounded the other."""
+    return one_ns > other_ns and not is_same_time(one_ns, other_ns)
 
 
 def keeps_file(folders: Folders, path: str, overwrite: Overwrite, size_bytes: int, metadata: Metadata) -> bool:
@@ -49,24 +61,27 @@ def keeps_file(folders: Folders, path: str, overwrite: Overwrite, size_bytes: in
     found = stat_entry(folder, name)
     fate = fate_of(found, overwrite, size_bytes, metadata)
     if found is not None and (fate == "mend" or (fate == "keep" and metadata.attributes and overwrite == "if-changed")):
-        _mend(folders, folder, name, found, metadata)
+        return _is_mended(folders, folder, name, found, metadata)
     return fate != "write"
 
 
-def _mend(folders: Folders, folder: int, name: str, found: os.stat_result, metadata: Metadata) -> None:
-    """Give the file that was ``found`` its attributes and mode; raises TargetTrouble and OSError."""
+def _is_mended(folders: Folders, folder: int, name: str, found: os.stat_result, metadata: Metadata) -> bool:
+    """Whether the file that was ``found`` has its attributes and mode now; raises TargetTrouble and OSError.
+
+    False for one that lacks some and has another name, which may lie outside the target: it must be written again.
+    """
     handle = in_folder(folder, lambda: os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder))
     try:
         opened = os.fstat(handle)
         if (opened.st_dev, opened.st_ino) != (found.st_dev, found.st_ino):
             raise TargetTrouble("unsafe-target", "the file was replaced while its mode was set")
         place = f"/proc/self/fd/{handle}"
-        # Another name of the file may lie outside the target.
         if opened.st_nlink != 1:
-            return
+            return not lacks_attributes(place, metadata.attributes)
         if not has_attributes(place, metadata.attributes):
             set_attributes(place, metadata.attributes, folders.not_kept)
         if stat.S_IMODE(opened.st_mode) != effective_mode(metadata):
             set_mode(place, effective_mode(metadata), folders.not_kept)
+        return True
     finally:
         os.close(handle)

@@ -17,6 +17,7 @@ from contextlib import suppress
 
 from workers.target.files import TargetFile, stat_entry
 from workers.target.folders import Folders
+from workers.target.metadata.attributes import lacks_attributes
 from workers.target.metadata.metadata import Metadata, has_metadata, set_metadata
 from workers.target.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
@@ -75,6 +76,8 @@ class WholeFile(TargetFile):
         if found is None or found.st_nlink == 1 or not has_metadata(found, size_bytes, metadata):
             return False
         if not stat.S_ISREG(found.st_mode) or not self._holds_the_same(folder, name, size_bytes):
+            return False
+        if lacks_attributes(f"/proc/self/fd/{folder}/{name}", metadata.attributes, follow_symlinks=False):
             return False
         in_folder(folder, lambda: os.unlink(self._temporary, dir_fd=folder))
         return True

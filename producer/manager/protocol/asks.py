@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from tasks.orders import Overwrite
 from tasks.values import HexId
 
 #: What stands behind "--" in the call.  It begins with no "-" all the same: two guards are better than one.
@@ -90,7 +91,7 @@ class AskRestore:
     target: Annotated[str, Meta(max_length=255, pattern=r"^[^/\x00.-][^/\x00]*$")]
     include: Patterns = ()
     exclude: Patterns = ()
-    overwrite: Literal["always", "if-changed", "never"] | None = None
+    overwrite: Overwrite | None = None
     threads: Number | None = None
     nice: Number | None = None
     skip_damaged: bool = False

@@ -15,8 +15,8 @@ from kit.program.machine import Machine
 from kit.repository import REPOSITORY
 from kit.tree import Entry, Fifo, File, Folder, HardLink, Symlink, Tree, noise
 
-OPTIONS = ("always", "if-changed", "never")
-NEW_NS, OLD_NS = 1_600_000_000_000_000_000, 1_000_000_000_000_000_000
+OPTIONS = ("always", "if-changed", "if-newer", "never")
+NEWER_NS, NEW_NS, OLD_NS = 1_700_000_000_000_000_000, 1_600_000_000_000_000_000, 1_000_000_000_000_000_000
 
 
 class Row(NamedTuple):
@@ -59,10 +59,10 @@ def put(place: Path, there: str, form: str) -> None:
         place.chmod(0o604 if there.endswith("other mode") else new.mode)
         os.utime(place, ns=(NEW_NS, NEW_NS))
         return
-    match there:
+    match there.removeprefix("newer ").removeprefix("other "):
         case "nothing":
             return
-        case "other file":
+        case "file":
             place.write_bytes(b"mine, older")
             place.chmod(0o604)
         case "folder":
@@ -74,7 +74,8 @@ def put(place: Path, there: str, form: str) -> None:
             place.symlink_to("snapshot")
         case "FIFO":
             os.mkfifo(place, 0o604)
-    os.utime(place, ns=(OLD_NS, OLD_NS), follow_symlinks=False)
+    time_ns = NEWER_NS if there.startswith("newer") else OLD_NS
+    os.utime(place, ns=(time_ns, time_ns), follow_symlinks=False)
 
 
 class Look(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Self, cast
 
 from tasks.errors import DeviceError
-from tasks.orders import RestoreSegment
+from tasks.orders import Overwrite, RestoreSegment
 from tasks.receipts import RestoreResult
 from tasks.values import Extent, Extents
 from workers.devices.base import Device
@@ -32,8 +32,6 @@ Metadata = tuple[int, int, int, int] | tuple[()]
 
 #: Path, stream offset, file offset, size, metadata.
 Row = tuple[str, int, int, int, Metadata]
-
-Overwrite = Literal["always", "if-changed", "never"]
 
 WHOLE: Metadata = (0o640, os.getuid(), os.getgid(), MTIME_NS)
 

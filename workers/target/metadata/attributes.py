@@ -45,6 +45,17 @@ def has_attributes(place: str, attributes: Mapping[str, str]) -> bool:
         return False
 
 
+def lacks_attributes(place: str, attributes: Mapping[str, str], *, follow_symlinks: bool = True) -> bool:
+    """Whether ``place`` has another value, or none, for one that this user may set and the file system can hold."""
+    may_set = [name for name in attributes if os.geteuid() == 0 or name.startswith(_OWNERS)]
+    try:
+        return any(
+            os.getxattr(place, name, follow_symlinks=follow_symlinks) != b64decode(attributes[name]) for name in may_set
+        )
+    except OSError as error:
+        return error.errno == errno.ENODATA
+
+
 def _remove_inherited(place: int | str, attributes: Mapping[str, str], *, follow_symlinks: bool) -> None:
     try:
         present = os.listxattr(place, follow_symlinks=follow_symlinks)

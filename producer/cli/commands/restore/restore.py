@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import click
 
@@ -27,6 +27,7 @@ from producer.cli.show.summaries import show_restore
 from producer.host.looks import look
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.run.preflight import check_devices, check_proc, check_target
+from tasks.orders import Overwrite
 
 
 def target_path(call: Call, target: str) -> Path:
@@ -54,7 +55,7 @@ def target_name(call: Call, target: str) -> str:
 @click.option("-e", "--exclude", multiple=True, metavar="PATTERN", help="Skip paths that match PATTERN (gitignore).")
 @click.option(
     "--overwrite",
-    type=click.Choice(["always", "if-changed", "never"]),
+    type=click.Choice(get_args(Overwrite)),
     help="What to do with existing files.  [default: the target must be empty]",
 )
 @click.option("--force", is_flag=True, help="Overwrite an image or block device that is not empty with a raw volume.")
@@ -78,7 +79,7 @@ def restore(
     devices: dict[str, Path],
     include: tuple[str, ...],
     exclude: tuple[str, ...],
-    overwrite: Literal["always", "if-changed", "never"] | None,
+    overwrite: Overwrite | None,
     force: bool,
     skip_damaged: bool,
     numeric_ids: bool,

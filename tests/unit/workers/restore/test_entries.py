@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from kit.needs import need_root
+from kit.needs import need, need_root
 from kit.program.nobody import as_nobody
-from kit.stored.segment_in_memory import Overwrite, unfinished
+from kit.stored.segment_in_memory import unfinished
 from tasks.errors import RunOverError, TargetError, TargetNotEmptyError
-from tasks.orders import EntryKind, RestoreEntries, TargetEntry
+from tasks.orders import EntryKind, Overwrite, RestoreEntries, TargetEntry
 from tasks.receipts import RestoreResult
 from workers.restore import restore_entries
 from workers.target import files
@@ -54,6 +54,36 @@ def codes(result: RestoreResult) -> list[tuple[str, str]]:
 def mode_and_time(path: Path) -> tuple[int, int]:
     found = path.lstat()
     return stat.S_IMODE(found.st_mode), found.st_mtime_ns
+
+
+@pytest.mark.parametrize("value", [None, b"spoiled"])
+def test_a_file_of_several_names_that_lacks_attributes_is_written_again_and_its_other_names_stay(
+    tmp_path: Path, value: bytes | None
+) -> None:
+    file = entry("file", "a", attributes={"user.mine": "eA=="})
+    try:
+        os.setxattr(tmp_path, "user.probe", b"")
+    except OSError as error:
+        need(False, f"no extended attributes in temporary files: {error}")
+    restore(tmp_path, file)
+    os.link(tmp_path / "a", tmp_path / "other")
+    if value is None:
+        os.removexattr(tmp_path / "a", "user.mine")
+    else:
+        os.setxattr(tmp_path / "a", "user.mine", value)
+    spoiled = os.listxattr(tmp_path / "other")
+    restore(tmp_path, file, overwrite="if-changed")
+    assert os.getxattr(tmp_path / "a", "user.mine") == b"x"
+    assert os.listxattr(tmp_path / "other") == spoiled
+    assert not os.path.samefile(tmp_path / "a", tmp_path / "other")
+
+
+def test_a_file_of_several_names_that_has_its_attributes_stays(tmp_path: Path) -> None:
+    file = entry("file", "a", attributes={"user.mine": "eA==", "trusted.mine": "eA=="})
+    restore(tmp_path, file)
+    os.link(tmp_path / "a", tmp_path / "other")
+    restore(tmp_path, file, overwrite="if-changed")
+    assert os.path.samefile(tmp_path / "a", tmp_path / "other")
 
 
 ONE_OF_EACH = (

@@ -10,7 +10,6 @@ from kit.stored.segment_in_memory import (
     FILES,
     MTIME_NS,
     WHOLE,
-    Overwrite,
     Progress,
     content,
     order,
@@ -19,6 +18,7 @@ from kit.stored.segment_in_memory import (
     unfinished,
     whole_files,
 )
+from tasks.orders import Overwrite
 from workers.devices.base import Device
 from workers.restore import restore_segment
 
@@ -49,6 +49,23 @@ def test_what_an_interrupted_restore_left_is_written_anew(tmp_path: Path, overwr
     (tmp_path / "z").chmod(0o200)
     restore(tmp_path, store(FILES), whole_files(FILES), overwrite=overwrite)
     assert content(tmp_path) == FILES
+
+
+@pytest.mark.parametrize(
+    ("there_ns", "content"),
+    [
+        (MTIME_NS - 10**12, b"first"),
+        (MTIME_NS, b"FIRST"),
+        (MTIME_NS // 10**9 * 10**9, b"FIRST"),
+        (MTIME_NS + 1, b"FIRST"),
+    ],
+    ids=["older", "same", "same but rounded", "newer"],
+)
+def test_if_newer_replaces_only_what_is_older(tmp_path: Path, there_ns: int, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(b"FIRST")
+    os.utime(tmp_path / "a", ns=(there_ns, there_ns))
+    restore(tmp_path, store(FILES), whole_files(FILES), overwrite="if-newer")
+    assert (tmp_path / "a").read_bytes() == content
 
 
 def test_nothing_is_read_from_the_device_when_all_is_kept(tmp_path: Path) -> None:

@@ -4,15 +4,8 @@ from pathlib import Path
 
 from kit.needs import need_root
 from kit.program.nobody import NOBODY, as_nobody
-from kit.stored.segment_in_memory import (
-    FILES,
-    MTIME_NS,
-    Overwrite,
-    content,
-    restore,
-    store,
-    whole_files,
-)
+from kit.stored.segment_in_memory import FILES, MTIME_NS, content, restore, store, whole_files
+from tasks.orders import Overwrite
 
 
 def test_set_id_bits_survive_the_change_of_owner(tmp_path: Path) -> None:
