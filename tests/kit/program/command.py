@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from kit.deadlines import DEADLINE_S, eventually
+from kit.program.as_user import as_user
 
 #: As the console script does it, by whichever interpreter runs the tests.
 SEGFLEET = (sys.executable, "-P", "-c", "from producer.cli.start import main; main()")
@@ -64,11 +65,14 @@ class Done:
 class Running:
     """A call under way.  Ends when told to, at the latest with :meth:`end`."""
 
-    def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, user: int | None = None
+    ) -> None:
+        """``user``: who runs it; None: who runs the tests."""
         self._stdout: list[bytes] = []
         self._stderr: list[bytes] = []
         self._process = subprocess.Popen(
-            [*SEGFLEET, *arguments],
+            [*([] if user is None else as_user(user)), *SEGFLEET, *arguments],
             env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,

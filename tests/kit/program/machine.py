@@ -31,6 +31,19 @@ class Machine:
         self.scratch = folder / "tmp"
         self.scratch.mkdir()
         self._running: list[Running] = []
+        self._user: int | None = None
+
+    def run_as(self, user: int) -> None:
+        """Have all further commands run by ``user``, to whom state and devices belong from now on; root only."""
+        self._user = user
+        os.chown(self.folder, user, user)
+        for root in (self.scratch, self.state, self.folder / "devices"):
+            self._give(root)
+
+    def _give(self, root: Path) -> None:
+        if self._user is not None and root.exists():
+            for path in (root, *root.rglob("*")):
+                os.chown(path, self._user, self._user, follow_symlinks=False)
 
     # ---- folders
 
@@ -43,6 +56,7 @@ class Machine:
         """``--device`` options for the devices named by the words of ``names``; their folders are made."""
         for name in names.split():
             self.device(name).mkdir(parents=True, exist_ok=True)
+        self._give(self.folder / "devices")
         return [f"--device={name}={self.device(name)}" for name in names.split()]
 
     def device(self, name: str) -> Path:
@@ -74,7 +88,10 @@ class Machine:
     def start(self, *arguments: str | Path, **settings: str) -> Running:
         """Start a command; it is ended with the machine, if not before."""
         running = Running(
-            [str(argument) for argument in arguments], environment=self.environment(settings), folder=self.folder
+            [str(argument) for argument in arguments],
+            environment=self.environment(settings),
+            folder=self.folder,
+            user=self._user,
         )
         self._running.append(running)
         return running
