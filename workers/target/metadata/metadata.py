@@ -138,6 +138,7 @@ def has_owner(found: os.stat_result, metadata: Metadata) -> bool:
 def effective_mode(metadata: Metadata) -> int:
     """Only root gives files away, so anybody else's set-id bits would name the wrong owner (as ``cp -p`` does)."""
     mode = stat.S_IMODE(metadata.mode)
-    if os.geteuid() == 0 or (metadata.uid, metadata.gid) == (os.geteuid(), os.getegid()):
+    if not mode & _SET_ID_BITS or os.geteuid() == 0:
         return mode
-    return mode & ~_SET_ID_BITS
+    is_own = metadata.uid == os.geteuid() and metadata.gid in (os.getegid(), *os.getgroups())
+    return mode if is_own else mode & ~_SET_ID_BITS
