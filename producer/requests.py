@@ -25,6 +25,8 @@ class Source:
     mode: Literal["files", "raw"] = "files"
     #: Where workers find it if it is inside a source of their configuration; None: they know it by its name.
     within: SourcePlace | None = None
+    #: Paths in it, as a list names them; only they are backed up, with what they contain.  None: all.
+    only: tuple[str, ...] | None = None
 
     @property
     def root(self) -> tuple[str, Path]:
@@ -47,6 +49,8 @@ class Exclusions:
     no_dump: bool = False
     caches: bool = False
     if_present: tuple[str, ...] = ()
+    #: Names of files in the sources whose gitignore patterns hold for what is below them.
+    ignore_files: tuple[str, ...] = ()
     one_file_system: bool = False
     #: Whether extended attributes are left out, of all entries.
     attributes: bool = False
@@ -54,7 +58,7 @@ class Exclusions:
     @property
     def leave_out_entries(self) -> bool:
         """Whether some entries of one file system are left out."""
-        by_name = self.patterns or self.patterns_any_case or self.caches or self.if_present
+        by_name = self.patterns or self.patterns_any_case or self.caches or self.if_present or self.ignore_files
         return bool(by_name) or self.larger_than_bytes is not None or self.no_dump
 
 

@@ -84,10 +84,17 @@ def look_at_each(
 
 
 def look_through(
-    path: Path, items: Callable[[], Iterable[Seen]], *, limit_s: float, on_wait: Callable[[], None]
+    path: Path,
+    items: Callable[[], Iterable[Seen]],
+    *,
+    limit_s: float | None = None,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> Iterator[Seen]:
-    """The items, one by one, as a scout finds them; raises SilentError when one takes longer than ``limit_s``."""
-    with _Look(path, items, limit_s) as one:
+    """The items, one by one, as a scout finds them; raises SilentError when one takes longer than ``limit_s``.
+
+    None: as long as any look may take.
+    """
+    with _Look(path, items, _limit_s() if limit_s is None else limit_s) as one:
         yield from one.items(on_wait)
 
 

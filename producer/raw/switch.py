@@ -231,7 +231,7 @@ def _why_not_still(raw_volume: Path, request: BackupRequest) -> str:
 def _why_not_alike(source: Source, mount: Mount, request: BackupRequest) -> str:
     """Why a raw image would hold other data than the backup of the files."""
     exclusions = request.exclusions
-    if exclusions.leave_out_entries:
+    if source.only is not None or exclusions.leave_out_entries:
         return "files are excluded, and a raw image would hold them"
     inside = [other for other in mounts() if other.point.startswith(f"{mount.point.rstrip('/')}/")]
     if inside and not exclusions.one_file_system:

@@ -10,20 +10,38 @@ from producer.requests import Exclusions, Source
 
 def is_kept_out(source: Source, path: Path, exclusions: Exclusions) -> bool:
     """Whether the walk stays out of ``path``, a folder inside ``source``, whatever is in it."""
-    return _is_excluded(source, path, exclusions) or (exclusions.one_file_system and _is_elsewhere(source, path))
-
-
-def _is_excluded(source: Source, path: Path, exclusions: Exclusions) -> bool:
-    """Whether a pattern leaves out the folder or one above it.  The source itself is never excluded."""
-    if not (exclusions.patterns or exclusions.patterns_any_case) or path == source.path:
+    if source.only is None and not (exclusions.patterns or exclusions.patterns_any_case or exclusions.one_file_system):
         return False
     # Imported only here: few commands need patterns.
+    from producer.walk.chosen import Chosen
+
+    chosen, below = Chosen(source.only), _below(source, path)
+    if not chosen.reaches(below):
+        return True
+    outermost = chosen.outermost(below)
+    if outermost == below:
+        return False  # what is named, and the way to it, no rule leaves out
+    return _is_excluded(outermost, below, exclusions) or (
+        exclusions.one_file_system and _is_elsewhere(source.path / outermost, path)
+    )
+
+
+def _below(source: Source, path: Path) -> str:
+    return "" if path == source.path else path.relative_to(source.path).as_posix()
+
+
+def _is_excluded(outermost: str, below: str, exclusions: Exclusions) -> bool:
+    """Whether a pattern leaves out the folder ``below``, or one between it and the named folder ``outermost``."""
     from producer.walk.exclusions import ExclusionRules
 
-    rules, below = ExclusionRules(exclusions), path.relative_to(source.path)
-    return any(rules.matches(str(folder), is_directory=True) for folder in (*list(below.parents)[:-1], below))
+    rules = ExclusionRules(exclusions)
+    while below != outermost:
+        if rules.matches(below, is_directory=True):
+            return True
+        below = below.rpartition("/")[0]
+    return False
 
 
-def _is_elsewhere(source: Source, path: Path) -> bool:
+def _is_elsewhere(folder: Path, path: Path) -> bool:
     """Whether both answer and are on different file systems now."""
-    return len(set(file_systems_of({"source": source.path, "inside": path}).values())) == 2
+    return len(set(file_systems_of({"folder": folder, "inside": path}).values())) == 2

@@ -16,12 +16,10 @@ import pathspec
 
 from producer.host.looks import look
 from producer.requests import Exclusions
+from producer.walk.gitignore import GitIgnore, lines_of
 from producer.walk.status import Status
 from tasks.errors import UsageError
 from tasks.metadata import NO_DUMP
-
-#: What editors of Windows put in front of a text.
-_BYTE_ORDER_MARK = "\ufeff"
 
 #: Cache Directory Tagging Specification (bford.info/cachedir): the tag's name and its first bytes.
 CACHE_TAG = "CACHEDIR.TAG"
@@ -32,29 +30,30 @@ class ExclusionRules:
     """Decides entry by entry.  Raises UsageError for an invalid pattern or name."""
 
     def __init__(self, exclusions: Exclusions) -> None:
-        for name in exclusions.if_present:
+        for name in (*exclusions.if_present, *exclusions.ignore_files):
             if not name or "/" in name:
                 raise UsageError(f"not a file name: {name!r}", hint="give a name without a slash")
-        self._spec = compile_patterns(exclusions.patterns, "exclude pattern") if exclusions.patterns else None
-        any_case = [pattern.lower() for pattern in exclusions.patterns_any_case]
-        self._any_case = compile_patterns(any_case, "exclude pattern") if any_case else None
+        self._patterns = _checked(exclusions.patterns)
+        self._any_case = _checked([pattern.lower() for pattern in exclusions.patterns_any_case])
         self._larger_than_bytes = exclusions.larger_than_bytes
         self._no_dump = exclusions.no_dump
         self._caches = exclusions.caches
         self._if_present = exclusions.if_present
+        #: Names of gitignore files in the sources.
+        self.ignore_files = exclusions.ignore_files
         self.keeps_attributes = not exclusions.attributes
 
     @property
     def have_patterns(self) -> bool:
         """Whether an entry can be left out for its name."""
-        return self._spec is not None or self._any_case is not None
+        return bool(self._patterns or self._any_case)
 
     def matches(self, path: str, *, is_directory: bool) -> bool:
-        """Whether a pattern leaves out ``path``, relative to its source."""
-        path = f"{path}/" if is_directory else path
-        if self._spec is not None and self._spec.match_file(path):
-            return True
-        return self._any_case is not None and self._any_case.match_file(path.lower())
+        """Whether a pattern leaves out ``path``, relative to its source, itself: the folders above are not asked."""
+        return bool(
+            self._patterns.leaves_out(path, is_directory=is_directory)
+            or self._any_case.leaves_out(path.lower(), is_directory=is_directory)
+        )
 
     def leave_out(self, letter: str, status: Status) -> bool:
         """Whether what an entry is leaves it out, whatever its name."""
@@ -92,8 +91,7 @@ def read_exclude_file(path: Path) -> tuple[str, ...]:
     except OSError as error:
         raise UsageError(f"cannot read exclude file {path}: {error.strerror}") from error
     patterns = []
-    for number, line in enumerate(text.removeprefix(_BYTE_ORDER_MARK).split("\n"), start=1):
-        line = line.removesuffix("\r")
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         _check(line, f"{path}, line {number}")
@@ -102,14 +100,23 @@ def read_exclude_file(path: Path) -> tuple[str, ...]:
 
 
 def compile_patterns(patterns: Iterable[str], what: str) -> pathspec.GitIgnoreSpec:
-    """One spec of gitignore patterns; raises UsageError for an invalid one, which the error calls ``what``.
-
-    None of them is a comment: files of patterns have theirs taken out, and an argument that begins with # is meant.
-    """
-    patterns = [f"\\{pattern}" if pattern.startswith("#") else pattern for pattern in patterns if pattern.strip()]
+    """One spec of gitignore patterns; raises UsageError for an invalid one, which the error calls ``what``."""
+    patterns = _meant(patterns)
     for pattern in patterns:
         _check(pattern, what)
     return pathspec.GitIgnoreSpec.from_lines(patterns)
+
+
+def _checked(patterns: Iterable[str]) -> GitIgnore:
+    patterns = _meant(patterns)
+    for pattern in patterns:
+        _check(pattern, "exclude pattern")
+    return GitIgnore(patterns)
+
+
+def _meant(patterns: Iterable[str]) -> list[str]:
+    """None is a comment: files of patterns have theirs taken out, and an argument that begins with # is meant."""
+    return [f"\\{pattern}" if pattern.startswith("#") else pattern for pattern in patterns if pattern.strip()]
 
 
 def _check(pattern: str, where: str) -> None:

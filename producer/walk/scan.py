@@ -143,6 +143,7 @@ class Walk:
                 name=source.name,
                 one_file_system=self._one_file_system,
                 on_trouble=self._on_trouble,
+                only=source.only,
                 left_out=self._left_out,
             )
             if self._limit_s is None:

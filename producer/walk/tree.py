@@ -14,10 +14,12 @@ from pathlib import Path
 
 from producer.observer import Trouble
 from producer.walk.attributes import attributes_at, attributes_trouble, can_read_attributes, no_attributes_trouble
+from producer.walk.chosen import Chosen
 from producer.walk.directories import Directories
 from producer.walk.exclusions import ExclusionRules
 from producer.walk.found import FORMAT_BITS, LETTERS, Found, Rest, Seen
 from producer.walk.mount_points import mount_points_below
+from producer.walk.names import WantedNames
 from producer.walk.sizes import MAX_HOLLOW_BYTES, is_bearable
 from producer.walk.status import status_at
 from tasks.values import MAX_PATH_CHARACTERS
@@ -45,17 +47,20 @@ class SourceTree:
         name: str = "",
         one_file_system: bool,
         on_trouble: Callable[[Trouble], None],
+        only: Collection[str] | None = None,
         left_out: Collection[Path] = (),
     ) -> None:
-        """``left_out``: absolute paths of what is no part of the source, whatever the rules say."""
+        """``only``: as in :class:`producer.requests.Source`; ``left_out``: as in :class:`WantedNames`."""
         self._root = root
-        self._left_out = _names_by_directory(root, left_out)
         self._rules = rules
+        self._chosen = Chosen(only)
+        self._names = WantedNames(root, rules, self._chosen, left_out, self._tell_of)
         self._keeps_attributes = rules.keeps_attributes
         #: Paths in orders begin with the source's name.
         self._name_room = len(name) + 1 if name else 0
         self._one_file_system = one_file_system
-        self._only_device: int | None = None
+        #: Folder that is named, on the way, or the source → its file system.
+        self._devices: dict[str, int] = {}
         self._mount_points: frozenset[str] = frozenset()
         self._on_trouble = on_trouble
         #: Of the scan, for :meth:`rest`.
@@ -77,7 +82,8 @@ class SourceTree:
             # Without it, nothing remains to be done.
             self._pending = []
             self.waits_for = ("", "")
-            self._stay_on_file_system()
+            self._device_in("")
+            self._mount_points = mount_points_below(self._root)
         pending = self._pending = list(rest.pending)
         if rest.directory is not None:
             pending.append(rest.directory)
@@ -92,12 +98,17 @@ class SourceTree:
                 pending += reversed(below)
                 after_name, first_below = "", []
 
-    def _stay_on_file_system(self) -> None:
-        try:
-            self._only_device = os.lstat(self._root).st_dev
-        except OSError:
-            self._only_device = _NONE  # the scan will report what is wrong with it
-        self._mount_points = mount_points_below(self._root)
+    def _device_in(self, directory: str) -> int | None:
+        """The file system that the scan stays on in ``directory``; None: any.  What is named may be on another one."""
+        if not self._one_file_system:
+            return None
+        outermost = self._chosen.outermost(directory)
+        if outermost not in self._devices:
+            try:
+                self._devices[outermost] = os.lstat(self.absolute(outermost)).st_dev
+            except OSError:
+                self._devices[outermost] = _NONE  # the scan will report what is wrong with it
+        return self._devices[outermost]
 
     def rest(self) -> tuple[Found | None, Rest]:
         """What was found and not given out yet, and what remains without that which the scan waits for.
@@ -117,7 +128,7 @@ class SourceTree:
         self.waits_for = (directory, "")
         try:
             descriptor = directories.open(directory)
-            if self._only_device not in (None, os.fstat(descriptor).st_dev):
+            if self._device_in(directory) not in (None, os.fstat(descriptor).st_dev):
                 return  # mounted since it was looked at
             names = self._sorted_names(descriptor, directory)
         except OSError as error:
@@ -130,24 +141,10 @@ class SourceTree:
         yield from self._look(descriptor, directory, names)
 
     def _sorted_names(self, descriptor: int, directory: str) -> list[str]:
-        names = self._names_by_kind(descriptor, directory) if self._rules.have_patterns else os.listdir(descriptor)
-        if directory:  # the source itself is never excluded
-            names = self._rules.without_cached(descriptor, names)
-        if directory in self._left_out:
-            names = [name for name in names if name not in self._left_out[directory]]
+        names = self._names.of(descriptor, directory)
         # Code points sort like bytes, except for surrogate escapes; the plain sort is 5 times as fast.
         names.sort(key=None if all(map(str.isascii, names)) else os.fsencode)
         return self._of_bearable_length(directory, names)
-
-    def _names_by_kind(self, descriptor: int, directory: str) -> list[str]:
-        """The names that no pattern leaves out.  The kind comes with the name, so what is left out is not looked at."""
-        prefix = f"{directory}/" if directory else ""
-        with os.scandir(descriptor) as entries:
-            return [
-                entry.name
-                for entry in entries
-                if not self._rules.matches(prefix + entry.name, is_directory=entry.is_dir(follow_symlinks=False))
-            ]
 
     def _of_bearable_length(self, directory: str, names: list[str]) -> list[str]:
         room = MAX_PATH_CHARACTERS - self._name_room - len(directory) - 1
@@ -186,16 +183,19 @@ class SourceTree:
         except OSError as error:
             self._tell(error, _join(directory, name))
             return None
-        if letter is None or self._rules.leave_out(letter, status):
+        if letter is None or self._names.leave_out(descriptor, _join(directory, name), letter, status):
             return None
-        if letter == "d" and self._rules.is_marked(descriptor, name):
-            return None
+        if self._device_in(directory) not in (None, status.st_dev):
+            self._chosen.narrow(_join(directory, name))
         if status.st_size > MAX_HOLLOW_BYTES and not is_bearable(status):
             message = f"left out: its size is {status.st_size} bytes, which no backup can hold"
             self._on_trouble(Trouble(code="too-large", message=message, path=self.absolute(directory, name)))
             return None
         attributes = {} if is_mount_point else self._attributes_at(descriptor, directory, name)
         return Seen(letter, status, link, attributes)
+
+    def _tell_of(self, path: str, message: str) -> None:
+        self._on_trouble(Trouble(code="unreadable", message=message, path=self.absolute(path)))
 
     def _attributes_at(self, descriptor: int, directory: str, name: str) -> dict[str, bytes]:
         if not self._keeps_attributes:
@@ -208,14 +208,16 @@ class SourceTree:
 
     def _mount_points_in(self, directory: str) -> set[str]:
         prefix = f"{directory}/" if directory else ""
-        return {point.removeprefix(prefix) for point in self._mount_points if point.startswith(prefix)}
+        found = {point.removeprefix(prefix) for point in self._mount_points if point.startswith(prefix)}
+        return found.difference(self._chosen.names_in(directory))
 
     def _subdirectories(self, found: Found) -> list[str]:
         """The directories to enter: with ``one_file_system`` a mount point stays an empty directory."""
+        device, named = self._device_in(found.directory), self._chosen.names_in(found.directory)
         return [
             _join(found.directory, name)
             for name, letter, status in zip(found.names, found.letters, found.statuses, strict=True)
-            if letter == "d" and self._only_device in (None, status.st_dev)
+            if letter == "d" and (device in (None, status.st_dev) or name in named)
         ]
 
     def _tell(self, error: OSError, path: str) -> None:
@@ -228,13 +230,3 @@ class SourceTree:
 
 def _join(directory: str, name: str) -> str:
     return f"{directory}/{name}" if directory else name
-
-
-def _names_by_directory(root: str, paths: Collection[Path]) -> dict[str, set[str]]:
-    """The paths that lie below the root: relative directory → names in it."""
-    found: dict[str, set[str]] = {}
-    for path in paths:
-        if path.is_relative_to(root) and path != Path(root):
-            directory = os.fspath(path.parent.relative_to(root))
-            found.setdefault("" if directory == "." else directory, set()).add(path.name)
-    return found

@@ -143,6 +143,11 @@ def _refuse_places_here(given: dict[str, Any]) -> None:
             f"--target {target} is a path; agents restore only into folders that they know by name",
             hint="add [targets.NAME] to the configuration of every agent, and give --target NAME",
         )
+    if given.get("files_from"):
+        raise UsageError(
+            "a manager reads no list of this host: --files-from names paths here",
+            hint="name SOURCEs instead, or run this command on the manager's host with --manager local",
+        )
     if given.get("svg") not in (None, "-"):
         raise UsageError(
             f"a manager cannot write {given['svg']} on this host",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from producer.cli.call import Call
+from producer.cli.options.choosing import choosing_options, exclusions_from, list_options
 from producer.cli.options.naming import is_volume_name, volume_name
 from producer.cli.options.shared import (
     absolute,
@@ -24,7 +25,7 @@ from producer.cli.options.shared import (
 )
 from producer.cli.options.sources import Asker, choose_sources
 from producer.configuration.sizes import format_size, parse_size
-from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
+from producer.requests import BackupRequest, PlanOptions, Source
 from producer.run.kept_out import is_kept_out
 from producer.run.preflight import check_apart, check_devices, check_sources
 from tasks.errors import UsageError
@@ -37,7 +38,8 @@ _SEGMENT_SIZE = size_between(_PLAN.block_bytes)
 _UNIT_SIZE = size_between(MIN_UNIT_BYTES, MAX_UNIT_BYTES)
 
 _WHAT = (
-    click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."),
+    click.argument("sources", nargs=-1, metavar="SOURCE..."),
+    *list_options,
     wait_option,
     click.option("--volume", metavar="NAME", help="Name of the volume.  [default: made from the sources' names]"),
 )
@@ -109,38 +111,7 @@ _OPTIONS = (
         metavar="N",
         help="How often to retry a segment that failed.",
     ),
-    click.option(
-        "-e",
-        "--exclude",
-        "patterns",
-        multiple=True,
-        metavar="PATTERN",
-        help="Skip paths that match PATTERN (gitignore syntax).",
-    ),
-    click.option(
-        "--iexclude",
-        "patterns_any_case",
-        multiple=True,
-        metavar="PATTERN",
-        help="As --exclude, but letters match in either case.",
-    ),
-    click.option(
-        "--exclude-file", "exclude_files", multiple=True, metavar="FILE", help="Read patterns from FILE, one per line."
-    ),
-    default_option(
-        "--exclude-larger-than", type=size_between(0), metavar="SIZE", help="Skip files of more than SIZE bytes."
-    ),
-    default_option("--exclude-nodump", is_flag=True, help="Skip what has the flag 'no dump' (chattr +d)."),
-    default_option("--exclude-caches", is_flag=True, help="Skip the contents of folders with a CACHEDIR.TAG."),
-    click.option("--exclude-if-present", multiple=True, metavar="NAME", help="Skip folders that contain NAME."),
-    click.option(
-        "-x",
-        "--one-file-system",
-        is_flag=True,
-        envvar="SEGFLEET_ONE_FILE_SYSTEM",
-        show_envvar=True,
-        help="Do not cross into other file systems.",
-    ),
+    *choosing_options,
     click.option(
         "--require-mount",
         "required_mounts",
@@ -197,12 +168,19 @@ def request_from(
     sources: tuple[str, ...],
     devices: dict[str, Path],
     volume: str | None,
+    files_from: tuple[str, ...] = (),
+    by_nul: bool = False,
     **choices: Any,
 ) -> BackupRequest:
     """The request, after checking what this host can check; raises UsageError."""
-    chosen = choose_sources(sources, call.configuration, volume=volume, asker=_asker(call))
+    _check_lists(call, sources, files_from, by_nul=by_nul, mode=choices["mode"])
+    chosen = choose_sources(sources or ("/",), call.configuration, volume=volume, asker=_asker(call))
+    if files_from:
+        from producer.cli.options.listed import with_listed
+
+        chosen = with_listed(chosen, files_from, by_nul=by_nul)
     real_devices = check_devices(devices)
-    exclusions = _exclusions(call, chosen, choices)
+    exclusions = exclusions_from(call, chosen, choices)
 
     def kept_out(source: Source, path: Path) -> bool:
         return is_kept_out(source, path, exclusions)
@@ -230,6 +208,18 @@ def request_from(
         required_mounts=tuple(map(absolute, choices["required_mounts"])),
         allow_empty=choices["allow_empty"],
     )
+
+
+def _check_lists(call: Call, sources: tuple[str, ...], files_from: tuple[str, ...], *, by_nul: bool, mode: str) -> None:
+    """Raises UsageError for lists that do not fit the other options, and for a command that names nothing."""
+    if not files_from and by_nul:
+        raise UsageError("-0 is for --files-from", hint="leave it out")
+    if not files_from and not sources:
+        raise UsageError("no SOURCE is named", hint="name a folder or file, or a [sources.NAME]")
+    if files_from and mode == "raw":
+        raise UsageError("a raw volume is read as a whole", hint="leave out --files-from, or --mode raw")
+    if files_from and not sources and call.broker_url is not None:
+        raise UsageError("--files-from needs a SOURCE in a fleet", hint="name the source that contains the paths")
 
 
 def _asker(call: Call) -> Asker:
@@ -267,36 +257,3 @@ def _plan_options(call: Call, choices: dict[str, Any]) -> PlanOptions:
         segment_bytes=min(choices["segment_size"], MAX_UNITS_COUNT * choices["unit_size"]),
         unit_bytes=choices["unit_size"],
     )
-
-
-def _exclusions(call: Call, sources: tuple[Source, ...], choices: dict[str, Any]) -> Exclusions:
-    patterns = [*_configured_patterns(call, sources)]
-    if choices["exclude_files"]:
-        from producer.walk import read_exclude_file
-
-        for name in choices["exclude_files"]:
-            patterns += read_exclude_file(Path(name))
-    return Exclusions(
-        patterns=(*patterns, *choices["patterns"]),
-        patterns_any_case=choices["patterns_any_case"],
-        larger_than_bytes=choices["exclude_larger_than"],
-        no_dump=choices["exclude_nodump"],
-        caches=choices["exclude_caches"],
-        if_present=choices["exclude_if_present"],
-        one_file_system=choices["one_file_system"],
-        attributes=choices["no_xattrs"],
-    )
-
-
-def _configured_patterns(call: Call, sources: tuple[Source, ...]) -> tuple[str, ...]:
-    """The patterns of the one source's table; raises UsageError if they would apply to another source too."""
-    tables = call.configuration.sources
-    excluding = [source.name for source in sources if source.name in tables and tables[source.name].exclude]
-    if not excluding:
-        return ()
-    if len(sources) > 1:
-        raise UsageError(
-            f"source {excluding[0]} has its own exclude list, which would apply to the other sources too",
-            hint="back it up alone, or use -e, which applies to all sources",
-        )
-    return tables[excluding[0]].exclude

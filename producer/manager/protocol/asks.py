@@ -53,6 +53,7 @@ class AskStoring:
     exclude_nodump: bool = False
     exclude_caches: bool = False
     exclude_if_present: Patterns = ()
+    ignore_file: Patterns = ()
     one_file_system: bool = False
     allow_empty: bool = False
     no_xattrs: bool = False
