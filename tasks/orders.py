@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from tasks.digests import MAX_CELLS, listed_cells_count
 from tasks.metadata import Attributes, Flags, OwnerNames
 from tasks.raw import RawReading
 from tasks.states import PackedStates, unpack_states
@@ -116,6 +117,8 @@ class StoreSegment(Order):
             raise ValueError("unit_bytes is not a multiple of block_bytes")
         if self.raw is not None and self.extents.paths != ("",):
             raise ValueError("a piece of a raw volume is one extent of the source itself")
+        if listed_cells_count(self.extents) > MAX_CELLS:
+            raise ValueError(f"a segment of more than {MAX_CELLS} cells")
         unpack_states(self.states, len(self.extents))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from tasks.digests import Digests, check_whole
 from tasks.errors import Reason
 from tasks.metadata import MetadataKind
 from tasks.orders import WIRE_VERSION, PartText
@@ -119,8 +120,12 @@ class StoreResult:
     #: The digest in the segment's trailer.  It covers the digests of all other parts: whoever reads the segment later
     #: compares it, so that nothing else is accepted as this segment.
     trailer_digest: Digest
-    #: For a piece of a raw volume: the digest of each cell's source bytes (:mod:`tasks.raw`); otherwise empty.
-    cell_digests: Annotated[tuple[Digest, ...], Meta(max_length=MAX_EXTENTS)] = ()
+    #: Of what was read of each extent, and of each cell of the extents that have more than one (:mod:`tasks.digests`).
+    extent_digests: Digests
+    cell_digests: Digests
+
+    def __post_init__(self) -> None:
+        check_whole((self.extent_digests, self.cell_digests))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

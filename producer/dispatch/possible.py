@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
+from tasks.digests import DIGEST_BYTES, listed_cells_count
 from tasks.orders import (
     MANIFEST_NAME,
     ConfirmEmpty,
@@ -24,7 +25,6 @@ from tasks.orders import (
     StoreSegment,
     VerifySegments,
 )
-from tasks.raw import CELL_BYTES
 from tasks.receipts import (
     EmptyResult,
     ManifestResult,
@@ -35,7 +35,7 @@ from tasks.receipts import (
     VerifyResult,
 )
 
-#: Of a stored segment: the fixed fields; and for each unit, extent, note and cell what is said of it.
+#: Of a stored segment: the fixed fields; and for each unit, extent, note and digest what is said of it.
 _FRAME_BYTES = 64 * 1024
 _ITEM_BYTES = 512
 _CHARACTER_BYTES = 6
@@ -70,12 +70,12 @@ def is_possible(result: Any, order: Order) -> bool:
 def _is_stored(result: StoreResult, order: StoreSegment) -> bool:
     extents = order.extents
     total_bytes = extents.total_bytes
-    cells_count = -(-total_bytes // CELL_BYTES) if order.raw is not None else 0
     return (
         result.bytes_source == total_bytes
         and result.units_count == -(-total_bytes // order.unit_bytes)
         and result.bytes_stored <= _largest_stored_bytes(result, order)
-        and len(result.cell_digests) in (0, cells_count)
+        and len(result.extent_digests) == len(extents) * DIGEST_BYTES
+        and len(result.cell_digests) == listed_cells_count(extents) * DIGEST_BYTES
         and (result.file_state is None or len(extents) == 1)
         and all(
             note.index < len(extents) and note.read_bytes <= extents.sizes_bytes[note.index] for note in result.notes
@@ -86,7 +86,8 @@ def _is_stored(result: StoreResult, order: StoreSegment) -> bool:
 def _largest_stored_bytes(result: StoreResult, order: StoreSegment) -> int:
     total_bytes = order.extents.total_bytes
     texts = (*order.extents.paths, *(note.message for note in result.notes))
-    items_count = result.units_count + len(order.extents) + len(result.notes) + len(result.cell_digests)
+    digests_count = (len(result.extent_digests) + len(result.cell_digests)) // DIGEST_BYTES
+    items_count = result.units_count + len(order.extents) + len(result.notes) + digests_count
     # zstd makes what it cannot compress larger by 1/256 at most.
     data_bytes = total_bytes + total_bytes // 128
     return data_bytes + _FRAME_BYTES + items_count * _ITEM_BYTES + sum(map(len, texts)) * _CHARACTER_BYTES

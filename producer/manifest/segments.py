@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from producer.listing.frames import PART_BYTES, compress_lines, decode_line, decompress_lines, encode_line
+from tasks.digests import DIGEST_BYTES
 from tasks.errors import DamagedError
-from tasks.raw import DIGEST_BYTES
 from tasks.receipts import ExtentNote
 from tasks.values import Count, Digest, HexId
 
@@ -37,7 +37,7 @@ class ManifestSegment:
     #: Where in the segment's stream the range begins: not 0 for a range of a raw volume that a segment of an earlier
     #: snapshot holds.
     stream_offset_bytes: int = 0
-    #: Of a piece of a raw volume: the digests of its cells, 32 bytes each.
+    #: Of a piece of a file or raw volume that has more than one cell: the digests of its cells (:mod:`tasks.digests`).
     cell_digests: bytes = b""
 
 
@@ -77,7 +77,7 @@ def _chunks(rows: Iterable[ManifestSegment]) -> Iterator[list[ManifestSegment]]:
     notes_count = 0
     for row in rows:
         chunk.append(row)
-        # A digest takes some 45 bytes, as a note without its message does.
+        # A digest takes some 22 bytes, less than a note without its message does.
         notes_count += len(row.notes) + len(row.cell_digests) // DIGEST_BYTES
         if len(chunk) == ROWS_A_LINE or notes_count >= NOTES_A_LINE:
             yield chunk

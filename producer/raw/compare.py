@@ -17,7 +17,7 @@ from producer.host.looks import SilentError, look_through
 from producer.raw.known import KnownCell, Reuse
 from producer.raw.ranges import Range, merged
 from producer.raw.raw_volumes import RawVolume
-from tasks.raw import CELL_BYTES, cell_digest, zeros_digest
+from tasks.digests import CELL_BYTES, content_digest, zeros_digest
 
 #: More threads than this gain nothing: reading from a fast disk takes processor time too.
 _MAX_THREADS = 8
@@ -110,7 +110,7 @@ class _CellReader:
             return None
         for item in unused:
             buffer[item.start - cell.start : item.stop - cell.start] = bytes(item.size_bytes)
-        return cell_digest(buffer)
+        return content_digest(buffer)
 
     def _fill(self, buffer: memoryview, offset_bytes: int) -> None:
         done_bytes = 0

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from producer.plan import Plan, PlanRequest, make_plan
 from producer.plan.threshold import threshold_bytes
 from producer.raw.ranges import Range
-from tasks.raw import CELL_BYTES
+from tasks.digests import CELL_BYTES
 
-#: A segment's receipt holds the digests of its cells: 1024 of them are 64 KiB.
+#: A segment's receipt holds the digests of its cells: 1024 of them are 16 KiB.
 _MAX_PART_BYTES = 1024 * CELL_BYTES
 
 

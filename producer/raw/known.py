@@ -9,7 +9,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import NewReference, SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing import ListingReader
-from tasks.raw import CELL_BYTES, DIGEST_BYTES
+from tasks.digests import CELL_BYTES, cells_of, range_digest, split_digests
 
 
 class KnownCell(NamedTuple):
@@ -31,7 +31,7 @@ def known_cells(
     for snapshot in [*_last_sealed(catalog, current, source), current]:
         for row in _rows_of_source(catalog, snapshot, source):
             if row.device_id in device_ids:
-                found.update(_cells(row))
+                found.update(_cells(catalog, row))
     return found
 
 
@@ -48,19 +48,20 @@ def _rows_of_source(catalog: Catalog, snapshot: SnapshotRow, source: str) -> Ite
     first_entries = catalog.listing.first_entries(snapshot.snapshot_id)
     reader = ListingReader(first_entries, lambda number: catalog.listing.part(snapshot.snapshot_id, number).data)
     of_source: dict[int, bool] = {}
-    for row in catalog.segments.with_cells(snapshot.snapshot_id):
+    for row in catalog.segments.pieces(snapshot.snapshot_id):
         if row.first_entry not in of_source:
             of_source[row.first_entry] = reader.entry(row.first_entry).source == source
         if of_source[row.first_entry]:
             yield row
 
 
-def _cells(row: SegmentRow) -> Iterator[tuple[int, KnownCell]]:
-    digests = row.cell_digests or b""
-    for number in range(len(digests) // DIGEST_BYTES):
-        digest = digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES]
-        at_bytes = number * CELL_BYTES
-        yield row.offset_bytes + at_bytes, KnownCell(digest, row, row.stream_offset_bytes + at_bytes)
+def _cells(catalog: Catalog, row: SegmentRow) -> Iterator[tuple[int, KnownCell]]:
+    """The cells that the row holds from their beginning; one that it does not hold to its end equals no other."""
+    digests = row.cell_digests or catalog.segments.extent_digests(row.snapshot_id, [row.number]).get(row.number, b"")
+    cells = cells_of(row.offset_bytes, row.size_bytes)
+    for digest, (offset_bytes, _) in zip(split_digests(digests), cells, strict=False):
+        if offset_bytes % CELL_BYTES == 0:
+            yield offset_bytes, KnownCell(digest, row, row.stream_offset_bytes + offset_bytes - row.offset_bytes)
 
 
 class Reuse(NamedTuple):
@@ -95,6 +96,7 @@ def _reference(run: list[Reuse], entry: int) -> NewReference:
     first = run[0]
     segment = first.cell.segment
     assert segment.device_id is not None
+    digests = b"".join(item.cell.digest for item in run)
     return NewReference(
         number=0,
         segment_id="",
@@ -107,5 +109,6 @@ def _reference(run: list[Reuse], entry: int) -> NewReference:
         stream_offset_bytes=first.cell.stream_offset_bytes,
         bytes_stored=segment.bytes_stored,
         trailer_digest=segment.trailer_digest,
-        cell_digests=b"".join(item.cell.digest for item in run),
+        extent_digests=range_digest(digests),
+        cell_digests=digests if len(run) > 1 else b"",
     )

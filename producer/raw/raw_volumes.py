@@ -14,7 +14,8 @@ from producer.raw.raw_path import drop_stale_cache, mark_of
 from producer.raw.tools import TIME_LIMIT_S
 from producer.raw.unused import Unused, unused_ranges
 from producer.requests import BackupRequest, Source
-from tasks.raw import CELL_BYTES, RawReading
+from tasks.digests import CELL_BYTES
+from tasks.raw import RawReading
 from tasks.values import MAX_EXTENTS
 
 #: As many tools of a file system run, one after the other, each within its limit.

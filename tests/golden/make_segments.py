@@ -1,6 +1,6 @@
 """Writes the golden segments: ``python tests/golden/make_segments.py``.
 
-Segments of format version 1 are never written anew: later releases must read these very bytes.  A
+Once format version 1 is released its segments are never written anew: later releases must read these very bytes.  A
 later version adds files of its own.
 """
 
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
+
+from blake3 import blake3
 
 from tasks.receipts import ExtentNote, FileState
 from tasks.values import Extent, Extents
@@ -17,6 +19,7 @@ from workers.units.compress import UnitCompressor
 
 FOLDER = Path(__file__).parent / "segments"
 UNIT_BYTES = 64 * 1024
+CELL_BYTES = 4 * 1024 * 1024
 
 
 class Golden(NamedTuple):
@@ -97,6 +100,14 @@ GOLDEN = {
         b"one\ntwo\nsix\n",
     ),
     "no-extents-v1": golden(5, [], b""),
+    "cells-v1": golden(
+        6,
+        [
+            Extent(path="mail/box", offset_bytes=3 * CELL_BYTES - 5, size_bytes=CELL_BYTES + 12),
+            Extent(path="mail/index", offset_bytes=CELL_BYTES, size_bytes=CELL_BYTES),
+        ],
+        b"lines" + text(70_000) + bytes(CELL_BYTES - 70_000) + b"of mail" + bytes(CELL_BYTES - 70_000) + text(70_000),
+    ),
 }
 
 
@@ -107,8 +118,27 @@ def write_segment(segment: Golden) -> bytes:
     for start in range(0, len(segment.stream), UNIT_BYTES):
         unit = segment.stream[start : start + UNIT_BYTES]
         writer.add_unit(compressor.compress(unit), len(unit))
-    writer.finish(notes=segment.notes, file_state=segment.file_state)
+    extent_digests, cell_digests = digests(segment)
+    writer.finish(
+        notes=segment.notes, file_state=segment.file_state, extent_digests=extent_digests, cell_digests=cell_digests
+    )
     return bytes(stored)
+
+
+def digests(segment: Golden) -> tuple[bytes, bytes]:
+    """Those of all extents and of their cells, as docs/format.md says."""
+    read_bytes = {note.index: note.read_bytes for note in segment.notes}
+    extents, listed, at_bytes = b"", b"", 0
+    for index, extent in enumerate(segment.header.extents):
+        data = segment.stream[at_bytes : at_bytes + read_bytes.get(index, extent.size_bytes)]
+        first_bytes = CELL_BYTES - extent.offset_bytes % CELL_BYTES
+        starts = [0, *range(first_bytes, len(data), CELL_BYTES)] if data else []
+        stops = [*starts[1:], len(data)]
+        cells = [blake3(data[start:stop]).digest()[:16] for start, stop in zip(starts, stops, strict=False)]
+        extents += cells[0] if len(cells) == 1 else blake3(b"".join(cells)).digest()[:16] if cells else bytes(16)
+        listed += b"".join(cells) if len(cells) > 1 else b""
+        at_bytes += extent.size_bytes
+    return extents, listed
 
 
 def main() -> None:

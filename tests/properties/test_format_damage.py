@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from kit.stored.digests import digests_of
 from tasks.errors import DamagedError
 from tasks.receipts import ExtentNote
 from tasks.values import Extents
@@ -49,7 +50,8 @@ def make_segment(stream: bytes) -> bytes:
     for start in range(0, len(stream), UNIT_BYTES):
         unit = stream[start : start + UNIT_BYTES]
         writer.add_unit(compressor.compress(unit), len(unit))
-    writer.finish(notes=(ExtentNote(index=1, trouble="changed", read_bytes=1, message="grew"),), file_state=None)
+    note = ExtentNote(index=1, trouble="changed", read_bytes=1, message="grew")
+    writer.finish(notes=(note,), file_state=None, **digests_of(header.extents, stream))
     return bytes(stored)
 
 

@@ -17,7 +17,7 @@ from workers.format.header import SegmentHeader, decode_header
 from workers.format.scan import Scan, scan_frames
 from workers.format.seek_table import Frame, encode_seek_table, read_seek_table
 from workers.format.stored_bytes import StoredBytes
-from workers.format.trailer import SegmentTrailer, decode_trailer
+from workers.format.trailer import SegmentTrailer, decode_trailer, has_digests_of
 
 T = TypeVar("T")
 
@@ -135,6 +135,8 @@ def _read_trailer(stored: StoredBytes, offset_bytes: int, units_offset_bytes: in
         raise DamagedError("trailer: it belongs to another header")
     if header is not None and list(trailer.unit_sizes_bytes) != header.value.unit_sizes_bytes():
         raise DamagedError("trailer: its units are not those that the header promises")
+    if header is not None and not has_digests_of(header.value.extents, trailer.extent_digests, trailer.cell_digests):
+        raise DamagedError("trailer: its digests are not those of the extents that the header names")
     return _Trailer(value=trailer, envelope=envelope)
 
 

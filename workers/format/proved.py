@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from tasks.errors import DamagedError
 from workers.format.envelope import TRAILER, read_envelope
+from workers.format.header import SegmentHeader
 from workers.format.parts import SegmentParts, explain_end, read_header, units_of
 from workers.format.scan import scan_frames
 from workers.format.seek_table import Frame, read_seek_table
 from workers.format.stored_bytes import StoredBytes
-from workers.format.trailer import SegmentTrailer, decode_trailer
+from workers.format.trailer import SegmentTrailer, decode_trailer, has_digests_of
 
 
 def find_proved_parts(stored: StoredBytes, trailer_digest: bytes) -> SegmentParts:
@@ -29,7 +30,7 @@ def find_proved_parts(stored: StoredBytes, trailer_digest: bytes) -> SegmentPart
     header = None
     try:
         header = read_header(stored, trailer.header_digest).value
-        _check_units(trailer, header.unit_sizes_bytes())
+        _check(trailer, header)
     except DamagedError as error:
         damage.insert(0, error)
     return SegmentParts(
@@ -53,6 +54,8 @@ def _frames(stored: StoredBytes) -> tuple[tuple[Frame, ...], list[DamagedError]]
     return (scan.header, *scan.units, scan.trailer), [explain_end(stored, scan, scan.trailer)]
 
 
-def _check_units(trailer: SegmentTrailer, sizes_bytes: list[int]) -> None:
-    if list(trailer.unit_sizes_bytes) != sizes_bytes:
+def _check(trailer: SegmentTrailer, header: SegmentHeader) -> None:
+    if list(trailer.unit_sizes_bytes) != header.unit_sizes_bytes():
         raise DamagedError("header: its units are not those that the trailer names")
+    if not has_digests_of(header.extents, trailer.extent_digests, trailer.cell_digests):
+        raise DamagedError("header: its extents are not those that the trailer has digests of")

@@ -8,9 +8,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from tasks.digests import DIGEST_BYTES, Digests, check_whole, listed_cells_count
 from tasks.errors import DamagedError
 from tasks.receipts import ExtentNote, FileState
-from tasks.values import MAX_EXTENTS, MAX_UNIT_BYTES, Digest
+from tasks.values import MAX_EXTENTS, MAX_UNIT_BYTES, Digest, Extents
 from workers.format import layout
 from workers.format.envelope import TRAILER, Envelope, encode_envelope
 
@@ -32,8 +33,9 @@ class SegmentTrailer:
     unit_stored_bytes: tuple[int, ...]
     #: BLAKE3 of the stored bytes of each unit.
     unit_digests: tuple[bytes, ...]
-    #: Of a piece of a raw volume: BLAKE3 of the source bytes of each cell, in hexadecimal (:mod:`tasks.raw`).
-    cell_digests: tuple[str, ...] = ()
+    #: Of what was read of each extent, and of each cell of the extents that have more than one (:mod:`tasks.digests`).
+    extent_digests: bytes
+    cell_digests: bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,9 +48,11 @@ class _Content:
     unit_sizes_bytes: tuple[UnitSize, ...]
     unit_stored_bytes: tuple[FrameSize, ...]
     unit_digests: tuple[Digest, ...]
-    cell_digests: tuple[Digest, ...] = ()
+    extent_digests: Digests
+    cell_digests: Digests
 
     def __post_init__(self) -> None:
+        check_whole((self.extent_digests, self.cell_digests))
         if not len(self.unit_sizes_bytes) == len(self.unit_stored_bytes) == len(self.unit_digests):
             raise ValueError("the columns of units differ in length")
 
@@ -62,12 +66,10 @@ def encode_trailer(trailer: SegmentTrailer) -> bytes:
         unit_sizes_bytes=trailer.unit_sizes_bytes,
         unit_stored_bytes=trailer.unit_stored_bytes,
         unit_digests=tuple(digest.hex() for digest in trailer.unit_digests),
+        extent_digests=trailer.extent_digests,
         cell_digests=trailer.cell_digests,
     )
-    plain = msgspec.to_builtins(content)
-    if not trailer.cell_digests:
-        del plain["cell_digests"]
-    return encode_envelope(TRAILER, plain)
+    return encode_envelope(TRAILER, msgspec.to_builtins(content))
 
 
 def decode_trailer(envelope: Envelope) -> SegmentTrailer:
@@ -83,5 +85,12 @@ def decode_trailer(envelope: Envelope) -> SegmentTrailer:
         unit_sizes_bytes=content.unit_sizes_bytes,
         unit_stored_bytes=content.unit_stored_bytes,
         unit_digests=tuple(bytes.fromhex(digest) for digest in content.unit_digests),
+        extent_digests=content.extent_digests,
         cell_digests=content.cell_digests,
     )
+
+
+def has_digests_of(extents: Extents, extent_digests: bytes, cell_digests: bytes) -> bool:
+    """Whether there are as many digests as these extents and their cells must have."""
+    counts = len(extent_digests) // DIGEST_BYTES, len(cell_digests) // DIGEST_BYTES
+    return counts == (len(extents), listed_cells_count(extents))

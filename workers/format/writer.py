@@ -10,7 +10,7 @@ from tasks.receipts import ExtentNote, FileState
 from workers.format.envelope import digest_of
 from workers.format.header import SegmentHeader, encode_header
 from workers.format.seek_table import Frame, encode_seek_table
-from workers.format.trailer import SegmentTrailer, encode_trailer
+from workers.format.trailer import SegmentTrailer, encode_trailer, has_digests_of
 
 
 class SegmentWriter:
@@ -23,6 +23,7 @@ class SegmentWriter:
     def __init__(self, header: SegmentHeader, write: Callable[[bytes | memoryview], object]) -> None:
         """Raises ValueError, before anything is written, when ``header`` could not be read back."""
         self._write = write
+        self._extents = header.extents
         self._unit_sizes_bytes = header.unit_sizes_bytes()
         self._frames: list[Frame] = []
         self._digests: list[bytes] = []
@@ -44,14 +45,22 @@ class SegmentWriter:
         self._digests.append(digest or blake3(frame).digest())
 
     def finish(
-        self, *, notes: tuple[ExtentNote, ...], file_state: FileState | None, cell_digests: tuple[str, ...] = ()
+        self,
+        *,
+        notes: tuple[ExtentNote, ...],
+        file_state: FileState | None,
+        extent_digests: bytes,
+        cell_digests: bytes,
     ) -> int:
         """Write trailer and seek table; the size of the whole segment.  Syncing is up to the caller.
 
-        Afterwards ``trailer_digest`` stands for the whole segment.  Raises ValueError when units are missing.
+        Afterwards ``trailer_digest`` stands for the whole segment.  Raises ValueError when units or digests are
+        missing.
         """
         if len(self._digests) != len(self._unit_sizes_bytes):
             raise ValueError(f"{len(self._digests)} of {len(self._unit_sizes_bytes)} units were added")
+        if not has_digests_of(self._extents, extent_digests, cell_digests):
+            raise ValueError("there are not as many digests as extents and cells")
         units = self._frames[1:]
         trailer = SegmentTrailer(
             notes=notes,
@@ -60,6 +69,7 @@ class SegmentWriter:
             unit_sizes_bytes=tuple(unit.size_bytes for unit in units),
             unit_stored_bytes=tuple(unit.stored_bytes for unit in units),
             unit_digests=tuple(self._digests),
+            extent_digests=extent_digests,
             cell_digests=cell_digests,
         )
         frame = encode_trailer(trailer)

@@ -120,7 +120,10 @@ def _write(
                 stages.compress_s += unit.compress_s
                 progress.add(unit.size_bytes)
         stored_bytes = writer.finish(
-            notes=tuple(stream.notes), file_state=stream.file_state, cell_digests=tuple(stream.cell_digests)
+            notes=tuple(stream.notes),
+            file_state=stream.file_state,
+            extent_digests=bytes(stream.digests.extents),
+            cell_digests=bytes(stream.digests.cells),
         )
         return stored_bytes, writer.trailer_digest
 
@@ -159,5 +162,6 @@ def _result(
         free_bytes=free_bytes,
         timing=stages.timing(),
         trailer_digest=segment.trailer_digest.hex(),
+        extent_digests=segment.extent_digests,
         cell_digests=segment.cell_digests,
     )

@@ -21,7 +21,8 @@ class StoredSegment:
     notes: tuple[ExtentNote, ...]
     file_state: FileState | None
     trailer_digest: bytes
-    cell_digests: tuple[str, ...] = ()
+    extent_digests: bytes
+    cell_digests: bytes
 
 
 def find_whole_segment(
@@ -71,5 +72,6 @@ def _told(reader: SegmentReader, stored: StoredObject) -> StoredSegment:
         notes=reader.trailer.notes,
         file_state=reader.trailer.file_state,
         trailer_digest=reader.trailer_digest,
+        extent_digests=reader.trailer.extent_digests,
         cell_digests=reader.trailer.cell_digests,
     )

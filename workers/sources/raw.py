@@ -5,13 +5,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from blake3 import blake3
-
 from tasks.orders import StoreSegment
-from tasks.raw import CELL_BYTES
 from tasks.receipts import ExtentNote, FileState
 from tasks.values import MAX_EXTENTS
 from workers.sources.bad_blocks import BadRange, OpenRawVolume, read_around_bad_blocks
+from workers.sources.content import ContentDigests
 from workers.sources.direct import raw_volume_error
 
 _ZEROS = bytes(1024 * 1024)
@@ -24,7 +22,7 @@ _GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM, errno.ENOENT})
 
 
 class RawStream:
-    """Reads the one extent of ``order``; ``notes`` and ``cell_digests`` are complete once all was read.
+    """Reads the one extent of ``order``; ``notes`` and ``digests`` are complete once all was read.
 
     Closes the reader in the end; ``where`` names it in errors.  For one thread at a time.  Raises SourceError
     when the raw volume goes away.
@@ -33,7 +31,7 @@ class RawStream:
     def __init__(self, order: StoreSegment, reader: OpenRawVolume, *, where: str) -> None:
         assert order.raw is not None
         self.notes: list[ExtentNote] = []
-        self.cell_digests: list[str] = []
+        self.digests = ContentDigests(order.extents)
         #: Of an image file: two of its pieces must agree.
         self.file_state: FileState | None = None
         self._where = where
@@ -42,9 +40,6 @@ class RawStream:
         self._size_bytes = order.extents.sizes_bytes[0]
         self._stop_bytes = self._at_bytes + self._size_bytes
         self._unused = list(zip(order.raw.unused_offsets_bytes, order.raw.unused_sizes_bytes, strict=True))
-        #: Only a piece that begins with a cell knows the digests of its cells.
-        self._has_cells = self._at_bytes % CELL_BYTES == 0
-        self._cell, self._cell_bytes = blake3(), 0
 
     def __enter__(self) -> RawStream:
         return self
@@ -61,11 +56,10 @@ class RawStream:
                 _make_zeros(part)
             else:
                 self._read(part, start)
-        self._digest(buffer[:size_bytes])
+        self.digests.add(buffer[:size_bytes])
         self._at_bytes += size_bytes
         if self._at_bytes == self._stop_bytes:
-            if self._cell_bytes:
-                self._end_cell()
+            self.digests.end_extent()
             self._look_again()
         return size_bytes
 
@@ -98,19 +92,6 @@ class RawStream:
             message = f"bytes {bad.start} to {bad.stop} are zeros in the backup: {bad.why}"
             note = ExtentNote(index=0, trouble="bad-blocks", read_bytes=self._size_bytes, message=message)
             self.notes.append(note)
-
-    def _digest(self, data: memoryview) -> None:
-        while self._has_cells and len(data):
-            part = data[: CELL_BYTES - self._cell_bytes]
-            self._cell.update(part)
-            self._cell_bytes += len(part)
-            if self._cell_bytes == CELL_BYTES:
-                self._end_cell()
-            data = data[len(part) :]
-
-    def _end_cell(self) -> None:
-        self.cell_digests.append(self._cell.hexdigest())
-        self._cell, self._cell_bytes = blake3(), 0
 
     def _look_again(self) -> None:
         """Notes an image file that was written meanwhile; a block device has no time of change."""

@@ -13,6 +13,7 @@ import stat
 from tasks.receipts import ExtentNote, ExtentTrouble, FileState
 from tasks.states import WalkedStates
 from tasks.values import Extents
+from workers.sources.content import ContentDigests
 from workers.sources.files import SourceFiles
 from workers.sources.kept_times import KeptTimes
 
@@ -25,7 +26,8 @@ _ZEROS = bytes(1024 * 1024)
 
 
 class ExtentStream:
-    """Reads ``extents`` of ``files`` in order; ``notes`` lists what was not as planned.
+    """Reads ``extents`` of ``files`` in order; ``notes`` lists what was not as planned, ``digests`` are
+    those of the bytes that were read.
 
     ``states``: what the walk saw of each file, which is compared with the file that is read; None where it is not.
     ``kept_times``: what is known of the view of the source; None where it is the walk's own.
@@ -33,9 +35,6 @@ class ExtentStream:
     For one thread at a time.  A single extent may be part of a larger file, and leaves the file's state in
     ``file_state``; of several extents, each is a whole file.
     """
-
-    #: Raw volumes alone have cells.
-    cell_digests: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -48,6 +47,7 @@ class ExtentStream:
     ) -> None:
         self.notes: list[ExtentNote] = []
         self.file_state: FileState | None = None
+        self.digests = ContentDigests(extents)
         self._files = files
         self._extents = extents
         self._states = states
@@ -59,6 +59,7 @@ class ExtentStream:
         self._given_bytes = 0
         self._read_bytes = 0
         self._trouble: tuple[ExtentTrouble, str] | None = None
+        self._has_ended = False
         self._fd = -1
         self._before: os.stat_result | None = None
         self._drop_cache = False
@@ -101,7 +102,10 @@ class ExtentStream:
             return False
         mtime_ns = before.st_mtime_ns
         unchanged = mtime_ns == after.st_mtime_ns and not self._difference(before)
-        return unchanged and before.st_size == after.st_size == read_bytes == len(part)
+        if not unchanged or not before.st_size == after.st_size == read_bytes == len(part):
+            return False
+        self.digests.add_whole(part)
+        return True
 
     def _read_part(self, part: memoryview, *, is_last: bool) -> None:
         if not self._given_bytes:
@@ -165,15 +169,18 @@ class ExtentStream:
         at_bytes = self._extents.offsets_bytes[self._index] + self._given_bytes
         done_bytes = 0
         try:
-            while self._fd >= 0 and done_bytes < len(part):
+            while self._fd >= 0 and not self._has_ended and done_bytes < len(part):
                 count = os.preadv(self._fd, [part[done_bytes:]], at_bytes + done_bytes)
                 if not count:
+                    # What is written there from now on does not belong to what was read.
+                    self._has_ended = True
                     self._trouble = self._trouble or ("changed", "was cut while it was read")
                     break
                 done_bytes += count
         except OSError as error:
             self._fail(error)
         self._read_bytes += done_bytes
+        self.digests.add(part[:done_bytes])
         for start in range(done_bytes, len(part), len(_ZEROS)):
             hole = part[start : start + len(_ZEROS)]
             hole[:] = _ZEROS[: len(hole)]
@@ -186,9 +193,10 @@ class ExtentStream:
             trouble, message = self._trouble
             note = ExtentNote(index=self._index, trouble=trouble, read_bytes=self._read_bytes, message=message)
             self.notes.append(note)
+        self.digests.end_extent()
         self._index += 1
         self._given_bytes = self._read_bytes = 0
-        self._trouble = None
+        self._trouble, self._has_ended = None, False
 
     def _look_again(self) -> None:
         before = self._before

@@ -91,10 +91,12 @@ segments = Table(
     # Of a range that an earlier segment holds ("referenced"): that segment, and where in its stream the range begins.
     Column("stored_as", String(32)),
     count("stream_offset_bytes"),
-    # Of pieces of raw volumes: 32 bytes for each cell.
+    # What the receipt said (tasks/digests.py): 16 bytes for each cell of the extents that have several.
     Column("cell_digests", LargeBinary),
     # What the receipt said: the digest in the trailer, which stands for the whole segment.
     Column("trailer_digest", LargeBinary),
+    # 16 bytes for each extent: up to 1 MiB, so it comes last, where reading the other columns does not touch it.
+    Column("extent_digests", LargeBinary),
     # No CHECK of the state: it would make the insert of a plan a quarter slower.
     Index(None, "snapshot_key", "device", "state", "number"),
     Index(None, "snapshot_key", "first_entry"),

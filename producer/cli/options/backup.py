@@ -29,7 +29,7 @@ from producer.requests import BackupRequest, PlanOptions, Source
 from producer.run.kept_out import is_kept_out
 from producer.run.preflight import check_apart, check_devices, check_sources
 from tasks.errors import UsageError
-from tasks.values import MAX_UNIT_BYTES, MAX_UNITS_COUNT, MIN_UNIT_BYTES
+from tasks.values import MAX_SEGMENT_BYTES, MAX_UNIT_BYTES, MAX_UNITS_COUNT, MIN_UNIT_BYTES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -254,6 +254,6 @@ def _plan_options(call: Call, choices: dict[str, Any]) -> PlanOptions:
         reserve_bytes=choices["reserve"],
         reserves_bytes={name: parse_size(table.reserve) for name, table in tables.items() if table.reserve},
         weights={name: table.weight for name, table in tables.items()},
-        segment_bytes=min(choices["segment_size"], MAX_UNITS_COUNT * choices["unit_size"]),
+        segment_bytes=min(choices["segment_size"], MAX_UNITS_COUNT * choices["unit_size"], MAX_SEGMENT_BYTES),
         unit_bytes=choices["unit_size"],
     )

@@ -134,7 +134,8 @@ LIES: dict[str, tuple[Order, Any]] = {
     "as many bytes as a database holds": (STORE, replace(STORED, bytes_stored=2**56)),
     "far more bytes than the segment has": (STORE, replace(STORED, bytes_stored=10 * STORED.bytes_source)),
     "other units": (STORE, replace(STORED, units_count=2**40)),
-    "cells of what is no volume": (STORE, replace(STORED, cell_digests=("0" * 64,))),
+    "digests of more extents": (STORE, replace(STORED, extent_digests=STORED.extent_digests + bytes(16))),
+    "cells of what is smaller than one": (STORE, replace(STORED, cell_digests=bytes(16))),
     "the state of a bundle": (STORE, replace(STORED, file_state=FileState(size_bytes=1, mtime_ns=1, ctime_ns=1))),
     "a finding of a segment that nobody asked about": (
         VERIFY,

@@ -13,6 +13,7 @@ from typing import Any
 
 from producer.dispatch.queue_moves import LEAVE, Choose
 from tasks.broker.leases import Lease
+from tasks.digests import DIGEST_BYTES, listed_cells_count
 from tasks.errors import BrokerError, Reason
 from tasks.orders import AdoptDevice, ConfirmEmpty, DescribeDevice, Order, StoreSegment
 from tasks.receipts import DeviceReport, EmptyResult, Failure, ManifestResult, Receipt, StoreResult, Timing
@@ -243,6 +244,8 @@ class Channel:
                 free_bytes=ROOM_BYTES,
                 timing=Timing(read_s=0, compress_s=0, write_s=0, sync_s=0, total_s=0),
                 trailer_digest="0" * 64,
+                extent_digests=bytes(DIGEST_BYTES * len(order.extents)),
+                cell_digests=bytes(DIGEST_BYTES * listed_cells_count(order.extents)),
             ),
             None,
         )

@@ -29,6 +29,7 @@ from producer.run.interrupt import Interrupt
 from producer.run.session import RunSession
 from tasks.broker.leases import Lease
 from tasks.broker.queues import device_queue
+from tasks.digests import DIGEST_BYTES, listed_cells_count
 from tasks.orders import (
     AdoptDevice,
     ConfirmEmpty,
@@ -144,6 +145,8 @@ class Devices:
             "free_bytes": 90 * GIB,
             "timing": _NO_TIME,
             "trailer_digest": "0" * 64,
+            "extent_digests": bytes(DIGEST_BYTES * len(order.extents)),
+            "cell_digests": bytes(DIGEST_BYTES * listed_cells_count(order.extents)),
         }
         return StoreResult(**{**common, **fields})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from kit.stored.digests import digests_of
 from tasks.receipts import FileState
 from workers.format.header import SegmentHeader
 from workers.format.reader import SegmentReader
@@ -30,7 +31,7 @@ def forged_segment(header: SegmentHeader, stream: bytes, file_state: FileState |
     for start in range(0, len(stream), header.unit_bytes):
         unit = stream[start : start + header.unit_bytes]
         writer.add_unit(compressor.compress(unit), len(unit))
-    writer.finish(notes=(), file_state=file_state)
+    writer.finish(notes=(), file_state=file_state, **digests_of(header.extents, stream))
     return bytes(stored)
 
 

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any, Self, cast
 
+from kit.stored.digests import digests_of
 from tasks.errors import DeviceError
 from tasks.orders import Overwrite, RestoreSegment
 from tasks.receipts import RestoreResult
@@ -111,7 +112,7 @@ def store(files: dict[str, bytes]) -> MemoryDevice:
     for start in range(0, len(stream), UNIT):
         unit = stream[start : start + UNIT]
         writer.add_unit(UnitCompressor(1).compress(unit), len(unit))
-    writer.finish(notes=(), file_state=None)
+    writer.finish(notes=(), file_state=None, **digests_of(header.extents, stream))
     return MemoryDevice(bytes(stored))
 
 

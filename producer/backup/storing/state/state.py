@@ -133,7 +133,8 @@ class BackupState:
             notes=encode(result.notes),
             file_state=encode(result.file_state),
             timing=encode(result.timing),
-            cell_digests=bytes.fromhex("".join(result.cell_digests)) or None,
+            extent_digests=result.extent_digests,
+            cell_digests=result.cell_digests or None,
         )
         self.members[receipt.device].free_bytes = result.free_bytes
         if is_new:

@@ -42,6 +42,7 @@ class NewReference:
     stream_offset_bytes: int
     #: Of the whole of ``stored_as``.
     bytes_stored: int
+    extent_digests: bytes
     cell_digests: bytes
     #: Of ``stored_as``.
     trailer_digest: bytes | None
@@ -83,7 +84,7 @@ class SegmentRow:
     last_error: str
     #: Where in the segment's stream the range begins; 0 but for a referenced one.
     stream_offset_bytes: int = 0
-    #: Of a piece of a raw volume: the digests of its cells, 32 bytes each.
+    #: Of the cells of the extents that have several (:mod:`tasks.digests`).
     cell_digests: bytes | None = None
     #: What proves that a segment on a device is this one; None until it is stored.
     trailer_digest: bytes | None = None

@@ -22,7 +22,7 @@ _LIST_ROWS = 1000
 
 _SEGMENT_COLUMNS = [
     snapshots.c.snapshot_id,
-    *(column for column in segments.c if column.name != "snapshot_key"),
+    *(column for column in segments.c if column.name not in ("snapshot_key", "extent_digests")),
 ]
 
 
@@ -43,6 +43,7 @@ _REFERENCE_COLUMNS = (
     "bytes_stored",
     "stored_as",
     "stream_offset_bytes",
+    "extent_digests",
     "cell_digests",
     "trailer_digest",
 )
@@ -115,11 +116,21 @@ class Segments:
         statement = self._of(snapshot_id).where(segments.c.state == "omitted")
         return self._rows(statement.order_by(segments.c.number))
 
-    def with_cells(self, snapshot_id: str) -> Iterator[SegmentRow]:
-        """The pieces of raw volumes that are on a device, also those that were superseded later, in plan order."""
-        statement = self._of(snapshot_id)
-        on_device = (segments.c.cell_digests.is_not(None), segments.c.device_id.is_not(None))
-        return self._by_pages(statement.where(*on_device))
+    def pieces(self, snapshot_id: str) -> Iterator[SegmentRow]:
+        """The pieces of single entries that are on a device, also those that were superseded later, in plan order."""
+        of_one_entry = segments.c.stop_entry == segments.c.first_entry + 1
+        return self._by_pages(self._of(snapshot_id).where(of_one_entry, segments.c.device_id.is_not(None)))
+
+    def extent_digests(self, snapshot_id: str, numbers: Sequence[int]) -> dict[int, bytes]:
+        """Number → what the receipt said of its extents, for the segments of these numbers that have a receipt."""
+        found: dict[int, bytes] = {}
+        for start in range(0, len(numbers), _LIST_ROWS):
+            page = numbers[start : start + _LIST_ROWS]
+            statement = select(segments.c.number, segments.c.extent_digests).where(
+                self._within(snapshot_id), segments.c.number.in_(page), segments.c.extent_digests.is_not(None)
+            )
+            found.update((row.number, row.extent_digests) for row in self._database.read(statement))
+        return found
 
     def device_ids(self, snapshot_id: str) -> list[str]:
         """The ids of the devices that hold segments of the snapshot."""
@@ -196,6 +207,7 @@ def _reference_values(key: int, row: NewReference) -> tuple[Any, ...]:
         row.bytes_stored,
         row.stored_as,
         row.stream_offset_bytes,
+        row.extent_digests,
         row.cell_digests,
         row.trailer_digest,
     )

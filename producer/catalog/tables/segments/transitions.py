@@ -38,7 +38,8 @@ _STORE = update(segments).where(
     segments.c.state != "superseded",
 )
 
-#: What a segment has only while a device holds it.
+#: What a segment has only while a device holds it.  The extents' digests are too large to be read with every row, so
+#: they stay until another receipt replaces them, and :meth:`Transitions.put_back` need not know them.
 _NOT_STORED = {
     "device_id": None,
     "bytes_stored": 0,
@@ -87,6 +88,7 @@ class Transitions:
         notes: Sequence[JsonObject] = (),
         file_state: JsonObject | None = None,
         timing: JsonObject | None = None,
+        extent_digests: bytes | None = None,
         cell_digests: bytes | None = None,
     ) -> bool:
         """A device holds the segment.  True: counted now; False: it was stored (or superseded) before, nothing changed.
@@ -103,6 +105,7 @@ class Transitions:
             "notes": list(notes) or None,
             "file_state": file_state,
             "timing": timing,
+            "extent_digests": extent_digests,
             "cell_digests": cell_digests,
             "trailer_digest": trailer_digest,
         }
@@ -156,7 +159,7 @@ class Transitions:
 
     def omit(self, snapshot_id: str, numbers: Iterable[int]) -> int:
         """Leave segments that no device has stored out of the snapshot; returns how many there were."""
-        statement = update(segments).values(state="omitted", **_NOT_STORED)
+        statement = update(segments).values(state="omitted", extent_digests=None, **_NOT_STORED)
         return self._change(snapshot_id, numbers, ("planned", "fed", "failed"), statement)
 
     def reopen(self, snapshot_id: str) -> None:

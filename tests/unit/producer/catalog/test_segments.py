@@ -117,6 +117,8 @@ def test_what_the_receipt_said_is_kept(catalog: Catalog, planned: str) -> None:
         file_state={"size_bytes": 100, "mtime_ns": 1, "ctime_ns": 2},
         timing={"total_s": 0.5},
         trailer_digest=b"t" * 32,
+        extent_digests=b"e" * 16,
+        cell_digests=b"c" * 32,
     )
 
     (row,) = catalog.segments.stored(planned)
@@ -125,6 +127,21 @@ def test_what_the_receipt_said_is_kept(catalog: Catalog, planned: str) -> None:
     assert row.notes == [note]
     assert row.file_state == {"size_bytes": 100, "mtime_ns": 1, "ctime_ns": 2}
     assert row.timing == {"total_s": 0.5}
+    assert row.cell_digests == b"c" * 32
+    assert catalog.segments.extent_digests(planned, [0, 1, 2]) == {1: b"e" * 16}
+
+
+def test_a_displaced_segment_that_is_put_back_has_its_digests(catalog: Catalog, planned: str) -> None:
+    feed(catalog, planned)
+    stored = {"device": "a", "device_id": "a" * 32, "epoch": 1, "bytes_stored": 40, "trailer_digest": b"t" * 32}
+    catalog.transitions.record_stored(planned, 0, **stored, extent_digests=b"e" * 16, cell_digests=b"c" * 32)  # type: ignore[arg-type]
+    (before,) = catalog.segments.by_number(planned, [0])
+
+    catalog.transitions.plan_again(planned, [0], "b")
+    assert catalog.transitions.put_back(planned, before)
+
+    assert catalog.segments.by_number(planned, [0])[0].cell_digests == b"c" * 32
+    assert catalog.segments.extent_digests(planned, [0]) == {0: b"e" * 16}
 
 
 def test_a_receipt_that_comes_twice_counts_once(catalog: Catalog, planned: str) -> None:

@@ -10,7 +10,7 @@ from producer.raw.compare import compare
 from producer.raw.known import KnownCell, Reuse, references
 from producer.raw.ranges import Range
 from producer.raw.raw_volumes import RawVolume
-from tasks.raw import CELL_BYTES, cell_digest
+from tasks.digests import CELL_BYTES, content_digest
 
 
 def segment(name: str) -> SegmentRow:
@@ -46,7 +46,7 @@ def known(content: bytes, *numbers: int) -> dict[int, KnownCell]:
     """Cells of ``content``, all in one segment, one behind the other."""
     return {
         number * CELL_BYTES: KnownCell(
-            cell_digest(content[number * CELL_BYTES : (number + 1) * CELL_BYTES]), segment("1"), place * CELL_BYTES
+            content_digest(content[number * CELL_BYTES : (number + 1) * CELL_BYTES]), segment("1"), place * CELL_BYTES
         )
         for place, number in enumerate(numbers)
     }
@@ -87,13 +87,13 @@ def test_a_cell_that_cannot_be_read_is_left_to_the_worker(tmp_path: Path) -> Non
 def test_neighbours_in_one_segment_become_one_reference() -> None:
     one, two = segment("1"), segment("2")
     reused = [
-        Reuse(0, CELL_BYTES, KnownCell(b"a" * 32, one, 0)),
-        Reuse(CELL_BYTES, CELL_BYTES, KnownCell(b"b" * 32, one, CELL_BYTES)),
+        Reuse(0, CELL_BYTES, KnownCell(b"a" * 16, one, 0)),
+        Reuse(CELL_BYTES, CELL_BYTES, KnownCell(b"b" * 16, one, CELL_BYTES)),
         # Not the next in the stream.
-        Reuse(2 * CELL_BYTES, CELL_BYTES, KnownCell(b"c" * 32, one, 5 * CELL_BYTES)),
-        Reuse(3 * CELL_BYTES, CELL_BYTES, KnownCell(b"d" * 32, two, 6 * CELL_BYTES)),
+        Reuse(2 * CELL_BYTES, CELL_BYTES, KnownCell(b"c" * 16, one, 5 * CELL_BYTES)),
+        Reuse(3 * CELL_BYTES, CELL_BYTES, KnownCell(b"d" * 16, two, 6 * CELL_BYTES)),
         # Not the next in the raw volume.
-        Reuse(9 * CELL_BYTES, 100, KnownCell(b"e" * 32, two, 7 * CELL_BYTES)),
+        Reuse(9 * CELL_BYTES, 100, KnownCell(b"e" * 16, two, 7 * CELL_BYTES)),
     ]
     rows = list(references(reused, entry=3))
     assert [(row.stored_as[0], row.offset_bytes, row.size_bytes, row.stream_offset_bytes) for row in rows] == [
@@ -102,5 +102,5 @@ def test_neighbours_in_one_segment_become_one_reference() -> None:
         ("2", 3 * CELL_BYTES, CELL_BYTES, 6 * CELL_BYTES),
         ("2", 9 * CELL_BYTES, 100, 7 * CELL_BYTES),
     ]
-    assert rows[0].cell_digests == b"a" * 32 + b"b" * 32
+    assert rows[0].cell_digests == b"a" * 16 + b"b" * 16
     assert {(row.entry, row.bytes_stored, row.device_id) for row in rows} == {(3, 77, "d" * 32)}

@@ -10,7 +10,7 @@ from producer.plan import DeviceRoom, PlanRequest
 from producer.raw.cutting import plan_with_raw_volumes
 from producer.raw.ranges import Range, gaps, inside, merged, widened
 from producer.requests import PlanOptions
-from tasks.raw import CELL_BYTES
+from tasks.digests import CELL_BYTES
 
 MIB = 1024 * 1024
 

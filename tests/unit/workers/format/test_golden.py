@@ -11,7 +11,8 @@ from kit.repository import REPOSITORY
 from workers.format.reader import SegmentReader
 
 GOLDEN_FOLDER = REPOSITORY / "tests/golden"
-EXPECTED: dict[str, Any] = runpy.run_path(str(GOLDEN_FOLDER / "make_segments.py"))["GOLDEN"]
+MADE: dict[str, Any] = runpy.run_path(str(GOLDEN_FOLDER / "make_segments.py"))
+EXPECTED: dict[str, Any] = MADE["GOLDEN"]
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -22,6 +23,7 @@ def test_a_golden_segment_is_read_as_it_was_written(name: str) -> None:
     assert reader.header == expected.header
     assert reader.trailer.notes == expected.notes
     assert reader.trailer.file_state == expected.file_state
+    assert (reader.trailer.extent_digests, reader.trailer.cell_digests) == MADE["digests"](expected)
     assert b"".join(reader.read_unit(index) for index in range(len(reader.units))) == expected.stream
     assert reader.stream_bytes == len(expected.stream)
     assert reader.damaged_ranges() == ()

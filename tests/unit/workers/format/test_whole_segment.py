@@ -15,6 +15,7 @@ import pyzstd
 from blake3 import blake3
 
 from kit.needs import need_tools
+from kit.stored.digests import digests_of
 from tasks.errors import DamagedError, DeviceError
 from tasks.receipts import ExtentNote, FileState
 from tasks.values import Extents
@@ -59,7 +60,8 @@ def make_segment(
     for start in range(0, len(stream), UNIT_BYTES):
         unit = stream[start : start + UNIT_BYTES]
         writer.add_unit(compressor.compress(unit), len(unit))
-    assert writer.finish(notes=notes, file_state=FileState(size_bytes=1, mtime_ns=-2, ctime_ns=3)) == len(stored)
+    state, digests = FileState(size_bytes=1, mtime_ns=-2, ctime_ns=3), digests_of(header.extents, stream)
+    assert writer.finish(notes=notes, file_state=state, **digests) == len(stored)
     return bytes(stored)
 
 
@@ -136,7 +138,36 @@ def test_a_unit_that_does_not_fit_the_header_is_refused() -> None:
 
 def test_a_segment_with_missing_units_is_not_finished() -> None:
     with pytest.raises(ValueError, match="0 of 3 units"):
-        SegmentWriter(HEADER_OF_STREAM, lambda data: None).finish(notes=(), file_state=None)
+        SegmentWriter(HEADER_OF_STREAM, lambda data: None).finish(
+            notes=(), file_state=None, extent_digests=bytes(16), cell_digests=b""
+        )
+
+
+@pytest.mark.parametrize(("extents_count", "cells_count"), [(0, 0), (2, 0), (1, 1)])
+def test_a_segment_has_as_many_digests_as_its_header_has_extents_and_cells(
+    extents_count: int, cells_count: int
+) -> None:
+    header = header_of(("a",), (0,))
+    with pytest.raises(ValueError, match="as many digests"):
+        SegmentWriter(header, lambda data: None).finish(
+            notes=(), file_state=None, extent_digests=bytes(16 * extents_count), cell_digests=bytes(16 * cells_count)
+        )
+
+
+@pytest.mark.parametrize(("extents_count", "cells_count"), [(0, 0), (2, 0), (1, 1)])
+@pytest.mark.parametrize("is_proved", [False, True])
+def test_a_trailer_with_digests_of_other_extents_is_damage(
+    monkeypatch: pytest.MonkeyPatch, extents_count: int, cells_count: int, is_proved: bool
+) -> None:
+    stored = bytearray()
+    writer = SegmentWriter(header_of(("a",), (0,)), stored.extend)
+    with monkeypatch.context() as patched:
+        patched.setattr("workers.format.writer.has_digests_of", lambda *_: True)
+        writer.finish(
+            notes=(), file_state=None, extent_digests=bytes(16 * extents_count), cell_digests=bytes(16 * cells_count)
+        )
+    with pytest.raises(DamagedError, match="digests"):
+        SegmentReader(reading(bytes(stored)), len(stored), trailer_digest=writer.trailer_digest if is_proved else None)
 
 
 def test_a_header_that_could_not_be_read_back_is_refused_before_anything_is_written() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import zstandard
 
+from tasks.digests import CELL_BYTES, content_digest
 from tasks.errors import DeviceFullError, MessageError, SourceError
 from tasks.orders import StoreSegment
 from tasks.receipts import StoreResult
@@ -178,6 +179,27 @@ def test_a_second_delivery_finds_the_segment_and_writes_nothing(
     after = stored_file(folder).stat()
     assert (second.found, second.notes, second.bytes_stored) == (True, first.notes, first.bytes_stored)
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_the_receipt_says_the_digests_that_the_trailer_holds_also_when_the_segment_was_there(
+    device: LocalDevice, folder: Path, source: Path
+) -> None:
+    (source / "large").write_bytes(large := random.Random(0).randbytes(CELL_BYTES + 5))
+    size_bytes = {**{path: len(data) for path, data in FILES.items()}, "large": len(large)}
+    rows = [Extent(path=path, offset_bytes=0, size_bytes=size) for path, size in size_bytes.items()]
+    order = dataclasses.replace(ORDER, extents=Extents.of(rows))
+    cells = content_digest(large[:CELL_BYTES]) + content_digest(large[CELL_BYTES:])
+    expected = (b"".join(map(content_digest, FILES.values())) + content_digest(cells), cells)
+
+    first = store(device, source, order)
+    (source / "a").write_bytes(b"another")
+    second = store(device, source, order)
+
+    stored = device.open(segment_key(SEGMENT_ID))
+    assert stored is not None
+    with stored:
+        trailer = SegmentReader(stored.read, stored.size_bytes).trailer
+    assert [(said.extent_digests, said.cell_digests) for said in (first, second, trailer)] == 3 * [expected]
 
 
 def test_a_second_delivery_needs_no_source(device: LocalDevice, source: Path) -> None:

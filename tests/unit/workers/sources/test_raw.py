@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tasks.digests import CELL_BYTES, content_digest
 from tasks.errors import SourceError
 from tasks.orders import StoreSegment
-from tasks.raw import CELL_BYTES, RawReading, cell_digest
+from tasks.raw import RawReading
 from tasks.values import Extents
 from workers.sources.direct import open_reader
 from workers.sources.place import Place
@@ -95,7 +96,8 @@ def test_the_piece_comes_back_whatever_the_steps_and_each_cell_has_its_digest() 
     stream = made(order(), Disk(CONTENT))
     assert read(stream, len(CONTENT)) == CONTENT
     cells = [CONTENT[start : start + CELL_BYTES] for start in range(0, len(CONTENT), CELL_BYTES)]
-    assert stream.cell_digests == [cell_digest(cell).hex() for cell in cells]
+    assert bytes(stream.digests.cells) == b"".join(map(content_digest, cells))
+    assert bytes(stream.digests.extents) == content_digest(bytes(stream.digests.cells))
     assert stream.notes == []
 
 
@@ -105,10 +107,11 @@ def test_a_read_that_comes_back_short_is_read_on() -> None:
     assert stream.notes == []
 
 
-def test_a_piece_that_begins_within_a_cell_has_no_digests() -> None:
+def test_a_piece_that_begins_within_a_cell_has_the_digests_of_its_parts_of_cells() -> None:
     stream = made(order(CELL_BYTES, offset_bytes=4096), Disk(CONTENT))
     assert read(stream, CELL_BYTES) == CONTENT[4096 : 4096 + CELL_BYTES]
-    assert stream.cell_digests == []
+    parts = CONTENT[4096:CELL_BYTES], CONTENT[CELL_BYTES : CELL_BYTES + 4096]
+    assert bytes(stream.digests.cells) == b"".join(map(content_digest, parts))
 
 
 def test_bad_blocks_are_zeros_and_named_and_all_else_is_read() -> None:
@@ -153,7 +156,7 @@ def test_unused_ranges_are_zeros_and_not_read() -> None:
     stream = made(order(raw=raw), disk)
     assert read(stream, len(CONTENT)) == bytes(expected)
     assert stream.notes == []
-    assert stream.cell_digests[0] == cell_digest(bytes(expected[:CELL_BYTES])).hex()
+    assert stream.digests.cells[:16] == content_digest(bytes(expected[:CELL_BYTES]))
 
 
 def test_an_image_that_is_written_meanwhile_is_noted() -> None:

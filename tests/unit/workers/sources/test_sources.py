@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.digests import NO_DIGEST, content_digest
 from tasks.errors import SourceError
 from tasks.states import WalkedStates
 from tasks.values import Extent, Extents
@@ -173,6 +174,29 @@ def test_a_file_cut_while_it_is_read_gives_zeros_for_the_rest(source: Path) -> N
         rest = read(stream, extents.total_bytes - 1000)
     assert rest == TREE["deep/er/b.bin"][1000:2000] + bytes(74800) + b"zed"
     assert [(note.index, note.trouble, note.read_bytes) for note in stream.notes] == [(0, "changed", 2000)]
+
+
+def test_what_is_written_behind_a_cut_while_a_file_is_read_is_not_taken_for_its_content(source: Path) -> None:
+    extents = whole("deep/er/b.bin", "deep/z")
+    with SourceFiles(Place("s", source)) as files, ExtentStream(files, extents) as stream:
+        os.truncate(source / "deep/er/b.bin", 500)
+        stream.fill(memoryview(bytearray(1000)))
+        (source / "deep/er/b.bin").write_bytes(TREE["deep/er/b.bin"])
+        rest = read(stream, extents.total_bytes - 1000)
+    assert rest == bytes(75800) + b"zed"
+    assert [(note.index, note.trouble, note.read_bytes) for note in stream.notes] == [(0, "changed", 500)]
+    assert stream.digests.extents == content_digest(TREE["deep/er/b.bin"][:500]) + content_digest(b"zed")
+
+
+def test_each_extent_has_the_digest_of_what_was_read_of_it(source: Path) -> None:
+    extents = whole(*TREE)
+    (source / "deep/z").unlink()
+    os.truncate(source / "deep/er/b.bin", 1500)
+    _, _, stream = read_all(source, extents)
+    expected = {path: content_digest(data) for path, data in TREE.items()}
+    expected |= {"deep/z": NO_DIGEST, "deep/er/b.bin": content_digest(TREE["deep/er/b.bin"][:1500])}
+    assert stream.digests.extents == b"".join(expected.values())
+    assert stream.digests.cells == b""
 
 
 def test_a_symlink_swapped_in_for_a_file_is_not_followed(source: Path) -> None:
