@@ -1,6 +1,6 @@
 """A dump: the bytes of one file or raw volume of a snapshot, in order, to an open file.
 
-The pieces are fetched in turn, a few at a time (:mod:`producer.restore.fetching`), so a dump needs space for
+The pieces are fetched in turn, a few at a time (:mod:`producer.restore.reading`), so a dump needs space for
 a few pieces only, however large the whole is.
 """
 
@@ -18,18 +18,16 @@ from producer.observer import Observer
 from producer.pool.present import present_devices
 from producer.raw.ranges import Range, gaps, merged
 from producer.requests import UNNAMED_TARGET, RestoreRequest
-from producer.restore.fetching import Answers, Piece, Spool, zeros
 from producer.restore.holes import Hole
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.wanted import Wanted, find_wanted
+from producer.restore.reading.fetches import Fetch, Fetches
+from producer.restore.reading.ways import Piece, Spool, zeros
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.run.threads import default_threads
-from producer.run.wave import run_wave
-from tasks.errors import DamagedError, SegfleetError, UsageError
-from tasks.orders import Order
-from tasks.receipts import Receipt
+from tasks.errors import DamagedError, UsageError
 
 #: Pieces that are fetched at the same time.
 _AHEAD_COUNT = 4
@@ -64,26 +62,28 @@ class _Dump:
         self._session = session
         self._request = request
         self._out = out
-        self._spool = Spool(spool, threads=request.threads or default_threads(len(request.devices)))
-        self._answers = Answers()
-        #: Device id → name, of the devices that are there.
-        self._present: dict[str, str] = {}
+        self._snapshot = session.catalog.snapshots.find(request.snapshot)
+        threads = request.threads or default_threads(len(request.devices))
+        self._fetches = Fetches(session, present_devices(session, [self._snapshot]), Spool(spool, threads=threads))
 
     def run(self) -> int:
-        snapshot = self._session.catalog.snapshots.find(self._request.snapshot)
-        self._present = present_devices(self._session, [snapshot])
-        pieces, size_bytes = self._pieces(snapshot)
-        position, pending = 0, deque(pieces)
-        while pending:
-            batch = [pending.popleft() for _ in range(min(_AHEAD_COUNT, len(pending)))]
-            self._fetch(batch)
-            for piece in batch:
-                self._write(zeros(piece.offset_bytes - position))
-                self._write(self._way(piece).read(piece))
-                position = piece.stop_bytes
+        pieces, size_bytes = self._pieces(self._snapshot)
+        position, ahead = 0, deque[Fetch]()
+        for piece in pieces:
+            ahead.append(self._fetches.begin(piece))
+            if len(ahead) > _AHEAD_COUNT:
+                position = self._pass_on(ahead.popleft(), position)
+        for fetch in ahead:
+            position = self._pass_on(fetch, position)
         self._write(zeros(size_bytes - position))
         self._out.flush()
         return size_bytes
+
+    def _pass_on(self, fetch: Fetch, position: int) -> int:
+        """Write the bytes of a piece, and zeros before them; returns where it ends."""
+        self._write(zeros(fetch.piece.offset_bytes - position))
+        self._write(self._fetches.read(fetch))
+        return fetch.piece.stop_bytes
 
     def _pieces(self, snapshot: SnapshotRow) -> tuple[list[Piece], int]:
         """The pieces that hold the data, by offset, and the size of the whole."""
@@ -96,7 +96,7 @@ class _Dump:
         holes = unread.holes if unread is not None else _holes_between(whole, size_bytes)
         if holes and (unread is not None or not _is_raw_volume(entry, snapshot)):
             raise DamagedError(f"{self._request.path!r} is not whole: {holes[0]}")
-        pieces = [part for piece in whole for part in piece.cut(self._way(piece).piece_bytes)]
+        pieces = [part for piece in whole for part in piece.cut(self._fetches.limit_bytes(piece))]
         return sorted(pieces, key=lambda piece: piece.offset_bytes), size_bytes
 
     def _file_meant(self, snapshot: SnapshotRow) -> tuple[Entry, Wanted]:
@@ -114,30 +114,6 @@ class _Dump:
         wanted = find_wanted(self._session.catalog, snapshot.snapshot_id, _selection(path))
         reader = self._session.catalog.listing.reader(snapshot.snapshot_id)
         return reader.entry(wanted.first_entry), wanted
-
-    def _way(self, piece: Piece) -> Spool | Answers:
-        device = self._present.get(piece.row.device_id or "")
-        return self._answers if device is not None and self._session.fleet.is_shared(device) else self._spool
-
-    def _fetch(self, batch: list[Piece]) -> None:
-        orders: dict[str, list[Order]] = {}
-        ways: dict[str, Spool | Answers] = {}
-        for piece in batch:
-            device_id = piece.row.device_id or ""
-            device = self._present.get(device_id)
-            if device is None:
-                raise DamagedError(f"a part lies on device {piece.row.device}, which is not there")
-            order = self._way(piece).order(piece, self._session.order_fields(device, device_id=device_id))
-            orders.setdefault(device, []).append(order)
-            ways[order.order_id] = self._way(piece)
-
-        def take(order: Order, receipt: Receipt) -> None:
-            if receipt.failure is not None:
-                raise DamagedError(receipt.failure.message, hint=receipt.failure.hint)
-            ways[order.order_id].take(order, receipt.result)
-
-        for device, why in run_wave(self._session, orders, take).items():
-            raise SegfleetError(f"device {device} died: {why}", hint="run the dump again")
 
     def _write(self, parts: Iterable[bytes]) -> None:
         for data in parts:

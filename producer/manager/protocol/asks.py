@@ -164,6 +164,7 @@ class AskDiff:
 class AskDump:
     snapshot: Word
     path: Text | None = None
+    zip: bool = False
     threads: Number | None = None
     wait: Amount | None = None
 

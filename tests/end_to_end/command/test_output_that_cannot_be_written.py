@@ -149,8 +149,9 @@ def test_all_due_backups_are_made_when_the_log_is_on_a_full_disk(machine: Machin
     assert {row["last_outcome"] for row in machine.run("schedule", "list", "--json").rows} == {"done"}
 
 
-def test_a_list_ends_quietly_when_its_reader_has_read_enough(holder: Machine) -> None:
-    done = run(holder, "broken", "ls", "latest")
+@pytest.mark.parametrize("command", [["ls", "latest"], ["dump", "latest", "/"]], ids=" ".join)
+def test_a_list_or_an_archive_ends_quietly_when_its_reader_has_read_enough(holder: Machine, command: list[str]) -> None:
+    done = run(holder, "broken", *command)
     assert (done.returncode, done.stderr) == (1, "")
 
 

@@ -53,14 +53,21 @@ class Piece:
         return replace(self, size_bytes=max(0, min(self.stop_bytes, stop_bytes) - self.offset_bytes))
 
     def cut(self, limit_bytes: int) -> Iterator[Piece]:
-        """The same range in pieces of ``limit_bytes`` at most."""
-        for start in range(0, self.size_bytes, limit_bytes):
+        """The same range, cut where its place in the stream is a multiple of ``limit_bytes``.
+
+        With the size of a unit no two pieces need the same unit.
+        """
+        start = 0
+        while start < self.size_bytes:
+            stream_offset_bytes = self.stream_offset_bytes + start
+            size_bytes = min(limit_bytes - stream_offset_bytes % limit_bytes, self.size_bytes - start)
             yield replace(
                 self,
-                stream_offset_bytes=self.stream_offset_bytes + start,
+                stream_offset_bytes=stream_offset_bytes,
                 offset_bytes=self.offset_bytes + start,
-                size_bytes=min(limit_bytes, self.size_bytes - start),
+                size_bytes=size_bytes,
             )
+            start += size_bytes
 
 
 class Spool:
@@ -75,11 +82,11 @@ class Spool:
 
     def order(self, piece: Piece, fields: dict[str, Any]) -> Order:
         return RestoreSegment(
-            order_id=uuid.uuid4().hex,
+            order_id=(order_id := uuid.uuid4().hex),
             segment_id=piece.row.segment_id,
             trailer_digest=piece.row.proof,
             target=UNNAMED_TARGET,
-            paths=(_name(piece),),
+            paths=(order_id,),
             stream_offsets_bytes=(piece.stream_offset_bytes,),
             offsets_bytes=(0,),
             sizes_bytes=(piece.size_bytes,),
@@ -94,14 +101,15 @@ class Spool:
         for trouble in result.troubles:
             raise DamagedError(f"from byte {trouble.offset_bytes} of a segment: {trouble.message}")
 
-    def read(self, piece: Piece) -> Iterator[bytes]:
-        """The bytes of the piece, once; removes its file."""
-        path = self._folder / _name(piece)
+    def read(self, order: Order) -> Iterator[bytes]:
+        """The bytes that the order asked for, once; removes their file."""
+        assert isinstance(order, RestoreSegment)
+        path = self._folder / order.order_id
         with open(path, "rb") as file:
             while data := file.read(_COPY_BYTES):
                 yield data
             # Zeros at the end of a piece are a hole, which makes the file too short.
-            yield from zeros(piece.size_bytes - file.tell())
+            yield from zeros(order.sizes_bytes[0] - file.tell())
         path.unlink()
 
 
@@ -111,7 +119,8 @@ class Answers:
     piece_bytes = MAX_READ_BYTES
 
     def __init__(self) -> None:
-        self._data: dict[tuple[str, int], bytes] = {}
+        #: By the id of their order.
+        self._data: dict[str, bytes] = {}
 
     def order(self, piece: Piece, fields: dict[str, Any]) -> Order:
         return ReadSegment(
@@ -132,18 +141,14 @@ class Answers:
             raise DamagedError(f"device {order.device} has sent invalid base64: {error}") from error
         if len(data) != order.size_bytes:
             raise DamagedError(f"device {order.device} has sent {len(data)} bytes instead of {order.size_bytes}")
-        self._data[order.segment_id, order.stream_offset_bytes] = data
+        self._data[order.order_id] = data
 
-    def read(self, piece: Piece) -> Iterator[bytes]:
-        """The bytes of the piece, once."""
-        yield self._data.pop((piece.row.segment_id, piece.stream_offset_bytes))
+    def read(self, order: Order) -> Iterator[bytes]:
+        """The bytes that the order asked for, once."""
+        yield self._data.pop(order.order_id)
 
 
 def zeros(size_bytes: int) -> Iterator[bytes]:
     """``size_bytes`` zeros, a part at a time."""
     for start in range(0, size_bytes, _COPY_BYTES):
         yield _ZEROS[: size_bytes - start]
-
-
-def _name(piece: Piece) -> str:
-    return f"{piece.row.number}.{piece.offset_bytes}"

@@ -1,0 +1,116 @@
+"""Asks workers for ranges of stored segments, and hands the bytes over in whatever order they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from producer.restore.reading.ways import Answers, Piece, Spool
+from producer.run.session import RunSession
+from tasks.errors import BrokerError, DamagedError
+from tasks.orders import MAX_READ_BYTES, Order
+
+#: What is on other devices can still be read.
+_GONE_HINT = "mount the device, and run the command again"
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class Fetch:
+    """A range that was asked for.  ``error``: why its bytes are lost, once that is known."""
+
+    piece: Piece
+    way: Spool | Answers | None = None
+    order: Order | None = None
+    done: bool = False
+    error: DamagedError | None = None
+
+
+class Fetches:
+    """For the run's thread.  ``present``: device id → name, of the devices that are there; dead ones are removed."""
+
+    def __init__(self, session: RunSession, present: dict[str, str], spool: Spool | None) -> None:
+        self._session = session
+        self._present = present
+        #: None: everything comes in receipts, at most ``MAX_READ_BYTES`` at a time.
+        self._spool = spool
+        self._answers = Answers()
+        self._open: dict[str, Fetch] = {}
+
+    def limit_bytes(self, piece: Piece) -> int:
+        """How long a range may be, on the way that this one takes."""
+        return MAX_READ_BYTES if self._way(piece) is self._answers else Spool.piece_bytes
+
+    def why_absent(self, piece: Piece) -> DamagedError | None:
+        """An error if the device that holds the piece is not there."""
+        if (piece.row.device_id or "") in self._present:
+            return None
+        return DamagedError(f"a part lies on device {piece.row.device}, which is not there", hint=_GONE_HINT)
+
+    def begin(self, piece: Piece) -> Fetch:
+        """Ask for the piece; it is read as soon as its device's worker has time."""
+        fetch = Fetch(piece=piece, error=self.why_absent(piece))
+        if fetch.error is not None:
+            fetch.done = True
+            return fetch
+        device_id = piece.row.device_id or ""
+        fetch.way = self._way(piece)
+        fetch.order = fetch.way.order(piece, self._session.order_fields(self._present[device_id], device_id=device_id))
+        self._open[fetch.order.order_id] = fetch
+        # It is in flight even if the broker is away; the courier sends it again once that is back.
+        with suppress(BrokerError):
+            self._session.courier.send([fetch.order])
+        return fetch
+
+    def wait(self, fetch: Fetch) -> None:
+        """Until it is answered.  Raises InterruptedRun."""
+        while not fetch.done:
+            self.poll(0.1)
+
+    def poll(self, timeout_s: float) -> list[Fetch]:
+        """Wait for answers; returns the fetches that are done now.  Raises InterruptedRun."""
+        courier = self._session.courier
+        self._session.interrupt.check()
+        done: list[Fetch] = []
+        for order, receipt in courier.poll(timeout_s):
+            fetch = self._open.pop(order.order_id, None)
+            if fetch is None or fetch.way is None:
+                continue
+            fetch.done = True
+            if receipt.failure is not None:
+                fetch.error = DamagedError(receipt.failure.message, hint=receipt.failure.hint)
+            else:
+                try:
+                    fetch.way.take(order, receipt.result)
+                except DamagedError as error:
+                    fetch.error = error
+            done.append(fetch)
+        for device, why in courier.lost_devices().items():
+            courier.give_up(device)
+            done += self._lose(device, why)
+        return done
+
+    def read(self, fetch: Fetch) -> Iterator[bytes]:
+        """The bytes of a fetch, once.  Waits for them; raises DamagedError when they are lost."""
+        self.wait(fetch)
+        if fetch.error is not None:
+            raise fetch.error
+        assert fetch.way is not None and fetch.order is not None
+        yield from fetch.way.read(fetch.order)
+
+    def _lose(self, device: str, why: str) -> Iterator[Fetch]:
+        self._session.observer.note(f"device {device} died: {why}")
+        for device_id in [device_id for device_id, name in self._present.items() if name == device]:
+            del self._present[device_id]
+        for order_id, fetch in list(self._open.items()):
+            if fetch.order is not None and fetch.order.device == device:
+                del self._open[order_id]
+                fetch.done = True
+                fetch.error = DamagedError(f"device {device} died: {why}", hint=_GONE_HINT)
+                yield fetch
+
+    def _way(self, piece: Piece) -> Spool | Answers:
+        device = self._present.get(piece.row.device_id or "")
+        if self._spool is None or (device is not None and self._session.fleet.is_shared(device)):
+            return self._answers
+        return self._spool
