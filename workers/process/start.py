@@ -28,10 +28,10 @@ from tasks.broker.leases import claim_name, client_name, redis_client
 from tasks.broker.queues import device_queue
 from tasks.errors import BrokerError
 from tasks.handlers import install
+from workers.process.acknowledging import end_where_orders_stay
 from workers.process.fence import Fence
 from workers.process.handlers import LocalHandlers
 from workers.process.lease import LeaseStep, SharedProgress
-from workers.process.refused_writes import end_where_writes_are_refused
 from workers.settings import WorkerSettings
 
 log = logging.getLogger("segfleet.start")
@@ -56,7 +56,7 @@ def run_worker(
     worker_name = _claim_name(settings.broker_url, device, host) if shared else f"{device}@{host}"
     door.install()
     connect(settings.broker_url, client_name(device, host, os.getpid()), device_queue(device))
-    end_where_writes_are_refused()
+    end_where_orders_stay()
     app.conf.task_queues = [queue(device_queue(device))]
     progress = SharedProgress()
     fence = Fence(settings.broker_url)
