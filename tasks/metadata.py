@@ -26,14 +26,18 @@ KEPT_FLAGS = IMMUTABLE | APPEND_ONLY | NO_DUMP
 Flags = Annotated[int, Meta(ge=0, le=KEPT_FLAGS)]
 
 #: What an entry may be restored without.
-MetadataKind = Literal["owner", "mode", "attributes", "flags", "device-node"]
+MetadataKind = Literal["owner", "mode", "time", "attributes", "flags", "device-node", "fifo", "symlink", "hard-link"]
 
 METADATA_NAMES: dict[MetadataKind, str] = {
     "owner": "owners",
     "mode": "modes",
+    "time": "times",
     "attributes": "extended attributes",
     "flags": "file flags",
     "device-node": "device nodes",
+    "fifo": "FIFOs",
+    "symlink": "symbolic links",
+    "hard-link": "hard links",
 }
 
 OwnerId = Annotated[str, Meta(pattern=r"^[0-9]{1,10}$")]

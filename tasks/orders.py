@@ -48,6 +48,8 @@ MAX_MANIFEST_BYTES = 6 * 1024 * 1024
 MAX_READ_BYTES = 4 * 1024 * 1024
 #: What becomes of what is in the target already (docs/restore.md).
 Overwrite = Literal["always", "if-changed", "if-newer", "never"]
+#: With these, what the snapshot has an entry for may be something else that stays.
+KEEP_OTHERS = ("never", "if-newer")
 MANIFEST_NAME = re.compile(r"[0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest)")
 ManifestName = Annotated[str, Meta(pattern=f"^{MANIFEST_NAME.pattern}$")]
 

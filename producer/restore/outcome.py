@@ -7,8 +7,9 @@ from collections import Counter
 
 from producer.observer import Observer, Trouble
 from producer.restore.holes import Hole, Holes
+from producer.restore.unsupported import unsupported_message
 from producer.summaries import RestoreSummary
-from tasks.metadata import METADATA_NAMES, MetadataKind
+from tasks.metadata import MetadataKind
 from tasks.orders import RestoreSegment
 from tasks.receipts import RestoreResult
 
@@ -26,7 +27,8 @@ class Outcome:
         self.bytes_count = 0
         #: Entries that lack metadata because this user may not set it.
         self.not_kept: Counter[MetadataKind] = Counter()
-        self._unsupported: Counter[MetadataKind] = Counter()
+        #: What the file system of the target does not keep.
+        self.unsupported: Counter[MetadataKind] = Counter()
         self._files_count = self._skipped_count = 0
         self._observer = observer
         self._snapshot_id = snapshot_id
@@ -38,7 +40,7 @@ class Outcome:
         self.bytes_count += result.bytes_restored
         self._skipped_count += result.skipped_count
         self.not_kept.update(result.not_kept)
-        self._unsupported.update(result.unsupported)
+        self.unsupported.update(result.unsupported)
 
     def lose_order(self, order: RestoreSegment, code: str, why: str) -> None:
         """Record that nothing of the order can be restored."""
@@ -82,9 +84,8 @@ class Outcome:
             )
 
     def summary(self, started_s: float) -> RestoreSummary:
-        for kind, count in sorted(self._unsupported.items()):
-            message = f"{METADATA_NAMES[kind]} of {count} entries are not restored: the target's file system has none"
-            self.tell("", "not-kept", message, is_lost=False)
+        for kind, count in sorted((+self.unsupported).items()):
+            self.tell("", "not-kept", unsupported_message(kind, count), is_lost=False)
         return RestoreSummary(
             snapshot_id=self._snapshot_id,
             files=self._files_count,

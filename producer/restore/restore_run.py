@@ -24,11 +24,13 @@ from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
 from tasks.errors import DeviceError, SegfleetError
 from tasks.metadata import OwnerNames
-from tasks.orders import Order, RestoreEntries, RestoreSegment, TargetEntry
+from tasks.orders import KEEP_OTHERS, Order, RestoreEntries, RestoreSegment, TargetEntry
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
 
 AGAIN = "run the restore again with --overwrite if-changed"
 
+#: Codes of hard links that were not made and get the data themselves.
+_UNLINKED = ("other-file", "too-many-links")
 #: Codes of troubles with the target.
 _OF_TARGET = frozenset({"exists", "metadata", "missing", "not-kept", "unsafe-target", "unwritable"})
 
@@ -65,6 +67,8 @@ class RestoreRun:
         self._unanswered: dict[str, RestoreSegment] = {}
         #: Hard links to files that were kept and are not those of the snapshot.
         self._unlinked: list[TargetEntry] = []
+        #: Hard links to files that have as many as the target's file system takes.
+        self._too_many: list[TargetEntry] = []
         self._is_preparing = False
 
     def _name_of_target(self) -> str:
@@ -81,19 +85,20 @@ class RestoreRun:
             self._order_entries(self._plan.directories_to_make(), devices_count=1, sweep=True)
         plan = self._plan
         self._restore_files()
-        self._order_entries(self._restorable(self._plan.hard_links()))
+        self._order_entries(self._restorable(plan.hard_links()))
         self._restore_unlinked()
         self._order_entries(plan.directories(), devices_count=1)
-        self._set_flags()
+        self._set_flags(plan)
         self._tell_progress()
         return self._outcome.summary(started_s)
 
-    def _set_flags(self) -> None:
-        """With ``never`` nothing says which files are the restore's own, so they go without."""
-        if self._request.overwrite != "never":
-            self._order_entries(self._plan.flags(), devices_count=1)
+    def _set_flags(self, plan: RestorePlan) -> None:
+        """Where files of others are kept, nothing says which are the restore's own, so they go without."""
+        if self._request.overwrite not in KEEP_OTHERS:
+            flags = (entry for entry in plan.flags() if entry.path not in self._outcome.not_restored)
+            self._order_entries(flags, devices_count=1)
             return
-        self._outcome.not_kept["flags"] += len(list(self._plan.flags()))
+        self._outcome.not_kept["flags"] += len(list(plan.flags()))
 
     def _restore_files(self) -> None:
         self._prepare_pieced_files()
@@ -102,21 +107,28 @@ class RestoreRun:
         self._order_entries(self._finished_files())
 
     def _restore_unlinked(self) -> None:
-        """Of the hard links to a file of the snapshot that an older one stands for, the first gets the data."""
-        unlinked, self._unlinked = self._unlinked, []
-        if not unlinked:
-            return
+        """Of the hard links to one file that were not made, the first gets the data, and the others are linked to it.
+
+        Again and again where the target's file system takes few: each time more are made.
+        """
+        while links := self._unlinked + self._too_many:
+            self._outcome.unsupported["hard-link"] += len({link.link for link in self._too_many})
+            self._unlinked, self._too_many = [], []
+            self._restore_linked_to_first(links)
+            for link in self._unlinked:
+                message = f"not linked to {link.link}: its metadata could not be restored"
+                self._outcome.tell(link.path, "missing", message, is_lost=False)
+            self._unlinked = []
+
+    def _restore_linked_to_first(self, links: list[TargetEntry]) -> None:
         places: dict[str, str] = {}
-        for entry in unlinked:
+        for entry in links:
             places.setdefault(entry.link, entry.path)
         firsts = set(places.values())
-        others = [replace(link, link=places[link.link]) for link in unlinked if link.path not in firsts]
+        others = [replace(link, link=places[link.link]) for link in links if link.path not in firsts]
         self._plan = self._plan.with_places(places)
         self._restore_files()
         self._order_entries(self._restorable(others))
-        for link in self._unlinked:
-            message = f"not linked to {link.link}: its metadata could not be restored"
-            self._outcome.tell(link.path, "missing", message, is_lost=False)
 
     # ---- segments
 
@@ -235,9 +247,13 @@ class RestoreRun:
 
     def _take_result(self, order: Order, result: RestoreResult) -> None:
         self._outcome.count(result)
-        unlinked = {trouble.path for trouble in result.troubles if trouble.code == "other-file"}
+        unlinked = {trouble.path: trouble.code for trouble in result.troubles if trouble.code in _UNLINKED}
         if isinstance(order, RestoreEntries) and unlinked:
-            self._unlinked += [entry for entry in order.entries if entry.path in unlinked]
+            of_code = {
+                code: [entry for entry in order.entries if unlinked.get(entry.path) == code] for code in _UNLINKED
+            }
+            self._unlinked += of_code["other-file"]
+            self._too_many += of_code["too-many-links"]
         for trouble in result.troubles:
             if trouble.path not in unlinked:
                 self._take_trouble(trouble, order.device if isinstance(order, RestoreSegment) else "")

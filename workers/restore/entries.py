@@ -10,13 +10,15 @@ from tasks.errors import TargetError, TargetNotEmptyError
 from tasks.orders import RestoreEntries, TargetEntry
 from tasks.receipts import PathTrouble, RestoreResult
 from workers.fresh_disk import is_of_fresh_disk
-from workers.target.entries import NotMade, restore_folder, restore_hard_link, restore_node, restore_symlink
+from workers.target.entries import restore_folder, restore_node, restore_symlink
 from workers.target.flags import restore_flags
 from workers.target.folders import Folders
+from workers.target.hard_links import restore_hard_link
 from workers.target.metadata.metadata import metadata_of
 from workers.target.metadata.owners import LocalOwners
 from workers.target.overwrite import keeps_file
 from workers.target.pieced_files import discard_pieced_file, finish_pieced_file, prepare_pieced_file
+from workers.target.refusals import NotMade
 from workers.target.sweeping import sweep_folder
 from workers.target.troubles import PATH_ERRORS, MetadataTrouble, TargetTrouble, trouble_at
 from workers.target.unfinished import UNFINISHED_FOLDER_MODE, is_unfinished, temporary_name
@@ -94,7 +96,7 @@ def _restore(folders: Folders, entry: TargetEntry, order: RestoreEntries, beat: 
         case "symlink":
             return restore_symlink(folders, entry, order.overwrite, order.run_id)
         case "hardlink":
-            return restore_hard_link(folders, entry, order.overwrite, order.run_id)
+            return restore_hard_link(folders, entry, order.overwrite, order.run_id, beat)
         case "flags":
             restore_flags(folders, entry)
             return True

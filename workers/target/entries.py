@@ -8,12 +8,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from tasks.orders import Overwrite, TargetEntry
+from tasks.orders import KEEP_OTHERS, Overwrite, TargetEntry
 from workers.target.files import remove_entry, stat_entry
 from workers.target.folders import Folders, make_folder
-from workers.target.metadata.metadata import has_metadata, metadata_of, set_metadata, set_symlink_metadata
+from workers.target.metadata.metadata import metadata_of, set_metadata, set_symlink_metadata
 from workers.target.opening_up import in_folder
 from workers.target.overwrite import stays
+from workers.target.refusals import NotMade, counted
 from workers.target.sweeping import sweep_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import is_unfinished_folder, temporary_name
@@ -22,19 +23,11 @@ from workers.target.whole_files import take_place
 _TRIES = 3
 
 #: Makes the entry under a name in a folder; raises FileExistsError when something is there.
-_Make = Callable[[int, str], None]
+Make = Callable[[int, str], None]
 #: Whether the entry is there already.
-_IsSame = Callable[[int, str, os.stat_result], bool]
+IsSame = Callable[[int, str, os.stat_result], bool]
 
 _NODE_TYPES = {"fifo": stat.S_IFIFO, "character": stat.S_IFCHR, "block": stat.S_IFBLK}
-
-
-#: With these, what the snapshot has an entry for may be something else that stays.
-KEEP_OTHERS = ("never", "if-newer")
-
-
-class NotMade(Exception):
-    """Only root may make this entry; it is counted."""
 
 
 def restore_folder(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str, *, sweep: bool) -> None:
@@ -65,41 +58,17 @@ def restore_symlink(folders: Folders, entry: TargetEntry, overwrite: Overwrite, 
     """Returns whether it was made; false when something else is there and stays."""
 
     def make(folder: int, name: str) -> None:
-        os.symlink(entry.link, name, dir_fd=folder)
+        with counted("symlink", folder, folders.not_kept):
+            os.symlink(entry.link, name, dir_fd=folder)
 
     def is_same(folder: int, name: str, found: os.stat_result) -> bool:
         return stat.S_ISLNK(found.st_mode) and os.readlink(name, dir_fd=folder) == entry.link
 
     folder, name = folders.parent_of(entry.path)
-    if not _make_entry(folder, entry, overwrite, run_id, make, is_same):
+    if not make_entry(folder, entry, overwrite, run_id, make, is_same):
         return False
     in_folder(folder, lambda: set_symlink_metadata(folder, name, metadata_of(entry), folders.not_kept))
     return True
-
-
-def restore_hard_link(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str) -> bool:
-    """Make ``entry.path`` a hard link of the file at ``entry.link``.  The metadata is that file's."""
-    folder, _ = folders.parent_of(entry.path)
-    try:
-        first_folder, first_name = folders.parent_of(entry.link, make=False)
-        first = stat_entry(first_folder, first_name)
-    except FileNotFoundError:
-        first = None
-    if first is None:
-        raise TargetTrouble("missing", f"the file that it links to is missing: {entry.link}")
-
-    def make(folder: int, name: str) -> None:
-        if overwrite in KEEP_OTHERS and not has_metadata(first, entry.size_bytes, metadata_of(entry)):
-            raise TargetTrouble("other-file", f"the file that it links to is not that of the snapshot: {entry.link}")
-        in_folder(first_folder, lambda: link(folder, name))
-
-    def link(folder: int, name: str) -> None:
-        os.link(first_name, name, src_dir_fd=first_folder, dst_dir_fd=folder, follow_symlinks=False)
-
-    def is_same(folder: int, name: str, found: os.stat_result) -> bool:
-        return (found.st_dev, found.st_ino) == (first.st_dev, first.st_ino)
-
-    return _make_entry(folder, entry, overwrite, run_id, make, is_same)
 
 
 def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str) -> bool:
@@ -110,13 +79,14 @@ def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run
         raise NotMade
 
     def make(folder: int, name: str) -> None:
-        os.mknod(name, node_type | 0o600, entry.device_number, dir_fd=folder)
+        with counted("fifo" if entry.kind == "fifo" else "device-node", folder, folders.not_kept):
+            _make_node(folder, name, node_type, entry.device_number)
 
     def is_same(folder: int, name: str, found: os.stat_result) -> bool:
         return stat.S_IFMT(found.st_mode) == node_type and found.st_rdev == entry.device_number
 
     folder, name = folders.parent_of(entry.path)
-    if not _make_entry(folder, entry, overwrite, run_id, make, is_same):
+    if not make_entry(folder, entry, overwrite, run_id, make, is_same):
         return False
     # Opened with O_PATH only: opening a device may rewind a tape.
     descriptor = _open_path(folder, name)
@@ -127,6 +97,18 @@ def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run
     finally:
         os.close(descriptor)
     return True
+
+
+def _make_node(folder: int, name: str, node_type: int, device_number: int) -> None:
+    try:
+        os.mknod(name, node_type | 0o600, device_number, dir_fd=folder)
+    except FileExistsError:
+        raise
+    except OSError:
+        # exfat-fuse refuses it, and leaves a file there.
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
 
 
 def _make_folder_at(above: int, name: str, overwrite: Overwrite) -> None:
@@ -143,9 +125,11 @@ def _make_folder_at(above: int, name: str, overwrite: Overwrite) -> None:
     raise TargetTrouble("unsafe-target", "something else keeps appearing at this path")
 
 
-def _make_entry(
-    folder: int, entry: TargetEntry, overwrite: Overwrite, run_id: str, make: _Make, is_same: _IsSame
-) -> bool:
+def make_entry(folder: int, entry: TargetEntry, overwrite: Overwrite, run_id: str, make: Make, is_same: IsSame) -> bool:
+    """Make what is missing at the entry's path, or replace it; returns false where it stays.
+
+    Raises what ``make`` raises.
+    """
     name = entry.path.rpartition("/")[2]
     for _ in range(_TRIES):
         found = stat_entry(folder, name)
@@ -164,7 +148,7 @@ def _make_entry(
     raise TargetTrouble("unsafe-target", "something else keeps appearing at this path")
 
 
-def _replace(folder: int, name: str, temporary: str, make: _Make) -> None:
+def _replace(folder: int, name: str, temporary: str, make: Make) -> None:
     """Make the entry beside what is there, and rename it over that."""
     with suppress(FileNotFoundError):  # an earlier delivery of the order may have ended here
         in_folder(folder, lambda: os.unlink(temporary, dir_fd=folder))

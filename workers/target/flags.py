@@ -8,7 +8,7 @@ import fcntl
 import os
 import stat
 
-from tasks.metadata import KEPT_FLAGS, NO_DUMP
+from tasks.metadata import IMMUTABLE, KEPT_FLAGS, NO_DUMP
 from tasks.orders import TargetEntry
 from workers.target.folders import Folders
 from workers.target.opening_up import in_folder
@@ -43,12 +43,38 @@ def restore_flags(folders: Folders, entry: TargetEntry) -> None:
             raise MetadataTrouble(f"cannot set its flags: {error.strerror}") from error
 
 
+def is_immutable(folder: int) -> bool:
+    """Whether nothing can be made in ``folder``, an O_PATH descriptor, because of its flags."""
+    present = array.array("i", [0, 0])
+    try:
+        descriptor = os.open(f"/proc/self/fd/{folder}", _OPEN)
+    except OSError:
+        return False
+    try:
+        fcntl.ioctl(descriptor, _GET, present)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return bool(present[0] & IMMUTABLE)
+
+
 def _is_file_or_folder(descriptor: int) -> bool:
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _set_flags(descriptor: int, flags: int) -> None:
+    try:
+        _set(descriptor, flags)
+    except PermissionError:
+        # Immutable and append-only are root's to set, no-dump is everybody's.
+        if flags & NO_DUMP and flags != NO_DUMP:
+            _set(descriptor, NO_DUMP)
+        raise
+
+
+def _set(descriptor: int, flags: int) -> None:
     present = array.array("i", [0, 0])
     fcntl.ioctl(descriptor, _GET, present)
     wanted = (present[0] & ~KEPT_FLAGS) | flags

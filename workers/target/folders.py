@@ -12,7 +12,7 @@ from tasks.errors import TargetError
 from tasks.values import is_safe_path
 from workers.target.metadata.not_kept import NotKept
 from workers.target.opening_up import in_folder
-from workers.target.troubles import TargetTrouble
+from workers.target.troubles import TargetTrouble, name_trouble
 from workers.target.unfinished import UNFINISHED_FOLDER_MODE
 
 #: O_PATH: only a starting point is needed, which takes no right to list the folder.
@@ -117,9 +117,14 @@ def _open_at(above: int, name: str) -> int:
 
 
 def make_folder(above: int, name: str) -> bool:
-    """Make an unfinished folder, which only its owner can enter; returns whether it was missing."""
+    """Make an unfinished folder, which only its owner can enter; returns whether it was missing.
+
+    Raises TargetTrouble for a name that the file system does not take, and OSError.
+    """
     try:
         in_folder(above, lambda: os.mkdir(name, UNFINISHED_FOLDER_MODE, dir_fd=above))
     except FileExistsError:
         return False
+    except OSError as error:
+        raise name_trouble(error, above) or error from None
     return True

@@ -28,6 +28,17 @@ class MetadataTrouble(TargetTrouble):
         super().__init__("metadata", message)
 
 
+#: What file systems of other systems say of a name with characters that they lack.
+_NAME_ERRNOS = frozenset({errno.EILSEQ, errno.EINVAL})
+
+
+def name_trouble(error: OSError, folder: int) -> TargetTrouble | None:
+    """The trouble of a new entry in ``folder`` whose name the file system does not take; None for other errors."""
+    # Nothing was to be found: exfat-fuse means the name.
+    is_name = error.errno in _NAME_ERRNOS or (error.errno == errno.ENOENT and os.fstat(folder).st_nlink > 0)
+    return TargetTrouble("unwritable", "the target's file system does not take this name") if is_name else None
+
+
 #: Errors of one path: UnicodeEncodeError for a name that the file system's encoding lacks, OverflowError for a device
 #: number that the kernel lacks.
 PATH_ERRORS = (OSError, TargetTrouble, OverflowError, UnicodeEncodeError)

@@ -20,7 +20,7 @@ from workers.target.folders import Folders
 from workers.target.metadata.attributes import lacks_attributes
 from workers.target.metadata.metadata import Metadata, has_metadata, set_metadata
 from workers.target.opening_up import in_folder
-from workers.target.troubles import TargetTrouble
+from workers.target.troubles import TargetTrouble, name_trouble
 from workers.target.unfinished import UNFINISHED_MODE, is_unfinished, temporary_name
 
 CREATE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -117,8 +117,11 @@ def open_whole_file(folders: Folders, path: str, run_id: str) -> WholeFile:
 
 
 def make_file(folder: int, name: str, access: int) -> int:
-    """Make an unfinished file; raises FileExistsError, and OSError."""
-    return in_folder(folder, lambda: os.open(name, CREATE | access, UNFINISHED_MODE, dir_fd=folder))
+    """Make an unfinished file; raises FileExistsError, TargetTrouble for a name that is not taken, and OSError."""
+    try:
+        return in_folder(folder, lambda: os.open(name, CREATE | access, UNFINISHED_MODE, dir_fd=folder))
+    except OSError as error:
+        raise name_trouble(error, folder) or error from None
 
 
 def open_unfinished(folder: int, name: str) -> int | None:

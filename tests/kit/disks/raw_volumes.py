@@ -15,6 +15,7 @@ _MAKE = {
     "ext4": ("mkfs.ext4", "-q", "-F"),
     "xfs": ("mkfs.xfs", "-q", "-f"),
     "vfat": ("mkfs.vfat", "-F", "32"),
+    "exfat": ("mkfs.exfat",),
 }
 _CHECK = {
     "ext4": ("e2fsck", "-fn"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from kit.deadlines import eventually
+from kit.flags import clear_flags
 from kit.program.command import Done, Running
 
 _STATE = "SEGFLEET_STATE"
@@ -149,4 +151,13 @@ def machine() -> Iterator[Machine]:
         yield made
     finally:
         made.end()
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    try:
         shutil.rmtree(folder)
+    except OSError:
+        clear_flags(folder)
+        # Which removes paths of any length.
+        subprocess.run(["rm", "-rf", folder], check=True)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from workers.target.metadata.not_kept import NotKept
 from workers.target.troubles import MetadataTrouble
 
+#: ext4 has 4 KiB for those of a file and says that it is full; others have 64 KiB for each.
+_TOO_LARGE = frozenset({errno.ENOSPC, errno.E2BIG, errno.ERANGE})
 #: What an entry gets from the folder that it is made in.
 _INHERITED = ("system.posix_acl_access", "system.posix_acl_default")
 #: What the owner of a file may set; of the rest each needs a right of its own.
@@ -31,10 +33,13 @@ def set_attributes(
             os.setxattr(place, name, b64decode(value), follow_symlinks=follow_symlinks)
         except OSError as error:
             missing = (error, os.geteuid() == 0 or name.startswith(_OWNERS))
-            if error.errno not in (errno.EPERM, errno.EACCES, errno.ENOTSUP):
-                break
-    if missing is not None and not not_kept.add("attributes", missing[0], may_set=missing[1]):
-        raise MetadataTrouble(f"cannot set its extended attributes: {missing[0].strerror}") from missing[0]
+    if missing is None:
+        return
+    refusal, may_set = missing
+    if refusal.errno in _TOO_LARGE:
+        not_kept.unsupported["attributes"] += 1
+    elif not not_kept.add("attributes", refusal, may_set=may_set):
+        raise MetadataTrouble(f"cannot set its extended attributes: {refusal.strerror}") from refusal
 
 
 def has_attributes(place: str, attributes: Mapping[str, str]) -> bool:
