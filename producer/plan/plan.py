@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from producer.plan.bundles import FILE_COST_BYTES, NO_BUNDLES, BundleRule, add_bundles, bundle_rule
-from producer.plan.pieces import add_pieces
+from producer.plan.pieces import add_pieces, grid_bytes
 from producer.plan.placement import Loads, NoRoomError, place
 from producer.plan.remaining import fill_up, large_entries
 from producer.plan.rooms import DeviceRoom, check_rooms, limits_bytes, ratio_with_holes, refusal
@@ -127,23 +127,27 @@ def _plan_that_fits(request: PlanRequest) -> Plan:
     largest_bytes = -(-threshold // block_bytes) * block_bytes
     cap_bytes = min(request.options.segment_bytes // block_bytes * block_bytes, largest_bytes)
     finest_bytes = max(block_bytes, threshold // _FINEST_SHARE)
+    grid = grid_bytes(threshold, cap_bytes, block_bytes)
     while True:
         try:
-            return _planned(request, threshold, cap_bytes, limits)
+            return _planned(request, threshold, cap_bytes, grid, limits)
         except NoRoomError as error:
+            if grid > block_bytes:
+                grid = block_bytes
+                continue
             if cap_bytes <= finest_bytes:
                 why = f"a part of {error.size_bytes} bytes fits on no device"
                 raise refusal(request.rooms, request.expected_ratio, total_bytes, why) from None
             cap_bytes = max(1, cap_bytes // (2 * block_bytes)) * block_bytes
 
 
-def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Sequence[int]) -> Plan:
+def _planned(request: PlanRequest, threshold: int, cap_bytes: int, grid: int, limits: Sequence[int]) -> Plan:
     options = request.options
     remaining, descending = options.split == "remaining", options.order == "descending"
     # The space left on a device is counted in bytes; otherwise a device is as full as it is busy.
     file_cost_bytes = FILE_COST_BYTES if options.bundle and not remaining else 0
     rule = _bundle_rule(request, min(cap_bytes, threshold), sum(map(bool, limits)))
-    segments = _segments(request, rule, threshold, cap_bytes)
+    segments = _segments(request, rule, threshold, cap_bytes, grid)
     loads = Loads.balanced(options.balance, request.rooms, limits, request.expected_ratio)
     devices = place(segments, loads, file_cost_bytes=file_cost_bytes, descending=descending)
     if remaining:
@@ -154,8 +158,8 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, limits: Seque
             sizes=request.sizes,
             # The bundle limit of an earlier plan may exceed the threshold of what is left to plan.
             entries=large_entries(request.sizes, above_bytes=max(threshold, rule.limit_bytes), descending=descending),
-            cap_bytes=min(cap_bytes, share_bytes(threshold, options.block_bytes)),
-            block_bytes=options.block_bytes,
+            cap_bytes=min(cap_bytes // grid * grid, share_bytes(threshold, grid)),
+            block_bytes=grid,
         )
     return Plan(
         threshold_bytes=threshold,
@@ -198,7 +202,7 @@ def _bundle_rule(request: PlanRequest, cap_bytes: int, available_count: int) -> 
     return rule if request.bundle_limit_bytes is None else rule.with_limit(request.bundle_limit_bytes)
 
 
-def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes: int) -> UnplacedSegments:
+def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes: int, grid: int) -> UnplacedSegments:
     """Bundles, then pieces; for method 2 without the files above the threshold, which are cut later."""
     segments = UnplacedSegments()
     if rule.limit_bytes:
@@ -210,7 +214,7 @@ def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes:
         up_to_bytes=threshold if request.options.split == "remaining" else None,
         threshold_bytes=threshold,
         cap_bytes=cap_bytes,
-        block_bytes=request.options.block_bytes,
+        grid_bytes=grid,
     )
     return segments
 

@@ -40,7 +40,7 @@ def fill_up(
     cap_bytes: int,
     block_bytes: int,
 ) -> None:
-    """Append the files of ``entries``, cut so that all devices end within one block of each other.
+    """Append the files of ``entries``, cut so that all devices end within one block (or cell) of each other.
 
     That does not hold for a device that is above the common level before, or has no room for its share.  Raises
     NoRoomError.  The end of each file, less than a block, goes to the least-filled devices first; whole blocks then

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from producer.plan import DeviceRoom, Plan, PlanRequest, make_plan
 from producer.requests import PlanOptions
+from tasks.digests import CELL_BYTES
 from tasks.errors import DeviceFullError
 
 HUGE_BYTES = 2**50
@@ -92,6 +93,12 @@ def extents_of(plan: Plan, sizes: array[int]) -> list[tuple[int, int, int]]:
 
 def costs_of(plan: Plan) -> list[int]:
     return [segment.size_bytes + segment.files_count * plan.file_cost_bytes for segment in plan]
+
+
+def step_of(plan: Plan, request: PlanRequest) -> int:
+    """The step in which this plan may cut files."""
+    cells = plan.threshold_bytes >= 16 * CELL_BYTES and not CELL_BYTES % request.options.block_bytes
+    return CELL_BYTES if cells else request.options.block_bytes
 
 
 def large_pieces_start(plan: Plan, request: PlanRequest) -> int:
@@ -185,7 +192,7 @@ def test_with_method_1_devices_differ_by_at_most_the_largest_segment(request: Pl
 
 
 @given(requests())
-def test_with_method_2_devices_end_within_one_block_unless_small_files_alone_pass_the_level(
+def test_with_method_2_devices_end_within_one_block_or_cell_unless_small_files_alone_pass_the_level(
     request: PlanRequest,
 ) -> None:
     plan = make_plan(request)
@@ -197,9 +204,10 @@ def test_with_method_2_devices_end_within_one_block_unless_small_files_alone_pas
         small[device] += size
     loads = list(plan.loads_bytes.values())
     cut_to_fit = [load for load, before in zip(loads, small, strict=True) if load > before]
-    assert max(cut_to_fit) - min(loads) <= request.options.block_bytes
+    step_bytes = step_of(plan, request)
+    assert max(cut_to_fit) - min(loads) <= step_bytes
     if max(small) * len(small) <= sum(loads):
-        assert max(loads) - min(loads) <= request.options.block_bytes
+        assert max(loads) - min(loads) <= step_bytes
 
 
 @given(requests(bundle=False))
@@ -207,9 +215,12 @@ def test_a_file_above_the_threshold_lies_on_several_devices(request: PlanRequest
     # Ascending, method 1 can bring all pieces to one device: files of 2 and 4, threshold 3, order 1 2 3.
     assume(request.options.split == "remaining" or request.options.order == "descending")
     plan = make_plan(request)
-    # Cuts lie on blocks: a threshold below one cannot be kept, and method 2 need not cut for less than one.
-    block_bytes = request.options.block_bytes
-    spared_bytes = block_bytes if request.options.split == "remaining" or plan.threshold_bytes < block_bytes else 0
+    # Cuts lie on blocks or cells: a threshold below one cannot be kept, and method 2 need not cut for less than one.
+    step_bytes = step_of(plan, request)
+    spared_bytes = step_bytes if request.options.split == "remaining" or plan.threshold_bytes < step_bytes else 0
+    if request.options.split == "threshold" and step_bytes == CELL_BYTES:
+        # What is left over of a share is small, and may all go to the device of the share.
+        spared_bytes = plan.threshold_bytes // 16
     for entry, size in enumerate(request.sizes):
         if size > plan.threshold_bytes + spared_bytes:
             pieces = zip(plan.first_entries, plan.devices, strict=True)

@@ -11,6 +11,7 @@ import pytest
 from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio, make_plan, reserve_bytes
 from producer.plan.bundles import FILE_COST_BYTES
 from producer.requests import PlanOptions
+from tasks.digests import CELL_BYTES
 from tasks.errors import DeviceFullError, UsageError
 from tasks.values import MAX_EXTENTS
 
@@ -70,11 +71,33 @@ def test_a_huge_file_on_two_devices_becomes_two_equal_halves() -> None:
     plan = planned([5_400_000_000], roomy(2), segment_bytes=512 * MIB)
     assert plan.threshold_bytes == 2_700_000_000
     first, second = plan.loads_bytes.values()
-    assert abs(first - second) <= 2 * BLOCK
-    # Cuts lie on blocks, so less than a block for each device is left over; it is the last, and the smallest.
+    assert abs(first - second) <= 2 * CELL_BYTES
+    # Cuts lie on cells, so less than a cell for each device is left over; it is the last, and the smallest.
     *pieces, rest = plan.sizes_bytes
-    assert max(pieces) - min(pieces) <= BLOCK * len(plan)
-    assert rest < 2 * BLOCK
+    assert max(pieces) - min(pieces) <= CELL_BYTES * len(plan)
+    assert rest < 2 * CELL_BYTES
+
+
+@pytest.mark.parametrize("split", ["threshold", "remaining"])
+def test_no_cell_lies_in_two_pieces_unless_the_backup_is_small(split: str) -> None:
+    large = planned([3 * GIB + 12345, 777 * MIB + 1, 5000], roomy(3), split=split, segment_bytes=250 * MIB + 4096)
+    assert all(offset % CELL_BYTES == 0 for offset in large.offsets_bytes)
+    small = planned([21 * MIB], roomy(4), split=split)
+    assert max(small.loads_bytes.values()) - min(small.loads_bytes.values()) <= 4 * BLOCK
+
+
+@pytest.mark.parametrize("split", ["threshold", "remaining"])
+def test_cuts_at_cells_take_devices_no_further_apart_than_a_cell(split: str) -> None:
+    # 67.9 MiB for each of 16 devices: whole cells leave 3.9 MiB of each share over.
+    plan = planned([int(67.9 * 16 * MIB)], roomy(16), split=split)
+    assert max(plan.loads_bytes.values()) - min(plan.loads_bytes.values()) <= CELL_BYTES
+
+
+def test_cells_are_given_up_before_a_backup_is_refused() -> None:
+    # Each device has room for 17 cells and a half, and nothing may be left over.
+    rooms = rooms_of(a=70 * MIB, b=70 * MIB)
+    plan = planned([140 * MIB], rooms, split="remaining")
+    assert plan.loads_bytes == {"a": 70 * MIB, "b": 70 * MIB}
 
 
 def test_the_pieces_of_equal_files_lie_on_different_devices() -> None:
