@@ -182,6 +182,10 @@ class RestoreRequest:
     exclude: tuple[str, ...] = ()
     #: None: the target must be empty or missing.
     overwrite: Overwrite | None = None
+    #: Remove what the restored folders hold and the snapshot does not.
+    delete: bool = False
+    #: Paths in the target where segfleet has its own files, which are never removed.
+    own_places: tuple[str, ...] = ()
     #: Keep large files with missing parts, with holes and a note; else they are not restored.
     skip_damaged: bool = False
     #: Owners by number, as they were; else by name where the target's host knows it.

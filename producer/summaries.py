@@ -73,6 +73,26 @@ class RestoreSummary:
     exit_code: int
     #: Entries restored without what this user may not set, by kind (:data:`tasks.metadata.MetadataKind`).
     not_kept: dict[MetadataKind, int] = field(default_factory=dict)
+    #: What ``--delete`` has removed.
+    removed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreviewSummary:
+    """What a restore would do, in entries.  ``bytes``: of the files that it would write."""
+
+    snapshot_id: str
+    new: int = 0
+    replaced: int = 0
+    mended: int = 0
+    kept: int = 0
+    refused: int = 0
+    removed: int = 0
+    bytes: int
+    errors: int
+    duration_s: float
+    exit_code: int
+    dry_run: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -203,7 +203,9 @@ class RestoreSegment(Order):
             raise ValueError("a path of a restore order leaves the target")
 
 
-EntryKind = Literal["directory", "file", "symlink", "hardlink", "fifo", "character", "block", "flags", "absent", "note"]
+EntryKind = Literal[
+    "directory", "file", "symlink", "hardlink", "fifo", "character", "block", "flags", "absent", "note", "surplus"
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,7 +231,8 @@ class TargetEntry:
 
     ``flags`` sets the file flags of what is there; it comes after everything else, because nothing can be written to an
     immutable file, or linked to it.  ``absent`` removes what has been written of a file that this restore could not
-    complete.  ``note`` is a small file that holds ``text``, and replaces whatever file is there.
+    complete.  ``note`` is a small file that holds ``text``, and replaces whatever file is there.  ``surplus`` removes
+    what is at ``path``, a folder only if it is empty.
     """
 
     kind: EntryKind

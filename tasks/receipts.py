@@ -166,7 +166,7 @@ class RestoreResult:
 
     ``files_count`` counts everything but folders that this order completed; ``skipped_count`` what it kept because of
     ``overwrite``; ``not_kept`` the entries that lack metadata because this user may not set it, ``unsupported`` because
-    the target's file system has none of that kind.
+    the target's file system has none of that kind; ``removed_count`` the surplus that is gone.
     """
 
     files_count: Count
@@ -175,6 +175,7 @@ class RestoreResult:
     troubles: Annotated[tuple[PathTrouble, ...], Meta(max_length=MAX_EXTENTS)]
     not_kept: dict[MetadataKind, Count] = field(default_factory=dict)
     unsupported: dict[MetadataKind, Count] = field(default_factory=dict)
+    removed_count: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -33,6 +33,7 @@ from tasks.receipts import (
     StoreResult,
     VerifyResult,
 )
+from tasks.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from tasks.values import MAX_UNIT_BYTES
 
 O = TypeVar("O", bound=Order)  # noqa: E741
@@ -95,6 +96,8 @@ ORDER_KINDS = (
         bytes_moved=lambda order: max(MAX_UNIT_BYTES, sum(order.sizes_bytes)),
     ),
     _kind("restore_entries", RestoreEntries, RestoreResult, must_not_outlive_run=True),
+    _kind("preview_entries", PreviewEntries, PreviewResult),
+    _kind("find_surplus", FindSurplus, SurplusResult),
     _kind(
         "prepare_image",
         PrepareImage,

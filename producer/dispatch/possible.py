@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
+from producer.dispatch.possible_looks import is_possible_look
 from tasks.digests import DIGEST_BYTES, listed_cells_count
 from tasks.orders import (
     MANIFEST_NAME,
@@ -64,7 +65,7 @@ def is_possible(result: Any, order: Order) -> bool:
             return _is_manifest(result, order)
         case PutManifest():
             return bool(result == ManifestResult())
-    return True
+    return is_possible_look(result, order)
 
 
 def _is_stored(result: StoreResult, order: StoreSegment) -> bool:
@@ -114,6 +115,7 @@ def _is_restored(result: RestoreResult, order: RestoreSegment) -> bool:
         result.files_count <= len(order.paths)
         and result.skipped_count <= len(order.paths)
         and result.bytes_restored <= sum(order.sizes_bytes)
+        and not result.removed_count
         and _are_of_segment(result.troubles, order)
     )
 
@@ -147,6 +149,7 @@ def _are_entries(result: RestoreResult, order: RestoreEntries) -> bool:
     return (
         result.files_count <= len(order.entries)
         and result.skipped_count <= len(order.entries)
+        and result.removed_count <= len(order.entries)
         and not result.bytes_restored
         and all(
             trouble.path in codes

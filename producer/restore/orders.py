@@ -13,6 +13,7 @@ from producer.run.session import RunSession
 from producer.run.threads import default_threads
 from tasks.metadata import Attributes, OwnerNames, size_bytes_of
 from tasks.orders import RestoreEntries, RestoreSegment, TargetEntry
+from tasks.target_looks import PreviewEntries
 
 #: Entries in one order: 2,000 take a worker some 50 ms and 300 KB in the broker.
 ENTRIES_COUNT = 2000
@@ -63,6 +64,17 @@ class RestoreOrders:
         entries = () if itself is None else (itself,)
         is_new = self._request.overwrite is None
         return self.entries(device, device_id, entries, must_be_empty=is_new, sweep=not is_new)
+
+    def preview(self, device: str, device_id: str, entries: tuple[TargetEntry, ...]) -> PreviewEntries:
+        return PreviewEntries(
+            order_id=uuid.uuid4().hex,
+            target=self._request.target_name,
+            entries=entries,
+            overwrite=self._request.overwrite or "always",
+            must_be_empty=self._request.overwrite is None,
+            owner_names=self._owner_names,
+            **self._session.order_fields(device, device_id=device_id),
+        )
 
     def entries(
         self,
@@ -119,6 +131,11 @@ def in_bounds(picks: Sequence[Pick]) -> Iterator[list[Pick]]:
         size_bytes += more_bytes
         known.add(key)
     yield chunk
+
+
+def surplus_entry(path: str) -> TargetEntry:
+    """What is to be removed at a path of the target."""
+    return TargetEntry(kind="surplus", path=path, mode=0, uid=0, gid=0, mtime_ns=0)
 
 
 def batches(entries: Iterator[TargetEntry]) -> Iterator[tuple[TargetEntry, ...]]:

@@ -29,16 +29,21 @@ class Outcome:
         self.not_kept: Counter[MetadataKind] = Counter()
         #: What the file system of the target does not keep.
         self.unsupported: Counter[MetadataKind] = Counter()
-        self._files_count = self._skipped_count = 0
+        self._files_count = self._skipped_count = self._removed_count = 0
         self._observer = observer
         self._snapshot_id = snapshot_id
         self._name_of_target = name_of_target
         self._told: set[tuple[str, str, str]] = set()
 
+    @property
+    def troubles_count(self) -> int:
+        return len(self._told)
+
     def count(self, result: RestoreResult) -> None:
         self._files_count += result.files_count
         self.bytes_count += result.bytes_restored
         self._skipped_count += result.skipped_count
+        self._removed_count += result.removed_count
         self.not_kept.update(result.not_kept)
         self.unsupported.update(result.unsupported)
 
@@ -91,6 +96,7 @@ class Outcome:
             files=self._files_count,
             bytes_restored=self.bytes_count,
             skipped=self._skipped_count,
+            removed=self._removed_count,
             not_kept=dict(+self.not_kept),
             errors=len(self._told),
             duration_s=round(time.monotonic() - started_s, 3),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from producer.catalog.copy import catalog_file, files_beside
 from producer.observer import Observer
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.restore_run import AGAIN, RestoreRun
@@ -28,19 +32,32 @@ def run_restore(
 ) -> RestoreSummary:
     """Open a session for the request, run in it what ``make_run`` makes, and record the run in the history."""
     started_s = time.monotonic()
-    with open_session(
-        RunNeeds(
-            devices=request.devices, targets={request.target_name: request.target}, purpose="restore", nice=request.nice
-        ),
-        observer,
-        environment,
-    ) as session:
-        _refuse_a_path_for_agents(session, request)
+    with restore_session(request, observer, environment) as session:
         try:
             return recorded(session, "restore", "", lambda: make_run(session).run(started_s))
         except InterruptedRun as error:
             error.hint = f"to continue, {AGAIN}"
             raise
+
+
+@contextmanager
+def restore_session(request: RestoreRequest, observer: Observer, environment: Environment) -> Iterator[RunSession]:
+    """What a restore of the request needs."""
+    needs = RunNeeds(
+        devices=request.devices, targets={request.target_name: request.target}, purpose="restore", nice=request.nice
+    )
+    with open_session(needs, observer, environment) as session:
+        _refuse_a_path_for_agents(session, request)
+        yield session
+
+
+def own_places(target: Path, environment: Environment) -> tuple[str, ...]:
+    """Paths in ``target`` where segfleet has its state and its catalog."""
+    root, state = os.path.realpath(target), environment.state
+    catalog = catalog_file(environment.catalog)
+    beside = {catalog, *files_beside(catalog)} if catalog is not None else set()
+    places = {os.path.realpath(place) for place in (state.path, state.broker_dir.parent, *beside)}
+    return tuple(sorted(os.path.relpath(place, root) for place in places if place.startswith(f"{root.rstrip('/')}/")))
 
 
 def _refuse_a_path_for_agents(session: RunSession, request: RestoreRequest) -> None:

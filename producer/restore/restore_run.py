@@ -14,7 +14,9 @@ from producer.observer import DeviceProgress, Progress
 from producer.pool.present import present_devices
 from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import RestoreRequest
-from producer.restore.orders import RestoreOrders, batches, in_bounds
+from producer.restore.deleting import Deleting
+from producer.restore.failed import failed
+from producer.restore.orders import RestoreOrders, batches, in_bounds, surplus_entry
 from producer.restore.outcome import Outcome
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
@@ -52,6 +54,7 @@ class RestoreRun:
             selection,
             may_lack_parts=request.skip_damaged or self._always_with_holes,
         )
+        self._selection = selection
         self._plan = RestorePlan(session.catalog, self._snapshot, selection, self._wanted)
         #: Device id → name, of the devices that are there.
         self._present: dict[str, str] = {}
@@ -76,21 +79,62 @@ class RestoreRun:
         return ""
 
     def run(self, started_s: float) -> RestoreSummary:
-        self._present = present_devices(self._session, [self._snapshot])
-        tell_unknown_snapshots(self._session, self._present)
+        self._look_for_devices()
+        self._refuse_to_empty_another_folder()
         self._make_target()
-        self._tell_what_was_not_stored()
-        self._leave_out_what_is_lost()
+        self._tell_what_is_missing()
         if self._request.overwrite is not None:
             self._order_entries(self._plan.directories_to_make(), devices_count=1, sweep=True)
         plan = self._plan
         self._restore_files()
         self._order_entries(self._restorable(plan.hard_links()))
         self._restore_unlinked()
+        self._remove_surplus()
         self._order_entries(plan.directories(), devices_count=1)
         self._set_flags(plan)
         self._tell_progress()
         return self._outcome.summary(started_s)
+
+    def _look_for_devices(self) -> None:
+        self._present = present_devices(self._session, [self._snapshot])
+        tell_unknown_snapshots(self._session, self._present)
+
+    def _tell_what_is_missing(self) -> None:
+        self._tell_what_was_not_stored()
+        self._leave_out_what_is_lost()
+
+    # ---- surplus
+
+    def _refuse_to_empty_another_folder(self) -> None:
+        if self._request.delete:
+            self._deleting().refuse_foreign(self._plan.restored_folders())
+
+    def _surplus(self) -> list[tuple[str, bool]]:
+        """What ``--delete`` removes, the deepest first, and whether each is a folder."""
+        return self._deleting().find(self._plan.restored_folders()) if self._request.delete else []
+
+    def _remove_surplus(self) -> None:
+        """Only once all else is restored: until then, what is there may be all that is left."""
+        if self._request.delete and self._outcome.troubles_count:
+            self._session.observer.note("nothing is removed, because not all could be restored; see the errors")
+            return
+        surplus = (surplus_entry(path) for path, _ in self._surplus())
+        self._order_entries(surplus, devices_count=1)
+
+    def _deleting(self) -> Deleting:
+        return Deleting(self._session, self._request, self._any_device(), self._selection, self._outcome)
+
+    def _any_device(self) -> tuple[str, str]:
+        """The id and name of a device whose worker lives: any of them can write to the target."""
+        return self._live()[0]
+
+    def _live(self) -> list[tuple[str, str]]:
+        live = [(device_id, name) for device_id, name in self._present.items() if name in self._session.courier.live]
+        if not live:
+            raise DeviceError("no device is left, so folders and links cannot be made", hint=AGAIN)
+        return live
+
+    # ---- flags
 
     def _set_flags(self, plan: RestorePlan) -> None:
         """Where files of others are kept, nothing says which are the restore's own, so they go without."""
@@ -214,10 +258,7 @@ class RestoreRun:
         self, entries: Iterator[TargetEntry], *, devices_count: int | None = None, sweep: bool = False
     ) -> None:
         """One wave of entries, divided among the workers: any of them can write to the target."""
-        live = [(device_id, name) for device_id, name in self._present.items() if name in self._session.courier.live]
-        if not live:
-            raise DeviceError("no device is left, so folders and links cannot be made", hint=AGAIN)
-
+        live = self._live()
         divided = batches(entries)
 
         def share(device_id: str, device: str) -> Iterator[Order]:
@@ -239,9 +280,7 @@ class RestoreRun:
             self._take_result(order, receipt.result)
         elif receipt.failure.code in ("target", "target-not-empty") or not isinstance(order, RestoreSegment):
             # Everything that follows would fail too.
-            error = SegfleetError(receipt.failure.message, hint=receipt.failure.hint)
-            error.code = receipt.failure.code
-            raise error
+            raise failed(receipt.failure)
         else:
             self._outcome.lose_order(order, receipt.failure.code, receipt.failure.message)
 

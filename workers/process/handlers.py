@@ -36,6 +36,7 @@ from tasks.receipts import (
     VerifyResult,
 )
 from tasks.registry import kind_of
+from tasks.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from workers.devices.adopt import adopt
 from workers.devices.base import Device
 from workers.devices.manifests import get_manifest, put_manifest
@@ -43,7 +44,7 @@ from workers.devices.registry import open_device
 from workers.process.delivery import publish_receipt
 from workers.process.fence import now_and_then
 from workers.progress import WorkerProgress
-from workers.restore import StreamRangeReader, restore_entries, restore_segment
+from workers.restore import StreamRangeReader, find_surplus, preview_entries, restore_entries, restore_segment
 from workers.segments.store import store_segment
 from workers.segments.verify import verify_segments
 from workers.settings import WorkerSettings
@@ -166,6 +167,17 @@ class LocalHandlers:
         return restore_entries(
             order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
         )
+
+    def preview_entries(self, order: PreviewEntries) -> PreviewResult:
+        """Needs no device, as all that concerns the target alone."""
+        self._device(order)
+        root = _path_of("target", order.target, self._settings.targets)
+        return preview_entries(order, target_root=root, beat=self._progress.beat)
+
+    def find_surplus(self, order: FindSurplus) -> SurplusResult:
+        self._device(order)
+        root = _path_of("target", order.target, self._settings.targets)
+        return find_surplus(order, target_root=root, beat=self._progress.beat)
 
     def prepare_image(self, order: PrepareImage) -> RestoreResult:
         """Needs no device, either."""

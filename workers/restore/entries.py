@@ -19,6 +19,7 @@ from workers.target.metadata.owners import LocalOwners
 from workers.target.overwrite import keeps_file
 from workers.target.pieced_files import discard_pieced_file, finish_pieced_file, prepare_pieced_file
 from workers.target.refusals import NotMade
+from workers.target.removing import remove_surplus
 from workers.target.sweeping import sweep_folder
 from workers.target.troubles import PATH_ERRORS, MetadataTrouble, TargetTrouble, trouble_at
 from workers.target.unfinished import UNFINISHED_FOLDER_MODE, is_unfinished, temporary_name
@@ -45,7 +46,7 @@ def restore_entries(
     except OSError as error:
         message = f"cannot make or read the target {target_root}: {error.strerror}"
         raise TargetError(message, path=str(target_root)) from error
-    files_count, skipped_count = 0, 0
+    files_count = skipped_count = removed_count = 0
     troubles: list[PathTrouble] = []
     owners = LocalOwners(order.owner_names)
     with Folders(target_root) as folders:
@@ -57,6 +58,7 @@ def restore_entries(
                 is_done = _restore(folders, entry, order, beat)
                 skipped_count += not is_done
                 files_count += is_done and _is_complete_file(entry)
+                removed_count += entry.kind == "surplus"
             except PATH_ERRORS as error:
                 files_count += isinstance(error, MetadataTrouble) and _is_complete_file(entry)
                 skipped_count += isinstance(error, _Skipped)
@@ -71,6 +73,7 @@ def restore_entries(
         troubles=tuple(troubles),
         not_kept=dict(folders.not_kept.not_kept),
         unsupported=dict(folders.not_kept.unsupported),
+        removed_count=removed_count,
     )
 
 
@@ -102,6 +105,9 @@ def _restore(folders: Folders, entry: TargetEntry, order: RestoreEntries, beat: 
             return True
         case "absent":
             discard_pieced_file(folders, entry.path, order.run_id)
+            return True
+        case "surplus":
+            remove_surplus(folders, entry.path)
             return True
         case "note":
             _write(folders, entry, entry.text.encode(), order.run_id)
@@ -141,7 +147,7 @@ def _write(folders: Folders, entry: TargetEntry, data: bytes, run_id: str) -> No
 
 def _is_complete_file(entry: TargetEntry) -> bool:
     """Whether this makes a file complete: not a folder, and not one whose extents are still to come."""
-    return entry.kind not in ("directory", "flags", "absent", "note") and (
+    return entry.kind not in ("directory", "flags", "absent", "note", "surplus") and (
         entry.kind != "file" or entry.finish or not entry.size_bytes
     )
 

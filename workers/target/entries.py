@@ -27,7 +27,7 @@ Make = Callable[[int, str], None]
 #: Whether the entry is there already.
 IsSame = Callable[[int, str, os.stat_result], bool]
 
-_NODE_TYPES = {"fifo": stat.S_IFIFO, "character": stat.S_IFCHR, "block": stat.S_IFBLK}
+NODE_TYPES = {"fifo": stat.S_IFIFO, "character": stat.S_IFCHR, "block": stat.S_IFBLK}
 
 
 def restore_folder(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str, *, sweep: bool) -> None:
@@ -73,7 +73,7 @@ def restore_symlink(folders: Folders, entry: TargetEntry, overwrite: Overwrite, 
 
 def restore_node(folders: Folders, entry: TargetEntry, overwrite: Overwrite, run_id: str) -> bool:
     """Make a FIFO, or as root a device node."""
-    node_type = _NODE_TYPES[entry.kind]
+    node_type = NODE_TYPES[entry.kind]
     if entry.kind != "fifo" and os.geteuid() != 0:
         folders.not_kept.not_kept["device-node"] += 1
         raise NotMade

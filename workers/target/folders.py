@@ -29,8 +29,11 @@ class Folders:
     descriptors belong to this object; each stays open until at least 62 other folders have been used.
     """
 
-    def __init__(self, root: Path) -> None:
-        """Raises TargetError when ``root`` is not a folder that can be entered."""
+    def __init__(self, root: Path, *, opens_up: bool = True) -> None:
+        """Raises TargetError when ``root`` is not a folder that can be entered.
+
+        ``opens_up``: the user's own folders are opened up where their modes are in the way.
+        """
         try:
             # The root itself may be a symlink: the operator chose it, not a message.
             self._root = os.open(root, os.O_PATH | os.O_DIRECTORY)
@@ -38,6 +41,7 @@ class Folders:
             raise TargetError(f"cannot open the target {root}: {error.strerror}", path=str(root)) from error
         #: What entries of this order were restored without.
         self.not_kept = NotKept()
+        self._opens_up = opens_up
         self._open: OrderedDict[str, int] = OrderedDict({"": self._root})
 
     def __enter__(self) -> Folders:
@@ -80,7 +84,7 @@ class Folders:
         start = current = self._open[above]
         for part in path[len(above) :].strip("/").split("/"):
             try:
-                below = _open_folder(current, part, path, make=make)
+                below = _open_folder(current, part, path, make=make, opens_up=self._opens_up)
             finally:
                 if current != start:
                     os.close(current)
@@ -95,10 +99,10 @@ class Folders:
             os.close(oldest)
 
 
-def _open_folder(above: int, name: str, path: str, *, make: bool) -> int:
+def _open_folder(above: int, name: str, path: str, *, make: bool, opens_up: bool) -> int:
     try:
         try:
-            return _open_at(above, name)
+            return _open_at(above, name) if opens_up else os.open(name, _WALK, dir_fd=above)
         except FileNotFoundError:
             if not make:
                 raise

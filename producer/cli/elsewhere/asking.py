@@ -14,8 +14,8 @@ from producer.manager.protocol.asks import ASKS, Ask
 from producer.walk import read_exclude_file
 from tasks.errors import UsageError
 
-#: What stays with the master.  ``dry_run`` has become a plan by now; exclude files are read here, and lists of lost
-#: files written here.
+#: What stays with the master.  ``dry_run`` is part of the command by now; exclude files are read here, and lists of
+#: lost files written here.
 _OURS = {"manager", "detach", "json", "config", "help", "dry_run", "exclude_files", "devices", "lost_files"}
 
 

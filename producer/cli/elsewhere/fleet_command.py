@@ -114,8 +114,11 @@ def _option_for(name: str, place: str, **settings: Any) -> click.Option:
 
 
 def _full_name(ctx: click.Context, given: dict[str, Any]) -> str:
-    """The name that managers use: ``schedule add``; a dry run is a ``plan``."""
-    return "plan" if given.get("dry_run") else ctx.command_path.partition(" ")[2]
+    """The name that managers use: ``schedule add``; the dry run of a backup is a ``plan``."""
+    name = ctx.command_path.partition(" ")[2]
+    if not given.get("dry_run"):
+        return name
+    return "restore --dry-run" if name == "restore" else "plan"
 
 
 def _volume(given: dict[str, Any]) -> str:

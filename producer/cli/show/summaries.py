@@ -47,9 +47,10 @@ def show_backup(summary: BackupSummary) -> None:
 
 def show_restore(summary: RestoreSummary) -> None:
     skipped = f", {summary.skipped} skipped" if summary.skipped else ""
+    removed = f", {summary.removed} removed" if summary.removed else ""
     click.echo(
         f"snapshot {summary.snapshot_id[:8]}: {counted(summary.files, 'file')}, "
-        f"{format_size(summary.bytes_restored)} restored{skipped}, {summary.duration_s:.1f} s"
+        f"{format_size(summary.bytes_restored)} restored{skipped}{removed}, {summary.duration_s:.1f} s"
     )
     if summary.not_kept:
         kinds = ", ".join(f"{METADATA_NAMES[kind]} of {count}" for kind, count in sorted(summary.not_kept.items()))

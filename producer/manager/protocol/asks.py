@@ -98,6 +98,7 @@ class AskRestore:
     skip_damaged: bool = False
     wait: Amount | None = None
     numeric_ids: bool = False
+    delete: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -225,6 +226,8 @@ Ask = (
 )
 
 STOP = "stop"
+#: Its output is passed on as it is, as that of a plan.
+DRY_RESTORE = "restore --dry-run"
 
 ASKS: Mapping[str, type[Ask]] = {
     "backup": AskBackup,
@@ -232,6 +235,7 @@ ASKS: Mapping[str, type[Ask]] = {
     "resume": AskResume,
     "retry": AskResume,
     "restore": AskRestore,
+    DRY_RESTORE: AskRestore,
     "check": AskCheck,
     "snapshots": AskNothing,
     "ls": AskLs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from producer.manager.protocol.asks import RUNS, Ask
+from producer.manager.protocol.asks import DRY_RESTORE, RUNS, Ask
 from producer.manager.protocol.messages import Command
 
 #: Fields that are words of the command, in their order there; all others are options.
@@ -15,6 +15,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "resume": ("snapshot",),
     "retry": ("snapshot",),
     "restore": ("snapshot",),
+    DRY_RESTORE: ("snapshot",),
     "check": ("snapshot",),
     "devices lost": ("device",),
     "ls": ("snapshot", "path"),

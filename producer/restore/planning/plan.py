@@ -27,6 +27,7 @@ from producer.listing import decode_part
 from producer.listing.entry import Entry
 from producer.restore.holes import Hole
 from producer.restore.planning.as_read import AsRead
+from producer.restore.planning.folder_names import names_by_folder
 from producer.restore.planning.picks import Pick, Picks, path_at
 from producer.restore.planning.selection import NothingByPath, Selection
 from producer.restore.planning.wanted import Wanted, segments_with
@@ -53,7 +54,7 @@ class RestorePlan:
         return segments_with(self._catalog, self._snapshot.snapshot_id, self._wanted, device_id=device_id)
 
     def picks(self, row: SegmentRow) -> list[Pick]:
-        """The wanted extents of one stored segment; see :class:`producer.restore.picks.Picks`."""
+        """The wanted extents of one stored segment; see :class:`producer.restore.planning.picks.Picks`."""
         return self._picks.of(row)
 
     def pieced_files(self, *, finish: bool) -> Iterator[TargetEntry]:
@@ -61,14 +62,35 @@ class RestorePlan:
             entry = self._reader.entry(index)
             path = self._path_of(entry.snapshot_path)
             if path is not None:
-                size_bytes = self._wanted.short.get(index, entry.size_bytes)
-                target = _target_entry(entry, path, size_bytes=size_bytes, finish=finish)
-                yield replace(
-                    target,
-                    mode=self._as_read.mode(index, entry.mode),
-                    mtime_ns=self._as_read.mtime_ns(index, entry.mtime_ns),
-                    attributes=self._as_read.attributes(index, entry.attributes),
-                )
+                yield self._file(entry, path, finish=finish)
+
+    def all_entries(self) -> Iterator[TargetEntry]:
+        """All that is wanted and not left out, files with their sizes; hard links come last."""
+        for entry, path in self._entries(lambda kind, _: kind != "h"):
+            if entry.kind == "file" and entry.index not in self.left_out:
+                yield self._file(entry, path, finish=False)
+            elif entry.kind != "file" and path:
+                yield _target_entry(entry, path)
+        yield from self.hard_links()
+
+    def _file(self, entry: Entry, path: str, *, finish: bool) -> TargetEntry:
+        size_bytes = self._wanted.short.get(entry.index, entry.size_bytes)
+        return replace(
+            _target_entry(entry, path, size_bytes=size_bytes, finish=finish),
+            mode=self._as_read.mode(entry.index, entry.mode),
+            mtime_ns=self._as_read.mtime_ns(entry.index, entry.mtime_ns),
+            attributes=self._as_read.attributes(entry.index, entry.attributes),
+        )
+
+    def restored_folders(self) -> Iterator[tuple[str, list[str]]]:
+        """Paths in the target of all wanted folders, with the names of all that the snapshot has there."""
+        empty = {path for _, path in self._entries(lambda kind, _: kind == "d")}
+        for folder, names in names_by_folder(self._catalog, self._snapshot.snapshot_id):
+            path = self._path_of(folder, is_directory=True)
+            if path is not None:
+                empty.discard(path)
+                yield path, names
+        yield from ((path, []) for path in sorted(empty))
 
     def leave_out(self, path: str) -> None:
         """Order nothing more for the pieced file that goes to ``path`` in the target."""

@@ -36,7 +36,7 @@ class Selection:
         name.
         """
         inside = self.place_of(snapshot_path, is_directory=is_directory)
-        if inside is None or not self._fits(snapshot_path + "/" if is_directory else snapshot_path):
+        if inside is None or not self._fits(snapshot_path, is_directory):
             return None
         return inside
 
@@ -64,10 +64,19 @@ class Selection:
             return snapshot_path[len(self.path) + 1 :]
         return None
 
-    def _fits(self, text: str) -> bool:
-        if self.include is not None and not self.include.match_file(text):
-            return False
-        return self.exclude is None or not self.exclude.match_file(text)
+    def includes(self, snapshot_path: str, is_directory: bool) -> bool:
+        return self.include is None or self.include.match_file(_text(snapshot_path, is_directory))
+
+    def excludes(self, snapshot_path: str, is_directory: bool) -> bool:
+        return self.exclude is not None and self.exclude.match_file(_text(snapshot_path, is_directory))
+
+    def _fits(self, snapshot_path: str, is_directory: bool) -> bool:
+        return self.includes(snapshot_path, is_directory) and not self.excludes(snapshot_path, is_directory)
+
+
+def _text(snapshot_path: str, is_directory: bool) -> str:
+    """As patterns see it."""
+    return snapshot_path + "/" if is_directory else snapshot_path
 
 
 class NothingByPath(Selection):

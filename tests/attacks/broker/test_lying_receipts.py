@@ -35,6 +35,7 @@ from tasks.receipts import (
     SegmentFinding,
     VerifyResult,
 )
+from tasks.target_looks import FindSurplus, FolderNames, PreviewEntries, PreviewResult, Surplus, SurplusResult
 from tasks.values import Extents
 from tasks.wire import decode_receipt, encode
 
@@ -103,6 +104,12 @@ LIST = GetManifest(**ENVELOPE, name="")
 PUT = PutManifest(**ENVELOPE, name="5" * 32 + ".manifest", data_base64="", digest="0" * 64)
 IMAGE = PrepareImage(**ENVELOPE, target="t", size_bytes=5, zero_offsets_bytes=(), zero_sizes_bytes=(), force=False)
 
+FIND = FindSurplus(**ENVELOPE, target="t", folders=(FolderNames(path="d", names=("known",)),))
+SURPLUS = SurplusResult(
+    found=(Surplus(path="d/new", kind="file"),), common_count=1, elsewhere_count=0, troubles=(), rest=0, after="new"
+)
+PREVIEW = PreviewEntries(**ENVELOPE, target="t", entries=ENTRIES.entries, overwrite="always")
+
 
 def trouble(path: str, offset_bytes: int, size_bytes: int, code: str = "damaged") -> RestoreResult:
     row = PathTrouble(path=path, offset_bytes=offset_bytes, size_bytes=size_bytes, code=code, message="")
@@ -128,6 +135,8 @@ HONEST: list[tuple[Order, Any]] = [
     (LIST, ManifestResult(names=("5" * 32 + ".manifest", "5" * 32 + ".000000.part"))),
     (PUT, ManifestResult()),
     (IMAGE, NOTHING),
+    (FIND, SURPLUS),
+    (PREVIEW, PreviewResult(fates=("new",))),
 ]
 
 LIES: dict[str, tuple[Order, Any]] = {
@@ -165,6 +174,14 @@ LIES: dict[str, tuple[Order, Any]] = {
     "names for a manifest": (GET, ManifestResult(names=("5" * 32 + ".manifest",))),
     "names that lead out": (LIST, ManifestResult(names=("../../etc/passwd",))),
     "what nobody put": (PUT, ManifestResult(data_base64="e30=")),
+    "surplus in another folder": (FIND, replace(SURPLUS, found=(Surplus(path="e/new", kind="file"),))),
+    "surplus that the snapshot has": (FIND, replace(SURPLUS, found=(Surplus(path="d/known", kind="file"),))),
+    "a folder itself as surplus": (FIND, replace(SURPLUS, found=(Surplus(path="d", kind="directory"),))),
+    "surplus that leads out": (FIND, replace(SURPLUS, found=(Surplus(path="d/..", kind="directory"),))),
+    "more common names than were asked about": (FIND, replace(SURPLUS, common_count=2)),
+    "a rest that nobody asked about": (FIND, replace(SURPLUS, rest=1)),
+    "fates of other entries": (PREVIEW, PreviewResult(fates=("new", "kept"))),
+    "removals that nobody ordered": (RESTORE, replace(NOTHING, removed_count=1)),
     "trouble with an image": (IMAGE, trouble("", 0, 5)),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,9 +102,19 @@ def look_at(place: Path) -> Look | None:
     return Look(stat.S_IFMT(found.st_mode), mode, found.st_mtime_ns, content)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Walked:
+    """What a restore over all rows said, what a dry run had said before, where it went, and what was there before."""
+
+    done: Done
+    preview: Done
+    data: Path
+    before: dict[str, Look | None]
+
+
 @pytest.fixture(scope="module")
-def walked(shared_machine: Machine) -> dict[str, tuple[Done, Path, dict[str, Look | None]]]:
-    """Option → what the restore over all rows said, its target, and what was there before."""
+def walked(shared_machine: Machine) -> dict[str, Walked]:
+    """By the option."""
     names = {f"{number} {form}": HAS[form] for number, row in enumerate(rows()) for form in forms(row.has)}
     source = Tree({"first": File(b"first", mode=0o640, mtime_ns=NEW_NS), **names}).make(shared_machine.folder / "data")
     shared_machine.succeed("backup", source, *shared_machine.devices("a b"), "--segment-size=128KiB")
@@ -117,8 +128,10 @@ def walked(shared_machine: Machine) -> dict[str, tuple[Done, Path, dict[str, Loo
                 place = target / "data" / f"{number} {form}"
                 put(place, row.there, form)
                 before[place.name] = look_at(place)
-        done = shared_machine.run("restore", "latest", "--target", target, "--overwrite", option, "--json")
-        found[option] = (done, target / "data", before)
+        command = ("restore", "latest", "--target", target, "--overwrite", option, "--json")
+        preview = shared_machine.run(*command, "--dry-run")
+        assert {name: look_at(target / "data" / name) for name in before} == before
+        found[option] = Walked(done=shared_machine.run(*command), preview=preview, data=target / "data", before=before)
     return found
 
 
@@ -126,12 +139,12 @@ def walked(shared_machine: Machine) -> dict[str, tuple[Done, Path, dict[str, Loo
 @pytest.mark.parametrize(("number", "row"), [*enumerate(rows())], ids=lambda item: str(item)[:60])
 def test_what_is_there_becomes_what_the_table_says(
     shared_machine: Machine,
-    walked: dict[str, tuple[Done, Path, dict[str, Look | None]]],
+    walked: dict[str, Walked],
     option: str,
     number: int,
     row: Row,
 ) -> None:
-    done, data, before = walked[option]
+    done, data, before = walked[option].done, walked[option].data, walked[option].before
     for form in forms(row.has):
         name = f"{number} {form}"
         snapshot, old, now = look_at(shared_machine.folder / "data" / name), before[name], look_at(data / name)
@@ -149,10 +162,24 @@ def test_what_is_there_becomes_what_the_table_says(
 
 
 @pytest.mark.parametrize("option", OPTIONS)
+def test_a_dry_run_says_before_what_the_table_says(walked: dict[str, Walked], option: str) -> None:
+    preview = walked[option].preview
+    actions = {row["path"]: row["action"] for row in preview.rows if row["message_type"] == "entry"}
+    for number, row in enumerate(rows()):
+        new = "new" if row.there == "nothing" else "replaced"
+        for form in forms(row.has):
+            result = row.results[option]
+            assert actions[f"data/{number} {form}"] == (new if result == "new" else result), row
+    refused = any(row.results[option] == "refused" for row in rows())
+    assert preview.exit_code == (3 if refused else 0)
+    assert preview.summary["dry_run"] is True
+
+
+@pytest.mark.parametrize("option", OPTIONS)
 def test_what_is_refused_makes_the_restore_partial_and_nothing_temporary_stays(
-    walked: dict[str, tuple[Done, Path, dict[str, Look | None]]], option: str
+    walked: dict[str, Walked], option: str
 ) -> None:
-    done, data, _ = walked[option]
+    done, data = walked[option].done, walked[option].data
     refused = any(row.results[option] == "refused" for row in rows())
     assert done.exit_code == (3 if refused else 0)
     assert "internal error" not in done.stderr

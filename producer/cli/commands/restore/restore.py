@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -25,8 +26,11 @@ from producer.cli.show.json_lines import write_summary
 from producer.cli.show.lost_files import watched_for_losses
 from producer.cli.show.summaries import show_restore
 from producer.host.looks import look
+from producer.observer import Observer
 from producer.requests import UNNAMED_TARGET, RestoreRequest
+from producer.run.environment import Environment
 from producer.run.preflight import check_devices, check_proc, check_target
+from tasks.errors import UsageError
 from tasks.orders import Overwrite
 
 
@@ -58,6 +62,12 @@ def target_name(call: Call, target: str) -> str:
     type=click.Choice(get_args(Overwrite)),
     help="What to do with existing files.  [default: the target must be empty]",
 )
+@click.option(
+    "--delete",
+    is_flag=True,
+    help="Remove what the restored folders hold and the snapshot does not, once all else is restored.",
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be written, kept and removed; change nothing.")
 @click.option("--force", is_flag=True, help="Overwrite an image or block device that is not empty with a raw volume.")
 @click.option(
     "--skip-damaged",
@@ -80,6 +90,8 @@ def restore(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     overwrite: Overwrite | None,
+    delete: bool,
+    dry_run: bool,
     force: bool,
     skip_damaged: bool,
     numeric_ids: bool,
@@ -92,6 +104,11 @@ def restore(
     SNAPSHOT is "latest" or at least 8 hex digits of an id.  PATH starts with the name of its source.  If that is a raw
     volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH extracts files from its image.
     """
+    if delete and overwrite is None:
+        raise UsageError(
+            "--delete needs --overwrite: without it the target must be empty",
+            hint="add --overwrite always|if-changed|if-newer|never",
+        )
     name, _, path = snapshot.partition(":")
     devices = devices or devices_of(call, name)
     request = RestoreRequest(
@@ -103,6 +120,7 @@ def restore(
         include=include,
         exclude=exclude,
         overwrite=overwrite,
+        delete=delete,
         skip_damaged=skip_damaged,
         numeric_ids=numeric_ids,
         threads=threads,
@@ -113,14 +131,33 @@ def restore(
     check_target(look(request.target, Path.resolve), check_devices(devices))
 
     environment = call.environment(boot=request.devices, reads=True)
+    from producer.restore.restore import own_places
     from producer.restore.restore import restore as restore_snapshot
 
+    if delete:
+        request = replace(request, own_places=own_places(look(request.target, Path.resolve), environment))
+    refused = next((option for option, is_given in (("--dry-run", dry_run), ("--delete", delete)) if is_given), "")
     with watched_for_losses(call, lost_files) as observer:
         summary = restore_raw_volume(
-            call, request, observer, path=path, into_folder=target.endswith("/"), force=force
-        ) or restore_snapshot(request, observer, environment)
+            call, request, observer, path=path, into_folder=target.endswith("/"), force=force, refused=refused
+        )
+        if summary is None and dry_run:
+            return _show_preview(call, request, observer, environment)
+        summary = summary or restore_snapshot(request, observer, environment)
     if call.json:
         write_summary(summary)
     else:
         show_restore(summary)
+    return summary.exit_code
+
+
+def _show_preview(call: Call, request: RestoreRequest, observer: Observer, environment: Environment) -> int:
+    from producer.cli.show.preview import show_preview, show_row, write_preview_row
+    from producer.restore.preview import preview
+
+    summary = preview(request, observer, environment, write_preview_row if call.json else show_row)
+    if call.json:
+        write_summary(summary)
+    else:
+        show_preview(summary)
     return summary.exit_code

@@ -16,12 +16,20 @@ from tasks.errors import TargetNotEmptyError, UsageError
 
 
 def restore_raw_volume(
-    call: Call, request: RestoreRequest, observer: Observer, *, path: str, into_folder: bool, force: bool
+    call: Call,
+    request: RestoreRequest,
+    observer: Observer,
+    *,
+    path: str,
+    into_folder: bool,
+    force: bool,
+    refused: str,
 ) -> RestoreSummary | None:
     """Carry out the part of ``restore`` that concerns raw volumes; None when the request is not about one.
 
     ``path`` as it was written: a slash at the end of a raw volume's name means the files in it.  ``into_folder``: the
-    target was written as a folder, so an image goes into it by its name, as any file does.
+    target was written as a folder, so an image goes into it by its name, as any file does.  ``refused``: an option that
+    was given and means nothing for an image, or "".
     """
     from producer.restore.image import raw_volume_meant, restore_image
     from producer.restore.image_view import split_path
@@ -34,11 +42,18 @@ def restore_raw_volume(
         return None
     inside = split_path(path, {source.name for source in snapshot.sources if source.mode == "raw"})
     if inside is not None:
+        _refuse(refused)
         return _take_out(call, request, observer, snapshot.snapshot_id, *inside)
     raw_volume = raw_volume_meant(snapshot, request.path)
     if raw_volume is None or into_folder or look(request.target, Path.is_dir) or _is_folder_of_agents(call, request):
         return None
+    _refuse(refused)
     return restore_image(request, raw_volume, observer, call.environment(reads=True), force=force)
+
+
+def _refuse(option: str) -> None:
+    if option:
+        raise UsageError(f"{option} is for folders, and this is about the image of a raw volume", hint="leave it out")
 
 
 def _is_folder_of_agents(call: Call, request: RestoreRequest) -> bool:

@@ -14,7 +14,7 @@ from kit.program.commands import all_commands
 from producer.broker.urls import is_open
 from producer.cli.elsewhere.asking import ask_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.manager.protocol.asks import ASKS, STOP
+from producer.manager.protocol.asks import ASKS, DRY_RESTORE, RUNS, STOP
 from producer.manager.protocol.calls import arguments_of, words_of
 from producer.manager.protocol.messages import decode_command
 from tasks.errors import MessageError, UsageError
@@ -121,7 +121,7 @@ REMOTE = {name: command for name, command in commands_of(all_commands()).items()
 
 
 def test_every_command_with_a_manager_is_one_that_managers_take() -> None:
-    assert REMOTE.keys() == ASKS.keys() - {STOP}
+    assert REMOTE.keys() == ASKS.keys() - {STOP, DRY_RESTORE}
 
 
 @pytest.mark.parametrize("name", sorted(REMOTE))
@@ -146,6 +146,19 @@ def test_what_an_operator_types_is_what_the_manager_calls(tmp_path: Path) -> Non
     assert arguments_of(decode_command({**GOOD, "ask": encode(ask)})) == [
         *("backup", "--json", "--level=5", "--exclude=-x*", "--exclude=*.o", "--one-file-system", "--tag=--a"),
         *("--", "data"),
+    ]
+
+
+def test_the_dry_run_of_a_restore_is_a_command_whose_output_is_passed_on() -> None:
+    command = REMOTE["restore"]
+    words = ["latest", "--target=t", "-n", "--delete", "--overwrite", "if-newer"]
+    given, _, _ = command.make_parser(click.Context(command)).parse_args(words)
+
+    ask = ask_of(DRY_RESTORE, command.params, given)
+
+    assert DRY_RESTORE not in RUNS
+    assert arguments_of(decode_command({**GOOD, "command": DRY_RESTORE, "json": False, "ask": encode(ask)})) == [
+        *("restore", "--dry-run", "--target=t", "--overwrite=if-newer", "--delete", "--", "latest"),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import get_type_hints
 import pytest
 
 import tasks.definitions  # noqa: F401  registers the tasks
-from tasks import orders
+from tasks import orders, target_looks
 from tasks.app import app
 from tasks.handlers import OrderHandlers
 from tasks.orders import Order
@@ -32,9 +32,14 @@ def test_no_handler_is_without_a_row() -> None:
 
 
 def test_every_order_class_has_one_row() -> None:
-    classes = [cls for _, cls in inspect.getmembers(orders, inspect.isclass) if issubclass(cls, Order)]
+    classes = [
+        cls
+        for module in (orders, target_looks)
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if issubclass(cls, Order) and cls is not Order
+    ]
 
-    assert sorted(kind.order.__name__ for kind in ORDER_KINDS) == [cls.__name__ for cls in classes if cls is not Order]
+    assert sorted(kind.order.__name__ for kind in ORDER_KINDS) == sorted(cls.__name__ for cls in classes)
 
 
 def test_the_celery_tasks_are_those_of_the_rows() -> None:

@@ -1,0 +1,39 @@
+"""Can the answer to an order that only looks be true of that order?  Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from tasks.orders import Order
+from tasks.target_looks import FindSurplus, PreviewEntries, SurplusResult
+from tasks.values import is_safe_path
+
+
+def is_possible_look(result: Any, order: Order) -> bool:
+    """Of other orders everything is possible."""
+    match order:
+        case PreviewEntries():
+            return len(result.fates) == len(order.entries)
+        case FindSurplus():
+            return _is_surplus(result, order)
+    return True
+
+
+def _is_surplus(result: SurplusResult, order: FindSurplus) -> bool:
+    """Whether all that it names lies in a folder of the order, and is none of what the snapshot has there."""
+    known: dict[str, set[str]] = defaultdict(set)
+    for folder in order.folders:
+        known[folder.path].update(folder.names)
+
+    def fits(path: str) -> bool:
+        above, _, name = path.rpartition("/")
+        return above in known and bool(name) and is_safe_path(path) and name not in known[above]
+
+    return (
+        all(fits(found.path) for found in result.found)
+        and all(trouble.path in known for trouble in result.troubles)
+        and result.common_count <= sum(len(folder.names) for folder in order.folders)
+        and result.elsewhere_count <= len(order.folders)
+        and result.rest < len(order.folders)
+    )

@@ -1,0 +1,118 @@
+"""Backups and restores with the workers' real code and real folders, in one process: no broker, no worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kit.models.offline import Answer, Devices, Offline, backup_request
+from producer.backup.whole.whole import Whole
+from producer.catalog.catalog import Catalog
+from producer.requests import RestoreRequest
+from producer.restore.preview import PreviewRow, preview_in_session
+from producer.restore.restore_run import RestoreRun
+from producer.summaries import PreviewSummary, RestoreSummary
+from tasks.errors import SegfleetError
+from tasks.orders import Order
+from tasks.receipts import Failure
+from workers.process.handlers import LocalHandlers
+from workers.settings import DeviceSettings, WorkerSettings
+
+
+class NoProgress:
+    """Nobody watches."""
+
+    def add(self, bytes_count: int) -> None: ...
+
+    def beat(self) -> None: ...
+
+    def tell_device(self, device_id: str, epoch: int, free_bytes: int) -> None: ...
+
+    def begin(self, order_id: str) -> int:
+        return 1
+
+    def end(self) -> None: ...
+
+
+class InProcess:
+    """Devices a and b in ``folder``.  ``before`` sees each order of a restore first, and may raise SegfleetError."""
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        self.folder = folder
+        self.target = folder / "target"
+        self.orders: list[Order] = []
+        self.notes: list[str] = []
+        self.troubles: list[tuple[str, str]] = []
+        self.before: Callable[[Order], object] = lambda order: None
+        self._catalog = catalog
+        self._sources: dict[str, Path] = {}
+        for name in "ab":
+            (folder / "devices" / name).mkdir(parents=True)
+
+    def back_up(self, sources: Mapping[str, Path], **plan: Any) -> None:
+        self._sources |= sources
+        run = self._run()
+        request = backup_request(sources, **plan)
+        intake = run.plan(request)
+        whole = Whole(run.session, request, intake, run.state)
+        whole.store()
+        whole.seal()
+        assert run.observer.troubles == []
+
+    def restore(self, path: str = "", **options: Any) -> RestoreSummary:
+        run = self._run()
+        try:
+            return RestoreRun(run.session, self._request(path, **options)).run(0.0)
+        finally:
+            self._remember(run)
+
+    def preview(self, path: str = "", **options: Any) -> tuple[dict[str, str], PreviewSummary]:
+        """Path → action, and the summary."""
+        run, rows = self._run(), dict[str, str]()
+
+        def show(row: PreviewRow) -> None:
+            assert row.path not in rows
+            rows[row.path] = row.action
+
+        try:
+            return rows, preview_in_session(run.session, self._request(path, **options), show)
+        finally:
+            self._remember(run)
+
+    def _request(self, path: str, **options: Any) -> RestoreRequest:
+        return RestoreRequest(snapshot="latest", path=path, target=self.target, devices={}, **options)
+
+    def _run(self) -> Offline:
+        run = Offline(self._catalog, "ab", Devices(self._sources))
+        settings = WorkerSettings(
+            broker_url="redis://nowhere",
+            devices={name: DeviceSettings(path=self.folder / "devices" / name) for name in "ab"},
+            sources=dict(self._sources),
+            targets={"target": self.target},
+        )
+        handlers = LocalHandlers(settings, worker="here", progress=NoProgress())
+        self.orders = []
+
+        def answer(order: Order) -> Answer:
+            self.orders.append(order)
+            try:
+                self.before(order)
+                return handlers.handle(order)
+            except SegfleetError as error:
+                return Failure(reason=error.reason, code=error.code, message=error.message, hint=error.hint)
+
+        run.wires.answers = answer
+        return run
+
+    def _remember(self, run: Offline) -> None:
+        self.notes = run.observer.notes
+        self.troubles = [(trouble.path, trouble.code) for trouble in run.observer.troubles]
+
+
+@contextmanager
+def in_process(folder: Path) -> Iterator[InProcess]:
+    """With the catalog in ``folder`` too."""
+    with Catalog(folder / "state" / "catalog.sqlite") as catalog:
+        yield InProcess(folder, catalog)
