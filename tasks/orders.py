@@ -109,8 +109,10 @@ class StoreSegment(Order):
     trailer_digest: Digest | None = None
     #: What the walk saw of each file; "" for raw volumes.
     states: PackedStates = ""
-    #: Whether the one extent is a part, or all, of a file that has segments of its own.
+    #: Whether all extents are of one file, which has segments of its own.
     is_piece: bool = False
+    #: The extents, by index, of files with holes.  Each of them is a part of its file.
+    sparse: Counts = ()
     #: How the walk saw the source (:mod:`tasks.views`); "" where nobody can tell.
     view: View = ""
 
@@ -126,17 +128,21 @@ class StoreSegment(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfirmEmpty(Order):
-    """Read files that were empty at the walk: is there anything in them?  Needs no device, only the source.
+    """Look into files that were empty or one hole at the walk: do they have data?  Needs no device, only the source.
 
     Some file systems do not tell the size of a file (/proc, some of FUSE), and a file may be written after the walk.
     """
 
     source: SourceName
     paths: Paths
+    #: At the walk.
+    sizes_bytes: Counts
     #: As in :class:`StoreSegment`.
     within: SourcePlace | None = None
 
     def __post_init__(self) -> None:
+        if len(self.sizes_bytes) != len(self.paths):
+            raise ValueError("the columns of empty files differ in length")
         if not all(map(is_safe_path, self.paths)):
             raise ValueError("a path of an order leaves the source")
 
@@ -165,7 +171,7 @@ class RestoreSegment(Order):
     ``stream_offsets_bytes`` are the places of the extents in the segment's uncompressed stream.  The target itself must
     exist: a :class:`RestoreEntries` comes first.  Missing whole files and folders are created.  A row of ``metadata``
     is set after a whole file is written: ``(mode, uid, gid, mtime_ns)``, and the place of its attributes in
-    ``attribute_sets`` if it has any.  An empty row means that the file has extents in other segments:
+    ``attribute_sets`` if it has any.  An empty row means that the file has holes, or extents in other segments:
     :class:`RestoreEntries` makes it before, and finishes it.  ``overwrite`` applies to whole files only.  Extents with
     an empty row are always written, so managers leave out the files that :class:`TargetEntry` reported as skipped.
 
@@ -187,7 +193,7 @@ class RestoreSegment(Order):
     overwrite: Overwrite
     threads: Threads
     unproved: bool = False
-    #: Extents, by their place in the columns, of files that had holes: long zeros in them become holes.
+    #: Extents, by their place in the columns, of files with holes that nobody could name: long zeros become holes.
     sparse: Counts = ()
     attribute_sets: Annotated[tuple[Attributes, ...], Meta(max_length=MAX_EXTENTS)] = ()
     #: Owners are set by name where this host knows the name; empty: by number.
@@ -216,8 +222,8 @@ class TargetEntry:
     after everything in it: so the deepest come first.  The path "" is the target itself, which keeps its metadata if it
     was there before the restore; with ``never`` and ``if-newer`` so does each directory.
 
-    ``kind="file"`` with ``size_bytes`` 0 makes an empty file.  With ``size_bytes`` > 0 it is for a file whose extents
-    come from several segments, and it comes twice.  The first time, before any extent is ordered, ``overwrite``
+    ``kind="file"`` with ``size_bytes`` 0 makes an empty file.  With ``size_bytes`` > 0 it is for a file that has holes,
+    or extents in several segments, and it comes twice.  The first time, before any extent is ordered, ``overwrite``
     decides.  A file that is kept is reported as a trouble with the code ``skipped``, which is no error: the manager
     leaves out its extents and its finish.  Otherwise the file is made under a temporary name, which follows from the
     run and the path, and what is at ``path`` stays.  The second time, with ``finish``, the ranges

@@ -32,8 +32,9 @@ MAX_UNIT_BYTES = 1024**3
 #: Units of one segment: with the smallest units a segment of 16 GiB, with the usual ones of 6 TiB.
 MAX_UNITS_COUNT = 262_144
 
-#: What an order asks for: its receipt has no room for the digests of more cells (:mod:`tasks.digests`).
-MAX_SEGMENT_BYTES = 255 * 1024**3
+#: What an order asks for: its receipt has no room for the digests of more cells (:mod:`tasks.digests`).  Each range of
+#: a file with holes may begin and end within a cell.
+MAX_SEGMENT_BYTES = 224 * 1024**3
 
 DeviceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 SourceName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")]

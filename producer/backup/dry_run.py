@@ -55,7 +55,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
     plan = plan_with_raw_volumes(
         PlanRequest(
             sizes=walk.sizes,
-            holes_bytes=walk.holes_bytes,
+            ranges_counts=walk.ranges_counts,
             source_starts=walk.source_starts,
             rooms=rooms,
             options=request.plan,

@@ -44,7 +44,7 @@ class Intake:
     new: frozenset[str]
     #: By entry index; see :class:`producer.walk.Walk`.
     sizes: array[int]
-    holes_bytes: Mapping[int, int]
+    ranges_counts: Mapping[int, int]
     source_starts: list[int]
     files_count: int
     #: Than in the last snapshot of the volume.
@@ -115,7 +115,7 @@ class _IntakeRun:
             absent=self._pool.absent,
             new=self._pool.new,
             sizes=walk.sizes,
-            holes_bytes=walk.holes_bytes,
+            ranges_counts=walk.ranges_counts,
             source_starts=walk.source_starts,
             files_count=walk.files_count,
             files_fewer=fewer_files_count(self._session.catalog, self._request, walk.files_count),

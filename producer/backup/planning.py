@@ -40,7 +40,7 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
         intake.members[room.name].reserve_bytes = room.reserve_bytes
     plan_request = PlanRequest(
         sizes=intake.sizes,
-        holes_bytes=intake.holes_bytes,
+        ranges_counts=intake.ranges_counts,
         source_starts=intake.source_starts,
         rooms=rooms,
         options=request.plan,

@@ -20,14 +20,15 @@ from producer.catalog.tables.listing import ListingPartRow
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.troubles import TroubleRow
-from producer.listing import ListingPart, ListingReader, decode_part
+from producer.listing import ListingPart, ListingReader, decode_part, extents_of
+from producer.listing.data_ranges import DataRanges
 from producer.pool.members import Member
 from producer.requests import BackupRequest
 from tasks.errors import UsageError
-from tasks.values import MAX_OFFSET_BYTES
 
-#: (path, size, mtime, ctime) of one file: what must be equal for its stored bytes to be taken as still true.
-_FileRow = tuple[str, int, int, int]
+#: (path, size, mtime, ctime, ranges of data) of one file: what must be equal for its stored bytes to be taken as still
+#: true.
+_FileRow = tuple[str, int, int, int, DataRanges]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,12 +155,12 @@ def _files(reader: ListingReader, first_entry: int, stop_entry: int, limit_bytes
     """The files of a segment over these entries, by the plan's rule; paths begin with the source's name."""
     is_piece = stop_entry - first_entry == 1
     for batch in reader.batches(first_entry, stop_entry):
-        start = max(0, first_entry - batch.first_entry)
+        start, sizes = max(0, first_entry - batch.first_entry), batch.stored_sizes_bytes
         for place in range(start, min(len(batch), stop_entry - batch.first_entry)):
-            size_bytes = batch.sizes_bytes[place]
-            if is_piece or 0 < size_bytes <= limit_bytes:
+            if is_piece or 0 < sizes[place] <= limit_bytes:
                 path = f"{batch.source}/{batch.path_at(place)}"
-                yield path, size_bytes, batch.mtimes_ns[place], batch.ctimes_ns[place]
+                size_bytes, ranges = batch.sizes_bytes[place], batch.ranges_at(place)
+                yield path, size_bytes, batch.mtimes_ns[place], batch.ctimes_ns[place], ranges
 
 
 def _fingerprint(files: Iterable[_FileRow]) -> bytes:
@@ -191,20 +192,20 @@ def _troubles(row: SegmentRow, reader: ListingReader, first: int, stop: int, sna
     """The troubles in a kept segment's receipt, at their new entries."""
     if not row.notes:
         return []
-    limit_bytes = snapshot.bundle_limit_bytes if stop - first > 1 else MAX_OFFSET_BYTES
-    entries = [
-        batch.entry_at(place)
-        for batch in reader.batches(first, stop)
-        for place in range(max(0, first - batch.first_entry), min(len(batch), stop - batch.first_entry))
-        if 0 < batch.sizes_bytes[place] <= limit_bytes
-    ]
-    sources = {source.name: source.path for source in snapshot.sources}
-    rows = []
+    contents = extents_of(
+        reader.batches(first, stop),
+        first_entry=first,
+        stop_entry=stop,
+        offset_bytes=row.offset_bytes,
+        size_bytes=row.size_bytes,
+        bundle_limit_bytes=snapshot.bundle_limit_bytes,
+    )
+    root = {source.name: Path(source.path) for source in snapshot.sources}[contents.source]
+    rows: dict[int, TroubleRow] = {}
     for note in row.notes:
-        entry = entries[note["index"]]
-        path = str(Path(sources[entry.source]) / entry.path)
-        rows.append(TroubleRow(entry_index=entry.index, path=path, code=note["trouble"], message=note["message"]))
-    return rows
+        entry, path = contents.entries[note["index"]], str(root / contents.extents.paths[note["index"]])
+        rows.setdefault(entry, TroubleRow(entry_index=entry, path=path, code=note["trouble"], message=note["message"]))
+    return list(rows.values())
 
 
 def _part_row(part: ListingPart) -> ListingPartRow:

@@ -231,13 +231,14 @@ class _Check:
             size_bytes=row.size_bytes,
             bundle_limit_bytes=snapshot.bundle_limit_bytes,
         )
-        paths, start = [], 0
+        paths: dict[str, None] = {}
+        start = 0
         for extent in contents.extents:
             stop = start + extent.size_bytes
             if not ranges or any(start < offset + size and offset < stop for offset, size in ranges):
-                paths.append(f"{contents.source}/{extent.path}" if extent.path else contents.source)
+                paths[f"{contents.source}/{extent.path}" if extent.path else contents.source] = None
             start = stop
-        return paths
+        return list(paths)
 
     def _report_deaths(self, died: Mapping[str, str]) -> None:
         for device, why in died.items():

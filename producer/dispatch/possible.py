@@ -77,7 +77,7 @@ def _is_stored(result: StoreResult, order: StoreSegment) -> bool:
         and result.bytes_stored <= _largest_stored_bytes(result, order)
         and len(result.extent_digests) == len(extents) * DIGEST_BYTES
         and len(result.cell_digests) == listed_cells_count(extents) * DIGEST_BYTES
-        and (result.file_state is None or len(extents) == 1)
+        and (result.file_state is None or order.is_piece)
         and all(
             note.index < len(extents) and note.read_bytes <= extents.sizes_bytes[note.index] for note in result.notes
         )

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from producer.listing.data_ranges import DataRanges, data_before, data_bytes
 from tasks.metadata import Attributes, Flags
 from tasks.orders import EntryKind
 from tasks.values import Count, SourceName
@@ -60,6 +61,13 @@ class Entry:
     flags: int = 0
     #: Extended attributes, each value in base64.
     attributes: Attributes = field(default_factory=dict)
+    #: Of a file with fewer blocks than bytes; see :class:`EntryBatch`.
+    data_ranges: list[tuple[int, int]] | None = None
+
+    @property
+    def data_bytes(self) -> int:
+        """The bytes that are stored: all but holes."""
+        return self.size_bytes if self.data_ranges is None else data_before(self.data_ranges, self.size_bytes)
 
     @property
     def snapshot_path(self) -> str:
@@ -86,14 +94,15 @@ class EntryBatch:
     gids: list[Count]
     mtimes_ns: list[int]
     ctimes_ns: list[int]
-    #: Bytes to store, or :data:`NO_DATA`; what the plan is made of.
+    #: Of files, else :data:`NO_DATA`.
     sizes_bytes: list[DataSize]
     #: By name: of symlinks and hard links only.
     links: dict[str, str]
     #: By name: of device nodes only.
     device_numbers: dict[str, Count]
-    #: Names of files with fewer blocks than bytes: their long zeros come back as holes.
-    sparse: list[str] = field(default_factory=list)
+    #: By name, of files with fewer blocks than bytes: offset and size of each range of data, ascending; all else is
+    #: holes.  One range over all of the file: the file system reported no holes.
+    data_ranges: dict[str, list[tuple[Count, Count]]] = field(default_factory=dict)
     #: One for each entry; none at all where nobody has looked.
     births_ns: list[int | None] = field(default_factory=list)
     #: By name: of entries that have any.
@@ -118,6 +127,24 @@ class EntryBatch:
         """What stands before a name to make its path."""
         return f"{self.directory}/" if self.directory else ""
 
+    @property
+    def stored_sizes_bytes(self) -> list[int]:
+        """Bytes to store of each entry, or :data:`NO_DATA`; what the plan is made of."""
+        if not self.data_ranges:
+            return self.sizes_bytes
+        return [
+            size_bytes if ranges is None else data_bytes(ranges)
+            for size_bytes, ranges in zip(self.sizes_bytes, map(self.data_ranges.get, self.names), strict=True)
+        ]
+
+    def ranges_at(self, place: int) -> DataRanges:
+        """Where the file at ``place`` has data."""
+        return self.data_ranges.get(self.names[place], [(0, self.sizes_bytes[place])])
+
+    def has_holes(self, place: int) -> bool:
+        """Whether holes are known of the file at ``place``."""
+        return self.ranges_at(place) != [(0, self.sizes_bytes[place])]
+
     def __iter__(self) -> Iterator[Entry]:
         return map(self.entry_at, range(len(self.names)))
 
@@ -139,6 +166,7 @@ class EntryBatch:
             birth_ns=self.births_ns[place] if self.births_ns else None,
             flags=self.flags.get(name, 0),
             attributes=self.attributes_of(name),
+            data_ranges=self.data_ranges.get(name),
         )
 
     def attributes_of(self, name: str) -> Attributes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from producer.listing.data_ranges import part_of
 from producer.listing.entry import EntryBatch
 from tasks.states import WalkedStates
 from tasks.values import Extents
@@ -14,13 +16,23 @@ from tasks.values import Extents
 class SegmentContents:
     """The extents of one segment in stored order; ``entries[i]`` is the entry index of extent ``i``.
 
-    ``states`` has what the walk saw of each.
+    ``states`` has what the walk saw of each.  ``sparse``: which extents, by index, are of files with holes.
     """
 
     source: str
     extents: Extents
     entries: list[int]
     states: WalkedStates
+    sparse: list[int]
+
+
+class BatchExtents(NamedTuple):
+    """The extents of a segment in one batch, as columns: the place of each in the batch, and its range of the file."""
+
+    batch: EntryBatch
+    places: list[int]
+    offsets_bytes: list[int]
+    sizes_bytes: list[int]
 
 
 def extents_of(
@@ -35,21 +47,59 @@ def extents_of(
     """The contents of the planned segment over entries ``[first_entry, stop_entry)``.
 
     A range of one entry is a piece: ``size_bytes`` from ``offset_bytes`` of that file.  A longer range is a
-    bundle: every regular file in it with 0 < size <= ``bundle_limit_bytes``, whole.  ``batches`` are in
+    bundle: every regular file in it with 0 < size <= ``bundle_limit_bytes``, whole.  All of these count bytes of data,
+    as if there were no holes (:mod:`producer.listing.data_ranges`).  ``batches`` are in
     entry order and cover the range (they may reach beyond it).  Raises ValueError when they do not cover
     it, or cross sources, or when the extents do not add up to ``size_bytes``.
     """
     inside = [batch for batch in batches if batch.first_entry < stop_entry and batch.stop_entry > first_entry]
     _check_cover(inside, first_entry, stop_entry)
-    if stop_entry - first_entry == 1:
-        return _piece(inside[0], first_entry, offset_bytes, size_bytes)
-    contents = _bundle(inside, first_entry, stop_entry, bundle_limit_bytes)
+    found = list(
+        extents_by_batch(
+            inside,
+            first_entry=first_entry,
+            stop_entry=stop_entry,
+            offset_bytes=offset_bytes,
+            size_bytes=size_bytes,
+            bundle_limit_bytes=bundle_limit_bytes,
+        )
+    )
+    contents = _contents(found)
     if contents.extents.total_bytes != size_bytes:
         raise ValueError(
-            f"bundle over entries {first_entry} to {stop_entry} holds {contents.extents.total_bytes} bytes, "
+            f"entries {first_entry} to {stop_entry} hold {contents.extents.total_bytes} bytes from {offset_bytes} on, "
             f"planned were {size_bytes}"
         )
     return contents
+
+
+def extents_by_batch(
+    batches: Iterable[EntryBatch],
+    *,
+    first_entry: int,
+    stop_entry: int,
+    offset_bytes: int,
+    size_bytes: int,
+    bundle_limit_bytes: int,
+) -> Iterator[BatchExtents]:
+    """As :func:`extents_of`, batch by batch and unchecked."""
+    is_piece = stop_entry - first_entry == 1
+    for batch in batches:
+        if is_piece:
+            yield _piece(batch, first_entry - batch.first_entry, offset_bytes, size_bytes)
+            continue
+        places = bundled_places(batch, first_entry, stop_entry, bundle_limit_bytes)
+        if batch.data_ranges:
+            yield _with_holes(batch, places)
+        else:
+            yield BatchExtents(batch, places, [0] * len(places), [batch.sizes_bytes[place] for place in places])
+
+
+def bundled_places(batch: EntryBatch, first_entry: int, stop_entry: int, limit_bytes: int) -> list[int]:
+    """The places in the batch of the files that a bundle over these entries holds."""
+    start = max(0, first_entry - batch.first_entry)
+    sizes = batch.stored_sizes_bytes[start : stop_entry - batch.first_entry]
+    return [place for place, size in enumerate(sizes, start) if 0 < size <= limit_bytes]
 
 
 def _check_cover(batches: list[EntryBatch], first_entry: int, stop_entry: int) -> None:
@@ -64,38 +114,45 @@ def _check_cover(batches: list[EntryBatch], first_entry: int, stop_entry: int) -
         raise ValueError(f"entries {first_entry} to {stop_entry} belong to several sources")
 
 
-def _piece(batch: EntryBatch, entry: int, offset_bytes: int, size_bytes: int) -> SegmentContents:
-    place = entry - batch.first_entry
-    if offset_bytes + size_bytes > batch.sizes_bytes[place]:
-        raise ValueError(f"entry {entry} has no bytes {offset_bytes} to {offset_bytes + size_bytes}")
-    extents = Extents(paths=(batch.path_at(place),), offsets_bytes=(offset_bytes,), sizes_bytes=(size_bytes,))
-    return SegmentContents(source=batch.source, extents=extents, entries=[entry], states=_states([(batch, [place])]))
+def _piece(batch: EntryBatch, place: int, offset_bytes: int, size_bytes: int) -> BatchExtents:
+    found = list(part_of(batch.ranges_at(place), offset_bytes, offset_bytes + size_bytes))
+    return BatchExtents(batch, [place] * len(found), [offset for offset, _ in found], [size for _, size in found])
 
 
-def _bundle(batches: list[EntryBatch], first_entry: int, stop_entry: int, limit_bytes: int) -> SegmentContents:
+def _with_holes(batch: EntryBatch, places: list[int]) -> BatchExtents:
+    rows = [(place, offset, size) for place in places for offset, size in batch.ranges_at(place)]
+    return BatchExtents(batch, [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+
+
+def _contents(found: list[BatchExtents]) -> SegmentContents:
     paths: list[str] = []
+    offsets_bytes: list[int] = []
     sizes_bytes: list[int] = []
     entries: list[int] = []
-    chosen: list[tuple[EntryBatch, list[int]]] = []
-    for batch in batches:
-        start = max(0, first_entry - batch.first_entry)
-        sizes = batch.sizes_bytes[start : stop_entry - batch.first_entry]
-        places = [place for place, size in enumerate(sizes, start) if 0 < size <= limit_bytes]
+    sparse: list[int] = []
+    for batch, places, batch_offsets_bytes, batch_sizes_bytes in found:
+        if batch.data_ranges:
+            sparse += [index for index, place in enumerate(places, len(paths)) if batch.has_holes(place)]
         prefix, names = batch.prefix, batch.names
         paths += [prefix + names[place] for place in places]
-        sizes_bytes += [batch.sizes_bytes[place] for place in places]
+        offsets_bytes += batch_offsets_bytes
+        sizes_bytes += batch_sizes_bytes
         entries += [batch.first_entry + place for place in places]
-        chosen.append((batch, places))
-    extents = Extents(paths=tuple(paths), offsets_bytes=(0,) * len(paths), sizes_bytes=tuple(sizes_bytes))
-    return SegmentContents(source=batches[0].source, extents=extents, entries=entries, states=_states(chosen))
+    return SegmentContents(
+        source=found[0].batch.source,
+        extents=Extents(paths=tuple(paths), offsets_bytes=tuple(offsets_bytes), sizes_bytes=tuple(sizes_bytes)),
+        entries=entries,
+        states=_states(found),
+        sparse=sparse,
+    )
 
 
-def _states(chosen: list[tuple[EntryBatch, list[int]]]) -> WalkedStates:
-    """What the walk saw of the files at these places of the batches."""
+def _states(found: list[BatchExtents]) -> WalkedStates:
+    """What the walk saw of the file of each extent."""
     return WalkedStates(
-        mtimes_ns=[batch.mtimes_ns[place] for batch, places in chosen for place in places],
-        ctimes_ns=[batch.ctimes_ns[place] for batch, places in chosen for place in places],
-        modes=[batch.modes[place] for batch, places in chosen for place in places],
-        uids=[batch.uids[place] for batch, places in chosen for place in places],
-        gids=[batch.gids[place] for batch, places in chosen for place in places],
+        mtimes_ns=[batch.mtimes_ns[place] for batch, places, *_ in found for place in places],
+        ctimes_ns=[batch.ctimes_ns[place] for batch, places, *_ in found for place in places],
+        modes=[batch.modes[place] for batch, places, *_ in found for place in places],
+        uids=[batch.uids[place] for batch, places, *_ in found for place in places],
+        gids=[batch.gids[place] for batch, places, *_ in found for place in places],
     )

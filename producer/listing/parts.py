@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from producer.listing.data_ranges import are_sound
 from producer.listing.entry import KINDS, EntryBatch
 from producer.listing.frames import PART_BYTES, compress_lines, decode_line, decompress_lines, encode_line
 from tasks.errors import DamagedError
@@ -85,9 +86,18 @@ def _flaw_of(batch: EntryBatch) -> str | None:
         return "a name leaves its directory"
     if any(size > -1 and kind != "f" for size, kind in zip(batch.sizes_bytes, batch.kinds, strict=True)):
         return "an entry that is no regular file has a size"
-    if not set(batch.sparse) <= set(batch.names):
-        return "a sparse file is no entry"
-    return _links_flaw_of(batch) or _attributes_flaw_of(batch)
+    return _links_flaw_of(batch) or _attributes_flaw_of(batch) or _data_ranges_flaw_of(batch)
+
+
+def _data_ranges_flaw_of(batch: EntryBatch) -> str | None:
+    if not batch.data_ranges:
+        return None
+    sizes = {name: size for name, size in zip(batch.names, batch.sizes_bytes, strict=True) if size > 0}
+    if not batch.data_ranges.keys() <= sizes.keys():
+        return "ranges of data belong to no file"
+    if not all(are_sound(ranges, sizes[name]) for name, ranges in batch.data_ranges.items()):
+        return "ranges of data overlap, or reach beyond their file"
+    return None
 
 
 def _attributes_flaw_of(batch: EntryBatch) -> str | None:

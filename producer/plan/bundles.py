@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from producer.plan.unplaced import UnplacedSegments
 from tasks.values import MAX_EXTENTS
 
-#: The cost of opening, reading and closing one file, in bytes that one thread compresses in that time.  Measured by
-#: benchmarks/plan-constants: 2 to 3 KiB with cached pages, 24 KiB from a disk, most of it hidden by other threads.
+#: The cost of opening, reading and closing one file, or one range of a file with holes, in bytes that one thread
+#: compresses in that time.  Measured by benchmarks/plan-constants: 2 to 3 KiB with cached pages, 24 KiB from a disk,
+#: most of it hidden by other threads.
 FILE_COST_BYTES = 4 * 1024
 
 #: A device's part consists of about this many bundles: few, because each costs 10 ms besides its bytes, but enough that
@@ -66,31 +67,50 @@ def bundle_rule(*, device_cost_bytes: int, cap_bytes: int, unit_bytes: int) -> B
     )
 
 
-def add_bundles(segments: UnplacedSegments, sizes: array[int], source_starts: Sequence[int], rule: BundleRule) -> None:
-    """Append the bundles of all sources, in walk order; none crosses a source."""
+def add_bundles(
+    segments: UnplacedSegments,
+    sizes: array[int],
+    source_starts: Sequence[int],
+    rule: BundleRule,
+    ranges_counts: Mapping[int, int],
+) -> None:
+    """Append the bundles of all sources, in walk order; none crosses a source.
+
+    ``ranges_counts``: by entry, how many extents a file has that has several.
+    """
     stops = [*source_starts[1:], len(sizes)]
     for start_entry, stop_entry in zip(source_starts, stops, strict=True):
-        _add_bundles_of_source(segments, sizes, start_entry, stop_entry, rule)
+        _add_bundles_of_source(segments, sizes, start_entry, stop_entry, rule, ranges_counts)
 
 
 def _add_bundles_of_source(
-    segments: UnplacedSegments, sizes: array[int], start_entry: int, stop_entry: int, rule: BundleRule
+    segments: UnplacedSegments,
+    sizes: array[int],
+    start_entry: int,
+    stop_entry: int,
+    rule: BundleRule,
+    ranges_counts: Mapping[int, int],
 ) -> None:
     limit_bytes, target_bytes, target_cost_bytes = rule.limit_bytes, rule.target_bytes, rule.target_cost_bytes
     first_entry = last_entry = start_entry
-    bundle_bytes = files_count = 0
+    bundle_bytes = files_count = extents_count = 0
     for entry in range(start_entry, stop_entry):
         size_bytes = sizes[entry]
         if not 0 < size_bytes <= limit_bytes:
             continue
+        count = ranges_counts.get(entry, 1) if ranges_counts else 1
+        if extents_count + count > MAX_EXTENTS:
+            segments.append(first_entry, last_entry + 1, 0, bundle_bytes, files_count)
+            bundle_bytes = files_count = extents_count = 0
         if not files_count:
             first_entry = entry
         last_entry = entry
         bundle_bytes += size_bytes
         files_count += 1
-        cost_bytes = bundle_bytes + files_count * FILE_COST_BYTES
-        if bundle_bytes >= target_bytes or cost_bytes >= target_cost_bytes or files_count == MAX_EXTENTS:
+        extents_count += count
+        cost_bytes = bundle_bytes + extents_count * FILE_COST_BYTES
+        if bundle_bytes >= target_bytes or cost_bytes >= target_cost_bytes:
             segments.append(first_entry, entry + 1, 0, bundle_bytes, files_count)
-            bundle_bytes = files_count = 0
+            bundle_bytes = files_count = extents_count = 0
     if files_count:
         segments.append(first_entry, last_entry + 1, 0, bundle_bytes, files_count)

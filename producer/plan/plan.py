@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from producer.plan.bundles import FILE_COST_BYTES, NO_BUNDLES, BundleRule, add_bundles, bundle_rule
 from producer.plan.pieces import add_pieces, grid_bytes
 from producer.plan.placement import Loads, NoRoomError, place
 from producer.plan.remaining import fill_up, large_entries
-from producer.plan.rooms import DeviceRoom, check_rooms, limits_bytes, ratio_with_holes, refusal
+from producer.plan.rooms import DeviceRoom, check_rooms, limits_bytes, refusal
 from producer.plan.threshold import share_bytes, threshold_bytes
 from producer.plan.unplaced import UnplacedSegments
 from producer.requests import PlanOptions
-from tasks.errors import DeviceFullError, UsageError
+from tasks.errors import UsageError
 
 #: Segments are cut smaller, down to this fraction of a device's part, before a backup is refused for lack of room.
 _FINEST_SHARE = 256
@@ -25,9 +25,10 @@ class PlanRequest:
     """``sizes`` by entry index: -1 nothing to store, 0 an empty file (in no segment).
 
     ``source_starts``: the entry index at which each source begins, ascending from 0; the same for two if the first has
-    no entry.  ``expected_ratio``: stored bytes for each source byte.  ``holes_bytes``: by entry index, how much of a
-    large file seems to be holes, which take no room, whatever the ratio.  ``bundle_limit_bytes``: the largest file of
-    a bundle, for a plan that continues an earlier one whose bundles stay; None: by the rule.
+    no entry.  Holes are not stored: ``sizes`` has bytes of data, and the plan cuts as if there were no holes between
+    them; ``ranges_counts`` has, by entry index, how many ranges of data a file has, if several.  ``expected_ratio``:
+    stored bytes for each source byte.  ``bundle_limit_bytes``: the largest file of a bundle, for a plan that continues
+    an earlier one whose bundles stay; None: by the rule.
     """
 
     sizes: array[int]
@@ -35,7 +36,7 @@ class PlanRequest:
     rooms: tuple[DeviceRoom, ...]
     options: PlanOptions
     expected_ratio: float = 1.0
-    holes_bytes: Mapping[int, int] = field(default_factory=dict)
+    ranges_counts: Mapping[int, int] = field(default_factory=dict)
     bundle_limit_bytes: int | None = None
 
 
@@ -104,20 +105,9 @@ def make_plan(request: PlanRequest) -> Plan:
     """The plan for this request; same request, same plan.  No input or output.
 
     Raises UsageError for an invalid request, DeviceFullError (with the sum) when it does not fit.  A device without
-    room for one block takes no part and does not count for the threshold.  The plan relies on holes only where the
-    backup would not fit otherwise, because their size is a guess.
+    room for one block takes no part and does not count for the threshold.
     """
     _check(request)
-    try:
-        return _plan_that_fits(request)
-    except DeviceFullError:
-        ratio = ratio_with_holes(request.expected_ratio, _total_bytes(request.sizes), _holes_bytes(request))
-        if ratio == request.expected_ratio:
-            raise
-    return _plan_that_fits(replace(request, expected_ratio=ratio))
-
-
-def _plan_that_fits(request: PlanRequest) -> Plan:
     total_bytes = _total_bytes(request.sizes)
     block_bytes = request.options.block_bytes
     limits = limits_bytes(request.rooms, request.expected_ratio, block_bytes)
@@ -180,11 +170,6 @@ def _total_bytes(sizes: array[int]) -> int:
     return sum(sizes) + sizes.count(-1)
 
 
-def _holes_bytes(request: PlanRequest) -> int:
-    """The holes of the files to store."""
-    return sum(holes for entry, holes in request.holes_bytes.items() if request.sizes[entry] > 0)
-
-
 def _files_count(sizes: array[int]) -> int:
     """The number of files with something to store."""
     return len(sizes) - sizes.count(0) - sizes.count(-1)
@@ -206,7 +191,7 @@ def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes:
     """Bundles, then pieces; for method 2 without the files above the threshold, which are cut later."""
     segments = UnplacedSegments()
     if rule.limit_bytes:
-        add_bundles(segments, request.sizes, request.source_starts, rule)
+        add_bundles(segments, request.sizes, request.source_starts, rule, request.ranges_counts)
     add_pieces(
         segments,
         request.sizes,

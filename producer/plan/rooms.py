@@ -17,9 +17,6 @@ _SMALL_SHARE = 0.1
 #: Weights outside are typing errors: no two devices of one pool differ by a factor of a million.
 _MIN_WEIGHT, _MAX_WEIGHT = 0.001, 1000.0
 
-#: Zeros compress to less than this: a unit of zeros to 1/30,000, and the rest of its segment is small.
-_ZEROS_RATIO = 0.0001
-
 #: The next snapshot may compress worse than all earlier ones.
 _RATIO_MARGIN = 1.1
 
@@ -62,16 +59,6 @@ def expected_ratio(snapshots: Sequence[tuple[int, int]]) -> float:
     """
     seen = [stored_bytes / source_bytes for source_bytes, stored_bytes in snapshots if source_bytes > 0]
     return min(1.0, max(seen) * _RATIO_MARGIN) if seen else 1.0
-
-
-def ratio_with_holes(ratio: float, total_bytes: int, holes_bytes: int) -> float:
-    """``ratio``, but at most what the bytes outside of holes take uncompressed; above 0.
-
-    Not the product of both: ``ratio`` already includes holes that earlier snapshots had.
-    """
-    if not holes_bytes:
-        return ratio
-    return min(ratio, (total_bytes - holes_bytes * (1 - _ZEROS_RATIO)) / total_bytes)
 
 
 def check_rooms(rooms: Sequence[DeviceRoom]) -> None:

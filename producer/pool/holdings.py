@@ -8,6 +8,7 @@ from pathlib import Path
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
+from producer.listing.extents import bundled_places
 from tasks.values import MAX_OFFSET_BYTES
 
 
@@ -43,10 +44,8 @@ def _files_in(catalog: Catalog, snapshot_id: str, row: SegmentRow) -> Iterator[t
     is_bundle = row.stop_entry - row.first_entry > 1
     limit_bytes = snapshot.bundle_limit_bytes if is_bundle else MAX_OFFSET_BYTES
     for batch in reader.batches(row.first_entry, row.stop_entry):
-        first, stop = max(0, row.first_entry - batch.first_entry), min(len(batch), row.stop_entry - batch.first_entry)
-        for place in range(first, stop):
-            if 0 < batch.sizes_bytes[place] <= limit_bytes:
-                yield batch.first_entry + place, f"{batch.source}/{batch.path_at(place)}"
+        for place in bundled_places(batch, row.first_entry, row.stop_entry, limit_bytes):
+            yield batch.first_entry + place, f"{batch.source}/{batch.path_at(place)}"
 
 
 def _hard_links(catalog: Catalog, snapshot_id: str, snapshot_paths: set[str]) -> dict[int, str]:

@@ -19,7 +19,7 @@ def raw_batch(source: Source) -> EntryBatch:
     refuse_what_is_no_raw_volume(source.path)
     status = source.path.stat()
     is_device = stat.S_ISBLK(status.st_mode)
-    now_ns = time.time_ns()
+    now_ns, size_bytes = time.time_ns(), size_of(source.path)
     return EntryBatch(
         source=source.name,
         directory="",
@@ -32,9 +32,9 @@ def raw_batch(source: Source) -> EntryBatch:
         gids=[status.st_gid],
         mtimes_ns=[now_ns if is_device else status.st_mtime_ns],
         ctimes_ns=[now_ns if is_device else status.st_ctime_ns],
-        sizes_bytes=[size_of(source.path)],
+        sizes_bytes=[size_bytes],
         links={},
         device_numbers={},
-        # Of the image, whatever the volume is.
-        sparse=[""],
+        # Whatever the volume is, its image gets holes for long zeros.
+        data_ranges={"": [(0, size_bytes)]} if size_bytes else {},
     )

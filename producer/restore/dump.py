@@ -10,10 +10,10 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing import Entry
+from producer.listing.data_ranges import data_before
 from producer.observer import Observer
 from producer.pool.present import present_devices
 from producer.raw.ranges import Range, gaps, merged
@@ -24,6 +24,7 @@ from producer.restore.planning.selection import Selection
 from producer.restore.planning.wanted import Wanted, find_wanted
 from producer.restore.reading.fetches import Fetch, Fetches
 from producer.restore.reading.ways import Piece, Spool, zeros
+from producer.restore.reading.without_holes import Out, WithHoles, pieces_of_data
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.run.threads import default_threads
@@ -31,13 +32,6 @@ from tasks.errors import DamagedError, UsageError
 
 #: Pieces that are fetched at the same time.
 _AHEAD_COUNT = 4
-
-
-class Out(Protocol):
-    """Takes the bytes in order; :meth:`flush` comes last."""
-
-    def write(self, data: bytes, /) -> int: ...
-    def flush(self) -> None: ...
 
 
 def dump(request: RestoreRequest, out: Out, observer: Observer, environment: Environment) -> int:
@@ -67,7 +61,7 @@ class _Dump:
         self._fetches = Fetches(session, present_devices(session, [self._snapshot]), Spool(spool, threads=threads))
 
     def run(self) -> int:
-        pieces, size_bytes = self._pieces(self._snapshot)
+        pieces, data_bytes, size_bytes = self._pieces(self._snapshot)
         position, ahead = 0, deque[Fetch]()
         for piece in pieces:
             ahead.append(self._fetches.begin(piece))
@@ -75,7 +69,7 @@ class _Dump:
                 position = self._pass_on(ahead.popleft(), position)
         for fetch in ahead:
             position = self._pass_on(fetch, position)
-        self._write(zeros(size_bytes - position))
+        self._write(zeros(data_bytes - position))
         self._out.flush()
         return size_bytes
 
@@ -85,19 +79,24 @@ class _Dump:
         self._write(self._fetches.read(fetch))
         return fetch.piece.stop_bytes
 
-    def _pieces(self, snapshot: SnapshotRow) -> tuple[list[Piece], int]:
-        """The pieces that hold the data, by offset, and the size of the whole."""
+    def _pieces(self, snapshot: SnapshotRow) -> tuple[list[Piece], int, int]:
+        """The pieces of the file's data, by offset; the size of the data; and that of the file."""
         entry, wanted = self._file_meant(snapshot)
         # A file that was cut while it was backed up ends here.
         size_bytes = wanted.short.get(entry.index, entry.size_bytes)
         plan = RestorePlan(self._session.catalog, snapshot, _selection(entry.snapshot_path), wanted)
-        whole = [Piece.of(row, pick).up_to(size_bytes) for row in plan.segments() for pick in plan.picks(row)]
+        ranges = [(0, entry.size_bytes)] if entry.data_ranges is None else entry.data_ranges
+        data_bytes = data_before(ranges, size_bytes)
+        self._out = WithHoles(self._out, ranges, size_bytes)
+        whole = [
+            piece.up_to(data_bytes) for row in plan.segments() for piece in pieces_of_data(row, plan.picks(row), ranges)
+        ]
         unread = wanted.unread.get(entry.index)
-        holes = unread.holes if unread is not None else _holes_between(whole, size_bytes)
+        holes = unread.holes if unread is not None else _holes_between(whole, data_bytes)
         if holes and (unread is not None or not _is_raw_volume(entry, snapshot)):
             raise DamagedError(f"{self._request.path!r} is not whole: {holes[0]}")
         pieces = [part for piece in whole for part in piece.cut(self._fetches.limit_bytes(piece))]
-        return sorted(pieces, key=lambda piece: piece.offset_bytes), size_bytes
+        return sorted(pieces, key=lambda piece: piece.offset_bytes), data_bytes, size_bytes
 
     def _file_meant(self, snapshot: SnapshotRow) -> tuple[Entry, Wanted]:
         """The file or raw volume that the request names, possibly under another of its hard links."""

@@ -5,11 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 
 from producer.walk.found import Found
-from producer.walk.sizes import BLOCK_BYTES
 from tasks.metadata import Attributes
-
-#: A restore makes no shorter holes.
-_SPARSE_MIN_BYTES = 64 * 1024
 
 
 def shared_attributes(found: Found) -> tuple[dict[str, int], list[Attributes]]:
@@ -37,11 +33,9 @@ def device_numbers_of(found: Found) -> dict[str, int]:
     }
 
 
-def sparse_of(found: Found) -> list[str]:
-    """The names of files with fewer blocks than bytes."""
-    rows = zip(found.names, found.letters, found.statuses, strict=True)
-    return [
-        name
-        for name, letter, status in rows
-        if status.st_size >= _SPARSE_MIN_BYTES and letter == "f" and status.st_blocks * BLOCK_BYTES < status.st_size
-    ]
+def data_ranges_of(found: Found) -> dict[str, list[tuple[int, int]]]:
+    """Where files have data that may have holes; a further name of a file has none."""
+    if not found.data_ranges:
+        return {}
+    rows = zip(found.names, found.letters, strict=True)
+    return {name: found.data_ranges[name] for name, letter in rows if letter == "f" and name in found.data_ranges}

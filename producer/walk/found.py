@@ -24,8 +24,10 @@ FORMAT_BITS = 0o170000
 
 #: Bounds of one batch.  With names of 255 bytes, all escaped, it makes a line of 8 MB that compresses to 2 MB.
 BATCH_ENTRIES_COUNT = 4096
-#: Of texts of symlinks and of extended attributes, those that several entries share counted once.
+#: Of texts of symlinks, of ranges of data, and of extended attributes, those that several entries share counted once.
 BATCH_MORE_BYTES = 256 * 1024
+#: What a range of data takes, as text.
+_RANGE_BYTES = 32
 
 
 class Seen(NamedTuple):
@@ -35,13 +37,16 @@ class Seen(NamedTuple):
     status: Status
     link: str
     attributes: dict[str, bytes]
+    #: Of a file that may have holes: offset and size of each range of data.
+    data_ranges: list[tuple[int, int]] | None = None
 
 
 @dataclass(slots=True)
 class Found:
     """Entries of one directory, in order: lists of equal length.
 
-    By name: the targets of the symlinks, and the extended attributes of those that have any.
+    By name: the targets of the symlinks, the extended attributes of those that have any, and where files have data that
+    may have holes.
     """
 
     directory: str
@@ -50,6 +55,7 @@ class Found:
     statuses: list[Status] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     attributes: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    data_ranges: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     #: What has not been reported.
     troubles: list[Trouble] = field(default_factory=list)
     _more_bytes: int = 0
@@ -65,6 +71,9 @@ class Found:
             if distinct not in self._distinct:
                 self._distinct.add(distinct)
                 self._more_bytes += sum(len(key) + len(value) for key, value in distinct)
+        if seen.data_ranges is not None:
+            self.data_ranges[name] = seen.data_ranges
+            self._more_bytes += _RANGE_BYTES * len(seen.data_ranges)
         self.names.append(name)
         self.letters.append(seen.letter)
         self.statuses.append(seen.status)
@@ -79,7 +88,15 @@ class Found:
         bound = os.fsencode(name)
         count = next((at for at, other in enumerate(self.names) if os.fsencode(other) >= bound), len(self.statuses))
         names, letters, statuses = self.names[:count], self.letters[:count], self.statuses[:count]
-        return Found(self.directory, names, letters, statuses, dict(self.links), dict(self.attributes))
+        return Found(
+            self.directory,
+            names,
+            letters,
+            statuses,
+            dict(self.links),
+            dict(self.attributes),
+            dict(self.data_ranges),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +112,7 @@ class Rest:
 
 def content_of(found: Found) -> tuple[Any, ...]:
     rows = list(map(tuple, found.statuses))
-    return (found.directory, found.names, found.letters, rows, found.links, found.attributes)
+    return (found.directory, found.names, found.letters, rows, found.links, found.attributes, found.data_ranges)
 
 
 def trouble_of(content: tuple[str, str, str]) -> Trouble:
@@ -104,5 +121,5 @@ def trouble_of(content: tuple[str, str, str]) -> Trouble:
 
 
 def found_of(content: tuple[Any, ...]) -> Found:
-    directory, names, letters, rows, links, attributes = content
-    return Found(directory, names, letters, list(map(Status._make, rows)), links, attributes)
+    directory, names, letters, rows, links, attributes, data_ranges = content
+    return Found(directory, names, letters, list(map(Status._make, rows)), links, attributes, data_ranges)

@@ -11,6 +11,7 @@ from producer.raw.entry import raw_batch
 from producer.requests import Source
 from producer.walk.attributes import attributes_of, attributes_trouble
 from producer.walk.found import FORMAT_BITS, LETTERS, Found
+from producer.walk.holes import data_ranges_at, may_have_holes
 from producer.walk.sizes import is_bearable
 from producer.walk.status import status_at
 from tasks.errors import UsageError
@@ -38,11 +39,14 @@ def root_of(source: Source, *, attributes: bool) -> Root:
         ) from error
     if letter is None:
         raise UsageError(f"source {source.path} is a socket", hint="name a directory or a file")
-    if letter == "f" and not is_bearable(status):
+    ranges = {}
+    if letter == "f" and may_have_holes(letter, status):
+        ranges[""] = data_ranges_at(os.fspath(source.path), None, status.st_size)
+    if letter == "f" and not is_bearable(status, ranges.get("")):
         raise UsageError(
             f"source {source.path} has {status.st_size} bytes, which no backup can hold", hint="is it a hole?"
         )
-    root = Found(directory="", names=[""], letters=[letter], statuses=[status], links=links)
+    root = Found(directory="", names=[""], letters=[letter], statuses=[status], links=links, data_ranges=ranges)
     if attributes:
         _add_attributes(root, os.fspath(source.path))
     return root

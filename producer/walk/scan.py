@@ -12,19 +12,14 @@ from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.entry import NO_DATA
 from producer.observer import Trouble
 from producer.requests import Exclusions, Source
-from producer.walk.columns import device_numbers_of, flags_of, shared_attributes, sparse_of
+from producer.walk.columns import data_ranges_of, device_numbers_of, flags_of, shared_attributes
 from producer.walk.exclusions import ExclusionRules
 from producer.walk.found import Found
 from producer.walk.guard import guarded_scan
 from producer.walk.hardlinks import HardLinks
 from producer.walk.owners import OwnersSeen
 from producer.walk.roots import Root, root_of
-from producer.walk.sizes import BLOCK_BYTES
-from producer.walk.status import Status
 from producer.walk.tree import SourceTree
-
-#: Holes of smaller files do not decide whether a backup fits, and are ignored.
-_HOLES_MIN_BYTES = 4 * 1024 * 1024
 
 
 class Walk:
@@ -35,14 +30,13 @@ class Walk:
     of one directory, the directories still to read, and each file with several names.
     """
 
-    #: By entry index: bytes to store; -1 for entries without stored data, repeated hard links among them.
+    #: By entry index: bytes to store, without holes; -1 for entries without stored data, as further names of a file.
     sizes: array[int]
-    #: By entry index, for large files with holes only: bytes without blocks on the file system.  A file system that
-    #: compresses, or counts no blocks, has fewer blocks than data, so this is a guess.
-    holes_bytes: dict[int, int]
+    #: By entry index: how many ranges of data a file has, if several.
+    ranges_counts: dict[int, int]
     #: The first entry index of each source.
     source_starts: list[int]
-    #: Regular files, and the sum of their sizes; a file with several names counts once.
+    #: Regular files, and the sum of their sizes without holes; a file with several names counts once.
     files_count: int
     bytes_total: int
     #: By source: its regular files.
@@ -67,7 +61,7 @@ class Walk:
         With a limit another process reads the sources, which may wait for ever where this one must not.
         """
         self.sizes = array("q")
-        self.holes_bytes = {}
+        self.ranges_counts = {}
         self.source_starts = []
         self.files_count = 0
         self.bytes_total = 0
@@ -182,20 +176,20 @@ class Walk:
             flags=flags_of(found),
             attributes=places,
             attribute_sets=attribute_sets,
-            sparse=sparse_of(found),
+            data_ranges=data_ranges_of(found),
         )
-        if max(sizes) >= _HOLES_MIN_BYTES:
-            self._note_holes(sizes, statuses)
-        self.sizes.extend(sizes)
-        self.files_count += kinds.count("f")
-        self.bytes_total += sum(size for size in sizes if size > 0)
+        self._count(batch)
         return batch
 
-    def _note_holes(self, sizes: list[int], statuses: list[Status]) -> None:
-        for entry, (size_bytes, status) in enumerate(zip(sizes, statuses, strict=True), len(self.sizes)):
-            blocks_bytes = status.st_blocks * BLOCK_BYTES
-            if size_bytes >= _HOLES_MIN_BYTES and size_bytes > blocks_bytes:
-                self.holes_bytes[entry] = size_bytes - blocks_bytes
+    def _count(self, batch: EntryBatch) -> None:
+        for entry, name in enumerate(batch.names, batch.first_entry) if batch.data_ranges else ():
+            ranges_count = len(batch.data_ranges.get(name, ()))
+            if ranges_count > 1:
+                self.ranges_counts[entry] = ranges_count
+        sizes = batch.stored_sizes_bytes
+        self.sizes.extend(sizes)
+        self.files_count += batch.kinds.count("f")
+        self.bytes_total += sum(size for size in sizes if size > 0)
 
     def _mark_hard_links(self, source: str, found: Found) -> None:
         """Turn each file that was seen before under another name into a link to that name."""

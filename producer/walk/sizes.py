@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from producer.walk.status import Status
 from tasks.values import MAX_FILE_BYTES
 
 #: Of ``st_blocks``, on every file system.
 BLOCK_BYTES = 512
 
-#: 64 TiB.  A larger file of which less than a thousandth has blocks is left out.  Its zeros would compress to 7 GB.
+#: 64 TiB.  A larger file of which less than a thousandth has blocks is left out, unless its holes are known: its zeros
+#: would be read for days.
 MAX_HOLLOW_BYTES = 2**46
 
 
-def is_bearable(status: Status) -> bool:
+def is_bearable(status: Status, data_ranges: Sequence[tuple[int, int]] | None) -> bool:
     """Whether a backup takes the file."""
     if status.st_size <= MAX_HOLLOW_BYTES:
         return True
-    return status.st_size <= MAX_FILE_BYTES and status.st_blocks * BLOCK_BYTES * 1024 >= status.st_size
+    has_known_holes = data_ranges is not None and list(data_ranges) != [(0, status.st_size)]
+    is_filled = status.st_blocks * BLOCK_BYTES * 1024 >= status.st_size
+    return status.st_size <= MAX_FILE_BYTES and (has_known_holes or is_filled)

@@ -18,6 +18,7 @@ from producer.walk.chosen import Chosen
 from producer.walk.directories import Directories
 from producer.walk.exclusions import ExclusionRules
 from producer.walk.found import FORMAT_BITS, LETTERS, Found, Rest, Seen
+from producer.walk.holes import data_ranges_at, may_have_holes
 from producer.walk.mount_points import mount_points_below
 from producer.walk.names import WantedNames
 from producer.walk.sizes import MAX_HOLLOW_BYTES, is_bearable
@@ -187,12 +188,13 @@ class SourceTree:
             return None
         if self._device_in(directory) not in (None, status.st_dev):
             self._chosen.narrow(_join(directory, name))
-        if status.st_size > MAX_HOLLOW_BYTES and not is_bearable(status):
+        ranges = data_ranges_at(name, descriptor, status.st_size) if may_have_holes(letter, status) else None
+        if status.st_size > MAX_HOLLOW_BYTES and not is_bearable(status, ranges):
             message = f"left out: its size is {status.st_size} bytes, which no backup can hold"
             self._on_trouble(Trouble(code="too-large", message=message, path=self.absolute(directory, name)))
             return None
         attributes = {} if is_mount_point else self._attributes_at(descriptor, directory, name)
-        return Seen(letter, status, link, attributes)
+        return Seen(letter, status, link, attributes, ranges)
 
     def _tell_of(self, path: str, message: str) -> None:
         self._on_trouble(Trouble(code="unreadable", message=message, path=self.absolute(path)))

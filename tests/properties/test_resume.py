@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from kit.hole_map import data_in
 from kit.models.offline import Devices, Offline, backup_request, report
 from producer.backup.intake import Intake
 from producer.catalog.catalog import Catalog
@@ -26,7 +26,7 @@ NAMES = ["a", "b", "b-", "b/a", "b/x", "c/d/e", "c/d/f", "c/g", "m", "z"]
 Tree = dict[str, int]
 
 #: Either side of the bundle limit, the segment size and the block size.
-file_sizes = st.sampled_from([0, 1, 700, 1024, 3000, 9000, 16 * 1024, 40_000, 130_000])
+file_sizes = st.sampled_from([0, 1, 700, 1024, 3000, 9000, 16 * 1024, 40_000, 130_000, 2**20, 2**21])
 trees = st.dictionaries(st.sampled_from([f"{source}/{name}" for source in "st" for name in NAMES]), file_sizes)
 
 
@@ -78,13 +78,20 @@ def put(root: Path, files: Mapping[str, int | None]) -> None:
         path.unlink(missing_ok=True)
         if size_bytes is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-            os.truncate(path, size_bytes)
+            # From 1 MiB on there are holes; 2 MiB of them are a file without data.
+            with path.open("wb") as file:
+                file.write(bytes(size_bytes if size_bytes < 2**20 else 9000 if size_bytes == 2**20 else 0))
+                file.truncate(size_bytes)
+            if size_bytes == 2**20:
+                with path.open("r+b") as file:
+                    file.seek(40_960)
+                    file.write(bytes(20_000))
 
 
-def sizes_of(root: Path) -> dict[str, int]:
+def data_of(root: Path) -> dict[str, list[tuple[int, int]]]:
+    """Relative path → start and stop of each range of data."""
     files = (path for path in root.rglob("*") if path.is_file())
-    return {str(path.relative_to(root)): path.stat().st_size for path in files}
+    return {str(path.relative_to(root)): data_in(path) for path in files}
 
 
 def contents_of(catalog: Catalog, row: SegmentRow) -> SegmentContents:
@@ -109,13 +116,17 @@ def covered(catalog: Catalog, snapshot_id: str) -> dict[str, list[tuple[int, int
     return {path: sorted(extents) for path, extents in found.items()}
 
 
-def assert_each_byte_is_covered_once(catalog: Catalog, snapshot_id: str, sizes: Mapping[str, int]) -> None:
+def assert_each_byte_is_covered_once(
+    catalog: Catalog, snapshot_id: str, data: Mapping[str, list[tuple[int, int]]]
+) -> None:
     found = covered(catalog, snapshot_id)
-    assert found.keys() == {path for path, size_bytes in sizes.items() if size_bytes}
+    assert found.keys() == {path for path, ranges in data.items() if ranges}
     for path, extents in found.items():
-        ends = list(itertools.accumulate((size for _, size in extents), initial=0))
-        assert [offset for offset, _ in extents] == ends[:-1], path
-        assert ends[-1] == sizes[path], path
+        joined: list[tuple[int, int]] = []
+        for offset, size in extents:
+            start = joined.pop()[0] if joined and joined[-1][1] == offset else offset
+            joined.append((start, offset + size))
+        assert joined == data[path], path
 
 
 def stored_extents(catalog: Catalog, intake: Intake) -> dict[str, SegmentContents]:
@@ -158,7 +169,7 @@ def _resume(catalog: Catalog, root: Path, tree: Tree, steps: list[Change], plan:
     devices = Devices(sources)
     run = Offline(catalog, ["a", "b"], devices)
     intake = run.plan(request)
-    assert_each_byte_is_covered_once(catalog, intake.snapshot_id, sizes_of(root))
+    assert_each_byte_is_covered_once(catalog, intake.snapshot_id, data_of(root))
     for step in steps:
         run.store(intake, count=step.stored_count)
         held = stored_extents(catalog, intake)
@@ -169,7 +180,7 @@ def _resume(catalog: Catalog, root: Path, tree: Tree, steps: list[Change], plan:
         again = run.plan(backup_request(sources, step.names, allow_empty=True, **plan))
         assert again.snapshot_id == intake.snapshot_id
         intake = again
-        assert_each_byte_is_covered_once(catalog, intake.snapshot_id, sizes_of(root))
+        assert_each_byte_is_covered_once(catalog, intake.snapshot_id, data_of(root))
         changed = set(step.files)
         for row in catalog.segments.valid(intake.snapshot_id):
             contents = contents_of(catalog, row)

@@ -145,7 +145,9 @@ def _stream(order: StoreSegment, files: SourceFiles, views: Views) -> ExtentStre
     if order.raw is None:
         states = unpack_states(order.states, len(order.extents))
         kept_times = views.kept_times(order.view, files, order.extents, states)
-        return ExtentStream(files, order.extents, states, kept_times=kept_times, is_piece=order.is_piece)
+        return ExtentStream(
+            files, order.extents, states, kept_times=kept_times, is_piece=order.is_piece, sparse=order.sparse
+        )
     return RawStream(order, open_reader(files.place, mark=order.raw.mark), where=files.place.where)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
 
 from tasks.receipts import ExtentNote, ExtentTrouble, FileState
 from tasks.states import WalkedStates
@@ -32,8 +33,8 @@ class ExtentStream:
     ``states``: what the walk saw of each file, which is compared with the file that is read; None where it is not.
     ``kept_times``: what is known of the view of the source; None where it is the walk's own.
 
-    For one thread at a time.  A single extent may be part of a larger file, and leaves the file's state in
-    ``file_state``; of several extents, each is a whole file.
+    For one thread at a time.  ``is_piece``: all extents are of one file, which leaves its state in ``file_state``; as
+    does a single extent.  Otherwise each is a whole file, but for those of files with holes, ``sparse``.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class ExtentStream:
         *,
         kept_times: KeptTimes | None = None,
         is_piece: bool = False,
+        sparse: Iterable[int] = (),
     ) -> None:
         self.notes: list[ExtentNote] = []
         self.file_state: FileState | None = None
@@ -53,7 +55,8 @@ class ExtentStream:
         self._states = states
         self._kept_times = kept_times
         self._is_piece = is_piece
-        self._whole_files = len(extents) != 1
+        self._is_one_file = is_piece or len(extents) == 1
+        self._sparse = frozenset(sparse)
         self._index = 0
         # Of the extent at _index: bytes returned, bytes actually read, what is wrong, the open file.
         self._given_bytes = 0
@@ -88,7 +91,7 @@ class ExtentStream:
 
     def _read_whole_file(self, part: memoryview) -> bool:
         """The usual case, in as few steps as possible; False when anything is not as planned."""
-        if not self._whole_files:
+        if not self._is_whole_file():
             return False
         try:
             fd = self._files.open(self._extents.paths[self._index])
@@ -133,6 +136,9 @@ class ExtentStream:
         if self._extents.sizes_bytes[self._index] >= _ADVISE_MIN_BYTES:
             self._advise(part)
 
+    def _is_whole_file(self) -> bool:
+        return not self._is_one_file and self._index not in self._sparse
+
     def _difference(self, status: os.stat_result) -> str:
         """Why the open file is not the one that the walk saw."""
         if self._states is None:
@@ -142,14 +148,15 @@ class ExtentStream:
             index,
             status,
             is_same_view=kept is None,
-            is_piece=self._is_piece,
+            # Data that was written into a hole since the walk is in no order.
+            is_piece=self._is_piece and index not in self._sparse,
             keeps_ctime=kept is not None and kept.is_kept(self._states, index, status),
         )
 
     def _check_size(self, size_bytes: int) -> None:
         offset_bytes = self._extents.offsets_bytes[self._index]
         end_bytes = offset_bytes + self._extents.sizes_bytes[self._index]
-        if size_bytes < end_bytes or (self._whole_files and size_bytes > end_bytes):
+        if size_bytes < end_bytes or (self._is_whole_file() and size_bytes > end_bytes):
             self._trouble = ("changed", f"has {size_bytes} bytes; {end_bytes} were planned")
 
     def _advise(self, part: memoryview) -> None:
@@ -210,7 +217,7 @@ class ExtentStream:
             self._trouble = ("changed", "was written while it was read")
         if self._trouble is None and self._goes_on(after.st_size):
             self._trouble = ("changed", f"has more data than its size of {after.st_size} bytes; that many are stored")
-        if not self._whole_files:
+        if self._is_one_file:
             ctime_ns = after.st_ctime_ns if self._shows_ctime(after) else None
             self.file_state = FileState(size_bytes=after.st_size, mtime_ns=after.st_mtime_ns, ctime_ns=ctime_ns)
 

@@ -1,4 +1,4 @@
-"""Has workers look into the files that were empty at the walk, which no segment holds: are they empty?"""
+"""Has workers look into the files that had no data at the walk, which no segment holds: have they any now?"""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ _ORDERS_COUNT = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Files:
-    """Empty files of one source.  ``asked``: the devices whose workers could not look."""
+    """Files without data of one source.  ``asked``: the devices whose workers could not look."""
 
     source: str
     entries: tuple[int, ...]
     paths: tuple[str, ...]
+    sizes_bytes: tuple[int, ...]
     asked: frozenset[str] = frozenset()
 
 
 class EmptyFiles:
-    """All of one run.  What is not empty is a trouble: the snapshot has it as an empty file."""
+    """All of one run.  What has data is a trouble: the snapshot has it as an empty file, or as a hole."""
 
     def __init__(
         self,
@@ -91,6 +92,7 @@ class EmptyFiles:
             order_id=uuid.uuid4().hex,
             source=files.source,
             paths=files.paths,
+            sizes_bytes=files.sizes_bytes,
             within=self._places.get(files.source),
             **self._session.order_fields(device),
         )
@@ -135,16 +137,16 @@ class EmptyFiles:
 
 
 def _empty_files(listing: ListingReader, sizes: array[int], raw: Collection[str]) -> Iterator[_Files]:
-    """The empty files of each source, in the order of the listing; parts without any are not read."""
-    source, found = "", list[tuple[int, str]]()
+    """The files without data of each source, in the order of the listing; parts without any are not read."""
+    source, found = "", list[tuple[int, str, int]]()
     for batch in _batches_with_empty_files(listing, sizes):
         if found and (batch.source != source or len(found) >= _FILES_COUNT):
             yield _files(source, found)
             found = []
         source = batch.source
         if source not in raw:
-            empty = (place for place, size in enumerate(batch.sizes_bytes) if size == 0)
-            found += [(batch.first_entry + place, batch.path_at(place)) for place in empty]
+            empty = (place for place, size in enumerate(batch.stored_sizes_bytes) if size == 0)
+            found += [(batch.first_entry + place, batch.path_at(place), batch.sizes_bytes[place]) for place in empty]
     if found:
         yield _files(source, found)
 
@@ -159,6 +161,6 @@ def _batches_with_empty_files(listing: ListingReader, sizes: array[int]) -> Iter
             at = batch.stop_entry
 
 
-def _files(source: str, found: Sequence[tuple[int, str]]) -> _Files:
-    entries, paths = zip(*found, strict=True)
-    return _Files(source=source, entries=entries, paths=paths)
+def _files(source: str, found: Sequence[tuple[int, str, int]]) -> _Files:
+    entries, paths, sizes_bytes = zip(*found, strict=True)
+    return _Files(source=source, entries=entries, paths=paths, sizes_bytes=sizes_bytes)

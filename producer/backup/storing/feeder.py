@@ -129,6 +129,7 @@ class Feeder:
             trailer_digest=None if row.trailer_digest is None else row.proof,
             states="" if raw is not None else pack_states(contents.states),
             is_piece=row.stop_entry - row.first_entry == 1,
+            sparse=tuple(contents.sparse),
             view=self._views.get(contents.source, ""),
         )
 

@@ -95,7 +95,9 @@ class Recorder:
 
     def _record_notes(self, order: StoreSegment, entries: Sequence[int], notes: Sequence[ExtentNote]) -> None:
         rows = []
-        for note in notes:
+        # A file with holes has several extents, and is one trouble.
+        of_files = {entries[note.index]: note for note in reversed(notes)}
+        for note in sorted(of_files.values(), key=lambda note: note.index):
             path = str(self._sources[order.source] / order.extents.paths[note.index])
             rows.append(TroubleRow(entry_index=entries[note.index], path=path, code=note.trouble, message=note.message))
             self._session.observer.trouble(Trouble(code=note.trouble, message=note.message, path=path))

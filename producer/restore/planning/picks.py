@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.listing import EntryBatch, ListingReader
+from producer.listing.extents import BatchExtents, bundled_places, extents_by_batch
 from producer.restore.planning.as_read import AsRead, Metadata, metadata_at
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.wanted import Wanted
@@ -24,6 +25,7 @@ class Pick(NamedTuple):
     size_bytes: int
     metadata: Metadata
     attributes: Attributes
+    #: Whether long zeros may have been holes.
     is_sparse: bool = False
 
 
@@ -70,9 +72,9 @@ class Picks:
         attributes: list[Attributes] = []
         for batch in self._reader.batches(row.first_entry, row.stop_entry):
             prefix = self._selection.prefix_of(snapshot_path(batch.source, batch.directory))
-            if prefix is None or batch.names == [""] or batch.sparse:
+            if prefix is None or batch.names == [""] or batch.data_ranges:
                 return None
-            places = _bundled(batch, row, self._bundle_limit_bytes)
+            places = bundled_places(batch, row.first_entry, row.stop_entry, self._bundle_limit_bytes)
             entries += [batch.first_entry + place for place in places]
             paths += [prefix + batch.names[place] for place in places]
             sizes_bytes += [batch.sizes_bytes[place] for place in places]
@@ -86,52 +88,57 @@ class Picks:
 
     def _one_by_one(self, row: SegmentRow) -> list[Pick]:
         notes = {note["index"]: note for note in row.notes}
-        is_piece = row.stop_entry - row.first_entry == 1
-        found, stream_offset_bytes = [], row.stream_offset_bytes
-        for index, (batch, place) in enumerate(self._extents(row)):
-            planned_bytes = row.size_bytes if is_piece else batch.sizes_bytes[place]
-            note = notes.get(index)
-            entry = batch.first_entry + place
-            size_bytes = min(planned_bytes, note["read_bytes"]) if note else planned_bytes
-            is_pieced, is_altered = entry in self._wanted.pieced, note is not None
-            path = None if entry in self._left_out else self._path_of(path_at(batch, place))
-            if path is not None and (size_bytes or not is_pieced):
-                found.append(
-                    Pick(
-                        entry=entry,
-                        path=path,
-                        stream_offset_bytes=stream_offset_bytes,
-                        offset_bytes=row.offset_bytes,
-                        size_bytes=size_bytes,
-                        metadata=() if is_pieced else self._as_read.metadata(batch, place, is_altered=is_altered),
-                        attributes={} if is_pieced else self._attributes(batch, place, is_altered=is_altered),
-                        is_sparse=batch.names[place] in batch.sparse,
-                    )
-                )
-            stream_offset_bytes += planned_bytes
+        found: list[Pick] = []
+        index, stream_offset_bytes = 0, row.stream_offset_bytes
+        for batch, places, offsets_bytes, sizes_bytes in self._extents(row):
+            for place, offset_bytes, planned_bytes in zip(places, offsets_bytes, sizes_bytes, strict=True):
+                note = notes.get(index)
+                size_bytes = min(planned_bytes, note["read_bytes"]) if note else planned_bytes
+                pick = self._pick(batch, place, stream_offset_bytes, offset_bytes, size_bytes, is_altered=bool(note))
+                found += [pick] if pick is not None else []
+                index += 1
+                stream_offset_bytes += planned_bytes
         return found
+
+    def _pick(
+        self,
+        batch: EntryBatch,
+        place: int,
+        stream_offset_bytes: int,
+        offset_bytes: int,
+        size_bytes: int,
+        *,
+        is_altered: bool,
+    ) -> Pick | None:
+        entry = batch.first_entry + place
+        is_pieced = entry in self._wanted.pieced
+        path = None if entry in self._left_out else self._path_of(path_at(batch, place))
+        if path is None or (is_pieced and not size_bytes):
+            return None
+        return Pick(
+            entry=entry,
+            path=path,
+            stream_offset_bytes=stream_offset_bytes,
+            offset_bytes=offset_bytes,
+            size_bytes=size_bytes,
+            metadata=() if is_pieced else self._as_read.metadata(batch, place, is_altered=is_altered),
+            attributes={} if is_pieced else self._attributes(batch, place, is_altered=is_altered),
+            is_sparse=batch.names[place] in batch.data_ranges and not batch.has_holes(place),
+        )
 
     def _attributes(self, batch: EntryBatch, place: int, *, is_altered: bool) -> Attributes:
         attributes = batch.attributes_of(batch.names[place])
         return self._as_read.attributes(batch.first_entry + place, attributes, is_altered=is_altered)
 
-    def _extents(self, row: SegmentRow) -> Iterator[tuple[EntryBatch, int]]:
-        """(batch, place) of each extent of the segment in stored order, by the same rule as the plan."""
-        batches = self._reader.batches(row.first_entry, row.stop_entry)
-        if row.stop_entry - row.first_entry == 1:
-            for batch in batches:
-                yield batch, row.first_entry - batch.first_entry
-            return
-        for batch in batches:
-            for place in _bundled(batch, row, self._bundle_limit_bytes):
-                yield batch, place
-
-
-def _bundled(batch: EntryBatch, row: SegmentRow, limit_bytes: int) -> list[int]:
-    """The places in the batch of the files that the bundle holds."""
-    start = max(0, row.first_entry - batch.first_entry)
-    stop = min(len(batch), row.stop_entry - batch.first_entry)
-    return [place for place, size in enumerate(batch.sizes_bytes[start:stop], start) if 0 < size <= limit_bytes]
+    def _extents(self, row: SegmentRow) -> Iterator[BatchExtents]:
+        return extents_by_batch(
+            self._reader.batches(row.first_entry, row.stop_entry),
+            first_entry=row.first_entry,
+            stop_entry=row.stop_entry,
+            offset_bytes=row.offset_bytes,
+            size_bytes=row.size_bytes,
+            bundle_limit_bytes=self._bundle_limit_bytes,
+        )
 
 
 def path_at(batch: EntryBatch, place: int) -> str:

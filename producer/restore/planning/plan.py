@@ -4,7 +4,7 @@ The waves of a restore, each answered before the next begins:
 
     [1] the target: made, or refused because it is not empty
     [2] directories, if others may be there: what stands in their place is replaced before anything goes below
-    [3] pieced files, whose data lies in several segments: ``overwrite`` decides which are kept
+    [3] pieced files, which have holes or data in several segments: ``overwrite`` decides which are kept
     [4] segments: all data, from all devices at once
     [5] directories, symbolic links, empty files, special files
     [6] pieced files are finished: size and metadata; then hard links, which only finished files may get
@@ -138,7 +138,7 @@ class RestorePlan:
         """What the backup could not take, and no segment tells of, where it is wanted: path in the target, and why."""
         troubles = self._catalog.troubles.all(self._snapshot.snapshot_id)
         for row in untaken(troubles, self._snapshot.sources):
-            if row.entry_index is None or not self._reader.entry(row.entry_index).size_bytes:
+            if row.entry_index is None or not self._reader.entry(row.entry_index).data_bytes:
                 # It may be a folder.
                 path = self._path_of(row.path, is_directory=True)
                 if path is not None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.listing.entry import EntryBatch
 from producer.listing.parts import decode_part
 from producer.listing.reader import ListingReader
 from producer.restore.holes import Hole
 from producer.restore.planning.selection import Selection
-from producer.restore.planning.unread import ShortExtent, UnreadFile, omitted_extents, short_extents
+from producer.restore.planning.unread import ShortExtent, UnreadFile, noted_entries, omitted_extents, short_extents
 from tasks.errors import UsageError
 from tasks.mtimes import is_same_time
 
@@ -24,7 +25,7 @@ class Wanted:
     #: All wanted entries have indexes in [first_entry, stop_entry).
     first_entry: int = 0
     stop_entry: int = 0
-    #: Wanted entries with stored data and their bytes, for the progress; without ``promoted`` ones.
+    #: Wanted files that are not empty and the bytes stored of them, for the progress; without ``promoted`` ones.
     files_count: int = 0
     bytes_total: int = 0
     #: Whether any wanted entry is a hard link.
@@ -33,13 +34,13 @@ class Wanted:
     on_the_way: set[str] = field(default_factory=set)
     #: Snapshot path of a file that is not wanted itself → target path of the first hard link to it that is.
     promoted: dict[str, str] = field(default_factory=dict)
-    #: Entries whose data lies in more than one segment, and raw volumes.
+    #: Entries whose data lies in more than one segment, files with holes, and raw volumes.
     pieced: set[int] = field(default_factory=set)
     #: Entries that ended early when they were read → their real size.
     short: dict[int, int] = field(default_factory=dict)
     #: Entries with segments of their own → when they were last written, where these segments agree on it.
     mtimes_ns: dict[int, int] = field(default_factory=dict)
-    #: Entries with segments of their own that were not read as the walk saw them.
+    #: Entries that were not read as the walk saw them.
     altered: set[int] = field(default_factory=set)
     #: Entries that the backup could not read, or not all of it; there may be some among them that are not wanted.
     unread: dict[int, UnreadFile] = field(default_factory=dict)
@@ -96,7 +97,8 @@ def _look_through_listing(
     first: int | None = None
     for part in catalog.listing.parts(snapshot_id):
         for batch in decode_part(part.data):
-            prefix = f"{batch.source}/{batch.prefix}"
+            prefix, sizes_bytes = f"{batch.source}/{batch.prefix}", batch.stored_sizes_bytes
+            wanted.pieced.update(_with_holes(batch))
             for place, (name, kind) in enumerate(zip(batch.names, batch.kinds, strict=True)):
                 path = prefix + name if name else batch.source
                 target = selection.target_path(path, is_directory=kind == "d")
@@ -109,7 +111,7 @@ def _look_through_listing(
                     links.append((batch.links[name], target))
                 elif batch.sizes_bytes[place] > 0:
                     wanted.files_count += 1
-                    wanted.bytes_total += batch.sizes_bytes[place]
+                    wanted.bytes_total += sizes_bytes[place]
                     # Pieced even with one segment: ranges that no segment holds are zeros.
                     wanted.pieced.update([batch.first_entry + place] if batch.source in raw_volumes else ())
     wanted.first_entry = first or 0
@@ -117,6 +119,13 @@ def _look_through_listing(
     for link, target in links:
         if selection.target_path(link, is_directory=False) is None:
             wanted.promoted.setdefault(link, target)
+
+
+def _with_holes(batch: EntryBatch) -> Iterator[int]:
+    """The files of the batch whose holes are known: what no extent covers must become one."""
+    for place, name in enumerate(batch.names) if batch.data_ranges else ():
+        if name in batch.data_ranges and batch.has_holes(place):
+            yield batch.first_entry + place
 
 
 def _note_folders_above(path: str, selection: Selection, found: set[str]) -> None:
@@ -139,8 +148,6 @@ def _look_through_segments(
             if row.first_entry in large or may_lack_parts:
                 wanted.pieced.add(row.first_entry)
             large.add(row.first_entry)
-            if row.notes:
-                wanted.altered.add(row.first_entry)
             if row.file_state is not None:
                 mtime_ns: int = row.file_state["mtime_ns"]
                 before_ns = wanted.mtimes_ns.get(row.first_entry, mtime_ns)
@@ -148,6 +155,7 @@ def _look_through_segments(
                     restless.add(row.first_entry)
                 # The later one is the finer one.
                 wanted.mtimes_ns[row.first_entry] = max(before_ns, mtime_ns)
+        wanted.altered |= noted_entries(row, reader, snapshot.bundle_limit_bytes)
         for extent in short_extents(row, reader, snapshot.bundle_limit_bytes):
             _take_short_extent(extent, wanted)
     for entry in restless:
@@ -177,8 +185,8 @@ def _take_short_extent(extent: ShortExtent, wanted: Wanted) -> None:
 def _give_up_unread_files(wanted: Wanted, reader: ListingReader, large: set[int], *, may_lack_parts: bool) -> None:
     """Find those that are not restored: all but large files that were read in part, if they may lack parts."""
     for entry, file in wanted.unread.items():
-        size_bytes = reader.entry(entry).size_bytes if entry in large else file.missing_bytes
-        if file.missing_bytes == size_bytes:
-            file.holes = [Hole(offset_bytes=0, size_bytes=size_bytes, why=file.holes[0].why)]
-        if file.missing_bytes == size_bytes or not may_lack_parts:
+        data_bytes = reader.entry(entry).data_bytes if entry in large else file.missing_bytes
+        if file.missing_bytes == data_bytes:
+            file.holes = [Hole(offset_bytes=0, size_bytes=data_bytes, why=file.holes[0].why)]
+        if file.missing_bytes == data_bytes or not may_lack_parts:
             wanted.not_stored.add(entry)

@@ -66,8 +66,8 @@ class StoredFiles:
 
     def _why_lost(self, entry: Entry, pieces: list[Piece]) -> str:
         held_bytes = sum(piece.size_bytes for piece in pieces)
-        if held_bytes < entry.size_bytes and entry.source not in self._raw_volumes:
-            return f"no segment holds {entry.size_bytes - held_bytes} of its bytes"
+        if held_bytes < entry.data_bytes and entry.source not in self._raw_volumes:
+            return f"no segment holds {entry.data_bytes - held_bytes} of its bytes"
         return ""
 
     def _entry_as_read(self, entry: Entry, found: list[tuple[SegmentRow, Pick]]) -> Entry:

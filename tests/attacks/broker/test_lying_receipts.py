@@ -95,7 +95,7 @@ ENTRIES = RestoreEntries(
 )
 NOTHING = RestoreResult(files_count=0, bytes_restored=0, skipped_count=0, troubles=())
 
-EMPTY = ConfirmEmpty(**ENVELOPE, source="data", paths=("x", "y"))
+EMPTY = ConfirmEmpty(**ENVELOPE, source="data", paths=("x", "y"), sizes_bytes=(0, 0))
 WRITTEN = ExtentNote(index=1, trouble="changed", read_bytes=0, message="")
 
 READ = ReadSegment(**ENVELOPE, segment_id="6" * 32, trailer_digest="8" * 64, stream_offset_bytes=0, size_bytes=5)

@@ -73,17 +73,6 @@ def test_a_tree_of_all_kinds_comes_back_the_same(machine: Machine, names: str) -
     assert all(device["segments"] for device in backup["devices"].values())
 
 
-def test_holes_come_back_as_holes(machine: Machine) -> None:
-    source = Tree({"sparse": SparseFile(64 * 2**20, {32 * 2**20: b"island"})}).make(machine.folder / "data")
-
-    machine.succeed("backup", source, *machine.devices("a b"))
-    machine.succeed("restore", "latest", "--target", "out")
-
-    restored = machine.folder / "out" / "data" / "sparse"
-    assert differences(source, restored.parent) == []
-    assert restored.stat().st_blocks * 512 < 2**20
-
-
 def test_zeros_that_were_written_come_back_written(machine: Machine) -> None:
     source = Tree({"swap": bytes(200_000), "large swap": bytes(600_000)}).make(machine.folder / "data")
 

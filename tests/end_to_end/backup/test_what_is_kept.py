@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.hole_map import data_in
 from kit.needs import need, need_root, program
 from kit.program.machine import machine as new_machine
 from kit.repository import REPOSITORY
@@ -51,6 +52,22 @@ def has_flags(*letters: str) -> Callable[[Path, Path], bool]:
 def flags_of(path: Path) -> str:
     done = subprocess.run([program("lsattr"), "-d", path], capture_output=True, text=True, check=True)
     return done.stdout.split()[0]
+
+
+def with_holes(path: Path) -> None:
+    with path.open("wb") as file:
+        file.seek(2**20)
+        file.write(b"between holes")
+        file.truncate(2**22)
+
+
+def has_same_map(before: Path, after: Path) -> bool:
+    return data_in(before) == data_in(after) and before.stat().st_size == after.stat().st_size
+
+
+def reserved(path: Path) -> None:
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 2**20)
 
 
 def text(path: Path) -> None:
@@ -129,6 +146,10 @@ ROWS = {
     "symbolic link": Row(make=lambda path: path.symlink_to("x"), holds=lambda _, after: os.readlink(after) == "x"),
     "hard link to a file": Row(
         make=a_hard_link, holds=lambda _, after: os.path.samefile(after, after.with_name("another name"))
+    ),
+    "holes of a file of 64 KiB or more": Row(make=with_holes, holds=has_same_map),
+    "reserved space without data (`fallocate`)": Row(
+        make=reserved, holds=lambda before, after: data_in(after) == [(0, before.stat().st_size)]
     ),
     "FIFO": Row(make=os.mkfifo, holds=has_kind(stat.S_ISFIFO)),
     "character or block device": Row(

@@ -33,7 +33,6 @@ def planned(
     rooms: tuple[DeviceRoom, ...],
     *,
     ratio: float = 1.0,
-    holes: dict[int, int] | None = None,
     **options: Any,
 ) -> Plan:
     request = PlanRequest(
@@ -42,7 +41,6 @@ def planned(
         rooms=rooms,
         options=replace(PlanOptions(), **options),
         expected_ratio=ratio,
-        holes_bytes=holes or {},
     )
     return make_plan(request)
 
@@ -134,36 +132,6 @@ def test_a_refusal_shows_the_sum_for_every_device() -> None:
     assert "the devices have room for 4 GiB, 1 GiB too little" in text
     assert "left: 4 GiB free - 1 GiB reserve = 3 GiB" in text
     assert "right: 2 GiB free - 1 GiB reserve = 1 GiB" in text
-
-
-def test_holes_need_no_room() -> None:
-    sparse, rooms = [200 * GIB, 10 * GIB], rooms_of(a=8 * GIB, b=8 * GIB)
-    plan = planned(sparse, rooms, holes={0: 199 * GIB})
-    assert plan.total_bytes == 210 * GIB
-    with pytest.raises(DeviceFullError, match=r"needs 210 GiB"):
-        planned(sparse, rooms)
-
-
-def test_what_does_not_fit_without_its_holes_is_refused_with_the_sum_of_the_rest() -> None:
-    with pytest.raises(
-        DeviceFullError, match=r"needs 20 GiB \(200 GiB of files, 0.10 stored bytes expected for each\)"
-    ):
-        planned([200 * GIB], rooms_of(a=8 * GIB, b=8 * GIB), holes={0: 180 * GIB})
-
-
-def test_holes_of_a_file_that_is_not_to_be_stored_make_no_room() -> None:
-    with pytest.raises(DeviceFullError, match="needs 20 GiB"):
-        planned([-1, 20 * GIB], rooms_of(a=8 * GIB, b=8 * GIB), holes={0: 180 * GIB})
-
-
-def test_a_file_that_is_one_hole_fits_anywhere() -> None:
-    assert planned([200 * GIB], rooms_of(a=GIB), holes={0: 200 * GIB}).total_bytes == 200 * GIB
-
-
-def test_holes_are_not_counted_on_where_all_fits_with_them() -> None:
-    # a may hold incompressible bytes alone.
-    rooms = rooms_of(a=10 * MIB, b=10 * GIB)
-    assert planned([GIB, GIB], rooms, holes={0: GIB}).loads_bytes["a"] <= 10 * MIB
 
 
 def test_segments_are_cut_finer_rather_than_refusing_what_would_fit() -> None:

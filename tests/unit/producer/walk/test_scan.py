@@ -285,13 +285,23 @@ def test_progress_counts_files_and_bytes(tmp_path: Path) -> None:
     assert reports == [(0, 0), (1, 1), (2, 3)]
 
 
-def test_holes_of_large_files_are_told_by_entry(tmp_path: Path) -> None:
+def test_the_data_of_a_file_with_holes_counts_and_its_holes_do_not(tmp_path: Path) -> None:
     root = make(tmp_path / "src", {"small": b"x", "whole": b"x" * 5_000_000})
-    for name, size_bytes in {"sparse": 10**11, "sparse-small": 100_000}.items():
+    for name, places in {"sparse": [0, 10**10, 2 * 10**10], "hole": []}.items():
         with (root / name).open("wb") as file:
-            file.write(b"begins with data")
-            file.truncate(size_bytes)
+            for place in places:
+                file.seek(place)
+                file.write(b"data")
+            file.truncate(10**11)
     seen = Seen(root)
-    sparse = seen.entry("sparse")
-    assert list(seen.walk.holes_bytes) == [sparse.index]
-    assert 10**11 - 1_000_000 < seen.walk.holes_bytes[sparse.index] < 10**11
+    sparse, hole = seen.entry("sparse"), seen.entry("hole")
+    block = (root / "sparse").stat().st_blksize
+    assert [start // block * block for start in (0, 10**10, 2 * 10**10)] == [
+        start for start, _ in sparse.data_ranges or ()
+    ]
+    assert (sparse.size_bytes, hole.size_bytes, hole.data_ranges) == (10**11, 10**11, [])
+    assert 3 <= sparse.data_bytes < 2**20
+    assert (seen.walk.sizes[sparse.index], seen.walk.sizes[hole.index]) == (sparse.data_bytes, 0)
+    assert seen.walk.ranges_counts == {sparse.index: 3}
+    assert seen.walk.bytes_total == 1 + 5_000_000 + sparse.data_bytes
+    assert seen.entry("whole").data_ranges is None

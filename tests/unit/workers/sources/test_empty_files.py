@@ -23,8 +23,13 @@ ENVELOPE: dict[str, Any] = {
 }
 
 
+#: What files with "hole" in their names were at the walk.
+HOLE_BYTES = 1_000_000
+
+
 def look(root: Path, *paths: str, within: SourcePlace | None = None) -> list[tuple[int, str]]:
-    order = ConfirmEmpty(**ENVELOPE, source="s", paths=paths, within=within)
+    sizes_bytes = tuple(HOLE_BYTES if "hole" in path else 0 for path in paths)
+    order = ConfirmEmpty(**ENVELOPE, source="s", paths=paths, sizes_bytes=sizes_bytes, within=within)
     notes = confirm_empty(order, source_root=root, beat=lambda: None).notes
     return [(note.index, note.trouble) for note in notes]
 
@@ -40,6 +45,16 @@ def test_what_has_data_is_noted_and_what_is_empty_or_gone_is_not(tmp_path: Path)
     assert notes == [(1, "changed"), (3, "changed"), (4, "unreadable")]
     assert look(tmp_path / "folder", "", "written") == [(0, "changed"), (1, "changed")]
     assert look(tmp_path / "folder" / "empty", "") == []
+
+
+def test_a_hole_is_no_data_until_something_is_written_or_its_size_changes(tmp_path: Path) -> None:
+    for name, size_bytes in {"hole": HOLE_BYTES, "written hole": HOLE_BYTES, "longer hole": HOLE_BYTES + 1}.items():
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(size_bytes)
+    with (tmp_path / "written hole").open("r+b") as file:
+        file.write(b"1")
+
+    assert look(tmp_path, "hole", "written hole", "longer hole") == [(1, "changed"), (2, "changed")]
 
 
 def test_a_file_is_read_though_its_size_is_told_as_0() -> None:
