@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import shutil
 import time
+from itertools import cycle
 
 import redis
 
 from fleet_disorder.commands import Command, ask, give
 from fleet_disorder.patience import wait_until
-from fleet_disorder.site import MANAGERS, FleetSite
+from fleet_disorder.site import MANAGERS, TARGETS, FleetSite
 from kit.compare import differences
+from kit.models.reservations import hasten_retries, outcomes
 from producer.manager.presence import runs
 
 #: Everybody serves again.
 BACK_S = 30.0
 #: Commands that met the troubles have ended, one way or another; what was due is done.
 ENDED_S = 180.0
+#: What is begun after the troubles meets nobody who lives and does nothing: a run waits for such a one for 90 s.
+PROMPT_S = 75.0
 #: Done, failed with a reason, stored in part; and a device that no run has used yet was away at the start.
 _ENDS = (0, 1, 3, 10)
 _LOCKED = 11
@@ -28,9 +32,8 @@ def prove(fleet: FleetSite, commands: list[Command]) -> float:
     for command in commands:
         assert command.wait(ENDED_S) in _ENDS, (command.words, command.exit_code, command.said())
         _no_bug(" ".join(command.words), command.said())
-    wait_until(lambda: "due" in _volumes(fleet), "what was due is done", deadline_s=ENDED_S)
-    for manager, volumes in MANAGERS.items():
-        _back_up(fleet, volumes[0], manager)
+    _back_up(fleet)
+    wait_until(lambda: _is_due_done(fleet), "what was due is done", deadline_s=ENDED_S)
     wait_until(lambda: not _running(fleet), "nothing runs that has ended", deadline_s=ENDED_S)
     states = {row["volume"]: row["state"] for row in ask(fleet, "status", "--manager", "m") if "reservations" in row}
     assert states == dict.fromkeys(fleet.sources, "idle"), states
@@ -41,17 +44,26 @@ def prove(fleet: FleetSite, commands: list[Command]) -> float:
     return back_s
 
 
-def _volumes(fleet: FleetSite) -> set[str]:
-    return {row["volume"] for row in ask(fleet, "snapshots", "--manager", "m")}
+def _is_due_done(fleet: FleetSite) -> bool:
+    """Does not wait for the minute of another try, but there must be one."""
+    hasten_retries(fleet.catalog_url())
+    return outcomes(fleet.catalog_url())["due"] == "done"
 
 
-def _back_up(fleet: FleetSite, volume: str, manager: str) -> None:
-    """A backup works now; it waits for the run that its manager resumes by itself."""
+def _back_up(fleet: FleetSite) -> None:
+    """A backup by each manager works now; it waits for the run that its manager resumes by itself."""
     end_s = time.monotonic() + ENDED_S
-    while (command := give(fleet, "backup", volume, "--manager", manager)).wait(ENDED_S) == _LOCKED:
-        assert time.monotonic() < end_s, f"volume {volume} stays locked: {command.said()}"
-        time.sleep(1)
-    command.succeed(0)
+    left = dict(MANAGERS)
+    while left:
+        commands = {
+            manager: give(fleet, "backup", volumes[0], "--manager", manager) for manager, volumes in left.items()
+        }
+        for manager, command in commands.items():
+            if command.wait(PROMPT_S) == _LOCKED:
+                assert time.monotonic() < end_s, f"volume {left[manager][0]} stays locked: {command.said()}"
+            else:
+                command.succeed(0)
+                del left[manager]
 
 
 def _running(fleet: FleetSite) -> list[str]:
@@ -62,12 +74,21 @@ def _running(fleet: FleetSite) -> list[str]:
 
 
 def _restore_all(fleet: FleetSite) -> None:
-    for row in ask(fleet, "snapshots", "--manager", "m"):
-        volume = row["volume"]
-        give(fleet, "restore", row["snapshot_id"], "--target", "back", "--manager", "m").succeed(ENDED_S)
-        found = differences(fleet.sources[volume], fleet.folder / "back" / volume)
-        assert found == [], (row, found[:5])
-        shutil.rmtree(fleet.folder / "back" / volume)
+    """Some at a time, by both managers in turn."""
+    snapshots = ask(fleet, "snapshots", "--manager", "m")
+    assert {row["volume"] for row in snapshots} == fleet.sources.keys(), snapshots
+    while snapshots:
+        rows, snapshots = snapshots[: len(TARGETS)], snapshots[len(TARGETS) :]
+        commands = [
+            give(fleet, "restore", row["snapshot_id"], "--target", target, "--manager", manager)
+            for row, target, manager in zip(rows, TARGETS, cycle(MANAGERS), strict=False)
+        ]
+        for row, target, command in zip(rows, TARGETS, commands, strict=False):
+            command.succeed(PROMPT_S)
+            volume, place = row["volume"], fleet.folder / target
+            found = differences(fleet.sources[volume], place / volume)
+            assert found == [], (row, found[:5])
+            shutil.rmtree(place / volume)
 
 
 def _no_bug(who: str, text: str) -> None:

@@ -95,6 +95,7 @@ def play(seed: str) -> str:
     with site() as fleet:
         try:
             commands = _play_troubles(fleet, plan)
+            fleet.brake.release()
             back_s = prove(fleet, commands)
         except BaseException:
             _keep_logs(fleet, seed)
@@ -107,10 +108,11 @@ def play(seed: str) -> str:
 
 def _play_troubles(fleet: FleetSite, plan: Plan) -> list[Command]:
     """Give the commands, meet the troubles; returns when the last has ended, with the commands still running."""
-    give(fleet, "schedule", "add", "due", *NEW_YEAR, "--manager", "m").succeed(60)
+    reserving = give(fleet, "schedule", "add", "due", *NEW_YEAR, "--manager", "m")
     commands = [
         give(fleet, "backup", volumes[0], *_SMALL, "--manager", manager) for manager, volumes in MANAGERS.items()
     ]
+    reserving.succeed(_BOOT_S)
     if plan.from_storing:
         wait_until(fleet.storing_runs, "a backup stores", deadline_s=_BOOT_S)
     started_s = time.monotonic()

@@ -15,6 +15,7 @@ import redis
 
 from fleet_disorder.patience import wait_until
 from kit.disks.small_disk import SmallDisk
+from kit.program.brake import Brake
 from kit.program.command import make_shim
 from kit.services.namespaces import NamespaceHost, Network
 from kit.services.postgres import initialize, postgres_program
@@ -25,13 +26,18 @@ from tasks.broker.leases import all_leases
 AGENTS = ("a", "b", "c", "d")
 MANAGERS = {"m": ("data", "due"), "n": ("more",)}
 HOSTS = ("broker", "database", *MANAGERS, *AGENTS, "desk")
+#: Folders to restore to.
+TARGETS = ("back1", "back2", "back3", "back4")
 PASSWORD = "correct-horse"
 #: One that ends is started again after this; the units of docs/systemd wait longer.
 RESTART_S = 1
 
 
 class FleetSite:
-    """``folder`` has everything: what belongs to one host is in a folder of its name."""
+    """``folder`` has everything: what belongs to one host is in a folder of its name.
+
+    Until ``brake`` is released the devices are so slow that a backup takes some seconds.
+    """
 
     def __init__(self, folder: Path, net: Network, disks: Mapping[str, SmallDisk]) -> None:
         self.folder = folder
@@ -40,10 +46,14 @@ class FleetSite:
             volume: Tree({f"d/{n:02}": noise(150_000, seed=seed + n) for n in range(20)}).make(folder / "src" / volume)
             for seed, volume in enumerate(("data", "more", "due"))
         }
-        (folder / "back").mkdir()
+        for target in TARGETS:
+            (folder / target).mkdir()
         make_shim(folder / "bin")
         (folder / "site").mkdir()
         self.hosts: dict[str, NamespaceHost] = {name: net.host(name, folder / name) for name in HOSTS}
+        self.brake = Brake(folder / "brake")
+        for name in AGENTS:
+            self.hosts[name].environment |= self.brake.settings
         self._services = self._configure()
 
     def boot(self, name: str) -> None:
@@ -114,7 +124,8 @@ class FleetSite:
             place = self._disk(name) / "device"
             place.mkdir()
             lines += [f"[devices.{name}]", f'path = "{place}"', 'max-rate = "128KiB"']
-            lines += ["[targets.back]", f'path = "{self.folder / "back"}"']
+            for target in TARGETS:
+                lines += [f"[targets.{target}]", f'path = "{self.folder / target}"']
         if name in MANAGERS or name in AGENTS:
             for volume, source in self.sources.items():
                 lines += [f"[sources.{volume}]", f'path = "{source}"']
