@@ -17,6 +17,7 @@ import pytest
 
 from kit.compare import differences
 from kit.program.command import Row
+from kit.program.forked import EXECUTED
 from kit.program.machine import Machine
 from kit.program.memory import peak_memory
 
@@ -66,6 +67,12 @@ def make_files(folder: Path) -> None:
         path = folder / f"{number // 997:03}" / f"{number % 31:02}" / f"{number}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(noise.randbytes(number % 4001).hex().encode())
+
+
+@pytest.fixture(autouse=True)
+def commands_with_their_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in EXECUTED.items():
+        monkeypatch.setenv(name, value)
 
 
 def make_large_file(path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from kit.compare import differences, look_at
 from kit.needs import program
 from kit.program.brake import Brake
-from kit.program.command import SEGFLEET, Done
+from kit.program.command import Done
 from kit.program.machine import Machine
 from kit.tree import File, Folder, Tree, noise
 
@@ -171,7 +171,7 @@ def without_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have commands respect the modes of files, also when root runs the tests."""
     if os.geteuid() == 0:
         drop = (program("setpriv"), "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
-        monkeypatch.setattr("kit.program.command.SEGFLEET", (*drop, *SEGFLEET))
+        monkeypatch.setattr("kit.program.command.PREFIX", drop)
 
 
 @pytest.mark.usefixtures("without_privileges")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 #: In slices: what is asleep when the brake is released soon finds that out.
@@ -19,6 +20,8 @@ if "workers" in sys.orig_argv:
     really_take, Pace.take = Pace.take, take
 """
 
+_RELEASED = "BRAKE_RELEASED"
+
 
 class Brake:
     """Holds devices to their ``max-rate`` until it is released: those of the workers started with ``settings``."""
@@ -28,8 +31,14 @@ class Brake:
         (folder / "sitecustomize.py").write_text(_SITE_CUSTOMIZE)
         self._released = folder / "released"
         #: Environment variables.
-        self.settings = {"PYTHONPATH": str(folder), "BRAKE_RELEASED": str(self._released)}
+        self.settings = {"PYTHONPATH": str(folder), _RELEASED: str(self._released)}
 
     def release(self) -> None:
         """From now on the devices are as fast as their disks."""
         self._released.touch()
+
+
+def is_alone_in(environment: Mapping[str, str]) -> bool:
+    """Whether $PYTHONPATH is that of a brake, which changes nothing in processes that are no workers."""
+    released = environment.get(_RELEASED)
+    return released is not None and environment.get("PYTHONPATH") == str(Path(released).parent)

@@ -16,9 +16,13 @@ from typing import IO, Any
 
 from kit.deadlines import DEADLINE_S, eventually
 from kit.program.as_user import as_user
+from kit.program.forked import start
 
 #: As the console script does it, by whichever interpreter runs the tests.
 SEGFLEET = (sys.executable, "-P", "-c", "from producer.cli.start import main; main()")
+
+#: The program and arguments that start commands in another way than as they are.
+PREFIX: tuple[str, ...] = ()
 
 #: A backup of the largest tree of the tests that are not slow takes 10 s.
 _END_S = 120.0
@@ -71,16 +75,8 @@ class Running:
         """``user``: who runs it; None: who runs the tests."""
         self._stdout: list[bytes] = []
         self._stderr: list[bytes] = []
-        self._process = subprocess.Popen(
-            [*([] if user is None else as_user(user)), *SEGFLEET, *arguments],
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # Ctrl-C at the terminal of the tests is not meant for it.
-            start_new_session=True,
-        )
+        prefix = PREFIX if user is None else as_user(user)
+        self._process = start([*prefix, *SEGFLEET], arguments, environment=environment, folder=folder)
         self._readers = [
             threading.Thread(target=_read_lines, args=(stream, lines), daemon=True)
             for stream, lines in ((self._process.stdout, self._stdout), (self._process.stderr, self._stderr))

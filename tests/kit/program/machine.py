@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -117,14 +117,20 @@ class Machine:
 
     def processes(self) -> list[psutil.Process]:
         """Every living process that belongs to this machine: commands, workers, the private broker and its keeper."""
-        return [process for process in psutil.process_iter() if self._owns(process)]
+        sessions = {running.pid for running in self._running}
+        return [process for process in psutil.process_iter() if self._owns(process, sessions)]
 
-    def _owns(self, process: psutil.Process) -> bool:
+    def _owns(self, process: psutil.Process, sessions: Set[int]) -> bool:
         try:
+            # By its session too: what was forked shows another environment, a command as well as what it forks.
             # By its folder too: the server writes its title over its environment.
-            of_state = process.environ().get(_STATE) == str(self.state) or process.cwd().startswith(f"{self.state}/")
-            return of_state and bool(process.status() != psutil.STATUS_ZOMBIE)
-        except psutil.Error:
+            is_of_us = (
+                os.getsid(process.pid) in sessions
+                or process.environ().get(_STATE) == str(self.state)
+                or process.cwd().startswith(f"{self.state}/")
+            )
+            return is_of_us and bool(process.status() != psutil.STATUS_ZOMBIE)
+        except (psutil.Error, ProcessLookupError):
             return False
 
     def wait_until_quiet(self) -> None:

@@ -10,6 +10,7 @@ import urllib.request
 from typing import Any
 
 from kit.deadlines import DEADLINE_S, eventually
+from kit.program.forked import EXECUTED
 from kit.program.machine import Machine
 
 USER = "operator:hunter2"
@@ -22,7 +23,7 @@ class Page:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.command = machine.start("flower", "--port", str(self.port), FLOWER_BASIC_AUTH=USER)
+        self.command = machine.start("flower", "--port", str(self.port), FLOWER_BASIC_AUTH=USER, **EXECUTED)
         eventually(lambda: self.status_of("/healthcheck") == 200, "Flower answers")
 
     def ask(self, path: str, *, user: str = USER, data: bytes | None = None) -> bytes:
