@@ -144,7 +144,8 @@ class Tree:
         for path in sorted(entries, key=lambda path: -path.count(b"/")):
             with place_of(top, path) as place:
                 _set_metadata(place, entries[path])
-        _set_metadata(top, Folder())
+        # It may be a descriptor's way to a folder.
+        _set_metadata(top + b"/.", Folder())
 
 
 def _above(path: bytes) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ import stat
 from contextlib import suppress
 
 from tasks.errors import SourceError
+from tasks.mtimes import packable
 from tasks.raw import MARK_BYTES, raw_volume_mark
 from tasks.receipts import FileState
 from workers.sources.place import Place
@@ -104,7 +105,8 @@ class RawVolumeReader:
         if not stat.S_ISREG(self._status.st_mode):
             return None
         now = os.fstat(self._fd)
-        return FileState(size_bytes=now.st_size, mtime_ns=now.st_mtime_ns, ctime_ns=now.st_ctime_ns)
+        mtime_ns, ctime_ns = packable(now.st_mtime_ns), packable(now.st_ctime_ns)
+        return FileState(size_bytes=now.st_size, mtime_ns=mtime_ns, ctime_ns=ctime_ns)
 
     def close(self) -> None:
         os.close(self._fd)

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterable
 
+from tasks.mtimes import packable
 from tasks.receipts import ExtentNote, ExtentTrouble, FileState
 from tasks.states import WalkedStates
 from tasks.values import Extents
@@ -218,8 +219,9 @@ class ExtentStream:
         if self._trouble is None and self._goes_on(after.st_size):
             self._trouble = ("changed", f"has more data than its size of {after.st_size} bytes; that many are stored")
         if self._is_one_file:
-            ctime_ns = after.st_ctime_ns if self._shows_ctime(after) else None
-            self.file_state = FileState(size_bytes=after.st_size, mtime_ns=after.st_mtime_ns, ctime_ns=ctime_ns)
+            ctime_ns = packable(after.st_ctime_ns) if self._shows_ctime(after) else None
+            mtime_ns = packable(after.st_mtime_ns)
+            self.file_state = FileState(size_bytes=after.st_size, mtime_ns=mtime_ns, ctime_ns=ctime_ns)
 
     def _shows_ctime(self, status: os.stat_result) -> bool:
         """Whether the time of change means here what it means on other hosts."""

@@ -109,6 +109,11 @@ def a_hard_link(path: Path) -> None:
     os.link(path, path.with_name("another name"))
 
 
+def a_linked_symlink(path: Path) -> None:
+    path.symlink_to("x")
+    os.link(path, path.with_name("another name"), follow_symlinks=False)
+
+
 def a_socket(path: Path) -> None:
     # A socket's address is short: bind by a name in the working folder.
     before = os.getcwd()
@@ -146,6 +151,10 @@ ROWS = {
     "symbolic link": Row(make=lambda path: path.symlink_to("x"), holds=lambda _, after: os.readlink(after) == "x"),
     "hard link to a file": Row(
         make=a_hard_link, holds=lambda _, after: os.path.samefile(after, after.with_name("another name"))
+    ),
+    "hard link to anything else": Row(
+        make=a_linked_symlink,
+        holds=lambda _, after: os.readlink(after) == os.readlink(after.with_name("another name")) == "x",
     ),
     "holes of a file of 64 KiB or more": Row(make=with_holes, holds=has_same_map),
     "reserved space without data (`fallocate`)": Row(

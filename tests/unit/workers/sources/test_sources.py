@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,18 @@ def test_a_piece_of_a_larger_file_is_no_trouble_and_tells_the_state_of_the_file(
     assert stream.file_state is not None
     assert (stream.file_state.size_bytes, stream.file_state.mtime_ns) == (status.st_size, status.st_mtime_ns)
     assert notes == []
+
+
+def test_a_time_that_64_bits_do_not_hold_is_told_as_the_nearest_one() -> None:
+    # A tmpfs keeps it; ext4 begins in 1901.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        file = Path(folder) / "file"
+        file.write_bytes(b"of the year 1")
+        os.utime(file, ns=(0, -62_135_596_800_000_000_000))
+        piece = Extents.of([Extent(path="file", offset_bytes=0, size_bytes=2)])
+        _, _, stream = read_all(Path(folder), piece)
+    assert stream.file_state is not None
+    assert stream.file_state.mtime_ns == -(2**63)
 
 
 def test_a_file_that_vanishes_is_zeros_and_the_rest_goes_on(source: Path) -> None:
