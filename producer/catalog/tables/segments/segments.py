@@ -43,9 +43,9 @@ _REFERENCE_COLUMNS = (
     "bytes_stored",
     "stored_as",
     "stream_offset_bytes",
-    "extent_digests",
     "cell_digests",
     "trailer_digest",
+    "extent_digests",
 )
 
 
@@ -207,7 +207,7 @@ def _reference_values(key: int, row: NewReference) -> tuple[Any, ...]:
         row.bytes_stored,
         row.stored_as,
         row.stream_offset_bytes,
-        row.extent_digests,
         row.cell_digests,
         row.trailer_digest,
+        row.extent_digests,
     )
