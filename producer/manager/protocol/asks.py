@@ -2,7 +2,8 @@
 
 No command line travels.  The manager builds its own call from these values (``calls.py``), with its own configuration,
 targets and paths.  A command without a row in ``ASKS`` cannot be asked for.  No field names a file or folder of the
-manager's host, except sources, which must lie below a configured one.
+manager's host, except sources, which must lie below a configured one, and mount points, of which it says only whether
+something is mounted there.
 
 Options have the name of the command's long option.
 """
@@ -29,6 +30,8 @@ Number = Annotated[int, Meta(ge=-(2**31), le=2**63 - 1)]
 Sources = Annotated[tuple[Word, ...], Meta(max_length=256)]
 #: With 4,096 characters each they still fit into one message (:mod:`producer.manager.mailbox`).
 Patterns = Annotated[tuple[Text, ...], Meta(max_length=1000)]
+#: Absolute: a master does not know the manager's working folder.
+MountPoints = Annotated[tuple[Annotated[str, Meta(max_length=4096, pattern=r"^/[^\x00]*$")], ...], Meta(max_length=64)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +58,7 @@ class AskStoring:
     exclude_if_present: Patterns = ()
     ignore_file: Patterns = ()
     one_file_system: bool = False
+    require_mount: MountPoints = ()
     allow_empty: bool = False
     no_xattrs: bool = False
     mode: Literal["auto", "files", "raw"] | None = None
@@ -173,6 +177,7 @@ class AskDump:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskHistory:
     volume: Name | None = None
+    keep: Amount | None = None
     timing: bool = False
 
 

@@ -57,6 +57,13 @@ def test_a_value_that_looks_like_an_option_stays_a_value() -> None:
     ]
 
 
+def test_a_master_may_require_a_mount_and_shorten_the_history() -> None:
+    assert call("backup", sources=["data"], require_mount=["/mnt/usb"]) == [
+        *("backup", "--json", "--require-mount=/mnt/usb", "--", "data"),
+    ]
+    assert call("history", keep="90d") == ["history", "--json", "--keep=90d", "--"]
+
+
 def test_a_command_of_a_group_becomes_its_words_and_a_flag_can_say_no() -> None:
     assert call("schedule add", volume="v", cron="0 2 * * *", sources=["data"], catch_up=False) == [
         *("schedule", "add", "--json", "--cron=0 2 * * *", "--skip-missed", "--", "v", "data"),
@@ -81,6 +88,8 @@ def test_a_command_of_a_group_becomes_its_words_and_a_flag_can_say_no() -> None:
         {"ask": {"sources": ["data"], "exclude": ["\0"]}},
         {"ask": {"sources": ["data"], "volume": "--config"}},
         {"ask": {"sources": ["data"] * 1000}},
+        *({"ask": {"sources": ["data"], "require_mount": [path]}} for path in ("usb", "../usb", "--x", "/\0", "")),
+        asked("history", keep="--config=x"),
         asked("schedule add", volume="v", cron="0 2 * * *", devices=["a=/etc"]),
         asked("schedule add", volume="v", cron="0 2\n* * *"),
         asked("schedule list", json=True),
