@@ -35,8 +35,17 @@ class Duties:
             yield
 
     @contextmanager
-    def remember(self, duty: dict[str, Any]) -> Iterator[None]:
-        """Record ``duty`` while the block runs, which does it before it ends."""
+    def remember(self, duty: dict[str, Any]) -> Iterator[Callable[[], None]]:
+        """Record ``duty`` while the block runs, which does it before it ends.
+
+        Or calls what it gets, to leave the duty to the next start.
+        """
+        is_left = False
+
+        def leave() -> None:
+            nonlocal is_left
+            is_left = True
+
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"{uuid.uuid4().hex}.json"
         row = {**duty, "pid": os.getpid(), "started": start_of(os.getpid())}
@@ -47,9 +56,10 @@ class Duties:
             os.fsync(file.fileno())
         written.rename(path)
         try:
-            yield
+            yield leave
         finally:
-            path.unlink(missing_ok=True)
+            if not is_left:
+                path.unlink(missing_ok=True)
 
     def finish_old(self, carry: Carry) -> list[dict[str, Any]]:
         """Do the duties that dead processes have left; returns them.  ``carry`` does all but thawing."""

@@ -1,7 +1,7 @@
 """Commands that a volume's configuration runs around its backup, such as making and removing an LVM snapshot.
 
-``post`` runs whenever ``pre`` has begun: after success, failure and Ctrl-C, and after a crash at the start of the next
-backup.
+``post`` runs whenever ``pre`` has begun: after success, failure and Ctrl-C, and at the start of the next backup after a
+crash, or a signal that broke it off.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -52,17 +52,27 @@ def hooks_run(hooks: Hooks | None, state: StateFolder) -> Iterator[None]:
         yield
         return
     duty = {"kind": "post", "volume": hooks.volume, "command": hooks.post, "limit_s": hooks.limit_s}
-    with duties.remember(duty):
+    with duties.remember(duty) as leave:
         try:
             _run(hooks.volume, "pre", hooks.pre, hooks.limit_s)
             yield
         except BaseException:
             with suppress(HookError):  # the error of the block is more important
-                _run(hooks.volume, "post", hooks.post, hooks.limit_s)
+                _run_whole_post(hooks, leave)
             raise
         # The backup is done and recorded: who ends the process now does not undo that, and ``post`` is still owed.
         with first_signal_held():
-            _run(hooks.volume, "post", hooks.post, hooks.limit_s)
+            _run_whole_post(hooks, leave)
+
+
+def _run_whole_post(hooks: Hooks, leave: Callable[[], None]) -> None:
+    try:
+        _run(hooks.volume, "post", hooks.post, hooks.limit_s)
+    except HookError:
+        raise
+    except BaseException:
+        leave()
+        raise
 
 
 def _run_post(duty: dict[str, Any]) -> None:

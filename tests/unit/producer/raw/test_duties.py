@@ -95,10 +95,22 @@ def test_a_signal_while_post_runs_after_a_good_backup_does_not_break_it_off(stat
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_second_signal_breaks_post_off(state: StateFolder, tmp_path: Path) -> None:
+def test_a_post_that_a_second_signal_breaks_off_is_left_to_the_next_backup(state: StateFolder, tmp_path: Path) -> None:
     post = f"kill -INT {os.getpid()}; sleep 0.1; kill -INT {os.getpid()}; exec sleep 60"
 
     with pytest.raises(KeyboardInterrupt), hooks_run(hooks(tmp_path, post=post), state):
         pass
     with pytest.raises(KeyboardInterrupt):
         act_on_held_signal()
+    assert [json.loads(path.read_text())["kind"] for path in written(state)] == ["post"]
+
+
+def test_a_post_that_a_signal_breaks_off_after_a_failed_backup_is_left_to_the_next_one(
+    state: StateFolder, tmp_path: Path
+) -> None:
+    post = f"kill -INT {os.getpid()}; exec sleep 60"
+
+    with pytest.raises(KeyboardInterrupt), hooks_run(hooks(tmp_path, post=post), state):
+        raise ZeroDivisionError
+
+    assert [json.loads(path.read_text())["kind"] for path in written(state)] == ["post"]
