@@ -32,6 +32,7 @@ _PLACES = {
     "history": "producer.cli.commands.care.history:history",
     "ls": "producer.cli.commands.browse.ls:ls",
     "manager": "producer.cli.commands.services.manager:manager",
+    "mount": "producer.cli.commands.restore.mount:mount",
     "plan": "producer.cli.commands.backup.plan:plan",
     "restore": "producer.cli.commands.restore.restore:restore",
     "resume": "producer.cli.commands.backup.resume:resume",
@@ -45,7 +46,7 @@ _PLACES = {
 
 #: These do something, and report it: they do it whether or not the report can be written.
 _CHANGING = frozenset(
-    ("backup", "check", "flower", "manager", "restore", "resume", "retry", "schedule", "unlock", "worker")
+    ("backup", "check", "flower", "manager", "mount", "restore", "resume", "retry", "schedule", "unlock", "worker")
 )
 
 

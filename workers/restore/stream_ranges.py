@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import OrderedDict
 
 from tasks.orders import ReadSegment
 from tasks.receipts import ReadResult
@@ -12,13 +13,17 @@ from workers.progress import ByteCounter
 from workers.restore.opening import open_segment, reader_of
 from workers.restore.slices import slices_by_unit
 
+#: Several readers of a mounted snapshot take turns.  A larger unit is kept alone.
+_KEPT_BYTES = 128 * 1024 * 1024
+
 
 class StreamRangeReader:
-    """For one thread.  Keeps the last unit decoded: a dump asks for several ranges of each, one after the other."""
+    """For one thread.  Keeps the last units decoded: dumps and mounts ask for several ranges of each."""
 
-    def __init__(self) -> None:
-        self._place = ("", 0)
-        self._unit = b""
+    def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
+        self._kept_bytes = kept_bytes
+        #: By segment and number, the one that was used last at the end.
+        self._units: OrderedDict[tuple[str, int], bytes] = OrderedDict()
 
     def read(self, order: ReadSegment, *, device: Device, progress: ByteCounter) -> ReadResult:
         """The bytes of the range; raises DamagedError when one of them is lost, and DeviceError."""
@@ -38,9 +43,14 @@ class StreamRangeReader:
         return ReadResult(data_base64=base64.b64encode(data).decode("ascii"))
 
     def _decoded(self, reader: SegmentReader, segment_id: str, unit: int) -> bytes:
-        if self._place != (segment_id, unit):
-            # Drop the last one first: a unit may have 1 GiB.
-            self._place, self._unit = ("", 0), b""
-            self._unit = reader.read_unit(unit)
-            self._place = (segment_id, unit)
-        return self._unit
+        place = segment_id, unit
+        if place not in self._units:
+            # Before it is decoded: a unit may have 1 GiB.
+            self._make_room(reader.units[unit].size_bytes if unit < len(reader.units) else 0)
+            self._units[place] = reader.read_unit(unit)
+        self._units.move_to_end(place)
+        return self._units[place]
+
+    def _make_room(self, size_bytes: int) -> None:
+        while self._units and sum(map(len, self._units.values())) + size_bytes > self._kept_bytes:
+            self._units.popitem(last=False)

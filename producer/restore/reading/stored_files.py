@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
@@ -31,6 +32,14 @@ class StoredFile:
     entry: Entry
     pieces: tuple[Piece, ...] = ()
     why_lost: str = ""
+
+    def pieces_in(self, start_bytes: int, stop_bytes: int) -> Iterator[Piece]:
+        """The parts of the pieces that lie in [start_bytes, stop_bytes) of the file."""
+        first = bisect_right(self.pieces, start_bytes, key=lambda piece: piece.stop_bytes)
+        for piece in islice(self.pieces, first, None):
+            if piece.offset_bytes >= stop_bytes:
+                return
+            yield piece.up_to(stop_bytes).after(start_bytes)
 
 
 class StoredFiles:
@@ -63,6 +72,10 @@ class StoredFiles:
         pieces = [Piece.of(row, pick).up_to(entry.size_bytes) for row, pick in found]
         pieces = sorted((piece for piece in pieces if piece.size_bytes > 0), key=lambda piece: piece.offset_bytes)
         return StoredFile(entry=entry, pieces=tuple(pieces), why_lost=self._why_lost(entry, pieces))
+
+    def as_read(self, entry: Entry) -> Entry:
+        """The entry as it was read, as far as is known without its segments."""
+        return self._entry_as_read(entry, [])
 
     def _why_lost(self, entry: Entry, pieces: list[Piece]) -> str:
         held_bytes = sum(piece.size_bytes for piece in pieces)

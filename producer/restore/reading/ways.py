@@ -52,6 +52,16 @@ class Piece:
         """The same range, cut at ``stop_bytes``."""
         return replace(self, size_bytes=max(0, min(self.stop_bytes, stop_bytes) - self.offset_bytes))
 
+    def after(self, start_bytes: int) -> Piece:
+        """The same range, without what lies before ``start_bytes``."""
+        before_bytes = max(0, start_bytes - self.offset_bytes)
+        return replace(
+            self,
+            stream_offset_bytes=self.stream_offset_bytes + before_bytes,
+            offset_bytes=self.offset_bytes + before_bytes,
+            size_bytes=self.size_bytes - before_bytes,
+        )
+
     def cut(self, limit_bytes: int) -> Iterator[Piece]:
         """The same range, cut where its place in the stream is a multiple of ``limit_bytes``.
 

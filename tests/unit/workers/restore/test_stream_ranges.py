@@ -59,6 +59,21 @@ def test_ranges_of_one_unit_decode_it_once() -> None:
     assert device.reads.count(first_unit) == 1
 
 
+@pytest.mark.parametrize(("kept_units_count", "expected_reads_count"), [(2, 1), (1, 4), (0, 4)])
+def test_readers_that_take_turns_share_the_units_that_are_kept(
+    kept_units_count: int, expected_reads_count: int
+) -> None:
+    device, reader = store({"big": DATA}), StreamRangeReader(kept_bytes=kept_units_count * UNIT)
+    first_unit = device.units()[0].stored_offset_bytes
+    device.reads.clear()
+
+    for start in range(0, UNIT, UNIT // 4):
+        assert read(device, start, 10, reader=reader) == DATA[start : start + 10]
+        assert read(device, 2 * UNIT + start, 10, reader=reader) == DATA[2 * UNIT + start : 2 * UNIT + start + 10]
+
+    assert device.reads.count(first_unit) == expected_reads_count
+
+
 @pytest.mark.parametrize(("offset", "size"), [(len(DATA), 1), (len(DATA) - 1, 2), (10**9, 10)])
 def test_a_range_beyond_the_end_is_refused(offset: int, size: int) -> None:
     with pytest.raises(DamagedError):

@@ -1,0 +1,207 @@
+"""FUSE: passes what the kernel asks on to :class:`producer.restore.mounted.snapshots.MountedSnapshots`."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any
+
+from producer.restore.mounted.snapshots import MountedSnapshots, Status
+from producer.restore.reading.stored_files import StoredFile
+from tasks.errors import SegfleetError, UsageError
+
+#: Nothing ever changes, so the kernel may remember for an hour what it has seen.
+_KERNEL_KEEPS_S = 3600
+_BLOCK_BYTES = 512
+
+
+class MountError(SegfleetError):
+    """The file system could not be mounted."""
+
+    code = "mount"
+
+
+class Operations:
+    """What ``mfusepy`` calls, from several threads; paths begin with a slash."""
+
+    #: Times are whole nanoseconds.
+    use_ns = True
+
+    def __init__(self, snapshots: MountedSnapshots) -> None:
+        self.mounted = Event()
+        self._snapshots = snapshots
+        self._files: dict[int, StoredFile] = {}
+        self._handles = itertools.count(1)
+        self._lock = Lock()
+
+    def init(self, _path: str) -> None:
+        self.mounted.set()
+
+    def getattr(self, path: str, _handle: int | None = None) -> dict[str, int]:
+        return _stat_of(self._snapshots.status(path[1:]))
+
+    def readdir(self, path: str, _handle: int) -> Iterator[tuple[str, dict[str, int], int]]:
+        # Any inode but 0, which stands for an entry that was removed.
+        yield from ((name, {"st_mode": stat.S_IFDIR, "st_ino": 1}, 0) for name in (".", ".."))
+        for name, mode, inode in self._snapshots.names(path[1:]):
+            yield name, {"st_mode": mode, "st_ino": inode}, 0
+
+    def readlink(self, path: str) -> str:
+        return self._snapshots.link(path[1:])
+
+    def listxattr(self, path: str) -> list[str]:
+        return list(self._snapshots.attributes(path[1:]))
+
+    def getxattr(self, path: str, name: str, _position: int = 0) -> bytes:
+        attributes = self._snapshots.attributes(path[1:])
+        if name not in attributes:
+            raise OSError(errno.ENODATA, os.strerror(errno.ENODATA))
+        return attributes[name]
+
+    def open(self, path: str, _flags: int) -> int:
+        file = self._snapshots.file(path[1:])
+        with self._lock:
+            handle = next(self._handles)
+            self._files[handle] = file
+        return handle
+
+    def read(self, path: str, size: int, offset: int, handle: int) -> bytes:
+        return self._snapshots.read(path[1:], self._files[handle], size, offset)
+
+    def release(self, _path: str, handle: int) -> int:
+        with self._lock:
+            self._files.pop(handle, None)
+        return 0
+
+    def statfs(self, _path: str) -> dict[str, int]:
+        return {"f_bsize": _BLOCK_BYTES, "f_frsize": _BLOCK_BYTES, "f_namemax": 255}
+
+
+def _stat_of(status: Status) -> dict[str, int]:
+    return {
+        "st_mode": status.mode,
+        "st_uid": status.uid,
+        "st_gid": status.gid,
+        "st_size": status.size_bytes,
+        "st_blocks": -(-status.size_bytes // _BLOCK_BYTES),
+        "st_mtime": status.mtime_ns,
+        "st_atime": status.mtime_ns,
+        "st_ctime": status.ctime_ns,
+        "st_ino": status.inode,
+        "st_nlink": status.links_count,
+        "st_rdev": status.device_number,
+    }
+
+
+def check_mountable(folder: Path) -> None:
+    """Raises UsageError unless FUSE is there and the folder is empty, and not a mount point itself."""
+    load_fuse()
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError as error:
+        raise UsageError(f"{folder} does not exist", hint=f"make it: mkdir {folder}", path=str(folder)) from error
+    except NotADirectoryError as error:
+        raise UsageError(f"{folder} is not a folder", hint="name an empty folder", path=str(folder)) from error
+    except OSError as error:
+        hint = f"unmount what is left of an earlier mount: {unmount_command(folder)}"
+        if error.errno != errno.ENOTCONN:
+            hint = "name an empty folder that you may enter"
+        raise UsageError(f"{folder} cannot be used: {error.strerror}", hint=hint, path=str(folder)) from error
+    if os.path.ismount(folder):
+        raise UsageError(f"something is mounted on {folder}", hint=f"unmount it: {unmount_command(folder)}")
+    if names:
+        raise UsageError(f"{folder} is not empty", hint="name an empty folder", path=str(folder))
+
+
+def load_fuse() -> Any:
+    """The module ``mfusepy``.  Raises UsageError where it, libfuse or the kernel's part is missing."""
+    if not Path("/dev/fuse").exists():
+        raise UsageError(
+            "there is no /dev/fuse", hint="load the kernel's module: modprobe fuse; in a container: --device /dev/fuse"
+        )
+    try:
+        # Only here: an extra, and it loads libfuse.
+        import mfusepy
+    except ModuleNotFoundError as error:
+        raise UsageError("mount needs mfusepy", hint="pip install 'segfleet[mount]'") from error
+    except (OSError, AttributeError) as error:
+        raise UsageError(f"libfuse cannot be loaded: {error}", hint="install it: apt install fuse3") from error
+    return mfusepy
+
+
+def unmount_command(folder: Path) -> str:
+    return f"{_fusermount() or 'fusermount3'} -u {folder}"
+
+
+def _fusermount() -> str | None:
+    return next((name for name in ("fusermount3", "fusermount") if shutil.which(name)), None)
+
+
+class Mount:
+    """A mounted file system, served by threads of its own until it is unmounted."""
+
+    def __init__(self, operations: Operations, folder: Path, *, allow_other: bool) -> None:
+        self._operations = operations
+        self._folder = folder
+        self._allow_other = allow_other
+        self._failure: BaseException | None = None
+        # A thread that the kernel keeps busy must not keep the process.
+        self._thread = Thread(target=self._serve, name="fuse", daemon=True)
+
+    def start(self) -> None:
+        """Raises MountError if it cannot be mounted."""
+        self._thread.start()
+        while not self._operations.mounted.wait(0.05):
+            if not self._thread.is_alive():
+                raise self._why_not_mounted()
+
+    @property
+    def is_over(self) -> bool:
+        return not self._thread.is_alive()
+
+    def end(self) -> None:
+        """Unmount it, if it still is mounted; whoever has files open gets errors from now on."""
+        for options in (("-u",), ("-u", "-z")):
+            if self.is_over:
+                return
+            command = [_fusermount() or "fusermount3", *options, str(self._folder)]
+            with suppress(OSError):
+                subprocess.run(command, capture_output=True, check=False)
+            self._thread.join(2.0)
+
+    def _serve(self) -> None:
+        fuse = load_fuse()
+        try:
+            fuse.FUSE(
+                self._operations,
+                str(self._folder),
+                foreground=True,
+                ro=True,
+                nodev=True,
+                nosuid=True,
+                fsname="segfleet",
+                subtype="segfleet",
+                use_ino=True,
+                kernel_cache=True,
+                attr_timeout=_KERNEL_KEEPS_S,
+                entry_timeout=_KERNEL_KEEPS_S,
+                # Whoever may mount may read all of the backup; others only what its modes allow.
+                allow_other=self._allow_other,
+                default_permissions=self._allow_other,
+            )
+        except BaseException as error:
+            self._failure = error
+
+    def _why_not_mounted(self) -> MountError:
+        hint = "see the message above"
+        if self._allow_other and os.geteuid():
+            hint = "--allow-other needs the line user_allow_other in /etc/fuse.conf"
+        return MountError(f"{self._folder} could not be mounted: libfuse says {self._failure}", hint=hint)

@@ -1,0 +1,241 @@
+"""The mounted file system, without FUSE: what is at a path, and the bytes of a file."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import stat
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from threading import Lock
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.listing import Entry
+from producer.restore.mounted.blocks import Blocks
+from producer.restore.mounted.layout import layout_of, newest_of
+from producer.restore.mounted.tree import SnapshotTree
+from producer.restore.planning.selection import Selection
+from producer.restore.planning.wanted import find_wanted
+from producer.restore.reading.stored_files import StoredFile, StoredFiles
+from tasks.errors import DamagedError
+
+#: Snapshots whose index is in memory.
+_OPEN_COUNT = 8
+
+_TYPE_BITS = {
+    "d": stat.S_IFDIR,
+    "f": stat.S_IFREG,
+    "h": stat.S_IFREG,
+    "l": stat.S_IFLNK,
+    "p": stat.S_IFIFO,
+    "c": stat.S_IFCHR,
+    "b": stat.S_IFBLK,
+}
+_LETTERS = {
+    "directory": "d",
+    "file": "f",
+    "hardlink": "h",
+    "symlink": "l",
+    "fifo": "p",
+    "character": "c",
+    "block": "b",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Status:
+    """As ``stat`` has it; ``mode`` with the bits of the kind."""
+
+    mode: int
+    uid: int
+    gid: int
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    links_count: int = 1
+    device_number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    number: int
+    tree: SnapshotTree
+    files: StoredFiles
+
+
+class MountedSnapshots:
+    """For any thread.  Paths have no leading slash.  Raises OSError with the number that the caller of the kernel gets.
+
+    ``say`` reports a file that cannot be read, once.
+    """
+
+    def __init__(
+        self, catalog: Catalog, snapshots: list[SnapshotRow], blocks: Blocks, say: Callable[[str, str], None]
+    ) -> None:
+        self._catalog = catalog
+        self._rows = {row.snapshot_id: row for row in snapshots}
+        self._numbers = {snapshot_id: number for number, snapshot_id in enumerate(self._rows, 1)}
+        self._layout = layout_of(snapshots)
+        self._made_ns = int(newest_of(snapshots).timestamp()) * 1_000_000_000
+        self._blocks = blocks
+        self._say = say
+        self._said: set[str] = set()
+        self._lock = Lock()
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+
+    # ---- what is at a path
+
+    def status(self, path: str) -> Status:
+        place = self._layout.split(path)
+        if place is None or not place[1]:
+            return self._status_above(path)
+        with self._lock:
+            opened = self._opened(place[0])
+            return self._status_of(opened, *self._entries(opened, place[1]))
+
+    def names(self, path: str) -> Iterator[tuple[str, int, int]]:
+        """(name, mode with the bits of its kind, inode) of what is in a directory."""
+        place = self._layout.split(path)
+        if place is None:
+            if path not in self._layout.folders:
+                raise _error(errno.ENOENT)
+            for name in self._layout.folders[path]:
+                status = self._status_above(f"{path}/{name}".lstrip("/"))
+                yield name, status.mode, status.inode
+            return
+        with self._lock:
+            opened = self._opened(place[0])
+            found = list(opened.tree.names(place[1]))
+        for name, letter, index in found:
+            yield name, _TYPE_BITS[letter], _inode(opened, index)
+
+    def link(self, path: str) -> str:
+        """Where a symlink leads."""
+        if path in self._layout.links:
+            return self._layout.links[path]
+        entry = self._entry(path)
+        if entry.kind != "symlink":
+            raise _error(errno.EINVAL)
+        return entry.link
+
+    def attributes(self, path: str) -> dict[str, bytes]:
+        """Extended attributes."""
+        place = self._layout.split(path)
+        if place is None or not place[1]:
+            return {}
+        return {name: base64.b64decode(value) for name, value in self._entry(path).attributes.items()}
+
+    # ---- the bytes of a file
+
+    def file(self, path: str) -> StoredFile:
+        """What to read the file at a path from; EIO if its bytes are lost."""
+        place = self._layout.split(path)
+        if place is None or not place[1]:
+            raise _error(errno.EISDIR)
+        with self._lock:
+            opened = self._opened(place[0])
+            _, entry = self._entries(opened, place[1])
+            if entry.kind != "file":
+                raise _error(errno.EISDIR if entry.kind == "directory" else errno.EINVAL)
+            file = opened.files.file(entry)
+        if file.why_lost:
+            raise self._unreadable(path, file.why_lost)
+        return file
+
+    def read(self, path: str, file: StoredFile, size_bytes: int, offset_bytes: int) -> bytes:
+        """As ``pread``: what no piece holds is zeros."""
+        stop_bytes = min(offset_bytes + size_bytes, file.entry.size_bytes)
+        found = bytearray(max(0, stop_bytes - offset_bytes))
+        try:
+            for piece in file.pieces_in(offset_bytes, stop_bytes):
+                start = piece.offset_bytes - offset_bytes
+                found[start : start + piece.size_bytes] = self._blocks.read(piece)
+        except DamagedError as error:
+            raise self._unreadable(path, error.message) from error
+        return bytes(found)
+
+    # ----
+
+    def _unreadable(self, path: str, why: str) -> OSError:
+        with self._lock:
+            is_new = path not in self._said
+            self._said.add(path)
+        if is_new:
+            self._say(path, why)
+        return _error(errno.EIO)
+
+    def _entry(self, path: str) -> Entry:
+        place = self._layout.split(path)
+        if place is None or not place[1]:
+            self._status_above(path)
+            raise _error(errno.EINVAL)
+        with self._lock:
+            return self._entries(self._opened(place[0]), place[1])[1]
+
+    @staticmethod
+    def _entries(opened: _Open, inside: str) -> tuple[Entry, Entry]:
+        """The entry at a path, and the one that holds its data: another one for a hard link."""
+        entry = opened.tree.entry(inside)
+        holder = entry and opened.tree.file_of(entry)
+        if entry is None or holder is None:
+            raise _error(errno.ENOENT)
+        return entry, holder
+
+    def _opened(self, snapshot_id: str) -> _Open:
+        if snapshot_id not in self._open:
+            tree = SnapshotTree(self._catalog, snapshot_id)
+            wanted = find_wanted(self._catalog, snapshot_id, Selection.of("", (), ()))
+            files = StoredFiles(self._catalog, self._rows[snapshot_id], wanted, tree.reader)
+            self._open[snapshot_id] = _Open(self._numbers[snapshot_id], tree, files)
+        self._open.move_to_end(snapshot_id)
+        if len(self._open) > _OPEN_COUNT:
+            self._open.popitem(last=False)
+        return self._open[snapshot_id]
+
+    @staticmethod
+    def _status_of(opened: _Open, entry: Entry, holder: Entry) -> Status:
+        if holder.kind == "file":
+            holder = opened.files.as_read(holder)
+        size_bytes = len(os.fsencode(holder.link)) if holder.kind == "symlink" else holder.size_bytes
+        return Status(
+            mode=_TYPE_BITS[_LETTERS[holder.kind]] | holder.mode,
+            uid=holder.uid,
+            gid=holder.gid,
+            size_bytes=size_bytes,
+            mtime_ns=holder.mtime_ns,
+            ctime_ns=holder.ctime_ns,
+            inode=_inode(opened, holder.index),
+            links_count=opened.tree.links_count(holder) if holder.kind == "file" else 1,
+            device_number=holder.device_number,
+        )
+
+    def _status_above(self, path: str) -> Status:
+        if path in self._layout.links:
+            kind, size_bytes = stat.S_IFLNK | 0o777, len(self._layout.links[path])
+        elif path in self._layout.folders or path in self._layout.snapshots:
+            kind, size_bytes = stat.S_IFDIR | 0o755, 0
+        else:
+            raise _error(errno.ENOENT)
+        started = self._rows.get(self._layout.snapshots.get(path, ""))
+        made_ns = int(started.started_at.timestamp()) * 1_000_000_000 if started else self._made_ns
+        return Status(
+            mode=kind,
+            uid=os.geteuid(),
+            gid=os.getegid(),
+            size_bytes=size_bytes,
+            mtime_ns=made_ns,
+            ctime_ns=made_ns,
+            inode=(1 << 62) + (hash(path) & 0xFFFF_FFFF),
+        )
+
+
+def _inode(opened: _Open, index: int) -> int:
+    return (opened.number << 40) + index + 1
+
+
+def _error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))

@@ -1,0 +1,149 @@
+"""Blocks of segments between the run's thread and the threads that read files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import cast
+
+import pytest
+
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.restore.mounted.blocks import BLOCK_BYTES, Blocks
+from producer.restore.reading.fetches import Fetch, Fetches
+from producer.restore.reading.ways import Piece
+from tasks.errors import DamagedError
+
+STREAM = bytes(number * 7 % 251 for number in range(4093)) * 2000
+
+
+def row(number: int = 0, *, stream_offset_bytes: int = 0, size_bytes: int = len(STREAM)) -> SegmentRow:
+    return SegmentRow(
+        snapshot_id="a" * 32,
+        number=number,
+        segment_id="b" * 32,
+        device="d",
+        device_id="d",
+        first_entry=0,
+        stop_entry=1,
+        offset_bytes=0,
+        size_bytes=size_bytes,
+        state="stored",
+        attempt=1,
+        epoch=0,
+        bytes_stored=0,
+        notes=[],
+        file_state=None,
+        timing=None,
+        rerouted_count=0,
+        fed_at=None,
+        last_error="",
+        stream_offset_bytes=stream_offset_bytes,
+    )
+
+
+def piece(offset_bytes: int, size_bytes: int, of: SegmentRow | None = None) -> Piece:
+    return Piece(row=of or row(), stream_offset_bytes=offset_bytes, offset_bytes=0, size_bytes=size_bytes)
+
+
+class Stored(Fetches):
+    """Answers at the next poll; ``lost`` are the numbers of segments whose device is gone."""
+
+    def __init__(self) -> None:
+        self.lost: set[int] = set()
+        self.begun: list[tuple[int, int, int]] = []
+        self._waiting: list[Fetch] = []
+
+    def begin(self, piece: Piece) -> Fetch:
+        self.begun.append((piece.row.number, piece.stream_offset_bytes, piece.size_bytes))
+        fetch = Fetch(piece=piece)
+        self._waiting.append(fetch)
+        return fetch
+
+    def poll(self, timeout_s: float) -> list[Fetch]:
+        done, self._waiting = self._waiting, []
+        for fetch in done:
+            fetch.done = True
+            fetch.error = DamagedError("the device is gone") if fetch.piece.row.number in self.lost else None
+        return done
+
+    def read(self, fetch: Fetch) -> Iterator[bytes]:
+        start = fetch.piece.stream_offset_bytes
+        yield STREAM[start : start + fetch.piece.size_bytes]
+
+
+@contextmanager
+def served(stored: Stored) -> Iterator[Blocks]:
+    blocks, over = Blocks(), Event()
+    thread = Thread(target=blocks.serve, args=(cast(Fetches, stored), over.is_set))
+    thread.start()
+    try:
+        yield blocks
+    finally:
+        over.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("offset_bytes", "size_bytes"),
+    [(0, 1), (BLOCK_BYTES - 1, 2), (BLOCK_BYTES, BLOCK_BYTES), (5, 2 * BLOCK_BYTES), (len(STREAM) - 3, 3)],
+)
+def test_a_piece_is_what_is_stored_there(offset_bytes: int, size_bytes: int) -> None:
+    with served(Stored()) as blocks:
+        assert blocks.read(piece(offset_bytes, size_bytes)) == STREAM[offset_bytes : offset_bytes + size_bytes]
+
+
+def test_a_piece_of_a_range_within_a_longer_stream_asks_for_nothing_outside_it() -> None:
+    stored, part = Stored(), row(stream_offset_bytes=100, size_bytes=300)
+
+    with served(stored) as blocks:
+        assert blocks.read(piece(150, 20, part)) == STREAM[150:170]
+
+    assert stored.begun == [(0, 100, 300)]
+
+
+def test_a_block_is_fetched_once_for_all_its_readers() -> None:
+    stored = Stored()
+
+    with served(stored) as blocks, ThreadPoolExecutor(8) as readers:
+        wanted = [piece(offset, 1000) for offset in range(0, BLOCK_BYTES - 1000, 1000)]
+        found = list(readers.map(blocks.read, wanted))
+
+    assert b"".join(found) == STREAM[: len(found) * 1000]
+    assert stored.begun == [(0, 0, BLOCK_BYTES)]
+
+
+def test_blocks_are_fetched_ahead_of_who_reads_in_order_and_of_nobody_else() -> None:
+    stored = Stored()
+
+    with served(stored) as blocks:
+        blocks.read(piece(5 * BLOCK_BYTES, 10))
+        assert len(stored.begun) == 1
+        blocks.read(piece(6 * BLOCK_BYTES, 10))
+        blocks.read(piece(7 * BLOCK_BYTES, 10))
+
+    assert (0, 7 * BLOCK_BYTES, len(STREAM) - 7 * BLOCK_BYTES) in stored.begun
+    assert len(stored.begun) == 3
+
+
+def test_a_lost_block_fails_its_readers_alone_and_is_tried_again() -> None:
+    stored = Stored()
+    stored.lost = {1}
+
+    with served(stored) as blocks:
+        with pytest.raises(DamagedError, match="gone"):
+            blocks.read(piece(0, 10, row(1)))
+        assert blocks.read(piece(0, 10, row(2))) == STREAM[:10]
+        stored.lost = set()
+        assert blocks.read(piece(0, 10, row(1))) == STREAM[:10]
+
+
+def test_whoever_waits_at_the_end_gets_an_error() -> None:
+    with served(Stored()) as blocks:
+        pass
+
+    with pytest.raises(DamagedError, match="unmounted"):
+        blocks.read(piece(0, 10))
