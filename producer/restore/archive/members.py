@@ -59,7 +59,7 @@ class Members:
         """What the backup could not take, and no segment tells of: path in the snapshot, and why."""
         troubles = self._catalog.troubles.all(self._snapshot.snapshot_id)
         for row in untaken(troubles, self._snapshot.sources):
-            may_be_listed = row.entry_index is not None and self._reader.entry(row.entry_index).size_bytes
+            may_be_listed = row.entry_index is not None and self._reader.entry(row.entry_index).data_bytes
             if not may_be_listed and self._is_wanted(row.path):
                 yield row.path, row.message
 

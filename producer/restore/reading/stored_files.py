@@ -12,6 +12,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing import Entry, ListingReader
+from producer.listing.data_ranges import data_before
 from producer.restore.planning.as_read import AsRead
 from producer.restore.planning.picks import Pick, Picks
 from producer.restore.planning.selection import Selection
@@ -78,9 +79,10 @@ class StoredFiles:
         return self._entry_as_read(entry, [])
 
     def _why_lost(self, entry: Entry, pieces: list[Piece]) -> str:
-        held_bytes = sum(piece.size_bytes for piece in pieces)
-        if held_bytes < entry.data_bytes and entry.source not in self._raw_volumes:
-            return f"no segment holds {entry.data_bytes - held_bytes} of its bytes"
+        ranges = [(0, entry.size_bytes)] if entry.data_ranges is None else entry.data_ranges
+        missing_bytes = data_before(ranges, entry.size_bytes) - sum(piece.size_bytes for piece in pieces)
+        if missing_bytes > 0 and entry.source not in self._raw_volumes:
+            return f"no segment holds {missing_bytes} of its bytes"
         return ""
 
     def _entry_as_read(self, entry: Entry, found: list[tuple[SegmentRow, Pick]]) -> Entry:

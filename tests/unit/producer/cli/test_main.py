@@ -38,7 +38,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         (["backup", "none", "--device=a=a"], "cannot read source {}/none: No such file or directory"),
         (["backup", "data"], "no device is named"),
-        (["backup"], "Missing argument 'SOURCE...'"),
+        (["backup"], "no SOURCE is named"),
         (["backup", "data", "--device=a"], "'a' is not NAME=PATH"),
         (["backup", "data", "--device=a/b=a"], "'a/b=a' is not NAME=PATH"),
         (["backup", "data", "--device=a=a", "--device=a=b"], "'a' is named twice: {0}/a and {0}/b"),
