@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -70,16 +69,11 @@ def segfleet(ctx: click.Context, config: str | None) -> None:
 
 def main() -> int:
     """Carry out the command line of this process; returns the exit code."""
-    gc.set_threshold(50_000)
     output = guard_output()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in set(ending_signals()) - {signal.SIGINT}:
         signal.signal(number, on_sigterm)
-    try:
-        return run(sys.argv[1:], output)
-    finally:
-        # Everything ends with the process; without this the interpreter spends 50 ms on a last search for cycles.
-        gc.freeze()
+    return run(sys.argv[1:], output)
 
 
 def run(arguments: Sequence[str], output: GuardedOutput | None = None) -> int:

@@ -15,17 +15,22 @@ import os
 import signal
 import sys
 
-from producer.cli.main import run
-from producer.cli.output import guard_output
-from producer.manager.protocol.calls import arguments_of
-from producer.manager.protocol.messages import decode_command
-from producer.run.interrupt import on_sigterm
-from tasks.bounded_json import load_json
+from producer.cli.collector import seldom_collecting
 
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
+    with seldom_collecting():
+        return _main()
+
+
+def _main() -> int:
+    # Only now, after the change of the collector's settings: imports take most of the time of a short command.
+    from producer.cli.main import run
+    from producer.cli.output import guard_output
+    from producer.run.interrupt import on_sigterm
+
     signal.signal(signal.SIGTERM, on_sigterm)
     parent_pid = int(sys.argv[1])
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -36,6 +41,11 @@ def main() -> int:
 
 
 def _asked(data: bytes) -> list[str]:
+    # As above.
+    from producer.manager.protocol.calls import arguments_of
+    from producer.manager.protocol.messages import decode_command
+    from tasks.bounded_json import load_json
+
     return arguments_of(decode_command(load_json(data))) if data else []
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import NoReturn
 
+from producer.cli.collector import seldom_collecting
 from producer.host.signals import end_at_once_on_signals
 
 
@@ -13,10 +14,11 @@ def main() -> NoReturn:
     """Carry out the command line of this process, and exit."""
     end_at_once_on_signals()
     _use_utf8()
-    # Only now: the imports take a tenth of a second, and a signal meanwhile must not print where they were.
-    from producer.cli.main import main as run
+    with seldom_collecting():
+        # Only now: the imports take a tenth of a second, and a signal meanwhile must not print where they were.
+        from producer.cli.main import main as run
 
-    code = run()
+        code = run()
     end_at_once_on_signals(code)
     sys.exit(code)
 
