@@ -182,6 +182,10 @@ class RestoreRequest:
     exclude: tuple[str, ...] = ()
     #: None: the target must be empty or missing.
     overwrite: Overwrite | None = None
+    #: Make holes of long zeros, also where the snapshot has them written.
+    sparse: bool = False
+    #: Read back all that was written, and compare it.
+    verify: bool = False
     #: Remove what the restored folders hold and the snapshot does not.
     delete: bool = False
     #: Paths in the target where segfleet has its own files, which are never removed.

@@ -75,6 +75,9 @@ class RestoreSummary:
     not_kept: dict[MetadataKind, int] = field(default_factory=dict)
     #: What ``--delete`` has removed.
     removed: int = 0
+    #: What ``--verify`` has read back and found to be what was restored.
+    verified_files: int = 0
+    verified_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -180,6 +180,10 @@ class RestoreSegment(Order):
 
     ``trailer_digest``, from the segment's receipt, decides whether this is what was stored.  A segment without its
     trailer is refused, unless ``unproved`` is set: then what fits its checksums is written, and each extent reported.
+
+    With ``compare`` the files are those that an earlier order has restored and that are in their places by now: each
+    that holds something else is reported as a trouble with the code ``differs``.  Files that ``overwrite`` has kept,
+    as their times show, are left out.
     """
 
     segment_id: HexId
@@ -193,7 +197,10 @@ class RestoreSegment(Order):
     overwrite: Overwrite
     threads: Threads
     unproved: bool = False
-    #: Extents, by their place in the columns, of files with holes that nobody could name: long zeros become holes.
+    #: Write nothing, but read what is there and compare it.
+    compare: bool = False
+    #: Extents, by their place in the columns, in which long zeros become holes: where nobody could name the holes of a
+    #: file, or they are wanted.
     sparse: Counts = ()
     attribute_sets: Annotated[tuple[Attributes, ...], Meta(max_length=MAX_EXTENTS)] = ()
     #: Owners are set by name where this host knows the name; empty: by number.

@@ -148,9 +148,10 @@ class PathTrouble:
     """A path that could not be restored, as a whole (``size_bytes`` -1) or in one range.
 
     ``code`` is ``damaged`` (stored bytes), ``unproved`` (size 0: restored from a segment without its digests),
-    ``unsafe-target`` (what is at the path, or on the way to it, cannot be
-    trusted), ``exists``, ``missing`` (the file that a hard link joins), ``not-root``, ``unwritable``; ``metadata`` with
-    size 0: only the content was restored; ``skipped``: kept, see :class:`tasks.orders.TargetEntry`.
+    ``unsafe-target`` (what is at the path, or on the way to it, cannot be trusted), ``exists``, ``missing`` (the file
+    that a hard link joins), ``not-root``, ``unwritable``; ``metadata`` with size 0: only the content was restored;
+    ``differs`` with size 0: read back, it is not what was restored; ``skipped``: kept, see
+    :class:`tasks.orders.TargetEntry`.
     """
 
     path: Text
@@ -176,6 +177,9 @@ class RestoreResult:
     not_kept: dict[MetadataKind, Count] = field(default_factory=dict)
     unsupported: dict[MetadataKind, Count] = field(default_factory=dict)
     removed_count: Count = 0
+    #: Of an order to compare: whole files that hold what was stored, and the bytes of all that does.
+    verified_files_count: Count = 0
+    verified_bytes: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

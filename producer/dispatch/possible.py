@@ -116,6 +116,9 @@ def _is_restored(result: RestoreResult, order: RestoreSegment) -> bool:
         and result.skipped_count <= len(order.paths)
         and result.bytes_restored <= sum(order.sizes_bytes)
         and not result.removed_count
+        and result.verified_files_count <= len(order.paths)
+        and result.verified_bytes <= sum(order.sizes_bytes)
+        and (order.compare or not result.verified_bytes)
         and _are_of_segment(result.troubles, order)
     )
 

@@ -41,6 +41,9 @@ class Holes:
     def add(self, path: str, hole: Hole) -> None:
         self._of.setdefault(path, []).append(hole)
 
+    def has(self, path: str) -> bool:
+        return path in self._of
+
     def ranges(self, path: str, size_bytes: int) -> list[Range]:
         """What is missing, in as few ranges as possible, none beyond the file's end, which may have come early."""
         holes = self._of.get(path, ())

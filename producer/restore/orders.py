@@ -31,7 +31,14 @@ class RestoreOrders:
         self._owner_names = owner_names
 
     def segment(
-        self, row: SegmentRow, picks: list[Pick], device: str, device_id: str, *, devices_count: int
+        self,
+        row: SegmentRow,
+        picks: list[Pick],
+        device: str,
+        device_id: str,
+        *,
+        devices_count: int,
+        compare: bool = False,
     ) -> RestoreSegment:
         """``devices_count`` devices restore at once, and share the processors."""
         columns = zip(*picks, strict=True)
@@ -53,7 +60,8 @@ class RestoreOrders:
             overwrite=self._request.overwrite or "always",
             threads=self._request.threads or default_threads(devices_count),
             unproved=self._request.skip_damaged,
-            sparse=tuple(place for place, is_sparse in enumerate(sparse) if is_sparse),
+            compare=compare,
+            sparse=tuple(place for place, is_sparse in enumerate(sparse) if is_sparse or self._request.sparse),
             attribute_sets=attribute_sets,
             owner_names=self._owner_names,
             **self._session.order_fields(device, device_id=device_id),

@@ -30,6 +30,8 @@ class Outcome:
         #: What the file system of the target does not keep.
         self.unsupported: Counter[MetadataKind] = Counter()
         self._files_count = self._skipped_count = self._removed_count = 0
+        #: Files that were read back and are what was restored.
+        self.verified_files_count = self._verified_bytes = 0
         self._observer = observer
         self._snapshot_id = snapshot_id
         self._name_of_target = name_of_target
@@ -44,6 +46,8 @@ class Outcome:
         self.bytes_count += result.bytes_restored
         self._skipped_count += result.skipped_count
         self._removed_count += result.removed_count
+        self.verified_files_count += result.verified_files_count
+        self._verified_bytes += result.verified_bytes
         self.not_kept.update(result.not_kept)
         self.unsupported.update(result.unsupported)
 
@@ -97,6 +101,8 @@ class Outcome:
             bytes_restored=self.bytes_count,
             skipped=self._skipped_count,
             removed=self._removed_count,
+            verified_files=self.verified_files_count,
+            verified_bytes=self._verified_bytes,
             not_kept=dict(+self.not_kept),
             errors=len(self._told),
             duration_s=round(time.monotonic() - started_s, 3),

@@ -21,6 +21,7 @@ from producer.restore.outcome import Outcome
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.wanted import Wanted, find_wanted
+from producer.restore.verifying import Verifying
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
@@ -56,6 +57,10 @@ class RestoreRun:
         )
         self._selection = selection
         self._plan = RestorePlan(session.catalog, self._snapshot, selection, self._wanted)
+        #: The plan, and those for hard links that could not be made.
+        self._plans = [self._plan]
+        #: Files of several segments that ``overwrite`` has kept.
+        self._kept: list[str] = []
         #: Device id → name, of the devices that are there.
         self._present: dict[str, str] = {}
         owner_names = OwnerNames() if request.numeric_ids else self._snapshot.owner_names
@@ -91,6 +96,7 @@ class RestoreRun:
         self._restore_unlinked()
         self._remove_surplus()
         self._order_entries(plan.directories(), devices_count=1)
+        self._verify()
         self._set_flags(plan)
         self._tell_progress()
         return self._outcome.summary(started_s)
@@ -102,6 +108,14 @@ class RestoreRun:
     def _tell_what_is_missing(self) -> None:
         self._tell_what_was_not_stored()
         self._leave_out_what_is_lost()
+
+    def _verify(self) -> None:
+        """What ``if-changed`` has kept counts as restored: its size and time say that it is the same."""
+        if self._request.verify:
+            for path in self._kept if self._request.overwrite not in KEEP_OTHERS else ():
+                self._plans[0].take_back(path)
+            verifying = Verifying(self._session, self._orders, self._outcome, self._present)
+            verifying.run(self._plans, self._tell_progress)
 
     # ---- surplus
 
@@ -171,6 +185,7 @@ class RestoreRun:
         firsts = set(places.values())
         others = [replace(link, link=places[link.link]) for link in links if link.path not in firsts]
         self._plan = self._plan.with_places(places)
+        self._plans.append(self._plan)
         self._restore_files()
         self._order_entries(self._restorable(others))
 
@@ -302,6 +317,7 @@ class RestoreRun:
         of: dict[str, Any] = {"device": device, "is_lost": trouble.code not in _OF_TARGET}
         if trouble.code == "skipped":
             self._plan.leave_out(trouble.path)
+            self._kept.append(trouble.path)
         elif trouble.size_bytes > 0:
             offset_bytes, size_bytes = trouble.offset_bytes, trouble.size_bytes
             self._outcome.lose(trouble.path, offset_bytes, size_bytes, trouble.code, trouble.message, **of)

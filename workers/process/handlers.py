@@ -44,7 +44,14 @@ from workers.devices.registry import open_device
 from workers.process.delivery import publish_receipt
 from workers.process.fence import now_and_then
 from workers.progress import WorkerProgress
-from workers.restore import StreamRangeReader, find_surplus, preview_entries, restore_entries, restore_segment
+from workers.restore import (
+    StreamRangeReader,
+    compare_segment,
+    find_surplus,
+    preview_entries,
+    restore_entries,
+    restore_segment,
+)
 from workers.segments.store import store_segment
 from workers.segments.verify import verify_segments
 from workers.settings import WorkerSettings
@@ -152,12 +159,14 @@ class LocalHandlers:
         return get_manifest(order, device=self._claimed_device(order))
 
     def restore_segment(self, order: RestoreSegment) -> RestoreResult:
+        device, root = self._claimed_device(order), _path_of("target", order.target, self._settings.targets)
+        still_wanted = self._before_write(order)
+        if order.compare:
+            return compare_segment(
+                order, device=device, target_root=root, progress=self._progress, before_read=still_wanted
+            )
         return restore_segment(
-            order,
-            device=self._claimed_device(order),
-            target_root=_path_of("target", order.target, self._settings.targets),
-            progress=self._progress,
-            before_write=self._before_write(order),
+            order, device=device, target_root=root, progress=self._progress, before_write=still_wanted
         )
 
     def restore_entries(self, order: RestoreEntries) -> RestoreResult:

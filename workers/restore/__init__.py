@@ -10,10 +10,18 @@
 
 from __future__ import annotations
 
+from workers.restore.comparing import compare_segment
 from workers.restore.entries import restore_entries
 from workers.restore.preview import preview_entries
 from workers.restore.segment import restore_segment
 from workers.restore.stream_ranges import StreamRangeReader
 from workers.restore.surplus import find_surplus
 
-__all__ = ["StreamRangeReader", "find_surplus", "preview_entries", "restore_entries", "restore_segment"]
+__all__ = [
+    "StreamRangeReader",
+    "compare_segment",
+    "find_surplus",
+    "preview_entries",
+    "restore_entries",
+    "restore_segment",
+]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
@@ -12,11 +11,11 @@ from tasks.errors import DamagedError
 from tasks.orders import RestoreSegment
 from tasks.receipts import RestoreResult
 from workers.devices.base import Device
-from workers.format.reader import SegmentReader
 from workers.progress import ByteCounter
 from workers.restore.extents import ExtentWriter
 from workers.restore.opening import open_segment, reader_of
-from workers.restore.slices import Slice, slices_by_unit
+from workers.restore.slices import Slice
+from workers.restore.units_ahead import decoded_units
 from workers.target.folders import Folders
 from workers.target.image import ImageTarget, is_image_target
 
@@ -47,7 +46,7 @@ def restore_segment(
                 reader = reader_of(stored, order.segment_id, order.trailer_digest, unproved=order.unproved)
                 if reader.trailer_digest is None:
                     writer.doubt(remaining)
-                with closing(_decoded_units(order, reader, remaining)) as units:
+                with closing(decoded_units(order, reader, remaining)) as units:
                     for slices, decoded in units:
                         progress.add(_write_unit(order, device, writer, slices, decoded, before_write))
         return writer.result()
@@ -70,26 +69,3 @@ def _write_unit(
     # A slow device may have taken minutes for the unit.
     before_write()
     return writer.write(slices, data)
-
-
-def _decoded_units(
-    order: RestoreSegment, reader: SegmentReader, chosen: list[int]
-) -> Generator[tuple[Sequence[Slice], Future[bytes]]]:
-    """The units that hold the extents ``chosen``, in stream order."""
-    unit_offsets_bytes = [unit.stream_offset_bytes for unit in reader.units]
-    located_bytes = sum(unit.size_bytes for unit in reader.units)
-    needed = slices_by_unit(chosen, order.stream_offsets_bytes, order.sizes_bytes, unit_offsets_bytes, located_bytes)
-    with ThreadPoolExecutor(order.threads, thread_name_prefix="decode") as pool:
-        yield from _decode_ahead(reader, needed, pool, order.threads)
-
-
-def _decode_ahead(
-    reader: SegmentReader, needed: dict[int, list[Slice]], pool: ThreadPoolExecutor, ahead_count: int
-) -> Iterator[tuple[Sequence[Slice], Future[bytes]]]:
-    """The needed units in stream order, while the next ``ahead_count`` are being decoded."""
-    ahead: deque[tuple[Sequence[Slice], Future[bytes]]] = deque()
-    for unit, slices in needed.items():
-        ahead.append((slices, pool.submit(reader.read_unit, unit)))
-        if len(ahead) > ahead_count:
-            yield ahead.popleft()
-    yield from ahead

@@ -52,6 +52,10 @@ def show_restore(summary: RestoreSummary) -> None:
         f"snapshot {summary.snapshot_id[:8]}: {counted(summary.files, 'file')}, "
         f"{format_size(summary.bytes_restored)} restored{skipped}{removed}, {summary.duration_s:.1f} s"
     )
+    if summary.verified_files or summary.verified_bytes:
+        click.echo(
+            f"{counted(summary.verified_files, 'file')}, {format_size(summary.verified_bytes)} read back and compared"
+        )
     if summary.not_kept:
         kinds = ", ".join(f"{METADATA_NAMES[kind]} of {count}" for kind, count in sorted(summary.not_kept.items()))
         click.echo(f"not restored, because only root may set them: {kinds}")

@@ -103,6 +103,8 @@ class AskRestore:
     wait: Amount | None = None
     numeric_ids: bool = False
     delete: bool = False
+    sparse: bool = False
+    verify: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -96,6 +96,10 @@ class RestorePlan:
         """Order nothing more for the pieced file that goes to ``path`` in the target."""
         self.left_out.update(self._pieced_at.get(path, ()))
 
+    def take_back(self, path: str) -> None:
+        """The reverse of :meth:`leave_out`."""
+        self.left_out.difference_update(self._pieced_at.get(path, ()))
+
     @cached_property
     def _pieced_at(self) -> dict[str, list[int]]:
         """The pieced files by their path in the target."""

@@ -67,6 +67,8 @@ def target_name(call: Call, target: str) -> str:
     is_flag=True,
     help="Remove what the restored folders hold and the snapshot does not, once all else is restored.",
 )
+@click.option("--verify", is_flag=True, help="Read back all that was restored, and compare it with the snapshot.")
+@click.option("--sparse", is_flag=True, help="Make holes of long zeros, also where the snapshot has them written.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be written, kept and removed; change nothing.")
 @click.option("--force", is_flag=True, help="Overwrite an image or block device that is not empty with a raw volume.")
 @click.option(
@@ -91,6 +93,8 @@ def restore(
     exclude: tuple[str, ...],
     overwrite: Overwrite | None,
     delete: bool,
+    verify: bool,
+    sparse: bool,
     dry_run: bool,
     force: bool,
     skip_damaged: bool,
@@ -121,6 +125,8 @@ def restore(
         exclude=exclude,
         overwrite=overwrite,
         delete=delete,
+        verify=verify,
+        sparse=sparse,
         skip_damaged=skip_damaged,
         numeric_ids=numeric_ids,
         threads=threads,
@@ -136,7 +142,8 @@ def restore(
 
     if delete:
         request = replace(request, own_places=own_places(look(request.target, Path.resolve), environment))
-    refused = next((option for option, is_given in (("--dry-run", dry_run), ("--delete", delete)) if is_given), "")
+    of_folders = {"--dry-run": dry_run, "--delete": delete, "--verify": verify}
+    refused = next((option for option, is_given in of_folders.items() if is_given), "")
     with watched_for_losses(call, lost_files) as observer:
         summary = restore_raw_volume(
             call, request, observer, path=path, into_folder=target.endswith("/"), force=force, refused=refused
