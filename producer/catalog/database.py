@@ -126,6 +126,7 @@ class Database:
         pending = iter(rows)
         with self._writing() as connection:
             compiled = insert(table).compile(connection, column_keys=columns)
+            assert list(compiled.positiontup or columns) == list(columns), "columns in another order than the table's"
             while page := list(islice(pending, _PAGE_ROWS)):
                 # SQLite's driver takes parameters by position, PostgreSQL's by name.
                 values = page if compiled.positional else [dict(zip(columns, row, strict=True)) for row in page]
