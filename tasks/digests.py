@@ -74,6 +74,11 @@ def split_digests(digests: bytes) -> Iterator[bytes]:
     return (digests[start : start + DIGEST_BYTES] for start in range(0, len(digests), DIGEST_BYTES))
 
 
+def known_places(digests: bytes) -> list[int]:
+    """The extents, by index, of which the digest is known."""
+    return [place for place, digest in enumerate(split_digests(digests)) if digest != NO_DIGEST]
+
+
 def check_whole(columns: Iterable[bytes]) -> None:
     """Raises ValueError for a column that does not consist of whole digests."""
     if any(len(column) % DIGEST_BYTES for column in columns):

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from tasks.digests import MAX_CELLS, listed_cells_count
+from tasks.digests import DIGEST_BYTES, MAX_CELLS, Digests, listed_cells_count
 from tasks.metadata import Attributes, Flags, OwnerNames
 from tasks.raw import RawReading
 from tasks.states import PackedStates, unpack_states
@@ -85,7 +85,7 @@ class AdoptDevice(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreSegment(Order):
-    """Read the extents, compress them, and store them as segment ``order_id``."""
+    """Read the extents, compress them, and store them as segment ``order_id``, without those that are unchanged."""
 
     snapshot_id: HexId
     volume: SourceName
@@ -109,10 +109,13 @@ class StoreSegment(Order):
     trailer_digest: Digest | None = None
     #: What the walk saw of each file; "" for raw volumes.
     states: PackedStates = ""
-    #: Whether all extents are of one file, which has segments of its own.
+    #: Whether all extents are parts of one file, which has segments of its own.
     is_piece: bool = False
     #: The extents, by index, of files with holes.  Each of them is a part of its file.
     sparse: Counts = ()
+    #: The digests (:mod:`tasks.digests`) that extents had in an earlier backup, one for each extent, NO_DIGEST for one
+    #: that is not known; empty for none.  An extent that still has its digest is not stored.
+    known_digests: Digests = b""
     #: How the walk saw the source (:mod:`tasks.views`); "" where nobody can tell.
     view: View = ""
 
@@ -123,6 +126,10 @@ class StoreSegment(Order):
             raise ValueError("a piece of a raw volume is one extent of the source itself")
         if listed_cells_count(self.extents) > MAX_CELLS:
             raise ValueError(f"a segment of more than {MAX_CELLS} cells")
+        if self.known_digests and (self.raw is not None or len(self.known_digests) != len(self.extents) * DIGEST_BYTES):
+            raise ValueError("known digests are those of extents of files, one for each")
+        if self.is_piece and len(set(self.extents.paths)) > 1:
+            raise ValueError("a piece is of one file")
         unpack_states(self.states, len(self.extents))
 
 

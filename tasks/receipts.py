@@ -11,7 +11,7 @@ from tasks.digests import Digests, check_whole
 from tasks.errors import Reason
 from tasks.metadata import MetadataKind
 from tasks.orders import WIRE_VERSION, PartText
-from tasks.values import MAX_EXTENTS, Count, DeviceBytes, DeviceName, Digest, HexId, Nanoseconds
+from tasks.values import MAX_EXTENTS, Count, DeviceBytes, DeviceName, DigestOrNone, HexId, Nanoseconds
 
 Text = Annotated[str, Meta(max_length=16_384)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
@@ -105,8 +105,12 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreResult:
-    """The segment is stored: synced, renamed, and its header and seek table read back."""
+    """The segment is stored: synced, renamed, and its header and seek table read back.
 
+    All columns and indexes are about the extents of the order, whichever of them the segment holds.
+    """
+
+    #: Of the extents that it holds.
     bytes_source: Count
     bytes_stored: DeviceBytes
     units_count: Count
@@ -119,10 +123,14 @@ class StoreResult:
     timing: Timing
     #: The digest in the segment's trailer.  It covers the digests of all other parts: whoever reads the segment later
     #: compares it, so that nothing else is accepted as this segment.
-    trailer_digest: Digest
-    #: Of what was read of each extent, and of each cell of the extents that have more than one (:mod:`tasks.digests`).
+    #: "" where all extents are unchanged, so that nothing was stored.
+    trailer_digest: DigestOrNone
+    #: Of what was read of each extent (:mod:`tasks.digests`).
     extent_digests: Digests
+    #: Of each cell of those stored extents that have more than one.
     cell_digests: Digests
+    #: The extents that have the digest which the order knew, ascending: they are not stored.
+    unchanged: Annotated[tuple[Count, ...], Meta(max_length=MAX_EXTENTS)] = ()
 
     def __post_init__(self) -> None:
         check_whole((self.extent_digests, self.cell_digests))

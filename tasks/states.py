@@ -42,6 +42,18 @@ class WalkedStates:
     def __len__(self) -> int:
         return len(self.mtimes_ns)
 
+    def at(self, places: Sequence[int]) -> WalkedStates:
+        """Those of the files at these indexes, which ascend."""
+        if len(places) == len(self):
+            return self
+        return WalkedStates(
+            mtimes_ns=[self.mtimes_ns[place] for place in places],
+            ctimes_ns=[self.ctimes_ns[place] for place in places],
+            modes=[self.modes[place] for place in places],
+            uids=[self.uids[place] for place in places],
+            gids=[self.gids[place] for place in places],
+        )
+
     def difference(
         self, index: int, status: os.stat_result, *, is_same_view: bool, is_piece: bool, keeps_ctime: bool = False
     ) -> str:

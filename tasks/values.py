@@ -6,7 +6,7 @@ as narrow as normal use allows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -40,6 +40,7 @@ DeviceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 SourceName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")]
 HexId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+DigestOrNone = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
 #: Of a device, or of what a device holds.  No disk comes near, and sums of them stay numbers of a database.
 MAX_DEVICE_BYTES = 2**56
 DeviceBytes = Annotated[int, Meta(ge=0, le=MAX_DEVICE_BYTES)]
@@ -91,6 +92,16 @@ class Extents:
     @property
     def total_bytes(self) -> int:
         return sum(self.sizes_bytes)
+
+    def at(self, places: Sequence[int]) -> Extents:
+        """Those at these indexes, which ascend."""
+        if len(places) == len(self):
+            return self
+        return Extents(
+            paths=tuple(self.paths[place] for place in places),
+            offsets_bytes=tuple(self.offsets_bytes[place] for place in places),
+            sizes_bytes=tuple(self.sizes_bytes[place] for place in places),
+        )
 
     @classmethod
     def of(cls, rows: list[Extent]) -> Extents:

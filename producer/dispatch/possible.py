@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from producer.dispatch.possible_looks import is_possible_look
-from tasks.digests import DIGEST_BYTES, listed_cells_count
+from tasks.digests import DIGEST_BYTES, known_places, listed_cells_count, split_digests
 from tasks.orders import (
     MANIFEST_NAME,
     ConfirmEmpty,
@@ -69,19 +69,35 @@ def is_possible(result: Any, order: Order) -> bool:
 
 
 def _is_stored(result: StoreResult, order: StoreSegment) -> bool:
-    extents = order.extents
-    total_bytes = extents.total_bytes
+    places = _stored_places(result, order)
+    if places is None:
+        return False
+    extents, stored = order.extents, order.extents.at(places)
+    total_bytes = stored.total_bytes
     return (
         result.bytes_source == total_bytes
+        and bool(result.trailer_digest) == bool(places or not extents.paths)
         and result.units_count == -(-total_bytes // order.unit_bytes)
         and result.bytes_stored <= _largest_stored_bytes(result, order)
         and len(result.extent_digests) == len(extents) * DIGEST_BYTES
-        and len(result.cell_digests) == listed_cells_count(extents) * DIGEST_BYTES
+        and len(result.cell_digests) == listed_cells_count(stored) * DIGEST_BYTES
         and (result.file_state is None or order.is_piece)
         and all(
             note.index < len(extents) and note.read_bytes <= extents.sizes_bytes[note.index] for note in result.notes
         )
+        and not {note.index for note in result.notes} & set(result.unchanged)
     )
+
+
+def _stored_places(result: StoreResult, order: StoreSegment) -> list[int] | None:
+    """The extents that are not unchanged; None where others are said to be than those of which a digest was known."""
+    unchanged, known = set(result.unchanged), list(split_digests(order.known_digests))
+    if sorted(unchanged) != list(result.unchanged) or not unchanged <= set(known_places(order.known_digests)):
+        return None
+    digests = list(split_digests(result.extent_digests))
+    if len(digests) != len(order.extents) or any(digests[place] != known[place] for place in unchanged):
+        return None
+    return [place for place in range(len(order.extents)) if place not in unchanged]
 
 
 def _largest_stored_bytes(result: StoreResult, order: StoreSegment) -> int:

@@ -1,4 +1,4 @@
-"""Stores a segment: read, compress, write, sync, rename, read back.
+"""Stores a segment: compare, read, compress, write, sync, rename, read back.
 
 A segment id names one content.  So a segment that is already stored is verified instead of stored again, and an order
 may arrive any number of times.
@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from tasks.orders import StoreSegment
 from tasks.receipts import StoreResult
-from tasks.states import unpack_states
 from workers.devices.base import Bytes, Device, Upload
 from workers.devices.keys import segment_key
-from workers.disks.turns import turns_at
 from workers.format.header import SegmentHeader
 from workers.format.writer import SegmentWriter
 from workers.progress import OrderProgress, Stages
-from workers.segments.stored import StoredSegment, find_whole_segment, read_back
-from workers.sources.direct import open_reader
+from workers.segments.reading import Reading
+from workers.segments.result import Stored, store_result
+from workers.segments.stored import find_whole_segment, read_back
+from workers.segments.unchanged import compare, stored_places
 from workers.sources.files import SourceFiles
-from workers.sources.in_turns import read_in_turns
 from workers.sources.kept_times import Views
 from workers.sources.place import Place
 from workers.sources.raw import RawStream
@@ -44,26 +44,23 @@ def store_segment(
 ) -> StoreResult:
     """Store the order's segment on ``device``, unless it is there and whole.  ``source_root``: the configured source's.
 
-    When it returns, the segment has survived a sync, and its header, trailer and seek table have been read
-    back.  Trouble with single files becomes notes.  Raises SourceError when the source as a whole cannot be
-    read, DeviceError when the device fails, and what ``before_commit`` raises, with nothing stored.
-    ``progress`` gets source bytes as they are written, and beats while it waits for its turn to read.
-    ``spare`` keeps the buffers for the next segment, ``views`` what is found out about this host's views of sources.
+    Extents whose known digest they still have are left out, and nothing is stored when all are.  When it returns, the
+    segment has survived a sync, and its header, trailer and seek table have been read back.  Trouble with single files
+    becomes notes.  Raises SourceError when the source as a whole cannot be read, DeviceError when the device fails, and
+    what ``before_commit`` raises, with nothing stored.
+    ``progress`` gets source bytes as they are written or found unchanged, and beats while it waits for its turn to
+    read.  ``spare`` keeps the buffers for the next segment, ``views`` what is found out about this host's views of
+    sources.
     """
-    header, key, stages = header_of(order), segment_key(order.order_id), Stages()
+    stages = Stages()
     with stages.total:
-        segment = find_whole_segment(device, key, header, _known_digest(order))
-        found = segment is not None
-        if segment is None:
-            with SourceFiles(_place(order, source_root)) as files, device.put(key) as upload:
-                stored_bytes, trailer_digest = _write(
-                    order, header, _stream(order, files, views or Views()), files, upload, progress, stages, spare
-                )
-                before_commit()
-                with stages.sync:
-                    upload.commit()
-            segment = read_back(device, key, header, stored_bytes, trailer_digest)
-    return _result(header, segment, stages, found=found, free_bytes=device.capacity().free_bytes)
+        stored = _found(order, device)
+        found = stored is not None
+        if stored is None:
+            with SourceFiles(_place(order, source_root)) as files:
+                reading = Reading(order, files, views=views or Views(), progress=progress, stages=stages)
+                stored = _store(order, device, reading, progress, stages, before_commit, spare)
+    return store_result(order, stored, stages, found=found, free_bytes=device.capacity().free_bytes)
 
 
 def header_of(order: StoreSegment) -> SegmentHeader:
@@ -83,15 +80,54 @@ def header_of(order: StoreSegment) -> SegmentHeader:
     )
 
 
-def _known_digest(order: StoreSegment) -> bytes | None:
-    return None if order.trailer_digest is None else bytes.fromhex(order.trailer_digest)
+def _found(order: StoreSegment, device: Device) -> Stored | None:
+    """What an earlier delivery has stored: that decides, even if more extents are unchanged by now, or fewer."""
+    wanted = header_of(order)
+    segment = find_whole_segment(
+        device,
+        segment_key(order.order_id),
+        lambda header: stored_places(order, wanted, header) is not None,
+        None if order.trailer_digest is None else bytes.fromhex(order.trailer_digest),
+    )
+    if segment is None:
+        return None
+    places = stored_places(order, wanted, segment.header)
+    assert places is not None
+    return Stored(places=places, segment=segment, file_state=segment.file_state)
+
+
+def _store(
+    order: StoreSegment,
+    device: Device,
+    reading: Reading,
+    progress: OrderProgress,
+    stages: Stages,
+    before_commit: Callable[[], None],
+    spare: UnitBuffers | None,
+) -> Stored:
+    compared = compare(order, reading.files_stream, reading.fill)
+    progress.add(sum(order.extents.sizes_bytes[place] for place in compared.places))
+    unchanged = frozenset(compared.places)
+    places = [place for place in range(len(order.extents)) if place not in unchanged]
+    if unchanged and not places:
+        before_commit()
+        return Stored(places=places, segment=None, file_state=compared.file_state)
+    key, header = segment_key(order.order_id), replace(header_of(order), extents=order.extents.at(places))
+    with device.put(key) as upload:
+        stream = reading.stream(places, compared.file_state)
+        stored_bytes, trailer_digest = _write(order, header, stream, reading, upload, progress, stages, spare)
+        before_commit()
+        with stages.sync:
+            upload.commit()
+    segment = read_back(device, key, header, stored_bytes, trailer_digest)
+    return Stored(places=places, segment=segment, file_state=segment.file_state)
 
 
 def _write(
     order: StoreSegment,
     header: SegmentHeader,
     stream: ExtentStream | RawStream,
-    files: SourceFiles,
+    reading: Reading,
     upload: Upload,
     progress: OrderProgress,
     stages: Stages,
@@ -101,18 +137,13 @@ def _write(
 
     Reads and compresses on threads of the pipeline.
     """
-    turns = turns_at(files.place.fd, "read", order.readers)
-
-    def fill(buffer: memoryview) -> None:
-        with stages.read:
-            read_in_turns(stream.fill, buffer, turns=turns, beat=progress.beat)
 
     def write(buffer: Bytes) -> None:
         with stages.write:
             upload.write(buffer)
 
     with stream:
-        with _units(order, header, fill, spare) as units:
+        with _units(order, header, lambda buffer: reading.fill(stream, buffer), spare) as units:
             # Encoding the header of a large bundle takes 10 ms: meanwhile the pipeline reads.
             writer = SegmentWriter(header, write)
             for unit in units:
@@ -139,31 +170,3 @@ def _units(
 
 def _place(order: StoreSegment, source_root: Path) -> Place:
     return Place(order.source, source_root, order.within.path if order.within is not None else "")
-
-
-def _stream(order: StoreSegment, files: SourceFiles, views: Views) -> ExtentStream | RawStream:
-    if order.raw is None:
-        states = unpack_states(order.states, len(order.extents))
-        kept_times = views.kept_times(order.view, files, order.extents, states)
-        return ExtentStream(
-            files, order.extents, states, kept_times=kept_times, is_piece=order.is_piece, sparse=order.sparse
-        )
-    return RawStream(order, open_reader(files.place, mark=order.raw.mark), where=files.place.where)
-
-
-def _result(
-    header: SegmentHeader, segment: StoredSegment, stages: Stages, *, found: bool, free_bytes: int
-) -> StoreResult:
-    return StoreResult(
-        bytes_source=header.stream_bytes,
-        bytes_stored=segment.stored_bytes,
-        units_count=segment.units_count,
-        notes=segment.notes,
-        file_state=segment.file_state,
-        found=found,
-        free_bytes=free_bytes,
-        timing=stages.timing(),
-        trailer_digest=segment.trailer_digest.hex(),
-        extent_digests=segment.extent_digests,
-        cell_digests=segment.cell_digests,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tasks.errors import DamagedError
@@ -16,6 +17,7 @@ from workers.format.reader import SegmentReader
 class StoredSegment:
     """A stored segment, as its trailer describes it."""
 
+    header: SegmentHeader
     stored_bytes: int
     units_count: int
     notes: tuple[ExtentNote, ...]
@@ -26,9 +28,9 @@ class StoredSegment:
 
 
 def find_whole_segment(
-    device: Device, key: str, header: SegmentHeader, trailer_digest: bytes | None = None
+    device: Device, key: str, is_wanted: Callable[[SegmentHeader], bool], trailer_digest: bytes | None = None
 ) -> StoredSegment | None:
-    """The segment under ``key`` if it has this header and every stored byte is as it was written.
+    """The segment under ``key`` if its header is wanted and every stored byte is as it was written.
 
     With ``trailer_digest``, from an earlier receipt, it must be that one.  None when it is missing, damaged, different
     or unreadable: then it may be overwritten.
@@ -38,7 +40,7 @@ def find_whole_segment(
         if stored is None:
             return None
         with stored:
-            reader = _read(stored, header, trailer_digest)
+            reader = _read(stored, is_wanted, trailer_digest)
             return None if reader.damaged_ranges() else _told(reader, stored)
     except (DamagedError, UnreadableError):
         return None
@@ -54,19 +56,22 @@ def read_back(
     with stored:
         if stored.size_bytes != stored_bytes:
             raise DamagedError(f"device {device.name}: {key} has {stored.size_bytes} bytes, not {stored_bytes}")
-        return _told(_read(stored, header, trailer_digest), stored)
+        return _told(_read(stored, lambda found: found == header, trailer_digest), stored)
 
 
-def _read(stored: StoredObject, header: SegmentHeader, trailer_digest: bytes | None) -> SegmentReader:
+def _read(
+    stored: StoredObject, is_wanted: Callable[[SegmentHeader], bool], trailer_digest: bytes | None
+) -> SegmentReader:
     reader = SegmentReader(stored.read, stored.size_bytes, trailer_digest=trailer_digest)
-    if reader.header != header:
-        raise DamagedError(f"segment {header.segment_id}: its header is not that of the order")
+    if not is_wanted(reader.header):
+        raise DamagedError(f"segment {reader.header.segment_id}: its header is not that of the order")
     return reader
 
 
 def _told(reader: SegmentReader, stored: StoredObject) -> StoredSegment:
     assert reader.trailer_digest is not None
     return StoredSegment(
+        header=reader.header,
         stored_bytes=stored.size_bytes,
         units_count=len(reader.units),
         notes=reader.trailer.notes,

@@ -34,8 +34,9 @@ class ExtentStream:
     ``states``: what the walk saw of each file, which is compared with the file that is read; None where it is not.
     ``kept_times``: what is known of the view of the source; None where it is the walk's own.
 
-    For one thread at a time.  ``is_piece``: all extents are of one file, which leaves its state in ``file_state``; as
-    does a single extent.  Otherwise each is a whole file, but for those of files with holes, ``sparse``.
+    For one thread at a time.  ``is_piece``: all extents are of one file, which leaves its state in ``file_state``
+    (``seen``: its state when other parts of it were read); as does a single extent, unless ``is_one_file`` says that it
+    is one of a bundle.  Otherwise each is a whole file, but for those of files with holes, ``sparse``.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class ExtentStream:
         kept_times: KeptTimes | None = None,
         is_piece: bool = False,
         sparse: Iterable[int] = (),
+        is_one_file: bool | None = None,
+        seen: FileState | None = None,
     ) -> None:
         self.notes: list[ExtentNote] = []
         self.file_state: FileState | None = None
@@ -56,7 +59,8 @@ class ExtentStream:
         self._states = states
         self._kept_times = kept_times
         self._is_piece = is_piece
-        self._is_one_file = is_piece or len(extents) == 1
+        self._is_one_file = is_piece or (len(extents) == 1 if is_one_file is None else is_one_file)
+        self._seen = seen
         self._sparse = frozenset(sparse)
         self._index = 0
         # Of the extent at _index: bytes returned, bytes actually read, what is wrong, the open file.
@@ -222,6 +226,9 @@ class ExtentStream:
             ctime_ns = packable(after.st_ctime_ns) if self._shows_ctime(after) else None
             mtime_ns = packable(after.st_mtime_ns)
             self.file_state = FileState(size_bytes=after.st_size, mtime_ns=mtime_ns, ctime_ns=ctime_ns)
+            if self._trouble is None and self._seen not in (None, self.file_state):
+                self._trouble = ("changed", "was written while parts of it were read")
+            self._seen = self.file_state
 
     def _shows_ctime(self, status: os.stat_result) -> bool:
         """Whether the time of change means here what it means on other hosts."""

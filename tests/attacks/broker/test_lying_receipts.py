@@ -63,6 +63,16 @@ STORE = StoreSegment(
     threads=1,
 )
 STORED = Devices({}).stored(STORE)
+KNOWN = replace(STORE, known_digests=b"1" * 16 + bytes(16 * (len(STORE.extents) - 1)))
+#: The first extent is unchanged.
+LEFT_OUT = replace(
+    STORED,
+    unchanged=(0,),
+    bytes_source=sum(STORE.extents.sizes_bytes[1:]),
+    bytes_stored=100,
+    units_count=-(-sum(STORE.extents.sizes_bytes[1:]) // STORE.unit_bytes),
+    extent_digests=KNOWN.known_digests,
+)
 
 VERIFY = VerifySegments(
     **ENVELOPE,
@@ -122,6 +132,8 @@ def is_taken(order: Order, result: Any) -> bool:
 
 HONEST: list[tuple[Order, Any]] = [
     (STORE, STORED),
+    (KNOWN, LEFT_OUT),
+    (KNOWN, STORED),
     (VERIFY, VERIFIED),
     (VERIFY, replace(VERIFIED, findings=())),
     (RESTORE, replace(NOTHING, files_count=1, bytes_restored=60)),
@@ -144,6 +156,14 @@ LIES: dict[str, tuple[Order, Any]] = {
     "far more bytes than the segment has": (STORE, replace(STORED, bytes_stored=10 * STORED.bytes_source)),
     "other units": (STORE, replace(STORED, units_count=2**40)),
     "digests of more extents": (STORE, replace(STORED, extent_digests=STORED.extent_digests + bytes(16))),
+    "that is unchanged what nobody knew": (KNOWN, replace(LEFT_OUT, unchanged=(0, 1))),
+    "that is unchanged what is none of the extents": (KNOWN, replace(LEFT_OUT, unchanged=(0, 7))),
+    "twice what is unchanged": (KNOWN, replace(LEFT_OUT, unchanged=(0, 0))),
+    "another digest of what is unchanged": (
+        KNOWN,
+        replace(LEFT_OUT, extent_digests=bytes(32)),
+    ),
+    "that nothing is stored, though not all is unchanged": (KNOWN, replace(LEFT_OUT, trailer_digest="")),
     "cells of what is smaller than one": (STORE, replace(STORED, cell_digests=bytes(16))),
     "the state of a bundle": (STORE, replace(STORED, file_state=FileState(size_bytes=1, mtime_ns=1, ctime_ns=1))),
     "a finding of a segment that nobody asked about": (

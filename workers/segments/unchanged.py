@@ -1,0 +1,73 @@
+"""Which extents still hold what an earlier backup stored: they are read and compared, and not stored again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tasks.digests import NO_DIGEST, known_places, split_digests
+from tasks.orders import StoreSegment
+from tasks.receipts import FileState
+from workers.format.header import SegmentHeader
+from workers.sources.stream import ExtentStream
+
+#: What is read at a time: small enough for the processor's cache, and most files fit into it.
+_STEP_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """``places``: the unchanged extents, by index.  ``file_state``: of the one file that all extents are of."""
+
+    places: tuple[int, ...] = ()
+    file_state: FileState | None = None
+
+
+def compare(
+    order: StoreSegment,
+    stream_of: Callable[[Sequence[int]], ExtentStream],
+    fill: Callable[[ExtentStream, memoryview], object],
+) -> Compared:
+    """Read the extents of which ``order`` knows the digest.  Unchanged is what has it and was read exactly as planned.
+
+    ``fill`` fills a buffer from the stream.
+    """
+    candidates = known_places(order.known_digests)
+    if not candidates:
+        return Compared()
+    left_bytes = sum(order.extents.sizes_bytes[place] for place in candidates)
+    buffer = memoryview(bytearray(min(left_bytes, _STEP_BYTES)))
+    with stream_of(candidates) as stream:
+        while left_bytes:
+            part = buffer[:left_bytes]
+            fill(stream, part)
+            left_bytes -= len(part)
+    noted = {note.index for note in stream.notes}
+    known = list(split_digests(order.known_digests))
+    found = zip(candidates, split_digests(bytes(stream.digests.extents)), strict=True)
+    places = tuple(
+        place for index, (place, digest) in enumerate(found) if index not in noted and digest == known[place]
+    )
+    return Compared(places=places, file_state=stream.file_state)
+
+
+def stored_places(order: StoreSegment, wanted: SegmentHeader, found: SegmentHeader) -> list[int] | None:
+    """The extents of ``order``, by index, that a segment with the header ``found`` holds.
+
+    None unless it is ``wanted``, the header of the order, or that without some extents that have a known digest: they
+    were unchanged when it was stored.
+    """
+    if found == wanted:
+        return list(range(len(order.extents)))
+    if replace(found, extents=wanted.extents) != wanted:
+        return None
+    rest = iter(found.extents)
+    expected = next(rest, None)
+    places, known = [], order.known_digests and list(split_digests(order.known_digests))
+    for place, extent in enumerate(order.extents):
+        if extent == expected:
+            places.append(place)
+            expected = next(rest, None)
+        elif not known or known[place] == NO_DIGEST:
+            return None
+    return places if expected is None else None
