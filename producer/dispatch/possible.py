@@ -77,6 +77,7 @@ def _is_stored(result: StoreResult, order: StoreSegment) -> bool:
     return (
         result.bytes_source == total_bytes
         and bool(result.trailer_digest) == bool(places or not extents.paths)
+        and bool(result.trailer_digest) >= bool(result.bytes_stored)
         and result.units_count == -(-total_bytes // order.unit_bytes)
         and result.bytes_stored <= _largest_stored_bytes(result, order)
         and len(result.extent_digests) == len(extents) * DIGEST_BYTES

@@ -73,6 +73,16 @@ LEFT_OUT = replace(
     units_count=-(-sum(STORE.extents.sizes_bytes[1:]) // STORE.unit_bytes),
     extent_digests=KNOWN.known_digests,
 )
+ALL_KNOWN = replace(STORE, known_digests=b"1" * 32)
+ALL_LEFT_OUT = replace(
+    STORED,
+    unchanged=(0, 1),
+    bytes_source=0,
+    bytes_stored=0,
+    units_count=0,
+    extent_digests=ALL_KNOWN.known_digests,
+    trailer_digest="",
+)
 
 VERIFY = VerifySegments(
     **ENVELOPE,
@@ -134,6 +144,7 @@ HONEST: list[tuple[Order, Any]] = [
     (STORE, STORED),
     (KNOWN, LEFT_OUT),
     (KNOWN, STORED),
+    (ALL_KNOWN, ALL_LEFT_OUT),
     (VERIFY, VERIFIED),
     (VERIFY, replace(VERIFIED, findings=())),
     (RESTORE, replace(NOTHING, files_count=1, bytes_restored=60)),
@@ -158,6 +169,8 @@ LIES: dict[str, tuple[Order, Any]] = {
     "digests of more extents": (STORE, replace(STORED, extent_digests=STORED.extent_digests + bytes(16))),
     "that is unchanged what nobody knew": (KNOWN, replace(LEFT_OUT, unchanged=(0, 1))),
     "that is unchanged what is none of the extents": (KNOWN, replace(LEFT_OUT, unchanged=(0, 7))),
+    "bytes of a segment that there is not": (ALL_KNOWN, replace(ALL_LEFT_OUT, bytes_stored=1)),
+    "a segment of nothing": (ALL_KNOWN, replace(ALL_LEFT_OUT, trailer_digest="0" * 64)),
     "twice what is unchanged": (KNOWN, replace(LEFT_OUT, unchanged=(0, 0))),
     "another digest of what is unchanged": (
         KNOWN,
