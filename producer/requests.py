@@ -118,6 +118,13 @@ class BackupRequest:
     required_mounts: tuple[Path, ...] = ()
     #: Accept a source that had files in the last snapshot and has none now.
     allow_empty: bool = False
+    #: The snapshot to compare with; None: the newest of the volume.
+    parent: str | None = None
+    #: Compare with none: read and store everything.
+    force: bool = False
+    #: Take files as unchanged though their time of change, or their inode number, is another.
+    ignore_ctime: bool = False
+    ignore_inode: bool = False
 
     #: Id of the unfinished snapshot to resume; None: that of the same command, if there is one.
     resume: str | None = None
@@ -153,6 +160,10 @@ _FREE = (
     "required_mounts",
     "allow_empty",
     "expect_ratio",
+    "parent",
+    "force",
+    "ignore_ctime",
+    "ignore_inode",
     "new_devices",
     "resume",
 )

@@ -42,12 +42,22 @@ class BackupSummary:
     """
 
     snapshot_id: str
+    #: What it was compared with; "" for none.
+    parent_id: str
     volume: str
     mode: str
     files: int
+    files_new: int
+    files_changed: int
+    files_unchanged: int
+    #: Unchanged, and at another path than before.
+    files_moved: int
     #: Than in the last snapshot of the volume; 0 where nothing compares.
     files_fewer: int
+    #: All that the snapshot holds.
     bytes_source: int
+    #: By this run, as what it has stored.
+    bytes_read: int
     bytes_stored: int
     threshold_bytes: int
     segments: int

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+from producer.backup.entries import Entries
 from producer.backup.expected_ratio import ratio_of_volume
 from producer.backup.fewer_files import refuse_sudden_emptiness
 from producer.backup.own_state import own_files
-from producer.listing import ListingPart, ListingReader
+from producer.backup.parent.choose import merge_with, parent_in_pool
+from producer.backup.parent.merge import FileCounts
+from producer.listing import ListingReader, decode_part
 from producer.observer import Observer, Progress, Trouble
 from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.plan.rooms import room_of
-from producer.pool.decide import decide_pool, refuse_new
+from producer.pool.decide import PoolDecision, decide_pool, refuse_new
 from producer.pool.device_reports import DeviceReports, ask_for_reports
 from producer.pool.known import known_devices
 from producer.raw.cutting import plan_with_raw_volumes
@@ -30,6 +32,9 @@ class DryRun:
     plan: Plan
     #: The entries that the plan's segments speak of.
     entries: ListingReader
+    #: The snapshot that the sources were compared with; "" for none.
+    parent_id: str
+    counts: FileCounts
 
     def path_of(self, entry: int) -> str:
         """Path in the snapshot of the entry of that index."""
@@ -46,51 +51,69 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         RunNeeds(devices=request.devices, purpose=f"plan of {request.volume}"), observer, environment
     ) as session:
         asked = ask_for_reports(session)
-        walk, parts = _walk(session, request, own_files(request, environment))
+        walk, entries = (
+            Walk(
+                request.sources,
+                request.exclusions,
+                on_trouble=session.observer.trouble,
+                on_progress=_progress_of(session),
+                limit_s=limit_of_environment(),
+                left_out=own_files(request, environment),
+            ),
+            Entries(),
+        )
+        for batch in walk.batches():
+            entries.add(batch)
         refuse_sudden_emptiness(session.catalog, request, walk.files_counts, None)
         asked.wait()
-        rooms = _rooms(session, asked, request)
+        decision = _decide(session, asked, request)
+        # Nobody is asked whether segments are still there: that takes orders.
+        parent = parent_in_pool(session.catalog, request, decision.pool_id)
+        merge = merge_with(session, request, parent, {}) if parent is not None else None
+        entries.begin(merge)
+        entries.finish()
         ratio = ratio_of_volume(session.catalog, request.volume, request.expect_ratio)
     raw_volumes, _ = look_at_raw_volumes(request, walk.first_entries, walk.sizes)
     plan = plan_with_raw_volumes(
         PlanRequest(
-            sizes=walk.sizes,
+            sizes=entries.sizes,
             ranges_counts=walk.ranges_counts,
             source_starts=walk.source_starts,
-            rooms=rooms,
+            rooms=_rooms(decision, asked, request),
             options=request.plan,
             expected_ratio=ratio,
         ),
         # All that a first backup would store: what earlier segments hold is known only once all has been read.
         {row.entry: row.used_cells for row in raw_volumes.values()},
     )
-    entries = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
-    return DryRun(plan=plan, entries=entries)
+    parts = entries.take_parts()
+    return DryRun(
+        plan=plan,
+        entries=ListingReader([part.first_entry for part in parts], lambda number: decode_part(parts[number].data)),
+        parent_id=parent.snapshot_id if parent is not None and merge is not None else "",
+        counts=FileCounts(new=walk.files_count) if merge is None else merge.counts,
+    )
 
 
-def _walk(session: RunSession, request: BackupRequest, left_out: Collection[Path]) -> tuple[Walk, list[ListingPart]]:
+def _progress_of(session: RunSession) -> Callable[[int, int], None]:
     def on_progress(files_count: int, bytes_total: int) -> None:
         session.interrupt.check()
         session.observer.progress(Progress(phase="walking", files_count=files_count, bytes_total=bytes_total))
 
-    walk = Walk(
-        request.sources,
-        request.exclusions,
-        on_trouble=session.observer.trouble,
-        on_progress=on_progress,
-        limit_s=limit_of_environment(),
-        left_out=left_out,
-    )
-    return walk, list(walk.parts())
+    return on_progress
 
 
-def _rooms(session: RunSession, asked: DeviceReports, request: BackupRequest) -> tuple[DeviceRoom, ...]:
-    """The devices that a backup would use now; the others are reported as troubles."""
+def _decide(session: RunSession, asked: DeviceReports, request: BackupRequest) -> PoolDecision:
     decision = decide_pool(asked.reports, session.paths, known_devices(session.catalog), asked.hosts)
     if not request.new_devices:
         refuse_new(decision, session.paths)
     for name, why in decision.absent.items():
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
+    return decision
+
+
+def _rooms(decision: PoolDecision, asked: DeviceReports, request: BackupRequest) -> tuple[DeviceRoom, ...]:
+    """The devices that a backup would use now."""
     return tuple(
         room_of(name, asked.reports[name].capacity_bytes, asked.reports[name].free_bytes, request.plan)
         for name in request.devices

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.listing import decode_part
 from producer.requests import BackupRequest
 from tasks.errors import EmptySourceError
 
@@ -43,5 +42,8 @@ def fewer_files_count(catalog: Catalog, request: BackupRequest, files_count: int
 
 
 def _files_count(catalog: Catalog, snapshot: SnapshotRow, source: str) -> int:
-    parts = catalog.listing.parts(snapshot.snapshot_id)
-    return sum(batch.kinds.count("f") for part in parts for batch in decode_part(part.data) if batch.source == source)
+    is_open = snapshot.state == "open"
+    batches = (
+        catalog.listing.batches(snapshot.snapshot_id) if is_open else catalog.trees.of(snapshot.snapshot_id).batches()
+    )
+    return sum(batch.kinds.count("f") for batch in batches if batch.source == source)

@@ -9,17 +9,20 @@ from __future__ import annotations
 import platform
 import uuid
 from array import array
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from producer.backup.entries import Entries
 from producer.backup.fewer_files import fewer_files_count, refuse_sudden_emptiness
+from producer.backup.parent.choose import merge_with, parent_in_pool
+from producer.backup.parent.merge import FileCounts, Merge
 from producer.backup.resume import Kept, carry_over, find_resumable
 from producer.backup.settle_pool import SettledPool, ask_devices, settle_pool
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotRow, SourceRow
 from producer.catalog.tables.troubles import TroubleRow
-from producer.listing import ListingPart
+from producer.configuration.sizes import format_size
 from producer.observer import Progress, Trouble
 from producer.pool.device_reports import DeviceReports
 from producer.pool.members import Member
@@ -42,8 +45,10 @@ class Intake:
     absent: Mapping[str, str]
     #: Members that were empty folders before.
     new: frozenset[str]
-    #: By entry index; see :class:`producer.walk.Walk`.
+    #: By entry index: bytes to store; -1 for entries without data, and for those that the parent has.
     sizes: array[int]
+    #: As the walk saw them: see :class:`producer.walk.Walk`.
+    walked_sizes: array[int]
     ranges_counts: Mapping[int, int]
     source_starts: list[int]
     files_count: int
@@ -55,6 +60,11 @@ class Intake:
     owner_names: OwnerNames
     #: The sources that are read raw, by name.
     raw_volumes: Mapping[str, RawVolume]
+    #: The snapshot that the walk was compared with; "" for none.
+    parent_id: str
+    counts: FileCounts
+    #: The segments of earlier snapshots that hold unchanged files.
+    borrowed: Set[str]
 
 
 def take_in(session: RunSession, request: BackupRequest, left_out: Collection[Path] = ()) -> Intake:
@@ -77,7 +87,9 @@ class _IntakeRun:
         self._snapshot_id = resumed.snapshot_id if resumed is not None else uuid.uuid4().hex
         self._started_at = datetime.now(UTC)
         self._asked = asked
-        self._parts: list[ListingPart] = []
+        self._entries = Entries()
+        self._merge: Merge | None = None
+        self._parent_id = ""
         self._troubles: list[Trouble] = []
         self._pool: SettledPool | None = None
 
@@ -90,14 +102,17 @@ class _IntakeRun:
             limit_s=limit_of_environment(),
             left_out=left_out,
         )
-        for part in walk.parts():
-            self._parts.append(part)
+        for batch in walk.batches():
+            self._entries.add(batch)
             self._collect()
         self._refuse_sudden_emptiness(walk)
         self._asked.wait()
         self._collect()
+        self._entries.finish()
+        self._record_parts()
         assert self._pool is not None
         kept = self._carry_over(self._resumed, self._pool) if self._resumed is not None else None
+        self._tell_stored_again()
         self._record_troubles()
         has_agents = any(map(self._session.fleet.is_shared, self._session.paths))
         raw_volumes, notes = look_at_raw_volumes(
@@ -114,7 +129,8 @@ class _IntakeRun:
             members=self._pool.members,
             absent=self._pool.absent,
             new=self._pool.new,
-            sizes=walk.sizes,
+            sizes=self._entries.sizes,
+            walked_sizes=walk.sizes,
             ranges_counts=walk.ranges_counts,
             source_starts=walk.source_starts,
             files_count=walk.files_count,
@@ -123,7 +139,18 @@ class _IntakeRun:
             kept=kept,
             owner_names=walk.owners.names(),
             raw_volumes=raw_volumes,
+            parent_id=self._parent_id,
+            counts=FileCounts(new=walk.files_count) if self._merge is None else self._merge.counts,
+            borrowed=frozenset() if self._merge is None else self._merge.borrowed,
         )
+
+    def _tell_stored_again(self) -> None:
+        counts = FileCounts() if self._merge is None else self._merge.counts
+        if counts.again:
+            self._session.observer.note(
+                f"{counts.again} unchanged files, {format_size(counts.again_bytes)}, are on no device any more; "
+                "they are stored again"
+            )
 
     def _refuse_sudden_emptiness(self, walk: Walk) -> None:
         catalog = self._session.catalog
@@ -135,7 +162,7 @@ class _IntakeRun:
             raise
 
     def _carry_over(self, resumed: SnapshotRow, pool: SettledPool) -> Kept:
-        return carry_over(self._session.catalog, resumed, self._parts, pool.members)
+        return carry_over(self._session.catalog, resumed, self._entries.take_parts(), pool.members)
 
     def _on_directory(self, files_count: int, bytes_total: int) -> None:
         self._session.interrupt.check()
@@ -151,16 +178,28 @@ class _IntakeRun:
             return
         if self._pool is None:
             self._pool = settle_pool(self._session, self._request, self._resumed, self._asked)
-            self._begin_or_resume(self._pool.pool_id)
+            self._begin_or_resume(self._pool.pool_id, self._choose_parent(self._pool))
+        self._record_parts()
+
+    def _record_parts(self) -> None:
         if self._resumed is not None:
             # Compared with the old listing when the walk is over.
             return
         with self._session.catalog.transaction():
-            for part in self._parts:
+            for part in self._entries.take_parts():
                 self._session.catalog.listing.add_part(self._snapshot_id, **asdict(part))
-        self._parts.clear()
 
-    def _begin_or_resume(self, pool_id: str) -> None:
+    def _choose_parent(self, pool: SettledPool) -> str:
+        """The id of the parent, once the walk is merged with it; "" for none."""
+        parent = parent_in_pool(self._session.catalog, self._request, pool.pool_id)
+        if parent is not None:
+            self._merge = merge_with(self._session, self._request, parent, pool.members)
+            if self._merge is not None:
+                self._parent_id = parent.snapshot_id
+        self._entries.begin(self._merge)
+        return self._parent_id
+
+    def _begin_or_resume(self, pool_id: str, parent_id: str) -> None:
         if self._resumed is not None and self._resumed.pool_id == pool_id:
             begun = f"{self._resumed.started_at:%Y-%m-%dT%H:%M:%SZ}"
             self._session.observer.note(f"continuing snapshot {self._snapshot_id[:8]}, begun {begun}")
@@ -170,9 +209,9 @@ class _IntakeRun:
                 f"snapshot {self._snapshot_id[:8]}, which was interrupted, is in another pool; a new one begins"
             )
             self._resumed, self._snapshot_id = None, uuid.uuid4().hex
-        self._begin_snapshot(pool_id)
+        self._begin_snapshot(pool_id, parent_id)
 
-    def _begin_snapshot(self, pool_id: str) -> None:
+    def _begin_snapshot(self, pool_id: str, parent_id: str) -> None:
         request = self._request
         self._session.catalog.snapshots.begin(
             NewSnapshot(
@@ -187,6 +226,7 @@ class _IntakeRun:
                 ),
                 request=request.to_json(),
                 started_at=self._started_at,
+                parent_id=parent_id,
             )
         )
 

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 
-import msgspec
 from blake3 import blake3
 
+from producer.backup.placing import sealed_batches
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
+from producer.listing.tree_parts import TreePart, TreeWriter
 from producer.manifest import (
+    IndexRow,
     ManifestDevice,
     ManifestHead,
     ManifestLack,
     ManifestPart,
-    ManifestSegment,
     ManifestSource,
     ManifestTotals,
     ManifestTrouble,
-    encode_segments,
+    PartKind,
+    TreeReference,
+    encode_index,
+    encode_packs,
+    encode_tree,
     encode_troubles,
     part_name,
 )
 from producer.pool.members import Member
 from producer.requests import PlanOptions
-from tasks.receipts import ExtentNote
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,19 +45,63 @@ class ManifestFile:
     data: bytes
 
 
-def manifest_files(catalog: Catalog, snapshot: SnapshotRow, device_index: Mapping[str, int]) -> Iterator[ManifestFile]:
-    """All parts in order, one in memory at a time; the same bytes at each call."""
-    number = 0
-    for row in catalog.listing.parts(snapshot.snapshot_id):
-        yield _file(snapshot, number, "listing", row.data, row.first_entry, row.entries_count)
-        number += 1
-    rows = (_manifest_row(row, device_index) for row in catalog.segments.stored(snapshot.snapshot_id))
-    for data in encode_segments(rows):
-        yield _file(snapshot, number, "segments", data)
-        number += 1
-    for data in encode_troubles(_trouble_rows(catalog, snapshot)):
-        yield _file(snapshot, number, "troubles", data)
-        number += 1
+def record_tree(catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, Member]) -> None:
+    """Make the snapshot's tree, and decide which of its parts go to the devices with it.  Idempotent."""
+    with catalog.transaction():
+        catalog.trees.write(snapshot.snapshot_id, _tree_parts(catalog, snapshot))
+        digests = [part.digest for part in catalog.trees.of(snapshot.snapshot_id).parts]
+        live_ids = [member.device_id for member in members.values() if member.is_live]
+        there = catalog.trees.brought_to(live_ids, digests)
+        catalog.trees.record_pack(snapshot.snapshot_id, dict.fromkeys(set(digests) - there))
+
+
+def _tree_parts(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[tuple[int, TreePart]]:
+    writer, numbers = TreeWriter(), {source.name: place for place, source in enumerate(snapshot.sources)}
+    source = ""
+    for batch in sealed_batches(catalog, snapshot):
+        # The first batch of a source ends the last part of the one before.
+        for part in writer.add(batch):
+            yield numbers[source], part
+        source = batch.source
+    for part in writer.flush():
+        yield numbers[source], part
+
+
+def manifest_files(
+    catalog: Catalog, snapshot: SnapshotRow, rows: Sequence[SegmentRow], device_index: Mapping[str, int]
+) -> Iterator[ManifestFile]:
+    """All parts in order, one in memory at a time; the same bytes at each call.  ``rows``: of the index."""
+    contents: Iterator[tuple[PartKind, bytes]] = chain(
+        (("tree", data) for data in encode_tree(_references(catalog, snapshot))),
+        (("pack", data) for data in encode_packs(_packed(catalog, snapshot))),
+        (("index", data) for data in encode_index(_index_row(row, device_index) for row in rows)),
+        (("troubles", data) for data in encode_troubles(_trouble_rows(catalog, snapshot))),
+    )
+    for number, (kind, data) in enumerate(contents):
+        name = part_name(snapshot.snapshot_id, number)
+        part = ManifestPart(name=name, kind=kind, size_bytes=len(data), blake3=blake3(data).hexdigest())
+        yield ManifestFile(part=part, data=data)
+
+
+def _references(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[TreeReference]:
+    for part in catalog.trees.of(snapshot.snapshot_id).parts:
+        yield TreeReference(digest=part.digest.hex(), source=part.source, entries_count=part.entries_count)
+
+
+def _packed(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[tuple[str, bytes]]:
+    """The parts that this snapshot brings, in the order of its tree."""
+    packed = catalog.trees.packed(snapshot.snapshot_id)
+    for digest in dict.fromkeys(part.digest for part in catalog.trees.of(snapshot.snapshot_id).parts):
+        if digest in packed:
+            yield digest.hex(), catalog.trees.data(digest)
+
+
+def index_rows(catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, Member]) -> list[SegmentRow]:
+    """The segments that this snapshot stored, and those that it needs of which a live device has no index yet."""
+    live_ids = {member.device_id for member in members.values() if member.is_live}
+    needed = catalog.segments.by_ids(catalog.trees.of(snapshot.snapshot_id).parts_of_segments)
+    known = catalog.snapshots.brought_to(live_ids)
+    return [row for row in needed.values() if row.snapshot_id == snapshot.snapshot_id or row.snapshot_id not in known]
 
 
 def _trouble_rows(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[ManifestTrouble]:
@@ -63,43 +112,25 @@ def _trouble_rows(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[ManifestT
         yield ManifestTrouble(entry=entry, path=path, code=row.code, message=row.message)
 
 
-def _file(
-    snapshot: SnapshotRow, number: int, kind: str, data: bytes, first_entry: int = 0, entries_count: int = 0
-) -> ManifestFile:
-    part = ManifestPart(
-        name=part_name(snapshot.snapshot_id, number),
-        kind=kind,  # type: ignore[arg-type]
-        size_bytes=len(data),
-        blake3=blake3(data).hexdigest(),
-        first_entry=first_entry,
-        entries_count=entries_count,
-    )
-    return ManifestFile(part=part, data=data)
-
-
-def _manifest_row(row: SegmentRow, device_index: Mapping[str, int]) -> ManifestSegment:
+def _index_row(row: SegmentRow, device_index: Mapping[str, int]) -> IndexRow:
     assert row.device_id is not None
-    return ManifestSegment(
-        number=row.number,
+    return IndexRow(
         segment_id=row.segment_id,
         device=device_index[row.device_id],
-        first_entry=row.first_entry,
-        stop_entry=row.stop_entry,
-        offset_bytes=row.offset_bytes,
         size_bytes=row.size_bytes,
         bytes_stored=row.bytes_stored,
         trailer_digest=row.proof,
-        notes=msgspec.convert(row.notes, tuple[ExtentNote, ...]),
-        stream_offset_bytes=row.stream_offset_bytes,
         cell_digests=row.cell_digests or b"",
     )
 
 
-def manifest_devices(catalog: Catalog, snapshot_id: str, members: Mapping[str, Member]) -> tuple[ManifestDevice, ...]:
-    """The devices that take part, and those that hold segments but are away now."""
+def manifest_devices(
+    catalog: Catalog, rows: Iterable[SegmentRow], members: Mapping[str, Member]
+) -> tuple[ManifestDevice, ...]:
+    """The devices that take part, and those that hold segments of the index but are away now."""
     segments_counts: Counter[str] = Counter()
     bytes_stored: Counter[str] = Counter()
-    for row in catalog.segments.stored(snapshot_id):
+    for row in rows:
         assert row.device_id is not None
         segments_counts[row.device_id] += 1
         bytes_stored[row.device_id] += row.bytes_stored
@@ -121,7 +152,6 @@ def manifest_devices(catalog: Catalog, snapshot_id: str, members: Mapping[str, M
 def manifest_head(
     snapshot: SnapshotRow,
     options: PlanOptions,
-    source_starts: Sequence[int],
     devices: tuple[ManifestDevice, ...],
     parts: tuple[ManifestPart, ...],
     lacks: Sequence[LackRow],
@@ -130,6 +160,7 @@ def manifest_head(
     """The head that names these parts; ``lacks``: what cannot be restored now."""
     return ManifestHead(
         snapshot_id=snapshot.snapshot_id,
+        parent_id=snapshot.parent_id,
         pool_id=snapshot.pool_id,
         volume=snapshot.volume,
         mode=snapshot.mode,  # type: ignore[arg-type]
@@ -141,11 +172,9 @@ def manifest_head(
         sources=tuple(
             ManifestSource(name=source.name, path=source.path, mode=source.mode) for source in snapshot.sources
         ),
-        source_starts=tuple(source_starts),
         split=options.split,
         order=options.order,
         threshold_bytes=snapshot.threshold_bytes,
-        bundle_limit_bytes=snapshot.bundle_limit_bytes,
         unit_bytes=snapshot.unit_bytes,
         block_bytes=snapshot.block_bytes,
         level=snapshot.level,

@@ -59,7 +59,8 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
         catalog.snapshots.confirm_plan(intake.snapshot_id)
     else:
         _plan_the_rest(catalog, plan_request, intake, intake.kept, compared)
-    state = BackupState(catalog, intake.snapshot_id, intake.members)
+    borrowed = list(catalog.segments.by_ids(sorted(intake.borrowed)).values())
+    state = BackupState(catalog, intake.snapshot_id, intake.members, borrowed)
     state.load()
     _give_to_present(catalog, state)
     return state

@@ -22,6 +22,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.troubles import TroubleRow
 from producer.listing import ListingPart, ListingReader, decode_part, extents_of
 from producer.listing.data_ranges import DataRanges
+from producer.listing.extents import bundled_places
 from producer.pool.members import Member
 from producer.requests import BackupRequest
 from tasks.errors import UsageError
@@ -125,7 +126,7 @@ def _is_same_listing(catalog: Catalog, snapshot_id: str, parts: Sequence[Listing
 
 def _keep_unchanged(catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart], replaced: set[str]) -> Kept:
     old = catalog.listing.reader(snapshot.snapshot_id)
-    new = ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
+    new = ListingReader([part.first_entry for part in parts], lambda number: decode_part(parts[number].data))
     valid = list(catalog.segments.valid(snapshot.snapshot_id))
     # A file that has lost one of its pieces is planned again as a whole.
     lost_entries = {row.first_entry for row in valid if row.device_id in replaced}
@@ -155,12 +156,12 @@ def _files(reader: ListingReader, first_entry: int, stop_entry: int, limit_bytes
     """The files of a segment over these entries, by the plan's rule; paths begin with the source's name."""
     is_piece = stop_entry - first_entry == 1
     for batch in reader.batches(first_entry, stop_entry):
-        start, sizes = max(0, first_entry - batch.first_entry), batch.stored_sizes_bytes
-        for place in range(start, min(len(batch), stop_entry - batch.first_entry)):
-            if is_piece or 0 < sizes[place] <= limit_bytes:
-                path = f"{batch.source}/{batch.path_at(place)}"
-                size_bytes, ranges = batch.sizes_bytes[place], batch.ranges_at(place)
-                yield path, size_bytes, batch.mtimes_ns[place], batch.ctimes_ns[place], ranges
+        is_here = is_piece and batch.first_entry <= first_entry < batch.stop_entry
+        bundled = [] if is_piece else bundled_places(batch, first_entry, stop_entry, limit_bytes)
+        for place in [first_entry - batch.first_entry] if is_here else bundled:
+            path = f"{batch.source}/{batch.path_at(place)}"
+            size_bytes, ranges = batch.sizes_bytes[place], batch.ranges_at(place)
+            yield path, size_bytes, batch.mtimes_ns[place], batch.ctimes_ns[place], ranges
 
 
 def _fingerprint(files: Iterable[_FileRow]) -> bytes:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from blake3 import blake3
 
-from producer.backup.manifest_files import manifest_devices, manifest_files, manifest_head
+from producer.backup.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head, record_tree
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.manifest import ManifestDevice, ManifestPart, encode_head, head_name
 from producer.observer import Trouble
@@ -43,7 +43,6 @@ def seal(
     session: RunSession,
     snapshot: SnapshotRow,
     options: PlanOptions,
-    source_starts: Sequence[int],
     members: Mapping[str, Member],
     lacks: Sequence[LackRow] = (),
 ) -> None:
@@ -52,17 +51,20 @@ def seal(
     A device that dies or refuses is reported as a trouble; the others suffice.  Raises DeviceError when none takes it.
     Repeating it writes the same parts again.
     """
-    commit(session, snapshot, options, source_starts, write_parts(session, snapshot, members), lacks)
+    commit(session, snapshot, options, write_parts(session, snapshot, members), lacks)
 
 
 def write_parts(session: RunSession, snapshot: SnapshotRow, members: Mapping[str, Member]) -> SealedParts:
-    """Write all of the manifest but its head to the live devices.  Those that fail are lost."""
-    devices = manifest_devices(session.catalog, snapshot.snapshot_id, members)
+    """Make the tree, and write all of the manifest but its head to the live devices.  Those that fail are lost."""
+    catalog = session.catalog
+    record_tree(catalog, snapshot, members)
+    rows = index_rows(catalog, snapshot, members)
+    devices = manifest_devices(catalog, rows, members)
     index = {device.device_id: place for place, device in enumerate(devices)}
-    parts = tuple(file.part for file in manifest_files(session.catalog, snapshot, index))
+    parts = tuple(file.part for file in manifest_files(catalog, snapshot, rows, index))
 
     def part_orders(member: Member) -> Iterator[Order]:
-        files = manifest_files(session.catalog, snapshot, index)
+        files = manifest_files(catalog, snapshot, rows, index)
         return (_put(session, member, file.part.name, file.data) for file in files)
 
     live = [member for member in members.values() if member.is_live]
@@ -73,7 +75,6 @@ def commit(
     session: RunSession,
     snapshot: SnapshotRow,
     options: PlanOptions,
-    source_starts: Sequence[int],
     written: SealedParts,
     lacks: Sequence[LackRow] = (),
 ) -> None:
@@ -83,7 +84,7 @@ def commit(
     snapshot that has a segment which is not stored.
     """
     sealed_at = datetime.now(UTC)
-    head = manifest_head(snapshot, options, source_starts, written.devices, written.parts, lacks, sealed_at)
+    head = manifest_head(snapshot, options, written.devices, written.parts, lacks, sealed_at)
     data = encode_head(head)
     # The head commits, on the devices: not for a snapshot that lacks a segment, nor over the head of another run that
     # has taken the locks.
@@ -94,7 +95,8 @@ def commit(
         raise DeviceError(
             "no device took the manifest", hint="the segments are stored; run the same command again to seal them"
         )
-    session.catalog.snapshots.seal(snapshot.snapshot_id, sealed_at, blake3(data).digest(), lacks)
+    holders = [member.device_id for member in taken]
+    session.catalog.snapshots.seal(snapshot.snapshot_id, sealed_at, blake3(data).digest(), lacks, holders=holders)
 
 
 def _write(

@@ -22,11 +22,17 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
     errors = session.catalog.troubles.count(intake.snapshot_id) + sum(lack.files for lack in incomplete)
     return BackupSummary(
         snapshot_id=snapshot.snapshot_id,
+        parent_id=snapshot.parent_id,
         volume=snapshot.volume,
         mode=snapshot.mode,
         files=snapshot.files_count,
         files_fewer=intake.files_fewer,
+        files_new=intake.counts.new,
+        files_changed=intake.counts.changed,
+        files_unchanged=intake.counts.unchanged,
+        files_moved=intake.counts.moved,
         bytes_source=snapshot.bytes_source,
+        bytes_read=sum(row.bytes_source for row in rows if row.state == "stored"),
         bytes_stored=snapshot.bytes_stored,
         threshold_bytes=snapshot.threshold_bytes,
         segments=snapshot.segments_count,

@@ -17,6 +17,7 @@ from producer.catalog.tables.segments.segments import Segments
 from producer.catalog.tables.segments.totals import Totals
 from producer.catalog.tables.segments.transitions import Transitions
 from producer.catalog.tables.snapshots.snapshots import Snapshots
+from producer.catalog.tables.trees import Trees
 from producer.catalog.tables.troubles import Troubles
 
 
@@ -33,6 +34,7 @@ class Catalog:
         self._database = database = Database(location)
         self.snapshots = Snapshots(database)
         self.listing = Listing(database)
+        self.trees = Trees(database)
         self.segments = Segments(database)
         self.transitions = Transitions(database)
         self.totals = Totals(database)

@@ -14,8 +14,9 @@ from blake3 import blake3
 
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.tables.trees import Tree
 from producer.catalog.untaken import untaken
-from producer.listing.extents import extents_of
+from producer.listing.entry import NOT_STORED
 from producer.manifest import ManifestHead, decode_head, head_name
 from producer.observer import Observer, Progress, Trouble
 from producer.pool.present import present_devices
@@ -52,13 +53,15 @@ class _Check:
         self._started_s = time.monotonic()
         self._present: dict[str, str] = {}
         self._rows: dict[str, SegmentRow] = {}
-        self._snapshots: dict[str, SnapshotRow] = {}
+        self._trees: dict[str, Tree] = {}
+        #: Segment → the first of the snapshots that needs it.
+        self._needed_by: dict[str, str] = {}
         self._segments_count = self._bytes_read = self._errors_count = self._bytes_total = 0
 
     def run(self) -> CheckSummary:
         catalog, name = self._session.catalog, self._request.snapshot
         snapshots = catalog.snapshots.all() if name is None else [find_snapshot(self._session, name)]
-        self._snapshots = {snapshot.snapshot_id: snapshot for snapshot in snapshots}
+        self._trees = {snapshot.snapshot_id: catalog.trees.of(snapshot.snapshot_id) for snapshot in snapshots}
         self._present = present_devices(self._session, snapshots)
         unknown_count = tell_unknown_snapshots(self._session, self._present)
         if name is None and unknown_count:
@@ -154,12 +157,17 @@ class _Check:
     # ---- segments
 
     def _tell_omitted(self, snapshot: SnapshotRow) -> None:
-        for row in self._session.catalog.segments.omitted(snapshot.snapshot_id) if snapshot.has_omitted else ():
-            why = f"it was not stored: device {row.device} died during the backup, and the others had no room"
-            self._tell_segment(row, "incomplete", why)
+        for batch in self._trees[snapshot.snapshot_id].batches() if snapshot.has_omitted else ():
+            for name, (code, why) in batch.unread.items():
+                if code == NOT_STORED:
+                    path = f"{batch.source}/{batch.prefix}{name}"
+                    self._tell(code, why, path=path, snapshot_id=snapshot.snapshot_id)
 
     def _choose_segments(self) -> None:
-        rows = [row for snapshot_id in self._snapshots for row in self._session.catalog.segments.stored(snapshot_id)]
+        for snapshot_id, tree in self._trees.items():
+            for segment_id in tree.parts_of_segments:
+                self._needed_by.setdefault(segment_id, snapshot_id)
+        rows = list(self._session.catalog.segments.by_ids(self._needed_by).values())
         if self._request.subset is not None:
             part, parts = self._request.subset
             rows = rows[part - 1 :: parts]
@@ -215,29 +223,19 @@ class _Check:
 
     def _tell_segment(self, row: SegmentRow, code: str, message: str, ranges: tuple[tuple[int, int], ...] = ()) -> None:
         """Report the segment once, then each of its files that the damage affects."""
-        of = {"snapshot_id": row.snapshot_id, "device": row.device}
+        of = {"snapshot_id": self._needed_by[row.segment_id], "device": row.device}
         self._tell(code, f"segment {row.segment_id} on device {row.device}: {message}", **of)
         for path in self._paths(row, ranges):
             self._session.observer.trouble(Trouble(code=code, message=f"in segment {row.segment_id}", path=path, **of))
 
     def _paths(self, row: SegmentRow, ranges: tuple[tuple[int, int], ...]) -> list[str]:
         """The files whose extents meet one of the damaged ranges of the stream; all of them without ranges."""
-        snapshot = self._snapshots[row.snapshot_id]
-        contents = extents_of(
-            self._session.catalog.listing.reader(row.snapshot_id).batches(row.first_entry, row.stop_entry),
-            first_entry=row.first_entry,
-            stop_entry=row.stop_entry,
-            offset_bytes=row.offset_bytes,
-            size_bytes=row.size_bytes,
-            bundle_limit_bytes=snapshot.bundle_limit_bytes,
-        )
-        paths: dict[str, None] = {}
-        start = 0
-        for extent in contents.extents:
-            stop = start + extent.size_bytes
+        tree, paths = self._trees[self._needed_by[row.segment_id]], dict[str, None]()
+        for batch, at, place in tree.files_in([row.segment_id]):
+            start, stop = place.stream_offset_bytes, place.stream_offset_bytes + place.size_bytes
             if not ranges or any(start < offset + size and offset < stop for offset, size in ranges):
-                paths[f"{contents.source}/{extent.path}" if extent.path else contents.source] = None
-            start = stop
+                path = batch.path_at(at)
+                paths[f"{batch.source}/{path}" if path else batch.source] = None
         return list(paths)
 
     def _report_deaths(self, died: Mapping[str, str]) -> None:

@@ -22,11 +22,8 @@ def opened_catalog(call: Call) -> Iterator[Catalog]:
 
 
 def batches_of(catalog: Catalog, snapshot_id: str) -> Iterator[EntryBatch]:
-    """The batches of a snapshot's listing, in entry order; one part is in memory at a time."""
-    from producer.listing import decode_part
-
-    for part in catalog.listing.parts(snapshot_id):
-        yield from decode_part(part.data)
+    """The entries of a snapshot in order, in batches; one part is in memory at a time."""
+    return catalog.trees.of(snapshot_id).batches()
 
 
 def folder_of(batch: EntryBatch) -> str:

@@ -38,6 +38,11 @@ def part_of(ranges: DataRanges, start_bytes: int, stop_bytes: int) -> Iterator[t
         before_bytes += size_bytes
 
 
+def up_to(ranges: DataRanges, size_bytes: int) -> list[tuple[int, int]]:
+    """The ranges of the file when it is cut to this size."""
+    return [(start, min(length, size_bytes - start)) for start, length in ranges if start < size_bytes]
+
+
 def without_smallest_holes(ranges: DataRanges, count: int) -> list[tuple[int, int]]:
     """At most ``count`` ranges, at least 1, that hold the same data: the smallest holes become part of them."""
     if len(ranges) <= count:

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from producer.listing.data_ranges import DataRanges, data_before, data_bytes
+from producer.listing.places import NO_PLACES, Place, Places
 from tasks.metadata import Attributes, Flags
 from tasks.orders import EntryKind
-from tasks.values import Count, SourceName
+from tasks.values import Count
 
 #: Letter in the column ``kinds`` → kind.
 KINDS: dict[str, EntryKind] = {
@@ -27,6 +28,9 @@ KINDS: dict[str, EntryKind] = {
     "c": "character",
     "b": "block",
 }
+
+#: Why a file is not whole: the devices had no room for it.  Else the code of the worker's note.
+NOT_STORED = "incomplete"
 
 #: In the column of sizes: an entry without stored data (all but regular files; repeats of a hard link too).
 NO_DATA = -1
@@ -75,17 +79,18 @@ class Entry:
         return f"{self.source}/{self.path}" if self.path else self.source
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EntryBatch:
+class EntryBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Consecutive entries of one directory, as columns of one length.  Iterating gives :class:`Entry` rows.
 
     The columns are never changed once the batch is made.  The entry of a source itself is a batch of its own:
-    directory "" and the one name "".  Text holds surrogate escapes where names are not UTF-8.
+    directory "" and the one name "".  Text holds surrogate escapes where names are not UTF-8.  Columns that are by name
+    have those entries only that have any.
     """
 
-    source: SourceName
+    #: Tree parts hold neither: the head of a snapshot says where each source begins.
+    source: str = ""
+    first_entry: Count = 0
     directory: str
-    first_entry: Count
     names: list[str]
     #: One letter for each entry (:data:`KINDS`).
     kinds: str
@@ -96,20 +101,27 @@ class EntryBatch:
     ctimes_ns: list[int]
     #: Of files, else :data:`NO_DATA`.
     sizes_bytes: list[DataSize]
+    #: One for each entry; none at all for raw volumes.  0 but for files.
+    inodes: list[Count] = []
     #: By name: of symlinks and hard links only.
-    links: dict[str, str]
+    links: dict[str, str] = {}
     #: By name: of device nodes only.
-    device_numbers: dict[str, Count]
-    #: By name, of files with fewer blocks than bytes: offset and size of each range of data, ascending; all else is
-    #: holes.  One range over all of the file: the file system reported no holes.
-    data_ranges: dict[str, list[tuple[Count, Count]]] = field(default_factory=dict)
+    device_numbers: dict[str, Count] = {}
+    #: Of files with fewer blocks than bytes: offset and size of each range of data, ascending; all else is holes.  One
+    #: range over all of the file: the file system reported no holes.
+    data_ranges: dict[str, list[tuple[Count, Count]]] = {}
     #: One for each entry; none at all where nobody has looked.
-    births_ns: list[int | None] = field(default_factory=list)
-    #: By name: of entries that have any.
-    flags: dict[str, Flags] = field(default_factory=dict)
-    #: By name, of entries that have extended attributes: which of ``attribute_sets``, that entries share.
-    attributes: dict[str, Count] = field(default_factory=dict)
-    attribute_sets: list[Attributes] = field(default_factory=list)
+    births_ns: list[int | None] = []
+    flags: dict[str, Flags] = {}
+    #: Of entries that have extended attributes: which of ``attribute_sets``, that entries share.
+    attributes: dict[str, Count] = {}
+    attribute_sets: list[Attributes] = []
+    #: Where the bytes of files are.  Before the seal: only of those that are as in the parent snapshot.
+    places: Places = NO_PLACES
+    #: By name: a code, and why not all bytes of the file are in the snapshot.
+    unread: dict[str, tuple[str, str]] = {}
+    #: Names of files that changed while they were read.
+    unsettled: list[str] = []
 
     def __len__(self) -> int:
         return len(self.names)
@@ -140,6 +152,12 @@ class EntryBatch:
     def ranges_at(self, place: int) -> DataRanges:
         """Where the file at ``place`` has data."""
         return self.data_ranges.get(self.names[place], [(0, self.sizes_bytes[place])])
+
+    def places_of(self, place: int) -> Iterator[Place]:
+        """Where the data of the file at ``place`` is, ascending; none for a file that has no places."""
+        name, size_bytes = self.names[place], self.sizes_bytes[place]
+        ranges = self.data_ranges.get(name)
+        return self.places.of(place, name, size_bytes if ranges is None else data_bytes(ranges))
 
     def has_holes(self, place: int) -> bool:
         """Whether holes are known of the file at ``place``."""

@@ -47,8 +47,8 @@ def extents_of(
     """The contents of the planned segment over entries ``[first_entry, stop_entry)``.
 
     A range of one entry is a piece: ``size_bytes`` from ``offset_bytes`` of that file.  A longer range is a
-    bundle: every regular file in it with 0 < size <= ``bundle_limit_bytes``, whole.  All of these count bytes of data,
-    as if there were no holes (:mod:`producer.listing.data_ranges`).  ``batches`` are in
+    bundle: every regular file in it with 0 < size <= ``bundle_limit_bytes`` that has no place yet, whole.  All of
+    these count bytes of data, as if there were no holes (:mod:`producer.listing.data_ranges`).  ``batches`` are in
     entry order and cover the range (they may reach beyond it).  Raises ValueError when they do not cover
     it, or cross sources, or when the extents do not add up to ``size_bytes``.
     """
@@ -97,9 +97,13 @@ def extents_by_batch(
 
 def bundled_places(batch: EntryBatch, first_entry: int, stop_entry: int, limit_bytes: int) -> list[int]:
     """The places in the batch of the files that a bundle over these entries holds."""
-    start = max(0, first_entry - batch.first_entry)
-    sizes = batch.stored_sizes_bytes[start : stop_entry - batch.first_entry]
-    return [place for place, size in enumerate(sizes, start) if 0 < size <= limit_bytes]
+    start, stop = max(0, first_entry - batch.first_entry), max(0, stop_entry - batch.first_entry)
+    sizes = batch.stored_sizes_bytes[start:stop]
+    found = [place for place, size in enumerate(sizes, start) if 0 < size <= limit_bytes]
+    if batch.places.segment_ids:
+        # Those of the parent snapshot are in its segments.
+        return [place for place in found if not batch.places.has(place, batch.names[place])]
+    return found
 
 
 def _check_cover(batches: list[EntryBatch], first_entry: int, stop_entry: int) -> None:

@@ -84,3 +84,18 @@ def decompress_lines(data: bytes) -> list[bytes]:
     if content.count(b"\n") > _MAX_LINES_COUNT:
         raise DamagedError(f"a manifest part has more than {_MAX_LINES_COUNT} lines")
     return content[:-1].split(b"\n")
+
+
+def first_frame_bytes(data: bytes) -> int:
+    """How long the first of several frames is; raises DamagedError where there is none."""
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        # A frame never has more content than it says.
+        if zstandard.get_frame_parameters(data).content_size > MAX_PART_BYTES:
+            raise DamagedError("a manifest part claims no size, or more than 16 MiB")
+        decompressor.decompress(data)
+    except zstandard.ZstdError as error:
+        raise DamagedError(f"a manifest part does not decompress: {error}") from error
+    if not decompressor.eof:
+        raise DamagedError("a manifest part ends within its first frame")
+    return len(data) - len(decompressor.unused_data)

@@ -65,7 +65,11 @@ class ListingWriter:
 
 def decode_part(data: bytes) -> list[EntryBatch]:
     """The batches of a part, in entry order; raises DamagedError on anything that is not a sound part."""
-    batches = [decode_line(line, EntryBatch) for line in decompress_lines(data)]
+    return checked_batches([decode_line(line, EntryBatch) for line in decompress_lines(data)])
+
+
+def checked_batches(batches: list[EntryBatch]) -> list[EntryBatch]:
+    """The same batches; raises DamagedError unless each is sound, and follows the one before."""
     for batch in batches:
         flaw = _flaw_of(batch)
         if flaw:
@@ -79,6 +83,8 @@ def decode_part(data: bytes) -> list[EntryBatch]:
 def _flaw_of(batch: EntryBatch) -> str | None:
     columns = (batch.kinds, batch.modes, batch.uids, batch.gids, batch.mtimes_ns, batch.ctimes_ns, batch.sizes_bytes)
     if any(len(column) != len(batch.names) for column in columns):
+        return "columns differ in length"
+    if len(batch.inodes) not in (0, len(batch.names)):
         return "columns differ in length"
     if not set(batch.kinds) <= KINDS.keys():
         return f"unknown kind of entry in {batch.kinds!r}"

@@ -1,4 +1,4 @@
-"""Reads any range of entries out of stored listing parts."""
+"""Reads any range of entries out of stored parts."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from producer.listing.entry import Entry, EntryBatch
-from producer.listing.parts import decode_part
 
-#: A decoded part takes some 8 MB; the segments of a plan come sorted by size, so neighbours in the
-#: queue are not neighbours in the listing.
-CACHED_PARTS_COUNT = 8
+#: Entries in decoded parts: some 60 MB.  The segments of a plan come sorted by size, so neighbours in the queue are not
+#: neighbours in the listing.
+CACHED_ENTRIES_COUNT = 160_000
 
 
 class ListingReader:
     """Entries by index, a few decoded parts at a time.  Not safe for several threads.
 
-    ``first_entries[n]`` is the first entry index of part ``n``, ascending; ``load(n)`` gives its data.
+    ``first_entries[n]`` is the first entry index of part ``n``, ascending; ``load(n)`` gives its batches.
     """
 
-    def __init__(self, first_entries: Sequence[int], load: Callable[[int], bytes]) -> None:
+    def __init__(self, first_entries: Sequence[int], load: Callable[[int], list[EntryBatch]]) -> None:
         self._first_entries = first_entries
         self._load = load
         self._decoded: OrderedDict[int, list[EntryBatch]] = OrderedDict()
+        self._entries_count = 0
+
+    @property
+    def parts_count(self) -> int:
+        return len(self._first_entries)
 
     def batches(self, first_entry: int, stop_entry: int) -> Iterator[EntryBatch]:
         """The whole batches that hold entries of ``[first_entry, stop_entry)``, in entry order."""
         first_part = max(0, bisect_right(self._first_entries, first_entry) - 1)
         for number in range(first_part, bisect_left(self._first_entries, stop_entry)):
-            batches = self._part(number)
+            batches = self.part(number)
             begin = bisect_right(batches, first_entry, key=_stop_entry)
             for batch in islice(batches, begin, None):
                 if batch.first_entry >= stop_entry:
@@ -44,14 +48,17 @@ class ListingReader:
             return batch.entry_at(index - batch.first_entry)
         raise IndexError(f"no entry {index}")
 
-    def _part(self, number: int) -> list[EntryBatch]:
+    def part(self, number: int) -> list[EntryBatch]:
+        """The batches of one part."""
         if number in self._decoded:
             self._decoded.move_to_end(number)
             return self._decoded[number]
-        self._decoded[number] = decode_part(self._load(number))
-        if len(self._decoded) > CACHED_PARTS_COUNT:
-            self._decoded.popitem(last=False)
-        return self._decoded[number]
+        batches = self._decoded[number] = self._load(number)
+        self._entries_count += sum(map(len, batches))
+        while self._entries_count > CACHED_ENTRIES_COUNT and len(self._decoded) > 1:
+            _, oldest = self._decoded.popitem(last=False)
+            self._entries_count -= sum(map(len, oldest))
+        return batches
 
 
 def _stop_entry(batch: EntryBatch) -> int:

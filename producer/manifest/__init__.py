@@ -7,29 +7,37 @@ from producer.manifest.head import (
     ManifestPart,
     ManifestSource,
     ManifestTotals,
+    PartKind,
     decode_head,
     encode_head,
     head_name,
     part_name,
     snapshot_of_head,
 )
-from producer.manifest.segments import ManifestSegment, decode_segments, encode_segments
+from producer.manifest.index import IndexRow, decode_index, encode_index
+from producer.manifest.tree import TreeReference, decode_pack, decode_tree, encode_packs, encode_tree
 from producer.manifest.troubles import ManifestTrouble, decode_troubles, encode_troubles
 
 __all__ = [
+    "IndexRow",
     "ManifestDevice",
     "ManifestHead",
     "ManifestLack",
     "ManifestPart",
-    "ManifestSegment",
     "ManifestSource",
     "ManifestTotals",
     "ManifestTrouble",
+    "PartKind",
+    "TreeReference",
     "decode_head",
-    "decode_segments",
+    "decode_index",
+    "decode_pack",
+    "decode_tree",
     "decode_troubles",
     "encode_head",
-    "encode_segments",
+    "encode_index",
+    "encode_packs",
+    "encode_tree",
     "encode_troubles",
     "head_name",
     "part_name",

@@ -26,7 +26,7 @@ UtcTime = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9
 #: Parts have six; of the entries of a snapshot 4 million are in 200 parts.
 _MAX_VALUES_COUNT = 512 * 1024
 
-PartKind = Literal["listing", "segments", "troubles"]
+PartKind = Literal["tree", "pack", "index", "troubles"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,17 +59,12 @@ class ManifestTotals:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestPart:
-    """One part beside the head.  ``size_bytes`` and ``blake3`` are those of the file as it lies on the device.
-
-    ``first_entry`` and ``entries_count`` are those of a listing part; 0 for other kinds.
-    """
+    """One part beside the head.  ``size_bytes`` and ``blake3`` are those of the file as it lies on the device."""
 
     name: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\.[0-9]{6}\.part$")]
     kind: PartKind
     size_bytes: Count
     blake3: Digest
-    first_entry: Count = 0
-    entries_count: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +87,8 @@ class ManifestHead:
 
     format_version: Literal[1] = FORMAT_VERSION
     snapshot_id: HexId
+    #: The snapshot that it was compared with; "" for none.
+    parent_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")] = ""
     pool_id: HexId
     volume: SourceName
     mode: Literal["files", "raw", "mixed"]
@@ -101,12 +98,9 @@ class ManifestHead:
     program_version: str
     tags: tuple[str, ...]
     sources: tuple[ManifestSource, ...]
-    #: First entry index of each source, in the order of ``sources``.
-    source_starts: tuple[Count, ...]
     split: Literal["threshold", "remaining"]
     order: Literal["descending", "ascending"]
     threshold_bytes: Count
-    bundle_limit_bytes: Count
     unit_bytes: UnitBytes
     block_bytes: Annotated[int, Meta(ge=512, le=1024 * 1024)]
     level: Level
@@ -145,11 +139,8 @@ def decode_head(data: bytes) -> ManifestHead:
     Unknown keys are ignored: a later release may add some.
     """
     head = _convert(_parse(data))
-    if len(head.source_starts) != len(head.sources) or list(head.source_starts) != sorted(head.source_starts):
-        raise DamagedError("manifest head: source_starts does not fit the sources")
     if any(not part.name.startswith(f"{head.snapshot_id}.") for part in head.parts):
         raise DamagedError("manifest head: a part belongs to another snapshot")
-    _check_cover(head)
     return head
 
 
@@ -174,13 +165,3 @@ def _convert(found: dict[str, Any]) -> ManifestHead:
         return msgspec.convert(found, ManifestHead)
     except (ValueError, TypeError) as error:
         raise DamagedError(f"manifest head: {error}") from error
-
-
-def _check_cover(head: ManifestHead) -> None:
-    """The listing parts, in their order, hold every entry once."""
-    expected = 0
-    for part in head.parts:
-        if part.kind == "listing":
-            if part.first_entry != expected:
-                raise DamagedError(f"manifest head: no listing part begins at entry {expected}")
-            expected += part.entries_count

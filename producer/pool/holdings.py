@@ -1,4 +1,4 @@
-"""Which files of a snapshot have something in segments: by name, or counted."""
+"""Which files of a snapshot need certain segments: by name, or counted."""
 
 from __future__ import annotations
 
@@ -8,34 +8,59 @@ from pathlib import Path
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
+from producer.catalog.tables.trees import places_in
 from producer.listing.extents import bundled_places
 from tasks.values import MAX_OFFSET_BYTES
 
 
 def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> dict[int, str]:
-    """Entry → path on the source, in listing order: the files of which the segments hold something, by all names."""
-    found = {entry: path for row in rows for entry, path in _files_in(catalog, snapshot_id, row)}
+    """Entry → path on the source, in listing order: the files of an open snapshot that need one of the segments.
+
+    By all their names.
+    """
+    rows = list(rows)
+    own = [row for row in rows if row.snapshot_id == snapshot_id]
+    found = {entry: path for row in own for entry, path in _files_in(catalog, snapshot_id, row)}
+    found |= _files_of_parent(catalog, snapshot_id, {row.segment_id for row in rows if row not in own})
     found |= _hard_links(catalog, snapshot_id, set(found.values())) if found else {}
     snapshot = catalog.snapshots.get(snapshot_id)
     sources = {source.name: source.path for source in snapshot.sources}
     return {entry: _on_source(found[entry], sources) for entry in sorted(found)}
 
 
+def bytes_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> int:
+    """How many bytes of the files of an open snapshot lie in these segments."""
+    rows = list(rows)
+    own_bytes = sum(row.size_bytes for row in rows if row.snapshot_id == snapshot_id)
+    others = {row.segment_id for row in rows if row.snapshot_id != snapshot_id}
+    batches = catalog.listing.batches(snapshot_id) if others else ()
+    return own_bytes + sum(place.size_bytes for batch in batches for _, _, place in places_in(batch, others))
+
+
 def held_by(catalog: Catalog, snapshot_id: str, device_id: str, device: str) -> LackRow | None:
-    """What a snapshot lacks without this device; None if nothing."""
-    size_bytes = files_count = 0
-    # Bundles have whole files; a file with pieces may have several here.
-    pieced: set[int] = set()
-    for row in catalog.segments.stored(snapshot_id, device_id=device_id):
-        size_bytes += row.size_bytes
-        if row.stop_entry - row.first_entry > 1:
-            files_count += sum(1 for _ in _files_in(catalog, snapshot_id, row))
-        else:
-            pieced.add(row.first_entry)
-    files_count += len(pieced)
-    if not files_count:
+    """What a sealed snapshot lacks without this device; None if nothing."""
+    tree = catalog.trees.of(snapshot_id)
+    rows = catalog.segments.by_ids(tree.parts_of_segments)
+    ids = {segment_id for segment_id, row in rows.items() if row.device_id == device_id}
+    files: set[int] = set()
+    size_bytes = 0
+    for batch, at, place in tree.files_in(ids) if ids else ():
+        files.add(batch.first_entry + at)
+        size_bytes += place.size_bytes
+    if not files:
         return None
-    return LackRow(device_id=device_id, device=device, files_count=files_count, size_bytes=size_bytes)
+    return LackRow(device_id=device_id, device=device, files_count=len(files), size_bytes=size_bytes)
+
+
+def _files_of_parent(catalog: Catalog, snapshot_id: str, segment_ids: set[str]) -> dict[int, str]:
+    """The unchanged files that lie in these segments of earlier snapshots."""
+    if not segment_ids:
+        return {}
+    return {
+        batch.first_entry + at: f"{batch.source}/{batch.path_at(at)}"
+        for batch in catalog.listing.batches(snapshot_id)
+        for _, at, _ in places_in(batch, segment_ids)
+    }
 
 
 def _files_in(catalog: Catalog, snapshot_id: str, row: SegmentRow) -> Iterator[tuple[int, str]]:

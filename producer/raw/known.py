@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import NewReference, SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.listing import ListingReader
+from producer.catalog.tables.trees import Tree
+from producer.listing.places import Place
 from tasks.digests import CELL_BYTES, cells_of, range_digest, split_digests
 
 
@@ -28,10 +29,11 @@ def known_cells(
     Only cells in segments on these devices.  Empty when no earlier backup read the source raw.
     """
     found: dict[int, KnownCell] = {}
-    for snapshot in [*_last_sealed(catalog, current, source), current]:
-        for row in _rows_of_source(catalog, snapshot, source):
-            if row.device_id in device_ids:
-                found.update(_cells(catalog, row))
+    for snapshot in _last_sealed(catalog, current, source):
+        found |= _cells_of_tree(catalog.trees.of(snapshot.snapshot_id), catalog, source, device_ids)
+    for row in _rows_of_source(catalog, current, source):
+        if row.device_id in device_ids:
+            found.update(_cells(catalog, row))
     return found
 
 
@@ -44,9 +46,32 @@ def _last_sealed(catalog: Catalog, current: SnapshotRow, source: str) -> list[Sn
     return rows[:1]
 
 
+def _cells_of_tree(
+    tree: Tree, catalog: Catalog, source: str, device_ids: Collection[str]
+) -> Iterator[tuple[int, KnownCell]]:
+    for batch in tree.batches():
+        if batch.source == source:
+            places = list(batch.places_of(0))
+            rows = catalog.segments.by_ids({place.segment_id for place in places})
+            cells = {key: dict(_cells(catalog, row)) for key, row in rows.items() if row.device_id in device_ids}
+            for place in places:
+                yield from _cells_in(place, cells.get(place.segment_id, {}))
+
+
+def _cells_in(place: Place, cells: Mapping[int, KnownCell]) -> Iterator[tuple[int, KnownCell]]:
+    """Those of a segment's cells that the place refers to."""
+    for offset_bytes, _ in cells_of(place.offset_bytes, place.size_bytes):
+        cell = cells.get(offset_bytes)
+        if (
+            cell is not None
+            and cell.stream_offset_bytes - offset_bytes == place.stream_offset_bytes - place.offset_bytes
+        ):
+            yield offset_bytes, cell
+
+
 def _rows_of_source(catalog: Catalog, snapshot: SnapshotRow, source: str) -> Iterator[SegmentRow]:
-    first_entries = catalog.listing.first_entries(snapshot.snapshot_id)
-    reader = ListingReader(first_entries, lambda number: catalog.listing.part(snapshot.snapshot_id, number).data)
+    """What the snapshot, which is open, has stored so far of the source."""
+    reader = catalog.listing.reader(snapshot.snapshot_id)
     of_source: dict[int, bool] = {}
     for row in catalog.segments.pieces(snapshot.snapshot_id):
         if row.first_entry not in of_source:

@@ -21,10 +21,9 @@ from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.holes import Hole
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
-from producer.restore.planning.wanted import Wanted, find_wanted
 from producer.restore.reading.fetches import Fetch, Fetches
 from producer.restore.reading.ways import Piece, Spool, zeros
-from producer.restore.reading.without_holes import Out, WithHoles, pieces_of_data
+from producer.restore.reading.without_holes import Out, WithHoles
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.run.threads import default_threads
@@ -81,46 +80,45 @@ class _Dump:
 
     def _pieces(self, snapshot: SnapshotRow) -> tuple[list[Piece], int, int]:
         """The pieces of the file's data, by offset; the size of the data; and that of the file."""
-        entry, wanted = self._file_meant(snapshot)
-        # A file that was cut while it was backed up ends here.
-        size_bytes = wanted.short.get(entry.index, entry.size_bytes)
-        plan = RestorePlan(self._session.catalog, snapshot, _selection(entry.snapshot_path), wanted)
-        ranges = [(0, entry.size_bytes)] if entry.data_ranges is None else entry.data_ranges
+        entry, plan = self._file_meant(snapshot)
+        size_bytes = entry.size_bytes
+        ranges = [(0, size_bytes)] if entry.data_ranges is None else entry.data_ranges
         data_bytes = data_before(ranges, size_bytes)
         self._out = WithHoles(self._out, ranges, size_bytes)
         whole = [
-            piece.up_to(data_bytes) for row in plan.segments() for piece in pieces_of_data(row, plan.picks(row), ranges)
+            Piece(
+                row=row,
+                stream_offset_bytes=place.stream_offset_bytes,
+                offset_bytes=place.offset_bytes,
+                size_bytes=place.size_bytes,
+            )
+            for row, place in plan.places_of(entry)
         ]
-        unread = wanted.unread.get(entry.index)
+        unread = plan.wanted.unread.get(entry.index)
         holes = unread.holes if unread is not None else _holes_between(whole, data_bytes)
         if holes and (unread is not None or not _is_raw_volume(entry, snapshot)):
             raise DamagedError(f"{self._request.path!r} is not whole: {holes[0]}")
         pieces = [part for piece in whole for part in piece.cut(self._fetches.limit_bytes(piece))]
         return sorted(pieces, key=lambda piece: piece.offset_bytes), data_bytes, size_bytes
 
-    def _file_meant(self, snapshot: SnapshotRow) -> tuple[Entry, Wanted]:
+    def _file_meant(self, snapshot: SnapshotRow) -> tuple[Entry, RestorePlan]:
         """The file or raw volume that the request names, possibly under another of its hard links."""
-        entry, wanted = self._find(snapshot, self._request.path)
+        entry, plan = self._find(snapshot, self._request.path)
         if entry.kind == "hardlink":
-            entry, wanted = self._find(snapshot, entry.link)
+            entry, plan = self._find(snapshot, entry.link)
         if entry.kind != "file":
             raise UsageError(
                 f"{self._request.path!r} is not a file but a {entry.kind}", hint="name one file, or use restore"
             )
-        return entry, wanted
+        return entry, plan
 
-    def _find(self, snapshot: SnapshotRow, path: str) -> tuple[Entry, Wanted]:
-        wanted = find_wanted(self._session.catalog, snapshot.snapshot_id, _selection(path))
-        reader = self._session.catalog.listing.reader(snapshot.snapshot_id)
-        return reader.entry(wanted.first_entry), wanted
+    def _find(self, snapshot: SnapshotRow, path: str) -> tuple[Entry, RestorePlan]:
+        plan = RestorePlan(self._session.catalog, snapshot, Selection.of(path, (), ()))
+        return plan.first_entry(), plan
 
     def _write(self, parts: Iterable[bytes]) -> None:
         for data in parts:
             self._out.write(data)
-
-
-def _selection(path: str) -> Selection:
-    return Selection.of(path, (), ())
 
 
 def _is_raw_volume(entry: Entry, snapshot: SnapshotRow) -> bool:

@@ -104,7 +104,8 @@ class _ImageRestore(RestoreRun):
 
     def _stored_ranges(self) -> Iterator[Range]:
         for row in self._plan.segments():
-            yield Range(row.offset_bytes, row.offset_bytes + row.size_bytes)
+            for pick in self._plan.picks(row):
+                yield Range(pick.offset_bytes, pick.offset_bytes + pick.size_bytes)
 
     def _prepare(self, zeros: Sequence[Range]) -> None:
         """The first order decides whether the target may be written; further ones bring more ranges."""

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.requests import RestoreRequest
-from producer.restore.planning.as_read import Metadata
-from producer.restore.planning.picks import Pick
+from producer.restore.planning.picks import Metadata, Pick
 from producer.run.session import RunSession
 from producer.run.threads import default_threads
 from tasks.metadata import Attributes, OwnerNames, size_bytes_of

@@ -20,7 +20,6 @@ from producer.restore.orders import RestoreOrders, batches, in_bounds, surplus_e
 from producer.restore.outcome import Outcome
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
-from producer.restore.planning.wanted import Wanted, find_wanted
 from producer.restore.verifying import Verifying
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
@@ -49,14 +48,10 @@ class RestoreRun:
         self._request = request
         self._snapshot = find_snapshot(session, request.snapshot)
         selection = selection or Selection.of(request.path, request.include, request.exclude)
-        self._wanted: Wanted = find_wanted(
-            session.catalog,
-            self._snapshot.snapshot_id,
-            selection,
-            may_lack_parts=request.skip_damaged or self._always_with_holes,
-        )
+        may_lack_parts = request.skip_damaged or self._always_with_holes
+        self._plan = RestorePlan(session.catalog, self._snapshot, selection, may_lack_parts=may_lack_parts)
+        self._wanted = self._plan.wanted
         self._selection = selection
-        self._plan = RestorePlan(session.catalog, self._snapshot, selection, self._wanted)
         #: The plan, and those for hard links that could not be made.
         self._plans = [self._plan]
         #: Files of several segments that ``overwrite`` has kept.

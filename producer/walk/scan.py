@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from producer.host.looks import SilentError, look_at_each
 from producer.listing import EntryBatch, ListingPart, ListingWriter
@@ -23,7 +24,7 @@ from producer.walk.tree import SourceTree
 
 
 class Walk:
-    """One walk over the sources, in the order given.  The attributes grow while :meth:`parts` is consumed.
+    """One walk over the sources, in the order given.  The attributes grow while :meth:`batches` is consumed.
 
     ``on_trouble`` is called for every entry that could not be read (with its absolute path), ``on_progress`` after
     every directory with the files and bytes so far; both in the consuming thread.  Memory: 8 bytes per entry, the names
@@ -78,27 +79,32 @@ class Walk:
         self._left_out = left_out
 
     def parts(self) -> Iterator[ListingPart]:
-        """Walk, and yield the listing part by part.  To be consumed once.
+        """As :meth:`batches`, as the parts of a listing."""
+        writer = ListingWriter()
+        for batch in self.batches():
+            yield from writer.add(batch)
+        yield from writer.flush()
+
+    def batches(self) -> Iterator[EntryBatch]:
+        """Walk, and yield the entries of one directory after the other.  To be consumed once.
 
         A source that does not answer has no entry and is a trouble.  Raises SilentError when none answers, UsageError
         when one is missing or cannot be backed up; both before anything is read.
         """
         roots = self._roots()
-        writer = ListingWriter()
         for source in self._sources:
             self.source_starts.append(len(self.sizes))
             if source.name in roots:
                 self.first_entries[source.name] = len(self.sizes)
-                yield from self._parts_of(source, roots[source.name], writer)
-        yield from writer.flush()
+                yield from self._batches_of(source, roots[source.name])
 
-    def _parts_of(self, source: Source, root: Root, writer: ListingWriter) -> Iterator[ListingPart]:
+    def _batches_of(self, source: Source, root: Root) -> Iterator[EntryBatch]:
         if isinstance(root, EntryBatch):
-            yield from writer.add(self._raw_batch(root))
+            yield self._raw_batch(root)
             return
         files_before = self.files_count
         for found in self._found_in(source, root):
-            yield from writer.add(self._batch(source.name, found))
+            yield self._batch(source.name, found)
             self._on_progress(self.files_count, self.bytes_total)
         self.files_counts[source.name] = self.files_count - files_before
 
@@ -170,6 +176,9 @@ class Walk:
             mtimes_ns=[status.st_mtime_ns for status in statuses],
             ctimes_ns=[status.st_ctime_ns for status in statuses],
             sizes_bytes=sizes,
+            inodes=[
+                status.st_ino if letter == "f" else 0 for letter, status in zip(found.letters, statuses, strict=True)
+            ],
             links=found.links,
             device_numbers=device_numbers_of(found) if "c" in kinds or "b" in kinds else {},
             births_ns=[status.st_birth_ns for status in statuses],

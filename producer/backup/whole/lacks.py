@@ -6,13 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from producer.backup.storing.state.state import BackupState
-from producer.backup.whole.lost_holdings import is_unreadable, lying_on, missing
+from producer.backup.whole.lost_holdings import borrowed_out_of_reach, is_unreadable, lying_on, missing
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.configuration.sizes import format_size
 from producer.observer import Trouble
-from producer.pool.holdings import paths_in
+from producer.pool.holdings import bytes_in, paths_in
 from producer.run.session import RunSession
 
 
@@ -46,7 +46,10 @@ def find_lacks(catalog: Catalog, state: BackupState) -> list[Lack]:
     for row in lying_on(catalog, state, is_unreadable):
         assert row.device_id is not None
         found[row.device_id].lying.append(row)
-    for row in [*catalog.segments.omitted(state.snapshot_id), *missing(catalog, state)]:
+    away, gone = borrowed_out_of_reach(state)
+    for row in away:
+        found[row.device_id or ""].lying.append(row)
+    for row in [*catalog.segments.omitted(state.snapshot_id), *missing(catalog, state), *gone]:
         found[row.device_id or state.members[row.device].device_id].omitted.append(row)
     names = {device.device_id: device.name for device in catalog.devices.all()}
     return [_lack(catalog, state.snapshot_id, device_id, names, rows) for device_id, rows in found.items()]
@@ -55,12 +58,12 @@ def find_lacks(catalog: Catalog, state: BackupState) -> list[Lack]:
 def _lack(catalog: Catalog, snapshot_id: str, device_id: str, names: dict[str, str], rows: _Rows) -> Lack:
     omitted = paths_in(catalog, snapshot_id, rows.omitted)
     lying = {entry: path for entry, path in paths_in(catalog, snapshot_id, rows.lying).items() if entry not in omitted}
-    omitted_bytes = sum(row.size_bytes for row in rows.omitted)
+    omitted_bytes = bytes_in(catalog, snapshot_id, rows.omitted)
     row = LackRow(
         device_id=device_id,
         device=names.get(device_id) or (rows.lying or rows.omitted)[0].device,
         files_count=len(lying) + len(omitted),
-        size_bytes=sum(row.size_bytes for row in rows.lying) + omitted_bytes,
+        size_bytes=bytes_in(catalog, snapshot_id, rows.lying) + omitted_bytes,
         omitted_files_count=len(omitted),
         omitted_bytes=omitted_bytes,
     )

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from producer.backup.storing.least_filled import least_filled_with_room
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing
-from producer.backup.whole.missing import find_missing
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.pool.members import Member
+from producer.pool.missing import find_missing
 from producer.run.session import RunSession
 
 
@@ -38,20 +38,34 @@ def store_lost_again(session: RunSession, state: BackupState, storing: Storing, 
 def look_again(session: RunSession, state: BackupState, storing: Storing) -> None:
     """Ask each device whether it is there, and has what it has stored.  Raises DeviceError when none is left."""
     storing.confirm()
-    state.missing = find_missing(session, state, storing.lose)
+    rows = [*session.catalog.segments.stored(state.snapshot_id), *state.borrowed]
+    state.missing, silent = find_missing(session, rows, state.members)
+    for device, why in silent.items():
+        storing.lose(device, why)
 
 
 def missing(catalog: Catalog, state: BackupState) -> list[SegmentRow]:
-    """The segments that a device has stored and has no more, in plan order."""
-    rows = catalog.segments.by_number(state.snapshot_id, sorted(state.missing))
-    return [row for row in rows if row.state in ("stored", "referenced")]
+    """The segments of this snapshot that a device has stored and has no more, in plan order."""
+    rows = catalog.segments.stored(state.snapshot_id) if state.missing else ()
+    return [row for row in rows if row.segment_id in state.missing]
 
 
 def lying_on(catalog: Catalog, state: BackupState, wanted: Callable[[Member | None], bool]) -> list[SegmentRow]:
-    """The segments that lie on devices as ``wanted``, in plan order; None is a device that takes no part."""
+    """The segments of this snapshot that lie on devices as ``wanted``, in plan order.
+
+    None is a device that takes no part.
+    """
     members = {member.device_id: member for member in state.members.values()}
     ids = {key for key in catalog.segments.device_ids(state.snapshot_id) if wanted(members.get(key))}
     return [row for row in catalog.segments.stored(state.snapshot_id) if row.device_id in ids] if ids else []
+
+
+def borrowed_out_of_reach(state: BackupState) -> tuple[list[SegmentRow], list[SegmentRow]]:
+    """Segments of earlier snapshots that unchanged files lie in: on devices that are away, and on none any more."""
+    members = {member.device_id: member for member in state.members.values()}
+    gone = [row for row in state.borrowed if row.segment_id in state.missing]
+    away = [row for row in state.borrowed if is_unreadable(members.get(row.device_id or "")) and row not in gone]
+    return away, gone
 
 
 def is_gone(member: Member | None) -> bool:

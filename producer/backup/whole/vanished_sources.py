@@ -24,8 +24,8 @@ def refuse_vanished_sources(catalog: Catalog, request: BackupRequest, intake: In
     troubles = catalog.troubles.all(state.snapshot_id)
     gone = {row.entry_index for row in troubles if row.code == "vanished" and row.entry_index is not None}
     for number, count in Counter(bisect_right(starts, entry) - 1 for entry in gone).items():
-        first, stop = starts[number], ([*starts, len(intake.sizes)])[number + 1]
-        if count >= _SUSPECT_COUNT and count == sum(size > 0 for size in intake.sizes[first:stop]):
+        first, stop = starts[number], ([*starts, len(intake.walked_sizes)])[number + 1]
+        if count >= _SUSPECT_COUNT and count == sum(size > 0 for size in intake.walked_sizes[first:stop]):
             rows = [row for row in catalog.segments.stored(state.snapshot_id) if first <= row.first_entry < stop]
             store_anew(catalog, state, rows)
             source = request.sources[number]

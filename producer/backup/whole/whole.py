@@ -67,9 +67,11 @@ class Whole:
         omit_left_over(catalog, self._state)
         snapshot = catalog.snapshots.get(snapshot_id)
         lacks = [lack.row for lack in find_lacks(catalog, self._state)]
-        commit(self._session, snapshot, self._request.plan, self._intake.source_starts, written, lacks)
+        commit(self._session, snapshot, self._request.plan, written, lacks)
         found = find_lacks(catalog, self._state)
-        catalog.snapshots.set_lacks(snapshot_id, [lack.row for lack in found])
+        with catalog.transaction():
+            catalog.snapshots.set_lacks(snapshot_id, [lack.row for lack in found])
+            catalog.listing.clear_sealed()
         tell_lacks(self._session, found)
 
     def _store_lost_again(self) -> bool:

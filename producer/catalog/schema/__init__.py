@@ -5,7 +5,16 @@ from __future__ import annotations
 from producer.catalog.schema.device_tables import devices
 from producer.catalog.schema.naming import SCHEMA_REVISION, metadata
 from producer.catalog.schema.run_tables import locks, owners, reservations, runs
-from producer.catalog.schema.snapshot_tables import attempts, listing_parts, segments, snapshots, troubles
+from producer.catalog.schema.snapshot_tables import (
+    attempts,
+    listing_parts,
+    packed_parts,
+    segments,
+    snapshots,
+    tree_parts,
+    trees,
+    troubles,
+)
 
 __all__ = [
     "SCHEMA_REVISION",
@@ -15,9 +24,12 @@ __all__ = [
     "locks",
     "metadata",
     "owners",
+    "packed_parts",
     "reservations",
     "runs",
     "segments",
     "snapshots",
+    "tree_parts",
+    "trees",
     "troubles",
 ]

@@ -1,4 +1,4 @@
-"""The tables of what is backed up: snapshots, their listings, segments, failed attempts and troubles."""
+"""The tables of what is backed up: snapshots, their entries, segments, failed attempts and troubles."""
 
 from __future__ import annotations
 
@@ -50,6 +50,10 @@ snapshots = Table(
     # What lay on devices that were away at the seal; most snapshots lack nothing.
     Column("lacks", JSON, nullable=False, server_default="[]"),
     Column("owner_names", JSON, nullable=False, server_default="{}"),
+    # What it was compared with; none of a full backup.
+    Column("parent_id", String(32), nullable=False, server_default=""),
+    # The ids of the devices that took its manifest.
+    Column("holders", JSON, nullable=False, server_default="[]"),
     CheckConstraint("state IN ('open', 'sealed')", name="state"),
     # The newest of each volume, and the one that was planned last.
     Index(None, "volume", "planned_at"),
@@ -64,6 +68,30 @@ listing_parts = Table(
     Column("entries_count", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Index(None, "snapshot_key", "first_entry"),
+)
+
+trees = Table(
+    "trees",
+    metadata,
+    key(),
+    # 40 bytes for each of its parts, in order: producer/catalog/tables/trees.py.
+    Column("parts", LargeBinary, nullable=False),
+)
+
+tree_parts = Table(
+    "tree_parts",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# Which snapshots brought a part to the devices.
+packed_parts = Table(
+    "packed_parts",
+    metadata,
+    key(),
+    Column("digest", LargeBinary, primary_key=True),
+    Index(None, "digest"),
 )
 
 segments = Table(

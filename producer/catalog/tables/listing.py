@@ -1,4 +1,4 @@
-"""The parts of a snapshot's listing, stored as the walk wrote them: the catalog does not look inside."""
+"""What the walk found for an open snapshot, in the parts that it wrote.  At the seal tree parts replace them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, insert, select
 
 from producer.catalog.database import Database
-from producer.catalog.schema import listing_parts
+from producer.catalog.schema import listing_parts, snapshots
+from producer.listing.entry import EntryBatch
+from producer.listing.parts import decode_part
 from producer.listing.reader import ListingReader
 from tasks.errors import CatalogError
 
@@ -46,7 +48,19 @@ class Listing:
 
     def reader(self, snapshot_id: str) -> ListingReader:
         """Random access to a snapshot's entries; only the parts in use are in memory."""
-        return ListingReader(self.first_entries(snapshot_id), lambda number: self.part(snapshot_id, number).data)
+        return ListingReader(
+            self.first_entries(snapshot_id), lambda number: decode_part(self.part(snapshot_id, number).data)
+        )
+
+    def batches(self, snapshot_id: str) -> Iterator[EntryBatch]:
+        """All batches in entry order; one part is in memory at a time."""
+        for part in self.parts(snapshot_id):
+            yield from decode_part(part.data)
+
+    def clear_sealed(self) -> None:
+        """Delete the listings of snapshots that are sealed: their trees have all that is in them."""
+        sealed = select(snapshots.c.snapshot_key).where(snapshots.c.state == "sealed")
+        self._database.write(delete(listing_parts).where(listing_parts.c.snapshot_key.in_(sealed)))
 
     def first_entries(self, snapshot_id: str) -> list[int]:
         """The first entry index of each part, in order of their numbers."""

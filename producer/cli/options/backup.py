@@ -42,6 +42,10 @@ _WHAT = (
     *list_options,
     wait_option,
     click.option("--volume", metavar="NAME", help="Name of the volume.  [default: made from the sources' names]"),
+    click.option(
+        "--parent", metavar="SNAPSHOT", help="Compare with this snapshot.  [default: the newest of the volume]"
+    ),
+    click.option("--force", is_flag=True, help="Compare with no snapshot: read and store everything."),
 )
 _OPTIONS = (
     devices_option,
@@ -119,6 +123,8 @@ _OPTIONS = (
         metavar="PATH",
         help="Back up nothing unless something is mounted on PATH; repeat for more.",
     ),
+    default_option("--ignore-ctime", is_flag=True, help="Take files as unchanged though their change time differs."),
+    default_option("--ignore-inode", is_flag=True, help="Take files as unchanged though their inode number differs."),
     click.option("--allow-empty", is_flag=True, help="Accept a source that is suddenly empty."),
     default_option("--no-xattrs", is_flag=True, help="Leave out extended attributes, and so ACLs and capabilities."),
     default_option(
@@ -207,6 +213,10 @@ def request_from(
         new_devices=choices["new_devices"],
         required_mounts=tuple(map(absolute, choices["required_mounts"])),
         allow_empty=choices["allow_empty"],
+        parent=_parent(choices),
+        force=choices.get("force", False),
+        ignore_ctime=choices["ignore_ctime"],
+        ignore_inode=choices["ignore_inode"],
     )
 
 
@@ -220,6 +230,13 @@ def _check_lists(call: Call, sources: tuple[str, ...], files_from: tuple[str, ..
         raise UsageError("a raw volume is read as a whole", hint="leave out --files-from, or --mode raw")
     if files_from and not sources and call.broker_url is not None:
         raise UsageError("--files-from needs a SOURCE in a fleet", hint="name the source that contains the paths")
+
+
+def _parent(choices: dict[str, Any]) -> str | None:
+    if choices.get("parent") is not None and choices.get("force"):
+        raise UsageError("--parent and --force exclude each other", hint="--force compares with no snapshot")
+    parent: str | None = choices.get("parent")
+    return parent
 
 
 def _asker(call: Call) -> Asker:

@@ -13,6 +13,11 @@ from tasks.metadata import METADATA_NAMES
 _DEVICE_HEADER = ("device", "segments", "source", "stored", "state")
 
 
+def compared_line(parent_id: str, new: int, changed: int, unchanged: int, moved: int) -> str:
+    """What a backup has found beside its parent."""
+    return f"since snapshot {parent_id[:8]}: {new:,} new, {changed:,} changed, {unchanged:,} unchanged, {moved:,} moved"
+
+
 def show_backup(summary: BackupSummary) -> None:
     rows = [
         (
@@ -26,11 +31,22 @@ def show_backup(summary: BackupSummary) -> None:
     ]
     for line in lines_of(_DEVICE_HEADER, rows, right=" >>>"):
         click.echo(line)
+    of_it = f"; {format_size(summary.bytes_read)}" if summary.parent_id else ""
     click.echo(
         f"snapshot {summary.snapshot_id[:8]} of volume {summary.volume}: {counted(summary.files, 'file')}, "
-        f"{format_size(summary.bytes_source)} in {counted(summary.segments, 'segment')}, "
+        f"{format_size(summary.bytes_source)}{of_it} in {counted(summary.segments, 'segment')}, "
         f"{format_size(summary.bytes_stored)} stored, {summary.duration_s:.1f} s"
     )
+    if summary.parent_id:
+        click.echo(
+            compared_line(
+                summary.parent_id,
+                summary.files_new,
+                summary.files_changed,
+                summary.files_unchanged,
+                summary.files_moved,
+            )
+        )
     if summary.files_fewer:
         click.echo(f"{counted(summary.files_fewer, 'file')} fewer than last time")
     if summary.segments_rerouted or summary.segments_retried:

@@ -59,6 +59,8 @@ class AskStoring:
     ignore_file: Patterns = ()
     one_file_system: bool = False
     require_mount: MountPoints = ()
+    ignore_ctime: bool = False
+    ignore_inode: bool = False
     allow_empty: bool = False
     no_xattrs: bool = False
     mode: Literal["auto", "files", "raw"] | None = None
@@ -74,6 +76,8 @@ class AskStoring:
 class AskBackup(AskStoring):
     sources: Sources
     volume: Name | None = None
+    parent: Word | None = None
+    force: bool = False
     wait: Amount | None = None
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.untaken import untaken
-from producer.listing import Entry, ListingReader, decode_part
+from producer.listing import Entry, ListingReader
 from producer.restore.archive.depth_first import depth_first
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.wanted import Wanted, find_wanted
@@ -47,9 +47,10 @@ class Members:
         self._snapshot = snapshot
         self._copies = copies
         self._selection = Selection.of(path, (), ())
-        self._wanted: Wanted = find_wanted(catalog, snapshot.snapshot_id, self._selection)
-        self._reader: ListingReader = catalog.listing.reader(snapshot.snapshot_id)
-        self._files = StoredFiles(catalog, snapshot, self._wanted, self._reader)
+        self._tree = catalog.trees.of(snapshot.snapshot_id)
+        self._wanted: Wanted = find_wanted(snapshot, self._tree, {}, self._selection)
+        self._reader: ListingReader = self._tree.reader
+        self._files = StoredFiles(catalog, snapshot, self._wanted, self._tree)
         #: Snapshot path → index, of files that a hard link may stand for.
         self._firsts: dict[str, int] = {}
         #: Snapshot path of a file → the member that it became, where that is another path.
@@ -95,13 +96,12 @@ class Members:
                     batch.links[name] for name, kind in zip(batch.names, batch.kinds, strict=True) if kind == "h"
                 )
         found: dict[str, int] = {}
-        for part in self._catalog.listing.parts(self._snapshot.snapshot_id):
-            for batch in decode_part(part.data):
-                prefix = f"{batch.source}/{batch.prefix}"
-                for place, name in enumerate(batch.names):
-                    path = prefix + name if name else batch.source
-                    if path in links and batch.kinds[place] == "f":
-                        found[path] = batch.first_entry + place
+        for batch in self._tree.batches():
+            prefix = f"{batch.source}/{batch.prefix}"
+            for place, name in enumerate(batch.names):
+                path = prefix + name if name else batch.source
+                if path in links and batch.kinds[place] == "f":
+                    found[path] = batch.first_entry + place
         return found
 
 

@@ -187,9 +187,10 @@ class MountedSnapshots:
 
     def _opened(self, snapshot_id: str) -> _Open:
         if snapshot_id not in self._open:
-            tree = SnapshotTree(self._catalog, snapshot_id)
-            wanted = find_wanted(self._catalog, snapshot_id, Selection.of("", (), ()))
-            files = StoredFiles(self._catalog, self._rows[snapshot_id], wanted, tree.reader)
+            row, sealed = self._rows[snapshot_id], self._catalog.trees.of(snapshot_id)
+            tree = SnapshotTree(sealed)
+            wanted = find_wanted(row, sealed, {}, Selection.of("", (), ()))
+            files = StoredFiles(self._catalog, row, wanted, sealed)
             self._open[snapshot_id] = _Open(self._numbers[snapshot_id], tree, files)
         self._open.move_to_end(snapshot_id)
         if len(self._open) > _OPEN_COUNT:
@@ -198,8 +199,6 @@ class MountedSnapshots:
 
     @staticmethod
     def _status_of(opened: _Open, entry: Entry, holder: Entry) -> Status:
-        if holder.kind == "file":
-            holder = opened.files.as_read(holder)
         size_bytes = len(os.fsencode(holder.link)) if holder.kind == "symlink" else holder.size_bytes
         return Status(
             mode=_TYPE_BITS[_LETTERS[holder.kind]] | holder.mode,

@@ -7,26 +7,25 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 
-from producer.catalog.catalog import Catalog
-from producer.listing import Entry, EntryBatch, ListingReader, decode_part
+from producer.catalog.tables.trees import Tree
+from producer.listing import Entry, EntryBatch, ListingReader
 from producer.restore.planning.picks import snapshot_path
 
 
 class SnapshotTree:
     """Takes some 200 bytes for each directory and each hard link.  Not safe for several threads."""
 
-    def __init__(self, catalog: Catalog, snapshot_id: str) -> None:
-        """Reads the listing once: a second and a half for a million entries."""
-        self._reader = catalog.listing.reader(snapshot_id)
+    def __init__(self, tree: Tree) -> None:
+        """Reads all entries once: a second and a half for a million of them."""
+        self._reader = tree.reader
         #: Path of a directory → first entry of each of its batches, and the first name of those behind the first one.
         self._batches: dict[str, list[tuple[int, bytes]]] = {}
         #: Name of a source → index of its own entry.
         self._sources: dict[str, int] = {}
         #: Path of a file → how many hard links to it there are.
         self._links: Counter[str] = Counter()
-        for part in catalog.listing.parts(snapshot_id):
-            for batch in decode_part(part.data):
-                self._take(batch)
+        for batch in tree.batches():
+            self._take(batch)
 
     @property
     def reader(self) -> ListingReader:

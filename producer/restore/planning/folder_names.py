@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from producer.catalog.catalog import Catalog
-from producer.listing import EntryBatch, decode_part
+from producer.catalog.tables.trees import Tree
+from producer.listing import EntryBatch
 from producer.restore.planning.picks import snapshot_path
 from tasks.target_looks import FolderNames
 
@@ -16,10 +16,9 @@ _NAMES_COUNT = 5_000
 _FOLDERS_COUNT = 1_000
 
 
-def names_by_folder(catalog: Catalog, snapshot_id: str) -> Iterator[tuple[str, list[str]]]:
+def names_by_folder(tree: Tree) -> Iterator[tuple[str, list[str]]]:
     """The folders of the snapshot that hold anything, by path, with the names of all that they hold."""
-    batches = (batch for part in catalog.listing.parts(snapshot_id) for batch in decode_part(part.data))
-    for folder, group in groupby((batch for batch in batches if batch.names != [""]), key=_folder_of):
+    for folder, group in groupby((batch for batch in tree.batches() if batch.names != [""]), key=_folder_of):
         yield folder, [name for batch in group for name in batch.names]
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import accumulate, repeat
+from itertools import repeat
+from operator import attrgetter
 from typing import NamedTuple
 
-from producer.catalog.tables.segments.rows import SegmentRow
-from producer.listing import EntryBatch, ListingReader
-from producer.listing.extents import BatchExtents, bundled_places, extents_by_batch
-from producer.restore.planning.as_read import AsRead, Metadata, metadata_at
+from producer.catalog.tables.trees import Tree
+from producer.listing import EntryBatch
+from producer.listing.data_ranges import part_of
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.wanted import Wanted
 from tasks.metadata import Attributes
+
+#: (mode, uid, gid, mtime_ns) of a whole file; () for a piece, whose file is finished later.
+Metadata = tuple[int, ...]
 
 
 class Pick(NamedTuple):
@@ -34,111 +37,83 @@ class Picks:
 
     def __init__(
         self,
-        reader: ListingReader,
-        bundle_limit_bytes: int,
+        tree: Tree,
         selection: Selection,
         wanted: Wanted,
         left_out: set[int],
         path_of: Callable[[str], str | None],
     ) -> None:
-        self._reader = reader
-        self._bundle_limit_bytes = bundle_limit_bytes
+        self._tree = tree
         self._selection = selection
         self._wanted = wanted
         self._left_out = left_out
         self._path_of = path_of
-        self._as_read = AsRead(wanted)
 
-    def of(self, row: SegmentRow) -> list[Pick]:
-        """The wanted extents of one stored segment, in stream order.
-
-        Files that are kept or lost are left out.  An extent of which less was read than planned is restored as short as
-        it was read.
-        """
-        plain = self._plain_bundle(row)
-        return self._one_by_one(row) if plain is None else plain
-
-    def _plain_bundle(self, row: SegmentRow) -> list[Pick] | None:
-        """The picks of a bundle if all of it is wanted and nothing in it is unusual, else None.
-
-        Column by column: nearly all files are like this, and it takes little more than half the time of one by one.
-        """
-        if row.stop_entry - row.first_entry == 1 or row.notes:
-            return None
-        entries: list[int] = []
-        paths: list[str] = []
-        sizes_bytes: list[int] = []
-        metadata: list[Metadata] = []
-        attributes: list[Attributes] = []
-        for batch in self._reader.batches(row.first_entry, row.stop_entry):
-            prefix = self._selection.prefix_of(snapshot_path(batch.source, batch.directory))
-            if prefix is None or batch.names == [""] or batch.data_ranges:
-                return None
-            places = bundled_places(batch, row.first_entry, row.stop_entry, self._bundle_limit_bytes)
-            entries += [batch.first_entry + place for place in places]
-            paths += [prefix + batch.names[place] for place in places]
-            sizes_bytes += [batch.sizes_bytes[place] for place in places]
-            metadata += [metadata_at(batch, place) for place in places]
-            attributes += [batch.attributes_of(batch.names[place]) for place in places]
-        if not (self._wanted.pieced.isdisjoint(entries) and self._left_out.isdisjoint(entries)):
-            return None
-        starts_bytes = accumulate(sizes_bytes, initial=0)
-        starts = repeat(row.offset_bytes)
-        return list(map(Pick, entries, paths, starts_bytes, starts, sizes_bytes, metadata, attributes))
-
-    def _one_by_one(self, row: SegmentRow) -> list[Pick]:
-        notes = {note["index"]: note for note in row.notes}
+    def of(self, segment_id: str) -> list[Pick]:
+        """The wanted extents of one segment, in stream order.  Files that are kept or lost are left out."""
         found: list[Pick] = []
-        index, stream_offset_bytes = 0, row.stream_offset_bytes
-        for batch, places, offsets_bytes, sizes_bytes in self._extents(row):
-            for place, offset_bytes, planned_bytes in zip(places, offsets_bytes, sizes_bytes, strict=True):
-                note = notes.get(index)
-                size_bytes = min(planned_bytes, note["read_bytes"]) if note else planned_bytes
-                pick = self._pick(batch, place, stream_offset_bytes, offset_bytes, size_bytes, is_altered=bool(note))
-                found += [pick] if pick is not None else []
-                index += 1
-                stream_offset_bytes += planned_bytes
+        for number in self._tree.parts_of_segments[segment_id]:
+            for batch in self._tree.reader.part(number):
+                if segment_id in batch.places.segment_ids:
+                    found += self._in_batch(batch, segment_id)
+        found.sort(key=attrgetter("stream_offset_bytes"))
         return found
 
-    def _pick(
-        self,
-        batch: EntryBatch,
-        place: int,
-        stream_offset_bytes: int,
-        offset_bytes: int,
-        size_bytes: int,
-        *,
-        is_altered: bool,
-    ) -> Pick | None:
-        entry = batch.first_entry + place
-        is_pieced = entry in self._wanted.pieced
+    def _in_batch(self, batch: EntryBatch, segment_id: str) -> Iterator[Pick]:
+        number = batch.places.segment_ids.index(segment_id)
+        places = [place for place, other in enumerate(batch.places.segments) if other == number]
+        entries = [batch.first_entry + place for place in places]
+        prefix = self._selection.prefix_of(snapshot_path(batch.source, batch.directory))
+        is_plain = prefix is not None and batch.names != [""] and not batch.data_ranges
+        if is_plain and self._wanted.pieced.isdisjoint(entries) and self._left_out.isdisjoint(entries):
+            # Column by column: nearly all files are like this, and it takes little more than half the time.
+            yield from map(
+                Pick,
+                entries,
+                [f"{prefix}{batch.names[place]}" for place in places],
+                [batch.places.stream_offsets_bytes[place] for place in places],
+                repeat(0),
+                [batch.sizes_bytes[place] for place in places],
+                [metadata_at(batch, place) for place in places],
+                [batch.attributes_of(batch.names[place]) for place in places],
+            )
+        else:
+            for place in places:
+                yield from self._one_by_one(batch, place, segment_id)
+        for name in batch.places.pieces:
+            yield from self._one_by_one(batch, batch.names.index(name), segment_id)
+
+    def _one_by_one(self, batch: EntryBatch, place: int, segment_id: str) -> Iterator[Pick]:
+        """The extents of one file: each range of data is one."""
+        for found in batch.places_of(place):
+            if found.segment_id == segment_id:
+                stream_offset_bytes = found.stream_offset_bytes
+                stop_bytes = found.offset_bytes + found.size_bytes
+                for offset_bytes, size_bytes in part_of(batch.ranges_at(place), found.offset_bytes, stop_bytes):
+                    yield from self._one(batch, place, stream_offset_bytes, offset_bytes, size_bytes)
+                    stream_offset_bytes += size_bytes
+
+    def _one(
+        self, batch: EntryBatch, place: int, stream_offset_bytes: int, offset_bytes: int, size_bytes: int
+    ) -> Iterator[Pick]:
+        entry, name = batch.first_entry + place, batch.names[place]
         path = None if entry in self._left_out else self._path_of(path_at(batch, place))
-        if path is None or (is_pieced and not size_bytes):
-            return None
-        return Pick(
-            entry=entry,
-            path=path,
-            stream_offset_bytes=stream_offset_bytes,
-            offset_bytes=offset_bytes,
-            size_bytes=size_bytes,
-            metadata=() if is_pieced else self._as_read.metadata(batch, place, is_altered=is_altered),
-            attributes={} if is_pieced else self._attributes(batch, place, is_altered=is_altered),
-            is_sparse=batch.names[place] in batch.data_ranges and not batch.has_holes(place),
-        )
+        if path is not None:
+            is_pieced = entry in self._wanted.pieced
+            yield Pick(
+                entry=entry,
+                path=path,
+                stream_offset_bytes=stream_offset_bytes,
+                offset_bytes=offset_bytes,
+                size_bytes=size_bytes,
+                metadata=() if is_pieced else metadata_at(batch, place),
+                attributes={} if is_pieced else batch.attributes_of(name),
+                is_sparse=name in batch.data_ranges and not batch.has_holes(place),
+            )
 
-    def _attributes(self, batch: EntryBatch, place: int, *, is_altered: bool) -> Attributes:
-        attributes = batch.attributes_of(batch.names[place])
-        return self._as_read.attributes(batch.first_entry + place, attributes, is_altered=is_altered)
 
-    def _extents(self, row: SegmentRow) -> Iterator[BatchExtents]:
-        return extents_by_batch(
-            self._reader.batches(row.first_entry, row.stop_entry),
-            first_entry=row.first_entry,
-            stop_entry=row.stop_entry,
-            offset_bytes=row.offset_bytes,
-            size_bytes=row.size_bytes,
-            bundle_limit_bytes=self._bundle_limit_bytes,
-        )
+def metadata_at(batch: EntryBatch, place: int) -> Metadata:
+    return (batch.modes[place], batch.uids[place], batch.gids[place], batch.mtimes_ns[place])
 
 
 def path_at(batch: EntryBatch, place: int) -> str:

@@ -22,75 +22,111 @@ from functools import cached_property
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.tables.trees import PartReference
 from producer.catalog.untaken import untaken
-from producer.listing import decode_part
 from producer.listing.entry import Entry
+from producer.listing.places import Place
 from producer.restore.holes import Hole
-from producer.restore.planning.as_read import AsRead
 from producer.restore.planning.folder_names import names_by_folder
 from producer.restore.planning.picks import Pick, Picks, path_at
 from producer.restore.planning.selection import NothingByPath, Selection
-from producer.restore.planning.wanted import Wanted, segments_with
+from producer.restore.planning.wanted import find_wanted
+from tasks.errors import CatalogError
 from tasks.orders import EntryKind, TargetEntry
 
 
 class RestorePlan:
     """Reads the catalog; orders nothing itself.  ``left_out`` grows while the restore learns what is kept or lost."""
 
-    def __init__(self, catalog: Catalog, snapshot: SnapshotRow, selection: Selection, wanted: Wanted) -> None:
-        self.left_out: set[int] = set(wanted.not_stored)
+    def __init__(
+        self,
+        catalog: Catalog,
+        snapshot: SnapshotRow,
+        selection: Selection,
+        *,
+        may_lack_parts: bool = False,
+        places: Mapping[str, str] | None = None,
+    ) -> None:
+        """Raises UsageError when the selection fits nothing.
+
+        ``may_lack_parts``: a file with a segment of its own may be restored without some parts.  ``places``: restore
+        these files instead, by their paths in the snapshot, each to another path.
+        """
         self._catalog = catalog
         self._snapshot = snapshot
+        self._tree = catalog.trees.of(snapshot.snapshot_id)
+        self._segments = catalog.segments.by_ids(self._tree.parts_of_segments)
         self._selection = selection
-        self._wanted = wanted
-        self._reader = catalog.listing.reader(snapshot.snapshot_id)
+        self._may_lack_parts = may_lack_parts
+        self.wanted = find_wanted(snapshot, self._tree, self._segments, selection, may_lack_parts=may_lack_parts)
+        if places is not None:
+            self.wanted = replace(self.wanted, promoted=dict(places), has_links=False, on_the_way=set())
+            self._selection = NothingByPath()
+        self.left_out: set[int] = set(self.wanted.not_stored)
         self._directories: list[TargetEntry] = []
-        self._as_read = AsRead(wanted)
-        limit_bytes = snapshot.bundle_limit_bytes
-        self._picks = Picks(self._reader, limit_bytes, selection, wanted, self.left_out, self._path_of)
+        self._picks = Picks(self._tree, self._selection, self.wanted, self.left_out, self._path_of)
 
     def segments(self, device_id: str = "") -> Iterator[SegmentRow]:
-        """The stored segments (of one device) that may hold wanted data, in plan order."""
-        return segments_with(self._catalog, self._snapshot.snapshot_id, self._wanted, device_id=device_id)
+        """The segments (of one device) that may hold wanted data, in the order of the entries."""
+        parts = self._tree.parts
+        for segment_id, numbers in self._tree.parts_of_segments.items():
+            row = self._segment(segment_id)
+            if device_id not in ("", row.device_id):
+                continue
+            if self.wanted.promoted or any(self._overlaps(parts[number]) for number in numbers):
+                yield row
+
+    def _segment(self, segment_id: str) -> SegmentRow:
+        row = self._segments.get(segment_id)
+        if row is None:
+            raise CatalogError(
+                f"the catalog does not know segment {segment_id}, which snapshot {self._snapshot.snapshot_id[:8]} needs"
+            )
+        return row
+
+    def _overlaps(self, part: PartReference) -> bool:
+        stop_entry = part.first_entry + part.entries_count
+        return part.first_entry < self.wanted.stop_entry and stop_entry > self.wanted.first_entry
 
     def picks(self, row: SegmentRow) -> list[Pick]:
-        """The wanted extents of one stored segment; see :class:`producer.restore.planning.picks.Picks`."""
-        return self._picks.of(row)
+        """The wanted extents of one segment; see :class:`producer.restore.planning.picks.Picks`."""
+        return self._picks.of(row.segment_id)
 
     def pieced_files(self, *, finish: bool) -> Iterator[TargetEntry]:
-        for index in sorted(self._wanted.pieced - self.left_out):
-            entry = self._reader.entry(index)
+        for index in sorted(self.wanted.pieced - self.left_out):
+            entry = self._tree.reader.entry(index)
             path = self._path_of(entry.snapshot_path)
             if path is not None:
-                yield self._file(entry, path, finish=finish)
+                yield _target_entry(entry, path, size_bytes=entry.size_bytes, finish=finish)
 
     def all_entries(self) -> Iterator[TargetEntry]:
         """All that is wanted and not left out, files with their sizes; hard links come last."""
         for entry, path in self._entries(lambda kind, _: kind != "h"):
             if entry.kind == "file" and entry.index not in self.left_out:
-                yield self._file(entry, path, finish=False)
+                yield _target_entry(entry, path, size_bytes=entry.size_bytes)
             elif entry.kind != "file" and path:
                 yield _target_entry(entry, path)
         yield from self.hard_links()
 
-    def _file(self, entry: Entry, path: str, *, finish: bool) -> TargetEntry:
-        size_bytes = self._wanted.short.get(entry.index, entry.size_bytes)
-        return replace(
-            _target_entry(entry, path, size_bytes=size_bytes, finish=finish),
-            mode=self._as_read.mode(entry.index, entry.mode),
-            mtime_ns=self._as_read.mtime_ns(entry.index, entry.mtime_ns),
-            attributes=self._as_read.attributes(entry.index, entry.attributes),
-        )
-
     def restored_folders(self) -> Iterator[tuple[str, list[str]]]:
         """Paths in the target of all wanted folders, with the names of all that the snapshot has there."""
         empty = {path for _, path in self._entries(lambda kind, _: kind == "d")}
-        for folder, names in names_by_folder(self._catalog, self._snapshot.snapshot_id):
+        for folder, names in names_by_folder(self._tree):
             path = self._path_of(folder, is_directory=True)
             if path is not None:
                 empty.discard(path)
                 yield path, names
         yield from ((path, []) for path in sorted(empty))
+
+    def first_entry(self) -> Entry:
+        """The first wanted entry: what the path of the selection names."""
+        return self._tree.reader.entry(self.wanted.first_entry)
+
+    def places_of(self, entry: Entry) -> Iterator[tuple[SegmentRow, Place]]:
+        """Where the data of a file is."""
+        (batch,) = self._tree.reader.batches(entry.index, entry.index + 1)
+        for place in batch.places_of(entry.index - batch.first_entry):
+            yield self._segment(place.segment_id), place
 
     def leave_out(self, path: str) -> None:
         """Order nothing more for the pieced file that goes to ``path`` in the target."""
@@ -104,8 +140,8 @@ class RestorePlan:
     def _pieced_at(self) -> dict[str, list[int]]:
         """The pieced files by their path in the target."""
         found: dict[str, list[int]] = {}
-        for index in sorted(self._wanted.pieced):
-            path = self._path_of(self._reader.entry(index).snapshot_path)
+        for index in sorted(self.wanted.pieced):
+            path = self._path_of(self._tree.reader.entry(index).snapshot_path)
             if path is not None:
                 found.setdefault(path, []).append(index)
         return found
@@ -134,7 +170,7 @@ class RestorePlan:
 
     def not_stored(self) -> dict[str, list[Hole]]:
         """What the backup could not read of wanted files, by path in the target; hard links share the file's holes."""
-        holes = self._unread(self._wanted.unread)
+        holes = self._unread(self.wanted.unread)
         links = self._hard_links() if holes else ()
         return holes | {link.path: holes[link.link] for link in links if link.link in holes}
 
@@ -142,7 +178,7 @@ class RestorePlan:
         """What the backup could not take, and no segment tells of, where it is wanted: path in the target, and why."""
         troubles = self._catalog.troubles.all(self._snapshot.snapshot_id)
         for row in untaken(troubles, self._snapshot.sources):
-            if row.entry_index is None or not self._reader.entry(row.entry_index).data_bytes:
+            if row.entry_index is None or not self._tree.reader.entry(row.entry_index).data_bytes:
                 # It may be a folder.
                 path = self._path_of(row.path, is_directory=True)
                 if path is not None:
@@ -150,15 +186,15 @@ class RestorePlan:
 
     def hard_links(self) -> Iterator[TargetEntry]:
         """Without those of files that the backup could not read: whatever is in their place is older."""
-        gone = self._unread(self._wanted.not_stored)
+        gone = self._unread(self.wanted.not_stored)
         return (link for link in self._hard_links() if link.link not in gone)
 
     def _unread(self, entries: Iterable[int]) -> dict[str, list[Hole]]:
-        files = [self._wanted.unread[entry] for entry in entries]
+        files = [self.wanted.unread[entry] for entry in entries]
         return {path: file.holes for file in files if (path := self._path_of(file.snapshot_path)) is not None}
 
     def _hard_links(self) -> Iterator[TargetEntry]:
-        if not self._wanted.has_links:
+        if not self.wanted.has_links:
             return
         links = list(self._entries(lambda kind, _: kind == "h"))
         firsts = self._first_files({entry.link for entry, _ in links})
@@ -171,18 +207,16 @@ class RestorePlan:
     def with_places(self, places: Mapping[str, str]) -> RestorePlan:
         """A plan to restore some files again, to other paths: path in the target → the other path."""
         files = self._entries(lambda kind, _: kind == "f")
-        promoted = {entry.snapshot_path: places[path] for entry, path in files if path in places}
-        wanted = replace(self._wanted, promoted=promoted, has_links=False, on_the_way=set())
-        return RestorePlan(self._catalog, self._snapshot, NothingByPath(), wanted)
+        elsewhere = {entry.snapshot_path: places[path] for entry, path in files if path in places}
+        return RestorePlan(
+            self._catalog, self._snapshot, self._selection, may_lack_parts=self._may_lack_parts, places=elsewhere
+        )
 
     def _first_files(self, snapshot_paths: set[str]) -> dict[str, tuple[int, int]]:
-        """Size and time, as they were read, of files that hard links of the snapshot lead to."""
+        """Size and time of files that hard links of the snapshot lead to."""
         files = self._entries(lambda kind, _: kind == "f")
         return {
-            entry.snapshot_path: (
-                self._wanted.short.get(entry.index, entry.size_bytes),
-                self._as_read.mtime_ns(entry.index, entry.mtime_ns),
-            )
+            entry.snapshot_path: (entry.size_bytes, entry.mtime_ns)
             for entry, _ in files
             if entry.snapshot_path in snapshot_paths
         }
@@ -190,11 +224,10 @@ class RestorePlan:
     def flags(self) -> Iterator[TargetEntry]:
         """The entries with file flags: those below a directory come before it."""
         flagged: list[TargetEntry] = []
-        for part in self._catalog.listing.parts(self._snapshot.snapshot_id):
-            for entry in (entry for batch in decode_part(part.data) if batch.flags for entry in batch):
-                path = self._path_of(entry.snapshot_path, is_directory=entry.kind == "directory")
-                if entry.flags and entry.kind in ("directory", "file") and path is not None:
-                    flagged.append(_target_entry(entry, path, kind="flags"))
+        for entry in (entry for batch in self._tree.batches() if batch.flags for entry in batch):
+            path = self._path_of(entry.snapshot_path, is_directory=entry.kind == "directory")
+            if entry.flags and entry.kind in ("directory", "file") and path is not None:
+                flagged.append(_target_entry(entry, path, kind="flags"))
         return reversed(flagged)
 
     def directories(self) -> Iterator[TargetEntry]:
@@ -203,20 +236,19 @@ class RestorePlan:
 
     def _entries(self, fits: Callable[[str, int], bool]) -> Iterator[tuple[Entry, str]]:
         """The wanted entries whose (kind letter, size) matches, with their paths in the target, in listing order."""
-        for part in self._catalog.listing.parts(self._snapshot.snapshot_id):
-            for batch in decode_part(part.data):
-                for place, kind in enumerate(batch.kinds):
-                    if fits(kind, batch.sizes_bytes[place]):
-                        path = self._path_of(path_at(batch, place), is_directory=kind == "d")
-                        if path is not None:
-                            yield batch.entry_at(place), path
+        for batch in self._tree.batches():
+            for place, kind in enumerate(batch.kinds):
+                if fits(kind, batch.sizes_bytes[place]):
+                    path = self._path_of(path_at(batch, place), is_directory=kind == "d")
+                    if path is not None:
+                        yield batch.entry_at(place), path
 
     def _path_of(self, snapshot_path: str, *, is_directory: bool = False) -> str | None:
         """Where an entry goes: to its own path, or that of the first wanted hard link to it."""
-        if is_directory and snapshot_path in self._wanted.on_the_way:
+        if is_directory and snapshot_path in self.wanted.on_the_way:
             return self._selection.place_of(snapshot_path, is_directory=True)
         path = self._selection.target_path(snapshot_path, is_directory=is_directory)
-        return self._wanted.promoted.get(snapshot_path) if path is None else path
+        return self.wanted.promoted.get(snapshot_path) if path is None else path
 
 
 def _target_entry(

@@ -1,18 +1,12 @@
-"""The data of a file with holes is fetched as if there were none, and the holes are put back as zeros.
-
-So ranges that lie side by side in a segment are fetched as one, however many holes were between them.
-"""
+"""The data of a file with holes is fetched as if there were none, and the holes are put back as zeros."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Protocol
 
-from producer.catalog.tables.segments.rows import SegmentRow
-from producer.listing.data_ranges import DataRanges, data_before
-from producer.restore.planning.picks import Pick
-from producer.restore.reading.ways import Piece, zeros
+from producer.listing.data_ranges import DataRanges
+from producer.restore.reading.ways import zeros
 
 
 class Out(Protocol):
@@ -20,29 +14,6 @@ class Out(Protocol):
 
     def write(self, data: bytes, /) -> int: ...
     def flush(self) -> None: ...
-
-
-def pieces_of_data(row: SegmentRow, picks: Iterable[Pick], ranges: DataRanges) -> Iterator[Piece]:
-    """What a segment holds of one file, in as few pieces as possible; their offsets count the file's data alone.
-
-    ``ranges``: where the file has data.
-    """
-    before: Piece | None = None
-    for pick in picks:
-        piece = replace(Piece.of(row, pick), offset_bytes=data_before(ranges, pick.offset_bytes))
-        if before is not None and _follows(piece, before):
-            before = replace(before, size_bytes=before.size_bytes + piece.size_bytes)
-            continue
-        if before is not None:
-            yield before
-        before = piece
-    if before is not None:
-        yield before
-
-
-def _follows(piece: Piece, before: Piece) -> bool:
-    stop = (before.stream_offset_bytes + before.size_bytes, before.stop_bytes)
-    return stop == (piece.stream_offset_bytes, piece.offset_bytes)
 
 
 class WithHoles:

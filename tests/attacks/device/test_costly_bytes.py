@@ -166,14 +166,14 @@ def test_a_frame_of_more_blocks_than_its_content_needs_is_left(tmp_path: Path) -
 
 
 PART = """
-from producer.listing import decode_part
+from producer.listing.tree_parts import decode_tree_part
 from tasks.errors import DamagedError
 data = open({path!r}, "rb").read()
 """
 
 DECODE_PART = """
 try:
-    decode_part(data)
+    decode_tree_part(data, "src", 0)
     print("decoded")
 except DamagedError as error:
     print("refused", error)
@@ -192,7 +192,7 @@ except DamagedError as error:
 )
 def test_a_listing_part_of_some_kilobytes_does_not_unpack_to_gigabytes(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "x.part"
-    path.write_bytes(zstandard.ZstdCompressor(level=19, write_checksum=True).compress(text))
+    path.write_bytes(zstandard.ZstdCompressor(level=19, write_checksum=True).compress(b'{"segment_ids":[]}\n' + text))
     assert path.stat().st_size < 16 * 1024
     assert MAX_PART_BYTES <= 16 * 1024 * 1024
 

@@ -16,8 +16,8 @@ from kit.program.machine import machine as new_machine
 from kit.stored.forgery import exchange_content, flip, open_segment
 from kit.stored.segments import header_of
 from kit.tree import Tree, noise
-from producer.listing import decode_part
-from producer.listing.frames import compress_lines, encode_line
+from producer.listing.frames import compress_lines, decompress_lines
+from producer.manifest import decode_pack, encode_packs
 
 CONTENT = {"one": noise(70_000), "two": noise(70_000, seed=1), "bundle/a": b"a" * 100, "bundle/b": b"b" * 100}
 
@@ -137,13 +137,17 @@ def rewrite_head(machine: Machine, **changes: object) -> None:
 
 
 def give_a_name_that_leads_out(machine: Machine) -> None:
-    """In the listing, with a head that fits it."""
+    """In a tree part, with a pack and a head that fit it."""
     for head in heads(machine):
         content = json.loads(head.read_text())
-        part = next(part for part in content["parts"] if part["kind"] == "listing")
+        part = next(part for part in content["parts"] if part["kind"] == "pack")
         path = head.with_name(part["name"])
-        lines = [encode_line(batch) for batch in decode_part(path.read_bytes())]
-        forged = compress_lines([line.replace(b'"one"', b'"../../../../etc/cron.d/x"') for line in lines])
+        parts = {digest: decompress_lines(data) for digest, data in decode_pack(path.read_bytes()).items()}
+        bad = {
+            digest: compress_lines([line.replace(b'"one"', b'"../../../../etc/cron.d/x"') for line in lines])
+            for digest, lines in parts.items()
+        }
+        (forged,) = encode_packs(bad.items())
         path.write_bytes(forged)
         part |= {"size_bytes": len(forged), "blake3": blake3(forged).hexdigest()}
         head.write_text(json.dumps(content, indent=2) + "\n")

@@ -109,7 +109,7 @@ class Devices:
     def __init__(self, sources: Mapping[str, Path]) -> None:
         self.reports: dict[str, DeviceReport] = {}
         #: Device → segments and manifest files, in the order in which they came.
-        self.segments: dict[str, dict[str, StoreSegment]] = defaultdict(dict)
+        self.segments: dict[str, dict[str, StoreSegment | None]] = defaultdict(dict)
         self.files: dict[str, dict[str, bytes]] = defaultdict(dict)
         self._sources = sources
 
@@ -347,6 +347,7 @@ class Offline:
                 trailer_digest=b"t" * 32,
                 **fields,
             )
+            self.devices.segments[row.device].setdefault(row.segment_id, None)
 
 
 def backup_request(

@@ -27,9 +27,17 @@ _NO_LOAD = ("superseded", "referenced")
 class BackupState:
     """Used from the run's thread only.  What must outlive the run is in the catalog as well."""
 
-    def __init__(self, catalog: Catalog, snapshot_id: str, members: Mapping[str, Member]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        snapshot_id: str,
+        members: Mapping[str, Member],
+        borrowed: Sequence[SegmentRow] = (),
+    ) -> None:
+        """``borrowed``: the segments of earlier snapshots that unchanged files lie in."""
         self.snapshot_id = snapshot_id
         self.members = members
+        self.borrowed = borrowed
         #: Segments that failed for good: number → the last failure.
         self.given_up: dict[int, str] = {}
         #: Segment number → its next try.
@@ -38,8 +46,8 @@ class BackupState:
         self.displaced: dict[int, SegmentRow] = {}
         #: Those that stay where they are: nothing could store them again.
         self.kept: set[int] = set()
-        #: Those that their device had no more when it was asked last.
-        self.missing: set[int] = set()
+        #: Ids of segments that their device had no more when it was asked last.
+        self.missing: set[str] = set()
         #: Devices from which segments have been displaced.
         self.lost_holders: set[str] = set()
         self._catalog = catalog
@@ -82,8 +90,8 @@ class BackupState:
         return self._catalog.segments.unfinished(self.snapshot_id, device)
 
     def holders(self) -> list[Member]:
-        """The devices of the run that hold something of this snapshot, or are still to store it."""
-        ids = self._catalog.segments.device_ids(self.snapshot_id)
+        """The devices of the run that hold something that this snapshot needs, or are still to store it."""
+        ids = {*self._catalog.segments.device_ids(self.snapshot_id), *(row.device_id for row in self.borrowed)}
         return [one for one in self.members.values() if one.device_id in ids or self.unfinished(one.name)]
 
     def left_over(self) -> list[SegmentRow]:

@@ -12,6 +12,7 @@ down_revision: str | None = None
 def upgrade() -> None:
     _create_snapshots()
     _create_listing_parts()
+    _create_trees()
     _create_segments()
     _create_attempts()
     _create_troubles()
@@ -51,6 +52,8 @@ def _create_snapshots() -> None:
         sa.Column("head_digest", sa.LargeBinary()),
         sa.Column("lacks", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("owner_names", sa.JSON(), server_default="{}", nullable=False),
+        sa.Column("parent_id", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("holders", sa.JSON(), server_default="[]", nullable=False),
         sa.CheckConstraint("state IN ('open', 'sealed')", name=op.f("ck_snapshots_state")),
         sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_snapshots")),
         sa.UniqueConstraint("snapshot_id", name=op.f("uq_snapshots_snapshot_id")),
@@ -72,6 +75,34 @@ def _create_listing_parts() -> None:
         sa.PrimaryKeyConstraint("snapshot_key", "number", name=op.f("pk_listing_parts")),
     )
     op.create_index(op.f("ix_listing_parts_snapshot_key_first_entry"), "listing_parts", ["snapshot_key", "first_entry"])
+
+
+def _create_trees() -> None:
+    op.create_table(
+        "trees",
+        sa.Column("snapshot_key", sa.Integer(), nullable=False),
+        sa.Column("parts", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["snapshot_key"], ["snapshots.snapshot_key"], name=op.f("fk_trees_snapshot_key"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_trees")),
+    )
+    op.create_table(
+        "tree_parts",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_tree_parts")),
+    )
+    op.create_table(
+        "packed_parts",
+        sa.Column("snapshot_key", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["snapshot_key"], ["snapshots.snapshot_key"], name=op.f("fk_packed_parts_snapshot_key"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("snapshot_key", "digest", name=op.f("pk_packed_parts")),
+    )
+    op.create_index(op.f("ix_packed_parts_digest"), "packed_parts", ["digest"])
 
 
 def _create_segments() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, select
@@ -115,6 +116,20 @@ class Segments:
         """What the snapshot was sealed without, in plan order."""
         statement = self._of(snapshot_id).where(segments.c.state == "omitted")
         return self._rows(statement.order_by(segments.c.number))
+
+    def by_entries(self, snapshot_id: str) -> list[SegmentRow]:
+        """All segments that are not superseded, in order of their first entries."""
+        statement = self._of(snapshot_id).where(segments.c.state != "superseded")
+        return self._rows(statement.order_by(segments.c.first_entry, segments.c.offset_bytes))
+
+    def by_ids(self, segment_ids: Iterable[str]) -> dict[str, SegmentRow]:
+        """Id → segment, of those that a device holds, whatever snapshot stored them."""
+        found: dict[str, SegmentRow] = {}
+        pending = iter(segment_ids)
+        while page := list(islice(pending, _LIST_ROWS)):
+            statement = _all_segments().where(segments.c.segment_id.in_(page), segments.c.state == "stored")
+            found |= {row.segment_id: row for row in self._rows(statement)}
+        return found
 
     def pieces(self, snapshot_id: str) -> Iterator[SegmentRow]:
         """The pieces of single entries that are on a device, also those that were superseded later, in plan order."""

@@ -39,6 +39,8 @@ class NewSnapshot:
     sources: tuple[SourceRow, ...]
     request: JsonObject
     started_at: datetime
+    #: The snapshot that it is compared with; "" for none.
+    parent_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +108,10 @@ class SnapshotRow:
     #: BLAKE3 of the head of its manifest; None until it is sealed.
     head_digest: bytes | None = None
     owner_names: OwnerNames = field(default_factory=OwnerNames)
+    #: What it was compared with; "" for none.
+    parent_id: str = ""
+    #: The ids of the devices that took its manifest.
+    holders: tuple[str, ...] = ()
 
     @property
     def has_omitted(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -50,8 +50,18 @@ class Snapshots:
         """Note that the plan of an open snapshot holds for the run that resumes it, too."""
         self._change_open(snapshot_id, planned_at=datetime.now(UTC))
 
-    def seal(self, snapshot_id: str, sealed_at: datetime, head_digest: bytes, lacks: Sequence[LackRow] = ()) -> None:
-        """Make an open snapshot complete, with the sums of its stored segments.  ``head_digest``: of its manifest.
+    def seal(
+        self,
+        snapshot_id: str,
+        sealed_at: datetime,
+        head_digest: bytes,
+        lacks: Sequence[LackRow] = (),
+        *,
+        holders: Sequence[str] = (),
+    ) -> None:
+        """Make an open snapshot complete, with the sums of its stored segments.
+
+        ``head_digest``: of its manifest, which these devices hold.
 
         Raises CatalogError, and changes nothing, while a segment is neither stored, nor superseded, nor left out.
         """
@@ -64,6 +74,7 @@ class Snapshots:
                 segments_count=stored_count,
                 bytes_stored=bytes_stored,
                 head_digest=head_digest,
+                holders=list(holders),
                 lacks=[asdict(lack) for lack in lacks],
             )
 
@@ -77,6 +88,11 @@ class Snapshots:
         """Raise what :meth:`seal` would; for what is done on the strength of it."""
         self._database.confirm_writer()
         self._stored_sums(snapshot_id)
+
+    def brought_to(self, device_ids: Collection[str]) -> set[str]:
+        """The snapshots whose manifest each of these devices has."""
+        rows = self._database.read(select(snapshots.c.snapshot_id, snapshots.c.holders))
+        return {row.snapshot_id for row in rows if set(device_ids) <= set(row.holders)}
 
     def discard(self, snapshot_id: str) -> None:
         """Delete an open snapshot with its listing, segments and troubles, as if it had never begun."""
@@ -184,7 +200,7 @@ def _the_one(name: str, found: Sequence[SnapshotRow], state: SnapshotState) -> S
 
 def _snapshot_row(row: Row[Any]) -> SnapshotRow:
     values = row._asdict()
-    values["tags"] = tuple(values["tags"])
+    values["tags"], values["holders"] = tuple(values["tags"]), tuple(values["holders"])
     values["sources"] = tuple(SourceRow(**source) for source in values["sources"])
     values["owner_names"] = OwnerNames(**values["owner_names"])
     values["lacks"] = tuple(LackRow(**lack) for lack in values["lacks"])

@@ -13,6 +13,7 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import backup_options, request_from
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
+from producer.cli.show.summaries import compared_line
 from producer.cli.show.watching import watched
 from producer.host.looks import look
 from producer.requests import BackupRequest
@@ -67,6 +68,9 @@ def _print(made: DryRun) -> None:
     width = shutil.get_terminal_size().columns
     for line in text_lines(describe(made.plan), lambda entry: escaped(made.path_of(entry)), width):
         click.echo(line)
+    if made.parent_id:
+        counts = made.counts
+        click.echo(compared_line(made.parent_id, counts.new, counts.changed, counts.unchanged, counts.moved))
 
 
 def _write_rows(made: DryRun) -> None:
@@ -77,8 +81,16 @@ def _write_rows(made: DryRun) -> None:
     wanted = {*made.plan.first_entries, *(item.first_entry for item in description.largest)}
     # In entry order: the plan's own order would decode a part of the listing for nearly every segment.
     paths = {entry: made.path_of(entry) for entry in sorted(wanted)}
+    counts = made.counts
+    compared = {
+        "parent_id": made.parent_id,
+        "files_new": counts.new,
+        "files_changed": counts.changed,
+        "files_unchanged": counts.unchanged,
+        "files_moved": counts.moved,
+    }
     for row in json_rows(made.plan, description, paths.__getitem__):
-        write_row(row)
+        write_row(row | compared if row["message_type"] == "summary" else row)
 
 
 def _drawn(made: DryRun) -> str:

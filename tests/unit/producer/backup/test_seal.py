@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,17 @@ from producer.backup.intake import Intake
 from producer.backup.seal import seal
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.troubles import TroubleRow
-from producer.listing import decode_part
-from producer.manifest import ManifestHead, decode_head, decode_segments, decode_troubles, head_name
+from producer.listing.tree_parts import decode_tree_part
+from producer.manifest import (
+    ManifestHead,
+    decode_head,
+    decode_index,
+    decode_pack,
+    decode_tree,
+    decode_troubles,
+    head_name,
+)
+from producer.requests import BackupRequest
 from tasks.errors import CatalogError, DeviceError, Reason
 from tasks.orders import DescribeDevice, Order, PutManifest
 from tasks.receipts import Failure
@@ -30,10 +41,16 @@ class Sealing:
 
     def __init__(self, catalog: Catalog, folder: Path, *, is_stored: bool = True) -> None:
         self.sources = {name: Tree(TREE).make(folder / name) for name in ("one", "two")}
+        for file in (path for root in self.sources.values() for path in root.rglob("*")):
+            # Long before the backup: so a second one takes them as unchanged.
+            os.utime(file, (10**9, 10**9))
         self.run = Offline(catalog, ["a", "b"], Devices(self.sources))
-        self.intake = self.run.plan(backup_request(self.sources))
+        self.intake = self.run.plan(self.request())
         if is_stored:
             self.run.store(self.intake)
+
+    def request(self, names: str = "a b") -> BackupRequest:
+        return replace(backup_request(self.sources, names), ignore_ctime=True)
 
     @property
     def files(self) -> Mapping[str, dict[str, bytes]]:
@@ -42,7 +59,7 @@ class Sealing:
     def seal(self, intake: Intake | None = None) -> None:
         intake = intake or self.intake
         snapshot = self.run.catalog.snapshots.get(intake.snapshot_id)
-        seal(self.run.session, snapshot, backup_request(self.sources).plan, intake.source_starts, intake.members)
+        seal(self.run.session, snapshot, backup_request(self.sources).plan, intake.members)
 
     def head(self, device: str) -> ManifestHead:
         return decode_head(self.files[device][head_name(self.intake.snapshot_id)])
@@ -68,24 +85,55 @@ def test_every_device_gets_the_same_files_and_the_head_last(sealing: Sealing) ->
     assert sealing.run.catalog.snapshots.get(sealing.intake.snapshot_id).state == "sealed"
 
 
-def test_the_listing_comes_first_and_is_that_of_the_catalog(sealing: Sealing) -> None:
+def test_the_tree_comes_first_and_is_that_of_the_catalog(sealing: Sealing) -> None:
     sealing.seal()
-    assert [part.kind for part in sealing.head("a").parts] == ["listing", "segments"]
-    (stored,) = sealing.run.catalog.listing.parts(sealing.intake.snapshot_id)
-    assert sealing.part("a", "listing") == stored.data
-    paths = [entry.snapshot_path for batch in decode_part(stored.data) for entry in batch]
+    assert [part.kind for part in sealing.head("a").parts] == ["tree", "pack", "index"]
+    pack, paths, first = decode_pack(sealing.part("a", "pack")), list[str](), 0
+    for digest, source, count in decode_tree(sealing.part("a", "tree")):
+        name = sealing.head("a").sources[source].name
+        paths += [entry.snapshot_path for batch in decode_tree_part(pack[digest], name, first) for entry in batch]
+        first += count
+    tree = sealing.run.catalog.trees.of(sealing.intake.snapshot_id)
+    assert paths == [entry.snapshot_path for batch in tree.batches() for entry in batch]
     assert "two/na\udcefve" in paths
 
 
-def test_the_segments_say_which_device_holds_them(sealing: Sealing) -> None:
+def test_the_index_says_which_device_holds_each_segment(sealing: Sealing) -> None:
     sealing.seal()
     devices = sealing.head("b").devices
-    rows = decode_segments(sealing.part("b", "segments"))
+    rows = decode_index(sealing.part("b", "index"))
     stored = list(sealing.run.catalog.segments.stored(sealing.intake.snapshot_id))
-    assert [(row.number, devices[row.device].device_id) for row in rows] == [
-        (row.number, row.device_id) for row in stored
+    assert {(row.segment_id, devices[row.device].device_id, row.bytes_stored) for row in rows} == {
+        (row.segment_id, row.device_id, row.bytes_stored) for row in stored
+    }
+
+
+def test_a_second_snapshot_of_the_same_tree_brings_no_part_again(sealing: Sealing) -> None:
+    sealing.seal()
+    sealing.run = Offline(sealing.run.catalog, ["a", "b"], sealing.run.devices)
+    second = sealing.run.plan(sealing.request())
+    assert second.snapshot_id != sealing.intake.snapshot_id
+    sealing.run.store(second)
+    first, sealing.intake = sealing.intake, second
+    sealing.seal(second)
+    trees = sealing.run.catalog.trees
+    assert [part.digest for part in trees.of(first.snapshot_id).parts] == [
+        part.digest for part in trees.of(second.snapshot_id).parts
     ]
-    assert {row.segment_id for row in rows} == {row.segment_id for row in stored}
+    assert [part.kind for part in sealing.head("a").parts] == ["tree"]
+
+
+def test_a_device_that_joins_later_gets_all_parts_and_the_index_of_what_they_need(sealing: Sealing) -> None:
+    sealing.seal()
+    first = sealing.intake
+    sealing.run = Offline(sealing.run.catalog, ["a", "b", "c"], sealing.run.devices)
+    sealing.intake = sealing.run.plan(sealing.request("a b c"))
+    sealing.run.store(sealing.intake)
+    sealing.seal()
+    needed = {digest for digest, _, _ in decode_tree(sealing.part("c", "tree"))}
+    assert decode_pack(sealing.part("c", "pack")).keys() == needed
+    indexed = {row.segment_id for row in decode_index(sealing.part("c", "index"))}
+    assert indexed >= {row.segment_id for row in sealing.run.catalog.segments.stored(first.snapshot_id)}
 
 
 def test_the_head_adds_up(sealing: Sealing) -> None:
@@ -94,9 +142,8 @@ def test_the_head_adds_up(sealing: Sealing) -> None:
     sizes = [size for size in sealing.intake.sizes if size > 0]
     assert (head.totals.files_count, head.totals.bytes_source) == (6, sum(sizes))
     assert head.totals.segments_count == sum(device.segments_count for device in head.devices)
-    assert head.totals.segments_count == len(decode_segments(sealing.part("a", "segments")))
-    assert head.totals.bytes_stored == sum(row.bytes_stored for row in decode_segments(sealing.part("a", "segments")))
-    assert head.source_starts == tuple(sealing.intake.source_starts)
+    assert head.totals.segments_count == len(decode_index(sealing.part("a", "index")))
+    assert head.totals.bytes_stored == sum(row.bytes_stored for row in decode_index(sealing.part("a", "index")))
     assert [source.name for source in head.sources] == ["one", "two"]
 
 
@@ -134,7 +181,7 @@ def test_a_device_that_bears_another_name_now_has_what_it_stored_under_the_old_o
     sealing.seal(sealing.run.plan(backup_request(sealing.sources, "renamed b")))
     head = sealing.head("b")
     assert [device.name for device in head.devices] == ["renamed", "b"]
-    assert head.totals.segments_count == len(decode_segments(sealing.part("b", "segments")))
+    assert head.totals.segments_count == len(decode_index(sealing.part("b", "index")))
     assert all(device.segments_count for device in head.devices)
 
 

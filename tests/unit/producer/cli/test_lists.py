@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from producer.backup.manifest_files import record_tree
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SourceRow
 from producer.cli.main import run
@@ -92,6 +93,7 @@ def record(catalog: Catalog, snapshot_id: str, root: Path, started_at: datetime)
             segments_count=0,
         ),
     )
+    record_tree(catalog, catalog.snapshots.get(snapshot_id), {})
     catalog.snapshots.seal(snapshot_id, started_at, b"h" * 32)
 
 

@@ -1,4 +1,4 @@
-"""Heads, segments and troubles: what is written is read back, and nonsense is refused."""
+"""Heads, trees, packs, index and troubles: what is written is read back, and nonsense is refused."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ import zstandard
 
 from producer.listing.frames import PART_BYTES, compress_lines
 from producer.manifest import (
+    IndexRow,
     ManifestDevice,
     ManifestHead,
     ManifestPart,
-    ManifestSegment,
     ManifestSource,
     ManifestTotals,
     ManifestTrouble,
+    TreeReference,
     decode_head,
-    decode_segments,
+    decode_index,
+    decode_pack,
+    decode_tree,
     decode_troubles,
     encode_head,
-    encode_segments,
+    encode_index,
+    encode_packs,
+    encode_tree,
     encode_troubles,
     head_name,
     part_name,
 )
-from producer.manifest.segments import NOTES_A_LINE, ROWS_A_LINE
+from producer.manifest.index import DIGESTS_A_LINE, ROWS_A_LINE
 from tasks.errors import DamagedError, DeviceError
-from tasks.receipts import ExtentNote
 
 SNAPSHOT = "5eed" * 8
 
@@ -44,24 +48,18 @@ HEAD = ManifestHead(
     program_version="0.1.0",
     tags=("weekly",),
     sources=(ManifestSource(name="src", path="/home/\udcff"), ManifestSource(name="etc", path="/etc")),
-    source_starts=(0, 90),
     split="threshold",
     order="descending",
     threshold_bytes=1000,
-    bundle_limit_bytes=500,
     unit_bytes=24 * 1024 * 1024,
     block_bytes=64 * 1024,
     level=3,
     devices=(ManifestDevice(name="a", device_id="b" * 32, segments_count=2, bytes_stored=10),),
     totals=ManifestTotals(files_count=80, bytes_source=1000, bytes_stored=10, segments_count=2),
     parts=(
-        ManifestPart(
-            name=part_name(SNAPSHOT, 0), kind="listing", size_bytes=9, blake3="c" * 64, first_entry=0, entries_count=60
-        ),
-        ManifestPart(
-            name=part_name(SNAPSHOT, 1), kind="listing", size_bytes=9, blake3="c" * 64, first_entry=60, entries_count=40
-        ),
-        ManifestPart(name=part_name(SNAPSHOT, 2), kind="segments", size_bytes=9, blake3="c" * 64),
+        ManifestPart(name=part_name(SNAPSHOT, 0), kind="tree", size_bytes=9, blake3="c" * 64),
+        ManifestPart(name=part_name(SNAPSHOT, 1), kind="pack", size_bytes=9, blake3="c" * 64),
+        ManifestPart(name=part_name(SNAPSHOT, 2), kind="index", size_bytes=9, blake3="c" * 64),
     ),
 )
 
@@ -108,9 +106,8 @@ def test_a_head_of_a_later_format_asks_for_a_newer_program() -> None:
         _changed(snapshot_id="0" * 32),
         _changed(started="yesterday"),
         _changed(totals=None),
-        _changed(source_starts=[0]),
-        _changed(source_starts=[90, 0]),
-        _changed(parts=json.loads(encode_head(HEAD))["parts"][1:]),
+        _changed(parent_id="5eed"),
+        _changed(parts=[{"name": f"{SNAPSHOT}.000000.part", "kind": "listing", "size_bytes": 9, "blake3": "c" * 64}]),
         _changed(unit_bytes=1),
     ],
 )
@@ -119,60 +116,92 @@ def test_what_is_no_head_is_refused(data: bytes) -> None:
         decode_head(data)
 
 
-def _row(number: int, notes: tuple[ExtentNote, ...] = ()) -> ManifestSegment:
-    return ManifestSegment(
-        number=number,
+def _row(number: int, digests_count: int = 0) -> IndexRow:
+    return IndexRow(
         segment_id=f"{number:032x}",
         device=number % 3,
-        first_entry=number,
-        stop_entry=number + 2,
-        offset_bytes=0,
         size_bytes=100,
         bytes_stored=10,
         trailer_digest="7" * 64,
-        notes=notes,
+        cell_digests=b"d" * 16 * digests_count,
     )
 
 
-NOTE = ExtentNote(index=1, trouble="vanished", read_bytes=0, message="gone: a\udcff")
+def test_an_index_is_read_back_with_its_digests() -> None:
+    rows = [_row(number, number % 2) for number in range(2 * ROWS_A_LINE + 1)]
+    assert [row for part in encode_index(rows) for row in decode_index(part)] == rows
 
 
-def test_segments_are_read_back_with_their_notes() -> None:
-    rows = [_row(number, (NOTE,) * (number % 2)) for number in range(2 * ROWS_A_LINE + 1)]
-    assert [row for part in encode_segments(rows) for row in decode_segments(part)] == rows
-
-
-def test_segments_with_many_notes_are_spread_over_lines() -> None:
-    rows = [_row(number, (NOTE,) * NOTES_A_LINE) for number in range(4)]
-    parts = list(encode_segments(rows))
+def test_segments_with_many_digests_are_spread_over_lines() -> None:
+    rows = [_row(number, DIGESTS_A_LINE) for number in range(8)]
+    parts = list(encode_index(rows))
     contents = [zstandard.ZstdDecompressor().decompress(part) for part in parts]
-    assert sum(content.count(b"\n") for content in contents) == 4
+    assert sum(content.count(b"\n") for content in contents) == 8
     assert all(len(content) < 2 * PART_BYTES for content in contents)
-    assert [row for part in parts for row in decode_segments(part)] == rows
+    assert [row for part in parts for row in decode_index(part)] == rows
 
 
 def test_nothing_makes_no_part() -> None:
-    assert list(encode_segments([])) == []
-    assert list(encode_troubles([])) == []
+    assert list(encode_index([])) == list(encode_troubles([])) == list(encode_tree([])) == list(encode_packs([])) == []
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("numbers", []),
-        ("numbers", [-1]),
+        ("segment_ids", []),
         ("segment_ids", ["x"]),
-        ("stop_entries", [0]),
         ("sizes_bytes", [1.5]),
-        ("notes", {"0": [{"index": 0}]}),
+        ("bytes_stored", [-1]),
+        ("trailer_digests", ["7"]),
         ("devices", None),
     ],
 )
-def test_a_segments_part_that_says_nonsense_is_refused(key: str, value: object) -> None:
-    (part,) = encode_segments([_row(0)])
+def test_an_index_part_that_says_nonsense_is_refused(key: str, value: object) -> None:
+    (part,) = encode_index([_row(0)])
     line = json.loads(zstandard.ZstdDecompressor().decompress(part)) | {key: value}
     with pytest.raises(DamagedError):
-        decode_segments(compress_lines([json.dumps(line).encode()]))
+        decode_index(compress_lines([json.dumps(line).encode()]))
+
+
+def test_the_list_of_a_tree_is_read_back() -> None:
+    references = [TreeReference(f"{number:064x}", number // 5000, number) for number in range(9000)]
+    assert [found for part in encode_tree(references) for found in decode_tree(part)] == references
+
+
+def test_a_list_of_a_tree_whose_columns_differ_is_refused() -> None:
+    line = {"digests": ["a" * 64], "sources": [0], "entries_counts": []}
+    with pytest.raises(DamagedError, match="differ in length"):
+        decode_tree(compress_lines([json.dumps(line).encode()]))
+
+
+def test_packs_are_of_bounded_size_and_read_back() -> None:
+    parts = {f"{number:064x}": bytes([number]) * 300_000 for number in range(20)}
+    packs = list(encode_packs(parts.items()))
+    assert len(packs) > 1
+    assert all(len(pack) < 2 * PART_BYTES for pack in packs)
+    assert {digest: data for pack in packs for digest, data in decode_pack(pack).items()} == parts
+
+
+def test_a_pack_shows_what_is_in_it_to_a_person() -> None:
+    (pack,) = encode_packs([("a" * 64, compress_lines([b"one"])), ("b" * 64, compress_lines([b"two"]))])
+    text = zstandard.ZstdDecompressor().stream_reader(pack, read_across_frames=True).read()
+    assert text.splitlines()[1:] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        b"",
+        b"x" * 100,
+        next(encode_packs([("a" * 64, b"data")]))[:-1],
+        next(encode_packs([("a" * 64, b"data")])) + b"more",
+        next(encode_packs([("a" * 64, b"data")]))[:20],
+        zstandard.ZstdCompressor().compress(b"\n" * 20_000_000),
+    ],
+)
+def test_what_is_no_pack_is_refused(pack: bytes) -> None:
+    with pytest.raises(DamagedError):
+        decode_pack(pack)
 
 
 def test_troubles_are_read_back_one_a_line() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from kit.models.offline import backup_request, offline, report
 from kit.tree import Tree, noise
+from producer.backup.manifest_files import record_tree
 from producer.catalog.catalog import Catalog
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.devices import DeviceRow
@@ -66,6 +67,7 @@ def test_each_sealed_snapshot_says_what_it_lacks_until_the_device_is_back(tmp_pa
     with offline(tmp_path) as run:
         intake = run.plan(backup_request({"data": source}))
         run.store(intake)
+        record_tree(run.catalog, run.catalog.snapshots.get(intake.snapshot_id), intake.members)
         run.catalog.snapshots.seal(intake.snapshot_id, SINCE, b"h" * 32)
         catalog, device = run.catalog, run.catalog.devices.by_name("b")
         assert device is not None
@@ -101,6 +103,7 @@ def test_what_a_snapshot_was_sealed_without_is_still_lacking_when_the_device_is_
             omitted_bytes=left.size_bytes,
         )
         run.catalog.transitions.omit(intake.snapshot_id, [left.number])
+        record_tree(run.catalog, run.catalog.snapshots.get(intake.snapshot_id), intake.members)
         run.catalog.snapshots.seal(intake.snapshot_id, SINCE, b"h" * 32, [lack])
 
         mark_lost(run.catalog, device)

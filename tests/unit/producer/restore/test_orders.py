@@ -12,12 +12,12 @@ import pytest
 from kit.models.offline import Offline, backup_request, offline
 from kit.tree import Entries, HardLink, Symlink, Tree, noise
 from producer.backup.intake import Intake
+from producer.backup.manifest_files import record_tree
 from producer.listing.entry import Entry as ListedEntry
 from producer.listing.reader import ListingReader
 from producer.restore.planning.picks import Pick
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
-from producer.restore.planning.wanted import Wanted, find_wanted
 from tasks.errors import UsageError
 from tasks.orders import TargetEntry
 
@@ -77,8 +77,9 @@ class Stored:
     def restore(self, path: str = "", *, may_lack_parts: bool = False, **patterns: tuple[str, ...]) -> Orders:
         self.store()
         selection = Selection.of(path, patterns.get("include", ()), patterns.get("exclude", ()))
-        wanted = find_wanted(self.catalog, self.snapshot.snapshot_id, selection, may_lack_parts=may_lack_parts)
-        return Orders(wanted, RestorePlan(self.catalog, self.snapshot, selection, wanted))
+        snapshot = self.catalog.snapshots.get(self.snapshot.snapshot_id)
+        record_tree(self.catalog, snapshot, self._intake.members)
+        return Orders(RestorePlan(self.catalog, snapshot, selection, may_lack_parts=may_lack_parts))
 
 
 def _holds(row: Any, entry: int) -> bool:
@@ -86,8 +87,8 @@ def _holds(row: Any, entry: int) -> bool:
 
 
 class Orders:
-    def __init__(self, wanted: Wanted, plan: RestorePlan) -> None:
-        self.wanted = wanted
+    def __init__(self, plan: RestorePlan) -> None:
+        self.wanted = plan.wanted
         self.plan = plan
 
     @property
@@ -165,7 +166,8 @@ def test_only_what_is_wanted_is_picked_out_of_a_bundle_and_nothing_of_others(sto
     orders = snapshot.restore("data/07")
     (pick,) = orders.picks
     assert (pick.path, pick.offset_bytes, pick.size_bytes) == ("07", 0, 1007)
-    assert all(_holds(row, pick.entry) for row in orders.plan.segments())
+    (row,) = (row for row in orders.plan.segments() if orders.plan.picks(row))
+    assert _holds(row, pick.entry)
     assert (orders.wanted.files_count, orders.wanted.bytes_total) == (1, 1007)
 
 

@@ -40,7 +40,6 @@ class Restoring:
             backup.session,
             catalog.snapshots.get(intake.snapshot_id),
             request.plan,
-            intake.source_starts,
             intake.members,
         )
         self.run = Offline(catalog, ["a", "b"], self.devices)

@@ -15,8 +15,8 @@ from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.manifest import decode_head, head_name
+from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
-from producer.restore.planning.wanted import find_wanted
 from producer.summaries import BackupSummary
 from tasks.errors import DeviceError, Reason
 from tasks.orders import DescribeDevice, Order, PutManifest, StoreSegment
@@ -189,10 +189,11 @@ def test_work_of_a_dead_device_that_fits_nowhere_is_named_and_the_snapshot_is_se
 def test_a_restore_knows_what_the_snapshot_was_sealed_without(backup: Backup) -> None:
     backup.says = dies_with_its_work(backup)
     backup.back_up()
-    wanted = find_wanted(backup.run.catalog, backup.intake.snapshot_id, Selection.of("", (), ()))
+    catalog = backup.run.catalog
+    wanted = RestorePlan(catalog, catalog.snapshots.get(backup.intake.snapshot_id), Selection.of("", (), ())).wanted
     omitted = backup.run.catalog.segments.omitted(backup.intake.snapshot_id)
     assert wanted.not_stored == {row.first_entry for row in omitted}
-    assert "could not store them: device a died" in str(wanted.unread[omitted[0].first_entry].holes[0])
+    assert "could not store it: device a died" in str(wanted.unread[omitted[0].first_entry].holes[0])
 
 
 def test_work_that_waited_for_a_dead_device_is_stored_when_it_is_back_before_the_seal(backup: Backup) -> None:

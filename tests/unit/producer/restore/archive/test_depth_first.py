@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kit.tree import Tree
-from producer.listing import ListingReader
+from producer.listing import ListingReader, decode_part
 from producer.requests import Exclusions, Source
 from producer.restore.archive.depth_first import depth_first
 from producer.walk import Walk
@@ -21,7 +21,7 @@ def reader_of(*roots: Path) -> ListingReader:
         on_progress=lambda files, size: None,
     )
     parts = list(walk.parts())
-    return ListingReader([part.first_entry for part in parts], lambda number: parts[number].data)
+    return ListingReader([part.first_entry for part in parts], lambda number: decode_part(parts[number].data))
 
 
 @pytest.fixture

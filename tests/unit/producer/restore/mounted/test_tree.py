@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
+from kit.models.sealed import sealed_tree
 from kit.tree import HardLink, Tree
-from producer.catalog.catalog import Catalog
-from producer.listing import ListingPart, ListingReader
 from producer.requests import Exclusions, Source
 from producer.restore.mounted.tree import SnapshotTree
 from producer.walk import Walk
-
-
-@dataclass(frozen=True)
-class Listed:
-    """Stands for a catalog that holds one listing."""
-
-    listed: Sequence[ListingPart]
-
-    @property
-    def listing(self) -> Any:
-        return self
-
-    def parts(self, _snapshot_id: str) -> Sequence[ListingPart]:
-        return self.listed
-
-    def reader(self, _snapshot_id: str) -> ListingReader:
-        return ListingReader([part.first_entry for part in self.listed], lambda number: self.listed[number].data)
 
 
 def tree_of(*roots: Path) -> SnapshotTree:
@@ -42,7 +21,7 @@ def tree_of(*roots: Path) -> SnapshotTree:
         on_trouble=lambda trouble: pytest.fail(trouble.message),
         on_progress=lambda files, size: None,
     )
-    return SnapshotTree(cast(Catalog, Listed(list(walk.parts()))), "a" * 32)
+    return SnapshotTree(sealed_tree(walk.batches(), [root.name for root in roots]))
 
 
 @pytest.fixture(scope="module")

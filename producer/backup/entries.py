@@ -1,0 +1,58 @@
+"""The entries of an open snapshot: the walk, merged with the parent, written into the catalog as it goes."""
+
+from __future__ import annotations
+
+from array import array
+
+from producer.backup.parent.merge import Merge
+from producer.listing import EntryBatch, ListingPart, ListingWriter
+from producer.listing.entry import NO_DATA
+
+
+class Entries:
+    """Collects the walk's batches until it is known what they are merged with; from then on makes parts of them."""
+
+    def __init__(self) -> None:
+        #: By entry index: bytes to store; -1 for entries without data, and for those that the parent has.
+        self.sizes = array("q")
+        #: Listing parts that nobody has taken yet.
+        self.parts: list[ListingPart] = []
+        self._waiting: list[EntryBatch] = []
+        self._writer = ListingWriter()
+        self._merge: Merge | None = None
+        self._is_merging = False
+
+    def add(self, batch: EntryBatch) -> None:
+        if self._is_merging:
+            self._take(batch)
+        else:
+            self._waiting.append(batch)
+
+    def begin(self, merge: Merge | None) -> None:
+        """Merge with this one, or with nothing."""
+        self._merge, self._is_merging = merge, True
+        for batch in self._waiting:
+            self._take(batch)
+        self._waiting.clear()
+
+    def finish(self) -> None:
+        """The walk is over."""
+        self.parts += self._writer.flush()
+
+    def take_parts(self) -> list[ListingPart]:
+        """The parts that are complete, each once."""
+        taken, self.parts = self.parts, []
+        return taken
+
+    def _take(self, batch: EntryBatch) -> None:
+        if self._merge is not None:
+            batch = self._merge.merged(batch)
+        self.parts += self._writer.add(batch)
+        self.sizes.extend(_to_store(batch))
+
+
+def _to_store(batch: EntryBatch) -> list[int]:
+    if not batch.places.segment_ids:
+        return batch.stored_sizes_bytes
+    rows = enumerate(zip(batch.names, batch.stored_sizes_bytes, strict=True))
+    return [NO_DATA if batch.places.has(place, name) else size_bytes for place, (name, size_bytes) in rows]

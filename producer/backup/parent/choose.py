@@ -1,0 +1,84 @@
+"""Which snapshot a backup is compared with, and what of it can be relied on."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+
+from producer.backup.parent.merge import Merge
+from producer.backup.parent.unchanged import Rules
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.pool.members import Member
+from producer.pool.missing import find_missing
+from producer.requests import BackupRequest
+from producer.run.session import RunSession
+from tasks.errors import CatalogError, DamagedError, UsageError
+
+
+def parent_meant(catalog: Catalog, request: BackupRequest) -> SnapshotRow | None:
+    """The snapshot that the request names, or the newest sealed one of its volume; None without any.
+
+    Raises UsageError for one that does not exist, or belongs to another volume.
+    """
+    if request.force:
+        return None
+    if request.parent is None:
+        return catalog.snapshots.last_of(request.volume)
+    found = catalog.snapshots.find(request.parent)
+    if found.volume != request.volume:
+        raise UsageError(
+            f"snapshot {found.snapshot_id[:8]} is of volume {found.volume}, not of {request.volume}",
+            hint=f"segfleet snapshots {request.volume} lists those that can be a parent",
+        )
+    return found
+
+
+def parent_in_pool(catalog: Catalog, request: BackupRequest, pool_id: str) -> SnapshotRow | None:
+    """As :func:`parent_meant`, in this pool: the devices of another one are not those of this backup."""
+    found = parent_meant(catalog, request)
+    if found is None or found.pool_id == pool_id:
+        return found
+    if request.parent is not None:
+        raise UsageError(
+            f"snapshot {found.snapshot_id[:8]} lies on the devices of another pool",
+            hint="name the devices that hold it, or another parent",
+        )
+    return next((row for row in catalog.snapshots.sealed_of(request.volume) if row.pool_id == pool_id), None)
+
+
+def merge_with(
+    session: RunSession, request: BackupRequest, parent: SnapshotRow, members: Mapping[str, Member]
+) -> Merge | None:
+    """What merges the walk with the parent; None, said to the observer, when the parent cannot be read."""
+    catalog = session.catalog
+    try:
+        tree = catalog.trees.of(parent.snapshot_id)
+        rows = catalog.segments.by_ids(tree.parts_of_segments)
+    except (CatalogError, DamagedError) as error:
+        session.observer.note(f"snapshot {parent.snapshot_id[:8]} cannot be compared ({error}); all files are read")
+        return None
+    usable = _usable(session, rows, members)
+    return Merge(tree, [source.name for source in parent.sources], _rules(request, parent), usable)
+
+
+def _rules(request: BackupRequest, parent: SnapshotRow) -> Rules:
+    return Rules(
+        began_ns=_nanoseconds(parent.started_at),
+        compares_ctime=not request.ignore_ctime,
+        compares_inode=not request.ignore_inode and parent.hostname == platform.node(),
+    )
+
+
+def _nanoseconds(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000_000
+
+
+def _usable(session: RunSession, rows: Mapping[str, SegmentRow], members: Mapping[str, Member]) -> set[str]:
+    """The segments that a device has: one that is there has been asked, one that is away keeps what it holds."""
+    lost = {device.device_id for device in session.catalog.devices.all() if device.state == "lost"}
+    held = [row for row in rows.values() if row.device_id not in lost]
+    missing, _ = find_missing(session, held, members)
+    return {row.segment_id for row in held} - missing

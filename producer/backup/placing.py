@@ -1,0 +1,219 @@
+"""Makes the entries of a snapshot as it is sealed: what the walk saw, and what was really read and stored.
+
+A place covers only bytes that a worker has read.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.columns import JsonObject
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.listing.data_ranges import data_bytes, part_of, up_to
+from producer.listing.entry import NOT_STORED, EntryBatch
+from producer.listing.extents import bundled_places
+from producer.listing.places import Place, PlacesWriter
+from producer.raw.ranges import Range
+from tasks.metadata import without_capabilities
+from tasks.mtimes import is_same_time
+from tasks.receipts import UNREAD
+
+_SET_ID = stat.S_ISUID | stat.S_ISGID
+
+
+def sealed_batches(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[EntryBatch]:
+    """The snapshot's entries in order, with the places of all that is stored."""
+    rows = catalog.segments.by_entries(snapshot.snapshot_id)
+    placing = _Placing(rows, snapshot.bundle_limit_bytes)
+    for batch in catalog.listing.batches(snapshot.snapshot_id):
+        yield placing.sealed(batch)
+
+
+@dataclass(kw_only=True, slots=True)
+class _File:
+    """What segments say of one file of a batch."""
+
+    places: list[Place] = field(default_factory=list)
+    #: How pieces saw it when they had been read.
+    mtimes_ns: list[int] = field(default_factory=list)
+    #: Its size, where it ended earlier than the walk saw.
+    ended_bytes: int | None = None
+    unread: tuple[str, str] | None = None
+    is_altered: bool = False
+
+    def take(self, found: Place, offset_bytes: int, note: JsonObject | None, *, is_piece: bool) -> None:
+        """One extent, and what its receipt says of it; ``offset_bytes``: where it is in the file, holes counted."""
+        if note is not None:
+            found = self._read_part(found, offset_bytes, note, is_piece=is_piece)
+        last = self.places[-1] if self.places else None
+        if last is not None and _follows(found, last):
+            self.places[-1] = last._replace(size_bytes=last.size_bytes + found.size_bytes)
+        elif found.size_bytes:
+            self.places.append(found)
+
+    def _read_part(self, found: Place, offset_bytes: int, note: JsonObject, *, is_piece: bool) -> Place:
+        self.is_altered = True
+        read_bytes = min(note["read_bytes"], found.size_bytes)
+        if read_bytes == found.size_bytes:
+            return found
+        if note["trouble"] in UNREAD:
+            self.unread = note["trouble"], f"the backup could not read it: {note['message']}"
+            return found._replace(size_bytes=read_bytes if is_piece else 0)
+        end_bytes = offset_bytes + read_bytes
+        self.ended_bytes = end_bytes if self.ended_bytes is None else min(self.ended_bytes, end_bytes)
+        return found._replace(size_bytes=read_bytes)
+
+
+def _follows(found: Place, last: Place) -> bool:
+    return found[:3] == (
+        last.segment_id,
+        last.stream_offset_bytes + last.size_bytes,
+        last.offset_bytes + last.size_bytes,
+    )
+
+
+@dataclass(slots=True)
+class _Open:
+    """A segment whose range of entries is being passed, and how far."""
+
+    row: SegmentRow
+    notes: Mapping[int, JsonObject]
+    index: int = 0
+    stream_offset_bytes: int = 0
+
+
+class _Placing:
+    """``rows`` in order of their first entries."""
+
+    def __init__(self, rows: Iterable[SegmentRow], bundle_limit_bytes: int) -> None:
+        self._rows = iter(rows)
+        self._next = next(self._rows, None)
+        self._open: list[_Open] = []
+        self._limit_bytes = bundle_limit_bytes
+
+    def sealed(self, batch: EntryBatch) -> EntryBatch:
+        """The batch that follows the one of the last call."""
+        self._begin(batch.stop_entry)
+        writer, files = PlacesWriter(len(batch)), defaultdict[int, _File](_File)
+        for one in self._open:
+            if one.row.stop_entry - one.row.first_entry == 1:
+                self._place_piece(one, batch, files)
+            else:
+                self._place_bundle(one, batch, writer, files)
+        self._open = [one for one in self._open if one.row.stop_entry > batch.stop_entry]
+        _keep_known_places(batch, writer)
+        return _as_read(batch, files, writer)
+
+    def _begin(self, stop_entry: int) -> None:
+        while self._next is not None and self._next.first_entry < stop_entry:
+            notes = {note["index"]: note for note in self._next.notes}
+            self._open.append(_Open(self._next, notes, stream_offset_bytes=self._next.stream_offset_bytes))
+            self._next = next(self._rows, None)
+
+    def _place_piece(self, one: _Open, batch: EntryBatch, files: dict[int, _File]) -> None:
+        row, place = one.row, one.row.first_entry - batch.first_entry
+        if row.state not in ("stored", "referenced"):
+            files[place].unread = NOT_STORED, _why_omitted(row)
+            return
+        self._place_extents(one, batch, place, Range(row.offset_bytes, row.offset_bytes + row.size_bytes), files[place])
+        if row.file_state is not None:
+            files[place].mtimes_ns.append(row.file_state["mtime_ns"])
+
+    def _place_bundle(self, one: _Open, batch: EntryBatch, writer: PlacesWriter, files: dict[int, _File]) -> None:
+        row, sizes_bytes = one.row, batch.stored_sizes_bytes
+        for place in bundled_places(batch, row.first_entry, row.stop_entry, self._limit_bytes):
+            if row.state not in ("stored", "referenced"):
+                files[place].unread = NOT_STORED, _why_omitted(row)
+            elif one.notes or batch.data_ranges:
+                self._place_extents(one, batch, place, Range(0, sizes_bytes[place]), files[place])
+            else:
+                # Nearly all files are like this.
+                writer.add_whole(place, row.segment_id, one.stream_offset_bytes)
+                one.index += 1
+                one.stream_offset_bytes += sizes_bytes[place]
+
+    def _place_extents(self, one: _Open, batch: EntryBatch, place: int, part: Range, file: _File) -> None:
+        """Place a part of a file's data: each of its ranges is an extent of the segment."""
+        data_offset_bytes, is_piece = part.start, one.row.stop_entry - one.row.first_entry == 1
+        for offset_bytes, size_bytes in part_of(batch.ranges_at(place), part.start, part.stop):
+            found = Place(one.row.segment_id, one.stream_offset_bytes, data_offset_bytes, size_bytes)
+            file.take(found, offset_bytes, one.notes.get(one.index), is_piece=is_piece)
+            one.index += 1
+            one.stream_offset_bytes += size_bytes
+            data_offset_bytes += size_bytes
+
+
+def _why_omitted(row: SegmentRow) -> str:
+    return f"the backup could not store it: device {row.device} died, and the others had no room"
+
+
+def _keep_known_places(batch: EntryBatch, writer: PlacesWriter) -> None:
+    """Those that the walk took over from the parent."""
+    if not batch.places.segment_ids:
+        return
+    sizes_bytes = batch.stored_sizes_bytes
+    for place, name in enumerate(batch.names):
+        if batch.places.has(place, name):
+            writer.add(place, name, sizes_bytes[place], list(batch.places_of(place)))
+
+
+def _as_read(batch: EntryBatch, files: Mapping[int, _File], writer: PlacesWriter) -> EntryBatch:
+    """The batch as it was read: another size, time or content than the walk saw shows in its columns."""
+    columns: dict[str, Any] = {
+        "ctimes_ns": [time_ns if kind == "f" else 0 for kind, time_ns in zip(batch.kinds, batch.ctimes_ns, strict=True)]
+    }
+    sizes_bytes, mtimes_ns, modes = list(batch.sizes_bytes), list(batch.mtimes_ns), list(batch.modes)
+    data_ranges = dict(batch.data_ranges)
+    unread, unsettled, altered = dict(batch.unread), list(batch.unsettled), set[str]()
+    for place, file in sorted(files.items()):
+        name = batch.names[place]
+        if file.ended_bytes is not None:
+            sizes_bytes[place] = min(sizes_bytes[place], file.ended_bytes)
+            if name in data_ranges:
+                data_ranges[name] = up_to(data_ranges[name], sizes_bytes[place])
+        if file.mtimes_ns and not file.is_altered:
+            read_ns = max(file.mtimes_ns)
+            file.is_altered = not all(is_same_time(read_ns, time_ns) for time_ns in file.mtimes_ns)
+            if not file.is_altered and not is_same_time(mtimes_ns[place], read_ns):
+                mtimes_ns[place] = read_ns
+        if file.unread is not None:
+            unread[name] = file.unread
+        if file.is_altered:
+            unsettled.append(name)
+            altered.add(name)
+            modes[place] &= ~_SET_ID
+        stored_bytes = data_bytes(data_ranges.get(name, [(0, sizes_bytes[place])]))
+        writer.add(place, name, stored_bytes, _up_to(file.places, stored_bytes))
+    if files:
+        columns |= {"sizes_bytes": sizes_bytes, "mtimes_ns": mtimes_ns, "modes": modes, "data_ranges": data_ranges}
+        columns |= {"unread": unread, "unsettled": unsettled}
+    if altered.intersection(batch.attributes):
+        columns |= _without_capabilities(batch, altered)
+    return replace(batch, places=writer.places(), **columns)
+
+
+def _up_to(places: Sequence[Place], size_bytes: int) -> list[Place]:
+    """The places in order, cut where the file ended."""
+    found = sorted(places, key=lambda place: place.offset_bytes)
+    cut = [place._replace(size_bytes=min(place.size_bytes, size_bytes - place.offset_bytes)) for place in found]
+    return [place for place in cut if place.size_bytes > 0]
+
+
+def _without_capabilities(batch: EntryBatch, altered: set[str]) -> dict[str, Any]:
+    """The columns of attributes where these files have no capabilities: they were given to another content."""
+    attributes, sets = dict(batch.attributes), list(batch.attribute_sets)
+    for name in altered.intersection(attributes):
+        kept = without_capabilities(sets[attributes[name]])
+        del attributes[name]
+        if kept:
+            attributes[name] = len(sets)
+            sets.append(kept)
+    return {"attributes": attributes, "attribute_sets": sets}

@@ -1,0 +1,175 @@
+"""The entries of sealed snapshots: each snapshot's list of tree parts, and the parts, which snapshots share."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Protocol
+
+from sqlalchemy import delete, insert, select
+
+from producer.catalog.database import Database
+from producer.catalog.schema import packed_parts, snapshots, tree_parts, trees
+from producer.listing.entry import EntryBatch
+from producer.listing.places import Place
+from producer.listing.reader import ListingReader
+from producer.listing.tree_parts import TreePart, decode_tree_part, segment_ids_of
+from tasks.errors import CatalogError
+
+#: In the list of a snapshot: digest, source, entries.
+_REFERENCE = struct.Struct("<32sII")
+
+#: Digests in one IN list.
+_LIST_ROWS = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartReference:
+    """A part in its place in a snapshot.  ``source`` counts the snapshot's sources from 0."""
+
+    digest: bytes
+    source: int
+    first_entry: int
+    entries_count: int
+
+
+class Parts(Protocol):
+    """Whoever has the parts."""
+
+    def data(self, digest: bytes) -> bytes: ...
+    def segment_ids(self, digest: bytes) -> list[str]: ...
+
+
+class Tree:
+    """The entries of one sealed snapshot, part by part.  Belongs to the catalog's thread."""
+
+    def __init__(self, sources: Sequence[str], parts: Sequence[PartReference], stored: Parts) -> None:
+        self.parts = parts
+        self._sources = sources
+        self._stored = stored
+
+    def batches(self) -> Iterator[EntryBatch]:
+        """All batches in entry order; one part is in memory at a time."""
+        for part in self.parts:
+            yield from self.decoded(part)
+
+    def decoded(self, part: PartReference) -> list[EntryBatch]:
+        return decode_tree_part(self._stored.data(part.digest), self._sources[part.source], part.first_entry)
+
+    @cached_property
+    def reader(self) -> ListingReader:
+        """Random access to the entries; only the parts in use are in memory."""
+        first_entries = [part.first_entry for part in self.parts]
+        return ListingReader(first_entries, lambda number: self.decoded(self.parts[number]))
+
+    @cached_property
+    def parts_of_segments(self) -> dict[str, list[int]]:
+        """Segment → the numbers of the parts that refer to it, in order of the first of these."""
+        found: dict[str, list[int]] = {}
+        for number, part in enumerate(self.parts):
+            for segment_id in self._stored.segment_ids(part.digest):
+                found.setdefault(segment_id, []).append(number)
+        return found
+
+    def files_in(self, segment_ids: Collection[str]) -> Iterator[tuple[EntryBatch, int, Place]]:
+        """Each place of a file in one of the segments, with its batch and its place there, in entry order."""
+        wanted = frozenset(segment_ids)
+        for part in self.parts:
+            if wanted.isdisjoint(self._stored.segment_ids(part.digest)):
+                continue
+            for batch in self.decoded(part):
+                yield from places_in(batch, wanted)
+
+
+def places_in(batch: EntryBatch, segment_ids: Set[str]) -> Iterator[tuple[EntryBatch, int, Place]]:
+    """As :meth:`Tree.files_in`, for one batch."""
+    if segment_ids.isdisjoint(batch.places.segment_ids):
+        return
+    for place in range(len(batch)):
+        for found in batch.places_of(place):
+            if found.segment_id in segment_ids:
+                yield batch, place, found
+
+
+class Trees:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        #: Of parts that have been looked into: most snapshots share them.
+        self._segment_ids: dict[bytes, list[str]] = {}
+
+    def write(self, snapshot_id: str, parts: Iterable[tuple[int, TreePart]]) -> None:
+        """Record the entries of a snapshot: (source, part) in entry order.  What was recorded before is replaced."""
+        key = self._database.snapshot_key(snapshot_id)
+        with self._database.transaction():
+            packed, pending = bytearray(), iter(parts)
+            while page := list(islice(pending, _LIST_ROWS)):
+                packed += b"".join(_REFERENCE.pack(part.digest, source, part.entries_count) for source, part in page)
+                self._add_new({part.digest: part.data for _, part in page})
+            self._database.write(delete(trees).where(trees.c.snapshot_key == key))
+            self._database.write(insert(trees).values(snapshot_key=key, parts=bytes(packed)))
+
+    def _add_new(self, parts: dict[bytes, bytes]) -> None:
+        there = self._database.read(select(tree_parts.c.digest).where(tree_parts.c.digest.in_(parts)))
+        new = parts.keys() - {row.digest for row in there}
+        self._database.insert_many(tree_parts, ("digest", "data"), ((digest, parts[digest]) for digest in sorted(new)))
+
+    def of(self, snapshot_id: str) -> Tree:
+        """The entries of a snapshot; raises CatalogError when it has none."""
+        key = self._database.snapshot_key(snapshot_id)
+        row = self._database.read_one(select(trees.c.parts).where(trees.c.snapshot_key == key))
+        if row is None:
+            raise CatalogError(f"the catalog has no entries of snapshot {snapshot_id}")
+        parts, first_entry = [], 0
+        for digest, source, entries_count in _REFERENCE.iter_unpack(row.parts):
+            parts.append(
+                PartReference(digest=digest, source=source, first_entry=first_entry, entries_count=entries_count)
+            )
+            first_entry += entries_count
+        sources = self._database.read_one(select(snapshots.c.sources).where(snapshots.c.snapshot_key == key))
+        assert sources is not None
+        return Tree([source["name"] for source in sources.sources], parts, self)
+
+    def data(self, digest: bytes) -> bytes:
+        """A part as it is stored; raises CatalogError when there is none."""
+        row = self._database.read_one(select(tree_parts.c.data).where(tree_parts.c.digest == digest))
+        if row is None:
+            raise CatalogError(f"the catalog has no tree part {digest.hex()}")
+        data: bytes = row.data
+        return data
+
+    def segment_ids(self, digest: bytes) -> list[str]:
+        """The segments that a part needs."""
+        found = self._segment_ids.get(digest)
+        if found is None:
+            found = self._segment_ids[digest] = segment_ids_of(self.data(digest))
+        return found
+
+    def record_pack(self, snapshot_id: str, digests: Iterable[bytes]) -> None:
+        """Record which parts the snapshot brings to the devices.  What was recorded before is replaced."""
+        key = self._database.snapshot_key(snapshot_id)
+        with self._database.transaction():
+            self._database.write(delete(packed_parts).where(packed_parts.c.snapshot_key == key))
+            rows = ((key, digest) for digest in digests)
+            self._database.insert_many(packed_parts, ("snapshot_key", "digest"), rows)
+
+    def packed(self, snapshot_id: str) -> set[bytes]:
+        """The digests of the parts that the snapshot brings to the devices."""
+        key = self._database.snapshot_key(snapshot_id)
+        rows = self._database.read(select(packed_parts.c.digest).where(packed_parts.c.snapshot_key == key))
+        return {row.digest for row in rows}
+
+    def brought_to(self, device_ids: Collection[str], digests: Iterable[bytes]) -> set[bytes]:
+        """Those of the parts that each of these devices has."""
+        wanted = set(device_ids)
+        rows = self._database.read(select(snapshots.c.snapshot_key, snapshots.c.holders))
+        keys = {row.snapshot_key for row in rows if wanted <= set(row.holders)}
+        found: set[bytes] = set()
+        pending = iter(dict.fromkeys(digests))
+        while page := list(islice(pending, _LIST_ROWS)):
+            statement = select(packed_parts.c.digest, packed_parts.c.snapshot_key)
+            rows = self._database.read(statement.where(packed_parts.c.digest.in_(page)))
+            found |= {row.digest for row in rows if row.snapshot_key in keys}
+        return found

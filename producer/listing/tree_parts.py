@@ -1,0 +1,155 @@
+"""Tree parts: some hundred consecutive entries of a sealed snapshot, named by the digest of their content.
+
+Equal entries make equal parts, whatever snapshot they are in; so a part says nothing of the snapshot: not the name
+of the source, nor where in the listing it begins.  docs/manifest.md specifies it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from blake3 import blake3
+from msgspec import Struct
+from msgspec.structs import replace
+
+from producer.listing.columns import cut, joined, with_segment_ids
+from producer.listing.entry import EntryBatch
+from producer.listing.frames import compress_lines, decode_line, decompress_lines, encode_line
+from producer.listing.parts import checked_batches
+from tasks.errors import DamagedError
+from tasks.values import HexId
+
+#: A part ends before an entry whose digest is a multiple of this, so it has some 300 entries: 32 KiB uncompressed.
+_CUT_DIVISOR = 256
+#: Of a part.  Short ones cost more than they save; long ones must fit into memory, and into one order.
+_MIN_ENTRIES_COUNT = 64
+_MAX_ENTRIES_COUNT = 2048
+_MAX_MORE_BYTES = 1024 * 1024
+
+
+class _Head(Struct, frozen=True):
+    """The first line: what prune reads."""
+
+    segment_ids: list[HexId]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreePart:
+    """``digest``: BLAKE3 of the lines before compression, which names the part."""
+
+    digest: bytes
+    entries_count: int
+    data: bytes
+
+
+class TreeWriter:
+    """Turns sealed batches, in entry order, into parts.  Holds one part's entries, and the batch that it is given."""
+
+    def __init__(self) -> None:
+        self._batches: list[EntryBatch] = []
+        self._entries_count = self._more_bytes = 0
+
+    def add(self, batch: EntryBatch) -> Iterator[TreePart]:
+        """Add a batch; yields the parts that it completes.  No part reaches over the entry of a source itself."""
+        if batch.names == [""]:
+            yield from self.flush()
+        start = 0
+        for stop in self._cuts(batch):
+            self._take(cut(batch, start, stop))
+            yield from self.flush()
+            start = stop
+        self._take(cut(batch, start, len(batch)))
+
+    def flush(self) -> Iterator[TreePart]:
+        """Yields the part that is begun, if any."""
+        if self._entries_count:
+            yield encode_tree_part(_by_directory(self._batches))
+        self._batches, self._entries_count, self._more_bytes = [], 0, 0
+
+    def _take(self, batch: EntryBatch) -> None:
+        if len(batch):
+            self._batches.append(batch)
+            self._entries_count += len(batch)
+            self._more_bytes += _more_bytes(batch)
+
+    def _cuts(self, batch: EntryBatch) -> list[int]:
+        """Before which entries of the batch a part ends."""
+        cuts: list[int] = []
+        count, is_heavy = self._entries_count, self._more_bytes + _more_bytes(batch) > _MAX_MORE_BYTES
+        seed = zlib.crc32(batch.prefix.encode("utf-8", "surrogateescape"))
+        for place, name in enumerate(batch.names):
+            if count >= _MIN_ENTRIES_COUNT or (is_heavy and count):
+                is_end = zlib.crc32(name.encode("utf-8", "surrogateescape"), seed) % _CUT_DIVISOR == 0
+                if is_end or is_heavy or count >= _MAX_ENTRIES_COUNT:
+                    cuts.append(place)
+                    count = 0
+            count += 1
+        return cuts
+
+
+def _by_directory(batches: Sequence[EntryBatch]) -> Iterator[EntryBatch]:
+    same: list[EntryBatch] = []
+    for batch in batches:
+        if same and (same[0].directory != batch.directory or "" in (same[-1].names[0], batch.names[0])):
+            yield joined(same)
+            same = []
+        same.append(batch)
+    if same:
+        yield joined(same)
+
+
+def _more_bytes(batch: EntryBatch) -> int:
+    """What entries take beyond their names and numbers."""
+    if not (batch.links or batch.attribute_sets or batch.places.pieces):
+        return 0
+    values = (len(value) for attributes in batch.attribute_sets for value in attributes.values())
+    pieces_count = sum(map(len, batch.places.pieces.values()))
+    return sum(map(len, batch.links.values())) + sum(values) + 32 * pieces_count
+
+
+def encode_tree_part(batches: Iterator[EntryBatch]) -> TreePart:
+    numbers: dict[str, int] = {}
+    lines, count = [], 0
+    for batch in batches:
+        count += len(batch)
+        places = with_segment_ids(batch.places, numbers)
+        lines.append(encode_line(replace(batch, source="", first_entry=0, places=places)))
+    lines.insert(0, encode_line(_Head(segment_ids=list(numbers))))
+    digest = blake3(b"\n".join([*lines, b""])).digest()
+    return TreePart(digest=digest, entries_count=count, data=compress_lines(lines))
+
+
+def decode_tree_part(data: bytes, source: str, first_entry: int) -> list[EntryBatch]:
+    """The batches of a part at this place of a snapshot; raises DamagedError on anything that is not a sound part."""
+    first, *lines = decompress_lines(data)
+    segment_ids = decode_line(first, _Head).segment_ids
+    batches: list[EntryBatch] = []
+    for line in lines:
+        batch = decode_line(line, EntryBatch)
+        _refuse_foreign_places(batch, len(segment_ids))
+        places = batch.places
+        if places.segments or places.pieces:
+            places = replace(places, segment_ids=segment_ids)
+        batches.append(replace(batch, source=source, first_entry=first_entry, places=places))
+        first_entry += len(batch)
+    return checked_batches(batches)
+
+
+def segment_ids_of(data: bytes) -> list[str]:
+    """The segments that a part needs."""
+    return decode_line(decompress_lines(data)[0], _Head).segment_ids
+
+
+def _refuse_foreign_places(batch: EntryBatch, segments_count: int) -> None:
+    places = batch.places
+    numbers = [*places.segments, *(piece[2] for pieces in places.pieces.values() for piece in pieces)]
+    if numbers and max(numbers) >= segments_count:
+        raise DamagedError("tree part: a place names no segment")
+    if any(len(column) not in (0, len(batch)) for column in (places.segments, places.stream_offsets_bytes)):
+        raise DamagedError("tree part: columns differ in length")
+    if len(places.segments) != len(places.stream_offsets_bytes):
+        raise DamagedError("tree part: columns differ in length")
+    if not (places.pieces.keys() | batch.unread.keys() | set(batch.unsettled)) <= set(batch.names):
+        raise DamagedError("tree part: places belong to no entry")

@@ -1,0 +1,102 @@
+"""Index parts: which device holds each segment, and what proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from producer.listing.frames import PART_BYTES, compress_lines, decode_line, decompress_lines, encode_line
+from tasks.digests import DIGEST_BYTES
+from tasks.errors import DamagedError
+from tasks.values import Count, Digest, HexId
+
+#: Bounds of one line: 400 kB of rows, and some 1 MB of digests.
+ROWS_A_LINE = 4096
+DIGESTS_A_LINE = 16_384
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexRow:
+    """One stored segment.  ``device`` is the place of its device in the head's ``devices``, from 0."""
+
+    segment_id: str
+    device: int
+    #: Of its stream.
+    size_bytes: int
+    bytes_stored: int
+    #: The digest in the segment's trailer.
+    trailer_digest: str
+    #: Of a piece that has more than one cell: the digests of its cells (:mod:`tasks.digests`).
+    cell_digests: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Line:
+    """Rows as columns: as they stand in one line of a part.  What few rows have is by segment id."""
+
+    segment_ids: list[HexId]
+    devices: list[Count]
+    sizes_bytes: list[Count]
+    bytes_stored: list[Count]
+    trailer_digests: list[Digest]
+    #: In base64.
+    cell_digests: dict[str, bytes] = field(default_factory=dict)
+
+
+def encode_index(rows: Iterable[IndexRow]) -> Iterator[bytes]:
+    """The rows, in their order, as parts of a few MiB at most.  No rows give no part."""
+    lines: list[bytes] = []
+    for chunk in _chunks(rows):
+        lines.append(encode_line(_line_of(chunk)))
+        if sum(map(len, lines)) > PART_BYTES:
+            yield compress_lines(lines)
+            lines = []
+    if lines:
+        yield compress_lines(lines)
+
+
+def _chunks(rows: Iterable[IndexRow]) -> Iterator[list[IndexRow]]:
+    chunk: list[IndexRow] = []
+    digests_count = 0
+    for row in rows:
+        chunk.append(row)
+        digests_count += len(row.cell_digests) // DIGEST_BYTES
+        if len(chunk) == ROWS_A_LINE or digests_count >= DIGESTS_A_LINE:
+            yield chunk
+            chunk, digests_count = [], 0
+    if chunk:
+        yield chunk
+
+
+def decode_index(data: bytes) -> list[IndexRow]:
+    """The rows of one part; raises DamagedError on anything that is not a sound part."""
+    rows: list[IndexRow] = []
+    for text in decompress_lines(data):
+        rows += _rows_of(decode_line(text, _Line))
+    return rows
+
+
+def _line_of(rows: list[IndexRow]) -> _Line:
+    return _Line(
+        segment_ids=[row.segment_id for row in rows],
+        devices=[row.device for row in rows],
+        sizes_bytes=[row.size_bytes for row in rows],
+        bytes_stored=[row.bytes_stored for row in rows],
+        trailer_digests=[row.trailer_digest for row in rows],
+        cell_digests={row.segment_id: row.cell_digests for row in rows if row.cell_digests},
+    )
+
+
+def _rows_of(line: _Line) -> Iterator[IndexRow]:
+    columns = (line.segment_ids, line.devices, line.sizes_bytes, line.bytes_stored, line.trailer_digests)
+    if len({len(column) for column in columns}) != 1:
+        raise DamagedError("index part: columns differ in length")
+    for segment_id, device, size_bytes, stored, digest in zip(*columns, strict=True):
+        yield IndexRow(
+            segment_id=segment_id,
+            device=device,
+            size_bytes=size_bytes,
+            bytes_stored=stored,
+            trailer_digest=digest,
+            cell_digests=line.cell_digests.get(segment_id, b""),
+        )

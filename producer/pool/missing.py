@@ -1,0 +1,67 @@
+"""What devices have stored and have no more: one was emptied, or an older copy of it stands in its place."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.pool.members import Member
+from producer.run.session import RunSession
+from producer.run.wave import run_wave
+from tasks.orders import Order, VerifySegments
+from tasks.receipts import Receipt
+
+#: A worker looks at some 10,000 a second.
+_SEGMENTS_COUNT = 1024
+
+
+def find_missing(
+    session: RunSession, rows: Iterable[SegmentRow], members: Mapping[str, Member]
+) -> tuple[set[str], dict[str, str]]:
+    """The ids of those of the segments that are not on their device, though it is there; and who could not answer.
+
+    Only looks for each file and its size.  Device → why it could not answer: of what lies there nothing is known.
+    """
+    by_device = _by_device(rows, members)
+    missing: set[str] = set()
+    failed: dict[str, str] = {}
+
+    def take(order: Order, receipt: Receipt) -> None:
+        if receipt.failure is not None:
+            failed[order.device] = receipt.failure.message
+        else:
+            missing.update(finding.segment_id for finding in receipt.result.findings)
+
+    for device in by_device.keys() - set(session.courier.live):
+        # One that is full has no worker any more.
+        session.courier.bring_back(device)
+    died = run_wave(session, {name: _orders(session, members[name], found) for name, found in by_device.items()}, take)
+    for device in by_device:
+        if members[device].state == "full":
+            session.courier.drop(device)
+    return missing, died | failed
+
+
+def _by_device(rows: Iterable[SegmentRow], members: Mapping[str, Member]) -> dict[str, list[SegmentRow]]:
+    names = {one.device_id: one.name for one in members.values() if one.state in ("live", "full")}
+    found: defaultdict[str, list[SegmentRow]] = defaultdict(list)
+    for row in rows:
+        if row.device_id in names:
+            found[names[row.device_id]].append(row)
+    return dict(found)
+
+
+def _orders(session: RunSession, member: Member, rows: list[SegmentRow]) -> Iterator[VerifySegments]:
+    for start in range(0, len(rows), _SEGMENTS_COUNT):
+        batch = rows[start : start + _SEGMENTS_COUNT]
+        yield VerifySegments(
+            order_id=uuid.uuid4().hex,
+            segment_ids=tuple(row.segment_id for row in batch),
+            stored_bytes=tuple(row.bytes_stored for row in batch),
+            trailer_digests=tuple(row.proof for row in batch),
+            read_data=False,
+            only_size=True,
+            **session.order_fields(member.name, device_id=member.device_id, epoch=member.epoch),
+        )

@@ -1,0 +1,219 @@
+"""The second backup of a tree, and those after it: what is read and stored, and that each snapshot restores whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.compare import differences
+from kit.deadlines import eventually
+from kit.program.command import Done
+from kit.program.machine import Machine
+from kit.program.machine import machine as new_machine
+from kit.tree import File, HardLink, SparseFile, Symlink, Tree, noise
+
+SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
+
+TREE = Tree(
+    {
+        "empty": b"",
+        "text": b"text\n",
+        "large": noise(600_000),
+        "another name of large": HardLink("large"),
+        "folder/one": noise(5_000, seed=1),
+        "folder/deep/two": noise(5_000, seed=2),
+        "folder/link": Symlink("one"),
+        "dated 2037": File(b"later", mtime_ns=2_114_380_800_000_000_000),
+        "sparse": SparseFile(3_000_000, {1_000_000: b"island"}),
+        b"not utf-8 \xff": b"1",
+        "gone tomorrow": b"2",
+    }
+)
+FILES_COUNT = 9
+
+
+def let_it_settle(source: Path) -> None:
+    """Wait until the file system's clock has moved on: what was just written is never trusted as unchanged."""
+    newest_s = max(path.lstat().st_ctime for path in [source, *source.rglob("*")])
+    eventually(lambda: time.time() > newest_s + 3, "the files are three seconds old")
+
+
+def back_up(machine: Machine, *options: str, devices: str = "a b", exit_code: int = 0) -> Done:
+    done = machine.run("backup", "data", *machine.devices(devices), *SMALL, "--json", *options)
+    assert done.exit_code == exit_code, done
+    return done
+
+
+def counts(done: Done) -> tuple[int, int, int, int]:
+    """New, changed, unchanged, moved."""
+    summary = done.summary
+    return summary["files_new"], summary["files_changed"], summary["files_unchanged"], summary["files_moved"]
+
+
+class Days:
+    """Three snapshots of a tree that changes, and a kept copy of each day's tree."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.source = TREE.make(machine.folder / "data")
+        let_it_settle(self.source)
+        self.done = [self._day(0)]
+        self.done.append(self._day(1))
+        (self.source / "folder").rename(self.source / "moved")
+        (self.source / "gone tomorrow").unlink()
+        (self.source / "text").write_bytes(b"other\n")
+        (self.source / "new").write_bytes(b"new")
+        self.done.append(self._day(2))
+
+    def _day(self, number: int) -> Done:
+        shutil.copytree(self.source, self.kept(number) / "data", symlinks=True)
+        return back_up(self.machine)
+
+    def kept(self, number: int) -> Path:
+        return self.machine.folder / "kept" / str(number)
+
+
+@pytest.fixture(scope="module")
+def days() -> Iterator[Days]:
+    with new_machine() as made:
+        yield Days(made)
+
+
+def test_the_first_backup_has_no_parent_and_all_files_are_new(days: Days) -> None:
+    first = days.done[0]
+    assert (first.summary["parent_id"], counts(first)) == ("", (FILES_COUNT, 0, 0, 0))
+    assert first.summary["bytes_read"] > 600_000
+
+
+def test_of_an_unchanged_tree_nothing_is_read_or_stored(days: Days) -> None:
+    first, second = (done.summary for done in days.done[:2])
+    assert (second["parent_id"], counts(days.done[1])) == (first["snapshot_id"], (0, 0, FILES_COUNT, 0))
+    assert (second["bytes_read"], second["bytes_stored"], second["segments"]) == (0, 0, 0)
+    assert second["bytes_source"] == first["bytes_source"]
+
+
+def test_only_what_has_changed_is_stored_and_files_in_a_renamed_folder_are_not(days: Days) -> None:
+    third = days.done[2]
+    assert counts(third) == (1, 1, FILES_COUNT - 4, 2)
+    assert third.summary["bytes_read"] == len(b"other\n") + len(b"new")
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_each_snapshot_restores_to_the_tree_of_its_day(days: Days, number: int, tmp_path: Path) -> None:
+    snapshot = days.done[number].summary["snapshot_id"]
+    done = days.machine.run("restore", snapshot, "--target", tmp_path / "out", *days.machine.devices("a b"), "--json")
+    assert done.exit_code == 0
+    assert _contents(tmp_path / "out") == _contents(days.kept(number))
+
+
+def _contents(root: Path) -> dict[str, bytes | str]:
+    return {
+        os.fsdecode(path.relative_to(root)): os.readlink(path) if path.is_symlink() else path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def test_the_last_snapshot_has_all_metadata_of_the_source(days: Days, tmp_path: Path) -> None:
+    days.machine.succeed("restore", "latest", "--target", tmp_path / "out", *days.machine.devices("a b"))
+    assert differences(days.source, tmp_path / "out" / "data") == []
+
+
+def test_a_snapshot_of_an_unchanged_tree_adds_next_to_nothing_to_a_device(days: Days) -> None:
+    snapshot = days.done[1].summary["snapshot_id"]
+    files = list(days.machine.device("a").glob(f"manifests/{snapshot}*"))
+    assert sum(file.stat().st_size for file in files) < 4096
+
+
+def test_a_dry_run_says_what_would_be_stored(days: Days) -> None:
+    row = days.machine.succeed("plan", "data", *days.machine.devices("a b"), "--json").rows[-1]
+    # The two that were written last may be too young to be trusted.
+    assert row["files_new"] == row["files_moved"] == 0
+    assert row["files_changed"] == row["files"] == FILES_COUNT - row["files_unchanged"] <= 2
+    assert row["parent_id"] == days.done[2].summary["snapshot_id"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--parent", "0" * 8), "no snapshot begins with 00000000"),
+        (("--parent", "latest", "--force"), "exclude each other"),
+        (("--parent", "latest", "--volume", "other"), "is of volume data, not of other"),
+    ],
+)
+def test_a_parent_that_cannot_be_is_refused(days: Days, options: tuple[str, ...], message: str) -> None:
+    assert message in back_up(days.machine, *options, exit_code=2).errors[0]["message"]
+
+
+@pytest.fixture
+def settled(machine: Machine) -> Machine:
+    """A tree whose files count as unchanged when they are older than the first backup by their mtime."""
+    source = Tree({f"{number}": noise(4_000, number) for number in range(12)}).make(machine.folder / "data")
+    for path in source.rglob("*"):
+        os.utime(path, (10**9, 10**9))
+    return machine
+
+
+def test_with_force_everything_is_stored_again(settled: Machine) -> None:
+    back_up(settled, "--ignore-ctime")
+    forced = back_up(settled, "--ignore-ctime", "--force")
+    assert (forced.summary["parent_id"], counts(forced)) == ("", (12, 0, 0, 0))
+    assert forced.summary["bytes_read"] == 12 * 4_000
+
+
+def test_a_copy_on_another_disk_is_unchanged_when_inodes_and_ctimes_are_ignored(settled: Machine) -> None:
+    back_up(settled, "--ignore-ctime")
+    source = settled.folder / "data"
+    shutil.copytree(source, settled.folder / "copy", copy_function=shutil.copy2)
+    shutil.rmtree(source)
+    (settled.folder / "copy").rename(source)
+    assert counts(back_up(settled, "--ignore-ctime", "--ignore-inode")) == (0, 0, 12, 0)
+    # Without it the inodes tell the copies from the files of before.
+    assert counts(back_up(settled, "--ignore-ctime", "--parent", "latest")) == (0, 0, 12, 0)
+
+
+def test_what_a_device_that_is_away_holds_is_kept_there_named_and_counts_as_incomplete(settled: Machine) -> None:
+    back_up(settled, "--ignore-ctime")
+    settled.device("b").rename(settled.folder / "away")
+    second = back_up(settled, "--ignore-ctime", exit_code=3)
+    (lack,) = second.summary["incomplete"]
+    assert (counts(second), second.summary["bytes_read"]) == ((0, 0, 12, 0), 0)
+    assert (lack["device"], lack["bytes"]) == ("b", lack["files"] * 4_000)
+    assert {row["path"] for row in second.errors if row["path"] and row["code"] == "incomplete"} < {
+        str(settled.folder / "data" / f"{number}") for number in range(12)
+    }
+    settled.device("b").rmdir()
+    (settled.folder / "away").rename(settled.device("b"))
+    assert back_up(settled, "--ignore-ctime").summary["incomplete"] == []
+
+
+def test_what_lay_on_a_lost_device_is_stored_again_from_unchanged_files(settled: Machine) -> None:
+    back_up(settled, "--ignore-ctime")
+    shutil.rmtree(settled.device("b"))
+    settled.succeed("devices", "lost", "b")
+    second = back_up(settled, "--ignore-ctime", devices="a c")
+    assert counts(second) == (0, 0, 12, 0)
+    assert 0 < second.summary["bytes_read"] < 12 * 4_000
+    settled.succeed("restore", "latest", "--target", "out", *settled.devices("a c"))
+    assert differences(settled.folder / "data", settled.folder / "out" / "data") == []
+
+
+def test_what_a_device_has_no_more_is_stored_again_though_it_is_there(settled: Machine) -> None:
+    back_up(settled, "--ignore-ctime")
+    for segment in settled.segments_on("b"):
+        segment.unlink()
+    second = back_up(settled, "--ignore-ctime")
+    assert second.summary["bytes_read"] > 0
+    settled.succeed("restore", "latest", "--target", "out", *settled.devices("a b"))
+    assert differences(settled.folder / "data", settled.folder / "out" / "data") == []
+
+
+def test_devices_of_another_pool_get_a_full_backup(settled: Machine) -> None:
+    back_up(settled, "--ignore-ctime")
+    other = back_up(settled, "--ignore-ctime", devices="c d")
+    assert (other.summary["parent_id"], counts(other)) == ("", (12, 0, 0, 0))

@@ -1,0 +1,40 @@
+"""The tree of a sealed snapshot, without a catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from producer.catalog.tables.trees import PartReference, Tree
+from producer.listing.entry import EntryBatch
+from producer.listing.tree_parts import TreePart, TreeWriter, segment_ids_of
+
+
+class _Stored:
+    def __init__(self, parts: Iterable[TreePart]) -> None:
+        self._data = {part.digest: part.data for part in parts}
+
+    def data(self, digest: bytes) -> bytes:
+        return self._data[digest]
+
+    def segment_ids(self, digest: bytes) -> list[str]:
+        return segment_ids_of(self._data[digest])
+
+
+def sealed_tree(batches: Iterable[EntryBatch], sources: Sequence[str] = ("src",)) -> Tree:
+    """The batches, in entry order, as the parts of a tree."""
+    writer, parts, owners, source = TreeWriter(), list[TreePart](), list[str](), ""
+    for batch in batches:
+        # The first batch of a source ends the last part of the one before.
+        ended = list(writer.add(batch))
+        parts += ended
+        owners += [source] * len(ended)
+        source = batch.source
+    ended = list(writer.flush())
+    parts += ended
+    owners += [source] * len(ended)
+    references, first = list[PartReference](), 0
+    for part, owner in zip(parts, owners, strict=True):
+        count, number = part.entries_count, sources.index(owner)
+        references.append(PartReference(digest=part.digest, source=number, first_entry=first, entries_count=count))
+        first += count
+    return Tree(sources, references, _Stored(parts))
