@@ -23,6 +23,7 @@ from typing import IO
 
 from kit.deadlines import DEADLINE_S
 from kit.program import brake, template
+from kit.repository import REPOSITORY
 
 #: They matter while a process starts, or to the libraries that are loaded by then.
 _OF_THE_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "OPENSSL", "SSL_")
@@ -77,7 +78,7 @@ class _Template:
         self._link.settimeout(DEADLINE_S)
         with end:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", template.__file__, str(end.fileno())],
+                [sys.executable, "-P", "-c", template.CODE, str(end.fileno()), str(REPOSITORY / "tests")],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[end.fileno()],

@@ -122,12 +122,13 @@ class Machine:
 
     def _owns(self, process: psutil.Process, sessions: Set[int]) -> bool:
         try:
-            # By its session too: what was forked shows another environment, a command as well as what it forks.
-            # By its folder too: the server writes its title over its environment.
+            # By its session and its folder too: what was forked shows another environment, and the server writes its
+            # title over its own.
+            cwd = process.cwd()
             is_of_us = (
                 os.getsid(process.pid) in sessions
                 or process.environ().get(_STATE) == str(self.state)
-                or process.cwd().startswith(f"{self.state}/")
+                or ((cwd == str(self.folder) or cwd.startswith(f"{self.state}/")) and process.pid != os.getpid())
             )
             return is_of_us and bool(process.status() != psutil.STATUS_ZOMBIE)
         except (psutil.Error, ProcessLookupError):

@@ -1,9 +1,7 @@
 """A process that imports the program once, and forks a command from itself as often as :mod:`kit.program.forked` asks.
 
-    python -P template.py DESCRIPTOR
-
-Calls come through the socket DESCRIPTOR.  Each command is a process in a session of its own, with the arguments,
-environment, folder and standard streams of its call.  It ends as any other process of the interpreter does.
+Calls come through a socket.  Each command is a process in a session of its own, with the arguments, environment, folder
+and standard streams of its call.  It ends as any other process of the interpreter does.
 """
 
 from __future__ import annotations
@@ -16,10 +14,14 @@ import socket
 import struct
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 import producer
+import workers
+from kit.program.forked_workers import fork_first_workers
+from producer.cli.start import main as run
 
 #: The length of the JSON that follows; comes with standard input, output and error.
 LENGTH = struct.Struct("<Q")
@@ -27,11 +29,20 @@ STREAMS_COUNT = 3
 #: Not imported by commands: programs of their own, and steps that Alembic runs.
 _LEFT_OUT = ("__main__", ".migrations", ".broker.keeper", ".thaw_guard", ".cli.on_behalf")
 
+#: What it is started with: the socket's descriptor, and the folder of this package, which commands do not see.
+CODE = "import sys; sys.path.append(sys.argv[2]); from kit.program.template import main; main()"
+
 
 def main() -> None:
-    """Serve until the other end is closed; returns in each command, as what that is to be."""
-    asked = socket.socket(fileno=int(sys.argv[1]))
+    """Serve until the other end is closed, and in each process that is forked carry out its command line."""
+    sys.path.remove(sys.argv[2])
     _import_program()
+    _serve(socket.socket(fileno=int(sys.argv[1])))
+    run()
+
+
+def _serve(asked: socket.socket) -> None:
+    """Returns in each command."""
     gc.collect()
     # Nothing of this is garbage later; what the collector ignores stays shared.
     gc.freeze()
@@ -50,9 +61,12 @@ def main() -> None:
 
 
 def _import_program() -> None:
-    for module in pkgutil.walk_packages(producer.__path__, "producer."):
-        if not any(part in module.name for part in _LEFT_OUT):
-            import_module(module.name)
+    for package in (producer, workers):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            # What needs something that is missing says so in the command that is to use it.
+            if not any(part in module.name for part in _LEFT_OUT):
+                with suppress(ImportError, OSError):
+                    import_module(module.name)
     # What SQLAlchemy, Celery and Kombu import when they need it first.
     for name in ("sqlalchemy.dialects.sqlite", "kombu.transport.redis", "celery.app.amqp", "celery.app.base"):
         import_module(name)
@@ -73,6 +87,8 @@ def _become(call: dict[str, Any], streams: list[int], asked: socket.socket) -> N
     for place, stream in enumerate(streams):
         os.dup2(stream, place)
         os.close(stream)
+    if call["environment"].get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
+        fork_first_workers()
     os.environ.clear()
     os.environ.update(call["environment"])
     time.tzset()
@@ -91,10 +107,3 @@ def _receive(asked: socket.socket, count_bytes: int) -> bytes:
             os._exit(0)
         data += more
     return bytes(data)
-
-
-if __name__ == "__main__":
-    main()
-    from producer.cli.start import main as run
-
-    run()
