@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,6 +13,7 @@ from kit.program.command import SEGFLEET
 from kit.program.machine import Machine
 from kit.program.processes import command_lines
 from kit.services.fleet import Fleet, kill_tree
+from kit.services.fleet import fleet as new_fleet
 from kit.services.site import Site
 from kit.tree import Tree, noise
 
@@ -63,13 +65,12 @@ def test_lists_plans_and_refusals_are_those_of_the_managers_own_host(fleet: Flee
         assert there.exit_code in (1, 2), command
 
 
-def test_devices_status_and_checks_come_from_the_manager(fleet: Fleet) -> None:
-    site = Site(fleet)
-    site.master.succeed("backup", "data", *SMALL)
+def test_devices_status_and_checks_come_from_the_manager(shared_site: Site) -> None:
+    shared_site.master.succeed("backup", "data", *SMALL)
 
-    devices = site.master.succeed("devices", "--json").rows_of("device")
-    volumes = site.master.succeed("status", "--manager", "m", "--json").rows
-    checked = site.master.succeed("check", "--read-data", "--json").summary
+    devices = shared_site.master.succeed("devices", "--json").rows_of("device")
+    volumes = shared_site.master.succeed("status", "--manager", "m", "--json").rows
+    checked = shared_site.master.succeed("check", "--read-data", "--json").summary
 
     assert [(row["name"], row["state"]) for row in devices] == [("a", "live"), ("b", "live")]
     assert [(row["volume"], row["state"]) for row in volumes if row["message_type"] == "volume"] == [("data", "idle")]
@@ -89,15 +90,15 @@ def test_a_master_may_say_that_a_device_is_lost_and_name_no_folder_for_it(fleet:
     assert "concerns this host only" in moved.stderr
 
 
-def test_the_schedule_is_kept_by_way_of_the_manager(fleet: Fleet) -> None:
-    site = Site(fleet)
-
-    site.master.succeed("schedule", "add", "data", "--cron=0 2 * * *", "--tz=Europe/Berlin", "--skip-missed")
-    added = site.master.succeed("schedule", "add", "nightly", "data", "--cron=0 3 * * *", "--level=7", "--json").rows
-    rows = site.master.succeed("schedule", "list", "--json").rows
-    nothing_due = site.master.succeed("schedule", "run-due")
-    site.master.succeed("schedule", "remove", added[0]["reservation_id"])
-    site.master.succeed("schedule", "remove", "data")
+def test_the_schedule_is_kept_by_way_of_the_manager(shared_site: Site) -> None:
+    shared_site.master.succeed("schedule", "add", "data", "--cron=0 2 * * *", "--tz=Europe/Berlin", "--skip-missed")
+    added = shared_site.master.succeed(
+        "schedule", "add", "nightly", "data", "--cron=0 3 * * *", "--level=7", "--json"
+    ).rows
+    rows = shared_site.master.succeed("schedule", "list", "--json").rows
+    nothing_due = shared_site.master.succeed("schedule", "run-due")
+    shared_site.master.succeed("schedule", "remove", added[0]["reservation_id"])
+    shared_site.master.succeed("schedule", "remove", "data")
 
     # In the order of their next runs, which depends on the time of the day.
     data, nightly = sorted(rows, key=lambda row: row["volume"])
@@ -108,21 +109,28 @@ def test_the_schedule_is_kept_by_way_of_the_manager(fleet: Fleet) -> None:
     assert data["timezone"] == "Europe/Berlin"
     assert nightly["request"]["level"] == 7
     assert nothing_due.stdout == b""
-    assert site.host.succeed("schedule", "list", "--json").rows == []
+    assert shared_site.host.succeed("schedule", "list", "--json").rows == []
 
 
-def test_a_file_in_many_segments_is_dumped_by_way_of_the_manager_however_slow_its_reader(fleet: Fleet) -> None:
-    site = Site(fleet, tree=Tree({"big": BIG}))
-    site.master.succeed("backup", "data", "--segment-size=5MiB", "--unit-size=1MiB")
-    broker = fleet.server.client()
+@pytest.fixture(scope="module")
+def big_site() -> Iterator[Site]:
+    """A site with a backup of one large file, which nobody changes."""
+    with new_fleet() as fleet:
+        site = Site(fleet, tree=Tree({"big": BIG}))
+        site.master.succeed("backup", "data", "--segment-size=5MiB", "--unit-size=1MiB")
+        yield site
+
+
+def test_a_file_in_many_segments_is_dumped_by_way_of_the_manager_however_slow_its_reader(big_site: Site) -> None:
+    broker = big_site.fleet.server.client()
 
     def waiting() -> int:
         return max((broker.llen(key) for key in broker.scan_iter("master.*")), default=0)
 
     with subprocess.Popen(
         [*SEGFLEET, "dump", "latest", "data/big"],
-        env=site.master.environment(),
-        cwd=site.master.folder,
+        env=big_site.master.environment(),
+        cwd=big_site.master.folder,
         stdout=subprocess.PIPE,
     ) as dump:
         assert dump.stdout is not None
@@ -140,23 +148,20 @@ def runs_for_a_master(host: Machine) -> bool:
     return any("producer.cli.on_behalf" in line for line in command_lines(host))
 
 
-def test_a_dump_that_nobody_reads_on_is_stopped_at_the_manager(fleet: Fleet) -> None:
-    site = Site(fleet, tree=Tree({"big": BIG}))
-    site.master.succeed("backup", "data", "--segment-size=5MiB", "--unit-size=1MiB")
-
+def test_a_dump_that_nobody_reads_on_is_stopped_at_the_manager(big_site: Site) -> None:
     with subprocess.Popen(
         [*SEGFLEET, "dump", "latest", "data/big"],
-        env=site.master.environment(),
-        cwd=site.master.folder,
+        env=big_site.master.environment(),
+        cwd=big_site.master.folder,
         stdout=subprocess.PIPE,
     ) as dump:
         assert dump.stdout is not None
         dump.stdout.read(10)
-        assert runs_for_a_master(site.host)
+        assert runs_for_a_master(big_site.host)
         dump.stdout.close()
 
     assert dump.returncode == 1
-    eventually(lambda: not runs_for_a_master(site.host), "the manager has ended the dump")
+    eventually(lambda: not runs_for_a_master(big_site.host), "the manager has ended the dump")
 
 
 def test_a_list_ends_when_its_manager_goes_away(fleet: Fleet) -> None:
@@ -189,11 +194,9 @@ def test_a_command_about_the_host_itself_says_that_no_manager_does_it(fleet: Fle
     assert "on the host itself" in done.stderr
 
 
-def test_what_the_master_means_as_a_file_of_its_own_is_refused_with_another_way(fleet: Fleet) -> None:
-    site = Site(fleet)
-
-    drawn = site.master.run("plan", "data", "--svg", "plan.svg")
-    detached = site.master.run("backup", "data", "--dry-run", "--detach")
+def test_what_the_master_means_as_a_file_of_its_own_is_refused_with_another_way(shared_site: Site) -> None:
+    drawn = shared_site.master.run("plan", "data", "--svg", "plan.svg")
+    detached = shared_site.master.run("backup", "data", "--dry-run", "--detach")
 
     assert (drawn.exit_code, detached.exit_code) == (2, 2)
     assert "--svg - > FILE" in drawn.stderr

@@ -181,20 +181,16 @@ def test_a_second_backup_of_a_volume_is_refused_with_the_owner_of_its_lock(fleet
     running.wait()
 
 
-def test_a_manager_that_is_not_there_is_told_with_those_that_are(fleet: Fleet) -> None:
-    site = Site(fleet)
-
-    done = site.master.run("backup", "data", "--manager", "n")
+def test_a_manager_that_is_not_there_is_told_with_those_that_are(shared_site: Site) -> None:
+    done = shared_site.master.run("backup", "data", "--manager", "n")
 
     assert done.exit_code == 1
     assert "no manager n within 5 s at redis://:***@127.0.0.1" in done.stderr
     assert "there is m on" in done.stderr
 
 
-def test_a_volume_that_no_manager_has_is_told_with_those_that_are(fleet: Fleet) -> None:
-    site = Site(fleet)
-
-    done = site.master.run("backup", "photos")
+def test_a_volume_that_no_manager_has_is_told_with_those_that_are(shared_site: Site) -> None:
+    done = shared_site.master.run("backup", "photos")
 
     assert done.exit_code == 1
     assert "no manager has volume photos" in done.stderr
@@ -225,38 +221,32 @@ def test_no_manager_at_all_is_told(fleet: Fleet) -> None:
     assert "there is no manager" in done.stderr
 
 
-def test_two_managers_of_one_name_are_refused(fleet: Fleet) -> None:
-    site = Site(fleet)
+def test_two_managers_of_one_name_are_refused(shared_site: Site) -> None:
+    twin = shared_site.fleet.host("twin", sources={"data": shared_site.source})
 
-    done = fleet.host("twin", sources={"data": site.source}).run("manager", "m")
+    done = twin.run("manager", "m")
 
     assert done.exit_code == 11
     assert "manager m is running already" in done.stderr
 
 
-def test_a_source_that_the_manager_is_not_configured_for_is_refused(fleet: Fleet) -> None:
-    site = Site(fleet)
-
-    done = site.master.run("backup", "/etc", "--manager", "m")
+def test_a_source_that_the_manager_is_not_configured_for_is_refused(shared_site: Site) -> None:
+    done = shared_site.master.run("backup", "/etc", "--manager", "m")
 
     assert done.exit_code == 2
     assert "/etc" in done.stderr
     assert "data" in done.stderr
 
 
-def test_devices_of_the_command_line_are_refused_by_the_master(fleet: Fleet) -> None:
-    site = Site(fleet)
-
-    done = site.master.run("backup", "data", f"--device=x={Path('/tmp')}")
+def test_devices_of_the_command_line_are_refused_by_the_master(shared_site: Site) -> None:
+    done = shared_site.master.run("backup", "data", f"--device=x={Path('/tmp')}")
 
     assert done.exit_code == 2
     assert "the devices of its own configuration" in done.stderr
 
 
-def test_a_target_that_is_a_folder_is_refused_by_the_master(fleet: Fleet) -> None:
-    site = Site(fleet)
-
-    done = site.master.run("restore", "latest", "--target", "/tmp/x", "--manager", "m")
+def test_a_target_that_is_a_folder_is_refused_by_the_master(shared_site: Site) -> None:
+    done = shared_site.master.run("restore", "latest", "--target", "/tmp/x", "--manager", "m")
 
     assert done.exit_code == 2
     assert "--target /tmp/x is a path" in done.stderr
@@ -265,14 +255,14 @@ def test_a_target_that_is_a_folder_is_refused_by_the_master(fleet: Fleet) -> Non
 
 def test_a_manager_starts_by_itself_what_the_schedule_says(fleet: Fleet) -> None:
     site = Site(fleet)
-    site.host.succeed("schedule", "add", "data", "--cron", "* * * * *")
+    site.host.succeed("schedule", "add", "data", *NEW_YEAR)
+    make_due(site.host.catalog)
 
     def whole_backups() -> list[object]:
         rows = site.master.succeed("history", "data", "--manager", "m", "--json").rows
         return [row for row in rows if row["exit_code"] == 0]
 
-    # Due within a minute, and then it takes its time.
-    eventually(whole_backups, "the manager has backed data up", deadline_s=180)
+    eventually(whole_backups, "the manager has backed data up")
 
 
 def test_what_the_schedule_has_started_goes_on_when_its_manager_was_ended_and_starts_again(fleet: Fleet) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.program.brake import Brake
 from kit.services.fleet import Fleet
+from kit.services.fleet import fleet as new_fleet
 from kit.tree import Tree, noise
 from producer.manager.presence import managers
 
@@ -41,6 +45,13 @@ class Site:
     @property
     def back(self) -> Path:
         return self.fleet.folder / "back"
+
+
+@pytest.fixture(scope="module")
+def idle_site() -> Iterator[Site]:
+    """One whose manager backs nothing up, so that the devices a and b stay new."""
+    with new_fleet() as fleet:
+        yield Site(fleet)
 
 
 def test_a_folder_below_a_source_is_backed_up_by_agents_and_comes_back(fleet: Fleet) -> None:
@@ -88,38 +99,43 @@ def test_an_interrupted_backup_of_a_folder_below_a_source_goes_on(fleet: Fleet) 
     assert differences(site.data / "x", site.back / "x") == []
 
 
-def test_a_folder_that_only_the_manager_has_fails_with_where_it_was_looked_for(fleet: Fleet) -> None:
-    site = Site(fleet)
-    (fleet.folder / "empty").mkdir()
-    disk = fleet.folder / "disks" / "c"
+def test_a_folder_that_only_the_manager_has_fails_with_where_it_was_looked_for(idle_site: Site) -> None:
+    (idle_site.fleet.folder / "empty").mkdir()
+    disk = idle_site.fleet.folder / "disks" / "c"
     disk.mkdir()
-    fleet.agent(fleet.host("blind", devices={"c": disk}, sources={"data": fleet.folder / "empty"}), "c")
-    here = fleet.host("here", devices={"c": None}, sources={"data": site.data})
+    idle_site.fleet.agent(
+        idle_site.fleet.host("blind", devices={"c": disk}, sources={"data": idle_site.fleet.folder / "empty"}), "c"
+    )
+    here = idle_site.fleet.host("here", devices={"c": None}, sources={"data": idle_site.data})
 
-    done = here.run("backup", site.data / "x", "--retries=0", "--manager=local")
+    done = here.run("backup", idle_site.data / "x", "--retries=0", "--manager=local")
 
     assert done.exit_code == 1
-    assert f"source x: {fleet.folder}/empty/x: No such file or directory" in done.stderr
+    assert f"source x: {idle_site.fleet.folder}/empty/x: No such file or directory" in done.stderr
 
 
-def test_what_lies_below_no_source_is_refused_with_the_sources_that_there_are(fleet: Fleet) -> None:
-    site = Site(fleet)
-    (site.data / "out").symlink_to("/etc")
+def test_what_lies_below_no_source_is_refused_with_the_sources_that_there_are(idle_site: Site) -> None:
+    (idle_site.data / "out").symlink_to("/etc")
 
-    for source in (site.data.parent, site.data / "../net", site.data / "out", "data/../net", "elsewhere/x"):
-        done = site.master.run("backup", source, "--manager", "m")
+    for source in (
+        idle_site.data.parent,
+        idle_site.data / "../net",
+        idle_site.data / "out",
+        "data/../net",
+        "elsewhere/x",
+    ):
+        done = idle_site.master.run("backup", source, "--manager", "m")
         assert done.exit_code == 2, done
         assert "is not inside a source of this manager" in done.stderr
-        assert f"data ({site.data})" in done.stderr
+        assert f"data ({idle_site.data})" in done.stderr
 
 
-def test_a_device_of_this_host_takes_part_without_an_agent(fleet: Fleet) -> None:
-    site = Site(fleet)
-    disk = fleet.folder / "disks" / "own"
+def test_a_device_of_this_host_takes_part_without_an_agent(idle_site: Site) -> None:
+    disk = idle_site.fleet.folder / "disks" / "own"
     disk.mkdir()
-    here = fleet.host("mixed", devices={"a": None, "own": disk}, sources={"data": site.data})
+    here = idle_site.fleet.host("mixed", devices={"a": None, "own": disk}, sources={"data": idle_site.data})
 
-    done = here.succeed("backup", site.data / "x", *SMALL, "--manager=local", "--json")
+    done = here.succeed("backup", idle_site.data / "x", *SMALL, "--manager=local", "--json")
 
     assert done.summary["errors"] == 0
     assert all(row["segments"] for row in done.summary["devices"].values())
