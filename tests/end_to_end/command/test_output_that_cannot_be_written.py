@@ -10,12 +10,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
 from kit.compare import differences
 from kit.models.reservations import NEW_YEAR, make_due
 from kit.program.command import SEGFLEET
+from kit.program.forked import fork
 from kit.program.machine import Machine
 from kit.tree import Tree
 
@@ -83,20 +85,33 @@ def output_that_is(kind: str) -> Iterator[int]:
 
 def run(machine: Machine, kind: str, *arguments: str | Path, stderr: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command whose standard output, and with ``stderr`` standard error too, is of this kind."""
-    closing = [*([">&-"] if kind == "closed" else []), *(["2>&-"] if stderr == "closed" else [])]
+    begin = executed_without if "closed" in (kind, stderr) else forked_with
+    with output_that_is(kind) as out, output_that_is(stderr or kind) as err, TemporaryFile("w+") as said:
+        words = [str(argument) for argument in arguments]
+        code = begin(machine, words, (out, err if stderr else said.fileno()), (kind, stderr))
+        said.seek(0)
+        return subprocess.CompletedProcess(words, code, stderr=said.read())
+
+
+def executed_without(machine: Machine, words: list[str], outputs: tuple[int, int], kinds: tuple[str, str]) -> int:
+    """The exit code of a command that begins without those outputs that are closed."""
+    closing = [close for close, kind in zip((">&-", "2>&-"), kinds, strict=True) if kind == "closed"]
     shell = ["sh", "-c", f'exec "$@" {" ".join(closing)}', "sh"]
-    with output_that_is(kind) as out, output_that_is(stderr or kind) as err:
-        return subprocess.run(
-            [*shell, *SEGFLEET, *arguments],
-            stdout=out,
-            stderr=err if stderr else subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            cwd=machine.folder,
-            env=machine.environment(),
-            timeout=120,
-            check=False,
-        )
+    return subprocess.run(
+        [*shell, *SEGFLEET, *words],
+        stdout=outputs[0],
+        stderr=outputs[1],
+        stdin=subprocess.DEVNULL,
+        cwd=machine.folder,
+        env=machine.environment(),
+        timeout=120,
+        check=False,
+    ).returncode
+
+
+def forked_with(machine: Machine, words: list[str], outputs: tuple[int, int], kinds: tuple[str, str]) -> int:
+    pid = fork(SEGFLEET, words, environment=machine.environment(), folder=machine.folder, outputs=outputs)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.mark.parametrize("line", EXIT_CODES)

@@ -117,20 +117,35 @@ def start(
             # Ctrl-C at the terminal of the tests is not meant for it.
             start_new_session=True,
         )
+    (stdout, stdout_end), (stderr, stderr_end) = os.pipe(), os.pipe()
+    try:
+        pid = fork(command, arguments, environment=environment, folder=folder, outputs=(stdout_end, stderr_end))
+    finally:
+        os.close(stdout_end)
+        os.close(stderr_end)
+    return Forked(pid, os.fdopen(stdout, "rb"), os.fdopen(stderr, "rb"))
+
+
+def fork(
+    command: Sequence[str],
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    outputs: tuple[int, int],
+) -> int:
+    """As :func:`start`, with standard output and error of the caller's; returns the process id of the new child."""
     call = {
         "command": list(command),
         "arguments": list(arguments),
         "environment": dict(environment),
         "folder": str(folder),
     }
-    (stdout, stdout_end), (stderr, stderr_end) = os.pipe(), os.pipe()
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
-        pid = _template().fork(call, [nothing, stdout_end, stderr_end])
+        return _template().fork(call, [nothing, *outputs])
     finally:
-        for descriptor in (nothing, stdout_end, stderr_end):
-            os.close(descriptor)
-    return Forked(pid, os.fdopen(stdout, "rb"), os.fdopen(stderr, "rb"))
+        os.close(nothing)
 
 
 def _has_to_be_executed(environment: Mapping[str, str]) -> bool:
