@@ -36,7 +36,7 @@ def store_changed_again(session: RunSession, state: BackupState, store: Callable
         changed_count = _plan_again(session.catalog, state)
         if not changed_count:
             break
-        session.observer.note(f"{changed_count} files changed between two of their segments; they are stored again")
+        session.observer.note(f"files that changed between two of their segments and are stored again: {changed_count}")
         store()
 
 
