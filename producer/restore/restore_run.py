@@ -158,6 +158,7 @@ class RestoreRun:
         self._restore_segments()
         self._order_entries(self._plan.without_data())
         self._order_entries(self._finished_files())
+        self._discard_refused()
 
     def _restore_unlinked(self) -> None:
         """Of the hard links to one file that were not made, the first gets the data, and the others are linked to it.
@@ -254,6 +255,12 @@ class RestoreRun:
             if entry.kind == "absent":
                 self._outcome.not_restored.add(entry.path)
             yield entry
+
+    def _discard_refused(self) -> None:
+        """Remove what was written of pieced files that the target did not take to their names."""
+        refused = self._outcome.not_restored
+        files = self._plan.pieced_files(finish=True) if refused else ()
+        self._order_entries(replace(file, kind="absent") for file in files if file.path in refused)
 
     def _restorable(self, links: Iterable[TargetEntry]) -> Iterator[TargetEntry]:
         """Those of files that were not restored are reported: what is in their place is older."""

@@ -15,6 +15,7 @@ from workers.target.metadata.metadata import metadata_of, set_metadata, set_syml
 from workers.target.opening_up import in_folder
 from workers.target.overwrite import stays
 from workers.target.refusals import NotMade, counted
+from workers.target.spelling import refuse_other_spelling
 from workers.target.sweeping import sweep_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import is_unfinished_folder, temporary_name
@@ -116,6 +117,7 @@ def _make_folder_at(above: int, name: str, overwrite: Overwrite) -> None:
         if make_folder(above, name):
             return
         found = stat_entry(above, name)
+        refuse_other_spelling(above, name)
         if found is not None and stat.S_ISDIR(found.st_mode):
             return
         if found is not None and overwrite != "always":
@@ -153,7 +155,12 @@ def _replace(folder: int, name: str, temporary: str, make: Make) -> None:
     with suppress(FileNotFoundError):  # an earlier delivery of the order may have ended here
         in_folder(folder, lambda: os.unlink(temporary, dir_fd=folder))
     in_folder(folder, partial(make, folder, temporary))
-    take_place(folder, temporary, name)
+    try:
+        take_place(folder, temporary, name)
+    except (OSError, TargetTrouble):
+        with suppress(OSError):
+            in_folder(folder, lambda: os.unlink(temporary, dir_fd=folder))
+        raise
 
 
 def _open_path(folder: int, name: str, flags: int = 0) -> int:

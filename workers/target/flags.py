@@ -8,7 +8,7 @@ import fcntl
 import os
 import stat
 
-from tasks.metadata import IMMUTABLE, KEPT_FLAGS, NO_DUMP
+from tasks.metadata import KEPT_FLAGS, NO_DUMP
 from tasks.orders import TargetEntry
 from workers.target.folders import Folders
 from workers.target.opening_up import in_folder
@@ -41,22 +41,6 @@ def restore_flags(folders: Folders, entry: TargetEntry) -> None:
         may_set = os.geteuid() == 0 or entry.flags == NO_DUMP
         if error.errno != errno.ELOOP and not folders.not_kept.add("flags", error, may_set=may_set):
             raise MetadataTrouble(f"cannot set its flags: {error.strerror}") from error
-
-
-def is_immutable(folder: int) -> bool:
-    """Whether nothing can be made in ``folder``, an O_PATH descriptor, because of its flags."""
-    present = array.array("i", [0, 0])
-    try:
-        descriptor = os.open(f"/proc/self/fd/{folder}", _OPEN)
-    except OSError:
-        return False
-    try:
-        fcntl.ioctl(descriptor, _GET, present)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return bool(present[0] & IMMUTABLE)
 
 
 def _is_file_or_folder(descriptor: int) -> bool:

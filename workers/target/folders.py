@@ -12,6 +12,7 @@ from tasks.errors import TargetError
 from tasks.values import is_safe_path
 from workers.target.metadata.not_kept import NotKept
 from workers.target.opening_up import in_folder
+from workers.target.spelling import refuse_other_spelling
 from workers.target.troubles import TargetTrouble, name_trouble
 from workers.target.unfinished import UNFINISHED_FOLDER_MODE
 
@@ -101,6 +102,8 @@ class Folders:
 
 def _open_folder(above: int, name: str, path: str, *, make: bool, opens_up: bool) -> int:
     try:
+        if make:
+            refuse_other_spelling(above, name)
         try:
             return _open_at(above, name) if opens_up else os.open(name, _WALK, dir_fd=above)
         except FileNotFoundError:

@@ -20,6 +20,7 @@ from workers.target.folders import Folders
 from workers.target.metadata.attributes import lacks_attributes
 from workers.target.metadata.metadata import Metadata, has_metadata, set_metadata
 from workers.target.opening_up import in_folder
+from workers.target.spelling import refuse_other_spelling
 from workers.target.troubles import TargetTrouble, name_trouble
 from workers.target.unfinished import UNFINISHED_MODE, is_unfinished, temporary_name
 
@@ -108,6 +109,7 @@ def open_whole_file(folders: Folders, path: str, run_id: str) -> WholeFile:
             found = stat_entry(folder, name)
         if found is not None and stat.S_ISDIR(found.st_mode):
             raise TargetTrouble("exists", "a folder is in its place")
+        refuse_other_spelling(folder, name)
         if found is not None and not is_unfinished(found):
             return _open_replacement(folders, folder, path, run_id)
         descriptor = None if found is None else open_unfinished(folder, name)
@@ -137,10 +139,13 @@ def open_unfinished(folder: int, name: str) -> int | None:
 
 
 def take_place(folder: int, temporary: str, name: str, descriptor: int | None = None) -> None:
-    """Rename ``temporary`` to ``name``, whatever is there; raises TargetTrouble for a folder, and OSError.
+    """Rename ``temporary`` to ``name``, whatever is there.
+
+    Raises TargetTrouble for a folder, or a file that is spelled differently, and OSError.
 
     With ``descriptor`` another delivery of the order may have done so already.
     """
+    refuse_other_spelling(folder, name)
     try:
         in_folder(folder, lambda: os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder))
     except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:

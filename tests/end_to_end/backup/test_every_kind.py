@@ -178,6 +178,9 @@ def test_a_user_gets_all_of_an_own_tree_back(machine: Machine) -> None:
     assert {error["path"] for error in done.errors} == unreadable
     restored = machine.run("restore", "latest", "--target", "out", "--json")
     assert (done.exit_code, restored.exit_code, restored.summary["not_kept"]) == (3, 3, {})
+    named = {"data/modes/none", "data/modes/closed", "data/modes/like one unfinished"}
+    assert {error["path"] for error in restored.errors} == named
+    assert machine.run("check").exit_code == 3
     expected = {path: look for path, look in look_at(source, holes=True).items() if look.kind != "s"}
     del expected[b"modes/none"], expected[b"modes/like one unfinished"]
     assert differences(expected, machine.folder / "out" / "data", holes=True) == []

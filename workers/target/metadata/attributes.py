@@ -32,7 +32,8 @@ def set_attributes(
         try:
             os.setxattr(place, name, b64decode(value), follow_symlinks=follow_symlinks)
         except OSError as error:
-            missing = (error, os.geteuid() == 0 or name.startswith(_OWNERS))
+            if not has_attributes(place, {name: value}, follow_symlinks=follow_symlinks):
+                missing = (error, os.geteuid() == 0 or name.startswith(_OWNERS))
     if missing is None:
         return
     refusal, may_set = missing
@@ -42,10 +43,13 @@ def set_attributes(
         raise MetadataTrouble(f"cannot set its extended attributes: {refusal.strerror}") from refusal
 
 
-def has_attributes(place: str, attributes: Mapping[str, str]) -> bool:
-    """Whether ``place``, a path that is safe to follow, has all of them."""
+def has_attributes(place: int | str, attributes: Mapping[str, str], *, follow_symlinks: bool = True) -> bool:
+    """Whether ``place``, a descriptor or a path, has all of them."""
     try:
-        return all(os.getxattr(place, name) == b64decode(value) for name, value in attributes.items())
+        return all(
+            os.getxattr(place, name, follow_symlinks=follow_symlinks) == b64decode(value)
+            for name, value in attributes.items()
+        )
     except OSError:
         return False
 

@@ -9,10 +9,12 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
+from tasks.metadata import MetadataKind
 from tasks.mtimes import is_same_time
 from tasks.orders import TargetEntry
 from workers.target.metadata.attributes import set_attributes
 from workers.target.metadata.not_kept import NotKept
+from workers.target.metadata.place import Place
 from workers.target.troubles import MetadataTrouble
 
 _SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
@@ -41,108 +43,87 @@ def set_metadata(place: int | str, metadata: Metadata, not_kept: NotKept, *, is_
     this user may not set, or the file system does not keep, is counted.  Raises MetadataTrouble when anything else
     cannot be set; the rest is still set, but never set-id bits for another owner than the original.
     """
-    follow, trouble = not is_symlink, None
-    mode = effective_mode(metadata)
+    where, mode, trouble = Place(place, is_symlink), effective_mode(metadata), None
     try:
-        is_owned = _set_owner(place, metadata, not_kept, follow_symlinks=follow)
+        is_owned = _set_owner(where, metadata, not_kept)
     except MetadataTrouble as error:
         is_owned, trouble = False, error
     try:
-        set_attributes(place, metadata.attributes, not_kept, follow_symlinks=follow)
+        set_attributes(place, metadata.attributes, not_kept, follow_symlinks=not is_symlink)
     except MetadataTrouble as error:
         trouble = trouble or error
     if not is_symlink:
         set_mode(place, mode if is_owned else mode & ~_SET_ID_BITS, not_kept)
-    _set_time(place, metadata.mtime_ns, not_kept, follow_symlinks=follow)
+    _set_time(where, metadata.mtime_ns, not_kept)
     if trouble is not None:
         raise trouble
 
 
-def _set_owner(place: int | str, metadata: Metadata, not_kept: NotKept, *, follow_symlinks: bool) -> bool:
+def _set_owner(place: Place, metadata: Metadata, not_kept: NotKept) -> bool:
     """Whether ``place`` belongs to whom it should; raises MetadataTrouble for what is no matter of rights."""
     if os.geteuid() != 0:
-        return _set_group(place, metadata, not_kept, follow_symlinks=follow_symlinks)
+        return _set_group(place, metadata, not_kept)
     refusal = None
     try:
-        _chown(place, metadata.uid, metadata.gid, follow_symlinks=follow_symlinks)
+        place.set_owner(metadata.uid, metadata.gid)
     except OSError as error:
         refusal = error
     except OverflowError as error:
         raise MetadataTrouble(f"cannot set its owner: {error}") from error
     # Some file systems have one owner for all, and say that they have set another.
-    if has_owner(_look(place, follow_symlinks=follow_symlinks), metadata):
+    if has_owner(place.look(), metadata):
         return True
-    if refusal is None:
-        not_kept.unsupported["owner"] += 1
-    elif not not_kept.add("owner", refusal, may_set=True):
-        raise MetadataTrouble(f"cannot set its owner: {refusal}") from refusal
+    _count(place, "owner", refusal, not_kept, may_set=True)
     return False
 
 
-def _set_group(place: int | str, metadata: Metadata, not_kept: NotKept, *, follow_symlinks: bool) -> bool:
+def _set_group(place: Place, metadata: Metadata, not_kept: NotKept) -> bool:
     """Users may give files to their own groups, and to nobody else."""
     is_own = metadata.uid == os.geteuid()
-    if is_own and metadata.gid == os.getegid():
-        return True
-    if metadata.gid in os.getgroups():
-        with suppress(OSError):
-            _chown(place, -1, metadata.gid, follow_symlinks=follow_symlinks)
-            if is_own:
-                return True
+    if metadata.gid in (os.getegid(), *os.getgroups()):
+        # In a folder with the set-group-id bit a new file has its group.
+        if place.look().st_gid != metadata.gid:
+            with suppress(OSError):
+                place.set_owner(-1, metadata.gid)
+        if is_own and place.look().st_gid == metadata.gid:
+            return True
     not_kept.not_kept["owner"] += 1
     return False
 
 
-def _chown(place: int | str, uid: int, gid: int, *, follow_symlinks: bool) -> None:
-    if isinstance(place, int):  # which cannot be a symlink
-        os.chown(place, uid, gid)
-    else:
-        os.chown(place, uid, gid, follow_symlinks=follow_symlinks)
-
-
 def set_mode(place: int | str, mode: int, not_kept: NotKept) -> None:
     """Raises MetadataTrouble."""
-    refusal = None
+    where, refusal = Place(place), None
     try:
         os.chmod(place, mode)
     except OSError as error:
         refusal = error
     # Some file systems have one mode for all, and say that they have set another.
-    if stat.S_IMODE(_look(place).st_mode) == mode:
-        return
-    if refusal is None:
-        not_kept.unsupported["mode"] += 1
-    elif not not_kept.add("mode", refusal, may_set=_is_own(place)):
-        raise MetadataTrouble(f"cannot set its mode: {refusal}") from refusal
+    if stat.S_IMODE(where.look().st_mode) != mode:
+        _count(where, "mode", refusal, not_kept, may_set=where.is_own())
 
 
-def _set_time(place: int | str, mtime_ns: int, not_kept: NotKept, *, follow_symlinks: bool) -> None:
-    times, refusal = (mtime_ns, mtime_ns), None
+def _set_time(place: Place, mtime_ns: int, not_kept: NotKept) -> None:
+    refusal = None
     try:
-        if isinstance(place, int):
-            os.utime(place, ns=times)
-        else:
-            os.utime(place, ns=times, follow_symlinks=follow_symlinks)
+        place.set_time(mtime_ns)
     except OSError as error:
         refusal = error
     except OverflowError as error:
         raise MetadataTrouble(f"cannot set its time: {error}") from error
     # Many file systems round times, and ext4 ends in the year 2446.
-    if _look(place, follow_symlinks=follow_symlinks).st_mtime_ns == mtime_ns:
-        return
+    if place.look().st_mtime_ns != mtime_ns:
+        _count(place, "time", refusal, not_kept, may_set=place.is_own())
+
+
+def _count(place: Place, kind: MetadataKind, refusal: OSError | None, not_kept: NotKept, *, may_set: bool) -> None:
+    """Count what was refused, or dropped in silence; raises MetadataTrouble where only this entry is in the way."""
     if refusal is None:
-        not_kept.unsupported["time"] += 1
-    elif not not_kept.add("time", refusal, may_set=_is_own(place, follow_symlinks=follow_symlinks)):
-        raise MetadataTrouble(f"cannot set its time: {refusal}") from refusal
-
-
-def _is_own(place: int | str, *, follow_symlinks: bool = True) -> bool:
-    """Whether this user may set the mode and the time of ``place``."""
-    return os.geteuid() in (0, _look(place, follow_symlinks=follow_symlinks).st_uid)
-
-
-def _look(place: int | str, *, follow_symlinks: bool = True) -> os.stat_result:
-    return os.fstat(place) if isinstance(place, int) else os.stat(place, follow_symlinks=follow_symlinks)
+        not_kept.unsupported[kind] += 1
+    elif place.is_sealed():
+        raise MetadataTrouble(f"cannot set its {kind}: it is immutable or append-only") from refusal
+    elif not not_kept.add(kind, refusal, may_set=may_set):
+        raise MetadataTrouble(f"cannot set its {kind}: {refusal}") from refusal
 
 
 def set_symlink_metadata(folder: int, name: str, metadata: Metadata, not_kept: NotKept) -> None:
