@@ -31,13 +31,17 @@ ALIKE = (
     ("plan", "data", "--split=remaining"),
     ("plan", "data", "--svg=-"),
     ("backup", "data", "--dry-run", *SMALL),
+    ("ls", "latest", "data/d", "--type=f", "--size=-1KiB", "-e", "0*", "--oldest=2001-01-01", "--newest=0h"),
+    ("find", "NOT-*", "-i", "-l", "--human-readable"),
     ("dump", "latest", "data/d/01"),
+    ("dump", "latest", "data/d"),
+    ("dump", "latest", "/", "--zip"),
 )
 
 #: What is refused alike.
 REFUSED = (
     ("ls", "latest", "data/none"),
-    ("dump", "latest", "data/d"),
+    ("dump", "latest", "data/none"),
     ("retry",),
     ("schedule", "remove", "data"),
     ("schedule", "add", "data", "--cron=0 2 30 2 *"),

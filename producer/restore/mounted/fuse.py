@@ -4,29 +4,51 @@ from __future__ import annotations
 
 import errno
 import itertools
+import logging
 import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from producer.restore.mounted.snapshots import MountedSnapshots, Status
 from producer.restore.reading.stored_files import StoredFile
 from tasks.errors import SegfleetError, UsageError
+
+log = logging.getLogger("segfleet.mount")
 
 #: Nothing ever changes, so the kernel may remember for an hour what it has seen.
 _KERNEL_KEEPS_S = 3600
 _BLOCK_BYTES = 512
 
 
+Answer = TypeVar("Answer")
+Asked = ParamSpec("Asked")
+
+
 class MountError(SegfleetError):
     """The file system could not be mounted."""
 
     code = "mount"
+
+
+def _failing_as_eio(method: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+    """What is wrong with the catalog concerns one look at one path; mfusepy would print where it happened."""
+
+    @wraps(method)
+    def guarded(*arguments: Asked.args, **named: Asked.kwargs) -> Answer:
+        try:
+            return method(*arguments, **named)
+        except SegfleetError as error:
+            log.warning("%s", error)
+            raise OSError(errno.EIO, os.strerror(errno.EIO)) from error
+
+    return guarded
 
 
 class Operations:
@@ -45,27 +67,33 @@ class Operations:
     def init(self, _path: str) -> None:
         self.mounted.set()
 
+    @_failing_as_eio
     def getattr(self, path: str, _handle: int | None = None) -> dict[str, int]:
         return _stat_of(self._snapshots.status(path[1:]))
 
-    def readdir(self, path: str, _handle: int) -> Iterator[tuple[str, dict[str, int], int]]:
+    @_failing_as_eio
+    def readdir(self, path: str, _handle: int) -> list[tuple[str, dict[str, int], int]]:
         # Any inode but 0, which stands for an entry that was removed.
-        yield from ((name, {"st_mode": stat.S_IFDIR, "st_ino": 1}, 0) for name in (".", ".."))
-        for name, mode, inode in self._snapshots.names(path[1:]):
-            yield name, {"st_mode": mode, "st_ino": inode}, 0
+        above = [(name, {"st_mode": stat.S_IFDIR, "st_ino": 1}, 0) for name in (".", "..")]
+        names = self._snapshots.names(path[1:])
+        return above + [(name, {"st_mode": mode, "st_ino": inode}, 0) for name, mode, inode in names]
 
+    @_failing_as_eio
     def readlink(self, path: str) -> str:
         return self._snapshots.link(path[1:])
 
+    @_failing_as_eio
     def listxattr(self, path: str) -> list[str]:
         return list(self._snapshots.attributes(path[1:]))
 
+    @_failing_as_eio
     def getxattr(self, path: str, name: str, _position: int = 0) -> bytes:
         attributes = self._snapshots.attributes(path[1:])
         if name not in attributes:
             raise OSError(errno.ENODATA, os.strerror(errno.ENODATA))
         return attributes[name]
 
+    @_failing_as_eio
     def open(self, path: str, _flags: int) -> int:
         file = self._snapshots.file(path[1:])
         with self._lock:
@@ -73,6 +101,7 @@ class Operations:
             self._files[handle] = file
         return handle
 
+    @_failing_as_eio
     def read(self, path: str, size: int, offset: int, handle: int) -> bytes:
         return self._snapshots.read(path[1:], self._files[handle], size, offset)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,9 +123,14 @@ def test_a_dump_of_a_file_that_shrank_has_its_real_size(scene: Scene) -> None:
     assert scene.machine.succeed("dump", "latest", "data/staying/cut").stdout == b"as"
 
 
-@pytest.mark.parametrize("path", ["data/going", "data/empty"])
-def test_a_dump_of_a_folder_is_refused(scene: Scene, path: str) -> None:
-    done = scene.machine.run("dump", "latest", path)
+def test_an_archive_names_every_file_that_was_never_stored_and_holds_the_rest(scene: Scene) -> None:
+    done = scene.machine.run("dump", "latest", "/")
 
-    assert (done.exit_code, done.stdout) == (2, b"")
-    assert f"'{path}' is not a file but a directory" in done.stderr
+    assert done.exit_code == 3
+    lines = done.stderr.splitlines()
+    named = {line.split(": ")[1] for line in lines if ": not in the archive: not in the backup: " in line}
+    assert named == NOT_STORED
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        files = {member.name: archive.extractfile(member) for member in archive if not member.isdir()}
+        content = {name: file.read() for name, file in files.items() if file is not None}
+    assert content == {"data/staying/cut": b"as", "data/staying/kept": b"kept", "data/staying/kept too": b"kept"}
