@@ -11,10 +11,11 @@ from producer.pool.present import present_devices
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.archive.ahead import Ahead
 from producer.restore.archive.members import Members
-from producer.restore.archive.tar import Out, TarArchive
+from producer.restore.archive.tar import TarArchive
 from producer.restore.archive.zip import ZipArchive
 from producer.restore.reading.fetches import Fetches
 from producer.restore.reading.ways import Spool
+from producer.restore.reading.without_holes import Out
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.run.threads import default_threads

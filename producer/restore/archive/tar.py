@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from producer.restore.archive.members import Member
 from producer.restore.archive.pax import end_after, header_of, padding
+from producer.restore.reading.without_holes import Out
 from tasks.metadata import OwnerNames
-
-
-class Out(Protocol):
-    """Takes the bytes in order; :meth:`flush` comes last."""
-
-    def write(self, data: bytes, /) -> int: ...
-    def flush(self) -> None: ...
 
 
 class TarArchive:

@@ -12,7 +12,7 @@ from typing import IO, cast
 
 from producer.listing import Entry
 from producer.restore.archive.members import Member
-from producer.restore.archive.tar import Out
+from producer.restore.reading.without_holes import Out
 
 _TYPE_BITS = {"directory": stat.S_IFDIR, "file": stat.S_IFREG, "symlink": stat.S_IFLNK}
 

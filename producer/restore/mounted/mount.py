@@ -10,7 +10,8 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Observer, Trouble
 from producer.pool.present import present_devices
 from producer.restore.mounted.blocks import Blocks
-from producer.restore.mounted.fuse import Mount, Operations, check_mountable
+from producer.restore.mounted.fuse import Mount, check_mountable
+from producer.restore.mounted.operations import Operations
 from producer.restore.mounted.snapshots import MountedSnapshots
 from producer.restore.reading.fetches import Fetches
 from producer.run.environment import Environment

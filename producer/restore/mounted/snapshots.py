@@ -16,6 +16,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing import Entry
 from producer.restore.mounted.blocks import Blocks
 from producer.restore.mounted.layout import layout_of, newest_of
+from producer.restore.mounted.status import TYPE_BITS, Status, inode_of, status_of
 from producer.restore.mounted.tree import SnapshotTree
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.wanted import find_wanted
@@ -24,40 +25,6 @@ from tasks.errors import DamagedError
 
 #: Snapshots whose index is in memory.
 _OPEN_COUNT = 8
-
-_TYPE_BITS = {
-    "d": stat.S_IFDIR,
-    "f": stat.S_IFREG,
-    "h": stat.S_IFREG,
-    "l": stat.S_IFLNK,
-    "p": stat.S_IFIFO,
-    "c": stat.S_IFCHR,
-    "b": stat.S_IFBLK,
-}
-_LETTERS = {
-    "directory": "d",
-    "file": "f",
-    "hardlink": "h",
-    "symlink": "l",
-    "fifo": "p",
-    "character": "c",
-    "block": "b",
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Status:
-    """As ``stat`` has it; ``mode`` with the bits of the kind."""
-
-    mode: int
-    uid: int
-    gid: int
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    links_count: int = 1
-    device_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +78,7 @@ class MountedSnapshots:
             opened = self._opened(place[0])
             found = list(opened.tree.names(place[1]))
         for name, letter, index in found:
-            yield name, _TYPE_BITS[letter], _inode(opened, index)
+            yield name, TYPE_BITS[letter], inode_of(opened.number, index)
 
     def link(self, path: str) -> str:
         """Where a symlink leads."""
@@ -199,18 +166,8 @@ class MountedSnapshots:
 
     @staticmethod
     def _status_of(opened: _Open, entry: Entry, holder: Entry) -> Status:
-        size_bytes = len(os.fsencode(holder.link)) if holder.kind == "symlink" else holder.size_bytes
-        return Status(
-            mode=_TYPE_BITS[_LETTERS[holder.kind]] | holder.mode,
-            uid=holder.uid,
-            gid=holder.gid,
-            size_bytes=size_bytes,
-            mtime_ns=holder.mtime_ns,
-            ctime_ns=holder.ctime_ns,
-            inode=_inode(opened, holder.index),
-            links_count=opened.tree.links_count(holder) if holder.kind == "file" else 1,
-            device_number=holder.device_number,
-        )
+        links_count = opened.tree.links_count(holder) if holder.kind == "file" else 1
+        return status_of(holder, opened.number, links_count)
 
     def _status_above(self, path: str) -> Status:
         if path in self._layout.links:
@@ -230,10 +187,6 @@ class MountedSnapshots:
             ctime_ns=made_ns,
             inode=(1 << 62) + (hash(path) & 0xFFFF_FFFF),
         )
-
-
-def _inode(opened: _Open, index: int) -> int:
-    return (opened.number << 40) + index + 1
 
 
 def _error(number: int) -> OSError:

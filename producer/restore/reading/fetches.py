@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from producer.restore.reading.ways import Answers, Piece, Spool
 from producer.run.session import RunSession
 from tasks.errors import BrokerError, DamagedError
-from tasks.orders import MAX_READ_BYTES, Order
+from tasks.orders import Order
 
 #: What is on other devices can still be read.
 _GONE_HINT = "mount the device, and run the command again"
@@ -32,14 +32,14 @@ class Fetches:
     def __init__(self, session: RunSession, present: dict[str, str], spool: Spool | None) -> None:
         self._session = session
         self._present = present
-        #: None: everything comes in receipts, at most ``MAX_READ_BYTES`` at a time.
+        #: None: everything comes in receipts.
         self._spool = spool
         self._answers = Answers()
         self._open: dict[str, Fetch] = {}
 
     def limit_bytes(self, piece: Piece) -> int:
         """How long a range may be, on the way that this one takes."""
-        return MAX_READ_BYTES if self._way(piece) is self._answers else Spool.piece_bytes
+        return self._way(piece).piece_bytes
 
     def why_absent(self, piece: Piece) -> DamagedError | None:
         """An error if the device that holds the piece is not there."""
