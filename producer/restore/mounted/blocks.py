@@ -24,8 +24,8 @@ _AHEAD_COUNT = 3
 #: How long the run's thread waits for one side before it looks at the other.
 _IDLE_S, _BUSY_S = 0.2, 0.02
 
-#: Number of the segment's row and of the block in its stream.
-_Key = tuple[str, int, int]
+#: Id of the segment, and number of the block in its stream.
+_Key = tuple[str, int]
 
 
 class Blocks:
@@ -40,6 +40,13 @@ class Blocks:
 
     def read(self, piece: Piece) -> bytes:
         """The bytes of a piece, at most some blocks.  Raises DamagedError when they are lost, or nobody serves."""
+        try:
+            return self._from_blocks(piece)
+        except DamagedError:
+            # What is damaged may be another unit of the same block.
+            return self._fetched(piece).result()
+
+    def _from_blocks(self, piece: Piece) -> bytes:
         first, last = (at // BLOCK_BYTES for at in (piece.stream_offset_bytes, _stop(piece) - 1))
         waiting = [self._block(piece, number) for number in range(first, last + 1)]
         if self._has(piece, first - 1):
@@ -48,6 +55,14 @@ class Blocks:
         data = b"".join(block.result() for block in waiting if block is not None)
         start = piece.stream_offset_bytes - max(first * BLOCK_BYTES, piece.row.stream_offset_bytes)
         return data[start : start + piece.size_bytes]
+
+    def _fetched(self, piece: Piece) -> Future[bytes]:
+        block: Future[bytes] = Future()
+        with self._lock:
+            if self._is_over:
+                raise DamagedError("the file system is being unmounted")
+            self._asked.put((piece, block))
+        return block
 
     def serve(self, fetches: Fetches, is_over: Callable[[], bool]) -> None:
         """Until ``is_over``.  However it ends, whoever waits gets an error, and so does whoever comes later."""
@@ -131,7 +146,7 @@ class Blocks:
 
 
 def _key(piece: Piece, number: int) -> _Key:
-    return piece.row.snapshot_id, piece.row.number, number
+    return piece.row.segment_id, number
 
 
 def _stop(piece: Piece) -> int:

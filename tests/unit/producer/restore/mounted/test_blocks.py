@@ -23,7 +23,7 @@ def row(number: int = 0, *, stream_offset_bytes: int = 0, size_bytes: int = len(
     return SegmentRow(
         snapshot_id="a" * 32,
         number=number,
-        segment_id="b" * 32,
+        segment_id=f"{number:032x}",
         device="d",
         device_id="d",
         first_entry=0,
@@ -53,6 +53,8 @@ class Stored(Fetches):
 
     def __init__(self) -> None:
         self.lost: set[int] = set()
+        #: Where in every stream a byte is damaged.
+        self.damaged_at: int | None = None
         self.begun: list[tuple[int, int, int]] = []
         self._waiting: list[Fetch] = []
 
@@ -66,7 +68,13 @@ class Stored(Fetches):
         done, self._waiting = self._waiting, []
         for fetch in done:
             fetch.done = True
-            fetch.error = DamagedError("the device is gone") if fetch.piece.row.number in self.lost else None
+            if fetch.piece.row.number in self.lost:
+                fetch.error = DamagedError("the device is gone")
+            elif (
+                self.damaged_at is not None
+                and 0 <= self.damaged_at - fetch.piece.stream_offset_bytes < fetch.piece.size_bytes
+            ):
+                fetch.error = DamagedError("a damaged unit")
         return done
 
     def read(self, fetch: Fetch) -> Iterator[bytes]:
@@ -139,6 +147,16 @@ def test_a_lost_block_fails_its_readers_alone_and_is_tried_again() -> None:
         assert blocks.read(piece(0, 10, row(2))) == STREAM[:10]
         stored.lost = set()
         assert blocks.read(piece(0, 10, row(1))) == STREAM[:10]
+
+
+def test_damage_costs_only_the_pieces_that_hold_it() -> None:
+    stored = Stored()
+    stored.damaged_at = 500_000
+
+    with served(stored) as blocks:
+        assert blocks.read(piece(499_000, 1000)) == STREAM[499_000:500_000]
+        with pytest.raises(DamagedError, match="a damaged unit"):
+            blocks.read(piece(499_000, 1001))
 
 
 def test_whoever_waits_at_the_end_gets_an_error() -> None:
