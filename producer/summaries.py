@@ -83,6 +83,8 @@ class RestoreSummary:
     exit_code: int
     #: Entries restored without what this user may not set, by kind (:data:`tasks.metadata.MetadataKind`).
     not_kept: dict[MetadataKind, int] = field(default_factory=dict)
+    #: What older files of the target held already; not part of ``bytes_restored``.
+    bytes_reused: int = 0
     #: What ``--delete`` has removed.
     removed: int = 0
     #: What ``--verify`` has read back and found to be what was restored.

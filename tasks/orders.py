@@ -188,6 +188,9 @@ class RestoreSegment(Order):
     ``trailer_digest``, from the segment's receipt, decides whether this is what was stored.  A segment without its
     trailer is refused, unless ``unproved`` is set: then what fits its checksums is written, and each extent reported.
 
+    With ``reuse`` a range that an older file at the path holds, or what another run left of it and was claimed
+    (:class:`RestoreEntries`), is copied from there: as the digests in the trailer prove, cell by cell.
+
     With ``compare`` the files are those that an earlier order has restored and that are in their places by now: each
     that holds something else is reported as a trouble with the code ``differs``.  Files that ``overwrite`` has kept,
     as their times show, are left out.
@@ -204,6 +207,8 @@ class RestoreSegment(Order):
     overwrite: Overwrite
     threads: Threads
     unproved: bool = False
+    #: Take from older files in the target what they hold of the extents, as digests prove.
+    reuse: bool = False
     #: Write nothing, but read what is there and compare it.
     compare: bool = False
     #: Extents, by their place in the columns, in which long zeros become holes: where nobody could name the holes of a
@@ -287,7 +292,9 @@ class RestoreEntries(Order):
 
     A missing target is made.  With ``must_be_empty`` it is checked first: if the target holds anything that an earlier
     delivery of this order did not make, the order fails with code ``target-not-empty``, and nothing is made.  With
-    ``sweep`` the temporary files of other runs are removed from the target and from the directories of the order.
+    ``sweep`` the temporary files of other runs are removed from the target and from the directories of the order.  With
+    ``claim`` files that come from several segments keep theirs beside them, until they are finished: see
+    ``RestoreSegment.reuse``.
     """
 
     target: SourceName
@@ -295,6 +302,7 @@ class RestoreEntries(Order):
     overwrite: Overwrite
     must_be_empty: bool = False
     sweep: bool = False
+    claim: bool = False
     owner_names: OwnerNames = field(default_factory=OwnerNames)
 
 

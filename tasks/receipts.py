@@ -185,6 +185,8 @@ class RestoreResult:
     not_kept: dict[MetadataKind, Count] = field(default_factory=dict)
     unsupported: dict[MetadataKind, Count] = field(default_factory=dict)
     removed_count: Count = 0
+    #: Taken from older files in the target; not part of ``bytes_restored``.
+    bytes_reused: Count = 0
     #: Of an order to compare: whole files that hold what was stored, and the bytes of all that does.
     verified_files_count: Count = 0
     verified_bytes: Count = 0

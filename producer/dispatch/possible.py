@@ -131,7 +131,7 @@ def _is_restored(result: RestoreResult, order: RestoreSegment) -> bool:
     return (
         result.files_count <= len(order.paths)
         and result.skipped_count <= len(order.paths)
-        and result.bytes_restored <= sum(order.sizes_bytes)
+        and result.bytes_restored + result.bytes_reused <= sum(order.sizes_bytes)
         and not result.removed_count
         and result.verified_files_count <= len(order.paths)
         and result.verified_bytes <= sum(order.sizes_bytes)
@@ -170,7 +170,7 @@ def _are_entries(result: RestoreResult, order: RestoreEntries) -> bool:
         result.files_count <= len(order.entries)
         and result.skipped_count <= len(order.entries)
         and result.removed_count <= len(order.entries)
-        and not result.bytes_restored
+        and not result.bytes_restored + result.bytes_reused
         and all(
             trouble.path in codes
             and trouble.size_bytes <= 0

@@ -59,6 +59,7 @@ class RestoreOrders:
             overwrite=self._request.overwrite or "always",
             threads=self._request.threads or default_threads(devices_count),
             unproved=self._request.skip_damaged,
+            reuse=self._request.overwrite is not None and not compare,
             compare=compare,
             sparse=tuple(place for place, is_sparse in enumerate(sparse) if is_sparse or self._request.sparse),
             attribute_sets=attribute_sets,
@@ -70,7 +71,7 @@ class RestoreOrders:
         """Make the target, or refuse it because it must be empty; ``itself`` is its metadata, if it gets any."""
         entries = () if itself is None else (itself,)
         is_new = self._request.overwrite is None
-        return self.entries(device, device_id, entries, must_be_empty=is_new, sweep=not is_new)
+        return self.entries(device, device_id, entries, must_be_empty=is_new)
 
     def preview(self, device: str, device_id: str, entries: tuple[TargetEntry, ...]) -> PreviewEntries:
         return PreviewEntries(
@@ -91,6 +92,7 @@ class RestoreOrders:
         *,
         must_be_empty: bool = False,
         sweep: bool = False,
+        claim: bool = False,
     ) -> RestoreEntries:
         return RestoreEntries(
             order_id=uuid.uuid4().hex,
@@ -99,6 +101,7 @@ class RestoreOrders:
             overwrite=self._request.overwrite or "always",
             must_be_empty=must_be_empty,
             sweep=sweep,
+            claim=claim,
             owner_names=self._owner_names,
             **self._session.order_fields(device, device_id=device_id),
         )

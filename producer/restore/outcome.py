@@ -24,7 +24,7 @@ class Outcome:
         self.holes = Holes(keep=keep_holes)
         #: Paths in the target of files that the restore has not put there.
         self.not_restored: set[str] = set()
-        self.bytes_count = 0
+        self.bytes_count = self._bytes_reused = 0
         #: Entries that lack metadata because this user may not set it.
         self.not_kept: Counter[MetadataKind] = Counter()
         #: What the file system of the target does not keep.
@@ -45,6 +45,7 @@ class Outcome:
         self._files_count += result.files_count
         self.bytes_count += result.bytes_restored
         self._skipped_count += result.skipped_count
+        self._bytes_reused += result.bytes_reused
         self._removed_count += result.removed_count
         self.verified_files_count += result.verified_files_count
         self._verified_bytes += result.verified_bytes
@@ -101,6 +102,7 @@ class Outcome:
             bytes_restored=self.bytes_count,
             skipped=self._skipped_count,
             removed=self._removed_count,
+            bytes_reused=self._bytes_reused,
             verified_files=self.verified_files_count,
             verified_bytes=self._verified_bytes,
             not_kept=dict(+self.not_kept),

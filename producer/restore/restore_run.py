@@ -6,7 +6,7 @@ The waves are those of :mod:`producer.restore.planning.plan`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -84,9 +84,12 @@ class RestoreRun:
         self._make_target()
         self._tell_what_is_missing()
         if self._request.overwrite is not None:
-            self._order_entries(self._plan.directories_to_make(), devices_count=1, sweep=True)
+            self._order_entries(self._plan.directories_to_make(), devices_count=1)
         plan = self._plan
-        self._restore_files()
+        self._prepare_pieced_files()
+        if self._request.overwrite is not None:
+            self._sweep()
+        self._restore_data()
         self._order_entries(self._restorable(plan.hard_links()))
         self._restore_unlinked()
         self._remove_surplus()
@@ -153,8 +156,14 @@ class RestoreRun:
             return
         self._outcome.not_kept["flags"] += len(list(plan.flags()))
 
-    def _restore_files(self) -> None:
-        self._prepare_pieced_files()
+    def _sweep(self) -> None:
+        """Remove what other runs left unfinished, but what the files that are restored now have claimed."""
+        device_id, device = self._any_device()
+        batched = itertools.chain([()], batches(self._plan.directories_to_make()))
+        orders = (self._orders.entries(device, device_id, batch, sweep=True) for batch in batched)
+        self._order({device: orders})
+
+    def _restore_data(self) -> None:
         self._restore_segments()
         self._order_entries(self._plan.without_data())
         self._order_entries(self._finished_files())
@@ -182,7 +191,8 @@ class RestoreRun:
         others = [replace(link, link=places[link.link]) for link in links if link.path not in firsts]
         self._plan = self._plan.with_places(places)
         self._plans.append(self._plan)
-        self._restore_files()
+        self._prepare_pieced_files()
+        self._restore_data()
         self._order_entries(self._restorable(others))
 
     # ---- segments
@@ -247,7 +257,8 @@ class RestoreRun:
     def _prepare_pieced_files(self) -> None:
         """Those that cannot be written, as those that are kept, are left out from here on."""
         self._is_preparing = True
-        self._order_entries(self._plan.pieced_files(finish=False))
+        claim = self._request.overwrite is not None
+        self._order_entries(self._plan.pieced_files(finish=False), claim=claim)
         self._is_preparing = False
 
     def _finished_files(self) -> Iterator[TargetEntry]:
@@ -272,7 +283,7 @@ class RestoreRun:
                 self._outcome.tell(entry.path, "missing", message)
 
     def _order_entries(
-        self, entries: Iterator[TargetEntry], *, devices_count: int | None = None, sweep: bool = False
+        self, entries: Iterator[TargetEntry], *, devices_count: int | None = None, claim: bool = False
     ) -> None:
         """One wave of entries, divided among the workers: any of them can write to the target."""
         live = self._live()
@@ -280,9 +291,11 @@ class RestoreRun:
 
         def share(device_id: str, device: str) -> Iterator[Order]:
             for batch in divided:
-                yield self._orders.entries(device, device_id, batch, sweep=sweep)
+                yield self._orders.entries(device, device_id, batch, claim=claim)
 
-        orders = {name: share(device_id, name) for device_id, name in live[:devices_count]}
+        self._order({name: share(device_id, name) for device_id, name in live[:devices_count]})
+
+    def _order(self, orders: Mapping[str, Iterable[Order]]) -> None:
         for device, why in run_wave(self._session, orders, self._take, on_wait=self._tell_progress).items():
             raise SegfleetError(
                 f"device {device} died while entries were made: {why}",

@@ -14,6 +14,7 @@ from workers.target.entries import restore_folder, restore_node, restore_symlink
 from workers.target.flags import restore_flags
 from workers.target.folders import Folders
 from workers.target.hard_links import restore_hard_link
+from workers.target.left_over import LeftOvers
 from workers.target.metadata.metadata import metadata_of
 from workers.target.metadata.owners import LocalOwners
 from workers.target.overwrite import keeps_file
@@ -49,13 +50,14 @@ def restore_entries(
     files_count = skipped_count = removed_count = 0
     troubles: list[PathTrouble] = []
     owners = LocalOwners(order.owner_names)
+    left_overs = LeftOvers(order.run_id) if order.claim else None
     with Folders(target_root) as folders:
         if order.sweep:
             sweep_folder(folders.root, order.run_id)
         for entry in map(owners.localized, order.entries):
             before_write()
             try:
-                is_done = _restore(folders, entry, order, beat)
+                is_done = _restore(folders, entry, order, beat, left_overs)
                 skipped_count += not is_done
                 files_count += is_done and _is_complete_file(entry)
                 removed_count += entry.kind == "surplus"
@@ -88,14 +90,20 @@ class _Skipped(TargetTrouble):
         super().__init__("skipped", "a file exists already and is kept")
 
 
-def _restore(folders: Folders, entry: TargetEntry, order: RestoreEntries, beat: Callable[[], object]) -> bool:
+def _restore(
+    folders: Folders,
+    entry: TargetEntry,
+    order: RestoreEntries,
+    beat: Callable[[], object],
+    left_overs: LeftOvers | None,
+) -> bool:
     """Whether the entry is now as it should be; false when something else is there and stays."""
     match entry.kind:
         case "directory":
             restore_folder(folders, entry, order.overwrite, order.run_id, sweep=order.sweep)
             return True
         case "file":
-            return _restore_file(folders, entry, order, beat)
+            return _restore_file(folders, entry, order, beat, left_overs)
         case "symlink":
             return restore_symlink(folders, entry, order.overwrite, order.run_id)
         case "hardlink":
@@ -116,7 +124,13 @@ def _restore(folders: Folders, entry: TargetEntry, order: RestoreEntries, beat: 
             return restore_node(folders, entry, order.overwrite, order.run_id)
 
 
-def _restore_file(folders: Folders, entry: TargetEntry, order: RestoreEntries, beat: Callable[[], object]) -> bool:
+def _restore_file(
+    folders: Folders,
+    entry: TargetEntry,
+    order: RestoreEntries,
+    beat: Callable[[], object],
+    left_overs: LeftOvers | None,
+) -> bool:
     if entry.finish:
         finish_pieced_file(folders, entry, order.run_id, beat)
         return True
@@ -125,7 +139,7 @@ def _restore_file(folders: Folders, entry: TargetEntry, order: RestoreEntries, b
             raise _Skipped
         return False
     if entry.size_bytes:
-        prepare_pieced_file(folders, entry.path, order.run_id)
+        prepare_pieced_file(folders, entry.path, order.run_id, left_overs)
     else:
         _write(folders, entry, b"", order.run_id)
     return True

@@ -39,6 +39,9 @@ class ExtentWriter:
         self._files: dict[int, TargetFile] = {}
         self._given_up: set[int] = set()
         self._troubles: list[PathTrouble] = []
+        #: What is still to come of each extent.
+        self._rest_bytes = list(order.sizes_bytes)
+        self._bytes_reused = 0
         self._files_count = 0
         self._bytes_restored = 0
         self._skipped_count = 0
@@ -63,6 +66,17 @@ class ExtentWriter:
                 except PATH_ERRORS as error:
                     self._give_up(part.extent, error)
         return self._bytes_restored - before
+
+    def take(self, index: int, offset_bytes: int, data: bytes) -> bool:
+        """Write what an older file holds of an extent; returns whether the target takes more of that."""
+        try:
+            file = self._files.get(index) or self._open(index)
+            file.write(data, 0, len(data), offset_bytes, sparse=index in self._sparse)
+            self._bytes_reused += len(data)
+            self._note_done(index, len(data))
+        except PATH_ERRORS as error:
+            self._give_up(index, error)
+        return index not in self._given_up
 
     def doubt(self, chosen: Sequence[int]) -> None:
         """Report that only checksums, which are easily forged, vouch for these extents."""
@@ -98,6 +112,7 @@ class ExtentWriter:
         return RestoreResult(
             files_count=self._files_count,
             bytes_restored=self._bytes_restored,
+            bytes_reused=self._bytes_reused,
             skipped_count=self._skipped_count,
             troubles=tuple(self._troubles),
             **self._lacks(),
@@ -136,8 +151,13 @@ class ExtentWriter:
         file.write(data, part.start, part.stop, offset_bytes, sparse=self._is_image or index in self._sparse)
         size_bytes = part.stop - part.start
         self._bytes_restored += size_bytes
-        if part.extent_start + size_bytes == self._order.sizes_bytes[index]:
-            self._complete(index, file)
+        self._note_done(index, size_bytes)
+
+    def _note_done(self, index: int, size_bytes: int) -> None:
+        """So much more of an extent is written or lost; once that is all, its file is closed."""
+        self._rest_bytes[index] -= size_bytes
+        if not self._rest_bytes[index] and index in self._files:
+            self._complete(index, self._files[index])
 
     def _open(self, index: int) -> TargetFile:
         path, metadata = self._order.paths[index], self._metadata[index]
@@ -173,14 +193,12 @@ class ExtentWriter:
     def _lose_slice(self, part: Slice, error: SegfleetError) -> None:
         index = part.extent
         offset_bytes, size_bytes = self._range(index)
-        is_last = part.extent_start + part.stop - part.start == self._order.sizes_bytes[index]
         if size_bytes < 0:
             self._given_up.add(index)
             self._discard(index)
         else:
             offset_bytes, size_bytes = offset_bytes + part.extent_start, part.stop - part.start
-            if is_last and index in self._files:
-                self._complete(index, self._files[index])
+            self._note_done(index, size_bytes)
         self._troubles.append(
             PathTrouble(
                 path=self._order.paths[index],

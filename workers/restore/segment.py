@@ -13,8 +13,10 @@ from tasks.receipts import RestoreResult
 from workers.devices.base import Device
 from workers.progress import ByteCounter
 from workers.restore.extents import ExtentWriter
+from workers.restore.known_content import KnownContent
 from workers.restore.opening import open_segment, reader_of
-from workers.restore.slices import Slice
+from workers.restore.reusing import reuse_older
+from workers.restore.slices import Done, Slice
 from workers.restore.units_ahead import decoded_units
 from workers.target.folders import Folders
 from workers.target.image import ImageTarget, is_image_target
@@ -46,7 +48,11 @@ def restore_segment(
                 reader = reader_of(stored, order.segment_id, order.trailer_digest, unproved=order.unproved)
                 if reader.trailer_digest is None:
                     writer.doubt(remaining)
-                with closing(decoded_units(order, reader, remaining)) as units:
+                done: Done = {}
+                if order.reuse and isinstance(target, Folders):
+                    known = KnownContent(reader)
+                    done = reuse_older(order, remaining, writer, target, known, progress, before_write)
+                with closing(decoded_units(order, reader, remaining, done)) as units:
                     for slices, decoded in units:
                         progress.add(_write_unit(order, device, writer, slices, decoded, before_write))
         return writer.result()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tasks.values import MAX_OFFSET_BYTES
@@ -19,6 +19,10 @@ class Slice(NamedTuple):
     stop: int
     #: Offset in the extent.
     extent_start: int
+
+
+#: Extent → ranges [start, stop) of it that are done, ascending.
+Done = dict[int, list[tuple[int, int]]]
 
 
 def slices_by_unit(
@@ -49,3 +53,26 @@ def slices_by_unit(
             position = stop
             unit += 1
     return found
+
+
+def left_to_do(
+    needed: Mapping[int, Sequence[Slice]], done: Mapping[int, Sequence[tuple[int, int]]]
+) -> dict[int, list[Slice]]:
+    """The slices of each unit without what is done; units of which nothing is left are left out."""
+    if not done:
+        return {unit: list(slices) for unit, slices in needed.items()}
+    rest = {unit: [left for part in slices for left in _without(part, done)] for unit, slices in needed.items()}
+    return {unit: slices for unit, slices in rest.items() if slices}
+
+
+def _without(part: Slice, done: Mapping[int, Sequence[tuple[int, int]]]) -> Iterator[Slice]:
+    position, stop = part.extent_start, part.extent_start + part.stop - part.start
+    shift = part.start - part.extent_start
+    for done_start, done_stop in done.get(part.extent, ()):
+        if done_stop <= position or done_start >= stop:
+            continue
+        if done_start > position:
+            yield Slice(part.extent, position + shift, done_start + shift, position)
+        position = done_stop
+    if position < stop:
+        yield Slice(part.extent, position + shift, stop + shift, position)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from tasks.orders import TargetEntry
 from workers.target.files import TargetFile, remove_entry, stat_entry
 from workers.target.folders import Folders
+from workers.target.left_over import LeftOvers, forget_left_over
 from workers.target.metadata.metadata import Metadata, metadata_of, set_metadata
 from workers.target.metadata.not_kept import NotKept
 from workers.target.opening_up import in_folder
@@ -25,12 +26,17 @@ from workers.target.whole_files import OPEN, make_file, open_unfinished, take_pl
 _TRIES = 3
 
 
-def prepare_pieced_file(folders: Folders, path: str, run_id: str) -> None:
-    """Make the file, unless an earlier delivery did; raises TargetTrouble for a folder in its place, and OSError."""
+def prepare_pieced_file(folders: Folders, path: str, run_id: str, left_overs: LeftOvers | None = None) -> None:
+    """Make the file, unless an earlier delivery did; raises TargetTrouble for a folder in its place, and OSError.
+
+    Of ``left_overs`` it takes its own.
+    """
     folder, name = folders.parent_of(path)
     found = stat_entry(folder, name)
     if found is not None and stat.S_ISDIR(found.st_mode):
         raise TargetTrouble("exists", "a folder is in its place")
+    if left_overs is not None:
+        left_overs.claim(folder, path)
     temporary = temporary_name(run_id, path)
     for _ in range(_TRIES):
         with suppress(FileExistsError):
@@ -78,6 +84,7 @@ def finish_pieced_file(folders: Folders, entry: TargetEntry, run_id: str, beat: 
             file.make_zeros(offset_bytes, size_bytes, beat)
         file.cut(entry.size_bytes)
         take_place(folder, temporary, name, file.descriptor)
+        forget_left_over(folder, run_id, entry.path)
         set_metadata(file.descriptor, metadata, folders.not_kept)
     finally:
         file.close()
@@ -97,6 +104,7 @@ def discard_pieced_file(folders: Folders, path: str, run_id: str) -> None:
     """Remove what has been written of it; what was there before stays."""
     with suppress(FileNotFoundError):
         folder, _ = folders.parent_of(path, make=False)
+        forget_left_over(folder, run_id, path)
         temporary = temporary_name(run_id, path)
         in_folder(folder, lambda: os.unlink(temporary, dir_fd=folder))
 

@@ -15,7 +15,7 @@ UNFINISHED_MODE = 0o200
 #: The sticky bit means nothing in a folder that only its owner can enter.
 UNFINISHED_FOLDER_MODE = 0o1700
 
-_TEMPORARY = re.compile(r"\.segfleet-([0-9a-f]{12})-[0-9a-f]{24}\.part(?:\.\d+)?")
+_TEMPORARY = re.compile(r"\.segfleet-([0-9a-f]{12})-[0-9a-f]{24}\.part(?:\.\d+|\.old)?")
 
 
 def is_unfinished(found: os.stat_result) -> bool:
@@ -39,8 +39,20 @@ def is_unfinished_folder(found: os.stat_result) -> bool:
 
 def temporary_name(run_id: str, path: str) -> str:
     """The name beside ``path`` of what will replace it: the same for all workers of the run."""
-    digest = blake2b(os.fsencode(path), key=run_id.encode(), digest_size=12).hexdigest()
+    # By what the name says of the run: whoever finds the file can tell whether it is that of a path.
+    digest = blake2b(os.fsencode(path), key=run_id[:12].encode(), digest_size=12).hexdigest()
     return f".segfleet-{run_id[:12]}-{digest}.part"
+
+
+def kept_name(run_id: str, path: str) -> str:
+    """The name beside ``path`` of what another run left of it, while this one takes from it."""
+    return temporary_name(run_id, path) + ".old"
+
+
+def is_left_over_of(name: str, run_id: str, path: str) -> bool:
+    """Whether ``name`` is that under which another run left the file at ``path`` unfinished."""
+    found = _TEMPORARY.fullmatch(name)
+    return found is not None and found[1] != run_id[:12] and name.removesuffix(".old") == temporary_name(found[1], path)
 
 
 def is_left_over(name: str, run_id: str) -> bool:

@@ -63,10 +63,11 @@ def show_backup(summary: BackupSummary) -> None:
 
 def show_restore(summary: RestoreSummary) -> None:
     skipped = f", {summary.skipped} skipped" if summary.skipped else ""
+    reused = f", {format_size(summary.bytes_reused)} found in the target" if summary.bytes_reused else ""
     removed = f", {summary.removed} removed" if summary.removed else ""
     click.echo(
         f"snapshot {summary.snapshot_id[:8]}: {counted(summary.files, 'file')}, "
-        f"{format_size(summary.bytes_restored)} restored{skipped}{removed}, {summary.duration_s:.1f} s"
+        f"{format_size(summary.bytes_restored)} restored{reused}{skipped}{removed}, {summary.duration_s:.1f} s"
     )
     if summary.verified_files or summary.verified_bytes:
         click.echo(

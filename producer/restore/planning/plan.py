@@ -5,6 +5,7 @@ The waves of a restore, each answered before the next begins:
     [1] the target: made, or refused because it is not empty
     [2] directories, if others may be there: what stands in their place is replaced before anything goes below
     [3] pieced files, which have holes or data in several segments: ``overwrite`` decides which are kept
+        then what other runs left unfinished is removed, but what these files have claimed
     [4] segments: all data, from all devices at once
     [5] directories, symbolic links, empty files, special files
     [6] pieced files are finished: size and metadata; then hard links, which only finished files may get

@@ -192,6 +192,8 @@ LIES: dict[str, tuple[Order, Any]] = {
     "the loss of all of a file of which it has a piece": (RESTORE, trouble("large", 0, -1)),
     "that the piece of a file is skipped": (RESTORE, trouble("large", 0, -1, "skipped")),
     "more bytes than were to be restored": (RESTORE, replace(NOTHING, bytes_restored=61)),
+    "more bytes than were to be found": (RESTORE, replace(NOTHING, bytes_restored=30, bytes_reused=31)),
+    "bytes that were compared though nobody asked": (RESTORE, replace(NOTHING, verified_bytes=1)),
     "more files than were to be restored": (RESTORE, replace(NOTHING, files_count=2**62)),
     "more files than were to be skipped": (RESTORE, replace(NOTHING, skipped_count=3)),
     "trouble with another entry": (ENTRIES, trouble("other", 0, -1)),

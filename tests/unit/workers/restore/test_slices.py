@@ -1,4 +1,7 @@
-from workers.restore.slices import Slice, slices_by_unit
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.restore.slices import Slice, left_to_do, slices_by_unit
 
 UNIT_OFFSETS = [0, 100, 200]
 LOCATED_BYTES = 250
@@ -37,3 +40,33 @@ def test_what_lies_beyond_the_located_units_belongs_to_one_more() -> None:
 
 def test_an_empty_extent_has_no_slice() -> None:
     assert cut([(50, 0)]) == {}
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    st.integers(1, 30),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40), st.integers(1, 20)), max_size=8),
+)
+def test_what_is_done_is_left_out_and_nothing_else(
+    sizes: list[int], unit_bytes: int, ranges: list[tuple[int, int, int]]
+) -> None:
+    starts = [sum(sizes[:index]) for index in range(len(sizes))]
+    needed = slices_by_unit(range(len(sizes)), starts, sizes, range(0, sum(sizes), unit_bytes), sum(sizes))
+    done: dict[int, list[tuple[int, int]]] = {}
+    for index, start, length in sorted(ranges):
+        before = done.get(index, [(0, 0)])[-1][1]
+        if index < len(sizes) and before <= start < sizes[index]:
+            done.setdefault(index, []).append((start, min(start + length, sizes[index])))
+    left = left_to_do(needed, done)
+
+    def covered(parts: dict[int, list[Slice]]) -> set[tuple[int, int, int, int]]:
+        return {
+            (unit, part.start + shift, part.extent, part.extent_start + shift)
+            for unit, slices in parts.items()
+            for part in slices
+            for shift in range(part.stop - part.start)
+        }
+
+    is_done = {(index, at) for index, found in done.items() for start, stop in found for at in range(start, stop)}
+    assert covered(left) == {row for row in covered(needed) if (row[2], row[3]) not in is_done}
+    assert all(left.values())
