@@ -73,13 +73,15 @@ class RestoreOrders:
         is_new = self._request.overwrite is None
         return self.entries(device, device_id, entries, must_be_empty=is_new)
 
-    def preview(self, device: str, device_id: str, entries: tuple[TargetEntry, ...]) -> PreviewEntries:
+    def preview(
+        self, device: str, device_id: str, entries: tuple[TargetEntry, ...], *, must_be_empty: bool
+    ) -> PreviewEntries:
         return PreviewEntries(
             order_id=uuid.uuid4().hex,
             target=self._request.target_name,
             entries=entries,
             overwrite=self._request.overwrite or "always",
-            must_be_empty=self._request.overwrite is None,
+            must_be_empty=must_be_empty,
             owner_names=self._owner_names,
             **self._session.order_fields(device, device_id=device_id),
         )

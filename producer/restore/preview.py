@@ -66,7 +66,11 @@ class _Preview(RestoreRun):
         self._refuse_to_empty_another_folder()
         self._tell_what_is_missing()
         device_id, device = self._any_device()
-        orders = (self._orders.preview(device, device_id, batch) for batch in batches(self._plan.all_entries()))
+        must_be_empty = self._request.overwrite is None
+        orders = (
+            self._orders.preview(device, device_id, batch, must_be_empty=must_be_empty)
+            for batch in batches(self._plan.all_entries())
+        )
         for died, why in run_wave(self._session, {device: orders}, self._take_preview).items():
             raise DeviceError(f"device {died} died while it looked at the target: {why}", hint="run it again")
         for path, is_directory in self._surplus():

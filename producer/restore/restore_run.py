@@ -6,7 +6,7 @@ The waves are those of :mod:`producer.restore.planning.plan`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from tasks.errors import DeviceError, SegfleetError
 from tasks.metadata import OwnerNames
 from tasks.orders import KEEP_OTHERS, Order, RestoreEntries, RestoreSegment, TargetEntry
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
+from tasks.target_looks import PreviewEntries
 
 AGAIN = "run the restore again with --overwrite if-changed"
 
@@ -54,6 +55,8 @@ class RestoreRun:
         self._selection = selection
         #: The plan, and those for hard links that could not be made.
         self._plans = [self._plan]
+        #: What has file flags in the snapshot, is there already, and stays.
+        self._flagged_others: set[str] = set()
         #: Files of several segments that ``overwrite`` has kept.
         self._kept: list[str] = []
         #: Device id → name, of the devices that are there.
@@ -83,6 +86,8 @@ class RestoreRun:
         self._refuse_to_empty_another_folder()
         self._make_target()
         self._tell_what_is_missing()
+        if self._request.overwrite in KEEP_OTHERS:
+            self._note_flagged_others()
         if self._request.overwrite is not None:
             self._order_entries(self._plan.directories_to_make(), devices_count=1)
         plan = self._plan
@@ -149,12 +154,26 @@ class RestoreRun:
     # ---- flags
 
     def _set_flags(self, plan: RestorePlan) -> None:
-        """Where files of others are kept, nothing says which are the restore's own, so they go without."""
-        if self._request.overwrite not in KEEP_OTHERS:
-            flags = (entry for entry in plan.flags() if entry.path not in self._outcome.not_restored)
-            self._order_entries(flags, devices_count=1)
-            return
-        self._outcome.not_kept["flags"] += len(list(plan.flags()))
+        """Of all that is restored; where others are kept, that is what looked like it before."""
+        others = self._outcome.not_restored | self._flagged_others
+        self._order_entries((entry for entry in plan.flags() if entry.path not in others), devices_count=1)
+
+    def _note_flagged_others(self) -> None:
+        """Ask which files and folders with flags are there already and stay: their flags stay too."""
+        device_id, device = self._any_device()
+        orders = (
+            self._orders.preview(device, device_id, batch, must_be_empty=False)
+            for batch in batches(self._plan.flagged())
+        )
+
+        def take(order: Order, receipt: Receipt) -> None:
+            assert isinstance(order, PreviewEntries)
+            if receipt.failure is not None:
+                raise failed(receipt.failure)
+            fates = zip(order.entries, receipt.result.fates, strict=True)
+            self._flagged_others.update(entry.path for entry, fate in fates if fate not in ("new", "replaced"))
+
+        self._order({device: orders}, take)
 
     def _sweep(self) -> None:
         """Remove what other runs left unfinished, but what the files that are restored now have claimed."""
@@ -295,8 +314,10 @@ class RestoreRun:
 
         self._order({name: share(device_id, name) for device_id, name in live[:devices_count]})
 
-    def _order(self, orders: Mapping[str, Iterable[Order]]) -> None:
-        for device, why in run_wave(self._session, orders, self._take, on_wait=self._tell_progress).items():
+    def _order(
+        self, orders: Mapping[str, Iterable[Order]], take: Callable[[Order, Receipt], None] | None = None
+    ) -> None:
+        for device, why in run_wave(self._session, orders, take or self._take, on_wait=self._tell_progress).items():
             raise SegfleetError(
                 f"device {device} died while entries were made: {why}",
                 hint=AGAIN,

@@ -33,7 +33,7 @@ from producer.restore.planning.picks import Pick, Picks, path_at
 from producer.restore.planning.selection import NothingByPath, Selection
 from producer.restore.planning.wanted import find_wanted
 from tasks.errors import CatalogError
-from tasks.orders import EntryKind, TargetEntry
+from tasks.orders import TargetEntry
 
 
 class RestorePlan:
@@ -222,14 +222,17 @@ class RestorePlan:
             if entry.snapshot_path in snapshot_paths
         }
 
-    def flags(self) -> Iterator[TargetEntry]:
-        """The entries with file flags: those below a directory come before it."""
-        flagged: list[TargetEntry] = []
+    def flagged(self) -> Iterator[TargetEntry]:
+        """The files and folders with file flags."""
         for entry in (entry for batch in self._tree.batches() if batch.flags for entry in batch):
             path = self._path_of(entry.snapshot_path, is_directory=entry.kind == "directory")
-            if entry.flags and entry.kind in ("directory", "file") and path is not None:
-                flagged.append(_target_entry(entry, path, kind="flags"))
-        return reversed(flagged)
+            if entry.flags and path is not None and entry.kind in ("directory", "file"):
+                is_file = entry.kind == "file"
+                yield self._file(entry, path, finish=False) if is_file else _target_entry(entry, path)
+
+    def flags(self) -> Iterator[TargetEntry]:
+        """The flags of those: what is below a directory comes before it."""
+        return reversed([replace(entry, kind="flags") for entry in self.flagged()])
 
     def directories(self) -> Iterator[TargetEntry]:
         """The directories to finish, the deepest first, so that nothing changes inside one after its times are set."""
@@ -259,10 +262,9 @@ def _target_entry(
     size_bytes: int = 0,
     link: str | None = None,
     finish: bool = False,
-    kind: EntryKind | None = None,
 ) -> TargetEntry:
     return TargetEntry(
-        kind=kind or entry.kind,
+        kind=entry.kind,
         path=path,
         mode=entry.mode,
         uid=entry.uid,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kit.compare import look_at
+from kit.flags import flags_at, set_flags
 from kit.models.in_process import InProcess, in_process
-from kit.tree import Entry, Folder, HardLink, Symlink, Tree, noise
+from kit.needs import need
+from kit.tree import MTIME_NS, Entry, File, Folder, HardLink, Symlink, Tree, noise
 from tasks.errors import TargetNotEmptyError
 from tasks.orders import DescribeDevice, GetManifest
 from tasks.target_looks import FindSurplus, PreviewEntries
@@ -63,6 +66,25 @@ def test_it_says_what_the_restore_then_does_and_touches_nothing(made: InProcess)
     }
     assert {type(order) for order in made.orders} <= {DescribeDevice, GetManifest, PreviewEntries, FindSurplus}
     assert summary.removed == made.restore(overwrite="if-changed", delete=True).removed == 2
+
+
+@pytest.mark.parametrize("overwrite", ["never", "if-newer"])
+def test_what_is_kept_keeps_its_flags_and_what_is_restored_beside_it_gets_those_of_the_snapshot(
+    tmp_path: Path, overwrite: str
+) -> None:
+    (tmp_path / "probe").write_bytes(b"")
+    try:
+        set_flags(tmp_path / "probe", "d")
+    except OSError as error:
+        need(False, f"no file flags in temporary files: {error}")
+    tree = {name: File(name.encode(), flags="d") for name in ("kept", "gone", "folder/gone too")}
+    with in_process(tmp_path) as made:
+        made.back_up({"data": Tree({**tree, "folder": Folder(flags="d")}).make(tmp_path / "data")})
+        made.target.mkdir()
+        Tree({"kept": File(b"newer", mtime_ns=MTIME_NS + 10**12)}).make(made.target / "data")
+        assert made.restore(overwrite=overwrite).not_kept == {}
+        found = {path: flags_at(os.fsencode(made.target / "data" / path)) for path in (*tree, "folder")}
+    assert found == {"kept": "", "gone": "d", "folder/gone too": "d", "folder": "d"}
 
 
 def test_only_what_is_selected_is_shown(made: InProcess) -> None:
