@@ -59,11 +59,13 @@ def test_a_folder_below_a_source_is_backed_up_by_agents_and_comes_back(fleet: Fl
 
     done = site.master.succeed("backup", site.data / "x/projects", *SMALL, "--json")
     listed = site.master.succeed("ls", "latest", "projects/deep", "--json").rows
+    shown = site.master.succeed("restore", "latest", "--target", "back", "--dry-run", "--json").rows_of("entry")
     site.master.succeed("restore", "latest", "--target", "back")
     again = site.master.succeed("backup", "data/x/projects", "--json")
 
     assert (done.summary["volume"], done.summary["errors"]) == ("projects", 0)
     assert {name: row["state"] for name, row in done.summary["devices"].items()} == {"a": "live", "b": "live"}
+    assert ("new", "projects/deep/er") in {(row["action"], row["path"]) for row in shown}
     assert [row["path"] for row in listed] == ["projects/deep", "projects/deep/er"]
     assert differences(site.data / "x/projects", site.back / "projects") == []
     assert (again.summary["volume"], again.summary["errors"]) == ("projects", 0)

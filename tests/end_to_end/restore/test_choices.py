@@ -142,6 +142,19 @@ def test_overwrite_if_changed_writes_only_what_differs(backed_up: Machine, targe
     assert done.summary["bytes_restored"] < len(LARGE)
 
 
+def test_delete_verify_and_sparse_together_make_the_folder_that_of_the_snapshot(
+    backed_up: Machine, target: Path
+) -> None:
+    options = ("--overwrite=always", "--delete", "--verify", "--sparse")
+    shown = backed_up.succeed("restore", "latest", "--target", filled_target(target), *options, "--dry-run")
+    done = backed_up.succeed("restore", "latest", "--target", target, *options, "--json")
+
+    assert "removed   data/mine\n" in shown.stdout.decode()
+    assert differences(backed_up.folder / "data", target / "data") == []
+    assert done.summary["removed"] == 1
+    assert done.summary["verified_bytes"] >= len(LARGE)
+
+
 # ---- a target that is a trap
 
 
