@@ -9,6 +9,7 @@ from itertools import groupby
 from producer.catalog.tables.trees import Tree
 from producer.listing import EntryBatch
 from producer.restore.planning.picks import snapshot_path
+from tasks.errors import CatalogError
 from tasks.target_looks import FolderNames
 
 #: Of one question, and of one order: a name takes up to 255 bytes, usually 20.
@@ -17,8 +18,15 @@ _FOLDERS_COUNT = 1_000
 
 
 def names_by_folder(tree: Tree) -> Iterator[tuple[str, list[str]]]:
-    """The folders of the snapshot that hold anything, by path, with the names of all that they hold."""
+    """The folders of the snapshot that hold anything, by path, with the names of all that they hold.
+
+    Raises CatalogError for a listing that returns to a folder: what it names there later must not count as surplus.
+    """
+    seen: set[str] = set()
     for folder, group in groupby((batch for batch in tree.batches() if batch.names != [""]), key=_folder_of):
+        if folder in seen:
+            raise CatalogError(f"the catalog lists folder {folder!r} in two parts", path=folder)
+        seen.add(folder)
         yield folder, [name for batch in group for name in batch.names]
 
 

@@ -227,8 +227,7 @@ class RestorePlan:
         for entry in (entry for batch in self._tree.batches() if batch.flags for entry in batch):
             path = self._path_of(entry.snapshot_path, is_directory=entry.kind == "directory")
             if entry.flags and path is not None and entry.kind in ("directory", "file"):
-                is_file = entry.kind == "file"
-                yield self._file(entry, path, finish=False) if is_file else _target_entry(entry, path)
+                yield _target_entry(entry, path, size_bytes=entry.size_bytes)
 
     def flags(self) -> Iterator[TargetEntry]:
         """The flags of those: what is below a directory comes before it."""
