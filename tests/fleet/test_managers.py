@@ -283,6 +283,27 @@ def test_what_the_schedule_has_started_goes_on_when_its_manager_was_ended_and_st
         assert [run.exit_code for run in catalog.runs.all("data")] == [0, 130]
 
 
+def test_a_backup_whose_manager_was_ended_while_its_post_command_ran_is_done(fleet: Fleet) -> None:
+    site = Site(fleet)
+    began, may_end = fleet.folder / "began", fleet.folder / "may-end"
+    with (site.host.folder / "segfleet.toml").open("a") as file:
+        file.write(f'[volumes.data]\npost = "touch {began}; until [ -e {may_end} ]; do sleep 0.1; done"\n')
+    site.host.succeed("schedule", "add", "data", *NEW_YEAR, "--manager", "m")
+    make_due(site.host.catalog)
+    eventually(began.exists, "the post command runs")
+
+    site.manager.signal(signal.SIGTERM)
+    may_end.touch()
+    assert site.manager.wait().exit_code == 0
+    manager = start_manager(fleet, site.host, "m")
+
+    with Catalog(site.host.catalog) as catalog:
+        eventually(lambda: catalog.reservations.all()[0].last_outcome == "done", "the reservation is done")
+        assert [run.exit_code for run in catalog.runs.all("data")] == [0]
+        assert [snapshot.state for snapshot in catalog.snapshots.all()] == ["sealed"]
+    assert "UNIQUE" not in manager.stderr
+
+
 def left_in_queues(fleet: Fleet) -> set[str]:
     keys = {key.decode() for key in fleet.server.client().scan_iter()}
     return {key for key in keys if key.startswith(("device.", "command.", "master.", "unacked"))}
