@@ -10,19 +10,18 @@ import redis
 
 from fleet_disorder.commands import Command, ask, give
 from fleet_disorder.patience import wait_until
-from fleet_disorder.site import MANAGERS, TARGETS, FleetSite
+from fleet_disorder.site import AGENTS, MANAGERS, TARGETS, FleetSite
 from kit.compare import differences
 from kit.models.reservations import hasten_retries, outcomes
 from producer.manager.presence import runs
 
 #: Everybody serves again.
 BACK_S = 30.0
-#: Commands that met the troubles have ended, one way or another; what was due is done.
+#: Commands that met the troubles have ended, one way or another; what was due is done; so long may each command take.
 ENDED_S = 180.0
-#: What is begun after the troubles meets nobody who lives and does nothing: a run waits for such a one for 90 s.
-PROMPT_S = 75.0
 #: Done, failed with a reason, stored in part; and a device that no run has used yet was away at the start.
 _ENDS = (0, 1, 3, 10)
+_PARTIAL = 3
 _LOCKED = 11
 
 
@@ -51,19 +50,31 @@ def _is_due_done(fleet: FleetSite) -> bool:
 
 
 def _back_up(fleet: FleetSite) -> None:
-    """A backup by each manager works now; it waits for the run that its manager resumes by itself."""
+    """Soon each manager backs up to all devices: no agent only seems to be back.
+
+    The first tries may meet the run that the manager resumes by itself, and connections that are dead and not replaced
+    yet.
+    """
     end_s = time.monotonic() + ENDED_S
     left = dict(MANAGERS)
     while left:
         commands = {
-            manager: give(fleet, "backup", volumes[0], "--manager", manager) for manager, volumes in left.items()
+            manager: give(fleet, "backup", volumes[0], "--json", "--manager", manager)
+            for manager, volumes in left.items()
         }
         for manager, command in commands.items():
-            if command.wait(PROMPT_S) == _LOCKED:
-                assert time.monotonic() < end_s, f"volume {left[manager][0]} stays locked: {command.said()}"
-            else:
-                command.succeed(0)
+            command.wait(ENDED_S)
+            if command.exit_code == 0 and _used_devices(command) == set(AGENTS):
                 del left[manager]
+                continue
+            assert command.exit_code in (0, _PARTIAL, _LOCKED), command.end()
+            assert time.monotonic() < end_s, f"{manager} backs up to {_used_devices(command)} only: {command.said()}"
+
+
+def _used_devices(command: Command) -> set[str]:
+    summaries = [row for row in command.rows() if row["message_type"] == "summary"]
+    devices = summaries[-1]["devices"] if summaries else {}
+    return {name for name, device in devices.items() if device["state"] == "live"}
 
 
 def _running(fleet: FleetSite) -> list[str]:
@@ -84,7 +95,7 @@ def _restore_all(fleet: FleetSite) -> None:
             for row, target, manager in zip(rows, TARGETS, cycle(MANAGERS), strict=False)
         ]
         for row, target, command in zip(rows, TARGETS, commands, strict=False):
-            command.succeed(PROMPT_S)
+            command.succeed(ENDED_S)
             volume, place = row["volume"], fleet.folder / target
             found = differences(fleet.sources[volume], place / volume)
             assert found == [], (row, found[:5])
