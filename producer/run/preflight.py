@@ -125,6 +125,16 @@ def check_proc() -> None:
         raise UsageError("a restore needs /proc, and it is not mounted", hint="mount it: mount -t proc proc /proc")
 
 
-def notes_about(devices: Mapping[str, Path]) -> list[str]:
+def notes_about(devices: Mapping[str, Path], sources: Sequence[Source] = (), patterns: Sequence[str] = ()) -> list[str]:
     """Warnings about what is allowed, but probably not intended."""
-    return ["there is only one device: nothing is striped"] if len(devices) == 1 else []
+    lone = ["there is only one device: nothing is striped"] if len(devices) == 1 else []
+    return lone + [note for pattern in patterns for source in sources for note in _notes_about_pattern(pattern, source)]
+
+
+def _notes_about_pattern(pattern: str, source: Source) -> list[str]:
+    """A pattern is relative to the source: an absolute path into it matches nothing."""
+    path = pattern.removeprefix("!")
+    inside = path.removeprefix(str(source.path))
+    if source.path == Path("/") or inside == path or not inside.startswith("/") or inside == "/":
+        return []
+    return [f"pattern {pattern} is relative to the source {source.path}; for {path} write {inside}"]

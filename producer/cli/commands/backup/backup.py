@@ -36,7 +36,8 @@ def backup(call: Call, /, dry_run: bool, **choices: Any) -> int:
     from producer.backup.backup import back_up
 
     with watched(call) as observer:
-        for note in notes_about(request.devices):
+        patterns = (*request.exclusions.patterns, *request.exclusions.patterns_any_case)
+        for note in notes_about(request.devices, request.sources, patterns):
             observer.note(note)
         summary = back_up(request, observer, environment)
     if call.json:

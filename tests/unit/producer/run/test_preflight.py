@@ -94,6 +94,17 @@ def test_no_device_is_refused_and_one_is_worth_a_note() -> None:
     assert notes_about({"a": Path("/mnt/a"), "b": Path("/mnt/b")}) == []
 
 
+@pytest.mark.parametrize("pattern", ["/home/me/cache", "!/home/me"])
+def test_a_pattern_that_is_an_absolute_path_into_the_source_is_worth_a_note(pattern: str) -> None:
+    [note] = notes_about({}, [HOME, Source(name="var", path=Path("/var"))], [pattern])
+    assert note.startswith(f"pattern {pattern} is relative to the source /home; for /home/me")
+
+
+@pytest.mark.parametrize("pattern", ["/me/cache", "home/me", "/homework/me", "/home", "/home/"])
+def test_other_patterns_are_not(pattern: str) -> None:
+    assert notes_about({}, [HOME, Source(name="root", path=Path("/"))], [pattern]) == []
+
+
 def test_one_folder_under_two_device_names_is_refused() -> None:
     with pytest.raises(UsageError, match="devices a and b are the same folder /mnt/a"):
         check_devices({"a": Path("/mnt/a"), "b": Path("/mnt/a")})
