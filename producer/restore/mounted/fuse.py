@@ -6,16 +6,22 @@ import errno
 import os
 import shutil
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from producer.raw.mounts import UnknownMountsError, mounts
 from producer.restore.mounted.operations import Operations
 from tasks.errors import SegfleetError, UsageError
 
 #: Nothing ever changes, so the kernel may remember for an hour what it has seen.
 _KERNEL_KEEPS_S = 3600
+
+
+#: How often the table of mounts is read.
+_LOOK_EVERY_S = 1.0
 
 
 class MountError(SegfleetError):
@@ -76,6 +82,9 @@ class Mount:
         self._folder = folder
         self._allow_other = allow_other
         self._failure: BaseException | None = None
+        #: As the kernel has it, without symlinks.
+        self._point = os.path.realpath(folder)
+        self._next_look_s = 0.0
         # A thread that the kernel keeps busy must not keep the process.
         self._thread = Thread(target=self._serve, name="fuse", daemon=True)
 
@@ -88,7 +97,18 @@ class Mount:
 
     @property
     def is_over(self) -> bool:
-        return not self._thread.is_alive()
+        """Whether it has been unmounted, even if libfuse hangs in what it does then."""
+        return not self._thread.is_alive() or self._is_unmounted()
+
+    def _is_unmounted(self) -> bool:
+        # Not by a look at the folder: this thread must not wait for those that serve it.
+        if time.monotonic() < self._next_look_s:
+            return False
+        self._next_look_s = time.monotonic() + _LOOK_EVERY_S
+        try:
+            return all(mount.point != self._point for mount in mounts())
+        except UnknownMountsError:
+            return False
 
     def end(self) -> None:
         """Unmount it, if it still is mounted; whoever has files open gets errors from now on."""
