@@ -153,7 +153,7 @@ REFUSALS = {
     "an empty name as source": Refusal(
         command=lambda machine, folder: ["backup", "", *machine.devices("a b")], says=("is empty", "variable")
     ),
-    "no source": Refusal(command=on_backup("backup", "--device=a=x"), says=("SOURCE", "segfleet backup --help")),
+    "no source": Refusal(command=on_backup("backup", "--device=a=x"), says=("no SOURCE is named", "[sources.NAME]")),
     "a source in a device": Refusal(command=source_in_device, says=("lies inside device a", "must not contain itself")),
     "a device in a source": Refusal(
         command=device_in_source, says=("device a ({folder}/source/deep/device) lies inside source {folder}/source",)
