@@ -18,13 +18,13 @@ from tasks.orders import GetManifest, Order
 from tasks.receipts import Receipt
 
 
-def find_snapshot(session: RunSession, name: str) -> SnapshotRow:
+def find_snapshot(session: RunSession, name: str, *, of_one_volume: bool = False) -> SnapshotRow:
     """The snapshot of this name; where there is none, says first whether the devices hold others.
 
     Raises UsageError.
     """
     try:
-        return session.catalog.snapshots.find(name)
+        return session.catalog.snapshots.find(name, of_one_volume=of_one_volume)
     except UsageError:
         with suppress(NotADeviceError):
             tell_unknown_snapshots(session, present_devices(session, []))

@@ -55,7 +55,7 @@ class _Dump:
         self._session = session
         self._request = request
         self._out = out
-        self._snapshot = session.catalog.snapshots.find(request.snapshot)
+        self._snapshot = session.catalog.snapshots.find(request.snapshot, of_one_volume=True)
         threads = request.threads or default_threads(len(request.devices))
         self._fetches = Fetches(session, present_devices(session, [self._snapshot]), Spool(spool, threads=threads))
 

@@ -125,6 +125,13 @@ class AskNothing:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AskSnapshots:
+    volume: Name | None = None
+    tag: Patterns = ()
+    last: Number | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AskDevices:
     wait: Amount | None = None
 
@@ -223,6 +230,7 @@ Ask = (
     | AskRestore
     | AskCheck
     | AskNothing
+    | AskSnapshots
     | AskDevices
     | AskDevicesLost
     | AskLs
@@ -248,7 +256,7 @@ ASKS: Mapping[str, type[Ask]] = {
     "restore": AskRestore,
     DRY_RESTORE: AskRestore,
     "check": AskCheck,
-    "snapshots": AskNothing,
+    "snapshots": AskSnapshots,
     "ls": AskLs,
     "find": AskFind,
     "diff": AskDiff,

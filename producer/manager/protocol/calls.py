@@ -23,6 +23,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "diff": ("before", "after"),
     "dump": ("snapshot", "path"),
     "history": ("volume",),
+    "snapshots": ("volume",),
     "schedule add": ("volume", "sources"),
     "schedule remove": ("name",),
     "unlock": ("volumes",),

@@ -50,7 +50,7 @@ def segments_with(machine: Machine, path: str) -> list[Path]:
 
 
 def restore(machine: Machine, *options: str) -> Done:
-    return machine.run("restore", "latest", "--target", "out", "--json", *options)
+    return machine.run("restore", "other@latest", "--target", "out", "--json", *options)
 
 
 def paths_told(done: Done) -> set[str]:
@@ -73,7 +73,7 @@ def test_a_whole_segment_of_the_same_name_and_size_is_not_taken_for_the_one_that
     done = restore(backed_up)
     assert (done.exit_code, paths_told(done)) == (3, {"data/one"})
     assert restored(backed_up) == {path: content for path, content in CONTENT.items() if path != "one"}
-    assert backed_up.run("dump", "latest", "data/one").exit_code != 0
+    assert backed_up.run("dump", "other@latest", "data/one").exit_code != 0
 
 
 def test_the_segment_of_another_file_is_refused_however_its_header_is_damaged(backed_up: Machine) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, up
 
 from producer.catalog.database import Database
 from producer.catalog.schema import segments, snapshots
+from producer.catalog.tables.snapshots.names import LIST_HINT, ByTime, parse_name
 from producer.catalog.tables.snapshots.rows import (
     LackRow,
     NewSnapshot,
@@ -23,10 +23,6 @@ from producer.catalog.tables.snapshots.rows import (
 )
 from tasks.errors import CatalogError, UsageError
 from tasks.metadata import OwnerNames
-
-LATEST = "latest"
-_PREFIX = re.compile(r"[0-9a-f]{8,32}")
-_LIST_HINT = "segfleet snapshots lists them"
 
 #: All columns but the key, under the names of SnapshotRow.
 _COLUMNS = [column for column in snapshots.c if column.name != "snapshot_key"]
@@ -148,21 +144,27 @@ class Snapshots:
         statement = select(*_COLUMNS).where(snapshots.c.snapshot_key == self._database.snapshot_key(snapshot_id))
         return self._rows(statement)[0]
 
-    def find(self, name: str, state: SnapshotState = "sealed") -> SnapshotRow:
-        """The snapshot that a person means by ``latest`` or by the first 8 or more digits of its id.
+    def find(self, name: str, state: SnapshotState = "sealed", *, of_one_volume: bool = False) -> SnapshotRow:
+        """The snapshot that a person means by a name (:func:`producer.catalog.tables.snapshots.names.parse_name`).
 
-        Raises UsageError when the name is too short, is not hexadecimal, or fits none or several.
+        ``of_one_volume``: ``latest`` without a volume means something only where there is just one.  Raises UsageError
+        when the name is none, or fits no snapshot or several.
         """
-        statement = select(*_COLUMNS).where(snapshots.c.state == state).order_by(*_NEWEST_FIRST).limit(2)
-        if name == LATEST:
-            found = self._rows(statement)[:1]
-        elif _PREFIX.fullmatch(name.lower()):
-            found = self._rows(statement.where(snapshots.c.snapshot_id.startswith(name.lower())))
-        else:
-            raise UsageError(
-                f"{name!r} does not name a snapshot: give 8 or more hex digits, or latest", hint=_LIST_HINT
-            )
-        return _the_one(name, found, state)
+        meant = parse_name(name)
+        statement = select(*_COLUMNS).where(snapshots.c.state == state).order_by(*_NEWEST_FIRST)
+        if isinstance(meant, str):
+            beginning = snapshots.c.snapshot_id.startswith(meant)
+            return _the_one(name, self._rows(statement.where(beginning).limit(2)), state)
+        if of_one_volume and not meant.volume:
+            _refuse_several(name, sorted(self.volumes()))
+        if meant.volume:
+            statement = statement.where(snapshots.c.volume == meant.volume)
+        if meant.until is not None:
+            statement = statement.where(snapshots.c.started_at < meant.until)
+        found = self._rows(statement.offset(meant.back).limit(1))
+        if not found:
+            raise UsageError(_none_of(meant), hint=LIST_HINT)
+        return found[0]
 
     def _rows(self, statement: Select[Any]) -> list[SnapshotRow]:
         return [_snapshot_row(row) for row in self._database.read(statement)]
@@ -191,11 +193,23 @@ def _the_one(name: str, found: Sequence[SnapshotRow], state: SnapshotState) -> S
     if not found and state == "open":
         raise UsageError(f"no snapshot that is not complete begins with {name}", hint="segfleet status shows them")
     if not found:
-        what = "there is no snapshot yet" if name == LATEST else f"no snapshot begins with {name}"
-        raise UsageError(what, hint=_LIST_HINT)
+        raise UsageError(f"no snapshot begins with {name}", hint=LIST_HINT)
     if len(found) > 1:
-        raise UsageError(f"several snapshots begin with {name}: give more digits", hint=_LIST_HINT)
+        raise UsageError(f"several snapshots begin with {name}: give more digits", hint=LIST_HINT)
     return found[0]
+
+
+def _refuse_several(name: str, volumes: Sequence[str]) -> None:
+    if len(volumes) > 1:
+        names = ", ".join(f"{volume}@{name}" for volume in volumes[:10])
+        raise UsageError(f"{name} of which volume? There are {len(volumes)}", hint=f"name one: {names}")
+
+
+def _none_of(meant: ByTime) -> str:
+    of_it = f" of volume {meant.volume}" if meant.volume else ""
+    if meant.until is not None:
+        return f"there was no snapshot{of_it} by then"
+    return f"there are not so many snapshots{of_it}" if meant.back else f"there is no snapshot{of_it} yet"
 
 
 def _snapshot_row(row: Row[Any]) -> SnapshotRow:

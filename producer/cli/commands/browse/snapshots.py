@@ -19,6 +19,7 @@ from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339
 from producer.configuration.sizes import format_size
+from tasks.errors import UsageError
 
 if TYPE_CHECKING:
     from producer.catalog.tables.snapshots.rows import SnapshotRow
@@ -28,13 +29,19 @@ _HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "
 
 
 @click.command(cls=FleetCommand)
+@click.argument("volume", required=False)
+@click.option("--tag", "tags", multiple=True, metavar="T", help="Only those with the tag T; repeat for others.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N of each volume.")
 @json_option
 @config_option
 @click.pass_obj
-def snapshots(call: Call) -> None:
-    """List the snapshots, the oldest first."""
+def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int | None) -> None:
+    """List the snapshots, the oldest first; of VOLUME only, if given."""
     with opened_catalog(call) as catalog:
         rows, devices, place = catalog.snapshots.all(), catalog.devices.all(), catalog.place
+    if rows and volume is not None and not any(row.volume == volume for row in rows):
+        raise UsageError(f"there is no snapshot of volume {volume}", hint="segfleet snapshots lists all of them")
+    rows = chosen(rows, volume=volume, tags=tags, last=last)
     incomplete = {row.snapshot_id: still_lacking(row.lacks, devices, row.sealed_at) for row in rows}
     if call.json:
         for row in rows:
@@ -47,6 +54,20 @@ def snapshots(call: Call) -> None:
             click.echo(line)
     else:
         click.echo(f"there are no snapshots yet in this catalog ({escaped(place)})", err=True)
+
+
+def chosen(
+    rows: Sequence[SnapshotRow], *, volume: str | None, tags: Sequence[str], last: int | None
+) -> list[SnapshotRow]:
+    """Those of a volume, with one of the tags; of these the last ones of each volume, in their order."""
+    fitting = [row for row in rows if volume in (None, row.volume) and (not tags or not set(tags).isdisjoint(row.tags))]
+    if last is None:
+        return fitting
+    of_volume: dict[str, list[str]] = {}
+    for row in fitting:
+        of_volume.setdefault(row.volume, []).append(row.snapshot_id)
+    kept = {snapshot_id for ids in of_volume.values() for snapshot_id in ids[-last:]}
+    return [row for row in fitting if row.snapshot_id in kept]
 
 
 def _cells(row: SnapshotRow) -> tuple[str, ...]:

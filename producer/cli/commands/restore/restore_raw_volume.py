@@ -36,7 +36,7 @@ def restore_raw_volume(
 
     try:
         with opened_catalog(call) as catalog:
-            snapshot = catalog.snapshots.find(request.snapshot)
+            snapshot = catalog.snapshots.find(request.snapshot, of_one_volume=True)
     except UsageError:
         # The restore of files says so, and what the devices hold instead.
         return None

@@ -140,6 +140,10 @@ def test_a_snapshot_is_found_by_eight_digits_of_its_id_or_more(catalog: Catalog,
         ("0123456%", "8 or more hex digits"),
         ("0" * 33, "8 or more hex digits"),
         ("Latest", "8 or more hex digits"),
+        ("2026-11-20", "8 or more hex digits"),
+        ("latest~2", "not so many snapshots"),
+        ("other@latest", "no snapshot of volume other yet"),
+        ("home@2024-11-20", "no snapshot of volume home by then"),
         ("99999999", "no snapshot begins with 99999999"),
         ("00000000", "several snapshots begin with 00000000"),
         ("ffffffff", "no snapshot begins with ffffffff"),
@@ -155,6 +159,48 @@ def test_a_name_that_means_no_sealed_snapshot_is_wrong_usage_and_says_why(
     with pytest.raises(UsageError, match=message) as caught:
         catalog.snapshots.find(name)
     assert "segfleet snapshots" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("latest", "c2"),
+        ("latest~1", "a3"),
+        ("latest~4", "a1"),
+        ("a@latest", "a3"),
+        ("a@latest~2", "a1"),
+        ("c@latest", "c2"),
+        ("a@2026-01-02", "a1"),
+        ("a@2026-01-04", "a3"),
+        ("a@2026-01-03", "a2"),
+        ("c@2030-01-01", "c2"),
+    ],
+)
+def test_a_snapshot_is_found_by_its_volume_and_time(
+    catalog: Catalog, begin_snapshot: BeginSnapshot, name: str, found: str
+) -> None:
+    made: dict[str, str] = {}
+    for volume, number in (("a", 1), ("a", 2), ("c", 1), ("a", 3), ("c", 2)):
+        snapshot_id = begin_snapshot(volume=volume, started_at=day(number + 1))
+        catalog.snapshots.seal(snapshot_id, day(number + 1), b"h" * 32)
+        made[snapshot_id] = f"{volume}{number}"
+    assert made[catalog.snapshots.find(name).snapshot_id] == found
+
+
+def test_a_day_that_is_none_is_refused(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="2026-13-20 is no day"):
+        catalog.snapshots.find("home@2026-13-20")
+
+
+def test_latest_without_a_volume_is_refused_where_there_are_several_if_it_must_be_of_one(
+    catalog: Catalog, begin_snapshot: BeginSnapshot
+) -> None:
+    for volume in ("home", "srv"):
+        catalog.snapshots.seal(begin_snapshot(volume=volume), day(2), b"h" * 32)
+    with pytest.raises(UsageError, match="of which volume") as caught:
+        catalog.snapshots.find("latest", of_one_volume=True)
+    assert caught.value.hint == "name one: home@latest, srv@latest"
+    assert catalog.snapshots.find("srv@latest", of_one_volume=True).volume == "srv"
 
 
 def test_latest_of_an_empty_catalog_says_that_there_is_none(catalog: Catalog) -> None:

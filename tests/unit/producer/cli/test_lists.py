@@ -113,6 +113,26 @@ def test_snapshots_come_oldest_first_with_times_in_utc(capsys: pytest.CaptureFix
     assert second.startswith(NEW[:8])
 
 
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["data"], [OLD, NEW]),
+        (["data", "--last", "1"], [NEW]),
+        (["--tag", "weekly"], [OLD, NEW]),
+        (["--tag", "monthly"], []),
+    ],
+)
+def test_snapshots_shows_only_what_is_chosen(
+    capsys: pytest.CaptureFixture[str], options: list[str], found: list[str]
+) -> None:
+    assert [row["snapshot_id"] for row in rows(capsys, "snapshots", *options)] == found
+
+
+def test_snapshots_of_a_volume_that_is_not_there_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["snapshots", "other"]) == 2
+    assert "no snapshot of volume other" in capsys.readouterr().err
+
+
 def test_snapshots_as_json_hold_whole_ids(capsys: pytest.CaptureFixture[str], tree: Path) -> None:
     first, second = rows(capsys, "snapshots")
     assert (first["message_type"], first["snapshot_id"], first["started"]) == ("snapshot", OLD, "2026-03-01T12:00:00Z")
