@@ -16,8 +16,8 @@ def ratio_of_volume(catalog: Catalog, volume: str, expect_ratio: float | None) -
     """
     if expect_ratio is not None:
         return 1 / expect_ratio
-    rows = catalog.snapshots.sealed_of(volume, _SNAPSHOTS_COUNT)
-    return expected_ratio([(row.bytes_source, row.bytes_stored) for row in reversed(rows)])
+    rows = [_stored(catalog, row.snapshot_id) for row in catalog.snapshots.sealed_of(volume, _SNAPSHOTS_COUNT)]
+    return expected_ratio([row for row in reversed(rows) if row[0]])
 
 
 def ratio_so_far(catalog: Catalog, snapshot_id: str) -> float:
@@ -25,8 +25,14 @@ def ratio_so_far(catalog: Catalog, snapshot_id: str) -> float:
 
     As in its stored segments; before the first of them, as the plan assumed.
     """
-    stored = [row for row in catalog.totals.by_state(snapshot_id) if row.state == "stored"]
-    if not stored:
+    stored = _stored(catalog, snapshot_id)
+    if not stored[0]:
         snapshot = catalog.snapshots.get(snapshot_id)
         return ratio_of_volume(catalog, snapshot.volume, snapshot.request.get("expect_ratio"))
-    return expected_ratio([(sum(row.bytes_source for row in stored), sum(row.bytes_stored for row in stored))])
+    return expected_ratio([stored])
+
+
+def _stored(catalog: Catalog, snapshot_id: str) -> tuple[int, int]:
+    """Source and stored bytes of what the snapshot itself has stored: an incremental one has little of what it holds."""
+    rows = [row for row in catalog.totals.by_state(snapshot_id) if row.state == "stored"]
+    return sum(row.bytes_source for row in rows), sum(row.bytes_stored for row in rows)

@@ -59,7 +59,8 @@ def test_a_new_disk_under_a_new_name_in_an_old_place_leaves_the_snapshots_readab
     old = machine.folder / "old-disk"
     shutil.move(machine.device("b"), old)
     machine.device("b").mkdir()
-    machine.succeed("backup", source, *machine.devices("a"), f"--device=c={machine.device('b')}", *SMALL_PARTS)
+    now = (*machine.devices("a"), f"--device=c={machine.device('b')}", "--force")
+    machine.succeed("backup", source, *now, *SMALL_PARTS)
 
     machine.succeed("restore", "latest", "--target", machine.folder / "out")
     assert differences(source, machine.folder / "out" / "data") == []

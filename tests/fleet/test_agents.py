@@ -124,7 +124,7 @@ def test_a_device_of_the_catalog_that_no_agent_serves_any_more_is_absent_and_the
     eventually(lambda: {lease.device for lease in fleet.leases()} == {"a"}, "the lease of b runs out")
     (source / "more").write_bytes(noise(300_000, seed=99))
 
-    done = here.run("backup", "data", "--json")
+    done = here.run("backup", "data", "--force", "--json")
 
     assert [row["code"] for row in done.errors] == ["device-absent"]
     assert {name: row["state"] for name, row in done.summary["devices"].items()} == {"a": "live", "b": "absent"}

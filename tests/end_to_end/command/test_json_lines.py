@@ -43,7 +43,7 @@ def test_a_backup_prints_workers_then_its_phases_and_last_the_summary(backed_up:
 def test_a_backups_summary_has_all_fields_and_they_add_up(backed_up: Machine) -> None:
     before = {path: path.stat().st_size for path in backed_up.segments_on()}
     summary = backed_up.succeed(
-        "backup", backed_up.folder / "data", *backed_up.devices("a b c"), "--segment-size=256KiB", "--json"
+        "backup", backed_up.folder / "data", *backed_up.devices("a b c"), "--segment-size=256KiB", "--force", "--json"
     ).summary
     new = {path: path.stat().st_size for path in backed_up.segments_on() if path not in before}
 

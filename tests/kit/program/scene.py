@@ -107,7 +107,7 @@ class Scene:
         summary = done.summary
         stored_count = sum(device["segments"] for device in summary["devices"].values())
         assert stored_count == summary["segments"], summary
-        assert sum(device["bytes_source"] for device in summary["devices"].values()) == summary["bytes_source"], summary
+        assert sum(device["bytes_source"] for device in summary["devices"].values()) == summary["bytes_read"], summary
         self.limit(None)
         check = self.machine.run("check", "--read-data", "--json", *self.flags)
         assert check.exit_code == 0, check
@@ -116,8 +116,9 @@ class Scene:
         assert self.left_over() == [], self.left_over()
 
     def prove_again(self) -> Done:
-        """Back up once more, to the devices as they are now, and prove that."""
-        done = self.go_on()
+        """Store all files once more, to the devices as they are now, and prove that."""
+        self.limit(None)
+        done = self.machine.succeed(*self.command("--force"), **PATIENCE)
         self.prove(done)
         return done
 

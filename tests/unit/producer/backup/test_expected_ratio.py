@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from kit.models.offline import Devices, Offline, backup_request, report
 from kit.tree import Tree, noise
-from producer.backup.expected_ratio import ratio_so_far
+from producer.backup.expected_ratio import ratio_of_volume, ratio_so_far
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.snapshots.rows import NewSnapshot
 from tasks.errors import DeviceFullError
 
 KIB = 1024
@@ -76,3 +78,25 @@ def test_the_work_of_an_absent_device_that_fits_nowhere_is_refused_with_the_byte
     begun.run.store(begun.intake, count=1)
     with pytest.raises(DeviceFullError, match=r"segment \d+, expected to take 33792 bytes, fits on no device"):
         begun.go_on_without_b(free_bytes=20 * KIB)
+
+
+def test_a_snapshot_that_stored_nothing_says_nothing_of_the_ratio(begun: Begun) -> None:
+    catalog = begun.run.catalog
+    begun.run.store(begun.intake)
+    catalog.snapshots.seal(begun.intake.snapshot_id, datetime(2026, 1, 1, tzinfo=UTC), b"h" * 32)
+    before = ratio_of_volume(catalog, "home", None)
+    empty = NewSnapshot(
+        snapshot_id="e" * 32,
+        pool_id="b" * 32,
+        volume="home",
+        mode="files",
+        hostname="host",
+        tags=(),
+        sources=(),
+        request={},
+        started_at=datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    catalog.snapshots.begin(empty)
+    catalog.snapshots.seal(empty.snapshot_id, datetime(2026, 1, 2, tzinfo=UTC), b"h" * 32)
+    assert 0.5 < before < 0.6
+    assert ratio_of_volume(catalog, "home", None) == before
