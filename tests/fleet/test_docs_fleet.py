@@ -148,7 +148,7 @@ def test_the_page_can_be_followed_by_copying_and_survives_a_power_cut_of_every_h
 
     shutil.rmtree(site.folder / "srv" / "restored" / "data")
     (site.source / "projects" / "new").write_bytes(b"written after the power cut")
-    site.copy("desk", "segfleet backup data\nsegfleet restore latest --target restored --manager tower")
+    site.copy("desk", "segfleet backup data\nsegfleet restore data@latest --target restored --manager tower")
     assert site.restored() == []
     # The users are still there, and nobody is admin.
     refused = site.hosts["desk"].run("redis-cli", "-h", "tower.example", "acl", "users")
