@@ -12,22 +12,21 @@ from tasks.metadata import MAX_ATTRIBUTES_BYTES
 _NONE = frozenset({errno.ENOTSUP, errno.ENODATA})
 
 
-def attributes_at(name: str, folder: int) -> dict[str, bytes]:
-    """The extended attributes of ``name`` in the open directory ``folder``, by name; symlinks are not followed.
-
-    Raises OSError: EFBIG when they are too large to be kept.
-    """
-    # Python has no form of listxattr with a directory's descriptor.
-    return attributes_of(f"/proc/self/fd/{folder}/{name}")
+def prefix_of_open(folder: int) -> str:
+    """What makes a name in the open directory ``folder`` a path: listxattr takes no descriptor of a directory."""
+    return f"/proc/self/fd/{folder}/"
 
 
 def can_read_attributes() -> bool:
-    """Whether :func:`attributes_at` works: /proc may not be mounted."""
+    """Whether a path with :func:`prefix_of_open` leads anywhere: /proc may not be mounted."""
     return os.path.isdir("/proc/self/fd")
 
 
 def attributes_of(path: str) -> dict[str, bytes]:
-    """As :func:`attributes_at`; the last part of ``path`` is not followed."""
+    """The extended attributes at ``path``, whose last part is not followed.
+
+    Raises OSError: EFBIG when they are too large to be kept.
+    """
     try:
         names = os.listxattr(path, follow_symlinks=False)
     except OSError as error:

@@ -12,6 +12,7 @@ class Chosen:
     """
 
     def __init__(self, paths: Iterable[str] | None) -> None:
+        self.is_list = paths is not None
         self._wanted = {""} if paths is None else set(paths)
         #: Folder → the names in it that are wanted, or lead to what is.
         self._names: dict[str, set[str]] = {}
@@ -41,6 +42,8 @@ class Chosen:
 
     def has_all_of(self, folder: str) -> bool:
         """Whether all that ``folder`` contains is wanted, and not just what is named in it."""
+        if not self.is_list:
+            return True
         while folder not in self._wanted:
             if not folder or folder in self._narrow:
                 return False

@@ -55,6 +55,11 @@ class ExclusionRules:
             or self._any_case.leaves_out(path.lower(), is_directory=is_directory)
         )
 
+    @property
+    def look_at_entries(self) -> bool:
+        """Whether an entry can be left out for what it is."""
+        return self._no_dump or self._larger_than_bytes is not None or bool(self._if_present)
+
     def leave_out(self, letter: str, status: Status) -> bool:
         """Whether what an entry is leaves it out, whatever its name."""
         if self._no_dump and status.st_flags & NO_DUMP:

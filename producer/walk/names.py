@@ -33,6 +33,8 @@ class WantedNames:
         self._ignore_files = IgnoreFiles(root, rules.ignore_files, on_trouble)
         self._left_out = _names_by_directory(root, left_out)
         self._is_all_wanted = True
+        #: Whether :meth:`leave_out` has to be asked at all.
+        self.are_looked_at = rules.look_at_entries or chosen.is_list
 
     def of(self, descriptor: int, directory: str) -> list[str]:
         """The names to look at, in any order; named ones need not exist.  Raises OSError."""

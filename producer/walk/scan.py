@@ -155,34 +155,34 @@ class Walk:
         self._on_progress(self.files_count, self.bytes_total)
 
     def _batch(self, source: str, found: Found) -> EntryBatch:
-        self._mark_hard_links(source, found)
-        statuses = found.statuses
-        sizes = [
-            status.st_size if letter == "f" else NO_DATA for letter, status in zip(found.letters, statuses, strict=True)
-        ]
-        kinds = "".join(found.letters)
-        uids, gids = [status.st_uid for status in statuses], [status.st_gid for status in statuses]
+        # The fields of Status, a column each.
+        modes, uids, gids, sizes_bytes, mtimes_ns, ctimes_ns, links_counts, _, inodes, *_, births_ns, flags = zip(
+            *found.statuses, strict=True
+        )
+        if max(links_counts) > 1:
+            self._mark_hard_links(source, found)
         self.owners.add(uids, gids)
-        places, attribute_sets = shared_attributes(found)
+        places, attribute_sets = shared_attributes(found) if found.attributes else ({}, [])
+        kinds = "".join(found.letters)
         batch = EntryBatch(
             source=source,
             directory=found.directory,
             first_entry=len(self.sizes),
             names=found.names,
             kinds=kinds,
-            modes=[status.st_mode & 0o7777 for status in statuses],
-            uids=uids,
-            gids=gids,
-            mtimes_ns=[status.st_mtime_ns for status in statuses],
-            ctimes_ns=[status.st_ctime_ns for status in statuses],
-            sizes_bytes=sizes,
-            inodes=[
-                status.st_ino if letter == "f" else 0 for letter, status in zip(found.letters, statuses, strict=True)
+            modes=[mode & 0o7777 for mode in modes],
+            uids=list(uids),
+            gids=list(gids),
+            mtimes_ns=list(mtimes_ns),
+            ctimes_ns=list(ctimes_ns),
+            sizes_bytes=[
+                size if letter == "f" else NO_DATA for letter, size in zip(found.letters, sizes_bytes, strict=True)
             ],
+            inodes=[inode if letter == "f" else 0 for letter, inode in zip(found.letters, inodes, strict=True)],
             links=found.links,
             device_numbers=device_numbers_of(found) if "c" in kinds or "b" in kinds else {},
-            births_ns=[status.st_birth_ns for status in statuses],
-            flags=flags_of(found),
+            births_ns=list(births_ns),
+            flags=flags_of(found) if any(flags) else {},
             attributes=places,
             attribute_sets=attribute_sets,
             data_ranges=data_ranges_of(found),
@@ -198,7 +198,7 @@ class Walk:
         sizes = batch.stored_sizes_bytes
         self.sizes.extend(sizes)
         self.files_count += batch.kinds.count("f")
-        self.bytes_total += sum(size for size in sizes if size > 0)
+        self.bytes_total += sum(sizes) - NO_DATA * sizes.count(NO_DATA)
 
     def _mark_hard_links(self, source: str, found: Found) -> None:
         """Turn each file that was seen before under another name into a link to that name."""

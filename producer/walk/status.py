@@ -7,7 +7,7 @@ import os
 import struct
 import threading
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.metadata import KEPT_FLAGS
 
@@ -59,15 +59,15 @@ def status_at(name: str, folder: int = _AT_FDCWD, *, cached: bool = False) -> St
     return _from_statx(buffer)
 
 
-def _find_statx() -> ctypes._NamedFuncPointer | None:
-    found = getattr(ctypes.CDLL(None, use_errno=True), "statx", None)
-    if found is not None:
-        found.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p)
-    return found
+def _find_statx() -> Any:
+    # Without argtypes: what ctypes makes of numbers, bytes and a buffer is right, and checking would take half a call.
+    return getattr(ctypes.CDLL(None, use_errno=True), "statx", None)
 
 
 _statx = _find_statx()
 _of_thread = threading.local()
+#: As :class:`Status` makes itself, without the step in between.
+_new_tuple = tuple.__new__
 #: A source has few file systems.
 _device = lru_cache(maxsize=256)(os.makedev)
 
@@ -81,24 +81,28 @@ def _buffer() -> ctypes.Array[ctypes.c_char]:
 
 
 def _from_statx(buffer: ctypes.Array[ctypes.c_char]) -> Status:
-    values = _STATX.unpack_from(buffer)
-    mask, attributes, links_count, uid, gid, mode, inode, size_bytes, blocks_count = values[:9]
-    birth_s, birth_part_ns, changed_s, changed_part_ns, modified_s, modified_part_ns = values[9:15]
-    rdev_major, rdev_minor, dev_major, dev_minor = values[15:]
-    return Status(
-        mode,
-        uid,
-        gid,
-        size_bytes,
-        modified_s * 1_000_000_000 + modified_part_ns,
-        changed_s * 1_000_000_000 + changed_part_ns,
-        links_count,
-        _device(dev_major, dev_minor),
-        inode,
-        _device(rdev_major, rdev_minor),
-        blocks_count,
-        birth_s * 1_000_000_000 + birth_part_ns if mask & _BIRTH else None,
-        attributes & KEPT_FLAGS,
+    # fmt: off
+    (mask, attributes, links_count, uid, gid, mode, inode, size_bytes, blocks_count,
+     birth_s, birth_part_ns, changed_s, changed_part_ns, modified_s, modified_part_ns,
+     rdev_major, rdev_minor, dev_major, dev_minor) = _STATX.unpack_from(buffer)
+    # fmt: on
+    return _new_tuple(
+        Status,
+        (
+            mode,
+            uid,
+            gid,
+            size_bytes,
+            modified_s * 1_000_000_000 + modified_part_ns,
+            changed_s * 1_000_000_000 + changed_part_ns,
+            links_count,
+            _device(dev_major, dev_minor),
+            inode,
+            _device(rdev_major, rdev_minor),
+            blocks_count,
+            birth_s * 1_000_000_000 + birth_part_ns if mask & _BIRTH else None,
+            attributes & KEPT_FLAGS,
+        ),
     )
 
 

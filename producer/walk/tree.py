@@ -13,7 +13,13 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from producer.observer import Trouble
-from producer.walk.attributes import attributes_at, attributes_trouble, can_read_attributes, no_attributes_trouble
+from producer.walk.attributes import (
+    attributes_of,
+    attributes_trouble,
+    can_read_attributes,
+    no_attributes_trouble,
+    prefix_of_open,
+)
 from producer.walk.chosen import Chosen
 from producer.walk.directories import Directories
 from producer.walk.exclusions import ExclusionRules
@@ -159,12 +165,15 @@ class SourceTree:
 
     def _look(self, descriptor: int, directory: str, names: list[str]) -> Iterator[Found]:
         found = self._found = Found(directory)
-        mount_points = self._mount_points_in(directory)
+        mount_points, device = self._mount_points_in(directory), self._device_in(directory)
+        prefix = prefix_of_open(descriptor)
         for name in names:
             self.waits_for = (directory, name)
-            seen = self._look_at(descriptor, directory, name, is_mount_point=name in mount_points)
+            seen = self._look_at(descriptor, prefix, directory, name, is_mount_point=name in mount_points)
             if seen is None:
                 continue
+            if device is not None and seen.status.st_dev != device:
+                self._chosen.narrow(_join(directory, name))
             found.add(name, seen)
             if found.is_full:
                 self.waits_for = None
@@ -174,8 +183,8 @@ class SourceTree:
         if found.names:
             yield found
 
-    def _look_at(self, descriptor: int, directory: str, name: str, *, is_mount_point: bool) -> Seen | None:
-        """What is at ``name``; None for what is left out."""
+    def _look_at(self, descriptor: int, prefix: str, directory: str, name: str, *, is_mount_point: bool) -> Seen | None:
+        """What is at ``name`` in the open directory, to whose path ``prefix`` leads too; None for what is left out."""
         try:
             # Nothing in a mount point is wanted, so whoever serves it is not asked: it may not answer.
             status = status_at(name, descriptor, cached=is_mount_point)
@@ -184,29 +193,25 @@ class SourceTree:
         except OSError as error:
             self._tell(error, _join(directory, name))
             return None
-        if letter is None or self._names.leave_out(descriptor, _join(directory, name), letter, status):
+        if letter is None:
             return None
-        if self._device_in(directory) not in (None, status.st_dev):
-            self._chosen.narrow(_join(directory, name))
+        if self._names.are_looked_at and self._names.leave_out(descriptor, _join(directory, name), letter, status):
+            return None
         ranges = data_ranges_at(name, descriptor, status.st_size) if may_have_holes(letter, status) else None
         if status.st_size > MAX_HOLLOW_BYTES and not is_bearable(status, ranges):
             message = f"left out: its size is {status.st_size} bytes, which no backup can hold"
             self._on_trouble(Trouble(code="too-large", message=message, path=self.absolute(directory, name)))
             return None
-        attributes = {} if is_mount_point else self._attributes_at(descriptor, directory, name)
+        attributes: dict[str, bytes] = {}
+        if self._keeps_attributes and not is_mount_point:
+            try:
+                attributes = attributes_of(prefix + name)
+            except OSError as error:
+                self._on_trouble(attributes_trouble(error, self.absolute(directory, name)))
         return Seen(letter, status, link, attributes, ranges)
 
     def _tell_of(self, path: str, message: str) -> None:
         self._on_trouble(Trouble(code="unreadable", message=message, path=self.absolute(path)))
-
-    def _attributes_at(self, descriptor: int, directory: str, name: str) -> dict[str, bytes]:
-        if not self._keeps_attributes:
-            return {}
-        try:
-            return attributes_at(name, descriptor)
-        except OSError as error:
-            self._on_trouble(attributes_trouble(error, self.absolute(directory, name)))
-            return {}
 
     def _mount_points_in(self, directory: str) -> set[str]:
         prefix = f"{directory}/" if directory else ""
