@@ -161,7 +161,7 @@ class _IntakeRun:
                 catalog.snapshots.discard(self._snapshot_id)
             raise
 
-    def _carry_over(self, resumed: SnapshotRow, pool: SettledPool) -> Kept:
+    def _carry_over(self, resumed: SnapshotRow, pool: SettledPool) -> Kept | None:
         return carry_over(self._session.catalog, resumed, self._entries.take_parts(), pool.members)
 
     def _on_directory(self, files_count: int, bytes_total: int) -> None:

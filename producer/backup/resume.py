@@ -93,13 +93,19 @@ def _still_open(snapshot: SnapshotRow) -> SnapshotRow:
 
 def carry_over(
     catalog: Catalog, snapshot: SnapshotRow, parts: Sequence[ListingPart], members: Mapping[str, Member]
-) -> Kept:
+) -> Kept | None:
     """Bring the open snapshot to the new listing, in one transaction.  Idempotent.
+
+    None: it had no plan yet, so nothing of it can be kept.
 
     ``members`` are recorded in the catalog.  What lay on a device in whose folder another one is now, because it was
     wiped or exchanged, does not remain.
     """
     with catalog.transaction():
+        if snapshot.planned_at is None:
+            catalog.listing.replace(snapshot.snapshot_id, map(_part_row, parts))
+            catalog.troubles.clear(snapshot.snapshot_id, of_walk_only=False)
+            return None
         catalog.transitions.reopen(snapshot.snapshot_id)
         replaced = _replaced_devices(catalog, members).intersection(catalog.segments.device_ids(snapshot.snapshot_id))
         if not replaced and _is_same_listing(catalog, snapshot.snapshot_id, parts):

@@ -248,6 +248,20 @@ def test_a_snapshot_that_was_never_planned_is_discarded(catalog: Catalog, tmp_pa
     assert catalog.snapshots.all("open") == []
 
 
+def test_a_named_snapshot_that_was_never_planned_is_planned_as_a_whole(catalog: Catalog, tmp_path: Path) -> None:
+    sources = {"one": Tree(SOURCE).make(tmp_path / "one")}
+    run = Offline(catalog, ["a", "b"], Devices(sources))
+    request = backup_request(sources)
+    # Its plan did not fit.
+    begun = take_in(run.session, request)
+    run = Offline(catalog, ["a", "b"], run.devices)
+
+    intake = run.plan(replace(request, resume=begun.snapshot_id))
+
+    assert intake.snapshot_id == begun.snapshot_id
+    assert sum(row.size_bytes for row in catalog.segments.valid(intake.snapshot_id)) == 10 + 150 * KIB
+
+
 def test_the_devices_of_another_pool_begin_anew(backup: Interrupted) -> None:
     first = backup.intake.snapshot_id
     backup.run.devices.reports.clear()
