@@ -7,6 +7,7 @@ soon as its worker says so, however long the walk would still last.
 from __future__ import annotations
 
 import platform
+import time
 import uuid
 from array import array
 from collections.abc import Collection, Mapping, Set
@@ -33,6 +34,9 @@ from producer.run.session import RunSession
 from producer.walk import Walk, limit_of_environment
 from tasks.errors import EmptySourceError
 from tasks.metadata import OwnerNames
+
+#: While the walk goes on: how often to see whether devices have answered.
+_LOOK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +106,13 @@ class _IntakeRun:
             limit_s=limit_of_environment(),
             left_out=left_out,
         )
+        next_look_s = 0.0
         for batch in walk.batches():
             self._entries.add(batch)
-            self._collect()
+            # Each look may take a millisecond, and a tree has thousands of batches.
+            if time.monotonic() >= next_look_s:
+                self._collect()
+                next_look_s = time.monotonic() + _LOOK_EVERY_S
         self._refuse_sudden_emptiness(walk)
         self._asked.wait()
         self._collect()
@@ -182,8 +190,8 @@ class _IntakeRun:
         self._record_parts()
 
     def _record_parts(self) -> None:
-        if self._resumed is not None:
-            # Compared with the old listing when the walk is over.
+        if self._resumed is not None or not self._entries.parts:
+            # A resumed one is compared with the old listing when the walk is over.
             return
         with self._session.catalog.transaction():
             for part in self._entries.take_parts():

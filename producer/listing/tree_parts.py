@@ -41,7 +41,12 @@ class TreePart:
 
     digest: bytes
     entries_count: int
-    data: bytes
+    lines: tuple[bytes, ...]
+
+    @property
+    def data(self) -> bytes:
+        """The part as it is stored.  Compressed anew at each call: most parts are known, and need none."""
+        return compress_lines(self.lines)
 
 
 class TreeWriter:
@@ -118,7 +123,7 @@ def encode_tree_part(batches: Iterator[EntryBatch]) -> TreePart:
         lines.append(encode_line(replace(batch, source="", first_entry=0, places=places)))
     lines.insert(0, encode_line(_Head(segment_ids=list(numbers))))
     digest = blake3(b"\n".join([*lines, b""])).digest()
-    return TreePart(digest=digest, entries_count=count, data=compress_lines(lines))
+    return TreePart(digest=digest, entries_count=count, lines=tuple(lines))
 
 
 def decode_tree_part(data: bytes, source: str, first_entry: int) -> list[EntryBatch]:

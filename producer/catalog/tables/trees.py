@@ -107,14 +107,15 @@ class Trees:
             packed, pending = bytearray(), iter(parts)
             while page := list(islice(pending, _LIST_ROWS)):
                 packed += b"".join(_REFERENCE.pack(part.digest, source, part.entries_count) for source, part in page)
-                self._add_new({part.digest: part.data for _, part in page})
+                self._add_new({part.digest: part for _, part in page})
             self._database.write(delete(trees).where(trees.c.snapshot_key == key))
             self._database.write(insert(trees).values(snapshot_key=key, parts=bytes(packed)))
 
-    def _add_new(self, parts: dict[bytes, bytes]) -> None:
+    def _add_new(self, parts: dict[bytes, TreePart]) -> None:
         there = self._database.read(select(tree_parts.c.digest).where(tree_parts.c.digest.in_(parts)))
         new = parts.keys() - {row.digest for row in there}
-        self._database.insert_many(tree_parts, ("digest", "data"), ((digest, parts[digest]) for digest in sorted(new)))
+        rows = ((digest, parts[digest].data) for digest in sorted(new))
+        self._database.insert_many(tree_parts, ("digest", "data"), rows)
 
     def of(self, snapshot_id: str) -> Tree:
         """The entries of a snapshot; raises CatalogError when it has none."""
