@@ -126,6 +126,8 @@ class BackupRequest:
     ignore_ctime: bool = False
     ignore_inode: bool = False
 
+    #: The one source is a stream, which can be read once.
+    is_stream: bool = False
     #: Id of the unfinished snapshot to resume; None: that of the same command, if there is one.
     resume: str | None = None
 

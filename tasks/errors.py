@@ -13,6 +13,7 @@
     ├── RunOverError                an order has outlived its run (refused)
     ├── NotMountedError             nothing is mounted where the backup requires it
     ├── EmptySourceError            a source that had files has none
+    ├── StreamError                 a stream, its command or its spool; it cannot be read again
     ├── SourceError                 one source file; recorded, and the backup continues
     ├── TargetError                 the target of a restore cannot be written; the restore ends
     │   └── TargetNotEmptyError
@@ -127,6 +128,13 @@ class NotMountedError(SegfleetError):
 class EmptySourceError(SegfleetError):
     code = "empty-source"
     hint = "is its disk mounted?  If it is meant to be empty: --allow-empty"
+
+
+class StreamError(SegfleetError):
+    """The stream has not been read to its end, or could not be kept until it was stored."""
+
+    code = "stream"
+    hint = "run the backup again: a stream cannot be resumed"
 
 
 class SourceError(SegfleetError):

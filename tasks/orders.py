@@ -118,8 +118,12 @@ class StoreSegment(Order):
     known_digests: Digests = b""
     #: How the walk saw the source (:mod:`tasks.views`); "" where nobody can tell.
     view: View = ""
+    #: The source is a part of a stream: what is at ``within`` begins with the first byte of the one extent.
+    spooled: bool = False
 
     def __post_init__(self) -> None:
+        if self.spooled and (len(self.extents) != 1 or self.within is None):
+            raise ValueError("a part of a stream is one extent, in a file of its own")
         if self.unit_bytes % self.block_bytes:
             raise ValueError("unit_bytes is not a multiple of block_bytes")
         if self.raw is not None and self.extents.paths != ("",):

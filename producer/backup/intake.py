@@ -10,7 +10,7 @@ import platform
 import time
 import uuid
 from array import array
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,6 +69,8 @@ class Intake:
     counts: FileCounts
     #: The segments of earlier snapshots that hold unchanged files.
     borrowed: Set[str]
+    #: Of a stream: the number of a segment → its file in the spool.
+    spooled: Callable[[int], str] | None = None
 
 
 def take_in(session: RunSession, request: BackupRequest, left_out: Collection[Path] = ()) -> Intake:

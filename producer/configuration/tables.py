@@ -120,6 +120,8 @@ class DefaultsTable(_Table, frozen=True, kw_only=True):
     exclude_caches: bool | None = None
     one_file_system: bool | None = None
     no_xattrs: bool | None = None
+    spool: str | None = None
+    spool_size: str | None = None
     #: For all commands that a manager can carry out.
     manager: str | None = None
 

@@ -51,6 +51,11 @@ class StateFolder:
         return self._work / "logs"
 
     @property
+    def spool_dir(self) -> Path:
+        """What is read of streams and not stored yet."""
+        return self._work / "spool"
+
+    @property
     def _work(self) -> Path:
         return self.work or self.path
 

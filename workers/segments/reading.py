@@ -57,6 +57,7 @@ class Reading:
             sparse=[index for index, place in enumerate(places) if place in self._sparse],
             is_one_file=len(order.extents) == 1,
             seen=seen,
+            spooled=order.spooled,
         )
 
     def fill(self, stream: ExtentStream | RawStream, buffer: memoryview) -> None:

@@ -33,6 +33,7 @@ class ExtentStream:
 
     ``states``: what the walk saw of each file, which is compared with the file that is read; None where it is not.
     ``kept_times``: what is known of the view of the source; None where it is the walk's own.
+    ``spooled``: the file holds the one extent alone, and is nobody's file.
 
     For one thread at a time.  ``is_piece``: all extents are of one file, which leaves its state in ``file_state``
     (``seen``: its state when other parts of it were read); as does a single extent, unless ``is_one_file`` says that it
@@ -50,6 +51,7 @@ class ExtentStream:
         sparse: Iterable[int] = (),
         is_one_file: bool | None = None,
         seen: FileState | None = None,
+        spooled: bool = False,
     ) -> None:
         self.notes: list[ExtentNote] = []
         self.file_state: FileState | None = None
@@ -62,6 +64,9 @@ class ExtentStream:
         self._is_one_file = is_piece or (len(extents) == 1 if is_one_file is None else is_one_file)
         self._seen = seen
         self._sparse = frozenset(sparse)
+        self._spooled = spooled
+        #: Where each extent begins in its file.
+        self._offsets_bytes = (0,) if spooled else extents.offsets_bytes
         self._index = 0
         # Of the extent at _index: bytes returned, bytes actually read, what is wrong, the open file.
         self._given_bytes = 0
@@ -159,14 +164,14 @@ class ExtentStream:
         )
 
     def _check_size(self, size_bytes: int) -> None:
-        offset_bytes = self._extents.offsets_bytes[self._index]
+        offset_bytes = self._offsets_bytes[self._index]
         end_bytes = offset_bytes + self._extents.sizes_bytes[self._index]
         if size_bytes < end_bytes or (self._is_whole_file() and size_bytes > end_bytes):
             self._trouble = ("changed", f"has {size_bytes} bytes; {end_bytes} were planned")
 
     def _advise(self, part: memoryview) -> None:
         """Ask for read-ahead, and check whether the file is in the cache: what was not there is dropped again."""
-        offset_bytes = self._extents.offsets_bytes[self._index]
+        offset_bytes = self._offsets_bytes[self._index]
         try:
             os.posix_fadvise(self._fd, offset_bytes, 0, os.POSIX_FADV_SEQUENTIAL)
             os.preadv(self._fd, [part[:1]], offset_bytes, os.RWF_NOWAIT)
@@ -178,7 +183,7 @@ class ExtentStream:
 
     def _read(self, part: memoryview) -> None:
         """Fill ``part`` from the open file, then with zeros."""
-        at_bytes = self._extents.offsets_bytes[self._index] + self._given_bytes
+        at_bytes = self._offsets_bytes[self._index] + self._given_bytes
         done_bytes = 0
         try:
             while self._fd >= 0 and not self._has_ended and done_bytes < len(part):
@@ -222,7 +227,7 @@ class ExtentStream:
             self._trouble = ("changed", "was written while it was read")
         if self._trouble is None and self._goes_on(after.st_size):
             self._trouble = ("changed", f"has more data than its size of {after.st_size} bytes; that many are stored")
-        if self._is_one_file:
+        if self._is_one_file and not self._spooled:
             ctime_ns = packable(after.st_ctime_ns) if self._shows_ctime(after) else None
             mtime_ns = packable(after.st_mtime_ns)
             self.file_state = FileState(size_bytes=after.st_size, mtime_ns=mtime_ns, ctime_ns=ctime_ns)
@@ -238,7 +243,7 @@ class ExtentStream:
 
     def _goes_on(self, size_bytes: int) -> bool:
         """Whether the file that ends with this extent gives more than its size."""
-        end_bytes = self._extents.offsets_bytes[self._index] + self._extents.sizes_bytes[self._index]
+        end_bytes = self._offsets_bytes[self._index] + self._extents.sizes_bytes[self._index]
         try:
             return end_bytes == size_bytes and bool(os.preadv(self._fd, [self._beyond], end_bytes))
         except OSError:
@@ -253,9 +258,7 @@ class ExtentStream:
         if self._fd < 0:
             return
         if self._drop_cache:
-            os.posix_fadvise(
-                self._fd, self._extents.offsets_bytes[self._index], self._given_bytes, os.POSIX_FADV_DONTNEED
-            )
+            os.posix_fadvise(self._fd, self._offsets_bytes[self._index], self._given_bytes, os.POSIX_FADV_DONTNEED)
             self._drop_cache = False
         os.close(self._fd)
         self._fd = -1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from producer.backup.storing.state.in_flight import InFlight
 from producer.backup.storing.state.state import BackupState
@@ -49,8 +49,12 @@ class Feeder:
         raw_volumes: Mapping[str, RawVolume],
         places: Mapping[str, SourcePlace] | None = None,
         views: Mapping[str, View] | None = None,
+        spooled: Callable[[int], str] | None = None,
     ) -> None:
-        """``places``: where those sources lie that workers do not know by name; ``views``: how the walk saw all."""
+        """``places``: where those sources lie that workers do not know by name; ``views``: how the walk saw all.
+
+        ``spooled``: see :class:`producer.backup.intake.Intake`.
+        """
         self._session = session
         self._snapshot = snapshot
         self._state = state
@@ -60,6 +64,7 @@ class Feeder:
         self._raw_volumes = raw_volumes
         self._places = places or {}
         self._views = views or {}
+        self._spooled = spooled
 
     def fill(self) -> None:
         """Feed every live device up to its window."""
@@ -125,13 +130,19 @@ class Feeder:
             threads=self._threads,
             readers=self._readers,
             raw=raw,
-            within=self._places.get(contents.source),
+            within=self._place(contents.source, row.number),
             trailer_digest=None if row.trailer_digest is None else row.proof,
-            states="" if raw is not None else pack_states(contents.states),
+            states="" if raw is not None or self._spooled else pack_states(contents.states),
             is_piece=row.stop_entry - row.first_entry == 1,
             sparse=tuple(contents.sparse),
             view=self._views.get(contents.source, ""),
+            spooled=self._spooled is not None,
         )
+
+    def _place(self, source: str, number: int) -> SourcePlace | None:
+        if self._spooled is None:
+            return self._places.get(source)
+        return SourcePlace(source=source, path=self._spooled(number))
 
 
 def _within_reach(rows: list[SegmentRow], least_count: int, ahead_bytes: float) -> list[SegmentRow]:

@@ -21,9 +21,13 @@ def least_filled(catalog: Catalog, state: BackupState, rows: Sequence[SegmentRow
     they go wherever there is free space now, which is better than ending the run.  Raises DeviceFullError when even
     that is not enough.
     """
-    if not rows:
+    return least_filled_for(catalog, state, [(row.number, row.size_bytes) for row in rows])
+
+
+def least_filled_for(catalog: Catalog, state: BackupState, segments: Sequence[tuple[int, int]]) -> dict[int, str]:
+    """As :func:`least_filled`, for segments as (number, source bytes)."""
+    if not segments:
         return {}
-    segments = [(row.number, row.size_bytes) for row in rows]
     loads_bytes = {member.name: state.load_bytes(member.name) for member in state.live}
     ratio = ratio_so_far(catalog, state.snapshot_id)
     try:

@@ -32,7 +32,8 @@ def prepare_storing(session: RunSession, request: BackupRequest, intake: Intake,
         readers=request.readers,
         raw_volumes=intake.raw_volumes,
         places=places,
-        views=_views(session, request),
+        views={} if request.is_stream else _views(session, request),
+        spooled=intake.spooled,
     )
     recorder = Recorder(session, state, roots)
     losses = Losses(session, state)

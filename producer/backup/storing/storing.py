@@ -69,8 +69,12 @@ class Storing:
             while not self.turn():
                 continue
         finally:
-            self._losses.end()
+            self.end()
         self._tell_progress(at_once=True)
+
+    def end(self) -> None:
+        """Leave no device in doubt that is asked just now."""
+        self._losses.end()
 
     def turn(self) -> bool:
         """Feed, take the receipts that have come, look after everything once; True when all is done.
@@ -78,6 +82,7 @@ class Storing:
         Raises as :meth:`run`.
         """
         if self._is_done():
+            self._tell_progress()
             return True
         self._look()
         return False

@@ -12,6 +12,7 @@ from producer.backup.intake import Intake
 from producer.backup.seal import commit, write_parts
 from producer.backup.storing.prepare import prepare_storing
 from producer.backup.storing.state.state import BackupState
+from producer.backup.storing.storing import Storing
 from producer.backup.whole.lacks import find_lacks, omit_left_over, tell_lacks
 from producer.backup.whole.lost_holdings import look_again, store_lost_again
 from producer.backup.whole.vanished_sources import refuse_vanished_sources
@@ -27,12 +28,20 @@ _ROUNDS_COUNT = 5
 class Whole:
     """The end of a backup, from the plan to the seal."""
 
-    def __init__(self, session: RunSession, request: BackupRequest, intake: Intake, state: BackupState) -> None:
+    def __init__(
+        self,
+        session: RunSession,
+        request: BackupRequest,
+        intake: Intake,
+        state: BackupState,
+        storing: Storing | None = None,
+    ) -> None:
+        """``storing``: what has stored a part of it already, if anything has."""
         self._session = session
         self._request = request
         self._intake = intake
         self._state = state
-        self._storing = prepare_storing(session, request, intake, state)
+        self._storing = storing or prepare_storing(session, request, intake, state)
 
     def store(self) -> None:
         """Store all segments, those of changed files and of lost devices again.

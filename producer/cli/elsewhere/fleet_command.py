@@ -12,11 +12,15 @@ import click
 from producer.cli.call import Call
 from producer.cli.options.naming import volume_name
 from producer.cli.show.json_lines import write_row
+from producer.host.behalf import HERE
 from tasks.errors import UsageError
 
 _GIVEN = "segfleet.given"
 _MANAGER = "segfleet.manager"
 _DETACH = "segfleet.detach"
+
+#: In ``ctx.meta``: the words after ``--``; None without it.
+BEHIND = "segfleet.behind"
 
 #: Commands that take long, and can be detached.
 _RUNS = ("backup", "resume", "retry", "restore", "check")
@@ -42,6 +46,7 @@ class FleetCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
+        ctx.meta[BEHIND] = tuple(given[given.index("--") + 1 :]) if "--" in given else None
         rest = super().parse_args(ctx, args)
         # Parsed again to get the words as typed: the values in ctx.params are converted.
         values = self.make_parser(ctx).parse_args(given)[0]
@@ -75,6 +80,9 @@ class FleetCommand(click.Command):
         assert call.broker_url is not None
         given = ctx.meta[_GIVEN]
         command = _full_name(ctx, given)
+        if given.get("from_stdin") or given.get("from_command"):
+            _refuse_manager_for_stream(self.manager_named(ctx))
+            return None
         if detach and command not in RUNS:
             raise UsageError("only a run can be detached", hint="leave --detach out")
         manager = choose_manager(call.broker_url, ctx.meta.get(_MANAGER), _volume(given), given.get("sources") or ())
@@ -132,6 +140,14 @@ def _volume(given: dict[str, Any]) -> str:
         return "" if _ID.fullmatch(name) else str(name)
     # Only the manager knows which source a path is in.
     return volume_name(list(sources)) if sources and not any("/" in source for source in sources) else ""
+
+
+def _refuse_manager_for_stream(name: str | None) -> None:
+    """Raises UsageError: a stream is read where it is, and its volume stays with this process."""
+    if name not in (None, HERE):
+        raise UsageError(
+            f"manager {name} cannot read a stream of this host", hint="leave --manager out, or use --manager local"
+        )
 
 
 def _refuse_places_here(given: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,8 +25,9 @@ from producer.cli.options.shared import (
     wait_option,
 )
 from producer.cli.options.sources import Asker, choose_sources
+from producer.cli.options.stream import stream_options
 from producer.configuration.sizes import format_size, parse_size
-from producer.requests import BackupRequest, PlanOptions, Source
+from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from producer.run.kept_out import is_kept_out
 from producer.run.preflight import check_apart, check_devices, check_sources
 from tasks.errors import UsageError
@@ -159,6 +161,11 @@ def backup_options(command: Command) -> Command:
     return _decorated(command, (*_WHAT, *_OPTIONS))
 
 
+def stream_and_backup_options(command: Command) -> Command:
+    """As :func:`backup_options`, and those of streams."""
+    return _decorated(command, (*_WHAT, *stream_options, *_OPTIONS))
+
+
 def storing_options(command: Command) -> Command:
     """As :func:`backup_options`, without ``sources`` and ``volume``."""
     return _decorated(command, _OPTIONS)
@@ -193,10 +200,30 @@ def request_from(
 
     check_sources(chosen, kept_out)
     check_apart(chosen, real_devices, kept_out)
+    return _request(call, chosen, devices, volume, exclusions, choices)
+
+
+def stream_request_from(
+    call: Call, source: Source, *, devices: dict[str, Path], volume: str | None, **choices: Any
+) -> BackupRequest:
+    """As :func:`request_from`, for a stream; exclusions mean nothing there."""
+    check_devices(devices)
+    request = _request(call, (source,), devices, volume, Exclusions(), choices)
+    return replace(request, is_stream=True, mode="files")
+
+
+def _request(
+    call: Call,
+    sources: tuple[Source, ...],
+    devices: dict[str, Path],
+    volume: str | None,
+    exclusions: Exclusions,
+    choices: dict[str, Any],
+) -> BackupRequest:
     return BackupRequest(
-        sources=chosen,
+        sources=sources,
         devices=devices,
-        volume=_volume(volume, chosen),
+        volume=_volume(volume, sources),
         plan=_plan_options(call, choices),
         exclusions=exclusions,
         level=choices["level"],

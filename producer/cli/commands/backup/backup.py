@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from producer.cli.call import Call
 from producer.cli.commands.backup.plan import make_dry_run, print_plan
-from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.backup import backup_options, request_from
+from producer.cli.elsewhere.fleet_command import BEHIND, FleetCommand
+from producer.cli.options.backup import request_from, stream_and_backup_options, stream_request_from
+from producer.cli.options.stream import name_of, origin_of, source_of
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_backup
 from producer.cli.show.watching import watched
+from producer.observer import Observer
+from producer.requests import BackupRequest
 from producer.run.preflight import notes_about
+from producer.summaries import BackupSummary
+
+if TYPE_CHECKING:
+    from producer.backup.streaming.origin import Origin
 
 
 @click.command(cls=FleetCommand)
-@backup_options
+@stream_and_backup_options
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan; store nothing.")
-@click.pass_obj
-def backup(call: Call, /, dry_run: bool, **choices: Any) -> int:
+@click.pass_context
+def backup(ctx: click.Context, /, **choices: Any) -> int:
     """Back up SOURCEs to all devices at once.
 
     A SOURCE is a path, or the NAME of a [sources.NAME] in the configuration.  To resume an interrupted backup, run the
     same command again.
     """
+    call: Call = ctx.obj
+    origin = origin_of(choices, choices["sources"], ctx.meta.get(BEHIND))
+    if origin is not None:
+        return _back_up_stream(call, origin, choices)
     request = request_from(call, **choices)
-    if dry_run:
+    if choices["dry_run"]:
         call.output.is_the_result = True
         print_plan(call, make_dry_run(call, request))
         return 0
@@ -35,11 +47,23 @@ def backup(call: Call, /, dry_run: bool, **choices: Any) -> int:
     environment = call.environment(boot=request.devices)
     from producer.backup.backup import back_up
 
+    return _watch(call, request, lambda observer: back_up(request, observer, environment))
+
+
+def _back_up_stream(call: Call, origin: Origin, choices: dict[str, Any]) -> int:
+    request = stream_request_from(call, source_of(name_of(call, choices)), **choices)
+    environment = call.environment(boot=request.devices)
+    from producer.backup.streaming.streaming import back_up_stream
+
+    return _watch(call, request, lambda observer: back_up_stream(request, origin, observer, environment))
+
+
+def _watch(call: Call, request: BackupRequest, back_up: Callable[[Observer], BackupSummary]) -> int:
     with watched(call) as observer:
         patterns = (*request.exclusions.patterns, *request.exclusions.patterns_any_case)
         for note in notes_about(request.devices, request.sources, patterns):
             observer.note(note)
-        summary = back_up(request, observer, environment)
+        summary = back_up(observer)
     if call.json:
         write_summary(summary)
     else:
