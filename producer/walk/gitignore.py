@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from pathspec.patterns.gitignore.base import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
@@ -30,17 +31,18 @@ class _Pattern:
     #: For ``folder/**/``, which pathspec takes for ``folder/``.
     is_of_folders_below: bool
 
-    def matches(self, path: str) -> bool:
-        """Whether it names the entry itself, not only a folder above; ``path`` of a folder ends with a slash."""
-        if self.is_of_folders_below and not path.endswith("/"):
+    def names(self, text: str) -> bool:
+        """Whether ``text``, which it matches, is the entry itself and not only a folder above.
+
+        ``text`` of a folder ends with a slash.
+        """
+        if self.is_of_folders_below and not text.endswith("/"):
             return False
-        if self.is_of_names:
-            path = path[path.rstrip("/").rfind("/") + 1 :]
         if _DIRECTORY_MARK not in self.expression.groupindex:
             # ``folder/**`` names what the folder contains, and not the folder.
-            return self.expression.search(path.rstrip("/")) is not None
-        ends = (-1, len(path) - 1)
-        return any(found.start(_DIRECTORY_MARK) in ends for found in self.expression.finditer(path))
+            return self.expression.search(text.rstrip("/")) is not None
+        ends = (-1, len(text) - 1)
+        return any(found.start(_DIRECTORY_MARK) in ends for found in self.expression.finditer(text))
 
 
 def lines_of(text: str) -> list[str]:
@@ -63,7 +65,7 @@ class GitIgnore:
                 self._patterns += [pattern] if pattern is not None else []
 
     def add(self, later: GitIgnore) -> None:
-        """Append the patterns of another file in the same folder."""
+        """Append the patterns of another file in the same folder; before anything is asked."""
         self._patterns += later._patterns
 
     def __bool__(self) -> bool:
@@ -71,8 +73,18 @@ class GitIgnore:
 
     def leaves_out(self, path: str, *, is_directory: bool) -> bool | None:
         """Whether ``path``, relative to the file's folder, is left out; None: the patterns say nothing about it."""
-        path = f"{path}/" if is_directory else path
-        return next((pattern.leaves_out for pattern in reversed(self._patterns) if pattern.matches(path)), None)
+        slash = "/" if is_directory else ""
+        name, path = path[path.rfind("/") + 1 :] + slash, path + slash
+        for search, is_of_names, pattern in self._searches:
+            text = name if is_of_names else path
+            if search(text) and pattern.names(text):
+                return pattern.leaves_out
+        return None
+
+    @cached_property
+    def _searches(self) -> list[tuple[Callable[[str], re.Match[str] | None], bool, _Pattern]]:
+        """The patterns, the last one first, with what is asked of nearly every entry at hand."""
+        return [(pattern.expression.search, pattern.is_of_names, pattern) for pattern in reversed(self._patterns)]
 
 
 def _pattern_of(line: str) -> _Pattern | None:
