@@ -491,8 +491,8 @@ def test_reading_says_which_folders_belong_to_another_pool(machine: Machine) -> 
     machine.succeed("backup", source, *machine.devices("a b"))
     mistaken = f"--device=a={machine.device('other')}"
 
-    alone = machine.run("restore", "latest", "--target", "out", mistaken)
-    beside = machine.run("restore", "latest", "--target", "out", mistaken, *machine.devices("b"))
+    alone = machine.run("restore", "data@latest", "--target", "out", mistaken)
+    beside = machine.run("restore", "data@latest", "--target", "out", mistaken, *machine.devices("b"))
 
     assert alone.exit_code == 10
     assert "holds device other of another pool" in alone.stderr
