@@ -13,7 +13,7 @@ def is_kept_out(source: Source, path: Path, exclusions: Exclusions) -> bool:
     if source.only is None and not (exclusions.patterns or exclusions.patterns_any_case or exclusions.one_file_system):
         return False
     # Imported only here: few commands need patterns.
-    from producer.walk.chosen import Chosen
+    from producer.walk.choosing.chosen import Chosen
 
     chosen, below = Chosen(source.only), _below(source, path)
     if not chosen.reaches(below):
@@ -32,7 +32,7 @@ def _below(source: Source, path: Path) -> str:
 
 def _is_excluded(outermost: str, below: str, exclusions: Exclusions) -> bool:
     """Whether a pattern leaves out the folder ``below``, or one between it and the named folder ``outermost``."""
-    from producer.walk.exclusions import ExclusionRules
+    from producer.walk.choosing.exclusions import ExclusionRules
 
     rules = ExclusionRules(exclusions)
     while below != outermost:

@@ -1,6 +1,6 @@
 """The walk: every entry of every source, in a fixed order, as listing parts; it reports trouble and continues."""
 
-from producer.walk.exclusions import read_exclude_file
+from producer.walk.choosing.exclusions import read_exclude_file
 from producer.walk.guard import limit_of_environment
 from producer.walk.scan import Walk
 

@@ -13,8 +13,8 @@ from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.entry import NO_DATA
 from producer.observer import Trouble
 from producer.requests import Exclusions, Source
+from producer.walk.choosing.exclusions import ExclusionRules
 from producer.walk.columns import data_ranges_of, device_numbers_of, flags_of, shared_attributes
-from producer.walk.exclusions import ExclusionRules
 from producer.walk.found import Found
 from producer.walk.guard import guarded_scan
 from producer.walk.hardlinks import HardLinks

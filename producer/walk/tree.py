@@ -20,13 +20,13 @@ from producer.walk.attributes import (
     no_attributes_trouble,
     prefix_of_open,
 )
-from producer.walk.chosen import Chosen
+from producer.walk.choosing.chosen import Chosen
+from producer.walk.choosing.exclusions import ExclusionRules
+from producer.walk.choosing.names import WantedNames
 from producer.walk.directories import Directories
-from producer.walk.exclusions import ExclusionRules
 from producer.walk.found import FORMAT_BITS, LETTERS, Found, Rest, Seen
 from producer.walk.holes import data_ranges_at, may_have_holes
 from producer.walk.mount_points import mount_points_below
-from producer.walk.names import WantedNames
 from producer.walk.sizes import MAX_HOLLOW_BYTES, is_bearable
 from producer.walk.status import status_at
 from tasks.values import MAX_PATH_CHARACTERS

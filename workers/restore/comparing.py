@@ -19,8 +19,8 @@ from workers.restore.known_content import KnownContent
 from workers.restore.opening import open_segment, reader_of
 from workers.restore.slices import Slice
 from workers.restore.units_ahead import decoded_units
+from workers.target.content.restored_file import open_restored, read_range, sync_file_system
 from workers.target.folders import Folders
-from workers.target.restored_file import open_restored, read_range, sync_file_system
 from workers.target.troubles import PATH_ERRORS, trouble_at
 
 

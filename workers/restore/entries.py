@@ -10,21 +10,21 @@ from tasks.errors import TargetError, TargetNotEmptyError
 from tasks.orders import RestoreEntries, TargetEntry
 from tasks.receipts import PathTrouble, RestoreResult
 from workers.fresh_disk import is_of_fresh_disk
+from workers.target.content.left_over import LeftOvers
+from workers.target.content.pieced_files import discard_pieced_file, finish_pieced_file, prepare_pieced_file
+from workers.target.content.sweeping import sweep_folder
+from workers.target.content.whole_files import open_whole_file
 from workers.target.entries import restore_folder, restore_node, restore_symlink
 from workers.target.flags import restore_flags
 from workers.target.folders import Folders
 from workers.target.hard_links import restore_hard_link
-from workers.target.left_over import LeftOvers
 from workers.target.metadata.metadata import metadata_of
 from workers.target.metadata.owners import LocalOwners
 from workers.target.overwrite import keeps_file
-from workers.target.pieced_files import discard_pieced_file, finish_pieced_file, prepare_pieced_file
 from workers.target.refusals import NotMade
 from workers.target.removing import remove_surplus
-from workers.target.sweeping import sweep_folder
 from workers.target.troubles import PATH_ERRORS, MetadataTrouble, TargetTrouble, trouble_at
 from workers.target.unfinished import UNFINISHED_FOLDER_MODE, is_unfinished, temporary_name
-from workers.target.whole_files import open_whole_file
 
 
 def restore_entries(

@@ -9,15 +9,15 @@ from tasks.errors import MessageError, SegfleetError
 from tasks.orders import RestoreSegment
 from tasks.receipts import PathTrouble, RestoreResult
 from workers.restore.slices import Slice
+from workers.target.content.pieced_files import open_pieced_file
+from workers.target.content.whole_files import WholeFile, open_whole_file
 from workers.target.files import TargetFile
 from workers.target.folders import Folders
 from workers.target.image import ImageTarget
 from workers.target.metadata.metadata import Metadata
 from workers.target.metadata.owners import LocalOwners
 from workers.target.overwrite import keeps_file
-from workers.target.pieced_files import open_pieced_file
 from workers.target.troubles import PATH_ERRORS, MetadataTrouble, trouble_at
-from workers.target.whole_files import WholeFile, open_whole_file
 
 
 class ExtentWriter:

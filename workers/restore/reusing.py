@@ -9,8 +9,8 @@ from workers.progress import ByteCounter
 from workers.restore.extents import ExtentWriter
 from workers.restore.known_content import KnownContent
 from workers.restore.slices import Done
+from workers.target.content.older import OlderContent
 from workers.target.folders import Folders
-from workers.target.older import OlderContent
 
 
 def reuse_older(

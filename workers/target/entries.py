@@ -9,6 +9,8 @@ from contextlib import suppress
 from functools import partial
 
 from tasks.orders import KEEP_OTHERS, Overwrite, TargetEntry
+from workers.target.content.sweeping import sweep_folder
+from workers.target.content.whole_files import take_place
 from workers.target.files import remove_entry, stat_entry
 from workers.target.folders import Folders, make_folder
 from workers.target.metadata.metadata import metadata_of, set_metadata, set_symlink_metadata
@@ -16,10 +18,8 @@ from workers.target.opening_up import in_folder
 from workers.target.overwrite import stays
 from workers.target.refusals import NotMade, counted
 from workers.target.spelling import refuse_other_spelling
-from workers.target.sweeping import sweep_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import is_unfinished_folder, temporary_name
-from workers.target.whole_files import take_place
 
 _TRIES = 3
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from tasks.orders import KEEP_OTHERS, Overwrite, TargetEntry
-from workers.target.copies import copy_file
+from workers.target.content.copies import copy_file
 from workers.target.entries import make_entry
 from workers.target.files import stat_entry
 from workers.target.folders import Folders

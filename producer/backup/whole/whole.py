@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from producer.backup.changed_files import record_restless_files, store_changed_again
 from producer.backup.intake import Intake
-from producer.backup.seal import commit, write_parts
+from producer.backup.sealing.seal import commit, write_parts
 from producer.backup.storing.prepare import prepare_storing
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing

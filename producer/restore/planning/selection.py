@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pathspec
 
-from producer.walk.exclusions import compile_patterns
+from producer.walk.choosing.exclusions import compile_patterns
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ from workers.format.header import SegmentHeader
 from workers.format.reader import SegmentReader, StoredUnit
 from workers.format.writer import SegmentWriter
 from workers.restore import restore_segment
+from workers.target.content.pieced_files import prepare_pieced_file
 from workers.target.folders import Folders
-from workers.target.pieced_files import prepare_pieced_file
 from workers.target.unfinished import temporary_name
 from workers.units.compress import UnitCompressor
 

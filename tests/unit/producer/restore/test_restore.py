@@ -9,7 +9,7 @@ import pytest
 
 from kit.models.offline import Answer, Devices, Offline, backup_request
 from kit.tree import Tree, noise
-from producer.backup.seal import seal
+from producer.backup.sealing.seal import seal
 from producer.catalog.catalog import Catalog
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.restore_run import RestoreRun

@@ -11,9 +11,9 @@ from producer.listing import decode_part
 from producer.observer import Trouble
 from producer.requests import Exclusions, Source
 from producer.walk import Walk
-from producer.walk.exclusions import ExclusionRules
+from producer.walk.choosing.exclusions import ExclusionRules
+from producer.walk.choosing.ignore_files import MAX_BYTES
 from producer.walk.found import Rest
-from producer.walk.ignore_files import MAX_BYTES
 from producer.walk.tree import SourceTree
 from tasks.errors import UsageError
 

@@ -10,8 +10,8 @@ import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from producer.walk.choosing.gitignore import GitIgnore, lines_of
 from producer.walk.directories import Directories
-from producer.walk.gitignore import GitIgnore, lines_of
 
 #: The largest that people write has some 100 KiB.
 MAX_BYTES = 1024 * 1024

@@ -13,7 +13,13 @@ from datetime import UTC, datetime
 
 from blake3 import blake3
 
-from producer.backup.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head, record_tree
+from producer.backup.sealing.manifest_files import (
+    index_rows,
+    manifest_devices,
+    manifest_files,
+    manifest_head,
+    record_tree,
+)
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.manifest import ManifestDevice, ManifestPart, encode_head, head_name
 from producer.observer import Trouble

@@ -11,7 +11,7 @@ from itertools import chain
 
 from blake3 import blake3
 
-from producer.backup.placing import sealed_batches
+from producer.backup.sealing.placing import sealed_batches
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow

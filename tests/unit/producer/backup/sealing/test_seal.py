@@ -13,7 +13,7 @@ import pytest
 from kit.models.offline import Devices, Offline, backup_request
 from kit.tree import Entries, Tree, noise
 from producer.backup.intake import Intake
-from producer.backup.seal import seal
+from producer.backup.sealing.seal import seal
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.troubles import TroubleRow
 from producer.listing.tree_parts import decode_tree_part

@@ -12,7 +12,7 @@ from producer.observer import Trouble
 from producer.requests import Exclusions, Source
 from producer.run.kept_out import is_kept_out
 from producer.walk import Walk
-from producer.walk.chosen import Chosen
+from producer.walk.choosing.chosen import Chosen
 
 TREE = {"a/b/f.o": "1", "a/b/g": "22", "a/x": "333", "c/y.o": "", "c/.nobackup": "", "z": ""}
 

@@ -13,15 +13,15 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tasks.orders import TargetEntry
+from workers.target.content.left_over import LeftOvers, forget_left_over
+from workers.target.content.whole_files import OPEN, make_file, open_unfinished, take_place
 from workers.target.files import TargetFile, remove_entry, stat_entry
 from workers.target.folders import Folders
-from workers.target.left_over import LeftOvers, forget_left_over
 from workers.target.metadata.metadata import Metadata, metadata_of, set_metadata
 from workers.target.metadata.not_kept import NotKept
 from workers.target.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import is_unfinished, temporary_name
-from workers.target.whole_files import OPEN, make_file, open_unfinished, take_place
 
 _TRIES = 3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.walk.gitignore import GitIgnore, lines_of
+from producer.walk.choosing.gitignore import GitIgnore, lines_of
 
 
 @pytest.mark.parametrize(

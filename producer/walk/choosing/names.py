@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from producer.walk.chosen import Chosen
-from producer.walk.exclusions import ExclusionRules
-from producer.walk.ignore_files import IgnoreFiles
+from producer.walk.choosing.chosen import Chosen
+from producer.walk.choosing.exclusions import ExclusionRules
+from producer.walk.choosing.ignore_files import IgnoreFiles
 from producer.walk.status import Status
 
 

@@ -16,7 +16,7 @@ import pathspec
 
 from producer.host.looks import look
 from producer.requests import Exclusions
-from producer.walk.gitignore import GitIgnore, lines_of
+from producer.walk.choosing.gitignore import GitIgnore, lines_of
 from producer.walk.status import Status
 from tasks.errors import UsageError
 from tasks.metadata import NO_DUMP

@@ -1,0 +1,1 @@
+"""What a walk leaves out, and what a list names."""
