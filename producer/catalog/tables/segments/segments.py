@@ -123,11 +123,13 @@ class Segments:
         return self._rows(statement.order_by(segments.c.first_entry, segments.c.offset_bytes))
 
     def by_ids(self, segment_ids: Iterable[str]) -> dict[str, SegmentRow]:
-        """Id → segment, of those that a device holds, whatever snapshot stored them."""
+        """Id → segment, of those that a device holds, whatever snapshot stored them, also superseded ones."""
         found: dict[str, SegmentRow] = {}
         pending = iter(segment_ids)
         while page := list(islice(pending, _LIST_ROWS)):
-            statement = _all_segments().where(segments.c.segment_id.in_(page), segments.c.state == "stored")
+            # A range of a raw volume may refer to a segment that has been superseded since.
+            on_device = (segments.c.device_id.is_not(None), segments.c.stored_as.is_(None))
+            statement = _all_segments().where(segments.c.segment_id.in_(page), *on_device)
             found |= {row.segment_id: row for row in self._rows(statement)}
         return found
 
