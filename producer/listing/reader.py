@@ -26,10 +26,6 @@ class ListingReader:
         self._decoded: OrderedDict[int, list[EntryBatch]] = OrderedDict()
         self._entries_count = 0
 
-    @property
-    def parts_count(self) -> int:
-        return len(self._first_entries)
-
     def batches(self, first_entry: int, stop_entry: int) -> Iterator[EntryBatch]:
         """The whole batches that hold entries of ``[first_entry, stop_entry)``, in entry order."""
         first_part = max(0, bisect_right(self._first_entries, first_entry) - 1)

@@ -155,18 +155,6 @@ class Segments:
         rows = self._database.read(statement.where(self._within(snapshot_id)))
         return sorted(row.device_id for row in rows)
 
-    def overlapping(
-        self, snapshot_id: str, first_entry: int, stop_entry: int, *, device_id: str = ""
-    ) -> Iterator[SegmentRow]:
-        """The stored segments (of one device) that may hold data of entries in [first_entry, stop_entry)."""
-        return self._by_pages(
-            self._of(snapshot_id).where(
-                *_on_devices(device_id),
-                segments.c.first_entry < stop_entry,
-                segments.c.stop_entry > first_entry,
-            )
-        )
-
     def next_number(self, snapshot_id: str) -> int:
         """A number that no segment of the snapshot has had."""
         statement = select(func.max(segments.c.number)).where(self._within(snapshot_id))

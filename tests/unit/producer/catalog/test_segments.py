@@ -249,19 +249,19 @@ def test_totals_add_up_by_device_and_state(catalog: Catalog, planned: str) -> No
     ]
 
 
-def test_a_range_of_entries_finds_the_stored_segments_that_touch_it(catalog: Catalog, planned: str) -> None:
-    for number in (0, 1, 2, 3):
+def test_a_segment_is_found_by_its_id_while_a_device_holds_it_also_when_it_is_superseded(
+    catalog: Catalog, planned: str
+) -> None:
+    for number in (0, 1, 2):
         catalog.transitions.record_stored(
             planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
         )
+    catalog.transitions.supersede(planned, [1])
+    catalog.transitions.plan_again(planned, [2], "b")
 
-    def overlapping(first_entry: int, stop_entry: int) -> list[int]:
-        return numbers(catalog.segments.overlapping(planned, first_entry, stop_entry))
+    found = catalog.segments.by_ids([f"{number:032x}" for number in range(5)] + ["f" * 32])
 
-    assert overlapping(0, 50) == [0, 1, 2, 3]
-    assert overlapping(10, 20) == [1]
-    assert overlapping(19, 21) == [1, 2]
-    assert overlapping(40, 50) == []
+    assert sorted(row.number for row in found.values()) == [0, 1]
 
 
 def test_a_plan_of_more_rows_than_one_page_comes_back_whole_and_in_order(
