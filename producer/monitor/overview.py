@@ -46,8 +46,12 @@ class VolumeStatus:
     bytes_done: int
     bytes_total: int
     bytes_source: int
+    #: The newest complete snapshot; None if there is none.
+    sealed: SnapshotRow | None
     #: What cannot be restored of the snapshot now, because a device is away.
     incomplete: tuple[Incomplete, ...]
+    #: The newest backup that has ended, not counting one that runs now; None if there is none.
+    last_ended: RunRow | None
     last_run_at: datetime | None
     last_exit_code: int | None
     #: The lock of the backup that runs now; None if none does.
@@ -59,10 +63,12 @@ class VolumeStatus:
 def volumes(catalog: Catalog) -> list[VolumeStatus]:
     """All volumes that have been backed up, are being backed up, or have a schedule, by name."""
     snapshots = catalog.snapshots.newest_of_each_volume()
+    sealed = catalog.snapshots.newest_sealed_of_each_volume()
     reservations: defaultdict[str, list[ReservationRow]] = defaultdict(list)
     for reservation in catalog.reservations.all():
         reservations[reservation.volume].append(reservation)
     runs = catalog.runs.newest_of_each_volume("backup")
+    ended = catalog.runs.newest_of_each_volume("backup", ended=True)
     locks = {name: lock for name, lock in living_locks(catalog).items() if name.startswith(volume_lock(""))}
     locked = {name.removeprefix(volume_lock("")) for name in locks}
     return [
@@ -70,7 +76,9 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
             catalog,
             name,
             _shown(snapshots.get(name, ()), runs.get(name)),
+            sealed.get(name),
             runs.get(name),
+            ended.get(name),
             locks.get(volume_lock(name)),
             reservations[name],
         )
@@ -88,7 +96,9 @@ def _status(
     catalog: Catalog,
     volume: str,
     snapshot: SnapshotRow | None,
+    sealed: SnapshotRow | None,
     run: RunRow | None,
+    ended: RunRow | None,
     lock: LockRow | None,
     reservations: Sequence[ReservationRow],
 ) -> VolumeStatus:
@@ -107,7 +117,9 @@ def _status(
         bytes_done=sum(row.bytes_source for row in stored),
         bytes_total=sum(row.bytes_source for row in valid),
         bytes_source=snapshot.bytes_source if snapshot is not None else 0,
+        sealed=sealed,
         incomplete=_lacking(catalog, snapshot),
+        last_ended=ended,
         last_run_at=run.started_at if run is not None else None,
         last_exit_code=run.exit_code if run is not None else None,
         lock=lock,

@@ -89,15 +89,22 @@ class Runs:
             statement = statement.where(runs.c.volume == volume)
         return [RunRow(**row._asdict()) for row in self._database.read(statement)]
 
-    def newest_of_each_volume(self, kind: RunKind) -> dict[str, RunRow]:
-        """Volume → its newest run of this kind; reads no other row of the history."""
+    def since(self, moment: datetime) -> list[RunRow]:
+        """The runs that began at ``moment`` or later, newest first."""
+        statement = select(runs).where(runs.c.started_at >= moment)
+        rows = self._database.read(statement.order_by(runs.c.started_at.desc(), runs.c.run_id))
+        return [RunRow(**row._asdict()) for row in rows]
+
+    def newest_of_each_volume(self, kind: RunKind, *, ended: bool = False) -> dict[str, RunRow]:
+        """Volume → its newest run of this kind, or the newest that has ``ended``; reads no other row of the history."""
+        wanted = [runs.c.kind == kind, *([runs.c.exit_code.is_not(None)] if ended else [])]
         newest = (
             select(runs.c.volume, func.max(runs.c.started_at).label("started_at"))
-            .where(runs.c.kind == kind)
+            .where(*wanted)
             .group_by(runs.c.volume)
             .subquery()
         )
         is_newest = and_(runs.c.volume == newest.c.volume, runs.c.started_at == newest.c.started_at)
         # Of two that began at the same moment the first by id counts, as in all().
-        statement = select(runs).join(newest, is_newest).where(runs.c.kind == kind).order_by(runs.c.run_id.desc())
+        statement = select(runs).join(newest, is_newest).where(*wanted).order_by(runs.c.run_id.desc())
         return {row.volume: RunRow(**row._asdict()) for row in self._database.read(statement)}

@@ -117,6 +117,13 @@ class Snapshots:
             found[row.volume].append(row)
         return found
 
+    def newest_sealed_of_each_volume(self) -> dict[str, SnapshotRow]:
+        """Volume → its newest complete snapshot; reads no other row."""
+        newest = select(func.max(snapshots.c.snapshot_key)).where(snapshots.c.state == "sealed")
+        of_each = newest.group_by(snapshots.c.volume)
+        rows = self._rows(select(*_COLUMNS).where(snapshots.c.snapshot_key.in_(of_each)))
+        return {row.volume: row for row in rows}
+
     def volumes(self, hostname: str | None = None) -> set[str]:
         """The volumes of sealed snapshots, of those made on one host if given."""
         statement = select(snapshots.c.volume).where(snapshots.c.state == "sealed").distinct()
