@@ -6,6 +6,7 @@ restarts.  The catalog is the truth, so the settings below aim at "rarely lost, 
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import kombu.transport.redis
@@ -16,7 +17,9 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import KombuError
 
 from tasks.broker.connections import RECONNECT_S, TRANSPORT_LIMITS, verified
+from tasks.broker.door import open_unacknowledged
 from tasks.broker.queues import unacked_keys
+from tasks.errors import MessageError
 
 #: What a broken or restarting broker raises, depending on which layer notices first.
 BROKEN = (OSError, redis.RedisError, KombuError)
@@ -32,15 +35,32 @@ class _Connection(Connection):  # type: ignore[misc]
         return super()._ensure_connection(*args, interval_max=interval_max, **kwargs)
 
 
-class WithoutSweeps(kombu.transport.redis.QoS):  # type: ignore[misc]
-    """Puts no message back into its queue because it was taken long ago.
+class TakenOrders(kombu.transport.redis.QoS):  # type: ignore[misc]
+    """What a process took from a queue and has not acknowledged.
 
-    The manager takes back what a dead worker held, within seconds.  kombu's sweeps are under a lock in the broker, for
-    which each worker would need the right to run scripts there.
+    Puts no message back into its queue because it was taken long ago.  The manager takes back what a dead worker held,
+    within seconds.  kombu's sweeps are under a lock in the broker, for which each worker would need the right to run
+    scripts there.
     """
 
     def restore_visible(self, *_args: Any, **_kwargs: Any) -> None:
         pass
+
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
+        """Put a message back into its queue, through the door; one that is not segfleet's is dropped."""
+
+        def restore(pipe: Any) -> None:
+            raw = pipe.hget(self.unacked_key, tag)
+            pipe.multi()
+            self._remove_from_indices(tag, pipe)
+            if raw:
+                with contextlib.suppress(MessageError):
+                    message, _ = open_unacknowledged(raw)
+                    where = message["properties"]["delivery_info"]
+                    self.channel._do_restore_message(message, where["exchange"], where["routing_key"], pipe, leftmost)
+
+        with self.channel.conn_or_acquire(client) as connected:
+            connected.transaction(restore, self.unacked_key)
 
 
 class _Amqp(AMQP):  # type: ignore[misc]
@@ -106,7 +126,7 @@ def transport_options(client_name: str, inbox: str) -> dict[str, Any]:
 
 def connect(url: str, client_name: str, inbox: str) -> Celery:
     """Point the application at the broker.  Opens no connection yet; call before the first use."""
-    kombu.transport.redis.Channel.QoS = WithoutSweeps
+    kombu.transport.redis.Channel.QoS = TakenOrders
     app.conf.broker_url = verified(url)
     app.conf.broker_transport_options = transport_options(client_name, inbox)
     return app

@@ -48,8 +48,8 @@ _SHOWN_CHARACTERS = 1000
 def install() -> None:
     """Have kombu's Redis transport read through the door, in this process.  Idempotent.
 
-    kombu has no place for a decoder of one's own before its typed JSON; ``loads`` is what its channels call for all
-    that they read.
+    kombu has no place for a decoder of one's own before its typed JSON; ``loads`` is what its channels call for what
+    they take from queues.  Orders that are put back are read by :class:`tasks.app.TakenOrders`.
     """
     kombu.transport.redis.loads = _loads
 
@@ -67,13 +67,10 @@ def open_unacknowledged(raw: bytes | str) -> tuple[dict[str, Any], Any]:
     return _rebuilt(entry[0])
 
 
-def _loads(raw: bytes | str) -> Any:
-    """For kombu, which reads messages and unacknowledged ones; never raises."""
+def _loads(raw: bytes | str) -> dict[str, Any]:
+    """For kombu, which reads the elements of queues with it; never raises."""
     try:
-        value = _plain(raw)
-        if isinstance(value, list) and len(value) == 3:
-            return [_rebuilt(value[0])[0], _text(value[1], _LINE), _text(value[2], _LINE)]
-        return _rebuilt(value)[0]
+        return open_message(raw)[0]
     except MessageError:
         return _nothing()
 
@@ -106,7 +103,8 @@ def _rebuilt(envelope: Any) -> tuple[dict[str, Any], Any]:
         if not is_json or properties["body_encoding"] != "base64" or "compression" in headers:
             raise MessageError("a message in the broker is not plain JSON in base64")
         content = _plain(binascii.a2b_base64(body, strict_mode=True))
-        is_order = "task" in headers
+        # What is no order stays none when it is read again, from among the unacknowledged.
+        is_order = headers.get("task", NO_TASK) != NO_TASK
         if is_order:
             _check_call(content)
         return {

@@ -13,6 +13,7 @@ from kombu import Connection
 from kit.services.fleet import PASSWORD, RedisServer
 from kit.services.silent_link import SilentLink, silent_link
 from tasks.app import queue, transport_options
+from tasks.broker import door
 from tasks.broker.queues import unacked_keys
 from workers.process import acknowledging
 
@@ -37,6 +38,8 @@ def link(server: RedisServer) -> Iterator[SilentLink]:
 def order(server: RedisServer, link: SilentLink, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A message that was taken through the link and is not acknowledged."""
     monkeypatch.setattr(kombu.transport.redis.Transport, "Channel", kombu.transport.redis.Channel)
+    monkeypatch.setattr(kombu.transport.redis, "loads", kombu.transport.redis.loads)
+    door.install()
     acknowledging.end_where_orders_stay()
     limits = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
     url = f"redis://:{PASSWORD}@127.0.0.1:{link.port}/0"
@@ -67,6 +70,15 @@ def test_an_order_is_put_back_on_another_connection_when_the_first_is_silent(
     order.requeue()
 
     assert (server.client().hlen(KEYS.messages), server.client().llen(QUEUE)) == (0, 1)
+
+
+def test_what_is_no_order_any_more_is_not_put_back(server: RedisServer, order: Any) -> None:
+    client = server.client()
+    client.hset(KEYS.messages, order.delivery_tag, '["forged", "", "device.b"]')
+
+    order.requeue()
+
+    assert (client.hlen(KEYS.messages), client.keys("device.*")) == (0, [])
 
 
 def test_a_worker_that_cannot_acknowledge_its_order_ends(

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import redis
 from kombu.transport.redis import Channel, Transport
 
-from tasks.app import WithoutSweeps
+from tasks.app import TakenOrders
 
 log = logging.getLogger("segfleet.acknowledging")
 
@@ -33,7 +33,7 @@ def end_where_orders_stay() -> None:
     Transport.Channel = _EndingChannel
 
 
-class _EndingQoS(WithoutSweeps):
+class _EndingQoS(TakenOrders):
     def ack(self, delivery_tag: Any) -> None:
         _insist(lambda: super(_EndingQoS, self).ack(delivery_tag))
 

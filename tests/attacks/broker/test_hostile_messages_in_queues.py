@@ -55,6 +55,7 @@ HOSTILE: dict[str, bytes] = {
     "null": b"null",
     "a number": b"7",
     "a list of three": b"[1, 2, 3]",
+    "an unacknowledged order": b'[%b, "", "device.a"]' % message(),
     "nested without end": b"[" * 500_000,
     "of a million lists": message([[], ORDER, [[]] * 1_000_000]),
     "a number of kombu's in the envelope": message(priority=DECIMAL),
