@@ -85,6 +85,26 @@ class PlanOptions:
     block_bytes: int = 4 * 1024
 
 
+#: A count that keeps all.
+UNLIMITED_COUNT = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retention:
+    """Which snapshots of a volume are kept (docs/retention.md); each rule keeps more, none less."""
+
+    #: "last", "hourly", "daily", "weekly", "monthly" or "yearly" → of how many such buckets the newest is kept.
+    counts: dict[str, int] = field(default_factory=dict)
+    #: "all" or one of "hourly" … "yearly" → within which span, as a person writes it: 1y5m7d2h.
+    within: dict[str, str] = field(default_factory=dict)
+    #: A snapshot with one of these is kept.
+    tags: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is any rule."""
+        return bool(self.counts or self.within or self.tags)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackupRequest:
     sources: tuple[Source, ...]
