@@ -16,6 +16,7 @@ from producer.catalog.tables.runs import Runs
 from producer.catalog.tables.segments.segments import Segments
 from producer.catalog.tables.segments.totals import Totals
 from producer.catalog.tables.segments.transitions import Transitions
+from producer.catalog.tables.snapshots.marks import Marks
 from producer.catalog.tables.snapshots.snapshots import Snapshots
 from producer.catalog.tables.trees import Trees
 from producer.catalog.tables.troubles import Troubles
@@ -33,6 +34,7 @@ class Catalog:
         """Open the catalog at a path or URL; create or migrate it first if necessary."""
         self._database = database = Database(location)
         self.snapshots = Snapshots(database)
+        self.marks = Marks(database)
         self.listing = Listing(database)
         self.trees = Trees(database)
         self.segments = Segments(database)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow, SnapshotState
 from producer.manifest import snapshot_of_head
 from producer.observer import Trouble
 from producer.pool.present import present_devices
@@ -62,4 +62,5 @@ def unknown_snapshots(names: Collection[str], known: Collection[str]) -> set[str
 
 
 def _known(catalog: Catalog) -> set[str]:
-    return {row.snapshot_id for row in [*catalog.snapshots.all(), *catalog.snapshots.all("open")]}
+    states: tuple[SnapshotState, ...] = ("open", "sealed", "forgotten")
+    return {row.snapshot_id for state in states for row in catalog.snapshots.all(state)}

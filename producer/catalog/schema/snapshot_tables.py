@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    false,
     text,
 )
 
@@ -54,7 +56,13 @@ snapshots = Table(
     Column("parent_id", String(32), nullable=False, server_default=""),
     # The ids of the devices that took its manifest.
     Column("holders", JSON, nullable=False, server_default="[]"),
-    CheckConstraint("state IN ('open', 'sealed')", name="state"),
+    # Kept whatever a policy says.
+    Column("pinned", Boolean, nullable=False, server_default=false()),
+    # When its tags or its pin were changed: what the manifest on the devices says of them is out of date.
+    Column("marked_at", UtcTime),
+    # The row stays until nothing of the snapshot is left on any device.
+    Column("forgotten_at", UtcTime),
+    CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name="state"),
     # The newest of each volume, and the one that was planned last.
     Index(None, "volume", "planned_at"),
 )

@@ -58,9 +58,9 @@ class Listing:
             yield from decode_part(part.data)
 
     def clear_sealed(self) -> None:
-        """Delete the listings of snapshots that are sealed: their trees have all that is in them."""
-        sealed = select(snapshots.c.snapshot_key).where(snapshots.c.state == "sealed")
-        self._database.write(delete(listing_parts).where(listing_parts.c.snapshot_key.in_(sealed)))
+        """Delete the listings of snapshots that are no longer open: the trees have all that is in sealed ones."""
+        ended = select(snapshots.c.snapshot_key).where(snapshots.c.state != "open")
+        self._database.write(delete(listing_parts).where(listing_parts.c.snapshot_key.in_(ended)))
 
     def first_entries(self, snapshot_id: str) -> list[int]:
         """The first entry index of each part, in order of their numbers."""

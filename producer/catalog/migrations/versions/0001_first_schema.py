@@ -54,7 +54,10 @@ def _create_snapshots() -> None:
         sa.Column("owner_names", sa.JSON(), server_default="{}", nullable=False),
         sa.Column("parent_id", sa.String(length=32), server_default="", nullable=False),
         sa.Column("holders", sa.JSON(), server_default="[]", nullable=False),
-        sa.CheckConstraint("state IN ('open', 'sealed')", name=op.f("ck_snapshots_state")),
+        sa.Column("pinned", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("marked_at", sa.DateTime(timezone=True)),
+        sa.Column("forgotten_at", sa.DateTime(timezone=True)),
+        sa.CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name=op.f("ck_snapshots_state")),
         sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_snapshots")),
         sa.UniqueConstraint("snapshot_id", name=op.f("uq_snapshots_snapshot_id")),
     )

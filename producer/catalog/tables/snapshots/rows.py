@@ -9,7 +9,7 @@ from typing import Literal
 from producer.catalog.columns import JsonObject
 from tasks.metadata import OwnerNames
 
-SnapshotState = Literal["open", "sealed"]
+SnapshotState = Literal["open", "sealed", "forgotten"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +112,12 @@ class SnapshotRow:
     parent_id: str = ""
     #: The ids of the devices that took its manifest.
     holders: tuple[str, ...] = ()
+    #: Kept whatever a policy says.
+    pinned: bool = False
+    #: When its tags or its pin were last changed; None: they are as its manifest has them.
+    marked_at: datetime | None = None
+    #: ``sealed_at`` says whether it had been complete.
+    forgotten_at: datetime | None = None
 
     @property
     def has_omitted(self) -> bool:

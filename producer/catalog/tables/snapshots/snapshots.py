@@ -106,10 +106,11 @@ class Snapshots:
 
     def newest_of_each_volume(self) -> dict[str, list[SnapshotRow]]:
         """Volume → its newest snapshot, and the one that was planned last if that is another; reads no other row."""
-        by_making = select(func.max(snapshots.c.snapshot_key)).group_by(snapshots.c.volume)
+        remembered = snapshots.c.state != "forgotten"
+        by_making = select(func.max(snapshots.c.snapshot_key)).where(remembered).group_by(snapshots.c.volume)
         last = select(snapshots.c.volume, func.max(snapshots.c.planned_at).label("at"))
-        planned = last.group_by(snapshots.c.volume).subquery()
-        is_last = and_(snapshots.c.volume == planned.c.volume, snapshots.c.planned_at == planned.c.at)
+        planned = last.where(remembered).group_by(snapshots.c.volume).subquery()
+        is_last = and_(remembered, snapshots.c.volume == planned.c.volume, snapshots.c.planned_at == planned.c.at)
         by_plan = select(snapshots.c.snapshot_key).join(planned, is_last)
         statement = select(*_COLUMNS).where(snapshots.c.snapshot_key.in_(by_making.union(by_plan)))
         found: defaultdict[str, list[SnapshotRow]] = defaultdict(list)
