@@ -31,6 +31,7 @@ _PLACES = {
     "history": "producer.cli.commands.care.history:history",
     "ls": "producer.cli.commands.browse.ls:ls",
     "manager": "producer.cli.commands.services.manager:manager",
+    "metrics": "producer.cli.commands.care.metrics:metrics",
     "mount": "producer.cli.commands.restore.mount:mount",
     "plan": "producer.cli.commands.backup.plan:plan",
     "restore": "producer.cli.commands.restore.restore:restore",

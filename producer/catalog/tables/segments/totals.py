@@ -74,6 +74,15 @@ class Totals:
         )
         return [_totals_row(row) for row in self._database.read(statement)]
 
+    def stored_on_devices(self) -> dict[str, int]:
+        """Device id → bytes of the segments that it holds, of all snapshots; reads every segment once."""
+        statement = (
+            select(segments.c.device_id, func.sum(segments.c.bytes_stored).label("bytes_stored"))
+            .where(segments.c.state == "stored", segments.c.device_id.is_not(None))
+            .group_by(segments.c.device_id)
+        )
+        return {row.device_id: int(row.bytes_stored) for row in self._database.read(statement)}
+
     def timings(self, snapshot_id: str) -> list[TimingTotals]:
         """The sums for each device, by its name; none for a snapshot that is gone.
 

@@ -1,0 +1,198 @@
+"""The survey as Prometheus metrics.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar, get_args
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from producer.catalog.tables.devices import DeviceState
+from producer.host.safe_text import escaped
+from producer.monitor.overview import VolumeStatus
+from producer.monitor.survey import DeviceStatus, Survey
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_COLOURS = {"green": 0, "yellow": 1, "red": 2}
+
+Row = TypeVar("Row")
+#: A metric's name without its prefix, its help, and its value for one row; None leaves the row out.
+_Gauge = tuple[str, str, Callable[[Row], float | None]]
+
+
+def metrics_text(survey: Survey, release: str) -> bytes:
+    """All metrics in Prometheus's text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(list(families(survey, release))))
+    return generate_latest(registry)
+
+
+def families(survey: Survey, release: str) -> Iterator[Metric]:
+    """Each metric once, with all its samples."""
+    yield _labelled("segfleet_build_info", "The release that made these metrics.", ["version"], [((release,), 1)])
+    yield _plain("segfleet_verdict", "0: all is well, 1: look at it soon, 2: act.", _COLOURS[survey.verdict.colour])
+    yield _problems(survey)
+    yield from _of_each("volume", _VOLUME_GAUGES, [(row.volume, row) for row in survey.volumes])
+    # Devices of two pools may have one name; the one recorded last comes first.
+    devices = list({device.row.name: device for device in reversed(survey.devices)}.items())[::-1]
+    yield _device_states(devices)
+    yield from _of_each("device", _DEVICE_GAUGES, devices)
+    yield from _of_checks(survey)
+    yield from _of_fleet(survey)
+
+
+class _Collector:
+    def __init__(self, found: list[Metric]) -> None:
+        self._found = found
+
+    def collect(self) -> Iterable[Metric]:
+        return self._found
+
+
+def _plain(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _labelled(
+    name: str, text: str, labels: Sequence[str], samples: Iterable[tuple[Sequence[str], float | None]]
+) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, value in samples:
+        if value is not None:
+            # A name may hold bytes that are not UTF-8.
+            family.add_metric([escaped(text) for text in values], value)
+    return family
+
+
+def _of_each(label: str, gauges: Iterable[_Gauge[Any]], rows: Sequence[tuple[str, Any]]) -> Iterator[Metric]:
+    for name, text, value_of in gauges:
+        yield _labelled(f"segfleet_{label}_{name}", text, [label], [((key,), value_of(row)) for key, row in rows])
+
+
+def _problems(survey: Survey) -> Metric:
+    counts = dict.fromkeys(("yellow", "red"), 0)
+    for problem in survey.verdict.problems:
+        counts[problem.colour] += 1
+    samples = [((colour,), count) for colour, count in counts.items()]
+    return _labelled("segfleet_problems", "Problems that status shows.", ["colour"], samples)
+
+
+# ---- volumes
+
+
+def _of_summary(key: str) -> Callable[[VolumeStatus], float | None]:
+    def value(row: VolumeStatus) -> float | None:
+        summary = row.last_ended.summary if row.last_ended is not None else None
+        found = (summary or {}).get(key)
+        return found if isinstance(found, int | float) else None
+
+    return value
+
+
+def _last_success(row: VolumeStatus) -> float | None:
+    return row.sealed.sealed_at.timestamp() if row.sealed is not None and row.sealed.sealed_at is not None else None
+
+
+def _last_exit_code(row: VolumeStatus) -> float | None:
+    return row.last_ended.exit_code if row.last_ended is not None else None
+
+
+def _last_run(row: VolumeStatus) -> float | None:
+    return row.last_ended.started_at.timestamp() if row.last_ended is not None else None
+
+
+def _duration(row: VolumeStatus) -> float | None:
+    last = row.last_ended
+    return (last.ended_at - last.started_at).total_seconds() if last is not None and last.ended_at else None
+
+
+def _next_due(row: VolumeStatus) -> float | None:
+    return row.reservations[0].next_due.timestamp() if row.reservations else None
+
+
+def _source_bytes(row: VolumeStatus) -> float | None:
+    return row.sealed.bytes_source if row.sealed is not None else None
+
+
+def _stored_bytes(row: VolumeStatus) -> float | None:
+    return row.sealed.bytes_stored if row.sealed is not None else None
+
+
+def _files(row: VolumeStatus) -> float | None:
+    return row.sealed.files_count if row.sealed is not None else None
+
+
+def _running_since(row: VolumeStatus) -> float | None:
+    return row.lock.since.timestamp() if row.lock is not None else None
+
+
+def _running(row: VolumeStatus, value: float) -> float | None:
+    return value if row.lock is not None else None
+
+
+_VOLUME_GAUGES: tuple[_Gauge[VolumeStatus], ...] = (
+    ("last_success_timestamp_seconds", "When the newest complete snapshot was sealed.", _last_success),
+    ("last_run_timestamp_seconds", "When the last backup that has ended began.", _last_run),
+    ("last_exit_code", "Exit code of the last backup: 0 done, 3 in part, else failed.", _last_exit_code),
+    ("last_duration_seconds", "How long the last backup took.", _duration),
+    ("last_errors", "Files and folders that the last backup could not store.", _of_summary("errors")),
+    ("last_read_bytes", "What the last backup read.", _of_summary("bytes_read")),
+    ("last_stored_bytes", "What the last backup wrote to devices.", _of_summary("bytes_stored")),
+    (
+        "last_rerouted_segments",
+        "Segments that the last backup moved to another device.",
+        _of_summary("segments_rerouted"),
+    ),
+    ("next_due_timestamp_seconds", "When the next scheduled backup is due.", _next_due),
+    ("source_bytes", "Size of all files of the newest snapshot.", _source_bytes),
+    ("stored_bytes", "What the newest snapshot has brought to the devices.", _stored_bytes),
+    ("files", "Files of the newest snapshot.", _files),
+    ("running", "1 while a backup runs.", lambda row: float(row.lock is not None)),
+    ("running_since_timestamp_seconds", "When it began.", _running_since),
+    ("running_done_bytes", "What it has stored of its plan.", lambda row: _running(row, row.bytes_done)),
+    ("running_total_bytes", "What its plan holds.", lambda row: _running(row, row.bytes_total)),
+)
+
+
+# ---- devices
+
+
+def _device_states(devices: Sequence[tuple[str, DeviceStatus]]) -> Metric:
+    samples = [
+        ((name, state), float(device.row.state == state)) for name, device in devices for state in get_args(DeviceState)
+    ]
+    return _labelled("segfleet_device_state", "1 for the state that the device is in.", ["device", "state"], samples)
+
+
+_DEVICE_GAUGES: tuple[_Gauge[DeviceStatus], ...] = (
+    ("state_since_timestamp_seconds", "When it entered its state.", lambda device: device.row.since.timestamp()),
+    ("capacity_bytes", "Size of its file system, as of its last run.", lambda device: device.row.capacity_bytes),
+    ("free_bytes", "Space left there, as of its last run.", lambda device: device.row.free_bytes),
+    ("stored_bytes", "Segments that it holds: lost if it fails now.", lambda device: device.stored_bytes),
+)
+
+
+def _of_checks(survey: Survey) -> Iterator[Metric]:
+    last = survey.last_check
+    if last is not None and last.ended_at is not None:
+        at = last.ended_at.timestamp()
+        yield _plain("segfleet_last_check_timestamp_seconds", "When the last check of the devices ended.", at)
+        errors = (last.summary or {}).get("errors", 0 if last.exit_code == 0 else 1)
+        yield _plain("segfleet_last_check_errors", "What it found damaged or missing.", errors)
+
+
+def _of_fleet(survey: Survey) -> Iterator[Metric]:
+    if survey.fleet is None:
+        return
+    yield _plain("segfleet_broker_up", "1 if the configured broker answers.", survey.fleet.is_broker_up)
+    counts = dict.fromkeys((device.row.name for device in survey.devices), 0)
+    for lease in survey.fleet.leases:
+        counts[lease.device] = counts.get(lease.device, 0) + 1
+    yield _labelled(
+        "segfleet_agents",
+        "Workers that serve the device now.",
+        ["device"],
+        [((name,), n) for name, n in counts.items()],
+    )

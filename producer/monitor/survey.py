@@ -1,0 +1,50 @@
+"""Everything that the page and the metrics show, read at one moment from the catalog; asks no device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.devices import DeviceRow, without_replaced
+from producer.catalog.tables.runs import RunRow
+from producer.monitor.fleet import FleetStatus
+from producer.monitor.overview import VolumeStatus, volumes
+from producer.monitor.verdict import Verdict, verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceStatus:
+    row: DeviceRow
+    #: Of the segments of all snapshots, as the catalog has them.
+    stored_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    at: datetime
+    verdict: Verdict
+    #: By name.
+    volumes: tuple[VolumeStatus, ...]
+    devices: tuple[DeviceStatus, ...]
+    #: The newest check that has ended.
+    last_check: RunRow | None
+    #: None without a configured broker.
+    fleet: FleetStatus | None
+
+
+def survey(catalog: Catalog, fleet: FleetStatus | None = None, *, now: datetime | None = None) -> Survey:
+    """``fleet``: what the broker says, if one is configured."""
+    now = now or datetime.now(UTC)
+    rows, stored = volumes(catalog), catalog.totals.stored_on_devices()
+    devices = without_replaced(catalog.devices.all())
+    # A check is of no volume.
+    last_check = catalog.runs.newest_of_each_volume("check", ended=True).get("")
+    return Survey(
+        at=now,
+        verdict=verdict(rows, devices, last_check, now),
+        volumes=tuple(rows),
+        devices=tuple(DeviceStatus(row=row, stored_bytes=stored.get(row.device_id, 0)) for row in devices),
+        last_check=last_check,
+        fleet=fleet,
+    )
