@@ -61,6 +61,7 @@ class _Check:
     def run(self) -> CheckSummary:
         catalog, name = self._session.catalog, self._request.snapshot
         snapshots = catalog.snapshots.all() if name is None else [find_snapshot(self._session, name)]
+        self._session.begin_reading([snapshot.snapshot_id for snapshot in snapshots])
         self._trees = {snapshot.snapshot_id: catalog.trees.of(snapshot.snapshot_id) for snapshot in snapshots}
         self._present = present_devices(self._session, snapshots)
         unknown_count = tell_unknown_snapshots(self._session, self._present)

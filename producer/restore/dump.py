@@ -56,6 +56,7 @@ class _Dump:
         self._request = request
         self._out = out
         self._snapshot = session.catalog.snapshots.find(request.snapshot, of_one_volume=True)
+        session.begin_reading([self._snapshot.snapshot_id])
         threads = request.threads or default_threads(len(request.devices))
         self._fetches = Fetches(session, present_devices(session, [self._snapshot]), Spool(spool, threads=threads))
 

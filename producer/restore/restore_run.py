@@ -48,6 +48,7 @@ class RestoreRun:
         self._session = session
         self._request = request
         self._snapshot = find_snapshot(session, request.snapshot, of_one_volume=True)
+        session.begin_reading([self._snapshot.snapshot_id])
         selection = selection or Selection.of(request.path, request.include, request.exclude)
         may_lack_parts = request.skip_damaged or self._always_with_holes
         self._plan = RestorePlan(session.catalog, self._snapshot, selection, may_lack_parts=may_lack_parts)

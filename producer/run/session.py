@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from producer.host.device_locks import locked
 from producer.host.places import silent_devices
 from producer.observer import Observer
 from producer.ownership.holder import Holder
+from producer.ownership.readers import Readers
 from producer.run.environment import Environment
 from producer.run.interrupt import Interrupt
 from tasks.broker.queues import manager_queue
@@ -48,6 +49,13 @@ class RunSession:
     unserved: Mapping[str, str] = field(default_factory=dict)
     #: What owns the run's locks in the catalog; None for a run that only reads.
     holder: Holder | None = None
+    #: What keeps the snapshots that the run reads from being forgotten.
+    readers: Readers | None = None
+
+    def begin_reading(self, snapshot_ids: Collection[str]) -> None:
+        """Keep these snapshots from being forgotten until the run ends; raises UsageError if one has just been."""
+        if self.readers is not None:
+            self.readers.begin(snapshot_ids)
 
     def order_fields(self, device: str, *, device_id: str = "", epoch: int = 0) -> dict[str, Any]:
         """The fields that all orders to ``device`` have, except the order's id."""
@@ -102,6 +110,8 @@ def open_session(needs: RunNeeds, observer: Observer, environment: Environment) 
         served = sorted(needs.devices.keys() - workers.agents.unserved.keys())
         courier = Courier(link, fleet, served, environment.limits, observer)
         stack.callback(courier.end)
+        readers = Readers(environment.catalog, purpose=needs.purpose, manager=environment.manager, note=observer.note)
+        stack.callback(readers.close)
         yield RunSession(
             run_id=run_id,
             reply_to=reply_to,
@@ -115,6 +125,7 @@ def open_session(needs: RunNeeds, observer: Observer, environment: Environment) 
             limits=environment.limits,
             unserved=workers.agents.unserved,
             holder=needs.holder,
+            readers=readers,
         )
 
 

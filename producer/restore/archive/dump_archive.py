@@ -53,6 +53,7 @@ def dump_archive(
 
 def _write(session: RunSession, request: RestoreRequest, spool: Path, out: Out, *, as_zip: bool) -> ArchiveSummary:
     snapshot = session.catalog.snapshots.find(request.snapshot, of_one_volume=True)
+    session.begin_reading([snapshot.snapshot_id])
     members = Members(session.catalog, snapshot, request.path, copies=as_zip)
     threads = request.threads or default_threads(len(request.devices))
     fetches = Fetches(session, present_devices(session, [snapshot]), Spool(spool, threads=threads))

@@ -40,6 +40,7 @@ def mount(
         open_session(RunNeeds(devices=devices, purpose="mount"), observer, environment) as session,
         Catalog(environment.catalog) as catalog,
     ):
+        session.begin_reading([snapshot.snapshot_id for snapshot in snapshots])
         blocks = Blocks()
         fetches = Fetches(session, present_devices(session, snapshots), None)
         mounted = MountedSnapshots(catalog, snapshots, blocks, _reporter(session))
