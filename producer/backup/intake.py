@@ -188,7 +188,7 @@ class _IntakeRun:
             return
         if self._pool is None:
             self._pool = settle_pool(self._session, self._request, self._resumed, self._asked)
-            self._begin_or_resume(self._pool.pool_id, self._choose_parent(self._pool))
+            self._begin_with_parent(self._pool)
         self._record_parts()
 
     def _record_parts(self) -> None:
@@ -199,18 +199,23 @@ class _IntakeRun:
             for part in self._entries.take_parts():
                 self._session.catalog.listing.add_part(self._snapshot_id, **asdict(part))
 
-    def _choose_parent(self, pool: SettledPool) -> str:
-        """The id of the parent, once the walk is merged with it; "" for none."""
-        parent = parent_in_pool(self._session.catalog, self._request, pool.pool_id)
+    def _begin_with_parent(self, pool: SettledPool) -> None:
+        """Begin or resume the snapshot, which keeps its parent from now on, and merge the walk with that."""
+        catalog = self._session.catalog
+        with catalog.transaction():
+            parent = parent_in_pool(catalog, self._request, pool.pool_id)
+            self._begin_or_resume(pool.pool_id, "" if parent is None else parent.snapshot_id)
         if parent is not None:
             self._merge = merge_with(self._session, self._request, parent, pool.members)
             if self._merge is not None:
                 self._parent_id = parent.snapshot_id
+            else:
+                catalog.snapshots.set_parent(self._snapshot_id, "")
         self._entries.begin(self._merge)
-        return self._parent_id
 
     def _begin_or_resume(self, pool_id: str, parent_id: str) -> None:
         if self._resumed is not None and self._resumed.pool_id == pool_id:
+            self._session.catalog.snapshots.set_parent(self._snapshot_id, parent_id)
             begun = f"{self._resumed.started_at:%Y-%m-%dT%H:%M:%SZ}"
             self._session.observer.note(f"continuing snapshot {self._snapshot_id[:8]}, begun {begun}")
             return

@@ -8,6 +8,8 @@ from typing import Self
 
 from producer.catalog.database import Database
 from producer.catalog.tables.devices import Devices
+from producer.catalog.tables.doomed import Doomed
+from producer.catalog.tables.generations import Generations
 from producer.catalog.tables.listing import Listing
 from producer.catalog.tables.locks import Locks
 from producer.catalog.tables.owners import Owners
@@ -17,6 +19,7 @@ from producer.catalog.tables.segments.segments import Segments
 from producer.catalog.tables.segments.totals import Totals
 from producer.catalog.tables.segments.transitions import Transitions
 from producer.catalog.tables.snapshots.marks import Marks
+from producer.catalog.tables.snapshots.remains import Remains
 from producer.catalog.tables.snapshots.snapshots import Snapshots
 from producer.catalog.tables.trees import Trees
 from producer.catalog.tables.troubles import Troubles
@@ -35,6 +38,7 @@ class Catalog:
         self._database = database = Database(location)
         self.snapshots = Snapshots(database)
         self.marks = Marks(database)
+        self.remains = Remains(database)
         self.listing = Listing(database)
         self.trees = Trees(database)
         self.segments = Segments(database)
@@ -42,6 +46,8 @@ class Catalog:
         self.totals = Totals(database)
         self.troubles = Troubles(database)
         self.devices = Devices(database)
+        self.generations = Generations(database)
+        self.doomed = Doomed(database)
         self.runs = Runs(database)
         self.reservations = Reservations(database)
         self.owners = Owners(database)
@@ -78,6 +84,13 @@ class Catalog:
         A batch of receipts in one transaction is one commit.  A transaction inside another is part of it.
         """
         return self._database.transaction()
+
+    def durable_transaction(self) -> AbstractContextManager[None]:
+        """As :meth:`transaction`, and it survives a power cut, with all that was committed before.
+
+        For what is deleted on the strength of it.  It is no part of another transaction.
+        """
+        return self._database.durable_transaction()
 
     def write_as(self, owner_id: str) -> None:
         """From now on write only while this owner is recorded; afterwards every write raises LockedError.

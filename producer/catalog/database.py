@@ -10,7 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, Table, insert, select
 
-from producer.catalog.opening import WRITING, catalog_errors, catalog_url, open_engine, shown_url, why_read_only
+from producer.catalog.opening import (
+    WRITING,
+    WRITING_DURABLY,
+    catalog_errors,
+    catalog_url,
+    open_engine,
+    shown_url,
+    why_read_only,
+)
 from producer.catalog.revision import bring_up_to_date
 from producer.catalog.schema import owners, snapshots
 from tasks.errors import CatalogError, LockedError
@@ -30,6 +38,7 @@ class Database:
         self.why_read_only = why_read_only(self._url)
         self._engine = open_engine(self._url, read_only=self.why_read_only)
         self._writing_engine = self._engine.execution_options(**WRITING)
+        self._durable_engine = self._engine.execution_options(**WRITING_DURABLY)
         self._transaction: Connection | None = None
         self._snapshot_keys: dict[str, int] = {}
         self._writer_id = ""
@@ -65,6 +74,13 @@ class Database:
         with self._writing():
             yield
 
+    @contextmanager
+    def durable_transaction(self) -> Iterator[None]:
+        """As :meth:`transaction`, and on its disk when it ends, with all that was committed before."""
+        assert self._transaction is None, "a transaction is durable as a whole"
+        with self._writing(durably=True):
+            yield
+
     def _refuse_when_read_only(self) -> None:
         if self.why_read_only:
             shown = shown_url(self._url)
@@ -75,13 +91,14 @@ class Database:
             )
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self, *, durably: bool = False) -> Iterator[Connection]:
         self._refuse_when_read_only()
         with catalog_errors(self._url):
             if self._transaction is not None:
                 yield self._transaction
                 return
-            with self._writing_engine.begin() as self._transaction:
+            engine = self._durable_engine if durably else self._writing_engine
+            with engine.begin() as self._transaction:
                 try:
                     self._refuse_without_locks(self._transaction)
                     yield self._transaction

@@ -35,6 +35,12 @@ _LOOK_EVERY_S = 0.01
 #: transaction that reads first and writes later fails without waiting when another has written meanwhile.
 WRITING = {"segfleet_begin": "BEGIN IMMEDIATE"}
 
+#: The same, and the commit survives a power cut, with all that was committed before.
+WRITING_DURABLY = {**WRITING, "segfleet_synchronous": "FULL"}
+
+#: Of all other transactions: docs/catalog.md says what a power cut costs them.
+_SYNCHRONOUS = "NORMAL"
+
 #: PostgreSQL's names for the limits of :mod:`tasks.broker.connections`; parameters of the URL come first.
 _SERVER_LIMITS = {
     "connect_timeout": CONNECT_S,
@@ -147,7 +153,7 @@ def _set_up(connection: SqliteConnection, _record: object) -> None:
     # A power cut may take the last commits but never damages the file.  Storing is idempotent and
     # what is stored is found again, so a lost receipt costs one repeated order; FULL would cost a
     # sync of the disk for every batch.
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS}")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
@@ -169,7 +175,12 @@ def _use_wal(connection: SqliteConnection) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("segfleet_begin", "BEGIN"))
+    options = connection.get_execution_options()
+    synchronous = options.get("segfleet_synchronous", _SYNCHRONOUS)
+    if connection.info.get("synchronous", _SYNCHRONOUS) != synchronous:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
+        connection.info["synchronous"] = synchronous
+    connection.exec_driver_sql(options.get("segfleet_begin", "BEGIN"))
 
 
 @contextmanager

@@ -24,26 +24,26 @@ class KnownCell(NamedTuple):
 def known_cells(
     catalog: Catalog, current: SnapshotRow, source: str, device_ids: Collection[str]
 ) -> dict[int, KnownCell]:
-    """Offset in the raw volume → cell, from the last sealed snapshot and from what this one has stored so far.
+    """Offset in the raw volume → cell, from the parent and from what this snapshot has stored so far.
 
-    Only cells in segments on these devices.  Empty when no earlier backup read the source raw.
+    Only cells in segments on these devices.  Empty when the parent did not read the source raw.  No other snapshot
+    will do: an open snapshot keeps its parent from being forgotten, and no other.
     """
     found: dict[int, KnownCell] = {}
-    for snapshot in _last_sealed(catalog, current, source):
-        found |= _cells_of_tree(catalog.trees.of(snapshot.snapshot_id), catalog, source, device_ids)
+    if _read_raw(catalog, current, source):
+        found |= _cells_of_tree(catalog.trees.of(current.parent_id), catalog, source, device_ids)
     for row in _rows_of_source(catalog, current, source):
         if row.device_id in device_ids:
             found.update(_cells(catalog, row))
     return found
 
 
-def _last_sealed(catalog: Catalog, current: SnapshotRow, source: str) -> list[SnapshotRow]:
-    rows = [
-        row
-        for row in catalog.snapshots.sealed_of(current.volume)
-        if row.pool_id == current.pool_id and any(other.name == source and other.mode == "raw" for other in row.sources)
-    ]
-    return rows[:1]
+def _read_raw(catalog: Catalog, current: SnapshotRow, source: str) -> bool:
+    """Whether the parent has the source, read raw."""
+    if not current.parent_id:
+        return False
+    parent = catalog.snapshots.get(current.parent_id)
+    return any(other.name == source and other.mode == "raw" for other in parent.sources)
 
 
 def _cells_of_tree(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from producer.catalog.schema.device_tables import devices
 from producer.catalog.schema.naming import SCHEMA_REVISION, metadata
+from producer.catalog.schema.retention_tables import doomed, generations, identity
 from producer.catalog.schema.run_tables import locks, owners, reservations, runs
 from producer.catalog.schema.snapshot_tables import (
     attempts,
@@ -20,6 +21,9 @@ __all__ = [
     "SCHEMA_REVISION",
     "attempts",
     "devices",
+    "doomed",
+    "generations",
+    "identity",
     "listing_parts",
     "locks",
     "metadata",

@@ -21,7 +21,7 @@ runs = Table(
     Column("ended_at", UtcTime),
     Column("exit_code", Integer),
     Column("summary", JSON(none_as_null=True)),
-    CheckConstraint("kind IN ('backup', 'restore', 'check')", name="kind"),
+    CheckConstraint("kind IN ('backup', 'restore', 'check', 'forget', 'prune')", name="kind"),
     Index(None, "volume", "started_at", "kind"),
     # The history is cut at its end.
     Index(None, "started_at"),

@@ -62,6 +62,8 @@ snapshots = Table(
     Column("marked_at", UtcTime),
     # The row stays until nothing of the snapshot is left on any device.
     Column("forgotten_at", UtcTime),
+    # Of a forgotten one: the ids of the devices that have no file of its manifest any more.
+    Column("gone_from", JSON, nullable=False, server_default="[]"),
     CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name="state"),
     # The newest of each volume, and the one that was planned last.
     Index(None, "volume", "planned_at"),

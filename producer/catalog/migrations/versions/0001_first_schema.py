@@ -17,6 +17,7 @@ def upgrade() -> None:
     _create_attempts()
     _create_troubles()
     _create_devices()
+    _create_retention()
     _create_runs()
     _create_reservations()
     _create_owners()
@@ -57,6 +58,7 @@ def _create_snapshots() -> None:
         sa.Column("pinned", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("marked_at", sa.DateTime(timezone=True)),
         sa.Column("forgotten_at", sa.DateTime(timezone=True)),
+        sa.Column("gone_from", sa.JSON(), server_default="[]", nullable=False),
         sa.CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name=op.f("ck_snapshots_state")),
         sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_snapshots")),
         sa.UniqueConstraint("snapshot_id", name=op.f("uq_snapshots_snapshot_id")),
@@ -182,6 +184,29 @@ def _create_troubles() -> None:
     op.create_index(op.f("ix_troubles_snapshot_key"), "troubles", ["snapshot_key"])
 
 
+def _create_retention() -> None:
+    op.create_table(
+        "identity",
+        sa.Column("key", sa.Integer(), nullable=False),
+        sa.Column("catalog_id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_identity")),
+    )
+    op.create_table(
+        "generations",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("token", sa.String(length=32), nullable=False),
+        sa.Column("raised_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_generations")),
+    )
+    op.create_table(
+        "doomed",
+        sa.Column("device_id", sa.String(length=32), nullable=False),
+        sa.Column("object_id", sa.String(length=32), nullable=False),
+        sa.Column("bytes_stored", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("device_id", "object_id", name=op.f("pk_doomed")),
+    )
+
+
 def _create_devices() -> None:
     op.create_table(
         "devices",
@@ -218,7 +243,7 @@ def _create_runs() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True)),
         sa.Column("exit_code", sa.Integer()),
         sa.Column("summary", sa.JSON()),
-        sa.CheckConstraint("kind IN ('backup', 'restore', 'check')", name=op.f("ck_runs_kind")),
+        sa.CheckConstraint("kind IN ('backup', 'restore', 'check', 'forget', 'prune')", name=op.f("ck_runs_kind")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
     op.create_index(op.f("ix_runs_volume_started_at_kind"), "runs", ["volume", "started_at", "kind"])

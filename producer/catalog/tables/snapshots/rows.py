@@ -9,6 +9,7 @@ from typing import Literal
 from producer.catalog.columns import JsonObject
 from tasks.metadata import OwnerNames
 
+#: forgotten: nobody sees it any more; others may need what it stored, and devices that are away still have it.
 SnapshotState = Literal["open", "sealed", "forgotten"]
 
 
@@ -118,6 +119,8 @@ class SnapshotRow:
     marked_at: datetime | None = None
     #: ``sealed_at`` says whether it had been complete.
     forgotten_at: datetime | None = None
+    #: Of a forgotten one: the ids of the devices that have no file of its manifest any more.
+    gone_from: tuple[str, ...] = ()
 
     @property
     def has_omitted(self) -> bool:

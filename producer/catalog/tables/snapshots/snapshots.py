@@ -21,7 +21,7 @@ from producer.catalog.tables.snapshots.rows import (
     SnapshotState,
     SourceRow,
 )
-from tasks.errors import CatalogError, UsageError
+from tasks.errors import CatalogError, LockedError, UsageError
 from tasks.metadata import OwnerNames
 
 #: All columns but the key, under the names of SnapshotRow.
@@ -35,8 +35,31 @@ class Snapshots:
         self._database = database
 
     def begin(self, snapshot: NewSnapshot) -> None:
-        """Record an open snapshot; a snapshot id that is there already raises CatalogError."""
-        self._database.write(insert(snapshots).values(**asdict(snapshot), state="open"))
+        """Record an open snapshot, which keeps its parent; a snapshot id that is there already raises CatalogError.
+
+        LockedError when the parent was forgotten meanwhile.
+        """
+        with self._database.transaction():
+            self._confirm_sealed(snapshot.parent_id)
+            self._database.write(insert(snapshots).values(**asdict(snapshot), state="open"))
+
+    def set_parent(self, snapshot_id: str, parent_id: str) -> None:
+        """Record what an open snapshot is compared with now, "" for nothing; raises as :meth:`begin`."""
+        with self._database.transaction():
+            self._confirm_sealed(parent_id)
+            self._change_open(snapshot_id, parent_id=parent_id)
+
+    def _confirm_sealed(self, snapshot_id: str) -> None:
+        """FOR SHARE: whoever wants to forget it waits for this transaction, and sees then what needs it."""
+        if not snapshot_id:
+            return
+        statement = select(snapshots.c.state).where(snapshots.c.snapshot_id == snapshot_id).with_for_update(read=True)
+        row = self._database.read_one(statement)
+        if row is None or row.state != "sealed":
+            raise LockedError(
+                f"snapshot {snapshot_id[:8]} was forgotten just now",
+                hint="run the same command again: it takes another",
+            )
 
     def set_plan(self, snapshot_id: str, plan: SnapshotPlan) -> None:
         """Record what the plan says of an open snapshot; a new plan replaces the old one."""
@@ -91,10 +114,20 @@ class Snapshots:
         return {row.snapshot_id for row in rows if set(device_ids) <= set(row.holders)}
 
     def discard(self, snapshot_id: str) -> None:
-        """Delete an open snapshot with its listing, segments and troubles, as if it had never begun."""
-        deleted_count = self._database.write(
-            delete(snapshots).where(snapshots.c.snapshot_id == snapshot_id, snapshots.c.state == "open")
-        )
+        """Delete an open snapshot, as if it had never begun.  Once segments were fed it is forgotten instead.
+
+        Workers may have stored them: a prune deletes these, as it may, for this catalog has begun and ended
+        the snapshot.
+        """
+        key = self._database.snapshot_key(snapshot_id)
+        with self._database.transaction():
+            fed = select(segments.c.number).where(segments.c.snapshot_key == key, segments.c.fed_at.is_not(None))
+            if self._database.read(fed.limit(1)):
+                self._change_open(snapshot_id, state="forgotten", forgotten_at=datetime.now(UTC))
+                return
+            deleted_count = self._database.write(
+                delete(snapshots).where(snapshots.c.snapshot_id == snapshot_id, snapshots.c.state == "open")
+            )
         if not deleted_count:
             raise CatalogError(f"snapshot {snapshot_id} is not open")
         self._database.forget_key(snapshot_id)
@@ -222,7 +255,8 @@ def _none_of(meant: ByTime) -> str:
 
 def _snapshot_row(row: Row[Any]) -> SnapshotRow:
     values = row._asdict()
-    values["tags"], values["holders"] = tuple(values["tags"]), tuple(values["holders"])
+    for name in ("tags", "holders", "gone_from"):
+        values[name] = tuple(values[name])
     values["sources"] = tuple(SourceRow(**source) for source in values["sources"])
     values["owner_names"] = OwnerNames(**values["owner_names"])
     values["lacks"] = tuple(LackRow(**lack) for lack in values["lacks"])

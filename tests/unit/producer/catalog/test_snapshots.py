@@ -223,3 +223,13 @@ def test_a_snapshot_id_is_begun_once(catalog: Catalog, begin_snapshot: BeginSnap
     begin_snapshot("e" * 32)
     with pytest.raises(CatalogError):
         begin_snapshot("e" * 32)
+
+
+def test_a_discarded_snapshot_of_which_something_may_be_stored_is_forgotten(catalog: Catalog, planned: str) -> None:
+    number = next(catalog.segments.valid(planned)).number
+    catalog.transitions.mark_fed(planned, [number], "a", 0)
+
+    catalog.snapshots.discard(planned)
+
+    assert catalog.snapshots.all("open") == catalog.snapshots.all() == []
+    assert [row.snapshot_id for row in catalog.snapshots.all("forgotten")] == [planned]

@@ -1,0 +1,65 @@
+"""Who this catalog is, and how often it has changed what the devices hold.
+
+Each seal, forget and prune raises the generation, here and on the devices.  A copy of the catalog does not know the
+generations that came after it: that is how it is noticed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import func, insert, select
+
+from producer.catalog.database import Database
+from producer.catalog.schema import generations, identity
+
+_THE_ROW = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Generation:
+    """``token``: tells it from one of the same number in another copy of the catalog."""
+
+    number: int
+    token: str
+
+
+class Generations:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._catalog_id = ""
+
+    @property
+    def catalog_id(self) -> str:
+        """The id that devices know this catalog by; made when it is first asked for."""
+        if not self._catalog_id:
+            self._catalog_id = self._read_id() or self._make_id()
+        return self._catalog_id
+
+    def raise_(self) -> Generation:
+        """Begin the next generation; it survives a power cut, so the devices are never ahead of the catalog."""
+        with self._database.durable_transaction():
+            last = self._database.read(select(func.max(generations.c.number)))[0][0]
+            raised = Generation(number=(last or 0) + 1, token=uuid.uuid4().hex)
+            self._database.write(
+                insert(generations).values(number=raised.number, token=raised.token, raised_at=datetime.now(UTC))
+            )
+        return raised
+
+    def knows(self, found: Generation) -> bool:
+        """Whether this catalog has begun that generation, or is a later copy of the one that has."""
+        same = select(generations.c.number).where(
+            generations.c.number == found.number, generations.c.token == found.token
+        )
+        return self._database.read_one(same) is not None
+
+    def _read_id(self) -> str:
+        row = self._database.read_one(select(identity.c.catalog_id))
+        return "" if row is None else str(row.catalog_id)
+
+    def _make_id(self) -> str:
+        # Another process may be faster.
+        self._database.insert_if_absent(identity, {"key": _THE_ROW, "catalog_id": uuid.uuid4().hex})
+        return self._read_id()
