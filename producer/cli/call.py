@@ -8,19 +8,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from producer.cli.output import GuardedOutput
 from producer.configuration.certificates import CA_VARIABLE, SKIP_VARIABLE, with_certificates
+from producer.configuration.finding import CONFIG_VARIABLE, FILE_NAME, find_configuration
+from producer.configuration.reading import read_configuration
 from producer.configuration.secrets import secret
 from producer.configuration.sizes import parse_size
-from producer.configuration.tables import (
-    CONFIG_VARIABLE,
-    FILE_NAME,
-    Configuration,
-    find_configuration,
-    read_configuration,
-)
+from producer.configuration.tables import Configuration, VolumeTable
 from producer.dispatch.limits import Limits
 from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE
 from producer.host.looks import look
@@ -40,6 +36,9 @@ STALL_VARIABLE = "SEGFLEET_STALL_S"
 REJOIN_VARIABLE = "SEGFLEET_REJOIN_S"
 EVENTS_VARIABLE = "SEGFLEET_EVENTS"
 
+#: In ``ctx.meta``: the words of the command line by parameter, not converted.
+GIVEN = "segfleet.given"
+
 
 @dataclass(kw_only=True, slots=True)
 class Call:
@@ -53,6 +52,10 @@ class Call:
     wait_s: int = 0
     configuration: Configuration = field(default_factory=Configuration)
     configuration_path: Path | None = None
+    #: What the configuration says of the volume that this command line means; None if it says nothing.
+    volume_table: VolumeTable | None = None
+    #: Whether a master asks, who may name only what the configuration has.  None: whoever started this process does.
+    by_master: bool | None = None
 
     def read_configuration(self, flag: str | None) -> None:
         """Read the file that ``flag``, the environment or the usual places name; raises UsageError."""
@@ -73,6 +76,13 @@ class Call:
     def is_on_behalf(self) -> bool:
         """Whether a manager has started this process."""
         return bool(os.environ.get(MANAGER_VARIABLE))
+
+    @property
+    def asker(self) -> Literal["here", "fleet", "master"]:
+        """Who names sources, and so what a SOURCE may be."""
+        if self.is_on_behalf if self.by_master is None else self.by_master:
+            return "master"
+        return "fleet" if self.broker_url is not None else "here"
 
     @property
     def broker_url(self) -> str | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import IfBusy, IfMissed, ReservationRow
-from producer.requests import BackupRequest
+from producer.schedule.asked import Asked
 from producer.schedule.timetable import Timetable
 from tasks.errors import UsageError
 
@@ -18,7 +18,8 @@ ID_DIGITS = 8
 
 def reserve(
     catalog: Catalog,
-    request: BackupRequest,
+    volume: str,
+    asked: Asked,
     *,
     cron: str,
     timezone: str,
@@ -26,7 +27,7 @@ def reserve(
     if_busy: IfBusy,
     manager: str = "",
 ) -> ReservationRow:
-    """Record a reservation of the request's volume; ``manager`` is the manager that does so, "" for none.
+    """Record a reservation of ``volume``; ``manager`` is the manager that does so, "" for none.
 
     On a shared catalog it belongs to that manager, else to this host, which has the sources.  Raises UsageError for a
     line that never fires, or an unknown time zone.
@@ -34,12 +35,12 @@ def reserve(
     now = datetime.now(UTC)
     row = ReservationRow(
         reservation_id=uuid.uuid4().hex,
-        volume=request.volume,
+        volume=volume,
         cron=" ".join(cron.split()),
         timezone=timezone,
         if_missed=if_missed,
         if_busy=if_busy,
-        request=request.to_json(),
+        request=asked.to_json(),
         created_at=now,
         next_due=Timetable(cron, timezone).next_after(now),
         manager=manager if catalog.is_shared else "",

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import msgspec
-
 from producer.catalog.tables.reservations import Outcome, ReservationRow
-from producer.requests import BackupRequest
 from producer.run.interrupt import Sigterm
 from producer.schedule.scheduler import Scheduler
 from producer.schedule.timetable import Timetable
@@ -23,17 +20,19 @@ from tasks.errors import (
     SegfleetError,
 )
 
-BackUp = Callable[[BackupRequest], BackupSummary]
+BackUp = Callable[[], BackupSummary]
 
 
 def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) -> BackupSummary | SegfleetError:
-    """Run what ``row`` asks for, and record how it ended.
+    """Run ``back_up``, which does what ``row`` asks for, and record how it ended.
 
     Returns the summary, or the error that ended it: trouble with one reservation must not keep others from running.
     Raises InterruptedRun and KeyboardInterrupt, after recording them.
     """
     try:
-        summary = back_up(_request(row))
+        # Else nobody could rely on its next time.
+        Timetable(row.cron, row.timezone)
+        summary = back_up()
     except InterruptedRun as error:
         _break_off(row, scheduler, by_sigterm=error.by_sigterm)
         raise
@@ -56,18 +55,6 @@ def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) 
 def _may_pass(error: SegfleetError) -> bool:
     """Agents, disks, the broker or the database may be back in a minute; nobody makes room on a full device by then."""
     return isinstance(error, BrokerError | CatalogError | DeviceError) and not isinstance(error, DeviceFullError)
-
-
-def _request(row: ReservationRow) -> BackupRequest:
-    """Raises UsageError for a timetable that this host cannot read, so that nobody relies on its next time."""
-    Timetable(row.cron, row.timezone)
-    try:
-        return BackupRequest.from_json(row.request)
-    except msgspec.ValidationError as error:
-        raise CatalogError(
-            f"reservation {row.reservation_id[:8]} of volume {row.volume} was made by another release: {error}",
-            hint="remove it and add it again",
-        ) from error
 
 
 def _break_off(row: ReservationRow, scheduler: Scheduler, *, by_sigterm: bool) -> None:

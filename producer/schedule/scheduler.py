@@ -11,7 +11,6 @@ from producer.catalog.tables.reservations import Outcome, ReservationRow
 from producer.catalog.tables.runs import RunRow
 from producer.ownership.holder import Holder, volume_lock
 from producer.ownership.verdict import living_locks, living_owners
-from producer.requests import is_same_backup
 from producer.schedule.decide import MISSED_AFTER, decide, pause_after_failure
 from producer.schedule.timetable import Timetable
 from tasks.errors import UsageError
@@ -83,8 +82,10 @@ class Scheduler:
 
     def give_back(self, row: ReservationRow) -> None:
         """A claimed run whose process must end: treated as if the process had been killed."""
-        # As it was claimed, see above.
-        self._break_off(row, row.next_due, self._owner_id)
+        claimed = (now for now in self._catalog.reservations.claimed() if now.reservation_id == row.reservation_id)
+        for now in claimed:
+            # As it was claimed, see above.
+            self._break_off(now, row.next_due, self._owner_id)
 
     def _takes(self, row: ReservationRow, now: datetime) -> bool:
         next_due = _next_due(row, now)
@@ -138,9 +139,8 @@ def _ended_run(catalog: Catalog, row: ReservationRow, owner_id: str) -> RunRow |
         return None
     if not any((owner.host, owner.pid) == (run.owner_host, run.owner_pid) for owner in owners):
         return None
-    is_since = row.last_due is None or run.started_at >= row.last_due
-    is_same = is_same_backup(row.request, catalog.snapshots.get(run.snapshot_id).request)
-    return run if is_since and is_same else None
+    # A process may have made other backups of the volume before it claimed this one.
+    return run if row.claimed_at is not None and run.started_at >= row.claimed_at else None
 
 
 def _is_busy(catalog: Catalog, volume: str) -> bool:

@@ -82,6 +82,16 @@ class Timetable:
         return moment.astimezone(self._zone).utcoffset() or timedelta()
 
 
+def local_zone() -> str:
+    """The IANA name of this machine's time zone; UTC where nobody can tell."""
+    import tzlocal  # 10 ms; seldom needed
+
+    try:
+        return tzlocal.get_localzone_name() or "UTC"
+    except (LookupError, ValueError):  # TZ or /etc/localtime is something of its own
+        return "UTC"
+
+
 def _wall(moment: datetime) -> datetime:
     return moment.replace(tzinfo=None)
 

@@ -111,7 +111,7 @@ def test_the_schedule_is_kept_by_way_of_the_manager(shared_site: Site) -> None:
         ("nightly", "catch-up"),
     ]
     assert data["timezone"] == "Europe/Berlin"
-    assert nightly["request"]["level"] == 7
+    assert nightly["request"]["arguments"] == ["--volume=nightly", "--level=7", "--", "data"]
     assert nothing_due.stdout == b""
     assert shared_site.host.succeed("schedule", "list", "--json").rows == []
 

@@ -42,6 +42,7 @@ reservations = Table(
     Column("next_due", UtcTime, nullable=False, index=True),
     Column("queued_at", UtcTime),
     Column("last_due", UtcTime),
+    Column("claimed_at", UtcTime),
     Column("last_ended_at", UtcTime),
     Column("last_outcome", String(16), nullable=False, server_default=""),
     Column("last_message", AnyText, nullable=False, server_default=""),

@@ -30,7 +30,7 @@ class ReservationRow:
     timezone: str
     if_missed: IfMissed
     if_busy: IfBusy
-    #: The backup's request, as ``BackupRequest.to_json`` returns it.
+    #: What is to be run (:mod:`producer.schedule.asked`).
     request: JsonObject
     created_at: datetime
     next_due: datetime
@@ -38,6 +38,7 @@ class ReservationRow:
     queued_at: datetime | None = None
     #: The due time that was claimed last, and how it ended.
     last_due: datetime | None = None
+    claimed_at: datetime | None = None
     last_ended_at: datetime | None = None
     last_outcome: Outcome = ""
     last_message: str = ""
@@ -58,6 +59,14 @@ class Reservations:
     def remove(self, reservation_id: str) -> bool:
         """Returns False when it does not exist (any more)."""
         return self._database.write(delete(reservations).where(reservations.c.reservation_id == reservation_id)) == 1
+
+    def add_if_absent(self, row: ReservationRow) -> None:
+        self._database.insert_if_absent(reservations, asdict(row))
+
+    def change(self, row: ReservationRow, **values: Any) -> None:
+        """Change what a reservation asks for; nothing of how its runs went."""
+        same = reservations.c.reservation_id == row.reservation_id
+        self._database.write(update(reservations).where(same).values(**values))
 
     def all(self) -> list[ReservationRow]:
         """All reservations, the one that is due first in front."""
@@ -84,7 +93,13 @@ class Reservations:
             if any(other.last_outcome == "running" for other in outcomes):
                 return False
             return self._set(
-                row, next_due=next_due, last_outcome="running", last_message="", last_ended_at=None, owner=owner
+                row,
+                next_due=next_due,
+                claimed_at=datetime.now(UTC),
+                last_outcome="running",
+                last_message="",
+                last_ended_at=None,
+                owner=owner,
             )
 
     def pass_over(self, row: ReservationRow, next_due: datetime, outcome: Outcome, message: str) -> bool:

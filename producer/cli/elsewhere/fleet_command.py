@@ -9,13 +9,12 @@ from typing import Any
 
 import click
 
-from producer.cli.call import Call
+from producer.cli.call import GIVEN, Call
 from producer.cli.options.naming import volume_name
 from producer.cli.show.json_lines import write_row
 from producer.host.behalf import HERE
 from tasks.errors import UsageError
 
-_GIVEN = "segfleet.given"
 _MANAGER = "segfleet.manager"
 _DETACH = "segfleet.detach"
 
@@ -47,13 +46,13 @@ class FleetCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
         ctx.meta[BEHIND] = tuple(given[given.index("--") + 1 :]) if "--" in given else None
-        rest = super().parse_args(ctx, args)
-        # Parsed again to get the words as typed: the values in ctx.params are converted.
+        # Parsed twice: the values in ctx.params are converted, and options take their defaults from the volume that
+        # the words mean.
         values = self.make_parser(ctx).parse_args(given)[0]
-        ctx.meta[_GIVEN] = {
+        ctx.meta[GIVEN] = {
             name: value for name, value in values.items() if isinstance(value, str | bool | list | tuple)
         }
-        return rest
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         call: Call = ctx.ensure_object(Call)
@@ -78,7 +77,7 @@ class FleetCommand(click.Command):
         from producer.master.choose import choose_manager
 
         assert call.broker_url is not None
-        given = ctx.meta[_GIVEN]
+        given = ctx.meta[GIVEN]
         command = _full_name(ctx, given)
         if given.get("from_stdin") or given.get("from_command"):
             _refuse_manager_for_stream(self.manager_named(ctx))

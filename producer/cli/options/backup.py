@@ -13,8 +13,8 @@ import click
 from producer.cli.call import Call
 from producer.cli.options.choosing import choosing_options, exclusions_from, list_options
 from producer.cli.options.naming import is_volume_name, volume_name
+from producer.cli.options.paths import absolute
 from producer.cli.options.shared import (
-    absolute,
     config_option,
     default_option,
     devices_option,
@@ -24,8 +24,9 @@ from producer.cli.options.shared import (
     threads_option,
     wait_option,
 )
-from producer.cli.options.sources import Asker, choose_sources
+from producer.cli.options.sources import choose_sources
 from producer.cli.options.stream import stream_options
+from producer.cli.options.volumes import sources_of, with_lists
 from producer.configuration.sizes import format_size, parse_size
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from producer.run.kept_out import is_kept_out
@@ -40,10 +41,15 @@ _SEGMENT_SIZE = size_between(_PLAN.block_bytes)
 _UNIT_SIZE = size_between(MIN_UNIT_BYTES, MAX_UNIT_BYTES)
 
 _WHAT = (
-    click.argument("sources", nargs=-1, metavar="SOURCE..."),
+    click.argument("sources", nargs=-1, metavar="[SOURCE...]"),
     *list_options,
     wait_option,
-    click.option("--volume", metavar="NAME", help="Name of the volume.  [default: made from the sources' names]"),
+    click.option(
+        "--volume",
+        metavar="NAME",
+        help="Name of the volume; without SOURCE, the sources of its [volumes.NAME].  "
+        "[default: made from the sources' names]",
+    ),
     click.option(
         "--parent", metavar="SNAPSHOT", help="Compare with this snapshot.  [default: the newest of the volume]"
     ),
@@ -186,8 +192,13 @@ def request_from(
     **choices: Any,
 ) -> BackupRequest:
     """The request, after checking what this host can check; raises UsageError."""
+    asker, choices = call.asker, with_lists(choices, call.volume_table)
+    if not sources and (volume is not None or not files_from):
+        sources = sources_of(volume, call.configuration)
+        # Whoever asks, these are the words of the configuration.
+        asker = "fleet" if asker == "master" else asker
     _check_lists(call, sources, files_from, by_nul=by_nul, mode=choices["mode"])
-    chosen = choose_sources(sources or ("/",), call.configuration, volume=volume, asker=_asker(call))
+    chosen = choose_sources(sources or ("/",), call.configuration, volume=volume, asker=asker)
     if files_from:
         from producer.cli.options.listed import with_listed
 
@@ -208,7 +219,7 @@ def stream_request_from(
 ) -> BackupRequest:
     """As :func:`request_from`, for a stream; exclusions mean nothing there."""
     check_devices(devices)
-    request = _request(call, (source,), devices, volume, Exclusions(), choices)
+    request = _request(call, (source,), devices, volume, Exclusions(), with_lists(choices, call.volume_table))
     return replace(request, is_stream=True, mode="files")
 
 
@@ -248,11 +259,9 @@ def _request(
 
 
 def _check_lists(call: Call, sources: tuple[str, ...], files_from: tuple[str, ...], *, by_nul: bool, mode: str) -> None:
-    """Raises UsageError for lists that do not fit the other options, and for a command that names nothing."""
+    """Raises UsageError for lists that do not fit the other options."""
     if not files_from and by_nul:
         raise UsageError("-0 is for --files-from", hint="leave it out")
-    if not files_from and not sources:
-        raise UsageError("no SOURCE is named", hint="name a folder or file, or a [sources.NAME]")
     if files_from and mode == "raw":
         raise UsageError("a raw volume is read as a whole", hint="leave out --files-from, or --mode raw")
     if files_from and not sources and call.broker_url is not None:
@@ -264,12 +273,6 @@ def _parent(choices: dict[str, Any]) -> str | None:
         raise UsageError("--parent and --force exclude each other", hint="--force compares with no snapshot")
     parent: str | None = choices.get("parent")
     return parent
-
-
-def _asker(call: Call) -> Asker:
-    if call.is_on_behalf:
-        return "master"
-    return "fleet" if call.broker_url is not None else "here"
 
 
 def _volume(name: str | None, sources: Iterable[Source]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from producer.cli.call import Call
+from producer.cli.call import GIVEN, Call
+from producer.cli.options.paths import absolute
+from producer.cli.options.volumes import devices_among, table_meant
 from producer.configuration.durations import parse_duration
-from producer.configuration.homes import from_home
 from producer.configuration.sizes import parse_size
-from producer.host.looks import look
 from producer.host.places import place_of
 from tasks.errors import UsageError
 
@@ -48,32 +47,6 @@ def named_folder(value: str) -> tuple[str, Path]:
     return match["name"], absolute(match["path"])
 
 
-def absolute(path: str) -> Path:
-    """``path`` made absolute from the working folder, with ``~`` expanded; keeps symlinks, resolves ``..``.
-
-    Raises UsageError for "", which would mean the working folder, for an unknown user's home, and for a relative path
-    when the working folder has been removed or may not be entered.
-    """
-    if not path:
-        raise UsageError(
-            "a path on the command line is empty", hint="check the variable it comes from, or write . for this folder"
-        )
-    expanded = from_home(path)
-    # A symlink before ".." leads elsewhere, so only the real path is right.
-    try:
-        return look(expanded, _real) if ".." in expanded.parts else expanded.absolute()
-    except OSError as error:
-        raise UsageError(
-            f"{path}: the current folder cannot be used: {error.strerror}",
-            hint="change to another folder, or write the full path",
-            path=path,
-        ) from error
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))
-
-
 def default_option(name: str, **settings: Any) -> Callable[[Command], Command]:
     """An option that ``SEGFLEET_<NAME>`` in the environment and ``[defaults]`` in the file can set too."""
     variable = "SEGFLEET_" + name.partition("/")[0].removeprefix("--").upper().replace("-", "_")
@@ -83,7 +56,10 @@ def default_option(name: str, **settings: Any) -> Callable[[Command], Command]:
 def _read_configuration(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
     call = ctx.ensure_object(Call)
     call.read_configuration(value)
-    ctx.default_map = call.configuration.defaults.given()
+    if call.configuration.volumes:
+        call.volume_table = table_meant(ctx.meta.get(GIVEN, {}), call.configuration, call.asker)
+    of_volume = call.volume_table.given() if call.volume_table is not None else {}
+    ctx.default_map = call.configuration.defaults.given() | of_volume
 
 
 def _want_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -109,8 +85,10 @@ def _collect_devices(
         if name in devices:
             raise click.BadParameter(f"{name!r} is named twice: {devices[name]} and {path}")
         devices[name] = path
-    configured = ctx.ensure_object(Call).configuration.devices
-    return devices or {name: place_of(name, table.path) for name, table in configured.items()}
+    call = ctx.ensure_object(Call)
+    configured = call.configuration.devices
+    names = devices_among(configured, call.volume_table)
+    return devices or {name: place_of(name, configured[name].path) for name in names}
 
 
 #: Eager: the other options take their defaults from this file.

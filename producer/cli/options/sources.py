@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from producer.cli.options.below import below, not_a_source, path_for_manager
 from producer.cli.options.naming import source_name, volume_name
-from producer.cli.options.shared import absolute
+from producer.cli.options.paths import absolute
 from producer.configuration.tables import Configuration, SourceTable
 from producer.host.looks import SilentError, look_at_each
 from producer.requests import Source
@@ -53,6 +53,11 @@ def choose_sources(
     return tuple(
         Source(name=meant.name, path=_real_path(meant, seen[meant.name]), within=meant.within) for meant in named
     )
+
+
+def volume_of(arguments: Collection[str], configuration: Configuration, asker: Asker) -> str:
+    """The volume that a backup of these sources belongs to unless it names another."""
+    return volume_name([meant.name for meant in _named(arguments, configuration.sources, asker)])
 
 
 def _named(arguments: Collection[str], tables: dict[str, SourceTable], asker: Asker) -> Iterator[_Meant]:

@@ -37,6 +37,7 @@ def reservation_json(row: ReservationRow) -> dict[str, Any]:
     return {
         "reservation_id": row.reservation_id,
         "volume": row.volume,
+        "schedule": row.request.get("schedule", ""),
         "cron": row.cron,
         "timezone": row.timezone,
         "if_missed": row.if_missed,

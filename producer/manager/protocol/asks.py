@@ -74,7 +74,8 @@ class AskStoring:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskBackup(AskStoring):
-    sources: Sources
+    #: Empty: those of the volume.
+    sources: Sources = ()
     volume: Name | None = None
     parent: Word | None = None
     force: bool = False

@@ -264,6 +264,7 @@ def _create_reservations() -> None:
         sa.Column("next_due", sa.DateTime(timezone=True), nullable=False),
         sa.Column("queued_at", sa.DateTime(timezone=True)),
         sa.Column("last_due", sa.DateTime(timezone=True)),
+        sa.Column("claimed_at", sa.DateTime(timezone=True)),
         sa.Column("last_ended_at", sa.DateTime(timezone=True)),
         sa.Column("last_outcome", sa.String(length=16), server_default="", nullable=False),
         sa.Column("last_message", sa.Text(), server_default="", nullable=False),

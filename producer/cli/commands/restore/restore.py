@@ -12,8 +12,8 @@ from producer.cli.call import Call
 from producer.cli.commands.restore.restore_raw_volume import restore_raw_volume
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import devices_of
+from producer.cli.options.paths import absolute
 from producer.cli.options.shared import (
-    absolute,
     config_option,
     devices_option,
     json_option,

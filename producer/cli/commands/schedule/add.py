@@ -7,23 +7,13 @@ from typing import Any, get_args
 import click
 
 from producer.catalog.tables.reservations import IfBusy
-from producer.cli.call import Call
+from producer.cli.call import GIVEN, Call
 from producer.cli.catalog import opened_catalog
+from producer.cli.commands.schedule.words import asked_with
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import request_from, storing_options
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.times import rfc3339
-from tasks.errors import UsageError
-
-
-def _local_zone() -> str:
-    """The IANA name of this machine's time zone."""
-    import tzlocal  # 10 ms; only this command needs it
-
-    try:
-        return tzlocal.get_localzone_name() or "UTC"
-    except (LookupError, ValueError):  # TZ or /etc/localtime is something of its own
-        return "UTC"
 
 
 @click.command(cls=FleetCommand)
@@ -35,7 +25,6 @@ def _local_zone() -> str:
 @click.option(
     "--tz",
     "timezone",
-    default=_local_zone,
     show_default="this machine's",
     metavar="ZONE",
     help="Time zone of the cron line.",
@@ -54,38 +43,37 @@ def _local_zone() -> str:
     help="If the volume is being backed up: wait, or skip this run.",
 )
 @storing_options
-@click.pass_obj
+@click.pass_context
 def add(
-    call: Call,
+    ctx: click.Context,
     /,
     volume: str,
     sources: tuple[str, ...],
     cron: str,
-    timezone: str,
+    timezone: str | None,
     catch_up: bool,
     overlap: IfBusy,
     **choices: Any,
 ) -> None:
     """Back up SOURCEs to VOLUME at set times, with the options of `backup`.
 
-    Without SOURCE, the [sources.VOLUME] of the configuration is backed up.
+    What is not given here, devices above all, each run takes from the configuration as it is then.
+    Without SOURCE, the sources of [volumes.VOLUME] are backed up, or [sources.VOLUME].
     """
-    if not sources and volume not in call.configuration.sources:
-        known = ", ".join(sorted(call.configuration.sources)) or "none"
-        raise UsageError(
-            f"volume {volume} has no source",
-            hint=f"name a SOURCE after the volume; sources in the configuration: {known}",
-        )
-    request = request_from(call, sources=sources or (volume,), volume=volume, **choices)
+    call: Call = ctx.obj
+    request = request_from(call, sources=sources, volume=volume, **choices)
+    given = ctx.meta[GIVEN] | {"sources": sources}
 
     from producer.schedule.reserve import reserve
+    from producer.schedule.timetable import local_zone
 
     with opened_catalog(call) as catalog:
         row = reserve(
             catalog,
-            request,
+            request.volume,
+            asked_with(call, ctx.command.params, given, ctx.params),
             cron=cron,
-            timezone=timezone,
+            timezone=timezone or local_zone(),
             if_missed="catch-up" if catch_up else "skip",
             if_busy=overlap,
             manager=call.environment().manager,

@@ -10,6 +10,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
+from producer.cli.commands.schedule.words import request_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.json_lines import write_error, write_row, write_summary
@@ -36,21 +37,25 @@ def run_due(call: Call) -> int:
     Exit code: 0 if everything was stored, 3 if something was stored in part, 1 if something failed.
     """
     from producer.ownership.holder import Holder
+    from producer.schedule.asked import configuration_of
     from producer.schedule.belongs import belongs_here
+    from producer.schedule.configured import follow
     from producer.schedule.scheduler import Scheduler
 
-    environment, started_s = call.environment(), time.monotonic()
+    environment, started_s, file = call.environment(), time.monotonic(), str(call.configuration_path or "")
     results: dict[str, BackupSummary | SegfleetError] = {}
 
     def serves(row: ReservationRow) -> bool:
         # Each reservation once, even if it is due again after a long run.
-        return row.reservation_id not in results and belongs_here(row, manager=environment.manager)
+        is_known = configuration_of(row) in ("", file)
+        return row.reservation_id not in results and is_known and belongs_here(row, manager=environment.manager)
 
     with (
         opened_catalog(call) as catalog,
         Holder(catalog, environment.catalog, manager=environment.manager) as holder,
     ):
-        scheduler = Scheduler(holder, note=lambda text: click.echo(f"segfleet: {harmless(text)}", err=True))
+        follow(catalog, call.configuration.schedules, file, manager=environment.manager, note=_note)
+        scheduler = Scheduler(holder, note=_note)
         # One claim at a time, so that others can take what has not started yet.
         while claimed := scheduler.claim_due(datetime.now(UTC), limit=1, serves=serves):
             results[claimed[0].reservation_id] = _run(call, scheduler, claimed[0])
@@ -65,16 +70,26 @@ def run_due(call: Call) -> int:
 
 def _run(call: Call, scheduler: Scheduler, row: ReservationRow) -> BackupSummary | SegfleetError:
     from producer.backup.backup import back_up
+    from producer.schedule.asked import asked_of
     from producer.schedule.run import run_reservation
 
     _announce(call, row)
     with watched(call) as observer:
-        result = run_reservation(row, scheduler, lambda request: back_up(request, observer, call.environment()))
+
+        def back_up_now() -> BackupSummary:
+            request, anew = request_of(asked_of(row), call)
+            return back_up(request, observer, anew.environment())
+
+        result = run_reservation(row, scheduler, back_up_now)
     if isinstance(result, SegfleetError):
         _tell(call, result)
     else:
         _show(call, result)
     return result
+
+
+def _note(text: str) -> None:
+    click.echo(f"segfleet: {harmless(text)}", err=True)
 
 
 def _announce(call: Call, row: ReservationRow) -> None:

@@ -14,6 +14,7 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.reservations import reservation_json, reservation_lines
+from tasks.errors import UsageError
 
 if TYPE_CHECKING:
     from producer.catalog.tables.reservations import ReservationRow
@@ -57,11 +58,25 @@ def list_(call: Call) -> None:
 @config_option
 @click.pass_obj
 def remove(call: Call, name: str) -> None:
-    """Remove all reservations of VOLUME, or the one with this ID.  A run that has started continues."""
+    """Remove all reservations of VOLUME, or the one with this ID.  A run that has started continues.
+
+    A [schedules.NAME] is removed from the configuration instead.
+    """
+    from producer.schedule.asked import configuration_of
+    from producer.schedule.configured import is_gone
     from producer.schedule.reserve import find_reservations
 
     with opened_catalog(call) as catalog:
-        for row in find_reservations(catalog, name):
+        rows = find_reservations(catalog, name)
+        added = [row for row in rows if not configuration_of(row) or is_gone(configuration_of(row))]
+        if not added:
+            file, schedule = configuration_of(rows[0]), rows[0].request["schedule"]
+            raise UsageError(
+                f"the schedule of volume {rows[0].volume} is [schedules.{schedule}] of {file}",
+                hint="remove it there; the next run-due, or the manager within seconds, follows the file",
+                path=file,
+            )
+        for row in added:
             if catalog.reservations.remove(row.reservation_id) and call.json:
                 write_row(_json_row(row))
             elif not call.json:

@@ -35,10 +35,10 @@ def manager(call: Call, name: str | None) -> None:
     were running.
     """
     from producer.broker import broker
+    from producer.cli.commands.services.followed import FollowedConfiguration
     from producer.cli.elsewhere.open_broker import warn_about_broker
     from producer.manager.commands import Identity
     from producer.manager.service import Manager, presence_of
-    from producer.schedule.belongs import belongs_here
     from producer.schedule.scheduler import has_work
     from tasks.broker.leases import this_release
     from tasks.orders import WIRE_VERSION
@@ -64,9 +64,11 @@ def manager(call: Call, name: str | None) -> None:
     )
     click.echo(f"segfleet: manager {name} with volumes {', '.join(presence.volumes) or 'none'}", err=True)
     with opened_catalog(call) as catalog:
+        followed = FollowedConfiguration(call, catalog, manager=name, note=_note)
 
         def is_due() -> bool:
-            return has_work(catalog, datetime.now(UTC), lambda row: belongs_here(row, manager=name))
+            followed.look()
+            return has_work(catalog, datetime.now(UTC), followed.serves)
 
         Manager(
             identity,
@@ -78,7 +80,7 @@ def manager(call: Call, name: str | None) -> None:
 
 
 def _volumes(call: Call, catalog: Catalog, name: str) -> tuple[str, ...]:
-    """The configured sources, each a volume by itself, and what has been backed up or reserved under other names.
+    """The configured sources, each a volume by itself, and volumes, and what has been backed up or reserved besides.
 
     On a catalog that several hosts may share: what has been backed up from this one, or reserved for it.
     """
@@ -87,7 +89,7 @@ def _volumes(call: Call, catalog: Catalog, name: str) -> tuple[str, ...]:
     backed_up = catalog.snapshots.volumes(platform.node() if catalog.is_shared else None)
     reserved = {row.volume for row in catalog.reservations.all() if belongs_here(row, manager=name)}
     known = backed_up | reserved
-    return tuple(sorted(known | call.configuration.sources.keys()))
+    return tuple(sorted(known | call.configuration.sources.keys() | call.configuration.volumes.keys()))
 
 
 def _note(text: str) -> None:

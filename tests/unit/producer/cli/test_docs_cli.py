@@ -18,7 +18,9 @@ import workers
 from kit.program.commands import all_commands
 from kit.repository import REPOSITORY
 from producer.cli.call import BROKER_VARIABLE, CATALOG_VARIABLE
-from producer.configuration.tables import CONFIG_VARIABLE, DefaultsTable, parse_configuration
+from producer.configuration.finding import CONFIG_VARIABLE
+from producer.configuration.reading import parse_configuration
+from producer.configuration.tables import DefaultsTable
 from tasks.errors import errors_by_code
 
 CLI = (REPOSITORY / "docs/cli.md").read_text()

@@ -7,7 +7,7 @@ import pytest
 
 from producer.cli.call import BROKER_VARIABLE, Call
 from producer.configuration.certificates import CA_VARIABLE, SKIP_VARIABLE, is_unverified, with_certificates
-from producer.configuration.tables import parse_configuration
+from producer.configuration.reading import parse_configuration
 from tasks.broker.connections import verified
 from tasks.errors import UsageError
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.configuration.tables import find_configuration, parse_configuration, read_configuration
+from producer.configuration.finding import find_configuration
+from producer.configuration.reading import parse_configuration, read_configuration
 from producer.configuration.toml_lines import line_of
 from tasks.errors import UsageError
 

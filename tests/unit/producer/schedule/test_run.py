@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,8 +18,8 @@ from kit.models.rows import begin, record_run
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import IfMissed, ReservationRow
 from producer.ownership.holder import Holder
-from producer.requests import BackupRequest, Exclusions, PlanOptions
 from producer.run.interrupt import Interrupt, on_sigterm
+from producer.schedule.asked import Asked
 from producer.schedule.reserve import reserve
 from producer.schedule.run import run_reservation
 from producer.schedule.scheduler import Scheduler
@@ -31,8 +32,6 @@ from tasks.errors import (
     SegfleetError,
     UsageError,
 )
-
-REQUEST = BackupRequest(sources=(), devices={}, volume="home", plan=PlanOptions(), exclusions=Exclusions())
 
 
 @pytest.fixture
@@ -54,8 +53,8 @@ def _as_a_manager_s_child() -> Iterator[None]:
 
 
 def reserved(catalog: Catalog, volume: str, if_missed: IfMissed = "catch-up") -> ReservationRow:
-    request = replace(REQUEST, volume=volume)
-    return reserve(catalog, request, cron="0 2 * * *", timezone="UTC", if_missed=if_missed, if_busy="queue")
+    asked = Asked(arguments=(f"--volume={volume}",))
+    return reserve(catalog, volume, asked, cron="0 2 * * *", timezone="UTC", if_missed=if_missed, if_busy="queue")
 
 
 def while_storing(number: signal.Signals) -> NoReturn:
@@ -92,7 +91,7 @@ def test_a_run_whose_process_has_to_end_is_caught_up_with_and_one_after_ctrl_c_i
     [claimed] = scheduler.claim_due(due)
 
     with pytest.raises((InterruptedRun, KeyboardInterrupt)):
-        run_reservation(claimed, scheduler, lambda request: moment(number))
+        run_reservation(claimed, scheduler, lambda: moment(number))
 
     [row] = holder.catalog.reservations.all()
     assert row.last_outcome == "interrupted"
@@ -106,12 +105,12 @@ def test_a_reservation_whose_zone_is_not_known_here_fails_and_keeps_no_other_fro
     holder.catalog.reservations.add(bad)
     scheduler, began = Scheduler(holder), list[str]()
 
-    def back_up(request: BackupRequest) -> NoReturn:
-        began.append(request.volume)
+    def back_up(volume: str) -> NoReturn:
+        began.append(volume)
         raise SegfleetError("a test ends it here")
 
     for row in scheduler.claim_due(good.next_due):
-        run_reservation(row, scheduler, back_up)
+        run_reservation(row, scheduler, partial(back_up, row.volume))
 
     assert began == ["good"]
     [noted] = [row for row in holder.catalog.reservations.all() if row.volume == "bad"]
@@ -123,8 +122,8 @@ def test_a_reservation_whose_zone_is_not_known_here_fails_and_keeps_no_other_fro
 def test_a_run_that_is_recorded_as_ended_has_ended_whatever_ends_its_process_then(
     holder: Holder, location: str
 ) -> None:
-    def back_up(request: BackupRequest) -> NoReturn:
-        snapshot_id = begin(holder.catalog, "home", request=request.to_json())
+    def back_up() -> NoReturn:
+        snapshot_id = begin(holder.catalog, "home")
         record_run(holder.catalog, "home", exit_code=3, started_at=datetime.now(UTC), snapshot_id=snapshot_id)
         before_storing(signal.SIGTERM)
 
@@ -146,7 +145,7 @@ class Absent:
     def __init__(self, error: SegfleetError) -> None:
         self.error = error
 
-    def __call__(self, request: BackupRequest) -> NoReturn:
+    def __call__(self) -> NoReturn:
         raise self.error
 
 

@@ -1,0 +1,47 @@
+"""What a reservation asks for: the words of a backup, or a schedule of the configuration.
+
+It keeps no devices, options or patterns of the configuration: whoever runs it reads them then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from producer.catalog.columns import JsonObject
+from producer.catalog.tables.reservations import ReservationRow
+from tasks.errors import CatalogError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """The arguments of ``segfleet backup``.  Paths in them are absolute."""
+
+    arguments: tuple[str, ...]
+    #: A master has asked: it may name only what the configuration has.
+    by_master: bool = False
+    #: The configuration file that has it in a ``[schedules.NAME]``, and that name; "" if a command has added it.
+    configuration: str = ""
+    schedule: str = ""
+
+    def to_json(self) -> JsonObject:
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+def asked_of(row: ReservationRow) -> Asked:
+    """Raises CatalogError for a reservation of another release."""
+    try:
+        return msgspec.convert(row.request, Asked)
+    except msgspec.ValidationError as error:
+        raise CatalogError(
+            f"reservation {row.reservation_id[:8]} of volume {row.volume} was made by another release: {error}",
+            hint="remove it and add it again",
+        ) from error
+
+
+def configuration_of(row: ReservationRow) -> str:
+    """The configuration file that the reservation comes from; "" if a command has added it."""
+    return str(row.request.get("configuration", ""))

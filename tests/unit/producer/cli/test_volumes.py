@@ -1,0 +1,169 @@
+"""What ``[volumes.NAME]`` says about a backup, beside the command line and the environment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.models.reservations import NEW_YEAR
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.reservations import ReservationRow
+from producer.cli.call import Call
+from producer.cli.commands.backup.backup import backup
+from producer.cli.commands.schedule.words import request_of
+from producer.cli.main import run
+from producer.cli.options.backup import request_from
+from producer.requests import BackupRequest
+from producer.schedule.asked import asked_of
+from tasks.errors import UsageError
+
+CONFIGURATION = """
+[devices.a]
+path = "a"
+
+[devices.b]
+path = "b"
+
+[sources.data]
+path = "data"
+
+[volumes.home]
+sources = ["data", "./other"]
+devices = ["b"]
+exclude = ["*.tmp"]
+tags = ["kept"]
+level = 9
+mode = "files"
+no-xattrs = true
+
+[volumes.data]
+level = 7
+
+[defaults]
+level = 5
+threads = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SEGFLEET_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("SEGFLEET_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "other", "a", "b", "c"):
+        (tmp_path / name).mkdir()
+    written = tmp_path / "segfleet.toml"
+    written.write_text(CONFIGURATION)
+    return written
+
+
+def request(*arguments: str) -> BackupRequest:
+    call = Call()
+    context = backup.make_context("backup", list(arguments), obj=call)
+    return request_from(call, **context.params)
+
+
+def test_a_volume_brings_its_sources_devices_and_options(tmp_path: Path) -> None:
+    found = request("--volume", "home")
+    assert [source.path for source in found.sources] == [tmp_path / "data", tmp_path / "other"]
+    assert [source.name for source in found.sources] == ["data", "other"]
+    assert found.devices == {"b": tmp_path / "b"}
+    assert (found.volume, found.level, found.threads, found.mode) == ("home", 9, 3, "files")
+    assert found.exclusions.attributes
+
+
+def test_it_does_not_matter_where_the_configuration_is_named(file: Path) -> None:
+    assert request("--volume=home", f"--config={file}").level == 9
+
+
+def test_the_command_line_and_the_environment_win_and_lists_are_added_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = request("data", "--volume=home", "--level=1", "-e", "!good.tmp", "--tag=now", "--device=a=a")
+    assert [source.name for source in found.sources] == ["data"]
+    assert (found.level, found.tags, list(found.devices)) == (1, ("kept", "now"), ["a"])
+    assert found.exclusions.patterns == ("*.tmp", "!good.tmp")
+    monkeypatch.setenv("SEGFLEET_LEVEL", "2")
+    assert request("--volume=home").level == 2
+
+
+def test_a_volume_that_only_its_sources_name_has_its_options_too(tmp_path: Path) -> None:
+    assert request("data").level == 7
+    assert request(str(tmp_path / "data")).level == 7
+    assert request("other").level == 5
+
+
+def test_the_source_of_the_volume_s_name_needs_no_list() -> None:
+    assert [source.name for source in request("--volume=data").sources] == ["data"]
+
+
+def test_a_volume_without_sources_says_which_have_some() -> None:
+    with pytest.raises(UsageError, match="volume nosuch has no sources") as refusal:
+        request("--volume=nosuch")
+    assert "data, home" in refusal.value.hint
+
+
+def reservations(tmp_path: Path) -> list[ReservationRow]:
+    with Catalog(f"sqlite:///{tmp_path / 'state' / 'catalog.sqlite'}") as catalog:
+        return catalog.reservations.all()
+
+
+def asked_now(tmp_path: Path, file: Path) -> BackupRequest:
+    [row] = reservations(tmp_path)
+    call = Call()
+    call.read_configuration(str(file))
+    return request_of(asked_of(row), call)[0]
+
+
+def add(*arguments: str) -> None:
+    assert run(["schedule", "add", *arguments, *NEW_YEAR]) == 0
+
+
+def test_a_disk_that_is_new_in_the_configuration_gets_what_was_reserved_before(tmp_path: Path, file: Path) -> None:
+    add("other", "other", "--tag=nightly", "-e", "*.tmp", "--known-devices-only")
+    assert sorted(asked_now(tmp_path, file).devices) == ["a", "b"]
+
+    file.write_text(CONFIGURATION.replace("level = 5", "level = 6") + '\n[devices.c]\npath = "c"\n')
+
+    found = asked_now(tmp_path, file)
+    assert sorted(found.devices) == ["a", "b", "c"]
+    assert (found.level, found.tags, found.exclusions.patterns) == (6, ("nightly",), ("*.tmp",))
+    assert not found.new_devices
+
+
+def test_what_was_named_when_it_was_reserved_stays_wherever_it_is_run_from(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("mine", "./other", "--device=c=c", "--level=2")
+    monkeypatch.chdir("/")
+    found = asked_now(tmp_path, file)
+    assert [source.path for source in found.sources] == [tmp_path / "other"]
+    assert (found.devices, found.level, found.volume) == ({"c": tmp_path / "c"}, 2, "mine")
+
+
+def test_a_schedule_of_the_configuration_is_followed_and_removed_there(
+    tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(CONFIGURATION + '\n[schedules.home]\ncron = "0 2 1 1 *"\ntimezone = "UTC"\n')
+    assert run(["schedule", "run-due"]) == 0
+    assert asked_now(tmp_path, file) == request("--volume=home")
+
+    capsys.readouterr()
+    assert run(["schedule", "remove", "home"]) == 2
+    assert f"is [schedules.home] of {file}" in capsys.readouterr().err
+    assert run(["schedule", "list", "--json"]) == 0
+    row: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert (row["volume"], row["schedule"]) == ("home", "home")
+
+    file.write_text(CONFIGURATION)
+    assert run(["schedule", "run-due"]) == 0
+    assert reservations(tmp_path) == []
+
+
+def test_a_run_without_a_configuration_leaves_all_reservations_alone(tmp_path: Path, file: Path) -> None:
+    add("other", "other")
+    file.rename(tmp_path / "elsewhere.toml")
+    assert run(["schedule", "run-due"]) == 0
+    assert len(reservations(tmp_path)) == 1
