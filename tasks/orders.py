@@ -50,7 +50,8 @@ MAX_READ_BYTES = 4 * 1024 * 1024
 Overwrite = Literal["always", "if-changed", "if-newer", "never"]
 #: With these, what the snapshot has an entry for may be something else that stays.
 KEEP_OTHERS = ("never", "if-newer")
-MANIFEST_NAME = re.compile(r"[0-9a-f]{32}(\.[0-9]{6}\.part|\.manifest)")
+#: Parts and heads; the claim and the tombstone of a snapshot; the generation of a catalog (docs/manifest.md).
+MANIFEST_NAME = re.compile(r"[0-9a-f]{32}\.([0-9]{6}\.part|manifest|claim|forgotten|generation)")
 ManifestName = Annotated[str, Meta(pattern=f"^{MANIFEST_NAME.pattern}$")]
 
 
@@ -81,6 +82,8 @@ class AdoptDevice(Order):
 
     pool_id: HexId
     new_device_id: HexId
+    #: Who alone may delete on the device; "": nobody.
+    catalog_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")] = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from tasks.digests import Digests, check_whole
 from tasks.errors import Reason
+from tasks.generations import Generation
 from tasks.metadata import MetadataKind
 from tasks.orders import WIRE_VERSION, PartText
 from tasks.values import MAX_EXTENTS, Count, DeviceBytes, DeviceName, DigestOrNone, HexId, Nanoseconds
@@ -60,6 +61,12 @@ class DeviceReport:
     unswept: Text = ""
     #: Where the file system of the device's root is mounted; "" where nobody can tell.
     mount_point: Text = ""
+    #: Who alone may delete here, as the marker says; "": nobody.
+    catalog_id: HexIdOrNone = ""
+    #: The last generation of that catalog of which the device knows.
+    generation: Generation | None = None
+    #: Its worker deletes nothing, whoever asks.
+    append_only: bool = False
 
 
 #: changed: size or times differ from the plan, or the file changed while it was read;

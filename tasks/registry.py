@@ -10,6 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from tasks.cleaning import (
+    DeleteResult,
+    DeleteStored,
+    ExamineObjects,
+    ListObjects,
+    ObjectsResult,
+    OriginsResult,
+)
 from tasks.orders import (
     AdoptDevice,
     ConfirmEmpty,
@@ -88,6 +96,9 @@ ORDER_KINDS = (
     _kind("confirm_empty", ConfirmEmpty, EmptyResult),
     _kind("put_manifest", PutManifest, ManifestResult, must_not_outlive_run=True),
     _kind("get_manifest", GetManifest, ManifestResult),
+    _kind("delete", DeleteStored, DeleteResult, must_not_outlive_run=True),
+    _kind("list_objects", ListObjects, ObjectsResult),
+    _kind("examine", ExamineObjects, OriginsResult),
     _kind(
         "restore_segment",
         RestoreSegment,

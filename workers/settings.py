@@ -24,6 +24,8 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     bytes_per_s: Annotated[int, Meta(ge=1)] | None = None
     #: Keep no segments; manifests are kept.
     discard: bool = False
+    #: Delete nothing, whoever asks.
+    append_only: bool = False
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -45,6 +45,8 @@ class DeviceTable(Table, frozen=True, kw_only=True):
     reserve: str | None = None
     #: Write and read no faster than this size per second.  None: as fast as the disk allows.
     max_rate: str | None = None
+    #: Its worker deletes nothing, whoever asks: forget and prune say what waits there.
+    append_only: bool = False
     #: For benchmarks: keep manifests but discard segments.
     discard: bool = False
 

@@ -99,6 +99,7 @@ def _adopt(session: RunSession, decision: PoolDecision, names: Sequence[str]) ->
                 order_id=uuid.uuid4().hex,
                 pool_id=decision.pool_id,
                 new_device_id=decision.adopt[device],
+                catalog_id=session.catalog.generations.catalog_id,
                 **session.order_fields(device),
             )
         ]

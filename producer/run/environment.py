@@ -33,6 +33,8 @@ class Environment:
     max_rates: Mapping[str, int] = field(default_factory=dict)
     #: Devices that discard segments; for benchmarks.
     discarding: frozenset[str] = frozenset()
+    #: Devices whose workers delete nothing.
+    append_only: frozenset[str] = frozenset()
     #: The manager that started this process; "" if a person did.
     manager: str = ""
     #: The run's id, if the manager chose it.

@@ -220,6 +220,7 @@ def _device_settings(devices: Mapping[str, Path], environment: Environment) -> d
             "path": str(path),
             "bytes_per_s": environment.max_rates.get(name),
             "discard": name in environment.discarding,
+            "append_only": name in environment.append_only,
         }
         for name, path in devices.items()
     }

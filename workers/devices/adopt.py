@@ -46,5 +46,6 @@ def _new_marker(order: AdoptDevice) -> Marker:
         device_id=order.new_device_id,
         name=order.device,
         pool_id=order.pool_id,
+        catalog_id=order.catalog_id,
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     )

@@ -7,6 +7,7 @@ import base64
 from blake3 import blake3
 
 from tasks.errors import DamagedError, DeviceError, MessageError
+from tasks.generations import MAX_GENERATION_BYTES, Generation, decode_generation, generation_name
 from tasks.orders import MANIFEST_NAME, MAX_MANIFEST_BYTES, GetManifest, PutManifest
 from tasks.receipts import MAX_MANIFEST_NAMES, ManifestResult
 from workers.devices.base import Device
@@ -45,6 +46,19 @@ def get_manifest(order: GetManifest, *, device: Device) -> ManifestResult:
     if data is None:
         raise NoSuchManifestError(f"device {device.name} has no manifest file {order.name}")
     return ManifestResult(data_base64=base64.b64encode(data).decode("ascii"))
+
+
+def generation_on(device: Device, catalog_id: str) -> Generation | None:
+    """The last generation of this catalog of which the device knows; None without a sound one.
+
+    Raises DeviceError when the device fails.
+    """
+    stored = device.open(manifest_key(generation_name(catalog_id)))
+    if stored is None:
+        return None
+    with stored:
+        found = decode_generation(stored.read(0, MAX_GENERATION_BYTES))
+    return found if found is not None and found.catalog_id == catalog_id else None
 
 
 def _decode(order: PutManifest) -> bytes:

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from tasks.bounded_json import load_bounded
 from tasks.errors import NotADeviceError
+from tasks.receipts import HexIdOrNone
 from tasks.values import DeviceName, HexId
 
 FORMAT_VERSION = 1
@@ -36,13 +37,14 @@ class DamagedMarkerError(NotADeviceError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Marker:
-    """``created`` is RFC 3339, UTC."""
+    """``created`` is RFC 3339, UTC; ``catalog_id`` is who alone may delete on the device, "" for nobody."""
 
     format_version: Annotated[int, Meta(ge=1)]
     device_id: HexId
     name: DeviceName
     pool_id: HexId
     created: str
+    catalog_id: HexIdOrNone = ""
 
 
 def encode_marker(marker: Marker) -> bytes:

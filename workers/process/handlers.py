@@ -9,6 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tasks.cleaning import (
+    DeleteResult,
+    DeleteStored,
+    ExamineObjects,
+    ListObjects,
+    ObjectsResult,
+    OriginsResult,
+)
 from tasks.errors import DeviceError, NotADeviceError, Reason, SegfleetError
 from tasks.orders import (
     AdoptDevice,
@@ -39,7 +47,8 @@ from tasks.registry import kind_of
 from tasks.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from workers.devices.adopt import adopt
 from workers.devices.base import Device
-from workers.devices.manifests import get_manifest, put_manifest
+from workers.devices.deleting import delete_stored, list_objects
+from workers.devices.manifests import generation_on, get_manifest, put_manifest
 from workers.devices.registry import open_device
 from workers.process.delivery import publish_receipt
 from workers.process.fence import now_and_then
@@ -52,6 +61,7 @@ from workers.restore import (
     restore_entries,
     restore_segment,
 )
+from workers.segments.origins import examine_objects
 from workers.segments.store import store_segment
 from workers.segments.verify import verify_segments
 from workers.settings import WorkerSettings
@@ -126,7 +136,7 @@ class LocalHandlers:
         report = self._device(order).probe()
         self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
         if report.condition == "ready":
-            return replace(report, unswept=self._sweep(self._device(order)))
+            return self._with_rights(order, replace(report, unswept=self._sweep(self._device(order))))
         return report
 
     def adopt(self, order: AdoptDevice) -> DeviceReport:
@@ -157,6 +167,22 @@ class LocalHandlers:
 
     def get_manifest(self, order: GetManifest) -> ManifestResult:
         return get_manifest(order, device=self._claimed_device(order))
+
+    def delete(self, order: DeleteStored) -> DeleteResult:
+        device = self._claimed_device(order)
+        return delete_stored(
+            order,
+            device=device,
+            marker=device.claim(order.device_id),
+            append_only=self._settings.devices[order.device].append_only,
+            before_each=self._before_write(order),
+        )
+
+    def list_objects(self, order: ListObjects) -> ObjectsResult:
+        return list_objects(order, device=self._claimed_device(order))
+
+    def examine(self, order: ExamineObjects) -> OriginsResult:
+        return examine_objects(order, device=self._claimed_device(order))
 
     def restore_segment(self, order: RestoreSegment) -> RestoreResult:
         device, root = self._claimed_device(order), _path_of("target", order.target, self._settings.targets)
@@ -241,6 +267,15 @@ class LocalHandlers:
         if device.name not in self._swept:
             self._sweep(device)
         return device
+
+    def _with_rights(self, order: DescribeDevice, report: DeviceReport) -> DeviceReport:
+        """What decides who may delete there."""
+        append_only = self._settings.devices[order.device].append_only
+        if not report.catalog_id:
+            return replace(report, append_only=append_only)
+        device = self._device(order)
+        device.claim(report.device_id)
+        return replace(report, append_only=append_only, generation=generation_on(device, report.catalog_id))
 
     def _sweep(self, device: Device) -> str:
         """Remove what other workers of this device left half-written when they died; returns what could not be."""

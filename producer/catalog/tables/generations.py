@@ -7,23 +7,15 @@ generations that came after it: that is how it is noticed.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import func, insert, select
 
 from producer.catalog.database import Database
 from producer.catalog.schema import generations, identity
+from tasks.generations import Generation
 
 _THE_ROW = 1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Generation:
-    """``token``: tells it from one of the same number in another copy of the catalog."""
-
-    number: int
-    token: str
 
 
 class Generations:
@@ -40,9 +32,10 @@ class Generations:
 
     def raise_(self) -> Generation:
         """Begin the next generation; it survives a power cut, so the devices are never ahead of the catalog."""
+        catalog_id = self.catalog_id
         with self._database.durable_transaction():
             last = self._database.read(select(func.max(generations.c.number)))[0][0]
-            raised = Generation(number=(last or 0) + 1, token=uuid.uuid4().hex)
+            raised = Generation(catalog_id=catalog_id, number=(last or 0) + 1, token=uuid.uuid4().hex)
             self._database.write(
                 insert(generations).values(number=raised.number, token=raised.token, raised_at=datetime.now(UTC))
             )

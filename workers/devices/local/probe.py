@@ -126,4 +126,5 @@ def _report(
         free_bytes=0 if full else free_bytes,
         root_identity=identity,
         mount_point=mount_point,
+        catalog_id=marker.catalog_id if marker else "",
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,6 @@ import pytest
 from kit.models.rows import begin, plan, store
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.doomed import DoomedObject
-from producer.catalog.tables.generations import Generation
 from tasks.errors import LockedError
 
 
@@ -43,7 +43,7 @@ def test_a_catalog_knows_its_generations_and_none_of_another_copy(catalog: Catal
 
     assert (first.number, second.number) == (1, 2)
     assert catalog.generations.knows(first) and catalog.generations.knows(second)
-    assert not catalog.generations.knows(Generation(number=2, token=first.token))
+    assert not catalog.generations.knows(replace(second, token=first.token))
 
 
 def test_each_catalog_has_an_id_that_stays(tmp_path: Path) -> None:

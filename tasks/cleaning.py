@@ -1,0 +1,73 @@
+"""Orders that find and delete what nothing on a device needs any more, and their answers (docs/retention.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+from tasks.orders import ManifestName, Order
+from tasks.receipts import HexIdOrNone, Text
+from tasks.values import Count, HexId
+
+#: What one order deletes, and one answer looks into.
+MAX_DELETED = 1024
+#: Objects whose ids begin with one digit: a device has sixteen times as many.
+MAX_LISTED = 500_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeleteStored(Order):
+    """Delete files of manifests, then stored objects, in this order.  What is not there is no error.
+
+    Refused unless the device's marker names ``catalog_id``, and by the workers of a device that only grows.
+    """
+
+    catalog_id: HexId
+    manifest_names: Annotated[tuple[ManifestName, ...], Meta(max_length=MAX_DELETED)] = ()
+    object_ids: Annotated[tuple[HexId, ...], Meta(max_length=MAX_DELETED)] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptFile:
+    """A file that could not be deleted.  ``name``: an object's id, or the name of a file of a manifest."""
+
+    name: Annotated[str, Meta(max_length=64)]
+    message: Text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeleteResult:
+    """``deleted_count`` and ``bytes_freed`` are of files that were there."""
+
+    deleted_count: Count
+    bytes_freed: Count
+    kept: Annotated[tuple[KeptFile, ...], Meta(max_length=2 * MAX_DELETED)] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListObjects(Order):
+    """Name the stored objects whose ids begin with ``digit``."""
+
+    digit: Annotated[str, Meta(pattern=r"^[0-9a-f]$")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectsResult:
+    object_ids: Annotated[tuple[HexId, ...], Meta(max_length=MAX_LISTED)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExamineObjects(Order):
+    """Say which snapshot stored each object, as its header says."""
+
+    object_ids: Annotated[tuple[HexId, ...], Meta(max_length=MAX_DELETED)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OriginsResult:
+    """One element for each object; "" where no sound header says it, and 0 bytes where there is no file."""
+
+    snapshot_ids: Annotated[tuple[HexIdOrNone, ...], Meta(max_length=MAX_DELETED)]
+    bytes_stored: Annotated[tuple[Count, ...], Meta(max_length=MAX_DELETED)]

@@ -1,0 +1,92 @@
+"""Deletes what a manager says nothing needs, where it may: see :class:`tasks.cleaning.DeleteStored`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from tasks.cleaning import MAX_LISTED, DeleteResult, DeleteStored, KeptFile, ListObjects, ObjectsResult
+from tasks.errors import DeviceError, Reason, SegfleetError
+from workers.devices.base import Device
+from workers.devices.keys import SEGMENTS_FOLDER, manifest_key, segment_key
+from workers.devices.marker import Marker
+from workers.devices.trouble import UnreadableError
+
+_OBJECT = re.compile(rf"{SEGMENTS_FOLDER}/([0-9a-f]{{2}})/(\1[0-9a-f]{{30}})\.seg")
+
+
+class AppendOnlyError(SegfleetError):
+    """The device's configuration allows no deletion, whoever asks."""
+
+    code = "append-only"
+    reason = Reason.REFUSED
+    hint = "take append-only out of the device's table in the configuration of its worker"
+
+
+class OtherCatalogError(SegfleetError):
+    """The device's marker names another catalog."""
+
+    code = "other-catalog"
+    reason = Reason.REFUSED
+    hint = "delete with the catalog that took the device into its pool"
+
+
+def delete_stored(
+    order: DeleteStored, *, device: Device, marker: Marker, append_only: bool, before_each: Callable[[], None]
+) -> DeleteResult:
+    """Delete the files one after the other; one that cannot be deleted stays, and is named.
+
+    Raises AppendOnlyError, OtherCatalogError, DeviceError when the device goes away, and what ``before_each`` raises.
+    """
+    if append_only:
+        raise AppendOnlyError(f"device {device.name} is append-only: nothing on it is deleted")
+    if marker.catalog_id != order.catalog_id:
+        raise OtherCatalogError(
+            f"device {device.name} was taken into its pool by catalog {marker.catalog_id[:8] or 'of an unknown id'}, "
+            f"not by {order.catalog_id[:8]}"
+        )
+    deleted_count = bytes_freed = 0
+    kept: list[KeptFile] = []
+    for name, key in _keys(order):
+        before_each()
+        size_bytes = _size_of(device, key)
+        if size_bytes is None:
+            continue
+        try:
+            device.delete(key)
+        except DeviceError as error:
+            # Raises if it is the device that is gone.
+            device.claim(order.device_id)
+            kept.append(KeptFile(name=name, message=error.message))
+            continue
+        deleted_count += 1
+        bytes_freed += size_bytes
+    return DeleteResult(deleted_count=deleted_count, bytes_freed=bytes_freed, kept=tuple(kept))
+
+
+def list_objects(order: ListObjects, *, device: Device) -> ObjectsResult:
+    """The ids of the objects in the folders that begin with the digit; whatever else lies there is passed over."""
+    found: list[str] = []
+    for number in range(16):
+        keys = device.list(f"{SEGMENTS_FOLDER}/{order.digit}{number:x}")
+        found += [match[2] for key in keys if (match := _OBJECT.fullmatch(key))]
+    if len(found) > MAX_LISTED:
+        raise DeviceError(f"device {device.name} holds {len(found)} objects of one digit; it cannot be so many")
+    return ObjectsResult(object_ids=tuple(found))
+
+
+def _keys(order: DeleteStored) -> Iterator[tuple[str, str]]:
+    yield from ((name, manifest_key(name)) for name in order.manifest_names)
+    yield from ((object_id, segment_key(object_id)) for object_id in order.object_ids)
+
+
+def _size_of(device: Device, key: str) -> int | None:
+    """None where there is no file; 0 of one that cannot be opened, which can be deleted nevertheless."""
+    try:
+        stored = device.open(key)
+    except UnreadableError:
+        return 0
+    if stored is None:
+        return None
+    with stored:
+        return stored.size_bytes
