@@ -242,3 +242,8 @@ class CheckRequest:
     subset: tuple[int, int] | None = None
     #: Share of the segments to read, 0 < share <= 1, chosen at random.  None: all.
     share: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RebuildRequest:
+    devices: dict[str, Path]

@@ -123,6 +123,20 @@ class CheckSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RebuildSummary:
+    """``exit_code``: 0 the catalog knows all that the devices hold; 3 something of it is damaged or away."""
+
+    #: Recorded now, of so many volumes; and those that the catalog had before.
+    snapshots: int
+    volumes: int
+    snapshots_known: int
+    segments: int
+    errors: int
+    duration_s: float
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduleSummary:
     """Everything that one ``run-due`` ran.  ``exit_code``: 0 all stored; 3 some in part; 1 some failed."""
 

@@ -34,6 +34,7 @@ _PLACES = {
     "metrics": "producer.cli.commands.care.metrics:metrics",
     "mount": "producer.cli.commands.restore.mount:mount",
     "plan": "producer.cli.commands.backup.plan:plan",
+    "rebuild": "producer.cli.commands.care.rebuild:rebuild",
     "restore": "producer.cli.commands.restore.restore:restore",
     "resume": "producer.cli.commands.backup.resume:resume",
     "retry": "producer.cli.commands.backup.resume:retry",
@@ -46,7 +47,8 @@ _PLACES = {
 
 #: These do something, and report it: they do it whether or not the report can be written.
 _CHANGING = frozenset(
-    ("backup", "check", "flower", "manager", "mount", "restore", "resume", "retry", "schedule", "unlock", "worker")
+    ("backup", "check", "flower", "manager", "mount", "rebuild", "restore", "resume", "retry", "schedule")
+    + ("unlock", "worker")
 )
 
 

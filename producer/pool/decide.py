@@ -70,6 +70,35 @@ def decide_pool(
     )
 
 
+def decide_readable(reports: Mapping[str, DeviceReport], paths: Mapping[str, Path]) -> PoolDecision:
+    """The devices whose marker can be read, all of one pool, for what writes none of them.
+
+    Raises NotADeviceError, also when none can be read, or UsageError for what a person has to settle.
+    """
+    reports = dict(sorted(reports.items()))
+    _refuse_shared_folders(reports, paths, NO_HOSTS)
+    _refuse_copies(reports, paths)
+    ready = {name: report for name, report in reports.items() if is_readable(report)}
+    absent = {name: report.detail or f"{paths[name]} is {report.condition}" for name, report in reports.items()}
+    if not ready:
+        raise NotADeviceError(
+            "no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
+            hint="mount the devices, and name their folders with --device",
+            path=str(paths[next(iter(absent))]),
+        )
+    return PoolDecision(
+        pool_id=_one_pool({name: report.pool_id for name, report in ready.items()}),
+        ready={name: report.device_id for name, report in ready.items()},
+        adopt={},
+        absent={name: why for name, why in absent.items() if name not in ready},
+    )
+
+
+def is_readable(report: DeviceReport) -> bool:
+    """Reading needs a marker and no more: a device that is mounted read-only will do."""
+    return report.condition in ("ready", "unwritable") and bool(report.device_id)
+
+
 def refuse_new(decision: PoolDecision, paths: Mapping[str, Path]) -> None:
     """Raises NotADeviceError if the decision has new devices."""
     if decision.adopt:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Trouble
+from producer.pool.decide import is_readable
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.members import record_returned
 from producer.run.session import RunSession
 from tasks.errors import NotADeviceError
-from tasks.receipts import DeviceReport
 
 
 def present_devices(session: RunSession, snapshots: Iterable[SnapshotRow]) -> dict[str, str]:
@@ -24,7 +24,7 @@ def present_devices(session: RunSession, snapshots: Iterable[SnapshotRow]) -> di
     present: dict[str, str] = {}
     absent: dict[str, str] = {}
     for name, report in reports.items():
-        if not _is_readable(report):
+        if not is_readable(report):
             absent[name] = report.detail or f"{session.paths[name]} is {report.condition}"
         elif pools and report.pool_id not in pools:
             absent[name] = f"{session.paths[name]} holds device {report.marker_name} of another pool"
@@ -38,8 +38,3 @@ def present_devices(session: RunSession, snapshots: Iterable[SnapshotRow]) -> di
             hint="mount a device of the snapshot, and name its folder with --device",
         )
     return present
-
-
-def _is_readable(report: DeviceReport) -> bool:
-    """Reading needs a marker and no more: a device that is mounted read-only will do."""
-    return report.condition in ("ready", "unwritable") and bool(report.device_id)

@@ -6,8 +6,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
-from producer.catalog.catalog import Catalog
-from producer.catalog.tables.snapshots.rows import SnapshotRow, SnapshotState
+from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.manifest import snapshot_of_head
 from producer.observer import Trouble
 from producer.pool.present import present_devices
@@ -47,10 +46,10 @@ def tell_unknown_snapshots(session: RunSession, present: Mapping[str, str]) -> i
         for device_id, name in present.items()
     }
     run_wave(session, orders, take_names)
-    count = len(unknown_snapshots(names, _known(session.catalog)))
+    count = len(unknown_snapshots(names, session.catalog.snapshots.known_ids()))
     if count:
         snapshots = "1 snapshot on these devices is" if count == 1 else f"{count} snapshots on these devices are"
-        message = f"{snapshots} not in this catalog ({session.catalog.place}); was it lost, or is it another one?"
+        message = f"{snapshots} not in this catalog ({session.catalog.place}); to read them into it: segfleet rebuild"
         session.observer.trouble(Trouble(code="unknown-snapshots", message=message))
     return count
 
@@ -59,8 +58,3 @@ def unknown_snapshots(names: Collection[str], known: Collection[str]) -> set[str
     """The ids of the snapshots that have a head among these names of manifest files, and are not ``known``."""
     heads = {snapshot_id for name in names if (snapshot_id := snapshot_of_head(name)) is not None}
     return heads - set(known)
-
-
-def _known(catalog: Catalog) -> set[str]:
-    states: tuple[SnapshotState, ...] = ("open", "sealed", "forgotten")
-    return {row.snapshot_id for state in states for row in catalog.snapshots.all(state)}

@@ -14,7 +14,7 @@ from blake3 import blake3
 from producer.backup.sealing.placing import sealed_batches
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
-from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
+from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow, StoredSums
 from producer.listing.tree_parts import TreePart, TreeWriter
 from producer.manifest import (
     IndexRow,
@@ -155,6 +155,7 @@ def manifest_head(
     devices: tuple[ManifestDevice, ...],
     parts: tuple[ManifestPart, ...],
     lacks: Sequence[LackRow],
+    stored: StoredSums,
     sealed_at: datetime,
 ) -> ManifestHead:
     """The head that names these parts; ``lacks``: what cannot be restored now."""
@@ -182,8 +183,8 @@ def manifest_head(
         totals=ManifestTotals(
             files_count=snapshot.files_count,
             bytes_source=snapshot.bytes_source,
-            bytes_stored=sum(device.bytes_stored for device in devices),
-            segments_count=sum(device.segments_count for device in devices),
+            bytes_stored=stored.bytes_stored,
+            segments_count=stored.segments_count,
         ),
         parts=parts,
         incomplete=tuple(
@@ -201,4 +202,4 @@ def manifest_head(
 
 
 def _rfc3339(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"

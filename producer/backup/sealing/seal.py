@@ -90,11 +90,11 @@ def commit(
     snapshot that has a segment which is not stored.
     """
     sealed_at = datetime.now(UTC)
-    head = manifest_head(snapshot, options, written.devices, written.parts, lacks, sealed_at)
-    data = encode_head(head)
     # The head commits, on the devices: not for a snapshot that lacks a segment, nor over the head of another run that
     # has taken the locks.
-    session.catalog.snapshots.confirm_complete(snapshot.snapshot_id)
+    stored = session.catalog.snapshots.confirm_complete(snapshot.snapshot_id)
+    head = manifest_head(snapshot, options, written.devices, written.parts, lacks, stored, sealed_at)
+    data = encode_head(head)
     name = head_name(snapshot.snapshot_id)
     taken = _write(session, written.taken, lambda member: [_put(session, member, name, data)])
     if not taken:

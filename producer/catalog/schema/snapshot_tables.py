@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    UniqueConstraint,
     false,
     text,
 )
@@ -52,6 +53,8 @@ snapshots = Table(
     # What lay on devices that were away at the seal; most snapshots lack nothing.
     Column("lacks", JSON, nullable=False, server_default="[]"),
     Column("owner_names", JSON, nullable=False, server_default="{}"),
+    # Their order, with gaps: one that a rebuild finds has its place among the others.
+    count("position"),
     # What it was compared with; none of a full backup.
     Column("parent_id", String(32), nullable=False, server_default=""),
     # The ids of the devices that took its manifest.
@@ -67,6 +70,7 @@ snapshots = Table(
     CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name="state"),
     # The newest of each volume, and the one that was planned last.
     Index(None, "volume", "planned_at"),
+    UniqueConstraint("position"),
 )
 
 listing_parts = Table(

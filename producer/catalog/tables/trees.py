@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -102,20 +102,36 @@ class Trees:
 
     def write(self, snapshot_id: str, parts: Iterable[tuple[int, TreePart]]) -> None:
         """Record the entries of a snapshot: (source, part) in entry order.  What was recorded before is replaced."""
-        key = self._database.snapshot_key(snapshot_id)
         with self._database.transaction():
-            packed, pending = bytearray(), iter(parts)
+            references, pending = list[tuple[bytes, int, int]](), iter(parts)
             while page := list(islice(pending, _LIST_ROWS)):
-                packed += b"".join(_REFERENCE.pack(part.digest, source, part.entries_count) for source, part in page)
-                self._add_new({part.digest: part for _, part in page})
-            self._database.write(delete(trees).where(trees.c.snapshot_key == key))
-            self._database.write(insert(trees).values(snapshot_key=key, parts=bytes(packed)))
+                references += ((part.digest, source, part.entries_count) for source, part in page)
+                self.add_parts({part.digest: part.data for _, part in page})
+            self.write_list(snapshot_id, references)
 
-    def _add_new(self, parts: dict[bytes, TreePart]) -> None:
-        there = self._database.read(select(tree_parts.c.digest).where(tree_parts.c.digest.in_(parts)))
-        new = parts.keys() - {row.digest for row in there}
-        rows = ((digest, parts[digest].data) for digest in sorted(new))
-        self._database.insert_many(tree_parts, ("digest", "data"), rows)
+    def write_list(self, snapshot_id: str, references: Iterable[tuple[bytes, int, int]]) -> None:
+        """Record which parts a snapshot has: (digest, source, number of entries) in entry order."""
+        key = self._database.snapshot_key(snapshot_id)
+        packed = b"".join(_REFERENCE.pack(*reference) for reference in references)
+        with self._database.transaction():
+            self._database.write(delete(trees).where(trees.c.snapshot_key == key))
+            self._database.write(insert(trees).values(snapshot_key=key, parts=packed))
+
+    def add_parts(self, parts: Mapping[bytes, bytes]) -> None:
+        """Record parts, by their digests, as they are stored; those that are there stay."""
+        pending = iter(sorted(parts))
+        while page := list(islice(pending, _LIST_ROWS)):
+            there = self._database.read(select(tree_parts.c.digest).where(tree_parts.c.digest.in_(page)))
+            new = set(page) - {row.digest for row in there}
+            self._database.insert_many(tree_parts, ("digest", "data"), ((digest, parts[digest]) for digest in new))
+
+    def without(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Those of the parts that the catalog does not have."""
+        missing, pending = set[bytes](), iter(digests)
+        while page := list(islice(pending, _LIST_ROWS)):
+            there = self._database.read(select(tree_parts.c.digest).where(tree_parts.c.digest.in_(page)))
+            missing |= set(page) - {row.digest for row in there}
+        return missing
 
     def of(self, snapshot_id: str) -> Tree:
         """The entries of a snapshot; raises CatalogError when it has none."""

@@ -37,7 +37,7 @@ def places_of(rows: Iterable[DeviceRow]) -> dict[str, Path]:
     ``a``, ``a-2``.
     """
     places: dict[str, Path] = {}
-    for row in (row for row in rows if row.state != "lost"):
+    for row in (row for row in rows if row.state != "lost" and row.path):
         if Path(row.path) not in places.values():
             places[_free_name(row.name, places)] = Path(row.path)
     return dict(sorted(places.items()))

@@ -7,7 +7,7 @@ import click
 from producer.cli.show.counts import counted
 from producer.cli.show.tables import lines_of
 from producer.configuration.sizes import format_size
-from producer.summaries import BackupSummary, CheckSummary, RestoreSummary, ScheduleSummary
+from producer.summaries import BackupSummary, CheckSummary, RebuildSummary, RestoreSummary, ScheduleSummary
 from tasks.metadata import METADATA_NAMES
 
 _DEVICE_HEADER = ("device", "segments", "source", "stored", "state")
@@ -88,6 +88,15 @@ def show_check(summary: CheckSummary) -> None:
         _show_errors(summary.errors, "error", "errors", "found")
     else:
         click.echo("no errors found")
+
+
+def show_rebuild(summary: RebuildSummary) -> None:
+    known = f"; {counted(summary.snapshots_known, 'snapshot')} known before" if summary.snapshots_known else ""
+    click.echo(
+        f"{counted(summary.snapshots, 'snapshot')} of {counted(summary.volumes, 'volume')} and "
+        f"{counted(summary.segments, 'segment')} recorded{known}, {summary.duration_s:.1f} s"
+    )
+    _show_errors(summary.errors, "error", "errors", "found")
 
 
 def show_schedule(summary: ScheduleSummary) -> None:

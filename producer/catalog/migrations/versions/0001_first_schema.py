@@ -53,6 +53,7 @@ def _create_snapshots() -> None:
         sa.Column("head_digest", sa.LargeBinary()),
         sa.Column("lacks", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("owner_names", sa.JSON(), server_default="{}", nullable=False),
+        sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("parent_id", sa.String(length=32), server_default="", nullable=False),
         sa.Column("holders", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("pinned", sa.Boolean(), server_default=sa.false(), nullable=False),
@@ -61,6 +62,7 @@ def _create_snapshots() -> None:
         sa.Column("gone_from", sa.JSON(), server_default="[]", nullable=False),
         sa.CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name=op.f("ck_snapshots_state")),
         sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_snapshots")),
+        sa.UniqueConstraint("position", name=op.f("uq_snapshots_position")),
         sa.UniqueConstraint("snapshot_id", name=op.f("uq_snapshots_snapshot_id")),
     )
     op.create_index(op.f("ix_snapshots_volume_planned_at"), "snapshots", ["volume", "planned_at"])

@@ -49,6 +49,19 @@ class NewReference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FoundSegment:
+    """A stored segment, as the index on a device has it."""
+
+    segment_id: str
+    device: str
+    device_id: str
+    size_bytes: int
+    bytes_stored: int
+    trailer_digest: bytes
+    cell_digests: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentRow:
     """A segment and how far it has come (``docs/catalog.md`` draws the states).
 

@@ -62,6 +62,14 @@ class SnapshotPlan:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StoredSums:
+    """What a snapshot itself has stored, without what it shares with others."""
+
+    segments_count: int
+    bytes_stored: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LackRow:
     """What a snapshot lacks because a device was away when it was sealed."""
 

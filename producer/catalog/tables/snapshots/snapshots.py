@@ -13,6 +13,7 @@ from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, up
 from producer.catalog.database import Database
 from producer.catalog.schema import segments, snapshots
 from producer.catalog.tables.snapshots.names import LIST_HINT, ByTime, parse_name
+from producer.catalog.tables.snapshots.order import SnapshotOrder
 from producer.catalog.tables.snapshots.rows import (
     LackRow,
     NewSnapshot,
@@ -20,28 +21,35 @@ from producer.catalog.tables.snapshots.rows import (
     SnapshotRow,
     SnapshotState,
     SourceRow,
+    StoredSums,
 )
 from tasks.errors import CatalogError, LockedError, UsageError
 from tasks.metadata import OwnerNames
 
-#: All columns but the key, under the names of SnapshotRow.
-_COLUMNS = [column for column in snapshots.c if column.name != "snapshot_key"]
+#: All columns of SnapshotRow, under its names.
+_COLUMNS = [column for column in snapshots.c if column.name not in ("snapshot_key", "position")]
+
 #: By their making: a clock may have been wrong.
-_NEWEST_FIRST = (snapshots.c.snapshot_key.desc(),)
+_NEWEST_FIRST = (snapshots.c.position.desc(),)
 
 
 class Snapshots:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._order = SnapshotOrder(database)
 
     def begin(self, snapshot: NewSnapshot) -> None:
-        """Record an open snapshot, which keeps its parent; a snapshot id that is there already raises CatalogError.
+        """Record an open snapshot, the newest, which keeps its parent.
 
-        LockedError when the parent was forgotten meanwhile.
+        A snapshot id that is there already raises CatalogError; LockedError when the parent was forgotten meanwhile.
         """
+        values = {**asdict(snapshot), "state": "open"}
         with self._database.transaction():
             self._confirm_sealed(snapshot.parent_id)
-            self._database.write(insert(snapshots).values(**asdict(snapshot), state="open"))
+            # Another manager may take the same position at the same moment.
+            while not self._database.insert_if_absent(snapshots, {**values, "position": self._order.end()}):
+                if self._is_there(snapshot.snapshot_id):
+                    raise CatalogError(f"snapshot {snapshot.snapshot_id} is in the catalog already")
 
     def set_parent(self, snapshot_id: str, parent_id: str) -> None:
         """Record what an open snapshot is compared with now, "" for nothing; raises as :meth:`begin`."""
@@ -60,6 +68,31 @@ class Snapshots:
                 f"snapshot {snapshot_id[:8]} was forgotten just now",
                 hint="run the same command again: it takes another",
             )
+
+    def add_sealed(self, row: SnapshotRow) -> None:
+        """Record a sealed snapshot that the devices hold, in its place among the others.
+
+        A snapshot id that is there already raises CatalogError.
+        """
+        values = {column.name: getattr(row, column.name) for column in _COLUMNS}
+        values["sources"] = [asdict(source) for source in row.sources]
+        values["lacks"] = [asdict(lack) for lack in row.lacks]
+        values["owner_names"] = asdict(row.owner_names)
+        position = self._order.place_of(row.started_at, row.parent_id)
+        self._database.write(insert(snapshots).values(**values, position=position))
+
+    def remove_sealed(self, snapshot_id: str) -> None:
+        """Take back :meth:`add_sealed`; the devices keep what they hold of it."""
+        self._database.write(delete(snapshots).where(snapshots.c.snapshot_id == snapshot_id))
+        self._database.forget_key(snapshot_id)
+
+    def known_ids(self) -> set[str]:
+        """The ids of all snapshots, in any state."""
+        return {row.snapshot_id for row in self._database.read(select(snapshots.c.snapshot_id))}
+
+    def _is_there(self, snapshot_id: str) -> bool:
+        statement = select(snapshots.c.snapshot_key).where(snapshots.c.snapshot_id == snapshot_id)
+        return self._database.read_one(statement) is not None
 
     def set_plan(self, snapshot_id: str, plan: SnapshotPlan) -> None:
         """Record what the plan says of an open snapshot; a new plan replaces the old one."""
@@ -85,13 +118,13 @@ class Snapshots:
         Raises CatalogError, and changes nothing, while a segment is neither stored, nor superseded, nor left out.
         """
         with self._database.transaction():
-            stored_count, bytes_stored = self._stored_sums(snapshot_id)
+            stored = self._stored_sums(snapshot_id)
             self._change_open(
                 snapshot_id,
                 state="sealed",
                 sealed_at=sealed_at,
-                segments_count=stored_count,
-                bytes_stored=bytes_stored,
+                segments_count=stored.segments_count,
+                bytes_stored=stored.bytes_stored,
                 head_digest=head_digest,
                 holders=list(holders),
                 lacks=[asdict(lack) for lack in lacks],
@@ -103,10 +136,10 @@ class Snapshots:
         values = [asdict(lack) for lack in lacks]
         self._database.write(update(snapshots).where(snapshots.c.snapshot_key == key).values(lacks=values))
 
-    def confirm_complete(self, snapshot_id: str) -> None:
-        """Raise what :meth:`seal` would; for what is done on the strength of it."""
+    def confirm_complete(self, snapshot_id: str) -> StoredSums:
+        """Raise what :meth:`seal` would, for what is done on the strength of it; returns what it would record."""
         self._database.confirm_writer()
-        self._stored_sums(snapshot_id)
+        return self._stored_sums(snapshot_id)
 
     def brought_to(self, device_ids: Collection[str]) -> set[str]:
         """The snapshots whose manifest each of these devices has."""
@@ -135,17 +168,17 @@ class Snapshots:
     def all(self, state: SnapshotState = "sealed") -> list[SnapshotRow]:
         """All snapshots in one state, oldest first."""
         statement = select(*_COLUMNS).where(snapshots.c.state == state)
-        return self._rows(statement.order_by(snapshots.c.snapshot_key))
+        return self._rows(statement.order_by(snapshots.c.position))
 
     def newest_of_each_volume(self) -> dict[str, list[SnapshotRow]]:
         """Volume → its newest snapshot, and the one that was planned last if that is another; reads no other row."""
         remembered = snapshots.c.state != "forgotten"
-        by_making = select(func.max(snapshots.c.snapshot_key)).where(remembered).group_by(snapshots.c.volume)
+        by_making = select(func.max(snapshots.c.position)).where(remembered).group_by(snapshots.c.volume)
         last = select(snapshots.c.volume, func.max(snapshots.c.planned_at).label("at"))
         planned = last.where(remembered).group_by(snapshots.c.volume).subquery()
         is_last = and_(remembered, snapshots.c.volume == planned.c.volume, snapshots.c.planned_at == planned.c.at)
-        by_plan = select(snapshots.c.snapshot_key).join(planned, is_last)
-        statement = select(*_COLUMNS).where(snapshots.c.snapshot_key.in_(by_making.union(by_plan)))
+        by_plan = select(snapshots.c.position).join(planned, is_last)
+        statement = select(*_COLUMNS).where(snapshots.c.position.in_(by_making.union(by_plan)))
         found: defaultdict[str, list[SnapshotRow]] = defaultdict(list)
         for row in self._rows(statement.order_by(*_NEWEST_FIRST)):
             found[row.volume].append(row)
@@ -153,9 +186,9 @@ class Snapshots:
 
     def newest_sealed_of_each_volume(self) -> dict[str, SnapshotRow]:
         """Volume → its newest complete snapshot; reads no other row."""
-        newest = select(func.max(snapshots.c.snapshot_key)).where(snapshots.c.state == "sealed")
+        newest = select(func.max(snapshots.c.position)).where(snapshots.c.state == "sealed")
         of_each = newest.group_by(snapshots.c.volume)
-        rows = self._rows(select(*_COLUMNS).where(snapshots.c.snapshot_key.in_(of_each)))
+        rows = self._rows(select(*_COLUMNS).where(snapshots.c.position.in_(of_each)))
         return {row.volume: row for row in rows}
 
     def volumes(self, hostname: str | None = None) -> set[str]:
@@ -215,8 +248,8 @@ class Snapshots:
         if not self._database.write(update(snapshots).where(*where).values(**values)):
             raise CatalogError(f"snapshot {snapshot_id} is not open")
 
-    def _stored_sums(self, snapshot_id: str) -> tuple[int, int]:
-        """Number and stored bytes of the segments; raises CatalogError while one is still to be stored."""
+    def _stored_sums(self, snapshot_id: str) -> StoredSums:
+        """Raises CatalogError while a segment is still to be stored."""
         stored = segments.c.state == "stored"
         statement = select(
             func.count(case((segments.c.state.in_(("planned", "fed", "failed")), 1))).label("missing_count"),
@@ -227,7 +260,7 @@ class Snapshots:
         if row.missing_count:
             raise CatalogError(f"snapshot {snapshot_id} cannot be sealed: {row.missing_count} segments are not stored")
         # PostgreSQL sums whole numbers as decimals; the sum of no rows is NULL.
-        return row.stored_count, int(row.bytes_stored or 0)
+        return StoredSums(segments_count=row.stored_count, bytes_stored=int(row.bytes_stored or 0))
 
 
 def _the_one(name: str, found: Sequence[SnapshotRow], state: SnapshotState) -> SnapshotRow:

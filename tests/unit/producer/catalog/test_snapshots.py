@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -233,3 +234,20 @@ def test_a_discarded_snapshot_of_which_something_may_be_stored_is_forgotten(cata
 
     assert catalog.snapshots.all("open") == catalog.snapshots.all() == []
     assert [row.snapshot_id for row in catalog.snapshots.all("forgotten")] == [planned]
+
+
+def test_a_snapshot_that_was_found_has_its_place_by_its_start_and_after_its_parent(
+    catalog: Catalog, begin_snapshot: BeginSnapshot
+) -> None:
+    known = [begin_snapshot(f"{number:032x}", started_at=day(number)) for number in (5, 9)]
+    for snapshot_id in known:
+        catalog.snapshots.seal(snapshot_id, day(10), b"")
+    sample = catalog.snapshots.get(known[0])
+
+    for number in (1, 2, 3, 7, 11):
+        catalog.snapshots.add_sealed(replace(sample, snapshot_id=f"{number:032x}", started_at=day(number)))
+    late = replace(sample, snapshot_id=f"{8:032x}", started_at=day(1), parent_id=f"{7:032x}")
+    catalog.snapshots.add_sealed(late)
+
+    assert [int(row.snapshot_id, 16) for row in catalog.snapshots.all()] == [1, 2, 3, 5, 7, 8, 9, 11]
+    assert catalog.snapshots.find("latest").snapshot_id == f"{11:032x}"

@@ -1,0 +1,45 @@
+"""``segfleet rebuild``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.call import Call
+from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
+from producer.cli.show.json_lines import write_summary
+from producer.cli.show.summaries import show_rebuild
+from producer.cli.show.watching import watched
+from producer.requests import RebuildRequest
+from producer.run.preflight import check_devices
+from tasks.errors import UsageError
+
+
+@click.command(cls=CommandHere)
+@devices_option
+@wait_option
+@json_option
+@config_option
+@click.pass_obj
+def rebuild(call: Call, devices: dict[str, Path]) -> int:
+    """Make the catalog again from what the devices hold: every snapshot that it does not know.
+
+    What the catalog knows stays as it is, and nothing on the devices changes.  Run it after the state folder was lost,
+    after an old copy of it was put back, or to restore on another machine.
+    """
+    if not devices:
+        raise UsageError("name the devices to read", hint="segfleet rebuild --device NAME=PLACE, once for each")
+    check_devices(devices)
+    environment = call.environment(boot=devices)
+
+    from producer.rebuild.rebuild import rebuild as rebuild_catalog
+
+    with watched(call) as observer:
+        summary = rebuild_catalog(RebuildRequest(devices=devices), observer, environment)
+    if call.json:
+        write_summary(summary)
+    else:
+        show_rebuild(summary)
+    return summary.exit_code

@@ -1,0 +1,1 @@
+"""Rebuild: the catalog, made again from what the devices hold."""

@@ -1,0 +1,161 @@
+"""The catalog is lost, or an old one: it comes back from the devices, and everything works as before."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.compare import differences
+from kit.program.command import Done
+from kit.program.machine import Machine
+from kit.program.machine import machine as new_machine
+from kit.tree import Symlink, Tree, noise
+
+SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
+
+TREE = Tree(
+    {
+        "large": noise(600_000),
+        "folder/one": noise(5_000, seed=1),
+        "folder/deep/two": noise(5_000, seed=2),
+        "folder/link": Symlink("one"),
+        b"not utf-8 \xff": b"1",
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Machine]:
+    """Three snapshots of two volumes on a and b; the source is as it was for the last."""
+    with new_machine() as made:
+        data, other = TREE.make(made.folder / "data"), Tree({"1": b"1"}).make(made.folder / "other")
+        made.succeed("backup", data, *made.devices("a b"), *SMALL, "--tag=first")
+        made.succeed("backup", other, *made.devices("a b"))
+        (data / "new").write_bytes(noise(300_000, seed=3))
+        made.succeed("backup", data, *made.devices("a b"), *SMALL)
+        yield made
+
+
+@pytest.fixture
+def lost(pool: Machine, tmp_path: Path) -> Iterator[Machine]:
+    """The same devices and sources, on a machine without a state folder; each test gets copies."""
+    with new_machine() as made:
+        for name in ("devices", "data", "other"):
+            shutil.copytree(pool.folder / name, made.folder / name, symlinks=True)
+        yield made
+
+
+def answers(machine: Machine) -> list[bytes]:
+    """What the catalog says of the snapshots."""
+    questions = (
+        ("snapshots", "--json"),
+        ("ls", "data@latest", "--json"),
+        ("ls", "data@latest~1", "--json"),
+        ("ls", "other@latest", "--json"),
+        ("diff", "data@latest~1", "data@latest", "--json"),
+    )
+    return [machine.succeed(*question).stdout for question in questions]
+
+
+def rebuild(machine: Machine, devices: str = "a b", exit_code: int = 0) -> Done:
+    done = machine.run("rebuild", *machine.devices(devices), "--json")
+    assert done.exit_code == exit_code, done
+    return done
+
+
+def test_a_rebuilt_catalog_answers_as_the_lost_one_did(pool: Machine, lost: Machine) -> None:
+    done = rebuild(lost)
+
+    assert (done.summary["snapshots"], done.summary["volumes"], done.summary["errors"]) == (3, 2, 0)
+    assert answers(lost) == answers(pool)
+    again = rebuild(lost)
+    assert (again.summary["snapshots"], again.summary["snapshots_known"]) == (0, 3)
+
+
+def test_everything_works_after_a_rebuild(lost: Machine) -> None:
+    rebuild(lost)
+
+    lost.succeed("restore", "data@latest", "--target", lost.folder / "back")
+    assert differences(lost.folder / "data", lost.folder / "back" / "data") == []
+    lost.succeed("check", "--read-data")
+    (lost.folder / "data" / "newer").write_bytes(b"newer")
+    backup = lost.succeed("backup", "data", *lost.devices("a b"), *SMALL, "--ignore-ctime", "--ignore-inode", "--json")
+    assert backup.summary["parent_id"]
+    assert backup.summary["files_new"] == 1
+
+
+def test_without_one_of_the_devices_all_snapshots_come_back_and_say_what_they_lack(lost: Machine) -> None:
+    done = rebuild(lost, "b")
+
+    assert done.summary["snapshots"] == 3
+    assert [row["state"] for row in lost.succeed("devices", "--json").rows] == ["live"]
+    restore = lost.run("restore", "data@latest", "--target", lost.folder / "back", *lost.devices("b"))
+    assert restore.exit_code == 3
+
+
+def test_a_head_that_is_damaged_on_one_device_is_read_from_another(pool: Machine, lost: Machine) -> None:
+    for head in sorted(lost.device("a").glob("manifests/*.manifest")):
+        head.write_bytes(b"torn")
+
+    done = rebuild(lost, exit_code=3)
+
+    assert done.summary["errors"] == 3
+    assert "device a: head of" in done.errors[0]["message"]
+    assert answers(lost) == answers(pool)
+
+
+def test_parts_that_are_damaged_on_one_device_are_read_from_another(pool: Machine, lost: Machine) -> None:
+    for part in sorted(lost.device("a").glob("manifests/*.part")):
+        part.write_bytes(b"torn")
+
+    rebuild(lost)
+
+    assert answers(lost) == answers(pool)
+
+
+def test_a_snapshot_whose_tree_is_lost_everywhere_is_named_and_the_others_come_back(lost: Machine) -> None:
+    snapshot_id = min(lost.device("a").glob("manifests/*.manifest"), key=lambda path: path.stat().st_mtime_ns).stem
+    for part in lost.folder.glob(f"devices/*/manifests/{snapshot_id}.*.part"):
+        part.write_bytes(b"torn")
+
+    done = rebuild(lost, exit_code=3)
+
+    assert any(snapshot_id[:8] in error["message"] for error in done.errors)
+    assert "other" in {row["volume"] for row in lost.succeed("snapshots", "--json").rows}
+
+
+def test_snapshots_that_are_found_take_their_place_before_those_that_are_known(lost: Machine) -> None:
+    lost.succeed("backup", "data", *lost.devices("a b"), *SMALL)
+    newest = lost.succeed("snapshots", "data", "--json").rows[-1]["snapshot_id"]
+
+    rebuild(lost)
+
+    ids = [row["snapshot_id"] for row in lost.succeed("snapshots", "data", "--json").rows]
+    assert len(ids) == 3
+    assert ids[-1] == newest
+
+
+def test_bad_input(lost: Machine) -> None:
+    stranger = new_folder(lost, "stranger")
+    (stranger / "file").write_bytes(b"")
+    copy = shutil.copytree(lost.device("a"), lost.folder / "copy")
+    lost.succeed("backup", "other", f"--device=x={new_folder(lost, 'x')}")
+
+    nothing = lost.run("rebuild")
+    foreign = lost.run("rebuild", f"--device=s={stranger}")
+    twice = lost.run("rebuild", *lost.devices("a"), f"--device=c={copy}")
+    two_pools = lost.run("rebuild", *lost.devices("a"), f"--device=x={lost.folder / 'x'}")
+
+    assert (nothing.exit_code, "name the devices" in nothing.stderr) == (2, True)
+    assert (foreign.exit_code, "no device is there" in foreign.stderr) == (10, True)
+    assert (twice.exit_code, "one is a copy of the other" in twice.stderr) == (2, True)
+    assert (two_pools.exit_code, "different pools" in two_pools.stderr) == (10, True)
+
+
+def new_folder(machine: Machine, name: str) -> Path:
+    folder = machine.folder / name
+    folder.mkdir()
+    return folder
