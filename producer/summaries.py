@@ -137,6 +137,22 @@ class RebuildSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ForgetSummary:
+    """``exit_code``: 0 all is forgotten that was to be; 11 some of it is in use, and stays.
+
+    ``unfinished``: backups that were interrupted, and stay.
+    """
+
+    forgotten: int
+    kept: int
+    in_use: int
+    unfinished: int
+    dry_run: bool
+    duration_s: float
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduleSummary:
     """Everything that one ``run-due`` ran.  ``exit_code``: 0 all stored; 3 some in part; 1 some failed."""
 

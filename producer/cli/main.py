@@ -28,6 +28,7 @@ _PLACES = {
     "dump": "producer.cli.commands.restore.dump:dump",
     "find": "producer.cli.commands.browse.find:find",
     "flower": "producer.cli.commands.services.flower:flower",
+    "forget": "producer.cli.commands.retention.forget:forget",
     "history": "producer.cli.commands.care.history:history",
     "ls": "producer.cli.commands.browse.ls:ls",
     "manager": "producer.cli.commands.services.manager:manager",
@@ -47,7 +48,7 @@ _PLACES = {
 
 #: These do something, and report it: they do it whether or not the report can be written.
 _CHANGING = frozenset(
-    ("backup", "check", "flower", "manager", "mount", "rebuild", "restore", "resume", "retry", "schedule")
+    ("backup", "check", "flower", "forget", "manager", "mount", "rebuild", "restore", "resume", "retry", "schedule")
     + ("unlock", "worker")
 )
 

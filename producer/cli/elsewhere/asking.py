@@ -14,8 +14,8 @@ from producer.manager.protocol.asks import ASKS, Ask
 from producer.walk import read_exclude_file
 from tasks.errors import UsageError
 
-#: What stays with the master.  ``dry_run`` is part of the command by now; exclude files are read here, and lists of
-#: lost files written here.
+#: What stays with the master, unless the command has a field for it.  The ``dry_run`` of some is part of the command by
+#: now; exclude files are read here, and lists of lost files written here.
 _OURS = {"manager", "detach", "json", "config", "help", "dry_run", "exclude_files", "devices", "lost_files"}
 
 
@@ -31,9 +31,9 @@ def ask_of(command: str, params: Iterable[click.Parameter], given: Mapping[str, 
     values = {}
     for param in params:
         value = given.get(param.name or "")
-        if value is None or param.name in _OURS:
-            continue
         field = _field_of(param)
+        if value is None or (param.name in _OURS and field not in known):
+            continue
         if field not in known:
             raise UsageError(f"a manager does not take {max(param.opts, key=len)} from a master", hint="leave it out")
         values[field] = value

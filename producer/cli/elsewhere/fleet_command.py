@@ -24,6 +24,8 @@ BEHIND = "segfleet.behind"
 #: Commands that take long, and can be detached.
 _RUNS = ("backup", "resume", "retry", "restore", "check")
 
+_DRY_RUNS = {"backup": "plan", "restore": "restore --dry-run"}
+
 _ID = re.compile(r"[0-9a-f]{8,32}")
 
 
@@ -123,9 +125,7 @@ def _option_for(name: str, place: str, **settings: Any) -> click.Option:
 def _full_name(ctx: click.Context, given: dict[str, Any]) -> str:
     """The name that managers use: ``schedule add``; the dry run of a backup is a ``plan``."""
     name = ctx.command_path.partition(" ")[2]
-    if not given.get("dry_run"):
-        return name
-    return "restore --dry-run" if name == "restore" else "plan"
+    return _DRY_RUNS.get(name, name) if given.get("dry_run") else name
 
 
 def _volume(given: dict[str, Any]) -> str:

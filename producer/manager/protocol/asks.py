@@ -25,6 +25,8 @@ Text = Annotated[str, Meta(max_length=4096, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 #: A size or a share.  What it means, and whether it fits, the command checks.
 Amount = Annotated[str, Meta(max_length=40, pattern=r"^[0-9][0-9A-Za-z./% ]*$")]
+#: How many snapshots to keep.
+Count = Annotated[str, Meta(pattern=r"^([0-9]{1,9}|unlimited)$")]
 Number = Annotated[int, Meta(ge=-(2**31), le=2**63 - 1)]
 
 Sources = Annotated[tuple[Word, ...], Meta(max_length=256)]
@@ -117,6 +119,34 @@ class AskCheck:
     snapshot: Word | None = None
     read_data: bool = False
     read_data_subset: Amount | None = None
+    wait: Amount | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskKeeping:
+    """The options that say which snapshots are kept."""
+
+    keep_last: Count | None = None
+    keep_hourly: Count | None = None
+    keep_daily: Count | None = None
+    keep_weekly: Count | None = None
+    keep_monthly: Count | None = None
+    keep_yearly: Count | None = None
+    keep_within: Amount | None = None
+    keep_within_hourly: Amount | None = None
+    keep_within_daily: Amount | None = None
+    keep_within_weekly: Amount | None = None
+    keep_within_monthly: Amount | None = None
+    keep_within_yearly: Amount | None = None
+    keep_tag: Patterns = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskForget(AskKeeping):
+    snapshots: Annotated[tuple[Word, ...], Meta(max_length=1000)] = ()
+    volume: Name | None = None
+    dry_run: bool = False
+    unsafe_allow_remove_all: bool = False
     wait: Amount | None = None
 
 
@@ -230,6 +260,7 @@ Ask = (
     | AskResume
     | AskRestore
     | AskCheck
+    | AskForget
     | AskNothing
     | AskSnapshots
     | AskDevices
@@ -257,6 +288,7 @@ ASKS: Mapping[str, type[Ask]] = {
     "restore": AskRestore,
     DRY_RESTORE: AskRestore,
     "check": AskCheck,
+    "forget": AskForget,
     "snapshots": AskSnapshots,
     "ls": AskLs,
     "find": AskFind,

@@ -18,6 +18,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     DRY_RESTORE: ("snapshot",),
     "check": ("snapshot",),
     "devices lost": ("device",),
+    "forget": ("snapshots",),
     "ls": ("snapshot", "path"),
     "find": ("pattern",),
     "diff": ("before", "after"),

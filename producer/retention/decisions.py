@@ -1,0 +1,121 @@
+"""Which snapshots go: by a policy, or by their names; and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.snapshots.names import parse_name
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.requests import Retention
+from producer.retention.policy import Candidate, decide
+from tasks.errors import UsageError
+
+ALLOW_ALL = "--unsafe-allow-remove-all"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    row: SnapshotRow
+    reasons: tuple[str, ...]
+    #: It was to be forgotten, and somebody reads it.
+    is_in_use: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What is kept and what goes of one volume, the newest first."""
+
+    volume: str
+    kept: tuple[Kept, ...]
+    forgotten: tuple[SnapshotRow, ...]
+    #: Backups that were interrupted, and stay until somebody resumes or names them.
+    unfinished: tuple[SnapshotRow, ...] = ()
+
+
+def by_policy(catalog: Catalog, volume: str, retention: Retention, now: datetime) -> Decision:
+    """What the policy says of a volume.  What is pinned stays, and so does the parent of an unfinished backup."""
+    sealed, unfinished = catalog.snapshots.sealed_of(volume), catalog.snapshots.open_of(volume)
+    rows = {row.snapshot_id: row for row in sealed}
+    verdicts = decide((_candidate(row, unfinished) for row in sealed), retention, now)
+    return Decision(
+        volume=volume,
+        kept=tuple(Kept(row=rows[found.snapshot_id], reasons=found.reasons) for found in verdicts if found.reasons),
+        forgotten=tuple(rows[found.snapshot_id] for found in verdicts if not found.reasons),
+        unfinished=tuple(unfinished),
+    )
+
+
+def by_names(catalog: Catalog, names: Iterable[str]) -> list[Decision]:
+    """One decision for each volume of which something is named; raises UsageError for what cannot go."""
+    named = {row.snapshot_id: row for row in (_named(catalog, name) for name in names)}
+    return [_by_ids(catalog, volume, named.keys()) for volume in sorted({row.volume for row in named.values()})]
+
+
+def refuse_all(decision: Decision) -> None:
+    """Raises UsageError for a decision that leaves nothing of its volume."""
+    if any(row.state == "sealed" for row in decision.forgotten) and not decision.kept:
+        raise UsageError(
+            f"this would forget all snapshots of volume {decision.volume}",
+            hint=f"{ALLOW_ALL} allows it; nothing has been changed",
+        )
+
+
+def refuse_unknown_tags(catalog: Catalog, retentions: Mapping[str, Retention]) -> None:
+    """Raises UsageError for a tag to keep that no snapshot of the volumes has: it is probably misspelt."""
+    known = {tag for volume in retentions for row in catalog.snapshots.sealed_of(volume) for tag in row.tags}
+    for tag in (tag for retention in retentions.values() for tag in retention.tags):
+        if tag not in known:
+            there = ", ".join(sorted(known)) or "none"
+            raise UsageError(f"no snapshot has the tag {tag!r}; tags: {there}", hint="nothing has been changed")
+
+
+def _candidate(row: SnapshotRow, unfinished: Iterable[SnapshotRow]) -> Candidate:
+    parent_of = [f"parent of unfinished {child.snapshot_id[:8]}" for child in _children(row, unfinished)]
+    return Candidate(
+        snapshot_id=row.snapshot_id,
+        at=row.started_at,
+        tags=row.tags,
+        held_by=(*(["pinned"] if row.pinned else []), *parent_of),
+    )
+
+
+def _children(row: SnapshotRow, unfinished: Iterable[SnapshotRow]) -> list[SnapshotRow]:
+    """The unfinished backups that are compared with a snapshot: they count on what it holds."""
+    return [child for child in unfinished if child.parent_id == row.snapshot_id]
+
+
+def _named(catalog: Catalog, name: str) -> SnapshotRow:
+    """A sealed snapshot, or an open one by digits of its id."""
+    try:
+        return catalog.snapshots.find(name, of_one_volume=True)
+    except UsageError:
+        digits = parse_name(name)
+        if isinstance(digits, str) and any(row.snapshot_id.startswith(digits) for row in catalog.snapshots.all("open")):
+            return catalog.snapshots.find(name, "open")
+        raise
+
+
+def _by_ids(catalog: Catalog, volume: str, named: Collection[str]) -> Decision:
+    sealed, unfinished = catalog.snapshots.sealed_of(volume), catalog.snapshots.open_of(volume)
+    left = [row for row in unfinished if row.snapshot_id not in named]
+    forgotten = [row for row in [*unfinished, *sealed] if row.snapshot_id in named]
+    for row in forgotten:
+        _refuse_held(row, left)
+    kept = (Kept(row=row, reasons=("not named",)) for row in sealed if row.snapshot_id not in named)
+    return Decision(volume=volume, kept=tuple(kept), forgotten=tuple(forgotten), unfinished=tuple(left))
+
+
+def _refuse_held(row: SnapshotRow, unfinished: Iterable[SnapshotRow]) -> None:
+    if row.pinned:
+        raise UsageError(
+            f"snapshot {row.snapshot_id[:8]} is pinned",
+            hint=f"segfleet unpin {row.snapshot_id[:8]} first; nothing has been changed",
+        )
+    for child in _children(row, unfinished):
+        raise UsageError(
+            f"snapshot {row.snapshot_id[:8]} is the parent of {child.snapshot_id[:8]}, which is unfinished",
+            hint="resume that one, or name it too; nothing has been changed",
+        )
