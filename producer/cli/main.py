@@ -34,6 +34,7 @@ _PLACES = {
     "manager": "producer.cli.commands.services.manager:manager",
     "metrics": "producer.cli.commands.care.metrics:metrics",
     "mount": "producer.cli.commands.restore.mount:mount",
+    "page": "producer.cli.commands.services.page:page",
     "plan": "producer.cli.commands.backup.plan:plan",
     "rebuild": "producer.cli.commands.care.rebuild:rebuild",
     "restore": "producer.cli.commands.restore.restore:restore",
@@ -49,7 +50,7 @@ _PLACES = {
 #: These do something, and report it: they do it whether or not the report can be written.
 _CHANGING = frozenset(
     ("backup", "check", "flower", "forget", "manager", "mount", "rebuild", "restore", "resume", "retry", "schedule")
-    + ("unlock", "worker")
+    + ("page", "unlock", "worker")
 )
 
 

@@ -9,10 +9,10 @@ from producer.host.whole_file import write_whole
 from tasks.errors import UsageError
 
 
-def write_result(path: Path, content: bytes, *, option: str) -> None:
+def write_result(path: Path, content: bytes, *, option: str, mode: int = 0o644) -> None:
     """Replace the file at ``path`` as a whole; raises UsageError, and leaves what was there."""
     try:
-        look(path, lambda path: write_whole(path, content))
+        look(path, lambda path: write_whole(path, content, mode))
     except OSError as error:
         hint = f"give {option} a file in a folder that you can write"
         raise UsageError(f"cannot write {path}: {error.strerror}", hint=hint, path=str(path)) from error

@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
+from producer.cli.options.paths import absolute
+from producer.cli.result_file import write_result
 
 if TYPE_CHECKING:
     from producer.monitor.fleet import FleetStatus
+    from producer.monitor.page.looks import Looks
+    from producer.monitor.page.server import Page
     from producer.monitor.survey import Survey
+
+PASSWORD_VARIABLE = "SEGFLEET_PAGE_AUTH"
 
 
 def surveyed(call: Call) -> Survey:
@@ -17,15 +23,44 @@ def surveyed(call: Call) -> Survey:
     from producer.monitor.survey import survey
 
     with opened_catalog(call) as catalog:
-        return survey(catalog, fleet_of(call))
+        return survey(catalog, fleet_of(call.broker_url))
 
 
-def fleet_of(call: Call) -> FleetStatus | None:
+def write_page(call: Call, file: str) -> None:
+    """Write the page as it is now; raises CatalogError, and UsageError for a file that cannot be written."""
+    from producer.monitor.page.history import first_moment
+    from producer.monitor.page.render import page_html
+    from producer.monitor.survey import survey
+    from tasks.broker.leases import this_release
+
+    with opened_catalog(call) as catalog:
+        found = survey(catalog, fleet_of(call.broker_url))
+        runs = catalog.runs.since(first_moment(found.at))
+    # It names files, and nobody asks for a password any more.
+    write_result(absolute(file), page_html(found, runs, this_release(), is_served=False), option="--html", mode=0o600)
+
+
+def fleet_of(broker_url: str | None) -> FleetStatus | None:
     """None without a configured broker."""
-    url = call.broker_url
-    if url is None:
+    if broker_url is None:
         return None
     # The imports of the broker take a third of a second.
     from producer.monitor.fleet import fleet_status
 
-    return fleet_status(url)
+    return fleet_status(broker_url)
+
+
+def operator_page(call: Call) -> Page:
+    """The page, ready to listen; raises UsageError unless the environment says who may see it."""
+    from producer.catalog.catalog import Catalog
+    from producer.monitor.page.looks import Looks
+    from producer.monitor.page.server import Page
+    from producer.monitor.passwords import users_of
+    from tasks.broker.leases import this_release
+
+    location, broker_url = call.environment().catalog, call.broker_url
+
+    def open_looks() -> Looks:
+        return Looks(Catalog(location), lambda: fleet_of(broker_url))
+
+    return Page(open_looks, users_of(PASSWORD_VARIABLE), this_release())

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 import flower.events
 
 import tasks.definitions  # noqa: F401  registers the tasks
-from producer.configuration.secrets import secret
 from producer.monitor.events import checked_event
+from producer.monitor.passwords import users_of
 from tasks.app import BROKEN, connect
 from tasks.broker import door
 from tasks.broker.leases import redis_client
@@ -28,16 +28,10 @@ _COLUMNS = "name,kwargs,state,received,runtime,worker"
 
 
 def check_password() -> None:
-    """Raises UsageError unless the environment says who may look: the page tells the names of files."""
-    passwords = secret(PASSWORD_VARIABLE, os.environ) or ""
+    """Raises UsageError unless the environment says who may look: the page shows names of files."""
+    users = users_of(PASSWORD_VARIABLE)
     # Flower itself reads no file.
-    os.environ[PASSWORD_VARIABLE] = passwords
-    users = passwords.split(",")
-    if not all(name and separator and password for name, separator, password in (u.partition(":") for u in users)):
-        raise UsageError(
-            f"{PASSWORD_VARIABLE} does not say who may look at the page",
-            hint=f"set {PASSWORD_VARIABLE}=user:password in the environment; several are separated by commas",
-        )
+    os.environ[PASSWORD_VARIABLE] = ",".join(f"{name}:{password}" for name, password in users.items())
 
 
 class _Receiver(flower.events.EventReceiver):  # type: ignore[misc]

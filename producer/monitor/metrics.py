@@ -8,10 +8,10 @@ from typing import Any, TypeVar, get_args
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from producer.catalog.tables.devices import DeviceState
+from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.host.safe_text import escaped
 from producer.monitor.overview import VolumeStatus
-from producer.monitor.survey import DeviceStatus, Survey
+from producer.monitor.survey import Survey
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -36,9 +36,12 @@ def families(survey: Survey, release: str) -> Iterator[Metric]:
     yield _problems(survey)
     yield from _of_each("volume", _VOLUME_GAUGES, [(row.volume, row) for row in survey.volumes])
     # Devices of two pools may have one name; the one recorded last comes first.
-    devices = list({device.row.name: device for device in reversed(survey.devices)}.items())[::-1]
+    devices = list({device.name: device for device in reversed(survey.devices)}.items())[::-1]
     yield _device_states(devices)
     yield from _of_each("device", _DEVICE_GAUGES, devices)
+    stored = [((name,), survey.sums.on_devices.get(device.device_id, 0)) for name, device in devices]
+    text = "Segments that it holds: lost if it fails now."
+    yield _labelled("segfleet_device_stored_bytes", text, ["device"], stored)
     yield from _of_checks(survey)
     yield from _of_fleet(survey)
 
@@ -159,18 +162,17 @@ _VOLUME_GAUGES: tuple[_Gauge[VolumeStatus], ...] = (
 # ---- devices
 
 
-def _device_states(devices: Sequence[tuple[str, DeviceStatus]]) -> Metric:
+def _device_states(devices: Sequence[tuple[str, DeviceRow]]) -> Metric:
     samples = [
-        ((name, state), float(device.row.state == state)) for name, device in devices for state in get_args(DeviceState)
+        ((name, state), float(device.state == state)) for name, device in devices for state in get_args(DeviceState)
     ]
     return _labelled("segfleet_device_state", "1 for the state that the device is in.", ["device", "state"], samples)
 
 
-_DEVICE_GAUGES: tuple[_Gauge[DeviceStatus], ...] = (
-    ("state_since_timestamp_seconds", "When it entered its state.", lambda device: device.row.since.timestamp()),
-    ("capacity_bytes", "Size of its file system, as of its last run.", lambda device: device.row.capacity_bytes),
-    ("free_bytes", "Space left there, as of its last run.", lambda device: device.row.free_bytes),
-    ("stored_bytes", "Segments that it holds: lost if it fails now.", lambda device: device.stored_bytes),
+_DEVICE_GAUGES: tuple[_Gauge[DeviceRow], ...] = (
+    ("state_since_timestamp_seconds", "When it entered its state.", lambda device: device.since.timestamp()),
+    ("capacity_bytes", "Size of its file system, as of its last run.", lambda device: device.capacity_bytes),
+    ("free_bytes", "Space left there, as of its last run.", lambda device: device.free_bytes),
 )
 
 
@@ -187,7 +189,7 @@ def _of_fleet(survey: Survey) -> Iterator[Metric]:
     if survey.fleet is None:
         return
     yield _plain("segfleet_broker_up", "1 if the configured broker answers.", survey.fleet.is_broker_up)
-    counts = dict.fromkeys((device.row.name for device in survey.devices), 0)
+    counts = dict.fromkeys((device.name for device in survey.devices), 0)
     for lease in survey.fleet.leases:
         counts[lease.device] = counts.get(lease.device, 0) + 1
     yield _labelled(

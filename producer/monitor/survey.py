@@ -10,14 +10,9 @@ from producer.catalog.tables.devices import DeviceRow, without_replaced
 from producer.catalog.tables.runs import RunRow
 from producer.monitor.fleet import FleetStatus
 from producer.monitor.overview import VolumeStatus, volumes
+from producer.monitor.running import RunningBackup, running_backups
+from producer.monitor.sums import Sums, sums
 from producer.monitor.verdict import Verdict, verdict
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceStatus:
-    row: DeviceRow
-    #: Of the segments of all snapshots, as the catalog has them.
-    stored_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,17 +21,22 @@ class Survey:
     verdict: Verdict
     #: By name.
     volumes: tuple[VolumeStatus, ...]
-    devices: tuple[DeviceStatus, ...]
+    running: tuple[RunningBackup, ...]
+    #: By name; of equal names the one recorded last comes first.
+    devices: tuple[DeviceRow, ...]
+    sums: Sums
     #: The newest check that has ended.
     last_check: RunRow | None
     #: None without a configured broker.
     fleet: FleetStatus | None
 
 
-def survey(catalog: Catalog, fleet: FleetStatus | None = None, *, now: datetime | None = None) -> Survey:
-    """``fleet``: what the broker says, if one is configured."""
+def survey(
+    catalog: Catalog, fleet: FleetStatus | None = None, *, kept: Sums | None = None, now: datetime | None = None
+) -> Survey:
+    """``fleet``: what the broker says, if one is configured; ``kept``: sums of some seconds ago, which save time."""
     now = now or datetime.now(UTC)
-    rows, stored = volumes(catalog), catalog.totals.stored_on_devices()
+    rows = volumes(catalog)
     devices = without_replaced(catalog.devices.all())
     # A check is of no volume.
     last_check = catalog.runs.newest_of_each_volume("check", ended=True).get("")
@@ -44,7 +44,9 @@ def survey(catalog: Catalog, fleet: FleetStatus | None = None, *, now: datetime 
         at=now,
         verdict=verdict(rows, devices, last_check, now),
         volumes=tuple(rows),
-        devices=tuple(DeviceStatus(row=row, stored_bytes=stored.get(row.device_id, 0)) for row in devices),
+        running=running_backups(catalog, rows),
+        devices=tuple(devices),
+        sums=kept or sums(catalog),
         last_check=last_check,
         fleet=fleet,
     )

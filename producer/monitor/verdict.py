@@ -142,10 +142,8 @@ def _of_device(device: DeviceRow, now: datetime) -> Iterator[Problem]:
         kind="device",
         colour=colour,
         subject=device.name,
-        reason=f"device {device.name} is {device.state} since {format_age(now - device.since)}{because}",
-        remedy="segfleet devices"
-        if device.state in ("full", "suspect")
-        else f"segfleet devices, or segfleet devices lost {device.name} if it will not come back",
+        reason=f"device {device.name} has been {device.state} for {format_age(now - device.since)}{because}",
+        remedy="segfleet devices",
     )
 
 

@@ -83,6 +83,20 @@ class Totals:
         )
         return {row.device_id: int(row.bytes_stored) for row in self._database.read(statement)}
 
+    def stored_of_volumes(self) -> dict[str, tuple[int, int]]:
+        """Volume → source bytes and stored bytes of the segments of all its snapshots; reads every segment once."""
+        statement = (
+            select(
+                snapshots.c.volume,
+                func.sum(segments.c.size_bytes).label("bytes_source"),
+                func.sum(segments.c.bytes_stored).label("bytes_stored"),
+            )
+            .join(snapshots, snapshots.c.snapshot_key == segments.c.snapshot_key)
+            .where(segments.c.state == "stored")
+            .group_by(snapshots.c.volume)
+        )
+        return {row.volume: (int(row.bytes_source), int(row.bytes_stored)) for row in self._database.read(statement)}
+
     def timings(self, snapshot_id: str) -> list[TimingTotals]:
         """The sums for each device, by its name; none for a snapshot that is gone.
 

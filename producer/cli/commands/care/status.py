@@ -19,6 +19,7 @@ from producer.cli.show.reservations import reservation_json, reservation_lines
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339
+from producer.cli.surveyed import write_page
 from producer.configuration.sizes import format_size
 from producer.host.behalf import HERE
 from tasks.errors import UsageError
@@ -38,6 +39,9 @@ class StatusCommand(FleetCommand):
 
     def invoke(self, ctx: click.Context) -> Any:
         call = ctx.ensure_object(Call)
+        html = ctx.params.pop("html")
+        if html is not None:
+            return write_page(call, html)
         run, watch, manager = ctx.params.pop("run"), ctx.params["watch"], self.manager_named(ctx)
         of_catalog = manager is not None and run is None and (manager == HERE or not watch)
         if call.broker_url is None or call.is_on_behalf or of_catalog:
@@ -61,6 +65,7 @@ class StatusCommand(FleetCommand):
     is_flag=True,
     help="Keep showing until nothing runs; in a fleet: show RUN, or the last one, until it ends.",
 )
+@click.option("--html", metavar="FILE", help="Write the page of `segfleet page`, as it is now, into FILE.")
 @json_option
 @config_option
 @click.pass_obj

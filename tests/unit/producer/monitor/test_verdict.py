@@ -145,7 +145,7 @@ def test_what_runs_or_is_not_late_yet_is_no_problem(row: VolumeStatus) -> None:
 def test_a_device_that_is_not_there_is_a_problem(state: str, colour: str) -> None:
     (problem,) = problems(volume(), devices=(device(state, "I/O error"),))
     assert (problem.kind, problem.colour) == ("device", colour)
-    assert problem.reason == f"device a is {state} since 3 h: I/O error"
+    assert problem.reason == f"device a has been {state} for 3 h: I/O error"
 
 
 @pytest.mark.parametrize("state", ["live", "lost"])

@@ -1,0 +1,1 @@
+"""The operator's page: read-only, from the catalog and the leases."""

@@ -1,0 +1,69 @@
+"""The survey as JSON, for ``/api/status``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from producer.catalog.tables.devices import DeviceRow
+from producer.host.safe_text import escaped
+from producer.monitor.overview import VolumeStatus
+from producer.monitor.running import RunningBackup
+from producer.monitor.survey import Survey
+
+
+def status_json(survey: Survey) -> dict[str, Any]:
+    """Names are escaped as in lists; times are RFC 3339, UTC."""
+    return {
+        "at": _time(survey.at),
+        "verdict": survey.verdict.colour,
+        "sentence": escaped(survey.verdict.sentence),
+        "problems": [{key: escaped(text) for key, text in asdict(row).items()} for row in survey.verdict.problems],
+        "volumes": [_volume(survey, row) for row in survey.volumes],
+        "running": [_running(run) for run in survey.running],
+        "devices": [_device(survey, row) for row in survey.devices],
+        "last_check": _time(survey.last_check.started_at) if survey.last_check is not None else None,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _volume(survey: Survey, row: VolumeStatus) -> dict[str, Any]:
+    last, sealed = row.last_ended, row.sealed
+    return {
+        "volume": escaped(row.volume),
+        "state": row.state,
+        "snapshot_id": sealed.snapshot_id if sealed is not None else "",
+        "last_good": _time(sealed.started_at if sealed is not None else None),
+        "last_exit_code": last.exit_code if last is not None else None,
+        "next_due": _time(row.reservations[0].next_due if row.reservations else None),
+        "bytes_source": sealed.bytes_source if sealed is not None else 0,
+        "bytes_stored": survey.sums.of_volumes.get(row.volume, (0, 0))[1],
+    }
+
+
+def _running(run: RunningBackup) -> dict[str, Any]:
+    return {
+        "volume": escaped(run.volume),
+        "snapshot_id": run.snapshot_id,
+        "phase": run.phase,
+        "since": _time(run.since),
+        "bytes_done": run.bytes_done,
+        "bytes_total": run.bytes_total,
+        "devices": [asdict(device) for device in run.devices],
+    }
+
+
+def _device(survey: Survey, row: DeviceRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "state": row.state,
+        "since": _time(row.since),
+        "reason": escaped(row.reason),
+        "capacity_bytes": row.capacity_bytes,
+        "free_bytes": row.free_bytes,
+        "bytes_stored": survey.sums.on_devices.get(row.device_id, 0),
+    }

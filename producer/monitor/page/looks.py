@@ -1,0 +1,61 @@
+"""What the page knows, read again when it is too old: many readers cost no more than one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.runs import RunRow
+from producer.monitor.fleet import FleetStatus
+from producer.monitor.page.history import first_moment
+from producer.monitor.page.rates import Rates
+from producer.monitor.sums import Sums, sums
+from producer.monitor.survey import Survey, survey
+
+Value = TypeVar("Value")
+
+_SURVEY_S = 2.0
+_FLEET_S = 10.0
+_RUNS_S = 30.0
+#: It reads every segment of the catalog.
+_SUMS_S = 60.0
+
+
+class _Kept(Generic[Value]):
+    def __init__(self, read: Callable[[], Value], life_s: float) -> None:
+        self._read, self._life_s = read, life_s
+        self._value: Value | None = None
+        self._until_s = 0.0
+
+    def get(self) -> Value:
+        if self._value is None or time.monotonic() >= self._until_s:
+            self._value = self._read()
+            self._until_s = time.monotonic() + self._life_s
+        return self._value
+
+
+class Looks:
+    """Belongs to the thread that opened ``catalog``.  Every method raises CatalogError."""
+
+    def __init__(self, catalog: Catalog, fleet: Callable[[], FleetStatus | None]) -> None:
+        self.catalog = catalog
+        self.rates = Rates()
+        self._fleet = _Kept[tuple[FleetStatus | None]](lambda: (fleet(),), _FLEET_S)
+        self._sums = _Kept[Sums](lambda: sums(catalog), _SUMS_S)
+        self._runs = _Kept[Sequence[RunRow]](lambda: catalog.runs.since(first_moment(datetime.now(UTC))), _RUNS_S)
+        self._survey = _Kept[Survey](self._look, _SURVEY_S)
+
+    def survey(self) -> Survey:
+        return self._survey.get()
+
+    def runs(self) -> Sequence[RunRow]:
+        """Of the last 30 days, newest first."""
+        return self._runs.get()
+
+    def _look(self) -> Survey:
+        found = survey(self.catalog, self._fleet.get()[0], kept=self._sums.get())
+        self.rates.look(found.running, time.monotonic())
+        return found

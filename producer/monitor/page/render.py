@@ -1,0 +1,117 @@
+"""The page as HTML that needs nothing else: no script, no picture, no font from anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from tornado.template import Loader
+
+from producer.catalog.tables.runs import RunRow
+from producer.configuration.ages import format_age
+from producer.host.safe_text import escaped
+from producer.monitor.page.drawing import HUES_COUNT, hue, minutes_chart, stored_chart
+from producer.monitor.page.history import days, strips
+from producer.monitor.page.rates import Rates
+from producer.monitor.page.rows import device_cells, run_cells, running_cells, volume_cells
+from producer.monitor.survey import Survey
+from producer.monitor.verdict import Problem
+
+_FOLDER = Path(__file__).parent
+_RUNS_COUNT = 50
+
+#: How often a browser asks again: while something runs, and else.
+_REFRESH_RUNNING_S, _REFRESH_IDLE_S = 5, 60
+
+
+@cache
+def _style() -> str:
+    return (_FOLDER / "style.css").read_text(encoding="utf-8")
+
+
+@cache
+def policy() -> str:
+    """The content security policy: nothing but the style in the page, allowed by its digest."""
+    digest = b64encode(hashlib.sha256(_style().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+@cache
+def _loader() -> Loader:
+    # Tornado escapes every value unless the template says raw.
+    return Loader(str(_FOLDER))
+
+
+def render(template: str, *, title: str, refresh_s: int = 0, is_served: bool = True, **values: Any) -> bytes:
+    """A page for the whole frame; ``is_served``: its policy goes into a header, and links lead to other pages."""
+    frame = {"title": title, "refresh_s": refresh_s, "is_served": is_served, "style": _style()}
+    return _loader().load(template).generate(policy="" if is_served else policy(), **frame, **values)
+
+
+def page_html(
+    survey: Survey, runs: Sequence[RunRow], release: str, *, rates: Rates | None = None, is_served: bool = True
+) -> bytes:
+    """``runs``: of the last 30 days, newest first; ``rates``: None for a page that is made once."""
+    history, marks = days(runs, survey.at), strips(runs, survey.at)
+    names = [row.name for row in survey.devices][:HUES_COUNT]
+    refresh_s = _REFRESH_RUNNING_S if survey.running else _REFRESH_IDLE_S
+    return render(
+        "page.html",
+        title=f"segfleet: {survey.verdict.colour}",
+        refresh_s=refresh_s if is_served else 0,
+        is_served=is_served,
+        host=escaped(platform.node()),
+        at=f"{survey.at.astimezone():%Y-%m-%d %H:%M:%S}",
+        zone=f"{survey.at.astimezone():%Z}",
+        release=release,
+        verdict=survey.verdict,
+        sentence=escaped(survey.verdict.sentence),
+        problems=[_problem(problem) for problem in survey.verdict.problems],
+        running=[running_cells(survey, run, rates) for run in survey.running],
+        volumes=[volume_cells(survey, row, marks.get(row.volume), history) for row in survey.volumes],
+        last_check=_last_check(survey),
+        devices=[device_cells(survey, row, history) for row in survey.devices],
+        agents=_agents(survey),
+        runs=[run_cells(run) for run in runs[:_RUNS_COUNT]],
+        stored_chart=stored_chart(history, names),
+        minutes_chart=minutes_chart(history),
+        strip_legend=_legend(("done", "partial", "failed", "interrupted", "none"), last="no backup"),
+        fill_legend=_legend(("ours", "other", "rest"), last="free"),
+        device_legend="".join(_legend_item(hue(name, names), name) for name in names),
+    )
+
+
+def _problem(problem: Problem) -> Problem:
+    return replace(problem, reason=escaped(problem.reason), remedy=escaped(problem.remedy))
+
+
+def _last_check(survey: Survey) -> str:
+    last = survey.last_check
+    if last is None:
+        return "Nothing has been checked yet: segfleet check --read-data"
+    outcome = "found no error" if last.exit_code == 0 else f"ended with exit code {last.exit_code}"
+    return f"The last check was {format_age(survey.at - last.started_at)} ago and {outcome}."
+
+
+def _agents(survey: Survey) -> str:
+    if survey.fleet is None:
+        return ""
+    if not survey.fleet.is_broker_up:
+        return "The broker does not answer."
+    return f"Workers at the broker: {', '.join(escaped(lease.worker) for lease in survey.fleet.leases) or 'none'}."
+
+
+def _legend(names: Sequence[str], *, last: str) -> str:
+    return "".join(_legend_item(name, last if name == names[-1] else name) for name in names)
+
+
+def _legend_item(name: str, text: str) -> str:
+    box = f'<svg viewBox="0 0 10 10" aria-hidden="true"><rect class="{name}" width="10" height="10" rx="2"/></svg>'
+    return f"<span>{box}{escape(text)}</span>"

@@ -1,0 +1,192 @@
+"""The survey as the words and pictures of the page's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from producer.catalog.tables.devices import DeviceRow
+from producer.catalog.tables.runs import RunRow
+from producer.configuration.ages import format_age
+from producer.configuration.sizes import format_size
+from producer.host.safe_text import escaped
+from producer.monitor.overview import VolumeStatus
+from producer.monitor.page.drawing import bar, strip
+from producer.monitor.page.history import DAYS_COUNT, Day, Mark, full_in_days
+from producer.monitor.page.rates import Rates
+from producer.monitor.running import RunningBackup, RunningDevice
+from producer.monitor.survey import Survey
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VolumeCells:
+    name: str
+    state: str
+    age: str
+    size: str
+    stored: str
+    ratio: str
+    next_due: str
+    strip: str
+
+
+def volume_cells(
+    survey: Survey, row: VolumeStatus, marks: Sequence[Mark] | None, history: Sequence[Day]
+) -> VolumeCells:
+    source_bytes, stored_bytes = survey.sums.of_volumes.get(row.volume, (0, 0))
+    return VolumeCells(
+        name=escaped(row.volume),
+        state=row.phase or ("incomplete" if row.incomplete else row.state),
+        age=format_age(survey.at - row.sealed.started_at) if row.sealed else "never",
+        size=format_size(row.sealed.bytes_source) if row.sealed else "",
+        stored=format_size(stored_bytes) if stored_bytes else "",
+        ratio=f"{source_bytes / stored_bytes:.2f}" if stored_bytes else "",
+        next_due=_when(row.reservations[0].next_due, survey.at) if row.reservations else "",
+        strip=strip(marks or ["none"] * DAYS_COUNT, history),
+    )
+
+
+def _when(moment: datetime, now: datetime) -> str:
+    """In how long, or since when it waits."""
+    return f"in {format_age(moment - now)}" if moment > now else f"due for {format_age(now - moment)}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceCells:
+    name: str
+    state: str
+    since: str
+    reason: str
+    fill: str
+    stored: str
+    free: str
+    capacity: str
+    full: str
+
+
+def device_cells(survey: Survey, row: DeviceRow, history: Sequence[Day]) -> DeviceCells:
+    stored_bytes = survey.sums.on_devices.get(row.device_id, 0)
+    capacity_bytes = max(row.capacity_bytes, 1)
+    ours, other = stored_bytes / capacity_bytes, 1 - (row.free_bytes + stored_bytes) / capacity_bytes
+    days = full_in_days(row.free_bytes, row.name, history)
+    label = f"ours {format_size(stored_bytes)}, free {format_size(row.free_bytes)} of {format_size(row.capacity_bytes)}"
+    return DeviceCells(
+        name=row.name,
+        state=row.state,
+        since=format_age(survey.at - row.since),
+        reason=escaped(row.reason),
+        fill=bar([("ours", ours), ("other", max(0.0, other))] if row.capacity_bytes else [], label),
+        stored=format_size(stored_bytes),
+        free=format_size(row.free_bytes),
+        capacity=format_size(row.capacity_bytes),
+        full=f"in about {days} days" if days is not None and days < 3650 and row.state == "live" else "",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningCells:
+    volume: str
+    phase: str
+    elapsed: str
+    left: str
+    done: str
+    held_by: str
+    whole: str
+    moved: str
+    devices: tuple[BarCells, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BarCells:
+    name: str
+    state: str
+    reason: str
+    bar: str
+    done: str
+    rate: str
+
+
+def running_cells(survey: Survey, run: RunningBackup, rates: Rates | None) -> RunningCells:
+    paces = {device.device: _pace(survey, run, device, rates) for device in run.devices}
+    states = {row.name: row for row in reversed(survey.devices)}
+    moved = sum(device.rerouted_count for device in run.devices)
+    return RunningCells(
+        volume=escaped(run.volume),
+        phase=run.phase,
+        elapsed=format_age(survey.at - run.since),
+        left=_left(run, sum(pace or 0 for pace in paces.values())),
+        done=f"{format_size(run.bytes_done)} of {format_size(run.bytes_total)}" if run.bytes_total else "",
+        held_by=escaped(run.held_by),
+        whole=_progress(run.bytes_done, run.bytes_total, "ours", escaped(run.volume)),
+        moved=f"{moved} segments have moved to another device" if moved else "",
+        devices=tuple(_bar(device, states.get(device.device), paces[device.device]) for device in run.devices),
+    )
+
+
+def _pace(survey: Survey, run: RunningBackup, device: RunningDevice, rates: Rates | None) -> float | None:
+    """Bytes a second: of the last minute, else since the plan where all that is stored has been stored since then."""
+    seen = rates.bytes_per_s(run.snapshot_id, device.device) if rates is not None else None
+    if seen is not None or run.planned_at is None or run.is_resumed:
+        return seen
+    return device.bytes_done / max(1.0, (survey.at - run.planned_at).total_seconds())
+
+
+def _left(run: RunningBackup, bytes_per_s: float) -> str:
+    if run.phase != "storing" or not bytes_per_s:
+        return ""
+    return f"about {format_age(timedelta(seconds=(run.bytes_total - run.bytes_done) / bytes_per_s))} left"
+
+
+def _bar(device: RunningDevice, row: DeviceRow | None, bytes_per_s: float | None) -> BarCells:
+    state = row.state if row is not None else "live"
+    is_there = state in ("live", "full", "suspect")
+    # A dead device's bar must not look like one that is done.
+    kind = "ours" if is_there else "gone"
+    return BarCells(
+        name=device.device,
+        state=state,
+        reason=escaped(row.reason) if row is not None else "",
+        bar=_progress(device.bytes_done, device.bytes_total, kind, device.device),
+        done=f"{format_size(device.bytes_done)} of {format_size(device.bytes_total)}",
+        rate=f"{format_size(bytes_per_s)}/s" if bytes_per_s and is_there else "",
+    )
+
+
+def _progress(done: int, total: int, kind: str, name: str) -> str:
+    share = done / total if total else 0.0
+    return bar([(kind, share)], f"{name}: {share * 100:.0f} %")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunCells:
+    started: str
+    kind: str
+    volume: str
+    took: str
+    files: str
+    stored: str
+    errors: str
+    exit_code: str
+    outcome: str
+    reason: str
+
+
+_OUTCOMES = {0: "done", 3: "partial", 130: "interrupted", None: "unfinished"}
+
+
+def run_cells(run: RunRow) -> RunCells:
+    summary = run.summary or {}
+    stored = next((summary[key] for key in ("bytes_stored", "bytes_restored", "bytes_read") if key in summary), None)
+    return RunCells(
+        started=f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
+        kind=run.kind,
+        volume=escaped(run.volume),
+        took=format_age(run.ended_at - run.started_at) if run.ended_at else "",
+        files=f"{summary['files']:,}" if isinstance(summary.get("files"), int) else "",
+        stored=format_size(stored) if isinstance(stored, int) else "",
+        errors=str(summary.get("errors", "") or ""),
+        exit_code="" if run.exit_code is None else str(run.exit_code),
+        outcome=_OUTCOMES.get(run.exit_code, "failed"),
+        reason=escaped(str(summary.get("error", ""))),
+    )

@@ -1,0 +1,85 @@
+"""The backups that run now, device by device, from the segments that the catalog has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from producer.catalog.catalog import Catalog
+from producer.monitor.overview import VolumeStatus
+from producer.observer import Phase
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningDevice:
+    """Source bytes of the segments of one device: stored, and planned for it now."""
+
+    device: str
+    bytes_done: int
+    bytes_total: int
+    segments_done: int
+    segments_total: int
+    #: Segments that were another device's before.
+    rerouted_count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningBackup:
+    volume: str
+    snapshot_id: str
+    phase: Phase
+    since: datetime
+    #: When this run had its plan; None before.
+    planned_at: datetime | None
+    #: Whether an earlier run has stored some of the snapshot.
+    is_resumed: bool
+    #: Process, host and manager, for a person.
+    held_by: str
+    #: Those that have or had segments, by name; none before there is a plan.
+    devices: tuple[RunningDevice, ...]
+
+    @property
+    def bytes_done(self) -> int:
+        return sum(device.bytes_done for device in self.devices)
+
+    @property
+    def bytes_total(self) -> int:
+        return sum(device.bytes_total for device in self.devices)
+
+
+def running_backups(catalog: Catalog, volumes: Iterable[VolumeStatus]) -> tuple[RunningBackup, ...]:
+    return tuple(_running(catalog, row) for row in volumes if row.lock is not None)
+
+
+def _running(catalog: Catalog, row: VolumeStatus) -> RunningBackup:
+    assert row.lock is not None
+    is_planned = row.phase in ("storing", "sealing")
+    snapshot = catalog.snapshots.get(row.snapshot_id) if is_planned else None
+    owner = row.lock.owner
+    return RunningBackup(
+        volume=row.volume,
+        snapshot_id=row.snapshot_id,
+        phase=row.phase or "starting",
+        since=row.lock.since,
+        planned_at=snapshot.planned_at if snapshot is not None else None,
+        is_resumed=snapshot is not None and snapshot.started_at < row.lock.since,
+        held_by=f"pid {owner.pid} on {owner.host}" + (f", manager {owner.manager}" if owner.manager else ""),
+        devices=_devices(catalog, row.snapshot_id) if is_planned else (),
+    )
+
+
+def _devices(catalog: Catalog, snapshot_id: str) -> tuple[RunningDevice, ...]:
+    rows = [row for row in catalog.totals.by_state(snapshot_id) if row.state != "superseded"]
+    return tuple(
+        RunningDevice(
+            device=name,
+            bytes_done=sum(row.bytes_source for row in of_device if row.state in ("stored", "referenced")),
+            bytes_total=sum(row.bytes_source for row in of_device),
+            segments_done=sum(row.segments_count for row in of_device if row.state in ("stored", "referenced")),
+            segments_total=sum(row.segments_count for row in of_device),
+            rerouted_count=sum(row.rerouted_count for row in of_device),
+        )
+        for name in sorted({row.device for row in rows})
+        for of_device in [[row for row in rows if row.device == name]]
+    )

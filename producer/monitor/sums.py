@@ -1,0 +1,20 @@
+"""What all snapshots together store, by device and by volume.  Reading it visits every segment: keep it for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from producer.catalog.catalog import Catalog
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sums:
+    #: Device id → bytes of its segments.
+    on_devices: Mapping[str, int]
+    #: Volume → source bytes and stored bytes of its segments.
+    of_volumes: Mapping[str, tuple[int, int]]
+
+
+def sums(catalog: Catalog) -> Sums:
+    return Sums(on_devices=catalog.totals.stored_on_devices(), of_volumes=catalog.totals.stored_of_volumes())
