@@ -99,7 +99,7 @@ def _plan_again(catalog: Catalog, state: BackupState) -> int:
     The new segments have numbers of their own, so that what is on the devices is not taken for them.
     """
     snapshot_id = state.snapshot_id
-    changed = [file for file in _seen_files(catalog.segments.stored(snapshot_id)).values() if not file.agrees]
+    changed = [file for file in _seen_files(catalog.segments.settled(snapshot_id)).values() if not file.agrees]
     store_anew(catalog, state, [row for file in changed for row in file.rows])
     return len(changed)
 
@@ -136,7 +136,7 @@ def _restless_files(catalog: Catalog, snapshot_id: str) -> list[TroubleRow]:
     reader = catalog.listing.reader(snapshot_id)
     sources = {source.name: source.path for source in catalog.snapshots.get(snapshot_id).sources}
     found = []
-    for index, file in _seen_files(catalog.segments.stored(snapshot_id)).items():
+    for index, file in _seen_files(catalog.segments.settled(snapshot_id)).items():
         size_bytes = file.states[0]["size_bytes"]
         if file.agrees and size_bytes <= file.end_bytes:
             # The usual case, without the listing: each part takes 20 ms to decode, and all wait for the end of the run.

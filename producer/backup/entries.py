@@ -6,6 +6,7 @@ from array import array
 
 from producer.backup.parent.merge import Merge
 from producer.listing import EntryBatch, ListingPart, ListingWriter
+from producer.listing.compared import extents_at, former_of
 from producer.listing.entry import NO_DATA
 
 
@@ -15,6 +16,8 @@ class Entries:
     def __init__(self) -> None:
         #: By entry index: bytes to store; -1 for entries without data, and for those that the parent has.
         self.sizes = array("q")
+        #: By entry index: how many extents the data of a file is cut into that is compared, if several.
+        self.extents_counts: dict[int, int] = {}
         #: Listing parts that nobody has taken yet.
         self.parts: list[ListingPart] = []
         self._waiting: list[EntryBatch] = []
@@ -49,6 +52,18 @@ class Entries:
             batch = self._merge.merged(batch)
         self.parts += self._writer.add(batch)
         self.sizes.extend(_to_store(batch))
+        if batch.former.segment_ids:
+            self.extents_counts |= _extents_counts(batch)
+
+
+def _extents_counts(batch: EntryBatch) -> dict[int, int]:
+    found = {}
+    for place in range(len(batch)):
+        former = former_of(batch, place)
+        if former is not None:
+            extents = extents_at(batch, place, 0, batch.data_bytes_at(place), former)
+            found[batch.first_entry + place] = len(extents)
+    return {entry: count for entry, count in found.items() if count > 1}
 
 
 def _to_store(batch: EntryBatch) -> list[int]:

@@ -35,4 +35,4 @@ def ratio_so_far(catalog: Catalog, snapshot_id: str) -> float:
 def _stored(catalog: Catalog, snapshot_id: str) -> tuple[int, int]:
     """Source and stored bytes of what the snapshot itself has stored: an incremental one holds much more."""
     rows = [row for row in catalog.totals.by_state(snapshot_id) if row.state == "stored"]
-    return sum(row.bytes_source for row in rows), sum(row.bytes_stored for row in rows)
+    return sum(row.bytes_source - row.bytes_unchanged for row in rows), sum(row.bytes_stored for row in rows)

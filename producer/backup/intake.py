@@ -67,8 +67,10 @@ class Intake:
     #: The snapshot that the walk was compared with; "" for none.
     parent_id: str
     counts: FileCounts
-    #: The segments of earlier snapshots that hold unchanged files.
+    #: The segments of earlier snapshots that hold unchanged files, or what others are compared with.
     borrowed: Set[str]
+    #: Whether files are compared with what earlier segments hold of them.
+    is_compared: bool = False
     #: Of a stream: the number of a segment → its file in the spool.
     spooled: Callable[[int], str] | None = None
 
@@ -141,7 +143,7 @@ class _IntakeRun:
             new=self._pool.new,
             sizes=self._entries.sizes,
             walked_sizes=walk.sizes,
-            ranges_counts=walk.ranges_counts,
+            ranges_counts={**walk.ranges_counts, **self._entries.extents_counts},
             source_starts=walk.source_starts,
             files_count=walk.files_count,
             files_fewer=fewer_files_count(self._session.catalog, self._request, walk.files_count),
@@ -151,7 +153,8 @@ class _IntakeRun:
             raw_volumes=raw_volumes,
             parent_id=self._parent_id,
             counts=FileCounts(new=walk.files_count) if self._merge is None else self._merge.counts,
-            borrowed=frozenset() if self._merge is None else self._merge.borrowed,
+            borrowed=frozenset() if self._merge is None else self._merge.borrowed | self._merge.compared,
+            is_compared=self._merge is not None and bool(self._merge.compared),
         )
 
     def _tell_stored_again(self) -> None:

@@ -23,13 +23,14 @@ from producer.catalog.tables.troubles import TroubleRow
 from producer.listing import ListingPart, ListingReader, decode_part, extents_of
 from producer.listing.data_ranges import DataRanges
 from producer.listing.extents import bundled_places
+from producer.listing.places import Place
 from producer.pool.members import Member
 from producer.requests import BackupRequest
 from tasks.errors import UsageError
 
-#: (path, size, mtime, ctime, ranges of data) of one file: what must be equal for its stored bytes to be taken as still
-#: true.
-_FileRow = tuple[str, int, int, int, DataRanges]
+#: (path, size, mtime, ctime, ranges of data, what it is compared with) of one file: what must be equal for its stored
+#: bytes to be taken as still true.
+_FileRow = tuple[str, int, int, int, DataRanges, Sequence[Place]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +187,8 @@ def _files(reader: ListingReader, first_entry: int, stop_entry: int, limit_bytes
         for place in [first_entry - batch.first_entry] if is_here else bundled:
             path = f"{batch.source}/{batch.path_at(place)}"
             size_bytes, ranges = batch.sizes_bytes[place], batch.ranges_at(place)
-            yield path, size_bytes, batch.mtimes_ns[place], batch.ctimes_ns[place], ranges
+            former = list(batch.former_places_of(place))
+            yield path, size_bytes, batch.mtimes_ns[place], batch.ctimes_ns[place], ranges, former
 
 
 def _fingerprint(files: Iterable[_FileRow]) -> bytes:

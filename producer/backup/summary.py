@@ -32,7 +32,7 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
         files_unchanged=intake.counts.unchanged,
         files_moved=intake.counts.moved,
         bytes_source=snapshot.bytes_source,
-        bytes_read=sum(row.bytes_source for row in rows if row.state == "stored"),
+        bytes_read=sum(row.bytes_source for row in rows if row.state in ("stored", "unchanged")),
         bytes_stored=snapshot.bytes_stored,
         threshold_bytes=snapshot.threshold_bytes,
         segments=snapshot.segments_count,
@@ -71,7 +71,7 @@ def device_totals(
     return {
         name: DeviceTotals(
             segments=stored.get(name, nothing).segments_count,
-            bytes_source=stored.get(name, nothing).bytes_source,
+            bytes_source=stored.get(name, nothing).bytes_source - stored.get(name, nothing).bytes_unchanged,
             bytes_stored=stored.get(name, nothing).bytes_stored,
             state=state,
             new=name in new,

@@ -118,6 +118,8 @@ class EntryBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attribute_sets: list[Attributes] = []
     #: Where the bytes of files are.  Before the seal: only of those that are as in the parent snapshot.
     places: Places = NO_PLACES
+    #: Before the seal: where the parent has what these files held then.  Their workers compare them with it.
+    former: Places = NO_PLACES
     #: By name: a code, and why not all bytes of the file are in the snapshot.
     unread: dict[str, tuple[str, str]] = {}
     #: Names of files that changed while they were read.
@@ -155,9 +157,16 @@ class EntryBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def places_of(self, place: int) -> Iterator[Place]:
         """Where the data of the file at ``place`` is, ascending; none for a file that has no places."""
-        name, size_bytes = self.names[place], self.sizes_bytes[place]
-        ranges = self.data_ranges.get(name)
-        return self.places.of(place, name, size_bytes if ranges is None else data_bytes(ranges))
+        return self.places.of(place, self.names[place], self.data_bytes_at(place))
+
+    def former_places_of(self, place: int) -> Iterator[Place]:
+        """As :meth:`places_of`, of ``former``."""
+        return self.former.of(place, self.names[place], self.data_bytes_at(place))
+
+    def data_bytes_at(self, place: int) -> int:
+        """The bytes of the file at ``place`` that are no holes."""
+        ranges = self.data_ranges.get(self.names[place])
+        return self.sizes_bytes[place] if ranges is None else data_bytes(ranges)
 
     def has_holes(self, place: int) -> bool:
         """Whether holes are known of the file at ``place``."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
-from producer.listing.data_ranges import part_of
+from producer.listing.compared import extents_at, former_of
 from producer.listing.entry import EntryBatch
+from producer.listing.places import Place
 from tasks.states import WalkedStates
 from tasks.values import Extents
 
@@ -16,7 +19,8 @@ from tasks.values import Extents
 class SegmentContents:
     """The extents of one segment in stored order; ``entries[i]`` is the entry index of extent ``i``.
 
-    ``states`` has what the walk saw of each.  ``sparse``: which extents, by index, are of files with holes.
+    ``states`` has what the walk saw of each.  ``sparse``: which extents, by index, are of files with holes, or parts of
+    bundled files.  ``former``: where an earlier segment has what each extent held, empty where nothing is compared.
     """
 
     source: str
@@ -24,15 +28,20 @@ class SegmentContents:
     entries: list[int]
     states: WalkedStates
     sparse: list[int]
+    former: list[Place | None]
 
 
 class BatchExtents(NamedTuple):
-    """The extents of a segment in one batch, as columns: the place of each in the batch, and its range of the file."""
+    """The extents of a segment in one batch, as columns: the place of each in the batch, and its range of the file.
+
+    ``former`` as in :class:`SegmentContents`, of files that are compared; empty where none is.
+    """
 
     batch: EntryBatch
     places: list[int]
     offsets_bytes: list[int]
     sizes_bytes: list[int]
+    former: list[Place | None]
 
 
 def extents_of(
@@ -64,7 +73,7 @@ def extents_of(
             bundle_limit_bytes=bundle_limit_bytes,
         )
     )
-    contents = _contents(found)
+    contents = _contents(found, is_piece=stop_entry - first_entry == 1)
     if contents.extents.total_bytes != size_bytes:
         raise ValueError(
             f"entries {first_entry} to {stop_entry} hold {contents.extents.total_bytes} bytes from {offset_bytes} on, "
@@ -86,13 +95,13 @@ def extents_by_batch(
     is_piece = stop_entry - first_entry == 1
     for batch in batches:
         if is_piece:
-            yield _piece(batch, first_entry - batch.first_entry, offset_bytes, size_bytes)
+            yield _part(batch, first_entry - batch.first_entry, offset_bytes, offset_bytes + size_bytes)
             continue
         places = bundled_places(batch, first_entry, stop_entry, bundle_limit_bytes)
-        if batch.data_ranges:
-            yield _with_holes(batch, places)
+        if batch.data_ranges or batch.former.segment_ids:
+            yield _joined(batch, [_part(batch, place, 0, batch.data_bytes_at(place)) for place in places])
         else:
-            yield BatchExtents(batch, places, [0] * len(places), [batch.sizes_bytes[place] for place in places])
+            yield BatchExtents(batch, places, [0] * len(places), [batch.sizes_bytes[place] for place in places], [])
 
 
 def bundled_places(batch: EntryBatch, first_entry: int, stop_entry: int, limit_bytes: int) -> list[int]:
@@ -118,25 +127,44 @@ def _check_cover(batches: list[EntryBatch], first_entry: int, stop_entry: int) -
         raise ValueError(f"entries {first_entry} to {stop_entry} belong to several sources")
 
 
-def _piece(batch: EntryBatch, place: int, offset_bytes: int, size_bytes: int) -> BatchExtents:
-    found = list(part_of(batch.ranges_at(place), offset_bytes, offset_bytes + size_bytes))
-    return BatchExtents(batch, [place] * len(found), [offset for offset, _ in found], [size for _, size in found])
+def _part(batch: EntryBatch, place: int, start_bytes: int, stop_bytes: int) -> BatchExtents:
+    """The extents of a part of one file's data."""
+    former = former_of(batch, place)
+    found = extents_at(batch, place, start_bytes, stop_bytes, former)
+    sizes_bytes = [size for _, size in found]
+    starts_bytes = accumulate(sizes_bytes, initial=start_bytes)
+    known: list[Place | None] = []
+    if former is not None:
+        known = [former.at(start, size) for start, size in zip(starts_bytes, sizes_bytes, strict=False)]
+    return BatchExtents(batch, [place] * len(found), [offset for offset, _ in found], sizes_bytes, known)
 
 
-def _with_holes(batch: EntryBatch, places: list[int]) -> BatchExtents:
-    rows = [(place, offset, size) for place in places for offset, size in batch.ranges_at(place)]
-    return BatchExtents(batch, [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+def _joined(batch: EntryBatch, parts: Sequence[BatchExtents]) -> BatchExtents:
+    is_compared = any(part.former for part in parts)
+    former = [one for part in parts for one in part.former or [None] * len(part.places)] if is_compared else []
+    return BatchExtents(
+        batch,
+        [place for part in parts for place in part.places],
+        [offset for part in parts for offset in part.offsets_bytes],
+        [size for part in parts for size in part.sizes_bytes],
+        former,
+    )
 
 
-def _contents(found: list[BatchExtents]) -> SegmentContents:
+def _contents(found: list[BatchExtents], *, is_piece: bool) -> SegmentContents:
     paths: list[str] = []
     offsets_bytes: list[int] = []
     sizes_bytes: list[int] = []
     entries: list[int] = []
     sparse: list[int] = []
-    for batch, places, batch_offsets_bytes, batch_sizes_bytes in found:
-        if batch.data_ranges:
-            sparse += [index for index, place in enumerate(places, len(paths)) if batch.has_holes(place)]
+    former: list[Place | None] = []
+    for batch, places, batch_offsets_bytes, batch_sizes_bytes, batch_former in found:
+        if batch_former:
+            former += [None] * (len(paths) - len(former)) + batch_former
+        if batch.data_ranges or batch_former:
+            sparse += [
+                index for index, is_part in enumerate(_are_parts(batch, places, is_piece), len(paths)) if is_part
+            ]
         prefix, names = batch.prefix, batch.names
         paths += [prefix + names[place] for place in places]
         offsets_bytes += batch_offsets_bytes
@@ -148,7 +176,14 @@ def _contents(found: list[BatchExtents]) -> SegmentContents:
         entries=entries,
         states=_states(found),
         sparse=sparse,
+        former=former + [None] * (len(paths) - len(former)) if former else [],
     )
+
+
+def _are_parts(batch: EntryBatch, places: list[int], is_piece: bool) -> Iterator[bool]:
+    """Whether each extent is of a file with holes, or a part of a bundled one."""
+    counts = {} if is_piece else Counter(places)
+    return (batch.has_holes(place) or counts.get(place, 1) > 1 for place in places)
 
 
 def _states(found: list[BatchExtents]) -> WalkedStates:

@@ -104,7 +104,7 @@ def _status(
 ) -> VolumeStatus:
     rows = catalog.totals.by_state(snapshot.snapshot_id) if snapshot is not None else []
     valid = [row for row in rows if row.state != "superseded"]
-    stored = [row for row in valid if row.state in ("stored", "referenced")]
+    stored = [row for row in valid if row.state in ("stored", "unchanged", "referenced")]
     return VolumeStatus(
         volume=volume,
         state="running" if lock is not None else _state(snapshot, run),

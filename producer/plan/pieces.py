@@ -13,12 +13,14 @@ from tasks.digests import CELL_BYTES
 _MIN_SHARE_CELLS = 16
 
 
-def grid_bytes(threshold_bytes: int, cap_bytes: int, block_bytes: int) -> int:
+def grid_bytes(threshold_bytes: int, cap_bytes: int, block_bytes: int, *, is_compared: bool = False) -> int:
     """What all cuts are multiples of.
 
     Of cells where that hardly matters for the balance: then no cell lies in two pieces, and each can be compared.
+    Where files are compared now (``is_compared``), that matters more than the balance.
     """
-    has_cells = threshold_bytes >= _MIN_SHARE_CELLS * CELL_BYTES and cap_bytes >= CELL_BYTES
+    least_bytes = (1 if is_compared else _MIN_SHARE_CELLS) * CELL_BYTES
+    has_cells = threshold_bytes >= least_bytes and cap_bytes >= CELL_BYTES
     return CELL_BYTES if has_cells and CELL_BYTES % block_bytes == 0 else block_bytes
 
 
@@ -47,7 +49,8 @@ def cut_in_shares(size_bytes: int, *, share_bytes: int, cap_bytes: int, grid_byt
         yield from equal_pieces(start_bytes, start_bytes + share_bytes, cap_bytes, grid_bytes)
     if whole_bytes < size_bytes:
         if whole_bytes and grid_bytes == CELL_BYTES:
-            cap_bytes = min(cap_bytes, share_bytes // _MIN_SHARE_CELLS // CELL_BYTES * CELL_BYTES)
+            least_bytes = share_bytes // _MIN_SHARE_CELLS // CELL_BYTES * CELL_BYTES
+            cap_bytes = min(cap_bytes, max(CELL_BYTES, least_bytes))
         yield from equal_pieces(whole_bytes, size_bytes, cap_bytes, grid_bytes)
 
 

@@ -9,8 +9,9 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.catalog.tables.trees import places_in
-from producer.listing.extents import bundled_places
-from tasks.values import MAX_OFFSET_BYTES
+from producer.listing.entry import EntryBatch
+from producer.listing.places import Place
+from producer.pool.row_extents import extents_of_row
 
 
 def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> dict[int, str]:
@@ -20,7 +21,7 @@ def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> 
     """
     rows = list(rows)
     own = [row for row in rows if row.snapshot_id == snapshot_id]
-    found = {entry: path for row in own for entry, path in _files_in(catalog, snapshot_id, row)}
+    found = {entry: path for row in own for entry, path in _files_in(catalog, row)}
     found |= _files_of_parent(catalog, snapshot_id, {row.segment_id for row in rows if row not in own})
     found |= _hard_links(catalog, snapshot_id, set(found.values())) if found else {}
     snapshot = catalog.snapshots.get(snapshot_id)
@@ -31,10 +32,9 @@ def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> 
 def bytes_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> int:
     """How many bytes of the files of an open snapshot lie in these segments."""
     rows = list(rows)
-    own_bytes = sum(row.size_bytes for row in rows if row.snapshot_id == snapshot_id)
+    own_bytes = sum(row.held_bytes for row in rows if row.snapshot_id == snapshot_id)
     others = {row.segment_id for row in rows if row.snapshot_id != snapshot_id}
-    batches = catalog.listing.batches(snapshot_id) if others else ()
-    return own_bytes + sum(place.size_bytes for batch in batches for _, _, place in places_in(batch, others))
+    return own_bytes + sum(place.size_bytes for _, _, place in _borrowed_places(catalog, snapshot_id, others))
 
 
 def held_by(catalog: Catalog, snapshot_id: str, device_id: str, device: str) -> LackRow | None:
@@ -53,23 +53,31 @@ def held_by(catalog: Catalog, snapshot_id: str, device_id: str, device: str) -> 
 
 
 def _files_of_parent(catalog: Catalog, snapshot_id: str, segment_ids: set[str]) -> dict[int, str]:
-    """The unchanged files that lie in these segments of earlier snapshots."""
-    if not segment_ids:
-        return {}
+    """The files of which something lies in these segments of earlier snapshots."""
     return {
         batch.first_entry + at: f"{batch.source}/{batch.path_at(at)}"
-        for batch in catalog.listing.batches(snapshot_id)
-        for _, at, _ in places_in(batch, segment_ids)
+        for batch, at, _ in _borrowed_places(catalog, snapshot_id, segment_ids)
     }
 
 
-def _files_in(catalog: Catalog, snapshot_id: str, row: SegmentRow) -> Iterator[tuple[int, str]]:
+def _borrowed_places(
+    catalog: Catalog, snapshot_id: str, segment_ids: set[str]
+) -> Iterator[tuple[EntryBatch, int, Place]]:
+    """What of an open snapshot's files lies in these segments: not read at all, or read and found unchanged."""
+    if not segment_ids:
+        return
+    for batch in catalog.listing.batches(snapshot_id):
+        yield from places_in(batch, segment_ids)
+    for row in catalog.segments.partly_unchanged(snapshot_id):
+        for extent in extents_of_row(catalog, row):
+            if extent.former is not None and extent.former.segment_id in segment_ids:
+                yield extent.batch, extent.place, extent.former
+
+
+def _files_in(catalog: Catalog, row: SegmentRow) -> Iterator[tuple[int, str]]:
     """Entry index and path in the snapshot of each file of which the segment holds something."""
-    snapshot, reader = catalog.snapshots.get(snapshot_id), catalog.listing.reader(snapshot_id)
-    is_bundle = row.stop_entry - row.first_entry > 1
-    limit_bytes = snapshot.bundle_limit_bytes if is_bundle else MAX_OFFSET_BYTES
-    for batch in reader.batches(row.first_entry, row.stop_entry):
-        for place in bundled_places(batch, row.first_entry, row.stop_entry, limit_bytes):
+    for batch, place, former in extents_of_row(catalog, row):
+        if former is None:
             yield batch.first_entry + place, f"{batch.source}/{batch.path_at(place)}"
 
 

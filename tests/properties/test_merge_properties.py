@@ -111,8 +111,10 @@ def trees(draw: st.DrawFn) -> Files:
     return Files(files)
 
 
-def naive(parent: Files, walked: Files) -> tuple[dict[str, Place], FileCounts]:
+def naive(parent: Files, walked: Files) -> tuple[dict[str, Place], dict[str, Place], FileCounts]:
+    """Where unchanged files are, what others are compared with, and the counts."""
     places: dict[str, Place] = {}
+    former: dict[str, Place] = {}
     counts = FileCounts()
     by_inode = {state.inode: state for state in parent.files.values()}
     for path, state in walked.files.items():
@@ -134,7 +136,10 @@ def naive(parent: Files, walked: Files) -> tuple[dict[str, Place], FileCounts]:
         else:
             counts.changed += before is not None
             counts.new += before is None
-    return places, counts
+            compared = before or other
+            if compared is not None and 0 < state.size_bytes == compared.size_bytes and compared.segment_id == USABLE:
+                former[path] = _place_of(compared)
+    return places, former, counts
 
 
 @given(trees(), trees(), st.integers(1, 5), st.booleans())
@@ -154,11 +159,15 @@ def test_the_merge_takes_over_what_two_dictionaries_would(
         frozenset({USABLE}),
     )
     found: dict[str, Place] = {}
+    former: dict[str, Place] = {}
     for batch in walked.batches(with_places=False, longest=longest):
         merged = merge.merged(batch)
         for place, name in enumerate(merged.names):
             for one in merged.places.of(place, name, merged.sizes_bytes[place]):
                 found[merged.path_at(place)] = one
-    places, counts = naive(parent, walked)
-    assert (found, merge.counts) == (places, counts)
+            for one in merged.former_places_of(place):
+                former[merged.path_at(place)] = one
+    places, compared, counts = naive(parent, walked)
+    assert (found, former, merge.counts) == (places, compared, counts)
+    assert merge.compared == {place.segment_id for place in compared.values()}
     assert merge.borrowed == {place.segment_id for place in places.values()}

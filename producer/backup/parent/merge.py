@@ -1,5 +1,7 @@
 """Merges the walk with the parent snapshot: unchanged files take over their places, and are not read.
 
+Those that have changed take over what they are compared with when they are read.
+
 Both come in the order of the walk, so the merge needs no more memory than a few batches; only when files that are
 older than the parent stand at new paths, all the parent's files are looked through once, by their inodes.
 """
@@ -15,7 +17,7 @@ from msgspec.structs import replace
 from producer.backup.parent.cursor import Cursor
 from producer.backup.parent.unchanged import Rules, is_whole
 from producer.catalog.tables.trees import Tree
-from producer.listing.data_ranges import data_bytes
+from producer.listing.compared import comparable
 from producer.listing.entry import EntryBatch
 from producer.listing.places import PlacesWriter
 
@@ -33,52 +35,80 @@ class FileCounts:
     again_bytes: int = 0
 
 
+#: A batch of the parent, and the place of an entry there.
+Found = tuple[EntryBatch, int]
+
+
+class _Writers:
+    """Of one batch: the places of unchanged files, and those of files that are compared."""
+
+    def __init__(self, entries_count: int) -> None:
+        self.unchanged = PlacesWriter(entries_count)
+        self.former = PlacesWriter(entries_count)
+
+
 class Merge:
     """``usable``: the segments that a device has, whether it is there or away."""
 
     def __init__(self, tree: Tree, sources: list[str], rules: Rules, usable: Set[str]) -> None:
         self.counts = FileCounts()
-        #: The segments that files have been found in.
+        #: The segments that unchanged files have been found in.
         self.borrowed: set[str] = set()
+        #: Those that hold what files are compared with.
+        self.compared: set[str] = set()
         self._tree = tree
         self._rules = rules
         self._usable = usable
         self._cursors = {name: Cursor(tree, number) for number, name in enumerate(sources)}
 
     def merged(self, batch: EntryBatch) -> EntryBatch:
-        """The batch with the places of its unchanged files; batches come in the order of the walk."""
+        """The batch with the places of its unchanged files, and of what others are compared with.
+
+        Batches come in the order of the walk.
+        """
         if "f" not in batch.kinds or not batch.inodes:
             # A raw volume is compared cell by cell.
             return batch
         cursor = self._cursors.get(batch.source)
         beside = cursor.beside(batch) if cursor is not None else {}
-        writer = PlacesWriter(len(batch))
+        writers = _Writers(len(batch))
         for place, (name, kind) in enumerate(zip(batch.names, batch.kinds, strict=True)):
             if kind == "f":
-                self._take(batch, place, beside.get(name), writer)
-        return replace(batch, places=writer.places())
+                self._take(batch, place, beside.get(name), writers)
+        return replace(batch, places=writers.unchanged.places(), former=writers.former.places())
 
-    def _take(self, batch: EntryBatch, place: int, before: tuple[EntryBatch, int] | None, writer: PlacesWriter) -> None:
-        if before is not None and self._rules.is_same(batch, place, *before):
-            found, is_moved = before, False
-        else:
-            moved = self._moved(batch, place)
-            if moved is None:
-                is_new = before is None or before[0].kinds[before[1]] not in "fh"
-                self.counts.new += is_new
-                self.counts.changed += not is_new
-                return
-            found, is_moved = moved, True
-        if not is_whole(*found):
-            self.counts.changed += 1
+    def _take(self, batch: EntryBatch, place: int, before: Found | None, writers: _Writers) -> None:
+        found, is_moved = before, False
+        if before is None or not self._rules.is_same(batch, place, *before):
+            found, is_moved = self._moved(batch, place), True
+        if found is not None and is_whole(*found):
+            self.counts.moved += is_moved
+            self.counts.unchanged += not is_moved
+            self._take_over(batch, place, found, writers.unchanged)
             return
-        self.counts.moved += is_moved
-        self.counts.unchanged += not is_moved
-        self._take_over(batch, place, found, writer)
+        is_new = found is None and (before is None or before[0].kinds[before[1]] not in "fh")
+        self.counts.new += is_new
+        self.counts.changed += not is_new
+        self._compare(batch, place, found or before, writers.former)
 
-    def _take_over(self, batch: EntryBatch, place: int, found: tuple[EntryBatch, int], writer: PlacesWriter) -> None:
+    def _compare(self, batch: EntryBatch, place: int, found: Found | None, writer: PlacesWriter) -> None:
+        """Name what the parent has of the file that is read; a renamed one is found by its inode."""
+        if batch.sizes_bytes[place] <= 0:
+            return
+        if found is None or found[0].kinds[found[1]] != "f":
+            found = self._of_inode(batch, place)
+        if found is None:
+            return
         before, at = found
-        size_bytes = data_bytes(batch.ranges_at(place))
+        sizes_bytes = before.sizes_bytes[at], batch.sizes_bytes[place]
+        places = comparable(list(before.places_of(at)), before.ranges_at(at), batch.ranges_at(place), sizes_bytes)
+        known = [one for one in places if one.segment_id in self._usable]
+        self.compared |= {one.segment_id for one in known}
+        writer.add(place, batch.names[place], batch.data_bytes_at(place), known)
+
+    def _take_over(self, batch: EntryBatch, place: int, found: Found, writer: PlacesWriter) -> None:
+        before, at = found
+        size_bytes = batch.data_bytes_at(place)
         places = list(before.places_of(at))
         segment_ids = {one.segment_id for one in places}
         if not segment_ids <= self._usable:
@@ -88,19 +118,21 @@ class Merge:
             self.borrowed |= segment_ids
             writer.add(place, batch.names[place], size_bytes, places)
 
-    def _moved(self, batch: EntryBatch, place: int) -> tuple[EntryBatch, int] | None:
+    def _moved(self, batch: EntryBatch, place: int) -> Found | None:
         """The same file at another path in the parent.  A file that is younger than the parent cannot be there."""
-        if not (batch.sizes_bytes[place] and batch.inodes and self._rules.compares_inode):
+        if not (batch.sizes_bytes[place] and self._rules.is_settled(batch, place)):
             return None
-        if not self._rules.is_settled(batch, place):
+        found = self._of_inode(batch, place)
+        return found if found is not None and self._rules.is_same(batch, place, *found) else None
+
+    def _of_inode(self, batch: EntryBatch, place: int) -> Found | None:
+        if not (batch.inodes and self._rules.compares_inode):
             return None
         entry = self._entry_of_inode.get(batch.inodes[place])
         if entry is None:
             return None
-        for before in self._tree.reader.batches(entry, entry + 1):
-            at = entry - before.first_entry
-            return (before, at) if self._rules.is_same(batch, place, before, at) else None
-        return None
+        batches = self._tree.reader.batches(entry, entry + 1)
+        return next(((before, entry - before.first_entry) for before in batches), None)
 
     @cached_property
     def _entry_of_inode(self) -> dict[int, int]:

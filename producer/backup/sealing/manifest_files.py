@@ -117,7 +117,7 @@ def _index_row(row: SegmentRow, device_index: Mapping[str, int]) -> IndexRow:
     return IndexRow(
         segment_id=row.segment_id,
         device=device_index[row.device_id],
-        size_bytes=row.size_bytes,
+        size_bytes=row.held_bytes,
         bytes_stored=row.bytes_stored,
         trailer_digest=row.proof,
         cell_digests=row.cell_digests or b"",

@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
 
+from producer.backup.sealing.read_file import ReadFile
 from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.listing.data_ranges import data_bytes, part_of, up_to
+from producer.listing.compared import extents_at, former_of
+from producer.listing.data_ranges import data_bytes, up_to
 from producer.listing.entry import NOT_STORED, EntryBatch
 from producer.listing.extents import bundled_places
-from producer.listing.places import Place, PlacesWriter
+from producer.listing.places import NO_PLACES, Place, PlacesWriter
+from producer.listing.stored_cells import indexes_in
 from producer.raw.ranges import Range
 from tasks.metadata import without_capabilities
 from tasks.mtimes import is_same_time
-from tasks.receipts import UNREAD
 
+#: States of segments whose bytes have been read.
+_SETTLED = ("stored", "unchanged", "referenced")
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
@@ -37,57 +41,22 @@ def sealed_batches(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[EntryBat
         yield placing.sealed(batch)
 
 
-@dataclass(kw_only=True, slots=True)
-class _File:
-    """What segments say of one file of a batch."""
-
-    places: list[Place] = field(default_factory=list)
-    #: How pieces saw it when they had been read.
-    mtimes_ns: list[int] = field(default_factory=list)
-    #: Its size, where it ended earlier than the walk saw.
-    ended_bytes: int | None = None
-    unread: tuple[str, str] | None = None
-    is_altered: bool = False
-
-    def take(self, found: Place, offset_bytes: int, note: JsonObject | None, *, is_piece: bool) -> None:
-        """One extent, and what its receipt says of it; ``offset_bytes``: where it is in the file, holes counted."""
-        if note is not None:
-            found = self._read_part(found, offset_bytes, note, is_piece=is_piece)
-        last = self.places[-1] if self.places else None
-        if last is not None and _follows(found, last):
-            self.places[-1] = last._replace(size_bytes=last.size_bytes + found.size_bytes)
-        elif found.size_bytes:
-            self.places.append(found)
-
-    def _read_part(self, found: Place, offset_bytes: int, note: JsonObject, *, is_piece: bool) -> Place:
-        self.is_altered = True
-        read_bytes = min(note["read_bytes"], found.size_bytes)
-        if read_bytes == found.size_bytes:
-            return found
-        if note["trouble"] in UNREAD:
-            self.unread = note["trouble"], f"the backup could not read it: {note['message']}"
-            return found._replace(size_bytes=read_bytes if is_piece else 0)
-        end_bytes = offset_bytes + read_bytes
-        self.ended_bytes = end_bytes if self.ended_bytes is None else min(self.ended_bytes, end_bytes)
-        return found._replace(size_bytes=read_bytes)
-
-
-def _follows(found: Place, last: Place) -> bool:
-    return found[:3] == (
-        last.segment_id,
-        last.stream_offset_bytes + last.size_bytes,
-        last.offset_bytes + last.size_bytes,
-    )
-
-
 @dataclass(slots=True)
 class _Open:
     """A segment whose range of entries is being passed, and how far."""
 
     row: SegmentRow
     notes: Mapping[int, JsonObject]
+    #: The extents that are not in it, by index.
+    unchanged: Set[int]
     index: int = 0
     stream_offset_bytes: int = 0
+
+    def next_place(self, offset_bytes: int, size_bytes: int) -> Place:
+        """Where the segment has that range of a file's data, which comes next in its stream."""
+        found = Place(self.row.segment_id, self.stream_offset_bytes, offset_bytes, size_bytes)
+        self.stream_offset_bytes += size_bytes
+        return found
 
 
 class _Placing:
@@ -102,7 +71,7 @@ class _Placing:
     def sealed(self, batch: EntryBatch) -> EntryBatch:
         """The batch that follows the one of the last call."""
         self._begin(batch.stop_entry)
-        writer, files = PlacesWriter(len(batch)), defaultdict[int, _File](_File)
+        writer, files = PlacesWriter(len(batch)), defaultdict[int, ReadFile](ReadFile)
         for one in self._open:
             if one.row.stop_entry - one.row.first_entry == 1:
                 self._place_piece(one, batch, files)
@@ -115,24 +84,25 @@ class _Placing:
     def _begin(self, stop_entry: int) -> None:
         while self._next is not None and self._next.first_entry < stop_entry:
             notes = {note["index"]: note for note in self._next.notes}
-            self._open.append(_Open(self._next, notes, stream_offset_bytes=self._next.stream_offset_bytes))
+            unchanged = frozenset(indexes_in(self._next.unchanged))
+            self._open.append(_Open(self._next, notes, unchanged, stream_offset_bytes=self._next.stream_offset_bytes))
             self._next = next(self._rows, None)
 
-    def _place_piece(self, one: _Open, batch: EntryBatch, files: dict[int, _File]) -> None:
+    def _place_piece(self, one: _Open, batch: EntryBatch, files: dict[int, ReadFile]) -> None:
         row, place = one.row, one.row.first_entry - batch.first_entry
-        if row.state not in ("stored", "referenced"):
+        if row.state not in _SETTLED:
             files[place].unread = NOT_STORED, _why_omitted(row)
             return
         self._place_extents(one, batch, place, Range(row.offset_bytes, row.offset_bytes + row.size_bytes), files[place])
         if row.file_state is not None:
             files[place].mtimes_ns.append(row.file_state["mtime_ns"])
 
-    def _place_bundle(self, one: _Open, batch: EntryBatch, writer: PlacesWriter, files: dict[int, _File]) -> None:
+    def _place_bundle(self, one: _Open, batch: EntryBatch, writer: PlacesWriter, files: dict[int, ReadFile]) -> None:
         row, sizes_bytes = one.row, batch.stored_sizes_bytes
         for place in bundled_places(batch, row.first_entry, row.stop_entry, self._limit_bytes):
-            if row.state not in ("stored", "referenced"):
+            if row.state not in _SETTLED:
                 files[place].unread = NOT_STORED, _why_omitted(row)
-            elif one.notes or batch.data_ranges:
+            elif one.notes or batch.data_ranges or batch.former.segment_ids:
                 self._place_extents(one, batch, place, Range(0, sizes_bytes[place]), files[place])
             else:
                 # Nearly all files are like this.
@@ -140,14 +110,16 @@ class _Placing:
                 one.index += 1
                 one.stream_offset_bytes += sizes_bytes[place]
 
-    def _place_extents(self, one: _Open, batch: EntryBatch, place: int, part: Range, file: _File) -> None:
+    def _place_extents(self, one: _Open, batch: EntryBatch, place: int, part: Range, file: ReadFile) -> None:
         """Place a part of a file's data: each of its ranges is an extent of the segment."""
         data_offset_bytes, is_piece = part.start, one.row.stop_entry - one.row.first_entry == 1
-        for offset_bytes, size_bytes in part_of(batch.ranges_at(place), part.start, part.stop):
-            found = Place(one.row.segment_id, one.stream_offset_bytes, data_offset_bytes, size_bytes)
+        former = former_of(batch, place)
+        file.edges = frozenset() if former is None else frozenset(former.edges)
+        for offset_bytes, size_bytes in extents_at(batch, place, part.start, part.stop, former):
+            known = former.at(data_offset_bytes, size_bytes) if one.index in one.unchanged and former else None
+            found = known or one.next_place(data_offset_bytes, size_bytes)
             file.take(found, offset_bytes, one.notes.get(one.index), is_piece=is_piece)
             one.index += 1
-            one.stream_offset_bytes += size_bytes
             data_offset_bytes += size_bytes
 
 
@@ -165,7 +137,7 @@ def _keep_known_places(batch: EntryBatch, writer: PlacesWriter) -> None:
             writer.add(place, name, sizes_bytes[place], list(batch.places_of(place)))
 
 
-def _as_read(batch: EntryBatch, files: Mapping[int, _File], writer: PlacesWriter) -> EntryBatch:
+def _as_read(batch: EntryBatch, files: Mapping[int, ReadFile], writer: PlacesWriter) -> EntryBatch:
     """The batch as it was read: another size, time or content than the walk saw shows in its columns."""
     columns: dict[str, Any] = {
         "ctimes_ns": [time_ns if kind == "f" else 0 for kind, time_ns in zip(batch.kinds, batch.ctimes_ns, strict=True)]
@@ -197,7 +169,7 @@ def _as_read(batch: EntryBatch, files: Mapping[int, _File], writer: PlacesWriter
         columns |= {"unread": unread, "unsettled": unsettled}
     if altered.intersection(batch.attributes):
         columns |= _without_capabilities(batch, altered)
-    return replace(batch, places=writer.places(), **columns)
+    return replace(batch, places=writer.places(), former=NO_PLACES, **columns)
 
 
 def _up_to(places: Sequence[Place], size_bytes: int) -> list[Place]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 
+from producer.backup.storing.known_digests import KnownDigests
 from producer.backup.storing.state.in_flight import InFlight
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.segments.rows import SegmentRow
@@ -65,6 +66,7 @@ class Feeder:
         self._places = places or {}
         self._views = views or {}
         self._spooled = spooled
+        self._known = KnownDigests(session.catalog)
 
     def fill(self) -> None:
         """Feed every live device up to its window."""
@@ -133,6 +135,7 @@ class Feeder:
             within=self._place(contents.source, row.number),
             trailer_digest=None if row.trailer_digest is None else row.proof,
             states="" if raw is not None or self._spooled else pack_states(contents.states),
+            known_digests=self._known.of(contents.former),
             is_piece=row.stop_entry - row.first_entry == 1,
             sparse=tuple(contents.sparse),
             view=self._views.get(contents.source, ""),

@@ -52,7 +52,9 @@ def find_lacks(catalog: Catalog, state: BackupState) -> list[Lack]:
     for row in [*catalog.segments.omitted(state.snapshot_id), *missing(catalog, state), *gone]:
         found[row.device_id or state.members[row.device].device_id].omitted.append(row)
     names = {device.device_id: device.name for device in catalog.devices.all()}
-    return [_lack(catalog, state.snapshot_id, device_id, names, rows) for device_id, rows in found.items()]
+    lacks = [_lack(catalog, state.snapshot_id, device_id, names, rows) for device_id, rows in found.items()]
+    # Of the segments that files were compared with, some hold nothing that the snapshot needs.
+    return [lack for lack in lacks if lack.row.files_count]
 
 
 def _lack(catalog: Catalog, snapshot_id: str, device_id: str, names: dict[str, str], rows: _Rows) -> Lack:

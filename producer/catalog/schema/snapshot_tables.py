@@ -135,10 +135,15 @@ segments = Table(
     count("stream_offset_bytes"),
     # What the receipt said (tasks/digests.py): 16 bytes for each cell of the extents that have several.
     Column("cell_digests", LargeBinary),
+    # The extents, as ranges of their indexes, that were found unchanged and are not in the segment; and their bytes.
+    Column("unchanged", JSON(none_as_null=True)),
+    count("unchanged_bytes"),
     # What the receipt said: the digest in the trailer, which stands for the whole segment.
     Column("trailer_digest", LargeBinary),
     # 16 bytes for each extent: up to 1 MiB, so it comes last, where reading the other columns does not touch it.
     Column("extent_digests", LargeBinary),
+    # Of what the segment holds, whose digests these are: producer/catalog/tables/segments/cells.py.
+    Column("layout", LargeBinary),
     # No CHECK of the state: it would make the insert of a plan a quarter slower.
     Index(None, "snapshot_key", "device", "state", "number"),
     Index(None, "snapshot_key", "first_entry"),

@@ -130,7 +130,7 @@ class Blocks:
         """A block of the row's range of its stream; None for one outside it."""
         row = piece.row
         start = max(number * BLOCK_BYTES, row.stream_offset_bytes)
-        stop = min((number + 1) * BLOCK_BYTES, row.stream_offset_bytes + row.size_bytes)
+        stop = min((number + 1) * BLOCK_BYTES, row.stream_offset_bytes + row.held_bytes)
         if start >= stop:
             return None
         key = _key(piece, number)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from kit.models.offline import Answer, Devices, Offline, backup_request
+from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.requests import RestoreRequest
 from producer.restore.preview import PreviewRow, preview_in_session
 from producer.restore.restore_run import RestoreRun
-from producer.summaries import PreviewSummary, RestoreSummary
+from producer.summaries import BackupSummary, PreviewSummary, RestoreSummary
 from tasks.errors import SegfleetError
 from tasks.orders import Order
 from tasks.receipts import Failure
@@ -37,7 +38,7 @@ class NoProgress:
 
 
 class InProcess:
-    """Devices a and b in ``folder``.  ``before`` sees each order of a restore first, and may raise SegfleetError."""
+    """Devices a and b in ``folder``.  ``before`` sees each order first, and may raise SegfleetError."""
 
     def __init__(self, folder: Path, catalog: Catalog) -> None:
         self.folder = folder
@@ -51,7 +52,7 @@ class InProcess:
         for name in "ab":
             (folder / "devices" / name).mkdir(parents=True)
 
-    def back_up(self, sources: Mapping[str, Path], **plan: Any) -> None:
+    def back_up(self, sources: Mapping[str, Path], *, has_troubles: bool = False, **plan: Any) -> BackupSummary:
         self._sources |= sources
         run = self._run()
         request = backup_request(sources, **plan)
@@ -59,7 +60,9 @@ class InProcess:
         whole = Whole(run.session, request, intake, run.state)
         whole.store()
         whole.seal()
-        assert run.observer.troubles == []
+        self._remember(run)
+        assert has_troubles or self.troubles == []
+        return backup_summary(run.session, intake, run.state, 0.0)
 
     def restore(self, path: str = "", **options: Any) -> RestoreSummary:
         run = self._run()
@@ -82,7 +85,7 @@ class InProcess:
             self._remember(run)
 
     def _request(self, path: str, **options: Any) -> RestoreRequest:
-        return RestoreRequest(snapshot="latest", path=path, target=self.target, devices={}, **options)
+        return RestoreRequest(**{"snapshot": "latest", "path": path, "target": self.target, "devices": {}, **options})
 
     def _run(self) -> Offline:
         run = Offline(self._catalog, "ab", Devices(self._sources))

@@ -13,8 +13,10 @@ from producer.backup.storing.state.in_flight import InFlight, NextTry
 from producer.backup.storing.state.share import Share
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
+from producer.listing.stored_cells import index_ranges, pack_layout
 from producer.pool.members import Member
 from tasks.receipts import Receipt, StoreResult
+from tasks.values import Extents
 from tasks.wire import encode
 
 #: States of segments that their device has still to store.
@@ -63,7 +65,7 @@ class BackupState:
             share = self._shares[total.device]
             share.load_bytes += total.bytes_source
             share.load_count += total.segments_count
-            if total.state == "stored":
+            if total.state in ("stored", "unchanged"):
                 share.stored_bytes += total.bytes_source
                 share.stored_count += total.segments_count
 
@@ -127,9 +129,11 @@ class BackupState:
         """The segment is on its way no more: a receipt has come, or its order has been withdrawn."""
         return self._in_flight.pop(order_id, None)
 
-    def stored(self, row: SegmentRow, receipt: Receipt) -> bool:
-        """A device holds the segment.  False: it was stored before, and nothing has changed."""
+    def stored(self, row: SegmentRow, extents: Extents, receipt: Receipt) -> bool:
+        """A device holds the segment, but for its unchanged ``extents``.  False: it was stored before."""
         result: StoreResult = receipt.result
+        unchanged = frozenset(result.unchanged)
+        held = [place for place in range(len(extents)) if place not in unchanged]
         is_new = self._catalog.transitions.record_stored(
             self.snapshot_id,
             row.number,
@@ -137,12 +141,15 @@ class BackupState:
             device_id=receipt.device_id,
             epoch=receipt.epoch,
             bytes_stored=result.bytes_stored,
-            trailer_digest=bytes.fromhex(result.trailer_digest),
+            trailer_digest=bytes.fromhex(result.trailer_digest) or None,
             notes=encode(result.notes),
             file_state=encode(result.file_state),
             timing=encode(result.timing),
             extent_digests=result.extent_digests,
             cell_digests=result.cell_digests or None,
+            layout=pack_layout(extents.at(held)) if held else None,
+            unchanged=index_ranges(result.unchanged),
+            unchanged_bytes=sum(extents.sizes_bytes[place] for place in unchanged),
         )
         self.members[receipt.device].free_bytes = result.free_bytes
         if is_new:

@@ -137,8 +137,11 @@ def _create_segments() -> None:
         sa.Column("stored_as", sa.String(length=32)),
         sa.Column("stream_offset_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("cell_digests", sa.LargeBinary()),
+        sa.Column("unchanged", sa.JSON()),
+        sa.Column("unchanged_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("trailer_digest", sa.LargeBinary()),
         sa.Column("extent_digests", sa.LargeBinary()),
+        sa.Column("layout", sa.LargeBinary()),
         sa.ForeignKeyConstraint(
             ["snapshot_key"], ["snapshots.snapshot_key"], name=op.f("fk_segments_snapshot_key"), ondelete="CASCADE"
         ),

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from producer.catalog.columns import JsonObject
+from producer.listing.stored_cells import IndexRanges
 
-SegmentState = Literal["planned", "fed", "stored", "failed", "superseded", "referenced", "omitted"]
+SegmentState = Literal["planned", "fed", "stored", "unchanged", "failed", "superseded", "referenced", "omitted"]
 
 _NO_DIGEST = bytes(32)
 
@@ -65,6 +66,7 @@ class FoundSegment:
 class SegmentRow:
     """A segment and how far it has come (``docs/catalog.md`` draws the states).
 
+    One that is ``unchanged`` was read, and found to hold what earlier segments have: no device has it.
     A row that is ``referenced`` stands for a range of a raw volume that an earlier segment holds: ``segment_id`` and
     ``bytes_stored`` are those of that segment, which several rows may name.
     """
@@ -99,8 +101,16 @@ class SegmentRow:
     stream_offset_bytes: int = 0
     #: Of the cells of the extents that have several (:mod:`tasks.digests`).
     cell_digests: bytes | None = None
+    #: The extents that were found unchanged, and are not in the segment: ranges of their indexes; and their bytes.
+    unchanged: IndexRanges = ()
+    unchanged_bytes: int = 0
     #: What proves that a segment on a device is this one; None until it is stored.
     trailer_digest: bytes | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """What of the segment is on its device: the length of its stream."""
+        return self.size_bytes - self.unchanged_bytes
 
     @property
     def proof(self) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 from producer.catalog.database import Database
 from producer.catalog.schema import segments, snapshots
 from producer.catalog.tables.segments.rows import FoundSegment, NewReference, NewSegment, SegmentRow
+from producer.listing.stored_cells import StoredCells, stored_cells
 
 #: Rows of one page of an iterator: some 10 MB of Python values.
 _PAGE_ROWS = 10_000
@@ -23,12 +24,15 @@ _LIST_ROWS = 1000
 
 _SEGMENT_COLUMNS = [
     snapshots.c.snapshot_id,
-    *(column for column in segments.c if column.name not in ("snapshot_key", "extent_digests")),
+    *(column for column in segments.c if column.name not in ("snapshot_key", "extent_digests", "layout")),
 ]
 
 
 #: What a restore reads: stored by this snapshot, or by an earlier one.
 _ON_DEVICES = ("stored", "referenced")
+
+#: What has a receipt, or needs none.
+_SETTLED = (*_ON_DEVICES, "unchanged")
 
 _REFERENCE_COLUMNS = (
     "snapshot_key",
@@ -149,6 +153,15 @@ class Segments:
         """
         return self._by_pages(self._of(snapshot_id).where(*_on_devices(device_id)))
 
+    def settled(self, snapshot_id: str) -> Iterator[SegmentRow]:
+        """As :meth:`stored`, and the segments that were read and found unchanged."""
+        return self._by_pages(self._of(snapshot_id).where(segments.c.state.in_(_SETTLED)))
+
+    def partly_unchanged(self, snapshot_id: str) -> Iterator[SegmentRow]:
+        """The segments of which some extents, or all, were found unchanged, in plan order."""
+        is_partly = (segments.c.state.in_(_SETTLED), segments.c.unchanged_bytes > 0)
+        return self._by_pages(self._of(snapshot_id).where(*is_partly))
+
     def omitted(self, snapshot_id: str) -> list[SegmentRow]:
         """What the snapshot was sealed without, in plan order."""
         statement = self._of(snapshot_id).where(segments.c.state == "omitted")
@@ -185,6 +198,21 @@ class Segments:
             )
             found.update((row.number, row.extent_digests) for row in self._database.read(statement))
         return found
+
+    def cells(self, segment_id: str) -> StoredCells:
+        """What a segment on a device holds, cell by cell; nothing when there is none."""
+        columns = [segments.c[name] for name in ("layout", "extent_digests", "cell_digests", "unchanged", "notes")]
+        where = (segments.c.segment_id == segment_id, segments.c.device_id.is_not(None), segments.c.layout.is_not(None))
+        row = self._database.read_one(select(*columns).where(*where))
+        if row is None:
+            return {}
+        return stored_cells(
+            row.layout,
+            extent_digests=row.extent_digests,
+            cell_digests=row.cell_digests or b"",
+            unchanged=row.unchanged or (),
+            noted={note["index"] for note in row.notes or ()},
+        )
 
     def device_ids(self, snapshot_id: str) -> list[str]:
         """The ids of the devices that hold segments of the snapshot."""
@@ -230,6 +258,7 @@ def _all_segments() -> Select[Any]:
 def _segment_row(row: Row[Any]) -> SegmentRow:
     values = row._asdict()
     values["notes"] = values["notes"] or []
+    values["unchanged"] = values["unchanged"] or ()
     values["segment_id"] = values.pop("stored_as") or values["segment_id"]
     return SegmentRow(**values)
 

@@ -25,6 +25,8 @@ class SegmentTotals:
     #: How many of them were given to another device at least once, or tried more than once.
     rerouted_count: int
     retried_count: int
+    #: Of ``bytes_source``: what was found unchanged, and is not stored.
+    bytes_unchanged: int = 0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -65,6 +67,7 @@ class Totals:
                 func.count().label("segments_count"),
                 func.sum(segments.c.size_bytes).label("bytes_source"),
                 func.sum(segments.c.bytes_stored).label("bytes_stored"),
+                func.sum(segments.c.unchanged_bytes).label("bytes_unchanged"),
                 func.count(case((segments.c.rerouted_count > 0, 1))).label("rerouted_count"),
                 func.count(case((segments.c.attempt > 1, 1))).label("retried_count"),
             )
@@ -117,5 +120,5 @@ class Totals:
 def _totals_row(row: Row[Any]) -> SegmentTotals:
     values = row._asdict()
     # PostgreSQL sums whole numbers as decimals.
-    values["bytes_source"], values["bytes_stored"] = int(row.bytes_source), int(row.bytes_stored)
+    values |= {name: int(values[name]) for name in ("bytes_source", "bytes_stored", "bytes_unchanged")}
     return SegmentTotals(**values)

@@ -2,7 +2,7 @@
 
 ::
 
-    planned → fed → stored
+    planned → fed → stored, or unchanged, when nothing of it had to be stored
        ↑       ↓
        └──── failed           superseded: replaced by other segments, from any state
 
@@ -26,6 +26,7 @@ from producer.catalog.columns import JsonObject
 from producer.catalog.database import Database
 from producer.catalog.schema import attempts, segments
 from producer.catalog.tables.segments.rows import SegmentRow
+from producer.listing.stored_cells import IndexRanges
 
 #: Numbers in one IN list; SQLite takes 32,766 parameters at most.
 _LIST_ROWS = 1000
@@ -34,12 +35,11 @@ _LIST_ROWS = 1000
 _STORE = update(segments).where(
     segments.c.snapshot_key == bindparam("of_snapshot"),
     segments.c.number == bindparam("of_number"),
-    segments.c.state != "stored",
-    segments.c.state != "superseded",
+    segments.c.state.not_in(("stored", "unchanged", "superseded")),
 )
 
-#: What a segment has only while a device holds it.  The extents' digests are too large to be read with every row, so
-#: they stay until another receipt replaces them, and :meth:`Transitions.put_back` need not know them.
+#: What a segment has only while a device holds it.  The layout and the extents' digests are too large to be read with
+#: every row, so they stay until another receipt replaces them, and :meth:`Transitions.put_back` need not know them.
 _NOT_STORED = {
     "device_id": None,
     "bytes_stored": 0,
@@ -50,6 +50,8 @@ _NOT_STORED = {
     "stored_as": None,
     "stream_offset_bytes": 0,
     "cell_digests": None,
+    "unchanged": None,
+    "unchanged_bytes": 0,
 }
 
 
@@ -84,22 +86,28 @@ class Transitions:
         device_id: str,
         epoch: int,
         bytes_stored: int,
-        trailer_digest: bytes,
+        trailer_digest: bytes | None,
         notes: Sequence[JsonObject] = (),
         file_state: JsonObject | None = None,
         timing: JsonObject | None = None,
         extent_digests: bytes | None = None,
         cell_digests: bytes | None = None,
+        layout: bytes | None = None,
+        unchanged: IndexRanges = (),
+        unchanged_bytes: int = 0,
     ) -> bool:
-        """A device holds the segment.  True: counted now; False: it was stored (or superseded) before, nothing changed.
+        """A device holds the segment, but for the extents that are ``unchanged``; without a trailer there is none.
+
+        True: counted now; False: it was stored (or superseded) before, nothing changed.
 
         Counts from every other state: a late receipt is as true as one in time.  Whether to believe a
         receipt of an older epoch is the manager's decision.
         """
+        is_there = trailer_digest is not None
         values = {
-            "state": "stored",
+            "state": "stored" if is_there else "unchanged",
             "device": device,
-            "device_id": device_id,
+            "device_id": device_id if is_there else None,
             "epoch": epoch,
             "bytes_stored": bytes_stored,
             "notes": list(notes) or None,
@@ -107,6 +115,9 @@ class Transitions:
             "timing": timing,
             "extent_digests": extent_digests,
             "cell_digests": cell_digests,
+            "layout": layout,
+            "unchanged": [list(one) for one in unchanged] or None,
+            "unchanged_bytes": unchanged_bytes,
             "trailer_digest": trailer_digest,
         }
         of = {"of_snapshot": self._database.snapshot_key(snapshot_id), "of_number": number}
@@ -149,13 +160,14 @@ class Transitions:
         values = {name: getattr(row, name) for name in before if name != "stored_as"}
         values["stored_as"] = row.segment_id if row.state == "referenced" else None
         values["notes"] = row.notes or None
+        values["unchanged"] = [list(one) for one in row.unchanged] or None
         statement = update(segments).values(values)
         return self._change(snapshot_id, [row.number], ("planned", "fed", "failed"), statement) == 1
 
     def supersede(self, snapshot_id: str, numbers: Iterable[int]) -> int:
         """Other segments take the place of these, stored or not; what a device holds of them is waste."""
         statement = update(segments).values(state="superseded")
-        return self._change(snapshot_id, numbers, ("planned", "fed", "failed", "stored"), statement)
+        return self._change(snapshot_id, numbers, ("planned", "fed", "failed", "stored", "unchanged"), statement)
 
     def omit(self, snapshot_id: str, numbers: Iterable[int]) -> int:
         """Leave segments that no device has stored out of the snapshot; returns how many there were."""
