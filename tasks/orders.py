@@ -123,6 +123,8 @@ class StoreSegment(Order):
     view: View = ""
     #: The source is a part of a stream: what is at ``within`` begins with the first byte of the one extent.
     spooled: bool = False
+    #: Whose claim is put on the device before its first object of the snapshot; "" for none.
+    catalog_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")] = ""
 
     def __post_init__(self) -> None:
         if self.spooled and (len(self.extents) != 1 or self.within is None):

@@ -94,9 +94,18 @@ def _take(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> 
         session.observer.note(f"device {name} is new: {_place_in_words(session.paths[name], report)}")
     reports = asked.reports | new
     members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)
+    _note_old_copy(session, [member.name for member in members.values() if member.is_ahead])
     for member in members.values():
         member.host = asked.hosts.get(member.name, "")
     return SettledPool(pool_id=decision.pool_id, members=members, absent=decision.absent, new=frozenset(decision.adopt))
+
+
+def _note_old_copy(session: RunSession, ahead: list[str]) -> None:
+    if ahead:
+        session.observer.note(
+            f"the catalog {session.catalog.place} is an old copy: device {', '.join(sorted(ahead))} was changed by a "
+            "later one.  The backup continues, and deletes nothing"
+        )
 
 
 def _place_in_words(path: Path, report: DeviceReport) -> str:

@@ -33,6 +33,8 @@ class Member:
     sees_sources: bool = True
     #: False once the run has lost the device, until it answers again: whether what it holds can be restored now.
     is_readable: bool = True
+    #: Whether it knows a generation of the catalog that the catalog does not: then that is an old copy.
+    is_ahead: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -103,5 +105,14 @@ def record_members(
             state="live",
             capacity_bytes=report.capacity_bytes,
             free_bytes=report.free_bytes,
+            is_ahead=is_ahead(catalog, report),
         )
     return members
+
+
+def is_ahead(catalog: Catalog, report: DeviceReport) -> bool:
+    """Whether the device has a generation of this catalog that it does not know itself."""
+    generation = report.generation
+    if generation is None or generation.catalog_id != catalog.generations.catalog_id:
+        return False
+    return not catalog.generations.knows(generation)

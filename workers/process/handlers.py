@@ -47,6 +47,7 @@ from tasks.registry import kind_of
 from tasks.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from workers.devices.adopt import adopt
 from workers.devices.base import Device
+from workers.devices.claims import Claims
 from workers.devices.deleting import delete_stored, list_objects
 from workers.devices.manifests import generation_on, get_manifest, put_manifest
 from workers.devices.registry import open_device
@@ -117,6 +118,7 @@ class LocalHandlers:
         self._refuse_stale = refuse_stale
         self._devices: dict[str, Device] = {}
         self._swept: set[str] = set()
+        self._claims = Claims()
         self._spare = UnitBuffers()
         self._views = Views()
         self._ranges = StreamRangeReader()
@@ -145,9 +147,11 @@ class LocalHandlers:
         return report
 
     def store(self, order: StoreSegment) -> StoreResult:
+        device = self._claimed_device(order)
+        self._claims.put(order, device)
         result = store_segment(
             order,
-            device=self._claimed_device(order),
+            device=device,
             source_root=self._source_root(order),
             progress=self._progress,
             before_commit=lambda: self._refuse_stale(order),

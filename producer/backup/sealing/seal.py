@@ -28,6 +28,7 @@ from producer.requests import PlanOptions
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.errors import DeviceError, Reason
+from tasks.generations import Generation, encode_generation, generation_name
 from tasks.orders import Order, PutManifest
 from tasks.receipts import Failure, Receipt
 
@@ -95,8 +96,13 @@ def commit(
     stored = session.catalog.snapshots.confirm_complete(snapshot.snapshot_id)
     head = manifest_head(snapshot, options, written.devices, written.parts, lacks, stored, sealed_at)
     data = encode_head(head)
+    generation = session.catalog.generations.raise_()
     name = head_name(snapshot.snapshot_id)
-    taken = _write(session, written.taken, lambda member: [_put(session, member, name, data)])
+    taken = _write(
+        session,
+        written.taken,
+        lambda member: [*_generation(session, member, generation), _put(session, member, name, data)],
+    )
     if not taken:
         raise DeviceError(
             "no device took the manifest", hint="the segments are stored; run the same command again to seal them"
@@ -141,6 +147,13 @@ def _lose(session: RunSession, member: Member, failure: Failure) -> None:
     session.catalog.devices.set_state(member.device_id, member.state, failure.message)
     message = f"device {member.name} is {member.state}, and has no manifest of this snapshot: {failure.message}"
     session.observer.trouble(Trouble(code="manifest", message=message))
+
+
+def _generation(session: RunSession, member: Member, generation: Generation) -> list[Order]:
+    """None for a device that a later copy of the catalog has changed: it would look as if this one knew of that."""
+    if member.is_ahead:
+        return []
+    return [_put(session, member, generation_name(generation.catalog_id), encode_generation(generation))]
 
 
 def _put(session: RunSession, member: Member, name: str, data: bytes) -> PutManifest:

@@ -123,6 +123,7 @@ class Feeder:
             snapshot_id=self._snapshot.snapshot_id,
             volume=self._snapshot.volume,
             number=row.number,
+            catalog_id=self._session.catalog.generations.catalog_id,
             source=contents.source,
             extents=contents.extents,
             threshold_bytes=self._snapshot.threshold_bytes,

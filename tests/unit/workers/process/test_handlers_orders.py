@@ -1,6 +1,7 @@
 """What a worker does with orders: those for it are carried out, the others refused."""
 
 import base64
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from blake3 import blake3
 
 from tasks import orders
 from tasks.errors import DeviceError, MessageError, NotADeviceError, SegfleetError
+from tasks.generations import Generation, encode_generation, generation_name
 from tasks.orders import Order
 from tasks.receipts import StoreResult
 from tasks.values import Extent, Extents
@@ -357,3 +359,23 @@ def test_a_part_that_is_not_what_its_digest_says_is_refused(
 def test_a_manifest_that_is_not_there_is_said_so(adopted: LocalHandlers) -> None:
     with pytest.raises(NoSuchManifestError, match=PART):
         adopted.get_manifest(order(orders.GetManifest, name=PART))
+
+
+def test_a_claim_is_on_the_device_before_the_first_object_of_a_snapshot(adopted: LocalHandlers, folder: Path) -> None:
+    with pytest.raises(SegfleetError):
+        adopted.store(store_order(source="elsewhere", catalog_id="c" * 32))
+
+    claim = json.loads((folder / "manifests" / ("1" * 32 + ".claim")).read_bytes())
+    assert claim == {"format_version": 1, "snapshot_id": "1" * 32, "catalog_id": "c" * 32, "volume": "home"}
+
+
+def test_a_device_reports_who_may_delete_on_it_and_its_generation(handlers: LocalHandlers) -> None:
+    handlers.adopt(
+        order(orders.AdoptDevice, device_id="", pool_id=POOL_ID, new_device_id=DEVICE_ID, catalog_id="c" * 32)
+    )
+    generation = Generation(catalog_id="c" * 32, number=7, token="f" * 32)
+    handlers.put_manifest(manifest_order(encode_generation(generation), name=generation_name("c" * 32)))
+
+    report = handlers.describe(order(orders.DescribeDevice, device_id=""))
+
+    assert (report.catalog_id, report.generation, report.append_only) == ("c" * 32, generation, False)

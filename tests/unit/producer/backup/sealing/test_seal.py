@@ -28,6 +28,7 @@ from producer.manifest import (
 )
 from producer.requests import BackupRequest
 from tasks.errors import CatalogError, DeviceError, Reason
+from tasks.generations import decode_generation, generation_name
 from tasks.orders import DescribeDevice, Order, PutManifest
 from tasks.receipts import Failure
 
@@ -54,7 +55,11 @@ class Sealing:
 
     @property
     def files(self) -> Mapping[str, dict[str, bytes]]:
-        return self.run.devices.files
+        """Of the manifest, by device."""
+        return {
+            device: {name: data for name, data in files.items() if not name.endswith(".generation")}
+            for device, files in self.run.devices.files.items()
+        }
 
     def seal(self, intake: Intake | None = None) -> None:
         intake = intake or self.intake
@@ -83,6 +88,24 @@ def test_every_device_gets_the_same_files_and_the_head_last(sealing: Sealing) ->
         assert names[-1] == head_name(sealing.intake.snapshot_id)
         assert names[:-1] == [part.name for part in sealing.head(device).parts]
     assert sealing.run.catalog.snapshots.get(sealing.intake.snapshot_id).state == "sealed"
+
+
+def test_each_seal_raises_the_generation_in_the_catalog_and_on_the_devices(sealing: Sealing) -> None:
+    sealing.seal()
+
+    generations = sealing.run.catalog.generations
+    for device in "ab":
+        found = decode_generation(sealing.run.devices.files[device][generation_name(generations.catalog_id)])
+        assert found is not None and found.number == 1 and generations.knows(found)
+
+
+def test_an_old_copy_of_the_catalog_leaves_the_generation_of_a_device_as_it_is(sealing: Sealing) -> None:
+    sealing.intake.members["a"].is_ahead = True
+
+    sealing.seal()
+
+    name = generation_name(sealing.run.catalog.generations.catalog_id)
+    assert name not in sealing.run.devices.files["a"] and name in sealing.run.devices.files["b"]
 
 
 def test_the_tree_comes_first_and_is_that_of_the_catalog(sealing: Sealing) -> None:
