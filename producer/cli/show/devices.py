@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from producer.cli.call import Call
+from producer.cli.show.counts import counted
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
@@ -16,17 +17,33 @@ from producer.configuration.sizes import format_size
 
 if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow
+    from producer.pool.at_risk import AtRisk
 
 _HEADER = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
 
 
-def show_devices(call: Call, rows: Iterable[DeviceRow]) -> None:
+def show_devices(call: Call, rows: Iterable[DeviceRow], risks: Mapping[str, AtRisk] | None = None) -> None:
+    """``risks``: device id → what would be lost with it; None leaves it out."""
     if call.json:
         for row in rows:
-            write_row(_json_row(row))
+            write_row({**_json_row(row), **({} if risks is None else _json_risk(risks.get(row.device_id)))})
         return
-    for line in lines_of(_HEADER, [_cells(row) for row in rows], right="   >>"):
+    header = _HEADER if risks is None else (*_HEADER, "would be lost")
+    cells = [(*_cells(row), *(() if risks is None else (_risk_in_words(risks.get(row.device_id)),))) for row in rows]
+    for line in lines_of(header, cells, right="   >>"):
         click.echo(line)
+
+
+def _risk_in_words(risk: AtRisk | None) -> str:
+    if risk is None:
+        return "nothing"
+    files = f"{counted(risk.files_count, 'file')}, {format_size(risk.size_bytes)}"
+    return f"{files}; of {counted(risk.snapshots_count, 'snapshot')}"
+
+
+def _json_risk(risk: AtRisk | None) -> dict[str, Any]:
+    fields = (0, 0, 0) if risk is None else (risk.snapshots_count, risk.files_count, risk.size_bytes)
+    return {"at_risk": dict(zip(("snapshots", "files", "bytes"), fields, strict=True))}
 
 
 def _cells(row: DeviceRow) -> tuple[str, ...]:

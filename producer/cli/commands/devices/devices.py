@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from producer.cli.call import Call
+from producer.cli.commands.devices.at_risk import list_at_risk, risks_of
 from producer.cli.commands.devices.lost import lost
 from producer.cli.commands.devices.moved import move, replace
 from producer.cli.elsewhere.fleet_command import FleetCommand
@@ -15,6 +16,7 @@ from producer.cli.options.shared import config_option, devices_option, json_opti
 from producer.cli.show.devices import show_devices
 from producer.cli.show.watching import watched
 from producer.run.preflight import check_devices
+from tasks.errors import UsageError
 
 
 class _DevicesGroup(click.Group):
@@ -45,12 +47,19 @@ devices.add_command(replace)
 
 @devices.command("list", cls=FleetCommand, hidden=True)
 @devices_option
+@click.option("--at-risk", is_flag=True, help="Add what would be lost if each device failed now.")
+@click.option("--list", "listed", metavar="NAME", help="With --at-risk: the files that would be lost with NAME.")
 @wait_option
 @json_option
 @config_option
 @click.pass_obj
-def list_(call: Call, devices: dict[str, Path]) -> None:
+def list_(call: Call, devices: dict[str, Path], at_risk: bool, listed: str | None) -> None:
     """The same as without a word."""
+    if listed is not None:
+        if not at_risk:
+            raise UsageError("--list needs --at-risk")
+        list_at_risk(call, listed)
+        return
     devices = devices or all_devices(call)
     check_devices(devices)
 
@@ -58,4 +67,4 @@ def list_(call: Call, devices: dict[str, Path]) -> None:
 
     with watched(call) as observer:
         rows = ask_devices(devices, observer, call.environment(reads=True))
-    show_devices(call, rows)
+    show_devices(call, rows, risks_of(call) if at_risk else None)

@@ -1,0 +1,83 @@
+"""What would be lost if a device failed now: whatever no other device holds too."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.tables.trees import Tree
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AtRisk:
+    """``files_count`` and ``size_bytes`` are of the newest snapshot of each volume: what its owner would miss first.
+
+    A file counts that would not come back whole; ``size_bytes`` is the part of it that lies on the device alone.
+    """
+
+    #: Snapshots that would not restore whole any more.
+    snapshots_count: int = 0
+    files_count: int = 0
+    size_bytes: int = 0
+
+
+class Risks:
+    """Reads the catalog once, for all devices.  Belongs to the catalog's thread."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        lost = {row.device_id for row in catalog.devices.all() if row.state == "lost"}
+        devices: defaultdict[str, set[str]] = defaultdict(set)
+        for segment_id, device_id in catalog.segments.where_stored():
+            if device_id not in lost:
+                devices[segment_id].add(device_id)
+        #: Segment → the only device that has it.
+        self._only_on = {segment_id: found.pop() for segment_id, found in devices.items() if len(found) == 1}
+
+    def by_device(self) -> dict[str, AtRisk]:
+        """Device id → what would be lost with it, of the devices that alone hold something."""
+        snapshots: defaultdict[str, int] = defaultdict(int)
+        files: defaultdict[str, int] = defaultdict(int)
+        sizes: defaultdict[str, int] = defaultdict(int)
+        for snapshot in self._catalog.snapshots.all():
+            tree = self._catalog.trees.of(snapshot.snapshot_id)
+            for device_id in {self._only_on.get(segment_id, "") for segment_id in tree.parts_of_segments}:
+                snapshots[device_id] += 1
+        for _, tree in self._newest():
+            for _path, by_device in self._files(tree):
+                for device_id, size_bytes in by_device.items():
+                    files[device_id] += 1
+                    sizes[device_id] += size_bytes
+        snapshots.pop("", None)
+        return {
+            device_id: AtRisk(snapshots_count=count, files_count=files[device_id], size_bytes=sizes[device_id])
+            for device_id, count in snapshots.items()
+        }
+
+    def paths_on(self, device_id: str) -> Iterator[tuple[SnapshotRow, str]]:
+        """The files of the newest snapshot of each volume that would not come back whole without the device."""
+        for snapshot, tree in self._newest():
+            for path, by_device in self._files(tree):
+                if device_id in by_device:
+                    yield snapshot, path
+
+    def _newest(self) -> Iterator[tuple[SnapshotRow, Tree]]:
+        newest = self._catalog.snapshots.newest_sealed_of_each_volume()
+        for _, snapshot in sorted(newest.items()):
+            yield snapshot, self._catalog.trees.of(snapshot.snapshot_id)
+
+    def _files(self, tree: Tree) -> Iterator[tuple[str, dict[str, int]]]:
+        """Snapshot path → how much of the file lies on one device alone: device id → bytes."""
+        for batch in tree.batches():
+            for at, kind in enumerate(batch.kinds):
+                by_device: dict[str, int] = {}
+                for place in batch.places_of(at) if kind == "f" else ():
+                    device_id = self._only_on.get(place.segment_id)
+                    if device_id is not None:
+                        by_device[device_id] = by_device.get(device_id, 0) + place.size_bytes
+                if by_device:
+                    path = batch.path_at(at)
+                    yield (f"{batch.source}/{path}" if path else batch.source), by_device
