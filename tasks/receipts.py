@@ -12,7 +12,7 @@ from tasks.errors import Reason
 from tasks.generations import Generation
 from tasks.metadata import MetadataKind
 from tasks.orders import WIRE_VERSION, PartText
-from tasks.values import MAX_EXTENTS, Count, DeviceBytes, DeviceName, DigestOrNone, HexId, Nanoseconds
+from tasks.values import MAX_EXTENTS, Count, DeviceBytes, DeviceName, DigestOrNone, HexId, Nanoseconds, SiteNameOrNone
 
 Text = Annotated[str, Meta(max_length=16_384)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
@@ -67,6 +67,8 @@ class DeviceReport:
     generation: Generation | None = None
     #: Its worker deletes nothing, whoever asks.
     append_only: bool = False
+    #: Where it stands, as its configuration or its marker says; "" where nobody did.
+    site: SiteNameOrNone = ""
 
 
 #: changed: size or times differ from the plan, or the file changed while it was read;

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from tasks.errors import UsageError
-from tasks.values import DeviceName, SourceName
+from tasks.values import DeviceName, SiteNameOrNone, SourceName
 
 
 class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +26,8 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     discard: bool = False
     #: Delete nothing, whoever asks.
     append_only: bool = False
+    #: Where the device stands; "" where nobody said.
+    site: SiteNameOrNone = ""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

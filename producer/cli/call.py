@@ -130,6 +130,7 @@ class Call:
                 if table.max_rate is not None
             },
             discarding=frozenset(name for name, table in self.configuration.devices.items() if table.discard),
+            sites={name: table.site for name, table in self.configuration.devices.items() if table.site},
             append_only=frozenset(name for name, table in self.configuration.devices.items() if table.append_only),
         )
 

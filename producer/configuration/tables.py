@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from tasks.values import SiteName
+
 DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 SOURCE_NAME = re.compile(r"[^/\x00]{1,255}")
 
@@ -45,6 +47,8 @@ class DeviceTable(Table, frozen=True, kw_only=True):
     reserve: str | None = None
     #: Write and read no faster than this size per second.  None: as fast as the disk allows.
     max_rate: str | None = None
+    #: Where it stands, such as "cellar": what strikes one device there may strike the others.
+    site: SiteName | None = None
     #: Its worker deletes nothing, whoever asks: forget and prune say what waits there.
     append_only: bool = False
     #: For benchmarks: keep manifests but discard segments.

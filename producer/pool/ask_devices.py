@@ -92,6 +92,7 @@ def device_row(name: str, path: Path, report: DeviceReport, recorded: DeviceRow 
         epoch=recorded.epoch if recorded is not None else 0,
         path=str(path),
         mount_point=report.mount_point,
+        site=report.site or (recorded.site if recorded is not None else ""),
     )
 
 

@@ -49,6 +49,7 @@ def move_device(name: str, place: Path, observer: Observer, environment: Environ
             free_bytes=report.free_bytes,
             path=str(place),
             mount_point=report.mount_point,
+            site=report.site,
         )
         session.catalog.devices.record(moved)
         return session.catalog.devices.get(row.device_id)

@@ -96,6 +96,7 @@ def record_members(
             epoch=max(epochs.get(report.device_id, 0), published_epoch(report.device_id)),
             path=str(paths[name]),
             mount_point=report.mount_point,
+            site=report.site,
         )
         catalog.devices.record(row)
         members[name] = Member(

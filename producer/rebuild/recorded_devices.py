@@ -40,6 +40,7 @@ def record_present(
                 epoch=published_epoch(device_id),
                 path=str(paths[name]),
                 mount_point=report.mount_point,
+                site=report.site,
             )
         )
 

@@ -33,6 +33,8 @@ class Environment:
     max_rates: Mapping[str, int] = field(default_factory=dict)
     #: Devices that discard segments; for benchmarks.
     discarding: frozenset[str] = frozenset()
+    #: Device name → where it stands.
+    sites: Mapping[str, str] = field(default_factory=dict)
     #: Devices whose workers delete nothing.
     append_only: frozenset[str] = frozenset()
     #: The manager that started this process; "" if a person did.

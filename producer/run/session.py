@@ -221,6 +221,7 @@ def _device_settings(devices: Mapping[str, Path], environment: Environment) -> d
             "bytes_per_s": environment.max_rates.get(name),
             "discard": name in environment.discarding,
             "append_only": name in environment.append_only,
+            "site": environment.sites.get(name, ""),
         }
         for name, path in devices.items()
     }

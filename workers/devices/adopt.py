@@ -18,15 +18,15 @@ _HINTS = {
 }
 
 
-def adopt(order: AdoptDevice, device: Device) -> DeviceReport:
-    """Add an empty device to the pool; a device that already belongs to it is left as it is.
+def adopt(order: AdoptDevice, device: Device, site: str = "") -> DeviceReport:
+    """Add an empty device, which stands at ``site``, to the pool; one that already belongs to it is left as it is.
 
     Raises NotADeviceError for a place that is not empty or belongs to another pool, DeviceError for one that
     cannot be written.  When two workers adopt at once, one wins; the other finds it done or is refused.
     """
     report = device.probe()
     if report.condition == "empty":
-        device.write_marker(_new_marker(order))
+        device.write_marker(_new_marker(order, site))
         report = device.probe()
     if report.condition == "unwritable":
         raise DeviceError(f"device {device.name} cannot be written: {report.detail}")
@@ -40,12 +40,13 @@ def adopt(order: AdoptDevice, device: Device) -> DeviceReport:
     return report
 
 
-def _new_marker(order: AdoptDevice) -> Marker:
+def _new_marker(order: AdoptDevice, site: str) -> Marker:
     return Marker(
         format_version=FORMAT_VERSION,
         device_id=order.new_device_id,
         name=order.device,
         pool_id=order.pool_id,
         catalog_id=order.catalog_id,
+        site=site,
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     )

@@ -12,7 +12,7 @@ from msgspec import Meta
 from tasks.bounded_json import load_bounded
 from tasks.errors import NotADeviceError
 from tasks.receipts import HexIdOrNone
-from tasks.values import DeviceName, HexId
+from tasks.values import DeviceName, HexId, SiteNameOrNone
 
 FORMAT_VERSION = 1
 
@@ -45,6 +45,8 @@ class Marker:
     pool_id: HexId
     created: str
     catalog_id: HexIdOrNone = ""
+    #: Where the device stood when it joined its pool.
+    site: SiteNameOrNone = ""
 
 
 def encode_marker(marker: Marker) -> bytes:

@@ -142,7 +142,7 @@ class LocalHandlers:
         return report
 
     def adopt(self, order: AdoptDevice) -> DeviceReport:
-        report = adopt(order, self._device(order))
+        report = adopt(order, self._device(order), self._settings.devices[order.device].site)
         self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
         return report
 
@@ -273,13 +273,14 @@ class LocalHandlers:
         return device
 
     def _with_rights(self, order: DescribeDevice, report: DeviceReport) -> DeviceReport:
-        """What decides who may delete there."""
-        append_only = self._settings.devices[order.device].append_only
+        """What decides who may delete there, and what the configuration says of the device."""
+        settings = self._settings.devices[order.device]
+        report = replace(report, append_only=settings.append_only, site=settings.site or report.site)
         if not report.catalog_id:
-            return replace(report, append_only=append_only)
+            return report
         device = self._device(order)
         device.claim(report.device_id)
-        return replace(report, append_only=append_only, generation=generation_on(device, report.catalog_id))
+        return replace(report, generation=generation_on(device, report.catalog_id))
 
     def _sweep(self, device: Device) -> str:
         """Remove what other workers of this device left half-written when they died; returns what could not be."""

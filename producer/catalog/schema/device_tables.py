@@ -21,6 +21,8 @@ devices = Table(
     count("epoch"),
     Column("path", AnyText, nullable=False),
     Column("mount_point", AnyText, nullable=False, server_default=""),
+    # Where it stands; "" where nobody said.
+    Column("site", String(63), nullable=False, server_default=""),
     # Of two devices with one name, the one recorded last is meant.
     Column("recorded_at", UtcTime, nullable=False),
     CheckConstraint("state IN ('live', 'full', 'suspect', 'dead', 'absent', 'lost')", name="state"),

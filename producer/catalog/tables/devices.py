@@ -38,6 +38,8 @@ class DeviceRow:
     path: str
     #: Where the file system of the folder was mounted; "" where nobody could tell.
     mount_point: str = ""
+    #: Where it stands; "" where nobody said.
+    site: str = ""
 
 
 def without_replaced(rows: Iterable[DeviceRow]) -> list[DeviceRow]:

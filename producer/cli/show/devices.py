@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow
     from producer.pool.at_risk import AtRisk
 
-_HEADER = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
+_HEADER: tuple[str, ...] = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
 
 
 def show_devices(call: Call, rows: Iterable[DeviceRow], risks: Mapping[str, AtRisk] | None = None) -> None:
@@ -28,8 +28,13 @@ def show_devices(call: Call, rows: Iterable[DeviceRow], risks: Mapping[str, AtRi
         for row in rows:
             write_row({**_json_row(row), **({} if risks is None else _json_risk(risks.get(row.device_id)))})
         return
-    header = _HEADER if risks is None else (*_HEADER, "would be lost")
-    cells = [(*_cells(row), *(() if risks is None else (_risk_in_words(risks.get(row.device_id)),))) for row in rows]
+    rows = list(rows)
+    header, cells = _HEADER, [_cells(row) for row in rows]
+    if any(row.site for row in rows):
+        header, cells = (*header, "site"), [(*line, row.site) for line, row in zip(cells, rows, strict=True)]
+    if risks is not None:
+        header = (*header, "would be lost")
+        cells = [(*line, _risk_in_words(risks.get(row.device_id))) for line, row in zip(cells, rows, strict=True)]
     for line in lines_of(header, cells, right="   >>"):
         click.echo(line)
 
@@ -71,4 +76,5 @@ def _json_row(row: DeviceRow) -> dict[str, Any]:
         "capacity_bytes": row.capacity_bytes,
         "free_bytes": row.free_bytes,
         "path": row.path,
+        "site": row.site,
     }

@@ -127,4 +127,5 @@ def _report(
         root_identity=identity,
         mount_point=mount_point,
         catalog_id=marker.catalog_id if marker else "",
+        site=marker.site if marker else "",
     )

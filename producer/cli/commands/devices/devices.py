@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from producer.cli.call import Call
+from producer.cli.commands.devices.add import add
 from producer.cli.commands.devices.at_risk import list_at_risk, risks_of
 from producer.cli.commands.devices.lost import lost
 from producer.cli.commands.devices.moved import move, replace
@@ -40,6 +41,7 @@ def devices() -> None:
     """
 
 
+devices.add_command(add)
 devices.add_command(lost)
 devices.add_command(move)
 devices.add_command(replace)

@@ -59,6 +59,7 @@ def worker_settings(configuration: Configuration, devices: tuple[str, ...], brok
                 "bytes_per_s": parse_size(table.max_rate) if table.max_rate else None,
                 "discard": table.discard,
                 "append_only": table.append_only,
+                "site": table.site or "",
             }
             for name, table in tables.items()
         },
