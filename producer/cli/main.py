@@ -35,6 +35,7 @@ _PLACES = {
     "metrics": "producer.cli.commands.care.metrics:metrics",
     "mount": "producer.cli.commands.restore.mount:mount",
     "page": "producer.cli.commands.services.page:page",
+    "pin": "producer.cli.commands.retention.pin:pin",
     "plan": "producer.cli.commands.backup.plan:plan",
     "rebuild": "producer.cli.commands.care.rebuild:rebuild",
     "restore": "producer.cli.commands.restore.restore:restore",
@@ -43,14 +44,33 @@ _PLACES = {
     "schedule": "producer.cli.commands.schedule.schedule:schedule",
     "snapshots": "producer.cli.commands.browse.snapshots:snapshots",
     "status": "producer.cli.commands.care.status:status",
+    "tag": "producer.cli.commands.retention.tag:tag",
     "unlock": "producer.cli.commands.care.unlock:unlock",
+    "unpin": "producer.cli.commands.retention.pin:unpin",
     "worker": "producer.cli.commands.services.worker:worker",
 }
 
 #: These do something, and report it: they do it whether or not the report can be written.
 _CHANGING = frozenset(
-    ("backup", "check", "flower", "forget", "manager", "mount", "rebuild", "restore", "resume", "retry", "schedule")
-    + ("page", "unlock", "worker")
+    (
+        "backup",
+        "check",
+        "flower",
+        "forget",
+        "manager",
+        "mount",
+        "page",
+        "pin",
+        "rebuild",
+        "restore",
+        "resume",
+        "retry",
+        "schedule",
+        "tag",
+        "unlock",
+        "unpin",
+        "worker",
+    )
 )
 
 

@@ -151,6 +151,19 @@ class AskForget(AskKeeping):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AskPin:
+    snapshots: Annotated[tuple[Word, ...], Meta(min_length=1, max_length=1000)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskTag:
+    snapshots: Annotated[tuple[Word, ...], Meta(min_length=1, max_length=1000)]
+    add: Patterns = ()
+    remove: Patterns = ()
+    set: Patterns = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AskNothing:
     """A command that takes no words and no options."""
 
@@ -261,6 +274,8 @@ Ask = (
     | AskRestore
     | AskCheck
     | AskForget
+    | AskPin
+    | AskTag
     | AskNothing
     | AskSnapshots
     | AskDevices
@@ -289,6 +304,9 @@ ASKS: Mapping[str, type[Ask]] = {
     DRY_RESTORE: AskRestore,
     "check": AskCheck,
     "forget": AskForget,
+    "pin": AskPin,
+    "unpin": AskPin,
+    "tag": AskTag,
     "snapshots": AskSnapshots,
     "ls": AskLs,
     "find": AskFind,

@@ -48,8 +48,8 @@ def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int |
             write_row(_json_row(row, incomplete[row.snapshot_id]))
     elif rows:
         # A column that is seldom needed.
-        more = ("state",) if any(incomplete.values()) else ()
-        cells = [(*_cells(row), *(in_words(incomplete[row.snapshot_id]) for _ in more)) for row in rows]
+        more = ("state",) if any(incomplete.values()) or any(row.pinned for row in rows) else ()
+        cells = [(*_cells(row), *(_state(row, incomplete[row.snapshot_id]) for _ in more)) for row in rows]
         for line in lines_of((*_HEADER, *more), cells, right="   >>>"):
             click.echo(line)
     else:
@@ -68,6 +68,10 @@ def chosen(
         of_volume.setdefault(row.volume, []).append(row.snapshot_id)
     kept = {snapshot_id for ids in of_volume.values() for snapshot_id in ids[-last:]}
     return [row for row in fitting if row.snapshot_id in kept]
+
+
+def _state(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> str:
+    return ", ".join(filter(None, ("pinned" if row.pinned else "", in_words(incomplete))))
 
 
 def _cells(row: SnapshotRow) -> tuple[str, ...]:
@@ -91,6 +95,7 @@ def _json_row(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> dict[str, A
         "mode": row.mode,
         "hostname": row.hostname,
         "tags": list(row.tags),
+        "pinned": row.pinned,
         "sources": [dataclasses.asdict(source) for source in row.sources],
         "started": rfc3339(row.started_at),
         "sealed": rfc3339(row.sealed_at) if row.sealed_at else None,

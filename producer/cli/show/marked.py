@@ -1,0 +1,33 @@
+"""Shows the tags of snapshots, and which of them are pinned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from producer.cli.call import Call
+from producer.cli.show.json_lines import write_row
+from producer.cli.show.safe_text import escaped
+
+if TYPE_CHECKING:
+    from producer.catalog.tables.snapshots.rows import SnapshotRow
+
+
+def show_marked(call: Call, rows: Iterable[SnapshotRow]) -> None:
+    """One line for each; with ``--json`` one object."""
+    for row in rows:
+        if call.json:
+            write_row(
+                {
+                    "message_type": "snapshot",
+                    "snapshot_id": row.snapshot_id,
+                    "volume": row.volume,
+                    "tags": list(row.tags),
+                    "pinned": row.pinned,
+                }
+            )
+        else:
+            tags = ", ".join(map(escaped, row.tags)) or "none"
+            click.echo(f"snapshot {row.snapshot_id[:8]}: {'pinned' if row.pinned else 'not pinned'}, tags: {tags}")
