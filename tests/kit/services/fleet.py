@@ -138,9 +138,9 @@ class Fleet:
         eventually(is_served, f"agents serve {devices}")
         return running
 
-    def manager(self, host: Machine, name: str, **settings: str) -> Running:
+    def manager(self, host: Machine, name: str, *options: str, **settings: str) -> Running:
         """Start ``segfleet manager`` on the host; returns once it is there."""
-        running = host.start("manager", name, **settings)
+        running = host.start("manager", name, *options, **settings)
 
         def is_there() -> bool:
             assert not running.has_ended, running.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.shared import config_option
 from producer.cli.show.safe_text import escaped
+from producer.cli.surveyed import operator_page
 from producer.host.behalf import HERE
 from tasks.errors import UsageError
 
@@ -24,11 +26,22 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
+def _place(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    """Reads [IP:]PORT; an IPv6 address stands in brackets."""
+    if value is None:
+        return None
+    address, _, port = value.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise click.BadParameter(f"{value!r} is not [IP:]PORT, such as 8420 or 127.0.0.1:8420")
+    return address.strip("[]") or "127.0.0.1", int(port)
+
+
 @click.command(cls=CommandHere)
 @click.argument("name", required=False)
+@click.option("--page", metavar="[IP:]PORT", callback=_place, help="Serve the page of `segfleet page` there, too.")
 @config_option
 @click.pass_obj
-def manager(call: Call, name: str | None) -> None:
+def manager(call: Call, name: str | None, page: tuple[str, int] | None) -> None:
     """Manage the volumes of this host's configuration, and carry out commands from other hosts, until SIGTERM.
 
     NAME defaults to this host's name.  The manager can stop and start again at any time; it continues the backups that
@@ -70,13 +83,14 @@ def manager(call: Call, name: str | None) -> None:
             followed.look()
             return has_work(catalog, datetime.now(UTC), followed.serves)
 
-        Manager(
-            identity,
-            note=_note,
-            volumes=lambda: _volumes(call, catalog, name),
-            is_due=is_due,
-            how_ended=catalog.runs.exit_code,
-        ).run()
+        with operator_page(call).serving(*page) if page is not None else nullcontext():
+            Manager(
+                identity,
+                note=_note,
+                volumes=lambda: _volumes(call, catalog, name),
+                is_due=is_due,
+                how_ended=catalog.runs.exit_code,
+            ).run()
 
 
 def _volumes(call: Call, catalog: Catalog, name: str) -> tuple[str, ...]:
