@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from producer.configuration.secrets import secret
 from producer.configuration.sizes import parse_size
 from producer.configuration.tables import Configuration, VolumeTable
 from producer.dispatch.limits import Limits
-from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE
+from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, is_for_terminal
 from producer.host.looks import look
 from producer.host.patience import Patience
 from producer.host.reading_place import place_to_read
@@ -48,6 +49,8 @@ class Call:
     output: GuardedOutput = field(default_factory=GuardedOutput)
     #: ``--config`` given before the command's name.
     config_file: str | None = None
+    #: ``--wide``: tables are as wide as they are.
+    wide: bool = False
     #: ``--wait``: how long to wait for what another run holds.
     wait_s: int = 0
     configuration: Configuration = field(default_factory=Configuration)
@@ -71,6 +74,11 @@ class Call:
         self.configuration_path = path.absolute()
         if here is not None and path == here / FILE_NAME and not asked:
             refuse_hooks(self.configuration, path)
+
+    @property
+    def width(self) -> int | None:
+        """The width of the terminal that shows the output, here or at a master; None without one, or with --wide."""
+        return shutil.get_terminal_size().columns if is_for_terminal() and not self.wide else None
 
     @property
     def is_on_behalf(self) -> bool:

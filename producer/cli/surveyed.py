@@ -20,21 +20,23 @@ PASSWORD_VARIABLE = "SEGFLEET_PAGE_AUTH"
 
 def surveyed(call: Call) -> Survey:
     """As of now; raises CatalogError.  A broker that does not answer is part of the survey."""
+    from producer.monitor.expected import expected_by
     from producer.monitor.survey import survey
 
     with opened_catalog(call) as catalog:
-        return survey(catalog, fleet_of(call.broker_url))
+        return survey(catalog, fleet_of(call.broker_url), expected=expected_by(call.configuration))
 
 
 def write_page(call: Call, file: str) -> None:
     """Write the page as it is now; raises CatalogError, and UsageError for a file that cannot be written."""
+    from producer.monitor.expected import expected_by
     from producer.monitor.page.history import first_moment
     from producer.monitor.page.render import page_html
     from producer.monitor.survey import survey
     from tasks.broker.leases import this_release
 
     with opened_catalog(call) as catalog:
-        found = survey(catalog, fleet_of(call.broker_url))
+        found = survey(catalog, fleet_of(call.broker_url), expected=expected_by(call.configuration))
         runs = catalog.runs.since(first_moment(found.at))
     # It names files, and nobody asks for a password any more.
     write_result(absolute(file), page_html(found, runs, this_release(), is_served=False), option="--html", mode=0o600)
@@ -53,14 +55,16 @@ def fleet_of(broker_url: str | None) -> FleetStatus | None:
 def operator_page(call: Call) -> Page:
     """The page, ready to listen; raises UsageError unless the environment says who may see it."""
     from producer.catalog.catalog import Catalog
+    from producer.monitor.expected import expected_by
     from producer.monitor.page.looks import Looks
     from producer.monitor.page.server import Page
     from producer.monitor.passwords import users_of
     from tasks.broker.leases import this_release
 
     location, broker_url = call.environment().catalog, call.broker_url
+    expected = expected_by(call.configuration)
 
     def open_looks() -> Looks:
-        return Looks(Catalog(location), lambda: fleet_of(broker_url))
+        return Looks(Catalog(location), lambda: fleet_of(broker_url), expected)
 
     return Page(open_looks, users_of(PASSWORD_VARIABLE), this_release())

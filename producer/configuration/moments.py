@@ -11,7 +11,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_moment_ns(text: str, now: datetime) -> int:
-    """Nanoseconds since 1970 of ``text``: a date, a date and time as in RFC 3339, or an age before ``now``.
+    """Nanoseconds since 1970 of what :func:`parse_moment` returns; raises UsageError."""
+    since = parse_moment(text, now) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
+
+
+def parse_moment(text: str, now: datetime) -> datetime:
+    """The moment that ``text`` means: a date, a date and time as in RFC 3339, or an age before ``now``.
 
     A date is its first moment, and a time without a zone is UTC, as all lists show times.  Raises UsageError.
     """
@@ -19,8 +25,7 @@ def parse_moment_ns(text: str, now: datetime) -> int:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         moment = _before(text, now)
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _before(text: str, now: datetime) -> datetime:

@@ -59,6 +59,11 @@ class VolumeStatus:
     #: Soonest first.
     reservations: tuple[ReservationRow, ...]
 
+    @property
+    def next_due(self) -> datetime | None:
+        """When the next scheduled backup is due; None without a schedule."""
+        return self.reservations[0].next_due if self.reservations else None
+
 
 def volumes(catalog: Catalog) -> list[VolumeStatus]:
     """All volumes that have been backed up, are being backed up, or have a schedule, by name."""

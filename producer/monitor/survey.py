@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow, without_replaced
 from producer.catalog.tables.runs import RunRow
+from producer.monitor.expected import Expected
 from producer.monitor.fleet import FleetStatus
 from producer.monitor.overview import VolumeStatus, volumes
 from producer.monitor.running import RunningBackup, running_backups
@@ -32,9 +33,18 @@ class Survey:
 
 
 def survey(
-    catalog: Catalog, fleet: FleetStatus | None = None, *, kept: Sums | None = None, now: datetime | None = None
+    catalog: Catalog,
+    fleet: FleetStatus | None = None,
+    *,
+    expected: Expected | None = None,
+    kept: Sums | None = None,
+    now: datetime | None = None,
 ) -> Survey:
-    """``fleet``: what the broker says, if one is configured; ``kept``: sums of some seconds ago, which save time."""
+    """As of ``now``.
+
+    ``fleet``: what the broker says, if one is configured; ``expected``: by the configuration; ``kept``: sums of some
+    seconds ago, which save time.
+    """
     now = now or datetime.now(UTC)
     rows = volumes(catalog)
     devices = without_replaced(catalog.devices.all())
@@ -42,7 +52,7 @@ def survey(
     last_check = catalog.runs.newest_of_each_volume("check", ended=True).get("")
     return Survey(
         at=now,
-        verdict=verdict(rows, devices, last_check, now),
+        verdict=verdict(rows, devices, last_check, now, expected),
         volumes=tuple(rows),
         running=running_backups(catalog, rows),
         devices=tuple(devices),

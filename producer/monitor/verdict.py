@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -11,11 +11,15 @@ from typing import Literal
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.runs import RunRow
 from producer.configuration.ages import format_age
+from producer.monitor.expected import Expected
+from producer.monitor.freshness import why_stale
 from producer.monitor.overview import VolumeStatus
 
 #: green: all is well; yellow: look at it soon; red: something is not backed up, or cannot be restored as a whole.
 Colour = Literal["green", "yellow", "red"]
-ProblemKind = Literal["overdue", "failed", "interrupted", "partial", "incomplete", "device", "damaged", "unchecked"]
+ProblemKind = Literal[
+    "overdue", "failed", "interrupted", "partial", "incomplete", "device", "damaged", "unchecked", "schedule"
+]
 
 #: A scheduled run that nobody has begun by then is overdue: longer than anybody waits before it counts as missed.
 OVERDUE_AFTER = timedelta(minutes=30)
@@ -46,12 +50,22 @@ class Verdict:
 
 
 def verdict(
-    volumes: Sequence[VolumeStatus], devices: Iterable[DeviceRow], last_check: RunRow | None, now: datetime
+    volumes: Sequence[VolumeStatus],
+    devices: Iterable[DeviceRow],
+    last_check: RunRow | None,
+    now: datetime,
+    expected: Expected | None = None,
 ) -> Verdict:
-    """``last_check``: the newest check that has ended; None if there was none."""
+    """``last_check``: the newest check that has ended; None if there was none.
+
+    ``expected``: by the configuration; None: nothing.
+    """
+    expected = expected or Expected()
     found = [
         *(problem for volume in volumes for problem in _of_volume(volume, now)),
         *(problem for device in devices for problem in _of_device(device, now)),
+        *_of_ages(volumes, expected.max_ages, now),
+        *_of_schedules(volumes, expected.schedules),
         *_of_checks(volumes, last_check, now),
     ]
     problems = tuple(sorted(found, key=lambda problem: problem.colour != "red"))
@@ -120,6 +134,23 @@ def _is_newer_than_run(row: VolumeStatus, ended_at: datetime | None) -> bool:
     """Whether the schedule ended after the last run that the history has: its run never began."""
     run_ended_at = row.last_ended.ended_at if row.last_ended is not None else None
     return run_ended_at is None or (ended_at is not None and ended_at - run_ended_at > timedelta(minutes=1))
+
+
+def _of_ages(volumes: Sequence[VolumeStatus], max_ages: Mapping[str, timedelta], now: datetime) -> Iterator[Problem]:
+    for row in volumes:
+        max_age = max_ages.get(row.volume)
+        if max_age is not None and row.lock is None and (why := why_stale(row, max_age, now)):
+            yield _of(row, "overdue", "red", why, f"segfleet backup --volume {row.volume}")
+
+
+def _of_schedules(volumes: Sequence[VolumeStatus], schedules: Iterable[str]) -> Iterator[Problem]:
+    known = {reservation.request.get("schedule") for row in volumes for reservation in row.reservations}
+    for name in schedules:
+        if name not in known:
+            reason = f"nobody runs [schedules.{name}]: there is no manager, and nobody calls run-due"
+            yield Problem(
+                kind="schedule", colour="yellow", subject=name, reason=reason, remedy="segfleet schedule run-due"
+            )
 
 
 def _again(row: VolumeStatus) -> str:

@@ -66,6 +66,7 @@ def test_a_detached_run_is_picked_up_from_another_host(fleet: Fleet) -> None:
     assert seen[-1]["state"] == "done"
     assert last == seen[-1:]
     assert [row["name"] for row in fleet_rows if row["message_type"] == "manager"] == ["m"]
+    assert [row["volume"] for row in fleet_rows if row["message_type"] == "volume"] == ["data"]
     assert {row["device"] for row in fleet_rows if row["message_type"] == "agent"} == {"a", "b"}
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import sys
 from typing import Any
 
 import click
@@ -105,7 +103,7 @@ class FleetCommand(click.Command):
                 command,
                 ask_of(command, self.params, given),
                 json=call.json,
-                columns=shutil.get_terminal_size().columns if sys.stdout.isatty() else 0,
+                columns=call.width or 0,
                 detached=detach,
                 show=show,
                 on_accepted=on_accepted,

@@ -14,8 +14,9 @@ import redis
 
 from producer.broker import without_password
 from producer.cli.call import Call
+from producer.cli.elsewhere.managers_status import statuses
 from producer.cli.show.json_lines import write_row
-from producer.cli.show.safe_text import escaped
+from producer.cli.show.safe_text import escaped, harmless
 from producer.cli.show.tables import lines_of
 from producer.cli.show.watching import watched
 from producer.configuration.sizes import format_size
@@ -28,6 +29,7 @@ from tasks.errors import BrokerError, UsageError
 _MANAGERS = ("manager", "host", "since", "volumes")
 _WORKERS = ("device", "worker", "moved", "current order")
 _RUNS = ("run", "manager", "command", "of", "state", "phase", "done", "total", "started", "ended", "exit", "why")
+_SELDOM = ("total", "ended", "phase", "manager", "done", "since")
 
 #: Older runs are in the managers' histories.
 _RUNS_COUNT = 20
@@ -36,9 +38,11 @@ _LOOK_EVERY_S = 0.5
 
 
 def show_fleet(call: Call) -> int:
-    """Print the managers, the workers and the last runs."""
+    """Print what the managers' catalogs say, the managers, the workers and the last runs."""
     with _client(call) as client:
         found, workers, last = managers(client), all_leases(client), runs(client)[:_RUNS_COUNT]
+    for names, text in statuses(call, found.values()):
+        _show_status(call, names, text)
     if call.json:
         for presence in found.values():
             write_row({"message_type": "manager", **asdict(presence)})
@@ -47,10 +51,20 @@ def show_fleet(call: Call) -> int:
         for run in last:
             write_row(_run_json(run))
         return 0
-    _print(_MANAGERS, [_manager_cells(presence) for presence in found.values()])
-    _print(_WORKERS, [_worker_cells(lease) for lease in workers])
-    _print(_RUNS, [_run_cells(run) for run in last])
+    _print(call, _MANAGERS, [_manager_cells(presence) for presence in found.values()])
+    _print(call, _WORKERS, [_worker_cells(lease) for lease in workers])
+    _print(call, _RUNS, [_run_cells(run) for run in last])
     return 0
+
+
+def _show_status(call: Call, names: str, text: str) -> None:
+    """``names``: "" for a complaint."""
+    if not names:
+        click.echo(f"segfleet: {harmless(text)}", err=True)
+    elif call.json:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"manager {names}\n{harmless(text)}")
 
 
 def show_run(call: Call, prefix: str, *, watch: bool, manager: str | None = None) -> int:
@@ -66,7 +80,7 @@ def show_run(call: Call, prefix: str, *, watch: bool, manager: str | None = None
     if call.json:
         write_row(_run_json(run))
     else:
-        _print(_RUNS, [_run_cells(run)])
+        _print(call, _RUNS, [_run_cells(run)])
     return run.exit_code or 0
 
 
@@ -122,8 +136,8 @@ def _client(call: Call) -> Iterator[redis.Redis]:
         client.close()
 
 
-def _print(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    for line in lines_of(header, rows):
+def _print(call: Call, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    for line in lines_of(header, rows, seldom=[name for name in _SELDOM if name in header], width=call.width):
         click.echo(line)
     click.echo()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from producer.cli.call import GIVEN, Call
 from producer.cli.options.paths import absolute
 from producer.cli.options.volumes import devices_among, table_meant
 from producer.configuration.durations import parse_duration
+from producer.configuration.moments import parse_moment
 from producer.configuration.sizes import parse_size
 from producer.host.places import place_of
 from tasks.errors import UsageError
@@ -66,6 +68,17 @@ def _want_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None
     ctx.ensure_object(Call).json = value
 
 
+def _want_wide(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.ensure_object(Call).wide = value
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return parse_moment(text, datetime.now(UTC))
+    except UsageError as error:
+        raise click.BadParameter(f"{error.message}: {error.hint}") from error
+
+
 def _duration(text: str) -> int:
     try:
         return parse_duration(text)
@@ -102,6 +115,15 @@ config_option = click.option(
 )
 json_option = click.option(
     "--json", is_flag=True, expose_value=False, callback=_want_json, help="Print one JSON object per line."
+)
+wide_option = click.option(
+    "--wide", is_flag=True, expose_value=False, callback=_want_wide, help="Show all columns, however wide the table."
+)
+since_option = click.option(
+    "--since",
+    type=_moment,
+    metavar="TIME",
+    help="Only those that began at TIME or later: 2026-11-20, 2026-11-20T18:30, or an age: 36h, 90d.",
 )
 devices_option = click.option(
     "--device",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from producer.pool.at_risk import AtRisk
 
 _HEADER: tuple[str, ...] = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
+_SELDOM = ("pool", "since", "capacity", "folder")
 
 
 def show_devices(call: Call, rows: Iterable[DeviceRow], risks: Mapping[str, AtRisk] | None = None) -> None:
@@ -35,7 +36,7 @@ def show_devices(call: Call, rows: Iterable[DeviceRow], risks: Mapping[str, AtRi
     if risks is not None:
         header = (*header, "would be lost")
         cells = [(*line, _risk_in_words(risks.get(row.device_id))) for line, row in zip(cells, rows, strict=True)]
-    for line in lines_of(header, cells, right="   >>"):
+    for line in lines_of(header, cells, right="   >>", seldom=_SELDOM, width=call.width):
         click.echo(line)
 
 

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from producer.catalog.tables.reservations import ReservationRow
 
 _HEADER = ("id", "volume", "cron", "zone", "next", "last", "outcome", "run by", "why")
+_SELDOM = ("run by", "zone", "last", "id", "cron")
 
 
-def reservation_lines(rows: Sequence[ReservationRow]) -> Iterator[str]:
-    return lines_of(_HEADER, [_cells(row) for row in rows])
+def reservation_lines(rows: Sequence[ReservationRow], width: int | None) -> Iterator[str]:
+    return lines_of(_HEADER, [_cells(row) for row in rows], seldom=_SELDOM, width=width)
 
 
 def _cells(row: ReservationRow) -> tuple[str, ...]:

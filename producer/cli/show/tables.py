@@ -2,16 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+
+_GAP = "  "
+_CUT = "…"
+
+#: A column that is cut keeps this much, and its header.
+_LEAST = 12
 
 
-def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> Iterator[str]:
-    """The table's lines.  ``right`` has one character per column; ``>`` aligns the column to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    right = right.ljust(len(header))
-    for row in (header, *rows):
+def lines_of(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: str = "",
+    seldom: Sequence[str] = (),
+    width: int | None = None,
+) -> Iterator[str]:
+    """The table's lines.  ``right`` has one character per column; ``>`` aligns the column to the right.
+
+    Where ``width`` is too narrow, columns without any text are left out, then those that are needed ``seldom``, in
+    this order; then the last texts are cut.  None: any width.
+    """
+    table = [list(header), *map(list, rows)]
+    sides = list(right.ljust(len(header)))
+    if width is not None:
+        _leave_out(table, sides, _unneeded(table, seldom, width))
+    widths = _widths(table)
+    if width is not None:
+        _cut_last_texts(table, sides, widths, width)
+    for row in table:
         cells = (
-            cell.rjust(width) if side == ">" else cell.ljust(width)
-            for cell, width, side in zip(row, widths, right, strict=True)
+            cell.rjust(wide) if side == ">" else cell.ljust(wide)
+            for cell, wide, side in zip(row, widths, sides, strict=True)
         )
-        yield "  ".join(cells).rstrip()
+        yield _GAP.join(cells).rstrip()
+
+
+def _unneeded(table: list[list[str]], seldom: Sequence[str], width: int) -> set[int]:
+    """The columns to leave out, so that the others fit if possible."""
+    header, widths = table[0], _widths(table)
+    empty = [name for name in seldom if not any(row[header.index(name)] for row in table[1:])]
+    left_out: set[int] = set()
+    for name in [*empty, *(name for name in seldom if name not in empty)]:
+        if _total(wide for index, wide in enumerate(widths) if index not in left_out) <= width:
+            break
+        left_out.add(header.index(name))
+    return left_out
+
+
+def _leave_out(table: list[list[str]], sides: list[str], columns: Collection[int]) -> None:
+    for row in (*table, sides):
+        row[:] = [cell for index, cell in enumerate(row) if index not in columns]
+
+
+def _cut_last_texts(table: list[list[str]], sides: Sequence[str], widths: list[int], width: int) -> None:
+    """Shorten texts, from the last column on: numbers stay whole."""
+    for index in reversed(range(len(widths))):
+        excess = _total(widths) - width
+        if excess <= 0:
+            return
+        least = max(len(table[0][index]), min(_LEAST, widths[index]))
+        if sides[index] != ">" and widths[index] > least:
+            widths[index] = max(widths[index] - excess, least)
+            for row in table:
+                if len(row[index]) > widths[index]:
+                    row[index] = row[index][: widths[index] - len(_CUT)] + _CUT
+
+
+def _widths(table: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*table, strict=True)]
+
+
+def _total(widths: Iterator[int] | Sequence[int]) -> int:
+    widths = list(widths)
+    return sum(widths) + len(_GAP) * (len(widths) - 1)

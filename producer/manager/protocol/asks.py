@@ -173,6 +173,14 @@ class AskSnapshots:
     volume: Name | None = None
     tag: Patterns = ()
     last: Number | None = None
+    since: Text | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskStatus:
+    #: The volume of ``max_age``.
+    name: Name | None = None
+    max_age: Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,6 +243,9 @@ class AskDump:
 class AskHistory:
     volume: Name | None = None
     keep: Amount | None = None
+    last: Number | None = None
+    since: Text | None = None
+    failed: bool = False
     timing: bool = False
 
 
@@ -278,6 +289,7 @@ Ask = (
     | AskTag
     | AskNothing
     | AskSnapshots
+    | AskStatus
     | AskDevices
     | AskDevicesLost
     | AskLs
@@ -314,7 +326,7 @@ ASKS: Mapping[str, type[Ask]] = {
     "dump": AskDump,
     "devices list": AskDevices,
     "devices lost": AskDevicesLost,
-    "status": AskNothing,
+    "status": AskStatus,
     "history": AskHistory,
     "schedule add": AskScheduleAdd,
     "schedule list": AskNothing,

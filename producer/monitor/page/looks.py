@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.runs import RunRow
+from producer.monitor.expected import Expected
 from producer.monitor.fleet import FleetStatus
 from producer.monitor.page.history import first_moment
 from producer.monitor.page.rates import Rates
@@ -40,8 +41,11 @@ class _Kept(Generic[Value]):
 class Looks:
     """Belongs to the thread that opened ``catalog``.  Every method raises CatalogError."""
 
-    def __init__(self, catalog: Catalog, fleet: Callable[[], FleetStatus | None]) -> None:
+    def __init__(
+        self, catalog: Catalog, fleet: Callable[[], FleetStatus | None], expected: Expected | None = None
+    ) -> None:
         self.catalog = catalog
+        self._expected = expected
         self.rates = Rates()
         self._fleet = _Kept[tuple[FleetStatus | None]](lambda: (fleet(),), _FLEET_S)
         self._sums = _Kept[Sums](lambda: sums(catalog), _SUMS_S)
@@ -56,6 +60,6 @@ class Looks:
         return self._runs.get()
 
     def _look(self) -> Survey:
-        found = survey(self.catalog, self._fleet.get()[0], kept=self._sums.get())
+        found = survey(self.catalog, self._fleet.get()[0], expected=self._expected, kept=self._sums.get())
         self.rates.look(found.running, time.monotonic())
         return found

@@ -44,7 +44,7 @@ def catalog_of(machine: Machine) -> str:
 
 def test_the_lock_of_a_run_that_lives_is_shown_and_stays(machine: Machine, running: Running, brake: Brake) -> None:
     [listed] = machine.succeed("unlock", "--list", "--json").rows
-    [volume, *_] = machine.succeed("status", "--json").rows
+    [volume, *_] = machine.succeed("status", "--json").rows_of("volume")
     everything = machine.succeed("unlock")
     refused = machine.run("unlock", "data", "--json")
     [after] = machine.succeed("unlock", "--list", "--json").rows
@@ -67,7 +67,7 @@ def test_the_lock_of_a_killed_run_is_removed(machine: Machine, running: Running)
     running.wait()
 
     [listed] = machine.succeed("unlock", "--list", "--json").rows
-    [volume, *_] = machine.succeed("status", "--json").rows
+    [volume, *_] = machine.succeed("status", "--json").rows_of("volume")
     [removed] = machine.succeed("unlock", "data", "--json").rows
 
     assert (listed["owner"], listed["removed"]) == ("gone", False)

@@ -21,7 +21,7 @@ from producer.ownership.holder import volume_lock
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def begin(catalog: Catalog, volume: str, day: int = 0, request: JsonObject | None = None) -> str:
+def begin(catalog: Catalog, volume: str, day: float = 0, request: JsonObject | None = None) -> str:
     """An open snapshot, begun on the ``day`` after T0; returns its id."""
     snapshot_id = uuid4().hex
     catalog.snapshots.begin(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ from producer.catalog.lacks import still_lacking
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.shared import config_option, json_option
+from producer.cli.options.shared import config_option, json_option, since_option, wide_option
 from producer.cli.show.incomplete import in_words
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
@@ -26,21 +27,25 @@ if TYPE_CHECKING:
     from producer.summaries import Incomplete
 
 _HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "sources")
+_SELDOM = ("sources", "tags", "files", "stored")
 
 
 @click.command(cls=FleetCommand)
 @click.argument("volume", required=False)
 @click.option("--tag", "tags", multiple=True, metavar="T", help="Only those with the tag T; repeat for others.")
 @click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N of each volume.")
+@since_option
+@wide_option
 @json_option
 @config_option
 @click.pass_obj
-def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int | None) -> None:
+def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int | None, since: datetime | None) -> None:
     """List the snapshots, the oldest first; of VOLUME only, if given."""
     with opened_catalog(call) as catalog:
         rows, devices, place = catalog.snapshots.all(), catalog.devices.all(), catalog.place
     if rows and volume is not None and not any(row.volume == volume for row in rows):
         raise UsageError(f"there is no snapshot of volume {volume}", hint="segfleet snapshots lists all of them")
+    rows = [row for row in rows if since is None or row.started_at >= since]
     rows = chosen(rows, volume=volume, tags=tags, last=last)
     incomplete = {row.snapshot_id: still_lacking(row.lacks, devices, row.sealed_at) for row in rows}
     if call.json:
@@ -50,7 +55,7 @@ def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int |
         # A column that is seldom needed.
         more = ("state",) if any(incomplete.values()) or any(row.pinned for row in rows) else ()
         cells = [(*_cells(row), *(_state(row, incomplete[row.snapshot_id]) for _ in more)) for row in rows]
-        for line in lines_of((*_HEADER, *more), cells, right="   >>>"):
+        for line in lines_of((*_HEADER, *more), cells, right="   >>>", seldom=_SELDOM, width=call.width):
             click.echo(line)
     else:
         click.echo(f"there are no snapshots yet in this catalog ({escaped(place)})", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.shared import config_option, json_option
+from producer.cli.options.shared import config_option, json_option, since_option, wide_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
@@ -27,6 +28,7 @@ _RUN_HEADER = (
     *("started", "run", "volume", "snapshot", "took"),
     *("files", "size", "ratio", "rerouted", "retried", "errors", "exit"),
 )
+_SELDOM = ("rerouted", "retried", "ratio", "snapshot", "files", "took", "size")
 _TIMING_HEADER = ("snapshot", "device", "segments", "size", "read", "compress", "write", "sync", "total")
 
 #: What a row takes from the run's summary, under the same names.  Restores and checks have some of it, failed runs
@@ -40,11 +42,23 @@ _OF_SUMMARY = (
 @click.command(cls=FleetCommand)
 @click.argument("volume", required=False)
 @click.option("--keep", metavar="AGE", help="First remove the runs that are older than AGE, such as 90d, 12w or 2y.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N.")
+@since_option
+@click.option("--failed", is_flag=True, help="Only those that failed, or were done in part.")
 @click.option("--timing", is_flag=True, help="Show how each device's workers spent their time, in seconds.")
+@wide_option
 @json_option
 @config_option
 @click.pass_obj
-def history(call: Call, volume: str | None, keep: str | None, timing: bool) -> None:
+def history(
+    call: Call,
+    volume: str | None,
+    keep: str | None,
+    last: int | None,
+    since: datetime | None,
+    failed: bool,
+    timing: bool,
+) -> None:
     """List past runs, oldest first: of VOLUME, or all.
 
     A run without an exit code is still running, or was killed.  The last 10,000 runs are kept.
@@ -54,9 +68,10 @@ def history(call: Call, volume: str | None, keep: str | None, timing: bool) -> N
         if before is not None:
             count = catalog.runs.trim(before, volume)
             click.echo(f"segfleet: removed {count} runs from the history", err=True)
-        runs = catalog.runs.all(volume)[::-1]
+        runs = chosen(catalog.runs.all(volume), since=since, failed=failed)
         if timing:
             runs = [run for run in runs if run.kind == "backup" and run.snapshot_id]
+        runs = runs[:last][::-1]
         timings = {run.run_id: catalog.totals.timings(run.snapshot_id or "") if timing else [] for run in runs}
     if call.json:
         for run in runs:
@@ -65,14 +80,24 @@ def history(call: Call, volume: str | None, keep: str | None, timing: bool) -> N
         click.echo(f"volume {volume} has no runs" if volume else "there are no runs yet", err=True)
     elif timing:
         rows = [_timing_cells(run, totals) for run in runs for totals in timings[run.run_id]]
-        _print(_TIMING_HEADER, rows, right="  >>>>>>>")
+        _print(lines_of(_TIMING_HEADER, rows, right="  >>>>>>>", width=call.width))
     else:
-        _print(_RUN_HEADER, [_run_cells(run) for run in runs], right="    >>>>>>>>")
+        cells = [_run_cells(run) for run in runs]
+        _print(lines_of(_RUN_HEADER, cells, right="    >>>>>>>>", seldom=_SELDOM, width=call.width))
 
 
-def _print(header: tuple[str, ...], rows: list[tuple[str, ...]], *, right: str) -> None:
-    for line in lines_of(header, rows, right=right):
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
         click.echo(line)
+
+
+def chosen(runs: Sequence[RunRow], *, since: datetime | None, failed: bool) -> list[RunRow]:
+    """Those that began at ``since`` or later, and those that ended badly; a run that was interrupted has ended so."""
+    return [
+        run
+        for run in runs
+        if (since is None or run.started_at >= since) and not (failed and run.exit_code in (0, None))
+    ]
 
 
 def _run_cells(run: RunRow) -> tuple[str, ...]:

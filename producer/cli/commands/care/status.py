@@ -1,51 +1,44 @@
-"""``segfleet status``: volumes, reservations and devices, as the catalog knows them."""
+"""``segfleet status``: the verdict, volumes, reservations and devices, as the catalog knows them."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
-from producer.cli.commands.care.unlock import lock_json
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.shared import config_option, json_option
-from producer.cli.show.incomplete import in_words
+from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.json_lines import write_row
-from producer.cli.show.reservations import reservation_json, reservation_lines
-from producer.cli.show.safe_text import escaped
-from producer.cli.show.tables import lines_of
-from producer.cli.show.times import rfc3339
+from producer.cli.show.status import Shown, status_lines, status_rows
 from producer.cli.surveyed import write_page
-from producer.configuration.sizes import format_size
+from producer.configuration.ages import parse_age
 from producer.host.behalf import HERE
-from tasks.errors import UsageError
+from tasks.errors import SegfleetError, UsageError
 
 if TYPE_CHECKING:
-    from producer.catalog.tables.devices import DeviceRow
+    from producer.catalog.catalog import Catalog
     from producer.monitor.overview import VolumeStatus
-
-_VOLUMES = ("volume", "state", "snapshot", "segments", "of", "size", "last run", "exit", "held by", "why")
-_DEVICES = ("device", "state", "since", "free", "folder", "why")
 
 _LOOK_EVERY_S = 1.0
 
+_STALE = 3
+
 
 class StatusCommand(FleetCommand):
-    """The broker knows the fleet and its runs; a manager is asked only if it is named."""
+    """The broker knows the fleet and its runs; a manager is asked only if it is named, or for the age of a volume."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        call = ctx.ensure_object(Call)
-        html = ctx.params.pop("html")
+        call, values = ctx.ensure_object(Call), ctx.params
+        html = values.pop("html")
         if html is not None:
             return write_page(call, html)
-        run, watch, manager = ctx.params.pop("run"), ctx.params["watch"], self.manager_named(ctx)
-        of_catalog = manager is not None and run is None and (manager == HERE or not watch)
-        if call.broker_url is None or call.is_on_behalf or of_catalog:
-            if run is not None:
+        if call.broker_url is None or call.is_on_behalf or self._is_of_catalog(ctx):
+            if values["name"] is not None and values["max_age"] is None:
                 raise UsageError(
                     "status of a run needs a broker", hint="set [broker] url in the configuration; see docs/fleet.md"
                 )
@@ -53,45 +46,93 @@ class StatusCommand(FleetCommand):
         # Only here: the imports of the broker take a third of a second.
         from producer.cli.elsewhere.fleet_status import show_fleet, show_run
 
+        run, watch, manager = values["name"], values["watch"], self.manager_named(ctx)
         if run is None and not watch:
             return show_fleet(call)
         return show_run(call, run or "", watch=watch, manager=manager if run is None else None)
 
+    def _is_of_catalog(self, ctx: click.Context) -> bool:
+        if ctx.params["max_age"] is not None:
+            return True
+        manager = self.manager_named(ctx)
+        return manager is not None and ctx.params["name"] is None and (manager == HERE or not ctx.params["watch"])
+
+
+def _age(text: str) -> timedelta:
+    try:
+        return parse_age(text)
+    except UsageError as error:
+        raise click.BadParameter(f"{error.message}: {error.hint}") from error
+
 
 @click.command(cls=StatusCommand)
-@click.argument("run", required=False)
+@click.argument("name", required=False, metavar="[RUN|VOLUME]")
 @click.option(
     "--watch",
     is_flag=True,
     help="Keep showing until nothing runs; in a fleet: show RUN, or the last one, until it ends.",
 )
+@click.option(
+    "--max-age",
+    type=_age,
+    metavar="AGE",
+    help="For monitoring: say only whether the last snapshot of VOLUME, or of each, is whole and not older, such as "
+    "26h; exit code 0 if so, 3 if not, 1 if nobody can tell.",
+)
 @click.option("--html", metavar="FILE", help="Write the page of `segfleet page`, as it is now, into FILE.")
+@wide_option
 @json_option
 @config_option
 @click.pass_obj
-def status(call: Call, watch: bool) -> None:
-    """Show each volume's last or current run, its reservations, and each device's state.
+def status(call: Call, name: str | None, watch: bool, max_age: timedelta | None) -> int:
+    """Say in a sentence whether everything is backed up, and show volumes, reservations and devices.
 
-    Reads only the catalog; `segfleet devices` asks the devices themselves.  In a fleet: shows the managers, the workers
-    and the last runs, or only RUN; with --manager, what that manager's catalog says.
+    Reads only the catalog; `segfleet devices` asks the devices themselves.  In a fleet: shows what each manager's
+    catalog says, the managers, the workers and the last runs, or only RUN.
     """
-    from producer.catalog.tables.devices import without_replaced
     from producer.monitor.overview import volumes
 
-    shown: list[Any] = []
     with opened_catalog(call) as catalog:
-        while True:
-            rows, devices = volumes(catalog), without_replaced(catalog.devices.all())
-            found = _objects(rows, devices) if call.json else _lines(rows, devices)
-            if found != shown:
-                _show(found, anew=watch)
-            if not watch or all(row.lock is None for row in rows):
-                return
-            shown = found
-            time.sleep(_LOOK_EVERY_S)
+        if max_age is not None:
+            return _say_whether_fresh(call, volumes(catalog), name, max_age)
+        _watch(call, lambda: _shown(call, catalog), again=watch)
+    return 0
 
 
-def _show(found: list[Any], *, anew: bool) -> None:
+def _shown(call: Call, catalog: Catalog) -> Shown:
+    from producer.catalog.tables.devices import without_replaced
+    from producer.monitor.expected import expected_by
+    from producer.monitor.overview import volumes
+    from producer.monitor.verdict import verdict
+
+    rows, devices = volumes(catalog), without_replaced(catalog.devices.all())
+    # A check is of no volume.
+    last_check = catalog.runs.newest_of_each_volume("check", ended=True).get("")
+    judged = verdict(
+        rows,
+        devices,
+        last_check,
+        datetime.now(UTC),
+        expected_by(call.configuration),
+    )
+    return Shown(verdict=judged, volumes=rows, devices=devices)
+
+
+def _watch(call: Call, look: Callable[[], Shown], *, again: bool) -> None:
+    """Print what there is; ``again``: whenever it changes, until nothing runs."""
+    before: list[Any] = []
+    while True:
+        shown = look()
+        found = status_rows(shown) if call.json else status_lines(shown, datetime.now(UTC), call.width)
+        if found != before:
+            _print(found, anew=again)
+        if not again or all(row.lock is None for row in shown.volumes):
+            return
+        before = found
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _print(found: Sequence[Any], *, anew: bool) -> None:
     if anew:
         # Does nothing unless standard output is a terminal.
         click.clear()
@@ -102,83 +143,20 @@ def _show(found: list[Any], *, anew: bool) -> None:
             write_row(row)
 
 
-def _objects(rows: list[VolumeStatus], devices: list[DeviceRow]) -> list[dict[str, Any]]:
-    return [*map(_volume_json, rows), *map(_device_json, devices)]
+def _say_whether_fresh(call: Call, rows: Sequence[VolumeStatus], volume: str | None, max_age: timedelta) -> int:
+    """Returns the exit code; raises SegfleetError (exit code 1) where nobody can tell."""
+    from producer.configuration.ages import format_age
+    from producer.monitor.freshness import stale
 
-
-def _lines(rows: list[VolumeStatus], devices: list[DeviceRow]) -> list[str]:
-    reservations = [reservation for row in rows for reservation in row.reservations]
-    return [
-        *lines_of(_VOLUMES, [_volume_cells(row) for row in rows], right="   >>> >"),
-        "",
-        *([*reservation_lines(reservations), ""] if reservations else []),
-        *lines_of(_DEVICES, [_device_cells(device) for device in devices], right="   >"),
-    ]
-
-
-def _volume_cells(row: VolumeStatus) -> tuple[str, ...]:
-    return (
-        row.volume,
-        _state(row),
-        row.snapshot_id[:8],
-        str(row.segments_stored),
-        str(row.segments_total),
-        format_size(row.bytes_source),
-        rfc3339(row.last_run_at) if row.last_run_at is not None else "",
-        "" if row.last_exit_code is None else str(row.last_exit_code),
-        "" if row.lock is None else escaped(f"pid {row.lock.owner.pid} on {row.lock.owner.host}"),
-        "; ".join(filter(None, (in_words(row.incomplete), escaped(row.reason)))),
-    )
-
-
-def _state(row: VolumeStatus) -> str:
-    """The state; while the volume is being backed up, the phase and how far it is."""
-    if row.phase == "storing" and row.bytes_total:
-        return f"storing {row.bytes_done * 100 // row.bytes_total} %"
-    return row.phase or row.state
-
-
-def _volume_json(row: VolumeStatus) -> dict[str, Any]:
-    return {
-        "message_type": "volume",
-        "volume": row.volume,
-        "state": row.state,
-        "phase": row.phase,
-        "reason": row.reason,
-        "snapshot_id": row.snapshot_id,
-        "segments_stored": row.segments_stored,
-        "segments_failed": row.segments_failed,
-        "segments": row.segments_total,
-        "bytes_done": row.bytes_done,
-        "bytes_total": row.bytes_total,
-        "bytes_source": row.bytes_source,
-        "incomplete": [dataclasses.asdict(lack) for lack in row.incomplete],
-        "last_run": rfc3339(row.last_run_at) if row.last_run_at is not None else None,
-        "last_exit_code": row.last_exit_code,
-        "lock": lock_json(row.lock) if row.lock is not None else None,
-        "reservations": [reservation_json(reservation) for reservation in row.reservations],
-    }
-
-
-def _device_cells(device: DeviceRow) -> tuple[str, ...]:
-    return (
-        device.name,
-        device.state,
-        rfc3339(device.since),
-        format_size(device.free_bytes),
-        escaped(device.path),
-        escaped(device.reason),
-    )
-
-
-def _device_json(device: DeviceRow) -> dict[str, Any]:
-    return {
-        "message_type": "device",
-        "name": device.name,
-        "device_id": device.device_id,
-        "state": device.state,
-        "reason": device.reason,
-        "since": rfc3339(device.since),
-        "free_bytes": device.free_bytes,
-        "path": device.path,
-    }
+    rows = [row for row in rows if volume in (None, row.volume)]
+    if not rows:
+        what = f"there is no volume {volume}" if volume else "nothing has been backed up yet"
+        raise SegfleetError(what, hint="segfleet status lists the volumes")
+    reasons = list(stale(rows, max_age, datetime.now(UTC)))
+    if call.json:
+        write_row({"message_type": "freshness", "fresh": not reasons, "volumes": len(rows), "reasons": reasons})
+    else:
+        fresh = f"fresh: the last snapshot of each volume is not older than {format_age(max_age)}"
+        for line in reasons or [fresh]:
+            click.echo(line)
+    return _STALE if reasons else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,13 +11,13 @@ from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.locks import lock_json
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339
 from tasks.errors import LockedError
 
 if TYPE_CHECKING:
-    from producer.catalog.tables.locks import LockRow
     from producer.ownership.unlock import SeenLock
 
 _HEADER = ("lock", "for", "host", "pid", "manager", "since", "last sign of life", "owner")
@@ -53,7 +53,7 @@ def _show(call: Call, rows: list[SeenLock], *, only_list: bool) -> None:
     elif not rows:
         click.echo("there are no locks", err=True)
     elif only_list:
-        for line in lines_of(_HEADER, [_cells(row) for row in rows], right="   >"):
+        for line in lines_of(_HEADER, [_cells(row) for row in rows], right="   >", width=call.width):
             click.echo(line)
     else:
         _tell(rows)
@@ -69,18 +69,6 @@ def _tell(rows: list[SeenLock]) -> None:
 
 #: An owner that seemed gone, and whose lock was kept, has shown a sign of life just now.
 _OWNERS = {"alive": "alive", "suspect": "silent, but not long enough to be sure", "gone": "alive"}
-
-
-def lock_json(lock: LockRow) -> dict[str, Any]:
-    return {
-        "name": lock.name,
-        "purpose": lock.purpose,
-        "host": lock.owner.host,
-        "pid": lock.owner.pid,
-        "manager": lock.owner.manager,
-        "since": rfc3339(lock.since),
-        "renewed": rfc3339(lock.owner.renewed_at),
-    }
 
 
 def _cells(row: SeenLock) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from producer.cli.commands.devices.lost import lost
 from producer.cli.commands.devices.moved import move, replace
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import all_devices
-from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
+from producer.cli.options.shared import config_option, devices_option, json_option, wait_option, wide_option
 from producer.cli.show.devices import show_devices
 from producer.cli.show.watching import watched
 from producer.run.preflight import check_devices
@@ -52,6 +52,7 @@ devices.add_command(replace)
 @click.option("--at-risk", is_flag=True, help="Add what would be lost if each device failed now.")
 @click.option("--list", "listed", metavar="NAME", help="With --at-risk: the files that would be lost with NAME.")
 @wait_option
+@wide_option
 @json_option
 @config_option
 @click.pass_obj

@@ -11,7 +11,7 @@ from producer.cli.catalog import opened_catalog
 from producer.cli.commands.schedule.add import add
 from producer.cli.commands.schedule.run_due import run_due
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.shared import config_option, json_option
+from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.reservations import reservation_json, reservation_lines
 from tasks.errors import UsageError
@@ -34,6 +34,7 @@ schedule.add_command(run_due)
 
 
 @schedule.command("list", cls=FleetCommand)
+@wide_option
 @json_option
 @config_option
 @click.pass_obj
@@ -46,7 +47,7 @@ def list_(call: Call) -> None:
         for row in rows:
             write_row(_json_row(row))
     elif rows:
-        for line in reservation_lines(rows):
+        for line in reservation_lines(rows, call.width):
             click.echo(line)
     else:
         click.echo("there are no reservations yet", err=True)

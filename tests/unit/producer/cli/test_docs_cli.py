@@ -28,7 +28,7 @@ CONFIGURATION = (REPOSITORY / "docs/configuration.md").read_text()
 COMMANDS = all_commands()
 
 #: Named once for all commands.
-COMMON = {"--json", "--config", "--help", "--manager", "--detach", "--wait"}
+COMMON = {"--json", "--config", "--help", "--manager", "--detach", "--wait", "--wide"}
 
 
 def section(name: str) -> str:

@@ -179,3 +179,22 @@ def test_older_runs_are_removed_on_request_and_the_rest_is_shown(capsys: pytest.
 def test_what_is_no_age_is_refused(capsys: pytest.CaptureFixture[str], age: str) -> None:
     assert run(["history", "--keep", age]) == 2
     assert "write hours, days, weeks or years" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "days"),
+    [
+        ([], [1, 2, 3]),
+        (["--failed"], [1, 2]),
+        (["--last=1"], [3]),
+        (["--failed", "--last=1"], [2]),
+        (["--since=2026-03-02"], [2, 3]),
+        (["--since=2026-03-02T12:00:01", "home"], []),
+    ],
+)
+def test_runs_are_chosen_by_their_end_their_number_and_their_time(
+    arguments: list[str], days: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["history", "--json", *arguments]) == 0
+    found = [json.loads(line)["started"] for line in capsys.readouterr().out.splitlines()]
+    assert found == [f"2026-03-0{day}T12:00:00Z" for day in days]

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,10 @@ def lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
+def row_of(first: str, table: list[str]) -> str:
+    return next(line for line in table if line.split()[:1] == [first])
+
+
 def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines(capsys, *arguments, "--json")]
 
@@ -80,14 +84,14 @@ def test_the_state_of_a_run_under_way_is_its_phase_and_how_far_it_is(
     catalog: Catalog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     back_up_half(catalog)
-    assert lines(capsys)[1].split()[:4] == ["home", "storing", "50", "%"]
+    assert row_of("home", lines(capsys)).split()[:4] == ["home", "storing", "50", "%"]
 
 
 def test_in_json_the_phase_and_the_bytes_have_fields_of_their_own(
     catalog: Catalog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     back_up_half(catalog)
-    volume, _ = rows(capsys)
+    _, volume, _ = rows(capsys)
     assert (volume["state"], volume["phase"], volume["bytes_done"], volume["bytes_total"]) == (
         "running",
         "storing",
@@ -105,18 +109,70 @@ def test_a_volume_shows_when_it_is_due_and_what_came_of_the_last_time(
     catalog.reservations.end(reservation, "owner", "failed", "no device is left")
 
     table = lines(capsys)
-    volume, _ = rows(capsys)
+    _, volume, _ = rows(capsys)
 
-    assert table[1].split() == ["home", "idle", "0", "0", "0", "B"]
-    assert table[3].split()[:6] == ["id", "volume", "cron", "zone", "next", "last"]
-    assert f"{now:%Y-%m-%dT%H:%M:%SZ}  2026-01-02T00:00:00Z  failed" in table[4]
-    assert table[4].endswith("no device is left")
+    due = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    assert row_of("home", table).split() == ["home", "idle", due, "0", "0", "0", "B"]
+    assert row_of("id", table).split()[:6] == ["id", "volume", "cron", "zone", "next", "last"]
+    reserved = row_of(reservation.reservation_id[:8], table)
+    assert f"{due}  2026-01-02T00:00:00Z  failed" in reserved
+    assert reserved.endswith("no device is left")
     [shown] = volume["reservations"]
     assert (shown["next_due"], shown["last_due"], shown["last_outcome"]) == (
         f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "2026-01-02T00:00:00Z",
         "failed",
     )
+
+
+def back_up(catalog: Catalog, volume: str, age: timedelta) -> None:
+    day = (datetime.now(UTC) - age - T0) / timedelta(days=1)
+    catalog.snapshots.seal(begin(catalog, volume, day), T0, b"h" * 32)
+    record_run(catalog, volume, exit_code=0, started_at=datetime.now(UTC) - age)
+
+
+def test_it_begins_with_the_verdict_and_what_mends_it(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
+    table, [verdict, *_] = lines(capsys), rows(capsys)
+    assert table[0].startswith("red: Volume home is overdue")
+    assert table[2].strip() == "segfleet schedule run-due"
+    assert (verdict["message_type"], verdict["colour"]) == ("health", "red")
+    assert verdict["problems"][0]["remedy"] == "segfleet schedule run-due"
+
+
+def test_a_volume_shows_how_old_its_last_snapshot_is(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
+    back_up(catalog, "srv", timedelta(hours=30, minutes=1))
+    assert row_of("srv", lines(capsys)).split()[:4] == ["srv", "idle", "30", "h"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--max-age", "26h", "srv"], 0, "fresh: the last snapshot of each volume is not older than 26 h"),
+        (["--max-age", "4h", "srv"], 3, "the last snapshot of volume srv is 5 h old, and may be 4 h"),
+        (["--max-age", "26h"], 3, "volume home has no snapshot"),
+        (["--max-age", "26h", "nosuch"], 1, ""),
+        (["--max-age", "old"], 2, ""),
+        (["srv"], 2, ""),
+    ],
+)
+def test_a_script_asks_whether_the_last_snapshot_is_young_enough(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
+) -> None:
+    back_up(catalog, "srv", timedelta(hours=5, minutes=1))
+    assert run(["status", *arguments]) == code
+    assert capsys.readouterr().out.strip() == said
+
+
+def test_a_volume_may_say_how_old_it_may_be_and_a_schedule_that_nobody_runs_is_a_problem(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    back_up(catalog, "srv", timedelta(hours=5, minutes=1))
+    (tmp_path / "segfleet.toml").write_text(
+        '[volumes.srv]\nsources = ["/srv"]\nmax-age = "4h"\n[schedules.srv]\ncron = "0 2 * * *"\n'
+    )
+    [verdict, *_] = rows(capsys)
+    found = {(problem["kind"], problem["subject"], problem["colour"]) for problem in verdict["problems"]}
+    assert {("overdue", "srv", "red"), ("schedule", "srv", "yellow")} <= found
 
 
 def test_watching_ends_at_once_when_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,148 @@
+"""Shows the verdict, the volumes and the devices, as tables or as JSON rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.show.incomplete import in_words
+from producer.cli.show.locks import lock_json
+from producer.cli.show.reservations import reservation_json, reservation_lines
+from producer.cli.show.safe_text import escaped
+from producer.cli.show.tables import lines_of
+from producer.cli.show.times import rfc3339
+from producer.configuration.ages import format_age
+from producer.configuration.sizes import format_size
+
+if TYPE_CHECKING:
+    from producer.catalog.tables.devices import DeviceRow
+    from producer.monitor.overview import VolumeStatus
+    from producer.monitor.verdict import Verdict
+
+_VOLUMES = (
+    *("volume", "state", "age", "next", "snapshot", "segments", "of", "size"),
+    *("last run", "exit", "held by", "why"),
+)
+_VOLUMES_RIGHT = "  >  >>> >"
+_SELDOM_OF_VOLUMES = ("of", "segments", "last run", "snapshot", "exit", "held by", "size")
+_DEVICES = ("device", "state", "since", "free", "folder", "why")
+_SELDOM_OF_DEVICES = ("since", "folder")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """What ``status`` shows of one moment."""
+
+    verdict: Verdict
+    volumes: Sequence[VolumeStatus]
+    devices: Sequence[DeviceRow]
+
+
+def status_rows(shown: Shown) -> list[dict[str, Any]]:
+    return [_verdict_json(shown.verdict), *map(_volume_json, shown.volumes), *map(_device_json, shown.devices)]
+
+
+def status_lines(shown: Shown, now: datetime, width: int | None) -> list[str]:
+    reservations = [reservation for row in shown.volumes for reservation in row.reservations]
+    volumes, devices = [_volume_cells(row, now) for row in shown.volumes], map(_device_cells, shown.devices)
+    return [
+        *_verdict_lines(shown.verdict),
+        "",
+        *lines_of(_VOLUMES, volumes, right=_VOLUMES_RIGHT, seldom=_SELDOM_OF_VOLUMES, width=width),
+        "",
+        *([*reservation_lines(reservations, width), ""] if reservations else []),
+        *lines_of(_DEVICES, list(devices), right="   >", seldom=_SELDOM_OF_DEVICES, width=width),
+    ]
+
+
+def _verdict_lines(verdict: Verdict) -> Iterator[str]:
+    yield click.style(verdict.colour, fg=verdict.colour, bold=True) + f": {escaped(verdict.sentence)}"
+    for problem in verdict.problems:
+        yield f"  {escaped(problem.reason)}"
+        yield f"    {escaped(problem.remedy)}"
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "message_type": "health",
+        "colour": verdict.colour,
+        "sentence": verdict.sentence,
+        "problems": [dataclasses.asdict(problem) for problem in verdict.problems],
+    }
+
+
+def _volume_cells(row: VolumeStatus, now: datetime) -> tuple[str, ...]:
+    return (
+        row.volume,
+        _state(row),
+        format_age(now - row.sealed.started_at) if row.sealed is not None else "",
+        rfc3339(row.next_due) if row.next_due is not None else "",
+        row.snapshot_id[:8],
+        str(row.segments_stored),
+        str(row.segments_total),
+        format_size(row.bytes_source),
+        rfc3339(row.last_run_at) if row.last_run_at is not None else "",
+        "" if row.last_exit_code is None else str(row.last_exit_code),
+        "" if row.lock is None else escaped(f"pid {row.lock.owner.pid} on {row.lock.owner.host}"),
+        "; ".join(filter(None, (in_words(row.incomplete), escaped(row.reason)))),
+    )
+
+
+def _state(row: VolumeStatus) -> str:
+    """The state; while the volume is being backed up, the phase and how far it is."""
+    if row.phase == "storing" and row.bytes_total:
+        return f"storing {row.bytes_done * 100 // row.bytes_total} %"
+    return row.phase or row.state
+
+
+def _volume_json(row: VolumeStatus) -> dict[str, Any]:
+    return {
+        "message_type": "volume",
+        "volume": row.volume,
+        "state": row.state,
+        "phase": row.phase,
+        "reason": row.reason,
+        "snapshot_id": row.snapshot_id,
+        "segments_stored": row.segments_stored,
+        "segments_failed": row.segments_failed,
+        "segments": row.segments_total,
+        "bytes_done": row.bytes_done,
+        "bytes_total": row.bytes_total,
+        "bytes_source": row.bytes_source,
+        "incomplete": [dataclasses.asdict(lack) for lack in row.incomplete],
+        "last_good": rfc3339(row.sealed.started_at) if row.sealed is not None else None,
+        "next_due": rfc3339(row.next_due) if row.next_due is not None else None,
+        "last_run": rfc3339(row.last_run_at) if row.last_run_at is not None else None,
+        "last_exit_code": row.last_exit_code,
+        "lock": lock_json(row.lock) if row.lock is not None else None,
+        "reservations": [reservation_json(reservation) for reservation in row.reservations],
+    }
+
+
+def _device_cells(device: DeviceRow) -> tuple[str, ...]:
+    return (
+        device.name,
+        device.state,
+        rfc3339(device.since),
+        format_size(device.free_bytes),
+        escaped(device.path),
+        escaped(device.reason),
+    )
+
+
+def _device_json(device: DeviceRow) -> dict[str, Any]:
+    return {
+        "message_type": "device",
+        "name": device.name,
+        "device_id": device.device_id,
+        "state": device.state,
+        "reason": device.reason,
+        "since": rfc3339(device.since),
+        "free_bytes": device.free_bytes,
+        "path": device.path,
+    }

@@ -1,0 +1,26 @@
+"""What the configuration expects of backups."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from producer.configuration.ages import parse_age
+from producer.configuration.tables import Configuration
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expected:
+    #: Volume → how old its last snapshot may be, for those that say so.
+    max_ages: Mapping[str, timedelta] = field(default_factory=dict)
+    #: Names of schedules that somebody has to run.
+    schedules: Collection[str] = ()
+
+
+def expected_by(configuration: Configuration) -> Expected:
+    ages = {name: table.max_age for name, table in configuration.volumes.items()}
+    return Expected(
+        max_ages={name: parse_age(age) for name, age in ages.items() if age is not None},
+        schedules=tuple(configuration.schedules),
+    )
