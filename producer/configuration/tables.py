@@ -105,6 +105,28 @@ class DefaultsTable(StoringTable, frozen=True, kw_only=True):
         return _given(self, self.__struct_fields__)
 
 
+Count = Annotated[int, Meta(ge=0, lt=2**31)] | Literal["unlimited"]
+
+
+class RetentionTable(Table, frozen=True, kw_only=True):
+    """Which snapshots of a volume are kept, under the names of the options of ``forget``."""
+
+    keep_last: Count | None = None
+    keep_hourly: Count | None = None
+    keep_daily: Count | None = None
+    keep_weekly: Count | None = None
+    keep_monthly: Count | None = None
+    keep_yearly: Count | None = None
+    #: Spans of the calendar: "1y5m7d2h".
+    keep_within: str | None = None
+    keep_within_hourly: str | None = None
+    keep_within_daily: str | None = None
+    keep_within_weekly: str | None = None
+    keep_within_monthly: str | None = None
+    keep_within_yearly: str | None = None
+    keep_tag: tuple[str, ...] = ()
+
+
 class VolumeOptions(StoringTable, frozen=True, kw_only=True):
     """Options that mean something for one volume only."""
 
@@ -137,6 +159,8 @@ class VolumeTable(VolumeOptions, frozen=True, kw_only=True):
     post: str = ""
     #: How long each of the two may take.
     hook_limit_s: Annotated[float, Meta(ge=1, le=86_400)] = 300.0
+    #: What ``forget`` keeps of it, and a scheduled backup; None: everything.
+    retention: RetentionTable | None = None
 
     def given(self) -> dict[str, Any]:
         """Option name (with ``_``) → value, for the options that the table has; lists are not among them."""

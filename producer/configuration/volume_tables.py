@@ -9,7 +9,8 @@ import msgspec
 
 from producer.configuration.ages import parse_age
 from producer.configuration.one_table import Flaw, read_table, tables_in
-from producer.configuration.tables import DEVICE_NAME, ScheduleTable, VolumeTable
+from producer.configuration.spans import parse_span
+from producer.configuration.tables import DEVICE_NAME, RetentionTable, ScheduleTable, VolumeTable
 from tasks.errors import UsageError
 
 #: What makes of a source a path, for names have no slash.
@@ -30,6 +31,8 @@ class Volumes:
         }
 
     def _volume(self, table: Any, keys: tuple[str, ...]) -> VolumeTable:
+        if isinstance(table, dict) and "retention" in table:
+            _check_retention(table["retention"], (*keys, "retention"))
         read = read_table(table, keys, VolumeTable)
         _check_age(read.max_age, (*keys, "max-age"))
         for device in read.devices:
@@ -82,6 +85,23 @@ def _checked_name(name: str, section: str) -> str:
         keys = (section, name)
         raise Flaw(keys, f"{'.'.join(keys)}: not a valid name", "use letters, digits, '-' and '_'")
     return name
+
+
+def _check_retention(table: Any, keys: tuple[str, ...]) -> None:
+    read = read_table(table, keys, RetentionTable)
+    for name, value in table.items():
+        if name.startswith("keep-within"):
+            _check_span(value, (*keys, name))
+    values = msgspec.structs.asdict(read).values()
+    if not any(parse_span(value) if isinstance(value, str) and value != "unlimited" else value for value in values):
+        raise Flaw(keys, f"{'.'.join(keys)}: this keeps nothing", hint="give at least one keep rule more than 0")
+
+
+def _check_span(span: str, keys: tuple[str, ...]) -> None:
+    try:
+        parse_span(span)
+    except UsageError as error:
+        raise Flaw(keys, f"{'.'.join(keys)}: {error.message}", error.hint) from error
 
 
 def _check_age(age: str | None, keys: tuple[str, ...]) -> None:

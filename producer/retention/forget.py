@@ -28,6 +28,8 @@ class ForgetRequest:
     retentions: Mapping[str, Retention] = field(default_factory=dict)
     #: Whether a volume may be left without any snapshot.
     allows_all: bool = False
+    #: Whether a tag to keep may be one that no snapshot has.
+    allows_unknown_tags: bool = False
 
 
 def preview(request: ForgetRequest, environment: Environment) -> list[Decision]:
@@ -77,7 +79,8 @@ def _decisions(catalog: Catalog, request: ForgetRequest) -> list[Decision]:
     if request.names:
         decisions = by_names(catalog, request.names)
     else:
-        refuse_unknown_tags(catalog, request.retentions)
+        if not request.allows_unknown_tags:
+            refuse_unknown_tags(catalog, request.retentions)
         now = datetime.now(UTC)
         decisions = [by_policy(catalog, volume, rules, now) for volume, rules in sorted(request.retentions.items())]
     for decision in decisions if not request.allows_all else ():

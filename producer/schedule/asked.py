@@ -20,6 +20,8 @@ class Asked:
     """The arguments of ``segfleet backup``.  Paths in them are absolute."""
 
     arguments: tuple[str, ...]
+    #: The arguments of ``segfleet forget`` that say what is kept afterwards; empty: what the configuration says.
+    keep: tuple[str, ...] = ()
     #: A master has asked: it may name only what the configuration has.
     by_master: bool = False
     #: The configuration file that has it in a ``[schedules.NAME]``, and that name; "" if a command has added it.

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from producer.configuration.spans import parse_span
+from producer.configuration.tables import Configuration
 from producer.requests import UNLIMITED_COUNT, Retention
 from tasks.errors import UsageError
 
@@ -24,7 +26,7 @@ def keep_count(value: str | int) -> int:
     if value == UNLIMITED:
         return UNLIMITED_COUNT
     text = str(value)
-    if not (text.isascii() and text.isdigit() and int(text) < UNLIMITED_COUNT):
+    if not (text.isascii() and text.isdigit() and int(text) <= UNLIMITED_COUNT):
         raise click.BadParameter(f"{text!r} is not a count: give 0 or more, or {UNLIMITED}")
     return int(text)
 
@@ -59,9 +61,21 @@ _OPTIONS = (
 )
 
 
+#: The parameters that these options have.
+RETENTION = frozenset(
+    ("keep_tag", "keep_within", *(f"keep_{p}" for p in ("last", *_PERIODS)), *(f"keep_within_{p}" for p in _PERIODS))
+)
+
+
 def retention_options(command: Command) -> Command:
     """Decorates a command that takes these options, as keyword arguments for :func:`retention_from`."""
     return functools.reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)
+
+
+def configured_retention(configuration: Configuration, volume: str) -> Retention | None:
+    """The policy of ``[volumes.NAME.retention]``; None if the volume has none."""
+    table = configuration.volumes.get(volume)
+    return None if table is None or table.retention is None else retention_from(msgspec.structs.asdict(table.retention))
 
 
 def retention_from(choices: dict[str, Any]) -> Retention | None:
@@ -74,17 +88,11 @@ def retention_from(choices: dict[str, Any]) -> Retention | None:
     tags = tuple(choices.pop("keep_tag"))
     if not tags and all(value is None for value in [*counts.values(), *within.values()]):
         return None
-    return checked(
-        Retention(
-            counts={period: count for period, count in counts.items() if count},
-            within={period: span for period, span in within.items() if span and parse_span(span)},
-            tags=tags,
-        )
+    retention = Retention(
+        counts={period: keep_count(count) for period, count in counts.items() if count},
+        within={period: span for period, span in within.items() if span and parse_span(span)},
+        tags=tags,
     )
-
-
-def checked(retention: Retention) -> Retention:
-    """The policy; raises UsageError if it has no rule that keeps anything."""
     if not retention:
         raise UsageError("this policy keeps nothing", hint="give at least one --keep option more than 0")
     return retention

@@ -122,9 +122,9 @@ class AskCheck:
     wait: Amount | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class AskKeeping:
-    """The options that say which snapshots are kept."""
+    """The options that say which snapshots are kept.  Without slots: one class has other options beside them."""
 
     keep_last: Count | None = None
     keep_hourly: Count | None = None
@@ -250,7 +250,7 @@ class AskHistory:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskScheduleAdd(AskStoring):
+class AskScheduleAdd(AskStoring, AskKeeping):
     volume: Name
     cron: Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f-][^\x00-\x1f]*$")]
     sources: Sources = ()

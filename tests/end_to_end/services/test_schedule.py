@@ -42,7 +42,7 @@ def add(machine: Machine, volume: str, source: Path, *options: str) -> Done:
 
 
 def test_what_is_due_is_backed_up_once_with_the_options_of_the_reservation(machine: Machine, source: Path) -> None:
-    add(machine, "home", source, "--tag", "nightly", "-e", "*.tmp")
+    add(machine, "home", source, "--tag", "nightly", "-e", "*.tmp", "--keep-last=1")
     (source / "noise.tmp").write_text("")
     assert runs(machine.succeed("schedule", "run-due", "--json")) == 0
 
@@ -62,6 +62,15 @@ def test_what_is_due_is_backed_up_once_with_the_options_of_the_reservation(machi
     target = machine.folder / "back"
     machine.succeed("restore", "latest", "--target", target, *machine.devices("a b"))
     assert [path.name for path in (target / "home").iterdir()] == ["letter"]
+
+    make_due(machine.catalog)
+    again = machine.succeed("schedule", "run-due", "--json")
+    assert [(row["verdict"], row["snapshot_id"]) for row in again.rows_of("verdict")] == [
+        ("forget", snapshot["snapshot_id"])
+    ]
+    assert [row["snapshot_id"] for row in machine.succeed("snapshots", "--json").rows] == [
+        again.rows_of("summary")[0]["snapshot_id"]
+    ]
 
 
 def test_one_that_fails_does_not_keep_the_others_from_running(machine: Machine, source: Path) -> None:

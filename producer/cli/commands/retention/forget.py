@@ -11,7 +11,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.retention import retention_from, retention_options
+from producer.cli.options.retention import configured_retention, retention_from, retention_options
 from producer.cli.options.shared import config_option, json_option, wait_option
 from producer.cli.show.json_lines import write_error, write_row, write_summary
 from producer.cli.show.safe_text import harmless
@@ -40,8 +40,9 @@ def forget(
 ) -> int:
     """Forget SNAPSHOTs, or those that a policy does not keep.
 
-    Each --keep option keeps some; what none of them keeps is forgotten.  A pinned snapshot is always kept.  Forgotten
-    snapshots are gone for good.
+    Each --keep option keeps some; what none of them keeps is forgotten.  Without any, each [volumes.NAME.retention] of
+    the configuration decides about its volume.  A pinned snapshot is always kept.  Forgotten snapshots are gone for
+    good.
     """
     started_s = time.monotonic()
     call.output.is_the_result = dry_run
@@ -82,10 +83,15 @@ def _retentions(call: Call, volume: str | None, given: Retention | None, *, allo
     volumes = known if volume is None else {volume}
     if given is not None:
         return dict.fromkeys(volumes, given)
+    configured = {name: configured_retention(call.configuration, name) for name in volumes}
+    found = {name: retention for name, retention in configured.items() if retention is not None}
+    if found:
+        return found
     if volume is not None and allows_all:
         return {volume: Retention()}
     raise UsageError(
-        "nothing says what to keep", hint="name SNAPSHOTs, or give a policy, such as --keep-daily 7 --keep-monthly 12"
+        "nothing says what to keep",
+        hint="name SNAPSHOTs, or give a policy: --keep-daily 7 --keep-monthly 12, or a [volumes.NAME.retention]",
     )
 
 

@@ -12,6 +12,7 @@ from producer.cli.catalog import opened_catalog
 from producer.cli.commands.schedule.words import asked_with
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import request_from, storing_options
+from producer.cli.options.retention import retention_from, retention_options
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.times import rfc3339
 
@@ -42,6 +43,7 @@ from producer.cli.show.times import rfc3339
     show_default=True,
     help="If the volume is being backed up: wait, or skip this run.",
 )
+@retention_options
 @storing_options
 @click.pass_context
 def add(
@@ -59,8 +61,11 @@ def add(
 
     What is not given here, devices above all, each run takes from the configuration as it is then.
     Without SOURCE, the sources of [volumes.VOLUME] are backed up, or [sources.VOLUME].
+
+    Each run forgets afterwards what the --keep options, or [volumes.VOLUME.retention], do not keep.
     """
     call: Call = ctx.obj
+    retention_from(choices)
     request = request_from(call, sources=sources, volume=volume, **choices)
     given = ctx.meta[GIVEN] | {"sources": sources}
 

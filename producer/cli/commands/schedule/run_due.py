@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
+from producer.cli.commands.schedule.bounds import keep_in_bounds
 from producer.cli.commands.schedule.words import request_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
@@ -25,6 +27,10 @@ from tasks.errors import SegfleetError
 if TYPE_CHECKING:
     from producer.catalog.tables.reservations import ReservationRow
     from producer.schedule.scheduler import Scheduler
+
+
+#: The exit code of what is done in part.
+_PARTIAL = 3
 
 
 @click.command("run-due", cls=FleetCommand)
@@ -74,18 +80,21 @@ def _run(call: Call, scheduler: Scheduler, row: ReservationRow) -> BackupSummary
     from producer.schedule.run import run_reservation
 
     _announce(call, row)
+    anew = call
     with watched(call) as observer:
 
         def back_up_now() -> BackupSummary:
+            nonlocal anew
             request, anew = request_of(asked_of(row), call)
             return back_up(request, observer, anew.environment())
 
         result = run_reservation(row, scheduler, back_up_now)
     if isinstance(result, SegfleetError):
         _tell(call, result)
-    else:
-        _show(call, result)
-    return result
+        return result
+    _show(call, result)
+    is_in_bounds = keep_in_bounds(anew, asked_of(row), row.volume)
+    return result if is_in_bounds else replace(result, exit_code=_PARTIAL)
 
 
 def _note(text: str) -> None:

@@ -10,11 +10,13 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.commands.backup.backup import backup
+from producer.cli.commands.retention.forget import forget
 from producer.cli.options.backup import request_from
 from producer.cli.options.paths import absolute
+from producer.cli.options.retention import RETENTION, configured_retention, retention_from
 
 if TYPE_CHECKING:
-    from producer.requests import BackupRequest
+    from producer.requests import BackupRequest, Retention
     from producer.schedule.asked import Asked
 
 #: Options of ``schedule add`` that say when; the others say what, as those of ``backup``.
@@ -28,11 +30,12 @@ def asked_with(
     from producer.schedule.asked import Asked
 
     options = [param for param in params if isinstance(param, click.Option) and param.name not in _WHEN]
-    words = [word for option in options for word in _words(option, given, values)]
+    words = [w for option in options if option.name not in RETENTION for w in _words(option, given, values)]
+    keep = [word for option in options if option.name in RETENTION for word in _words(option, given, values)]
     # A master's paths start on the manager's host, and are looked at there when the time comes.
     sources = given["sources"] if call.asker == "master" else [_source(call, word) for word in given["sources"]]
     arguments = (f"--volume={given['volume']}", *words, *(("--", *sources) if sources else ()))
-    return Asked(arguments=arguments, by_master=call.asker == "master")
+    return Asked(arguments=arguments, keep=tuple(keep), by_master=call.asker == "master")
 
 
 def request_of(asked: Asked, call: Call) -> tuple[BackupRequest, Call]:
@@ -42,6 +45,14 @@ def request_of(asked: Asked, call: Call) -> tuple[BackupRequest, Call]:
     context = backup.make_context("backup", list(asked.arguments), obj=anew)
     request = request_from(anew, **context.params)
     return request, replace(anew, json=call.json, wait_s=call.wait_s)
+
+
+def retention_of(asked: Asked, volume: str, call: Call) -> Retention | None:
+    """What is to be kept of the volume, by the reservation's words or by the configuration; None: everything."""
+    if not asked.keep:
+        return configured_retention(call.configuration, volume)
+    context = forget.make_context("forget", list(asked.keep), obj=Call(output=call.output))
+    return retention_from(context.params)
 
 
 def _source(call: Call, word: str) -> str:

@@ -45,8 +45,9 @@ def options_of(command: click.Command) -> list[str]:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_and_option_is_described(name: str) -> None:
-    # These take the options of `backup`; they are described there.
-    text = section(name) + (section("backup") if name in ("plan", "schedule") else "")
+    # These take the options of `backup`, and a schedule those of `forget`; they are described there.
+    others = {"plan": ["backup"], "schedule": ["backup", "forget"]}
+    text = "".join(map(section, [name, *others.get(name, ())]))
     missing = [option for option in options_of(COMMANDS[name]) if f"`{option}" not in text]
     assert missing == []
 

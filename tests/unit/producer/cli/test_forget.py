@@ -204,6 +204,17 @@ def test_bad_input_is_refused_and_nothing_changes(
     assert (left(catalog), left(catalog, "db")) == ("01234", "d")
 
 
+def test_without_a_policy_that_of_the_configuration_counts_for_its_volume(catalog: Catalog, tmp_path: Path) -> None:
+    record(catalog, "e" * 32, age=1, volume="db")
+    file = tmp_path / "segfleet.toml"
+    file.write_text("[volumes.home.retention]\nkeep-last = 2\nkeep-within = '0d'\nkeep-tag = ['old']\n")
+    assert run(["forget", f"--config={file}", "--volume=db"]) == 2
+    assert run(["forget", f"--config={file}"]) == 0
+    assert (left(catalog), left(catalog, "db")) == ("014", "ed")
+    assert run(["forget", f"--config={file}", "--keep-last=1"]) == 0
+    assert (left(catalog), left(catalog, "db")) == ("0", "d")
+
+
 def test_what_somebody_reads_stays(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
     readers = Readers(open_state().catalog_url, purpose="restore", manager="", note=lambda text: None)
     readers.begin(["2" * 32])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from producer.configuration.reading import parse_configuration
-from producer.configuration.tables import ScheduleTable
+from producer.configuration.tables import RetentionTable, ScheduleTable
 from tasks.errors import UsageError
 
 FILE = Path("/etc/segfleet/segfleet.toml")
@@ -54,6 +54,12 @@ def test_a_schedule_is_of_the_volume_of_its_name_unless_it_says_another() -> Non
     assert (found["weekly"].volume, found["weekly"].if_missed) == ("data", "skip")
 
 
+def test_a_policy_has_the_names_of_the_options() -> None:
+    text = '[volumes.x.retention]\nkeep-daily = 7\nkeep-last = "unlimited"\nkeep-within-weekly = "1m"\nkeep-tag = ["t"]'
+    table = parse_configuration(text, FILE).volumes["x"].retention
+    assert table == RetentionTable(keep_daily=7, keep_last="unlimited", keep_within_weekly="1m", keep_tag=("t",))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -63,6 +69,11 @@ def test_a_schedule_is_of_the_volume_of_its_name_unless_it_says_another() -> Non
         ("[volumes.x]\nlevle = 3", ":2: unknown key 'levle' in [volumes.x]"),
         ("[volumes.x]\nlevel = 300", ":2: volumes.x.level: must be at most 22"),
         ("[volumes.x]\nexpect-ratio = 0.1", ":2: volumes.x.expect-ratio: must be at least 0.5"),
+        ("[volumes.x.retention]\nkeep-dialy = 3", ":2: unknown key 'keep-dialy' in [volumes.x.retention]"),
+        ("[volumes.x.retention]\nkeep-daily = -3", ":2: volumes.x.retention.keep-daily: must be at least 0"),
+        ("[volumes.x.retention]\nkeep-within = '2w'", ":2: volumes.x.retention.keep-within: '2w' is not a span"),
+        ("[volumes.x.retention]\nkeep-last = 0", ":1: volumes.x.retention: this keeps nothing"),
+        ("[volumes.x]\nretention = 7", ":2: volumes.x.retention"),
         ("[schedules.x]\ncron = '0 2 * * *'", ":1: schedules.x: volume x has no sources"),
         ("[schedules.x]\nvolume = 'y'\ncron = '0 2 * * *'", ":2: schedules.x: volume y has no sources"),
         ("[sources.x]\npath = '/x'\n[schedules.x]", ":3: schedules.x: cron is missing"),

@@ -1,0 +1,63 @@
+"""What happens to the older snapshots of a volume after a scheduled backup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from producer.cli.call import Call
+from producer.cli.commands.schedule.words import retention_of
+from producer.cli.show.json_lines import write_error, write_row
+from producer.cli.show.safe_text import harmless
+from tasks.errors import SegfleetError
+
+if TYPE_CHECKING:
+    from producer.retention.decisions import Decision
+    from producer.schedule.asked import Asked
+
+
+def keep_in_bounds(call: Call, asked: Asked, volume: str) -> bool:
+    """Forget what the reservation or the configuration does not keep of the volume; returns whether that went well.
+
+    An error is reported and ends nothing: the backup is done.
+    """
+    from producer.retention.forget import ForgetRequest, forget
+
+    try:
+        retention = retention_of(asked, volume, call)
+        if retention is None:
+            return True
+        # Before the first snapshot with the tag there is none.
+        request = ForgetRequest(retentions={volume: retention}, allows_unknown_tags=True)
+        (decision,) = forget(request, call.environment(), _note)
+    except SegfleetError as error:
+        message = f"volume {volume}: nothing was forgotten: {error.message}"
+        if call.json:
+            write_error(error.code, message)
+        _note(message)
+        return False
+    _show(call, decision)
+    return True
+
+
+def _show(call: Call, decision: Decision) -> None:
+    # Only a process that forgets needs the catalog's rows.
+    from producer.cli.show.verdicts import verdict_rows
+
+    for kept in (kept for kept in decision.kept if kept.is_in_use):
+        _note(f"snapshot {kept.row.snapshot_id[:8]} stays: it is {kept.reasons[0]}")
+    if call.json:
+        for row in verdict_rows([decision]):
+            if row["verdict"] == "forget":
+                write_row(row)
+    elif decision.forgotten:
+        count = len(decision.forgotten)
+        click.echo(
+            f"volume {decision.volume}: {count} older {'snapshot' if count == 1 else 'snapshots'} forgotten, "
+            f"{len(decision.kept)} kept"
+        )
+
+
+def _note(text: str) -> None:
+    click.echo(f"segfleet: {harmless(text)}", err=True)
