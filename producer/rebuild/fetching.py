@@ -29,6 +29,11 @@ class WantedFile:
     digest: str | None = None
 
 
+def holding(names: Mapping[str, frozenset[str]], name: str) -> tuple[str, ...]:
+    """The devices that have the file.  ``names``: device → the files that it has."""
+    return tuple(sorted(device for device, found in names.items() if name in found))
+
+
 class Fetcher:
     """``ids``: device → its id.  Used from the run's thread."""
 

@@ -12,21 +12,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from producer.catalog.catalog import Catalog
-from producer.manifest import ManifestPart, decode_pack, head_name, snapshot_of_head
+from producer.manifest import head_name, snapshot_of_head
 from producer.observer import Observer, Progress, Trouble
 from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.unknown_snapshots import unknown_snapshots
 from producer.rebuild.entering import ReadManifest, enter
-from producer.rebuild.fetching import Fetcher, WantedFile
+from producer.rebuild.fetching import Fetcher, WantedFile, holding
 from producer.rebuild.heads import FoundHead, choose_head, parents_first
+from producer.rebuild.identity import learn_generations, take_place
+from producer.rebuild.lost_parts import lost_parts, read_headless_packs
 from producer.rebuild.recorded_devices import record_named, record_present
 from producer.requests import RebuildRequest
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import RebuildSummary
 from tasks.errors import DamagedError
+from tasks.receipts import DeviceReport
 
 
 def rebuild(request: RebuildRequest, observer: Observer, environment: Environment) -> RebuildSummary:
@@ -49,9 +52,11 @@ class _Rebuild:
         self._catalog = session.catalog
         self._started_s = time.monotonic()
         self._errors_count = self._segments_count = self._bytes_done = 0
+        #: Whether all that the devices hold could be read.
+        self._is_whole = True
 
     def run(self) -> RebuildSummary:
-        decision = self._meet()
+        reports, decision = self._meet()
         fetcher = Fetcher(self._session, decision.ready)
         names = fetcher.names()
         known = self._catalog.snapshots.known_ids()
@@ -60,6 +65,7 @@ class _Rebuild:
         added = [found for found in heads if self._add(fetcher, decision, names, found, device_names)]
         added = self._without_lost_parts(fetcher, names, added)
         self._tell_unknown_segments(added)
+        self._settle_identity([reports[name] for name in decision.ready])
         return RebuildSummary(
             snapshots=len(added),
             snapshots_known=len(known),
@@ -70,15 +76,26 @@ class _Rebuild:
             exit_code=3 if self._errors_count else 0,
         )
 
-    def _meet(self) -> PoolDecision:
-        """Which devices are there, now in the catalog too."""
+    def _meet(self) -> tuple[dict[str, DeviceReport], PoolDecision]:
+        """What the devices are; those that are there are in the catalog then."""
         session = self._session
         reports = ask_for_reports(session, may_lose=session.paths).wait()
         decision = decide_readable(reports, session.paths)
         for name, why in decision.absent.items():
             self._tell("device-absent", f"device {name} is absent: {why}", device=name)
         record_present(self._catalog, decision, reports, session.paths, session.link.published_epoch)
-        return decision
+        return reports, decision
+
+    def _settle_identity(self, reports: Sequence[DeviceReport]) -> None:
+        if not self._is_whole:
+            # Something that the lost catalog knew is not in this one: it may read, and store, but delete nothing.
+            return
+        other = take_place(self._catalog, reports)
+        if other:
+            self._session.observer.note(
+                f"this catalog takes the place of {other[:8]}, which made these devices; do not use that one any more"
+            )
+        learn_generations(self._catalog, reports)
 
     # ---- heads
 
@@ -90,7 +107,9 @@ class _Rebuild:
         known: Iterable[str],
     ) -> list[FoundHead]:
         """The heads of the snapshots that the catalog does not know, in the order of their making."""
-        wanted = unknown_snapshots(frozenset().union(*names.values()), frozenset(known))
+        there = frozenset().union(*names.values())
+        forgotten = {name.removesuffix(".forgotten") for name in there if name.endswith(".forgotten")}
+        wanted = unknown_snapshots(there, forgotten.union(known))
         copies: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
 
         def take(name: str, device: str, data: bytes) -> None:
@@ -100,7 +119,7 @@ class _Rebuild:
 
         fetcher.copies(
             [
-                WantedFile(name=head_name(snapshot_id), devices=_holding(names, head_name(snapshot_id)))
+                WantedFile(name=head_name(snapshot_id), devices=holding(names, head_name(snapshot_id)))
                 for snapshot_id in sorted(wanted)
             ],
             take,
@@ -139,7 +158,11 @@ class _Rebuild:
 
         snapshot_id = found.head.snapshot_id
         try:
-            missing = fetcher.whole([_wanted(part, names) for part in parts.values()], take)
+            wanted = [
+                WantedFile(name=part.name, devices=holding(names, part.name), digest=part.blake3)
+                for part in found.head.parts
+            ]
+            missing = fetcher.whole(wanted, take)
             for name, why in missing.items():
                 self._tell("manifest", f"manifest part {name}: {why}", snapshot_id)
             if any(parts[name].kind == "tree" for name in missing):
@@ -154,14 +177,12 @@ class _Rebuild:
     def _without_lost_parts(
         self, fetcher: Fetcher, names: Mapping[str, frozenset[str]], added: Sequence[FoundHead]
     ) -> list[FoundHead]:
-        """Look further for tree parts that no snapshot with a head has; take back the snapshots that lack some."""
-        lacking = {found.head.snapshot_id for found in added if self._missing_parts(found.head.snapshot_id)}
-        if lacking:
-            self._read_headless_packs(fetcher, names)
-        lost = {snapshot_id: missing for snapshot_id in lacking if (missing := self._missing_parts(snapshot_id))}
-        for snapshot_id, missing in sorted(lost.items()):
+        """Take back the snapshots of which parts of the tree are lost, and name them."""
+        ids = [found.head.snapshot_id for found in added]
+        lost = lost_parts(self._catalog, ids, lambda: read_headless_packs(self._catalog, fetcher, names))
+        for snapshot_id, count in lost.items():
             self._catalog.snapshots.remove_sealed(snapshot_id)
-            message = f"snapshot {snapshot_id[:8]} cannot be rebuilt: {len(missing)} parts of its tree are lost"
+            message = f"snapshot {snapshot_id[:8]} cannot be rebuilt: {count} parts of its tree are lost"
             self._tell("manifest", message, snapshot_id)
         return [found for found in added if found.head.snapshot_id not in lost]
 
@@ -174,32 +195,7 @@ class _Rebuild:
                 message = f"snapshot {found.head.snapshot_id[:8]} needs {count} segments that no index names"
                 self._tell("manifest", message, found.head.snapshot_id)
 
-    def _missing_parts(self, snapshot_id: str) -> set[bytes]:
-        return self._catalog.trees.without({part.digest for part in self._catalog.trees.of(snapshot_id).parts})
-
-    def _read_headless_packs(self, fetcher: Fetcher, names: Mapping[str, frozenset[str]]) -> None:
-        """Packs of snapshots that were forgotten, or of which no head is whole: others may need their parts."""
-        there = frozenset().union(*names.values())
-        heads = {snapshot_of_head(name) for name in there}
-        loose = sorted(name for name in there if name.endswith(".part") and name.partition(".")[0] not in heads)
-
-        def take(_name: str, data: bytes) -> None:
-            try:
-                parts = decode_pack(data)
-            except DamagedError:
-                return  # A part of another kind, or of a run that was interrupted.
-            self._catalog.trees.add_parts({bytes.fromhex(digest): stored for digest, stored in parts.items()})
-
-        fetcher.whole([WantedFile(name=name, devices=_holding(names, name)) for name in loose], take)
-
     def _tell(self, code: str, message: str, snapshot_id: str = "", device: str = "") -> None:
         self._errors_count += 1
+        self._is_whole = self._is_whole and code != "manifest"
         self._session.observer.trouble(Trouble(code=code, message=message, snapshot_id=snapshot_id, device=device))
-
-
-def _wanted(part: ManifestPart, names: Mapping[str, frozenset[str]]) -> WantedFile:
-    return WantedFile(name=part.name, devices=_holding(names, part.name), digest=part.blake3)
-
-
-def _holding(names: Mapping[str, frozenset[str]], name: str) -> tuple[str, ...]:
-    return tuple(sorted(device for device, found in names.items() if name in found))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from producer.catalog.database import Database
 from producer.catalog.schema import generations, identity
@@ -47,6 +47,20 @@ class Generations:
             generations.c.number == found.number, generations.c.token == found.token
         )
         return self._database.read_one(same) is not None
+
+    def learn(self, found: Generation) -> None:
+        """Count a generation as one of this catalog's: what came with it was read from the devices.  Idempotent."""
+        values = {"token": found.token, "raised_at": datetime.now(UTC)}
+        with self._database.transaction():
+            if not self._database.insert_if_absent(generations, {"number": found.number, **values}):
+                self._database.write(update(generations).where(generations.c.number == found.number).values(**values))
+
+    def become(self, catalog_id: str) -> None:
+        """Take the place of another catalog, which is lost: devices know this one by its id from now on."""
+        with self._database.transaction():
+            if not self._database.insert_if_absent(identity, {"key": _THE_ROW, "catalog_id": catalog_id}):
+                self._database.write(update(identity).values(catalog_id=catalog_id))
+        self._catalog_id = catalog_id
 
     def _read_id(self) -> str:
         row = self._database.read_one(select(identity.c.catalog_id))

@@ -91,7 +91,7 @@ def test_without_one_of_the_devices_all_snapshots_come_back_and_say_what_they_la
     done = rebuild(lost, "b")
 
     assert done.summary["snapshots"] == 3
-    assert [row["state"] for row in lost.succeed("devices", "--json").rows] == ["live"]
+    assert [row["state"] for row in lost.succeed("devices", "--json").rows_of("device")] == ["live"]
     restore = lost.run("restore", "data@latest", "--target", lost.folder / "back", *lost.devices("b"))
     assert restore.exit_code == 3
 
@@ -159,3 +159,31 @@ def new_folder(machine: Machine, name: str) -> Path:
     folder = machine.folder / name
     folder.mkdir()
     return folder
+
+
+def test_an_old_copy_of_the_state_folder_is_noticed_and_brought_up_to_date(lost: Machine) -> None:
+    rebuild(lost)
+    old = shutil.copytree(lost.state, lost.folder / "old", ignore=shutil.ignore_patterns("*.sock", "broker"))
+    lost.succeed("backup", "other", *lost.devices("a b"), "--force")
+    newest = lost.succeed("snapshots", "other", "--json").rows[-1]["snapshot_id"]
+    shutil.rmtree(lost.state)
+    old.rename(lost.state)
+
+    before = lost.succeed("backup", "data", *lost.devices("a b"), *SMALL).stderr
+    check = lost.run("check")
+    rebuild(lost)
+    after = lost.succeed("backup", "data", *lost.devices("a b"), *SMALL).stderr
+
+    assert "old copy" in before
+    assert (check.exit_code, "segfleet rebuild" in check.stderr) == (3, True)
+    assert newest in [row["snapshot_id"] for row in lost.succeed("snapshots", "other", "--json").rows]
+    assert "old copy" not in after
+
+
+def test_a_snapshot_that_was_forgotten_does_not_come_back(lost: Machine) -> None:
+    (head,) = [path for path in lost.device("a").glob("manifests/*.manifest") if b'"other"' in path.read_bytes()]
+    (lost.device("b") / "manifests" / f"{head.stem}.forgotten").write_bytes(b"{}")
+
+    rebuild(lost)
+
+    assert {row["volume"] for row in lost.succeed("snapshots", "--json").rows} == {"data"}

@@ -1,0 +1,37 @@
+"""Whose devices these are: a rebuilt catalog takes the place of the one that was lost.
+
+A device's marker names the one catalog that may delete on it, and a catalog whose generation is behind that of a device
+changes nothing there (docs/manifest.md).  Both are mended by reading the devices, and by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from producer.catalog.catalog import Catalog
+from tasks.receipts import DeviceReport
+
+
+def catalog_to_become(own_id: str, marked: Collection[str]) -> str:
+    """The catalog whose place this one takes; "" if it stays what it is.
+
+    ``marked``: the catalogs that the devices name.  A catalog that one of them names stays what it is, and nobody can
+    take the place of several.
+    """
+    others = set(marked) - {""}
+    return "" if own_id in others or len(others) != 1 else next(iter(others))
+
+
+def take_place(catalog: Catalog, reports: Iterable[DeviceReport]) -> str:
+    """Become the catalog that the devices name; returns its id, or "" when this one stays what it is."""
+    other = catalog_to_become(catalog.generations.catalog_id, [report.catalog_id for report in reports])
+    if other:
+        catalog.generations.become(other)
+    return other
+
+
+def learn_generations(catalog: Catalog, reports: Iterable[DeviceReport]) -> None:
+    """Count what the devices know of this catalog as known: all that came with it has been read."""
+    for report in reports:
+        if report.generation is not None and report.generation.catalog_id == catalog.generations.catalog_id:
+            catalog.generations.learn(report.generation)
