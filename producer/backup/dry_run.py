@@ -77,12 +77,12 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
     plan = plan_with_raw_volumes(
         PlanRequest(
             sizes=entries.sizes,
-            ranges_counts={**walk.ranges_counts, **entries.extents_counts},
+            ranges_counts=entries.ranges_counts(walk.ranges_counts),
             source_starts=walk.source_starts,
             rooms=_rooms(decision, asked, request),
             options=request.plan,
             expected_ratio=ratio,
-            is_compared=merge is not None and bool(merge.compared),
+            extents_bytes=entries.extents_bytes,
         ),
         # All that a first backup would store: what earlier segments hold is known only once all has been read.
         {row.entry: row.used_cells for row in raw_volumes.values()},

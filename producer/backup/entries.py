@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 
 from producer.backup.parent.merge import Merge
 from producer.listing import EntryBatch, ListingPart, ListingWriter
@@ -16,8 +17,8 @@ class Entries:
     def __init__(self) -> None:
         #: By entry index: bytes to store; -1 for entries without data, and for those that the parent has.
         self.sizes = array("q")
-        #: By entry index: how many extents the data of a file is cut into that is compared, if several.
-        self.extents_counts: dict[int, int] = {}
+        #: By entry index: the sizes of the extents that the data of a file is compared in, if several.
+        self.extents_bytes: dict[int, list[int]] = {}
         #: Listing parts that nobody has taken yet.
         self.parts: list[ListingPart] = []
         self._waiting: list[EntryBatch] = []
@@ -38,6 +39,10 @@ class Entries:
             self._take(batch)
         self._waiting.clear()
 
+    def ranges_counts(self, walked: Mapping[int, int]) -> dict[int, int]:
+        """How many extents a file has, by entry index, if several; ``walked``: ranges of data, as the walk saw them."""
+        return {**walked, **{entry: len(sizes_bytes) for entry, sizes_bytes in self.extents_bytes.items()}}
+
     def finish(self) -> None:
         """The walk is over."""
         self.parts += self._writer.flush()
@@ -53,17 +58,17 @@ class Entries:
         self.parts += self._writer.add(batch)
         self.sizes.extend(_to_store(batch))
         if batch.former.segment_ids:
-            self.extents_counts |= _extents_counts(batch)
+            self.extents_bytes |= _extents_bytes(batch)
 
 
-def _extents_counts(batch: EntryBatch) -> dict[int, int]:
+def _extents_bytes(batch: EntryBatch) -> dict[int, list[int]]:
     found = {}
     for place in range(len(batch)):
         former = former_of(batch, place)
         if former is not None:
             extents = extents_at(batch, place, 0, batch.data_bytes_at(place), former)
-            found[batch.first_entry + place] = len(extents)
-    return {entry: count for entry, count in found.items() if count > 1}
+            found[batch.first_entry + place] = [size_bytes for _, size_bytes in extents]
+    return {entry: sizes_bytes for entry, sizes_bytes in found.items() if len(sizes_bytes) > 1}
 
 
 def _to_store(batch: EntryBatch) -> list[int]:

@@ -10,8 +10,8 @@ import platform
 import time
 import uuid
 from array import array
-from collections.abc import Callable, Collection, Mapping, Set
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,8 +69,8 @@ class Intake:
     counts: FileCounts
     #: The segments of earlier snapshots that hold unchanged files, or what others are compared with.
     borrowed: Set[str]
-    #: Whether files are compared with what earlier segments hold of them.
-    is_compared: bool = False
+    #: By entry index: the sizes of the extents that a file is compared in, if several.
+    extents_bytes: Mapping[int, Sequence[int]] = field(default_factory=dict)
     #: Of a stream: the number of a segment → its file in the spool.
     spooled: Callable[[int], str] | None = None
 
@@ -143,7 +143,7 @@ class _IntakeRun:
             new=self._pool.new,
             sizes=self._entries.sizes,
             walked_sizes=walk.sizes,
-            ranges_counts={**walk.ranges_counts, **self._entries.extents_counts},
+            ranges_counts=self._entries.ranges_counts(walk.ranges_counts),
             source_starts=walk.source_starts,
             files_count=walk.files_count,
             files_fewer=fewer_files_count(self._session.catalog, self._request, walk.files_count),
@@ -154,7 +154,7 @@ class _IntakeRun:
             parent_id=self._parent_id,
             counts=FileCounts(new=walk.files_count) if self._merge is None else self._merge.counts,
             borrowed=frozenset() if self._merge is None else self._merge.borrowed | self._merge.compared,
-            is_compared=self._merge is not None and bool(self._merge.compared),
+            extents_bytes=self._entries.extents_bytes,
         )
 
     def _tell_stored_again(self) -> None:
@@ -221,6 +221,8 @@ class _IntakeRun:
             self._session.catalog.snapshots.set_parent(self._snapshot_id, parent_id)
             begun = f"{self._resumed.started_at:%Y-%m-%dT%H:%M:%SZ}"
             self._session.observer.note(f"continuing snapshot {self._snapshot_id[:8]}, begun {begun}")
+            if self._request.description:
+                self._session.catalog.snapshots.describe(self._snapshot_id, self._request.description)
             return
         if self._resumed is not None:
             self._session.observer.note(
@@ -239,6 +241,7 @@ class _IntakeRun:
                 mode=request.read_mode,
                 hostname=platform.node(),
                 tags=request.tags,
+                description=request.description,
                 sources=tuple(
                     SourceRow(name=source.name, path=str(source.path), mode=source.mode) for source in request.sources
                 ),

@@ -44,7 +44,7 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
         source_starts=intake.source_starts,
         rooms=rooms,
         options=request.plan,
-        is_compared=intake.is_compared,
+        extents_bytes=intake.extents_bytes,
         expected_ratio=ratio_of_volume(catalog, request.volume, request.expect_ratio),
     )
     compared = compare_raw_volumes(session, intake)

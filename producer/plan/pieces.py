@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from producer.plan.threshold import share_bytes
 from producer.plan.unplaced import UnplacedSegments
@@ -13,14 +13,12 @@ from tasks.digests import CELL_BYTES
 _MIN_SHARE_CELLS = 16
 
 
-def grid_bytes(threshold_bytes: int, cap_bytes: int, block_bytes: int, *, is_compared: bool = False) -> int:
+def grid_bytes(threshold_bytes: int, cap_bytes: int, block_bytes: int) -> int:
     """What all cuts are multiples of.
 
     Of cells where that hardly matters for the balance: then no cell lies in two pieces, and each can be compared.
-    Where files are compared now (``is_compared``), that matters more than the balance.
     """
-    least_bytes = (1 if is_compared else _MIN_SHARE_CELLS) * CELL_BYTES
-    has_cells = threshold_bytes >= least_bytes and cap_bytes >= CELL_BYTES
+    has_cells = threshold_bytes >= _MIN_SHARE_CELLS * CELL_BYTES and cap_bytes >= CELL_BYTES
     return CELL_BYTES if has_cells and CELL_BYTES % block_bytes == 0 else block_bytes
 
 
@@ -49,14 +47,30 @@ def cut_in_shares(size_bytes: int, *, share_bytes: int, cap_bytes: int, grid_byt
         yield from equal_pieces(start_bytes, start_bytes + share_bytes, cap_bytes, grid_bytes)
     if whole_bytes < size_bytes:
         if whole_bytes and grid_bytes == CELL_BYTES:
-            least_bytes = share_bytes // _MIN_SHARE_CELLS // CELL_BYTES * CELL_BYTES
-            cap_bytes = min(cap_bytes, max(CELL_BYTES, least_bytes))
+            cap_bytes = min(cap_bytes, share_bytes // _MIN_SHARE_CELLS // CELL_BYTES * CELL_BYTES)
         yield from equal_pieces(whole_bytes, size_bytes, cap_bytes, grid_bytes)
+
+
+def whole_extents(extents_bytes: Sequence[int], *, cap_bytes: int, grid_bytes: int) -> Iterator[tuple[int, int]]:
+    """Offset and size of pieces of at most ``cap_bytes``, of whole extents, as many as fit; larger ones are cut."""
+    start_bytes = stop_bytes = 0
+    for extent_bytes in extents_bytes:
+        if start_bytes < stop_bytes and stop_bytes + extent_bytes - start_bytes > cap_bytes:
+            yield start_bytes, stop_bytes - start_bytes
+            start_bytes = stop_bytes
+        stop_bytes += extent_bytes
+        if extent_bytes > cap_bytes:
+            for offset_bytes, piece_bytes in equal_pieces(0, extent_bytes, cap_bytes, grid_bytes):
+                yield start_bytes + offset_bytes, piece_bytes
+            start_bytes = stop_bytes
+    if start_bytes < stop_bytes:
+        yield start_bytes, stop_bytes - start_bytes
 
 
 def add_pieces(
     segments: UnplacedSegments,
     sizes: array[int],
+    extents_bytes: Mapping[int, Sequence[int]],
     *,
     above_bytes: int,
     up_to_bytes: int | None,
@@ -64,7 +78,10 @@ def add_pieces(
     cap_bytes: int,
     grid_bytes: int,
 ) -> None:
-    """Append the pieces of every file of ``above_bytes < size <= up_to_bytes`` (None: any size), in walk order."""
+    """Append the pieces of every file of ``above_bytes < size <= up_to_bytes`` (None: any size), in walk order.
+
+    ``extents_bytes``: by entry, the sizes of extents that each stay in one piece, if they can.
+    """
     shared_bytes = share_bytes(threshold_bytes, grid_bytes)
     whole_bytes = min(threshold_bytes, cap_bytes)
     for entry, size_bytes in enumerate(sizes):
@@ -72,6 +89,11 @@ def add_pieces(
             continue
         if size_bytes <= whole_bytes:
             segments.append(entry, entry + 1, 0, size_bytes, 1)
+            continue
+        if entry in extents_bytes:
+            cap = max(1, whole_bytes // grid_bytes) * grid_bytes
+            for offset_bytes, piece_bytes in whole_extents(extents_bytes[entry], cap_bytes=cap, grid_bytes=grid_bytes):
+                segments.append(entry, entry + 1, offset_bytes, piece_bytes, 1)
             continue
         for offset_bytes, piece_bytes in cut_in_shares(
             size_bytes,

@@ -28,8 +28,8 @@ class PlanRequest:
     no entry.  Holes are not stored: ``sizes`` has bytes of data, and the plan cuts as if there were no holes between
     them; ``ranges_counts`` has, by entry index, how many ranges of data a file has, if several.  ``expected_ratio``:
     stored bytes for each source byte.  ``bundle_limit_bytes``: the largest file of a bundle, for a plan that continues
-    an earlier one whose bundles stay; None: by the rule.  ``is_compared``: some files are compared with what earlier
-    segments hold.
+    an earlier one whose bundles stay; None: by the rule.  ``extents_bytes`` has, by entry index, the sizes of the
+    extents that a file is compared in, if several: pieces are cut between them.
     """
 
     sizes: array[int]
@@ -39,7 +39,7 @@ class PlanRequest:
     expected_ratio: float = 1.0
     ranges_counts: Mapping[int, int] = field(default_factory=dict)
     bundle_limit_bytes: int | None = None
-    is_compared: bool = False
+    extents_bytes: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +119,7 @@ def make_plan(request: PlanRequest) -> Plan:
     largest_bytes = -(-threshold // block_bytes) * block_bytes
     cap_bytes = min(request.options.segment_bytes // block_bytes * block_bytes, largest_bytes)
     finest_bytes = max(block_bytes, threshold // _FINEST_SHARE)
-    grid = grid_bytes(threshold, cap_bytes, block_bytes, is_compared=request.is_compared)
+    grid = grid_bytes(threshold, cap_bytes, block_bytes)
     while True:
         try:
             return _planned(request, threshold, cap_bytes, grid, limits)
@@ -197,6 +197,7 @@ def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes:
     add_pieces(
         segments,
         request.sizes,
+        request.extents_bytes,
         above_bytes=rule.limit_bytes,
         up_to_bytes=threshold if request.options.split == "remaining" else None,
         threshold_bytes=threshold,

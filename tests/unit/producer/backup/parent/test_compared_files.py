@@ -35,6 +35,7 @@ class Source:
     def back_up(self, *, has_troubles: bool = False) -> BackupSummary:
         sizes = {"segment_bytes": 8 * MIB, "unit_bytes": MIB}
         done = self.run.back_up({"src": self.root}, has_troubles=has_troubles, **sizes)
+        assert done.snapshot_id is not None
         kept = self._folder / "kept" / done.snapshot_id
         shutil.copytree(self.root, kept / "src", symlinks=True)
         self.kept[done.snapshot_id] = kept
