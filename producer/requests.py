@@ -121,6 +121,10 @@ class BackupRequest:
     #: Added to the niceness of the workers that the run starts.
     nice: int = 0
     tags: tuple[str, ...] = ()
+    #: What the snapshot is, in a person's words.
+    description: str = ""
+    #: Make no snapshot when nothing differs from the parent.
+    skip_if_unchanged: bool = False
     retries_count: int = 5
     #: How sources are read: "auto" lets each source decide (:mod:`producer.raw.switch`).
     mode: Literal["auto", "files", "raw"] = "auto"
@@ -187,6 +191,8 @@ _FREE = (
     "ignore_ctime",
     "ignore_inode",
     "new_devices",
+    "description",
+    "skip_if_unchanged",
     "resume",
 )
 

@@ -41,7 +41,8 @@ class BackupSummary:
     ``incomplete``: what lies on devices that are away.  ``errors`` counts its files too.
     """
 
-    snapshot_id: str
+    #: None: nothing differs from the parent, and no snapshot was wanted then.
+    snapshot_id: str | None
     #: What it was compared with; "" for none.
     parent_id: str
     volume: str

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from producer.backup.intake import take_in
 from producer.backup.own_state import own_files, with_catalog_copied
@@ -84,5 +85,15 @@ def _back_up(session: RunSession, request: BackupRequest, environment: Environme
             state = plan_backup(session, request, intake)
             whole = Whole(session, request, intake, state)
             whole.store()
+        if whole.is_skipped():
+            return _skipped(session, backup_summary(session, intake, state, started_s))
         whole.seal()
     return backup_summary(session, intake, state, started_s)
+
+
+def _skipped(session: RunSession, summary: BackupSummary) -> BackupSummary:
+    """Discard the snapshot, in which nothing differs from its parent."""
+    assert summary.snapshot_id is not None
+    session.catalog.snapshots.discard(summary.snapshot_id)
+    session.observer.note(f"nothing has changed since snapshot {summary.parent_id[:8]}: no snapshot is made")
+    return replace(summary, snapshot_id=None)

@@ -135,6 +135,7 @@ class VolumeOptions(StoringTable, frozen=True, kw_only=True):
     expect_ratio: Annotated[float, Meta(ge=0.5, le=10_000)] | None = None
     ignore_ctime: bool | None = None
     ignore_inode: bool | None = None
+    skip_if_unchanged: bool | None = None
     allow_empty: bool | None = None
 
 

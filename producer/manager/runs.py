@@ -103,8 +103,11 @@ class Run:
                 self._status = replace(self._status, progress=row)
                 self.is_told = True
             case "summary":
-                # The last summary of a scheduled child covers all its backups, and names no snapshot.
-                self._status = replace(self._status, snapshot_id=str(row.get("snapshot_id", self._status.snapshot_id)))
+                # The last summary of a scheduled child covers all its backups, and names no snapshot; nor does that of
+                # a backup that found nothing new.
+                self._status = replace(
+                    self._status, snapshot_id=str(row.get("snapshot_id") or self._status.snapshot_id)
+                )
             case "error":
                 self._status = replace(self._status, reason=str(row.get("message", "")))
 

@@ -97,6 +97,8 @@ class ManifestHead:
     hostname: str
     program_version: str
     tags: tuple[str, ...]
+    #: In a person's words.
+    description: str = ""
     sources: tuple[ManifestSource, ...]
     split: Literal["threshold", "remaining"]
     order: Literal["descending", "ascending"]

@@ -93,6 +93,7 @@ def _snapshot_row(
         state="sealed",
         hostname=head.hostname,
         tags=head.tags,
+        description=head.description,
         sources=tuple(SourceRow(name=one.name, path=one.path, mode=one.mode) for one in head.sources),
         # The command that made it is not in the manifest; only an interrupted backup is compared with it.
         request={},

@@ -135,7 +135,7 @@ def _ended_run(catalog: Catalog, row: ReservationRow, owner_id: str) -> RunRow |
     """The backup that this owner has made for the claimed reservation, if it got that far."""
     run = catalog.runs.newest_of_each_volume("backup").get(row.volume)
     owners = [owner for owner in catalog.owners.all() if owner.owner_id == owner_id]
-    if run is None or run.exit_code not in (0, 3) or run.snapshot_id is None:
+    if run is None or run.exit_code not in (0, 3):
         return None
     if not any((owner.host, owner.pid) == (run.owner_host, run.owner_pid) for owner in owners):
         return None

@@ -170,6 +170,7 @@ def manifest_head(
         hostname=snapshot.hostname,
         program_version=version("segfleet"),
         tags=snapshot.tags,
+        description=snapshot.description,
         sources=tuple(
             ManifestSource(name=source.name, path=source.path, mode=source.mode) for source in snapshot.sources
         ),

@@ -66,6 +66,7 @@ def begin(session: RunSession, request: BackupRequest) -> Intake:
         mode=request.read_mode,
         hostname=platform.node(),
         tags=request.tags,
+        description=request.description,
         # Not the command: its arguments may be secret, and this goes to every device.
         sources=tuple(SourceRow(name=source.name, path=source.name) for source in request.sources),
         request=request.to_json(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from producer.backup.changed_files import record_restless_files, store_changed_again
 from producer.backup.intake import Intake
+from producer.backup.sealing.as_parent import is_as_parent
 from producer.backup.sealing.seal import commit, write_parts
 from producer.backup.storing.prepare import prepare_storing
 from producer.backup.storing.state.state import BackupState
@@ -57,6 +58,13 @@ class Whole:
         record_restless_files(self._session, self._state.snapshot_id)
         for line in self._session.courier.strays().in_words():
             self._session.observer.note(line)
+
+    def is_skipped(self) -> bool:
+        """Whether the request wants no such snapshot: nothing differs from the parent, and nothing is lacking."""
+        catalog, state = self._session.catalog, self._state
+        if not self._request.skip_if_unchanged or find_lacks(catalog, state):
+            return False
+        return is_as_parent(catalog, catalog.snapshots.get(state.snapshot_id), state.members)
 
     def seal(self) -> None:
         """Seal the snapshot, and name what it lacks.  Raises DeviceError when no device takes the manifest."""

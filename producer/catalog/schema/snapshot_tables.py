@@ -57,6 +57,8 @@ snapshots = Table(
     count("position"),
     # What it was compared with; none of a full backup.
     Column("parent_id", String(32), nullable=False, server_default=""),
+    # In a person's words.
+    Column("description", AnyText, nullable=False, server_default=""),
     # The ids of the devices that took its manifest.
     Column("holders", JSON, nullable=False, server_default="[]"),
     # Kept whatever a policy says.

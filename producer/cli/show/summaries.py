@@ -31,9 +31,10 @@ def show_backup(summary: BackupSummary) -> None:
     ]
     for line in lines_of(_DEVICE_HEADER, rows, right=" >>>"):
         click.echo(line)
+    made = f"snapshot {summary.snapshot_id[:8]}" if summary.snapshot_id else "no new snapshot"
     of_it = f"; {format_size(summary.bytes_read)}" if summary.parent_id else ""
     click.echo(
-        f"snapshot {summary.snapshot_id[:8]} of volume {summary.volume}: {counted(summary.files, 'file')}, "
+        f"{made} of volume {summary.volume}: {counted(summary.files, 'file')}, "
         f"{format_size(summary.bytes_source)}{of_it} in {counted(summary.segments, 'segment')}, "
         f"{format_size(summary.bytes_stored)} stored, {summary.duration_s:.1f} s"
     )

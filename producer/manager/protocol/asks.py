@@ -72,10 +72,11 @@ class AskStoring:
     all_blocks: bool = False
     freeze: bool = False
     tag: Patterns = ()
+    skip_if_unchanged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskBackup(AskStoring):
+class AskPlanning(AskStoring):
     #: Empty: those of the volume.
     sources: Sources = ()
     volume: Name | None = None
@@ -85,7 +86,12 @@ class AskBackup(AskStoring):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskPlan(AskBackup):
+class AskBackup(AskPlanning):
+    description: Text | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskPlan(AskPlanning):
     #: "-" prints the drawing; a manager writes no file for a master.
     svg: Literal["-"] | None = None
 

@@ -69,10 +69,15 @@ class Days:
         (self.source / "text").write_bytes(b"other\n")
         (self.source / "new").write_bytes(b"new")
         self.done.append(self._day(2))
+        os.utime(self.source / "large")
+        (self.source / "text").chmod(0o600)
+        (self.source / "new").rename(self.source / "renamed")
+        self.done.append(self._day(3, "--description", "a quiet day", "--skip-if-unchanged"))
+        self.skipped = back_up(self.machine, "--skip-if-unchanged")
 
-    def _day(self, number: int) -> Done:
+    def _day(self, number: int, *options: str) -> Done:
         shutil.copytree(self.source, self.kept(number) / "data", symlinks=True)
-        return back_up(self.machine)
+        return back_up(self.machine, *options)
 
     def kept(self, number: int) -> Path:
         return self.machine.folder / "kept" / str(number)
@@ -103,7 +108,24 @@ def test_only_what_has_changed_is_stored_and_files_in_a_renamed_folder_are_not(d
     assert third.summary["bytes_read"] == len(b"other\n") + len(b"new")
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+def test_files_that_were_only_touched_or_renamed_are_read_and_not_stored(days: Days) -> None:
+    fourth = days.done[3]
+    assert counts(fourth) == (1, 2, FILES_COUNT - 3, 0)
+    assert fourth.summary["bytes_read"] == 600_000 + len(b"other\n") + len(b"new")
+    assert (fourth.summary["bytes_stored"], fourth.summary["segments"]) == (0, 0)
+
+
+def test_no_snapshot_is_made_when_nothing_differs_and_none_is_wanted_then(days: Days) -> None:
+    fourth, skipped = days.done[3].summary, days.skipped.summary
+    assert (skipped["snapshot_id"], skipped["parent_id"]) == (None, fourth["snapshot_id"])
+    assert (skipped["exit_code"], skipped["files"]) == (0, FILES_COUNT)
+    rows = days.machine.succeed("snapshots", "--json").rows
+    assert [row["snapshot_id"] for row in rows] == [done.summary["snapshot_id"] for done in days.done]
+    assert [row["description"] for row in rows] == ["", "", "", "a quiet day"]
+    assert b"a quiet day" in days.machine.succeed("snapshots").stdout
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
 def test_each_snapshot_restores_to_the_tree_of_its_day(days: Days, number: int, tmp_path: Path) -> None:
     snapshot = days.done[number].summary["snapshot_id"]
     done = days.machine.run("restore", snapshot, "--target", tmp_path / "out", *days.machine.devices("a b"), "--json")
@@ -134,8 +156,8 @@ def test_a_dry_run_says_what_would_be_stored(days: Days) -> None:
     row = days.machine.succeed("plan", "data", *days.machine.devices("a b"), "--json").rows[-1]
     # The two that were written last may be too young to be trusted.
     assert row["files_new"] == row["files_moved"] == 0
-    assert row["files_changed"] == row["files"] == FILES_COUNT - row["files_unchanged"] <= 2
-    assert row["parent_id"] == days.done[2].summary["snapshot_id"]
+    assert row["files_changed"] == row["files"] == FILES_COUNT - row["files_unchanged"] <= 3
+    assert row["parent_id"] == days.done[3].summary["snapshot_id"]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def _create_snapshots() -> None:
         sa.Column("owner_names", sa.JSON(), server_default="{}", nullable=False),
         sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("parent_id", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
         sa.Column("holders", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("pinned", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("marked_at", sa.DateTime(timezone=True)),

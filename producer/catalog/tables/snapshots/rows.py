@@ -42,6 +42,8 @@ class NewSnapshot:
     started_at: datetime
     #: The snapshot that it is compared with; "" for none.
     parent_id: str = ""
+    #: In a person's words.
+    description: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +121,8 @@ class SnapshotRow:
     owner_names: OwnerNames = field(default_factory=OwnerNames)
     #: What it was compared with; "" for none.
     parent_id: str = ""
+    #: In a person's words.
+    description: str = ""
     #: The ids of the devices that took its manifest.
     holders: tuple[str, ...] = ()
     #: Kept whatever a policy says.

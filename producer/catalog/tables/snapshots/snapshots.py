@@ -98,6 +98,10 @@ class Snapshots:
         """Record what the plan says of an open snapshot; a new plan replaces the old one."""
         self._change_open(snapshot_id, **asdict(plan), planned_at=datetime.now(UTC))
 
+    def describe(self, snapshot_id: str, description: str) -> None:
+        """Replace the description of an open snapshot."""
+        self._change_open(snapshot_id, description=description)
+
     def confirm_plan(self, snapshot_id: str) -> None:
         """Note that the plan of an open snapshot holds for the run that resumes it, too."""
         self._change_open(snapshot_id, planned_at=datetime.now(UTC))

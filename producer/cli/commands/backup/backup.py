@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=FleetCommand)
 @stream_and_backup_options
+@click.option("--description", metavar="TEXT", help="What the snapshot is, in your words.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan; store nothing.")
 @click.pass_context
 def backup(ctx: click.Context, /, **choices: Any) -> int:

@@ -52,10 +52,14 @@ def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int |
         for row in rows:
             write_row(_json_row(row, incomplete[row.snapshot_id]))
     elif rows:
-        # A column that is seldom needed.
-        more = ("state",) if any(incomplete.values()) or any(row.pinned for row in rows) else ()
-        cells = [(*_cells(row), *(_state(row, incomplete[row.snapshot_id]) for _ in more)) for row in rows]
-        for line in lines_of((*_HEADER, *more), cells, right="   >>>", seldom=_SELDOM, width=call.width):
+        columns = {
+            "state": [_state(row, incomplete[row.snapshot_id]) for row in rows],
+            "description": [escaped(row.description) for row in rows],
+        }
+        # Columns that are seldom needed.
+        more = [name for name, cells in columns.items() if any(cells)]
+        lines = [(*_cells(row), *(columns[name][place] for name in more)) for place, row in enumerate(rows)]
+        for line in lines_of((*_HEADER, *more), lines, right="   >>>", seldom=_SELDOM, width=call.width):
             click.echo(line)
     else:
         click.echo(f"there are no snapshots yet in this catalog ({escaped(place)})", err=True)
@@ -101,6 +105,7 @@ def _json_row(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> dict[str, A
         "hostname": row.hostname,
         "tags": list(row.tags),
         "pinned": row.pinned,
+        "description": row.description,
         "sources": [dataclasses.asdict(source) for source in row.sources],
         "started": rfc3339(row.started_at),
         "sealed": rfc3339(row.sealed_at) if row.sealed_at else None,

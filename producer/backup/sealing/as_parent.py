@@ -1,0 +1,21 @@
+"""Is the snapshot that is about to be sealed the same as its parent?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from producer.backup.sealing.manifest_files import record_tree
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.pool.members import Member
+
+
+def is_as_parent(catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, Member]) -> bool:
+    """Whether all entries are those of the parent, with their metadata and places.  Makes the snapshot's tree."""
+    if not snapshot.parent_id:
+        return False
+    record_tree(catalog, snapshot, members)
+    parent = catalog.snapshots.get(snapshot.parent_id)
+    if [source.name for source in parent.sources] != [source.name for source in snapshot.sources]:
+        return False
+    return catalog.trees.of(snapshot.snapshot_id).parts == catalog.trees.of(parent.snapshot_id).parts
