@@ -88,8 +88,14 @@ class AdoptDevice(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreSegment(Order):
-    """Read the extents, compress them, and store them as segment ``order_id``, without those that are unchanged."""
+    """Read the extents, compress them, and store them as one object of a segment, without those that are unchanged.
 
+    A segment's id never changes, whoever stores it.  Each try stores an object of its own: a message that comes twice
+    finds its own object, and never that of another try.
+    """
+
+    segment_id: HexId
+    object_id: HexId
     snapshot_id: HexId
     volume: SourceName
     #: The number of the segment in the plan, from 0.
@@ -108,8 +114,6 @@ class StoreSegment(Order):
     within: SourcePlace | None = None
     #: How many workers of a host read the source's disk at once; None: one if it rotates, otherwise all.
     readers: Readers | None = None
-    #: What an earlier receipt said of this segment, if there was one; a different segment in its place is overwritten.
-    trailer_digest: Digest | None = None
     #: What the walk saw of each file; "" for raw volumes.
     states: PackedStates = ""
     #: Whether all extents are parts of one file, which has segments of its own.
@@ -182,9 +186,9 @@ class GetManifest(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RestoreSegment(Order):
-    """Write extents of segment ``segment_id`` into the target.  All columns have one length.
+    """Write extents of the stored object ``object_id`` into the target.  All columns have one length.
 
-    ``stream_offsets_bytes`` are the places of the extents in the segment's uncompressed stream.  The target itself must
+    ``stream_offsets_bytes`` are the places of the extents in the object's uncompressed stream.  The target itself must
     exist: a :class:`RestoreEntries` comes first.  Missing whole files and folders are created.  A row of ``metadata``
     is set after a whole file is written: ``(mode, uid, gid, mtime_ns)``, and the place of its attributes in
     ``attribute_sets`` if it has any.  An empty row means that the file has holes, or extents in other segments:
@@ -194,7 +198,7 @@ class RestoreSegment(Order):
     A whole file with a damaged part is not restored at all (a trouble of size -1).  Of a file with extents in other
     segments, the damaged range is reported and the rest is written.
 
-    ``trailer_digest``, from the segment's receipt, decides whether this is what was stored.  A segment without its
+    ``trailer_digest``, from the receipt, decides whether this is what was stored.  An object without its
     trailer is refused, unless ``unproved`` is set: then what fits its checksums is written, and each extent reported.
 
     With ``reuse`` a range that an older file at the path holds, or what another run left of it and was claimed
@@ -205,7 +209,7 @@ class RestoreSegment(Order):
     as their times show, are left out.
     """
 
-    segment_id: HexId
+    object_id: HexId
     trailer_digest: Digest
     target: SourceName
     paths: Paths
@@ -341,9 +345,9 @@ class PrepareImage(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadSegment(Order):
-    """Return a range of the uncompressed stream of ``segment_id``: for a dump, which has no target folder."""
+    """Return a range of the uncompressed stream of a stored object: for a dump, which has no target folder."""
 
-    segment_id: HexId
+    object_id: HexId
     trailer_digest: Digest
     stream_offset_bytes: Count
     size_bytes: Annotated[int, Meta(ge=1, le=MAX_READ_BYTES)]
@@ -351,14 +355,14 @@ class ReadSegment(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerifySegments(Order):
-    """Check stored segments: their structure; with ``read_data`` every stored byte; with ``only_size`` no byte."""
+    """Check stored objects: their structure; with ``read_data`` every stored byte; with ``only_size`` no byte."""
 
-    segment_ids: Annotated[tuple[HexId, ...], Meta(max_length=4096)]
+    object_ids: Annotated[tuple[HexId, ...], Meta(max_length=4096)]
     stored_bytes: Annotated[tuple[Count, ...], Meta(max_length=4096)]
     trailer_digests: Annotated[tuple[Digest, ...], Meta(max_length=4096)]
     read_data: bool
     only_size: bool = False
 
     def __post_init__(self) -> None:
-        if not len(self.segment_ids) == len(self.stored_bytes) == len(self.trailer_digests):
+        if not len(self.object_ids) == len(self.stored_bytes) == len(self.trailer_digests):
             raise ValueError("the columns of a verify order differ in length")

@@ -210,9 +210,9 @@ class ReadResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentFinding:
-    """What is wrong with one stored segment; ``ranges`` are damaged (offset, size) of its stream."""
+    """What is wrong with one stored object; ``ranges`` are damaged (offset, size) of its stream."""
 
-    segment_id: HexId
+    object_id: HexId
     code: Literal["missing", "damaged", "unreadable"]
     message: Text
     ranges: Annotated[tuple[tuple[Count, Count], ...], Meta(max_length=MAX_RANGES)]

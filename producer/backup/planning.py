@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from producer.backup.compared_raw_volumes import ComparedRawVolumes, compare_raw_volumes, numbered
 from producer.backup.expected_ratio import ratio_of_volume
@@ -60,7 +61,7 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
         catalog.snapshots.confirm_plan(intake.snapshot_id)
     else:
         _plan_the_rest(catalog, plan_request, intake, intake.kept, compared)
-    borrowed = list(catalog.segments.by_ids(sorted(intake.borrowed)).values())
+    borrowed = list(chain.from_iterable(catalog.objects.of(sorted(intake.borrowed)).values()))
     state = BackupState(catalog, intake.snapshot_id, intake.members, borrowed)
     state.load()
     _give_to_present(catalog, state)

@@ -12,6 +12,7 @@ from producer.catalog.tables.doomed import Doomed
 from producer.catalog.tables.generations import Generations
 from producer.catalog.tables.listing import Listing
 from producer.catalog.tables.locks import Locks
+from producer.catalog.tables.objects import Objects
 from producer.catalog.tables.owners import Owners
 from producer.catalog.tables.reservations import Reservations
 from producer.catalog.tables.runs import Runs
@@ -42,7 +43,8 @@ class Catalog:
         self.listing = Listing(database)
         self.trees = Trees(database)
         self.segments = Segments(database)
-        self.transitions = Transitions(database)
+        self.objects = Objects(database)
+        self.transitions = Transitions(database, self.objects)
         self.totals = Totals(database)
         self.troubles = Troubles(database)
         self.devices = Devices(database)

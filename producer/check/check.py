@@ -7,12 +7,12 @@ import random
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from blake3 import blake3
 
-from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import Tree
 from producer.catalog.untaken import untaken
@@ -29,7 +29,7 @@ from producer.run.wave import run_wave
 from producer.summaries import CheckSummary
 from tasks.errors import SegfleetError
 from tasks.orders import GetManifest, Order, VerifySegments
-from tasks.receipts import Receipt, SegmentFinding
+from tasks.receipts import Receipt
 
 #: Segments in one order.  Structure takes a worker a millisecond a segment; data is read at disk speed, and the
 #: progress moves with each receipt.
@@ -52,7 +52,8 @@ class _Check:
         self._request = request
         self._started_s = time.monotonic()
         self._present: dict[str, str] = {}
-        self._rows: dict[str, SegmentRow] = {}
+        #: By object and device.
+        self._objects: dict[tuple[str, str], StoredObject] = {}
         self._trees: dict[str, Tree] = {}
         #: Segment → the first of the snapshots that needs it.
         self._needed_by: dict[str, str] = {}
@@ -168,33 +169,34 @@ class _Check:
         for snapshot_id, tree in self._trees.items():
             for segment_id in tree.parts_of_segments:
                 self._needed_by.setdefault(segment_id, snapshot_id)
-        rows = list(self._session.catalog.segments.by_ids(self._needed_by).values())
+        index = self._session.catalog.objects.of(self._needed_by)
+        rows = list(chain.from_iterable(index[key] for key in self._needed_by if key in index))
         if self._request.subset is not None:
             part, parts = self._request.subset
             rows = rows[part - 1 :: parts]
         elif self._request.share is not None and rows:
             rows = random.sample(rows, max(1, round(len(rows) * self._request.share)))
-        self._rows = {row.segment_id: row for row in rows}
+        self._objects = {row.key: row for row in rows}
         self._bytes_total = sum(row.bytes_stored for row in rows)
 
     def _verify_segments(self) -> None:
-        by_device: dict[str, list[SegmentRow]] = {name: [] for name in self._present.values()}
-        for row in self._rows.values():
-            device = self._present.get(row.device_id or "")
+        by_device: dict[str, list[StoredObject]] = {name: [] for name in self._present.values()}
+        for row in self._objects.values():
+            device = self._present.get(row.device_id)
             if device is None:
-                self._tell_segment(row, "device-absent", f"its device {row.device} is not there")
+                self._tell_object(row, "device-absent", f"its device {row.device} is not there")
             else:
                 by_device[device].append(row)
         orders = {device: self._verify_orders(device, rows) for device, rows in by_device.items()}
         self._report_deaths(run_wave(self._session, orders, self._take_verdict))
 
-    def _verify_orders(self, device: str, rows: Iterable[SegmentRow]) -> Iterator[Order]:
+    def _verify_orders(self, device: str, rows: Iterable[StoredObject]) -> Iterator[Order]:
         count = _DATA_COUNT if self._request.read_data else _STRUCTURE_COUNT
         pending = iter(rows)
         while batch := list(islice(pending, count)):
             yield VerifySegments(
                 order_id=uuid.uuid4().hex,
-                segment_ids=tuple(row.segment_id for row in batch),
+                object_ids=tuple(row.object_id for row in batch),
                 stored_bytes=tuple(row.bytes_stored for row in batch),
                 trailer_digests=tuple(row.proof for row in batch),
                 read_data=self._request.read_data,
@@ -204,32 +206,33 @@ class _Check:
     def _take_verdict(self, order: Order, receipt: Receipt) -> None:
         assert isinstance(order, VerifySegments)
         if receipt.failure is not None:
-            for segment_id in order.segment_ids:
-                self._tell_segment(self._rows[segment_id], receipt.failure.code, receipt.failure.message)
+            for object_id in order.object_ids:
+                self._tell_object(
+                    self._objects[object_id, order.device_id], receipt.failure.code, receipt.failure.message
+                )
             return
         self._segments_count += receipt.result.segments_count
         # More than is stored can only be what others have appended.
         self._bytes_read += min(receipt.result.bytes_read, sum(order.stored_bytes))
         for finding in receipt.result.findings:
-            self._tell_finding(finding)
+            row = self._objects[finding.object_id, order.device_id]
+            self._tell_object(row, finding.code, finding.message, finding.ranges)
         self._session.observer.progress(
             Progress(phase="checking", bytes_total=self._bytes_total, bytes_done=self._bytes_read)
         )
 
     # ---- reports
 
-    def _tell_finding(self, finding: SegmentFinding) -> None:
-        row = self._rows[finding.segment_id]
-        self._tell_segment(row, finding.code, finding.message, finding.ranges)
-
-    def _tell_segment(self, row: SegmentRow, code: str, message: str, ranges: tuple[tuple[int, int], ...] = ()) -> None:
-        """Report the segment once, then each of its files that the damage affects."""
+    def _tell_object(
+        self, row: StoredObject, code: str, message: str, ranges: tuple[tuple[int, int], ...] = ()
+    ) -> None:
+        """Report the object once, then each of its files that the damage affects."""
         of = {"snapshot_id": self._needed_by[row.segment_id], "device": row.device}
         self._tell(code, f"segment {row.segment_id} on device {row.device}: {message}", **of)
         for path in self._paths(row, ranges):
             self._session.observer.trouble(Trouble(code=code, message=f"in segment {row.segment_id}", path=path, **of))
 
-    def _paths(self, row: SegmentRow, ranges: tuple[tuple[int, int], ...]) -> list[str]:
+    def _paths(self, row: StoredObject, ranges: tuple[tuple[int, int], ...]) -> list[str]:
         """The files whose extents meet one of the damaged ranges of the stream; all of them without ranges."""
         tree, paths = self._trees[self._needed_by[row.segment_id]], dict[str, None]()
         for batch, at, place in tree.files_in([row.segment_id]):

@@ -119,11 +119,11 @@ def _is_about_empty_files(result: EmptyResult, order: ConfirmEmpty) -> bool:
 
 
 def _is_verdict(result: VerifyResult, order: VerifySegments) -> bool:
-    found = [finding.segment_id for finding in result.findings]
+    found = [finding.object_id for finding in result.findings]
     return (
-        result.segments_count == len(order.segment_ids)
+        result.segments_count == len(order.object_ids)
         and len(found) == len(set(found))
-        and set(found) <= set(order.segment_ids)
+        and set(found) <= set(order.object_ids)
     )
 
 

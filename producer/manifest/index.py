@@ -1,4 +1,4 @@
-"""Index parts: which device holds each segment, and what proves it."""
+"""Index parts: which object on which device holds which ranges of each segment, and what proves it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ DIGESTS_A_LINE = 16_384
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexRow:
-    """One stored segment.  ``device`` is the place of its device in the head's ``devices``, from 0."""
+    """One stored object.  ``device`` is the place of its device in the head's ``devices``, from 0."""
 
+    object_id: str
     segment_id: str
     device: int
-    #: Of its stream.
+    #: Of its own stream.
     size_bytes: int
     bytes_stored: int
-    #: The digest in the segment's trailer.
+    #: The digest in its trailer.
     trailer_digest: str
     #: Of a piece that has more than one cell: the digests of its cells (:mod:`tasks.digests`).
     cell_digests: bytes = b""
+    #: Which ranges of the segment's stream its own consists of, (offset, size) each; empty: all of it, in one.
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Line:
-    """Rows as columns: as they stand in one line of a part.  What few rows have is by segment id."""
+    """Rows as columns: as they stand in one line of a part.  What few rows have is by object id."""
 
+    object_ids: list[HexId]
     segment_ids: list[HexId]
     devices: list[Count]
     sizes_bytes: list[Count]
@@ -41,6 +45,7 @@ class _Line:
     trailer_digests: list[Digest]
     #: In base64.
     cell_digests: dict[str, bytes] = field(default_factory=dict)
+    ranges: dict[str, list[tuple[Count, Count]]] = field(default_factory=dict)
 
 
 def encode_index(rows: Iterable[IndexRow]) -> Iterator[bytes]:
@@ -78,25 +83,36 @@ def decode_index(data: bytes) -> list[IndexRow]:
 
 def _line_of(rows: list[IndexRow]) -> _Line:
     return _Line(
+        object_ids=[row.object_id for row in rows],
         segment_ids=[row.segment_id for row in rows],
         devices=[row.device for row in rows],
         sizes_bytes=[row.size_bytes for row in rows],
         bytes_stored=[row.bytes_stored for row in rows],
         trailer_digests=[row.trailer_digest for row in rows],
-        cell_digests={row.segment_id: row.cell_digests for row in rows if row.cell_digests},
+        cell_digests={row.object_id: row.cell_digests for row in rows if row.cell_digests},
+        ranges={row.object_id: list(row.ranges) for row in rows if row.ranges},
     )
 
 
 def _rows_of(line: _Line) -> Iterator[IndexRow]:
-    columns = (line.segment_ids, line.devices, line.sizes_bytes, line.bytes_stored, line.trailer_digests)
+    columns = (
+        line.object_ids,
+        line.segment_ids,
+        line.devices,
+        line.sizes_bytes,
+        line.bytes_stored,
+        line.trailer_digests,
+    )
     if len({len(column) for column in columns}) != 1:
         raise DamagedError("index part: columns differ in length")
-    for segment_id, device, size_bytes, stored, digest in zip(*columns, strict=True):
+    for object_id, segment_id, device, size_bytes, stored, digest in zip(*columns, strict=True):
         yield IndexRow(
+            object_id=object_id,
             segment_id=segment_id,
             device=device,
             size_bytes=size_bytes,
             bytes_stored=stored,
             trailer_digest=digest,
-            cell_digests=line.cell_digests.get(segment_id, b""),
+            cell_digests=line.cell_digests.get(object_id, b""),
+            ranges=tuple(line.ranges.get(object_id, ())),
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.holders import Holder, holders_of
+from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.catalog.tables.trees import places_in
@@ -14,42 +16,52 @@ from producer.listing.places import Place
 from producer.pool.row_extents import extents_of_row
 
 
-def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> dict[int, str]:
+def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow | StoredObject]) -> dict[int, str]:
     """Entry → path on the source, in listing order: the files of an open snapshot that need one of the segments.
 
     By all their names.
     """
     rows = list(rows)
-    own = [row for row in rows if row.snapshot_id == snapshot_id]
+    own = [row for row in rows if isinstance(row, SegmentRow)]
     found = {entry: path for row in own for entry, path in _files_in(catalog, row)}
-    found |= _files_of_parent(catalog, snapshot_id, {row.segment_id for row in rows if row not in own})
+    found |= _files_of_parent(catalog, snapshot_id, {row.segment_id for row in rows if isinstance(row, StoredObject)})
     found |= _hard_links(catalog, snapshot_id, set(found.values())) if found else {}
     snapshot = catalog.snapshots.get(snapshot_id)
     sources = {source.name: source.path for source in snapshot.sources}
     return {entry: _on_source(found[entry], sources) for entry in sorted(found)}
 
 
-def bytes_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow]) -> int:
+def bytes_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow | StoredObject]) -> int:
     """How many bytes of the files of an open snapshot lie in these segments."""
     rows = list(rows)
-    own_bytes = sum(row.held_bytes for row in rows if row.snapshot_id == snapshot_id)
-    others = {row.segment_id for row in rows if row.snapshot_id != snapshot_id}
+    own_bytes = sum(row.held_bytes for row in rows if isinstance(row, SegmentRow))
+    others = {row.segment_id for row in rows if isinstance(row, StoredObject)}
     return own_bytes + sum(place.size_bytes for _, _, place in _borrowed_places(catalog, snapshot_id, others))
 
 
 def held_by(catalog: Catalog, snapshot_id: str, device_id: str, device: str) -> LackRow | None:
-    """What a sealed snapshot lacks without this device; None if nothing."""
+    """What a sealed snapshot lacks without this device, and without those that are lost; None if nothing."""
     tree = catalog.trees.of(snapshot_id)
-    rows = catalog.segments.by_ids(tree.parts_of_segments)
-    ids = {segment_id for segment_id, row in rows.items() if row.device_id == device_id}
+    others = {row.device_id for row in catalog.devices.all() if row.state != "lost"} - {device_id}
+    only_here = {
+        segment_id: here
+        for segment_id, objects in catalog.objects.of(tree.parts_of_segments).items()
+        if (here := [one for one in _holders(objects, others, device_id) if one.object.device_id == device_id])
+    }
     files: set[int] = set()
     size_bytes = 0
-    for batch, at, place in tree.files_in(ids) if ids else ():
-        files.add(batch.first_entry + at)
-        size_bytes += place.size_bytes
+    for batch, at, place in tree.files_in(only_here) if only_here else ():
+        for holder in only_here[place.segment_id]:
+            for part in holder.parts_of(place.stream_offset_bytes, place.size_bytes):
+                files.add(batch.first_entry + at)
+                size_bytes += part.size_bytes
     if not files:
         return None
     return LackRow(device_id=device_id, device=device, files_count=len(files), size_bytes=size_bytes)
+
+
+def _holders(objects: Iterable[StoredObject], others: Set[str], device_id: str) -> list[Holder]:
+    return holders_of([one for one in objects if one.device_id in others or one.device_id == device_id], others)
 
 
 def _files_of_parent(catalog: Catalog, snapshot_id: str, segment_ids: set[str]) -> dict[int, str]:

@@ -6,7 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.objects import StoredObject
 from producer.pool.members import Member
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
@@ -14,25 +14,25 @@ from tasks.orders import Order, VerifySegments
 from tasks.receipts import Receipt
 
 #: A worker looks at some 10,000 a second.
-_SEGMENTS_COUNT = 1024
+_OBJECTS_COUNT = 1024
 
 
 def find_missing(
-    session: RunSession, rows: Iterable[SegmentRow], members: Mapping[str, Member]
-) -> tuple[set[str], dict[str, str]]:
-    """The ids of those of the segments that are not on their device, though it is there; and who could not answer.
+    session: RunSession, rows: Iterable[StoredObject], members: Mapping[str, Member]
+) -> tuple[set[tuple[str, str]], dict[str, str]]:
+    """The keys of those of the objects that are not on their device, though it is there; and who could not answer.
 
     Only looks for each file and its size.  Device → why it could not answer: of what lies there nothing is known.
     """
     by_device = _by_device(rows, members)
-    missing: set[str] = set()
+    missing: set[tuple[str, str]] = set()
     failed: dict[str, str] = {}
 
     def take(order: Order, receipt: Receipt) -> None:
         if receipt.failure is not None:
             failed[order.device] = receipt.failure.message
         else:
-            missing.update(finding.segment_id for finding in receipt.result.findings)
+            missing.update((finding.object_id, order.device_id) for finding in receipt.result.findings)
 
     for device in by_device.keys() - set(session.courier.live):
         # One that is full has no worker any more.
@@ -44,21 +44,21 @@ def find_missing(
     return missing, died | failed
 
 
-def _by_device(rows: Iterable[SegmentRow], members: Mapping[str, Member]) -> dict[str, list[SegmentRow]]:
+def _by_device(rows: Iterable[StoredObject], members: Mapping[str, Member]) -> dict[str, list[StoredObject]]:
     names = {one.device_id: one.name for one in members.values() if one.state in ("live", "full")}
-    found: defaultdict[str, list[SegmentRow]] = defaultdict(list)
+    found: defaultdict[str, list[StoredObject]] = defaultdict(list)
     for row in rows:
         if row.device_id in names:
             found[names[row.device_id]].append(row)
     return dict(found)
 
 
-def _orders(session: RunSession, member: Member, rows: list[SegmentRow]) -> Iterator[VerifySegments]:
-    for start in range(0, len(rows), _SEGMENTS_COUNT):
-        batch = rows[start : start + _SEGMENTS_COUNT]
+def _orders(session: RunSession, member: Member, rows: list[StoredObject]) -> Iterator[VerifySegments]:
+    for start in range(0, len(rows), _OBJECTS_COUNT):
+        batch = rows[start : start + _OBJECTS_COUNT]
         yield VerifySegments(
             order_id=uuid.uuid4().hex,
-            segment_ids=tuple(row.segment_id for row in batch),
+            object_ids=tuple(row.object_id for row in batch),
             stored_bytes=tuple(row.bytes_stored for row in batch),
             trailer_digests=tuple(row.proof for row in batch),
             read_data=False,

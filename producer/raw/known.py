@@ -133,7 +133,6 @@ def _reference(run: list[Reuse], entry: int) -> NewReference:
         size_bytes=sum(item.size_bytes for item in run),
         stream_offset_bytes=first.cell.stream_offset_bytes,
         bytes_stored=segment.bytes_stored,
-        trailer_digest=segment.trailer_digest,
         extent_digests=range_digest(digests),
         cell_digests=digests if len(run) > 1 else b"",
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.segments.rows import FoundSegment
+from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow, SourceRow
 from producer.catalog.tables.troubles import TroubleRow
 from producer.manifest import (
@@ -60,7 +60,7 @@ class ReadManifest:
 
 
 def enter(catalog: Catalog, manifest: ReadManifest, holders: Iterable[str], names: Mapping[str, str]) -> int:
-    """Record the snapshot as sealed; returns how many of its segments the catalog did not know.
+    """Record the snapshot as sealed; returns how many objects of its index the catalog did not know.
 
     ``holders``: ids of the devices that have the manifest.  ``names``: device id → name, of all devices of the pool.
     Raises DamagedError where the manifest does not fit together, and then changes nothing.
@@ -76,7 +76,7 @@ def enter(catalog: Catalog, manifest: ReadManifest, holders: Iterable[str], name
             [(bytes.fromhex(one.digest), one.source, one.entries_count) for one in references],
         )
         catalog.trees.record_pack(row.snapshot_id, map(bytes.fromhex, manifest.packed))
-        added_count = catalog.segments.add_found(row.snapshot_id, _segments(manifest, names))
+        added_count = catalog.objects.add_new(_objects(manifest))
         catalog.troubles.add(row.snapshot_id, _troubles(manifest))
     return added_count
 
@@ -128,21 +128,23 @@ def _snapshot_row(
     )
 
 
-def _segments(manifest: ReadManifest, names: Mapping[str, str]) -> Iterable[FoundSegment]:
+def _objects(manifest: ReadManifest) -> Iterable[StoredObject]:
     devices = manifest.head.devices
     for part in sorted(manifest.index):
         for row in manifest.index[part]:
             if row.device >= len(devices):
                 raise DamagedError("its index names a device that its head does not have")
-            device = devices[row.device]
-            yield FoundSegment(
+            yield StoredObject(
+                object_id=row.object_id,
                 segment_id=row.segment_id,
-                device=names.get(device.device_id, device.name),
-                device_id=device.device_id,
+                device_id=devices[row.device].device_id,
+                device=devices[row.device].name,
+                snapshot_id=manifest.head.snapshot_id,
                 size_bytes=row.size_bytes,
                 bytes_stored=row.bytes_stored,
                 trailer_digest=bytes.fromhex(row.trailer_digest),
-                cell_digests=row.cell_digests or None,
+                cell_digests=row.cell_digests,
+                parts=row.ranges or None,
             )
 
 

@@ -190,7 +190,7 @@ class _Rebuild:
         """Name the snapshots that need segments which no index has: the files in these cannot be restored."""
         for found in added:
             needed = self._catalog.trees.of(found.head.snapshot_id).parts_of_segments.keys()
-            count = len(needed - self._catalog.segments.by_ids(needed).keys())
+            count = len(needed - self._catalog.objects.of(needed).keys())
             if count:
                 message = f"snapshot {found.head.snapshot_id[:8]} needs {count} segments that no index names"
                 self._tell("manifest", message, found.head.snapshot_id)

@@ -88,12 +88,12 @@ class _Dump:
         self._out = WithHoles(self._out, ranges, size_bytes)
         whole = [
             Piece(
-                row=row,
-                stream_offset_bytes=place.stream_offset_bytes,
-                offset_bytes=place.offset_bytes,
-                size_bytes=place.size_bytes,
+                object=stored,
+                stream_offset_bytes=held.stream_offset_bytes,
+                offset_bytes=place.offset_bytes + held.offset_bytes,
+                size_bytes=held.size_bytes,
             )
-            for row, place in plan.places_of(entry)
+            for stored, held, place in plan.places_of(entry)
         ]
         unread = plan.wanted.unread.get(entry.index)
         holes = unread.holes if unread is not None else _holes_between(whole, data_bytes)
@@ -115,6 +115,7 @@ class _Dump:
 
     def _find(self, snapshot: SnapshotRow, path: str) -> tuple[Entry, RestorePlan]:
         plan = RestorePlan(self._session.catalog, snapshot, Selection.of(path, (), ()))
+        plan.prefer(self._fetches.present)
         return plan.first_entry(), plan
 
     def _write(self, parts: Iterable[bytes]) -> None:

@@ -79,6 +79,7 @@ class _ImageRestore(RestoreRun):
 
     def run(self, started_s: float) -> RestoreSummary:
         self._present = present_devices(self._session, [self._snapshot])
+        self._plan.prefer(self._present)
         zeros = gaps(merged(self._stored_ranges()), self._wanted.bytes_total)
         self._prepare(zeros)
         self._tell_what_was_not_stored()
@@ -91,20 +92,15 @@ class _ImageRestore(RestoreRun):
 
     def _tell_what_is_lost(self) -> None:
         """A lost range does not cost the rest of the raw volume."""
-        for row in self._plan.segments():
-            if row.device_id not in self._present:
-                for pick in self._plan.picks(row):
-                    why = f"it lies on device {row.device}, which is not there"
-                    self._outcome.lose(
-                        pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=row.device
-                    )
+        for pick, why, device in self._plan.out_of_reach():
+            self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=device)
 
     def _name_of_target(self) -> str:
         return self._raw_volume
 
     def _stored_ranges(self) -> Iterator[Range]:
-        for row in self._plan.segments():
-            for pick in self._plan.picks(row):
+        for holder in self._plan.holders():
+            for pick in self._plan.picks(holder):
                 yield Range(pick.offset_bytes, pick.offset_bytes + pick.size_bytes)
 
     def _prepare(self, zeros: Sequence[Range]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 
-from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.objects import StoredObject
 from producer.requests import RestoreRequest
 from producer.restore.planning.picks import Metadata, Pick
 from producer.run.session import RunSession
@@ -31,7 +31,7 @@ class RestoreOrders:
 
     def segment(
         self,
-        row: SegmentRow,
+        stored: StoredObject,
         picks: list[Pick],
         device: str,
         device_id: str,
@@ -48,8 +48,8 @@ class RestoreOrders:
             attribute_sets = ()
         return RestoreSegment(
             order_id=uuid.uuid4().hex,
-            segment_id=row.segment_id,
-            trailer_digest=row.proof,
+            object_id=stored.object_id,
+            trailer_digest=stored.proof,
             target=self._request.target_name,
             paths=paths,
             stream_offsets_bytes=stream_offsets_bytes,

@@ -107,6 +107,7 @@ class RestoreRun:
 
     def _look_for_devices(self) -> None:
         self._present = present_devices(self._session, [self._snapshot])
+        self._plan.prefer(self._present)
         tell_unknown_snapshots(self._session, self._present)
 
     def _tell_what_is_missing(self) -> None:
@@ -230,16 +231,11 @@ class RestoreRun:
         A pieced file that lacks a piece is not restored at all, unless files with holes are wanted.
         """
         lost: set[int] = set()
-        for row in self._plan.segments():
-            if row.device_id not in self._present:
-                for pick in self._plan.picks(row):
-                    why = f"it lies on device {row.device}, which is not there"
-                    self._outcome.lose(
-                        pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=row.device
-                    )
-                    if not (self._request.skip_damaged and pick.entry in self._wanted.pieced):
-                        lost.add(pick.entry)
-                        self._outcome.not_restored.add(pick.path)
+        for pick, why, device in self._plan.out_of_reach():
+            self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=device)
+            if not (self._request.skip_damaged and pick.entry in self._wanted.pieced):
+                lost.add(pick.entry)
+                self._outcome.not_restored.add(pick.path)
         self._plan.left_out |= lost
 
     def _restore_segments(self) -> None:
@@ -251,10 +247,10 @@ class RestoreRun:
                 self._outcome.lose_order(order, "device-dead", f"device {device} died: {why}")
 
     def _segment_orders(self, device_id: str) -> Iterator[RestoreSegment]:
-        for row in self._plan.segments(device_id):
-            for picks in filter(None, in_bounds(self._plan.picks(row))):
+        for holder in self._plan.holders(device_id):
+            for picks in filter(None, in_bounds(self._plan.picks(holder))):
                 device = self._present[device_id]
-                order = self._orders.segment(row, picks, device, device_id, devices_count=len(self._present))
+                order = self._orders.segment(holder.object, picks, device, device_id, devices_count=len(self._present))
                 self._unanswered[order.order_id] = order
                 yield order
 
@@ -270,6 +266,7 @@ class RestoreRun:
             if not why:
                 live = self._session.courier.live
                 self._present = {key: name for key, name in self._present.items() if name in live}
+                self._plan.prefer(self._present)
                 return
             died |= why
         raise DeviceError("no device is left: " + "; ".join(f"{device}: {why}" for device, why in died.items()))

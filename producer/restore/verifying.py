@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.holders import Holder
 from producer.restore.orders import RestoreOrders, in_bounds
 from producer.restore.outcome import Outcome
 from producer.restore.planning.picks import Pick
@@ -38,14 +38,16 @@ class Verifying:
 
     def _of_device(self, plans: Sequence[RestorePlan], device_id: str, device: str) -> Iterator[RestoreSegment]:
         for plan in plans:
-            for row in plan.segments(device_id):
-                yield from self._of_segment(plan, row, device_id, device)
+            for holder in plan.holders(device_id):
+                yield from self._of_object(plan, holder, device_id, device)
 
-    def _of_segment(self, plan: RestorePlan, row: SegmentRow, device_id: str, device: str) -> Iterator[RestoreSegment]:
-        wanted = [pick for pick in plan.picks(row) if pick.size_bytes and self._is_restored(pick)]
+    def _of_object(self, plan: RestorePlan, holder: Holder, device_id: str, device: str) -> Iterator[RestoreSegment]:
+        wanted = [pick for pick in plan.picks(holder) if pick.size_bytes and self._is_restored(pick)]
         for picks in in_bounds(wanted) if wanted else ():
             self._pieced.update(pick.path for pick in picks if not pick.metadata)
-            yield self._orders.segment(row, picks, device, device_id, devices_count=len(self._present), compare=True)
+            yield self._orders.segment(
+                holder.object, picks, device, device_id, devices_count=len(self._present), compare=True
+            )
 
     def _is_restored(self, pick: Pick) -> bool:
         return pick.path not in self._outcome.not_restored and not self._outcome.holes.has(pick.path)
@@ -54,7 +56,7 @@ class Verifying:
         assert isinstance(order, RestoreSegment)
         if receipt.failure is not None:
             self._differing.update(order.paths)
-            message = f"{len(order.paths)} files are not compared with segment {order.segment_id}"
+            message = f"{len(order.paths)} files are not compared with object {order.object_id}"
             self._outcome.tell(
                 "", receipt.failure.code, f"{message}: {receipt.failure.message}", device=order.device, is_lost=False
             )

@@ -57,6 +57,8 @@ def common(order_id: str, device_id: str, epoch: int = 0) -> dict[str, Any]:
 def store(*, device_id: str = DEVICE_ID, epoch: int = 0) -> StoreSegment:
     return StoreSegment(
         **common(SEGMENT_ID, device_id, epoch),
+        segment_id=SEGMENT_ID,
+        object_id="b" * 32,
         snapshot_id="5" * 32,
         volume="data",
         number=0,

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from tasks.receipts import ExtentNote, FileState
 from tasks.values import Extent, Extents
-from workers.format.header import SegmentHeader
+from workers.format.header import SegmentHeader, all_of
 from workers.format.writer import SegmentWriter
 from workers.units.compress import UnitCompressor
 
@@ -36,12 +36,14 @@ def golden(
     *,
     notes: tuple[ExtentNote, ...] = (),
     state: FileState | None = None,
+    ranges: tuple[tuple[int, int], ...] | None = None,
 ) -> Golden:
     header = SegmentHeader(
         segment_id=f"{number:032x}",
+        object_id=f"{number:02x}" + "0b" * 15,
+        ranges=all_of(len(stream)) if ranges is None else ranges,
         snapshot_id="5eed" * 8,
         volume="home",
-        device_id="de" * 16,
         number=number,
         source="data",
         extents=Extents.of(rows),
@@ -100,6 +102,15 @@ GOLDEN = {
         b"one\ntwo\nsix\n",
     ),
     "no-extents-v1": golden(5, [], b""),
+    "part-v1": golden(
+        7,
+        [
+            Extent(path="a/one.txt", offset_bytes=0, size_bytes=11),
+            Extent(path="a/two.txt", offset_bytes=0, size_bytes=13),
+        ],
+        b"first file\nanother file\n",
+        ranges=((0, 11), (100_011, 13)),
+    ),
     "cells-v1": golden(
         6,
         [

@@ -39,7 +39,7 @@ OF_ITS_OWN: dict[type[Order], dict[str, Any]] = {
     PutManifest: {"name": "1" * 32 + ".manifest", "data_base64": "", "digest": "0" * 64},
     RestoreEntries: {"target": "t", "entries": (), "overwrite": "always"},
     RestoreSegment: {
-        "segment_id": "5" * 32,
+        "object_id": "5" * 32,
         "trailer_digest": "0" * 64,
         "target": "t",
         "paths": (),

@@ -87,6 +87,8 @@ def store(order_id: str = "e" * 32, *, source: str = "data", **changes: Any) -> 
     ]
     order = StoreSegment(
         **common(order_id, device_id=DEVICE_ID),
+        segment_id="7" * 32,
+        object_id=order_id,
         snapshot_id=SNAPSHOT_ID,
         volume="data",
         number=0,

@@ -14,7 +14,7 @@ from kit.stored.digests import digests_of
 from tasks.errors import DamagedError
 from tasks.receipts import ExtentNote
 from tasks.values import Extents
-from workers.format.header import SegmentHeader
+from workers.format.header import SegmentHeader, all_of
 from workers.format.reader import SegmentReader
 from workers.format.writer import SegmentWriter
 from workers.units.compress import UnitCompressor
@@ -33,9 +33,10 @@ STREAM = (
 def make_segment(stream: bytes) -> bytes:
     header = SegmentHeader(
         segment_id="5" * 32,
+        object_id="b" * 32,
+        ranges=all_of(len(stream)),
         snapshot_id="a" * 32,
         volume="home",
-        device_id="d" * 32,
         number=3,
         source="data",
         extents=Extents(paths=("one", "two"), offsets_bytes=(0, 7), sizes_bytes=(100, len(stream) - 100)),

@@ -216,8 +216,12 @@ class Runs(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "snapshot_id"))
     @rule()
     def what_is_counted_is_stored(self) -> None:
-        for row in self.catalog.segments.stored(self.snapshot_id):
-            assert row.segment_id in self.channel.disks[row.device].segments
+        rows = {row.segment_id: row for row in self.catalog.segments.stored(self.snapshot_id)}
+        index = self.catalog.objects.of(rows)
+        assert index.keys() == rows.keys()
+        for segment_id, (stored,) in index.items():
+            assert (stored.device, stored.device_id) == (rows[segment_id].device, rows[segment_id].device_id)
+            assert stored.object_id in self.channel.disks[stored.device].segments
 
     def teardown(self) -> None:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from tasks.cleaning import MAX_LISTED, DeleteResult, DeleteStored, KeptFile, ListObjects, ObjectsResult
 from tasks.errors import DeviceError, Reason, SegfleetError
 from workers.devices.base import Device
-from workers.devices.keys import SEGMENTS_FOLDER, manifest_key, segment_key
+from workers.devices.keys import SEGMENTS_FOLDER, manifest_key, object_key
 from workers.devices.marker import Marker
 from workers.devices.trouble import UnreadableError
 
@@ -77,7 +77,7 @@ def list_objects(order: ListObjects, *, device: Device) -> ObjectsResult:
 
 def _keys(order: DeleteStored) -> Iterator[tuple[str, str]]:
     yield from ((name, manifest_key(name)) for name in order.manifest_names)
-    yield from ((object_id, segment_key(object_id)) for object_id in order.object_ids)
+    yield from ((object_id, object_key(object_id)) for object_id in order.object_ids)
 
 
 def _size_of(device: Device, key: str) -> int | None:

@@ -13,9 +13,9 @@ MANIFESTS_FOLDER = "manifests"
 TEMPORARY_SUFFIX = ".tmp"
 
 
-def segment_key(segment_id: str) -> str:
+def object_key(object_id: str) -> str:
     """ab12… --> segments/ab/ab12….seg; 256 folders keep each of them small."""
-    return f"{SEGMENTS_FOLDER}/{segment_id[:2]}/{segment_id}.seg"
+    return f"{SEGMENTS_FOLDER}/{object_id[:2]}/{object_id}.seg"
 
 
 def manifest_key(name: str) -> str:

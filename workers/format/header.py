@@ -1,4 +1,4 @@
-"""The header: which extents a segment holds, and how it was made."""
+"""The header: which extents an object holds, of which segment, and how it was made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from tasks.errors import DamagedError
 from tasks.orders import Level
-from tasks.values import MAX_UNITS_COUNT, Count, Extents, HexId, SourceName, UnitBytes
+from tasks.values import MAX_EXTENTS, MAX_UNITS_COUNT, Count, Extents, HexId, SourceName, UnitBytes
 from workers.format.envelope import HEADER, Envelope, encode_envelope
 
 
@@ -18,13 +18,15 @@ from workers.format.envelope import HEADER, Envelope, encode_envelope
 class SegmentHeader:
     """Known before the first byte is read; the fields mean what they mean in :class:`tasks.orders.StoreSegment`.
 
-    The stream of the segment is its extents, one after the other, each as long as stated here.
+    The stream of the object is its extents, one after the other, each as long as stated here.  It is made of ``ranges``
+    of the segment's stream, (offset, size) each: nearly always one range, which is all of it.
     """
 
     segment_id: HexId
+    object_id: HexId
+    ranges: Annotated[tuple[tuple[Count, Count], ...], Meta(max_length=MAX_EXTENTS)]
     snapshot_id: HexId
     volume: SourceName
-    device_id: HexId
     number: Count
     source: SourceName
     extents: Extents
@@ -36,6 +38,7 @@ class SegmentHeader:
     def __post_init__(self) -> None:
         if self.unit_bytes % self.block_bytes:
             raise ValueError("unit_bytes is not a multiple of block_bytes")
+        check_ranges(self.ranges, self.extents.total_bytes)
         if self.units_count > MAX_UNITS_COUNT:
             raise ValueError(f"{self.units_count} units; a segment has at most {MAX_UNITS_COUNT}")
 
@@ -51,6 +54,22 @@ class SegmentHeader:
         """The sizes of the units: all ``unit_bytes`` long but the last, which has what remains."""
         whole_count, rest_bytes = divmod(self.stream_bytes, self.unit_bytes)
         return [self.unit_bytes] * whole_count + [rest_bytes] * bool(rest_bytes)
+
+
+def all_of(size_bytes: int) -> tuple[tuple[int, int], ...]:
+    """The ranges of an object that holds all of its segment."""
+    return ((0, size_bytes),) if size_bytes else ()
+
+
+def check_ranges(ranges: tuple[tuple[int, int], ...], stream_bytes: int) -> None:
+    """Raises ValueError unless the ranges ascend, are apart, and together as long as the stream."""
+    stop_bytes = -1
+    for offset_bytes, size_bytes in ranges:
+        if offset_bytes <= stop_bytes or not size_bytes:
+            raise ValueError("the ranges of an object do not ascend, or one is empty")
+        stop_bytes = offset_bytes + size_bytes
+    if sum(size_bytes for _, size_bytes in ranges) != stream_bytes:
+        raise ValueError("the ranges of an object are not as long as its extents")
 
 
 def encode_header(header: SegmentHeader) -> bytes:

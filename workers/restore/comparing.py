@@ -16,7 +16,7 @@ from tasks.receipts import PathTrouble, RestoreResult
 from workers.devices.base import Device
 from workers.progress import OrderProgress
 from workers.restore.known_content import KnownContent
-from workers.restore.opening import open_segment, reader_of
+from workers.restore.opening import open_object, reader_of
 from workers.restore.slices import Slice
 from workers.restore.units_ahead import decoded_units
 from workers.target.content.restored_file import open_restored, read_range, sync_file_system
@@ -37,9 +37,9 @@ def compare_segment(
     By the digests in the segment's trailer; units are read only where those do not tell.  Raises DeviceError when the
     device cannot be read, DamagedError when the segment is missing or not the one that was stored.
     """
-    with Folders(target_root) as folders, open_segment(order.segment_id, device) as stored:
+    with Folders(target_root) as folders, open_object(order.object_id, device) as stored:
         sync_file_system(folders, progress.beat)
-        reader = reader_of(stored, order.segment_id, order.trailer_digest, unproved=order.unproved)
+        reader = reader_of(stored, order.object_id, order.trailer_digest, unproved=order.unproved)
         comparison = _Comparison(order, folders, progress, before_read)
         try:
             unknown = comparison.by_digests(KnownContent(reader))

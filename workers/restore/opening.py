@@ -1,23 +1,23 @@
-"""Opens a stored segment to restore from it, even a damaged one."""
+"""Opens a stored object to restore from it, even a damaged one."""
 
 from __future__ import annotations
 
 from tasks.errors import DamagedError
 from workers.devices.base import Device, StoredObject
-from workers.devices.keys import segment_key
+from workers.devices.keys import object_key
 from workers.format.reader import SegmentReader
 
 
-def open_segment(segment_id: str, device: Device) -> StoredObject:
+def open_object(object_id: str, device: Device) -> StoredObject:
     """Raises DamagedError when the device has none of this id, DeviceError when it cannot be read."""
-    stored = device.open(segment_key(segment_id))
+    stored = device.open(object_key(object_id))
     if stored is None:
-        raise DamagedError(f"segment {segment_id} is not on device {device.name}")
+        raise DamagedError(f"object {object_id} is not on device {device.name}")
     return stored
 
 
-def reader_of(stored: StoredObject, segment_id: str, trailer_digest: str, *, unproved: bool = False) -> SegmentReader:
-    """Raises DamagedError unless the file holds what was stored: the segment whose trailer has this digest.
+def reader_of(stored: StoredObject, object_id: str, trailer_digest: str, *, unproved: bool = False) -> SegmentReader:
+    """Raises DamagedError unless the file holds what was stored: the object whose trailer has this digest.
 
     Its header may be damaged, for nothing depends on it then.  With ``unproved`` the trailer may be lost as well; the
     reader's ``trailer_digest`` is None then.
@@ -27,28 +27,28 @@ def reader_of(stored: StoredObject, segment_id: str, trailer_digest: str, *, unp
             stored.read, stored.size_bytes, salvage=True, trailer_digest=bytes.fromhex(trailer_digest)
         )
     except DamagedError as error:
-        rest = _without_trailer(stored, segment_id) if unproved else None
+        rest = _without_trailer(stored, object_id) if unproved else None
         if rest is None:
-            raise DamagedError(f"segment {segment_id}: {error.message}") from error
+            raise DamagedError(f"object {object_id}: {error.message}") from error
         return rest
-    _check_identity(reader, segment_id)
+    _check_identity(reader, object_id)
     return reader
 
 
-def _check_identity(reader: SegmentReader, segment_id: str) -> None:
+def _check_identity(reader: SegmentReader, object_id: str) -> None:
     """A damaged header proves nothing, but the trailer names it by its digest."""
     try:
-        found = reader.header.segment_id
+        found = reader.header.object_id
     except DamagedError:
         return
-    if found != segment_id:
-        raise DamagedError(f"segment {segment_id}: its file holds segment {found}")
+    if found != object_id:
+        raise DamagedError(f"object {object_id}: its file holds object {found}")
 
 
-def _without_trailer(stored: StoredObject, segment_id: str) -> SegmentReader | None:
-    """What is left of a segment of this id whose trailer is lost; None where another trailer is, or nothing."""
+def _without_trailer(stored: StoredObject, object_id: str) -> SegmentReader | None:
+    """What is left of an object of this id whose trailer is lost; None where another trailer is, or nothing."""
     try:
         reader = SegmentReader(stored.read, stored.size_bytes, salvage=True)
-        return reader if reader.trailer_digest is None and reader.header.segment_id == segment_id else None
+        return reader if reader.trailer_digest is None and reader.header.object_id == object_id else None
     except DamagedError:
         return None

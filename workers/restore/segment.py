@@ -14,7 +14,7 @@ from workers.devices.base import Device
 from workers.progress import ByteCounter
 from workers.restore.extents import ExtentWriter
 from workers.restore.known_content import KnownContent
-from workers.restore.opening import open_segment, reader_of
+from workers.restore.opening import open_object, reader_of
 from workers.restore.reusing import reuse_older
 from workers.restore.slices import Done, Slice
 from workers.restore.units_ahead import decoded_units
@@ -44,8 +44,8 @@ def restore_segment(
         chosen = writer.choose()
         if chosen:
             remaining = writer.make_empty(chosen)
-            with open_segment(order.segment_id, device) as stored:
-                reader = reader_of(stored, order.segment_id, order.trailer_digest, unproved=order.unproved)
+            with open_object(order.object_id, device) as stored:
+                reader = reader_of(stored, order.object_id, order.trailer_digest, unproved=order.unproved)
                 if reader.trailer_digest is None:
                     writer.doubt(remaining)
                 done: Done = {}
@@ -70,7 +70,7 @@ def _write_unit(
         data = decoded.result()
     except DamagedError as error:
         # A bad sector costs only its unit.  When the device is gone, opening fails too, and the order with it.
-        with open_segment(order.segment_id, device):
+        with open_object(order.object_id, device):
             return writer.lose(slices, error)
     # A slow device may have taken minutes for the unit.
     before_write()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tasks.cleaning import ExamineObjects, OriginsResult
 from tasks.errors import DamagedError, DeviceError
 from workers.devices.base import Device
-from workers.devices.keys import segment_key
+from workers.devices.keys import object_key
 from workers.devices.trouble import UnreadableError
 from workers.format.reader import SegmentReader
 
@@ -21,7 +21,7 @@ def examine_objects(order: ExamineObjects, *, device: Device) -> OriginsResult:
 
 def _origin(device: Device, object_id: str) -> tuple[str, int]:
     try:
-        stored = device.open(segment_key(object_id))
+        stored = device.open(object_key(object_id))
     except UnreadableError:
         return "", 0
     if stored is None:
@@ -35,4 +35,4 @@ def _origin(device: Device, object_id: str) -> tuple[str, int]:
             # Of a later format: not ours to judge.
             return "", stored.size_bytes
     # A whole one under another name is not what the name says.
-    return (header.snapshot_id if header.segment_id == object_id else "", stored.size_bytes)
+    return (header.snapshot_id if header.object_id == object_id else "", stored.size_bytes)

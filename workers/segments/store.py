@@ -1,21 +1,21 @@
-"""Stores a segment: compare, read, compress, write, sync, rename, read back.
+"""Stores an object of a segment: compare, read, compress, write, sync, rename, read back.
 
-A segment id names one content.  So a segment that is already stored is verified instead of stored again, and an order
-may arrive any number of times.
+An object id names one try.  So an object that is already stored is verified instead of stored again, and an order may
+arrive any number of times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
 from tasks.orders import StoreSegment
 from tasks.receipts import StoreResult
+from tasks.values import Extents
 from workers.devices.base import Bytes, Device, Upload
-from workers.devices.keys import segment_key
-from workers.format.header import SegmentHeader
+from workers.devices.keys import object_key
+from workers.format.header import SegmentHeader, all_of
 from workers.format.writer import SegmentWriter
 from workers.progress import OrderProgress, Stages
 from workers.segments.reading import Reading
@@ -42,10 +42,10 @@ def store_segment(
     spare: UnitBuffers | None = None,
     views: Views | None = None,
 ) -> StoreResult:
-    """Store the order's segment on ``device``, unless it is there and whole.  ``source_root``: the configured source's.
+    """Store the order's object on ``device``, unless it is there and whole.  ``source_root``: the configured source's.
 
     Extents whose known digest they still have are left out, and nothing is stored when all are.  When it returns, the
-    segment has survived a sync, and its header, trailer and seek table have been read back.  Trouble with single files
+    object has survived a sync, and its header, trailer and seek table have been read back.  Trouble with single files
     becomes notes.  Raises SourceError when the source as a whole cannot be read, DeviceError when the device fails, and
     what ``before_commit`` raises, with nothing stored.
     ``progress`` gets source bytes as they are written or found unchanged, and beats while it waits for its turn to
@@ -63,16 +63,18 @@ def store_segment(
     return store_result(order, stored, stages, found=found, free_bytes=device.capacity().free_bytes)
 
 
-def header_of(order: StoreSegment) -> SegmentHeader:
-    """The header of the segment that ``order`` asks for."""
+def header_of(order: StoreSegment, extents: Extents | None = None) -> SegmentHeader:
+    """The header of the object that ``order`` asks for; ``extents``: those of the order that it holds, if not all."""
+    extents = order.extents if extents is None else extents
     return SegmentHeader(
-        segment_id=order.order_id,
+        segment_id=order.segment_id,
+        object_id=order.object_id,
+        ranges=all_of(extents.total_bytes),
         snapshot_id=order.snapshot_id,
         volume=order.volume,
-        device_id=order.device_id,
         number=order.number,
         source=order.source,
-        extents=order.extents,
+        extents=extents,
         threshold_bytes=order.threshold_bytes,
         unit_bytes=order.unit_bytes,
         block_bytes=order.block_bytes,
@@ -85,9 +87,8 @@ def _found(order: StoreSegment, device: Device) -> Stored | None:
     wanted = header_of(order)
     segment = find_whole_segment(
         device,
-        segment_key(order.order_id),
+        object_key(order.object_id),
         lambda header: stored_places(order, wanted, header) is not None,
-        None if order.trailer_digest is None else bytes.fromhex(order.trailer_digest),
     )
     if segment is None:
         return None
@@ -112,7 +113,7 @@ def _store(
     if unchanged and not places:
         before_commit()
         return Stored(places=places, segment=None, file_state=compared.file_state)
-    key, header = segment_key(order.order_id), replace(header_of(order), extents=order.extents.at(places))
+    key, header = object_key(order.object_id), header_of(order, order.extents.at(places))
     with device.put(key) as upload:
         stream = reading.stream(places, compared.file_state)
         stored_bytes, trailer_digest = _write(order, header, stream, reading, upload, progress, stages, spare)

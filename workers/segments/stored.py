@@ -27,20 +27,17 @@ class StoredSegment:
     cell_digests: bytes
 
 
-def find_whole_segment(
-    device: Device, key: str, is_wanted: Callable[[SegmentHeader], bool], trailer_digest: bytes | None = None
-) -> StoredSegment | None:
-    """The segment under ``key`` if its header is wanted and every stored byte is as it was written.
+def find_whole_segment(device: Device, key: str, is_wanted: Callable[[SegmentHeader], bool]) -> StoredSegment | None:
+    """The object under ``key`` if its header is wanted and every stored byte is as it was written.
 
-    With ``trailer_digest``, from an earlier receipt, it must be that one.  None when it is missing, damaged, different
-    or unreadable: then it may be overwritten.
+    None when it is missing, damaged, different or unreadable: then it may be overwritten.
     """
     try:
         stored = device.open(key)
         if stored is None:
             return None
         with stored:
-            reader = _read(stored, is_wanted, trailer_digest)
+            reader = _read(stored, is_wanted)
             return None if reader.damaged_ranges() else _told(reader, stored)
     except (DamagedError, UnreadableError):
         return None
@@ -60,11 +57,11 @@ def read_back(
 
 
 def _read(
-    stored: StoredObject, is_wanted: Callable[[SegmentHeader], bool], trailer_digest: bytes | None
+    stored: StoredObject, is_wanted: Callable[[SegmentHeader], bool], trailer_digest: bytes | None = None
 ) -> SegmentReader:
     reader = SegmentReader(stored.read, stored.size_bytes, trailer_digest=trailer_digest)
     if not is_wanted(reader.header):
-        raise DamagedError(f"segment {reader.header.segment_id}: its header is not that of the order")
+        raise DamagedError(f"object {reader.header.object_id}: its header is not that of the order")
     return reader
 
 

@@ -59,7 +59,7 @@ def stored_places(order: StoreSegment, wanted: SegmentHeader, found: SegmentHead
     """
     if found == wanted:
         return list(range(len(order.extents)))
-    if replace(found, extents=wanted.extents) != wanted:
+    if replace(found, extents=wanted.extents, ranges=wanted.ranges) != wanted:
         return None
     rest = iter(found.extents)
     expected = next(rest, None)

@@ -1,4 +1,4 @@
-"""Verifies stored segments: their structure by a few small reads, or every stored byte."""
+"""Verifies stored objects: their structure by a few small reads, or every stored byte."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.errors import DamagedError
 from tasks.orders import VerifySegments
 from tasks.receipts import MAX_RANGES, SegmentFinding, VerifyResult
 from workers.devices.base import Device, StoredObject
-from workers.devices.keys import segment_key
+from workers.devices.keys import object_key
 from workers.devices.trouble import UnreadableError
 from workers.format.reader import SegmentReader
 from workers.progress import ByteCounter
@@ -23,50 +23,50 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 def verify_segments(order: VerifySegments, *, device: Device, progress: ByteCounter) -> VerifyResult:
-    """Check each segment of ``order``; what is wrong with one is a finding, and the next ones are still checked.
+    """Check each object of ``order``; what is wrong with one is a finding, and the next ones are still checked.
 
     ``progress`` gets stored bytes as they are read.  Raises NotADeviceError when the device goes away.
     """
     counted_bytes = _CountedBytes(progress)
     findings = [_check(expected, device, counted_bytes, order) for expected in _expected(order)]
     return VerifyResult(
-        segments_count=len(order.segment_ids),
+        segments_count=len(order.object_ids),
         bytes_read=counted_bytes.total,
         findings=tuple(finding for finding in findings if finding is not None),
     )
 
 
 class _Expected(NamedTuple):
-    segment_id: str
+    object_id: str
     stored_bytes: int
     trailer_digest: str
 
 
 def _expected(order: VerifySegments) -> Iterator[_Expected]:
-    return map(_Expected, order.segment_ids, order.stored_bytes, order.trailer_digests)
+    return map(_Expected, order.object_ids, order.stored_bytes, order.trailer_digests)
 
 
 def _check(expected: _Expected, device: Device, counter: ByteCounter, order: VerifySegments) -> SegmentFinding | None:
-    segment_id = expected.segment_id
+    object_id = expected.object_id
     try:
-        stored = device.open(segment_key(segment_id))
+        stored = device.open(object_key(object_id))
         if stored is None:
-            return _finding(segment_id, "missing", f"device {device.name} has no such segment")
+            return _finding(object_id, "missing", f"device {device.name} has no such object")
         with stored:
             if order.only_size:
                 wrong = _wrong_size(expected, stored)
-                return _finding(segment_id, "damaged", wrong) if wrong else None
+                return _finding(object_id, "damaged", wrong) if wrong else None
             return _check_stored(expected, stored, counter, read_data=order.read_data)
     except DamagedError as error:
-        return _finding(segment_id, "damaged", error.message)
+        return _finding(object_id, "damaged", error.message)
     except UnreadableError as error:
-        return _finding(segment_id, "unreadable", error.message)
+        return _finding(object_id, "unreadable", error.message)
 
 
 def _check_stored(
     expected: _Expected, stored: StoredObject, counter: ByteCounter, *, read_data: bool
 ) -> SegmentFinding | None:
-    segment_id, stored_bytes, trailer_digest = expected
+    object_id, stored_bytes, trailer_digest = expected
     limit_s = _LEAST_TIME_S + stored_bytes // _MIN_RATE_BYTES_PER_S
     deadline_s = time.monotonic() + limit_s
 
@@ -80,12 +80,12 @@ def _check_stored(
     reader = SegmentReader(read, stored.size_bytes, salvage=True, trailer_digest=bytes.fromhex(trailer_digest))
     messages = [error.message for error in reader.damage]
     messages += filter(None, [_wrong_size(expected, stored)])
-    if not reader.damage and reader.header.segment_id != segment_id:
-        messages.append(f"it is segment {reader.header.segment_id}")
+    if not reader.damage and reader.header.object_id != object_id:
+        messages.append(f"it is object {reader.header.object_id}")
     ranges = reader.damaged_ranges() if read_data else ()
     if ranges:
         messages.append(f"{sum(size_bytes for _, size_bytes in ranges)} bytes of its stream are lost")
-    return _finding(segment_id, "damaged", "; ".join(messages), ranges) if messages else None
+    return _finding(object_id, "damaged", "; ".join(messages), ranges) if messages else None
 
 
 def _wrong_size(expected: _Expected, stored: StoredObject) -> str:
@@ -95,9 +95,9 @@ def _wrong_size(expected: _Expected, stored: StoredObject) -> str:
 
 
 def _finding(
-    segment_id: str, code: Literal["missing", "damaged", "unreadable"], message: str, ranges: Ranges = ()
+    object_id: str, code: Literal["missing", "damaged", "unreadable"], message: str, ranges: Ranges = ()
 ) -> SegmentFinding:
-    return SegmentFinding(segment_id=segment_id, code=code, message=message, ranges=_few(ranges))
+    return SegmentFinding(object_id=object_id, code=code, message=message, ranges=_few(ranges))
 
 
 def _few(ranges: Ranges) -> Ranges:

@@ -9,7 +9,8 @@ from datetime import datetime
 from producer.backup.parent.merge import Merge
 from producer.backup.parent.unchanged import Rules
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.holders import lacking
+from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.pool.members import Member
 from producer.pool.missing import find_missing
@@ -56,11 +57,11 @@ def merge_with(
     catalog = session.catalog
     try:
         tree = catalog.trees.of(parent.snapshot_id)
-        rows = catalog.segments.by_ids(tree.parts_of_segments)
+        index = catalog.objects.of(tree.parts_of_segments)
     except (CatalogError, DamagedError) as error:
         session.observer.note(f"snapshot {parent.snapshot_id[:8]} cannot be compared ({error}); all files are read")
         return None
-    usable = _usable(session, rows, members)
+    usable = _usable(session, index, members)
     return Merge(tree, [source.name for source in parent.sources], _rules(request, parent), usable)
 
 
@@ -76,9 +77,9 @@ def _nanoseconds(moment: datetime) -> int:
     return int(moment.timestamp()) * 1_000_000_000
 
 
-def _usable(session: RunSession, rows: Mapping[str, SegmentRow], members: Mapping[str, Member]) -> set[str]:
-    """The segments that a device has: one that is there has been asked, one that is away keeps what it holds."""
+def _usable(session: RunSession, index: Mapping[str, list[StoredObject]], members: Mapping[str, Member]) -> set[str]:
+    """The segments that devices have: one that is there has been asked, one that is away keeps what it holds."""
     lost = {device.device_id for device in session.catalog.devices.all() if device.state == "lost"}
-    held = [row for row in rows.values() if row.device_id not in lost]
+    held = [one for objects in index.values() for one in objects if one.device_id not in lost]
     missing, _ = find_missing(session, held, members)
-    return {row.segment_id for row in held} - missing
+    return index.keys() - lacking(index, lambda one: one.device_id in lost or one.key in missing)

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from producer.backup.sealing.placing import sealed_batches
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow, StoredSums
 from producer.listing.tree_parts import TreePart, TreeWriter
 from producer.manifest import (
@@ -68,7 +68,7 @@ def _tree_parts(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[tuple[int, 
 
 
 def manifest_files(
-    catalog: Catalog, snapshot: SnapshotRow, rows: Sequence[SegmentRow], device_index: Mapping[str, int]
+    catalog: Catalog, snapshot: SnapshotRow, rows: Sequence[StoredObject], device_index: Mapping[str, int]
 ) -> Iterator[ManifestFile]:
     """All parts in order, one in memory at a time; the same bytes at each call.  ``rows``: of the index."""
     contents: Iterator[tuple[PartKind, bytes]] = chain(
@@ -96,12 +96,13 @@ def _packed(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[tuple[str, byte
             yield digest.hex(), catalog.trees.data(digest)
 
 
-def index_rows(catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, Member]) -> list[SegmentRow]:
-    """The segments that this snapshot stored, and those that it needs of which a live device has no index yet."""
+def index_rows(catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, Member]) -> list[StoredObject]:
+    """The objects that this snapshot stored, and those that it needs of which a live device has no index yet."""
     live_ids = {member.device_id for member in members.values() if member.is_live}
-    needed = catalog.segments.by_ids(catalog.trees.of(snapshot.snapshot_id).parts_of_segments)
+    needed = catalog.objects.of(catalog.trees.of(snapshot.snapshot_id).parts_of_segments)
     known = catalog.snapshots.brought_to(live_ids)
-    return [row for row in needed.values() if row.snapshot_id == snapshot.snapshot_id or row.snapshot_id not in known]
+    rows = chain.from_iterable(needed.values())
+    return [row for row in rows if row.snapshot_id == snapshot.snapshot_id or row.snapshot_id not in known]
 
 
 def _trouble_rows(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[ManifestTrouble]:
@@ -112,26 +113,26 @@ def _trouble_rows(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[ManifestT
         yield ManifestTrouble(entry=entry, path=path, code=row.code, message=row.message)
 
 
-def _index_row(row: SegmentRow, device_index: Mapping[str, int]) -> IndexRow:
-    assert row.device_id is not None
+def _index_row(row: StoredObject, device_index: Mapping[str, int]) -> IndexRow:
     return IndexRow(
+        object_id=row.object_id,
         segment_id=row.segment_id,
         device=device_index[row.device_id],
-        size_bytes=row.held_bytes,
+        size_bytes=row.size_bytes,
         bytes_stored=row.bytes_stored,
         trailer_digest=row.proof,
-        cell_digests=row.cell_digests or b"",
+        cell_digests=row.cell_digests,
+        ranges=row.parts or (),
     )
 
 
 def manifest_devices(
-    catalog: Catalog, rows: Iterable[SegmentRow], members: Mapping[str, Member]
+    catalog: Catalog, rows: Iterable[StoredObject], members: Mapping[str, Member]
 ) -> tuple[ManifestDevice, ...]:
     """The devices that take part, and those that hold segments of the index but are away now."""
     segments_counts: Counter[str] = Counter()
     bytes_stored: Counter[str] = Counter()
     for row in rows:
-        assert row.device_id is not None
         segments_counts[row.device_id] += 1
         bytes_stored[row.device_id] += row.bytes_stored
     names = {member.device_id: member.name for member in members.values()}

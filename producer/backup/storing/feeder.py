@@ -35,6 +35,12 @@ def segment_id(snapshot_id: str, number: int, first_entry: int, stop_entry: int,
     return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
 
 
+def object_id(segment: str, member: Member, attempt: int) -> str:
+    """32 hex digits, of one try: a message of it that comes twice finds its own object, and no other try does."""
+    text = f"{segment}/{member.device_id}/{member.epoch}/{attempt}"
+    return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
+
+
 class Feeder:
     """Turns rows of the catalog into orders and keeps every live device's window full."""
 
@@ -120,6 +126,8 @@ class Feeder:
             epoch=member.epoch,
             attempt=row.attempt,
             reply_to=self._session.reply_to,
+            segment_id=row.segment_id,
+            object_id=object_id(row.segment_id, member, row.attempt),
             snapshot_id=self._snapshot.snapshot_id,
             volume=self._snapshot.volume,
             number=row.number,
@@ -134,7 +142,6 @@ class Feeder:
             readers=self._readers,
             raw=raw,
             within=self._place(contents.source, row.number),
-            trailer_digest=None if row.trailer_digest is None else row.proof,
             states="" if raw is not None or self._spooled else pack_states(contents.states),
             known_digests=self._known.of(contents.former),
             is_piece=row.stop_entry - row.first_entry == 1,

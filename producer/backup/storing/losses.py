@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from producer.backup.storing.feeder import object_id
 from producer.backup.storing.recorder import Failed
 from producer.backup.storing.rerouting import reroute
 from producer.backup.storing.state.state import BackupState
@@ -149,7 +150,12 @@ class Losses:
         def fields_of(order: Order) -> dict[str, Any]:
             assert isinstance(order, StoreSegment)
             member = self._state.members[targets[order.number]]
-            return {"device": member.name, "device_id": member.device_id, "epoch": member.epoch}
+            return {
+                "device": member.name,
+                "device_id": member.device_id,
+                "epoch": member.epoch,
+                "object_id": object_id(order.segment_id, member, order.attempt),
+            }
 
         moved: set[str] = set()
         ours = [order for order in orders if order.number in targets]

@@ -74,7 +74,7 @@ class Recorder:
             # The sources are gone since a device that is gone stored it; that device may come back.
             self._state.keep(segment.row.number)
             return
-        if self._state.stored(segment.row, order.extents, receipt):
+        if self._state.stored(segment.row, order, receipt):
             before = self._state.displaced.pop(segment.row.number, None)
             if before is not None and before.notes:
                 entries = range(before.first_entry, before.stop_entry)

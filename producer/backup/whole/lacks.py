@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from producer.backup.storing.state.state import BackupState
 from producer.backup.whole.lost_holdings import borrowed_out_of_reach, is_unreadable, lying_on, missing
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.configuration.sizes import format_size
@@ -31,8 +32,8 @@ class Lack:
 class _Rows:
     """The segments that one device holds, and those that it was to store."""
 
-    lying: list[SegmentRow] = field(default_factory=list)
-    omitted: list[SegmentRow] = field(default_factory=list)
+    lying: list[SegmentRow | StoredObject] = field(default_factory=list)
+    omitted: list[SegmentRow | StoredObject] = field(default_factory=list)
 
 
 def omit_left_over(catalog: Catalog, state: BackupState) -> None:
@@ -47,10 +48,12 @@ def find_lacks(catalog: Catalog, state: BackupState) -> list[Lack]:
         assert row.device_id is not None
         found[row.device_id].lying.append(row)
     away, gone = borrowed_out_of_reach(state)
-    for row in away:
-        found[row.device_id or ""].lying.append(row)
-    for row in [*catalog.segments.omitted(state.snapshot_id), *missing(catalog, state), *gone]:
+    for one in away:
+        found[one.device_id].lying.append(one)
+    for row in [*catalog.segments.omitted(state.snapshot_id), *missing(catalog, state)]:
         found[row.device_id or state.members[row.device].device_id].omitted.append(row)
+    for one in gone:
+        found[one.device_id].omitted.append(one)
     names = {device.device_id: device.name for device in catalog.devices.all()}
     lacks = [_lack(catalog, state.snapshot_id, device_id, names, rows) for device_id, rows in found.items()]
     # Of the segments that files were compared with, some hold nothing that the snapshot needs.

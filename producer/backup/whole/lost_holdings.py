@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from producer.backup.storing.least_filled import least_filled_with_room
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing
 from producer.catalog.catalog import Catalog
+from producer.catalog.holders import by_segment, lacking
+from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.pool.members import Member
 from producer.pool.missing import find_missing
@@ -38,8 +41,10 @@ def store_lost_again(session: RunSession, state: BackupState, storing: Storing, 
 def look_again(session: RunSession, state: BackupState, storing: Storing) -> None:
     """Ask each device whether it is there, and has what it has stored.  Raises DeviceError when none is left."""
     storing.confirm()
-    rows = [*session.catalog.segments.stored(state.snapshot_id), *state.borrowed]
-    state.missing, silent = find_missing(session, rows, state.members)
+    own_ids = {row.segment_id for row in session.catalog.segments.stored(state.snapshot_id)}
+    index = session.catalog.objects.of(own_ids) | by_segment(state.borrowed)
+    missing_keys, silent = find_missing(session, chain.from_iterable(index.values()), state.members)
+    state.missing = lacking(index, lambda one: one.key in missing_keys)
     for device, why in silent.items():
         storing.lose(device, why)
 
@@ -60,12 +65,20 @@ def lying_on(catalog: Catalog, state: BackupState, wanted: Callable[[Member | No
     return [row for row in catalog.segments.stored(state.snapshot_id) if row.device_id in ids] if ids else []
 
 
-def borrowed_out_of_reach(state: BackupState) -> tuple[list[SegmentRow], list[SegmentRow]]:
-    """Segments of earlier snapshots that unchanged files lie in: on devices that are away, and on none any more."""
+def borrowed_out_of_reach(state: BackupState) -> tuple[list[StoredObject], list[StoredObject]]:
+    """What holds segments that unchanged files lie in: on devices that are away, and on none any more.
+
+    One object of each such segment.
+    """
     members = {member.device_id: member for member in state.members.values()}
-    gone = [row for row in state.borrowed if row.segment_id in state.missing]
-    away = [row for row in state.borrowed if is_unreadable(members.get(row.device_id or "")) and row not in gone]
-    return away, gone
+
+    def is_away(one: StoredObject) -> bool:
+        return is_unreadable(members.get(one.device_id))
+
+    index = by_segment(state.borrowed)
+    away_ids = lacking(index, is_away) - state.missing
+    away = [next(one for one in index[segment_id] if is_away(one)) for segment_id in sorted(away_ids)]
+    return away, [index[segment_id][0] for segment_id in sorted(state.missing & index.keys())]
 
 
 def is_gone(member: Member | None) -> bool:

@@ -140,8 +140,6 @@ segments = Table(
     # The extents, as ranges of their indexes, that were found unchanged and are not in the segment; and their bytes.
     Column("unchanged", JSON(none_as_null=True)),
     count("unchanged_bytes"),
-    # What the receipt said: the digest in the trailer, which stands for the whole segment.
-    Column("trailer_digest", LargeBinary),
     # 16 bytes for each extent: up to 1 MiB, so it comes last, where reading the other columns does not touch it.
     Column("extent_digests", LargeBinary),
     # Of what the segment holds, whose digests these are: producer/catalog/tables/segments/cells.py.
@@ -149,6 +147,24 @@ segments = Table(
     # No CHECK of the state: it would make the insert of a plan a quarter slower.
     Index(None, "snapshot_key", "device", "state", "number"),
     Index(None, "snapshot_key", "first_entry"),
+)
+
+# Without a reference to a snapshot: an object is needed as long as a tree names its segment.
+stored_objects = Table(
+    "stored_objects",
+    metadata,
+    Column("object_id", String(32), primary_key=True),
+    Column("device_id", String(32), primary_key=True),
+    Column("segment_id", String(32), nullable=False, index=True),
+    Column("snapshot_id", String(32), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("bytes_stored", BigInteger, nullable=False),
+    Column("trailer_digest", LargeBinary, nullable=False),
+    # (offset, size) in the segment's stream; NULL: all of it.
+    Column("parts", JSON(none_as_null=True)),
+    Column("cell_digests", LargeBinary),
+    Column("is_damaged", Boolean, nullable=False, server_default=false()),
+    Index(None, "device_id", "object_id"),
 )
 
 attempts = Table(

@@ -32,7 +32,7 @@ class _Range:
     def grow(self, piece: Piece, unit_bytes: int) -> bool:
         """Add a piece that follows in the same unit; returns whether it does."""
         own, stop_bytes = self.piece, self.piece.stream_offset_bytes + self.piece.size_bytes
-        is_next = piece.row.segment_id == own.row.segment_id and piece.stream_offset_bytes == stop_bytes
+        is_next = piece.object.key == own.object.key and piece.stream_offset_bytes == stop_bytes
         if not is_next or not stop_bytes % unit_bytes:
             return False
         self.piece = replace(own, size_bytes=own.size_bytes + piece.size_bytes)

@@ -54,9 +54,9 @@ def dump_archive(
 def _write(session: RunSession, request: RestoreRequest, spool: Path, out: Out, *, as_zip: bool) -> ArchiveSummary:
     snapshot = session.catalog.snapshots.find(request.snapshot, of_one_volume=True)
     session.begin_reading([snapshot.snapshot_id])
-    members = Members(session.catalog, snapshot, request.path, copies=as_zip)
     threads = request.threads or default_threads(len(request.devices))
     fetches = Fetches(session, present_devices(session, [snapshot]), Spool(spool, threads=threads))
+    members = Members(session.catalog, snapshot, request.path, copies=as_zip, present=fetches.present)
     archive = ZipArchive(out) if as_zip else TarArchive(out, snapshot.owner_names)
     members_count = lost_count = 0
     for path, why in members.untaken():

@@ -5,7 +5,7 @@ So an archive reads each unit once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from producer.catalog.catalog import Catalog
@@ -39,18 +39,20 @@ class Members:
     """The members for ``path``, "" for the whole snapshot; raises UsageError when it names nothing.
 
     ``copies``: a hard link becomes a file of its own.  Otherwise only the first of those whose file is not below the
-    path does, and the others are links to that.
+    path does, and the others are links to that.  ``present``: the ids of the devices that are there.
     """
 
-    def __init__(self, catalog: Catalog, snapshot: SnapshotRow, path: str, *, copies: bool) -> None:
+    def __init__(
+        self, catalog: Catalog, snapshot: SnapshotRow, path: str, *, copies: bool, present: Collection[str]
+    ) -> None:
         self._catalog = catalog
         self._snapshot = snapshot
         self._copies = copies
         self._selection = Selection.of(path, (), ())
         self._tree = catalog.trees.of(snapshot.snapshot_id)
-        self._wanted: Wanted = find_wanted(snapshot, self._tree, {}, self._selection)
+        self._wanted: Wanted = find_wanted(snapshot, self._tree, self._selection)
         self._reader: ListingReader = self._tree.reader
-        self._files = StoredFiles(catalog, snapshot, self._wanted, self._tree)
+        self._files = StoredFiles(catalog, snapshot, self._wanted, self._tree, present)
         #: Snapshot path → index, of files that a hard link may stand for.
         self._firsts: dict[str, int] = {}
         #: Snapshot path of a file → the member that it became, where that is another path.

@@ -24,8 +24,8 @@ _AHEAD_COUNT = 3
 #: How long the run's thread waits for one side before it looks at the other.
 _IDLE_S, _BUSY_S = 0.2, 0.02
 
-#: Id of the segment, and number of the block in its stream.
-_Key = tuple[str, int]
+#: An object, and the number of the block in its stream.
+_Key = tuple[tuple[str, str], int]
 
 
 class Blocks:
@@ -53,7 +53,7 @@ class Blocks:
             for number in range(last + 1, last + 1 + _AHEAD_COUNT):
                 self._block(piece, number)
         data = b"".join(block.result() for block in waiting if block is not None)
-        start = piece.stream_offset_bytes - max(first * BLOCK_BYTES, piece.row.stream_offset_bytes)
+        start = piece.stream_offset_bytes - first * BLOCK_BYTES
         return data[start : start + piece.size_bytes]
 
     def _fetched(self, piece: Piece) -> Future[bytes]:
@@ -127,11 +127,9 @@ class Blocks:
             return _key(piece, number) in self._kept
 
     def _block(self, piece: Piece, number: int) -> Future[bytes] | None:
-        """A block of the row's range of its stream; None for one outside it."""
-        row = piece.row
-        start = max(number * BLOCK_BYTES, row.stream_offset_bytes)
-        stop = min((number + 1) * BLOCK_BYTES, row.stream_offset_bytes + row.held_bytes)
-        if start >= stop:
+        """A block of the object's stream; None for one outside it."""
+        start, stop = number * BLOCK_BYTES, min((number + 1) * BLOCK_BYTES, piece.object.size_bytes)
+        if not 0 <= start < stop:
             return None
         key = _key(piece, number)
         with self._lock:
@@ -139,14 +137,16 @@ class Blocks:
                 raise DamagedError("the file system is being unmounted")
             if key not in self._kept:
                 self._kept[key] = Future()
-                whole = Piece(row=row, stream_offset_bytes=start, offset_bytes=start, size_bytes=stop - start)
+                whole = Piece(
+                    object=piece.object, stream_offset_bytes=start, offset_bytes=start, size_bytes=stop - start
+                )
                 self._asked.put((whole, self._kept[key]))
             self._kept.move_to_end(key)
             return self._kept[key]
 
 
 def _key(piece: Piece, number: int) -> _Key:
-    return piece.row.segment_id, number
+    return piece.object.key, number
 
 
 def _stop(piece: Piece) -> int:

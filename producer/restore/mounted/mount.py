@@ -43,7 +43,7 @@ def mount(
         session.begin_reading([snapshot.snapshot_id for snapshot in snapshots])
         blocks = Blocks()
         fetches = Fetches(session, present_devices(session, snapshots), None)
-        mounted = MountedSnapshots(catalog, snapshots, blocks, _reporter(session))
+        mounted = MountedSnapshots(catalog, snapshots, blocks, _reporter(session), fetches.present)
         served = Mount(Operations(mounted), folder, allow_other=allow_other)
         try:
             served.start()

@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from threading import Lock
 
@@ -37,11 +37,16 @@ class _Open:
 class MountedSnapshots:
     """For any thread.  Paths have no leading slash.  Raises OSError with the number that the caller of the kernel gets.
 
-    ``say`` reports a file that cannot be read, once.
+    ``say`` reports a file that cannot be read, once.  ``present``: the ids of the devices that are there.
     """
 
     def __init__(
-        self, catalog: Catalog, snapshots: list[SnapshotRow], blocks: Blocks, say: Callable[[str, str], None]
+        self,
+        catalog: Catalog,
+        snapshots: list[SnapshotRow],
+        blocks: Blocks,
+        say: Callable[[str, str], None],
+        present: Collection[str],
     ) -> None:
         self._catalog = catalog
         self._rows = {row.snapshot_id: row for row in snapshots}
@@ -50,6 +55,7 @@ class MountedSnapshots:
         self._made_ns = int(newest_of(snapshots).timestamp()) * 1_000_000_000
         self._blocks = blocks
         self._say = say
+        self._present = present
         self._said: set[str] = set()
         self._lock = Lock()
         self._open: OrderedDict[str, _Open] = OrderedDict()
@@ -156,8 +162,8 @@ class MountedSnapshots:
         if snapshot_id not in self._open:
             row, sealed = self._rows[snapshot_id], self._catalog.trees.of(snapshot_id)
             tree = SnapshotTree(sealed)
-            wanted = find_wanted(row, sealed, {}, Selection.of("", (), ()))
-            files = StoredFiles(self._catalog, row, wanted, sealed)
+            wanted = find_wanted(row, sealed, Selection.of("", (), ()))
+            files = StoredFiles(self._catalog, row, wanted, sealed, self._present)
             self._open[snapshot_id] = _Open(self._numbers[snapshot_id], tree, files)
         self._open.move_to_end(snapshot_id)
         if len(self._open) > _OPEN_COUNT:

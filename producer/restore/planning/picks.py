@@ -1,12 +1,13 @@
-"""Which extents of a segment a restore takes, and where each goes."""
+"""Which extents of a stored object a restore takes, and where each goes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from operator import attrgetter
 from typing import NamedTuple
 
+from producer.catalog.holders import Holder, without
 from producer.catalog.tables.trees import Tree
 from producer.listing import EntryBatch
 from producer.listing.data_ranges import part_of
@@ -19,7 +20,7 @@ Metadata = tuple[int, ...]
 
 
 class Pick(NamedTuple):
-    """One extent to restore: where it is in the segment's stream, and where it goes."""
+    """One extent to restore: where it is in the object's stream, and where it goes."""
 
     entry: int
     path: str
@@ -49,8 +50,22 @@ class Picks:
         self._left_out = left_out
         self._path_of = path_of
 
-    def of(self, segment_id: str) -> list[Pick]:
-        """The wanted extents of one segment, in stream order.  Files that are kept or lost are left out."""
+    def of(self, holder: Holder) -> list[Pick]:
+        """The wanted extents that are to be read from one object, in stream order.
+
+        Files that are kept or lost are left out.
+        """
+        found = self._in_segment(holder.object.segment_id)
+        return found if holder.is_plain else [part for pick in found for part in _held(pick, holder)]
+
+    def lacking(self, segment_id: str, ranges: Sequence[tuple[int, int]]) -> Iterator[Pick]:
+        """What is wanted of a segment, and lies in none of these ranges of its stream."""
+        for pick in self._in_segment(segment_id):
+            for offset_bytes, size_bytes in without([(pick.stream_offset_bytes, pick.size_bytes)], ranges):
+                before_bytes = offset_bytes - pick.stream_offset_bytes
+                yield pick._replace(offset_bytes=pick.offset_bytes + before_bytes, size_bytes=size_bytes)
+
+    def _in_segment(self, segment_id: str) -> list[Pick]:
         found: list[Pick] = []
         for number in self._tree.parts_of_segments[segment_id]:
             for batch in self._tree.reader.part(number):
@@ -110,6 +125,16 @@ class Picks:
                 attributes={} if is_pieced else batch.attributes_of(name),
                 is_sparse=name in batch.data_ranges and not batch.has_holes(place),
             )
+
+
+def _held(pick: Pick, holder: Holder) -> Iterator[Pick]:
+    """The parts of an extent of the segment that the object holds, where they are in its own stream."""
+    for part in holder.parts_of(pick.stream_offset_bytes, pick.size_bytes):
+        yield pick._replace(
+            stream_offset_bytes=part.stream_offset_bytes,
+            offset_bytes=pick.offset_bytes + part.offset_bytes,
+            size_bytes=part.size_bytes,
+        )
 
 
 def metadata_at(batch: EntryBatch, place: int) -> Metadata:

@@ -16,12 +16,13 @@ The waves of a restore, each answered before the next begins:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.holders import Held, Holder, holders_of, ranges_of
+from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import PartReference
 from producer.catalog.untaken import untaken
@@ -56,10 +57,11 @@ class RestorePlan:
         self._catalog = catalog
         self._snapshot = snapshot
         self._tree = catalog.trees.of(snapshot.snapshot_id)
-        self._segments = catalog.segments.by_ids(self._tree.parts_of_segments)
+        self._index = catalog.objects.of(self._tree.parts_of_segments)
+        self._present: Collection[str] | None = None
         self._selection = selection
         self._may_lack_parts = may_lack_parts
-        self.wanted = find_wanted(snapshot, self._tree, self._segments, selection, may_lack_parts=may_lack_parts)
+        self.wanted = find_wanted(snapshot, self._tree, selection, may_lack_parts=may_lack_parts)
         if places is not None:
             self.wanted = replace(self.wanted, promoted=dict(places), has_links=False, on_the_way=set())
             self._selection = NothingByPath()
@@ -67,31 +69,57 @@ class RestorePlan:
         self._directories: list[TargetEntry] = []
         self._picks = Picks(self._tree, self._selection, self.wanted, self.left_out, self._path_of)
 
-    def segments(self, device_id: str = "") -> Iterator[SegmentRow]:
-        """The segments (of one device) that may hold wanted data, in the order of the entries."""
+    def prefer(self, device_ids: Collection[str]) -> None:
+        """Read from objects on these devices, where there are any."""
+        self._present = frozenset(device_ids)
+        self._note_divided()
+
+    def out_of_reach(self) -> Iterator[tuple[Pick, str, str]]:
+        """The wanted extents that are on none of the preferred devices; why, and on which device, "" for none."""
+        present = self._present or ()
+        for holder in self.holders():
+            if holder.object.device_id not in present:
+                why = f"it lies on device {holder.object.device}, which is not there"
+                yield from ((pick, why, holder.object.device) for pick in self.picks(holder))
+        for segment_id, objects in self._index.items():
+            if not any(one.is_whole for one in objects):
+                for pick in self._picks.lacking(segment_id, ranges_of(objects)):
+                    yield pick, "no device has it any more", ""
+
+    def _note_divided(self) -> None:
+        """A file that is read from several objects is finished like one of several segments."""
+        holders = {key: held for key in self._index if len(held := self._holders_of(key)) > 1}
+        for batch, at, place in self._tree.files_in(holders) if holders else ():
+            parts = [
+                list(one.parts_of(place.stream_offset_bytes, place.size_bytes)) for one in holders[place.segment_id]
+            ]
+            if len([part for part in parts if part]) > 1:
+                self.wanted.pieced.add(batch.first_entry + at)
+
+    def holders(self, device_id: str = "") -> Iterator[Holder]:
+        """What may hold wanted data (on one device), in the order of the entries; nothing comes twice."""
         parts = self._tree.parts
         for segment_id, numbers in self._tree.parts_of_segments.items():
-            row = self._segment(segment_id)
-            if device_id not in ("", row.device_id):
-                continue
             if self.wanted.promoted or any(self._overlaps(parts[number]) for number in numbers):
-                yield row
+                for holder in self._holders_of(segment_id):
+                    if device_id in ("", holder.object.device_id):
+                        yield holder
 
-    def _segment(self, segment_id: str) -> SegmentRow:
-        row = self._segments.get(segment_id)
-        if row is None:
+    def _holders_of(self, segment_id: str) -> list[Holder]:
+        objects = self._index.get(segment_id)
+        if objects is None:
             raise CatalogError(
                 f"the catalog does not know segment {segment_id}, which snapshot {self._snapshot.snapshot_id[:8]} needs"
             )
-        return row
+        return holders_of(objects, self._present)
 
     def _overlaps(self, part: PartReference) -> bool:
         stop_entry = part.first_entry + part.entries_count
         return part.first_entry < self.wanted.stop_entry and stop_entry > self.wanted.first_entry
 
-    def picks(self, row: SegmentRow) -> list[Pick]:
-        """The wanted extents of one segment; see :class:`producer.restore.planning.picks.Picks`."""
-        return self._picks.of(row.segment_id)
+    def picks(self, holder: Holder) -> list[Pick]:
+        """The wanted extents that are read from one object; see :class:`producer.restore.planning.picks.Picks`."""
+        return self._picks.of(holder)
 
     def pieced_files(self, *, finish: bool) -> Iterator[TargetEntry]:
         for index in sorted(self.wanted.pieced - self.left_out):
@@ -123,11 +151,13 @@ class RestorePlan:
         """The first wanted entry: what the path of the selection names."""
         return self._tree.reader.entry(self.wanted.first_entry)
 
-    def places_of(self, entry: Entry) -> Iterator[tuple[SegmentRow, Place]]:
-        """Where the data of a file is."""
+    def places_of(self, entry: Entry) -> Iterator[tuple[StoredObject, Held, Place]]:
+        """Where the data of a file is: an object, and which part it holds of which place."""
         (batch,) = self._tree.reader.batches(entry.index, entry.index + 1)
         for place in batch.places_of(entry.index - batch.first_entry):
-            yield self._segment(place.segment_id), place
+            for holder in self._holders_of(place.segment_id):
+                for held in holder.parts_of(place.stream_offset_bytes, place.size_bytes):
+                    yield holder.object, held, place
 
     def leave_out(self, path: str) -> None:
         """Order nothing more for the pieced file that goes to ``path`` in the target."""
@@ -209,9 +239,11 @@ class RestorePlan:
         """A plan to restore some files again, to other paths: path in the target → the other path."""
         files = self._entries(lambda kind, _: kind == "f")
         elsewhere = {entry.snapshot_path: places[path] for entry, path in files if path in places}
-        return RestorePlan(
+        plan = RestorePlan(
             self._catalog, self._snapshot, self._selection, may_lack_parts=self._may_lack_parts, places=elsewhere
         )
+        plan.prefer(self._present or ())
+        return plan
 
     def _first_files(self, snapshot_paths: set[str]) -> dict[str, tuple[int, int]]:
         """Size and time of files that hard links of the snapshot lead to."""

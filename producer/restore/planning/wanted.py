@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass, field
 
-from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import Tree
 from producer.listing import EntryBatch
@@ -41,17 +40,16 @@ class Wanted:
 def find_wanted(
     snapshot: SnapshotRow,
     tree: Tree,
-    segments: Mapping[str, SegmentRow],
     selection: Selection,
     *,
     may_lack_parts: bool = False,
 ) -> Wanted:
-    """Raises UsageError when nothing in the snapshot is wanted.  ``segments``: those that the tree needs.
+    """Raises UsageError when nothing in the snapshot is wanted.
 
-    ``may_lack_parts``: a file with a segment of its own counts as pieced, because it may be restored without some
-    parts.
+    ``may_lack_parts``: a file that shares its segment with no other counts as pieced, because it may be restored
+    without some parts.
     """
-    search = _Search(snapshot, tree, segments, selection, may_lack_parts=may_lack_parts)
+    search = _Search(snapshot, tree, selection, may_lack_parts=may_lack_parts)
     search.run()
     return search.wanted
 
@@ -61,7 +59,6 @@ class _Search:
         self,
         snapshot: SnapshotRow,
         tree: Tree,
-        segments: Mapping[str, SegmentRow],
         selection: Selection,
         *,
         may_lack_parts: bool,
@@ -69,9 +66,9 @@ class _Search:
         self.wanted = Wanted()
         self._snapshot = snapshot
         self._tree = tree
-        self._segments = segments
         self._selection = selection
         self._may_lack_parts = may_lack_parts
+        self._of_one_file = _segments_of_one_file(tree) if may_lack_parts else set[str]()
         self._raw_volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
         self._links: list[tuple[str, str]] = []
         self._first: int | None = None
@@ -127,13 +124,9 @@ class _Search:
             found += [
                 batch.first_entry + place
                 for place, number in enumerate(batch.places.segments)
-                if number >= 0 and self._has_one_file(batch.places.segment_ids[number])
+                if number >= 0 and batch.places.segment_ids[number] in self._of_one_file
             ]
         self.wanted.pieced.update(found)
-
-    def _has_one_file(self, segment_id: str) -> bool:
-        row = self._segments.get(segment_id)
-        return row is not None and row.stop_entry - row.first_entry == 1
 
     def _nothing(self) -> UsageError:
         short, selection = self._snapshot.snapshot_id[:8], self._selection
@@ -150,6 +143,15 @@ class _Search:
                 if self._selection.place_of(prefix + name if name else batch.source, is_directory=True) is not None:
                     return True
         return False
+
+
+def _segments_of_one_file(tree: Tree) -> set[str]:
+    counts: Counter[str] = Counter()
+    for batch in tree.batches():
+        for number, count in Counter(batch.places.segments).items():
+            if number >= 0:
+                counts[batch.places.segment_ids[number]] += count
+    return {segment_id for segment_id, count in counts.items() if count == 1}
 
 
 def _note_folders_above(path: str, selection: Selection, found: set[str]) -> None:

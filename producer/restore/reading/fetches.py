@@ -31,7 +31,7 @@ class Fetches:
 
     def __init__(self, session: RunSession, present: dict[str, str], spool: Spool | None) -> None:
         self._session = session
-        self._present = present
+        self.present = present
         #: None: everything comes in receipts.
         self._spool = spool
         self._answers = Answers()
@@ -43,9 +43,9 @@ class Fetches:
 
     def why_absent(self, piece: Piece) -> DamagedError | None:
         """An error if the device that holds the piece is not there."""
-        if (piece.row.device_id or "") in self._present:
+        if piece.object.device_id in self.present:
             return None
-        return DamagedError(f"a part lies on device {piece.row.device}, which is not there", hint=_GONE_HINT)
+        return DamagedError(f"a part lies on device {piece.object.device}, which is not there", hint=_GONE_HINT)
 
     def begin(self, piece: Piece) -> Fetch:
         """Ask for the piece; it is read as soon as its device's worker has time."""
@@ -53,9 +53,9 @@ class Fetches:
         if fetch.error is not None:
             fetch.done = True
             return fetch
-        device_id = piece.row.device_id or ""
+        device_id = piece.object.device_id
         fetch.way = self._way(piece)
-        fetch.order = fetch.way.order(piece, self._session.order_fields(self._present[device_id], device_id=device_id))
+        fetch.order = fetch.way.order(piece, self._session.order_fields(self.present[device_id], device_id=device_id))
         self._open[fetch.order.order_id] = fetch
         # It is in flight even if the broker is away; the courier sends it again once that is back.
         with suppress(BrokerError):
@@ -100,8 +100,8 @@ class Fetches:
 
     def _lose(self, device: str, why: str) -> Iterator[Fetch]:
         self._session.observer.note(f"device {device} died: {why}")
-        for device_id in [device_id for device_id, name in self._present.items() if name == device]:
-            del self._present[device_id]
+        for device_id in [device_id for device_id, name in self.present.items() if name == device]:
+            del self.present[device_id]
         for order_id, fetch in list(self._open.items()):
             if fetch.order is not None and fetch.order.device == device:
                 del self._open[order_id]
@@ -110,7 +110,7 @@ class Fetches:
                 yield fetch
 
     def _way(self, piece: Piece) -> Spool | Answers:
-        device = self._present.get(piece.row.device_id or "")
+        device = self.present.get(piece.object.device_id)
         if self._spool is None or (device is not None and self._session.fleet.is_shared(device)):
             return self._answers
         return self._spool

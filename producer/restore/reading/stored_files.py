@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.holders import holders_of
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import Tree
 from producer.listing import Entry
@@ -38,11 +39,17 @@ class StoredFile:
 
 
 class StoredFiles:
-    """The files of one snapshot, with the segments that hold their bytes.  Not safe for several threads."""
+    """The files of one snapshot, with the objects that hold their bytes.  Not safe for several threads.
 
-    def __init__(self, catalog: Catalog, snapshot: SnapshotRow, wanted: Wanted, tree: Tree) -> None:
+    ``present``: the ids of the devices that are there.
+    """
+
+    def __init__(
+        self, catalog: Catalog, snapshot: SnapshotRow, wanted: Wanted, tree: Tree, present: Collection[str]
+    ) -> None:
         self._tree = tree
-        self._segments = catalog.segments.by_ids(tree.parts_of_segments)
+        index = catalog.objects.of(tree.parts_of_segments)
+        self._holders = {key: holders_of(objects, present) for key, objects in index.items()}
         self._wanted = wanted
         self._raw_volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
 
@@ -57,17 +64,21 @@ class StoredFiles:
     def _pieces(self, entry: Entry) -> list[Piece]:
         (batch,) = self._tree.reader.batches(entry.index, entry.index + 1)
         place = entry.index - batch.first_entry
-        places = [found for found in batch.places_of(place) if found.segment_id in self._segments]
-        return [piece for found in places for piece in self._in_file(found, batch.ranges_at(place))]
+        pieces = (self._in_file(found, batch.ranges_at(place)) for found in batch.places_of(place))
+        return sorted(chain.from_iterable(pieces), key=lambda piece: piece.offset_bytes)
 
     def _in_file(self, found: Place, ranges: DataRanges) -> Iterator[Piece]:
         """A place as pieces of the file itself, holes and all."""
         stream_offset_bytes = found.stream_offset_bytes
         for offset_bytes, size_bytes in part_of(ranges, found.offset_bytes, found.offset_bytes + found.size_bytes):
-            row = self._segments[found.segment_id]
-            yield Piece(
-                row=row, stream_offset_bytes=stream_offset_bytes, offset_bytes=offset_bytes, size_bytes=size_bytes
-            )
+            for holder in self._holders.get(found.segment_id, ()):
+                for part in holder.parts_of(stream_offset_bytes, size_bytes):
+                    yield Piece(
+                        object=holder.object,
+                        stream_offset_bytes=part.stream_offset_bytes,
+                        offset_bytes=offset_bytes + part.offset_bytes,
+                        size_bytes=part.size_bytes,
+                    )
             stream_offset_bytes += size_bytes
 
     def _why_lost(self, entry: Entry, pieces: list[Piece]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.objects import StoredObject
 from producer.requests import UNNAMED_TARGET
 from producer.restore.planning.picks import Pick
 from tasks.errors import DamagedError
@@ -28,17 +28,17 @@ _ZEROS = bytes(_COPY_BYTES)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
-    """A range of the file or raw volume that lies in one segment."""
+    """A range of the file or raw volume that lies in one object; ``stream_offset_bytes``: in its own stream."""
 
-    row: SegmentRow
+    object: StoredObject
     stream_offset_bytes: int
     offset_bytes: int
     size_bytes: int
 
     @classmethod
-    def of(cls, row: SegmentRow, pick: Pick) -> Piece:
+    def of(cls, stored: StoredObject, pick: Pick) -> Piece:
         return cls(
-            row=row,
+            object=stored,
             stream_offset_bytes=pick.stream_offset_bytes,
             offset_bytes=pick.offset_bytes,
             size_bytes=pick.size_bytes,
@@ -93,8 +93,8 @@ class Spool:
     def order(self, piece: Piece, fields: dict[str, Any]) -> Order:
         return RestoreSegment(
             order_id=(order_id := uuid.uuid4().hex),
-            segment_id=piece.row.segment_id,
-            trailer_digest=piece.row.proof,
+            object_id=piece.object.object_id,
+            trailer_digest=piece.object.proof,
             target=UNNAMED_TARGET,
             paths=(order_id,),
             stream_offsets_bytes=(piece.stream_offset_bytes,),
@@ -109,7 +109,7 @@ class Spool:
     def take(self, _order: Order, result: RestoreResult) -> None:
         """Raises DamagedError if something is missing: the bytes themselves could not show it."""
         for trouble in result.troubles:
-            raise DamagedError(f"from byte {trouble.offset_bytes} of a segment: {trouble.message}")
+            raise DamagedError(f"from byte {trouble.offset_bytes} of an object: {trouble.message}")
 
     def read(self, order: Order) -> Iterator[bytes]:
         """The bytes that the order asked for, once; removes their file."""
@@ -135,8 +135,8 @@ class Answers:
     def order(self, piece: Piece, fields: dict[str, Any]) -> Order:
         return ReadSegment(
             order_id=uuid.uuid4().hex,
-            segment_id=piece.row.segment_id,
-            trailer_digest=piece.row.proof,
+            object_id=piece.object.object_id,
+            trailer_digest=piece.object.proof,
             stream_offset_bytes=piece.stream_offset_bytes,
             size_bytes=piece.size_bytes,
             **fields,

@@ -51,6 +51,8 @@ ENVELOPE: dict[str, Any] = {
 
 STORE = StoreSegment(
     **ENVELOPE,
+    segment_id="2" * 32,
+    object_id="b" * 32,
     snapshot_id="5" * 32,
     volume="home",
     number=0,
@@ -86,17 +88,17 @@ ALL_LEFT_OUT = replace(
 
 VERIFY = VerifySegments(
     **ENVELOPE,
-    segment_ids=("6" * 32, "7" * 32),
+    object_ids=("6" * 32, "7" * 32),
     stored_bytes=(100, 100),
     trailer_digests=("8" * 64, "9" * 64),
     read_data=True,
 )
-FINDING = SegmentFinding(segment_id="6" * 32, code="damaged", message="", ranges=((0, 5),))
+FINDING = SegmentFinding(object_id="6" * 32, code="damaged", message="", ranges=((0, 5),))
 VERIFIED = VerifyResult(segments_count=2, bytes_read=200, findings=(FINDING,))
 
 RESTORE = RestoreSegment(
     **ENVELOPE,
-    segment_id="6" * 32,
+    object_id="6" * 32,
     trailer_digest="8" * 64,
     target="t",
     paths=("whole", "large"),
@@ -118,7 +120,7 @@ NOTHING = RestoreResult(files_count=0, bytes_restored=0, skipped_count=0, troubl
 EMPTY = ConfirmEmpty(**ENVELOPE, source="data", paths=("x", "y"), sizes_bytes=(0, 0))
 WRITTEN = ExtentNote(index=1, trouble="changed", read_bytes=0, message="")
 
-READ = ReadSegment(**ENVELOPE, segment_id="6" * 32, trailer_digest="8" * 64, stream_offset_bytes=0, size_bytes=5)
+READ = ReadSegment(**ENVELOPE, object_id="6" * 32, trailer_digest="8" * 64, stream_offset_bytes=0, size_bytes=5)
 GET = GetManifest(**ENVELOPE, name="5" * 32 + ".manifest")
 LIST = GetManifest(**ENVELOPE, name="")
 PUT = PutManifest(**ENVELOPE, name="5" * 32 + ".manifest", data_base64="", digest="0" * 64)
@@ -181,7 +183,7 @@ LIES: dict[str, tuple[Order, Any]] = {
     "the state of a bundle": (STORE, replace(STORED, file_state=FileState(size_bytes=1, mtime_ns=1, ctime_ns=1))),
     "a finding of a segment that nobody asked about": (
         VERIFY,
-        replace(VERIFIED, findings=(replace(FINDING, segment_id="f" * 32),)),
+        replace(VERIFIED, findings=(replace(FINDING, object_id="f" * 32),)),
     ),
     "trouble with an empty file that nobody asked about": (EMPTY, EmptyResult(notes=(replace(WRITTEN, index=2),))),
     "two troubles with one empty file": (EMPTY, EmptyResult(notes=(WRITTEN, WRITTEN))),

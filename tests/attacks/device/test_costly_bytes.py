@@ -16,7 +16,7 @@ from kit.stored.forgery import forged_segment
 from producer.listing.frames import MAX_PART_BYTES
 from tasks.values import MAX_UNITS_COUNT, Extents
 from workers.format import layout
-from workers.format.header import SegmentHeader
+from workers.format.header import SegmentHeader, all_of
 from workers.units.compress import UnitCompressor
 
 GIB = 1024**3
@@ -24,9 +24,10 @@ UNIT_BYTES = 64 * 1024
 
 HEADER = SegmentHeader(
     segment_id="5" * 32,
+    object_id="b" * 32,
+    ranges=all_of(UNIT_BYTES),
     snapshot_id="a" * 32,
     volume="home",
-    device_id="d" * 32,
     number=0,
     source="data",
     extents=Extents(paths=("one",), offsets_bytes=(0,), sizes_bytes=(UNIT_BYTES,)),

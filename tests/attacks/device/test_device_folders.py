@@ -11,14 +11,14 @@ import pytest
 
 from tasks.errors import DeviceError
 from workers.devices.base import Swept
-from workers.devices.keys import segment_key
+from workers.devices.keys import object_key
 from workers.devices.local.device import LocalDevice
 from workers.devices.local.probe import probe_folder
 from workers.devices.marker import Marker
 from workers.devices.trouble import UnreadableError
 
-SEGMENT_ID = "ab" * 16
-KEY = segment_key(SEGMENT_ID)
+OBJECT_ID = "ab" * 16
+KEY = object_key(OBJECT_ID)
 
 
 @pytest.fixture

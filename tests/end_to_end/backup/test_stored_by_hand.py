@@ -45,15 +45,15 @@ def test_no_segment_holds_more_than_the_cap_and_units_are_as_asked_for(stored: M
 
     assert max(sum(header["extents"]["sizes_bytes"]) for header in headers) <= 256 * 1024
     assert {header["unit_bytes"] for header in headers} == {64 * 1024}
-    assert [len({header["device_id"] for header in headers}), len({header["snapshot_id"] for header in headers})] == [
-        3,
-        1,
-    ]
+    assert len({header["snapshot_id"] for header in headers}) == 1
+    assert all(header["ranges"] == [[0, sum(header["extents"]["sizes_bytes"])]] for header in headers)
 
 
-def test_a_segments_name_is_its_id_below_its_first_two_digits(stored: Machine) -> None:
+def test_an_objects_name_is_its_id_below_its_first_two_digits_and_no_device(stored: Machine) -> None:
     for segment in stored.segments_on():
-        assert segment.stem == header_of(segment)["segment_id"]
+        header = header_of(segment)
+        assert segment.stem == header["object_id"] != header["segment_id"]
+        assert "device_id" not in header
         assert segment.parent.name == segment.stem[:2]
 
 

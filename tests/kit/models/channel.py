@@ -226,12 +226,12 @@ class Channel:
                 return ManifestResult(), None
 
     def _store(self, disk: Disk, order: StoreSegment) -> tuple[object, Failure | None]:
-        found = order.order_id in disk.segments
+        found = order.object_id in disk.segments
         if disk.is_full and not found:
             return None, _failure(Reason.FULL, "device-full")
         if disk.failures:
             return None, _failure(disk.failures.pop(), "trouble")
-        disk.segments.add(order.order_id)
+        disk.segments.add(order.object_id)
         disk.bytes_moved += order.extents.total_bytes
         return (
             StoreResult(

@@ -108,7 +108,7 @@ class Devices:
 
     def __init__(self, sources: Mapping[str, Path]) -> None:
         self.reports: dict[str, DeviceReport] = {}
-        #: Device → segments and manifest files, in the order in which they came.
+        #: Device → objects of segments and manifest files, in the order in which they came.
         self.segments: dict[str, dict[str, StoreSegment | None]] = defaultdict(dict)
         self.files: dict[str, dict[str, bytes]] = defaultdict(dict)
         self._sources = sources
@@ -120,7 +120,7 @@ class Devices:
             case AdoptDevice():
                 return self._adopt(order)
             case StoreSegment():
-                self.segments[order.device][order.order_id] = order
+                self.segments[order.device][order.object_id] = order
                 return self.stored(order)
             case VerifySegments():
                 return self._verified(order)
@@ -157,11 +157,11 @@ class Devices:
         return FileState(size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, ctime_ns=status.st_ctime_ns)
 
     def _verified(self, order: VerifySegments) -> VerifyResult:
-        missing = [one for one in order.segment_ids if one not in self.segments[order.device]]
+        missing = [one for one in order.object_ids if one not in self.segments[order.device]]
         return VerifyResult(
-            segments_count=len(order.segment_ids),
+            segments_count=len(order.object_ids),
             bytes_read=0,
-            findings=tuple(SegmentFinding(segment_id=one, code="missing", message="", ranges=()) for one in missing),
+            findings=tuple(SegmentFinding(object_id=one, code="missing", message="", ranges=()) for one in missing),
         )
 
     def _adopt(self, order: AdoptDevice) -> DeviceReport:
@@ -344,6 +344,7 @@ class Offline:
                 device_id=intake.members[row.device].device_id,
                 epoch=0,
                 bytes_stored=row.size_bytes // 2,
+                object_id=row.segment_id,
                 trailer_digest=b"t" * 32,
                 **fields,
             )

@@ -103,7 +103,14 @@ def segments(count: int) -> list[NewSegment]:
 def store(catalog: Catalog, snapshot_id: str, number: int) -> None:
     catalog.transitions.mark_fed(snapshot_id, [number], "a", 0)
     catalog.transitions.record_stored(
-        snapshot_id, number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1, trailer_digest=b"t" * 32
+        snapshot_id,
+        number,
+        device="a",
+        device_id="a" * 32,
+        epoch=0,
+        bytes_stored=1,
+        object_id=uuid4().hex,
+        trailer_digest=b"t" * 32,
     )
 
 

@@ -13,9 +13,9 @@ from tasks.orders import Overwrite, RestoreSegment
 from tasks.receipts import RestoreResult
 from tasks.values import Extent, Extents
 from workers.devices.base import Device
-from workers.devices.keys import segment_key
+from workers.devices.keys import object_key
 from workers.devices.trouble import UnreadableError
-from workers.format.header import SegmentHeader
+from workers.format.header import SegmentHeader, all_of
 from workers.format.reader import SegmentReader, StoredUnit
 from workers.format.writer import SegmentWriter
 from workers.restore import restore_segment
@@ -25,7 +25,7 @@ from workers.target.unfinished import temporary_name
 from workers.units.compress import UnitCompressor
 
 UNIT = 64 * 1024
-SEGMENT_ID = "ab" * 16
+OBJECT_ID = "ab" * 16
 RUN_ID = "1" * 32
 MTIME_NS = 1_600_000_000_123_456_789
 #: Mode, owner, group and time; empty for a part of a file.
@@ -82,7 +82,7 @@ class MemoryDevice:
     def open(self, key: str) -> MemoryObject | None:
         if self.is_gone:
             raise DeviceError("device a is gone")
-        return MemoryObject(self) if key == segment_key(SEGMENT_ID) else None
+        return MemoryObject(self) if key == object_key(OBJECT_ID) else None
 
     def units(self) -> tuple[StoredUnit, ...]:
         return SegmentReader(MemoryObject(self).read, len(self.data), salvage=True).units
@@ -95,10 +95,11 @@ class MemoryDevice:
 def store(files: dict[str, bytes]) -> MemoryDevice:
     stream, extents = b"".join(files.values()), [(path, 0, len(data)) for path, data in files.items()]
     header = SegmentHeader(
-        segment_id=SEGMENT_ID,
+        segment_id="5e" * 16,
+        object_id=OBJECT_ID,
+        ranges=all_of(len(stream)),
         snapshot_id="cd" * 16,
         volume="v",
-        device_id="ef" * 16,
         number=0,
         source="s",
         extents=Extents.of([Extent(path=p, offset_bytes=o, size_bytes=n) for p, o, n in extents]),
@@ -121,7 +122,7 @@ def order(
     device: MemoryDevice,
     overwrite: Overwrite = "always",
     threads: int = 2,
-    segment_id: str = SEGMENT_ID,
+    object_id: str = OBJECT_ID,
     unproved: bool = False,
     sparse: tuple[int, ...] = (),
 ) -> RestoreSegment:
@@ -135,7 +136,7 @@ def order(
         epoch=0,
         attempt=1,
         reply_to="manager.m",
-        segment_id=segment_id,
+        object_id=object_id,
         trailer_digest=device.trailer_digest.hex(),
         unproved=unproved,
         sparse=sparse,

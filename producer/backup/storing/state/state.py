@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from producer.backup.storing.state.in_flight import InFlight, NextTry
 from producer.backup.storing.state.share import Share
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
 from producer.listing.stored_cells import index_ranges, pack_layout
 from producer.pool.members import Member
+from tasks.orders import StoreSegment
 from tasks.receipts import Receipt, StoreResult
-from tasks.values import Extents
 from tasks.wire import encode
 
 #: States of segments that their device has still to store.
@@ -34,9 +35,9 @@ class BackupState:
         catalog: Catalog,
         snapshot_id: str,
         members: Mapping[str, Member],
-        borrowed: Sequence[SegmentRow] = (),
+        borrowed: Sequence[StoredObject] = (),
     ) -> None:
-        """``borrowed``: the segments of earlier snapshots that unchanged files lie in."""
+        """``borrowed``: the objects with the segments of earlier snapshots that unchanged files lie in."""
         self.snapshot_id = snapshot_id
         self.members = members
         self.borrowed = borrowed
@@ -129,9 +130,13 @@ class BackupState:
         """The segment is on its way no more: a receipt has come, or its order has been withdrawn."""
         return self._in_flight.pop(order_id, None)
 
-    def stored(self, row: SegmentRow, extents: Extents, receipt: Receipt) -> bool:
-        """A device holds the segment, but for its unchanged ``extents``.  False: it was stored before."""
+    def stored(self, row: SegmentRow, order: StoreSegment, receipt: Receipt) -> bool:
+        """A device holds the segment as the order's object, but for its unchanged extents.
+
+        False: it was stored before, and nothing has changed.
+        """
         result: StoreResult = receipt.result
+        extents = order.extents
         unchanged = frozenset(result.unchanged)
         held = [place for place in range(len(extents)) if place not in unchanged]
         is_new = self._catalog.transitions.record_stored(
@@ -141,6 +146,7 @@ class BackupState:
             device_id=receipt.device_id,
             epoch=receipt.epoch,
             bytes_stored=result.bytes_stored,
+            object_id=order.object_id,
             trailer_digest=bytes.fromhex(result.trailer_digest) or None,
             notes=encode(result.notes),
             file_state=encode(result.file_state),

@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_listing_parts()
     _create_trees()
     _create_segments()
+    _create_stored_objects()
     _create_attempts()
     _create_troubles()
     _create_devices()
@@ -140,7 +141,6 @@ def _create_segments() -> None:
         sa.Column("cell_digests", sa.LargeBinary()),
         sa.Column("unchanged", sa.JSON()),
         sa.Column("unchanged_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("trailer_digest", sa.LargeBinary()),
         sa.Column("extent_digests", sa.LargeBinary()),
         sa.Column("layout", sa.LargeBinary()),
         sa.ForeignKeyConstraint(
@@ -153,6 +153,25 @@ def _create_segments() -> None:
         op.f("ix_segments_snapshot_key_device_state_number"), "segments", ["snapshot_key", "device", "state", "number"]
     )
     op.create_index(op.f("ix_segments_snapshot_key_first_entry"), "segments", ["snapshot_key", "first_entry"])
+
+
+def _create_stored_objects() -> None:
+    op.create_table(
+        "stored_objects",
+        sa.Column("object_id", sa.String(length=32), nullable=False),
+        sa.Column("device_id", sa.String(length=32), nullable=False),
+        sa.Column("segment_id", sa.String(length=32), nullable=False),
+        sa.Column("snapshot_id", sa.String(length=32), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("bytes_stored", sa.BigInteger(), nullable=False),
+        sa.Column("trailer_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("parts", sa.JSON()),
+        sa.Column("cell_digests", sa.LargeBinary()),
+        sa.Column("is_damaged", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.PrimaryKeyConstraint("object_id", "device_id", name=op.f("pk_stored_objects")),
+    )
+    op.create_index(op.f("ix_stored_objects_segment_id"), "stored_objects", ["segment_id"])
+    op.create_index(op.f("ix_stored_objects_device_id_object_id"), "stored_objects", ["device_id", "object_id"])
 
 
 def _create_attempts() -> None:

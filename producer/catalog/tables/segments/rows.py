@@ -11,8 +11,6 @@ from producer.listing.stored_cells import IndexRanges
 
 SegmentState = Literal["planned", "fed", "stored", "unchanged", "failed", "superseded", "referenced", "omitted"]
 
-_NO_DIGEST = bytes(32)
-
 
 class NewSegment(NamedTuple):
     """A planned segment, as a plain tuple: a plan has hundreds of thousands of them."""
@@ -45,21 +43,6 @@ class NewReference:
     bytes_stored: int
     extent_digests: bytes
     cell_digests: bytes
-    #: Of ``stored_as``.
-    trailer_digest: bytes | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundSegment:
-    """A stored segment, as the index on a device has it."""
-
-    segment_id: str
-    device: str
-    device_id: str
-    size_bytes: int
-    bytes_stored: int
-    trailer_digest: bytes
-    cell_digests: bytes | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,15 +87,8 @@ class SegmentRow:
     #: The extents that were found unchanged, and are not in the segment: ranges of their indexes; and their bytes.
     unchanged: IndexRanges = ()
     unchanged_bytes: int = 0
-    #: What proves that a segment on a device is this one; None until it is stored.
-    trailer_digest: bytes | None = None
 
     @property
     def held_bytes(self) -> int:
         """What of the segment is on its device: the length of its stream."""
         return self.size_bytes - self.unchanged_bytes
-
-    @property
-    def proof(self) -> str:
-        """The digest as orders have it.  Where none was recorded, one that no segment has."""
-        return (self.trailer_digest or _NO_DIGEST).hex()

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from producer.catalog.database import Database
 from producer.catalog.schema import segments, snapshots
-from producer.catalog.tables.segments.rows import FoundSegment, NewReference, NewSegment, SegmentRow
+from producer.catalog.tables.segments.rows import NewReference, NewSegment, SegmentRow
 from producer.listing.stored_cells import StoredCells, stored_cells
 
 #: Rows of one page of an iterator: some 10 MB of Python values.
@@ -49,25 +49,7 @@ _REFERENCE_COLUMNS = (
     "stored_as",
     "stream_offset_bytes",
     "cell_digests",
-    "trailer_digest",
     "extent_digests",
-)
-
-
-_FOUND_COLUMNS = (
-    "snapshot_key",
-    "number",
-    "segment_id",
-    "device",
-    "device_id",
-    "first_entry",
-    "stop_entry",
-    "offset_bytes",
-    "size_bytes",
-    "state",
-    "bytes_stored",
-    "cell_digests",
-    "trailer_digest",
 )
 
 
@@ -84,26 +66,6 @@ class Segments:
         """Record ranges of raw volumes that earlier segments hold; nothing is to be done about them any more."""
         key = self._database.snapshot_key(snapshot_id)
         self._database.insert_many(segments, _REFERENCE_COLUMNS, (_reference_values(key, row) for row in rows))
-
-    def add_found(self, snapshot_id: str, rows: Iterable[FoundSegment]) -> int:
-        """Record stored segments out of an index, without those that are known; returns how many were not.
-
-        Of the sealed snapshot that stored them, or of the oldest that needs them and is still there.
-        """
-        added_count, pending = 0, iter(rows)
-        number = self.next_number(snapshot_id)
-        key = self._database.snapshot_key(snapshot_id)
-        while page := list(islice(pending, _LIST_ROWS)):
-            ids = [row.segment_id for row in page]
-            there = self._database.read(select(segments.c.segment_id).where(segments.c.segment_id.in_(ids)))
-            new = {row.segment_id: row for row in page}
-            for known in there:
-                del new[known.segment_id]
-            values = (_found_values(key, number + place, row) for place, row in enumerate(new.values()))
-            self._database.insert_many(segments, _FOUND_COLUMNS, values)
-            number += len(new)
-            added_count += len(new)
-        return added_count
 
     def take_planned(self, snapshot_id: str, device: str, limit: int) -> list[SegmentRow]:
         """The next ``limit`` segments to be fed to a device, in plan order; changes nothing (see mark_fed)."""
@@ -269,25 +231,6 @@ def _segment_row(row: Row[Any]) -> SegmentRow:
     return SegmentRow(**values)
 
 
-def _found_values(key: int, number: int, row: FoundSegment) -> tuple[Any, ...]:
-    # Which entries of the walk it was made for is known to the run that made it, and to nobody later.
-    return (
-        key,
-        number,
-        row.segment_id,
-        row.device,
-        row.device_id,
-        0,
-        0,
-        0,
-        row.size_bytes,
-        "stored",
-        row.bytes_stored,
-        row.cell_digests,
-        row.trailer_digest,
-    )
-
-
 def _reference_values(key: int, row: NewReference) -> tuple[Any, ...]:
     return (
         key,
@@ -304,6 +247,5 @@ def _reference_values(key: int, row: NewReference) -> tuple[Any, ...]:
         row.stored_as,
         row.stream_offset_bytes,
         row.cell_digests,
-        row.trailer_digest,
         row.extent_digests,
     )

@@ -25,6 +25,7 @@ from sqlalchemy import ColumnElement, Update, bindparam, case, delete, insert, s
 from producer.catalog.columns import JsonObject
 from producer.catalog.database import Database
 from producer.catalog.schema import attempts, segments
+from producer.catalog.tables.objects import Objects
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.listing.stored_cells import IndexRanges
 
@@ -43,7 +44,6 @@ _STORE = update(segments).where(
 _NOT_STORED = {
     "device_id": None,
     "bytes_stored": 0,
-    "trailer_digest": None,
     "notes": None,
     "file_state": None,
     "timing": None,
@@ -69,8 +69,9 @@ class AttemptRow:
 
 
 class Transitions:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, objects: Objects) -> None:
         self._database = database
+        self._objects = objects
 
     def mark_fed(self, snapshot_id: str, numbers: Iterable[int], device: str, epoch: int) -> int:
         """Planned segments are now on their way to a device; returns how many were planned and so changed."""
@@ -86,6 +87,7 @@ class Transitions:
         device_id: str,
         epoch: int,
         bytes_stored: int,
+        object_id: str,
         trailer_digest: bytes | None,
         notes: Sequence[JsonObject] = (),
         file_state: JsonObject | None = None,
@@ -96,10 +98,12 @@ class Transitions:
         unchanged: IndexRanges = (),
         unchanged_bytes: int = 0,
     ) -> bool:
-        """A device holds the segment, but for the extents that are ``unchanged``; without a trailer there is none.
+        """A device holds the segment as this object, but for the extents that are ``unchanged``.
 
-        True: counted now; False: it was stored (or superseded) before, nothing changed.
+        Without a trailer there is no object.  True: counted now, and in the index; False: nothing has changed, for it
+        was stored (or superseded) before: the first receipt decides which object counts.
 
+        ``stream_bytes``: of the object, if it does not hold all that was planned; without a digest it holds nothing.
         Counts from every other state: a late receipt is as true as one in time.  Whether to believe a
         receipt of an older epoch is the manager's decision.
         """
@@ -118,10 +122,14 @@ class Transitions:
             "layout": layout,
             "unchanged": [list(one) for one in unchanged] or None,
             "unchanged_bytes": unchanged_bytes,
-            "trailer_digest": trailer_digest,
         }
         of = {"of_snapshot": self._database.snapshot_key(snapshot_id), "of_number": number}
-        return self._database.write(_STORE, {**of, **values}) == 1
+        with self._database.transaction():
+            if not self._database.write(_STORE, {**of, **values}):
+                return False
+            if trailer_digest is not None:
+                self._objects.add_stored(snapshot_id, number, object_id, trailer_digest)
+            return True
 
     def record_failed(
         self, snapshot_id: str, number: int, *, device: str, epoch: int, attempt: int, reason: str, message: str

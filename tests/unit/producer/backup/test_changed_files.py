@@ -52,6 +52,7 @@ class Rounds:
                 epoch=0,
                 bytes_stored=1,
                 file_state=self._sees(self.count, place) if row.stop_entry - row.first_entry == 1 else None,
+                object_id=row.segment_id,
                 trailer_digest=b"t" * 32,
             )
 

@@ -213,6 +213,7 @@ def test_the_troubles_of_kept_segments_are_told_at_their_new_entries(backup: Int
                 epoch=0,
                 bytes_stored=1,
                 notes=[note],
+                object_id=row.segment_id,
                 trailer_digest=b"t" * 32,
             )
     add_a_file_elsewhere(backup.one)
@@ -335,6 +336,7 @@ def test_a_snapshot_that_another_run_has_sealed_since_it_was_chosen_is_left_alon
             device_id="a" * 32,
             epoch=0,
             bytes_stored=1,
+            object_id=row.segment_id,
             trailer_digest=b"t" * 32,
         )
     catalog.snapshots.seal(backup.intake.snapshot_id, datetime.now(UTC), b"h" * 32)

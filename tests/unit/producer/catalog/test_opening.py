@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -229,14 +230,28 @@ def test_a_second_writer_waits_until_the_first_has_committed(catalog: Catalog, c
             about_to_write.set()
             counted.append(
                 other.transitions.record_stored(
-                    planned, 0, device="b", device_id="b" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
+                    planned,
+                    0,
+                    device="b",
+                    device_id="b" * 32,
+                    epoch=1,
+                    bytes_stored=1,
+                    object_id=uuid4().hex,
+                    trailer_digest=b"t" * 32,
                 )
             )
 
     second = threading.Thread(target=record)
     with catalog.transaction():
         assert catalog.transitions.record_stored(
-            planned, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
+            planned,
+            0,
+            device="a",
+            device_id="a" * 32,
+            epoch=1,
+            bytes_stored=1,
+            object_id=uuid4().hex,
+            trailer_digest=b"t" * 32,
         )
         second.start()
         assert about_to_write.wait(DEADLINE_S)

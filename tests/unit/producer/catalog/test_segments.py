@@ -27,7 +27,14 @@ def feed(catalog: Catalog, snapshot: str, device: str = "a", epoch: int = 1) -> 
 
 def store(catalog: Catalog, snapshot: str, device: str = "a", epoch: int = 1) -> bool:
     return catalog.transitions.record_stored(
-        snapshot, 0, device=device, device_id=device * 32, epoch=epoch, bytes_stored=40, trailer_digest=b"t" * 32
+        snapshot,
+        0,
+        device=device,
+        device_id=device * 32,
+        epoch=epoch,
+        bytes_stored=40,
+        object_id=uuid4().hex,
+        trailer_digest=b"t" * 32,
     )
 
 
@@ -116,6 +123,7 @@ def test_what_the_receipt_said_is_kept(catalog: Catalog, planned: str) -> None:
         notes=[note],
         file_state={"size_bytes": 100, "mtime_ns": 1, "ctime_ns": 2},
         timing={"total_s": 0.5},
+        object_id="0" * 32,
         trailer_digest=b"t" * 32,
         extent_digests=b"e" * 16,
         cell_digests=b"c" * 32,
@@ -133,7 +141,14 @@ def test_what_the_receipt_said_is_kept(catalog: Catalog, planned: str) -> None:
 
 def test_a_displaced_segment_that_is_put_back_has_its_digests(catalog: Catalog, planned: str) -> None:
     feed(catalog, planned)
-    stored = {"device": "a", "device_id": "a" * 32, "epoch": 1, "bytes_stored": 40, "trailer_digest": b"t" * 32}
+    stored = {
+        "device": "a",
+        "device_id": "a" * 32,
+        "epoch": 1,
+        "bytes_stored": 40,
+        "object_id": "0" * 32,
+        "trailer_digest": b"t" * 32,
+    }
     catalog.transitions.record_stored(planned, 0, **stored, extent_digests=b"e" * 16, cell_digests=b"c" * 32)  # type: ignore[arg-type]
     (before,) = catalog.segments.by_number(planned, [0])
 
@@ -158,12 +173,11 @@ def test_a_reference_has_the_digests_of_the_segment_that_it_refers_to(catalog: C
         bytes_stored=40,
         extent_digests=b"e" * 16,
         cell_digests=b"c" * 32,
-        trailer_digest=b"t" * 32,
     )
     catalog.segments.add_references(planned, [reference])
     (row,) = catalog.segments.by_number(planned, [100])
     assert (row.segment_id, row.device_id, row.bytes_stored) == ("8" * 32, "b" * 32, 40)
-    assert (row.cell_digests, row.trailer_digest) == (b"c" * 32, b"t" * 32)
+    assert row.cell_digests == b"c" * 32
     assert catalog.segments.extent_digests(planned, [100]) == {100: b"e" * 16}
 
 
@@ -254,7 +268,14 @@ def test_a_segment_is_found_by_its_id_while_a_device_holds_it_also_when_it_is_su
 ) -> None:
     for number in (0, 1, 2):
         catalog.transitions.record_stored(
-            planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
+            planned,
+            number,
+            device="a",
+            device_id="a" * 32,
+            epoch=1,
+            bytes_stored=1,
+            object_id=uuid4().hex,
+            trailer_digest=b"t" * 32,
         )
     catalog.transitions.supersede(planned, [1])
     catalog.transitions.plan_again(planned, [2], "b")
@@ -290,7 +311,14 @@ def test_stored_segments_can_be_read_while_the_reader_writes(
     with catalog.transaction():
         for number in range(count):
             catalog.transitions.record_stored(
-                snapshot, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
+                snapshot,
+                number,
+                device="a",
+                device_id="a" * 32,
+                epoch=1,
+                bytes_stored=1,
+                object_id=uuid4().hex,
+                trailer_digest=b"t" * 32,
             )
 
     seen = 0

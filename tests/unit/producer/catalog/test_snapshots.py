@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
@@ -59,7 +60,14 @@ def test_a_snapshot_goes_from_begun_to_planned_to_sealed(catalog: Catalog) -> No
 
     catalog.segments.add("c" * 32, [NewSegment(0, "d" * 32, "a", 0, 50, 0, 500)])
     catalog.transitions.record_stored(
-        "c" * 32, 0, device="a", device_id="a" * 32, epoch=1, bytes_stored=123, trailer_digest=b"t" * 32
+        "c" * 32,
+        0,
+        device="a",
+        device_id="a" * 32,
+        epoch=1,
+        bytes_stored=123,
+        object_id=uuid4().hex,
+        trailer_digest=b"t" * 32,
     )
     catalog.snapshots.seal("c" * 32, day(2), b"h" * 32)
     sealed = catalog.snapshots.get("c" * 32)
@@ -70,7 +78,14 @@ def test_a_snapshot_goes_from_begun_to_planned_to_sealed(catalog: Catalog) -> No
 def test_a_snapshot_is_not_sealed_while_a_segment_is_missing(catalog: Catalog, planned: str) -> None:
     for number in range(4):
         catalog.transitions.record_stored(
-            planned, number, device="a", device_id="a" * 32, epoch=1, bytes_stored=1, trailer_digest=b"t" * 32
+            planned,
+            number,
+            device="a",
+            device_id="a" * 32,
+            epoch=1,
+            bytes_stored=1,
+            object_id=uuid4().hex,
+            trailer_digest=b"t" * 32,
         )
 
     with pytest.raises(CatalogError, match="1 segments are not stored"):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -95,6 +96,7 @@ def begin_snapshot(catalog: Catalog) -> None:
             epoch=0,
             bytes_stored=100,
             timing={"read_s": 0.25, "compress_s": 1.0, "write_s": 0.5, "sync_s": 2.0, "total_s": 3.0},
+            object_id=uuid4().hex,
             trailer_digest=b"t" * 32,
         )
 

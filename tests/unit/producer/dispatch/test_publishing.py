@@ -12,7 +12,7 @@ from tasks.orders import DescribeDevice, Order, PrepareImage, RestoreSegment, Ve
 TB = 10**12
 IMAGE = {"target": "t", "size_bytes": TB, "zero_offsets_bytes": (), "zero_sizes_bytes": (), "force": True}
 RESTORE = {
-    "segment_id": "5" * 32,
+    "object_id": "5" * 32,
     "trailer_digest": "0" * 64,
     "target": "t",
     "paths": ("x", "y"),
@@ -24,7 +24,7 @@ RESTORE = {
     "threads": 1,
 }
 VERIFY = {
-    "segment_ids": ("5" * 32, "6" * 32),
+    "object_ids": ("5" * 32, "6" * 32),
     "stored_bytes": (1, TB - 1),
     "trailer_digests": ("0" * 64, "0" * 64),
     "read_data": True,

@@ -118,16 +118,18 @@ def test_what_is_no_head_is_refused(data: bytes) -> None:
 
 def _row(number: int, digests_count: int = 0) -> IndexRow:
     return IndexRow(
+        object_id=f"{number:030x}0b",
         segment_id=f"{number:032x}",
         device=number % 3,
         size_bytes=100,
         bytes_stored=10,
         trailer_digest="7" * 64,
         cell_digests=b"d" * 16 * digests_count,
+        ranges=((0, 40), (70, 60)) if number == 1 else (),
     )
 
 
-def test_an_index_is_read_back_with_its_digests() -> None:
+def test_an_index_is_read_back_with_its_digests_and_ranges() -> None:
     rows = [_row(number, number % 2) for number in range(2 * ROWS_A_LINE + 1)]
     assert [row for part in encode_index(rows) for row in decode_index(part)] == rows
 
@@ -149,6 +151,8 @@ def test_nothing_makes_no_part() -> None:
     ("key", "value"),
     [
         ("segment_ids", []),
+        ("object_ids", ["x"]),
+        ("ranges", {"0" * 32: [[0]]}),
         ("segment_ids", ["x"]),
         ("sizes_bytes", [1.5]),
         ("bytes_stored", [-1]),

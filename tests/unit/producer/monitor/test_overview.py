@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -102,7 +103,14 @@ def test_segments_are_counted_by_state_without_the_superseded(catalog: Catalog) 
     catalog.transitions.supersede(snapshot_id, [0])
     for number in (1, 2):
         catalog.transitions.record_stored(
-            snapshot_id, number, device="a", device_id="a" * 32, epoch=0, bytes_stored=1, trailer_digest=b"t" * 32
+            snapshot_id,
+            number,
+            device="a",
+            device_id="a" * 32,
+            epoch=0,
+            bytes_stored=1,
+            object_id=uuid4().hex,
+            trailer_digest=b"t" * 32,
         )
     catalog.transitions.mark_fed(snapshot_id, [3], "a", 0)
     catalog.transitions.record_failed(snapshot_id, 3, device="a", epoch=0, attempt=1, reason="source", message="")

@@ -58,6 +58,7 @@ class Stored:
             epoch=0,
             bytes_stored=1,
             notes=[note],
+            object_id=row.segment_id,
             trailer_digest=b"t" * 32,
             **fields,
         )
@@ -93,7 +94,7 @@ class Orders:
 
     @property
     def picks(self) -> list[Pick]:
-        return [pick for row in self.plan.segments() for pick in self.plan.picks(row)]
+        return [pick for holder in self.plan.holders() for pick in self.plan.picks(holder)]
 
     def bytes_of(self, path: str) -> list[tuple[int, int]]:
         """Offset and size of what is ordered of a file, in order of the offset."""
@@ -166,8 +167,8 @@ def test_only_what_is_wanted_is_picked_out_of_a_bundle_and_nothing_of_others(sto
     orders = snapshot.restore("data/07")
     (pick,) = orders.picks
     assert (pick.path, pick.offset_bytes, pick.size_bytes) == ("07", 0, 1007)
-    (row,) = (row for row in orders.plan.segments() if orders.plan.picks(row))
-    assert _holds(row, pick.entry)
+    (holder,) = (one for one in orders.plan.holders() if orders.plan.picks(one))
+    assert _holds(snapshot.catalog.segments.by_ids([holder.object.segment_id])[holder.object.segment_id], pick.entry)
     assert (orders.wanted.files_count, orders.wanted.bytes_total) == (1, 1007)
 
 
@@ -405,8 +406,9 @@ def test_a_file_of_a_bundle_that_was_shorter_comes_back_shorter_and_moves_no_oth
     orders = snapshot.restore(exclude=("/data/0",))
     assert orders.bytes_of("data/4") == [(0, 2)]
     assert len(orders.files) == 8
-    for row in orders.plan.segments():
-        for pick in orders.plan.picks(row):
+    for holder in orders.plan.holders():
+        row = snapshot.catalog.segments.by_ids([holder.object.segment_id])[holder.object.segment_id]
+        for pick in orders.plan.picks(holder):
             files_before = [size for size in snapshot.sizes[row.first_entry : pick.entry] if size > 0]
             assert pick.stream_offset_bytes == sum(files_before)
 
@@ -434,8 +436,8 @@ def test_many_large_files_that_are_kept_cost_one_look_at_each(stored: Make, monk
 
 def test_the_segments_of_a_device_are_all_that_is_read_for_it(stored: Make) -> None:
     orders = stored(data={f"f{number}": noise(100 * KIB, number) for number in range(4)}).restore()
-    everything = list(orders.plan.segments())
-    by_device = {row.device_id: list(orders.plan.segments(row.device_id or "")) for row in everything}
+    everything = list(orders.plan.holders())
+    by_device = {one.object.device_id: list(orders.plan.holders(one.object.device_id)) for one in everything}
     assert len(by_device) > 1
-    for device_id, rows in by_device.items():
-        assert rows == [row for row in everything if row.device_id == device_id]
+    for device_id, holders in by_device.items():
+        assert holders == [one for one in everything if one.object.device_id == device_id]

@@ -11,7 +11,7 @@ import pytest
 from tasks.cleaning import DeleteResult, DeleteStored, ListObjects
 from tasks.errors import NotADeviceError, RunOverError
 from workers.devices.deleting import AppendOnlyError, OtherCatalogError, delete_stored, list_objects
-from workers.devices.keys import manifest_key, segment_key
+from workers.devices.keys import manifest_key, object_key
 from workers.devices.local.device import LocalDevice
 from workers.devices.marker import Marker
 
@@ -29,7 +29,7 @@ MARKER = Marker(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for key in (segment_key(ONE), segment_key(TWO), manifest_key(HEAD), manifest_key(PART)):
+    for key in (object_key(ONE), object_key(TWO), manifest_key(HEAD), manifest_key(PART)):
         (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / key).write_bytes(b"12345")
     return tmp_path
@@ -95,8 +95,8 @@ def test_an_append_only_device_keeps_all(device: LocalDevice, folder: Path) -> N
 
 
 def test_a_folder_in_place_of_an_object_stays_and_is_named(device: LocalDevice, folder: Path) -> None:
-    (folder / segment_key(ONE)).unlink()
-    (folder / segment_key(ONE)).mkdir()
+    (folder / object_key(ONE)).unlink()
+    (folder / object_key(ONE)).mkdir()
 
     result = delete(device, order(object_ids=(ONE, TWO)))
 
@@ -105,8 +105,8 @@ def test_a_folder_in_place_of_an_object_stays_and_is_named(device: LocalDevice, 
 
 
 def test_a_link_in_place_of_an_object_is_removed_and_not_what_it_leads_to(device: LocalDevice, folder: Path) -> None:
-    (folder / segment_key(ONE)).unlink()
-    (folder / segment_key(ONE)).symlink_to(folder / segment_key(TWO))
+    (folder / object_key(ONE)).unlink()
+    (folder / object_key(ONE)).symlink_to(folder / object_key(TWO))
 
     result = delete(device, order(object_ids=(ONE,)))
 

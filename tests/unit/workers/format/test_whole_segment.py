@@ -21,7 +21,7 @@ from tasks.receipts import ExtentNote, FileState
 from tasks.values import Extents
 from workers.format import layout
 from workers.format.envelope import HEADER, encode_envelope, read_envelope
-from workers.format.header import SegmentHeader, decode_header, encode_header
+from workers.format.header import SegmentHeader, all_of, decode_header, encode_header
 from workers.format.reader import SegmentReader
 from workers.format.seek_table import Frame, encode_seek_table
 from workers.format.stored_bytes import StoredBytes
@@ -35,9 +35,10 @@ STREAM = random.Random(7).randbytes(UNIT_BYTES) + bytes(UNIT_BYTES) + b"the end 
 def header_of(paths: tuple[str, ...], sizes_bytes: tuple[int, ...]) -> SegmentHeader:
     return SegmentHeader(
         segment_id="5" * 32,
+        object_id="b" * 32,
+        ranges=all_of(sum(sizes_bytes)),
         snapshot_id="a" * 32,
         volume="home",
-        device_id="d" * 32,
         number=0,
         source="data",
         extents=Extents(paths=paths, offsets_bytes=(0,) * len(paths), sizes_bytes=sizes_bytes),

@@ -17,7 +17,7 @@ from tasks.orders import Order
 from tasks.receipts import StoreResult
 from tasks.values import Extent, Extents
 from tasks.wire import decode, encode
-from workers.devices.keys import segment_key
+from workers.devices.keys import object_key
 from workers.devices.local.device import LocalDevice
 from workers.devices.manifests import NoSuchManifestError
 from workers.process.handlers import LocalHandlers, NotConfiguredError
@@ -25,7 +25,7 @@ from workers.settings import DeviceSettings, WorkerSettings
 
 DEVICE_ID = "d" * 32
 POOL_ID = "e" * 32
-SEGMENT_ID = "5e" * 16
+OBJECT_ID = "5e" * 16
 PART = "1" * 32 + ".000000.part"
 HEAD = "1" * 32 + ".manifest"
 
@@ -80,7 +80,7 @@ def adopted(handlers: LocalHandlers) -> LocalHandlers:
 
 
 def order(cls: type[Any], **fields: object) -> Any:
-    envelope = {"run_id": "0" * 32, "order_id": SEGMENT_ID, "device": "a", "device_id": DEVICE_ID, "epoch": 0}
+    envelope = {"run_id": "0" * 32, "order_id": "7" * 32, "device": "a", "device_id": DEVICE_ID, "epoch": 0}
     return cls(**{**envelope, "attempt": 1, "reply_to": "manager.local", **fields})
 
 
@@ -88,6 +88,8 @@ def store_order(**fields: object) -> orders.StoreSegment:
     made: orders.StoreSegment = order(
         orders.StoreSegment,
         **{
+            "segment_id": "7" * 32,
+            "object_id": OBJECT_ID,
             "snapshot_id": "1" * 32,
             "volume": "home",
             "number": 0,
@@ -110,12 +112,12 @@ def manifest_order(data: bytes, name: str = PART, **fields: object) -> orders.Pu
     return made
 
 
-def verify_order(stored: StoreResult | None, *segment_ids: str, read_data: bool) -> orders.VerifySegments:
-    """To verify ``segment_ids``, all as if they had been ``stored`` so."""
-    count = len(segment_ids)
+def verify_order(stored: StoreResult | None, *object_ids: str, read_data: bool) -> orders.VerifySegments:
+    """To verify ``object_ids``, all as if they had been ``stored`` so."""
+    count = len(object_ids)
     made: orders.VerifySegments = order(
         orders.VerifySegments,
-        segment_ids=segment_ids,
+        object_ids=object_ids,
         stored_bytes=(stored.bytes_stored if stored else 0,) * count,
         trailer_digests=(stored.trailer_digest if stored else "0" * 64,) * count,
         read_data=read_data,
@@ -124,11 +126,11 @@ def verify_order(stored: StoreResult | None, *segment_ids: str, read_data: bool)
 
 
 def verify(
-    handlers: LocalHandlers, stored: StoreResult | None, segment_id: str = SEGMENT_ID, *, read_data: bool
+    handlers: LocalHandlers, stored: StoreResult | None, object_id: str = OBJECT_ID, *, read_data: bool
 ) -> list[tuple[Any, ...]]:
-    result = handlers.verify(verify_order(stored, segment_id, read_data=read_data))
+    result = handlers.verify(verify_order(stored, object_id, read_data=read_data))
     assert result.segments_count == 1
-    return [(finding.segment_id, finding.code, finding.ranges) for finding in result.findings]
+    return [(finding.object_id, finding.code, finding.ranges) for finding in result.findings]
 
 
 def flip(path: Path, offset_bytes: int) -> None:
@@ -217,7 +219,7 @@ def test_a_fenced_order_is_refused_before_and_after_the_work(
         fenced = LocalHandlers(settings, worker="a@here", progress=Progress(), refuse_stale=refuse_stale)
         with pytest.raises(MessageError):
             fenced.handle(store_order())
-        assert not (folder / segment_key(SEGMENT_ID)).exists()
+        assert not (folder / object_key(OBJECT_ID)).exists()
 
 
 # --- store, and what follows it
@@ -257,7 +259,7 @@ def test_a_device_that_cannot_be_swept_is_used_all_the_same(
         raise DeviceError("read-only")
 
     monkeypatch.setattr(LocalDevice, "sweep", sweep)
-    assert verify(adopted, None, read_data=False) == [(SEGMENT_ID, "missing", ())]
+    assert verify(adopted, None, read_data=False) == [(OBJECT_ID, "missing", ())]
 
 
 def test_a_whole_segment_has_no_findings(adopted: LocalHandlers) -> None:
@@ -268,19 +270,19 @@ def test_a_whole_segment_has_no_findings(adopted: LocalHandlers) -> None:
 
 def test_a_missing_segment_is_found_and_the_others_are_still_checked(adopted: LocalHandlers) -> None:
     stored = adopted.store(store_order())
-    request = verify_order(stored, "a" * 32, SEGMENT_ID, read_data=True)
+    request = verify_order(stored, "a" * 32, OBJECT_ID, read_data=True)
     result = adopted.verify(request)
-    assert [(finding.segment_id, finding.code) for finding in result.findings] == [("a" * 32, "missing")]
+    assert [(finding.object_id, finding.code) for finding in result.findings] == [("a" * 32, "missing")]
     assert result.bytes_read >= stored.bytes_stored
 
 
 def test_a_flipped_bit_in_a_unit_is_found_when_the_data_is_read(adopted: LocalHandlers, folder: Path) -> None:
     stored = adopted.store(store_order())
-    path = folder / segment_key(SEGMENT_ID)
+    path = folder / object_key(OBJECT_ID)
     # The first unit follows the header, a skippable frame that says how long it is.
     flip(path, 8 + int.from_bytes(path.read_bytes()[4:8], "little") + 20)
     assert verify(adopted, stored, read_data=False) == []
-    assert verify(adopted, stored, read_data=True) == [(SEGMENT_ID, "damaged", ((0, 65_536),))]
+    assert verify(adopted, stored, read_data=True) == [(OBJECT_ID, "damaged", ((0, 65_536),))]
 
 
 @pytest.mark.parametrize("read_data", [False, True])
@@ -289,7 +291,7 @@ def test_a_segment_that_is_not_whole_is_damaged(
     adopted: LocalHandlers, folder: Path, damage: str, read_data: bool
 ) -> None:
     stored = adopted.store(store_order())
-    path = folder / segment_key(SEGMENT_ID)
+    path = folder / object_key(OBJECT_ID)
     data = path.read_bytes()
     changed = {"cut": data[:-10], "longer": data + b"x", "empty": b"", "header": data[:30] + b"x" + data[31:]}
     path.write_bytes(changed[damage])
@@ -298,9 +300,9 @@ def test_a_segment_that_is_not_whole_is_damaged(
 
 def test_another_segment_in_its_place_is_damaged(adopted: LocalHandlers, folder: Path) -> None:
     stored = adopted.store(store_order())
-    other = folder / segment_key("a" * 32)
+    other = folder / object_key("a" * 32)
     other.parent.mkdir(exist_ok=True)
-    (folder / segment_key(SEGMENT_ID)).rename(other)
+    (folder / object_key(OBJECT_ID)).rename(other)
     assert verify(adopted, stored, "a" * 32, read_data=False) == [("a" * 32, "damaged", ())]
 
 
@@ -309,11 +311,11 @@ def test_a_segment_that_cannot_be_opened_is_unreadable_and_the_others_are_still_
     adopted: LocalHandlers, folder: Path, make: Callable[[Path], object]
 ) -> None:
     stored = adopted.store(store_order())
-    in_its_place = folder / segment_key("a" * 32)
+    in_its_place = folder / object_key("a" * 32)
     in_its_place.parent.mkdir(exist_ok=True)
     make(in_its_place)
-    result = adopted.verify(verify_order(stored, "a" * 32, SEGMENT_ID, read_data=True))
-    assert [(finding.segment_id, finding.code) for finding in result.findings] == [("a" * 32, "unreadable")]
+    result = adopted.verify(verify_order(stored, "a" * 32, OBJECT_ID, read_data=True))
+    assert [(finding.object_id, finding.code) for finding in result.findings] == [("a" * 32, "unreadable")]
     assert result.bytes_read >= stored.bytes_stored
 
 

@@ -38,6 +38,8 @@ ENVELOPE = {
 }
 STORE = {
     **ENVELOPE,
+    "segment_id": "5e" * 16,
+    "object_id": "0b" * 16,
     "snapshot_id": SNAPSHOT,
     "volume": "home",
     "number": 0,
@@ -59,7 +61,7 @@ PUT = {
 GET = {**ENVELOPE, "name": ""}
 RESTORE = {
     **ENVELOPE,
-    "segment_id": "5e" * 16,
+    "object_id": "5e" * 16,
     "target": "target",
     "paths": ["x"],
     "stream_offsets_bytes": [0],
@@ -71,8 +73,8 @@ RESTORE = {
 }
 FILE = {"kind": "file", "path": "x", "mode": 0o600, "uid": 0, "gid": 0, "mtime_ns": 0}
 ENTRIES = {**ENVELOPE, "target": "target", "entries": [FILE], "overwrite": "always"}
-READ = {**ENVELOPE, "segment_id": "5e" * 16, "stream_offset_bytes": 0, "size_bytes": 10}
-VERIFY = {**ENVELOPE, "segment_ids": ["5e" * 16], "stored_bytes": [1], "read_data": True}
+READ = {**ENVELOPE, "object_id": "5e" * 16, "stream_offset_bytes": 0, "size_bytes": 10}
+VERIFY = {**ENVELOPE, "object_ids": ["5e" * 16], "stored_bytes": [1], "read_data": True}
 ADOPT = {**ENVELOPE, "pool_id": POOL_ID, "new_device_id": DEVICE_ID}
 
 
@@ -187,7 +189,7 @@ HOSTILE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("restore_segment", RESTORE, {"target": "../outside"}),
     ("restore_segment", RESTORE, {"paths": ["../outside/evil"]}),
     ("restore_segment", RESTORE, {"paths": ["/etc/evil"]}),
-    ("restore_segment", RESTORE, {"segment_id": "../" + "0" * 29}),
+    ("restore_segment", RESTORE, {"object_id": "../" + "0" * 29}),
     ("restore_segment", RESTORE, {"offsets_bytes": [-1]}),
     ("restore_entries", ENTRIES, {"target": "nowhere"}),
     ("restore_entries", ENTRIES, entry(path="../outside/evil")),
@@ -199,12 +201,13 @@ HOSTILE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("restore_entries", ENTRIES, entry(size_bytes=9, finish=True, hole_offsets_bytes=[0])),
     ("restore_entries", ENTRIES, entry(size_bytes=9, finish=True, hole_offsets_bytes=[-1], hole_sizes_bytes=[1])),
     ("restore_entries", ENTRIES, entry(size_bytes=9, finish=True, hole_offsets_bytes=[0], hole_sizes_bytes=[2**62])),
-    ("read", READ, {"segment_id": "../" + "0" * 29}),
+    ("read", READ, {"object_id": "../" + "0" * 29}),
     ("read", READ, {"stream_offset_bytes": -1}),
     ("read", READ, {"stream_offset_bytes": 10**6}),
     ("read", READ, {"size_bytes": 2**40}),
     ("read", READ, {"size_bytes": 0}),
-    ("verify", VERIFY, {"segment_ids": ["../../outside/secret"]}),
+    ("verify", VERIFY, {"object_ids": ["../../outside/secret"]}),
+    ("store", STORE, {"object_id": "../../outside/secret"}),
     ("verify", VERIFY, {"stored_bytes": []}),
     ("adopt", ADOPT, {"pool_id": "f" * 32}),
     ("adopt", ADOPT, {"pool_id": "../x"}),

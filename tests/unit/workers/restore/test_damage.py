@@ -6,7 +6,7 @@ import pytest
 from kit.stored.segment_in_memory import (
     FILES,
     INCOMPRESSIBLE,
-    SEGMENT_ID,
+    OBJECT_ID,
     UNIT,
     WHOLE,
     MemoryObject,
@@ -72,11 +72,11 @@ def test_a_missing_segment_and_another_ones_file_fail_the_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(DamagedError, match="not on device a"):
-        restore(tmp_path, store(FILES), whole_files(FILES), segment_id="cc" * 16)
+        restore(tmp_path, store(FILES), whole_files(FILES), object_id="cc" * 16)
     device = store(FILES)
     monkeypatch.setattr(device, "open", lambda key: MemoryObject(device))
-    with pytest.raises(DamagedError, match=SEGMENT_ID):
-        restore(tmp_path, device, whole_files(FILES), segment_id="cc" * 16)
+    with pytest.raises(DamagedError, match=OBJECT_ID):
+        restore(tmp_path, device, whole_files(FILES), object_id="cc" * 16)
     assert content(tmp_path) == {}
 
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from kit.stored.segment_in_memory import SEGMENT_ID, UNIT, MemoryDevice, Progress, pattern, store
+from kit.stored.segment_in_memory import OBJECT_ID, UNIT, MemoryDevice, Progress, pattern, store
 from tasks.errors import DamagedError
 from tasks.orders import MAX_READ_BYTES, ReadSegment
 from workers.devices.base import Device
@@ -19,7 +19,7 @@ def read(
     offset: int,
     size: int,
     *,
-    segment_id: str = SEGMENT_ID,
+    object_id: str = OBJECT_ID,
     reader: StreamRangeReader | None = None,
 ) -> bytes:
     order = ReadSegment(
@@ -30,7 +30,7 @@ def read(
         epoch=0,
         attempt=1,
         reply_to="manager.m",
-        segment_id=segment_id,
+        object_id=object_id,
         trailer_digest=device.trailer_digest.hex(),
         stream_offset_bytes=offset,
         size_bytes=size,
@@ -91,4 +91,4 @@ def test_a_damaged_unit_fails_the_ranges_in_it_and_no_others() -> None:
 
 def test_a_segment_that_is_not_there_is_damage() -> None:
     with pytest.raises(DamagedError, match="is not on device a"):
-        read(store({"big": DATA}), 0, 1, segment_id="0" * 32)
+        read(store({"big": DATA}), 0, 1, object_id="0" * 32)

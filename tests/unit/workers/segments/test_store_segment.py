@@ -14,7 +14,7 @@ from tasks.errors import DeviceFullError, MessageError, SourceError
 from tasks.orders import StoreSegment
 from tasks.receipts import StoreResult
 from tasks.values import Extent, Extents, SourcePlace
-from workers.devices.keys import segment_key
+from workers.devices.keys import object_key
 from workers.devices.local.device import LocalDevice
 from workers.devices.local.objects import LocalUpload
 from workers.devices.marker import Marker
@@ -22,7 +22,7 @@ from workers.devices.trouble import UnreadableError
 from workers.format.reader import SegmentReader
 from workers.segments.store import store_segment
 
-SEGMENT_ID = "5e" * 16
+OBJECT_ID = "5e" * 16
 DEVICE_ID = "d" * 32
 UNIT_BYTES = 64 * 1024
 
@@ -64,12 +64,14 @@ def device(folder: Path) -> LocalDevice:
 
 ORDER = StoreSegment(
     run_id="0" * 32,
-    order_id=SEGMENT_ID,
+    order_id="7" * 32,
     device="a",
     device_id=DEVICE_ID,
     epoch=0,
     attempt=1,
     reply_to="manager.local",
+    segment_id="7" * 32,
+    object_id=OBJECT_ID,
     snapshot_id="1" * 32,
     volume="home",
     number=3,
@@ -88,7 +90,7 @@ def store(device: LocalDevice, source: Path, order: StoreSegment = ORDER, **more
 
 
 def stored_file(folder: Path) -> Path:
-    return folder / segment_key(SEGMENT_ID)
+    return folder / object_key(OBJECT_ID)
 
 
 def content(folder: Path) -> bytes:
@@ -111,24 +113,40 @@ def test_a_bundle_is_stored_as_one_segment_of_units(device: LocalDevice, folder:
     assert temporary_files(folder) == []
 
 
-def test_what_is_found_is_not_taken_for_another_content_that_a_receipt_had_told_of(
+def test_a_message_that_comes_twice_finds_its_own_object_and_another_try_stores_one_of_its_own(
     device: LocalDevice, folder: Path, source: Path
 ) -> None:
     first = store(device, source)
-    again = store(device, source, dataclasses.replace(ORDER, trailer_digest=first.trailer_digest))
-    other = store(device, source, dataclasses.replace(ORDER, trailer_digest="0" * 64))
+    (source / "b").write_bytes(bytes(150_000))
+
+    again = store(device, source)
+    other = store(device, source, dataclasses.replace(ORDER, object_id="0b" * 16))
+
     assert (again.found, other.found) == (True, False)
-    assert again.trailer_digest == other.trailer_digest == first.trailer_digest
+    assert again.trailer_digest == first.trailer_digest != other.trailer_digest
+    assert {path.stem for path in folder.rglob("*.seg")} == {OBJECT_ID, "0b" * 16}
+
+
+def test_an_object_names_no_device_so_that_a_copy_may_be_the_same_bytes(
+    device: LocalDevice, folder: Path, source: Path
+) -> None:
+    store(device, source)
+    first = stored_file(folder).read_bytes()
+    stored_file(folder).unlink()
+
+    store(device, source, dataclasses.replace(ORDER, device="b", device_id="0d" * 16, epoch=7))
+
+    assert stored_file(folder).read_bytes() == first
 
 
 def test_the_header_says_what_the_order_said(device: LocalDevice, folder: Path, source: Path) -> None:
     store(device, source)
-    stored = device.open(segment_key(SEGMENT_ID))
+    stored = device.open(object_key(OBJECT_ID))
     assert stored is not None
     with stored:
         header = SegmentReader(stored.read, stored.size_bytes).header
-    same = {field.name for field in dataclasses.fields(header)} - {"segment_id"}
-    assert header.segment_id == SEGMENT_ID
+    same = {field.name for field in dataclasses.fields(header)} - {"ranges"}
+    assert header.ranges == ((0, 190_007),)
     assert {name: getattr(header, name) for name in same} == {name: getattr(ORDER, name) for name in same}
 
 
@@ -136,18 +154,18 @@ def test_a_source_below_the_configured_one_is_stored_as_if_it_were_configured(
     device: LocalDevice, folder: Path, source: Path
 ) -> None:
     whole = dataclasses.replace(
-        ORDER, extents=Extents.of([Extent(path="d", offset_bytes=0, size_bytes=40_000)]), order_id="1" * 32
+        ORDER, extents=Extents.of([Extent(path="d", offset_bytes=0, size_bytes=40_000)]), object_id="1" * 32
     )
     below = dataclasses.replace(
         whole, within=SourcePlace(source="configured", path="source/c"), device_id=ORDER.device_id
     )
     store(device, source / "c", whole)
-    as_configured = (folder / segment_key("1" * 32)).read_bytes()
-    (folder / segment_key("1" * 32)).unlink()
+    as_configured = (folder / object_key("1" * 32)).read_bytes()
+    (folder / object_key("1" * 32)).unlink()
 
     store(device, source.parent, below)
 
-    assert (folder / segment_key("1" * 32)).read_bytes() == as_configured
+    assert (folder / object_key("1" * 32)).read_bytes() == as_configured
 
 
 def test_a_piece_of_a_file_is_stored_with_the_state_of_the_file(
@@ -195,7 +213,7 @@ def test_the_receipt_says_the_digests_that_the_trailer_holds_also_when_the_segme
     (source / "a").write_bytes(b"another")
     second = store(device, source, order)
 
-    stored = device.open(segment_key(SEGMENT_ID))
+    stored = device.open(object_key(OBJECT_ID))
     assert stored is not None
     with stored:
         trailer = SegmentReader(stored.read, stored.size_bytes).trailer
@@ -248,7 +266,7 @@ def test_a_segment_with_a_bad_sector_is_stored_again(
 
 
 def test_what_is_no_file_in_the_segments_place_is_stored_over(device: LocalDevice, folder: Path, source: Path) -> None:
-    path = folder / segment_key(ORDER.order_id)
+    path = folder / object_key(ORDER.object_id)
     path.parent.mkdir(parents=True)
     path.symlink_to("elsewhere")
     assert not store(device, source).found

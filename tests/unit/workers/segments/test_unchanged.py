@@ -16,13 +16,13 @@ from tasks.raw import RawReading
 from tasks.receipts import StoreResult
 from tasks.states import WalkedStates, pack_states
 from tasks.values import Extent, Extents
-from workers.devices.keys import segment_key
+from workers.devices.keys import object_key
 from workers.devices.local.device import LocalDevice
 from workers.devices.marker import Marker
 from workers.format.reader import SegmentReader
 from workers.segments.store import store_segment
 
-SEGMENT_ID = "5e" * 16
+OBJECT_ID = "5e" * 16
 DEVICE_ID = "d" * 32
 
 FILES = {name: random.Random(name).randbytes(size) for name, size in {"a": 7, "b": 150_000, "c": 40_000}.items()}
@@ -65,12 +65,14 @@ def order(
 ) -> StoreSegment:
     return StoreSegment(
         run_id="0" * 32,
-        order_id=SEGMENT_ID,
+        order_id="7" * 32,
         device="a",
         device_id=DEVICE_ID,
         epoch=0,
         attempt=1,
         reply_to="manager.local",
+        segment_id="7" * 32,
+        object_id=OBJECT_ID,
         snapshot_id="1" * 32,
         volume="home",
         number=3,
@@ -93,7 +95,7 @@ def store(device: LocalDevice, source: Path, order: StoreSegment, progress: Prog
 
 def held(device: LocalDevice) -> dict[tuple[str, int], bytes] | None:
     """What the segment holds: (path, offset) → content; None if there is no segment."""
-    stored = device.open(segment_key(SEGMENT_ID))
+    stored = device.open(object_key(OBJECT_ID))
     if stored is None:
         return None
     with stored:

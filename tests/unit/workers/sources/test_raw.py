@@ -65,6 +65,8 @@ def order(size_bytes: int = len(CONTENT), *, offset_bytes: int = 0, raw: RawRead
         epoch=0,
         attempt=1,
         reply_to="manager.m",
+        segment_id="2" * 32,
+        object_id="b" * 32,
         snapshot_id="4" * 32,
         volume="v",
         number=0,

@@ -130,6 +130,8 @@ def store_order(source: str, *paths: str) -> StoreSegment:
         epoch=0,
         attempt=1,
         reply_to="manager.x",
+        segment_id="2" * 32,
+        object_id="b" * 32,
         snapshot_id="2" * 32,
         volume="home",
         number=0,

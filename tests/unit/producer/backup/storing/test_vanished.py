@@ -32,7 +32,7 @@ class Agents(Devices):
             return super().answer(order)
         missing = [at for at, path in enumerate(order.extents.paths) if path in self.blind.get(order.device, ())]
         notes = [ExtentNote(index=at, trouble="vanished", read_bytes=0, message="gone") for at in missing]
-        self.segments[order.device][order.order_id] = order
+        self.segments[order.device][order.object_id] = order
         return self.stored(order, notes=tuple(notes))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from producer.catalog.tables.segments.rows import SegmentRow
+from kit.models.objects import number_of, stored_object
+from producer.catalog.tables.objects import StoredObject
 from producer.listing import Entry
 from producer.restore.archive.ahead import Ahead
 from producer.restore.archive.members import Member
@@ -18,31 +19,10 @@ UNIT_BYTES = 100
 ENTRY = Entry(
     index=0, source="data", path="", kind="file", mode=0o600, uid=0, gid=0, mtime_ns=0, ctime_ns=0, size_bytes=0
 )
-ROW = SegmentRow(
-    snapshot_id="a" * 32,
-    number=0,
-    segment_id="b" * 32,
-    device="d",
-    device_id="d",
-    first_entry=0,
-    stop_entry=9,
-    offset_bytes=0,
-    size_bytes=0,
-    state="stored",
-    attempt=1,
-    epoch=0,
-    bytes_stored=0,
-    notes=[],
-    file_state=None,
-    timing=None,
-    rerouted_count=0,
-    fed_at=None,
-    last_error="",
-)
 
 
-def byte_at(row: SegmentRow, offset_bytes: int) -> int:
-    return (row.number * 31 + offset_bytes * 7 + 1) % 255 + 1
+def byte_at(stored: StoredObject, offset_bytes: int) -> int:
+    return (number_of(stored) * 31 + offset_bytes * 7 + 1) % 255 + 1
 
 
 class Stored(Fetches):
@@ -58,14 +38,14 @@ class Stored(Fetches):
         return 10**9
 
     def why_absent(self, piece: Piece) -> DamagedError | None:
-        return DamagedError("away") if piece.row.device in self.absent else None
+        return DamagedError("away") if piece.object.device in self.absent else None
 
     def begin(self, piece: Piece) -> Fetch:
         start = piece.stream_offset_bytes
-        self.fetched.append((piece.row.number, start, piece.size_bytes))
+        self.fetched.append((number_of(piece.object), start, piece.size_bytes))
         self.most_ahead_count = max(self.most_ahead_count, len(self.fetched) - self.read_count)
         fetch = Fetch(piece=piece, done=True, error=self.why_absent(piece))
-        if (piece.row.number, start // UNIT_BYTES) in self.lost:
+        if (number_of(piece.object), start // UNIT_BYTES) in self.lost:
             fetch.error = DamagedError("a bad unit")
         return fetch
 
@@ -76,7 +56,7 @@ class Stored(Fetches):
         self.read_count += 1
         start, stop = fetch.piece.stream_offset_bytes, fetch.piece.stream_offset_bytes + fetch.piece.size_bytes
         for offset in range(start, stop, 33):
-            yield bytes(byte_at(fetch.piece.row, at) for at in range(offset, min(offset + 33, stop)))
+            yield bytes(byte_at(fetch.piece.object, at) for at in range(offset, min(offset + 33, stop)))
 
 
 def member(path: str, size_bytes: int, *pieces: tuple[int, int, int, int], device: str = "d", why: str = "") -> Member:
@@ -85,7 +65,7 @@ def member(path: str, size_bytes: int, *pieces: tuple[int, int, int, int], devic
         entry=replace(ENTRY, path=path, size_bytes=size_bytes),
         pieces=tuple(
             Piece(
-                row=replace(ROW, number=number, device=device),
+                object=stored_object(number, device=device),
                 stream_offset_bytes=stream_offset_bytes,
                 offset_bytes=offset_bytes,
                 size_bytes=piece_bytes,
@@ -100,7 +80,7 @@ def expected_of(one: Member) -> bytes:
     content = bytearray(one.size_bytes)
     for piece in one.pieces:
         stream = range(piece.stream_offset_bytes, piece.stream_offset_bytes + piece.size_bytes)
-        content[piece.offset_bytes : piece.stop_bytes] = bytes(byte_at(piece.row, at) for at in stream)
+        content[piece.offset_bytes : piece.stop_bytes] = bytes(byte_at(piece.object, at) for at in stream)
     return bytes(content)
 
 

@@ -10,7 +10,8 @@ from typing import cast
 
 import pytest
 
-from producer.catalog.tables.segments.rows import SegmentRow
+from kit.models.objects import number_of, stored_object
+from producer.catalog.tables.objects import StoredObject
 from producer.restore.mounted.blocks import BLOCK_BYTES, Blocks
 from producer.restore.reading.fetches import Fetch, Fetches
 from producer.restore.reading.ways import Piece
@@ -19,33 +20,12 @@ from tasks.errors import DamagedError
 STREAM = bytes(number * 7 % 251 for number in range(4093)) * 2000
 
 
-def row(number: int = 0, *, stream_offset_bytes: int = 0, size_bytes: int = len(STREAM)) -> SegmentRow:
-    return SegmentRow(
-        snapshot_id="a" * 32,
-        number=number,
-        segment_id=f"{number:032x}",
-        device="d",
-        device_id="d",
-        first_entry=0,
-        stop_entry=1,
-        offset_bytes=0,
-        size_bytes=size_bytes,
-        state="stored",
-        attempt=1,
-        epoch=0,
-        bytes_stored=0,
-        notes=[],
-        file_state=None,
-        timing=None,
-        rerouted_count=0,
-        fed_at=None,
-        last_error="",
-        stream_offset_bytes=stream_offset_bytes,
-    )
+def row(number: int = 0, *, size_bytes: int = len(STREAM)) -> StoredObject:
+    return stored_object(number, size_bytes=size_bytes)
 
 
-def piece(offset_bytes: int, size_bytes: int, of: SegmentRow | None = None) -> Piece:
-    return Piece(row=of or row(), stream_offset_bytes=offset_bytes, offset_bytes=0, size_bytes=size_bytes)
+def piece(offset_bytes: int, size_bytes: int, of: StoredObject | None = None) -> Piece:
+    return Piece(object=of or row(), stream_offset_bytes=offset_bytes, offset_bytes=0, size_bytes=size_bytes)
 
 
 class Stored(Fetches):
@@ -59,7 +39,7 @@ class Stored(Fetches):
         self._waiting: list[Fetch] = []
 
     def begin(self, piece: Piece) -> Fetch:
-        self.begun.append((piece.row.number, piece.stream_offset_bytes, piece.size_bytes))
+        self.begun.append((number_of(piece.object), piece.stream_offset_bytes, piece.size_bytes))
         fetch = Fetch(piece=piece)
         self._waiting.append(fetch)
         return fetch
@@ -68,7 +48,7 @@ class Stored(Fetches):
         done, self._waiting = self._waiting, []
         for fetch in done:
             fetch.done = True
-            if fetch.piece.row.number in self.lost:
+            if number_of(fetch.piece.object) in self.lost:
                 fetch.error = DamagedError("the device is gone")
             elif (
                 self.damaged_at is not None
@@ -104,13 +84,13 @@ def test_a_piece_is_what_is_stored_there(offset_bytes: int, size_bytes: int) -> 
         assert blocks.read(piece(offset_bytes, size_bytes)) == STREAM[offset_bytes : offset_bytes + size_bytes]
 
 
-def test_a_piece_of_a_range_within_a_longer_stream_asks_for_nothing_outside_it() -> None:
-    stored, part = Stored(), row(stream_offset_bytes=100, size_bytes=300)
+def test_a_block_ends_with_the_stream_of_its_object() -> None:
+    stored, part = Stored(), row(size_bytes=300)
 
     with served(stored) as blocks:
         assert blocks.read(piece(150, 20, part)) == STREAM[150:170]
 
-    assert stored.begun == [(0, 100, 300)]
+    assert stored.begun == [(0, 0, 300)]
 
 
 def test_a_block_is_fetched_once_for_all_its_readers() -> None:

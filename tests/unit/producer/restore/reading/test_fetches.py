@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from kit.models.objects import stored_object
 from kit.models.offline import Answer, Devices, Offline
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.segments.rows import SegmentRow
 from producer.restore.reading.fetches import Fetches
 from producer.restore.reading.ways import Piece
 from tasks.errors import DamagedError, Reason
@@ -21,28 +21,8 @@ IDS = {"a": "a" * 32, "b": "b" * 32}
 
 
 def piece(device: str, offset_bytes: int = 0, size_bytes: int = 10) -> Piece:
-    row = SegmentRow(
-        snapshot_id="c" * 32,
-        number=0,
-        segment_id="d" * 32,
-        device=device,
-        device_id=IDS.get(device, "e" * 32),
-        first_entry=0,
-        stop_entry=1,
-        offset_bytes=0,
-        size_bytes=100,
-        state="stored",
-        attempt=1,
-        epoch=0,
-        bytes_stored=0,
-        notes=[],
-        file_state=None,
-        timing=None,
-        rerouted_count=0,
-        fed_at=None,
-        last_error="",
-    )
-    return Piece(row=row, stream_offset_bytes=offset_bytes, offset_bytes=0, size_bytes=size_bytes)
+    held = stored_object(device=device, device_id=IDS.get(device, "e" * 32))
+    return Piece(object=held, stream_offset_bytes=offset_bytes, offset_bytes=0, size_bytes=size_bytes)
 
 
 def content(order: Order) -> bytes:

@@ -1,0 +1,182 @@
+"""The index: which stored object has which ranges of a segment's stream, on which device.
+
+A segment is a logical address, and never changes.  Usually one object holds all of it.  Several objects of a segment
+are copies, where their ranges are the same, or parts of it: what a repack has kept, or healing has brought back.
+A row is independent of the snapshot that stored it, which may be gone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import LargeBinary, Row, Select, and_, delete, func, insert, literal, select, update
+
+from producer.catalog.database import Database
+from producer.catalog.schema import devices, segments, stored_objects
+
+#: Ids in one IN list; SQLite takes 32,766 parameters at most.
+_LIST_ROWS = 1000
+
+_PAGE_ROWS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredObject:
+    """A line of the index: an object on a device."""
+
+    object_id: str
+    segment_id: str
+    device_id: str
+    #: Its name; "" for a device that the catalog does not know.
+    device: str
+    #: Whose index brings the line to the devices.
+    snapshot_id: str
+    #: Of the object's own stream, which consists of :attr:`ranges` of the segment's.
+    size_bytes: int
+    bytes_stored: int
+    #: The digest in its trailer: proves that a file on a device is this object.
+    trailer_digest: bytes
+    #: Of the cells of the extents that have several (:mod:`tasks.digests`).
+    cell_digests: bytes = b""
+    #: The ranges, of an object that holds a part of its segment: what a repack has kept, or healing brought back.
+    parts: tuple[tuple[int, int], ...] | None = None
+    #: Whether it was found missing or damaged when somebody looked last.
+    is_damaged: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Names it among all: a copy has the same id on another device."""
+        return self.object_id, self.device_id
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it holds all of its segment."""
+        return self.parts is None
+
+    @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """What its stream consists of, in order: (offset, size) in the segment's stream, ascending and apart."""
+        if self.parts is not None:
+            return self.parts
+        return ((0, self.size_bytes),) if self.size_bytes else ()
+
+    @property
+    def proof(self) -> str:
+        """The digest as orders have it."""
+        return self.trailer_digest.hex()
+
+
+class Objects:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, row: StoredObject) -> None:
+        """Record an object; one that is there already, on the same device, is replaced."""
+        with self._database.transaction():
+            self.remove(row.object_id, row.device_id)
+            self._database.write(insert(stored_objects).values(_values(row)))
+
+    def add_new(self, rows: Iterable[StoredObject]) -> int:
+        """Record objects, without those that are known; returns how many were not."""
+        added_count, pending = 0, iter(rows)
+        with self._database.transaction():
+            while page := list(islice(pending, _LIST_ROWS)):
+                new = {row.key: row for row in page}
+                ids = [row.object_id for row in page]
+                there = select(stored_objects.c.object_id, stored_objects.c.device_id)
+                for known in self._database.read(there.where(stored_objects.c.object_id.in_(ids))):
+                    new.pop((known.object_id, known.device_id), None)
+                if new:
+                    self._database.write(insert(stored_objects), [_values(row) for row in new.values()])
+                added_count += len(new)
+        return added_count
+
+    def add_stored(self, snapshot_id: str, number: int, object_id: str, trailer_digest: bytes) -> None:
+        """Record the object of a segment of which the receipt has just been recorded; it replaces earlier tries."""
+        key = self._database.snapshot_key(snapshot_id)
+        segment = select(
+            literal(object_id),
+            segments.c.device_id,
+            segments.c.segment_id,
+            literal(snapshot_id),
+            segments.c.size_bytes - segments.c.unchanged_bytes,
+            segments.c.bytes_stored,
+            literal(trailer_digest, LargeBinary),
+            segments.c.cell_digests,
+        ).where(segments.c.snapshot_key == key, segments.c.number == number)
+        columns = [column.name for column in stored_objects.c if column.name not in ("parts", "is_damaged")]
+        of_segment = select(segments.c.segment_id).where(segments.c.snapshot_key == key, segments.c.number == number)
+        with self._database.transaction():
+            self._database.write(
+                delete(stored_objects).where(stored_objects.c.segment_id == of_segment.scalar_subquery())
+            )
+            self._database.write(insert(stored_objects).from_select(columns, segment))
+
+    def remove(self, object_id: str, device_id: str) -> bool:
+        """No device has it there any more, or nobody needs it."""
+        return self._database.write(delete(stored_objects).where(_is(object_id, device_id))) == 1
+
+    def mark(self, object_id: str, device_id: str, *, is_damaged: bool) -> None:
+        """Record what was found when somebody looked."""
+        statement = update(stored_objects).where(_is(object_id, device_id))
+        self._database.write(statement.values(is_damaged=is_damaged))
+
+    def of(self, segment_ids: Iterable[str]) -> dict[str, list[StoredObject]]:
+        """Segment → its objects on all devices, those without damage first; without the segments that have none."""
+        found: defaultdict[str, list[StoredObject]] = defaultdict(list)
+        pending = iter(segment_ids)
+        while page := list(islice(pending, _LIST_ROWS)):
+            for row in self._database.read(_all().where(stored_objects.c.segment_id.in_(page))):
+                found[row.segment_id].append(_stored_object(row))
+        return {key: sorted(rows, key=_rank) if len(rows) > 1 else rows for key, rows in found.items()}
+
+    def on_device(self, device_id: str) -> Iterator[StoredObject]:
+        """All objects on a device, in order of their ids, page by page."""
+        last = ""
+        while True:
+            of_device = and_(stored_objects.c.device_id == device_id, stored_objects.c.object_id > last)
+            rows = self._database.read(_all().where(of_device).limit(_PAGE_ROWS))
+            yield from map(_stored_object, rows)
+            if len(rows) < _PAGE_ROWS:
+                return
+            last = rows[-1].object_id
+
+
+def _values(row: StoredObject) -> dict[str, Any]:
+    return {
+        "object_id": row.object_id,
+        "device_id": row.device_id,
+        "segment_id": row.segment_id,
+        "snapshot_id": row.snapshot_id,
+        "size_bytes": row.size_bytes,
+        "bytes_stored": row.bytes_stored,
+        "trailer_digest": row.trailer_digest,
+        "parts": row.parts,
+        "cell_digests": row.cell_digests or None,
+        "is_damaged": row.is_damaged,
+    }
+
+
+def _is(object_id: str, device_id: str) -> Any:
+    return and_(stored_objects.c.object_id == object_id, stored_objects.c.device_id == device_id)
+
+
+def _all() -> Select[Any]:
+    columns = (*stored_objects.c, func.coalesce(devices.c.name, "").label("device"))
+    joined = stored_objects.outerjoin(devices, devices.c.device_id == stored_objects.c.device_id)
+    return select(*columns).select_from(joined).order_by(stored_objects.c.object_id)
+
+
+def _rank(row: StoredObject) -> tuple[bool, int, str]:
+    return row.is_damaged, -row.size_bytes, row.object_id
+
+
+def _stored_object(row: Row[Any]) -> StoredObject:
+    values = row._asdict()
+    values["parts"] = None if row.parts is None else tuple((offset, size) for offset, size in row.parts)
+    values["cell_digests"] = values["cell_digests"] or b""
+    return StoredObject(**values)
