@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-Phase = Literal["starting", "walking", "planning", "storing", "sealing", "restoring", "checking", "reading"]
+Phase = Literal["starting", "walking", "planning", "storing", "sealing", "restoring", "checking", "reading", "pruning"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -253,3 +253,10 @@ class CheckRequest:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RebuildRequest:
     devices: dict[str, Path]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PruneRequest:
+    devices: dict[str, Path]
+    #: Say what would go, and change nothing.
+    dry_run: bool = False

@@ -154,6 +154,43 @@ class ForgetSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PrunedTotals:
+    """What has gone from a device, or would go.  ``bytes_freed`` of a dry run are of objects alone."""
+
+    objects_deleted: int
+    files_deleted: int
+    bytes_freed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaitingTotals:
+    """What is to go from a device, and stays for now: ``why``."""
+
+    objects: int
+    bytes: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PruneSummary:
+    """``exit_code``: 0 all is gone that could go; 3 some of it could not be deleted (each reported as a trouble).
+
+    ``waiting``: device → what waits there, because it is away, append-only or another catalog's.
+    """
+
+    bytes_freed: int
+    objects_deleted: int
+    #: Of manifests.
+    files_deleted: int
+    devices: dict[str, PrunedTotals]
+    waiting: dict[str, WaitingTotals]
+    dry_run: bool
+    errors: int
+    duration_s: float
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduleSummary:
     """Everything that one ``run-due`` ran.  ``exit_code``: 0 all stored; 3 some in part; 1 some failed."""
 

@@ -9,6 +9,7 @@ from typing import Self
 from producer.catalog.database import Database
 from producer.catalog.tables.devices import Devices
 from producer.catalog.tables.doomed import Doomed
+from producer.catalog.tables.garbage import Garbage
 from producer.catalog.tables.generations import Generations
 from producer.catalog.tables.listing import Listing
 from producer.catalog.tables.locks import Locks
@@ -50,6 +51,7 @@ class Catalog:
         self.devices = Devices(database)
         self.generations = Generations(database)
         self.doomed = Doomed(database)
+        self.garbage = Garbage(database)
         self.runs = Runs(database)
         self.reservations = Reservations(database)
         self.owners = Owners(database)

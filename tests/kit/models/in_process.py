@@ -14,7 +14,9 @@ from producer.catalog.catalog import Catalog
 from producer.requests import RestoreRequest
 from producer.restore.preview import PreviewRow, preview_in_session
 from producer.restore.restore_run import RestoreRun
-from producer.summaries import BackupSummary, PreviewSummary, RestoreSummary
+from producer.retention.pruning.prune import preview as preview_prune
+from producer.retention.pruning.prune import prune_in_session
+from producer.summaries import BackupSummary, PreviewSummary, PruneSummary, RestoreSummary
 from tasks.errors import SegfleetError
 from tasks.orders import Order
 from tasks.receipts import Failure
@@ -47,7 +49,7 @@ class InProcess:
         self.notes: list[str] = []
         self.troubles: list[tuple[str, str]] = []
         self.before: Callable[[Order], object] = lambda order: None
-        self._catalog = catalog
+        self.catalog = catalog
         self._sources: dict[str, Path] = {}
         for name in "ab":
             (folder / "devices" / name).mkdir(parents=True)
@@ -71,6 +73,13 @@ class InProcess:
         finally:
             self._remember(run)
 
+    def prune(self, *, dry_run: bool = False) -> PruneSummary:
+        run = self._run()
+        try:
+            return preview_prune(run.session) if dry_run else prune_in_session(run.session)
+        finally:
+            self._remember(run)
+
     def preview(self, path: str = "", **options: Any) -> tuple[dict[str, str], PreviewSummary]:
         """Path → action, and the summary."""
         run, rows = self._run(), dict[str, str]()
@@ -88,7 +97,7 @@ class InProcess:
         return RestoreRequest(**{"snapshot": "latest", "path": path, "target": self.target, "devices": {}, **options})
 
     def _run(self) -> Offline:
-        run = Offline(self._catalog, "ab", Devices(self._sources))
+        run = Offline(self.catalog, "ab", Devices(self._sources))
         settings = WorkerSettings(
             broker_url="redis://nowhere",
             devices={name: DeviceSettings(path=self.folder / "devices" / name) for name in "ab"},

@@ -174,6 +174,11 @@ class Snapshots:
         statement = select(*_COLUMNS).where(snapshots.c.state == state)
         return self._rows(statement.order_by(snapshots.c.position))
 
+    def states(self) -> dict[str, SnapshotState]:
+        """The state of every snapshot that the catalog has begun and not wholly forgotten."""
+        rows = self._database.read(select(snapshots.c.snapshot_id, snapshots.c.state))
+        return {row.snapshot_id: row.state for row in rows}
+
     def newest_of_each_volume(self) -> dict[str, list[SnapshotRow]]:
         """Volume → its newest snapshot, and the one that was planned last if that is another; reads no other row."""
         remembered = snapshots.c.state != "forgotten"

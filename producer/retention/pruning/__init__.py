@@ -1,0 +1,1 @@
+"""Prune: deletes from the devices what no snapshot needs any more."""

@@ -1,0 +1,86 @@
+"""What a prune reports: of each device what has gone, or would go, and what waits."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from producer.catalog.tables.doomed import DoomedObject
+from producer.retention.pruning.device_files import files_to_delete
+from producer.retention.pruning.meeting import Meeting
+from producer.run.session import RunSession
+from producer.summaries import PrunedTotals, PruneSummary, WaitingTotals
+
+
+def summary_of(session: RunSession, meeting: Meeting, *, started_s: float) -> PruneSummary:
+    """What has gone."""
+    devices = {
+        device.name: PrunedTotals(
+            objects_deleted=device.objects_count, files_deleted=device.files_count, bytes_freed=device.bytes_freed
+        )
+        for device in meeting.devices
+    }
+    waiting = _waiting(session, meeting, session.catalog.doomed.sums())
+    return _summary(devices, waiting, errors=meeting.work.errors_count, started_s=started_s, dry_run=False)
+
+
+def dry_summary(
+    session: RunSession,
+    meeting: Meeting,
+    *,
+    doomed: Sequence[DoomedObject],
+    orphans: Mapping[str, Sequence[DoomedObject]],
+    emptied: Sequence[str],
+    started_s: float,
+) -> PruneSummary:
+    """What would go.  The sizes of small files are not known before they are deleted, and do not count."""
+    counts, sizes = Counter[str](), Counter[str]()
+    for found in [*doomed, *(row for rows in orphans.values() for row in rows)]:
+        counts[found.device_id] += 1
+        sizes[found.device_id] += found.bytes_stored
+    states = session.catalog.snapshots.states()
+    devices = {
+        device.name: PrunedTotals(
+            objects_deleted=counts[device.device_id],
+            files_deleted=len(files_to_delete(device.names, states, emptied)),
+            bytes_freed=sizes[device.device_id],
+        )
+        for device in meeting.writable
+    }
+    waiting = _waiting(session, meeting, {key: (counts[key], sizes[key]) for key in counts})
+    return _summary(devices, waiting, errors=meeting.work.errors_count, started_s=started_s, dry_run=True)
+
+
+def _waiting(session: RunSession, meeting: Meeting, sums: Mapping[str, tuple[int, int]]) -> dict[str, WaitingTotals]:
+    """What is to go from devices that are away, or on which nothing may be deleted, or that have failed."""
+    writable = {device.device_id for device in meeting.writable}
+    why = {device.device_id: device.why_not for device in meeting.devices}
+    found: dict[str, WaitingTotals] = {}
+    for row in session.catalog.devices.all():
+        if row.device_id in sums and row.state != "lost" and row.device_id not in writable:
+            objects_count, bytes_stored = sums[row.device_id]
+            reason = why.get(row.device_id) or ("it failed" if row.device_id in why else "it is away")
+            found[row.name] = WaitingTotals(objects=objects_count, bytes=bytes_stored, why=reason)
+    return found
+
+
+def _summary(
+    devices: dict[str, PrunedTotals],
+    waiting: dict[str, WaitingTotals],
+    *,
+    errors: int,
+    started_s: float,
+    dry_run: bool,
+) -> PruneSummary:
+    return PruneSummary(
+        bytes_freed=sum(device.bytes_freed for device in devices.values()),
+        objects_deleted=sum(device.objects_deleted for device in devices.values()),
+        files_deleted=sum(device.files_deleted for device in devices.values()),
+        devices=devices,
+        waiting=waiting,
+        dry_run=dry_run,
+        errors=errors,
+        duration_s=round(time.monotonic() - started_s, 3),
+        exit_code=3 if errors else 0,
+    )
