@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from blake3 import blake3
 
 from producer.catalog.tables.devices import DeviceRow
+from producer.manifest.tombstones import is_tombstone
 from producer.observer import Trouble
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
@@ -172,7 +173,7 @@ class DeviceWork:
             device.bytes_freed += result.bytes_freed
             if order.object_ids:
                 device.objects_count += result.deleted_count
-            else:
+            elif not all(map(is_tombstone, order.manifest_names)):
                 device.files_count += result.deleted_count
             on_deleted(order, kept)
 

@@ -1,0 +1,45 @@
+"""``segfleet prune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.call import Call
+from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.known_devices import all_devices
+from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
+from producer.cli.show.json_lines import write_summary
+from producer.cli.show.pruned import show_prune
+from producer.cli.show.watching import watched
+from producer.requests import PruneRequest
+from producer.run.preflight import check_devices
+
+
+@click.command(cls=CommandHere)
+@devices_option
+@click.option("-n", "--dry-run", is_flag=True, help="Say for each device what would go; change nothing.")
+@wait_option
+@json_option
+@config_option
+@click.pass_obj
+def prune(call: Call, devices: dict[str, Path], dry_run: bool) -> int:
+    """Delete from the devices what no snapshot needs any more.
+
+    Forgetting snapshots frees no space until then.  What is to go from a device that is away goes when it is there at
+    a later prune.  Backups, restores and checks may run meanwhile.
+    """
+    call.output.is_the_result = dry_run
+    devices = devices or all_devices(call)
+    check_devices(devices)
+    environment = call.environment(boot=devices, reads=True)
+    from producer.retention.pruning.prune import prune as prune_devices
+
+    with watched(call) as observer:
+        summary = prune_devices(PruneRequest(devices=devices, dry_run=dry_run), observer, environment)
+    if call.json:
+        write_summary(summary)
+    else:
+        show_prune(summary)
+    return summary.exit_code

@@ -1,0 +1,31 @@
+"""What a prune has deleted, or would delete, and what waits."""
+
+from __future__ import annotations
+
+import click
+
+from producer.cli.show.counts import counted
+from producer.cli.show.tables import lines_of
+from producer.configuration.sizes import format_size
+from producer.summaries import PruneSummary
+
+
+def show_prune(summary: PruneSummary) -> None:
+    """A row for each device on which something goes or waits, and a line for all."""
+    rows = [
+        (name, str(totals.objects_deleted), str(totals.files_deleted), format_size(totals.bytes_freed), "")
+        for name, totals in summary.devices.items()
+        if totals.objects_deleted or totals.files_deleted
+    ]
+    rows += [
+        (name, "", "", "", f"{counted(waits.objects, 'object')}, {format_size(waits.bytes)}: {waits.why}")
+        for name, waits in summary.waiting.items()
+    ]
+    for line in lines_of(("device", "objects", "files", "freed", "waiting"), rows, right=" >>> ") if rows else ():
+        click.echo(line)
+    verb = "would be deleted" if summary.dry_run else "deleted"
+    objects, files = counted(summary.objects_deleted, "object"), counted(summary.files_deleted, "file")
+    freed = format_size(summary.bytes_freed)
+    click.echo(f"{objects} and {files} of manifests {verb}, {freed} freed, {summary.duration_s:.1f} s")
+    if summary.errors:
+        click.echo(f"{counted(summary.errors, 'error')}; see above")
