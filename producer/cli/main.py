@@ -44,6 +44,7 @@ _PLACES = {
     "retry": "producer.cli.commands.backup.resume:retry",
     "schedule": "producer.cli.commands.schedule.schedule:schedule",
     "snapshots": "producer.cli.commands.browse.snapshots:snapshots",
+    "stats": "producer.cli.commands.care.stats:stats",
     "status": "producer.cli.commands.care.status:status",
     "tag": "producer.cli.commands.retention.tag:tag",
     "unlock": "producer.cli.commands.care.unlock:unlock",

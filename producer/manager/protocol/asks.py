@@ -157,6 +157,11 @@ class AskForget(AskKeeping):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AskStats:
+    volume: Name | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AskPin:
     snapshots: Annotated[tuple[Word, ...], Meta(min_length=1, max_length=1000)]
 
@@ -292,6 +297,7 @@ Ask = (
     | AskCheck
     | AskForget
     | AskPin
+    | AskStats
     | AskTag
     | AskNothing
     | AskSnapshots
@@ -332,6 +338,7 @@ ASKS: Mapping[str, type[Ask]] = {
     "dump": AskDump,
     "devices list": AskDevices,
     "devices lost": AskDevicesLost,
+    "stats": AskStats,
     "status": AskStatus,
     "history": AskHistory,
     "schedule add": AskScheduleAdd,

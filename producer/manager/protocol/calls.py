@@ -28,6 +28,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "dump": ("snapshot", "path"),
     "history": ("volume",),
     "snapshots": ("volume",),
+    "stats": ("volume",),
     "status": ("name",),
     "schedule add": ("volume", "sources"),
     "schedule remove": ("name",),

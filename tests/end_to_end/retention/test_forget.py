@@ -1,0 +1,46 @@
+"""Snapshots are forgotten, kept and counted, through the command."""
+
+from __future__ import annotations
+
+from kit.program.machine import Machine
+from kit.tree import Tree, noise
+
+
+def test_what_is_forgotten_leaves_the_lists_and_the_rest_restores(machine: Machine) -> None:
+    source = Tree({"stays": noise(3000), "changes": noise(200_000)}).make(machine.folder / "data")
+    devices = machine.devices("a b")
+    old = machine.succeed("backup", source, *devices, "--json").summary
+    [before] = machine.succeed("stats", "data", "--json").rows_of("volume")
+    assert (before["snapshots"], before["bytes_unused"]) == (1, 0)
+    assert before["bytes_stored"] == old["bytes_stored"]
+
+    (source / "changes").write_bytes(noise(100_000, seed=2))
+    new = machine.succeed("backup", source, *devices, "--json").summary
+    machine.succeed("pin", old["snapshot_id"])
+    assert machine.run("forget", old["snapshot_id"]).exit_code == 2
+    machine.succeed("unpin", old["snapshot_id"])
+    verdicts = machine.succeed("forget", "--keep-last=1", "--json").rows_of("verdict")
+    assert [(row["verdict"], row["snapshot_id"]) for row in verdicts] == [
+        ("keep", new["snapshot_id"]),
+        ("forget", old["snapshot_id"]),
+    ]
+
+    assert [row["snapshot_id"] for row in machine.succeed("snapshots", "--json").rows] == [new["snapshot_id"]]
+    assert machine.run("restore", old["snapshot_id"], "--target", "old").exit_code == 2
+    machine.succeed("restore", "latest", "--target", "out", "--verify")
+    assert (machine.folder / "out/data/stays").read_bytes() == (source / "stays").read_bytes()
+    assert machine.succeed("check", "--read-data").exit_code == 0
+
+    stats = machine.succeed("stats", "--json")
+    [volume], held = stats.rows_of("volume"), stats.rows_of("device")
+    assert (volume["snapshots"], volume["bytes_source"], volume["bytes_newest"]) == (1, 103_000, 103_000)
+    assert volume["bytes_stored"] == old["bytes_stored"] + new["bytes_stored"]
+    assert 200_000 < volume["bytes_unused"] < volume["bytes_stored"]
+    assert sum(row["bytes_stored"] for row in held) == volume["bytes_stored"]
+    assert sum(row["bytes_unused"] for row in held) == volume["bytes_unused"]
+    assert [row["bytes_stored_total"] for row in stats.rows_of("growth")] == [
+        old["bytes_stored"],
+        volume["bytes_stored"],
+    ]
+    assert "stored of data:" in machine.succeed("stats").stdout.decode()
+    assert machine.run("stats", "nobody").exit_code == 2
