@@ -123,7 +123,7 @@ class Call:
             patience=Patience(until_s=time.monotonic() + self.wait_s),
             first_workers=None if self.broker_url else _first_workers(list(boot), state),
             broker_url=self.broker_url,
-            hooks=self._hooks(),
+            hooks=self.hooks(),
             catalog_url=secret(CATALOG_VARIABLE, os.environ) or self.configuration.catalog.url,
             limits=Limits(
                 stall_s=_seconds(STALL_VARIABLE, Limits().stall_s),
@@ -142,14 +142,22 @@ class Call:
             append_only=frozenset(name for name, table in self.configuration.devices.items() if table.append_only),
         )
 
-    def _hooks(self) -> dict[str, Hooks]:
+    def hooks(self) -> dict[str, Hooks]:
         if not self.configuration.volumes:
             return {}
         # Imported only here: it costs every list 7 ms.
         from producer.raw.quiesce.hooks import Hooks
 
         return {
-            name: Hooks(volume=name, pre=table.pre, post=table.post, limit_s=table.hook_limit_s)
+            name: Hooks(
+                volume=name,
+                pre=table.pre,
+                post=table.post,
+                on_success=table.on_success,
+                on_partial=table.on_partial,
+                on_failure=table.on_failure,
+                limit_s=table.hook_limit_s,
+            )
             for name, table in self.configuration.volumes.items()
         }
 
@@ -169,7 +177,7 @@ def _working_folder() -> Path | None:
 def refuse_hooks(configuration: Configuration, path: Path) -> None:
     """Raises UsageError for commands in a file that was found because the user happens to stand beside it."""
     for name, table in configuration.volumes.items():
-        if table.pre or table.post:
+        if any((table.pre, table.post, table.on_success, table.on_partial, table.on_failure)):
             raise UsageError(
                 f"{path}: volume {name} has commands to run, and the file was found in the current folder",
                 hint=f"if you trust it, name it: --config {path}, or {CONFIG_VARIABLE}={path}",

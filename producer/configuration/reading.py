@@ -20,6 +20,7 @@ from producer.configuration.tables import (
     Configuration,
     DefaultsTable,
     DeviceTable,
+    NotifyTable,
     SourceTable,
     TargetTable,
 )
@@ -80,6 +81,7 @@ class _Reader:
             targets=self._named(document, "targets", TargetTable, SOURCE_NAME, "any characters except '/'"),
             volumes=Volumes(document, self._absolute).read(),
             schedules=schedules(document),
+            notify=read_table(document.get("notify", {}), ("notify",), NotifyTable),
             defaults=read_table(document.get("defaults", {}), ("defaults",), DefaultsTable),
         )
 

@@ -158,7 +158,11 @@ class VolumeTable(VolumeOptions, frozen=True, kw_only=True):
     #: Shell commands around the backup.
     pre: str = ""
     post: str = ""
-    #: How long each of the two may take.
+    #: After the backup, by how it ended.
+    on_success: str = ""
+    on_partial: str = ""
+    on_failure: str = ""
+    #: How long each of them may take.
     hook_limit_s: Annotated[float, Meta(ge=1, le=86_400)] = 300.0
     #: What ``forget`` keeps of it, and a scheduled backup; None: everything.
     retention: RetentionTable | None = None
@@ -166,6 +170,22 @@ class VolumeTable(VolumeOptions, frozen=True, kw_only=True):
     def given(self) -> dict[str, Any]:
         """Option name (with ``_``) → value, for the options that the table has; lists are not among them."""
         return _given(self, VolumeOptions.__struct_fields__)
+
+
+class NotifyTable(Table, frozen=True, kw_only=True):
+    """Whom to tell when something goes wrong, and when it is well again.  URLs may hold passwords."""
+
+    on: tuple[Literal["failed", "partial", "device", "overdue", "recovered"], ...] = (
+        *("failed", "partial", "device", "overdue", "recovered"),
+    )
+    #: smtp://user:password@host:587 or smtps://…; None: no mail.
+    smtp: str | None = None
+    mail_from: str = ""
+    mail_to: tuple[str, ...] = ()
+    #: Of apprise.
+    urls: tuple[str, ...] = ()
+    #: Asked at the beginning and the end of each backup.
+    health_check: str | None = None
 
 
 class ScheduleTable(Table, frozen=True, kw_only=True):
@@ -194,4 +214,5 @@ class Configuration(Table, frozen=True, kw_only=True):
     targets: dict[str, TargetTable] = {}
     volumes: dict[str, VolumeTable] = {}
     schedules: dict[str, ScheduleTable] = {}
+    notify: NotifyTable = NotifyTable()
     defaults: DefaultsTable = DefaultsTable()

@@ -16,5 +16,9 @@ class Sums:
     of_volumes: Mapping[str, tuple[int, int]]
 
 
+#: Where nobody asks for them.
+NO_SUMS = Sums(on_devices={}, of_volumes={})
+
+
 def sums(catalog: Catalog) -> Sums:
     return Sums(on_devices=catalog.totals.stored_on_devices(), of_volumes=catalog.totals.stored_of_volumes())

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from producer.host.signals import first_signal_held
 from producer.host.state import StateFolder
@@ -37,6 +38,9 @@ class Hooks:
     volume: str
     pre: str = ""
     post: str = ""
+    on_success: str = ""
+    on_partial: str = ""
+    on_failure: str = ""
     limit_s: float = DEFAULT_LIMIT_S
 
 
@@ -80,7 +84,15 @@ def _run_post(duty: dict[str, Any]) -> None:
         _run(duty["volume"], "post", duty["command"], duty["limit_s"])
 
 
-def _run(volume: str, name: str, command: str, limit_s: float) -> None:
+def run_after(hooks: Hooks, kind: Literal["success", "partial", "failure"], variables: Mapping[str, str]) -> None:
+    """Run the command for a backup that ended so, with further environment variables; raises HookError."""
+    commands = {"success": hooks.on_success, "partial": hooks.on_partial, "failure": hooks.on_failure}
+    _run(hooks.volume, f"on-{kind}", commands[kind], hooks.limit_s, variables)
+
+
+def _run(
+    volume: str, name: str, command: str, limit_s: float, variables: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Run one command; its output goes to standard error, so that standard output stays for JSON."""
     if not command:
         return
@@ -88,7 +100,7 @@ def _run(volume: str, name: str, command: str, limit_s: float) -> None:
         ["/bin/sh", "-c", command],
         stdin=subprocess.DEVNULL,
         stdout=2,
-        env={**os.environ, "SEGFLEET_VOLUME": volume, "SEGFLEET_HOOK": name},
+        env={**os.environ, "SEGFLEET_VOLUME": volume, "SEGFLEET_HOOK": name, **variables},
         # A session of its own: Ctrl-C must not end `post`, and a command that takes too long is ended with its
         # children.
         start_new_session=True,

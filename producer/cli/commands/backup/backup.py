@@ -10,6 +10,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.commands.backup.plan import make_dry_run, print_plan
 from producer.cli.elsewhere.fleet_command import BEHIND, FleetCommand
+from producer.cli.notifying import reported
 from producer.cli.options.backup import request_from, stream_and_backup_options, stream_request_from
 from producer.cli.options.stream import name_of, origin_of, source_of
 from producer.cli.show.json_lines import write_summary
@@ -64,7 +65,7 @@ def _watch(call: Call, request: BackupRequest, back_up: Callable[[Observer], Bac
         patterns = (*request.exclusions.patterns, *request.exclusions.patterns_any_case)
         for note in notes_about(request.devices, request.sources, patterns):
             observer.note(note)
-        summary = back_up(observer)
+        summary = reported(call, request.volume, observer.note, lambda: back_up(observer))
     if call.json:
         write_summary(summary)
     else:

@@ -9,6 +9,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.notifying import reported
 from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_backup
@@ -54,7 +55,8 @@ def _go_on(call: Call, snapshot: str | None, devices: dict[str, Path], *, failed
     with opened_catalog(call) as catalog:
         request = request_to_resume(catalog, snapshot, devices, failed_only=failed_only)
     with watched(call) as observer:
-        summary = back_up(request, observer, call.environment())
+        environment = call.environment()
+        summary = reported(call, request.volume, observer.note, lambda: back_up(request, observer, environment))
     if call.json:
         write_summary(summary)
     else:

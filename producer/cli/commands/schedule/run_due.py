@@ -14,6 +14,7 @@ from producer.cli.catalog import opened_catalog
 from producer.cli.commands.schedule.bounds import keep_in_bounds
 from producer.cli.commands.schedule.words import request_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.notifying import look_around, reported
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.json_lines import write_error, write_row, write_summary
 from producer.cli.show.safe_text import harmless
@@ -66,6 +67,8 @@ def run_due(call: Call) -> int:
         while claimed := scheduler.claim_due(datetime.now(UTC), limit=1, serves=serves):
             results[claimed[0].reservation_id] = _run(call, scheduler, claimed[0])
             act_on_held_signal()
+    # Whoever has no manager calls this every few minutes.
+    look_around(call, _note)
     summary = schedule_summary(results.values(), duration_s=round(time.monotonic() - started_s, 3))
     if call.json:
         write_summary(summary)
@@ -88,7 +91,7 @@ def _run(call: Call, scheduler: Scheduler, row: ReservationRow) -> BackupSummary
             request, anew = request_of(asked_of(row), call)
             return back_up(request, observer, anew.environment())
 
-        result = run_reservation(row, scheduler, back_up_now)
+        result = run_reservation(row, scheduler, lambda: reported(call, row.volume, observer.note, back_up_now))
     if isinstance(result, SegfleetError):
         _tell(call, result)
         return result

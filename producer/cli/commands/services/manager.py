@@ -14,6 +14,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.notifying import looking_around
 from producer.cli.options.shared import config_option
 from producer.cli.show.safe_text import escaped
 from producer.cli.surveyed import operator_page
@@ -83,7 +84,10 @@ def manager(call: Call, name: str | None, page: tuple[str, int] | None) -> None:
             followed.look()
             return has_work(catalog, datetime.now(UTC), followed.serves)
 
-        with operator_page(call).serving(*page) if page is not None else nullcontext():
+        with (
+            operator_page(call).serving(*page) if page is not None else nullcontext(),
+            looking_around(call, _note),
+        ):
             Manager(
                 identity,
                 note=_note,

@@ -1,0 +1,73 @@
+"""Which messages a change is worth.  Pure.
+
+What was told is kept as one text for each condition: the state of a volume's last backup, of a device, of a schedule.
+A condition that stays as it is makes no second message, however often somebody looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from producer.notify.settings import Topic
+
+#: The backup of a volume that fails every night is worth a message every night, one that is tried again every quarter
+#: of an hour is not.
+AGAIN_AFTER = timedelta(hours=20)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    topic: Topic
+    #: One line.
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """Something that is wrong now.  ``key`` says with what, ``state`` how: a new state is a change."""
+
+    key: str
+    state: str
+    topic: Topic
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """What people know of a condition, by the last message about it."""
+
+    state: str
+    title: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    message: Message
+    #: What is told by it, under this key; None: that all is well again.
+    key: str
+    told: Told | None
+
+
+def of_condition(
+    condition: Condition, told: Mapping[str, Told], now: datetime, *, repeats: bool = False
+) -> Change | None:
+    """None for what people know already; ``repeats``: it has happened again, and is told again after a while."""
+    known = told.get(condition.key)
+    if known is not None and known.state == condition.state and not (repeats and now - known.at >= AGAIN_AFTER):
+        return None
+    message = Message(topic=condition.topic, title=condition.title, body=condition.body)
+    return Change(message=message, key=condition.key, told=Told(state=condition.state, title=condition.title, at=now))
+
+
+def of_recovery(key: str, told: Mapping[str, Told], title: str) -> Change | None:
+    """None where nobody was told that something was wrong."""
+    known = told.get(key)
+    if known is None:
+        return None
+    body = f"Told before, at {known.at:%Y-%m-%d %H:%MZ}: {known.title}"
+    return Change(message=Message(topic="recovered", title=title, body=body), key=key, told=None)

@@ -1,0 +1,32 @@
+"""Whom to tell, of what, and which way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Topic = Literal["failed", "partial", "device", "overdue", "recovered"]
+TOPICS: tuple[Topic, ...] = get_args(Topic)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotifySettings:
+    """URLs may hold passwords: they are in no representation of this object."""
+
+    on: frozenset[Topic] = frozenset(TOPICS)
+    #: Of apprise, which knows some hundred services.
+    urls: tuple[str, ...] = field(default=(), repr=False)
+    #: smtp:// or smtps://; "": no mail.
+    smtp_url: str = field(default="", repr=False)
+    mail_from: str = ""
+    mail_to: tuple[str, ...] = ()
+    #: Asked at the beginning and the end of each backup; "{volume}" in it becomes the volume's name.
+    health_check: str = field(default="", repr=False)
+
+    @property
+    def sends_messages(self) -> bool:
+        return bool(self.urls or self.smtp_url)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.sends_messages or self.health_check)

@@ -1,0 +1,7 @@
+"""Why a message did not get through."""
+
+from __future__ import annotations
+
+
+class NotSentError(Exception):
+    """A message did not get through; the text says why, without addresses and passwords."""
