@@ -6,8 +6,15 @@ thread, in order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+#: What became of a regular file that is not as it was in the parent; a moved one is unchanged, at another path.
+FileChange = Literal["new", "changed", "moved"]
+
+#: Gets each such file, with its path in the snapshot, when that is decided.
+OnFile = Callable[[FileChange, str], None]
 
 Phase = Literal["starting", "walking", "planning", "storing", "sealing", "restoring", "checking", "reading", "pruning"]
 

@@ -9,12 +9,15 @@ from producer.backup.parent.merge import Merge
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.compared import extents_at, former_of
 from producer.listing.entry import NO_DATA
+from producer.observer import OnFile
 
 
 class Entries:
     """Collects the walk's batches until it is known what they are merged with; from then on makes parts of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_file: OnFile | None = None) -> None:
+        """``on_file`` gets the files when there is nothing to merge with: all are new."""
+        self._on_file = on_file
         #: By entry index: bytes to store; -1 for entries without data, and for those that the parent has.
         self.sizes = array("q")
         #: By entry index: the sizes of the extents that the data of a file is compared in, if several.
@@ -55,6 +58,10 @@ class Entries:
     def _take(self, batch: EntryBatch) -> None:
         if self._merge is not None:
             batch = self._merge.merged(batch)
+        elif self._on_file is not None:
+            for place, kind in enumerate(batch.kinds):
+                if kind == "f":
+                    self._on_file("new", batch.snapshot_path_at(place))
         self.parts += self._writer.add(batch)
         self.sizes.extend(_to_store(batch))
         if batch.former.segment_ids:

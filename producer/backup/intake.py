@@ -95,7 +95,7 @@ class _IntakeRun:
         self._snapshot_id = resumed.snapshot_id if resumed is not None else uuid.uuid4().hex
         self._started_at = datetime.now(UTC)
         self._asked = asked
-        self._entries = Entries()
+        self._entries = Entries(session.on_file)
         self._merge: Merge | None = None
         self._parent_id = ""
         self._troubles: list[Trouble] = []

@@ -49,6 +49,10 @@ class Call:
     output: GuardedOutput = field(default_factory=GuardedOutput)
     #: ``--config`` given before the command's name.
     config_file: str | None = None
+    #: ``--quiet``: say nothing when all is well.
+    quiet: bool = False
+    #: ``--verbose``: name each file that is new, changed or moved.
+    verbose: bool = False
     #: ``--wide``: tables are as wide as they are.
     wide: bool = False
     #: ``--wait``: how long to wait for what another run holds.
@@ -74,6 +78,10 @@ class Call:
         self.configuration_path = path.absolute()
         if here is not None and path == here / FILE_NAME and not asked:
             refuse_hooks(self.configuration, path)
+
+    def says(self, exit_code: int) -> bool:
+        """Whether people want to read how something ended: always, but when it went well and they asked for quiet."""
+        return bool(exit_code) or not self.quiet
 
     @property
     def width(self) -> int | None:

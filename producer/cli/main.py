@@ -30,6 +30,7 @@ _PLACES = {
     "flower": "producer.cli.commands.services.flower:flower",
     "forget": "producer.cli.commands.retention.forget:forget",
     "history": "producer.cli.commands.care.history:history",
+    "log": "producer.cli.commands.care.log:log",
     "ls": "producer.cli.commands.browse.ls:ls",
     "manager": "producer.cli.commands.services.manager:manager",
     "metrics": "producer.cli.commands.care.metrics:metrics",
@@ -139,7 +140,7 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 def _tell(error: SegfleetError, json: bool) -> int:
     if json:
-        write_error(error.code, error.message, error.path or "")
+        write_error(error.code, error.message, error.path or "", hint=error.hint)
     click.echo(f"segfleet: {harmless(error.message)}", err=True)
     if error.hint:
         click.echo(f"  {harmless(error.hint)}", err=True)

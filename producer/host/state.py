@@ -51,6 +51,11 @@ class StateFolder:
         return self._work / "logs"
 
     @property
+    def run_logs_dir(self) -> Path:
+        """The logs of runs; made with the first."""
+        return self.logs_dir / "runs"
+
+    @property
     def spool_dir(self) -> Path:
         """What is read of streams and not stored yet."""
         return self._work / "spool"

@@ -136,6 +136,11 @@ class EntryBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Path, relative to the source, of the entry at ``place`` in this batch."""
         return self.prefix + self.names[place]
 
+    def snapshot_path_at(self, place: int) -> str:
+        """Path in the snapshot of the entry at ``place``."""
+        path = self.path_at(place)
+        return f"{self.source}/{path}" if path else self.source
+
     @property
     def prefix(self) -> str:
         """What stands before a name to make its path."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from producer.dispatch.limits import Limits
 from producer.host.patience import NO_PATIENCE, Patience
 from producer.host.state import StateFolder
+from producer.observer import OnFile
 
 if TYPE_CHECKING:
     from producer.fleet.spawn import FirstWorkers
@@ -41,6 +42,8 @@ class Environment:
     manager: str = ""
     #: The run's id, if the manager chose it.
     run_id: str = ""
+    #: Gets the files that a backup finds new, changed or moved.
+    on_file: OnFile | None = None
     #: The process for the workers of the run's devices, if it was started early so that they boot meanwhile.
     first_workers: FirstWorkers | None = None
 

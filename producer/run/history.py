@@ -28,6 +28,8 @@ def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[],
         session.observer.note(f"the history will not have this run: the catalog cannot be written ({why})")
         return work()
     _begin_run(session, kind, volume)
+    if session.log is not None:
+        session.log.begin(f"{kind} of volume {volume}" if volume else kind)
     try:
         summary = work()
     except SegfleetError as error:
@@ -70,4 +72,7 @@ def _begin_run(session: RunSession, kind: RunKind, volume: str) -> None:
 def _end_run(session: RunSession, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
     """Record how the run ended: its summary, and what the broker lost, repeated or let through."""
     kept = {**summary, "strays": session.courier.strays().counts()}
+    if session.log is not None:
+        error = f": {summary['error']}" if summary.get("error") else ""
+        session.log.end(f"ended with exit code {exit_code}{error}")
     session.catalog.runs.end(session.run_id, exit_code, kept, snapshot_id=snapshot_id)

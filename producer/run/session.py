@@ -23,11 +23,12 @@ from producer.fleet.local import Fleet, LocalFleet
 from producer.fleet.shared import Agents, SharedFleet, find_agents, wait_until_unused
 from producer.host.device_locks import locked
 from producer.host.places import silent_devices
-from producer.observer import Observer
+from producer.observer import Observer, OnFile
 from producer.ownership.holder import Holder
 from producer.ownership.readers import Readers
 from producer.run.environment import Environment
 from producer.run.interrupt import Interrupt
+from producer.run.log import RunLog
 from tasks.broker.queues import manager_queue
 
 
@@ -51,6 +52,11 @@ class RunSession:
     holder: Holder | None = None
     #: What keeps the snapshots that the run reads from being forgotten.
     readers: Readers | None = None
+
+    #: Gets the files that a backup finds new, changed or moved.
+    on_file: OnFile | None = None
+    #: Its observer, which keeps what it is told; None keeps nothing.
+    log: RunLog | None = None
 
     def begin_reading(self, snapshot_ids: Collection[str]) -> None:
         """Keep these snapshots from being forgotten until the run ends; raises UsageError if one has just been."""
@@ -98,21 +104,25 @@ def open_session(needs: RunNeeds, observer: Observer, environment: Environment) 
     """
     run_id = environment.run_id or uuid.uuid4().hex
     reply_to = _inbox(environment.manager, needs.volume, run_id)
+    log = RunLog(observer, environment.state.run_logs_dir, run_id)
     with ExitStack() as stack:
+        stack.callback(log.close)
         interrupt = stack.enter_context(Interrupt())
         server = stack.enter_context(broker(environment.broker_url, environment.state))
         workers = _choose_workers(stack, server, needs, environment, interrupt)
-        fleet = _start_workers(stack, server.url, workers, needs, observer, environment)
+        fleet = _start_workers(stack, server.url, workers, needs, log, environment)
         catalog = needs.holder.catalog if needs.holder else stack.enter_context(Catalog(environment.catalog))
         link = stack.enter_context(Link(server.url, reply_to, ensure_broker=server.ensure_running))
         link.keeps_inbox = bool(environment.manager and needs.volume)
         _clear_queues(link, workers)
         served = sorted(needs.devices.keys() - workers.agents.unserved.keys())
-        courier = Courier(link, fleet, served, environment.limits, observer)
+        courier = Courier(link, fleet, served, environment.limits, log)
         stack.callback(courier.end)
-        readers = Readers(environment.catalog, purpose=needs.purpose, manager=environment.manager, note=observer.note)
+        readers = Readers(environment.catalog, purpose=needs.purpose, manager=environment.manager, note=log.note)
         stack.callback(readers.close)
         yield RunSession(
+            log=log,
+            on_file=environment.on_file,
             run_id=run_id,
             reply_to=reply_to,
             paths=needs.devices,
@@ -121,7 +131,7 @@ def open_session(needs: RunNeeds, observer: Observer, environment: Environment) 
             fleet=fleet,
             courier=courier,
             interrupt=interrupt,
-            observer=observer,
+            observer=log,
             limits=environment.limits,
             unserved=workers.agents.unserved,
             holder=needs.holder,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from producer.backup.parent.merge import FileCounts, Merge
 from producer.backup.parent.unchanged import CLOCK_STEP_NS, Rules
 from producer.listing.entry import EntryBatch
 from producer.listing.places import NO_PLACES, Place, PlacesWriter
+from producer.observer import FileChange
 
 BEGAN_NS = 1_000_000_000_000
 USABLE, GONE = "a" * 32, "b" * 32
@@ -152,11 +154,13 @@ def test_the_merge_takes_over_what_two_dictionaries_would(
     folders = {above for path in walked.files for above in _above(path)}
     if len(set(inodes)) < len(inodes) or folders & walked.files.keys():
         walked = other
+    named: list[tuple[FileChange, str]] = []
     merge = Merge(
         sealed_tree(parent.batches(with_places=True, longest=1000)),
         ["src"],
         Rules(began_ns=BEGAN_NS + CLOCK_STEP_NS),
         frozenset({USABLE}),
+        lambda change, path: named.append((change, path)),
     )
     found: dict[str, Place] = {}
     former: dict[str, Place] = {}
@@ -169,5 +173,9 @@ def test_the_merge_takes_over_what_two_dictionaries_would(
                 former[merged.path_at(place)] = one
     places, compared, counts = naive(parent, walked)
     assert (found, former, merge.counts) == (places, compared, counts)
+    assert Counter(change for change, _ in named) == +Counter(
+        new=counts.new, changed=counts.changed, moved=counts.moved
+    )
+    assert {path for _, path in named} <= {f"src/{path}" for path in walked.files}
     assert merge.compared == {place.segment_id for place in compared.values()}
     assert merge.borrowed == {place.segment_id for place in places.values()}

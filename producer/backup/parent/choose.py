@@ -62,7 +62,7 @@ def merge_with(
         session.observer.note(f"snapshot {parent.snapshot_id[:8]} cannot be compared ({error}); all files are read")
         return None
     usable = _usable(session, index, members)
-    return Merge(tree, [source.name for source in parent.sources], _rules(request, parent), usable)
+    return Merge(tree, [source.name for source in parent.sources], _rules(request, parent), usable, session.on_file)
 
 
 def _rules(request: BackupRequest, parent: SnapshotRow) -> Rules:

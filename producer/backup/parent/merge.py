@@ -20,6 +20,7 @@ from producer.catalog.tables.trees import Tree
 from producer.listing.compared import comparable
 from producer.listing.entry import EntryBatch
 from producer.listing.places import PlacesWriter
+from producer.observer import OnFile
 
 
 @dataclass(kw_only=True, slots=True)
@@ -50,8 +51,11 @@ class _Writers:
 class Merge:
     """``usable``: the segments that a device has, whether it is there or away."""
 
-    def __init__(self, tree: Tree, sources: list[str], rules: Rules, usable: Set[str]) -> None:
+    def __init__(
+        self, tree: Tree, sources: list[str], rules: Rules, usable: Set[str], on_file: OnFile | None = None
+    ) -> None:
         self.counts = FileCounts()
+        self._on_file = on_file
         #: The segments that unchanged files have been found in.
         self.borrowed: set[str] = set()
         #: Those that hold what files are compared with.
@@ -84,11 +88,15 @@ class Merge:
         if found is not None and is_whole(*found):
             self.counts.moved += is_moved
             self.counts.unchanged += not is_moved
+            if is_moved and self._on_file is not None:
+                self._on_file("moved", batch.snapshot_path_at(place))
             self._take_over(batch, place, found, writers.unchanged)
             return
         is_new = found is None and (before is None or before[0].kinds[before[1]] not in "fh")
         self.counts.new += is_new
         self.counts.changed += not is_new
+        if self._on_file is not None:
+            self._on_file("new" if is_new else "changed", batch.snapshot_path_at(place))
         self._compare(batch, place, found or before, writers.former)
 
     def _compare(self, batch: EntryBatch, place: int, found: Found | None, writer: PlacesWriter) -> None:

@@ -16,7 +16,10 @@ from tasks.errors import UsageError
 
 #: What stays with the master, unless the command has a field for it.  The ``dry_run`` of some is part of the command by
 #: now; exclude files are read here, and lists of lost files written here.
-_OURS = {"manager", "detach", "json", "config", "help", "dry_run", "exclude_files", "devices", "lost_files", "wide"}
+_OURS = {
+    *("manager", "detach", "json", "config", "help", "dry_run", "exclude_files", "devices", "lost_files"),
+    *("wide", "quiet", "verbose"),
+}
 
 
 def ask_of(command: str, params: Iterable[click.Parameter], given: Mapping[str, Any]) -> Ask:

@@ -16,7 +16,7 @@ from producer.cli.call import Call
 from producer.cli.show.lost_files import LostFiles, watched_for_losses
 from producer.cli.show.safe_text import harmless
 from producer.cli.show.summaries import show_backup, show_check, show_restore
-from producer.observer import Observer, Progress, Trouble
+from producer.observer import Progress, Trouble
 from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
 
 _SUMMARIES = {
@@ -55,10 +55,12 @@ class Output:
 class Watched(Output):
     """Turns the JSON lines of a run into bars, troubles and a table."""
 
-    def __init__(self, command: str, observer: Observer) -> None:
+    def __init__(self, command: str, observer: LostFiles, call: Call) -> None:
         super().__init__(is_text=True)
         self._command = command
         self._observer = observer
+        self._on_file = observer.file
+        self._call = call
         #: The last error, held back: an error that ends the run also comes on standard error.
         self._held: Trouble | None = None
         #: Lines without our name in front: hints about the message before.
@@ -76,6 +78,8 @@ class Watched(Output):
                 self._observer.progress(msgspec.convert(row, Progress))
             case "error":
                 self._held = msgspec.convert(row, Trouble)
+            case "file":
+                self._on_file(row["change"], row["path"])
             case "summary":
                 self.summary = row
 
@@ -87,11 +91,18 @@ class Watched(Output):
 
     def end(self) -> None:
         """Print the hints and the table, once the bars are gone."""
+        if not self._call.says(self._exit_code):
+            return
         for line in self._hints:
             super().err(line)
         if self.summary is not None:
             cls, show = _SUMMARIES[self._command]
             show(msgspec.convert(self.summary, cls))  # type: ignore[operator]
+
+    @property
+    def _exit_code(self) -> int:
+        """Of a run that has not said how it ended: not well."""
+        return int(self.summary.get("exit_code", 0)) if self.summary is not None else 1
 
     def _let_go(self) -> None:
         if self._held is not None:
@@ -125,6 +136,6 @@ def shown(call: Call, command: str, lost_files: str | None = None) -> Iterator[O
         if call.json:
             yield Recorded(losses, is_text=is_text)
             return
-        watching = Watched(command, losses)
+        watching = Watched(command, losses, call)
         yield watching
     watching.end()

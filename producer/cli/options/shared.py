@@ -68,6 +68,23 @@ def _want_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None
     ctx.ensure_object(Call).json = value
 
 
+def _want_quiet(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    call = ctx.ensure_object(Call)
+    call.quiet = value
+    _refuse_both(call)
+
+
+def _want_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    call = ctx.ensure_object(Call)
+    call.verbose = value
+    _refuse_both(call)
+
+
+def _refuse_both(call: Call) -> None:
+    if call.verbose and call.quiet:
+        raise UsageError("--quiet and --verbose exclude each other", hint="leave one out")
+
+
 def _want_wide(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     ctx.ensure_object(Call).wide = value
 
@@ -115,6 +132,22 @@ config_option = click.option(
 )
 json_option = click.option(
     "--json", is_flag=True, expose_value=False, callback=_want_json, help="Print one JSON object per line."
+)
+quiet_option = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_want_quiet,
+    help="Print nothing when all is well, for cron.",
+)
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_want_verbose,
+    help="Name each file that is new (N), changed (C) or moved (M).",
 )
 wide_option = click.option(
     "--wide", is_flag=True, expose_value=False, callback=_want_wide, help="Show all columns, however wide the table."

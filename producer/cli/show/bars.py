@@ -10,10 +10,11 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, T
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from producer.cli.show.file_lines import file_line
 from producer.cli.show.plain_lines import trouble_line
 from producer.cli.show.safe_text import harmless
 from producer.configuration.sizes import format_size
-from producer.observer import Progress, Trouble
+from producer.observer import FileChange, Progress, Trouble
 
 _WHOLE = "all"
 
@@ -55,6 +56,9 @@ class BarsObserver:
 
     def note(self, text: str) -> None:
         self._print(f"segfleet: {harmless(text)}")
+
+    def file(self, change: FileChange, path: str) -> None:
+        self._print(file_line(change, path))
 
     def trouble(self, trouble: Trouble) -> None:
         self._print(trouble_line(trouble))

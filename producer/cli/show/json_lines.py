@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from producer.cli.show.safe_text import harmless
-from producer.observer import Progress, Trouble
+from producer.observer import FileChange, Progress, Trouble
 
 #: Seconds between two status lines of one phase; only bars need ten per second.
 _STATUS_INTERVAL_S = 1.0
@@ -33,7 +33,7 @@ def write_error(code: str, message: str, path: str = "", **more: str) -> None:
 
 
 class JsonObserver:
-    """A run's observer that prints ``worker``, ``status`` and ``error`` lines; notes go to standard error."""
+    """A run's observer that prints all as lines; notes go to standard error too."""
 
     def __init__(self) -> None:
         self._phase = ""
@@ -42,7 +42,11 @@ class JsonObserver:
     def worker_started(self, device: str, pid: int) -> None:
         write_row({"message_type": "worker", "device": device, "pid": pid})
 
+    def file(self, change: FileChange, path: str) -> None:
+        write_row({"message_type": "file", "change": change, "path": path})
+
     def note(self, text: str) -> None:
+        write_row({"message_type": "note", "message": text})
         click.echo(f"segfleet: {harmless(text)}", err=True)
 
     def trouble(self, trouble: Trouble) -> None:

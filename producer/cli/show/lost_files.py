@@ -11,8 +11,8 @@ from producer.cli.call import Call
 from producer.cli.show.counts import counted
 from producer.cli.show.plain_lines import trouble_line
 from producer.cli.show.safe_text import escaped
-from producer.cli.show.watching import watched
-from producer.observer import Observer, Progress, Trouble
+from producer.cli.show.watching import Shown, watched
+from producer.observer import FileChange, Progress, Trouble
 from tasks.errors import UsageError
 
 #: Of each group.
@@ -45,7 +45,7 @@ class LostFiles:
     ``file`` gets a line for each lost file.  With JSON lines nothing is grouped: each is an object of its own.
     """
 
-    def __init__(self, inner: Observer, *, file: TextIO | None, is_json: bool) -> None:
+    def __init__(self, inner: Shown, *, file: TextIO | None, is_json: bool) -> None:
         self._inner = inner
         self._file = file
         self._is_json = is_json
@@ -53,6 +53,9 @@ class LostFiles:
 
     def worker_started(self, device: str, pid: int) -> None:
         self._inner.worker_started(device, pid)
+
+    def file(self, change: FileChange, path: str) -> None:
+        self._inner.file(change, path)
 
     def note(self, text: str) -> None:
         self._inner.note(text)

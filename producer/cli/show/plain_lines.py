@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
+from producer.cli.show.counts import counted
+from producer.cli.show.file_lines import file_line
 from producer.cli.show.safe_text import escaped, harmless
-from producer.observer import Progress, Trouble
+from producer.configuration.sizes import format_size
+from producer.observer import FileChange, Progress, Trouble
+
+#: Between two lines of progress.
+EVERY_S = 60.0
 
 
 def trouble_line(trouble: Trouble) -> str:
@@ -13,9 +21,29 @@ def trouble_line(trouble: Trouble) -> str:
     return f"segfleet: {where}{harmless(trouble.message)}"
 
 
+def progress_line(progress: Progress) -> str:
+    """What a log says once a minute."""
+    if not progress.bytes_done or not progress.bytes_total:
+        found = f": {counted(progress.files_count, 'file')}, {format_size(progress.bytes_total)} found so far"
+        return f"segfleet: {progress.phase}" + (found if progress.files_count else "")
+    share = progress.bytes_done * 100 // progress.bytes_total
+    done = f"{format_size(progress.bytes_done)} of {format_size(progress.bytes_total)}, {share} %"
+    away = [f"{name} {device.state}" for name, device in progress.devices.items() if device.state != "live"]
+    return f"segfleet: {progress.phase}: {done}" + (f" ({', '.join(away)})" if away else "")
+
+
 class PlainObserver:
+    """``every_s``: between two lines of progress; None: none."""
+
+    def __init__(self, every_s: float | None = None) -> None:
+        self._every_s = every_s
+        self._next_s = time.monotonic() + (every_s or 0)
+
     def worker_started(self, device: str, pid: int) -> None:
         """Only scripts want to know."""
+
+    def file(self, change: FileChange, path: str) -> None:
+        click.echo(file_line(change, path), err=True)
 
     def note(self, text: str) -> None:
         click.echo(f"segfleet: {harmless(text)}", err=True)
@@ -24,4 +52,6 @@ class PlainObserver:
         click.echo(trouble_line(trouble), err=True)
 
     def progress(self, progress: Progress) -> None:
-        """A log needs no progress."""
+        if self._every_s is not None and time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + self._every_s
+            click.echo(progress_line(progress), err=True)

@@ -88,6 +88,8 @@ class AskPlanning(AskStoring):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskBackup(AskPlanning):
     description: Text | None = None
+    #: Name each file that is new, changed or moved.
+    verbose: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,6 +187,12 @@ class AskSnapshots:
     tag: Patterns = ()
     last: Number | None = None
     since: Text | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskLog:
+    #: A run, or a volume.
+    run: Name | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -302,6 +310,7 @@ Ask = (
     | AskNothing
     | AskSnapshots
     | AskStatus
+    | AskLog
     | AskDevices
     | AskDevicesLost
     | AskLs
@@ -340,6 +349,7 @@ ASKS: Mapping[str, type[Ask]] = {
     "devices lost": AskDevicesLost,
     "stats": AskStats,
     "status": AskStatus,
+    "log": AskLog,
     "history": AskHistory,
     "schedule add": AskScheduleAdd,
     "schedule list": AskNothing,

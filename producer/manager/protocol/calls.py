@@ -30,6 +30,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "snapshots": ("volume",),
     "stats": ("volume",),
     "status": ("name",),
+    "log": ("run",),
     "schedule add": ("volume", "sources"),
     "schedule remove": ("name",),
     "unlock": ("volumes",),

@@ -114,7 +114,7 @@ def test_a_command_that_fails_prints_the_error_as_an_object(backed_up: Machine, 
 
     assert done.exit_code == 2
     assert [row["message_type"] for row in done.rows] == ["error"]
-    assert done.errors[0].keys() == {"message_type", "code", "message", "path"}
+    assert done.errors[0].keys() == {"message_type", "code", "message", "path", "hint"}
 
 
 def test_names_that_are_not_utf8_are_escaped_and_can_be_told_apart(machine: Machine) -> None:

@@ -23,7 +23,7 @@ from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
 from producer.dispatch.queue_moves import Choose, Destination
 from producer.fleet.local import LocalFleet
-from producer.observer import Progress, Trouble
+from producer.observer import FileChange, Progress, Trouble
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from producer.run.interrupt import Interrupt
 from producer.run.session import RunSession
@@ -83,11 +83,15 @@ class Recorded:
     """An observer that remembers all it is told."""
 
     def __init__(self) -> None:
+        self.files: list[tuple[FileChange, str]] = []
         self.notes: list[str] = []
         self.troubles: list[Trouble] = []
         self.progresses: list[Progress] = []
 
     def worker_started(self, device: str, pid: int) -> None: ...
+
+    def file(self, change: FileChange, path: str) -> None:
+        self.files.append((change, path))
 
     def note(self, text: str) -> None:
         self.notes.append(text)

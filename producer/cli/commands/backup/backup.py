@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +13,11 @@ from producer.cli.commands.backup.plan import make_dry_run, print_plan
 from producer.cli.elsewhere.fleet_command import BEHIND, FleetCommand
 from producer.cli.notifying import reported
 from producer.cli.options.backup import request_from, stream_and_backup_options, stream_request_from
+from producer.cli.options.shared import quiet_option, verbose_option
 from producer.cli.options.stream import name_of, origin_of, source_of
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_backup
-from producer.cli.show.watching import watched
-from producer.observer import Observer
+from producer.cli.show.watching import Shown, watched
 from producer.requests import BackupRequest
 from producer.run.preflight import notes_about
 from producer.summaries import BackupSummary
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 @click.command(cls=FleetCommand)
 @stream_and_backup_options
 @click.option("--description", metavar="TEXT", help="What the snapshot is, in your words.")
+@quiet_option
+@verbose_option
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan; store nothing.")
 @click.pass_context
 def backup(ctx: click.Context, /, **choices: Any) -> int:
@@ -49,7 +52,10 @@ def backup(ctx: click.Context, /, **choices: Any) -> int:
     environment = call.environment(boot=request.devices)
     from producer.backup.backup import back_up
 
-    return _watch(call, request, lambda observer: back_up(request, observer, environment))
+    def back_up_now(observer: Shown) -> BackupSummary:
+        return back_up(request, observer, replace(environment, on_file=observer.file if call.verbose else None))
+
+    return _watch(call, request, back_up_now)
 
 
 def _back_up_stream(call: Call, origin: Origin, choices: dict[str, Any]) -> int:
@@ -60,7 +66,7 @@ def _back_up_stream(call: Call, origin: Origin, choices: dict[str, Any]) -> int:
     return _watch(call, request, lambda observer: back_up_stream(request, origin, observer, environment))
 
 
-def _watch(call: Call, request: BackupRequest, back_up: Callable[[Observer], BackupSummary]) -> int:
+def _watch(call: Call, request: BackupRequest, back_up: Callable[[Shown], BackupSummary]) -> int:
     with watched(call) as observer:
         patterns = (*request.exclusions.patterns, *request.exclusions.patterns_any_case)
         for note in notes_about(request.devices, request.sources, patterns):
@@ -68,6 +74,6 @@ def _watch(call: Call, request: BackupRequest, back_up: Callable[[Observer], Bac
         summary = reported(call, request.volume, observer.note, lambda: back_up(observer))
     if call.json:
         write_summary(summary)
-    else:
+    elif call.says(summary.exit_code):
         show_backup(summary)
     return summary.exit_code

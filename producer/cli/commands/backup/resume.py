@@ -10,7 +10,7 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.notifying import reported
-from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
+from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_backup
 from producer.cli.show.watching import watched
@@ -20,6 +20,7 @@ from producer.cli.show.watching import watched
 @click.argument("snapshot", required=False)
 @devices_option
 @wait_option
+@quiet_option
 @json_option
 @config_option
 @click.pass_obj
@@ -36,6 +37,7 @@ def resume(call: Call, snapshot: str | None, devices: dict[str, Path]) -> int:
 @click.argument("snapshot", required=False)
 @devices_option
 @wait_option
+@quiet_option
 @json_option
 @config_option
 @click.pass_obj
@@ -59,6 +61,6 @@ def _go_on(call: Call, snapshot: str | None, devices: dict[str, Path], *, failed
         summary = reported(call, request.volume, observer.note, lambda: back_up(request, observer, environment))
     if call.json:
         write_summary(summary)
-    else:
+    elif call.says(summary.exit_code):
         show_backup(summary)
     return summary.exit_code

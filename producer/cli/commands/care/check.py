@@ -15,6 +15,7 @@ from producer.cli.options.shared import (
     devices_option,
     json_option,
     lost_files_option,
+    quiet_option,
     wait_option,
 )
 from producer.cli.show.json_lines import write_summary
@@ -48,6 +49,7 @@ def subset_of_data(value: str) -> tuple[int, int] | float:
 )
 @wait_option
 @lost_files_option
+@quiet_option
 @json_option
 @config_option
 @click.pass_obj
@@ -80,6 +82,6 @@ def check(
         summary = check_devices_hold(request, observer, environment)
     if call.json:
         write_summary(summary)
-    else:
+    elif call.says(summary.exit_code):
         show_check(summary)
     return summary.exit_code

@@ -19,6 +19,7 @@ from producer.cli.options.shared import (
     json_option,
     lost_files_option,
     nice_option,
+    quiet_option,
     threads_option,
     wait_option,
 )
@@ -81,6 +82,7 @@ def target_name(call: Call, target: str) -> str:
 @nice_option
 @wait_option
 @lost_files_option
+@quiet_option
 @json_option
 @config_option
 @click.pass_obj
@@ -153,7 +155,7 @@ def restore(
         summary = summary or restore_snapshot(request, observer, environment)
     if call.json:
         write_summary(summary)
-    else:
+    elif call.says(summary.exit_code):
         show_restore(summary)
     return summary.exit_code
 

@@ -15,7 +15,7 @@ from producer.cli.commands.schedule.bounds import keep_in_bounds
 from producer.cli.commands.schedule.words import request_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.notifying import look_around, reported
-from producer.cli.options.shared import config_option, json_option
+from producer.cli.options.shared import config_option, json_option, quiet_option
 from producer.cli.show.json_lines import write_error, write_row, write_summary
 from producer.cli.show.safe_text import harmless
 from producer.cli.show.summaries import show_backup, show_schedule
@@ -35,6 +35,7 @@ _PARTIAL = 3
 
 
 @click.command("run-due", cls=FleetCommand)
+@quiet_option
 @json_option
 @config_option
 @click.pass_obj
@@ -72,7 +73,7 @@ def run_due(call: Call) -> int:
     summary = schedule_summary(results.values(), duration_s=round(time.monotonic() - started_s, 3))
     if call.json:
         write_summary(summary)
-    elif summary.runs > 1:
+    elif summary.runs > 1 and call.says(summary.exit_code):
         show_schedule(summary)
     return summary.exit_code
 
@@ -114,7 +115,7 @@ def _announce(call: Call, row: ReservationRow) -> None:
                 "due": rfc3339(row.next_due),
             }
         )
-    else:
+    elif not call.quiet:
         click.echo(f"volume {row.volume}, due {rfc3339(row.next_due)} (reservation {row.reservation_id[:8]})")
 
 
@@ -127,5 +128,5 @@ def _tell(call: Call, error: SegfleetError) -> None:
 def _show(call: Call, summary: BackupSummary) -> None:
     if call.json:
         write_summary(summary)
-    else:
+    elif call.says(summary.exit_code):
         show_backup(summary)

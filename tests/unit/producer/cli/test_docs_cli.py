@@ -28,7 +28,7 @@ CONFIGURATION = (REPOSITORY / "docs/configuration.md").read_text()
 COMMANDS = all_commands()
 
 #: Named once for all commands.
-COMMON = {"--json", "--config", "--help", "--manager", "--detach", "--wait", "--wide"}
+COMMON = {"--json", "--config", "--help", "--manager", "--detach", "--wait", "--wide", "--quiet", "-q"}
 
 
 def section(name: str) -> str:

@@ -9,12 +9,16 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from producer.cli.call import Call
 from producer.cli.show.bars import BarsObserver
 from producer.cli.show.json_lines import JsonObserver, write_summary
 from producer.cli.show.plain_lines import PlainObserver
+from producer.cli.show.quiet import QuietObserver
 from producer.cli.show.summaries import show_backup, show_check, show_restore
-from producer.observer import DeviceProgress, Progress, Trouble
+from producer.cli.show.watching import watched
+from producer.observer import DeviceProgress, FileChange, Progress, Trouble
 from producer.summaries import BackupSummary, CheckSummary, DeviceTotals, RestoreSummary
+from tasks.errors import DeviceError
 
 VANISHED = Trouble(code="vanished", message="No such file or directory", path="/data/two\nlines\udcff")
 WALKING = Progress(phase="walking", files_count=1200, bytes_total=3 * 1024**2)
@@ -65,7 +69,10 @@ def test_json_lines_are_one_object_each_and_survive_any_name(capsys: pytest.Capt
     observer.trouble(VANISHED)
     observer.note("device b is dead")
     output = capsys.readouterr()
-    worker, error = map(json.loads, output.out.splitlines())
+    observer.file("moved", "data/b")
+    worker, error, note = map(json.loads, output.out.splitlines())
+    assert note == {"message_type": "note", "message": "device b is dead"}
+    assert json.loads(capsys.readouterr().out) == {"message_type": "file", "change": "moved", "path": "data/b"}
     assert worker == {"message_type": "worker", "device": "a", "pid": 4711}
     assert error == {
         "message_type": "error",
@@ -105,6 +112,46 @@ def test_plain_lines_go_to_standard_error_with_names_escaped(capsys: pytest.Capt
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err == "segfleet: /data/two\\nlines\\377: No such file or directory\n"
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    observer = PlainObserver(every_s=0)
+    for progress in (WALKING, STORING):
+        observer.progress(progress)
+    PlainObserver(every_s=3600).progress(STORING)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "segfleet: walking: 1200 files, 3 MiB found so far"
+    assert lines[1].startswith("segfleet: storing: 1 MiB of 4 MiB, 25 % (b dead)")
+    assert len(lines) == 2
+
+
+def test_quiet_says_nothing_until_something_goes_wrong_and_then_what_led_to_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    observer = QuietObserver()
+    observer.note("device b does not answer")
+    observer.progress(STORING)
+    observer.file("new", "data/a")
+    assert capsys.readouterr() == ("", "")
+    observer.trouble(VANISHED)
+    observer.note("device b is dead")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(" ")[2] for line in lines] == ["answer", "directory", "dead"]
+
+
+def test_quiet_ends_when_the_run_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DeviceError), watched(Call(quiet=True)) as observer:
+        observer.note("device b does not answer")
+        raise DeviceError("no device is left")
+    assert capsys.readouterr().err == "segfleet: device b does not answer\n"
+
+
+def test_verbose_names_a_file_by_one_letter_and_its_path(capsys: pytest.CaptureFixture[str]) -> None:
+    observer = PlainObserver()
+    changes: tuple[FileChange, ...] = ("new", "changed", "moved")
+    for change in changes:
+        observer.file(change, "data/a\nb")
+    assert capsys.readouterr().err.splitlines() == ["N data/a\\nb", "C data/a\\nb", "M data/a\\nb"]
 
 
 def test_bars_show_what_was_found_then_each_device_and_the_whole() -> None:
