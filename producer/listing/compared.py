@@ -19,6 +19,9 @@ from tasks.digests import CELL_BYTES, cells_of
 #: consist of lines.
 _LEAST_TAIL_BYTES = 1024 * 1024
 
+#: A file in more places than this is stored anew, as a whole: 4 TiB of cells that lie apart.
+_MAX_PLACES_COUNT = 1024 * 1024
+
 
 class Former:
     """What earlier segments hold of one file; ``places`` ascend, and count its data as it is now."""
@@ -78,6 +81,8 @@ def comparable(
     ``before``, ``now``: its ranges of data; ``sizes_bytes``: its sizes then and now.  Of a file of another size only
     what it has in whole cells may be the same.
     """
+    if len(places) > _MAX_PLACES_COUNT:
+        return []
     size_bytes, now_bytes = sizes_bytes
     if size_bytes == now_bytes and before == now:
         return list(places)

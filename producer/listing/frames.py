@@ -46,21 +46,21 @@ def encode_line(value: Any) -> bytes:
         return json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode("ascii")
 
 
-def decode_line(line: bytes, cls: type[T]) -> T:
+def decode_line(line: bytes, cls: type[T], *, max_values_count: int = _MAX_VALUES_COUNT) -> T:
     """The value of class ``cls`` in ``line``; raises DamagedError on anything else."""
     try:
-        check_values(line, _MAX_VALUES_COUNT)
+        check_values(line, max_values_count)
     except ValueError as error:
         raise DamagedError(f"a line of a manifest part: {error}") from error
     try:
         return msgspec.json.decode(line, type=cls)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _decode_with_surrogates(line, cls)
+        return _decode_with_surrogates(line, cls, max_values_count)
 
 
-def _decode_with_surrogates(line: bytes, cls: type[T]) -> T:
+def _decode_with_surrogates(line: bytes, cls: type[T], max_values_count: int) -> T:
     try:
-        return msgspec.convert(load_bounded(line, _MAX_VALUES_COUNT), cls)
+        return msgspec.convert(load_bounded(line, max_values_count), cls)
     except (ValueError, TypeError) as error:
         raise DamagedError(f"a line of a manifest part does not decode: {error}") from error
 
@@ -70,12 +70,12 @@ def compress_lines(lines: Iterable[bytes]) -> bytes:
     return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(b"\n".join([*lines, b""]))
 
 
-def decompress_lines(data: bytes) -> list[bytes]:
+def decompress_lines(data: bytes, *, max_bytes: int = MAX_PART_BYTES) -> list[bytes]:
     """The lines of a part; raises DamagedError on anything that :func:`compress_lines` did not make."""
     try:
         content_bytes = zstandard.get_frame_parameters(data).content_size
-        if content_bytes > MAX_PART_BYTES:  # as does a frame that does not say: 2**64 - 1
-            raise DamagedError("a manifest part claims no size, or more than 16 MiB")
+        if content_bytes > max_bytes:  # as does a frame that does not say: 2**64 - 1
+            raise DamagedError(f"a manifest part claims no size, or more than {max_bytes // 1024**2} MiB")
         content = zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise DamagedError(f"a manifest part does not decompress: {error}") from error

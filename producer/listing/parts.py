@@ -15,6 +15,10 @@ from producer.listing.frames import PART_BYTES, compress_lines, decode_line, dec
 from tasks.errors import DamagedError
 from tasks.values import is_safe_path
 
+#: A file that lies in a million places is one line: that of a parent's file has them all, though tree parts do not.
+_MAX_BYTES = 128 * 1024 * 1024
+_MAX_VALUES_COUNT = 8 * 1024 * 1024
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListingPart:
@@ -65,7 +69,8 @@ class ListingWriter:
 
 def decode_part(data: bytes) -> list[EntryBatch]:
     """The batches of a part, in entry order; raises DamagedError on anything that is not a sound part."""
-    return checked_batches([decode_line(line, EntryBatch) for line in decompress_lines(data)])
+    lines = decompress_lines(data, max_bytes=_MAX_BYTES)
+    return checked_batches([decode_line(line, EntryBatch, max_values_count=_MAX_VALUES_COUNT) for line in lines])
 
 
 def checked_batches(batches: list[EntryBatch]) -> list[EntryBatch]:

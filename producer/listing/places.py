@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
-from tasks.values import Count, HexId
+from tasks.values import Count, Digest, HexId
 
 #: In the column ``segments``: the entry has no place, or has its places in ``pieces``.
 NO_SEGMENT = -1
@@ -48,6 +48,8 @@ class Places(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stream_offsets_bytes: list[Count] = []
     #: By name, of files that lie in several places, or are not covered by one.
     pieces: dict[str, list[Piece]] = {}
+    #: In a tree part alone, by name: the map parts that have a file's pieces (:mod:`producer.listing.map_parts`).
+    maps: dict[str, list[Digest]] = {}
 
     def of(self, place: int, name: str, data_bytes: int) -> Iterator[Place]:
         """The places of the file at ``place`` in the batch, ascending; none for a file that has none."""

@@ -7,19 +7,21 @@ of the source, nor where in the listing it begins.  docs/manifest.md specifies i
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from blake3 import blake3
 from msgspec import Struct
 from msgspec.structs import replace
 
 from producer.listing.columns import cut, joined, with_segment_ids
 from producer.listing.entry import EntryBatch
 from producer.listing.frames import compress_lines, decode_line, decompress_lines, encode_line
+from producer.listing.map_parts import MAX_INLINE_COUNT, digest_of, large, map_lines, pieces_of
 from producer.listing.parts import checked_batches
+from producer.listing.places import Places
 from tasks.errors import DamagedError
-from tasks.values import HexId
+from tasks.values import Digest, HexId
 
 #: A part ends before an entry whose digest is a multiple of this, so it has some 300 entries: 32 KiB uncompressed.
 _CUT_DIVISOR = 256
@@ -29,10 +31,22 @@ _MAX_ENTRIES_COUNT = 2048
 _MAX_MORE_BYTES = 1024 * 1024
 
 
-class _Head(Struct, frozen=True):
-    """The first line: what prune reads."""
+def _no_maps(digest: bytes) -> bytes:
+    raise DamagedError(f"tree part: it needs map part {digest.hex()}")
+
+
+class _Head(Struct, frozen=True, omit_defaults=True):
+    """The first line: what prune reads.  ``maps``: the map parts that belong to the part."""
 
     segment_ids: list[HexId]
+    maps: list[Digest] = []
+
+
+class PartNeeds(NamedTuple):
+    """What a part refers to: the segments that it names itself, and map parts, which name others."""
+
+    segment_ids: list[str]
+    maps: list[bytes]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +56,8 @@ class TreePart:
     digest: bytes
     entries_count: int
     lines: tuple[bytes, ...]
+    #: Without entries of their own.
+    maps: tuple[TreePart, ...] = ()
 
     @property
     def data(self) -> bytes:
@@ -110,31 +126,55 @@ def _more_bytes(batch: EntryBatch) -> int:
     if not (batch.links or batch.attribute_sets or batch.places.pieces):
         return 0
     values = (len(value) for attributes in batch.attribute_sets for value in attributes.values())
-    pieces_count = sum(map(len, batch.places.pieces.values()))
+    pieces_count = sum(min(len(pieces), MAX_INLINE_COUNT) for pieces in batch.places.pieces.values())
     return sum(map(len, batch.links.values())) + sum(values) + 32 * pieces_count
 
 
 def encode_tree_part(batches: Iterator[EntryBatch]) -> TreePart:
     numbers: dict[str, int] = {}
+    maps: dict[bytes, TreePart] = {}
     lines, count = [], 0
     for batch in batches:
         count += len(batch)
-        places = with_segment_ids(batch.places, numbers)
+        places = _with_maps(batch.places, numbers, maps)
         lines.append(encode_line(replace(batch, source="", first_entry=0, places=places)))
-    lines.insert(0, encode_line(_Head(segment_ids=list(numbers))))
-    digest = blake3(b"\n".join([*lines, b""])).digest()
-    return TreePart(digest=digest, entries_count=count, lines=tuple(lines))
+    lines.insert(0, encode_line(_Head(segment_ids=list(numbers), maps=[digest.hex() for digest in maps])))
+    return TreePart(digest=digest_of(lines), entries_count=count, lines=tuple(lines), maps=tuple(maps.values()))
 
 
-def decode_tree_part(data: bytes, source: str, first_entry: int) -> list[EntryBatch]:
-    """The batches of a part at this place of a snapshot; raises DamagedError on anything that is not a sound part."""
+def _with_maps(places: Places, numbers: dict[str, int], maps: dict[bytes, TreePart]) -> Places:
+    """The places as the part has them; ``numbers`` and ``maps`` grow by what they refer to."""
+    names = large(places.pieces)
+    if not names:
+        return with_segment_ids(places, numbers)
+    of_name: dict[str, list[str]] = {}
+    for name in names:
+        for lines in map_lines(places.pieces[name], places.segment_ids):
+            part = TreePart(digest=digest_of(lines), entries_count=0, lines=lines)
+            maps[part.digest] = part
+            of_name.setdefault(name, []).append(part.digest.hex())
+    few = {name: pieces for name, pieces in places.pieces.items() if name not in of_name}
+    return replace(with_segment_ids(replace(places, pieces=few), numbers), maps=of_name)
+
+
+def decode_tree_part(
+    data: bytes, source: str, first_entry: int, load: Callable[[bytes], bytes] = _no_maps
+) -> list[EntryBatch]:
+    """The batches of a part at this place of a snapshot; ``load`` gives a map part, by its digest, as it is stored.
+
+    Raises DamagedError on anything that is not a sound part.
+    """
     first, *lines = decompress_lines(data)
     segment_ids = decode_line(first, _Head).segment_ids
+    numbers = {segment_id: number for number, segment_id in enumerate(segment_ids)}
     batches: list[EntryBatch] = []
     for line in lines:
         batch = decode_line(line, EntryBatch)
         _refuse_foreign_places(batch, len(segment_ids))
         places = batch.places
+        if places.maps:
+            places = _without_maps(places, numbers, load)
+            segment_ids = list(numbers)
         if places.segments or places.pieces:
             places = replace(places, segment_ids=segment_ids)
         batches.append(replace(batch, source=source, first_entry=first_entry, places=places))
@@ -142,9 +182,18 @@ def decode_tree_part(data: bytes, source: str, first_entry: int) -> list[EntryBa
     return checked_batches(batches)
 
 
-def segment_ids_of(data: bytes) -> list[str]:
-    """The segments that a part needs."""
-    return decode_line(decompress_lines(data)[0], _Head).segment_ids
+def _without_maps(places: Places, numbers: dict[str, int], load: Callable[[bytes], bytes]) -> Places:
+    """With all pieces of all files; ``numbers`` (segment id → place in a list) grows."""
+    pieces = dict(places.pieces)
+    for name, digests in places.maps.items():
+        pieces[name] = [piece for digest in digests for piece in pieces_of(load(bytes.fromhex(digest)), numbers)]
+    return replace(places, pieces=pieces, maps={})
+
+
+def needs_of(data: bytes) -> PartNeeds:
+    """What a tree part or map part refers to."""
+    head = decode_line(decompress_lines(data)[0], _Head)
+    return PartNeeds(head.segment_ids, list(map(bytes.fromhex, head.maps)))
 
 
 def _refuse_foreign_places(batch: EntryBatch, segments_count: int) -> None:
@@ -156,5 +205,5 @@ def _refuse_foreign_places(batch: EntryBatch, segments_count: int) -> None:
         raise DamagedError("tree part: columns differ in length")
     if len(places.segments) != len(places.stream_offsets_bytes):
         raise DamagedError("tree part: columns differ in length")
-    if not (places.pieces.keys() | batch.unread.keys() | set(batch.unsettled)) <= set(batch.names):
+    if not (places.pieces.keys() | places.maps.keys() | batch.unread.keys() | set(batch.unsettled)) <= set(batch.names):
         raise DamagedError("tree part: places belong to no entry")

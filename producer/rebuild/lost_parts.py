@@ -19,7 +19,9 @@ def lost_parts(catalog: Catalog, snapshot_ids: Iterable[str], look_further: Call
 
 
 def _missing(catalog: Catalog, snapshot_id: str) -> set[bytes]:
-    return catalog.trees.without({part.digest for part in catalog.trees.of(snapshot_id).parts})
+    parts = {part.digest for part in catalog.trees.of(snapshot_id).parts}
+    missing = catalog.trees.without(parts)
+    return missing | catalog.trees.without({one for digest in parts - missing for one in catalog.trees.maps(digest)})
 
 
 def read_headless_packs(catalog: Catalog, fetcher: Fetcher, names: Mapping[str, frozenset[str]]) -> None:

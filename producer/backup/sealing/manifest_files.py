@@ -49,7 +49,7 @@ def record_tree(catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, M
     """Make the snapshot's tree, and decide which of its parts go to the devices with it.  Idempotent."""
     with catalog.transaction():
         catalog.trees.write(snapshot.snapshot_id, _tree_parts(catalog, snapshot))
-        digests = [part.digest for part in catalog.trees.of(snapshot.snapshot_id).parts]
+        digests = catalog.trees.of(snapshot.snapshot_id).digests
         live_ids = [member.device_id for member in members.values() if member.is_live]
         there = catalog.trees.brought_to(live_ids, digests)
         catalog.trees.record_pack(snapshot.snapshot_id, dict.fromkeys(set(digests) - there))
@@ -91,7 +91,7 @@ def _references(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[TreeReferen
 def _packed(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[tuple[str, bytes]]:
     """The parts that this snapshot brings, in the order of its tree."""
     packed = catalog.trees.packed(snapshot.snapshot_id)
-    for digest in dict.fromkeys(part.digest for part in catalog.trees.of(snapshot.snapshot_id).parts):
+    for digest in catalog.trees.of(snapshot.snapshot_id).digests:
         if digest in packed:
             yield digest.hex(), catalog.trees.data(digest)
 

@@ -16,7 +16,7 @@ from producer.catalog.schema import packed_parts, snapshots, tree_parts, trees
 from producer.listing.entry import EntryBatch
 from producer.listing.places import Place
 from producer.listing.reader import ListingReader
-from producer.listing.tree_parts import TreePart, decode_tree_part, segment_ids_of
+from producer.listing.tree_parts import PartNeeds, TreePart, decode_tree_part, needs_of
 from tasks.errors import CatalogError
 
 #: In the list of a snapshot: digest, source, entries.
@@ -41,6 +41,7 @@ class Parts(Protocol):
 
     def data(self, digest: bytes) -> bytes: ...
     def segment_ids(self, digest: bytes) -> list[str]: ...
+    def maps(self, digest: bytes) -> list[bytes]: ...
 
 
 class Tree:
@@ -57,7 +58,14 @@ class Tree:
             yield from self.decoded(part)
 
     def decoded(self, part: PartReference) -> list[EntryBatch]:
-        return decode_tree_part(self._stored.data(part.digest), self._sources[part.source], part.first_entry)
+        data, source = self._stored.data(part.digest), self._sources[part.source]
+        return decode_tree_part(data, source, part.first_entry, self._stored.data)
+
+    @property
+    def digests(self) -> list[bytes]:
+        """Of all that the tree consists of, each once: its parts in order, and the map parts that they need."""
+        parts = [part.digest for part in self.parts]
+        return list(dict.fromkeys(digest for part in parts for digest in (part, *self._stored.maps(part))))
 
     @cached_property
     def reader(self) -> ListingReader:
@@ -98,7 +106,7 @@ class Trees:
     def __init__(self, database: Database) -> None:
         self._database = database
         #: Of parts that have been looked into: most snapshots share them.
-        self._segment_ids: dict[bytes, list[str]] = {}
+        self._needs: dict[bytes, PartNeeds] = {}
 
     def write(self, snapshot_id: str, parts: Iterable[tuple[int, TreePart]]) -> None:
         """Record the entries of a snapshot: (source, part) in entry order.  What was recorded before is replaced."""
@@ -106,7 +114,7 @@ class Trees:
             references, pending = list[tuple[bytes, int, int]](), iter(parts)
             while page := list(islice(pending, _LIST_ROWS)):
                 references += ((part.digest, source, part.entries_count) for source, part in page)
-                self.add_parts({part.digest: part.data for _, part in page})
+                self.add_parts({one.digest: one.data for _, part in page for one in (part, *part.maps)})
             self.write_list(snapshot_id, references)
 
     def write_list(self, snapshot_id: str, references: Iterable[tuple[bytes, int, int]]) -> None:
@@ -164,10 +172,21 @@ class Trees:
         return data
 
     def segment_ids(self, digest: bytes) -> list[str]:
-        """The segments that a part needs."""
-        found = self._segment_ids.get(digest)
+        """The segments that a part needs, by itself and by its map parts."""
+        needs = self._needs_of(digest)
+        if not needs.maps:
+            return needs.segment_ids
+        of_maps = (segment_id for one in needs.maps for segment_id in self._needs_of(one).segment_ids)
+        return list(dict.fromkeys([*needs.segment_ids, *of_maps]))
+
+    def maps(self, digest: bytes) -> list[bytes]:
+        """The digests of the map parts that a part needs."""
+        return self._needs_of(digest).maps
+
+    def _needs_of(self, digest: bytes) -> PartNeeds:
+        found = self._needs.get(digest)
         if found is None:
-            found = self._segment_ids[digest] = segment_ids_of(self.data(digest))
+            found = self._needs[digest] = needs_of(self.data(digest))
         return found
 
     def record_pack(self, snapshot_id: str, digests: Iterable[bytes]) -> None:

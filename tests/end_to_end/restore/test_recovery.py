@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kit.compare import differences
+from kit.models.in_process import in_process
 from kit.needs import program
 from kit.program.machine import Machine
 from kit.repository import REPOSITORY
@@ -93,6 +94,19 @@ def test_the_script_restores_the_image_of_a_raw_volume(stored: Machine, recover:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "out" / "disk.img").read_bytes() == (stored.folder / "disk.img").read_bytes()
+
+
+def test_the_script_restores_a_file_in_more_places_than_fit_into_its_entry(recover: list[str], tmp_path: Path) -> None:
+    root = Tree({"many": noise(5_000_000), "few": b"1"}).make(tmp_path / "src")
+    with in_process(tmp_path) as made:
+        snapshot = made.back_up({"src": root}).snapshot_id
+        assert snapshot is not None
+    devices = [str(tmp_path / "devices" / name) for name in "ab"]
+
+    done = run(*recover[:4], *devices, "--snapshot", snapshot, "--target", tmp_path / "out")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert differences(root, tmp_path / "out" / "src") == []
 
 
 def test_the_script_restores_one_path(stored: Machine, recover: list[str], tmp_path: Path) -> None:

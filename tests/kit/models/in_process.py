@@ -11,6 +11,7 @@ from kit.models.offline import Answer, Devices, Offline, backup_request
 from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.trees import Tree
 from producer.requests import RestoreRequest
 from producer.restore.preview import PreviewRow, preview_in_session
 from producer.restore.restore_run import RestoreRun
@@ -65,6 +66,10 @@ class InProcess:
         self._remember(run)
         assert has_troubles or self.troubles == []
         return backup_summary(run.session, intake, run.state, 0.0)
+
+    def tree(self) -> Tree:
+        """Of the latest snapshot."""
+        return self.catalog.trees.of(self.catalog.snapshots.find("latest").snapshot_id)
 
     def restore(self, path: str = "", **options: Any) -> RestoreSummary:
         run = self._run()

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from producer.catalog.tables.trees import PartReference, Tree
 from producer.listing.entry import EntryBatch
-from producer.listing.tree_parts import TreePart, TreeWriter, segment_ids_of
+from producer.listing.tree_parts import TreePart, TreeWriter, needs_of
 
 
 class _Stored:
     def __init__(self, parts: Iterable[TreePart]) -> None:
-        self._data = {part.digest: part.data for part in parts}
+        self._data = {one.digest: one.data for part in parts for one in (part, *part.maps)}
 
     def data(self, digest: bytes) -> bytes:
         return self._data[digest]
 
     def segment_ids(self, digest: bytes) -> list[str]:
-        return segment_ids_of(self._data[digest])
+        ids = (needs_of(self._data[one]).segment_ids for one in (digest, *self.maps(digest)))
+        return list(dict.fromkeys(chain.from_iterable(ids)))
+
+    def maps(self, digest: bytes) -> list[bytes]:
+        return needs_of(self._data[digest]).maps
 
 
 def sealed_tree(batches: Iterable[EntryBatch], sources: Sequence[str] = ("src",)) -> Tree:

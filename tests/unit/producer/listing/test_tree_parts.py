@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from producer.listing.entry import EntryBatch
 from producer.listing.frames import compress_lines, decompress_lines
 from producer.listing.places import Place, PlacesWriter
-from producer.listing.tree_parts import TreePart, TreeWriter, decode_tree_part, segment_ids_of
+from producer.listing.tree_parts import TreePart, TreeWriter, decode_tree_part, needs_of
 from tasks.errors import DamagedError
 
 A, B = "a" * 32, "b" * 32
@@ -112,7 +112,7 @@ def test_a_part_begins_with_the_segments_that_it_needs() -> None:
     writer.add_whole(1, A, 3)
     batch = replace(folder(["a", "b"]), sizes_bytes=[9, 1], places=writer.places())
     (part,) = parts_of(batch)
-    assert sorted(segment_ids_of(part.data)) == [A, B]
+    assert sorted(needs_of(part.data).segment_ids) == [A, B]
     (read,) = decode_tree_part(part.data, "src", 0)
     assert list(read.places.of(0, "a", 9)) == [Place(B, 0, 0, 4), Place(A, 7, 4, 5)]
 
