@@ -260,3 +260,8 @@ class PruneRequest:
     devices: dict[str, Path]
     #: Say what would go, and change nothing.
     dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RepairRequest:
+    devices: dict[str, Path]

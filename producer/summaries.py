@@ -191,6 +191,20 @@ class PruneSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RepairSummary:
+    """``exit_code``: 0 each device has all that it should; 3 something is lacking still, or could not be looked at."""
+
+    snapshots: int
+    #: Snapshots of which a device got the manifest.
+    manifests_completed: int
+    #: Segments that their devices have no more.
+    segments_missing: int
+    errors: int
+    duration_s: float
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduleSummary:
     """Everything that one ``run-due`` ran.  ``exit_code``: 0 all stored; 3 some in part; 1 some failed."""
 

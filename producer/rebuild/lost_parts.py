@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from producer.catalog.catalog import Catalog
 from producer.manifest import decode_pack, snapshot_of_head
-from producer.rebuild.fetching import Fetcher, WantedFile, holding
+from producer.pool.fetching import Fetcher, WantedFile, holding
 from tasks.errors import DamagedError
 
 

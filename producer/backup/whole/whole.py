@@ -18,6 +18,7 @@ from producer.backup.whole.lacks import find_lacks, omit_left_over, tell_lacks
 from producer.backup.whole.lost_holdings import look_again, store_lost_again
 from producer.backup.whole.vanished_sources import refuse_vanished_sources
 from producer.observer import Progress
+from producer.pool.complete import bring_up_to_date
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from tasks.errors import SegfleetError
@@ -70,6 +71,7 @@ class Whole:
         """Seal the snapshot, and name what it lacks.  Raises DeviceError when no device takes the manifest."""
         self._tell_sealing()
         catalog, snapshot_id = self._session.catalog, self._state.snapshot_id
+        bring_up_to_date(self._session, catalog.snapshots.get(snapshot_id).pool_id, self._state.members)
         written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
         for _ in range(_ROUNDS_COUNT):
             # A device may die while it takes the manifest.

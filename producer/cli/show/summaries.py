@@ -7,7 +7,14 @@ import click
 from producer.cli.show.counts import counted
 from producer.cli.show.tables import lines_of
 from producer.configuration.sizes import format_size
-from producer.summaries import BackupSummary, CheckSummary, RebuildSummary, RestoreSummary, ScheduleSummary
+from producer.summaries import (
+    BackupSummary,
+    CheckSummary,
+    RebuildSummary,
+    RepairSummary,
+    RestoreSummary,
+    ScheduleSummary,
+)
 from tasks.metadata import METADATA_NAMES
 
 _DEVICE_HEADER = ("device", "segments", "source", "stored", "state")
@@ -96,6 +103,14 @@ def show_rebuild(summary: RebuildSummary) -> None:
     click.echo(
         f"{counted(summary.snapshots, 'snapshot')} of {counted(summary.volumes, 'volume')} and "
         f"{counted(summary.segments, 'segment')} recorded{known}, {summary.duration_s:.1f} s"
+    )
+    _show_errors(summary.errors, "error", "errors", "found")
+
+
+def show_repair(summary: RepairSummary) -> None:
+    click.echo(
+        f"{counted(summary.snapshots, 'snapshot')}; {summary.manifests_completed} copied to devices that lacked them, "
+        f"{counted(summary.segments_missing, 'segment')} missing, {summary.duration_s:.1f} s"
     )
     _show_errors(summary.errors, "error", "errors", "found")
 

@@ -1,0 +1,44 @@
+"""``segfleet repair``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.call import Call
+from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.known_devices import all_devices
+from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
+from producer.cli.show.json_lines import write_summary
+from producer.cli.show.summaries import show_repair
+from producer.cli.show.watching import watched
+from producer.requests import RepairRequest
+from producer.run.preflight import check_devices
+
+
+@click.command(cls=CommandHere)
+@devices_option
+@wait_option
+@json_option
+@config_option
+@click.pass_obj
+def repair(call: Call, devices: dict[str, Path]) -> int:
+    """Give each device what it lacks and others have, and name what none has any more.
+
+    Run it when a device is back that was away, or after `check` found damage.  What is lost is stored again by the next
+    backup, where the files are unchanged.
+    """
+    devices = devices or all_devices(call)
+    check_devices(devices)
+    environment = call.environment(boot=devices)
+
+    from producer.repair.repair import repair as repair_devices
+
+    with watched(call) as observer:
+        summary = repair_devices(RepairRequest(devices=devices), observer, environment)
+    if call.json:
+        write_summary(summary)
+    else:
+        show_repair(summary)
+    return summary.exit_code

@@ -1,0 +1,1 @@
+"""Repair: the devices get back what they lack and others still have."""

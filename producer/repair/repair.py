@@ -1,0 +1,96 @@
+"""A repair: what one device lacks and another has is copied back."""
+
+from __future__ import annotations
+
+import time
+
+from producer.catalog.catalog import Catalog
+from producer.observer import Observer, Trouble
+from producer.ownership.holder import NEW_DEVICES, Holder
+from producer.pool.complete import complete_manifests
+from producer.pool.decide import PoolDecision, decide_readable
+from producer.pool.device_reports import ask_for_reports
+from producer.pool.members import Member, record_members
+from producer.pool.missing import find_missing
+from producer.pool.unknown_snapshots import tell_unknown_snapshots
+from producer.requests import RepairRequest
+from producer.run.environment import Environment
+from producer.run.session import RunNeeds, RunSession, open_session
+from producer.summaries import RepairSummary
+
+
+def repair(request: RepairRequest, observer: Observer, environment: Environment) -> RepairSummary:
+    """Give each device that is there the manifests that it lacks, and name the segments that no device has any more.
+
+    Idempotent.  The next backup stores those segments again, where the files are unchanged.  Raises NotADeviceError,
+    UsageError for devices of several pools, LockedError.
+    """
+    with (
+        Catalog(environment.catalog) as catalog,
+        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
+    ):
+        needs = RunNeeds(devices=request.devices, purpose="repair", holder=holder)
+        with open_session(needs, observer, environment) as session, holder.holding(NEW_DEVICES, purpose="repair"):
+            return _Repair(session).run()
+
+
+class _Repair:
+    def __init__(self, session: RunSession) -> None:
+        self._session = session
+        self._started_s = time.monotonic()
+        self._errors_count = 0
+
+    def run(self) -> RepairSummary:
+        decision, members = self._meet()
+        snapshots = [row for row in self._session.catalog.snapshots.all() if row.pool_id == decision.pool_id]
+        completed = complete_manifests(self._session, snapshots, members, to=members)
+        for failure in completed.failures:
+            self._tell("manifest", failure)
+        missing = self._missing_segments(members)
+        for device, count in missing.items():
+            self._tell(
+                "missing",
+                f"device {device} lacks {count} segments that it had stored; the next backup stores those of unchanged "
+                f"files again; to see the files: segfleet check",
+            )
+        return RepairSummary(
+            snapshots=len(snapshots),
+            manifests_completed=completed.snapshots_count,
+            segments_missing=sum(missing.values()),
+            errors=self._errors_count,
+            duration_s=round(time.monotonic() - self._started_s, 3),
+            exit_code=3 if self._errors_count else 0,
+        )
+
+    def _meet(self) -> tuple[PoolDecision, dict[str, Member]]:
+        session = self._session
+        reports = ask_for_reports(session, may_lose=session.paths).wait()
+        decision = decide_readable(reports, session.paths)
+        for name, why in decision.absent.items():
+            self._tell("device-absent", f"device {name} is absent: {why}", device=name)
+        if tell_unknown_snapshots(session, {device_id: name for name, device_id in decision.ready.items()}):
+            self._errors_count += 1
+        members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)
+        for name in decision.ready:
+            if reports[name].condition != "ready":
+                self._tell("device", f"device {name} cannot be written: {reports[name].detail}", device=name)
+                members[name].state = "suspect"
+        return decision, members
+
+    def _missing_segments(self, members: dict[str, Member]) -> dict[str, int]:
+        """Device → how many of its segments are not there any more, or have another size."""
+        needed: dict[str, None] = {}
+        for snapshot in self._session.catalog.snapshots.all():
+            needed |= dict.fromkeys(self._session.catalog.trees.of(snapshot.snapshot_id).parts_of_segments)
+        rows = self._session.catalog.segments.by_ids(needed)
+        missing, failed = find_missing(self._session, rows.values(), members)
+        for device, why in failed.items():
+            self._tell("device-dead", f"device {device}: {why}; what it holds was not looked at", device=device)
+        counts: dict[str, int] = {}
+        for segment_id in missing:
+            counts[rows[segment_id].device] = counts.get(rows[segment_id].device, 0) + 1
+        return counts
+
+    def _tell(self, code: str, message: str, device: str = "") -> None:
+        self._errors_count += 1
+        self._session.observer.trouble(Trouble(code=code, message=message, device=device))

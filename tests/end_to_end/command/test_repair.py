@@ -1,0 +1,88 @@
+"""A device gets what it lacks: by the next backup that reaches it, or by a repair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.program.machine import Machine
+from kit.program.machine import machine as new_machine
+from kit.tree import Tree, noise
+
+OPTIONS = ("--segment-size=256KiB", "--unit-size=64KiB", "--ignore-ctime")
+
+
+@pytest.fixture
+def away() -> Iterator[Machine]:
+    """Devices a and b; the second snapshot was sealed while b was away, and now b is back."""
+    with new_machine() as made:
+        source = Tree({f"{n}": noise(100_000, seed=n) for n in range(6)}).make(made.folder / "data")
+        made.succeed("backup", source, *made.devices("a b"), *OPTIONS)
+        made.device("b").rename(made.folder / "away")
+        (source / "new").write_bytes(b"new")
+        made.run("backup", source, *made.devices("a b"), *OPTIONS)
+        made.device("b").rmdir()
+        (made.folder / "away").rename(made.device("b"))
+        yield made
+
+
+def manifest_files(machine: Machine, device: str, pattern: str = "*.manifest") -> set[str]:
+    return {path.name for path in machine.device(device).glob(f"manifests/{pattern}")}
+
+
+def parts_and_heads(machine: Machine, device: str) -> dict[str, bytes]:
+    folder: Path = machine.device(device) / "manifests"
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".part", ".manifest")}
+
+
+def test_a_repair_copies_the_manifests_that_a_device_lacks(away: Machine) -> None:
+    assert len(manifest_files(away, "b")) == 1
+
+    first = away.succeed("repair", *away.devices("a b"), "--json").summary
+    again = away.succeed("repair", *away.devices("a b"), "--json").summary
+
+    assert (first["manifests_completed"], first["segments_missing"], first["errors"]) == (1, 0, 0)
+    assert again["manifests_completed"] == 0
+    assert parts_and_heads(away, "b") == parts_and_heads(away, "a")
+
+
+def test_the_next_backup_brings_a_device_up_to_date_that_was_away(away: Machine) -> None:
+    away.succeed("backup", "data", *away.devices("a b"), *OPTIONS)
+
+    assert manifest_files(away, "b") == manifest_files(away, "a")
+    assert len(manifest_files(away, "b")) == 3
+
+
+def test_a_device_that_joins_gets_old_manifests_by_a_repair_alone(away: Machine) -> None:
+    away.succeed("backup", "data", *away.devices("a b c"), *OPTIONS)
+    before = manifest_files(away, "c")
+
+    away.succeed("repair", *away.devices("a b c"))
+
+    assert len(before) == 1
+    assert manifest_files(away, "c") == manifest_files(away, "a")
+
+
+def test_segments_that_are_gone_are_counted_and_stored_again_by_the_next_backup(away: Machine) -> None:
+    gone = away.segments_on("b")
+    for path in gone:
+        path.unlink()
+
+    repair = away.run("repair", *away.devices("a b"), "--json")
+    away.run("backup", "data", *away.devices("a b"), *OPTIONS)
+
+    assert repair.exit_code == 3
+    assert repair.summary["segments_missing"] == len(gone) > 0
+    assert away.succeed("restore", "latest", "--target", away.folder / "back").exit_code == 0
+
+
+def test_a_manifest_that_is_damaged_where_it_should_be_copied_from_is_named(away: Machine) -> None:
+    for path in away.device("a").glob("manifests/*.part"):
+        path.write_bytes(b"torn")
+
+    repair = away.run("repair", *away.devices("a b"), "--json")
+
+    assert repair.exit_code == 3
+    assert any("damaged on device a" in error["message"] for error in repair.errors)
