@@ -29,11 +29,11 @@ class Risks:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        lost = {row.device_id for row in catalog.devices.all() if row.state == "lost"}
         devices: defaultdict[str, set[str]] = defaultdict(set)
-        for segment_id, device_id in catalog.segments.where_stored():
-            if device_id not in lost:
-                devices[segment_id].add(device_id)
+        for device in catalog.devices.all():
+            for row in catalog.objects.on_device(device.device_id) if device.state != "lost" else ():
+                if not row.is_damaged:
+                    devices[row.segment_id].add(row.device_id)
         #: Segment → the only device that has it.
         self._only_on = {segment_id: found.pop() for segment_id, found in devices.items() if len(found) == 1}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from producer.catalog.catalog import Catalog
 from producer.observer import Observer, Trouble
@@ -46,12 +47,12 @@ class _Repair:
         completed = complete_manifests(self._session, snapshots, members, to=members)
         for failure in completed.failures:
             self._tell("manifest", failure)
-        missing = self._missing_segments(members)
+        missing = self._missing_objects(members)
         for device, count in missing.items():
             self._tell(
                 "missing",
-                f"device {device} lacks {count} segments that it had stored; the next backup stores those of unchanged "
-                f"files again; to see the files: segfleet check",
+                f"device {device} lacks {count} objects that it had stored; the next backup stores again what they held "
+                f"of unchanged files; to see the files: segfleet check",
             )
         return RepairSummary(
             snapshots=len(snapshots),
@@ -77,19 +78,21 @@ class _Repair:
                 members[name].state = "suspect"
         return decision, members
 
-    def _missing_segments(self, members: dict[str, Member]) -> dict[str, int]:
-        """Device → how many of its segments are not there any more, or have another size."""
-        needed: dict[str, None] = {}
-        for snapshot in self._session.catalog.snapshots.all():
-            needed |= dict.fromkeys(self._session.catalog.trees.of(snapshot.snapshot_id).parts_of_segments)
-        rows = self._session.catalog.segments.by_ids(needed)
+    def _missing_objects(self, members: dict[str, Member]) -> Counter[str]:
+        """Device → how many of its objects are not there any more, or have another size; they are marked as damaged.
+
+        The next backup stores what they held again, and lists and restores look elsewhere meanwhile.
+        """
+        catalog, needed = self._session.catalog, dict[str, None]()
+        for snapshot in catalog.snapshots.all():
+            needed |= dict.fromkeys(catalog.trees.of(snapshot.snapshot_id).parts_of_segments)
+        rows = {row.key: row for found in catalog.objects.of(needed).values() for row in found}
         missing, failed = find_missing(self._session, rows.values(), members)
         for device, why in failed.items():
             self._tell("device-dead", f"device {device}: {why}; what it holds was not looked at", device=device)
-        counts: dict[str, int] = {}
-        for segment_id in missing:
-            counts[rows[segment_id].device] = counts.get(rows[segment_id].device, 0) + 1
-        return counts
+        for object_id, device_id in missing:
+            catalog.objects.mark(object_id, device_id, is_damaged=True)
+        return Counter(rows[key].device for key in missing)
 
     def _tell(self, code: str, message: str, device: str = "") -> None:
         self._errors_count += 1

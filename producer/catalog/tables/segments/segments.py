@@ -145,12 +145,6 @@ class Segments:
             found |= {row.segment_id: row for row in self._rows(statement)}
         return found
 
-    def where_stored(self) -> Iterator[tuple[str, str]]:
-        """(segment, id of its device) of all segments that a device holds, of all snapshots."""
-        on_device = (segments.c.device_id.is_not(None), segments.c.stored_as.is_(None))
-        for row in self._database.read(select(segments.c.segment_id, segments.c.device_id).where(*on_device)):
-            yield row.segment_id, row.device_id
-
     def pieces(self, snapshot_id: str) -> Iterator[SegmentRow]:
         """The pieces of single entries that are on a device, also those that were superseded later, in plan order."""
         of_one_entry = segments.c.stop_entry == segments.c.first_entry + 1
