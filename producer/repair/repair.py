@@ -51,8 +51,8 @@ class _Repair:
         for device, count in missing.items():
             self._tell(
                 "missing",
-                f"device {device} lacks {count} objects that it had stored; the next backup stores again what they held "
-                f"of unchanged files; to see the files: segfleet check",
+                f"device {device} lacks {count} objects that it had stored; the next backup stores them again, but for "
+                "changed files; to see the files: segfleet check",
             )
         return RepairSummary(
             snapshots=len(snapshots),
