@@ -1,4 +1,4 @@
-"""Finds what nothing needs, and takes it out of the catalog: segments, tree parts, and what forgotten ones planned.
+"""Finds what nothing needs, and takes it out of the catalog: objects, segments and tree parts.
 
 Nothing of an open snapshot is ever garbage.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import and_, delete, insert, or_, select
 
 from producer.catalog.database import Database
-from producer.catalog.schema import doomed, packed_parts, segments, snapshots, tree_parts
+from producer.catalog.schema import doomed, packed_parts, segments, snapshots, stored_objects, tree_parts
 from producer.catalog.tables.doomed import DoomedObject
+
+T = TypeVar("T")
 
 #: Values in one IN list.
 _LIST_ROWS = 500
@@ -24,18 +27,33 @@ class Garbage:
 
     def objects(self, needed: Collection[str]) -> list[DoomedObject]:
         """The stored objects of segments that are not among the needed ones."""
-        return [found for _, _, found in self._unneeded(needed)]
+        columns = (stored_objects.c.device_id, stored_objects.c.object_id, stored_objects.c.bytes_stored)
+        opened = select(snapshots.c.snapshot_id).where(snapshots.c.state == "open")
+        statement = select(*columns, stored_objects.c.segment_id).where(stored_objects.c.snapshot_id.not_in(opened))
+        return [
+            DoomedObject(device_id=row.device_id, object_id=row.object_id, bytes_stored=row.bytes_stored)
+            for row in self._database.read(statement)
+            if row.segment_id not in needed
+        ]
 
     def doom(self, needed: Collection[str]) -> None:
-        """Take them out of the catalog, and note that their devices are to delete them."""
+        """Take them out of the catalog, and note that their devices are to delete them.
+
+        Of forgotten snapshots the segments go too that are not needed.
+        """
         with self._database.transaction():
-            found = list(self._unneeded(needed))
-            self._insert(row for _, _, row in found)
-            for key, number, _ in found:
-                self._database.write(
-                    delete(segments).where(segments.c.snapshot_key == key, segments.c.number == number)
+            for page in _pages(self.objects(needed)):
+                rows = [
+                    {"device_id": row.device_id, "object_id": row.object_id, "bytes_stored": row.bytes_stored}
+                    for row in page
+                ]
+                self._database.write(insert(doomed), rows)
+                mine = (
+                    and_(stored_objects.c.object_id == row.object_id, stored_objects.c.device_id == row.device_id)
+                    for row in page
                 )
-            self._database.write(delete(segments).where(*self._never_stored()))
+                self._database.write(delete(stored_objects).where(or_(*mine)))
+            self._drop_segments(needed)
 
     def drop_parts(self, needed: Collection[bytes]) -> None:
         """Delete tree parts that are not among the needed ones: the next snapshot that has one brings it anew."""
@@ -51,36 +69,30 @@ class Garbage:
         rows = self._database.read(statement.where(snapshots.c.state == "open", segments.c.stored_as.is_not(None)))
         return {row.stored_as for row in rows}
 
-    def stored_on(self, device_id: str) -> set[str]:
-        """The objects that the catalog knows on a device."""
-        statement = select(segments.c.segment_id).where(
-            segments.c.device_id == device_id, segments.c.stored_as.is_(None)
-        )
+    def known_on(self, device_id: str) -> set[str]:
+        """The ids of the objects that the catalog knows on a device, those to be deleted among them."""
+        return {
+            row.object_id
+            for table in (stored_objects, doomed)
+            for row in self._database.read(select(table.c.object_id).where(table.c.device_id == device_id))
+        }
+
+    def indexed_by(self, snapshot_id: str) -> set[str]:
+        """The segments whose objects stand in the index that a snapshot has brought to the devices."""
+        statement = select(stored_objects.c.segment_id).where(stored_objects.c.snapshot_id == snapshot_id)
         return {row.segment_id for row in self._database.read(statement)}
 
-    def _unneeded(self, needed: Collection[str]) -> Iterator[tuple[int, int, DoomedObject]]:
-        columns = (segments.c.snapshot_key, segments.c.number, segments.c.segment_id)
-        stored = select(*columns, segments.c.device_id, segments.c.bytes_stored).join(
-            snapshots, snapshots.c.snapshot_key == segments.c.snapshot_key
-        )
-        on_device = (segments.c.device_id.is_not(None), segments.c.stored_as.is_(None))
-        for row in self._database.read(stored.where(snapshots.c.state != "open", *on_device)):
-            if row.segment_id not in needed:
-                found = DoomedObject(device_id=row.device_id, object_id=row.segment_id, bytes_stored=row.bytes_stored)
-                yield row.snapshot_key, row.number, found
-
-    def _insert(self, rows: Iterable[DoomedObject]) -> None:
-        values = ((row.device_id, row.object_id, row.bytes_stored) for row in rows)
-        self._database.insert_many(doomed, ("device_id", "object_id", "bytes_stored"), values)
-
-    def _never_stored(self) -> tuple[ColumnElement[bool], ...]:
-        forgotten = select(snapshots.c.snapshot_key).where(snapshots.c.state == "forgotten")
-        return segments.c.snapshot_key.in_(forgotten), segments.c.device_id.is_(None) | segments.c.stored_as.is_not(
-            None
-        )
+    def _drop_segments(self, needed: Collection[str]) -> None:
+        columns = (segments.c.snapshot_key, segments.c.number, segments.c.segment_id, segments.c.stored_as)
+        statement = select(*columns).join(snapshots, snapshots.c.snapshot_key == segments.c.snapshot_key)
+        rows = self._database.read(statement.where(snapshots.c.state == "forgotten"))
+        for row in rows:
+            if row.segment_id not in needed or row.stored_as is not None:
+                is_this = (segments.c.snapshot_key == row.snapshot_key, segments.c.number == row.number)
+                self._database.write(delete(segments).where(*is_this))
 
 
-def _pages(values: Iterable[bytes]) -> Iterator[list[bytes]]:
+def _pages(values: Iterable[T]) -> Iterator[list[T]]:
     pending = iter(values)
     while page := list(islice(pending, _LIST_ROWS)):
         yield page

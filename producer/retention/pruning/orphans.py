@@ -14,7 +14,7 @@ def find_orphans(session: RunSession, meeting: Meeting) -> dict[str, list[Doomed
     """Device → what may be deleted there, of the devices where this catalog may delete."""
     devices = {device.name: device for device in meeting.writable}
     listed, catalog = meeting.work.list_objects(devices), session.catalog
-    unknown = {name: ids - _known(session, devices[name].device_id) for name, ids in listed.items()}
+    unknown = {name: ids - catalog.garbage.known_on(devices[name].device_id) for name, ids in listed.items()}
     origins = meeting.work.origins(unknown)
     # In this order: what a snapshot has stored is in the catalog before it is sealed.
     states = catalog.snapshots.states()
@@ -22,15 +22,10 @@ def find_orphans(session: RunSession, meeting: Meeting) -> dict[str, list[Doomed
     found: dict[str, list[DoomedObject]] = {}
     for name, of_objects in origins.items():
         device_id = devices[name].device_id
-        known = _known(session, device_id)
+        known = catalog.garbage.known_on(device_id)
         found[name] = [
             DoomedObject(device_id=device_id, object_id=object_id, bytes_stored=bytes_stored)
             for object_id, (snapshot_id, bytes_stored) in sorted(of_objects.items())
             if snapshot_id in ended and object_id not in known
         ]
     return found
-
-
-def _known(session: RunSession, device_id: str) -> set[str]:
-    doomed = {row.object_id for row in session.catalog.doomed.on(device_id)}
-    return doomed | session.catalog.garbage.stored_on(device_id)

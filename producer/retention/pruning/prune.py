@@ -188,9 +188,9 @@ class _Prune:
 
 def _would_be_empty(catalog: Catalog, parts: frozenset[bytes], segment_ids: frozenset[str]) -> list[str]:
     """The forgotten snapshots that nothing will need."""
-    unneeded: dict[str, bool] = {}
+    unneeded: list[str] = []
     for row in catalog.snapshots.all("forgotten"):
-        brought = catalog.trees.packed(row.snapshot_id)
-        stored = {found.segment_id for found in catalog.segments.stored(row.snapshot_id)}
-        unneeded[row.snapshot_id] = parts.isdisjoint(brought) and segment_ids.isdisjoint(stored)
-    return [snapshot_id for snapshot_id, is_unneeded in unneeded.items() if is_unneeded]
+        indexed, brought = catalog.garbage.indexed_by(row.snapshot_id), catalog.trees.packed(row.snapshot_id)
+        if parts.isdisjoint(brought) and segment_ids.isdisjoint(indexed):
+            unneeded.append(row.snapshot_id)
+    return unneeded

@@ -52,6 +52,8 @@ class InProcess:
         self.before: Callable[[Order], object] = lambda order: None
         self.catalog = catalog
         self._sources: dict[str, Path] = {}
+        #: What a worker of the last run does with an order.
+        self.carry_out: Callable[[Order], object] = lambda order: None
         for name in "ab":
             (folder / "devices" / name).mkdir(parents=True)
 
@@ -110,6 +112,7 @@ class InProcess:
             targets={"target": self.target},
         )
         handlers = LocalHandlers(settings, worker="here", progress=NoProgress())
+        self.carry_out = handlers.handle
         self.orders = []
 
         def answer(order: Order) -> Answer:

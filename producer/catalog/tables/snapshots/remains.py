@@ -11,7 +11,16 @@ from collections.abc import Collection
 from sqlalchemy import delete, select, update
 
 from producer.catalog.database import Database
-from producer.catalog.schema import attempts, listing_parts, packed_parts, segments, snapshots, trees, troubles
+from producer.catalog.schema import (
+    attempts,
+    listing_parts,
+    packed_parts,
+    segments,
+    snapshots,
+    stored_objects,
+    trees,
+    troubles,
+)
 
 
 class Remains:
@@ -36,11 +45,12 @@ class Remains:
     def is_empty(self, snapshot_id: str) -> bool:
         """Whether nothing that it stored or brought is left."""
         key = self._database.snapshot_key(snapshot_id)
-        tables = (segments, packed_parts)
-        return not any(
-            self._database.read(select(table.c.snapshot_key).where(table.c.snapshot_key == key).limit(1))
-            for table in tables
+        rows = (
+            select(segments.c.snapshot_key).where(segments.c.snapshot_key == key),
+            select(packed_parts.c.snapshot_key).where(packed_parts.c.snapshot_key == key),
+            select(stored_objects.c.snapshot_id).where(stored_objects.c.snapshot_id == snapshot_id),
         )
+        return not any(self._database.read(statement.limit(1)) for statement in rows)
 
     def drop(self, snapshot_id: str) -> None:
         """Delete the row: no device has anything of the snapshot."""

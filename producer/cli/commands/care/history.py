@@ -34,7 +34,7 @@ _TIMING_HEADER = ("snapshot", "device", "segments", "size", "read", "compress", 
 #: What a row takes from the run's summary, under the same names.  Restores and checks have some of it, failed runs
 #: none.
 _OF_SUMMARY = (
-    *("mode", "files", "bytes_source", "bytes_stored", "bytes_restored", "bytes_read"),
+    *("mode", "files", "bytes_source", "bytes_stored", "bytes_restored", "bytes_read", "bytes_freed"),
     *("segments", "segments_rerouted", "segments_retried", "devices", "errors", "strays"),
 )
 
@@ -118,8 +118,8 @@ def _run_cells(run: RunRow) -> tuple[str, ...]:
 
 
 def _size(summary: dict[str, Any]) -> str:
-    """The size of the files that were backed up or restored, or of the segments that a check read."""
-    names = ("bytes_source", "bytes_restored", "bytes_read")
+    """The size of what was backed up or restored, of the segments that a check read, or of what a prune freed."""
+    names = ("bytes_source", "bytes_restored", "bytes_read", "bytes_freed")
     return next((format_size(summary[name]) for name in names if name in summary), "")
 
 
@@ -128,7 +128,8 @@ def _ratio(summary: dict[str, Any]) -> float | None:
 
     Not of all that the snapshot holds: most of a raw volume may lie in segments of earlier ones.
     """
-    devices = (summary.get("devices") or {}).values()
+    # Those of a prune have other figures.
+    devices = [device for device in (summary.get("devices") or {}).values() if "bytes_stored" in device]
     stored_bytes = sum(device["bytes_stored"] for device in devices)
     return round(sum(device["bytes_source"] for device in devices) / stored_bytes, 2) if stored_bytes else None
 

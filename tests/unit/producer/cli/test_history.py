@@ -200,3 +200,13 @@ def test_runs_are_chosen_by_their_end_their_number_and_their_time(
     assert run(["history", "--json", *arguments]) == 0
     found = [json.loads(line)["started"] for line in capsys.readouterr().out.splitlines()]
     assert found == [f"2026-03-0{day}T12:00:00Z" for day in days]
+
+
+def test_a_prune_shows_what_it_freed(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
+    later = STARTED + timedelta(days=3)
+    catalog.runs.begin(run_row("4" * 32, kind="prune", volume="", snapshot_id=None, started_at=later))
+    freed = {"objects_deleted": 2, "files_deleted": 3, "bytes_freed": 2048}
+    catalog.runs.end("4" * 32, 0, {"bytes_freed": 2048, "devices": {"a": freed}, "errors": 0})
+
+    assert "2 KiB" in lines(capsys, "--last", "1")[-1]
+    assert rows(capsys, "--last", "1")[0]["bytes_freed"] == 2048

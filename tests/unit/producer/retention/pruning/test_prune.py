@@ -7,65 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
-from kit.models.in_process import InProcess, in_process
+from kit.models.in_process import in_process
+from kit.models.pruned_pool import Pool
 from producer.catalog.catalog import Catalog
+from producer.catalog.schema import snapshots
 from producer.catalog.tables.snapshots.rows import NewSnapshot
 from producer.retention.pruning.meeting import OldCatalogError
 from tasks.generations import Generation, encode_generation, generation_name
 
 
-class Pool:
-    """A source, two devices, and a copy of the source for each snapshot."""
-
-    def __init__(self, folder: Path, made: InProcess, catalog: Catalog) -> None:
-        self.folder, self.made, self.catalog = folder, made, catalog
-        self.source = folder / "source"
-        self.source.mkdir()
-        self.copies: dict[str, Path] = {}
-
-    def write(self, name: str, size: int = 50_000) -> None:
-        """A file of a content of its own."""
-        path = self.source / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((f"{name}{len(self.copies)}" * size).encode()[:size])
-
-    def back_up(self) -> str:
-        self.made.back_up({"data": self.source})
-        snapshot_id = self.catalog.snapshots.find("latest").snapshot_id
-        self.copies[snapshot_id] = self.folder / "copies" / snapshot_id
-        shutil.copytree(self.source, self.copies[snapshot_id])
-        return snapshot_id
-
-    def forget(self, *snapshot_ids: str) -> None:
-        with self.catalog.durable_transaction():
-            self.catalog.marks.forget(snapshot_ids)
-
-    def check(self) -> None:
-        """Every kept snapshot is restored exactly."""
-        for row in self.catalog.snapshots.all():
-            self.made.target = self.folder / "restored" / row.snapshot_id
-            shutil.rmtree(self.made.target, ignore_errors=True)
-            assert self.made.restore(snapshot=row.snapshot_id).exit_code == 0
-            assert tree(self.made.target / "data") == tree(self.copies[row.snapshot_id])
-
-    def device(self, name: str) -> Path:
-        return self.folder / "devices" / name
-
-    def stored(self) -> set[str]:
-        """All files on the devices but markers and generations."""
-        found = {path.name for name in "ab" for path in self.device(name).rglob("*") if path.is_file()}
-        return {name for name in found if name != "segfleet.json" and not name.endswith(".generation")}
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.fixture
 def pool(tmp_path: Path) -> Iterator[Pool]:
     with in_process(tmp_path) as made:
-        yield Pool(tmp_path, made, made.catalog)
+        yield Pool(tmp_path, made)
 
 
 def test_what_only_a_forgotten_snapshot_needs_is_deleted_and_the_others_are_whole(pool: Pool) -> None:
@@ -128,20 +84,36 @@ def test_what_an_absent_device_holds_goes_when_it_returns_and_nothing_comes_back
     assert pool.stored() == set() and pool.catalog.snapshots.states() == {}
 
 
-def test_a_lost_try_goes_and_a_foreign_object_stays(pool: Pool) -> None:
+def test_an_object_that_no_index_knows_goes_if_this_catalog_has_ended_its_snapshot(pool: Pool) -> None:
+    """As if the receipt of it had been lost, and another try had counted."""
     pool.write("one")
     snapshot_id = pool.back_up()
-    stored = next(path for name in "ab" for path in pool.device(name).rglob("*.seg"))
-    other = pool.device("a") / "segments" / "ff" / ("f" * 32 + ".seg")
-    other.parent.mkdir(parents=True, exist_ok=True)
-    other.write_bytes(b"written by somebody else")
-    pool.catalog.doomed.add([])
+    lost = _take_out_of_the_index(pool, snapshot_id)
 
-    pool.made.prune()
+    summary = pool.made.prune()
 
-    assert other.exists() and stored.exists()
-    assert snapshot_id in pool.catalog.snapshots.states()
-    pool.check()
+    assert summary.objects_deleted == 1 and not lost.exists()
+
+
+def test_an_object_of_an_open_snapshot_stays_and_so_does_what_is_no_object(pool: Pool) -> None:
+    pool.write("one")
+    snapshot_id = pool.back_up()
+    lost = _take_out_of_the_index(pool, snapshot_id)
+    with pool.catalog.transaction():
+        pool.catalog.snapshots._database.write(update(snapshots).values(state="open"))
+    foreign = pool.device("a") / "segments" / "ff" / ("f" * 32 + ".seg")
+    foreign.parent.mkdir(parents=True, exist_ok=True)
+    foreign.write_bytes(b"written by somebody else")
+
+    assert pool.made.prune().objects_deleted == 0
+    assert lost.exists() and foreign.exists()
+
+
+def _take_out_of_the_index(pool: Pool, snapshot_id: str) -> Path:
+    segment_ids = [row.segment_id for row in pool.catalog.segments.stored(snapshot_id)]
+    row = pool.catalog.objects.of(segment_ids)[segment_ids[0]][0]
+    pool.catalog.objects.remove(row.object_id, row.device_id)
+    return next(path for path in pool.folder.rglob(f"{row.object_id}.seg"))
 
 
 def test_a_device_that_another_catalog_took_in_keeps_all(pool: Pool) -> None:

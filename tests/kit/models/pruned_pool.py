@@ -1,0 +1,55 @@
+"""A pool in one process, with a copy of the source for each snapshot: for tests of what forget and prune leave."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from kit.models.in_process import InProcess
+
+
+class Pool:
+    """A source, two devices, and a copy of the source for each snapshot."""
+
+    def __init__(self, folder: Path, made: InProcess) -> None:
+        self.folder, self.made, self.catalog = folder, made, made.catalog
+        self.source = folder / "source"
+        self.source.mkdir()
+        self.copies: dict[str, Path] = {}
+
+    def write(self, name: str, size: int = 50_000) -> None:
+        """A file of a content of its own."""
+        path = self.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((f"{name}{len(self.copies)}" * size).encode()[:size])
+
+    def back_up(self) -> str:
+        self.made.back_up({"data": self.source})
+        snapshot_id = self.catalog.snapshots.find("latest").snapshot_id
+        self.copies[snapshot_id] = self.folder / "copies" / snapshot_id
+        shutil.copytree(self.source, self.copies[snapshot_id])
+        return snapshot_id
+
+    def forget(self, *snapshot_ids: str) -> None:
+        with self.catalog.durable_transaction():
+            self.catalog.marks.forget(snapshot_ids)
+
+    def check(self) -> None:
+        """Every kept snapshot is restored exactly."""
+        for row in self.catalog.snapshots.all():
+            self.made.target = self.folder / "restored" / row.snapshot_id
+            shutil.rmtree(self.made.target, ignore_errors=True)
+            assert self.made.restore(snapshot=row.snapshot_id).exit_code == 0
+            assert tree(self.made.target / "data") == tree(self.copies[row.snapshot_id])
+
+    def device(self, name: str) -> Path:
+        return self.folder / "devices" / name
+
+    def stored(self) -> set[str]:
+        """All files on the devices but markers and generations."""
+        found = {path.name for name in "ab" for path in self.device(name).rglob("*") if path.is_file()}
+        return {name for name in found if name != "segfleet.json" and not name.endswith(".generation")}
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
