@@ -158,10 +158,11 @@ class Trees:
         return Tree([source["name"] for source in sources.sources], parts, self)
 
     def digests(self, snapshot_id: str) -> set[bytes]:
-        """The parts of a snapshot; none where its entries are not recorded yet, or no more."""
+        """Of all parts and map parts of a snapshot; none where its entries are not recorded yet, or no more."""
         statement = select(trees.c.parts).join(snapshots, snapshots.c.snapshot_key == trees.c.snapshot_key)
         row = self._database.read_one(statement.where(snapshots.c.snapshot_id == snapshot_id))
-        return set() if row is None else {found[0] for found in _REFERENCE.iter_unpack(row.parts)}
+        parts = set() if row is None else {found[0] for found in _REFERENCE.iter_unpack(row.parts)}
+        return parts.union(*map(self.maps, parts))
 
     def data(self, digest: bytes) -> bytes:
         """A part as it is stored; raises CatalogError when there is none."""

@@ -126,6 +126,8 @@ def test_a_file_in_many_places_is_taken_over_compared_and_restored(tmp_path: Pat
         with (root / "small").open("wb") as file:
             file.write(b"2")
         assert run.back_up({"src": root}).bytes_stored < 2_000
+        newest = run.catalog.snapshots.find("latest").snapshot_id
+        assert run.catalog.trees.digests(newest) == set(run.tree().digests)
         assert set(run.tree().digests) - set(first.digests) == {part.digest for part in run.tree().parts}
         run.restore()
         assert (run.target / "src" / "image").read_bytes() == (root / "image").read_bytes()
