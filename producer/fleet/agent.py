@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from producer.host.signals import ending_signals
+from producer.host.supervisor import Supervisor
 
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 30.0
@@ -53,21 +54,32 @@ class Agent:
         self._events = events
         self._note = note
         self._posts = [_Post(device=device) for device in devices]
+        self._supervisor = Supervisor()
         self._stopping = False
 
     def run(self) -> None:
         """Serve the devices; returns when all workers have ended after a signal."""
         previous = {number: signal.signal(number, self._on_signal) for number in ending_signals()}
         try:
+            self._supervisor.ready()
             while not self._stopping:
                 for post in self._posts:
                     self._look_after(post)
+                self._supervisor.alive(self._in_words())
                 time.sleep(_LOOK_EVERY_S)
             self._drain()
         finally:
             self._kill()
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def _in_words(self) -> str:
+        served = [post.device for post in self._posts if post.worker is not None]
+        missing = [post.device for post in self._posts if post.worker is None]
+        words = [f"serving {', '.join(served)}"] * bool(served) + [f"no worker for {', '.join(missing)}"] * bool(
+            missing
+        )
+        return "; ".join(words)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stopping:
@@ -112,6 +124,7 @@ class Agent:
     def _drain(self) -> None:
         """Let each worker finish its current order, however long that takes."""
         workers = [post.worker for post in self._posts if post.worker is not None]
+        self._supervisor.stopping("the workers finish their current orders")
         for worker in workers:
             worker.send_signal(signal.SIGTERM)
         for worker in workers:

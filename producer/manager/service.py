@@ -13,6 +13,7 @@ from types import FrameType
 import redis
 
 from producer.host.signals import ending_signals
+from producer.host.supervisor import Supervisor
 from producer.manager.commands import Commands, Identity
 from producer.manager.due import Due
 from producer.manager.ledger import Ledger
@@ -66,6 +67,7 @@ class Manager:
         self._commands = Commands(identity, self._mailbox, self._ledger, self._reports, note)
         self._unfinished = Unfinished(identity.presence.name, self._ledger, self._reports, how_ended, note)
         self._watchdog = Watchdog(stand_still_s)
+        self._supervisor = Supervisor()
         self._steps = Steps(before=self._watchdog.turn, note=note)
         self._next_renew_s = 0.0
         self._stopping = False
@@ -82,6 +84,7 @@ class Manager:
             previous = {number: signal.signal(number, self._on_signal) for number in ending_signals()}
             try:
                 with self._watchdog:
+                    self._supervisor.ready()
                     self._steps.take(self._resume)
                     while not self._stopping:
                         self._turn()
@@ -107,6 +110,12 @@ class Manager:
             self._look_at(run_id)
         self._steps.take(self._renew)
         self._steps.take(self._start_due)
+        self._supervisor.alive(self._in_words())
+
+    def _in_words(self) -> str:
+        """What it does now, for its supervisor; names in it would have to be escaped."""
+        commands = sorted(run.command.command for run in self._runs.values())
+        return f"running: {', '.join(commands)}" if commands else "waiting for commands and schedules"
 
     def _receive(self) -> None:
         is_passing = any(isinstance(run, Passing) for run in self._runs.values())
@@ -165,6 +174,7 @@ class Manager:
 
     def _stop_in_order(self) -> None:
         """Stop runs as after Ctrl-C; their files stay in the ledger, so that the next start resumes them."""
+        self._supervisor.stopping(f"stopping {len(self._runs)} runs in order")
         for run in self._runs.values():
             self._steps.take(run.pause)
         deadline = time.monotonic() + _STOP_S
