@@ -66,6 +66,10 @@ class TakenOrders(kombu.transport.redis.QoS):  # type: ignore[misc]
 class _Amqp(AMQP):  # type: ignore[misc]
     Connection = _Connection
 
+    def leave_broker(self) -> None:
+        """Publish through new connections from now on; Celery keeps the first ones for ever."""
+        self._producer_pool = None
+
 
 app = Celery("segfleet", amqp=_Amqp, include=["tasks.definitions"])
 
@@ -129,6 +133,8 @@ def connect(url: str, client_name: str, inbox: str) -> Celery:
     kombu.transport.redis.Channel.QoS = TakenOrders
     app.conf.broker_url = verified(url)
     app.conf.broker_transport_options = transport_options(client_name, inbox)
+    # An earlier run of this process may have had another broker.
+    app.amqp.leave_broker()
     return app
 
 
