@@ -125,6 +125,8 @@ class RetentionTable(Table, frozen=True, kw_only=True):
     keep_within_monthly: str | None = None
     keep_within_yearly: str | None = None
     keep_tag: tuple[str, ...] = ()
+    #: Whether a scheduled backup frees the space of what it has forgotten.
+    prune: bool = False
 
 
 class VolumeOptions(StoringTable, frozen=True, kw_only=True):

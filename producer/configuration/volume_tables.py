@@ -92,8 +92,8 @@ def _check_retention(table: Any, keys: tuple[str, ...]) -> None:
     for name, value in table.items():
         if name.startswith("keep-within"):
             _check_span(value, (*keys, name))
-    values = msgspec.structs.asdict(read).values()
-    if not any(parse_span(value) if isinstance(value, str) and value != "unlimited" else value for value in values):
+    rules = [value for name, value in msgspec.structs.asdict(read).items() if name != "prune"]
+    if not any(parse_span(rule) if isinstance(rule, str) and rule != "unlimited" else rule for rule in rules):
         raise Flaw(keys, f"{'.'.join(keys)}: this keeps nothing", hint="give at least one keep rule more than 0")
 
 

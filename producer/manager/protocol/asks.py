@@ -155,6 +155,7 @@ class AskForget(AskKeeping):
     volume: Name | None = None
     dry_run: bool = False
     unsafe_allow_remove_all: bool = False
+    prune: bool = False
     wait: Amount | None = None
 
 
@@ -270,6 +271,7 @@ class AskHistory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskScheduleAdd(AskStoring, AskKeeping):
+    prune: bool = False
     volume: Name
     cron: Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f-][^\x00-\x1f]*$")]
     sources: Sources = ()

@@ -44,3 +44,10 @@ def test_what_is_forgotten_leaves_the_lists_and_the_rest_restores(machine: Machi
     ]
     assert "stored of data:" in machine.succeed("stats").stdout.decode()
     assert machine.run("stats", "nobody").exit_code == 2
+
+    machine.succeed("backup", source, *devices, "--force")
+    pruned = machine.succeed("forget", "--keep-last=1", "--prune", "--json").summary
+    assert pruned["bytes_freed"] >= volume["bytes_stored"]
+    [volume] = machine.succeed("stats", "--json").rows_of("volume")
+    assert (volume["snapshots"], volume["bytes_unused"]) == (1, 0)
+    machine.succeed("check", "--read-data")

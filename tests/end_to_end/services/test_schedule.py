@@ -42,7 +42,7 @@ def add(machine: Machine, volume: str, source: Path, *options: str) -> Done:
 
 
 def test_what_is_due_is_backed_up_once_with_the_options_of_the_reservation(machine: Machine, source: Path) -> None:
-    add(machine, "home", source, "--tag", "nightly", "-e", "*.tmp", "--keep-last=1")
+    add(machine, "home", source, "--tag", "nightly", "-e", "*.tmp", "--keep-last=1", "--prune")
     (source / "noise.tmp").write_text("")
     assert runs(machine.succeed("schedule", "run-due", "--json")) == 0
 
@@ -71,6 +71,8 @@ def test_what_is_due_is_backed_up_once_with_the_options_of_the_reservation(machi
     assert [row["snapshot_id"] for row in machine.succeed("snapshots", "--json").rows] == [
         again.rows_of("summary")[0]["snapshot_id"]
     ]
+    [pruned] = [row for row in again.rows_of("summary") if "bytes_freed" in row]
+    assert (pruned["files_deleted"] > 0, pruned["exit_code"]) == (True, 0)
 
 
 def test_one_that_fails_does_not_keep_the_others_from_running(machine: Machine, source: Path) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
+from producer.cli.commands.retention.prune import prune_now
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.retention import configured_retention, retention_from, retention_options
-from producer.cli.options.shared import config_option, json_option, wait_option
+from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
 from producer.cli.show.json_lines import write_error, write_row, write_summary
 from producer.cli.show.safe_text import harmless
 from producer.requests import Retention
@@ -31,18 +33,28 @@ if TYPE_CHECKING:
 @click.option(
     "--unsafe-allow-remove-all", "allows_all", is_flag=True, help="Let a volume be left without any snapshot."
 )
+@click.option("--prune", "prunes", is_flag=True, help="Then free their space, as `prune` does.")
+@devices_option
 @wait_option
 @json_option
 @config_option
 @click.pass_obj
 def forget(
-    call: Call, /, snapshots: tuple[str, ...], volume: str | None, dry_run: bool, allows_all: bool, **choices: Any
+    call: Call,
+    /,
+    snapshots: tuple[str, ...],
+    volume: str | None,
+    dry_run: bool,
+    allows_all: bool,
+    prunes: bool,
+    devices: dict[str, Path],
+    **choices: Any,
 ) -> int:
     """Forget SNAPSHOTs, or those that a policy does not keep.
 
     Each --keep option keeps some; what none of them keeps is forgotten.  Without any, each [volumes.NAME.retention] of
     the configuration decides about its volume.  A pinned snapshot is always kept.  Forgotten snapshots are gone for
-    good.
+    good; `segfleet prune`, or --prune, frees the space that only they use.
     """
     started_s = time.monotonic()
     call.output.is_the_result = dry_run
@@ -58,7 +70,13 @@ def forget(
     decisions = preview(request, call.environment()) if dry_run else forget(request, call.environment(), _note)
     summary = _summary(decisions, dry_run=dry_run, duration_s=time.monotonic() - started_s)
     _show(call, decisions, summary)
-    return summary.exit_code
+    if not prunes:
+        return summary.exit_code
+    if dry_run:
+        _note("what --prune would free is known once they are forgotten")
+        return summary.exit_code
+    pruned_code = prune_now(call, devices)
+    return summary.exit_code or pruned_code
 
 
 def _note(text: str) -> None:

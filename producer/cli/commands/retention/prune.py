@@ -31,6 +31,11 @@ def prune(call: Call, devices: dict[str, Path], dry_run: bool) -> int:
     a later prune.  Backups, restores and checks may run meanwhile.
     """
     call.output.is_the_result = dry_run
+    return prune_now(call, devices, dry_run=dry_run)
+
+
+def prune_now(call: Call, devices: dict[str, Path], *, dry_run: bool = False) -> int:
+    """Prune these devices, or all that are known, and show what has gone; returns the exit code."""
     devices = devices or all_devices(call)
     check_devices(devices)
     environment = call.environment(boot=devices, reads=True)

@@ -44,6 +44,7 @@ from producer.cli.show.times import rfc3339
     help="If the volume is being backed up: wait, or skip this run.",
 )
 @retention_options
+@click.option("--prune", "prunes", is_flag=True, help="Free the space of what is forgotten after a backup.")
 @storing_options
 @click.pass_context
 def add(
@@ -55,6 +56,7 @@ def add(
     timezone: str | None,
     catch_up: bool,
     overlap: IfBusy,
+    prunes: bool,
     **choices: Any,
 ) -> None:
     """Back up SOURCEs to VOLUME at set times, with the options of `backup`.

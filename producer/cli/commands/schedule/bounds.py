@@ -7,38 +7,47 @@ from typing import TYPE_CHECKING
 import click
 
 from producer.cli.call import Call
-from producer.cli.commands.schedule.words import retention_of
+from producer.cli.commands.retention.prune import prune_now
+from producer.cli.commands.schedule.words import bounds_of
 from producer.cli.show.json_lines import write_error, write_row
 from producer.cli.show.safe_text import harmless
-from tasks.errors import SegfleetError
+from tasks.errors import LockedError, SegfleetError
 
 if TYPE_CHECKING:
+    from producer.requests import Retention
     from producer.retention.decisions import Decision
     from producer.schedule.asked import Asked
 
 
 def keep_in_bounds(call: Call, asked: Asked, volume: str) -> bool:
-    """Forget what the reservation or the configuration does not keep of the volume; returns whether that went well.
+    """Forget what the reservation or the configuration does not keep of the volume, and prune if they say so.
 
-    An error is reported and ends nothing: the backup is done.
+    Returns whether that went well.  An error is reported and ends nothing: the backup is done.
     """
-    from producer.retention.forget import ForgetRequest, forget
-
     try:
-        retention = retention_of(asked, volume, call)
-        if retention is None:
-            return True
-        # Before the first snapshot with the tag there is none.
-        request = ForgetRequest(retentions={volume: retention}, allows_unknown_tags=True)
-        (decision,) = forget(request, call.environment(), _note)
+        retention, prunes = bounds_of(asked, volume, call)
+        if retention is not None:
+            _forget(call, volume, retention)
+        return not prunes or prune_now(call, {}) == 0
+    except LockedError as error:
+        # Somebody else prunes, or has begun the next backup, which will come by here.
+        _note(f"volume {volume}: {error.message}")
+        return True
     except SegfleetError as error:
-        message = f"volume {volume}: nothing was forgotten: {error.message}"
+        message = f"volume {volume} is backed up, but not kept in bounds: {error.message}"
         if call.json:
             write_error(error.code, message)
         _note(message)
         return False
+
+
+def _forget(call: Call, volume: str, retention: Retention) -> None:
+    from producer.retention.forget import ForgetRequest, forget
+
+    # Before the first snapshot with the tag there is none.
+    request = ForgetRequest(retentions={volume: retention}, allows_unknown_tags=True)
+    (decision,) = forget(request, call.environment(), _note)
     _show(call, decision)
-    return True
 
 
 def _show(call: Call, decision: Decision) -> None:

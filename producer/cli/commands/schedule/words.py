@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: Options of ``schedule add`` that say when; the others say what, as those of ``backup``.
 _WHEN = {"cron", "timezone", "catch_up", "overlap", "json", "config", "manager", "volume", "sources"}
 
+#: Those of ``forget``.
+_BOUNDS = RETENTION | {"prunes"}
+
 
 def asked_with(
     call: Call, params: Iterable[click.Parameter], given: Mapping[str, Any], values: Mapping[str, Any]
@@ -30,8 +33,8 @@ def asked_with(
     from producer.schedule.asked import Asked
 
     options = [param for param in params if isinstance(param, click.Option) and param.name not in _WHEN]
-    words = [w for option in options if option.name not in RETENTION for w in _words(option, given, values)]
-    keep = [word for option in options if option.name in RETENTION for word in _words(option, given, values)]
+    words = [word for option in options if option.name not in _BOUNDS for word in _words(option, given, values)]
+    keep = [word for option in options if option.name in _BOUNDS for word in _words(option, given, values)]
     # A master's paths start on the manager's host, and are looked at there when the time comes.
     sources = given["sources"] if call.asker == "master" else [_source(call, word) for word in given["sources"]]
     arguments = (f"--volume={given['volume']}", *words, *(("--", *sources) if sources else ()))
@@ -47,12 +50,18 @@ def request_of(asked: Asked, call: Call) -> tuple[BackupRequest, Call]:
     return request, replace(anew, json=call.json, wait_s=call.wait_s)
 
 
-def retention_of(asked: Asked, volume: str, call: Call) -> Retention | None:
-    """What is to be kept of the volume, by the reservation's words or by the configuration; None: everything."""
-    if not asked.keep:
-        return configured_retention(call.configuration, volume)
+def bounds_of(asked: Asked, volume: str, call: Call) -> tuple[Retention | None, bool]:
+    """What is to be kept of the volume (None: everything), and whether to prune then.
+
+    The reservation's words count, and where it has none the configuration.
+    """
     context = forget.make_context("forget", list(asked.keep), obj=Call(output=call.output))
-    return retention_from(context.params)
+    retention, prunes = retention_from(context.params), bool(context.params["prunes"])
+    if retention is not None:
+        return retention, prunes
+    table = call.configuration.volumes.get(volume)
+    prunes = prunes or (table is not None and table.retention is not None and table.retention.prune)
+    return configured_retention(call.configuration, volume), prunes
 
 
 def _source(call: Call, word: str) -> str:

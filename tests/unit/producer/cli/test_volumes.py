@@ -13,7 +13,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import ReservationRow
 from producer.cli.call import Call
 from producer.cli.commands.backup.backup import backup
-from producer.cli.commands.schedule.words import request_of, retention_of
+from producer.cli.commands.schedule.words import bounds_of, request_of
 from producer.cli.main import run
 from producer.cli.options.backup import request_from
 from producer.requests import UNLIMITED_COUNT, BackupRequest, Retention
@@ -143,26 +143,36 @@ def test_what_was_named_when_it_was_reserved_stays_wherever_it_is_run_from(
     assert (found.devices, found.level, found.volume) == ({"c": tmp_path / "c"}, 2, "mine")
 
 
-def kept_now(tmp_path: Path, file: Path) -> Retention | None:
+def bounds_now(tmp_path: Path, file: Path) -> tuple[Retention | None, bool]:
     [row] = reservations(tmp_path)
     call = Call()
     call.read_configuration(str(file))
-    return retention_of(asked_of(row), row.volume, call)
+    return bounds_of(asked_of(row), row.volume, call)
 
 
 def test_a_reservation_without_a_policy_has_that_of_the_configuration_as_it_is_then(tmp_path: Path, file: Path) -> None:
     add("other", "other")
-    assert kept_now(tmp_path, file) is None
-    file.write_text(CONFIGURATION + "\n[volumes.other.retention]\nkeep-daily = 7\nkeep-last = 'unlimited'\n")
-    assert kept_now(tmp_path, file) == Retention(counts={"last": UNLIMITED_COUNT, "daily": 7})
+    assert bounds_now(tmp_path, file) == (None, False)
+    policy = "\n[volumes.other.retention]\nkeep-daily = 7\nkeep-last = 'unlimited'\n"
+    retention = Retention(counts={"last": UNLIMITED_COUNT, "daily": 7})
+    file.write_text(CONFIGURATION + policy)
+    assert bounds_now(tmp_path, file) == (retention, False)
+    file.write_text(CONFIGURATION + policy + "prune = true\n")
+    assert bounds_now(tmp_path, file) == (retention, True)
 
 
 def test_the_policy_of_a_reservation_counts_alone(tmp_path: Path, file: Path) -> None:
-    file.write_text(CONFIGURATION + "\n[volumes.other.retention]\nkeep-daily = 7\n")
+    file.write_text(CONFIGURATION + "\n[volumes.other.retention]\nkeep-daily = 7\nprune = true\n")
     add("other", "other", "--keep-weekly=5", "--keep-within=1m2d", "--keep-tag=a b", "--tag=nightly")
     kept = Retention(counts={"weekly": 5}, within={"all": "1m2d"}, tags=("a b",))
-    assert kept_now(tmp_path, file) == kept
+    assert bounds_now(tmp_path, file) == (kept, False)
     assert asked_now(tmp_path, file).tags == ("nightly",)
+
+
+def test_a_reservation_may_prune_by_the_policy_of_the_configuration(tmp_path: Path, file: Path) -> None:
+    file.write_text(CONFIGURATION + "\n[volumes.other.retention]\nkeep-daily = 7\n")
+    add("other", "other", "--prune")
+    assert bounds_now(tmp_path, file) == (Retention(counts={"daily": 7}), True)
 
 
 def test_a_schedule_with_a_policy_that_keeps_nothing_is_refused() -> None:

@@ -72,6 +72,7 @@ def test_a_policy_has_the_names_of_the_options() -> None:
         ("[volumes.x.retention]\nkeep-dialy = 3", ":2: unknown key 'keep-dialy' in [volumes.x.retention]"),
         ("[volumes.x.retention]\nkeep-daily = -3", ":2: volumes.x.retention.keep-daily: must be at least 0"),
         ("[volumes.x.retention]\nkeep-within = '2w'", ":2: volumes.x.retention.keep-within: '2w' is not a span"),
+        ("[volumes.x.retention]\nprune = true", ":1: volumes.x.retention: this keeps nothing"),
         ("[volumes.x.retention]\nkeep-last = 0", ":1: volumes.x.retention: this keeps nothing"),
         ("[volumes.x]\nretention = 7", ":2: volumes.x.retention"),
         ("[schedules.x]\ncron = '0 2 * * *'", ":1: schedules.x: volume x has no sources"),
