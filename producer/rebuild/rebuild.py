@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from producer.catalog.catalog import Catalog
 from producer.manifest import head_name, snapshot_of_head
+from producer.manifest.tombstones import is_tombstone
 from producer.observer import Observer, Progress, Trouble
 from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.pool.decide import PoolDecision, decide_readable
@@ -43,7 +44,12 @@ def rebuild(request: RebuildRequest, observer: Observer, environment: Environmen
     ):
         needs = RunNeeds(devices=request.devices, purpose="rebuild", holder=holder)
         with open_session(needs, observer, environment) as session, holder.holding(NEW_DEVICES, purpose="rebuild"):
-            return _Rebuild(session).run()
+            return rebuild_in_session(session)
+
+
+def rebuild_in_session(session: RunSession) -> RebuildSummary:
+    """For a session whose run holds the locks."""
+    return _Rebuild(session).run()
 
 
 class _Rebuild:
@@ -62,7 +68,13 @@ class _Rebuild:
         known = self._catalog.snapshots.known_ids()
         heads = self._read_heads(fetcher, decision, names, known)
         device_names = record_named(self._catalog, decision, [found.head for found in heads])
-        added = [found for found in heads if self._add(fetcher, decision, names, found, device_names)]
+        buried = _buried(names)
+        added = [
+            found
+            for found in heads
+            if self._add(fetcher, decision, names, found, device_names, is_buried=found.head.snapshot_id in buried)
+            and found.head.snapshot_id not in buried
+        ]
         added = self._without_lost_parts(fetcher, names, added)
         self._tell_unknown_segments(added)
         self._settle_identity([reports[name] for name in decision.ready])
@@ -107,9 +119,7 @@ class _Rebuild:
         known: Iterable[str],
     ) -> list[FoundHead]:
         """The heads of the snapshots that the catalog does not know, in the order of their making."""
-        there = frozenset().union(*names.values())
-        forgotten = {name.removesuffix(".forgotten") for name in there if name.endswith(".forgotten")}
-        wanted = unknown_snapshots(there, forgotten.union(known))
+        wanted = unknown_snapshots(frozenset().union(*names.values()), frozenset(known))
         copies: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
 
         def take(name: str, device: str, data: bytes) -> None:
@@ -147,9 +157,12 @@ class _Rebuild:
         names: Mapping[str, frozenset[str]],
         found: FoundHead,
         device_names: Mapping[str, str],
+        *,
+        is_buried: bool,
     ) -> bool:
-        """Whether the snapshot is in the catalog now."""
-        manifest, parts = ReadManifest(found=found), {part.name: part for part in found.head.parts}
+        """Whether the snapshot is in the catalog now.  Of one that was forgotten, what others may need."""
+        lent = [part for part in found.head.parts if not is_buried or part.kind in ("pack", "index")]
+        manifest, parts = ReadManifest(found=found), {part.name: part for part in lent}
 
         def take(name: str, data: bytes) -> None:
             manifest.take(parts[name], data, self._catalog)
@@ -159,8 +172,7 @@ class _Rebuild:
         snapshot_id = found.head.snapshot_id
         try:
             wanted = [
-                WantedFile(name=part.name, devices=holding(names, part.name), digest=part.blake3)
-                for part in found.head.parts
+                WantedFile(name=part.name, devices=holding(names, part.name), digest=part.blake3) for part in lent
             ]
             missing = fetcher.whole(wanted, take)
             for name, why in missing.items():
@@ -168,7 +180,10 @@ class _Rebuild:
             if any(parts[name].kind == "tree" for name in missing):
                 raise DamagedError("the list of its tree is lost")
             holders = [decision.ready[device] for device in found.devices]
-            self._segments_count += enter(self._catalog, manifest, holders, device_names)
+            with self._catalog.transaction():
+                self._segments_count += enter(self._catalog, manifest, holders, device_names)
+                if is_buried:
+                    self._catalog.marks.forget([snapshot_id])
         except DamagedError as error:
             self._tell("manifest", f"snapshot {snapshot_id[:8]} cannot be rebuilt: {error}", snapshot_id)
             return False
@@ -199,3 +214,9 @@ class _Rebuild:
         self._errors_count += 1
         self._is_whole = self._is_whole and code != "manifest"
         self._session.observer.trouble(Trouble(code=code, message=message, snapshot_id=snapshot_id, device=device))
+
+
+def _buried(names: Mapping[str, frozenset[str]]) -> set[str]:
+    """The snapshots of which a device has a tombstone."""
+    there = frozenset().union(*names.values())
+    return {name.partition(".")[0] for name in there if is_tombstone(name)}

@@ -12,12 +12,13 @@ from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.trees import Tree
+from producer.rebuild.rebuild import rebuild_in_session
 from producer.requests import RestoreRequest
 from producer.restore.preview import PreviewRow, preview_in_session
 from producer.restore.restore_run import RestoreRun
 from producer.retention.pruning.prune import preview as preview_prune
 from producer.retention.pruning.prune import prune_in_session
-from producer.summaries import BackupSummary, PreviewSummary, PruneSummary, RestoreSummary
+from producer.summaries import BackupSummary, PreviewSummary, PruneSummary, RebuildSummary, RestoreSummary
 from tasks.errors import SegfleetError
 from tasks.orders import Order
 from tasks.receipts import Failure
@@ -55,7 +56,7 @@ class InProcess:
         #: What a worker of the last run does with an order.
         self.carry_out: Callable[[Order], object] = lambda order: None
         for name in "ab":
-            (folder / "devices" / name).mkdir(parents=True)
+            (folder / "devices" / name).mkdir(parents=True, exist_ok=True)
 
     def back_up(self, sources: Mapping[str, Path], *, has_troubles: bool = False, **plan: Any) -> BackupSummary:
         self._sources |= sources
@@ -79,6 +80,9 @@ class InProcess:
             return RestoreRun(run.session, self._request(path, **options)).run(0.0)
         finally:
             self._remember(run)
+
+    def rebuild(self) -> RebuildSummary:
+        return rebuild_in_session(self._run().session)
 
     def prune(self, *, dry_run: bool = False) -> PruneSummary:
         run = self._run()

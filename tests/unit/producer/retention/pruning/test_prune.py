@@ -9,12 +9,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from kit.models.in_process import in_process
+from kit.models.in_process import InProcess, in_process
 from kit.models.pruned_pool import Pool
+from kit.models.rows import begin
 from producer.catalog.catalog import Catalog
 from producer.catalog.schema import snapshots
 from producer.catalog.tables.snapshots.rows import NewSnapshot
+from producer.listing.entry import EntryBatch
+from producer.listing.places import Place, PlacesWriter
+from producer.listing.tree_parts import TreeWriter
 from producer.retention.pruning.meeting import OldCatalogError
+from producer.retention.pruning.needed import NeededFinder
 from tasks.generations import Generation, encode_generation, generation_name
 
 
@@ -186,3 +191,49 @@ def _open_child(catalog: Catalog, parent_id: str) -> NewSnapshot:
         started_at=parent.started_at,
         parent_id=parent_id,
     )
+
+
+def test_the_maps_of_a_scattered_file_are_needed_with_its_part(catalog: Catalog) -> None:
+    places = [Place(f"{number:032x}", 0, number * 4096, 4096) for number in range(100)]
+    writer = PlacesWriter(1)
+    writer.add(0, "image", 100 * 4096, places)
+    batch = EntryBatch(
+        directory="",
+        names=["image"],
+        kinds="f",
+        modes=[0o644],
+        uids=[0],
+        gids=[0],
+        mtimes_ns=[0],
+        ctimes_ns=[0],
+        sizes_bytes=[100 * 4096],
+        inodes=[1],
+        places=writer.places(),
+    )
+    tree_writer = TreeWriter()
+    (part,) = [*tree_writer.add(batch), *tree_writer.flush()]
+    catalog.trees.write(begin(catalog, "data"), [(0, part)])
+
+    needed = NeededFinder(catalog).find()
+
+    assert part.maps and needed.parts == {part.digest, *(one.digest for one in part.maps)}
+    assert needed.segment_ids == {place.segment_id for place in places}
+
+
+def test_a_catalog_made_again_has_what_forgotten_snapshots_lend_to_others(pool: Pool, tmp_path: Path) -> None:
+    for number in range(3):
+        pool.write(f"stays-{number}")
+    old = pool.back_up()
+    pool.write("new")
+    kept = pool.back_up()
+    pool.forget(old)
+    pool.made.prune()
+
+    with Catalog(tmp_path / "again" / "catalog.sqlite") as again:
+        summary = InProcess(tmp_path, again).rebuild()
+
+        assert (summary.snapshots, summary.errors) == (1, 0)
+        assert again.snapshots.states() == {old: "forgotten", kept: "sealed"}
+        needed = again.trees.of(kept).parts_of_segments.keys()
+        assert again.objects.of(needed).keys() == needed
+        assert again.trees.without(set(again.trees.of(kept).digests)) == set()
