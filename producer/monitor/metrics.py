@@ -95,7 +95,11 @@ def _of_summary(key: str) -> Callable[[VolumeStatus], float | None]:
 
 
 def _last_success(row: VolumeStatus) -> float | None:
-    return row.sealed.sealed_at.timestamp() if row.sealed is not None and row.sealed.sealed_at is not None else None
+    """The seal, or a later backup that found nothing to store."""
+    last, sealed = row.last_ended, row.sealed
+    moments = [sealed.sealed_at] if sealed is not None else []
+    moments += [last.ended_at] if last is not None and last.exit_code == 0 else []
+    return max((moment.timestamp() for moment in moments if moment is not None), default=None)
 
 
 def _last_exit_code(row: VolumeStatus) -> float | None:
@@ -136,7 +140,7 @@ def _running(row: VolumeStatus, value: float) -> float | None:
 
 
 _VOLUME_GAUGES: tuple[_Gauge[VolumeStatus], ...] = (
-    ("last_success_timestamp_seconds", "When the newest complete snapshot was sealed.", _last_success),
+    ("last_success_timestamp_seconds", "When the last backup ended that left a complete snapshot.", _last_success),
     ("last_run_timestamp_seconds", "When the last backup that has ended began.", _last_run),
     ("last_exit_code", "Exit code of the last backup: 0 done, 3 in part, else failed.", _last_exit_code),
     ("last_duration_seconds", "How long the last backup took.", _duration),
