@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from producer.backup.entries import Entries
-from producer.backup.expected_ratio import ratio_of_volume
+from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
 from producer.backup.fewer_files import refuse_sudden_emptiness
 from producer.backup.own_state import own_files
 from producer.backup.parent.choose import merge_with, parent_in_pool
@@ -72,7 +72,11 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         merge = merge_with(session, request, parent, {}) if parent is not None else None
         entries.begin(merge)
         entries.finish()
-        ratio = ratio_of_volume(session.catalog, request.volume, request.expect_ratio)
+        ratio = ratio_with_compared(
+            ratio_of_volume(session.catalog, request.volume, request.expect_ratio),
+            sum(size for size in entries.sizes if size > 0),
+            0 if merge is None else merge.compared_bytes,
+        )
     raw_volumes, _ = look_at_raw_volumes(request, walk.first_entries, walk.sizes)
     plan = plan_with_raw_volumes(
         PlanRequest(

@@ -71,6 +71,8 @@ class Intake:
     borrowed: Set[str]
     #: By entry index: the sizes of the extents that a file is compared in, if several.
     extents_bytes: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    #: How many bytes are compared with what earlier segments hold.
+    compared_bytes: int = 0
     #: Of a stream: the number of a segment → its file in the spool.
     spooled: Callable[[int], str] | None = None
 
@@ -155,6 +157,7 @@ class _IntakeRun:
             counts=FileCounts(new=walk.files_count) if self._merge is None else self._merge.counts,
             borrowed=frozenset() if self._merge is None else self._merge.borrowed | self._merge.compared,
             extents_bytes=self._entries.extents_bytes,
+            compared_bytes=0 if self._merge is None else self._merge.compared_bytes,
         )
 
     def _tell_stored_again(self) -> None:

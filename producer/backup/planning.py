@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import chain
 
 from producer.backup.compared_raw_volumes import ComparedRawVolumes, compare_raw_volumes, numbered
-from producer.backup.expected_ratio import ratio_of_volume
+from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
 from producer.backup.intake import Intake
 from producer.backup.resume import Kept
 from producer.backup.storing.feeder import segment_id
@@ -46,7 +46,11 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
         rooms=rooms,
         options=request.plan,
         extents_bytes=intake.extents_bytes,
-        expected_ratio=ratio_of_volume(catalog, request.volume, request.expect_ratio),
+        expected_ratio=ratio_with_compared(
+            ratio_of_volume(catalog, request.volume, request.expect_ratio),
+            sum(size for size in intake.sizes if size > 0),
+            intake.compared_bytes,
+        ),
     )
     compared = compare_raw_volumes(session, intake)
     if intake.kept is None:

@@ -60,6 +60,8 @@ class Merge:
         self.borrowed: set[str] = set()
         #: Those that hold what files are compared with.
         self.compared: set[str] = set()
+        #: How much of the files that is.
+        self.compared_bytes = 0
         self._tree = tree
         self._rules = rules
         self._usable = usable
@@ -112,6 +114,7 @@ class Merge:
         places = comparable(list(before.places_of(at)), before.ranges_at(at), batch.ranges_at(place), sizes_bytes)
         known = [one for one in places if one.segment_id in self._usable]
         self.compared |= {one.segment_id for one in known}
+        self.compared_bytes += sum(one.size_bytes for one in known)
         writer.add(place, batch.names[place], batch.data_bytes_at(place), known)
 
     def _take_over(self, batch: EntryBatch, place: int, found: Found, writer: PlacesWriter) -> None:

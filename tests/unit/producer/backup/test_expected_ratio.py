@@ -10,7 +10,8 @@ import pytest
 
 from kit.models.offline import Devices, Offline, backup_request, report
 from kit.tree import Tree, noise
-from producer.backup.expected_ratio import ratio_of_volume, ratio_so_far
+from producer.backup.expected_ratio import ratio_of_volume, ratio_so_far, ratio_with_compared
+from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import NewSnapshot
 from tasks.errors import DeviceFullError
@@ -100,3 +101,23 @@ def test_a_snapshot_that_stored_nothing_says_nothing_of_the_ratio(begun: Begun) 
     catalog.snapshots.seal(empty.snapshot_id, datetime(2026, 1, 2, tzinfo=UTC), b"h" * 32)
     assert 0.5 < before < 0.6
     assert ratio_of_volume(catalog, "home", None) == before
+
+
+@pytest.mark.parametrize(("compared_bytes", "ratio"), [(0, 0.5), (500, 0.275), (1000, 0.05), (5000, 0.05)])
+def test_a_tenth_of_what_is_compared_is_expected_to_be_stored(compared_bytes: int, ratio: float) -> None:
+    assert ratio_with_compared(0.5, 1000, compared_bytes) == pytest.approx(ratio)
+
+
+def test_what_is_compared_needs_no_room_for_all_of_it(catalog: Catalog, tmp_path: Path) -> None:
+    begun = Begun(catalog, tmp_path)
+    whole = Whole(begun.run.session, backup_request(begun.sources), begun.intake, begun.run.state)
+    whole.store()
+    whole.seal()
+    for name in "ab":
+        begun.devices.reports[name] = replace(begun.devices.reports[name], free_bytes=100 * KIB)
+    again = Offline(catalog, ["a", "b"], begun.devices)
+    with pytest.raises(DeviceFullError):
+        again.plan(replace(backup_request(begun.sources), force=True))
+    (begun.sources["data"] / "large").touch()
+    again.plan(backup_request(begun.sources))
+    assert again.state.load_bytes("a") + again.state.load_bytes("b") == 600 * KIB
