@@ -1,0 +1,39 @@
+"""``segfleet config check``."""
+
+from __future__ import annotations
+
+import click
+
+from producer.cli.call import Call
+from producer.cli.commands.config.facts import gather
+from producer.cli.commands.config.findings import findings
+from producer.cli.commands.config.text import file_of
+from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.shared import config_option, json_option
+from producer.cli.show.json_lines import write_row
+from producer.cli.show.safe_text import escaped
+from producer.configuration.toml_lines import line_of
+
+
+@click.command(cls=CommandHere)
+@json_option
+@config_option
+@click.pass_obj
+def check(call: Call) -> int:
+    """Look for what is wrong with the configuration: paths, agents, schedules, and what nothing uses.
+
+    Each finding names the file and the line.  Exit code: 1 if there is an error, 2 if the file cannot be read as it is,
+    else 0; warnings may be meant.
+    """
+    path, text = file_of(call)
+    found = list(findings(call.configuration, gather(call)))
+    for finding in found:
+        line = line_of(text, finding.keys)
+        if call.json:
+            row = {"level": finding.level, "file": str(path), "line": line, "message": finding.message}
+            write_row({"message_type": "finding", **row})
+        else:
+            click.echo(escaped(f"{path}:{line}: {finding.level}: {finding.message}"))
+    if not found and not call.json:
+        click.echo(f"{path}: no problems found")
+    return int(any(finding.level == "error" for finding in found))
