@@ -78,6 +78,8 @@ class PlanOptions:
     reserves_bytes: dict[str, int] = field(default_factory=dict)
     #: By device, for ``balance`` "weight"; the default is 1.
     weights: dict[str, float] = field(default_factory=dict)
+    #: On how many devices each segment lies.
+    copies: int = 1
     #: Largest size of a segment; docs/plan.md says how the default was measured.
     segment_bytes: int = 256 * 1024 * 1024
     unit_bytes: int = 24 * 1024 * 1024

@@ -18,6 +18,8 @@ class DeviceTotals:
     bytes_stored: int
     state: str
     new: bool = False
+    #: As copies of what other devices hold.
+    bytes_copied: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +71,10 @@ class BackupSummary:
     errors: int
     duration_s: float
     exit_code: int
+    #: Of what the snapshot needs, on other devices; made by this run, and asked for but not there.
+    copies_made: int = 0
+    bytes_copied: int = 0
+    copies_missing: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,6 +18,7 @@ from tasks.cleaning import (
     ObjectsResult,
     OriginsResult,
 )
+from tasks.copying import CopyObject, CopyResult
 from tasks.orders import (
     AdoptDevice,
     ConfirmEmpty,
@@ -96,6 +97,7 @@ ORDER_KINDS = (
     _kind("confirm_empty", ConfirmEmpty, EmptyResult),
     _kind("put_manifest", PutManifest, ManifestResult, must_not_outlive_run=True),
     _kind("get_manifest", GetManifest, ManifestResult),
+    _kind("copy", CopyObject, CopyResult, bytes_moved=lambda order: max(MAX_UNIT_BYTES, 2 * order.stored_bytes)),
     _kind("delete", DeleteStored, DeleteResult, must_not_outlive_run=True),
     _kind("list_objects", ListObjects, ObjectsResult),
     _kind("examine", ExamineObjects, OriginsResult),

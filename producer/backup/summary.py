@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from producer.backup.intake import Intake
 from producer.backup.storing.state.state import BackupState
@@ -38,11 +39,19 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
         segments=snapshot.segments_count,
         segments_rerouted=sum(row.rerouted_count for row in rows),
         segments_retried=sum(row.retried_count for row in rows),
-        devices=device_totals(rows, intake.members, [*intake.absent, *sorted(state.lost_holders)], intake.new),
+        devices={
+            name: replace(totals, bytes_copied=state.copied_bytes[name])
+            for name, totals in device_totals(
+                rows, intake.members, [*intake.absent, *sorted(state.lost_holders)], intake.new
+            ).items()
+        },
         incomplete=incomplete,
         errors=errors,
         duration_s=round(time.monotonic() - started_s, 3),
-        exit_code=3 if errors or incomplete else 0,
+        exit_code=3 if errors or incomplete or state.copies_missing_count else 0,
+        copies_made=state.copies_made_count,
+        bytes_copied=state.copied_bytes.total(),
+        copies_missing=state.copies_missing_count,
     )
 
 

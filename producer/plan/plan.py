@@ -112,10 +112,15 @@ def make_plan(request: PlanRequest) -> Plan:
     _check(request)
     total_bytes = _total_bytes(request.sizes)
     block_bytes = request.options.block_bytes
-    limits = limits_bytes(request.rooms, request.expected_ratio, block_bytes)
+    copies = request.options.copies
+    # What is planned are first copies; each device keeps room for its part of the others.
+    limits = limits_bytes(request.rooms, request.expected_ratio * copies, block_bytes)
+    devices_count = sum(map(bool, limits))
+    if total_bytes and devices_count < copies:
+        raise refusal(request.rooms, request.expected_ratio, total_bytes, _too_few(copies, devices_count), copies)
     if total_bytes > sum(limits):
-        raise refusal(request.rooms, request.expected_ratio, total_bytes, "the backup does not fit")
-    threshold = threshold_bytes(total_bytes, max(1, sum(map(bool, limits))))
+        raise refusal(request.rooms, request.expected_ratio, total_bytes, "the backup does not fit", copies)
+    threshold = threshold_bytes(copies * total_bytes, max(1, devices_count))
     largest_bytes = -(-threshold // block_bytes) * block_bytes
     cap_bytes = min(request.options.segment_bytes // block_bytes * block_bytes, largest_bytes)
     finest_bytes = max(block_bytes, threshold // _FINEST_SHARE)
@@ -129,8 +134,12 @@ def make_plan(request: PlanRequest) -> Plan:
                 continue
             if cap_bytes <= finest_bytes:
                 why = f"a part of {error.size_bytes} bytes fits on no device"
-                raise refusal(request.rooms, request.expected_ratio, total_bytes, why) from None
+                raise refusal(request.rooms, request.expected_ratio, total_bytes, why, copies) from None
             cap_bytes = max(1, cap_bytes // (2 * block_bytes)) * block_bytes
+
+
+def _too_few(copies: int, devices_count: int) -> str:
+    return f"{copies} copies need as many devices with room, and there are {devices_count}"
 
 
 def _planned(request: PlanRequest, threshold: int, cap_bytes: int, grid: int, limits: Sequence[int]) -> Plan:

@@ -87,7 +87,7 @@ def limits_bytes(rooms: Sequence[DeviceRoom], ratio: float, block_bytes: int) ->
     return [limit if limit >= block_bytes else 0 for limit in limits]
 
 
-def refusal(rooms: Sequence[DeviceRoom], ratio: float, total_bytes: int, why: str) -> DeviceFullError:
+def refusal(rooms: Sequence[DeviceRoom], ratio: float, total_bytes: int, why: str, copies: int = 1) -> DeviceFullError:
     """The error that says what is needed and what each device has, so that the user can check the sum."""
     lines = [
         f"  {room.name}: {format_size(room.free_bytes)} free - {format_size(room.reserve_bytes)} reserve "
@@ -95,10 +95,11 @@ def refusal(rooms: Sequence[DeviceRoom], ratio: float, total_bytes: int, why: st
         for room in rooms
     ]
     room_bytes = sum(room.room_bytes for room in rooms)
-    needed_bytes = math.ceil(total_bytes * ratio)
+    needed_bytes = math.ceil(total_bytes * ratio * copies)
+    times = f"{copies} copies of " if copies > 1 else ""
     missing = f", {format_size(needed_bytes - room_bytes)} too little" if needed_bytes > room_bytes else ""
     return DeviceFullError(
-        f"{why}: needs {format_size(needed_bytes)} ({format_size(total_bytes)} of files, "
+        f"{why}: needs {format_size(needed_bytes)} ({times}{format_size(total_bytes)} of files, "
         f"{ratio:.2f} stored bytes expected for each), "
         f"the devices have room for {format_size(room_bytes)}{missing}\n" + "\n".join(lines),
         hint="add a device, free space, lower the reserve, or, if the data compresses, say how well: --expect-ratio 3",

@@ -17,6 +17,7 @@ from tasks.cleaning import (
     ObjectsResult,
     OriginsResult,
 )
+from tasks.copying import CopyObject, CopyResult
 from tasks.errors import DeviceError, NotADeviceError, Reason, SegfleetError
 from tasks.orders import (
     AdoptDevice,
@@ -62,6 +63,7 @@ from workers.restore import (
     restore_entries,
     restore_segment,
 )
+from workers.segments.copy import copy_object
 from workers.segments.origins import examine_objects
 from workers.segments.store import store_segment
 from workers.segments.verify import verify_segments
@@ -172,6 +174,17 @@ class LocalHandlers:
     def get_manifest(self, order: GetManifest) -> ManifestResult:
         return get_manifest(order, device=self._claimed_device(order))
 
+    def copy(self, order: CopyObject) -> CopyResult:
+        origin = self._device_called(order.from_device)
+        origin.claim(order.from_device_id)
+        return copy_object(
+            order,
+            origin=origin,
+            device=self._claimed_device(order),
+            progress=self._progress,
+            before_commit=lambda: self._refuse_stale(order),
+        )
+
     def delete(self, order: DeleteStored) -> DeleteResult:
         device = self._claimed_device(order)
         return delete_stored(
@@ -254,12 +267,15 @@ class LocalHandlers:
         return _path_of("source", name, self._settings.sources, reason=Reason.SOURCE)
 
     def _device(self, order: Order) -> Device:
-        device = self._devices.get(order.device)
+        return self._device_called(order.device)
+
+    def _device_called(self, name: str) -> Device:
+        device = self._devices.get(name)
         if device is None:
-            settings = self._settings.devices.get(order.device)
+            settings = self._settings.devices.get(name)
             if settings is None:
-                raise NotConfiguredError(f"this worker does not serve device {order.device}")
-            device = self._devices[order.device] = open_device(order.device, settings)
+                raise NotConfiguredError(f"this worker does not serve device {name}")
+            device = self._devices[name] = open_device(name, settings)
         return device
 
     def _claimed_device(self, order: Order) -> Device:

@@ -62,7 +62,10 @@ def lying_on(catalog: Catalog, state: BackupState, wanted: Callable[[Member | No
     """
     members = {member.device_id: member for member in state.members.values()}
     ids = {key for key in catalog.segments.device_ids(state.snapshot_id) if wanted(members.get(key))}
-    return [row for row in catalog.segments.stored(state.snapshot_id) if row.device_id in ids] if ids else []
+    rows = [row for row in catalog.segments.stored(state.snapshot_id) if row.device_id in ids] if ids else []
+    index = catalog.objects.of([row.segment_id for row in rows])
+    alone = lacking(index, lambda one: wanted(members.get(one.device_id)))
+    return [row for row in rows if row.segment_id in alone]
 
 
 def borrowed_out_of_reach(state: BackupState) -> tuple[list[StoredObject], list[StoredObject]]:

@@ -14,6 +14,7 @@ from producer.backup.sealing.seal import commit, write_parts
 from producer.backup.storing.prepare import prepare_storing
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing
+from producer.backup.whole.copying import make_copies
 from producer.backup.whole.lacks import find_lacks, omit_left_over, tell_lacks
 from producer.backup.whole.lost_holdings import look_again, store_lost_again
 from producer.backup.whole.vanished_sources import refuse_vanished_sources
@@ -72,6 +73,7 @@ class Whole:
         self._tell_sealing()
         catalog, snapshot_id = self._session.catalog, self._state.snapshot_id
         bring_up_to_date(self._session, catalog.snapshots.get(snapshot_id).pool_id, self._state.members)
+        make_copies(self._session, self._state, self._request.plan.copies)
         written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
         for _ in range(_ROUNDS_COUNT):
             # A device may die while it takes the manifest.
@@ -82,6 +84,7 @@ class Whole:
             if not self._store_lost_again():
                 break
             record_restless_files(self._session, snapshot_id)
+            make_copies(self._session, self._state, self._request.plan.copies)
             written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
         omit_left_over(catalog, self._state)
         snapshot = catalog.snapshots.get(snapshot_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,6 +61,13 @@ _OPTIONS = (
         "--new-devices/--known-devices-only",
         default=True,
         help="Make a device of each empty folder, or refuse folders without a marker.",
+    ),
+    default_option(
+        "--copies",
+        type=click.IntRange(1, 16),
+        default=_PLAN.copies,
+        metavar="N",
+        help="Keep each segment on N devices, at different sites where there are several.",
     ),
     default_option(
         "--split",
@@ -236,7 +243,7 @@ def _request(
         sources=sources,
         devices=devices,
         volume=_volume(volume, sources),
-        plan=_plan_options(call, choices),
+        plan=_plan_options(call, devices, choices),
         exclusions=exclusions,
         level=choices["level"],
         threads=choices["threads"],
@@ -289,15 +296,17 @@ def _volume(name: str | None, sources: Iterable[Source]) -> str:
     return name
 
 
-def _plan_options(call: Call, choices: dict[str, Any]) -> PlanOptions:
+def _plan_options(call: Call, devices: Collection[str], choices: dict[str, Any]) -> PlanOptions:
     if choices["unit_size"] % _PLAN.block_bytes:
         raise UsageError(
             f"--unit-size {choices['unit_size']} is not a multiple of the block size",
             hint=f"the block size is {_PLAN.block_bytes} bytes ({format_size(_PLAN.block_bytes)})",
         )
+    _refuse_more_copies_than_devices(choices["copies"], len(devices))
     tables = call.configuration.devices
     return PlanOptions(
         split=choices["split"],
+        copies=choices["copies"],
         order=choices["order"],
         balance=choices["balance"],
         bundle=choices["bundle"] == "on",
@@ -307,3 +316,12 @@ def _plan_options(call: Call, choices: dict[str, Any]) -> PlanOptions:
         segment_bytes=min(choices["segment_size"], MAX_UNITS_COUNT * choices["unit_size"], MAX_SEGMENT_BYTES),
         unit_bytes=choices["unit_size"],
     )
+
+
+def _refuse_more_copies_than_devices(copies: int, devices_count: int) -> None:
+    if copies > devices_count:
+        there = "there is one" if devices_count == 1 else f"there are {devices_count}"
+        raise UsageError(
+            f"--copies {copies} needs {copies} devices, and {there}",
+            hint="name more devices, or ask for fewer copies",
+        )

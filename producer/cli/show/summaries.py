@@ -55,6 +55,11 @@ def show_backup(summary: BackupSummary) -> None:
                 summary.files_moved,
             )
         )
+    if summary.copies_made or summary.copies_missing:
+        click.echo(
+            f"{counted(summary.copies_made, 'copy', 'copies')} on other devices, {format_size(summary.bytes_copied)}; "
+            f"{summary.copies_missing} missing"
+        )
     if summary.files_fewer:
         click.echo(f"{counted(summary.files_fewer, 'file')} fewer than last time")
     if summary.segments_rerouted or summary.segments_retried:

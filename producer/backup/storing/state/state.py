@@ -6,7 +6,7 @@ assigns segments to devices, so a device's load is always the sum of the segment
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from producer.backup.storing.state.in_flight import InFlight, NextTry
@@ -51,6 +51,9 @@ class BackupState:
         self.kept: set[int] = set()
         #: Ids of segments that their device had no more when it was asked last.
         self.missing: set[str] = set()
+        #: What was copied to each device: name → stored bytes; and how many copies are still to be made.
+        self.copied_bytes: Counter[str] = Counter()
+        self.copies_made_count = self.copies_missing_count = 0
         #: Devices from which segments have been displaced.
         self.lost_holders: set[str] = set()
         self._catalog = catalog
@@ -81,6 +84,11 @@ class BackupState:
         """The last one that died first."""
         found = [member for member in self.members.values() if member.state == "dead"]
         return sorted(found, key=lambda member: -member.lost_at_s)
+
+    @property
+    def borrowed_ids(self) -> list[str]:
+        """The segments of earlier snapshots that unchanged files lie in."""
+        return [*dict.fromkeys(one.segment_id for one in self.borrowed)]
 
     def share(self, device: str) -> Share:
         return self._shares[device]

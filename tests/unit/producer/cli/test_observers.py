@@ -102,6 +102,7 @@ def test_a_json_summary_has_every_field_of_the_summary(capsys: pytest.CaptureFix
         "bytes_stored": 786432,
         "state": "live",
         "new": False,
+        "bytes_copied": 0,
     }
 
 

@@ -1,0 +1,84 @@
+"""Which objects are copied to which devices, so that each segment lies on as many as was asked for.  Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from producer.catalog.tables.objects import StoredObject
+
+
+@dataclass(kw_only=True)
+class CopyTarget:
+    """A device that can take copies.  ``load_bytes`` and ``room_bytes`` change as copies are given to it."""
+
+    name: str
+    device_id: str
+    load_bytes: int
+    room_bytes: int
+    site: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Copying:
+    """One copy to make: from where ``object`` lies to ``target``."""
+
+    object: StoredObject
+    target: CopyTarget
+
+
+@dataclass(kw_only=True)
+class CopyPlan:
+    copyings: list[Copying] = field(default_factory=list)
+    #: Copies that no device can take, or that nothing is there to be made from.
+    missing_count: int = 0
+
+
+def plan_copies(
+    index: Mapping[str, Sequence[StoredObject]],
+    targets: Sequence[CopyTarget],
+    *,
+    copies: int,
+    holding: Collection[str],
+    readable: Collection[str],
+    sites: Mapping[str, str],
+) -> CopyPlan:
+    """Each range of each segment on ``copies`` devices; the largest objects first, each on the least-filled target.
+
+    ``holding``: ids of the devices whose objects count, also of those that are away and expected back; ``readable``: of
+    those that can be copied from.  ``sites``: device id → where it stands.  A target at a site that has no copy of the
+    object yet goes before others.
+    """
+    plan = CopyPlan()
+    groups = [group for objects in index.values() for group in _alike(objects)]
+    for group in sorted(groups, key=lambda group: (-group[0].bytes_stored, group[0].object_id)):
+        kept = [one for one in group if one.device_id in holding and not one.is_damaged]
+        origin = next((one for one in kept if one.device_id in readable), None)
+        holders = {one.device_id for one in kept}
+        while len(holders) < copies:
+            target = _least_filled(targets, group[0].bytes_stored, holders, {sites.get(key, "") for key in holders})
+            if origin is None or target is None:
+                plan.missing_count += copies - len(holders)
+                break
+            target.load_bytes += origin.bytes_stored
+            target.room_bytes -= origin.bytes_stored
+            holders.add(target.device_id)
+            plan.copyings.append(Copying(object=origin, target=target))
+    return plan
+
+
+def _alike(objects: Iterable[StoredObject]) -> Iterable[list[StoredObject]]:
+    """The objects of a segment by what they hold of it."""
+    groups: defaultdict[tuple[tuple[int, int], ...] | None, list[StoredObject]] = defaultdict(list)
+    for one in objects:
+        groups[one.parts].append(one)
+    return groups.values()
+
+
+def _least_filled(
+    targets: Sequence[CopyTarget], size_bytes: int, holders: Collection[str], sites: Collection[str]
+) -> CopyTarget | None:
+    fitting = [one for one in targets if one.device_id not in holders and one.room_bytes >= size_bytes]
+    # A device of which nobody said where it stands may stand anywhere.
+    return min(fitting, key=lambda one: (bool(one.site) and one.site in sites, one.load_bytes), default=None)

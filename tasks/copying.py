@@ -1,0 +1,28 @@
+"""The order that copies a stored object to another device, and its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.orders import Order
+from tasks.values import Count, DeviceName, Digest, HexId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CopyObject(Order):
+    """Take over object ``object_id`` from another device that the worker reaches, byte for byte.
+
+    ``stored_bytes`` and ``trailer_digest``, from the index, decide whether it is the object that is meant.  A repeat
+    finds the copy.
+    """
+
+    object_id: HexId
+    from_device: DeviceName
+    from_device_id: HexId
+    stored_bytes: Count
+    trailer_digest: Digest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CopyResult:
+    bytes_written: Count
