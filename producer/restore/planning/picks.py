@@ -11,12 +11,20 @@ from producer.catalog.holders import Holder, without
 from producer.catalog.tables.trees import Tree
 from producer.listing import EntryBatch
 from producer.listing.data_ranges import part_of
+from producer.listing.places import Place
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.wanted import Wanted
 from tasks.metadata import Attributes
 
 #: (mode, uid, gid, mtime_ns) of a whole file; () for a piece, whose file is finished later.
 Metadata = tuple[int, ...]
+
+
+#: Segment → the pieces that it holds: place in the batch, and where it is.
+_Pieces = dict[str, list[tuple[int, Place]]]
+
+#: Of which the pieces are remembered.
+_KEPT_BATCHES_COUNT = 64
 
 
 class Pick(NamedTuple):
@@ -49,6 +57,8 @@ class Picks:
         self._wanted = wanted
         self._left_out = left_out
         self._path_of = path_of
+        #: By the batch's first entry.
+        self._pieces: dict[int, _Pieces] = {}
 
     def of(self, holder: Holder) -> list[Pick]:
         """The wanted extents that are to be read from one object, in stream order.
@@ -94,19 +104,33 @@ class Picks:
             )
         else:
             for place in places:
-                yield from self._one_by_one(batch, place, segment_id)
-        for name in batch.places.pieces:
-            yield from self._one_by_one(batch, batch.names.index(name), segment_id)
+                for found in batch.places_of(place):
+                    yield from self._one_by_one(batch, place, found)
+        for place, found in self._pieces_in(batch).get(segment_id, ()):
+            yield from self._one_by_one(batch, place, found)
 
-    def _one_by_one(self, batch: EntryBatch, place: int, segment_id: str) -> Iterator[Pick]:
-        """The extents of one file: each range of data is one."""
-        for found in batch.places_of(place):
-            if found.segment_id == segment_id:
-                stream_offset_bytes = found.stream_offset_bytes
-                stop_bytes = found.offset_bytes + found.size_bytes
-                for offset_bytes, size_bytes in part_of(batch.ranges_at(place), found.offset_bytes, stop_bytes):
-                    yield from self._one(batch, place, stream_offset_bytes, offset_bytes, size_bytes)
-                    stream_offset_bytes += size_bytes
+    def _pieces_in(self, batch: EntryBatch) -> _Pieces:
+        """The pieces of the batch's files by segment.  A large file has as many as segments: each is looked at once."""
+        if not batch.places.pieces:
+            return {}
+        found = self._pieces.get(batch.first_entry)
+        if found is None:
+            found = {}
+            for name in batch.places.pieces:
+                place = batch.names.index(name)
+                for piece in batch.places_of(place):
+                    found.setdefault(piece.segment_id, []).append((place, piece))
+            if len(self._pieces) >= _KEPT_BATCHES_COUNT:
+                del self._pieces[next(iter(self._pieces))]
+            self._pieces[batch.first_entry] = found
+        return found
+
+    def _one_by_one(self, batch: EntryBatch, place: int, found: Place) -> Iterator[Pick]:
+        """The extents in one place of a file: each range of data is one."""
+        stream_offset_bytes, stop_bytes = found.stream_offset_bytes, found.offset_bytes + found.size_bytes
+        for offset_bytes, size_bytes in part_of(batch.ranges_at(place), found.offset_bytes, stop_bytes):
+            yield from self._one(batch, place, stream_offset_bytes, offset_bytes, size_bytes)
+            stream_offset_bytes += size_bytes
 
     def _one(
         self, batch: EntryBatch, place: int, stream_offset_bytes: int, offset_bytes: int, size_bytes: int
