@@ -50,8 +50,8 @@ MAX_READ_BYTES = 4 * 1024 * 1024
 Overwrite = Literal["always", "if-changed", "if-newer", "never"]
 #: With these, what the snapshot has an entry for may be something else that stays.
 KEEP_OTHERS = ("never", "if-newer")
-#: Parts and heads; the claim and the tombstone of a snapshot; the generation of a catalog (docs/manifest.md).
-MANIFEST_NAME = re.compile(r"[0-9a-f]{32}\.([0-9]{6}\.part|manifest|claim|forgotten|generation)")
+#: Parts and heads; claim, tombstone and marks of a snapshot; the generation of a catalog (docs/manifest.md).
+MANIFEST_NAME = re.compile(r"[0-9a-f]{32}\.([0-9]{6}\.part|manifest|claim|forgotten|marks|generation)")
 ManifestName = Annotated[str, Meta(pattern=f"^{MANIFEST_NAME.pattern}$")]
 
 

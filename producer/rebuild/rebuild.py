@@ -24,6 +24,7 @@ from producer.rebuild.entering import ReadManifest, enter
 from producer.rebuild.heads import FoundHead, choose_head, parents_first
 from producer.rebuild.identity import learn_generations, take_place
 from producer.rebuild.lost_parts import lost_parts, read_headless_packs
+from producer.rebuild.marking import restore_marks
 from producer.rebuild.recorded_devices import record_named, record_present
 from producer.requests import RebuildRequest
 from producer.run.environment import Environment
@@ -76,6 +77,7 @@ class _Rebuild:
             and found.head.snapshot_id not in buried
         ]
         added = self._without_lost_parts(fetcher, names, added)
+        restore_marks(self._catalog, fetcher, names, {found.head.snapshot_id for found in added})
         self._tell_unknown_segments(added)
         self._settle_identity([reports[name] for name in decision.ready])
         return RebuildSummary(

@@ -20,9 +20,11 @@ from producer.backup.sealing.manifest_files import (
     manifest_head,
     record_tree,
 )
+from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.manifest import ManifestDevice, ManifestPart, encode_head, head_name
 from producer.observer import Trouble
+from producer.pool.marks import marks_for, record_marks
 from producer.pool.members import Member
 from producer.requests import PlanOptions
 from producer.run.session import RunSession
@@ -97,11 +99,15 @@ def commit(
     head = manifest_head(snapshot, options, written.devices, written.parts, lacks, stored, sealed_at)
     data = encode_head(head)
     generation = session.catalog.generations.raise_()
-    name = head_name(snapshot.snapshot_id)
+    name, marked = head_name(snapshot.snapshot_id), session.catalog.marks.unwritten(snapshot.pool_id)
     taken = _write(
         session,
         written.taken,
-        lambda member: [*_generation(session, member, generation), _put(session, member, name, data)],
+        lambda member: [
+            *_generation(session, member, generation),
+            *_marks(session, member, marked),
+            _put(session, member, name, data),
+        ],
     )
     if not taken:
         raise DeviceError(
@@ -109,6 +115,7 @@ def commit(
         )
     holders = [member.device_id for member in taken]
     session.catalog.snapshots.seal(snapshot.snapshot_id, sealed_at, blake3(data).digest(), lacks, holders=holders)
+    record_marks(session.catalog, marked, [member.device_id for member in taken if not member.is_ahead])
 
 
 def _write(
@@ -154,6 +161,13 @@ def _generation(session: RunSession, member: Member, generation: Generation) -> 
     if member.is_ahead:
         return []
     return [_put(session, member, generation_name(generation.catalog_id), encode_generation(generation))]
+
+
+def _marks(session: RunSession, member: Member, marked: Sequence[MarkedRow]) -> list[Order]:
+    """As for the generation: an old copy of the catalog does not know the last tags."""
+    if member.is_ahead:
+        return []
+    return [_put(session, member, name, data) for name, data in marks_for(marked, member.device_id).items()]
 
 
 def _put(session: RunSession, member: Member, name: str, data: bytes) -> PutManifest:

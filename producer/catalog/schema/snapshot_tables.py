@@ -65,6 +65,8 @@ snapshots = Table(
     Column("pinned", Boolean, nullable=False, server_default=false()),
     # When its tags or its pin were changed: what the manifest on the devices says of them is out of date.
     Column("marked_at", UtcTime),
+    # The ids of the devices that have been told since then.
+    Column("marks_on", JSON, nullable=False, server_default="[]"),
     # The row stays until nothing of the snapshot is left on any device.
     Column("forgotten_at", UtcTime),
     # Of a forgotten one: the ids of the devices that have no file of its manifest any more.

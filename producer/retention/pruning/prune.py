@@ -21,6 +21,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.manifest.tombstones import encode_tombstone, tombstone_name
 from producer.observer import Observer, Progress
 from producer.ownership.holder import Holder
+from producer.pool.marks import marks_for, record_marks
 from producer.requests import PruneRequest
 from producer.retention.pruning.device_files import files_by_snapshot, files_to_delete, left_of, without_tombstone
 from producer.retention.pruning.devices import DeviceWork, PrunedDevice
@@ -116,7 +117,7 @@ class _Prune:
                     catalog.remains.strip(row.snapshot_id)
 
     def _bury(self) -> list[str]:
-        """Put tombstones and the generation on the devices; returns the forgotten snapshots that nothing needs."""
+        """Put tombstones, marks and the generation on the devices; returns what is forgotten and not needed."""
         catalog, generation = self._catalog, self._catalog.generations.raise_()
         forgotten = catalog.snapshots.all("forgotten")
         states = {row.snapshot_id: row.state for row in forgotten}
@@ -124,7 +125,11 @@ class _Prune:
         for device in self._meeting.writable:
             bare = without_tombstone(device.names, states)
             tombs = {tombstone_name(found): encode_tombstone(found, generation.catalog_id) for found in bare}
-            if not self._work.put(device, files | tombs):
+            marked = catalog.marks.unwritten(device.row.pool_id)
+            if self._work.put(device, files | tombs | marks_for(marked, device.device_id)):
+                if self._work.is_well(device):
+                    record_marks(catalog, marked, [device.device_id])
+            else:
                 self._session.observer.note(f"device {device.name} has no room for tombstones yet")
         return [row.snapshot_id for row in forgotten if catalog.remains.is_empty(row.snapshot_id)]
 

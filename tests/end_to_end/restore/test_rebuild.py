@@ -29,11 +29,14 @@ TREE = Tree(
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Machine]:
-    """Three snapshots of two volumes on a and b; the source is as it was for the last."""
+    """Three snapshots of two volumes on a and b, the oldest pinned and tagged anew; the source is that of the last."""
     with new_machine() as made:
         data, other = TREE.make(made.folder / "data"), Tree({"1": b"1"}).make(made.folder / "other")
         made.succeed("backup", data, *made.devices("a b"), *SMALL, "--tag=first")
         made.succeed("backup", other, *made.devices("a b"))
+        # The next backup brings these to the devices.
+        made.succeed("tag", "data@latest", "--add=kept", "--remove=first")
+        made.succeed("pin", "data@latest")
         (data / "new").write_bytes(noise(300_000, seed=3))
         made.succeed("backup", data, *made.devices("a b"), *SMALL)
         yield made

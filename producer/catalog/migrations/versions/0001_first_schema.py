@@ -60,6 +60,7 @@ def _create_snapshots() -> None:
         sa.Column("holders", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("pinned", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("marked_at", sa.DateTime(timezone=True)),
+        sa.Column("marks_on", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("forgotten_at", sa.DateTime(timezone=True)),
         sa.Column("gone_from", sa.JSON(), server_default="[]", nullable=False),
         sa.CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name=op.f("ck_snapshots_state")),

@@ -1,16 +1,31 @@
-"""What is decided about a snapshot after its seal: its tags, whether it is pinned, and whether it is forgotten."""
+"""What is decided about a snapshot after its seal: its tags, whether it is pinned, and whether it is forgotten.
+
+Heads never change, so devices get tags and pins in a file of their own (:mod:`producer.manifest.marks`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from producer.catalog.database import Database
 from producer.catalog.schema import snapshots
 from tasks.errors import CatalogError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MarkedRow:
+    """A snapshot whose tags or pin were changed, and the ids of the devices that know."""
+
+    snapshot_id: str
+    tags: tuple[str, ...]
+    pinned: bool
+    marked_at: datetime
+    marks_on: tuple[str, ...]
 
 
 class Marks:
@@ -36,6 +51,32 @@ class Marks:
         """Replace the tags; raises CatalogError for a snapshot that is not sealed."""
         self._mark(snapshot_id, tags=list(tags))
 
+    def restore(self, row: MarkedRow) -> None:
+        """Record tags and pin of a sealed snapshot as devices have them."""
+        values = {
+            "tags": list(row.tags),
+            "pinned": row.pinned,
+            "marked_at": row.marked_at,
+            "marks_on": list(row.marks_on),
+        }
+        where = (snapshots.c.snapshot_id == row.snapshot_id, snapshots.c.state == "sealed")
+        self._database.write(update(snapshots).where(*where).values(**values))
+
+    def unwritten(self, pool_id: str) -> list[MarkedRow]:
+        """The sealed snapshots of a pool whose tags or pin were changed."""
+        columns = [snapshots.c[name.name] for name in fields(MarkedRow)]
+        marked = (snapshots.c.pool_id == pool_id, snapshots.c.state == "sealed", snapshots.c.marked_at.is_not(None))
+        rows = self._database.read(select(*columns).where(*marked).order_by(snapshots.c.snapshot_id))
+        return [
+            MarkedRow(**{**row._asdict(), "tags": tuple(row.tags), "marks_on": tuple(row.marks_on)}) for row in rows
+        ]
+
+    def record_written(self, row: MarkedRow, device_ids: Collection[str]) -> None:
+        """These devices have the tags and the pin of this row; what was changed since then they have not."""
+        known = sorted({*row.marks_on, *device_ids})
+        same = (snapshots.c.snapshot_id == row.snapshot_id, snapshots.c.marked_at == row.marked_at)
+        self._database.write(update(snapshots).where(*same).values(marks_on=known))
+
     def _forget(self, snapshot_id: str) -> None:
         may = (snapshots.c.snapshot_id == snapshot_id, snapshots.c.state != "forgotten", snapshots.c.pinned.is_(False))
         forgotten = update(snapshots).where(*may).values(state="forgotten", forgotten_at=datetime.now(UTC))
@@ -44,6 +85,6 @@ class Marks:
 
     def _mark(self, snapshot_id: str, **values: Any) -> None:
         where = (snapshots.c.snapshot_id == snapshot_id, snapshots.c.state == "sealed")
-        marked = update(snapshots).where(*where).values(**values, marked_at=datetime.now(UTC))
+        marked = update(snapshots).where(*where).values(**values, marked_at=datetime.now(UTC), marks_on=[])
         if not self._database.write(marked):
             raise CatalogError(f"snapshot {snapshot_id} is not sealed")

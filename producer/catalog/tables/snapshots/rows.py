@@ -129,6 +129,8 @@ class SnapshotRow:
     pinned: bool = False
     #: When its tags or its pin were last changed; None: they are as its manifest has them.
     marked_at: datetime | None = None
+    #: The ids of the devices that have its tags and its pin as they are since then.
+    marks_on: tuple[str, ...] = ()
     #: ``sealed_at`` says whether it had been complete.
     forgotten_at: datetime | None = None
     #: Of a forgotten one: the ids of the devices that have no file of its manifest any more.

@@ -297,7 +297,7 @@ def _none_of(meant: ByTime) -> str:
 
 def _snapshot_row(row: Row[Any]) -> SnapshotRow:
     values = row._asdict()
-    for name in ("tags", "holders", "gone_from"):
+    for name in ("tags", "holders", "marks_on", "gone_from"):
         values[name] = tuple(values[name])
     values["sources"] = tuple(SourceRow(**source) for source in values["sources"])
     values["owner_names"] = OwnerNames(**values["owner_names"])

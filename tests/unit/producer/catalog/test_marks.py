@@ -72,6 +72,22 @@ def test_tags_and_pin_are_changed_and_the_time_is_noted(catalog: Catalog) -> Non
     assert row.marked_at is not None
 
 
+def test_a_change_is_on_no_device_until_that_has_been_recorded(catalog: Catalog) -> None:
+    assert catalog.marks.unwritten("b" * 32) == []
+    catalog.marks.set_pinned(OLD, True)
+    (first,) = catalog.marks.unwritten("b" * 32)
+    assert (first.snapshot_id, first.tags, first.pinned, first.marks_on) == (OLD, ("daily",), True, ())
+    catalog.marks.record_written(first, ["d1"])
+    (written,) = catalog.marks.unwritten("b" * 32)
+    catalog.marks.record_written(written, ["d2"])
+    assert catalog.snapshots.get(OLD).marks_on == ("d1", "d2")
+
+    catalog.marks.set_tags(OLD, ["release"])
+    catalog.marks.record_written(first, ["d1"])
+    assert catalog.snapshots.get(OLD).marks_on == ()
+    assert catalog.marks.unwritten("c" * 32) == []
+
+
 def test_what_is_not_sealed_is_not_marked(catalog: Catalog) -> None:
     for snapshot_id in (OPEN, "f" * 32):
         with pytest.raises(CatalogError):
