@@ -30,16 +30,18 @@ def surveyed(call: Call) -> Survey:
 def write_page(call: Call, file: str) -> None:
     """Write the page as it is now; raises CatalogError, and UsageError for a file that cannot be written."""
     from producer.monitor.expected import expected_by
-    from producer.monitor.page.history import first_moment
+    from producer.monitor.page.history import first_moment, past
     from producer.monitor.page.render import page_html
     from producer.monitor.survey import survey
     from tasks.broker.leases import this_release
 
     with opened_catalog(call) as catalog:
         found = survey(catalog, fleet_of(call.broker_url), expected=expected_by(call.configuration))
-        runs = catalog.runs.since(first_moment(found.at))
+        history = past(catalog.runs.since(first_moment(found.at)), found.at)
     # It names files, and nobody asks for a password any more.
-    write_result(absolute(file), page_html(found, runs, this_release(), is_served=False), option="--html", mode=0o600)
+    write_result(
+        absolute(file), page_html(found, history, this_release(), is_served=False), option="--html", mode=0o600
+    )
 
 
 def fleet_of(broker_url: str | None) -> FleetStatus | None:

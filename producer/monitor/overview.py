@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.lacks import still_lacking
+from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.locks import LockRow
 from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
+from producer.catalog.tables.segments.rows import SegmentState
+from producer.catalog.tables.segments.totals import StateTotals
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Phase
 from producer.ownership.holder import volume_lock
@@ -22,6 +25,10 @@ from producer.summaries import Incomplete
 VolumeState = Literal["idle", "running", "interrupted", "failed"]
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+#: Segments in these states need no more work of a backup.
+STORED_STATES: Collection[SegmentState] = ("stored", "unchanged", "referenced")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,18 +83,23 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
     ended = catalog.runs.newest_of_each_volume("backup", ended=True)
     locks = {name: lock for name, lock in living_locks(catalog).items() if name.startswith(volume_lock(""))}
     locked = {name.removeprefix(volume_lock("")) for name in locks}
+    names = sorted(snapshots.keys() | runs.keys() | reservations.keys() | locked)
+    shown = {name: _shown(snapshots.get(name, ()), runs.get(name)) for name in names}
+    totals = catalog.totals.states_of({row.snapshot_id for row in shown.values() if row is not None})
+    devices = catalog.devices.all()
     return [
         _status(
-            catalog,
             name,
-            _shown(snapshots.get(name, ()), runs.get(name)),
+            shown[name],
+            totals,
+            devices,
             sealed.get(name),
             runs.get(name),
             ended.get(name),
             locks.get(volume_lock(name)),
             reservations[name],
         )
-        for name in sorted(snapshots.keys() | runs.keys() | reservations.keys() | locked)
+        for name in names
     ]
 
 
@@ -98,18 +110,18 @@ def _shown(snapshots: Sequence[SnapshotRow], run: RunRow | None) -> SnapshotRow 
 
 
 def _status(
-    catalog: Catalog,
     volume: str,
     snapshot: SnapshotRow | None,
+    totals: Mapping[str, Sequence[StateTotals]],
+    devices: Sequence[DeviceRow],
     sealed: SnapshotRow | None,
     run: RunRow | None,
     ended: RunRow | None,
     lock: LockRow | None,
     reservations: Sequence[ReservationRow],
 ) -> VolumeStatus:
-    rows = catalog.totals.by_state(snapshot.snapshot_id) if snapshot is not None else []
-    valid = [row for row in rows if row.state != "superseded"]
-    stored = [row for row in valid if row.state in ("stored", "unchanged", "referenced")]
+    valid = [row for row in totals[snapshot.snapshot_id] if row.state != "superseded"] if snapshot is not None else []
+    stored = [row for row in valid if row.state in STORED_STATES]
     return VolumeStatus(
         volume=volume,
         state="running" if lock is not None else _state(snapshot, run),
@@ -123,17 +135,13 @@ def _status(
         bytes_total=sum(row.bytes_source for row in valid),
         bytes_source=snapshot.bytes_source if snapshot is not None else 0,
         sealed=sealed,
-        incomplete=_lacking(catalog, snapshot),
+        incomplete=still_lacking(snapshot.lacks, devices, snapshot.sealed_at) if snapshot is not None else (),
         last_ended=ended,
         last_run_at=run.started_at if run is not None else None,
         last_exit_code=run.exit_code if run is not None else None,
         lock=lock,
         reservations=tuple(reservations),
     )
-
-
-def _lacking(catalog: Catalog, snapshot: SnapshotRow | None) -> tuple[Incomplete, ...]:
-    return () if snapshot is None else still_lacking(snapshot.lacks, catalog.devices.all(), snapshot.sealed_at)
 
 
 def _state(snapshot: SnapshotRow | None, run: RunRow | None) -> VolumeState:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from producer.catalog.catalog import Catalog
-from producer.monitor.overview import VolumeStatus
+from producer.monitor.overview import STORED_STATES, VolumeStatus
 from producer.observer import Phase
 
 
@@ -74,9 +74,9 @@ def _devices(catalog: Catalog, snapshot_id: str) -> tuple[RunningDevice, ...]:
     return tuple(
         RunningDevice(
             device=name,
-            bytes_done=sum(row.bytes_source for row in of_device if row.state in ("stored", "referenced")),
+            bytes_done=sum(row.bytes_source for row in of_device if row.state in STORED_STATES),
             bytes_total=sum(row.bytes_source for row in of_device),
-            segments_done=sum(row.segments_count for row in of_device if row.state in ("stored", "referenced")),
+            segments_done=sum(row.segments_count for row in of_device if row.state in STORED_STATES),
             segments_total=sum(row.segments_count for row in of_device),
             rerouted_count=sum(row.rerouted_count for row in of_device),
         )

@@ -95,6 +95,12 @@ class Runs:
         rows = self._database.read(statement.order_by(runs.c.started_at.desc(), runs.c.run_id))
         return [RunRow(**row._asdict()) for row in rows]
 
+    def stamp(self) -> tuple[object, ...]:
+        """Something else whenever the history has changed."""
+        newest = select(func.count(), func.max(runs.c.started_at), func.max(runs.c.ended_at))
+        row = self._database.read_one(newest)
+        return tuple(row) if row is not None else ()
+
     def newest_of_each_volume(self, kind: RunKind, *, ended: bool = False) -> dict[str, RunRow]:
         """Volume → its newest run of this kind, or the newest that has ``ended``; reads no other row of the history."""
         wanted = [runs.c.kind == kind, *([runs.c.exit_code.is_not(None)] if ended else [])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 from producer.catalog.tables.runs import RunRow
 
 DAYS_COUNT = 30
+_RUNS_COUNT = 50
 
 #: How the last backup of a day ended.
 Mark = Literal["none", "done", "partial", "failed", "interrupted"]
@@ -26,6 +27,21 @@ class Day:
     @property
     def total_bytes(self) -> int:
         return sum(self.stored_bytes.values())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """All that the page shows of the last 30 days."""
+
+    #: The newest, newest first.
+    runs: Sequence[RunRow]
+    days: Sequence[Day]
+    strips: Mapping[str, Sequence[Mark]]
+
+
+def past(runs: Sequence[RunRow], now: datetime) -> Past:
+    """``runs``: of the last 30 days, newest first."""
+    return Past(runs=runs[:_RUNS_COUNT], days=days(runs, now), strips=strips(runs, now))
 
 
 def first_moment(now: datetime) -> datetime:

@@ -14,19 +14,16 @@ from typing import Any
 
 from tornado.template import Loader
 
-from producer.catalog.tables.runs import RunRow
 from producer.configuration.ages import format_age
 from producer.host.safe_text import escaped
 from producer.monitor.page.drawing import HUES_COUNT, hue, minutes_chart, stored_chart
-from producer.monitor.page.history import days, strips
+from producer.monitor.page.history import Past
 from producer.monitor.page.rates import Rates
 from producer.monitor.page.rows import device_cells, run_cells, running_cells, volume_cells
 from producer.monitor.survey import Survey
 from producer.monitor.verdict import Problem
 
 _FOLDER = Path(__file__).parent
-_RUNS_COUNT = 50
-
 #: How often a browser asks again: while something runs, and else.
 _REFRESH_RUNNING_S, _REFRESH_IDLE_S = 5, 60
 
@@ -56,10 +53,10 @@ def render(template: str, *, title: str, refresh_s: int = 0, is_served: bool = T
 
 
 def page_html(
-    survey: Survey, runs: Sequence[RunRow], release: str, *, rates: Rates | None = None, is_served: bool = True
+    survey: Survey, found: Past, release: str, *, rates: Rates | None = None, is_served: bool = True
 ) -> bytes:
-    """``runs``: of the last 30 days, newest first; ``rates``: None for a page that is made once."""
-    history, marks = days(runs, survey.at), strips(runs, survey.at)
+    """``rates``: None for a page that is made once."""
+    history = found.days
     names = [row.name for row in survey.devices][:HUES_COUNT]
     refresh_s = _REFRESH_RUNNING_S if survey.running else _REFRESH_IDLE_S
     return render(
@@ -75,11 +72,11 @@ def page_html(
         sentence=escaped(survey.verdict.sentence),
         problems=[_problem(problem) for problem in survey.verdict.problems],
         running=[running_cells(survey, run, rates) for run in survey.running],
-        volumes=[volume_cells(survey, row, marks.get(row.volume), history) for row in survey.volumes],
+        volumes=[volume_cells(survey, row, found.strips.get(row.volume), history) for row in survey.volumes],
         last_check=_last_check(survey),
         devices=[device_cells(survey, row, history) for row in survey.devices],
         agents=_agents(survey),
-        runs=[run_cells(run) for run in runs[:_RUNS_COUNT]],
+        runs=[run_cells(run) for run in found.runs],
         stored_chart=stored_chart(history, names),
         minutes_chart=minutes_chart(history),
         strip_legend=_legend(("done", "partial", "failed", "interrupted", "none"), last="no backup"),

@@ -149,7 +149,7 @@ class _Missing(_Handler):
 
 class _Whole(_Handler):
     def answer(self, looks: Looks) -> bytes:
-        return page_html(looks.survey(), looks.runs(), self.page.release, rates=looks.rates)
+        return page_html(looks.survey(), looks.past(), self.page.release, rates=looks.rates)
 
 
 class _Status(_Handler):

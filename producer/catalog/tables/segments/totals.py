@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Row, case, func, select
@@ -11,6 +13,9 @@ from producer.catalog.columns import JsonObject
 from producer.catalog.database import Database
 from producer.catalog.schema import segments, snapshots
 from producer.catalog.tables.segments.rows import SegmentState
+
+#: In one statement: databases limit its parameters.
+_IDS_COUNT = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +32,15 @@ class SegmentTotals:
     retried_count: int
     #: Of ``bytes_source``: what was found unchanged, and is not stored.
     bytes_unchanged: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateTotals:
+    """The segments of one snapshot that share a state, on all devices."""
+
+    state: SegmentState
+    segments_count: int
+    bytes_source: int
 
 
 @dataclass(kw_only=True, slots=True)
@@ -76,6 +90,28 @@ class Totals:
             .order_by(segments.c.device, segments.c.state)
         )
         return [_totals_row(row) for row in self._database.read(statement)]
+
+    def states_of(self, snapshot_ids: Collection[str]) -> dict[str, list[StateTotals]]:
+        """Snapshot → its sums for each state; reads every segment of these snapshots once."""
+        found: dict[str, list[StateTotals]] = {snapshot_id: [] for snapshot_id in snapshot_ids}
+        statement = (
+            select(
+                snapshots.c.snapshot_id,
+                segments.c.state,
+                func.count().label("segments_count"),
+                func.sum(segments.c.size_bytes).label("bytes_source"),
+            )
+            .join(snapshots, snapshots.c.snapshot_key == segments.c.snapshot_key)
+            .group_by(snapshots.c.snapshot_id, segments.c.state)
+        )
+        pending = iter(found)
+        while page := list(islice(pending, _IDS_COUNT)):
+            for row in self._database.read(statement.where(snapshots.c.snapshot_id.in_(page))):
+                totals = StateTotals(
+                    state=row.state, segments_count=row.segments_count, bytes_source=int(row.bytes_source)
+                )
+                found[row.snapshot_id].append(totals)
+        return found
 
     def stored_on_devices(self) -> dict[str, int]:
         """Device id → bytes of the segments that it holds, of all snapshots; reads every segment once."""
