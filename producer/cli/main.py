@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from producer.cli.call import Call
 from producer.cli.lazy_group import LazyGroup
@@ -23,6 +24,7 @@ _PLACES = {
     "backup": "producer.cli.commands.backup.backup:backup",
     "broker": "producer.cli.commands.services.broker:broker",
     "check": "producer.cli.commands.care.check:check",
+    "completion": "producer.cli.commands.about.completion:completion",
     "config": "producer.cli.commands.config.config:config",
     "devices": "producer.cli.commands.devices.devices:devices",
     "diff": "producer.cli.commands.browse.diff:diff",
@@ -30,6 +32,7 @@ _PLACES = {
     "find": "producer.cli.commands.browse.find:find",
     "flower": "producer.cli.commands.services.flower:flower",
     "forget": "producer.cli.commands.retention.forget:forget",
+    "help": "producer.cli.commands.about.help:help_",
     "history": "producer.cli.commands.care.history:history",
     "init": "producer.cli.commands.config.init:init",
     "log": "producer.cli.commands.care.log:log",
@@ -127,6 +130,10 @@ def run(arguments: Sequence[str], output: GuardedOutput | None = None) -> int:
         return error.exit_code if error.reader_is_gone else _tell(error, json)
     except (KeyboardInterrupt, click.Abort):
         return _tell(InterruptedRun("interrupted"), json)
+    except NoArgsIsHelpError as error:
+        assert error.ctx is not None
+        click.echo(error.ctx.get_help())
+        return 0
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "segfleet"
         return _tell(UsageError(error.format_message(), hint=f"see {command} --help"), json)

@@ -9,6 +9,7 @@ import click
 
 from producer.cli.call import GIVEN, Call
 from producer.cli.options.naming import volume_name
+from producer.cli.options.sections import write_options
 from producer.cli.show.json_lines import write_row
 from producer.host.behalf import HERE
 from tasks.errors import UsageError
@@ -42,6 +43,9 @@ class FleetCommand(click.Command):
     def manager_named(self, ctx: click.Context) -> str | None:
         """The manager that the operator named, or HERE; None if neither."""
         return ctx.meta.get(_MANAGER) or None
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_options(self.get_params(ctx), ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)

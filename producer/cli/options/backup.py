@@ -12,6 +12,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.options.choosing import choosing_options, exclusions_from, list_options
+from producer.cli.options.completing import files, folders
 from producer.cli.options.naming import is_volume_name, volume_name
 from producer.cli.options.paths import absolute
 from producer.cli.options.shared import (
@@ -41,7 +42,7 @@ _SEGMENT_SIZE = size_between(_PLAN.block_bytes)
 _UNIT_SIZE = size_between(MIN_UNIT_BYTES, MAX_UNIT_BYTES)
 
 _WHAT = (
-    click.argument("sources", nargs=-1, metavar="[SOURCE...]"),
+    click.argument("sources", nargs=-1, metavar="[SOURCE...]", shell_complete=files),
     *list_options,
     wait_option,
     click.option(
@@ -135,6 +136,7 @@ _OPTIONS = (
         "--require-mount",
         "required_mounts",
         multiple=True,
+        shell_complete=folders,
         metavar="PATH",
         help="Back up nothing unless something is mounted on PATH; repeat for more.",
     ),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from producer.cli.call import Call
+from producer.cli.options.completing import files
 from producer.cli.options.shared import default_option, size_between
 from producer.requests import Exclusions, Source
 from tasks.errors import UsageError
@@ -19,6 +20,7 @@ list_options = (
         "files_from",
         multiple=True,
         metavar="FILE",
+        shell_complete=files,
         help="Back up only the paths in FILE, one per line, as they are; - is standard input.",
     ),
     click.option("-0", "--null", "by_nul", is_flag=True, help="The paths of --files-from end with a NUL each."),
@@ -41,7 +43,12 @@ choosing_options = (
         help="As --exclude, but letters match in either case.",
     ),
     click.option(
-        "--exclude-file", "exclude_files", multiple=True, metavar="FILE", help="Read patterns from FILE, one per line."
+        "--exclude-file",
+        "exclude_files",
+        multiple=True,
+        metavar="FILE",
+        shell_complete=files,
+        help="Read patterns from FILE, one per line.",
     ),
     click.option(
         "--ignore-file",

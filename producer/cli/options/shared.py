@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from producer.cli.call import GIVEN, Call
+from producer.cli.options.completing import files
 from producer.cli.options.paths import absolute
 from producer.cli.options.volumes import devices_among, table_meant
 from producer.configuration.durations import parse_duration
@@ -57,6 +58,9 @@ def default_option(name: str, **settings: Any) -> Callable[[Command], Command]:
 
 def _read_configuration(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
     call = ctx.ensure_object(Call)
+    if ctx.resilient_parsing:
+        # A shell asks what may follow.
+        return
     call.read_configuration(value)
     if call.configuration.volumes:
         call.volume_table = table_meant(ctx.meta.get(GIVEN, {}), call.configuration, call.asker)
@@ -125,6 +129,7 @@ def _collect_devices(
 config_option = click.option(
     "--config",
     metavar="FILE",
+    shell_complete=files,
     is_eager=True,
     expose_value=False,
     callback=_read_configuration,

@@ -12,6 +12,7 @@ from platformdirs import user_config_path
 from producer.cli.call import Call
 from producer.cli.commands.config.questions import ask_cron, ask_devices, ask_sources
 from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.completing import files
 from producer.cli.options.naming import is_volume_name, source_name, volume_name
 from producer.cli.options.paths import absolute
 from producer.cli.options.shared import json_option, named_folder
@@ -25,7 +26,7 @@ from tasks.errors import UsageError
 
 
 @click.command(cls=CommandHere)
-@click.argument("sources", nargs=-1, metavar="[FOLDER...]")
+@click.argument("sources", nargs=-1, metavar="[FOLDER...]", shell_complete=files)
 @click.option(
     "--device",
     "devices",
@@ -41,6 +42,7 @@ from tasks.errors import UsageError
 @click.option(
     "--file",
     metavar="FILE",
+    shell_complete=files,
     help="The file to write.  [default: /etc/segfleet/segfleet.toml for root, else the user's]",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")

@@ -11,6 +11,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.commands.restore.restore_raw_volume import restore_raw_volume
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import files
 from producer.cli.options.known_devices import devices_of
 from producer.cli.options.paths import absolute
 from producer.cli.options.shared import (
@@ -52,6 +53,7 @@ def target_name(call: Call, target: str) -> str:
     "--target",
     required=True,
     metavar="DIR",
+    shell_complete=files,
     help="Folder to restore into, created if missing; in a fleet the NAME of a [targets.NAME].  For a raw volume: the "
     "image file or block device to write.",
 )

@@ -184,3 +184,49 @@ def test_help_and_lists_import_neither_celery_nor_rich_nor_alembic(arguments: li
     subprocess.run(run_once, capture_output=True, check=True)
     done = subprocess.run(run_once, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["schedule"], ["help"], ["help", "schedule", "add"], ["backup", "-h"]])
+def test_help_goes_to_standard_output_and_is_no_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith("Usage: segfleet")
+    assert output.err == ""
+
+
+def test_help_for_what_is_no_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is no command schedule nonsense" in refused(capsys, "help", "schedule", "nonsense")
+
+
+def test_the_help_of_a_backup_groups_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["backup", "-h"])
+    titles = [line for line in capsys.readouterr().out.splitlines() if line.endswith(":") and line[0] != " "]
+    assert titles[:3] == ["What is backed up:", "What is left out:", "Streams:"]
+    assert titles[-1] == "Options:"
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("segfleet snap", "plain,snapshots"),
+        ("segfleet backup --verb", "plain,--verbose"),
+        ("segfleet backup /e", "file,/e"),
+    ],
+)
+def test_a_shell_completes_commands_options_and_files(
+    words: str, completed: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "segfleet.toml").write_text("this is no TOML")
+    monkeypatch.setenv("_SEGFLEET_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    with pytest.raises(SystemExit) as ended:
+        run([])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == completed
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_its_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell]) == 0
+    assert "_SEGFLEET_COMPLETE" in capsys.readouterr().out
