@@ -12,13 +12,25 @@ import pytest
 
 from kit.models.in_process import InProcess, in_process
 from kit.tree import SparseFile, Tree, noise
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.pool.holdings import bytes_in, paths_in
 from producer.summaries import BackupSummary
 from tasks.digests import CELL_BYTES
-from tasks.orders import Order, StoreSegment
+from tasks.orders import Order, PutManifest, StoreSegment
 
 MIB = 1024**2
 KEPT_BYTES = 9 * MIB + 12_345
 LARGE = noise(KEPT_BYTES)
+
+
+class Crash(Exception):
+    """The run ends here."""
+
+
+def crash(order: Order) -> None:
+    """Before the seal."""
+    if isinstance(order, PutManifest):
+        raise Crash
 
 
 class Source:
@@ -40,6 +52,15 @@ class Source:
         shutil.copytree(self.root, kept / "src", symlinks=True)
         self.kept[done.snapshot_id] = kept
         return done
+
+    def interrupted(self) -> SnapshotRow:
+        """The snapshot of a backup that ends before its seal."""
+        self.run.before = crash
+        with pytest.raises(Crash):
+            self.back_up()
+        self.run.before = lambda order: None
+        (opened,) = self.run.catalog.snapshots.all("open")
+        return opened
 
     def write(self, path: str, offset_bytes: int, data: bytes) -> None:
         with (self.root / path).open("r+b") as file:
@@ -165,3 +186,32 @@ def test_what_changes_between_the_walk_and_the_reading_is_never_taken_for_what_w
     restored = (source.run.target / "src" / "sub" / "large").read_bytes()
     now = (source.root / "sub" / "large").read_bytes()
     assert restored == now
+
+
+@pytest.mark.parametrize("has_changed", [False, True])
+def test_a_resumed_backup_keeps_what_was_found_unchanged(source: Source, has_changed: bool) -> None:
+    """Also where other files have changed since, so that its segments are at other entries."""
+    touch(source.root)
+    opened = source.interrupted()
+    before = {row.state for row in source.run.catalog.segments.valid(opened.snapshot_id)}
+    if has_changed:
+        (source.root / "a new one").write_bytes(b"new")
+    done = source.back_up()
+    assert before == {"unchanged"}
+    assert done.snapshot_id == opened.snapshot_id
+    assert done.bytes_stored < 1_000
+    source.check_all()
+
+
+def test_what_was_found_unchanged_needs_the_segments_where_it_is_and_what_differs_does_not(source: Source) -> None:
+    catalog = source.run.catalog
+    objects = [one for rows in catalog.objects.of(source.run.tree().parts_of_segments).values() for one in rows]
+    source.write("small", 4_000, b"changed")
+    os.utime(source.root / "sub" / "other")
+    snapshot_id = source.interrupted().snapshot_id
+    names = {str(Path(path).relative_to(source.root)) for path in paths_in(catalog, snapshot_id, objects).values()}
+    assert names == {"sub/large", "sub/other"}
+    assert bytes_in(catalog, snapshot_id, objects) == KEPT_BYTES + len(b"other")
+    own = list(catalog.segments.stored(snapshot_id))
+    assert [Path(path).name for path in paths_in(catalog, snapshot_id, own).values()] == ["small"]
+    assert bytes_in(catalog, snapshot_id, own) == 5_000
