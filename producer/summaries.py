@@ -203,8 +203,9 @@ class RepairSummary:
     snapshots: int
     #: Snapshots of which a device got the manifest.
     manifests_completed: int
-    #: Segments that their devices have no more.
-    segments_missing: int
+    #: Copied back from another device; and those that are missing or damaged, with no copy elsewhere.
+    objects_copied: int
+    objects_damaged: int
     errors: int
     duration_s: float
     exit_code: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from producer.catalog.tables.objects import StoredObject
@@ -66,6 +66,21 @@ def plan_copies(
             holders.add(target.device_id)
             plan.copyings.append(Copying(object=origin, target=target))
     return plan
+
+
+def copies_to_make_again(index: Mapping[str, Sequence[StoredObject]], names: Mapping[str, str]) -> Iterator[Copying]:
+    """From a sound copy to each device where the same object is damaged.
+
+    ``names``: device id → name, of the devices that are there.
+    """
+    for objects in index.values():
+        sound = {one.object_id: one for one in objects if not one.is_damaged and one.device_id in names}
+        for one in objects:
+            if one.is_damaged and one.device_id in names and one.object_id in sound:
+                target = CopyTarget(
+                    name=names[one.device_id], device_id=one.device_id, load_bytes=0, room_bytes=one.bytes_stored
+                )
+                yield Copying(object=sound[one.object_id], target=target)
 
 
 def _alike(objects: Iterable[StoredObject]) -> Iterable[list[StoredObject]]:

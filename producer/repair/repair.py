@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from itertools import chain
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.objects import StoredObject
 from producer.observer import Observer, Trouble
 from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.pool.complete import complete_manifests
+from producer.pool.copies import Copying, copies_to_make_again
+from producer.pool.copying import copy_objects
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.members import Member, record_members
@@ -21,10 +25,10 @@ from producer.summaries import RepairSummary
 
 
 def repair(request: RepairRequest, observer: Observer, environment: Environment) -> RepairSummary:
-    """Give each device that is there the manifests that it lacks, and name the segments that no device has any more.
+    """Give each device that is there the manifests that it lacks, and the objects of which another has a copy.
 
-    Idempotent.  The next backup stores those segments again, where the files are unchanged.  Raises NotADeviceError,
-    UsageError for devices of several pools, LockedError.
+    Idempotent.  What no device has any more is named; the next backup stores it again, where the files are
+    unchanged.  Raises NotADeviceError, UsageError for devices of several pools, LockedError.
     """
     with (
         Catalog(environment.catalog) as catalog,
@@ -47,17 +51,20 @@ class _Repair:
         completed = complete_manifests(self._session, snapshots, members, to=members)
         for failure in completed.failures:
             self._tell("manifest", failure)
-        missing = self._missing_objects(members)
-        for device, count in missing.items():
+        self._mark_missing(members)
+        copied_count = self._copy_back(members)
+        damaged = Counter(row.device for row in self._damaged(members))
+        for device, count in damaged.items():
             self._tell(
-                "missing",
-                f"device {device} lacks {count} objects that it had stored; the next backup stores them again, but for "
-                "changed files; to see the files: segfleet check",
+                "damaged",
+                f"{count} objects on device {device} are missing or damaged, and no other device has a copy; the next "
+                f"backup stores again what they held of unchanged files; to see the files: segfleet check",
             )
         return RepairSummary(
             snapshots=len(snapshots),
             manifests_completed=completed.snapshots_count,
-            segments_missing=sum(missing.values()),
+            objects_copied=copied_count,
+            objects_damaged=damaged.total(),
             errors=self._errors_count,
             duration_s=round(time.monotonic() - self._started_s, 3),
             exit_code=3 if self._errors_count else 0,
@@ -78,21 +85,41 @@ class _Repair:
                 members[name].state = "suspect"
         return decision, members
 
-    def _missing_objects(self, members: dict[str, Member]) -> Counter[str]:
-        """Device → how many of its objects are not there any more, or have another size; they are marked as damaged.
-
-        The next backup stores what they held again, and lists and restores look elsewhere meanwhile.
-        """
+    def _needed(self) -> dict[str, list[StoredObject]]:
+        """Segment → its objects, of all that a snapshot needs."""
         catalog, needed = self._session.catalog, dict[str, None]()
         for snapshot in catalog.snapshots.all():
             needed |= dict.fromkeys(catalog.trees.of(snapshot.snapshot_id).parts_of_segments)
-        rows = {row.key: row for found in catalog.objects.of(needed).values() for row in found}
-        missing, failed = find_missing(self._session, rows.values(), members)
+        return catalog.objects.of(needed)
+
+    def _mark_missing(self, members: dict[str, Member]) -> None:
+        """Mark as damaged the objects that are not on their device any more, or have another size.
+
+        The next backup stores what they held again, and lists and restores look elsewhere meanwhile.
+        """
+        missing, failed = find_missing(self._session, chain.from_iterable(self._needed().values()), members)
         for device, why in failed.items():
             self._tell("device-dead", f"device {device}: {why}; what it holds was not looked at", device=device)
         for object_id, device_id in missing:
-            catalog.objects.mark(object_id, device_id, is_damaged=True)
-        return Counter(rows[key].device for key in missing)
+            self._session.catalog.objects.mark(object_id, device_id, is_damaged=True)
+
+    def _copy_back(self, members: dict[str, Member]) -> int:
+        """Copy to where they are damaged the objects that another device has whole; returns how many."""
+        names = {one.device_id: one.name for one in members.values() if one.is_live}
+        copyings = list(copies_to_make_again(self._needed(), names))
+
+        def made(one: Copying, member: Member) -> None:
+            self._session.catalog.objects.mark(one.object.object_id, member.device_id, is_damaged=False)
+
+        copied = copy_objects(self._session, members, copyings, made)
+        for why in copied.failures:
+            self._tell("copies", why)
+        return copied.made_count
+
+    def _damaged(self, members: dict[str, Member]) -> list[StoredObject]:
+        ids = {one.device_id for one in members.values()}
+        objects = chain.from_iterable(self._needed().values())
+        return [one for one in objects if one.is_damaged and one.device_id in ids]
 
     def _tell(self, code: str, message: str, device: str = "") -> None:
         self._errors_count += 1

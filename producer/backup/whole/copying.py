@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import Literal
 
 from producer.backup.storing.state.state import BackupState
-from producer.catalog.tables.objects import StoredObject
 from producer.observer import Progress, Trouble
 from producer.pool.copies import Copying, CopyPlan, CopyTarget, plan_copies
+from producer.pool.copying import Copied, copy_objects
 from producer.pool.members import Member
 from producer.run.session import RunSession
-from producer.run.wave import run_wave
-from tasks.copying import CopyObject
-from tasks.errors import Reason
-from tasks.orders import Order
-from tasks.receipts import Receipt
 
 #: A device that dies or is full while it takes copies leaves its part to the others.
 _ROUNDS_COUNT = 4
@@ -31,26 +26,26 @@ def make_copies(session: RunSession, state: BackupState, copies: int) -> None:
     """
     if copies < 2:
         return
-    failures: dict[str, str] = {}
+    failures: dict[str, None] = {}
     for _ in range(_ROUNDS_COUNT):
         plan = _plan(session, state, copies)
-        if not plan.copyings or not _carry_out(session, state, plan.copyings, failures):
+        if not plan.copyings:
+            break
+        copied = _carry_out(session, state, plan.copyings)
+        failures |= copied.failures
+        if not (copied.made_count or copied.full or copied.died):
             break
     state.copies_missing_count = missing_count = len(plan.copyings) + plan.missing_count
-    state.borrowed = list(chain.from_iterable(_index(session, state, state.borrowed_ids).values()))
+    state.borrowed = list(chain.from_iterable(session.catalog.objects.of(state.borrowed_ids).values()))
     if missing_count:
-        why = "; ".join(sorted(set(failures.values()))) or "no other device has room"
+        why = "; ".join(failures) or "no other device has room"
         message = f"{missing_count} copies of segments could not be made: {why}; the next backup tries again"
         session.observer.trouble(Trouble(code="copies", message=message))
 
 
-def _index(session: RunSession, state: BackupState, segment_ids: Sequence[str]) -> dict[str, list[StoredObject]]:
-    return session.catalog.objects.of(segment_ids)
-
-
 def _plan(session: RunSession, state: BackupState, copies: int) -> CopyPlan:
     own_ids = [row.segment_id for row in session.catalog.segments.stored(state.snapshot_id)]
-    index = _index(session, state, [*dict.fromkeys([*own_ids, *state.borrowed_ids])])
+    index = session.catalog.objects.of(dict.fromkeys([*own_ids, *state.borrowed_ids]))
     members = {member.device_id: member for member in state.members.values()}
     rows = session.catalog.devices.all()
     loads: defaultdict[str, int] = defaultdict(int)
@@ -82,65 +77,28 @@ def _target(member: Member, load_bytes: int, site: str) -> CopyTarget:
     )
 
 
-def _carry_out(session: RunSession, state: BackupState, copyings: Sequence[Copying], failures: dict[str, str]) -> bool:
-    """Whether another round may do better: some were made, or a device that refused takes no more."""
-    by_target: defaultdict[str, list[Copying]] = defaultdict(list)
-    for one in copyings:
-        by_target[one.target.name].append(one)
-    asked: dict[str, Copying] = {}
-    made_count = bytes_done = 0
-    bytes_total = sum(one.object.bytes_stored for one in copyings)
-    full: set[str] = set()
+def _carry_out(session: RunSession, state: BackupState, copyings: Sequence[Copying]) -> Copied:
+    bytes_total, bytes_before = sum(one.object.bytes_stored for one in copyings), state.copied_bytes.total()
 
-    def orders(name: str) -> Iterator[Order]:
-        for one in by_target[name]:
-            order = _order(session, state.members, one)
-            asked[order.order_id] = one
-            yield order
-
-    def take(order: Order, receipt: Receipt) -> None:
-        nonlocal made_count, bytes_done
-        one = asked.pop(order.order_id)
-        if receipt.failure is not None:
-            failures[f"{one.object.device} {order.device}"] = receipt.failure.message
-            if receipt.failure.reason is Reason.FULL:
-                full.add(order.device)
-            return
-        made_count += 1
+    def made(one: Copying, member: Member) -> None:
         state.copies_made_count += 1
-        state.copied_bytes[order.device] += one.object.bytes_stored
-        bytes_done += one.object.bytes_stored
-        member = state.members[order.device]
+        state.copied_bytes[member.name] += one.object.bytes_stored
         session.catalog.objects.add(
             replace(one.object, device_id=member.device_id, device=member.name, snapshot_id=state.snapshot_id)
         )
+        bytes_done = state.copied_bytes.total() - bytes_before
         session.observer.progress(Progress(phase="sealing", bytes_total=bytes_total, bytes_done=bytes_done))
 
-    died = run_wave(session, {name: orders(name) for name in by_target}, take)
-    for name in full:
-        _take_no_more(session, state.members[name], "full", "it is full")
-    for name, why in died.items():
-        failures[name] = f"device {name}: {why}"
+    copied = copy_objects(session, state.members, copyings, made)
+    for name, why in copied.full.items():
+        _take_no_more(session, state.members[name], "full", why)
+    for name, why in copied.died.items():
         _take_no_more(session, state.members[name], "dead", why)
-    return bool(made_count or full or died)
+    return copied
 
 
-def _order(session: RunSession, members: Mapping[str, Member], one: Copying) -> CopyObject:
-    member, row = members[one.target.name], one.object
-    origin = next(other for other in members.values() if other.device_id == row.device_id)
-    return CopyObject(
-        order_id=uuid.uuid4().hex,
-        object_id=row.object_id,
-        from_device=origin.name,
-        from_device_id=row.device_id,
-        stored_bytes=row.bytes_stored,
-        trailer_digest=row.proof,
-        **session.order_fields(member.name, device_id=member.device_id, epoch=member.epoch),
-    )
-
-
-def _take_no_more(session: RunSession, member: Member, state: str, why: str) -> None:
-    member.state = "full" if state == "full" else "dead"
+def _take_no_more(session: RunSession, member: Member, state: Literal["full", "dead"], why: str) -> None:
+    member.state = state
     member.is_readable = state == "full"
     session.catalog.devices.set_state(member.device_id, member.state, why)
     session.observer.trouble(Trouble(code="copies", message=f"device {member.name} takes no more copies: {why}"))

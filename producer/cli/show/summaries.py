@@ -114,8 +114,9 @@ def show_rebuild(summary: RebuildSummary) -> None:
 
 def show_repair(summary: RepairSummary) -> None:
     click.echo(
-        f"{counted(summary.snapshots, 'snapshot')}; {summary.manifests_completed} copied to devices that lacked them, "
-        f"{counted(summary.segments_missing, 'segment')} missing, {summary.duration_s:.1f} s"
+        f"{counted(summary.snapshots, 'snapshot')}: {counted(summary.manifests_completed, 'manifest')} and "
+        f"{counted(summary.objects_copied, 'object')} copied to devices that lacked them, {summary.objects_damaged} "
+        f"missing or damaged, {summary.duration_s:.1f} s"
     )
     _show_errors(summary.errors, "error", "errors", "found")
 

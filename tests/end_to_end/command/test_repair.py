@@ -43,7 +43,7 @@ def test_a_repair_copies_the_manifests_that_a_device_lacks(away: Machine) -> Non
     first = away.succeed("repair", *away.devices("a b"), "--json").summary
     again = away.succeed("repair", *away.devices("a b"), "--json").summary
 
-    assert (first["manifests_completed"], first["segments_missing"], first["errors"]) == (1, 0, 0)
+    assert (first["manifests_completed"], first["objects_damaged"], first["errors"]) == (1, 0, 0)
     assert again["manifests_completed"] == 0
     assert parts_and_heads(away, "b") == parts_and_heads(away, "a")
 
@@ -74,7 +74,7 @@ def test_segments_that_are_gone_are_counted_and_stored_again_by_the_next_backup(
     away.run("backup", "data", *away.devices("a b"), *OPTIONS)
 
     assert repair.exit_code == 3
-    assert repair.summary["segments_missing"] == len(gone) > 0
+    assert repair.summary["objects_damaged"] == len(gone) > 0
     assert away.succeed("restore", "latest", "--target", away.folder / "back").exit_code == 0
 
 
@@ -86,3 +86,18 @@ def test_a_manifest_that_is_damaged_where_it_should_be_copied_from_is_named(away
 
     assert repair.exit_code == 3
     assert any("damaged on device a" in error["message"] for error in repair.errors)
+
+
+def test_objects_of_which_there_is_a_copy_are_copied_back(away: Machine) -> None:
+    away.succeed("backup", "data", *away.devices("a b"), *OPTIONS, "--copies=2")
+    before = {path.name: path.read_bytes() for path in away.segments_on("b")}
+    torn, *gone = away.segments_on("b")
+    for path in gone:
+        path.unlink()
+    torn.write_bytes(b"torn")
+
+    repair = away.succeed("repair", *away.devices("a b"), "--json").summary
+
+    assert (repair["objects_copied"], repair["objects_damaged"]) == (len(before), 0)
+    assert {path.name: path.read_bytes() for path in away.segments_on("b")} == before
+    away.succeed("check", "--read-data")

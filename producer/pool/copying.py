@@ -1,0 +1,77 @@
+"""Has objects copied from device to device by the workers of those that take them."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from producer.pool.copies import Copying
+from producer.pool.members import Member
+from producer.run.session import RunSession
+from producer.run.wave import run_wave
+from tasks.copying import CopyObject
+from tasks.errors import Reason
+from tasks.orders import Order
+from tasks.receipts import Receipt
+
+
+@dataclass(kw_only=True)
+class Copied:
+    made_count: int = 0
+    #: Devices that take no more: name → why.
+    full: dict[str, str] = field(default_factory=dict)
+    died: dict[str, str] = field(default_factory=dict)
+    #: Why copies were not made, each reason once.
+    failures: dict[str, None] = field(default_factory=dict)
+
+
+def copy_objects(
+    session: RunSession,
+    members: Mapping[str, Member],
+    copyings: Sequence[Copying],
+    on_made: Callable[[Copying, Member], None],
+) -> Copied:
+    """Make the copies, all targets at once; ``on_made`` is called for each, on the run's thread.
+
+    A repeat finds what is there.  What fails is left out, and said in the result.  Raises InterruptedRun.
+    """
+    by_target: defaultdict[str, list[Copying]] = defaultdict(list)
+    for one in copyings:
+        by_target[one.target.name].append(one)
+    names = {member.device_id: member.name for member in members.values()}
+    asked: dict[str, Copying] = {}
+    copied = Copied()
+
+    def orders(name: str) -> Iterator[Order]:
+        for one in by_target[name]:
+            order = _order(session, members[name], one, names[one.object.device_id])
+            asked[order.order_id] = one
+            yield order
+
+    def take(order: Order, receipt: Receipt) -> None:
+        one = asked.pop(order.order_id)
+        if receipt.failure is None:
+            copied.made_count += 1
+            on_made(one, members[order.device])
+            return
+        copied.failures[receipt.failure.message] = None
+        if receipt.failure.reason is Reason.FULL:
+            copied.full[order.device] = receipt.failure.message
+
+    copied.died = run_wave(session, {name: orders(name) for name in by_target}, take)
+    copied.failures |= {f"device {name}: {why}": None for name, why in copied.died.items()}
+    return copied
+
+
+def _order(session: RunSession, member: Member, one: Copying, origin: str) -> CopyObject:
+    return CopyObject(
+        order_id=uuid.uuid4().hex,
+        object_id=one.object.object_id,
+        from_device=origin,
+        from_device_id=one.object.device_id,
+        stored_bytes=one.object.bytes_stored,
+        trailer_digest=one.object.proof,
+        **session.order_fields(member.name, device_id=member.device_id, epoch=member.epoch),
+    )
