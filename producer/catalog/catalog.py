@@ -20,6 +20,7 @@ from producer.catalog.tables.runs import Runs
 from producer.catalog.tables.segments.segments import Segments
 from producer.catalog.tables.segments.totals import Totals
 from producer.catalog.tables.segments.transitions import Transitions
+from producer.catalog.tables.snapshots.lending import Lending
 from producer.catalog.tables.snapshots.marks import Marks
 from producer.catalog.tables.snapshots.remains import Remains
 from producer.catalog.tables.snapshots.snapshots import Snapshots
@@ -41,6 +42,7 @@ class Catalog:
         self.snapshots = Snapshots(database)
         self.marks = Marks(database)
         self.remains = Remains(database)
+        self.lending = Lending(database)
         self.listing = Listing(database)
         self.trees = Trees(database)
         self.segments = Segments(database)

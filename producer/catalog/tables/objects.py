@@ -134,6 +134,11 @@ class Objects:
                 found[row.segment_id].append(_stored_object(row))
         return {key: sorted(rows, key=_rank) if len(rows) > 1 else rows for key, rows in found.items()}
 
+    def indexed_by(self, snapshot_id: str) -> list[StoredObject]:
+        """The objects whose lines the index of a snapshot has brought to the devices."""
+        rows = self._database.read(_all().where(stored_objects.c.snapshot_id == snapshot_id))
+        return [_stored_object(row) for row in rows]
+
     def on_device(self, device_id: str) -> Iterator[StoredObject]:
         """All objects on a device, in order of their ids, page by page."""
         last = ""

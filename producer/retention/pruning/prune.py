@@ -7,7 +7,8 @@
     [3] tombstones and the new generation on every device
     [4] heads of forgotten snapshots, their other files, claims that have ended
     [5] doomed objects, and objects that no index knows of snapshots that this catalog has begun and ended
-    [6] forget the snapshots of which no device has anything any more
+    [6] what many forgotten snapshots lend to others is gathered in one manifest
+    [7] forget the snapshots of which no device has anything any more
 
 A kill at any point costs space alone, which the next prune gets back.
 """
@@ -15,6 +16,7 @@ A kill at any point costs space alone, which the next prune gets back.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
@@ -25,6 +27,7 @@ from producer.pool.marks import marks_for, record_marks
 from producer.requests import PruneRequest
 from producer.retention.pruning.device_files import files_by_snapshot, files_to_delete, left_of, without_tombstone
 from producer.retention.pruning.devices import DeviceWork, PrunedDevice
+from producer.retention.pruning.gathering import gather
 from producer.retention.pruning.meeting import meet
 from producer.retention.pruning.needed import NeededFinder, parents_of
 from producer.retention.pruning.orphans import find_orphans
@@ -91,10 +94,14 @@ class _Prune:
         self._meeting = meet(self._session)
         self._work: DeviceWork = self._meeting.work
         self._decide()
-        emptied = self._bury()
+        self._bury()
+        emptied = self._empty()
         self._delete_files(emptied)
         self._delete_doomed()
         self._delete_orphans()
+        if self._gather():
+            emptied = self._empty()
+            self._delete_files(emptied)
         # A device that was full has room now.
         self._bury()
         self._let_go(emptied)
@@ -116,8 +123,8 @@ class _Prune:
                 if row.snapshot_id not in kept:
                     catalog.remains.strip(row.snapshot_id)
 
-    def _bury(self) -> list[str]:
-        """Put tombstones, marks and the generation on the devices; returns what is forgotten and not needed."""
+    def _bury(self) -> None:
+        """Put tombstones, marks and the generation on the devices."""
         catalog, generation = self._catalog, self._catalog.generations.raise_()
         forgotten = catalog.snapshots.all("forgotten")
         states = {row.snapshot_id: row.state for row in forgotten}
@@ -131,7 +138,21 @@ class _Prune:
                     record_marks(catalog, marked, [device.device_id])
             else:
                 self._session.observer.note(f"device {device.name} has no room for tombstones yet")
-        return [row.snapshot_id for row in forgotten if catalog.remains.is_empty(row.snapshot_id)]
+
+    def _empty(self) -> list[str]:
+        """The forgotten snapshots that nothing needs."""
+        forgotten = self._catalog.snapshots.all("forgotten")
+        return [row.snapshot_id for row in forgotten if self._catalog.remains.is_empty(row.snapshot_id)]
+
+    def _gather(self) -> bool:
+        """Whether what many forgotten snapshots lend has been gathered in one manifest."""
+        lenders = defaultdict[str, list[SnapshotRow]](list)
+        kept = parents_of(self._catalog.snapshots.all("open"))
+        for row in self._catalog.snapshots.all("forgotten"):
+            if row.snapshot_id not in kept and not self._catalog.remains.is_empty(row.snapshot_id):
+                lenders[row.pool_id].append(row)
+        gathered = [gather(self._session, self._meeting, rows) for rows in lenders.values()]
+        return any(gathered)
 
     def _delete_files(self, emptied: list[str]) -> None:
         states = self._catalog.snapshots.states()
