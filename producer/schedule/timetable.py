@@ -1,7 +1,7 @@
 """The moments that a cron line means in a time zone.
 
-Celery's ``crontab`` does the arithmetic, on the wall clock, where every day has 24 hours.  This module
-adds which moment a wall-clock time means on the two days a year when the clock changes:
+cronsim does the arithmetic, on the wall clock, where every day has 24 hours.  This module adds
+which moment a wall-clock time means on the two days a year when the clock changes:
 
 - A time that does not exist (02:30 when the clock goes from 02:00 to 03:00) means the moment of the change.
 - A time that occurs twice means the first of the two.
@@ -16,12 +16,26 @@ from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from celery.schedules import ParseException, crontab
+from cronsim import CronSim, CronSimError
 
 from tasks.errors import UsageError
 
 _FIELDS = "minute hour day-of-month month day-of-week"
 _HOURS_OF_A_DAY = 24
+
+#: As cron has them.
+_ALIASES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+
+#: Any day: whether a line is right does not depend on it.
+_ANY_DAY = datetime(2000, 1, 1)
 
 
 class Timetable:
@@ -32,8 +46,8 @@ class Timetable:
 
     def __init__(self, cron: str, timezone: str) -> None:
         self._zone = _zone(timezone)
-        self._crontab = _crontab(cron)
-        self._every_hour = len(self._crontab.hour) == _HOURS_OF_A_DAY
+        self._fields = _fields(cron)
+        self._every_hour = len(CronSim(self._fields, _ANY_DAY).hours) == _HOURS_OF_A_DAY
 
     def next_after(self, moment: datetime) -> datetime:
         """The first moment after ``moment`` (which has a time zone), in UTC."""
@@ -59,9 +73,8 @@ class Timetable:
         return (self._next_wall(_wall(moment.astimezone(UTC)) + offset) - offset).replace(tzinfo=UTC)
 
     def _next_wall(self, wall: datetime) -> datetime:
-        # As UTC, where no hour is missing and none comes twice.
-        last, delta, _ = self._crontab.remaining_delta(wall.replace(tzinfo=UTC), tz=UTC)
-        return _wall(last + delta)
+        # Without a zone no hour is missing and none comes twice.
+        return next(CronSim(self._fields, wall))
 
     def _moment_of(self, wall: datetime) -> datetime:
         first = wall.replace(tzinfo=self._zone).astimezone(UTC)
@@ -106,16 +119,22 @@ def _zone(name: str) -> ZoneInfo:
         raise UsageError(f"there is no time zone {name!r}", hint=hint) from error
 
 
-def _crontab(line: str) -> crontab:
-    fields = line.split()
+def _fields(line: str) -> str:
+    """The five fields that ``line`` means; raises UsageError, also for a line that never fires."""
+    fields = _ALIASES.get(line.strip().lower(), line).split()
+    hint = f"it takes five: {_FIELDS}; or one of {', '.join(_ALIASES)}"
     if len(fields) != len(_FIELDS.split()):
-        raise UsageError(f"cron line {line!r} has {len(fields)} fields", hint=f"it takes five: {_FIELDS}")
+        raise UsageError(f"cron line {line!r} has {len(fields)} fields", hint=hint)
     try:
-        parsed = crontab.from_string(" ".join(fields))
-        # A day that no month has is found here, or above when the fields alone tell.
-        parsed.remaining_delta(datetime(2000, 1, 1, tzinfo=UTC), tz=UTC)
-    except RuntimeError as error:
+        next(CronSim(" ".join(fields), _ANY_DAY))
+    except CronSimError as error:
+        why = str(error)
+        raise UsageError(f"cron line {line!r}: {why[:1].lower()}{why[1:]}", hint=_hint_of(why)) from error
+    except StopIteration as error:
         raise UsageError(f"cron line {line!r} never fires", hint="its days are in none of its months") from error
-    except (ValueError, KeyError, ParseException) as error:
-        raise UsageError(f"cron line {line!r}: {error}", hint=f"the fields are: {_FIELDS}") from error
-    return parsed
+    return " ".join(fields)
+
+
+def _hint_of(why: str) -> str:
+    never = "; a day that none of the months has never comes" if "day-of-month" in why else ""
+    return f"the fields are: {_FIELDS}{never}"
