@@ -168,7 +168,8 @@ def _of_device(device: DeviceRow, now: datetime) -> Iterator[Problem]:
     colour = _OF_DEVICES.get(device.state)
     if colour is None:
         return
-    because = f": {device.reason}" if device.reason else ""
+    reason = device.reason.removeprefix(f"device {device.name}: ")
+    because = f": {reason}" if reason else ""
     yield Problem(
         kind="device",
         colour=colour,
