@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from producer.cli.call import Call
@@ -12,7 +13,6 @@ from producer.cli.result_file import write_result
 if TYPE_CHECKING:
     from producer.monitor.fleet import FleetStatus
     from producer.monitor.page.looks import Looks
-    from producer.monitor.page.server import Page
     from producer.monitor.survey import Survey
 
 PASSWORD_VARIABLE = "SEGFLEET_PAGE_AUTH"
@@ -54,12 +54,13 @@ def fleet_of(broker_url: str | None) -> FleetStatus | None:
     return fleet_status(broker_url)
 
 
-def operator_page(call: Call) -> Page:
-    """The page, ready to listen; raises UsageError unless the environment says who may see it."""
+def operator_page(call: Call, address: str, port: int) -> AbstractContextManager[int]:
+    """Serves the page during its block; raises UsageError unless the environment says who may see it."""
     from producer.catalog.catalog import Catalog
     from producer.monitor.expected import expected_by
     from producer.monitor.page.looks import Looks
-    from producer.monitor.page.server import Page
+    from producer.monitor.page.server import serving
+    from producer.monitor.page.site import Site
     from producer.monitor.passwords import users_of
     from tasks.broker.leases import this_release
 
@@ -69,4 +70,4 @@ def operator_page(call: Call) -> Page:
     def open_looks() -> Looks:
         return Looks(Catalog(location), lambda: fleet_of(broker_url), expected)
 
-    return Page(open_looks, users_of(PASSWORD_VARIABLE), this_release())
+    return serving(Site(open_looks, users_of(PASSWORD_VARIABLE), this_release()), address, port)

@@ -12,6 +12,7 @@ from producer.configuration.ages import format_age
 from producer.configuration.sizes import format_size
 from producer.host.safe_text import escaped
 from producer.monitor.overview import VolumeStatus
+from producer.monitor.page.browse import volume_link
 from producer.monitor.page.drawing import bar, strip
 from producer.monitor.page.history import DAYS_COUNT, Day, Mark, full_in_days
 from producer.monitor.page.rates import Rates
@@ -29,6 +30,8 @@ class VolumeCells:
     ratio: str
     next_due: str
     strip: str
+    #: To its snapshots; "" before the first.
+    link: str
 
 
 def volume_cells(
@@ -44,6 +47,7 @@ def volume_cells(
         ratio=f"{source_bytes / stored_bytes:.2f}" if stored_bytes else "",
         next_due=_when(row.reservations[0].next_due, survey.at) if row.reservations else "",
         strip=strip(marks or ["none"] * DAYS_COUNT, history),
+        link=volume_link(row.volume) if row.sealed else "",
     )
 
 

@@ -14,7 +14,8 @@ from kit.deadlines import DEADLINE_S
 from producer.catalog.catalog import Catalog
 from producer.monitor.fleet import FleetStatus
 from producer.monitor.page.looks import Looks
-from producer.monitor.page.server import Page
+from producer.monitor.page.server import serving
+from producer.monitor.page.site import Site
 
 USER = "operator:hunter2"
 
@@ -51,6 +52,6 @@ def free_port() -> int:
 @contextmanager
 def served_page(location: str | Path, fleet: FleetStatus | None = None) -> Iterator[Browser]:
     name, _, password = USER.partition(":")
-    page = Page(lambda: Looks(Catalog(location), lambda: fleet), {name: password}, "1.2.3")
-    with page.serving("127.0.0.1", 0) as port:
+    site = Site(lambda: Looks(Catalog(location), lambda: fleet), {name: password}, "1.2.3")
+    with serving(site, "127.0.0.1", 0) as port:
         yield Browser(port)

@@ -85,7 +85,7 @@ def manager(call: Call, name: str | None, page: tuple[str, int] | None) -> None:
             return has_work(catalog, datetime.now(UTC), followed.serves)
 
         with (
-            operator_page(call).serving(*page) if page is not None else nullcontext(),
+            operator_page(call, *page) if page is not None else nullcontext(),
             looking_around(call, _note),
         ):
             Manager(

@@ -26,6 +26,6 @@ def page(call: Call, address: str, port: int) -> None:
     Read-only, from the catalog and the leases at the broker.  Set SEGFLEET_PAGE_AUTH=user:password in the environment
     to say who may see it.
     """
-    with operator_page(call).serving(address, port), suppress(KeyboardInterrupt):
+    with operator_page(call, address, port), suppress(KeyboardInterrupt):
         click.echo(f"segfleet: the page is at http://{address}:{port}", err=True)
         signal.pause()

@@ -1,0 +1,93 @@
+"""What snapshots hold, for the page: the snapshots of a volume, and one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.configuration.ages import format_age
+from producer.configuration.sizes import format_size
+from producer.host.safe_text import escaped
+from producer.listing.entry import Entry, EntryBatch
+
+#: What the page shows at most; the command shows all.
+SNAPSHOTS_COUNT = 100
+ROWS_COUNT = 2000
+#: A folder is looked for among all entries, and meanwhile nobody else gets an answer.
+MAX_ENTRIES_COUNT = 500_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnapshotCells:
+    link: str
+    snapshot_id: str
+    made: str
+    age: str
+    size: str
+    files: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EntryCells:
+    #: "" for what is no folder.
+    link: str
+    name: str
+    kind: str
+    size: str
+    changed: str
+
+
+def snapshot_cells(row: SnapshotRow, now: datetime) -> SnapshotCells:
+    return SnapshotCells(
+        link=folder_link(row.snapshot_id, ""),
+        snapshot_id=row.snapshot_id[:8],
+        made=f"{row.started_at.astimezone():%Y-%m-%d %H:%M}",
+        age=format_age(now - row.started_at),
+        size=format_size(row.bytes_source),
+        files=f"{row.files_count:,}",
+    )
+
+
+def folder_link(snapshot_id: str, path: str) -> str:
+    return f"/browse?{urlencode({'snapshot': snapshot_id, 'path': path}, errors='surrogateescape')}"
+
+
+def volume_link(volume: str) -> str:
+    return f"/snapshots?{urlencode({'volume': volume}, errors='surrogateescape')}"
+
+
+def folder(catalog: Catalog, snapshot_id: str, path: str) -> Iterator[EntryCells]:
+    """The entries directly in ``path``; for "" the sources."""
+    for batch in catalog.trees.of(snapshot_id).batches():
+        if _folder_of(batch) == path:
+            yield from (_entry_cells(snapshot_id, entry) for entry in batch)
+
+
+def _folder_of(batch: EntryBatch) -> str:
+    """The path in the snapshot of the folder that the batch is of; "" for a source's own entry."""
+    if batch.names == [""]:
+        return ""
+    return f"{batch.source}/{batch.directory}" if batch.directory else batch.source
+
+
+def _entry_cells(snapshot_id: str, entry: Entry) -> EntryCells:
+    is_folder = entry.kind == "directory"
+    return EntryCells(
+        link=folder_link(snapshot_id, entry.snapshot_path) if is_folder else "",
+        name=escaped(entry.snapshot_path.rpartition("/")[2]),
+        kind=entry.kind,
+        size=format_size(entry.size_bytes) if entry.kind == "file" else "",
+        changed=_moment(entry.mtime_ns),
+    )
+
+
+def _moment(time_ns: int) -> str:
+    """ "" outside the years that a calendar has."""
+    try:
+        return f"{datetime.fromtimestamp(time_ns // 10**9, UTC).astimezone():%Y-%m-%d %H:%M}"
+    except (OverflowError, ValueError, OSError):
+        return ""
