@@ -26,10 +26,13 @@ class Garbage:
         self._database = database
 
     def objects(self, needed: Collection[str]) -> list[DoomedObject]:
-        """The stored objects of segments that are not among the needed ones."""
+        """The stored objects of segments that are not among the needed ones.
+
+        Only those that snapshots have brought which this catalog has ended: of others nobody can say who needs them.
+        """
         columns = (stored_objects.c.device_id, stored_objects.c.object_id, stored_objects.c.bytes_stored)
-        opened = select(snapshots.c.snapshot_id).where(snapshots.c.state == "open")
-        statement = select(*columns, stored_objects.c.segment_id).where(stored_objects.c.snapshot_id.not_in(opened))
+        ended = select(snapshots.c.snapshot_id).where(snapshots.c.state != "open")
+        statement = select(*columns, stored_objects.c.segment_id).where(stored_objects.c.snapshot_id.in_(ended))
         return [
             DoomedObject(device_id=row.device_id, object_id=row.object_id, bytes_stored=row.bytes_stored)
             for row in self._database.read(statement)
@@ -42,6 +45,7 @@ class Garbage:
         Of forgotten snapshots the segments go too that are not needed.
         """
         with self._database.transaction():
+            self._spare_known()
             for page in _pages(self.objects(needed)):
                 rows = [
                     {"device_id": row.device_id, "object_id": row.object_id, "bytes_stored": row.bytes_stored}
@@ -81,6 +85,11 @@ class Garbage:
         """The segments whose objects stand in the index that a snapshot has brought to the devices."""
         statement = select(stored_objects.c.segment_id).where(stored_objects.c.snapshot_id == snapshot_id)
         return {row.segment_id for row in self._database.read(statement)}
+
+    def _spare_known(self) -> None:
+        """What a rebuild has found again on the devices is judged anew."""
+        same = (stored_objects.c.object_id == doomed.c.object_id, stored_objects.c.device_id == doomed.c.device_id)
+        self._database.write(delete(doomed).where(select(stored_objects.c.object_id).where(*same).exists()))
 
     def _drop_segments(self, needed: Collection[str]) -> None:
         columns = (segments.c.snapshot_key, segments.c.number, segments.c.segment_id, segments.c.stored_as)

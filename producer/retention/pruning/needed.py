@@ -15,11 +15,15 @@ class Needed:
 
 
 class NeededFinder:
-    """Reads each tree of a sealed snapshot once, however often it is asked; for one run."""
+    """Reads each tree of a sealed snapshot once, however often it is asked; for one run.
+
+    A snapshot that is forgotten meanwhile counts until the end of the run.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._digests: dict[str, frozenset[bytes]] = {}
+        self._read: set[str] = set()
+        self._of_sealed: set[bytes] = set()
 
     def find(self) -> Needed:
         """What is needed now: by sealed snapshots, by open ones, and by those that these are compared with.
@@ -27,20 +31,16 @@ class NeededFinder:
         A segment of an open snapshot is no garbage anyway (:mod:`producer.catalog.tables.garbage`).
         """
         sealed, opened = self._catalog.snapshots.all(), self._catalog.snapshots.all("open")
-        parts = set[bytes]()
-        for row in sealed:
-            parts |= self._of_sealed(row.snapshot_id)
+        for snapshot_id in {row.snapshot_id for row in sealed} - self._read:
+            self._of_sealed |= self._catalog.trees.digests(snapshot_id)
+            self._read.add(snapshot_id)
+        parts = set(self._of_sealed)
         for snapshot_id in {row.snapshot_id for row in opened} | parents_of(opened):
             # That of an open one changes until it is sealed.
             parts |= self._catalog.trees.digests(snapshot_id)
         segment_ids = {found for digest in parts for found in self._catalog.trees.segment_ids(digest)}
         segment_ids |= self._catalog.garbage.references_of_open()
         return Needed(parts=frozenset(parts), segment_ids=frozenset(segment_ids))
-
-    def _of_sealed(self, snapshot_id: str) -> frozenset[bytes]:
-        if snapshot_id not in self._digests:
-            self._digests[snapshot_id] = frozenset(self._catalog.trees.digests(snapshot_id))
-        return self._digests[snapshot_id]
 
 
 def parents_of(opened: list[SnapshotRow]) -> set[str]:

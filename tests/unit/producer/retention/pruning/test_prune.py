@@ -237,3 +237,22 @@ def test_a_catalog_made_again_has_what_forgotten_snapshots_lend_to_others(pool: 
         needed = again.trees.of(kept).parts_of_segments.keys()
         assert again.objects.of(needed).keys() == needed
         assert again.trees.without(set(again.trees.of(kept).digests)) == set()
+
+
+def test_what_was_doomed_and_is_found_again_as_needed_stays(pool: Pool) -> None:
+    pool.write("one")
+    snapshot_id = pool.back_up()
+    rows = pool.catalog.garbage.objects(set())
+    pool.catalog.doomed.add(rows)
+
+    assert rows and pool.made.prune().objects_deleted == 0
+    assert snapshot_id in pool.catalog.snapshots.states()
+    pool.check()
+
+
+def test_what_a_snapshot_has_brought_that_the_catalog_lost_stays(pool: Pool) -> None:
+    pool.write("one")
+    snapshot_id = pool.back_up()
+    pool.catalog.snapshots.remove_sealed(snapshot_id)
+
+    assert pool.catalog.garbage.objects(set()) == []
