@@ -57,6 +57,9 @@ class BackupSummary:
     files_moved: int
     #: Than in the last snapshot of the volume; 0 where nothing compares.
     files_fewer: int
+    #: Unchanged files of which no device had all any more: stored again, so that older snapshots are whole again too.
+    files_healed: int
+    bytes_healed: int
     #: All that the snapshot holds.
     bytes_source: int
     #: By this run, as what it has stored.

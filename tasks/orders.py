@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from tasks.digests import DIGEST_BYTES, MAX_CELLS, Digests, listed_cells_count
+from tasks.digests import DIGEST_BYTES, MAX_CELLS, Digests, known_places, listed_cells_count
 from tasks.metadata import Attributes, Flags, OwnerNames
 from tasks.raw import RawReading
 from tasks.states import PackedStates, unpack_states
@@ -123,6 +123,9 @@ class StoreSegment(Order):
     #: The digests (:mod:`tasks.digests`) that extents had in an earlier backup, one for each extent, NO_DIGEST for one
     #: that is not known; empty for none.  An extent that still has its digest is not stored.
     known_digests: Digests = b""
+    #: To heal a segment that no device has any more: where each extent begins in its stream, ascending.  Then only the
+    #: extents that have their known digests are stored, as these ranges of the segment.
+    stream_offsets_bytes: Counts = ()
     #: How the walk saw the source (:mod:`tasks.views`); "" where nobody can tell.
     view: View = ""
     #: The source is a part of a stream: what is at ``within`` begins with the first byte of the one extent.
@@ -143,7 +146,23 @@ class StoreSegment(Order):
             raise ValueError("known digests are those of extents of files, one for each")
         if self.is_piece and len(set(self.extents.paths)) > 1:
             raise ValueError("a piece is of one file")
+        if self.heals and not self._has_all_digests():
+            raise ValueError("what is healed has a place in the segment and a digest for each extent")
         unpack_states(self.states, len(self.extents))
+
+    @property
+    def heals(self) -> bool:
+        return bool(self.stream_offsets_bytes)
+
+    def _has_all_digests(self) -> bool:
+        count, stop_bytes = len(self.extents), 0
+        if len(self.stream_offsets_bytes) != count or len(known_places(self.known_digests)) != count:
+            return False
+        for offset_bytes, size_bytes in zip(self.stream_offsets_bytes, self.extents.sizes_bytes, strict=True):
+            if offset_bytes < stop_bytes:
+                return False
+            stop_bytes = offset_bytes + size_bytes
+        return True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

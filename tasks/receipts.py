@@ -138,7 +138,8 @@ class StoreResult:
     extent_digests: Digests
     #: Of each cell of those stored extents that have more than one.
     cell_digests: Digests
-    #: The extents that have the digest which the order knew, ascending: they are not stored.
+    #: The extents that have the digest which the order knew, ascending: they are not stored.  Of an order that heals,
+    #: those that do not have it.
     unchanged: Annotated[tuple[Count, ...], Meta(max_length=MAX_EXTENTS)] = ()
 
     def __post_init__(self) -> None:

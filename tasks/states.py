@@ -14,6 +14,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import eq
 from typing import Annotated
 
 from msgspec import Meta
@@ -43,8 +44,8 @@ class WalkedStates:
         return len(self.mtimes_ns)
 
     def at(self, places: Sequence[int]) -> WalkedStates:
-        """Those of the files at these indexes, which ascend."""
-        if len(places) == len(self):
+        """Those of the files at these indexes, in this order."""
+        if len(places) == len(self) and all(map(eq, places, range(len(self)))):
             return self
         return WalkedStates(
             mtimes_ns=[self.mtimes_ns[place] for place in places],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import eq
 from typing import Annotated
 
 from msgspec import Meta
@@ -97,8 +98,8 @@ class Extents:
         return sum(self.sizes_bytes)
 
     def at(self, places: Sequence[int]) -> Extents:
-        """Those at these indexes, which ascend."""
-        if len(places) == len(self):
+        """Those at these indexes, in this order."""
+        if len(places) == len(self) and all(map(eq, places, range(len(self)))):
             return self
         return Extents(
             paths=tuple(self.paths[place] for place in places),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from producer.backup.storing.feeder import segment_id
+from producer.backup.storing.ids import segment_id
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject

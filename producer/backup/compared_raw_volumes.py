@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from producer.backup.intake import Intake
-from producer.backup.storing.feeder import segment_id
+from producer.backup.storing.ids import segment_id
 from producer.catalog.tables.segments.rows import NewReference
 from producer.configuration.sizes import format_size
 from producer.observer import Progress

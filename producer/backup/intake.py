@@ -69,6 +69,8 @@ class Intake:
     counts: FileCounts
     #: The segments of earlier snapshots that hold unchanged files, or what others are compared with.
     borrowed: Set[str]
+    #: Of these, what no device has any more; unchanged files have it, and heal it.
+    lost: Set[str] = frozenset()
     #: By entry index: the sizes of the extents that a file is compared in, if several.
     extents_bytes: Mapping[int, Sequence[int]] = field(default_factory=dict)
     #: How many bytes are compared with what earlier segments hold.
@@ -158,6 +160,7 @@ class _IntakeRun:
             borrowed=frozenset() if self._merge is None else self._merge.borrowed | self._merge.compared,
             extents_bytes=self._entries.extents_bytes,
             compared_bytes=0 if self._merge is None else self._merge.compared_bytes,
+            lost=frozenset() if self._merge is None else frozenset(self._merge.lost),
         )
 
     def _tell_stored_again(self) -> None:

@@ -11,7 +11,8 @@ from producer.backup.compared_raw_volumes import ComparedRawVolumes, compare_raw
 from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
 from producer.backup.intake import Intake
 from producer.backup.resume import Kept
-from producer.backup.storing.feeder import segment_id
+from producer.backup.storing.healing import Healing
+from producer.backup.storing.ids import segment_id
 from producer.backup.storing.least_filled import least_filled
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.catalog import Catalog
@@ -69,6 +70,9 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
     state = BackupState(catalog, intake.snapshot_id, intake.members, borrowed)
     state.load()
     _give_to_present(catalog, state)
+    if intake.lost:
+        with catalog.transaction():
+            Healing(catalog, state).plan(intake.lost)
     return state
 
 

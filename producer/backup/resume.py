@@ -126,6 +126,7 @@ def carry_over(
             catalog.listing.replace(snapshot.snapshot_id, map(_part_row, parts))
             catalog.troubles.clear(snapshot.snapshot_id, of_walk_only=False)
             return None
+        catalog.transitions.drop_healing(snapshot.snapshot_id)
         catalog.transitions.reopen(snapshot.snapshot_id)
         replaced = _replaced_devices(catalog, members).intersection(catalog.segments.device_ids(snapshot.snapshot_id))
         if not replaced and _is_same_listing(catalog, snapshot.snapshot_id, parts):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from producer.catalog.tables.objects import StoredObject
+from producer.listing.stored_ranges import without
 
 
 class Held(NamedTuple):
@@ -66,22 +67,6 @@ def holders_of(objects: Iterable[StoredObject], device_ids: Collection[str] | No
             found.append(Holder(object=one, ranges=tuple(ranges)))
             taken = sorted([*taken, *ranges])
     return found
-
-
-def without(ranges: Iterable[tuple[int, int]], taken: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """What of the ranges (offset, size) lies in none of ``taken``; both ascend."""
-    left: list[tuple[int, int]] = []
-    for offset_bytes, size_bytes in ranges:
-        start, stop = offset_bytes, offset_bytes + size_bytes
-        for other, length in taken:
-            if other + length <= start or other >= stop:
-                continue
-            if other > start:
-                left.append((start, other - start))
-            start = max(start, other + length)
-        if start < stop:
-            left.append((start, stop - start))
-    return left
 
 
 def by_segment(objects: Iterable[StoredObject]) -> dict[str, list[StoredObject]]:

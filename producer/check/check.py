@@ -6,17 +6,19 @@ import base64
 import random
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
 from blake3 import blake3
 
+from producer.catalog.holders import by_segment, ranges_of
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import Tree
 from producer.catalog.untaken import untaken
 from producer.listing.entry import NOT_STORED
+from producer.listing.stored_ranges import without
 from producer.manifest import ManifestHead, decode_head, head_name
 from producer.observer import Observer, Progress, Trouble
 from producer.pool.present import present_devices
@@ -40,7 +42,8 @@ _DATA_COUNT = 1
 def check(request: CheckRequest, observer: Observer, environment: Environment) -> CheckSummary:
     """Check one snapshot, or all: every segment, every manifest, on the devices that are there.
 
-    Reports damage to the observer, with the files it affects (exit code 3).  Changes nothing.
+    Reports damage to the observer, with the files it affects (exit code 3).  Changes nothing on the devices; the
+    catalog remembers which objects are damaged, for the next backup to heal.
     """
     with open_session(RunNeeds(devices=request.devices, purpose="check"), observer, environment) as session:
         return recorded(session, "check", "", _Check(session, request).run)
@@ -183,12 +186,23 @@ class _Check:
         by_device: dict[str, list[StoredObject]] = {name: [] for name in self._present.values()}
         for row in self._objects.values():
             device = self._present.get(row.device_id)
-            if device is None:
-                self._tell_object(row, "device-absent", f"its device {row.device} is not there")
-            else:
+            if device is not None:
                 by_device[device].append(row)
+        self._tell_absent()
         orders = {device: self._verify_orders(device, rows) for device, rows in by_device.items()}
         self._report_deaths(run_wave(self._session, orders, self._take_verdict))
+
+    def _tell_absent(self) -> None:
+        """Report what lies on devices that are not there, and on no other."""
+        for objects in by_segment(self._objects.values()).values():
+            there = ranges_of(one for one in objects if one.device_id in self._present)
+            for one in objects:
+                ranges = () if one.device_id in self._present else tuple(without(one.ranges, there))
+                for snapshot_id in self._trees if ranges else ():
+                    if self._paths(one, ranges, snapshot_id):
+                        message = f"its device {one.device} is not there"
+                        self._tell_object(one, "device-absent", message, ranges, snapshot_id)
+                        break
 
     def _verify_orders(self, device: str, rows: Iterable[StoredObject]) -> Iterator[Order]:
         count = _DATA_COUNT if self._request.read_data else _STRUCTURE_COUNT
@@ -217,24 +231,41 @@ class _Check:
         for finding in receipt.result.findings:
             row = self._objects[finding.object_id, order.device_id]
             self._tell_object(row, finding.code, finding.message, finding.ranges)
+        self._remember(order, {finding.object_id for finding in receipt.result.findings})
         self._session.observer.progress(
             Progress(phase="checking", bytes_total=self._bytes_total, bytes_done=self._bytes_read)
         )
 
+    def _remember(self, order: VerifySegments, damaged: Collection[str]) -> None:
+        """The next backup heals what is damaged or missing.  Only who reads all of an object sees that it is sound."""
+        catalog = self._session.catalog
+        with catalog.transaction():
+            for object_id in order.object_ids:
+                row = self._objects[object_id, order.device_id]
+                is_damaged = object_id in damaged or (row.is_damaged and not order.read_data)
+                if is_damaged != row.is_damaged:
+                    catalog.objects.mark(*row.key, is_damaged=is_damaged)
+
     # ---- reports
 
     def _tell_object(
-        self, row: StoredObject, code: str, message: str, ranges: tuple[tuple[int, int], ...] = ()
+        self,
+        row: StoredObject,
+        code: str,
+        message: str,
+        ranges: tuple[tuple[int, int], ...] = (),
+        snapshot_id: str = "",
     ) -> None:
         """Report the object once, then each of its files that the damage affects."""
-        of = {"snapshot_id": self._needed_by[row.segment_id], "device": row.device}
+        snapshot_id = snapshot_id or self._needed_by[row.segment_id]
+        of = {"snapshot_id": snapshot_id, "device": row.device}
         self._tell(code, f"segment {row.segment_id} on device {row.device}: {message}", **of)
-        for path in self._paths(row, ranges):
+        for path in self._paths(row, ranges, snapshot_id):
             self._session.observer.trouble(Trouble(code=code, message=f"in segment {row.segment_id}", path=path, **of))
 
-    def _paths(self, row: StoredObject, ranges: tuple[tuple[int, int], ...]) -> list[str]:
+    def _paths(self, row: StoredObject, ranges: tuple[tuple[int, int], ...], snapshot_id: str) -> list[str]:
         """The files whose extents meet one of the damaged ranges of the stream; all of them without ranges."""
-        tree, paths = self._trees[self._needed_by[row.segment_id]], dict[str, None]()
+        tree, paths = self._trees[snapshot_id], dict[str, None]()
         for batch, at, place in tree.files_in([row.segment_id]):
             start, stop = place.stream_offset_bytes, place.stream_offset_bytes + place.size_bytes
             if not ranges or any(start < offset + size and offset < stop for offset, size in ranges):

@@ -91,12 +91,17 @@ def _is_stored(result: StoreResult, order: StoreSegment) -> bool:
 
 
 def _stored_places(result: StoreResult, order: StoreSegment) -> list[int] | None:
-    """The extents that are not unchanged; None where others are said to be than those of which a digest was known."""
+    """The extents that are not unchanged; None where others are said to be than those of which a digest was known.
+
+    None as well where what heals has another digest.
+    """
     unchanged, known = set(result.unchanged), list(split_digests(order.known_digests))
     if sorted(unchanged) != list(result.unchanged) or not unchanged <= set(known_places(order.known_digests)):
         return None
     digests = list(split_digests(result.extent_digests))
     if len(digests) != len(order.extents) or any(digests[place] != known[place] for place in unchanged):
+        return None
+    if order.heals and digests != known:
         return None
     return [place for place in range(len(order.extents)) if place not in unchanged]
 

@@ -30,6 +30,18 @@ class SegmentContents:
     sparse: list[int]
     former: list[Place | None]
 
+    def at(self, indexes: Sequence[int]) -> SegmentContents:
+        """The contents with only these extents, in this order.  Of a part of a file that is left the rest is not."""
+        places = {index: place for place, index in enumerate(indexes)}
+        return SegmentContents(
+            source=self.source,
+            extents=self.extents.at(indexes),
+            entries=[self.entries[index] for index in indexes],
+            states=self.states.at(indexes),
+            sparse=sorted(places[index] for index in self.sparse if index in places),
+            former=[self.former[index] for index in indexes],
+        )
+
 
 class BatchExtents(NamedTuple):
     """The extents of a segment in one batch, as columns: the place of each in the batch, and its range of the file.
@@ -73,7 +85,7 @@ def extents_of(
             bundle_limit_bytes=bundle_limit_bytes,
         )
     )
-    contents = _contents(found, is_piece=stop_entry - first_entry == 1)
+    contents = contents_of(found, is_piece=stop_entry - first_entry == 1)
     if contents.extents.total_bytes != size_bytes:
         raise ValueError(
             f"entries {first_entry} to {stop_entry} hold {contents.extents.total_bytes} bytes from {offset_bytes} on, "
@@ -151,7 +163,8 @@ def _joined(batch: EntryBatch, parts: Sequence[BatchExtents]) -> BatchExtents:
     )
 
 
-def _contents(found: list[BatchExtents], *, is_piece: bool) -> SegmentContents:
+def contents_of(found: list[BatchExtents], *, is_piece: bool) -> SegmentContents:
+    """These extents as one segment; raises IndexError when there is no batch."""
     paths: list[str] = []
     offsets_bytes: list[int] = []
     sizes_bytes: list[int] = []

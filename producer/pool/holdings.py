@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from producer.catalog.catalog import Catalog
@@ -13,10 +14,21 @@ from producer.catalog.tables.snapshots.rows import LackRow
 from producer.catalog.tables.trees import places_in
 from producer.listing.entry import EntryBatch
 from producer.listing.places import Place
+from producer.listing.stored_ranges import without
 from producer.pool.row_extents import extents_of_row
 
 
-def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow | StoredObject]) -> dict[int, str]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lacking:
+    """A segment of earlier snapshots of which only the ranges ``held`` can be read; a device had the rest."""
+
+    segment_id: str
+    device_id: str
+    device: str
+    held: Sequence[tuple[int, int]]
+
+
+def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow | Lacking]) -> dict[int, str]:
     """Entry → path on the source, in listing order: the files of an open snapshot that need one of the segments.
 
     By all their names.
@@ -24,18 +36,18 @@ def paths_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow | Sto
     rows = list(rows)
     own = [row for row in rows if isinstance(row, SegmentRow)]
     found = {entry: path for row in own for entry, path in _files_in(catalog, row)}
-    found |= _files_of_parent(catalog, snapshot_id, {row.segment_id for row in rows if isinstance(row, StoredObject)})
+    found |= _files_of_parent(catalog, snapshot_id, [row for row in rows if isinstance(row, Lacking)])
     found |= _hard_links(catalog, snapshot_id, set(found.values())) if found else {}
     snapshot = catalog.snapshots.get(snapshot_id)
     sources = {source.name: source.path for source in snapshot.sources}
     return {entry: _on_source(found[entry], sources) for entry in sorted(found)}
 
 
-def bytes_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow | StoredObject]) -> int:
+def bytes_in(catalog: Catalog, snapshot_id: str, rows: Iterable[SegmentRow | Lacking]) -> int:
     """How many bytes of the files of an open snapshot lie in these segments."""
     rows = list(rows)
     own_bytes = sum(row.held_bytes for row in rows if isinstance(row, SegmentRow))
-    others = {row.segment_id for row in rows if isinstance(row, StoredObject)}
+    others = [row for row in rows if isinstance(row, Lacking)]
     return own_bytes + sum(place.size_bytes for _, _, place in _borrowed_places(catalog, snapshot_id, others))
 
 
@@ -64,25 +76,34 @@ def _holders(objects: Iterable[StoredObject], others: Set[str], device_id: str) 
     return holders_of([one for one in objects if one.device_id in others or one.device_id == device_id], others)
 
 
-def _files_of_parent(catalog: Catalog, snapshot_id: str, segment_ids: set[str]) -> dict[int, str]:
-    """The files of which something lies in these segments of earlier snapshots."""
+def _files_of_parent(catalog: Catalog, snapshot_id: str, lacking: list[Lacking]) -> dict[int, str]:
+    """The files that need what earlier segments lack."""
     return {
         batch.first_entry + at: f"{batch.source}/{batch.path_at(at)}"
-        for batch, at, _ in _borrowed_places(catalog, snapshot_id, segment_ids)
+        for batch, at, _ in _borrowed_places(catalog, snapshot_id, lacking)
     }
 
 
 def _borrowed_places(
-    catalog: Catalog, snapshot_id: str, segment_ids: set[str]
+    catalog: Catalog, snapshot_id: str, lacking: list[Lacking]
 ) -> Iterator[tuple[EntryBatch, int, Place]]:
-    """What of an open snapshot's files lies in these segments: not read at all, or read and found unchanged."""
-    if not segment_ids:
+    """What of an open snapshot's files lies in lost ranges: of files not read, or read and found unchanged."""
+    if not lacking:
         return
+    held = {row.segment_id: row.held for row in lacking}
+    # A file that was to heal, and had changed, has been stored anew.
+    own = {row.first_entry for row in catalog.segments.valid(snapshot_id) if row.stop_entry - row.first_entry == 1}
+
+    def is_lost(place: Place) -> bool:
+        return bool(without([(place.stream_offset_bytes, place.size_bytes)], held[place.segment_id]))
+
     for batch in catalog.listing.batches(snapshot_id):
-        yield from places_in(batch, segment_ids)
+        for _, at, place in places_in(batch, held.keys()):
+            if is_lost(place) and batch.first_entry + at not in own:
+                yield batch, at, place
     for row in catalog.segments.partly_unchanged(snapshot_id):
         for extent in extents_of_row(catalog, row):
-            if extent.former is not None and extent.former.segment_id in segment_ids:
+            if extent.former is not None and extent.former.segment_id in held and is_lost(extent.former):
                 yield extent.batch, extent.place, extent.former
 
 

@@ -56,6 +56,25 @@ def mark_lost(catalog: Catalog, row: DeviceRow) -> tuple[DeviceRow, int]:
     return catalog.devices.get(row.device_id), sum(lack is not None for lack in found.values())
 
 
+def refresh_lacks(catalog: Catalog, pool_id: str) -> None:
+    """Record what sealed snapshots lack of lost devices now that something of it has been stored again."""
+    lost = {row.device_id: row for row in catalog.devices.all(pool_id) if row.state == "lost"}
+    for snapshot in catalog.snapshots.all():
+        if snapshot.pool_id != pool_id or not any(one.device_id in lost for one in snapshot.lacks):
+            continue
+        now = [_lack_now(catalog, snapshot.snapshot_id, one, lost.get(one.device_id)) for one in snapshot.lacks]
+        catalog.snapshots.set_lacks(snapshot.snapshot_id, [one for one in now if one is not None])
+
+
+def _lack_now(catalog: Catalog, snapshot_id: str, before: LackRow, lost: DeviceRow | None) -> LackRow | None:
+    if lost is None:
+        return before
+    lack = held_by(catalog, snapshot_id, lost.device_id, lost.name)
+    if lack is None and before.omitted_bytes:
+        lack = LackRow(device_id=lost.device_id, device=lost.name, files_count=0, size_bytes=0)
+    return None if lack is None else _with_omitted(lack, before)
+
+
 def _with_omitted(lack: LackRow, before: LackRow | None) -> LackRow:
     """What the snapshot was sealed without is lacking as well."""
     if before is None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.sound import held
 from producer.catalog.tables.segments.rows import NewReference, SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import Tree
@@ -52,9 +53,10 @@ def _cells_of_tree(
     for batch in tree.batches():
         if batch.source == source:
             places = list(batch.places_of(0))
-            rows = catalog.segments.by_ids({place.segment_id for place in places})
+            segment_ids = {place.segment_id for place in places}
+            rows, still = catalog.segments.by_ids(segment_ids), held(catalog, segment_ids)
             cells = {key: dict(_cells(catalog, row)) for key, row in rows.items() if row.device_id in device_ids}
-            for place in places:
+            for place in filter(still.has, places):
                 yield from _cells_in(place, cells.get(place.segment_id, {}))
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kit.models.sealed import sealed_tree
 from producer.backup.parent.merge import FileCounts, Merge
 from producer.backup.parent.unchanged import CLOCK_STEP_NS, Rules
+from producer.catalog.sound import Held
 from producer.listing.entry import EntryBatch
 from producer.listing.places import NO_PLACES, Place, PlacesWriter
 from producer.observer import FileChange
@@ -159,7 +160,7 @@ def test_the_merge_takes_over_what_two_dictionaries_would(
         sealed_tree(parent.batches(with_places=True, longest=1000)),
         ["src"],
         Rules(began_ns=BEGAN_NS + CLOCK_STEP_NS),
-        frozenset({USABLE}),
+        Held(whole=frozenset({USABLE})),
         lambda change, path: named.append((change, path)),
     )
     found: dict[str, Place] = {}

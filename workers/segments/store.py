@@ -6,22 +6,21 @@ arrive any number of times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tasks.orders import StoreSegment
 from tasks.receipts import StoreResult
-from tasks.values import Extents
 from workers.devices.base import Bytes, Device, Upload
 from workers.devices.keys import object_key
-from workers.format.header import SegmentHeader, all_of
+from workers.format.header import SegmentHeader, all_of, joined
 from workers.format.writer import SegmentWriter
 from workers.progress import OrderProgress, Stages
 from workers.segments.reading import Reading
 from workers.segments.result import Stored, store_result
 from workers.segments.stored import find_whole_segment, read_back
-from workers.segments.unchanged import compare, stored_places
+from workers.segments.unchanged import changed_places, compare, stored_places
 from workers.sources.files import SourceFiles
 from workers.sources.kept_times import Views
 from workers.sources.place import Place
@@ -63,13 +62,17 @@ def store_segment(
     return store_result(order, stored, stages, found=found, free_bytes=device.capacity().free_bytes)
 
 
-def header_of(order: StoreSegment, extents: Extents | None = None) -> SegmentHeader:
-    """The header of the object that ``order`` asks for; ``extents``: those of the order that it holds, if not all."""
-    extents = order.extents if extents is None else extents
+def header_of(order: StoreSegment, places: Sequence[int] | None = None) -> SegmentHeader:
+    """The header of the object that ``order`` asks for; ``places``: the extents that it holds, if not all."""
+    extents = order.extents if places is None else order.extents.at(places)
+    ranges = all_of(extents.total_bytes)
+    if order.heals:
+        offsets_bytes = [order.stream_offsets_bytes[place] for place in places or range(len(extents))]
+        ranges = joined(zip(offsets_bytes, extents.sizes_bytes, strict=True))
     return SegmentHeader(
         segment_id=order.segment_id,
         object_id=order.object_id,
-        ranges=all_of(extents.total_bytes),
+        ranges=ranges,
         snapshot_id=order.snapshot_id,
         volume=order.volume,
         number=order.number,
@@ -106,6 +109,8 @@ def _store(
     before_commit: Callable[[], None],
     spare: UnitBuffers | None,
 ) -> Stored:
+    if order.heals:
+        return _heal(order, device, reading, progress, stages, before_commit, spare)
     compared = compare(order, reading.files_stream, reading.fill)
     progress.add(sum(order.extents.sizes_bytes[place] for place in compared.places))
     unchanged = frozenset(compared.places)
@@ -113,7 +118,7 @@ def _store(
     if unchanged and not places:
         before_commit()
         return Stored(places=places, segment=None, file_state=compared.file_state)
-    key, header = object_key(order.object_id), header_of(order, order.extents.at(places))
+    key, header = object_key(order.object_id), header_of(order, places)
     with device.put(key) as upload:
         stream = reading.stream(places, compared.file_state)
         stored_bytes, trailer_digest = _write(order, header, stream, reading, upload, progress, stages, spare)
@@ -122,6 +127,37 @@ def _store(
             upload.commit()
     segment = read_back(device, key, header, stored_bytes, trailer_digest)
     return Stored(places=places, segment=segment, file_state=segment.file_state)
+
+
+def _heal(
+    order: StoreSegment,
+    device: Device,
+    reading: Reading,
+    progress: OrderProgress,
+    stages: Stages,
+    before_commit: Callable[[], None],
+    spare: UnitBuffers | None,
+) -> Stored:
+    """Store the extents that have their digests, as they are read.
+
+    When some turn out not to have them, what was written is dropped, and the others are read once more.
+    """
+    key, places = object_key(order.object_id), list(range(len(order.extents)))
+    while places:
+        header = header_of(order, places)
+        with device.put(key) as upload:
+            stream = reading.stream(places)
+            stored_bytes, trailer_digest = _write(order, header, stream, reading, upload, progress, stages, spare)
+            changed = changed_places(order, places, stream.notes, bytes(stream.digests.extents))
+            if not changed:
+                before_commit()
+                with stages.sync:
+                    upload.commit()
+                segment = read_back(device, key, header, stored_bytes, trailer_digest)
+                return Stored(places=places, segment=segment, file_state=segment.file_state)
+        places = [place for place in places if place not in changed]
+    before_commit()
+    return Stored(places=[], segment=None, file_state=None)
 
 
 def _write(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tasks.digests import NO_DIGEST, known_places, split_digests
 from tasks.orders import StoreSegment
-from tasks.receipts import FileState
+from tasks.receipts import ExtentNote, FileState
 from workers.format.header import SegmentHeader
 from workers.sources.stream import ExtentStream
 
@@ -49,6 +49,15 @@ def compare(
         place for index, (place, digest) in enumerate(found) if index not in noted and digest == known[place]
     )
     return Compared(places=places, file_state=stream.file_state)
+
+
+def changed_places(
+    order: StoreSegment, places: Sequence[int], notes: Sequence[ExtentNote], extent_digests: bytes
+) -> set[int]:
+    """The extents of the order, of those at ``places``, that were not read as planned or have another digest."""
+    known, noted = list(split_digests(order.known_digests)), {note.index for note in notes}
+    found = enumerate(zip(places, split_digests(extent_digests), strict=True))
+    return {place for index, (place, digest) in found if index in noted or digest != known[place]}
 
 
 def stored_places(order: StoreSegment, wanted: SegmentHeader, found: SegmentHeader) -> list[int] | None:

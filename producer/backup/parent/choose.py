@@ -9,7 +9,7 @@ from datetime import datetime
 from producer.backup.parent.merge import Merge
 from producer.backup.parent.unchanged import Rules
 from producer.catalog.catalog import Catalog
-from producer.catalog.holders import lacking
+from producer.catalog.sound import Held, held
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.pool.members import Member
@@ -62,7 +62,9 @@ def merge_with(
         session.observer.note(f"snapshot {parent.snapshot_id[:8]} cannot be compared ({error}); all files are read")
         return None
     usable = _usable(session, index, members)
-    return Merge(tree, [source.name for source in parent.sources], _rules(request, parent), usable, session.on_file)
+    healable = frozenset(key for key in usable.partly if catalog.segments.cells(key))
+    names = [source.name for source in parent.sources]
+    return Merge(tree, names, _rules(request, parent), usable, session.on_file, healable=healable)
 
 
 def _rules(request: BackupRequest, parent: SnapshotRow) -> Rules:
@@ -77,9 +79,13 @@ def _nanoseconds(moment: datetime) -> int:
     return int(moment.timestamp()) * 1_000_000_000
 
 
-def _usable(session: RunSession, index: Mapping[str, list[StoredObject]], members: Mapping[str, Member]) -> set[str]:
-    """The segments that devices have: one that is there has been asked, one that is away keeps what it holds."""
-    lost = {device.device_id for device in session.catalog.devices.all() if device.state == "lost"}
-    held = [one for objects in index.values() for one in objects if one.device_id not in lost]
-    missing, _ = find_missing(session, held, members)
-    return index.keys() - lacking(index, lambda one: one.device_id in lost or one.key in missing)
+def _usable(session: RunSession, index: Mapping[str, list[StoredObject]], members: Mapping[str, Member]) -> Held:
+    """What devices have of the segments: those that are there are asked, and what is missing is recorded."""
+    catalog = session.catalog
+    lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
+    rows = [one for objects in index.values() for one in objects if one.device_id not in lost]
+    missing, _ = find_missing(session, rows, members)
+    with catalog.transaction():
+        for key in missing:
+            catalog.objects.mark(*key, is_damaged=True)
+    return held(catalog, index)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from producer.backup.parent.cursor import Cursor
 from producer.backup.parent.unchanged import Rules, is_whole
+from producer.catalog.sound import Held
 from producer.catalog.tables.trees import Tree
 from producer.listing.compared import comparable
 from producer.listing.entry import EntryBatch
@@ -49,15 +50,27 @@ class _Writers:
 
 
 class Merge:
-    """``usable``: the segments that a device has, whether it is there or away."""
+    """``usable``: what devices have of segments, whether they are there or away.
+
+    ``healable``: the other segments of which the catalog has digests.
+    """
 
     def __init__(
-        self, tree: Tree, sources: list[str], rules: Rules, usable: Set[str], on_file: OnFile | None = None
+        self,
+        tree: Tree,
+        sources: list[str],
+        rules: Rules,
+        usable: Held,
+        on_file: OnFile | None = None,
+        *,
+        healable: Set[str] = frozenset(),
     ) -> None:
         self.counts = FileCounts()
         self._on_file = on_file
         #: The segments that unchanged files have been found in.
         self.borrowed: set[str] = set()
+        #: Of these, the segments that are to be stored again.
+        self.lost: set[str] = set()
         #: Those that hold what files are compared with.
         self.compared: set[str] = set()
         #: How much of the files that is.
@@ -65,6 +78,7 @@ class Merge:
         self._tree = tree
         self._rules = rules
         self._usable = usable
+        self._healable = healable
         self._cursors = {name: Cursor(tree, number) for number, name in enumerate(sources)}
 
     def merged(self, batch: EntryBatch) -> EntryBatch:
@@ -112,7 +126,7 @@ class Merge:
         before, at = found
         sizes_bytes = before.sizes_bytes[at], batch.sizes_bytes[place]
         places = comparable(list(before.places_of(at)), before.ranges_at(at), batch.ranges_at(place), sizes_bytes)
-        known = [one for one in places if one.segment_id in self._usable]
+        known = [one for one in places if self._usable.has(one)]
         self.compared |= {one.segment_id for one in known}
         self.compared_bytes += sum(one.size_bytes for one in known)
         writer.add(place, batch.names[place], batch.data_bytes_at(place), known)
@@ -121,12 +135,13 @@ class Merge:
         before, at = found
         size_bytes = batch.data_bytes_at(place)
         places = list(before.places_of(at))
-        segment_ids = {one.segment_id for one in places}
-        if not segment_ids <= self._usable:
+        lost = {one.segment_id for one in places if not self._usable.has(one)}
+        if lost:
             self.counts.again += 1
             self.counts.again_bytes += size_bytes
-        elif places:
-            self.borrowed |= segment_ids
+        if places and lost <= self._healable:
+            self.lost |= lost
+            self.borrowed |= {one.segment_id for one in places}
             writer.add(place, batch.names[place], size_bytes, places)
 
     def _moved(self, batch: EntryBatch, place: int) -> Found | None:

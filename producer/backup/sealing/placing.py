@@ -78,7 +78,7 @@ class _Placing:
             else:
                 self._place_bundle(one, batch, writer, files)
         self._open = [one for one in self._open if one.row.stop_entry > batch.stop_entry]
-        _keep_known_places(batch, writer)
+        _keep_known_places(batch, writer, files)
         return _as_read(batch, files, writer)
 
     def _begin(self, stop_entry: int) -> None:
@@ -127,13 +127,13 @@ def _why_omitted(row: SegmentRow) -> str:
     return f"the backup could not store it: device {row.device} died, and the others had no room"
 
 
-def _keep_known_places(batch: EntryBatch, writer: PlacesWriter) -> None:
-    """Those that the walk took over from the parent."""
+def _keep_known_places(batch: EntryBatch, writer: PlacesWriter, files: Mapping[int, ReadFile]) -> None:
+    """Those that the walk took over from the parent, but of files that were read after all."""
     if not batch.places.segment_ids:
         return
     sizes_bytes = batch.stored_sizes_bytes
     for place, name in enumerate(batch.names):
-        if batch.places.has(place, name):
+        if place not in files and batch.places.has(place, name):
             writer.add(place, name, sizes_bytes[place], list(batch.places_of(place)))
 
 

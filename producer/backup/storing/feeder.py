@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 
+from producer.backup.storing.healing import Healing
+from producer.backup.storing.ids import object_id
 from producer.backup.storing.known_digests import KnownDigests
 from producer.backup.storing.state.in_flight import InFlight
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.extents import SegmentContents, extents_of
+from producer.listing.places import Place
 from producer.listing.reader import ListingReader
 from producer.pool.members import Member
 from producer.raw.raw_volumes import RawVolume, reading_of
@@ -27,18 +29,6 @@ _AHEAD_S = 3.0
 
 #: Assumed until a device's speed is known, a second after it has begun.
 _FIRST_BYTES_PER_S = 30_000_000
-
-
-def segment_id(snapshot_id: str, number: int, first_entry: int, stop_entry: int, offset_bytes: int) -> str:
-    """32 hex digits: the same segment of the same snapshot always has the same id."""
-    text = f"{snapshot_id}/{number}/{first_entry}/{stop_entry}/{offset_bytes}"
-    return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
-
-
-def object_id(segment: str, member: Member, attempt: int) -> str:
-    """32 hex digits, of one try: a message of it that comes twice finds its own object, and no other try does."""
-    text = f"{segment}/{member.device_id}/{member.epoch}/{attempt}"
-    return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
 
 
 class Feeder:
@@ -73,6 +63,7 @@ class Feeder:
         self._views = views or {}
         self._spooled = spooled
         self._known = KnownDigests(session.catalog)
+        self._healing = Healing(session.catalog, state)
 
     def fill(self) -> None:
         """Feed every live device up to its window."""
@@ -107,6 +98,10 @@ class Feeder:
             self._session.observer.note(f"{error}; the run continues when it is back")
 
     def _contents(self, row: SegmentRow) -> SegmentContents:
+        if row.heals:
+            found = self._healing.contents(row.segment_id, row.first_entry, row.stop_entry)
+            assert found is not None
+            return found
         return extents_of(
             self._listing.batches(row.first_entry, row.stop_entry),
             first_entry=row.first_entry,
@@ -127,7 +122,7 @@ class Feeder:
             attempt=row.attempt,
             reply_to=self._session.reply_to,
             segment_id=row.segment_id,
-            object_id=object_id(row.segment_id, member, row.attempt),
+            object_id=object_id(row.snapshot_id, row.segment_id, member, row.attempt),
             snapshot_id=self._snapshot.snapshot_id,
             volume=self._snapshot.volume,
             number=row.number,
@@ -144,7 +139,8 @@ class Feeder:
             within=self._place(contents.source, row.number),
             states="" if raw is not None or self._spooled else pack_states(contents.states),
             known_digests=self._known.of(contents.former),
-            is_piece=row.stop_entry - row.first_entry == 1,
+            stream_offsets_bytes=tuple(map(_stream_offset, contents.former)) if row.heals else (),
+            is_piece=len(set(contents.extents.paths)) == 1 if row.heals else row.stop_entry - row.first_entry == 1,
             sparse=tuple(contents.sparse),
             view=self._views.get(contents.source, ""),
             spooled=self._spooled is not None,
@@ -154,6 +150,11 @@ class Feeder:
         if self._spooled is None:
             return self._places.get(source)
         return SourcePlace(source=source, path=self._spooled(number))
+
+
+def _stream_offset(place: Place | None) -> int:
+    assert place is not None
+    return place.stream_offset_bytes
 
 
 def _within_reach(rows: list[SegmentRow], least_count: int, ahead_bytes: float) -> list[SegmentRow]:

@@ -23,10 +23,13 @@ class KnownDigests:
 
     def of(self, places: Sequence[Place | None]) -> bytes:
         """One for each place, NO_DIGEST where none is known; nothing when all are unknown."""
-        found = [NO_DIGEST if place is None else self._digest(place) for place in places]
+        found = [self.digest(place) for place in places]
         return b"".join(found) if any(digest != NO_DIGEST for digest in found) else b""
 
-    def _digest(self, place: Place) -> bytes:
+    def digest(self, place: Place | None) -> bytes:
+        """NO_DIGEST where none is known."""
+        if place is None:
+            return NO_DIGEST
         size_bytes, digest = self._cells_of(place.segment_id).get(place.stream_offset_bytes, (0, NO_DIGEST))
         return digest if size_bytes == place.size_bytes else NO_DIGEST
 

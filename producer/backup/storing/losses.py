@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from producer.backup.storing.feeder import object_id
+from producer.backup.storing.ids import object_id
 from producer.backup.storing.recorder import Failed
 from producer.backup.storing.rerouting import reroute
 from producer.backup.storing.state.state import BackupState
@@ -154,7 +154,7 @@ class Losses:
                 "device": member.name,
                 "device_id": member.device_id,
                 "epoch": member.epoch,
-                "object_id": object_id(order.segment_id, member, order.attempt),
+                "object_id": object_id(order.snapshot_id, order.segment_id, member, order.attempt),
             }
 
         moved: set[str] = set()

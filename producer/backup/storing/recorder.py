@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from producer.backup.storing.healing import Healing
 from producer.backup.storing.state.in_flight import InFlight
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.vanished import Vanished, vanished_count
@@ -41,6 +42,7 @@ class Recorder:
         self._state = state
         self._sources = sources
         self._vanished = Vanished(session, state)
+        self._healing = Healing(session.catalog, state)
 
     def record(self, answered: Sequence[tuple[StoreSegment, Receipt]]) -> list[Failed]:
         """Record the stored segments; returns the failed ones, whose failure is in the catalog already."""
@@ -69,6 +71,9 @@ class Recorder:
         return [Failed(row=segment.row, receipt=retried, elsewhere=True)]
 
     def _record_stored(self, segment: InFlight, order: StoreSegment, receipt: Receipt) -> None:
+        if segment.row.heals:
+            self._healing.record(segment.row, order, segment.entries, receipt)
+            return
         displaced = self._state.displaced.get(segment.row.number)
         if displaced is not None and _has_nothing(order, receipt) and len(displaced.notes) < len(order.extents):
             # The sources are gone since a device that is gone stored it; that device may come back.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.backup.storing.feeder import segment_id
+from producer.backup.storing.ids import segment_id
 from producer.backup.storing.least_filled import least_filled_for, least_filled_with_room
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing

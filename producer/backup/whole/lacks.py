@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from producer.backup.storing.state.state import BackupState
 from producer.backup.whole.lost_holdings import borrowed_out_of_reach, is_unreadable, lying_on, missing
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.configuration.sizes import format_size
 from producer.observer import Trouble
-from producer.pool.holdings import bytes_in, paths_in
+from producer.pool.holdings import Lacking, bytes_in, paths_in
 from producer.run.session import RunSession
 
 
@@ -32,12 +31,13 @@ class Lack:
 class _Rows:
     """The segments that one device holds, and those that it was to store."""
 
-    lying: list[SegmentRow | StoredObject] = field(default_factory=list)
-    omitted: list[SegmentRow | StoredObject] = field(default_factory=list)
+    lying: list[SegmentRow | Lacking] = field(default_factory=list)
+    omitted: list[SegmentRow | Lacking] = field(default_factory=list)
 
 
 def omit_left_over(catalog: Catalog, state: BackupState) -> None:
     """Leave out of the snapshot what has waited for a dead device in vain."""
+    catalog.transitions.drop_healing(state.snapshot_id)
     catalog.transitions.omit(state.snapshot_id, [row.number for row in state.left_over()])
 
 

@@ -9,9 +9,10 @@ from producer.backup.storing.least_filled import least_filled_with_room
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing
 from producer.catalog.catalog import Catalog
-from producer.catalog.holders import by_segment, lacking
+from producer.catalog.holders import by_segment, lacking, ranges_of
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
+from producer.pool.holdings import Lacking
 from producer.pool.members import Member
 from producer.pool.missing import find_missing
 from producer.run.session import RunSession
@@ -41,10 +42,11 @@ def store_lost_again(session: RunSession, state: BackupState, storing: Storing, 
 def look_again(session: RunSession, state: BackupState, storing: Storing) -> None:
     """Ask each device whether it is there, and has what it has stored.  Raises DeviceError when none is left."""
     storing.confirm()
+    state.refresh_borrowed()
     own_ids = {row.segment_id for row in session.catalog.segments.stored(state.snapshot_id)}
     index = session.catalog.objects.of(own_ids) | by_segment(state.borrowed)
-    missing_keys, silent = find_missing(session, chain.from_iterable(index.values()), state.members)
-    state.missing = lacking(index, lambda one: one.key in missing_keys)
+    state.missing_objects, silent = find_missing(session, chain.from_iterable(index.values()), state.members)
+    state.missing = lacking(index, lambda one: one.key in state.missing_objects)
     for device, why in silent.items():
         storing.lose(device, why)
 
@@ -68,20 +70,24 @@ def lying_on(catalog: Catalog, state: BackupState, wanted: Callable[[Member | No
     return [row for row in rows if row.segment_id in alone]
 
 
-def borrowed_out_of_reach(state: BackupState) -> tuple[list[StoredObject], list[StoredObject]]:
-    """What holds segments that unchanged files lie in: on devices that are away, and on none any more.
-
-    One object of each such segment.
-    """
+def borrowed_out_of_reach(state: BackupState) -> tuple[list[Lacking], list[Lacking]]:
+    """What unchanged files need of earlier segments: on devices that are away, and on none any more."""
+    state.refresh_borrowed()
     members = {member.device_id: member for member in state.members.values()}
 
     def is_away(one: StoredObject) -> bool:
-        return is_unreadable(members.get(one.device_id))
+        return one.is_damaged or is_unreadable(members.get(one.device_id))
+
+    def lacks_of(segment_id: str) -> Lacking:
+        objects = index[segment_id]
+        there = [one for one in objects if not is_away(one) and one.key not in state.missing_objects]
+        holder = next((one for one in objects if one not in there), objects[0])
+        return Lacking(segment_id=segment_id, device_id=holder.device_id, device=holder.device, held=ranges_of(there))
 
     index = by_segment(state.borrowed)
-    away_ids = lacking(index, is_away) - state.missing
-    away = [next(one for one in index[segment_id] if is_away(one)) for segment_id in sorted(away_ids)]
-    return away, [index[segment_id][0] for segment_id in sorted(state.missing & index.keys())]
+    gone = sorted(state.missing & index.keys())
+    away = sorted(lacking(index, is_away) - state.missing)
+    return [lacks_of(one) for one in away], [lacks_of(one) for one in gone]
 
 
 def is_gone(member: Member | None) -> bool:

@@ -20,6 +20,7 @@ from producer.backup.whole.lost_holdings import look_again, store_lost_again
 from producer.backup.whole.vanished_sources import refuse_vanished_sources
 from producer.observer import Progress
 from producer.pool.complete import bring_up_to_date
+from producer.pool.lost import refresh_lacks
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from tasks.errors import SegfleetError
@@ -62,9 +63,9 @@ class Whole:
             self._session.observer.note(line)
 
     def is_skipped(self) -> bool:
-        """Whether the request wants no such snapshot: nothing differs from the parent, and nothing is lacking."""
+        """Whether the request wants no such snapshot: nothing differs from the parent, is lacking or was healed."""
         catalog, state = self._session.catalog, self._state
-        if not self._request.skip_if_unchanged or find_lacks(catalog, state):
+        if not self._request.skip_if_unchanged or self._intake.lost or find_lacks(catalog, state):
             return False
         return is_as_parent(catalog, catalog.snapshots.get(state.snapshot_id), state.members)
 
@@ -94,6 +95,8 @@ class Whole:
         with catalog.transaction():
             catalog.snapshots.set_lacks(snapshot_id, [lack.row for lack in found])
             catalog.listing.clear_sealed()
+            if self._intake.lost:
+                refresh_lacks(catalog, snapshot.pool_id)
         tell_lacks(self._session, found)
 
     def _store_lost_again(self) -> bool:

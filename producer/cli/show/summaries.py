@@ -60,6 +60,9 @@ def show_backup(summary: BackupSummary) -> None:
             f"{counted(summary.copies_made, 'copy', 'copies')} on other devices, {format_size(summary.bytes_copied)}; "
             f"{summary.copies_missing} missing"
         )
+    if summary.files_healed:
+        healed = f"{counted(summary.files_healed, 'file')}, {format_size(summary.bytes_healed)}"
+        click.echo(f"healed, in older snapshots too: {healed} that were on no device any more")
     if summary.files_fewer:
         click.echo(f"{counted(summary.files_fewer, 'file')} fewer than last time")
     if summary.segments_rerouted or summary.segments_retried:

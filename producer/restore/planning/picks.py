@@ -7,11 +7,12 @@ from itertools import repeat
 from operator import attrgetter
 from typing import NamedTuple
 
-from producer.catalog.holders import Holder, without
+from producer.catalog.holders import Holder
 from producer.catalog.tables.trees import Tree
 from producer.listing import EntryBatch
 from producer.listing.data_ranges import part_of
 from producer.listing.places import Place
+from producer.listing.stored_ranges import without
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.wanted import Wanted
 from tasks.metadata import Attributes

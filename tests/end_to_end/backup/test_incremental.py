@@ -15,6 +15,7 @@ from kit.deadlines import eventually
 from kit.program.command import Done
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
+from kit.stored.segments import header_of
 from kit.tree import File, HardLink, SparseFile, Symlink, Tree, noise
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
@@ -214,14 +215,57 @@ def test_what_a_device_that_is_away_holds_is_kept_there_named_and_counts_as_inco
     assert back_up(settled, "--ignore-ctime").summary["incomplete"] == []
 
 
-def test_what_lay_on_a_lost_device_is_stored_again_from_unchanged_files(settled: Machine) -> None:
-    back_up(settled, "--ignore-ctime")
+def test_what_lay_on_a_lost_device_is_healed_from_unchanged_files_in_all_snapshots(settled: Machine) -> None:
+    first = back_up(settled, "--ignore-ctime")
     shutil.rmtree(settled.device("b"))
     settled.succeed("devices", "lost", "b")
-    second = back_up(settled, "--ignore-ctime", devices="a c")
+    second = back_up(settled, "--ignore-ctime", "--skip-if-unchanged", devices="a c")
     assert counts(second) == (0, 0, 12, 0)
-    assert 0 < second.summary["bytes_read"] < 12 * 4_000
-    settled.succeed("restore", "latest", "--target", "out", *settled.devices("a c"))
+    assert 0 < second.summary["bytes_read"] == second.summary["bytes_healed"] < 12 * 4_000
+    assert second.summary["files_healed"] * 4_000 == second.summary["bytes_healed"]
+    for snapshot in (first, second):
+        target = f"out {snapshot.summary['snapshot_id']}"
+        settled.succeed("restore", snapshot.summary["snapshot_id"], "--target", target, *settled.devices("a c"))
+        assert differences(settled.folder / "data", settled.folder / target / "data") == []
+    settled.succeed("check", "--read-data", *settled.devices("a c"))
+    assert back_up(settled, "--ignore-ctime", devices="a c").summary["bytes_read"] == 0
+
+
+def test_a_file_that_has_changed_behind_its_times_heals_nothing_and_is_stored_anew(settled: Machine) -> None:
+    first = back_up(settled, "--ignore-ctime")
+    lost = {path for segment in settled.segments_on("b") for path in header_of(segment)["extents"]["paths"]}
+    shutil.rmtree(settled.device("b"))
+    settled.succeed("devices", "lost", "b")
+    kept = settled.folder / "kept"
+    shutil.copytree(settled.folder / "data", kept)
+    changed = settled.folder / "data" / "3"
+    changed.write_bytes(noise(4_000, 99))
+    os.utime(changed, (10**9, 10**9))
+
+    second = back_up(settled, "--ignore-ctime", devices="a c")
+
+    settled.succeed("restore", "latest", "--target", "new", *settled.devices("a c"))
+    assert differences(settled.folder / "data", settled.folder / "new" / "data") == []
+    old = settled.run("restore", first.summary["snapshot_id"], "--target", "old", *settled.devices("a c"))
+    if "3" in lost:
+        assert (old.exit_code, counts(second)) == (3, (0, 1, 11, 0))
+        (kept / "3").unlink()
+    assert {path.name for path in kept.iterdir()} == {path.name for path in (settled.folder / "old" / "data").iterdir()}
+
+
+def test_damage_that_a_check_has_found_is_healed_by_the_next_backup(settled: Machine) -> None:
+    first = back_up(settled, "--ignore-ctime")
+    segment = settled.segments_on("b")[0]
+    damaged = bytearray(segment.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    segment.write_bytes(damaged)
+    assert settled.run("check", "--read-data", *settled.devices("a b")).exit_code == 3
+
+    healed = back_up(settled, "--ignore-ctime")
+
+    assert healed.summary["files_healed"] == len(header_of(segment)["extents"]["paths"])
+    settled.succeed("check", "--read-data", *settled.devices("a b"))
+    settled.succeed("restore", first.summary["snapshot_id"], "--target", "out", *settled.devices("a b"))
     assert differences(settled.folder / "data", settled.folder / "out" / "data") == []
 
 

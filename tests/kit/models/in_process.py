@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ class InProcess:
         self.orders: list[Order] = []
         self.notes: list[str] = []
         self.troubles: list[tuple[str, str]] = []
+        #: Of backups: what is older than the first one by its mtime counts as unchanged.
+        self.ignore_ctime = False
         self.before: Callable[[Order], object] = lambda order: None
         self.catalog = catalog
         self._sources: dict[str, Path] = {}
@@ -61,13 +64,13 @@ class InProcess:
     def back_up(self, sources: Mapping[str, Path], *, has_troubles: bool = False, **plan: Any) -> BackupSummary:
         self._sources |= sources
         run = self._run()
-        request = backup_request(sources, **plan)
+        request = replace(backup_request(sources, **plan), ignore_ctime=self.ignore_ctime)
         intake = run.plan(request)
         whole = Whole(run.session, request, intake, run.state)
         whole.store()
         whole.seal()
         self._remember(run)
-        assert has_troubles or self.troubles == []
+        assert has_troubles or not self.troubles, self.troubles
         return backup_summary(run.session, intake, run.state, 0.0)
 
     def tree(self) -> Tree:

@@ -13,7 +13,7 @@ from producer.backup.storing.state.in_flight import InFlight, NextTry
 from producer.backup.storing.state.share import Share
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
-from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
+from producer.catalog.tables.segments.rows import NewHealing, NewSegment, SegmentRow
 from producer.listing.stored_cells import index_ranges, pack_layout
 from producer.pool.members import Member
 from tasks.orders import StoreSegment
@@ -49,11 +49,17 @@ class BackupState:
         self.displaced: dict[int, SegmentRow] = {}
         #: Those that stay where they are: nothing could store them again.
         self.kept: set[int] = set()
-        #: Ids of segments that their device had no more when it was asked last.
+        #: Objects that their device had no more when it was asked last, and the segments that lack something with them.
+        self.missing_objects: set[tuple[str, str]] = set()
         self.missing: set[str] = set()
         #: What was copied to each device: name → stored bytes; and how many copies are still to be made.
         self.copied_bytes: Counter[str] = Counter()
         self.copies_made_count = self.copies_missing_count = 0
+        #: Entries of which all is stored, though the walk has found them unchanged: what was to be healed is not there.
+        self.stored_anew: set[int] = set()
+        #: Those that healed something, and how many bytes.
+        self.healed_entries: set[int] = set()
+        self.healed_bytes = 0
         #: Devices from which segments have been displaced.
         self.lost_holders: set[str] = set()
         self._catalog = catalog
@@ -90,6 +96,10 @@ class BackupState:
         """The segments of earlier snapshots that unchanged files lie in."""
         return [*dict.fromkeys(one.segment_id for one in self.borrowed)]
 
+    def least_filled(self) -> str:
+        """The live device with the least to store."""
+        return min((member.name for member in self.live), key=lambda name: (self.load_bytes(name), name))
+
     def share(self, device: str) -> Share:
         return self._shares[device]
 
@@ -117,6 +127,26 @@ class BackupState:
         self._catalog.segments.add(self.snapshot_id, rows)
         for row in rows:
             self._shares[row.device].add_load(row.size_bytes)
+
+    def assign_healing(self, row: NewHealing) -> None:
+        """Record a segment of earlier snapshots that is to be stored again."""
+        self._catalog.segments.add_healing(self.snapshot_id, [row])
+        self._shares[row.device].add_load(row.size_bytes)
+
+    def healed(self, row: SegmentRow, receipt: Receipt, entries: set[int]) -> None:
+        """A device holds again what these entries have of an earlier segment."""
+        result: StoreResult = receipt.result
+        self.members[receipt.device].free_bytes = result.free_bytes
+        share = self._shares[receipt.device]
+        share.recorded_bytes += row.size_bytes
+        share.add_stored(row.size_bytes)
+        self.healed_entries |= entries
+        self.healed_bytes += result.bytes_source
+
+    def refresh_borrowed(self) -> None:
+        """Look again which objects hold the segments that the snapshot needs of others."""
+        index = self._catalog.objects.of({one.segment_id for one in self.borrowed})
+        self.borrowed = [one for objects in index.values() for one in objects]
 
     def supersede(self, rows: Sequence[SegmentRow]) -> None:
         """Other segments take the place of these, which are stored."""

@@ -45,6 +45,21 @@ class NewReference:
     cell_digests: bytes
 
 
+class NewHealing(NamedTuple):
+    """A segment of earlier snapshots that is to be stored again under its id, from files of these entries."""
+
+    number: int
+    #: What the row itself is called.
+    segment_id: str
+    device: str
+    first_entry: int
+    stop_entry: int
+    #: Of what is to be read.
+    size_bytes: int
+    #: The segment.
+    stored_as: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentRow:
     """A segment and how far it has come (``docs/catalog.md`` draws the states).
@@ -52,6 +67,7 @@ class SegmentRow:
     One that is ``unchanged`` was read, and found to hold what earlier segments have: no device has it.
     A row that is ``referenced`` stands for a range of a raw volume that an earlier segment holds: ``segment_id`` and
     ``bytes_stored`` are those of that segment, which several rows may name.
+    One that ``heals`` stores again what an earlier segment, ``segment_id``, has lost.
     """
 
     snapshot_id: str
@@ -87,6 +103,9 @@ class SegmentRow:
     #: The extents that were found unchanged, and are not in the segment: ranges of their indexes; and their bytes.
     unchanged: IndexRanges = ()
     unchanged_bytes: int = 0
+
+    #: Whether it stores ranges of an earlier segment again, under the id of that.
+    heals: bool = False
 
     @property
     def held_bytes(self) -> int:

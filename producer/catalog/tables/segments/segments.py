@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 
 from producer.catalog.database import Database
 from producer.catalog.schema import segments, snapshots
-from producer.catalog.tables.segments.rows import NewReference, NewSegment, SegmentRow
+from producer.catalog.tables.segments.rows import NewHealing, NewReference, NewSegment, SegmentRow
 from producer.listing.stored_cells import StoredCells, stored_cells
 
 #: Rows of one page of an iterator: some 10 MB of Python values.
@@ -53,6 +53,10 @@ _REFERENCE_COLUMNS = (
 )
 
 
+#: Rows that stand for files of their snapshot: those that heal store for others.
+_OF_FILES = or_(segments.c.stored_as.is_(None), segments.c.state == "referenced")
+
+
 class Segments:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -66,6 +70,12 @@ class Segments:
         """Record ranges of raw volumes that earlier segments hold; nothing is to be done about them any more."""
         key = self._database.snapshot_key(snapshot_id)
         self._database.insert_many(segments, _REFERENCE_COLUMNS, (_reference_values(key, row) for row in rows))
+
+    def add_healing(self, snapshot_id: str, rows: Iterable[NewHealing]) -> None:
+        """Record segments of earlier snapshots that are to be stored again."""
+        key = self._database.snapshot_key(snapshot_id)
+        columns = ("snapshot_key", *NewHealing._fields[:-2], "offset_bytes", *NewHealing._fields[-2:])
+        self._database.insert_many(segments, columns, ((key, *row[:-2], 0, *row[-2:]) for row in rows))
 
     def take_planned(self, snapshot_id: str, device: str, limit: int) -> list[SegmentRow]:
         """The next ``limit`` segments to be fed to a device, in plan order; changes nothing (see mark_fed)."""
@@ -106,7 +116,7 @@ class Segments:
 
     def valid(self, snapshot_id: str) -> Iterator[SegmentRow]:
         """All segments that are not superseded, in plan order, page by page."""
-        return self._by_pages(self._of(snapshot_id).where(segments.c.state != "superseded"))
+        return self._by_pages(self._of(snapshot_id).where(_OF_FILES, segments.c.state != "superseded"))
 
     def stored(self, snapshot_id: str, *, device_id: str = "") -> Iterator[SegmentRow]:
         """All stored segments and references (of one device) in plan order.
@@ -117,11 +127,11 @@ class Segments:
 
     def settled(self, snapshot_id: str) -> Iterator[SegmentRow]:
         """As :meth:`stored`, and the segments that were read and found unchanged."""
-        return self._by_pages(self._of(snapshot_id).where(segments.c.state.in_(_SETTLED)))
+        return self._by_pages(self._of(snapshot_id).where(_OF_FILES, segments.c.state.in_(_SETTLED)))
 
     def partly_unchanged(self, snapshot_id: str) -> Iterator[SegmentRow]:
         """The segments of which some extents, or all, were found unchanged, in plan order."""
-        is_partly = (segments.c.state.in_(_SETTLED), segments.c.unchanged_bytes > 0)
+        is_partly = (_OF_FILES, segments.c.state.in_(_SETTLED), segments.c.unchanged_bytes > 0)
         return self._by_pages(self._of(snapshot_id).where(*is_partly))
 
     def omitted(self, snapshot_id: str) -> list[SegmentRow]:
@@ -131,7 +141,7 @@ class Segments:
 
     def by_entries(self, snapshot_id: str) -> list[SegmentRow]:
         """All segments that are not superseded, in order of their first entries."""
-        statement = self._of(snapshot_id).where(segments.c.state != "superseded")
+        statement = self._of(snapshot_id).where(_OF_FILES, segments.c.state != "superseded")
         return self._rows(statement.order_by(segments.c.first_entry, segments.c.offset_bytes))
 
     def by_ids(self, segment_ids: Iterable[str]) -> dict[str, SegmentRow]:
@@ -148,7 +158,7 @@ class Segments:
     def pieces(self, snapshot_id: str) -> Iterator[SegmentRow]:
         """The pieces of single entries that are on a device, also those that were superseded later, in plan order."""
         of_one_entry = segments.c.stop_entry == segments.c.first_entry + 1
-        return self._by_pages(self._of(snapshot_id).where(of_one_entry, segments.c.device_id.is_not(None)))
+        return self._by_pages(self._of(snapshot_id).where(_OF_FILES, of_one_entry, segments.c.device_id.is_not(None)))
 
     def extent_digests(self, snapshot_id: str, numbers: Sequence[int]) -> dict[int, bytes]:
         """Number → what the receipt said of its extents, for the segments of these numbers that have a receipt."""
@@ -209,7 +219,7 @@ class Segments:
 
 
 def _on_devices(device_id: str) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [segments.c.state.in_(_ON_DEVICES)]
+    found: list[ColumnElement[bool]] = [_OF_FILES, segments.c.state.in_(_ON_DEVICES)]
     return [*found, segments.c.device_id == device_id] if device_id else found
 
 
@@ -221,7 +231,9 @@ def _segment_row(row: Row[Any]) -> SegmentRow:
     values = row._asdict()
     values["notes"] = values["notes"] or []
     values["unchanged"] = values["unchanged"] or ()
-    values["segment_id"] = values.pop("stored_as") or values["segment_id"]
+    stored_as = values.pop("stored_as")
+    values["heals"] = stored_as is not None and row.state != "referenced"
+    values["segment_id"] = stored_as or values["segment_id"]
     return SegmentRow(**values)
 
 

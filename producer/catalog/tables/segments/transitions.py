@@ -25,7 +25,7 @@ from sqlalchemy import ColumnElement, Update, bindparam, case, delete, insert, s
 from producer.catalog.columns import JsonObject
 from producer.catalog.database import Database
 from producer.catalog.schema import attempts, segments
-from producer.catalog.tables.objects import Objects
+from producer.catalog.tables.objects import Objects, StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.listing.stored_cells import IndexRanges
 
@@ -130,6 +130,49 @@ class Transitions:
             if trailer_digest is not None:
                 self._objects.add_stored(snapshot_id, number, object_id, trailer_digest)
             return True
+
+    def record_healed(
+        self,
+        snapshot_id: str,
+        number: int,
+        *,
+        device: str,
+        epoch: int,
+        timing: JsonObject | None,
+        stored: StoredObject | None,
+    ) -> bool:
+        """A device holds ranges of an earlier segment again, as this object; None: no file has any of them as it was.
+
+        True: counted now, and in the index.
+        """
+        values = {
+            "state": "unchanged" if stored is None else "stored",
+            "device": device,
+            "device_id": None if stored is None else stored.device_id,
+            "epoch": epoch,
+            "bytes_stored": 0 if stored is None else stored.bytes_stored,
+            "timing": timing,
+        }
+        of = {"of_snapshot": self._database.snapshot_key(snapshot_id), "of_number": number}
+        with self._database.transaction():
+            if not self._database.write(_STORE, {**of, **values}):
+                return False
+            if stored is not None:
+                self._objects.add(stored)
+            return True
+
+    def drop_healing(self, snapshot_id: str) -> None:
+        """Heal no more than is healed."""
+        key = self._database.snapshot_key(snapshot_id)
+        dropped = (
+            segments.c.snapshot_key == key,
+            segments.c.stored_as.is_not(None),
+            segments.c.state.in_(("planned", "fed", "failed")),
+        )
+        numbers = select(segments.c.number).where(*dropped)
+        with self._database.transaction():
+            self._database.write(delete(attempts).where(attempts.c.snapshot_key == key, attempts.c.number.in_(numbers)))
+            self._database.write(delete(segments).where(*dropped))
 
     def record_failed(
         self, snapshot_id: str, number: int, *, device: str, epoch: int, attempt: int, reason: str, message: str

@@ -9,7 +9,8 @@ import pytest
 from kit.models.objects import stored_object
 from kit.models.rows import store
 from producer.catalog.catalog import Catalog
-from producer.catalog.holders import Held, holders_of, lacking, ranges_of, without
+from producer.catalog.holders import Held, holders_of, lacking, ranges_of
+from producer.listing.stored_ranges import without
 
 A, B, C = ("a" * 32, "b" * 32, "c" * 32)
 
