@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -155,3 +156,34 @@ def test_one_file_is_cut_out_of_a_segment_with_zstd_and_dd(stored: Machine, tmp_
     subprocess.run(["sh", "-euc", block("sh")], cwd=tmp_path, env=environment, check=True)
 
     assert (tmp_path / "file").read_bytes() == (stored.folder / "data/bundle/b").read_bytes()
+
+
+def test_the_script_finds_what_was_stored_again_also_when_no_index_is_left(recover: list[str], tmp_path: Path) -> None:
+    root = Tree({"changed": b"before", "kept": noise(300_000), "other": b"kept too"}).make(tmp_path / "src")
+    snapshots = []
+    with in_process(tmp_path) as made:
+        made.ignore_ctime = True
+        for content in (b"before", b"later!"):
+            (root / "changed").write_bytes(content)
+            for path in [root, *root.rglob("*")]:
+                os.utime(path, (10**9, 10**9))
+            for stored_object in (tmp_path / "devices").glob("*/segments/*/*.seg"):
+                stored_object.unlink()
+            snapshots.append(str(made.back_up({"src": root}, bundle="on").snapshot_id))
+    devices = [str(tmp_path / "devices" / name) for name in "ab"]
+
+    old = run(*recover[:4], *devices, "--snapshot", snapshots[0], "--target", tmp_path / "old")
+    for head in (tmp_path / "devices").glob("*/manifests/*.manifest"):
+        for part in json.loads(head.read_bytes())["parts"]:
+            if part["kind"] == "index":
+                (head.parent / part["name"]).unlink()
+    new = run(*recover[:4], *devices, "--snapshot", snapshots[1], "--target", tmp_path / "new")
+
+    # What was changed in between is on no device any more.
+    assert (old.returncode, sorted(path.name for path in (tmp_path / "old" / "src").iterdir())) == (
+        1,
+        ["changed.damaged", "kept", "other"],
+    )
+    assert (tmp_path / "old" / "src" / "kept").read_bytes() == (root / "kept").read_bytes()
+    assert (new.returncode, new.stderr) == (0, "")
+    assert differences(root, tmp_path / "new" / "src") == []

@@ -12,6 +12,7 @@ import pytest
 from kit.models.in_process import InProcess, in_process
 from kit.tree import SparseFile, Tree, noise
 from producer.summaries import BackupSummary
+from tasks.orders import Order, StoreSegment
 
 MIB = 1024**2
 LARGE = noise(9 * MIB + 12_345)
@@ -138,3 +139,28 @@ def test_a_cell_that_changed_in_a_large_file_has_the_file_stored_anew(source: So
     del source.kept[first]
     source.check_all()
     assert source.back_up().bytes_read == 0
+
+
+class CrashError(Exception):
+    """The command is killed."""
+
+
+def test_healing_that_was_interrupted_is_resumed(source: Source) -> None:
+    source.lose()
+    seen: list[Order] = []
+
+    def crash(order: Order) -> None:
+        seen.append(order)
+        if len([one for one in seen if isinstance(one, StoreSegment) and one.heals]) > 1:
+            raise CrashError
+
+    source.run.before = crash
+    with pytest.raises(CrashError):
+        source.back_up()
+    source.run.before = lambda order: None
+
+    done = source.back_up()
+
+    assert done.files_healed > 0
+    source.check_all()
+    assert source.back_up().files_healed == 0
