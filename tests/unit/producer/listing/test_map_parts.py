@@ -14,6 +14,7 @@ from producer.listing.frames import compress_lines, decompress_lines
 from producer.listing.map_parts import MAX_INLINE_COUNT, pieces_of
 from producer.listing.places import Place, PlacesWriter
 from producer.listing.tree_parts import TreePart, TreeWriter, decode_tree_part, needs_of
+from producer.manifest import decode_pack
 from tasks.digests import CELL_BYTES
 from tasks.errors import DamagedError
 
@@ -139,3 +140,28 @@ def test_equal_places_are_equal_maps_whatever_stands_beside_them() -> None:
     one, other = image(places), replace(image(places), mtimes_ns=[5, 5])
     assert part_of(one).maps == part_of(other).maps
     assert part_of(one).digest != part_of(other).digest
+
+
+def test_a_prune_leaves_the_maps_that_later_snapshots_share(tmp_path: Path) -> None:
+    root = Tree({"image": noise(5_000_000), "small": b"1"}).make(tmp_path / "src")
+    with in_process(tmp_path) as run:
+        first = run.back_up({"src": root}).snapshot_id
+        assert first is not None
+        (root / "small").write_bytes(b"2")
+        run.back_up({"src": root})
+        run.catalog.marks.forget([first])
+        run.prune()
+        for name in "ab":
+            packs = list((tmp_path / "devices" / name / "manifests").glob("*.part"))
+            there = {digest for file in packs for digest in _packed(file.read_bytes())}
+            assert {digest.hex() for digest in run.tree().digests} <= there
+        run.restore()
+        assert (run.target / "src" / "image").read_bytes() == (root / "image").read_bytes()
+
+
+def _packed(data: bytes) -> list[str]:
+    try:
+        return list(decode_pack(data))
+    except DamagedError:
+        # A part of another kind.
+        return []
