@@ -1,4 +1,7 @@
-"""Tags and pins that were changed after the seal, on their way to the devices: every run that writes brings them."""
+"""What is decided about a snapshot after its seal, on its way to the devices: every run that writes brings it.
+
+Tags and pins become marks, and a forgotten snapshot gets a tombstone.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from collections.abc import Collection, Iterable, Mapping
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.manifest.marks import SnapshotMarks, encode_marks, marks_name
+from producer.manifest.tombstones import encode_tombstone, tombstone_name
 
 
-def marks_for(rows: Iterable[MarkedRow], device_id: str) -> dict[str, bytes]:
+def marks_for(rows: Iterable[MarkedRow], device_id: str, catalog_id: str) -> dict[str, bytes]:
     """Name → content of the files that a device lacks."""
-    return {marks_name(row.snapshot_id): _encoded(row) for row in rows if device_id not in row.marks_on}
+    return dict(_file(row, catalog_id) for row in rows if device_id not in row.marks_on)
 
 
 def record_marks(catalog: Catalog, rows: Iterable[MarkedRow], device_ids: Collection[str]) -> None:
@@ -32,7 +36,8 @@ def newest_marks(copies: Iterable[SnapshotMarks]) -> Mapping[str, SnapshotMarks]
     return found
 
 
-def _encoded(row: MarkedRow) -> bytes:
-    return encode_marks(
-        SnapshotMarks(snapshot_id=row.snapshot_id, tags=row.tags, pinned=row.pinned, changed=row.marked_at)
-    )
+def _file(row: MarkedRow, catalog_id: str) -> tuple[str, bytes]:
+    if row.state == "forgotten":
+        return tombstone_name(row.snapshot_id), encode_tombstone(row.snapshot_id, catalog_id)
+    marks = SnapshotMarks(snapshot_id=row.snapshot_id, tags=row.tags, pinned=row.pinned, changed=row.marked_at)
+    return marks_name(row.snapshot_id), encode_marks(marks)

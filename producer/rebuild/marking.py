@@ -30,6 +30,7 @@ def restore_marks(
     for marks in newest_marks(found).values():
         row = MarkedRow(
             snapshot_id=marks.snapshot_id,
+            state="sealed",
             tags=marks.tags,
             pinned=marks.pinned,
             marked_at=marks.changed,

@@ -164,10 +164,11 @@ def _generation(session: RunSession, member: Member, generation: Generation) -> 
 
 
 def _marks(session: RunSession, member: Member, marked: Sequence[MarkedRow]) -> list[Order]:
-    """As for the generation: an old copy of the catalog does not know the last tags."""
+    """As for the generation: an old copy of the catalog does not know what was decided last."""
     if member.is_ahead:
         return []
-    return [_put(session, member, name, data) for name, data in marks_for(marked, member.device_id).items()]
+    files = marks_for(marked, member.device_id, session.catalog.generations.catalog_id)
+    return [_put(session, member, name, data) for name, data in files.items()]
 
 
 def _put(session: RunSession, member: Member, name: str, data: bytes) -> PutManifest:

@@ -132,8 +132,9 @@ class _Prune:
         for device in self._meeting.writable:
             bare = without_tombstone(device.names, states)
             tombs = {tombstone_name(found): encode_tombstone(found, generation.catalog_id) for found in bare}
-            marked = catalog.marks.unwritten(device.row.pool_id)
-            if self._work.put(device, files | tombs | marks_for(marked, device.device_id)):
+            marked = [row for row in catalog.marks.unwritten(device.row.pool_id) if row.state == "sealed"]
+            marks = marks_for(marked, device.device_id, generation.catalog_id)
+            if self._work.put(device, files | tombs | marks):
                 if self._work.is_well(device):
                     record_marks(catalog, marked, [device.device_id])
             else:

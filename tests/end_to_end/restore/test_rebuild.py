@@ -184,8 +184,13 @@ def test_an_old_copy_of_the_state_folder_is_noticed_and_brought_up_to_date(lost:
 
 
 def test_a_snapshot_that_was_forgotten_does_not_come_back(lost: Machine) -> None:
-    (head,) = [path for path in lost.device("a").glob("manifests/*.manifest") if b'"other"' in path.read_bytes()]
-    (lost.device("b") / "manifests" / f"{head.stem}.forgotten").write_bytes(b"{}")
+    rebuild(lost)
+    lost.succeed("forget", "other@latest", "--unsafe-allow-remove-all")
+    # Brings a tombstone to both devices.
+    lost.succeed("backup", "data", *lost.devices("a b"), *SMALL, "--ignore-ctime", "--ignore-inode")
+    (tombstone,) = lost.device("a").glob("manifests/*.forgotten")
+    tombstone.unlink()
+    shutil.rmtree(lost.state)
 
     rebuild(lost)
 

@@ -1,6 +1,6 @@
 """What is decided about a snapshot after its seal: its tags, whether it is pinned, and whether it is forgotten.
 
-Heads never change, so devices get tags and pins in a file of their own (:mod:`producer.manifest.marks`).
+Heads never change, so devices get all of it in files of its own (:mod:`producer.pool.marks`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from sqlalchemy import select, update
 
 from producer.catalog.database import Database
 from producer.catalog.schema import snapshots
+from producer.catalog.tables.snapshots.rows import SnapshotState
 from tasks.errors import CatalogError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MarkedRow:
-    """A snapshot whose tags or pin were changed, and the ids of the devices that know."""
+    """A snapshot that was forgotten, or whose tags or pin were changed, and the ids of the devices that know."""
 
     snapshot_id: str
+    state: SnapshotState
     tags: tuple[str, ...]
     pinned: bool
     marked_at: datetime
@@ -63,23 +65,25 @@ class Marks:
         self._database.write(update(snapshots).where(*where).values(**values))
 
     def unwritten(self, pool_id: str) -> list[MarkedRow]:
-        """The sealed snapshots of a pool whose tags or pin were changed."""
+        """The snapshots of a pool that were forgotten, or whose tags or pin were changed."""
         columns = [snapshots.c[name.name] for name in fields(MarkedRow)]
-        marked = (snapshots.c.pool_id == pool_id, snapshots.c.state == "sealed", snapshots.c.marked_at.is_not(None))
+        marked = (snapshots.c.pool_id == pool_id, snapshots.c.state != "open", snapshots.c.marked_at.is_not(None))
         rows = self._database.read(select(*columns).where(*marked).order_by(snapshots.c.snapshot_id))
         return [
             MarkedRow(**{**row._asdict(), "tags": tuple(row.tags), "marks_on": tuple(row.marks_on)}) for row in rows
         ]
 
     def record_written(self, row: MarkedRow, device_ids: Collection[str]) -> None:
-        """These devices have the tags and the pin of this row; what was changed since then they have not."""
+        """These devices know what this row says; what was changed since then they do not."""
         known = sorted({*row.marks_on, *device_ids})
         same = (snapshots.c.snapshot_id == row.snapshot_id, snapshots.c.marked_at == row.marked_at)
         self._database.write(update(snapshots).where(*same).values(marks_on=known))
 
     def _forget(self, snapshot_id: str) -> None:
         may = (snapshots.c.snapshot_id == snapshot_id, snapshots.c.state != "forgotten", snapshots.c.pinned.is_(False))
-        forgotten = update(snapshots).where(*may).values(state="forgotten", forgotten_at=datetime.now(UTC))
+        now = datetime.now(UTC)
+        values = {"state": "forgotten", "forgotten_at": now, "marked_at": now, "marks_on": []}
+        forgotten = update(snapshots).where(*may).values(**values)
         if not self._database.write(forgotten):
             raise CatalogError(f"snapshot {snapshot_id} is pinned, or the catalog has it no more")
 

@@ -171,6 +171,20 @@ def test_the_dry_run_of_a_restore_is_a_command_whose_output_is_passed_on() -> No
     ]
 
 
+def test_the_dry_run_of_a_forget_is_one_at_the_manager_too() -> None:
+    command = REMOTE["forget"]
+    words = ["--volume=home", "--keep-daily=7", "--keep-within=1y5m", "--keep-last=unlimited", "-n", "--prune"]
+    given, _, _ = command.make_parser(click.Context(command)).parse_args(words)
+
+    # As the command line keeps them: the words that were given.
+    ask = ask_of("forget", command.params, {name: given[name] for name in given if name != "snapshots"})
+
+    assert arguments_of(decode_command({**GOOD, "command": "forget", "ask": encode(ask)})) == [
+        *("forget", "--json", "--keep-last=unlimited", "--keep-daily=7", "--keep-within=1y5m"),
+        *("--volume=home", "--dry-run", "--prune", "--"),
+    ]
+
+
 def test_what_managers_do_not_take_is_a_usage_error_at_the_master() -> None:
     with pytest.raises(UsageError, match="does not take --force"):
         ask_of("restore", REMOTE["restore"].params, {"snapshot": "latest", "target": "t", "force": True})
