@@ -65,21 +65,10 @@ def reported(call: Call, volume: str, note: Note, back_up: Callable[[], BackupSu
     Not of one that gave way to another run or was interrupted: who interrupted it knows, and a manager resumes it.
     Raises what ``back_up`` raises, and UsageError, before it begins, where the settings are wrong.
     """
-    notifier, hooks = notifier_of(call, note), call.hooks().get(volume)
-    if notifier is None and hooks is None:
+    notifier = notifier_of(call, note)
+    if notifier is None and volume not in call.configuration.volumes:
         return back_up()
     from producer.notify.outcome import outcome_of, outcome_of_failure
-    from producer.raw.quiesce.hooks import run_after
-
-    def tell(outcome: Outcome) -> None:
-        if notifier is not None:
-            notifier.ended(outcome)
-            look_around(call, note)
-        try:
-            if hooks is not None:
-                run_after(hooks, outcome.kind, outcome.variables())
-        except SegfleetError as error:
-            note(error.message)
 
     if notifier is not None:
         notifier.started(volume)
@@ -88,10 +77,32 @@ def reported(call: Call, volume: str, note: Note, back_up: Callable[[], BackupSu
     except (LockedError, InterruptedRun):
         raise
     except Exception as error:
-        tell(outcome_of_failure(volume, error))
+        _tell(call, outcome_of_failure(volume, error), notifier, note)
         raise
-    tell(outcome_of(volume, summary))
+    _tell(call, outcome_of(volume, summary), notifier, note)
     return summary
+
+
+def did_not_start(call: Call, volume: str, error: SegfleetError, note: Note) -> None:
+    """As :func:`reported`, of a backup whose sources or devices are not as the command says."""
+    from producer.notify.outcome import outcome_of_failure
+
+    _tell(call, outcome_of_failure(volume, error), notifier_of(call, note), note)
+
+
+def _tell(call: Call, outcome: Outcome, notifier: Notifier | None, note: Note) -> None:
+    if notifier is not None:
+        notifier.ended(outcome)
+        look_around(call, note)
+    hooks = call.hooks().get(outcome.volume)
+    if hooks is None:
+        return
+    from producer.raw.quiesce.hooks import run_after
+
+    try:
+        run_after(hooks, outcome.kind, outcome.variables())
+    except SegfleetError as error:
+        note(error.message)
 
 
 def look_around(call: Call, note: Note) -> None:

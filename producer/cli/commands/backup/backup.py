@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +13,19 @@ import click
 from producer.cli.call import Call
 from producer.cli.commands.backup.plan import make_dry_run, print_plan
 from producer.cli.elsewhere.fleet_command import BEHIND, FleetCommand
-from producer.cli.notifying import reported
+from producer.cli.notifying import did_not_start, reported
 from producer.cli.options.backup import request_from, stream_and_backup_options, stream_request_from
 from producer.cli.options.shared import quiet_option, verbose_option
+from producer.cli.options.sources import volume_of
 from producer.cli.options.stream import name_of, origin_of, source_of
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_backup
 from producer.cli.show.watching import Shown, watched
+from producer.host.safe_text import harmless
 from producer.requests import BackupRequest
 from producer.run.preflight import notes_about
 from producer.summaries import BackupSummary
+from tasks.errors import SegfleetError
 
 if TYPE_CHECKING:
     from producer.backup.streaming.origin import Origin
@@ -43,7 +48,7 @@ def backup(ctx: click.Context, /, **choices: Any) -> int:
     origin = origin_of(choices, choices["sources"], ctx.meta.get(BEHIND))
     if origin is not None:
         return _back_up_stream(call, origin, choices)
-    request = request_from(call, **choices)
+    request = _request(call, choices)
     if choices["dry_run"]:
         call.output.is_the_result = True
         print_plan(call, make_dry_run(call, request))
@@ -56,6 +61,26 @@ def backup(ctx: click.Context, /, **choices: Any) -> int:
         return back_up(request, observer, replace(environment, on_file=observer.file if call.verbose else None))
 
     return _watch(call, request, back_up_now)
+
+
+def _request(call: Call, choices: dict[str, Any]) -> BackupRequest:
+    """Raises UsageError; where nobody sits at a terminal, people are told that the backup did not start."""
+    try:
+        return request_from(call, **choices)
+    except SegfleetError as error:
+        volume = _volume_meant(call, choices)
+        if volume and not (choices["dry_run"] or sys.stderr.isatty()):
+            did_not_start(call, volume, error, lambda text: click.echo(f"segfleet: {harmless(text)}", err=True))
+        raise
+
+
+def _volume_meant(call: Call, choices: dict[str, Any]) -> str:
+    """ "" where the command line does not say."""
+    if choices["volume"] or not choices["sources"]:
+        return choices["volume"] or ""
+    with suppress(SegfleetError):
+        return volume_of(choices["sources"], call.configuration, call.asker)
+    return ""
 
 
 def _back_up_stream(call: Call, origin: Origin, choices: dict[str, Any]) -> int:

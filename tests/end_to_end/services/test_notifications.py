@@ -1,0 +1,68 @@
+"""Who is told of real backups, by hand and by the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.models.reservations import NEW_YEAR, make_due
+from kit.program.machine import Machine
+from kit.services.receivers import MailServer, WebServer, mail_server, web_server
+
+NOTIFY = """
+[notify]
+mail-from = "segfleet@example.org"
+mail-to = ["me@example.org"]
+
+[volumes.home]
+on-success = "echo success >> {folder}/ends"
+on-failure = "echo $SEGFLEET_EXIT_CODE >> {folder}/ends"
+"""
+
+
+@pytest.fixture
+def mails() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    with web_server() as server:
+        yield server
+
+
+def test_each_backup_gives_its_signs_and_the_change_is_one_mail(
+    machine: Machine, mails: MailServer, web: WebServer
+) -> None:
+    source = machine.folder / "home"
+    source.mkdir()
+    (source / "letter").write_text("dear reader")
+    (machine.folder / "segfleet.toml").write_text(NOTIFY.format(folder=machine.folder))
+    told = {
+        "SEGFLEET_NOTIFY_SMTP": f"smtp://{mails.place}",
+        "SEGFLEET_NOTIFY_HEALTH_CHECK": f"{web.url}/{{volume}}",
+    }
+    backup: tuple[str | Path, ...] = ("backup", source, *machine.devices("a"))
+
+    assert machine.run(*backup, **told).exit_code == 0
+    machine.succeed("schedule", "add", "home", source, *machine.devices("a"), *NEW_YEAR)
+    away = source.rename(machine.folder / "away")
+    make_due(machine.catalog)
+    assert machine.run("schedule", "run-due", **told).exit_code == 1
+    assert machine.run(*backup, **told).exit_code == 2
+    away.rename(source)
+    done = machine.run(*backup, **told)
+
+    assert (done.exit_code, "notification" in done.stderr) == (0, False)
+    assert [path for path, _ in web.requests] == [
+        *("/home/start", "/home"),
+        *("/home/start", "/home/fail"),
+        # It did not even start.
+        "/home/fail",
+        *("/home/start", "/home"),
+    ]
+    assert (machine.folder / "ends").read_text().split() == ["success", "2", "2", "success"]
+    assert mails.subjects == ["the backup of volume home failed", "volume home is backed up again"]
