@@ -26,8 +26,8 @@ def ratio_of_volume(catalog: Catalog, volume: str, expect_ratio: float | None) -
 def ratio_so_far(catalog: Catalog, snapshot_id: str) -> float:
     """Stored bytes for each source byte of what this snapshot has still to store.
 
-    As in its stored segments; before the first of them, as in the volume's last snapshots.  As much as so far is
-    expected to be found unchanged.
+    As in its stored segments; before the first of them, as in the volume's last snapshots.  The
+    share that is found unchanged is expected to stay as it is so far.
     """
     stored, read_bytes = _stored(catalog, snapshot_id), _read_bytes(catalog, snapshot_id)
     differing_share = max(_DIFFERING_SHARE, stored[0] / read_bytes) if read_bytes else 1.0
@@ -40,7 +40,7 @@ def ratio_so_far(catalog: Catalog, snapshot_id: str) -> float:
 
 
 def ratio_with_compared(ratio: float, total_bytes: int, compared_bytes: int) -> float:
-    """The ratio where so many of the bytes are compared first, and most of these are not stored."""
+    """The ratio of all bytes, where some are compared with earlier segments: most of these are not stored."""
     if not compared_bytes:
         return ratio
     return ratio * (1 - (1 - _DIFFERING_SHARE) * min(1.0, compared_bytes / total_bytes))
