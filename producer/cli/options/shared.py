@@ -62,7 +62,8 @@ def _read_configuration(ctx: click.Context, _param: click.Parameter, value: str 
         # A shell asks what may follow.
         return
     call.read_configuration(value)
-    if call.configuration.volumes:
+    # Others name a volume too, but store nothing: their devices are all that are configured.
+    if call.configuration.volumes and any(param.name == "raw_above" for param in ctx.command.params):
         call.volume_table = table_meant(ctx.meta.get(GIVEN, {}), call.configuration, call.asker)
     of_volume = call.volume_table.given() if call.volume_table is not None else {}
     ctx.default_map = call.configuration.defaults.given() | of_volume

@@ -192,7 +192,7 @@ def test_a_reservation_is_removed_by_its_volume_or_its_id(machine: Machine, sour
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--cron", "0 2 30 2 *"], "never occurs"),
+        (["--cron", "0 2 30 2 *"], "bad day-of-month"),
         (["--cron", "0 2"], "has 2 fields"),
         (["--cron", "0 2 * * *", "--tz", "Europe/Berln"], "did you mean Europe/Berlin"),
         (["--cron", "0 2 * * *", "--overlap", "crash"], "'crash' is not one of"),

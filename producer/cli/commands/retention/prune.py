@@ -9,7 +9,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.known_devices import all_devices
-from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
+from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.pruned import show_prune
 from producer.cli.show.watching import watched
@@ -21,6 +21,7 @@ from producer.run.preflight import check_devices
 @devices_option
 @click.option("-n", "--dry-run", is_flag=True, help="Say for each device what would go; change nothing.")
 @wait_option
+@quiet_option
 @json_option
 @config_option
 @click.pass_obj
@@ -45,6 +46,6 @@ def prune_now(call: Call, devices: dict[str, Path], *, dry_run: bool = False) ->
         summary = prune_devices(PruneRequest(devices=devices, dry_run=dry_run), observer, environment)
     if call.json:
         write_summary(summary)
-    else:
+    elif call.says(summary.exit_code):
         show_prune(summary)
     return summary.exit_code

@@ -60,7 +60,7 @@ def _show(call: Call, decision: Decision) -> None:
         for row in verdict_rows([decision]):
             if row["verdict"] == "forget":
                 write_row(row)
-    elif decision.forgotten:
+    elif decision.forgotten and not call.quiet:
         count = len(decision.forgotten)
         click.echo(
             f"volume {decision.volume}: {count} older {'snapshot' if count == 1 else 'snapshots'} forgotten, "

@@ -47,7 +47,7 @@ def request_of(asked: Asked, call: Call) -> tuple[BackupRequest, Call]:
     anew = Call(config_file=file, output=call.output, by_master=asked.by_master)
     context = backup.make_context("backup", list(asked.arguments), obj=anew)
     request = request_from(anew, **context.params)
-    return request, replace(anew, json=call.json, wait_s=call.wait_s)
+    return request, replace(anew, json=call.json, quiet=call.quiet, wait_s=call.wait_s)
 
 
 def bounds_of(asked: Asked, volume: str, call: Call) -> tuple[Retention | None, bool]:

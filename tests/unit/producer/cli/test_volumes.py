@@ -13,6 +13,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import ReservationRow
 from producer.cli.call import Call
 from producer.cli.commands.backup.backup import backup
+from producer.cli.commands.retention.forget import forget
 from producer.cli.commands.schedule.words import bounds_of, request_of
 from producer.cli.main import run
 from producer.cli.options.backup import request_from
@@ -103,6 +104,12 @@ def test_a_volume_without_sources_says_which_have_some() -> None:
     with pytest.raises(UsageError, match="volume nosuch has no sources") as refusal:
         request("--volume=nosuch")
     assert "data, home" in refusal.value.hint
+
+
+def test_a_command_that_stores_nothing_takes_all_devices_whatever_volume_it_names(tmp_path: Path) -> None:
+    call = Call()
+    context = forget.make_context("forget", ["--volume=home", "--keep-last=1"], obj=call)
+    assert sorted(context.params["devices"]) == ["a", "b"]
 
 
 def reservations(tmp_path: Path) -> list[ReservationRow]:
