@@ -1,6 +1,6 @@
 """Who this catalog is, and how often it has changed what the devices hold.
 
-Each seal, forget and prune raises the generation, here and on the devices.  A copy of the catalog does not know the
+Each seal and each prune raises the generation, here and on the devices.  A copy of the catalog does not know the
 generations that came after it: that is how it is noticed.
 """
 

@@ -20,7 +20,9 @@ from producer.listing.places import Place, PlacesWriter
 from producer.listing.tree_parts import TreeWriter
 from producer.retention.pruning.meeting import OldCatalogError
 from producer.retention.pruning.needed import NeededFinder
+from tasks.errors import DeviceFullError
 from tasks.generations import Generation, encode_generation, generation_name
+from tasks.orders import Order, PutManifest
 
 
 @pytest.fixture
@@ -256,3 +258,26 @@ def test_what_a_snapshot_has_brought_that_the_catalog_lost_stays(pool: Pool) -> 
     pool.catalog.snapshots.remove_sealed(snapshot_id)
 
     assert pool.catalog.garbage.objects(set()) == []
+
+
+def test_a_device_without_any_room_is_freed_nevertheless(pool: Pool) -> None:
+    for name in ("one", "two"):
+        pool.write(name)
+    old = pool.back_up()
+    for name in ("one", "two"):
+        pool.write(name)
+    pool.back_up()
+    pool.forget(old)
+
+    def full(order: Order) -> None:
+        if isinstance(order, PutManifest) and order.device == "b":
+            raise DeviceFullError("no room")
+
+    pool.made.before = full
+    would, summary = pool.made.prune(dry_run=True), pool.made.prune()
+    pool.made.before = lambda order: None
+
+    assert summary.exit_code == 0
+    assert summary.devices["b"].objects_deleted == would.devices["b"].objects_deleted > 0
+    pool.check()
+    assert pool.made.prune().exit_code == 0
