@@ -19,14 +19,3 @@ def without(ranges: Iterable[tuple[int, int]], taken: Sequence[tuple[int, int]])
         if start < stop:
             left.append((start, stop - start))
     return left
-
-
-def joined(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """The ranges, which ascend, with those as one that touch; empty ones are left out."""
-    found: list[tuple[int, int]] = []
-    for offset_bytes, size_bytes in ranges:
-        if found and sum(found[-1]) == offset_bytes:
-            found[-1] = found[-1][0], found[-1][1] + size_bytes
-        elif size_bytes:
-            found.append((offset_bytes, size_bytes))
-    return tuple(found)

@@ -83,6 +83,7 @@ def test_a_device_that_goes_after_its_last_receipt_is_missed_before_the_seal(mac
         "segments": 0,
         "bytes_source": 0,
         "bytes_stored": 0,
+        "bytes_copied": 0,
         "state": "dead",
         "new": True,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -60,17 +59,6 @@ class SegmentHeader:
 def all_of(size_bytes: int) -> tuple[tuple[int, int], ...]:
     """The ranges of an object that holds all of its segment."""
     return ((0, size_bytes),) if size_bytes else ()
-
-
-def joined(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """The ranges, which ascend, with those as one that touch; empty ones are left out."""
-    found: list[tuple[int, int]] = []
-    for offset_bytes, size_bytes in ranges:
-        if found and sum(found[-1]) == offset_bytes:
-            found[-1] = found[-1][0], found[-1][1] + size_bytes
-        elif size_bytes:
-            found.append((offset_bytes, size_bytes))
-    return tuple(found)
 
 
 def check_ranges(ranges: tuple[tuple[int, int], ...], stream_bytes: int) -> None:

@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tasks.orders import StoreSegment
+from tasks.ranges import joined
 from tasks.receipts import StoreResult
 from workers.devices.base import Bytes, Device, Upload
 from workers.devices.keys import object_key
-from workers.format.header import SegmentHeader, all_of, joined
+from workers.format.header import SegmentHeader, all_of
 from workers.format.writer import SegmentWriter
 from workers.progress import OrderProgress, Stages
 from workers.segments.reading import Reading

@@ -18,10 +18,11 @@ from producer.catalog.tables.segments.rows import NewHealing, NewSegment, Segmen
 from producer.catalog.tables.trees import places_in
 from producer.listing.extents import SegmentContents
 from producer.listing.healing import healing_contents
-from producer.listing.stored_ranges import joined, without
+from producer.listing.stored_ranges import without
 from producer.plan.pieces import equal_pieces
 from tasks.digests import CELL_BYTES, NO_DIGEST
 from tasks.orders import StoreSegment
+from tasks.ranges import joined
 from tasks.receipts import Receipt, StoreResult
 from tasks.wire import encode
 
