@@ -47,7 +47,7 @@ class Call:
 
     json: bool = False
     output: GuardedOutput = field(default_factory=GuardedOutput)
-    #: ``--config`` given before the command's name.
+    #: ``--config``, before the command's name or after it.
     config_file: str | None = None
     #: ``--quiet``: say nothing when all is well.
     quiet: bool = False
@@ -67,6 +67,7 @@ class Call:
     def read_configuration(self, flag: str | None) -> None:
         """Read the file that ``flag``, the environment or the usual places name; raises UsageError."""
         here, named = _working_folder(), flag or self.config_file
+        self.config_file = named
         asked = named or os.environ.get(CONFIG_VARIABLE)
         found = look(
             Path(asked) if asked else (here or Path()) / FILE_NAME,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+#: A key of TOML that needs no quotes.
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +54,7 @@ def _places(wishes: Wishes) -> Iterator[str]:
         yield ""
     yield "# What is backed up."
     for name, path in wishes.sources.items():
-        yield f"[sources.{_quoted(name)}]"
+        yield f"[sources.{name if _BARE.fullmatch(name) else _quoted(name)}]"
         yield f"path = {_quoted(path)}"
         yield ""
 

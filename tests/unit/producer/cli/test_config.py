@@ -147,3 +147,14 @@ def test_what_holds_comes_with_where_it_is_from_and_without_passwords(
 
 def test_without_a_file_only_the_environment_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["from"] for row in rows(capsys, "config", "show")] == ["SEGFLEET_STATE"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "how"), [((), "found"), (("--config=segfleet.toml",), "--config")], ids=["found", "named"]
+)
+def test_it_says_how_the_file_was_found(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], how: str
+) -> None:
+    (folder / "segfleet.toml").write_text("")
+    assert run(["config", "show", *arguments]) == 0
+    assert capsys.readouterr().err == f"{folder}/segfleet.toml ({how})\n"
