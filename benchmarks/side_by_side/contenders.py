@@ -29,6 +29,7 @@ class Contender(Protocol):
     def env(self) -> dict[str, str]: ...
     def prepare(self) -> None: ...
     def backup(self, source: Path, level: int) -> list[str]: ...
+    def backup_again(self, source: Path, level: int) -> list[str]: ...
     def restore(self, source: Path, target: Path) -> list[str]:
         """Restores the last backup, which was of ``source``, into the empty folder ``target``."""
 
@@ -43,6 +44,12 @@ class _Base:
     @property
     def env(self) -> dict[str, str]:
         return users_environment()
+
+    def backup(self, source: Path, level: int) -> list[str]:
+        raise NotImplementedError
+
+    def backup_again(self, source: Path, level: int) -> list[str]:
+        return self.backup(source, level)
 
     def _empty(self, *parts: str) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -194,7 +201,14 @@ class Borg(_Base):
         subprocess.run(["borg", "init", "--encryption", "none"], env=self.env, check=True)
 
     def backup(self, source: Path, level: int) -> list[str]:
-        return ["borg", "create", "--compression", f"zstd,{level}", "::backup", str(source)]
+        return self._create("backup", source, level)
+
+    def backup_again(self, source: Path, level: int) -> list[str]:
+        # The name of an archive is its own; Borg fills in the time.
+        return self._create("again-{now:%Y%m%d%H%M%S%f}", source, level)
+
+    def _create(self, archive: str, source: Path, level: int) -> list[str]:
+        return ["borg", "create", "--compression", f"zstd,{level}", f"::{archive}", str(source)]
 
     def restore(self, source: Path, target: Path) -> list[str]:
         return _shell(f"cd {shlex.quote(str(target))} && borg extract ::backup")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from side_by_side.contenders import BareLoop, Borg, Contender, Restic, Segfleet, TarZstd, Zstd, is_installed
 from side_by_side.measuring import Cost, run
 from side_by_side.pairs import Runs, interleaved
+
+#: Of how many files one is changed.
+_EACH = 100
+
+_SETTLED_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +57,24 @@ def works(tree: Path, large: Path) -> list[Work]:
             goals={"tar | zstd -T0": 1.0, "restic": 0.40, "Borg": 0.35},
         ),
         Work(
+            key="unchanged",
+            title=f"The tree {tree.name}, backed up again, nothing changed",
+            kind="again",
+            source=tree,
+            level=3,
+            contenders=(Segfleet, Restic, Borg),
+            goals={"restic": 0.5, "Borg": 0.5},
+        ),
+        Work(
+            key="changed",
+            title=f"The tree {tree.name}, backed up again, 1 % of the files changed",
+            kind="changed",
+            source=tree,
+            level=3,
+            contenders=(Segfleet, Restic, Borg),
+            goals={"restic": 0.5, "Borg": 0.5},
+        ),
+        Work(
             key="tree-restore",
             title=f"The tree {tree.name}, restored",
             kind="restore",
@@ -86,8 +110,13 @@ class Bench:
             if contender not in present:
                 self._note(f"{contender.name} is not installed, and left out")
         chosen = [contender for contender in present if not only or contender.name in only]
-        measure = self._backup if work.kind == "backup" else self._restore
-        if work.kind == "restore":
+        if work.kind == "changed":
+            work = replace(work, source=self._own_copy(work.source))
+        if work.kind in ("again", "changed"):
+            # What was written a moment ago is never taken as unchanged.
+            time.sleep(_SETTLED_S)
+        measure = {"backup": self._backup, "restore": self._restore}.get(work.kind, self._again)
+        if work.kind != "backup":
             for contender in chosen:
                 self._backup(contender, work)
         runs = interleaved(
@@ -107,6 +136,20 @@ class Bench:
         command = contender.backup(work.source, work.level)
         return run(command, env=contender.env, log=self._log, measure_memory=measure_memory)
 
+    def _again(self, contender: Contender, work: Work) -> Cost:
+        if work.kind == "changed":
+            change_some(work.source)
+            time.sleep(_SETTLED_S)
+        os.sync()
+        return run(contender.backup_again(work.source, work.level), env=contender.env, log=self._log)
+
+    def _own_copy(self, source: Path) -> Path:
+        """A copy that may be changed; it stays for the next time."""
+        copy = self._work / "changing" / source.name
+        if not copy.exists():
+            shutil.copytree(source, copy, symlinks=True)
+        return copy
+
     def _restore(self, contender: Contender, work: Work) -> Cost:
         with _empty_folder(self._restore_to / "segfleet-benchmark") as target:
             os.sync()
@@ -123,6 +166,14 @@ class Bench:
     @property
     def _log(self) -> Path:
         return self._work / "last-run.log"
+
+
+def change_some(tree: Path) -> None:
+    """Append a byte to each hundredth file, always the same ones, wherever they are."""
+    files = sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
+    for path in files[::_EACH]:
+        with path.open("ab") as file:
+            file.write(b"x")
 
 
 @contextmanager
