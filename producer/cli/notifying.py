@@ -106,21 +106,23 @@ def _tell(call: Call, outcome: Outcome, notifier: Notifier | None, note: Note) -
 
 
 def look_around(call: Call, note: Note) -> None:
-    """Tell of devices and schedules that are in trouble now, or well again; a catalog in trouble is noted."""
-    notifier = notifier_of(call, note)
-    if notifier is None:
-        return
+    """Tell of devices and schedules that are in trouble now, or well again; what keeps it from that is noted."""
+    try:
+        notifier = notifier_of(call, note)
+        if notifier is not None:
+            _look_around(call, notifier)
+    except SegfleetError as error:
+        note(f"nobody is told of devices and schedules: {error.message}")
+
+
+def _look_around(call: Call, notifier: Notifier) -> None:
     from producer.monitor.conditions import TOPICS, conditions
     from producer.monitor.expected import expected_by
     from producer.monitor.sums import NO_SUMS
     from producer.monitor.survey import survey
 
-    try:
-        with opened_catalog(call) as catalog:
-            found = survey(catalog, expected=expected_by(call.configuration), kept=NO_SUMS)
-    except SegfleetError as error:
-        note(f"nobody is told of devices and schedules: {error.message}")
-        return
+    with opened_catalog(call) as catalog:
+        found = survey(catalog, expected=expected_by(call.configuration), kept=NO_SUMS)
     notifier.look(conditions(found), TOPICS)
 
 

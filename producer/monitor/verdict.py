@@ -69,20 +69,30 @@ def verdict(
         *_of_checks(volumes, last_check, now),
     ]
     problems = tuple(sorted(found, key=lambda problem: problem.colour != "red"))
-    colour: Colour = problems[0].colour if problems else "green" if volumes else "yellow"
+    is_all_there = bool(volumes) and all(volume.sealed is not None for volume in volumes)
+    colour: Colour = problems[0].colour if problems else "green" if is_all_there else "yellow"
     return Verdict(colour=colour, sentence=_sentence(volumes, problems, now), problems=problems)
 
 
 def _sentence(volumes: Sequence[VolumeStatus], problems: Sequence[Problem], now: datetime) -> str:
-    if not volumes:
-        return "Nothing has been backed up yet."
     if not problems:
-        oldest = min((volume.sealed.started_at for volume in volumes if volume.sealed), default=None)
-        count = "1 volume is" if len(volumes) == 1 else f"All {len(volumes)} volumes are"
-        return f"{count} backed up" + (f"; the oldest backup is {format_age(now - oldest)} old." if oldest else ".")
+        return _without_problems(volumes, now)
     first, more = problems[0], len(problems) - 1
     others = f", and {more} more problem{'s' if more > 1 else ''}" if more else ""
     return f"{first.reason[:1].upper()}{first.reason[1:]}{others}."
+
+
+def _without_problems(volumes: Sequence[VolumeStatus], now: datetime) -> str:
+    begun = [volume.sealed.started_at for volume in volumes if volume.sealed is not None]
+    missing = len(volumes) - len(begun)
+    if not begun:
+        return "Nothing has been backed up yet."
+    if missing:
+        return f"{missing} of {len(volumes)} volumes {'has' if missing == 1 else 'have'} no backup yet."
+    age = format_age(now - min(begun))
+    if len(volumes) == 1:
+        return f"1 volume is backed up; the last backup is {age} old."
+    return f"All {len(volumes)} volumes are backed up; the oldest backup is {age} old."
 
 
 def _of_volume(row: VolumeStatus, now: datetime) -> Iterator[Problem]:

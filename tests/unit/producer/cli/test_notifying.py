@@ -110,6 +110,18 @@ def test_an_overdue_volume_is_told_once_and_again_when_it_is_well(mails: MailSer
     assert mails.subjects == ["volume home is overdue", "volume home is not overdue any more"]
 
 
+def test_what_keeps_from_looking_around_is_a_note_and_no_failure(mails: MailServer, tmp_path: Path) -> None:
+    notes: list[str] = []
+
+    def back_up() -> BackupSummary:
+        (tmp_path / "smtp").unlink()
+        return summary()
+
+    assert reported(call_with(NOTIFY), "home", notes.append, back_up).exit_code == 0
+    (note,) = notes
+    assert note.startswith("nobody is told of devices and schedules: ")
+
+
 def test_mail_without_addresses_is_refused_before_the_backup_begins(mails: MailServer) -> None:
     with pytest.raises(UsageError, match="mail needs a sender"):
         reported(call_with(""), "home", print, fails_with(AssertionError()))

@@ -88,6 +88,15 @@ def test_all_is_green_when_nothing_is_wrong() -> None:
     assert found.sentence == "All 2 volumes are backed up; the oldest backup is 5 h old."
 
 
+def test_of_one_volume_the_last_backup_counts() -> None:
+    assert verdict([volume()], [], None, NOW).sentence == "1 volume is backed up; the last backup is 1 h old."
+
+
+def test_a_volume_without_a_backup_is_not_green() -> None:
+    found = verdict([volume(), volume(sealed=None, last_ended=None)], [], None, NOW)
+    assert (found.colour, found.sentence) == ("yellow", "1 of 2 volumes has no backup yet.")
+
+
 def test_an_empty_catalog_is_not_green() -> None:
     found = verdict([], [], None, NOW)
     assert (found.colour, found.sentence) == ("yellow", "Nothing has been backed up yet.")
