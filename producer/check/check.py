@@ -259,9 +259,9 @@ class _Check:
         """Report the object once, then each of its files that the damage affects."""
         snapshot_id = snapshot_id or self._needed_by[row.segment_id]
         of = {"snapshot_id": snapshot_id, "device": row.device}
-        self._tell(code, f"segment {row.segment_id} on device {row.device}: {message}", **of)
+        self._tell(code, f"object {row.object_id} on device {row.device}: {message}", **of)
         for path in self._paths(row, ranges, snapshot_id):
-            self._session.observer.trouble(Trouble(code=code, message=f"in segment {row.segment_id}", path=path, **of))
+            self._session.observer.trouble(Trouble(code=code, message=f"in object {row.object_id}", path=path, **of))
 
     def _paths(self, row: StoredObject, ranges: tuple[tuple[int, int], ...], snapshot_id: str) -> list[str]:
         """The files whose extents meet one of the damaged ranges of the stream; all of them without ranges."""
