@@ -14,6 +14,7 @@ from producer.host.state import StateFolder
 from tasks.broker.epochs import publish_epoch
 from tasks.broker.leases import redis_client
 from tasks.broker.signs import SIGN_PREFIX, SILENT_S, give_last_sign, give_sign
+from tasks.cleaning import DeleteStored
 from tasks.errors import RunOverError
 from tasks.orders import (
     AdoptDevice,
@@ -33,6 +34,7 @@ DEVICE_ID = "d" * 32
 
 OF_ITS_OWN: dict[type[Order], dict[str, Any]] = {
     AdoptDevice: {"device_id": "", "pool_id": "b" * 32, "new_device_id": DEVICE_ID},
+    DeleteStored: {"catalog_id": "c" * 32},
     DescribeDevice: {"device_id": ""},
     GetManifest: {"name": ""},
     PrepareImage: {"target": "t", "size_bytes": 1, "zero_offsets_bytes": (), "zero_sizes_bytes": (), "force": True},
