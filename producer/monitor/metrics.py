@@ -40,7 +40,7 @@ def families(survey: Survey, release: str) -> Iterator[Metric]:
     yield _device_states(devices)
     yield from _of_each("device", _DEVICE_GAUGES, devices)
     stored = [((name,), survey.sums.on_devices.get(device.device_id, 0)) for name, device in devices]
-    text = "Segments that it holds: lost if it fails now."
+    text = "Segments that it holds, copies among them."
     yield _labelled("segfleet_device_stored_bytes", text, ["device"], stored)
     yield from _of_checks(survey)
     yield from _of_fleet(survey)

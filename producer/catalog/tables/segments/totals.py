@@ -11,7 +11,7 @@ from sqlalchemy import Row, case, func, select
 
 from producer.catalog.columns import JsonObject
 from producer.catalog.database import Database
-from producer.catalog.schema import segments, snapshots
+from producer.catalog.schema import segments, snapshots, stored_objects
 from producer.catalog.tables.segments.rows import SegmentState
 
 #: In one statement: databases limit its parameters.
@@ -114,12 +114,10 @@ class Totals:
         return found
 
     def stored_on_devices(self) -> dict[str, int]:
-        """Device id → bytes of the segments that it holds, of all snapshots; reads every segment once."""
-        statement = (
-            select(segments.c.device_id, func.sum(segments.c.bytes_stored).label("bytes_stored"))
-            .where(segments.c.state == "stored", segments.c.device_id.is_not(None))
-            .group_by(segments.c.device_id)
-        )
+        """Device id → bytes of the objects that it holds, copies among them; reads every object once."""
+        statement = select(
+            stored_objects.c.device_id, func.sum(stored_objects.c.bytes_stored).label("bytes_stored")
+        ).group_by(stored_objects.c.device_id)
         return {row.device_id: int(row.bytes_stored) for row in self._database.read(statement)}
 
     def stored_of_volumes(self) -> dict[str, tuple[int, int]]:
