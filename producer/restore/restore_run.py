@@ -17,6 +17,7 @@ from producer.requests import RestoreRequest
 from producer.restore.deleting import Deleting
 from producer.restore.failed import failed
 from producer.restore.orders import RestoreOrders, batches, in_bounds, surplus_entry
+from producer.restore.other_copies import OtherCopies
 from producer.restore.outcome import Outcome
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
@@ -77,6 +78,7 @@ class RestoreRun:
         #: Hard links to files that have as many as the target's file system takes.
         self._too_many: list[TargetEntry] = []
         self._is_preparing = False
+        self._copies = OtherCopies(session.catalog.objects)
 
     def _name_of_target(self) -> str:
         """What troubles with the target itself name."""
@@ -148,7 +150,7 @@ class RestoreRun:
         return self._live()[0]
 
     def _live(self) -> list[tuple[str, str]]:
-        live = [(device_id, name) for device_id, name in self._present.items() if name in self._session.courier.live]
+        live = self._live_now()
         if not live:
             raise DeviceError("no device is left, so folders and links cannot be made", hint=AGAIN)
         return live
@@ -239,18 +241,33 @@ class RestoreRun:
         self._plan.left_out |= lost
 
     def _restore_segments(self) -> None:
+        """What a device cannot restore is asked of others that have a copy, as long as there are any."""
+        orders: Mapping[str, Iterator[RestoreSegment]]
         orders = {name: self._segment_orders(device_id) for device_id, name in self._present.items()}
-        died = run_wave(self._session, orders, self._take, on_wait=self._tell_progress)
-        for device, why in died.items():
-            unanswered = [order for order in self._unanswered.values() if order.device == device]
-            for order in itertools.chain(unanswered, orders[device]):
-                self._outcome.lose_order(order, "device-dead", f"device {device} died: {why}")
+        while orders:
+            died = run_wave(self._session, orders, self._take, on_wait=self._tell_progress)
+            for device, why in died.items():
+                unanswered = [order for order in self._unanswered.values() if order.device == device]
+                for order in itertools.chain(unanswered, orders[device]):
+                    self._unanswered.pop(order.order_id, None)
+                    if not self._copies.ask(order, dict(self._live_now())):
+                        self._outcome.lose_order(order, "device-dead", f"device {device} died: {why}")
+            orders = {name: self._noted(waiting) for name, waiting in self._copies.take_waiting().items()}
+
+    def _noted(self, orders: Iterable[RestoreSegment]) -> Iterator[RestoreSegment]:
+        for order in orders:
+            self._unanswered[order.order_id] = order
+            yield order
+
+    def _live_now(self) -> list[tuple[str, str]]:
+        return [(key, name) for key, name in self._present.items() if name in self._session.courier.live]
 
     def _segment_orders(self, device_id: str) -> Iterator[RestoreSegment]:
         for holder in self._plan.holders(device_id):
             for picks in filter(None, in_bounds(self._plan.picks(holder))):
                 device = self._present[device_id]
                 order = self._orders.segment(holder.object, picks, device, device_id, devices_count=len(self._present))
+                self._copies.note(order, holder.object)
                 self._unanswered[order.order_id] = order
                 yield order
 
@@ -330,8 +347,10 @@ class RestoreRun:
         elif receipt.failure.code in ("target", "target-not-empty") or not isinstance(order, RestoreSegment):
             # Everything that follows would fail too.
             raise failed(receipt.failure)
-        else:
+        elif not self._copies.ask(order, dict(self._live_now())):
             self._outcome.lose_order(order, receipt.failure.code, receipt.failure.message)
+        if isinstance(order, RestoreSegment):
+            self._copies.answered(order)
 
     def _take_result(self, order: Order, result: RestoreResult) -> None:
         self._outcome.count(result)
@@ -342,9 +361,18 @@ class RestoreRun:
             }
             self._unlinked += of_code["other-file"]
             self._too_many += of_code["too-many-links"]
+        elsewhere = self._asked_elsewhere(order, result)
         for trouble in result.troubles:
-            if trouble.path not in unlinked:
+            if trouble.path not in unlinked and trouble.path not in elsewhere:
                 self._take_trouble(trouble, order.device if isinstance(order, RestoreSegment) else "")
+
+    def _asked_elsewhere(self, order: Order, result: RestoreResult) -> set[str]:
+        """The files that the device could not restore, and another is asked for."""
+        if not isinstance(order, RestoreSegment):
+            return set()
+        of_target = {trouble.path for trouble in result.troubles if trouble.code in (*_OF_TARGET, "skipped")}
+        paths = {trouble.path for trouble in result.troubles if trouble.path} - of_target
+        return paths if paths and self._copies.ask(order, dict(self._live_now()), paths) else set()
 
     def _take_trouble(self, trouble: PathTrouble, device: str) -> None:
         """``device`` holds the segment."""

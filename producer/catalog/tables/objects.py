@@ -139,6 +139,15 @@ class Objects:
         rows = self._database.read(_all().where(stored_objects.c.snapshot_id == snapshot_id))
         return [_stored_object(row) for row in rows]
 
+    def copies_of(self, row: StoredObject) -> list[StoredObject]:
+        """The same object on other devices, without those that were found damaged."""
+        objects = self.of([row.segment_id]).get(row.segment_id, [])
+        return [
+            one
+            for one in objects
+            if one.object_id == row.object_id and one.device_id != row.device_id and not one.is_damaged
+        ]
+
     def on_device(self, device_id: str) -> Iterator[StoredObject]:
         """All objects on a device, in order of their ids, page by page."""
         last = ""

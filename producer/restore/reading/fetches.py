@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from producer.restore.reading.ways import Answers, Piece, Spool
 from producer.run.session import RunSession
 from tasks.errors import BrokerError, DamagedError
 from tasks.orders import Order
+from tasks.receipts import Receipt
 
 #: What is on other devices can still be read.
 _GONE_HINT = "mount the device, and run the command again"
@@ -24,6 +25,8 @@ class Fetch:
     order: Order | None = None
     done: bool = False
     error: DamagedError | None = None
+    #: The devices that could not give it; others may have a copy.
+    failed: set[str] = field(default_factory=set)
 
 
 class Fetches:
@@ -42,17 +45,22 @@ class Fetches:
         return self._way(piece).piece_bytes
 
     def why_absent(self, piece: Piece) -> DamagedError | None:
-        """An error if the device that holds the piece is not there."""
-        if piece.object.device_id in self.present:
+        """An error if no device that holds the piece is there."""
+        if piece.object.device_id in self.present or self._copy_of(piece, ()) is not None:
             return None
         return DamagedError(f"a part lies on device {piece.object.device}, which is not there", hint=_GONE_HINT)
 
     def begin(self, piece: Piece) -> Fetch:
         """Ask for the piece; it is read as soon as its device's worker has time."""
-        fetch = Fetch(piece=piece, error=self.why_absent(piece))
-        if fetch.error is not None:
-            fetch.done = True
-            return fetch
+        fetch = Fetch(piece=piece)
+        if piece.object.device_id in self.present:
+            self._send(fetch)
+        elif not self._ask_elsewhere(fetch):
+            fetch.error, fetch.done = self.why_absent(piece), True
+        return fetch
+
+    def _send(self, fetch: Fetch) -> None:
+        piece = fetch.piece
         device_id = piece.object.device_id
         fetch.way = self._way(piece)
         fetch.order = fetch.way.order(piece, self._session.order_fields(self.present[device_id], device_id=device_id))
@@ -60,7 +68,22 @@ class Fetches:
         # It is in flight even if the broker is away; the courier sends it again once that is back.
         with suppress(BrokerError):
             self._session.courier.send([fetch.order])
-        return fetch
+
+    def _ask_elsewhere(self, fetch: Fetch) -> bool:
+        """Ask another device that has a copy; False when none is left."""
+        fetch.failed.add(fetch.piece.object.device_id)
+        found = self._copy_of(fetch.piece, fetch.failed)
+        if found is None:
+            return False
+        fetch.piece = found
+        self._send(fetch)
+        return True
+
+    def _copy_of(self, piece: Piece, failed: Collection[str]) -> Piece | None:
+        for one in self._session.catalog.objects.copies_of(piece.object):
+            if one.device_id in self.present and one.device_id not in failed:
+                return replace(piece, object=one)
+        return None
 
     def wait(self, fetch: Fetch) -> None:
         """Until it is answered.  Raises InterruptedRun."""
@@ -76,14 +99,10 @@ class Fetches:
             fetch = self._open.pop(order.order_id, None)
             if fetch is None or fetch.way is None:
                 continue
-            fetch.done = True
-            if receipt.failure is not None:
-                fetch.error = DamagedError(receipt.failure.message, hint=receipt.failure.hint)
-            else:
-                try:
-                    fetch.way.take(order, receipt.result)
-                except DamagedError as error:
-                    fetch.error = error
+            error = _error_of(fetch, order, receipt)
+            if error is not None and self._ask_elsewhere(fetch):
+                continue
+            fetch.error, fetch.done = error, True
             done.append(fetch)
         for device, why in courier.lost_devices().items():
             courier.give_up(device)
@@ -105,12 +124,24 @@ class Fetches:
         for order_id, fetch in list(self._open.items()):
             if fetch.order is not None and fetch.order.device == device:
                 del self._open[order_id]
-                fetch.done = True
-                fetch.error = DamagedError(f"device {device} died: {why}", hint=_GONE_HINT)
-                yield fetch
+                if not self._ask_elsewhere(fetch):
+                    fetch.done = True
+                    fetch.error = DamagedError(f"device {device} died: {why}", hint=_GONE_HINT)
+                    yield fetch
 
     def _way(self, piece: Piece) -> Spool | Answers:
         device = self.present.get(piece.object.device_id)
         if self._spool is None or (device is not None and self._session.fleet.is_shared(device)):
             return self._answers
         return self._spool
+
+
+def _error_of(fetch: Fetch, order: Order, receipt: Receipt) -> DamagedError | None:
+    if receipt.failure is not None:
+        return DamagedError(receipt.failure.message, hint=receipt.failure.hint)
+    assert fetch.way is not None
+    try:
+        fetch.way.take(order, receipt.result)
+    except DamagedError as error:
+        return error
+    return None

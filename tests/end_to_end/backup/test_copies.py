@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kit.compare import differences
+from kit.deadlines import eventually
 from kit.program.command import Done
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
@@ -74,6 +75,48 @@ def test_with_one_device_less_exactly_the_files_that_lie_elsewhere_are_missing(
     assert done.exit_code == (3 if copies == 2 else 0)
     missing = {error["path"] for error in done.errors if error["path"]}
     assert bool(missing) == (copies == 2)
+
+
+@pytest.fixture
+def rotten(pool: tuple[Machine, int], tmp_path: Path) -> Iterator[tuple[Machine, int]]:
+    """A pool of which each object on device a has a flipped byte; it is mended afterwards."""
+    machine, copies = pool
+    kept = {path: path.read_bytes() for path in machine.segments_on("a")}
+    for path, data in kept.items():
+        path.write_bytes(data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :])
+    yield machine, copies
+    for path, data in kept.items():
+        path.write_bytes(data)
+
+
+def test_what_is_damaged_on_one_device_is_read_from_another(rotten: tuple[Machine, int], tmp_path: Path) -> None:
+    machine, _ = rotten
+
+    done = restored(machine, "a b c", tmp_path / "back")
+    dump = machine.succeed("dump", "latest", "data/large", *machine.devices("a b c"))
+
+    assert (done.exit_code, done.errors) == (0, [])
+    assert differences(machine.folder / "data", tmp_path / "back" / "data") == []
+    assert dump.stdout == (machine.folder / "data" / "large").read_bytes()
+
+
+def test_a_device_that_goes_away_in_the_middle_of_a_restore_costs_nothing(
+    pool: tuple[Machine, int], tmp_path: Path
+) -> None:
+    machine, _ = pool
+    machine.limit("a b c", "200KiB")
+    target, away = tmp_path / "back", machine.folder / "away"
+    try:
+        running = machine.start("restore", "latest", "--target", target, "--json")
+        eventually(lambda: target.is_dir() and any(target.rglob("*")), "the restore has begun")
+        machine.device("b").rename(away)
+        done = running.wait()
+    finally:
+        (machine.folder / "segfleet.toml").unlink()
+        away.rename(machine.device("b"))
+
+    assert (done.exit_code, done.errors) == (0, [])
+    assert differences(machine.folder / "data", target / "data") == []
 
 
 def test_a_device_that_is_lost_gets_its_copies_made_elsewhere_by_the_next_backup() -> None:
