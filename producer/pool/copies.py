@@ -54,7 +54,7 @@ def plan_copies(
     groups = [group for objects in index.values() for group in _alike(objects)]
     for group in sorted(groups, key=lambda group: (-group[0].bytes_stored, group[0].object_id)):
         kept = [one for one in group if one.device_id in holding and not one.is_damaged]
-        origin = next((one for one in kept if one.device_id in readable), None)
+        origin = next((one for one in group if one.device_id in readable and not one.is_damaged), None)
         holders = {one.device_id for one in kept}
         while len(holders) < copies:
             target = _least_filled(targets, group[0].bytes_stored, holders, {sites.get(key, "") for key in holders})

@@ -11,6 +11,7 @@ from producer.cli.commands.devices.add import add
 from producer.cli.commands.devices.at_risk import list_at_risk, risks_of
 from producer.cli.commands.devices.lost import lost
 from producer.cli.commands.devices.moved import move, replace
+from producer.cli.commands.devices.retire import retire
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.shared import config_option, devices_option, json_option, wait_option, wide_option
@@ -45,6 +46,7 @@ devices.add_command(add)
 devices.add_command(lost)
 devices.add_command(move)
 devices.add_command(replace)
+devices.add_command(retire)
 
 
 @devices.command("list", cls=FleetCommand, hidden=True)

@@ -1,0 +1,49 @@
+"""``segfleet devices retire``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.call import Call
+from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.known_devices import all_devices
+from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
+from producer.cli.show.counts import counted
+from producer.cli.show.devices import show_devices
+from producer.cli.show.watching import watched
+from producer.configuration.sizes import format_size
+from producer.run.preflight import check_devices
+
+
+@click.command(cls=CommandHere)
+@click.argument("device", metavar="NAME")
+@devices_option
+@wait_option
+@json_option
+@config_option
+@click.pass_obj
+def retire(call: Call, device: str, devices: dict[str, Path]) -> None:
+    """Copy to the other devices what is needed of one, which then leaves the pool.
+
+    What it holds stays on it, for whoever wants to delete it.  Take it out of the configuration afterwards: a device
+    that is named in a backup is used again.
+    """
+    call.output.is_the_result = False
+    devices = devices or all_devices(call)
+    check_devices(devices)
+
+    from producer.retention.retire import retire_device
+
+    with watched(call) as observer:
+        done = retire_device(device, devices, observer, call.environment())
+    if call.json:
+        show_devices(call, [done.row])
+        return
+    click.echo(
+        f"device {done.row.name} ({done.row.device_id[:8]}) has left the pool; "
+        f"{counted(done.objects_copied, 'object')}, {format_size(done.bytes_copied)} copied to other devices"
+    )
+    if device in call.configuration.devices:
+        click.echo(f"take it out of the configuration: [devices.{device}]", err=True)

@@ -1,0 +1,185 @@
+"""A device leaves on purpose: what is needed of it is copied to the others, and then it is no device of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.devices import DeviceRow
+from producer.catalog.tables.objects import StoredObject
+from producer.configuration.sizes import format_size
+from producer.observer import Observer, Progress
+from producer.ownership.holder import Holder
+from producer.plan import reserve_bytes
+from producer.pool.copies import Copying, CopyPlan, CopyTarget, plan_copies
+from producer.pool.copying import copy_objects
+from producer.pool.lost import device_named
+from producer.pool.members import Member
+from producer.retention.pruning.devices import PrunedDevice
+from producer.retention.pruning.heir import begin_heir, write_heir
+from producer.retention.pruning.meeting import Meeting, meet
+from producer.retention.pruning.needed import NeededFinder
+from producer.retention.pruning.prune import PRUNE
+from producer.run.environment import Environment
+from producer.run.session import RunNeeds, RunSession, open_session
+from tasks.errors import DeviceError, DeviceFullError, NotADeviceError, UsageError
+
+REASON = "retired: what is needed of it is on the other devices"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retired:
+    row: DeviceRow
+    objects_copied: int
+    bytes_copied: int
+
+
+def retire_device(name: str, devices: Mapping[str, Path], observer: Observer, environment: Environment) -> Retired:
+    """Copy to the other ``devices`` what a snapshot needs and only this one has, and count it as lost from then on.
+
+    Copies that were asked for are made up for too, where a device is left to take them.  Deletes nothing.  Idempotent:
+    after a failure the device is as it was, and what was copied counts.  Raises UsageError, NotADeviceError when the
+    device is not there, DeviceFullError when the others have no room, DeviceError when something could not be copied,
+    LockedError beside a prune.
+    """
+    with (
+        Catalog(environment.catalog) as catalog,
+        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
+        holder.holding(PRUNE, purpose=f"retire device {name}", patience_s=environment.patience.left_s),
+        open_session(
+            RunNeeds(devices=devices, purpose=f"retire device {name}", holder=holder), observer, environment
+        ) as session,
+    ):
+        return _Retiring(session, device_named(catalog, name)).run()
+
+
+class _Retiring:
+    def __init__(self, session: RunSession, row: DeviceRow) -> None:
+        self._session = session
+        self._catalog = session.catalog
+        self._row = row
+        self._copied: list[StoredObject] = []
+
+    def run(self) -> Retired:
+        meeting = meet(self._session)
+        staying = self._staying(meeting)
+        plan = self._plan(staying)
+        if plan.missing_count:
+            raise DeviceFullError(
+                f"the other devices have no room for {plan.missing_count} objects of device {self._row.name}",
+                hint="free space with segfleet prune, or add a device: segfleet devices add NAME=PLACE",
+            )
+        self._copy(meeting, staying, plan.copyings)
+        self._leave()
+        size_bytes = sum(one.bytes_stored for one in self._copied)
+        row = self._catalog.devices.get(self._row.device_id)
+        return Retired(row=row, objects_copied=len(self._copied), bytes_copied=size_bytes)
+
+    def _staying(self, meeting: Meeting) -> list[PrunedDevice]:
+        if all(device.device_id != self._row.device_id for device in meeting.devices):
+            why = meeting.absent.get(self._row.name, "it is not there")
+            raise NotADeviceError(
+                f"device {self._row.name} cannot give away what it holds: {why}",
+                hint=f"mount it; if it is gone for good: segfleet devices lost {self._row.name}",
+            )
+        staying = [
+            device
+            for device in meeting.writable
+            if device.row.pool_id == self._row.pool_id and device.device_id != self._row.device_id
+        ]
+        if not staying:
+            raise UsageError(
+                f"no other device of the pool of {self._row.name} is there to take what it holds",
+                hint="mount another one, or add one: segfleet devices add NAME=PLACE",
+            )
+        return staying
+
+    def _needed(self) -> list[StoredObject]:
+        """What the device holds and a snapshot needs, whole as far as anybody knows."""
+        needed = NeededFinder(self._catalog).find()
+        opened = {row.snapshot_id for row in self._catalog.snapshots.all("open")}
+        return [
+            one
+            for one in self._catalog.objects.on_device(self._row.device_id)
+            if not one.is_damaged and (one.segment_id in needed.segment_ids or one.snapshot_id in opened)
+        ]
+
+    def _plan(self, staying: Sequence[PrunedDevice]) -> CopyPlan:
+        """Each object on as many of the other devices as all have it now; on one at least."""
+        rows = {row.device_id: row for row in self._catalog.devices.all(self._row.pool_id)}
+        holding = {key for key, row in rows.items() if row.state != "lost"} - {self._row.device_id}
+        index = self._catalog.objects.of(dict.fromkeys(one.segment_id for one in self._needed()))
+        targets = [_target(device) for device in staying]
+        total = CopyPlan()
+        for segment_id, objects in index.items():
+            on_others = [one for one in objects if one.device_id in holding and not one.is_damaged]
+            plan = plan_copies(
+                {segment_id: objects},
+                targets,
+                copies=min(len(on_others) + 1, len(holding)),
+                holding=holding,
+                readable={self._row.device_id},
+                sites={key: row.site for key, row in rows.items()},
+            )
+            total.copyings += plan.copyings
+            # One that others have already stays restorable without another copy.
+            total.missing_count += 0 if on_others else plan.missing_count
+        return total
+
+    def _copy(self, meeting: Meeting, staying: Sequence[PrunedDevice], copyings: Sequence[Copying]) -> None:
+        if not copyings:
+            return
+        catalog = self._catalog
+        like = next(row for row in reversed(catalog.snapshots.all()) if row.pool_id == self._row.pool_id)
+        heir = begin_heir(catalog, like)
+        bytes_total = sum(one.object.bytes_stored for one in copyings)
+
+        def made(one: Copying, member: Member) -> None:
+            copy = replace(one.object, device_id=member.device_id, device=member.name, snapshot_id=heir)
+            catalog.objects.add(copy)
+            self._copied.append(copy)
+            bytes_done = sum(done.bytes_stored for done in self._copied)
+            self._session.observer.progress(Progress(phase="storing", bytes_total=bytes_total, bytes_done=bytes_done))
+
+        members = {device.name: _member(device) for device in meeting.devices}
+        failures = copy_objects(self._session, members, copyings, made).failures
+        if not write_heir(catalog, meeting, staying, heir, like=like, digests=(), rows=self._copied):
+            failures["not all of the other devices took the index of what was copied"] = None
+        else:
+            catalog.remains.set_holders(heir, [device.device_id for device in staying])
+        if failures:
+            done = format_size(sum(one.bytes_stored for one in self._copied))
+            raise DeviceError(
+                f"device {self._row.name} stays: {'; '.join(failures)}",
+                hint=f"{done} are copied; run the same command again for the rest",
+            )
+
+    def _leave(self) -> None:
+        """The index knows nothing of the device any more."""
+        catalog = self._catalog
+        gone = list(catalog.objects.on_device(self._row.device_id))
+        with catalog.durable_transaction():
+            for one in gone:
+                catalog.objects.remove(one.object_id, one.device_id)
+            catalog.doomed.drop_device(self._row.device_id)
+            catalog.devices.set_state(self._row.device_id, "lost", REASON)
+
+
+def _target(device: PrunedDevice) -> CopyTarget:
+    row = device.row
+    room_bytes = row.free_bytes - reserve_bytes(row.capacity_bytes)
+    return CopyTarget(name=device.name, device_id=row.device_id, load_bytes=0, room_bytes=room_bytes, site=row.site)
+
+
+def _member(device: PrunedDevice) -> Member:
+    row = device.row
+    return Member(
+        name=device.name,
+        device_id=row.device_id,
+        epoch=row.epoch,
+        state="live",
+        capacity_bytes=row.capacity_bytes,
+        free_bytes=row.free_bytes,
+    )
