@@ -237,13 +237,19 @@ class _Check:
         )
 
     def _remember(self, order: VerifySegments, damaged: Collection[str]) -> None:
-        """The next backup heals what is damaged or missing.  Only who reads all of an object sees that it is sound."""
-        catalog = self._session.catalog
-        with catalog.transaction():
-            for object_id in order.object_ids:
-                row = self._objects[object_id, order.device_id]
-                is_damaged = object_id in damaged or (row.is_damaged and not order.read_data)
-                if is_damaged != row.is_damaged:
+        """The next backup heals what is damaged or missing.  Only who reads all of an object sees that it is sound.
+
+        A catalog that cannot be written now learns it at the next check.
+        """
+        catalog, found = self._session.catalog, dict[StoredObject, bool]()
+        for object_id in order.object_ids:
+            row = self._objects[object_id, order.device_id]
+            is_damaged = object_id in damaged or (row.is_damaged and not order.read_data)
+            if is_damaged != row.is_damaged:
+                found[row] = is_damaged
+        if found and not catalog.why_read_only:
+            with catalog.transaction():
+                for row, is_damaged in found.items():
                     catalog.objects.mark(*row.key, is_damaged=is_damaged)
 
     # ---- reports

@@ -98,8 +98,10 @@ class Site:
 
     def wait_for(self, host: str, service: str) -> None:
         _, part, name = service.split()
-        shown = {"worker": f"{name}@{host}", "manager": f"{name} "}[part]
-        eventually(lambda: shown in self.hosts["tower"].run("segfleet", "status").stdout, f"{service} is there")
+        # A worker is numbered while the lease of the one before it has not run out.
+        shown = {"worker": rf"{name}(\.\d+)?@{host}", "manager": f"{name} "}[part]
+        status = partial(self.hosts["tower"].run, "segfleet", "status")
+        eventually(lambda: re.search(shown, status().stdout), f"{service} is there")
 
     def restored(self) -> list[str]:
         return differences(self.source, self.folder / "srv" / "restored" / "data")

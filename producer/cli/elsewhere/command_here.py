@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from producer.cli.elsewhere.command import Command
 from tasks.errors import UsageError
 
 
-class CommandHere(click.Command):
+class CommandHere(Command):
     """A command without ``--manager``; the error says why."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

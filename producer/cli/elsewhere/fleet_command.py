@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from producer.cli.call import GIVEN, Call
+from producer.cli.elsewhere.command import Command
 from producer.cli.options.naming import volume_name
 from producer.cli.options.sections import write_options
 from producer.cli.show.json_lines import write_row
@@ -28,7 +29,7 @@ _DRY_RUNS = {"backup": "plan", "restore": "restore --dry-run"}
 _ID = re.compile(r"[0-9a-f]{8,32}")
 
 
-class FleetCommand(click.Command):
+class FleetCommand(Command):
     """A command with ``--manager``, and ``--detach`` if it takes long.  Managers know it by its full name."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:

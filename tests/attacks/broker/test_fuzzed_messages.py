@@ -46,6 +46,8 @@ ADDRESS = {
 ORDER = {
     **ADDRESS,
     "reply_to": "manager.m",
+    "segment_id": "5" * 32,
+    "object_id": "6" * 32,
     "snapshot_id": "1" * 32,
     "volume": "home",
     "number": 0,

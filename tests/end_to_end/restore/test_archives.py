@@ -105,7 +105,7 @@ def test_what_is_damaged_is_named_and_never_passes_as_sound(stored: Machine, tmp
     assert done.exit_code == 3
     lines = done.stderr.splitlines()
     for path in ("data/bundle/a", "data/bundle/link to a"):
-        assert any(line.startswith(f"segfleet: {path}: not in the archive: segment ") for line in lines), lines
+        assert any(line.startswith(f"segfleet: {path}: not in the archive: object ") for line in lines), lines
     out = extracted(done.stdout, tmp_path / "out")
     assert not (out / "data/bundle/a").exists()
     assert (out / "data/pieces").read_bytes() == ENTRIES["pieces"]

@@ -107,7 +107,7 @@ def test_a_damaged_file_fails_alone_and_is_named_once(stored: Machine, mounted: 
     subprocess.run(["fusermount3", "-u", stored.folder / "mnt"], check=True)
     done = running.wait()
     assert done.exit_code == 0
-    assert done.stderr.count("data/bundle/a: cannot be read: segment ") == 1
+    assert done.stderr.count("data/bundle/a: cannot be read: object ") == 1
 
 
 def test_what_cannot_be_mounted_on_is_refused(stored: Machine) -> None:
