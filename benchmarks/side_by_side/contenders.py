@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -37,7 +38,7 @@ class Contender(Protocol):
 
 
 @dataclass(kw_only=True)
-class _Base:
+class _Base(ABC):
     folder: Path
     threads: int | None = None
 
@@ -45,8 +46,8 @@ class _Base:
     def env(self) -> dict[str, str]:
         return users_environment()
 
-    def backup(self, source: Path, level: int) -> list[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def backup(self, source: Path, level: int) -> list[str]: ...
 
     def backup_again(self, source: Path, level: int) -> list[str]:
         return self.backup(source, level)
