@@ -17,7 +17,7 @@ from producer.cli.options.naming import is_volume_name, source_name, volume_name
 from producer.cli.options.paths import absolute
 from producer.cli.options.shared import json_option, named_folder
 from producer.cli.show.json_lines import write_row
-from producer.configuration.finding import FILE_NAME, SYSTEM_FOLDER
+from producer.configuration.finding import CONFIG_VARIABLE, FILE_NAME, SYSTEM_FOLDER
 from producer.configuration.reading import parse_configuration
 from producer.configuration.writing import Wishes, configuration_text
 from producer.host.looks import look
@@ -43,7 +43,7 @@ from tasks.errors import UsageError
     "--file",
     metavar="FILE",
     shell_complete=files,
-    help="The file to write.  [default: /etc/segfleet/segfleet.toml for root, else the user's]",
+    help="The file to write.  [default: $SEGFLEET_CONFIG, else /etc/segfleet/segfleet.toml for root, else the user's]",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @json_option
@@ -63,7 +63,9 @@ def init(
 
     Backs up nothing, and makes no device; segfleet backup does that.
     """
-    path = absolute(file) if file is not None else _usual_file()
+    # What the next command reads.
+    named = file or call.config_file or os.environ.get(CONFIG_VARIABLE)
+    path = absolute(named) if named else _usual_file()
     if not force and look(path, Path.exists):
         raise UsageError(f"{path} exists", hint="edit it, name another --file, or replace it with --force")
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not call.json

@@ -42,6 +42,16 @@ def test_what_init_writes_is_right_and_its_volume_can_be_planned(
     assert (folder / "segfleet.toml").stat().st_mode & 0o777 == 0o600
 
 
+def test_init_writes_the_file_that_the_next_command_reads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGFLEET_CONFIG", str(folder / "of the environment.toml"))
+
+    assert run(["init", "data", "--device=a=a", "--device=b=b"]) == 0
+    assert run(["--config", "named.toml", "init", "data", "--device=a=a", "--device=b=b"]) == 0
+
+    assert (folder / "of the environment.toml").exists()
+    assert (folder / "named.toml").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
