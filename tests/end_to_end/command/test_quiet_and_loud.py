@@ -29,3 +29,5 @@ def test_a_backup_says_nothing_or_names_each_file_and_its_log_has_the_rest(machi
     logged = machine.succeed("log", "data").stdout.decode()
     assert "backup of volume data" in logged
     assert logged.rstrip().endswith("ended with exit code 0")
+    machine.succeed("check")
+    assert "nothing to report; it ended with exit code 0" in machine.succeed("log").stdout.decode()

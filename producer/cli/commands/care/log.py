@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING
 
 import click
@@ -37,6 +38,9 @@ def log(call: Call, run: str | None) -> None:
     with opened_catalog(call) as catalog:
         row = chosen(catalog.runs.all(), run)
     lines = read_log(open_state().run_logs_dir, row.run_id)
+    if lines is None and row.owner_host == platform.node():
+        # A run that has nothing to report makes no file.
+        lines = [] if row.exit_code is None else [f"nothing to report; it ended with exit code {row.exit_code}"]
     if lines is None:
         raise UsageError(
             f"this host has no log of run {row.run_id[:8]}",
