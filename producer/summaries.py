@@ -26,7 +26,8 @@ class DeviceTotals:
 class Incomplete:
     """What cannot be restored of a snapshot while a device is away, which it has been ``since`` then (RFC 3339).
 
-    ``lost``: an operator has said that it will not come back.
+    ``lost``: an operator has said that it will not come back.  ``rotating``: it is expected to be away now and then,
+    and the snapshot counts as whole.
     """
 
     device: str
@@ -34,13 +35,15 @@ class Incomplete:
     bytes: int
     since: str
     lost: bool = False
+    rotating: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackupSummary:
-    """``exit_code``: 0 every file can be restored now from the devices that are there; 3 sealed, but some cannot.
+    """``exit_code``: 0 every file can be restored now from the devices that are there, and from rotating devices that
+    are away; 3 sealed, but some cannot.
 
-    ``incomplete``: what lies on devices that are away.  ``errors`` counts its files too.
+    ``incomplete``: what lies on devices that are away.  ``errors`` counts its files too, but for rotating devices.
     """
 
     #: None: nothing differs from the parent, and no snapshot was wanted then.

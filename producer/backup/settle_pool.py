@@ -87,13 +87,17 @@ def _decide(
 def _take(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> SettledPool:
     _note_new_names(session, decision)
     for name, why in decision.absent.items():
-        session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
+        if session.rotating.get(name):
+            session.observer.note(f"device {name} is away, as rotating devices are: {why}")
+        else:
+            session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     record_absent(session.catalog, decision)
     new = adopt_devices(session, decision)
     for name, report in new.items():
         session.observer.note(f"device {name} is new: {_place_in_words(session.paths[name], report)}")
     reports = asked.reports | new
     members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)
+    session.catalog.devices.set_rotating(session.rotating)
     _note_old_copy(session, [member.name for member in members.values() if member.is_ahead])
     for member in members.values():
         member.host = asked.hosts.get(member.name, "")

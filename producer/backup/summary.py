@@ -20,7 +20,8 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
     snapshot = session.catalog.snapshots.get(intake.snapshot_id)
     rows = session.catalog.totals.by_state(intake.snapshot_id)
     incomplete = still_lacking(snapshot.lacks, session.catalog.devices.all(), snapshot.sealed_at)
-    errors = session.catalog.troubles.count(intake.snapshot_id) + sum(lack.files for lack in incomplete)
+    lacking = [lack for lack in incomplete if not lack.rotating]
+    errors = session.catalog.troubles.count(intake.snapshot_id) + sum(lack.files for lack in lacking)
     return BackupSummary(
         snapshot_id=snapshot.snapshot_id,
         parent_id=snapshot.parent_id,
@@ -50,7 +51,7 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
         incomplete=incomplete,
         errors=errors,
         duration_s=round(time.monotonic() - started_s, 3),
-        exit_code=3 if errors or incomplete or state.copies_missing_count else 0,
+        exit_code=3 if errors or lacking or state.copies_missing_count else 0,
         copies_made=state.copies_made_count,
         bytes_copied=state.copied_bytes.total(),
         copies_missing=state.copies_missing_count,

@@ -29,6 +29,7 @@ def still_lacking(
                     bytes=lack.size_bytes,
                     lost=device.state == "lost",
                     since=_in_words(device.since),
+                    rotating=device.is_expected_away and not lack.omitted_files_count,
                 )
             )
         elif lack.omitted_bytes and sealed_at is not None:

@@ -149,6 +149,7 @@ class Call:
             discarding=frozenset(name for name, table in self.configuration.devices.items() if table.discard),
             sites={name: table.site for name, table in self.configuration.devices.items() if table.site},
             append_only=frozenset(name for name, table in self.configuration.devices.items() if table.append_only),
+            rotating={name: table.rotating for name, table in self.configuration.devices.items()},
         )
 
     def hooks(self) -> dict[str, Hooks]:

@@ -51,6 +51,8 @@ class DeviceTable(Table, frozen=True, kw_only=True):
     site: SiteName | None = None
     #: Its worker deletes nothing, whoever asks: forget and prune say what waits there.
     append_only: bool = False
+    #: It comes and goes: a backup of what needs it while it is away is whole all the same.
+    rotating: bool = False
     #: For benchmarks: keep manifests but discard segments.
     discard: bool = False
 

@@ -24,6 +24,6 @@ def why_stale(row: VolumeStatus, max_age: timedelta, now: datetime) -> str:
     age = now - row.sealed.started_at
     if age > max_age:
         return f"the last snapshot of volume {row.volume} is {format_age(age)} old, and may be {format_age(max_age)}"
-    if row.incomplete:
+    if row.lacking:
         return f"the last snapshot of volume {row.volume} is incomplete"
     return ""

@@ -67,6 +67,11 @@ class VolumeStatus:
     reservations: tuple[ReservationRow, ...]
 
     @property
+    def lacking(self) -> tuple[Incomplete, ...]:
+        """What is incomplete against expectation: rotating devices may be away."""
+        return tuple(lack for lack in self.incomplete if not lack.rotating)
+
+    @property
     def next_due(self) -> datetime | None:
         """When the next scheduled backup is due; None without a schedule."""
         return self.reservations[0].next_due if self.reservations else None

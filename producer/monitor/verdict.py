@@ -98,7 +98,7 @@ def _without_problems(volumes: Sequence[VolumeStatus], now: datetime) -> str:
 def _of_volume(row: VolumeStatus, now: datetime) -> Iterator[Problem]:
     yield from _of_last_run(row)
     yield from _of_schedule(row, now)
-    for lack in row.incomplete:
+    for lack in row.lacking:
         yield _of(
             row,
             "incomplete",
@@ -176,7 +176,7 @@ def _of(row: VolumeStatus, kind: ProblemKind, colour: Colour, reason: str, remed
 
 def _of_device(device: DeviceRow, now: datetime) -> Iterator[Problem]:
     colour = _OF_DEVICES.get(device.state)
-    if colour is None:
+    if colour is None or device.is_expected_away:
         return
     reason = device.reason.removeprefix(f"device {device.name}: ")
     because = f": {reason}" if reason else ""

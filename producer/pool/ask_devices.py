@@ -38,6 +38,8 @@ def ask_devices(devices: Mapping[str, Path], observer: Observer, environment: En
         reports = ask_for_reports(session, may_lose=session.paths).wait()
         rows, known = session.catalog.devices.last_recorded_first(), known_devices(session.catalog)
         record_returned(session.catalog, reports.values())
+        if not session.catalog.why_read_only:
+            session.catalog.devices.set_rotating(environment.rotating)
         tell_unknown_snapshots(
             session, {report.device_id: name for name, report in reports.items() if report.condition == "ready"}
         )
@@ -48,6 +50,7 @@ def ask_devices(devices: Mapping[str, Path], observer: Observer, environment: En
             reports[name],
             _recorded(name, path, reports[name], rows),
             away=why_not_new(name, path, reports, known),
+            rotating=environment.rotating.get(name),
         )
         for name, path in sorted(devices.items())
     ]
@@ -71,10 +74,19 @@ def _recorded(name: str, path: Path, report: DeviceReport, rows: Iterable[Device
     return next((row for row in rows if row.name == name and row.path == str(path)), None)
 
 
-def device_row(name: str, path: Path, report: DeviceReport, recorded: DeviceRow | None, *, away: str = "") -> DeviceRow:
+def device_row(
+    name: str,
+    path: Path,
+    report: DeviceReport,
+    recorded: DeviceRow | None,
+    *,
+    away: str = "",
+    rotating: bool | None = None,
+) -> DeviceRow:
     """The device as it is now: what it says, and what the last run has recorded where that still says more.
 
-    ``away``: why its empty folder is that of a device that is not mounted; "" if it is not.
+    ``away``: why its empty folder is that of a device that is not mounted; "" if it is not.  ``rotating``: None where
+    the configuration does not have it.
     """
     state, reason = _state_of(report, recorded, away)
     # Without its marker a folder shows nothing of the device, only of the file system that is there instead.
@@ -93,6 +105,7 @@ def device_row(name: str, path: Path, report: DeviceReport, recorded: DeviceRow 
         path=str(path),
         mount_point=report.mount_point,
         site=report.site or (recorded.site if recorded is not None else ""),
+        rotating=rotating if rotating is not None else recorded is not None and recorded.rotating,
     )
 
 

@@ -38,6 +38,8 @@ class Environment:
     sites: Mapping[str, str] = field(default_factory=dict)
     #: Devices whose workers delete nothing.
     append_only: frozenset[str] = frozenset()
+    #: Configured device → whether it may be away.
+    rotating: Mapping[str, bool] = field(default_factory=dict)
     #: The manager that started this process; "" if a person did.
     manager: str = ""
     #: The run's id, if the manager chose it.

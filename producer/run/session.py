@@ -53,6 +53,8 @@ class RunSession:
     #: What keeps the snapshots that the run reads from being forgotten.
     readers: Readers | None = None
 
+    #: Configured device → whether it may be away.
+    rotating: Mapping[str, bool] = field(default_factory=dict)
     #: Gets the files that a backup finds new, changed or moved.
     on_file: OnFile | None = None
     #: Its observer, which keeps what it is told; None keeps nothing.
@@ -122,6 +124,7 @@ def open_session(needs: RunNeeds, observer: Observer, environment: Environment) 
         stack.callback(readers.close)
         yield RunSession(
             log=log,
+            rotating=environment.rotating,
             on_file=environment.on_file,
             run_id=run_id,
             reply_to=reply_to,

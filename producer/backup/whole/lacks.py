@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from producer.backup.storing.state.state import BackupState
 from producer.backup.whole.lost_holdings import borrowed_out_of_reach, is_unreadable, lying_on, missing
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.configuration.sizes import format_size
@@ -25,6 +26,8 @@ class Lack:
     paths: tuple[str, ...]
     #: The files of which something is on no device.
     omitted_paths: tuple[str, ...]
+    #: It lies on a rotating device, which may be away.
+    is_expected: bool
 
 
 @dataclass(slots=True)
@@ -54,31 +57,44 @@ def find_lacks(catalog: Catalog, state: BackupState) -> list[Lack]:
         found[row.device_id or state.members[row.device].device_id].omitted.append(row)
     for one in gone:
         found[one.device_id].omitted.append(one)
-    names = {device.device_id: device.name for device in catalog.devices.all()}
-    lacks = [_lack(catalog, state.snapshot_id, device_id, names, rows) for device_id, rows in found.items()]
+    devices = {device.device_id: device for device in catalog.devices.all()}
+    lacks = [
+        _lack(catalog, state.snapshot_id, device_id, devices.get(device_id), rows) for device_id, rows in found.items()
+    ]
     # Of the segments that files were compared with, some hold nothing that the snapshot needs.
     return [lack for lack in lacks if lack.row.files_count]
 
 
-def _lack(catalog: Catalog, snapshot_id: str, device_id: str, names: dict[str, str], rows: _Rows) -> Lack:
+def _lack(catalog: Catalog, snapshot_id: str, device_id: str, device: DeviceRow | None, rows: _Rows) -> Lack:
     omitted = paths_in(catalog, snapshot_id, rows.omitted)
     lying = {entry: path for entry, path in paths_in(catalog, snapshot_id, rows.lying).items() if entry not in omitted}
     omitted_bytes = bytes_in(catalog, snapshot_id, rows.omitted)
     row = LackRow(
         device_id=device_id,
-        device=names.get(device_id) or (rows.lying or rows.omitted)[0].device,
+        device=device.name if device is not None else (rows.lying or rows.omitted)[0].device,
         files_count=len(lying) + len(omitted),
         size_bytes=bytes_in(catalog, snapshot_id, rows.lying) + omitted_bytes,
         omitted_files_count=len(omitted),
         omitted_bytes=omitted_bytes,
     )
-    return Lack(row=row, paths=tuple(lying.values()), omitted_paths=tuple(omitted.values()))
+    return Lack(
+        row=row,
+        paths=tuple(lying.values()),
+        omitted_paths=tuple(omitted.values()),
+        is_expected=device is not None and device.is_expected_away and not omitted,
+    )
 
 
 def tell_lacks(session: RunSession, lacks: list[Lack]) -> None:
-    """Name each device and each file."""
+    """Name each device and each file, but for those of rotating devices, which are only counted."""
     for lack in lacks:
         row = lack.row
+        if lack.is_expected:
+            session.observer.note(
+                f"{row.files_count} files, {format_size(row.size_bytes)} of this snapshot lie on rotating "
+                f"device {row.device}, and can be restored when it is there"
+            )
+            continue
         _tell_summary(session, row)
         for path in lack.paths:
             message = f"it lies on device {row.device}, which is away"

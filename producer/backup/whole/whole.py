@@ -65,7 +65,9 @@ class Whole:
     def is_skipped(self) -> bool:
         """Whether the request wants no such snapshot: nothing differs from the parent, is lacking or was healed."""
         catalog, state = self._session.catalog, self._state
-        if not self._request.skip_if_unchanged or self._intake.lost or find_lacks(catalog, state):
+        if not self._request.skip_if_unchanged or self._intake.lost:
+            return False
+        if not all(lack.is_expected for lack in find_lacks(catalog, state)):
             return False
         return is_as_parent(catalog, catalog.snapshots.get(state.snapshot_id), state.members)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, String, Table
+from sqlalchemy import Boolean, CheckConstraint, Column, String, Table, false
 
 from producer.catalog.columns import AnyText, UtcTime
 from producer.catalog.schema.naming import count, metadata
@@ -23,6 +23,8 @@ devices = Table(
     Column("mount_point", AnyText, nullable=False, server_default=""),
     # Where it stands; "" where nobody said.
     Column("site", String(63), nullable=False, server_default=""),
+    # Whether it may be away.
+    Column("rotating", Boolean, nullable=False, server_default=false()),
     # Of two devices with one name, the one recorded last is meant.
     Column("recorded_at", UtcTime, nullable=False),
     CheckConstraint("state IN ('live', 'full', 'suspect', 'dead', 'absent', 'lost')", name="state"),

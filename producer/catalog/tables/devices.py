@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -40,6 +40,13 @@ class DeviceRow:
     mount_point: str = ""
     #: Where it stands; "" where nobody said.
     site: str = ""
+    #: Whether it may be away, by the configuration of the last run.
+    rotating: bool = False
+
+    @property
+    def is_expected_away(self) -> bool:
+        """It is away, as rotating devices are; one that has failed or is lost is not."""
+        return self.rotating and self.state == "absent"
 
 
 def without_replaced(rows: Iterable[DeviceRow]) -> list[DeviceRow]:
@@ -64,7 +71,8 @@ class Devices:
     def record(self, row: DeviceRow) -> None:
         """Add a device, or update the one with its id.
 
-        An epoch never falls, and ``since`` changes only with the state, so repeating this is harmless.
+        An epoch never falls, and ``since`` changes only with the state, so repeating this is harmless.  Whether it is
+        rotating stays as :meth:`set_rotating` has it.
         """
         values: dict[str, Any] = {**asdict(row), "recorded_at": datetime.now(UTC)}
         with self._database.transaction():
@@ -72,6 +80,7 @@ class Devices:
                 return
             known = self._get(row.device_id)
             assert known is not None  # devices are never deleted
+            values["rotating"] = known.rotating
             values["epoch"] = max(row.epoch, known.epoch)
             values["since"] = known.since if known.state == row.state else row.since
             self._change(**values)
@@ -100,6 +109,12 @@ class Devices:
         """Record a device's state and why; ``since`` stays when only the reason changes."""
         changed_since = case((devices.c.state == state, devices.c.since), else_=datetime.now(UTC))
         self._change(device_id, state=state, reason=reason, since=changed_since)
+
+    def set_rotating(self, rotating: Mapping[str, bool]) -> None:
+        """Record which devices may be away, by name; others stay as they are."""
+        for row in self.all():
+            if rotating.get(row.name, row.rotating) != row.rotating:
+                self._change(row.device_id, rotating=rotating[row.name])
 
     def raise_epoch(self, device_id: str) -> int:
         """Fence the workers that serve the device now; returns the new epoch."""

@@ -55,7 +55,7 @@ def _json_risk(risk: AtRisk | None) -> dict[str, Any]:
 def _cells(row: DeviceRow) -> tuple[str, ...]:
     return (
         row.name,
-        row.state,
+        f"{row.state}, rotating" if row.rotating else row.state,
         rfc3339(row.since),
         format_size(row.free_bytes),
         format_size(row.capacity_bytes),
@@ -78,4 +78,5 @@ def _json_row(row: DeviceRow) -> dict[str, Any]:
         "free_bytes": row.free_bytes,
         "path": row.path,
         "site": row.site,
+        "rotating": row.rotating,
     }

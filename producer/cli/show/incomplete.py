@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,8 +10,16 @@ if TYPE_CHECKING:
 
 
 def in_words(incomplete: Iterable[Incomplete]) -> str:
-    """``incomplete (device c)``, ``incomplete (device c, lost)``, or nothing for a snapshot that is whole."""
-    names = [f"{lack.device}, lost" if lack.lost else lack.device for lack in incomplete]
-    if not names:
-        return ""
-    return f"incomplete (device{'s' if len(names) > 1 else ''} {', '.join(names)})"
+    """``incomplete (device c)``, ``incomplete (device c, lost)``, or nothing for a snapshot that is whole.
+
+    What lies on rotating devices that are away: ``needs device c``.
+    """
+    incomplete = list(incomplete)
+    names = [f"{lack.device}, lost" if lack.lost else lack.device for lack in incomplete if not lack.rotating]
+    away = [lack.device for lack in incomplete if lack.rotating]
+    said = [f"incomplete ({_devices(names)})"] if names else []
+    return ", ".join([*said, f"needs {_devices(away)}"] if away else said)
+
+
+def _devices(names: Sequence[str]) -> str:
+    return f"device{'s' if len(names) > 1 else ''} {', '.join(names)}"

@@ -127,7 +127,7 @@ def _volume_json(row: VolumeStatus) -> dict[str, Any]:
 def _device_cells(device: DeviceRow) -> tuple[str, ...]:
     return (
         device.name,
-        device.state,
+        f"{device.state}, rotating" if device.rotating else device.state,
         rfc3339(device.since),
         format_size(device.free_bytes),
         escaped(device.path),
@@ -145,4 +145,5 @@ def _device_json(device: DeviceRow) -> dict[str, Any]:
         "since": rfc3339(device.since),
         "free_bytes": device.free_bytes,
         "path": device.path,
+        "rotating": device.rotating,
     }

@@ -67,9 +67,15 @@ def show_backup(summary: BackupSummary) -> None:
         click.echo(f"{counted(summary.files_fewer, 'file')} fewer than last time")
     if summary.segments_rerouted or summary.segments_retried:
         click.echo(f"{counted(summary.segments_rerouted, 'segment')} rerouted, {summary.segments_retried} retried")
-    lost_count = sum(lack.files for lack in summary.incomplete)
+    lost_count = sum(lack.files for lack in summary.incomplete if not lack.rotating)
     _show_errors(summary.errors - lost_count, "file or folder", "files or folders", "could not be backed up completely")
     for lack in summary.incomplete:
+        if lack.rotating:
+            click.echo(
+                f"on rotating device {lack.device}, which is away since {lack.since}: {counted(lack.files, 'file')}, "
+                f"{format_size(lack.bytes)}"
+            )
+            continue
         until = "any more: it is lost" if lack.lost else "until it is back"
         click.echo(
             f"incomplete (device {lack.device}): {counted(lack.files, 'file')}, {format_size(lack.bytes)} cannot be "

@@ -40,7 +40,7 @@ def volume_cells(
     source_bytes, stored_bytes = survey.sums.of_volumes.get(row.volume, (0, 0))
     return VolumeCells(
         name=escaped(row.volume),
-        state=row.phase or ("incomplete" if row.incomplete else row.state),
+        state=row.phase or ("incomplete" if row.lacking else row.state),
         age=format_age(survey.at - row.sealed.started_at) if row.sealed else "never",
         size=format_size(row.sealed.bytes_source) if row.sealed else "",
         stored=format_size(stored_bytes) if stored_bytes else "",

@@ -215,6 +215,28 @@ def test_what_a_device_that_is_away_holds_is_kept_there_named_and_counts_as_inco
     assert back_up(settled, "--ignore-ctime").summary["incomplete"] == []
 
 
+def test_a_rotating_device_may_be_away(settled: Machine) -> None:
+    back_up(settled, "--ignore-ctime")
+    settled.device("b").rename(settled.folder / "away")
+    file = settled.folder / "segfleet.toml"
+    file.write_text('[devices.b]\npath = "b"\nrotating = true\n')
+
+    second = back_up(settled, "--ignore-ctime", "--config", "segfleet.toml")
+
+    (lack,) = second.summary["incomplete"]
+    assert (lack["device"], lack["rotating"], second.summary["errors"], second.errors) == ("b", True, 0, [])
+    skipped = back_up(settled, "--ignore-ctime", "--skip-if-unchanged", "--config", "segfleet.toml")
+    assert skipped.summary["snapshot_id"] is None
+    health, *rows = settled.succeed("status", "--json").rows
+    assert (health["colour"], health["problems"]) == ("green", [])
+    assert [row["rotating"] for row in rows if row["message_type"] == "device"] == [False, True]
+    assert b"needs device b" in settled.succeed("snapshots").stdout
+    assert b"rotating" in settled.succeed("devices", *settled.devices("b"), "--config", "segfleet.toml").stdout
+    # What it has not stored, or a person has given up, is missing as ever.
+    settled.succeed("devices", "lost", "b")
+    assert settled.succeed("status", "--json").rows[0]["colour"] == "red"
+
+
 def test_what_lay_on_a_lost_device_is_healed_from_unchanged_files_in_all_snapshots(settled: Machine) -> None:
     first = back_up(settled, "--ignore-ctime")
     shutil.rmtree(settled.device("b"))

@@ -248,6 +248,7 @@ def _create_devices() -> None:
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("mount_point", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("site", sa.String(length=63), server_default="", nullable=False),
+        sa.Column("rotating", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "state IN ('live', 'full', 'suspect', 'dead', 'absent', 'lost')", name=op.f("ck_devices_state")

@@ -38,6 +38,18 @@ def test_a_device_that_is_away_is_named_with_what_it_holds_and_since_when(state:
     assert found == (Incomplete(device="c", files=3, bytes=70, since="2026-11-26T17:00:00Z"),)
 
 
+@pytest.mark.parametrize(
+    ("state", "omitted", "expected"),
+    [("absent", 0, True), ("absent", 1, False), ("dead", 0, False), ("lost", 0, False)],
+)
+def test_a_rotating_device_is_expected_to_be_away_and_neither_to_fail_nor_to_be_lost(
+    state: DeviceState, omitted: int, expected: bool
+) -> None:
+    lack = replace(LACK, omitted_files_count=omitted, omitted_bytes=omitted)
+    (found,) = still_lacking([lack], [replace(DEVICE, state=state, rotating=True)], SEALED_AT)
+    assert found.rotating == expected
+
+
 def test_a_device_that_will_not_come_back_is_called_lost() -> None:
     found = still_lacking([LACK], [replace(DEVICE, state="lost")], SEALED_AT)
     assert [(lack.device, lack.lost) for lack in found] == [("c", True)]

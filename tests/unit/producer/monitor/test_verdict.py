@@ -92,6 +92,13 @@ def test_of_one_volume_the_last_backup_counts() -> None:
     assert verdict([volume()], [], None, NOW).sentence == "1 volume is backed up; the last backup is 1 h old."
 
 
+def test_a_rotating_device_that_is_away_is_no_problem() -> None:
+    lack = Incomplete(device="a", files=5, bytes=1, since="", rotating=True)
+    away = replace(device("absent"), rotating=True)
+    assert problems(volume(incomplete=(lack,)), devices=(away,)) == []
+    assert [one.kind for one in problems(devices=(replace(away, state="dead"),))] == ["device"]
+
+
 def test_a_volume_without_a_backup_is_not_green() -> None:
     found = verdict([volume(), volume(sealed=None, last_ended=None)], [], None, NOW)
     assert (found.colour, found.sentence) == ("yellow", "1 of 2 volumes has no backup yet.")
