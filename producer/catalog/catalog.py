@@ -84,6 +84,10 @@ class Catalog:
         """Why everything that writes raises CatalogError: no room, or no permission; "" if it does not."""
         return self._database.why_read_only
 
+    def reading(self) -> AbstractContextManager[None]:
+        """One look: all that is read inside comes from one transaction."""
+        return self._database.reading()
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit everything written inside at the end, or nothing if an error leaves the block.
 

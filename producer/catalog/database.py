@@ -40,6 +40,7 @@ class Database:
         self._writing_engine = self._engine.execution_options(**WRITING)
         self._durable_engine = self._engine.execution_options(**WRITING_DURABLY)
         self._transaction: Connection | None = None
+        self._reading: Connection | None = None
         self._snapshot_keys: dict[str, int] = {}
         self._writer_id = ""
         with catalog_errors(self._url):
@@ -81,6 +82,15 @@ class Database:
         with self._writing(durably=True):
             yield
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One transaction for all that is read inside, which costs less than many; writes inside have their own."""
+        with catalog_errors(self._url), self._engine.connect() as self._reading:
+            try:
+                yield
+            finally:
+                self._reading = None
+
     def _refuse_when_read_only(self) -> None:
         if self.why_read_only:
             shown = shown_url(self._url)
@@ -121,8 +131,9 @@ class Database:
 
     def read(self, statement: Executable) -> Sequence[Row[Any]]:
         with catalog_errors(self._url):
-            if self._transaction is not None:
-                return self._transaction.execute(statement).all()
+            connection = self._transaction or self._reading
+            if connection is not None:
+                return connection.execute(statement).all()
             with self._engine.connect() as connection:
                 return connection.execute(statement).all()
 

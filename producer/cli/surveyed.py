@@ -30,14 +30,14 @@ def surveyed(call: Call) -> Survey:
 def write_page(call: Call, file: str) -> None:
     """Write the page as it is now; raises CatalogError, and UsageError for a file that cannot be written."""
     from producer.monitor.expected import expected_by
-    from producer.monitor.page.history import first_moment, past
+    from producer.monitor.page.remembered import RememberedPast
     from producer.monitor.page.render import page_html
     from producer.monitor.survey import survey
     from tasks.broker.leases import this_release
 
     with opened_catalog(call) as catalog:
         found = survey(catalog, fleet_of(call.broker_url), expected=expected_by(call.configuration))
-        history = past(catalog.runs.since(first_moment(found.at)), found.at)
+        history = RememberedPast(catalog.runs).look(found.at)
     # It names files, and nobody asks for a password any more.
     write_result(
         absolute(file), page_html(found, history, this_release(), is_served=False), option="--html", mode=0o600

@@ -80,12 +80,12 @@ class VolumeStatus:
 def volumes(catalog: Catalog) -> list[VolumeStatus]:
     """All volumes that have been backed up, are being backed up, or have a schedule, by name."""
     snapshots = catalog.snapshots.newest_of_each_volume()
-    sealed = catalog.snapshots.newest_sealed_of_each_volume()
+    sealed = {volume: _newest_sealed(catalog, rows[0]) for volume, rows in snapshots.items()}
     reservations: defaultdict[str, list[ReservationRow]] = defaultdict(list)
     for reservation in catalog.reservations.all():
         reservations[reservation.volume].append(reservation)
     runs = catalog.runs.newest_of_each_volume("backup")
-    ended = catalog.runs.newest_of_each_volume("backup", ended=True)
+    ended = {volume: _newest_ended(catalog, run) for volume, run in runs.items()}
     locks = {name: lock for name, lock in living_locks(catalog).items() if name.startswith(volume_lock(""))}
     locked = {name.removeprefix(volume_lock("")) for name in locks}
     names = sorted(snapshots.keys() | runs.keys() | reservations.keys() | locked)
@@ -106,6 +106,14 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
         )
         for name in names
     ]
+
+
+def _newest_sealed(catalog: Catalog, newest: SnapshotRow) -> SnapshotRow | None:
+    return newest if newest.state == "sealed" else catalog.snapshots.last_of(newest.volume)
+
+
+def _newest_ended(catalog: Catalog, newest: RunRow) -> RunRow | None:
+    return newest if newest.exit_code is not None else catalog.runs.newest("backup", newest.volume)
 
 
 def _shown(snapshots: Sequence[SnapshotRow], run: RunRow | None) -> SnapshotRow | None:

@@ -46,17 +46,20 @@ def survey(
     seconds ago, which save time.
     """
     now = now or datetime.now(UTC)
-    rows = volumes(catalog)
-    devices = without_replaced(catalog.devices.all())
-    # A check is of no volume.
-    last_check = catalog.runs.newest_of_each_volume("check", ended=True).get("")
+    with catalog.reading():
+        rows = volumes(catalog)
+        devices = without_replaced(catalog.devices.all())
+        # A check is of no volume.
+        last_check = catalog.runs.newest("check", "")
+        running = running_backups(catalog, rows)
+        kept = kept or sums(catalog)
     return Survey(
         at=now,
         verdict=verdict(rows, devices, last_check, now, expected),
         volumes=tuple(rows),
-        running=running_backups(catalog, rows),
+        running=running,
         devices=tuple(devices),
-        sums=kept or sums(catalog),
+        sums=kept,
         last_check=last_check,
         fleet=fleet,
     )

@@ -22,9 +22,11 @@ runs = Table(
     Column("exit_code", Integer),
     Column("summary", JSON(none_as_null=True)),
     CheckConstraint("kind IN ('backup', 'restore', 'check', 'forget', 'prune')", name="kind"),
-    Index(None, "volume", "started_at", "kind"),
-    # The history is cut at its end.
+    # The newest of each kind of each volume.
+    Index(None, "kind", "volume", "started_at"),
+    # The history is cut at its end, and read again from where it has changed.
     Index(None, "started_at"),
+    Index(None, "ended_at"),
 )
 
 reservations = Table(

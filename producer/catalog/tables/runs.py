@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
 
 from producer.catalog.columns import JsonObject
 from producer.catalog.database import Database
@@ -95,22 +96,52 @@ class Runs:
         rows = self._database.read(statement.order_by(runs.c.started_at.desc(), runs.c.run_id))
         return [RunRow(**row._asdict()) for row in rows]
 
-    def stamp(self) -> tuple[object, ...]:
-        """Something else whenever the history has changed."""
-        newest = select(func.count(), func.max(runs.c.started_at), func.max(runs.c.ended_at))
-        row = self._database.read_one(newest)
-        return tuple(row) if row is not None else ()
+    def changed_since(self, moment: datetime) -> list[RunRow]:
+        """The runs that began or ended at ``moment`` or later; reads no other row."""
+        statement = select(runs).where(or_(runs.c.started_at >= moment, runs.c.ended_at >= moment))
+        return [RunRow(**row._asdict()) for row in self._database.read(statement)]
 
-    def newest_of_each_volume(self, kind: RunKind, *, ended: bool = False) -> dict[str, RunRow]:
-        """Volume → its newest run of this kind, or the newest that has ``ended``; reads no other row of the history."""
-        wanted = [runs.c.kind == kind, *([runs.c.exit_code.is_not(None)] if ended else [])]
-        newest = (
-            select(runs.c.volume, func.max(runs.c.started_at).label("started_at"))
-            .where(*wanted)
-            .group_by(runs.c.volume)
-            .subquery()
-        )
-        is_newest = and_(runs.c.volume == newest.c.volume, runs.c.started_at == newest.c.started_at)
-        # Of two that began at the same moment the first by id counts, as in all().
-        statement = select(runs).join(newest, is_newest).where(*wanted).order_by(runs.c.run_id.desc())
-        return {row.volume: RunRow(**row._asdict()) for row in self._database.read(statement)}
+    def last(self, count: int) -> list[RunRow]:
+        """The newest runs, newest first."""
+        statement = select(runs).order_by(runs.c.started_at.desc(), runs.c.run_id).limit(count)
+        return [RunRow(**row._asdict()) for row in self._database.read(statement)]
+
+    def count_since(self, moment: datetime) -> int:
+        """How many runs began at ``moment`` or later."""
+        row = self._database.read_one(select(func.count()).where(runs.c.started_at >= moment))
+        return row[0] if row is not None else 0
+
+    def ids_between(self, first: datetime, end: datetime) -> set[str]:
+        """The ids of the runs that began at ``first`` or later, and before ``end``."""
+        statement = select(runs.c.run_id).where(runs.c.started_at >= first, runs.c.started_at < end)
+        return {row.run_id for row in self._database.read(statement)}
+
+    def newest(self, kind: RunKind, volume: str) -> RunRow | None:
+        """The newest run of this kind of a volume that has ended."""
+        wanted = (runs.c.kind == kind, runs.c.volume == volume, runs.c.exit_code.is_not(None))
+        statement = select(runs).where(*wanted).order_by(runs.c.started_at.desc(), runs.c.run_id).limit(1)
+        row = self._database.read_one(statement)
+        return None if row is None else RunRow(**row._asdict())
+
+    def newest_of_each_volume(self, kind: RunKind) -> dict[str, RunRow]:
+        """Volume → its newest run of this kind; reads no other row of the history."""
+        return {row.volume: RunRow(**row._asdict()) for row in self._database.read(_newest_of_each_volume(kind))}
+
+
+@cache
+def _newest_of_each_volume(kind: RunKind) -> Select[Any]:
+    """Finds each volume, and then its newest run, by one look into the index; NULL stands behind the last volume."""
+    first = select(func.min(runs.c.volume).label("volume")).where(runs.c.kind == kind)
+    found = first.cte("volumes", recursive=True)
+    after = select(func.min(runs.c.volume)).where(runs.c.kind == kind, runs.c.volume > found.c.volume)
+    volumes = found.union_all(select(after.correlate(found).scalar_subquery()).where(found.c.volume.is_not(None)))
+    # Of two that began at the same moment the first by id counts, as in all().
+    newest = (
+        select(runs.c.run_id)
+        .where(runs.c.kind == kind, runs.c.volume == volumes.c.volume)
+        .order_by(runs.c.started_at.desc(), runs.c.run_id)
+        .limit(1)
+        .correlate(volumes)
+        .scalar_subquery()
+    )
+    return select(runs).join(volumes, runs.c.run_id == newest)

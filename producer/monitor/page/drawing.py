@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import lru_cache
 from html import escape
 
 from producer.configuration.sizes import format_size
@@ -24,12 +26,13 @@ def bar(parts: Sequence[tuple[str, float]], label: str) -> str:
     return _svg("bar", "0 0 100 10", label, ['<rect class="rest" x="0" y="0" width="100" height="10"/>', *shapes])
 
 
-def strip(marks: Sequence[Mark], days: Sequence[Day]) -> str:
-    """One small box for each day."""
+@lru_cache(maxsize=1024)
+def strip(marks: tuple[Mark, ...], first: date) -> str:
+    """One small box for each day from the first on."""
     shapes = [
         f'<rect class="{mark}" x="{number * 6}" y="0" width="5" height="16" rx="1">'
-        f"<title>{day.date:%Y-%m-%d}: {_WORDS[mark]}</title></rect>"
-        for number, (mark, day) in enumerate(zip(marks, days, strict=True))
+        f"<title>{first + timedelta(days=number)}: {_WORDS[mark]}</title></rect>"
+        for number, mark in enumerate(marks)
     ]
     counts = ", ".join(
         f"{marks.count(mark)} {_WORDS[mark]}" for mark in ("done", "partial", "failed", "interrupted") if mark in marks
@@ -49,15 +52,24 @@ _WORDS: dict[Mark, str] = {
 def stored_chart(history: Sequence[Day], devices: Sequence[str]) -> str:
     """Stored bytes of each day, one colour for each of ``devices``."""
     most_bytes = max(day.total_bytes for day in history)
-    shapes = []
-    for number, day in enumerate(history):
-        top = float(_CHART_HEIGHT)
-        for device in sorted(day.stored_bytes, key=lambda name: (name not in devices, name)):
-            height = day.stored_bytes[device] / max(most_bytes, 1) * (_CHART_HEIGHT - _AXIS)
-            top -= height
-            text = f"{day.date:%Y-%m-%d}, {escape(device)}: {format_size(day.stored_bytes[device])}"
-            shapes.append(_column(number, top, height, hue(device, devices), text))
+    shapes = [
+        _stored_column(number, day.date, tuple(day.stored_bytes.items()), most_bytes, tuple(devices))
+        for number, day in enumerate(history)
+    ]
     return _chart("Stored bytes a day", format_size(most_bytes), shapes, history)
+
+
+@lru_cache(maxsize=4 * DAYS_COUNT)
+def _stored_column(
+    number: int, day: date, stored: tuple[tuple[str, int], ...], most_bytes: int, devices: tuple[str, ...]
+) -> str:
+    shapes, top = [], float(_CHART_HEIGHT)
+    for device, stored_bytes in sorted(stored, key=lambda one: (one[0] not in devices, one[0])):
+        height = stored_bytes / max(most_bytes, 1) * (_CHART_HEIGHT - _AXIS)
+        top -= height
+        text = f"{day}, {escape(device)}: {format_size(stored_bytes)}"
+        shapes.append(_column(number, top, height, hue(device, devices), text))
+    return "".join(shapes)
 
 
 def minutes_chart(history: Sequence[Day]) -> str:

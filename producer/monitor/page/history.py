@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 
 from producer.catalog.tables.runs import RunRow
 
 DAYS_COUNT = 30
-_RUNS_COUNT = 50
 
 #: How the last backup of a day ended.
 Mark = Literal["none", "done", "partial", "failed", "interrupted"]
@@ -29,24 +28,21 @@ class Day:
         return sum(self.stored_bytes.values())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Past:
-    """All that the page shows of the last 30 days."""
+    """All that the page shows of the last 30 days; equal only to itself, so that what is drawn of it can be kept."""
 
     #: The newest, newest first.
     runs: Sequence[RunRow]
     days: Sequence[Day]
-    strips: Mapping[str, Sequence[Mark]]
+    strips: Mapping[str, tuple[Mark, ...]]
 
 
-def past(runs: Sequence[RunRow], now: datetime) -> Past:
-    """``runs``: of the last 30 days, newest first."""
-    return Past(runs=runs[:_RUNS_COUNT], days=days(runs, now), strips=strips(runs, now))
-
-
-def first_moment(now: datetime) -> datetime:
-    """Runs from here on are enough for all that this module computes."""
-    return now - timedelta(days=DAYS_COUNT)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgedDay:
+    day: Day
+    #: By volume.
+    marks: Mapping[str, Mark]
 
 
 def dates(now: datetime) -> list[date]:
@@ -55,32 +51,34 @@ def dates(now: datetime) -> list[date]:
     return [today - timedelta(days=DAYS_COUNT - 1 - number) for number in range(DAYS_COUNT)]
 
 
-def strips(runs: Iterable[RunRow], now: datetime) -> dict[str, list[Mark]]:
-    """Volume → a mark for each day, oldest first.  ``runs``: newest first."""
-    place = {day: number for number, day in enumerate(dates(now))}
-    found: dict[str, list[Mark]] = {}
-    for run in runs:
-        number = place.get(run.started_at.astimezone().date())
-        if run.kind != "backup" or run.exit_code is None or number is None:
-            continue
-        marks = found.setdefault(run.volume, ["none"] * DAYS_COUNT)
-        if marks[number] == "none":
-            marks[number] = _MARKS.get(run.exit_code, "failed")
-    return found
+def beginning_of(day: date) -> datetime:
+    return datetime.combine(day, time.min).astimezone()
 
 
-def days(runs: Iterable[RunRow], now: datetime) -> list[Day]:
-    """What the backups of each day stored, and how long they took, oldest first."""
-    found = {day: Day(date=day) for day in dates(now)}
-    for run in runs:
-        day = found.get(run.started_at.astimezone().date())
-        if run.kind != "backup" or day is None or run.ended_at is None:
+def day_of(run: RunRow) -> date:
+    return run.started_at.astimezone().date()
+
+
+def judged(day: date, runs: Iterable[RunRow]) -> JudgedDay:
+    """``runs``: all that began on the day."""
+    summed, marks = Day(date=day), dict[str, Mark]()
+    for run in sorted(runs, key=lambda run: run.started_at):
+        if run.kind != "backup":
             continue
-        # A clock may have been set back meanwhile.
-        day.minutes += max(0.0, (run.ended_at - run.started_at).total_seconds() / 60)
-        for device, stored_bytes in stored_by_device(run).items():
-            day.stored_bytes[device] = day.stored_bytes.get(device, 0) + stored_bytes
-    return list(found.values())
+        if run.exit_code is not None:
+            marks[run.volume] = _MARKS.get(run.exit_code, "failed")
+        if run.ended_at is not None:
+            # A clock may have been set back meanwhile.
+            summed.minutes += max(0.0, (run.ended_at - run.started_at).total_seconds() / 60)
+            for device, stored_bytes in stored_by_device(run).items():
+                summed.stored_bytes[device] = summed.stored_bytes.get(device, 0) + stored_bytes
+    return JudgedDay(day=summed, marks=marks)
+
+
+def strips(days: Sequence[JudgedDay]) -> dict[str, tuple[Mark, ...]]:
+    """Volume → a mark for each day."""
+    volumes = {volume for day in days for volume in day.marks}
+    return {volume: tuple(day.marks.get(volume, "none") for day in days) for volume in volumes}
 
 
 def stored_by_device(run: RunRow) -> dict[str, int]:

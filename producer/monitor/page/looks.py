@@ -10,8 +10,9 @@ from typing import Generic, TypeVar
 from producer.catalog.catalog import Catalog
 from producer.monitor.expected import Expected
 from producer.monitor.fleet import FleetStatus
-from producer.monitor.page.history import Past, first_moment, past
+from producer.monitor.page.history import Past
 from producer.monitor.page.rates import Rates
+from producer.monitor.page.remembered import RememberedPast
 from producer.monitor.sums import Sums, sums
 from producer.monitor.survey import Survey, survey
 
@@ -19,8 +20,6 @@ Value = TypeVar("Value")
 
 _SURVEY_S = 2.0
 _FLEET_S = 10.0
-#: It reads 30 days of the history.
-_PAST_S = 600.0
 #: It reads every segment of the catalog.
 _SUMS_S = 60.0
 
@@ -30,9 +29,6 @@ class _Kept(Generic[Value]):
         self._read, self._life_s = read, life_s
         self._value: Value | None = None
         self._until_s = 0.0
-
-    def forget(self) -> None:
-        self._value = None
 
     def get(self) -> Value:
         if self._value is None or time.monotonic() >= self._until_s:
@@ -52,24 +48,15 @@ class Looks:
         self.rates = Rates()
         self._fleet = _Kept[tuple[FleetStatus | None]](lambda: (fleet(),), _FLEET_S)
         self._sums = _Kept[Sums](lambda: sums(catalog), _SUMS_S)
-        self._past = _Kept[Past](self._look_back, _PAST_S)
-        self._stamp: object = None
+        self._past = RememberedPast(catalog.runs)
         self._survey = _Kept[Survey](self._look, _SURVEY_S)
 
     def survey(self) -> Survey:
         return self._survey.get()
 
     def past(self) -> Past:
-        """The last 30 days; read again when the history has changed, and the day may have ended."""
-        stamp = self.catalog.runs.stamp()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._past.forget()
-        return self._past.get()
-
-    def _look_back(self) -> Past:
-        now = datetime.now(UTC)
-        return past(self.catalog.runs.since(first_moment(now)), now)
+        """The last 30 days."""
+        return self._past.look(datetime.now(UTC))
 
     def _look(self) -> Survey:
         found = survey(self.catalog, self._fleet.get()[0], expected=self._expected, kept=self._sums.get())

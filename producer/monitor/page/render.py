@@ -7,7 +7,7 @@ import platform
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,20 @@ def page_html(
         last_check=_last_check(survey),
         devices=[device_cells(survey, row, history) for row in survey.devices],
         agents=_agents(survey),
-        runs=[run_cells(run) for run in found.runs],
-        stored_chart=stored_chart(history, names),
-        minutes_chart=minutes_chart(history),
+        history=_history(found, tuple(names)),
         strip_legend=_legend(("done", "partial", "failed", "interrupted", "none"), last="no backup"),
         fill_legend=_legend(("ours", "other", "rest"), last="free"),
+    )
+
+
+@lru_cache(maxsize=1)
+def _history(found: Past, names: tuple[str, ...]) -> bytes:
+    """The section of the history: made anew only when it has changed."""
+    template = _loader().load("history.html")
+    return template.generate(
+        runs=[run_cells(run) for run in found.runs],
+        stored_chart=stored_chart(found.days, names),
+        minutes_chart=minutes_chart(found.days),
         device_legend="".join(_legend_item(hue(name, names), name) for name in names),
     )
 

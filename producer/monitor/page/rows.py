@@ -35,7 +35,7 @@ class VolumeCells:
 
 
 def volume_cells(
-    survey: Survey, row: VolumeStatus, marks: Sequence[Mark] | None, history: Sequence[Day]
+    survey: Survey, row: VolumeStatus, marks: tuple[Mark, ...] | None, history: Sequence[Day]
 ) -> VolumeCells:
     source_bytes, stored_bytes = survey.sums.of_volumes.get(row.volume, (0, 0))
     return VolumeCells(
@@ -46,7 +46,7 @@ def volume_cells(
         stored=format_size(stored_bytes) if stored_bytes else "",
         ratio=f"{source_bytes / stored_bytes:.2f}" if stored_bytes else "",
         next_due=_when(row.reservations[0].next_due, survey.at) if row.reservations else "",
-        strip=strip(marks or ["none"] * DAYS_COUNT, history),
+        strip=strip(marks or ("none",) * DAYS_COUNT, history[0].date),
         link=volume_link(row.volume) if row.sealed else "",
     )
 

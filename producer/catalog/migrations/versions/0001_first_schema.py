@@ -274,8 +274,9 @@ def _create_runs() -> None:
         sa.CheckConstraint("kind IN ('backup', 'restore', 'check', 'forget', 'prune')", name=op.f("ck_runs_kind")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
-    op.create_index(op.f("ix_runs_volume_started_at_kind"), "runs", ["volume", "started_at", "kind"])
+    op.create_index(op.f("ix_runs_kind_volume_started_at"), "runs", ["kind", "volume", "started_at"])
     op.create_index(op.f("ix_runs_started_at"), "runs", ["started_at"])
+    op.create_index(op.f("ix_runs_ended_at"), "runs", ["ended_at"])
 
 
 def _create_reservations() -> None:

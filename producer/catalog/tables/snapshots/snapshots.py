@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, update
@@ -181,15 +182,8 @@ class Snapshots:
 
     def newest_of_each_volume(self) -> dict[str, list[SnapshotRow]]:
         """Volume → its newest snapshot, and the one that was planned last if that is another; reads no other row."""
-        remembered = snapshots.c.state != "forgotten"
-        by_making = select(func.max(snapshots.c.position)).where(remembered).group_by(snapshots.c.volume)
-        last = select(snapshots.c.volume, func.max(snapshots.c.planned_at).label("at"))
-        planned = last.where(remembered).group_by(snapshots.c.volume).subquery()
-        is_last = and_(remembered, snapshots.c.volume == planned.c.volume, snapshots.c.planned_at == planned.c.at)
-        by_plan = select(snapshots.c.position).join(planned, is_last)
-        statement = select(*_COLUMNS).where(snapshots.c.position.in_(by_making.union(by_plan)))
         found: defaultdict[str, list[SnapshotRow]] = defaultdict(list)
-        for row in self._rows(statement.order_by(*_NEWEST_FIRST)):
+        for row in self._rows(_newest_of_each_volume()):
             found[row.volume].append(row)
         return found
 
@@ -270,6 +264,17 @@ class Snapshots:
             raise CatalogError(f"snapshot {snapshot_id} cannot be sealed: {row.missing_count} segments are not stored")
         # PostgreSQL sums whole numbers as decimals; the sum of no rows is NULL.
         return StoredSums(segments_count=row.stored_count, bytes_stored=int(row.bytes_stored or 0))
+
+
+@cache
+def _newest_of_each_volume() -> Select[Any]:
+    remembered = snapshots.c.state != "forgotten"
+    by_making = select(func.max(snapshots.c.position)).where(remembered).group_by(snapshots.c.volume)
+    last = select(snapshots.c.volume, func.max(snapshots.c.planned_at).label("at"))
+    planned = last.where(remembered).group_by(snapshots.c.volume).subquery()
+    is_last = and_(remembered, snapshots.c.volume == planned.c.volume, snapshots.c.planned_at == planned.c.at)
+    by_plan = select(snapshots.c.position).join(planned, is_last)
+    return select(*_COLUMNS).where(snapshots.c.position.in_(by_making.union(by_plan))).order_by(*_NEWEST_FIRST)
 
 
 def _the_one(name: str, found: Sequence[SnapshotRow], state: SnapshotState) -> SnapshotRow:

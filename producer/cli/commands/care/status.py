@@ -107,7 +107,7 @@ def _shown(call: Call, catalog: Catalog) -> Shown:
 
     rows, devices = volumes(catalog), without_replaced(catalog.devices.all())
     # A check is of no volume.
-    last_check = catalog.runs.newest_of_each_volume("check", ended=True).get("")
+    last_check = catalog.runs.newest("check", "")
     judged = verdict(
         rows,
         devices,

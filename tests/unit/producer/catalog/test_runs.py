@@ -126,3 +126,21 @@ def test_a_run_that_has_ended_does_not_begin_again(catalog: Catalog) -> None:
 
     with pytest.raises(CatalogError, match="has ended already, with exit code 0"):
         catalog.runs.begin(RUN)
+
+
+def test_the_newest_run_that_has_ended_is_found_behind_those_that_have_not(catalog: Catalog) -> None:
+    for day in range(3):
+        catalog.runs.begin(run_of_day(day))
+    catalog.runs.end(f"{1:032x}", 3, {})
+    newest = catalog.runs.newest("backup", "home")
+    assert newest is not None
+    assert newest.run_id == f"{1:032x}"
+    assert catalog.runs.newest("check", "home") is None
+
+
+def test_runs_that_began_or_ended_since_a_moment_are_the_changed_ones(catalog: Catalog) -> None:
+    for day in range(3):
+        catalog.runs.begin(run_of_day(day))
+    catalog.runs.end(f"{0:032x}", 0, {})
+    moment = RUN.started_at + timedelta(days=2)
+    assert {int(run.run_id, 16) for run in catalog.runs.changed_since(moment)} == {0, 2}

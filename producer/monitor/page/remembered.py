@@ -1,0 +1,103 @@
+"""The last 30 days, kept from look to look: a look reads only the runs that have changed since the one before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from producer.catalog.tables.runs import RunRow, Runs
+from producer.monitor.page.history import (
+    JudgedDay,
+    Past,
+    beginning_of,
+    dates,
+    day_of,
+    judged,
+    stored_by_device,
+    strips,
+)
+
+#: How far the clocks of hosts that share a catalog may differ; a look reads the runs of that time again.
+_CLOCKS_DIFFER = timedelta(minutes=10)
+_LAST_RUNS_COUNT = 50
+
+
+class RememberedPast:
+    """Belongs to the thread of the catalog whose ``runs`` it reads."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._forget()
+
+    def _forget(self) -> None:
+        self._by_day: dict[date, dict[str, RunRow]] = {}
+        self._days_of_runs: dict[str, date] = {}
+        self._judged: dict[date, JudgedDay] = {}
+        self._looked_at: datetime | None = None
+        self._past: Past | None = None
+
+    def look(self, now: datetime) -> Past:
+        """The 30 days that end with today; the same object as at the last look when nothing has changed."""
+        shown = dates(now)
+        self._read(shown, now)
+        if not self._drop_trimmed(shown):
+            self._forget()
+            self._read(shown, now)
+        if self._past is None or shown[-1] != self._past.days[-1].date:
+            self._past = self._put_together(shown)
+        return self._past
+
+    def _read(self, shown: list[date], now: datetime) -> None:
+        for day in self._by_day.keys() - set(shown):
+            for run_id in list(self._by_day[day]):
+                self._drop(run_id)
+        since = beginning_of(shown[0]) if self._looked_at is None else self._looked_at - _CLOCKS_DIFFER
+        for run in self._runs.changed_since(since):
+            if day_of(run) in shown:
+                self._take(_brief(run))
+        self._looked_at = now
+
+    def _take(self, run: RunRow) -> None:
+        day = day_of(run)
+        if self._by_day.get(day, {}).get(run.run_id) == run:
+            return
+        # One that was interrupted may have begun again, on another day.
+        self._drop(run.run_id)
+        self._by_day.setdefault(day, {})[run.run_id] = run
+        self._days_of_runs[run.run_id] = day
+        self._changed(day)
+
+    def _drop(self, run_id: str) -> None:
+        day = self._days_of_runs.pop(run_id, None)
+        if day is not None:
+            del self._by_day[day][run_id]
+            self._changed(day)
+
+    def _changed(self, day: date) -> None:
+        self._judged.pop(day, None)
+        self._past = None
+
+    def _drop_trimmed(self, shown: list[date]) -> bool:
+        """Forget what the history has no more; False when it has what was never seen."""
+        count = self._runs.count_since(beginning_of(shown[0]))
+        for day in shown:
+            if len(self._days_of_runs) == count:
+                break
+            # The oldest go first.
+            known = self._runs.ids_between(beginning_of(day), beginning_of(day + timedelta(days=1)))
+            for run_id in self._by_day.get(day, {}).keys() - known:
+                self._drop(run_id)
+        return len(self._days_of_runs) == count
+
+    def _put_together(self, shown: list[date]) -> Past:
+        for day in shown:
+            if day not in self._judged:
+                self._judged[day] = judged(day, self._by_day.get(day, {}).values())
+        days = [self._judged[day] for day in shown]
+        return Past(runs=self._runs.last(_LAST_RUNS_COUNT), days=[one.day for one in days], strips=strips(days))
+
+
+def _brief(run: RunRow) -> RunRow:
+    """The run without what no picture shows: ten thousand are kept."""
+    stored = {name: {"bytes_stored": count} for name, count in stored_by_device(run).items()}
+    return replace(run, summary={"devices": stored} if stored else None)

@@ -1,0 +1,86 @@
+"""The last 30 days, as the page keeps them from look to look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables import runs as table
+from producer.catalog.tables.runs import RunRow
+from producer.monitor.page.history import Past
+from producer.monitor.page.remembered import RememberedPast
+
+NOW = datetime.now(UTC)
+
+
+def begin(catalog: Catalog, run_id: str, minutes_ago: float = 0, **other: Any) -> None:
+    row = RunRow(
+        run_id=run_id,
+        kind="backup",
+        snapshot_id=None,
+        volume="home",
+        owner_host="host",
+        owner_pid=1,
+        started_at=NOW - timedelta(minutes=minutes_ago),
+        ended_at=None,
+        exit_code=None,
+        summary=None,
+    )
+    catalog.runs.begin(replace(row, **other))
+
+
+def what_it_shows(past: Past) -> tuple[object, ...]:
+    return past.runs, past.days, past.strips
+
+
+def test_looks_see_what_a_look_from_the_beginning_would_see(catalog: Catalog) -> None:
+    remembered, moment = RememberedPast(catalog.runs), NOW
+
+    def look_is_right() -> None:
+        nonlocal moment
+        moment += timedelta(seconds=5)
+        assert what_it_shows(remembered.look(moment)) == what_it_shows(RememberedPast(catalog.runs).look(moment))
+
+    begin(catalog, "1", minutes_ago=60 * 24 * 3)
+    begin(catalog, "2", minutes_ago=60 * 24 * 40, volume="old")
+    look_is_right()
+    begin(catalog, "3")
+    look_is_right()
+    catalog.runs.end("3", 0, {"devices": {"a": {"bytes_stored": 5}}})
+    look_is_right()
+    catalog.runs.end("1", 130, {"error": "interrupted"})
+    look_is_right()
+    # Resumed under its id, today.
+    begin(catalog, "1")
+    look_is_right()
+
+
+def test_runs_that_the_history_lost_are_not_shown_any_more(catalog: Catalog) -> None:
+    remembered = RememberedPast(catalog.runs)
+    for run_id in ("1", "2", "3"):
+        begin(catalog, run_id, minutes_ago=60 * 24 * int(run_id), ended_at=NOW, exit_code=0)
+    assert remembered.look(NOW).strips["home"].count("done") == 3
+    catalog.runs.trim(NOW)
+    assert remembered.look(NOW).strips["home"].count("done") == 1
+
+
+def test_runs_that_came_with_an_older_history_are_read(catalog: Catalog) -> None:
+    remembered = RememberedPast(catalog.runs)
+    remembered.look(NOW)
+    begin(catalog, "1", minutes_ago=60 * 24 * 5, ended_at=NOW - timedelta(days=5), exit_code=3)
+    assert remembered.look(NOW).strips["home"].count("partial") == 1
+
+
+def test_a_look_reads_nothing_of_a_history_that_has_not_changed(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        begin(catalog, str(number), minutes_ago=60 * (number + 1), ended_at=NOW - timedelta(hours=1), exit_code=0)
+    remembered = RememberedPast(catalog.runs)
+    first = remembered.look(NOW)
+    monkeypatch.setattr(table, "RunRow", None)
+    assert remembered.look(NOW + timedelta(seconds=5)) is first
