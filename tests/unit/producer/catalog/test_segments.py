@@ -289,7 +289,7 @@ def test_a_plan_of_more_rows_than_one_page_comes_back_whole_and_in_order(
     catalog: Catalog, begin_snapshot: Callable[..., str]
 ) -> None:
     snapshot = begin_snapshot()
-    count = 25_000
+    count = 11_000
     catalog.segments.add(snapshot, (NewSegment(i, uuid4().hex, "a", i, i + 1, 0, 1) for i in range(count)))
     with catalog.transaction():
         catalog.transitions.mark_fed(snapshot, range(count), "a", 1)
@@ -303,10 +303,12 @@ def test_a_plan_of_more_rows_than_one_page_comes_back_whole_and_in_order(
 
 
 def test_stored_segments_can_be_read_while_the_reader_writes(
-    catalog: Catalog, begin_snapshot: Callable[..., str]
+    catalog: Catalog, begin_snapshot: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = begin_snapshot()
-    count = 12_000
+    # Several pages, without the rows that it takes to fill them.
+    monkeypatch.setattr("producer.catalog.tables.segments.segments._PAGE_ROWS", 100)
+    count = 250
     catalog.segments.add(snapshot, (NewSegment(i, uuid4().hex, "a", i, i + 1, 0, 1) for i in range(count)))
     with catalog.transaction():
         for number in range(count):
@@ -324,7 +326,7 @@ def test_stored_segments_can_be_read_while_the_reader_writes(
     seen = 0
     for row in catalog.segments.stored(snapshot):
         assert row.number == seen
-        if seen % 5000 == 0:
+        if seen % 40 == 0:
             catalog.transitions.supersede(snapshot, [row.number])
         seen += 1
     assert seen == count
