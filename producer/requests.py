@@ -258,8 +258,34 @@ class RebuildRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RepackLimits:
+    """How much may stay stored that nothing needs: a share of all that is stored, so many bytes, or anything."""
+
+    max_unused_percent: float | None = 5.0
+    max_unused_bytes: int | None = None
+    #: Objects that hold more than this together are not repacked at once; None: no limit.
+    max_repack_bytes: int | None = None
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether anything may stay: then nothing is repacked."""
+        return self.max_unused_bytes is None and (self.max_unused_percent is None or self.max_unused_percent >= 100)
+
+    def allowed_unused_bytes(self, used_bytes: int) -> int:
+        """What may stay unused beside so many bytes that are used.  Not for what is unlimited."""
+        if self.max_unused_bytes is not None:
+            return self.max_unused_bytes
+        assert self.max_unused_percent is not None
+        return int(used_bytes * self.max_unused_percent / (100 - self.max_unused_percent))
+
+
+DEFAULT_LIMITS = RepackLimits()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PruneRequest:
     devices: dict[str, Path]
+    limits: RepackLimits = DEFAULT_LIMITS
     #: Say what would go, and change nothing.
     dry_run: bool = False
 

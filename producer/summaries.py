@@ -172,6 +172,9 @@ class PrunedTotals:
     objects_deleted: int
     files_deleted: int
     bytes_freed: int
+    #: Written anew, of objects that were mostly dead.
+    objects_written: int = 0
+    bytes_written: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,7 +188,7 @@ class WaitingTotals:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PruneSummary:
-    """``exit_code``: 0 all is gone that could go; 3 some of it could not be deleted (each reported as a trouble).
+    """``exit_code``: 0 all is gone that could go; 3 some could not be deleted or repacked (each reported as a trouble).
 
     ``waiting``: device → what waits there, because it is away, append-only or another catalog's.
     """
@@ -196,6 +199,11 @@ class PruneSummary:
     files_deleted: int
     devices: dict[str, PrunedTotals]
     waiting: dict[str, WaitingTotals]
+    #: What was written anew, of objects that were mostly dead.
+    objects_written: int
+    bytes_written: int
+    #: What no snapshot needs of the objects that are left; None where nobody has looked.
+    bytes_unused: int | None
     dry_run: bool
     errors: int
     duration_s: float

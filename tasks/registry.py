@@ -42,6 +42,7 @@ from tasks.receipts import (
     StoreResult,
     VerifyResult,
 )
+from tasks.repacking import RepackObject, RepackResult
 from tasks.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from tasks.values import MAX_UNIT_BYTES
 
@@ -98,6 +99,7 @@ ORDER_KINDS = (
     _kind("put_manifest", PutManifest, ManifestResult, must_not_outlive_run=True),
     _kind("get_manifest", GetManifest, ManifestResult),
     _kind("copy", CopyObject, CopyResult, bytes_moved=lambda order: max(MAX_UNIT_BYTES, 2 * order.stored_bytes)),
+    _kind("repack", RepackObject, RepackResult, bytes_moved=lambda order: max(MAX_UNIT_BYTES, 2 * order.stored_bytes)),
     _kind("delete", DeleteStored, DeleteResult, must_not_outlive_run=True),
     _kind("list_objects", ListObjects, ObjectsResult),
     _kind("examine", ExamineObjects, OriginsResult),

@@ -12,20 +12,21 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.unused import Unused
 
 
 @dataclass(kw_only=True)
 class Held:
-    """Sums over stored objects.  ``unused``: no snapshot needs any of it."""
+    """Sums over stored objects.  ``unused``: what no snapshot needs, as prune counts it."""
 
     bytes_source: int = 0
     bytes_stored: int = 0
     bytes_unused: int = 0
 
-    def add(self, stored: StoredObject, *, is_needed: bool) -> None:
+    def add(self, stored: StoredObject, unused_bytes: int) -> None:
         self.bytes_source += stored.size_bytes
         self.bytes_stored += stored.bytes_stored
-        self.bytes_unused += 0 if is_needed else stored.bytes_stored
+        self.bytes_unused += unused_bytes
 
     @property
     def unused_share(self) -> float:
@@ -88,7 +89,7 @@ def space(catalog: Catalog, volume: str | None = None) -> tuple[list[VolumeSpace
     rows = {
         row.snapshot_id: row for row in [*sealed, *catalog.snapshots.all("open"), *catalog.snapshots.all("forgotten")]
     }
-    sums = _summed(catalog, rows, _needed(catalog, sealed), volume)
+    sums = _summed(catalog, rows, volume)
     named = [row for row in rows.values() if volume in (None, row.volume)]
     kept = [row for row in sealed if volume in (None, row.volume)]
     volumes = [_volume_space(name, named, kept, sums) for name in sorted({row.volume for row in named})]
@@ -103,25 +104,18 @@ def space(catalog: Catalog, volume: str | None = None) -> tuple[list[VolumeSpace
     return volumes, [one for one in devices if one.held.bytes_stored or one.snapshots_count]
 
 
-def _needed(catalog: Catalog, sealed: Iterable[SnapshotRow]) -> set[str]:
-    """The segments that a sealed snapshot needs, looked up once for each part that snapshots share."""
-    digests = {part.digest for row in sealed for part in catalog.trees.of(row.snapshot_id).parts}
-    return {segment_id for digest in digests for segment_id in catalog.trees.segment_ids(digest)}
-
-
-def _summed(catalog: Catalog, rows: dict[str, SnapshotRow], needed: set[str], volume: str | None) -> _Sums:
-    sums = _Sums()
+def _summed(catalog: Catalog, rows: dict[str, SnapshotRow], volume: str | None) -> _Sums:
+    sums, unused = _Sums(), Unused(catalog)
     on_devices = (catalog.objects.on_device(device.device_id) for device in catalog.devices.all())
     for stored in chain.from_iterable(on_devices):
         # An object may outlive the row of the snapshot that stored it.
         row = rows.get(stored.snapshot_id)
         if volume is not None and (row is None or row.volume != volume):
             continue
-        # What an open snapshot has stored, its next run needs.
-        is_needed = stored.segment_id in needed or (row is not None and row.state == "open")
-        sums.of_devices[stored.device_id].add(stored, is_needed=is_needed)
+        unused_bytes = unused.bytes_of(stored)
+        sums.of_devices[stored.device_id].add(stored, unused_bytes)
         if row is not None:
-            sums.of_volumes[row.volume].add(stored, is_needed=is_needed)
+            sums.of_volumes[row.volume].add(stored, unused_bytes)
             sums.of_snapshots[stored.snapshot_id] += stored.bytes_stored
     return sums
 

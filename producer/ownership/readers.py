@@ -68,8 +68,23 @@ def without_readers(holder: Holder, snapshot_ids: Sequence[str], *, purpose: str
     """The readers of these snapshots, by snapshot: nobody else begins to read one during the block."""
     with holder.holding(_ALL, purpose=purpose, patience_s=_PATIENCE_S):
         wanted = set(snapshot_ids)
-        yield {
-            words[1]: lock
-            for name, lock in living_locks(holder.catalog).items()
-            if (words := name.split())[0] == _READ and words[1] in wanted
-        }
+        yield {snapshot_id: lock for snapshot_id, lock in _reading(holder.catalog).items() if snapshot_id in wanted}
+
+
+@contextmanager
+def no_new_readers(holder: Holder | None, *, purpose: str) -> Iterator[None]:
+    """Nobody begins to read a snapshot during the block, which is to be short.  No holder: nobody else is there."""
+    if holder is None:
+        yield
+        return
+    with holder.holding(_ALL, purpose=purpose, patience_s=_PATIENCE_S):
+        yield
+
+
+def read_snapshots(catalog: Catalog) -> set[str]:
+    """The snapshots that somebody reads now."""
+    return set(_reading(catalog))
+
+
+def _reading(catalog: Catalog) -> dict[str, LockRow]:
+    return {words[1]: lock for name, lock in living_locks(catalog).items() if (words := name.split())[0] == _READ}

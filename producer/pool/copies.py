@@ -57,7 +57,7 @@ def plan_copies(
         origin = next((one for one in group if one.device_id in readable and not one.is_damaged), None)
         holders = {one.device_id for one in kept}
         while len(holders) < copies:
-            target = _least_filled(targets, group[0].bytes_stored, holders, {sites.get(key, "") for key in holders})
+            target = least_filled(targets, group[0].bytes_stored, holders, {sites.get(key, "") for key in holders})
             if origin is None or target is None:
                 plan.missing_count += copies - len(holders)
                 break
@@ -91,7 +91,7 @@ def _alike(objects: Iterable[StoredObject]) -> Iterable[list[StoredObject]]:
     return groups.values()
 
 
-def _least_filled(
+def least_filled(
     targets: Sequence[CopyTarget], size_bytes: int, holders: Collection[str], sites: Collection[str]
 ) -> CopyTarget | None:
     fitting = [one for one in targets if one.device_id not in holders and one.room_bytes >= size_bytes]

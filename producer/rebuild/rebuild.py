@@ -26,6 +26,7 @@ from producer.rebuild.identity import learn_generations, take_place
 from producer.rebuild.lost_parts import lost_parts, read_headless_packs
 from producer.rebuild.marking import restore_marks
 from producer.rebuild.recorded_devices import record_named, record_present
+from producer.rebuild.replaced import drop_replaced
 from producer.requests import RebuildRequest
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
@@ -76,6 +77,7 @@ class _Rebuild:
             if self._add(fetcher, decision, names, found, device_names, is_buried=found.head.snapshot_id in buried)
             and found.head.snapshot_id not in buried
         ]
+        drop_replaced(self._session, decision.ready)
         added = self._without_lost_parts(fetcher, names, added)
         restore_marks(self._catalog, fetcher, names, {found.head.snapshot_id for found in added})
         self._tell_unknown_segments(added)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.needed import NeededFinder
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.objects import StoredObject
 from producer.configuration.sizes import format_size
@@ -20,7 +21,6 @@ from producer.pool.members import Member
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.heir import begin_heir, write_heir
 from producer.retention.pruning.meeting import Meeting, meet
-from producer.retention.pruning.needed import NeededFinder
 from producer.retention.pruning.prune import PRUNE
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
@@ -106,7 +106,7 @@ class _Retiring:
             if not one.is_damaged and (one.segment_id in needed.segment_ids or one.snapshot_id in opened)
         ]
 
-    def _plan(self, staying: Sequence[PrunedDevice]) -> CopyPlan:
+    def _plan(self, staying: list[PrunedDevice]) -> CopyPlan:
         """Each object on as many of the other devices as all have it now; on one at least."""
         rows = {row.device_id: row for row in self._catalog.devices.all(self._row.pool_id)}
         holding = {key for key, row in rows.items() if row.state != "lost"} - {self._row.device_id}
@@ -128,7 +128,7 @@ class _Retiring:
             total.missing_count += 0 if on_others else plan.missing_count
         return total
 
-    def _copy(self, meeting: Meeting, staying: Sequence[PrunedDevice], copyings: Sequence[Copying]) -> None:
+    def _copy(self, meeting: Meeting, staying: list[PrunedDevice], copyings: Sequence[Copying]) -> None:
         if not copyings:
             return
         catalog = self._catalog
@@ -145,7 +145,7 @@ class _Retiring:
 
         members = {device.name: _member(device) for device in meeting.devices}
         failures = copy_objects(self._session, members, copyings, made).failures
-        if not write_heir(catalog, meeting, staying, heir, like=like, digests=(), rows=self._copied):
+        if write_heir(catalog, meeting, staying, heir, like=like, digests=(), rows=self._copied) != staying:
             failures["not all of the other devices took the index of what was copied"] = None
         else:
             catalog.remains.set_holders(heir, [device.device_id for device in staying])

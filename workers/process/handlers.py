@@ -45,6 +45,7 @@ from tasks.receipts import (
     VerifyResult,
 )
 from tasks.registry import kind_of
+from tasks.repacking import RepackObject, RepackResult
 from tasks.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from workers.devices.adopt import adopt
 from workers.devices.base import Device
@@ -65,6 +66,7 @@ from workers.restore import (
 )
 from workers.segments.copy import copy_object
 from workers.segments.origins import examine_objects
+from workers.segments.repack import repack_object
 from workers.segments.store import store_segment
 from workers.segments.verify import verify_segments
 from workers.settings import WorkerSettings
@@ -183,6 +185,18 @@ class LocalHandlers:
             device=self._claimed_device(order),
             progress=self._progress,
             before_commit=lambda: self._refuse_stale(order),
+        )
+
+    def repack(self, order: RepackObject) -> RepackResult:
+        origin = self._device_called(order.from_device)
+        origin.claim(order.from_device_id)
+        return repack_object(
+            order,
+            origin=origin,
+            device=self._claimed_device(order),
+            progress=self._progress,
+            before_commit=lambda: self._refuse_stale(order),
+            spare=self._spare,
         )
 
     def delete(self, order: DeleteStored) -> DeleteResult:

@@ -6,8 +6,7 @@ arrive any number of times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tasks.orders import StoreSegment
@@ -28,8 +27,7 @@ from workers.sources.place import Place
 from workers.sources.raw import RawStream
 from workers.sources.stream import ExtentStream
 from workers.units.buffers import UnitBuffers
-from workers.units.pipeline import CompressedUnit, UnitPipeline
-from workers.units.small import MAX_BYTES, SmallUnit
+from workers.units.units import units_of
 
 
 def store_segment(
@@ -181,7 +179,14 @@ def _write(
             upload.write(buffer)
 
     with stream:
-        with _units(order, header, lambda buffer: reading.fill(stream, buffer), spare) as units:
+        sizes_bytes = header.unit_sizes_bytes()
+        with units_of(
+            sizes_bytes,
+            lambda buffer: reading.fill(stream, buffer),
+            level=order.level,
+            threads=order.threads,
+            spare=spare,
+        ) as units:
             # Encoding the header of a large bundle takes 10 ms: meanwhile the pipeline reads.
             writer = SegmentWriter(header, write)
             for unit in units:
@@ -195,15 +200,6 @@ def _write(
             cell_digests=bytes(stream.digests.cells),
         )
         return stored_bytes, writer.trailer_digest
-
-
-def _units(
-    order: StoreSegment, header: SegmentHeader, fill: Callable[[memoryview], object], spare: UnitBuffers | None
-) -> AbstractContextManager[Iterable[CompressedUnit]]:
-    sizes_bytes = header.unit_sizes_bytes()
-    if len(sizes_bytes) == 1 and sizes_bytes[0] <= MAX_BYTES:
-        return SmallUnit(sizes_bytes[0], fill, level=order.level)
-    return UnitPipeline(sizes_bytes, fill, level=order.level, threads=order.threads, spare=spare)
 
 
 def _place(order: StoreSegment, source_root: Path) -> Place:

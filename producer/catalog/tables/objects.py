@@ -134,6 +134,12 @@ class Objects:
                 found[row.segment_id].append(_stored_object(row))
         return {key: sorted(rows, key=_rank) if len(rows) > 1 else rows for key, rows in found.items()}
 
+    def segments_in_several(self) -> list[str]:
+        """The segments that have more than one object, copies aside."""
+        of_segment = select(stored_objects.c.segment_id).group_by(stored_objects.c.segment_id)
+        several = func.count(stored_objects.c.object_id.distinct()) > 1
+        return [row.segment_id for row in self._database.read(of_segment.having(several))]
+
     def indexed_by(self, snapshot_id: str) -> list[StoredObject]:
         """The objects whose lines the index of a snapshot has brought to the devices."""
         rows = self._database.read(_all().where(stored_objects.c.snapshot_id == snapshot_id))

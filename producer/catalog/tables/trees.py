@@ -159,10 +159,14 @@ class Trees:
 
     def digests(self, snapshot_id: str) -> set[bytes]:
         """Of all parts and map parts of a snapshot; none where its entries are not recorded yet, or no more."""
+        parts = self.parts_of(snapshot_id)
+        return set(parts).union(*map(self.maps, parts))
+
+    def parts_of(self, snapshot_id: str) -> list[bytes]:
+        """The digests of its parts in order, without map parts; none where they are not recorded yet, or no more."""
         statement = select(trees.c.parts).join(snapshots, snapshots.c.snapshot_key == trees.c.snapshot_key)
         row = self._database.read_one(statement.where(snapshots.c.snapshot_id == snapshot_id))
-        parts = set() if row is None else {found[0] for found in _REFERENCE.iter_unpack(row.parts)}
-        return parts.union(*map(self.maps, parts))
+        return [] if row is None else [found[0] for found in _REFERENCE.iter_unpack(row.parts)]
 
     def data(self, digest: bytes) -> bytes:
         """A part as it is stored; raises CatalogError when there is none."""
@@ -184,10 +188,14 @@ class Trees:
         """The digests of the map parts that a part needs."""
         return self._needs_of(digest).maps
 
+    def needs(self, digest: bytes) -> PartNeeds:
+        """What a part or map part refers to itself.  Read anew each time: for whoever reads all parts there are."""
+        return needs_of(self.data(digest))
+
     def _needs_of(self, digest: bytes) -> PartNeeds:
         found = self._needs.get(digest)
         if found is None:
-            found = self._needs[digest] = needs_of(self.data(digest))
+            found = self._needs[digest] = self.needs(digest)
         return found
 
     def record_pack(self, snapshot_id: str, digests: Iterable[bytes]) -> None:

@@ -13,19 +13,34 @@ from producer.summaries import PruneSummary
 def show_prune(summary: PruneSummary) -> None:
     """A row for each device on which something goes or waits, and a line for all."""
     rows = [
-        (name, str(totals.objects_deleted), str(totals.files_deleted), format_size(totals.bytes_freed), "")
+        (
+            name,
+            str(totals.objects_deleted),
+            str(totals.files_deleted),
+            format_size(totals.bytes_freed),
+            format_size(totals.bytes_written),
+            "",
+        )
         for name, totals in summary.devices.items()
-        if totals.objects_deleted or totals.files_deleted
+        if totals.objects_deleted or totals.files_deleted or totals.objects_written
     ]
     rows += [
-        (name, "", "", "", f"{counted(waits.objects, 'object')}, {format_size(waits.bytes)}: {waits.why}")
+        (name, "", "", "", "", f"{counted(waits.objects, 'object')}, {format_size(waits.bytes)}: {waits.why}")
         for name, waits in summary.waiting.items()
     ]
-    for line in lines_of(("device", "objects", "files", "freed", "waiting"), rows, right=" >>> ") if rows else ():
+    for line in (
+        lines_of(("device", "objects", "files", "freed", "written", "waiting"), rows, right=" >>>> ") if rows else ()
+    ):
         click.echo(line)
     verb = "would be deleted" if summary.dry_run else "deleted"
     objects, files = counted(summary.objects_deleted, "object"), counted(summary.files_deleted, "file")
     freed = format_size(summary.bytes_freed)
     click.echo(f"{objects} and {files} of manifests {verb}, {freed} freed, {summary.duration_s:.1f} s")
+    if summary.objects_written:
+        verb = "would be written" if summary.dry_run else "written"
+        written = counted(summary.objects_written, "object")
+        click.echo(f"{written} {verb} anew without what nothing needs, {format_size(summary.bytes_written)}")
+    if summary.bytes_unused is not None:
+        click.echo(f"unused and still stored: {format_size(summary.bytes_unused)}")
     if summary.errors:
         click.echo(f"{counted(summary.errors, 'error')}; see above")

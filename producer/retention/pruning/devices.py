@@ -14,6 +14,7 @@ from blake3 import blake3
 from producer.catalog.tables.devices import DeviceRow
 from producer.manifest.tombstones import is_tombstone
 from producer.observer import Trouble
+from producer.plan import reserve_bytes
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.cleaning import MAX_DELETED, DeleteResult, DeleteStored, ExamineObjects, ListObjects
@@ -34,15 +35,26 @@ class PrunedDevice:
     row: DeviceRow
     name: str
     why_not: str = ""
+    #: When it was asked.
+    free_bytes: int = 0
     #: Its files of manifests, as far as this run knows.
     names: set[str] = field(default_factory=set)
     objects_count: int = 0
     files_count: int = 0
     bytes_freed: int = 0
+    #: What was written anew, of objects of which some was dead.
+    repacked_count: int = 0
+    bytes_written: int = 0
 
     @property
     def device_id(self) -> str:
         return self.row.device_id
+
+    @property
+    def room_bytes(self) -> int:
+        """What it can take now beside its reserve."""
+        free_bytes = self.free_bytes + self.bytes_freed - self.bytes_written
+        return free_bytes - reserve_bytes(self.row.capacity_bytes)
 
 
 def why_not(report: DeviceReport, catalog_id: str) -> str:
@@ -168,7 +180,7 @@ class DeviceWork:
             assert isinstance(result, DeleteResult)
             kept = {file.name for file in result.kept}
             for file in result.kept:
-                self._tell(device.name, f"device {device.name}: {file.name} cannot be deleted: {file.message}")
+                self.tell(device.name, f"device {device.name}: {file.name} cannot be deleted: {file.message}")
             device.names -= set(order.manifest_names) - kept
             device.bytes_freed += result.bytes_freed
             if order.object_ids:
@@ -199,9 +211,10 @@ class DeviceWork:
     def _fail(self, name: str, why: str) -> None:
         if name not in self._failed:
             self._failed.add(name)
-            self._tell(name, f"device {name}: {why}; what is to go there waits for the next prune")
+            self.tell(name, f"device {name}: {why}; what is to go there waits for the next prune")
 
-    def _tell(self, name: str, message: str) -> None:
+    def tell(self, name: str, message: str) -> None:
+        """Report that something could not be done; the prune has then done its work in part."""
         self.errors_count += 1
         self._session.observer.trouble(Trouble(code="not-pruned", message=message, device=name))
 

@@ -37,7 +37,7 @@ def gather(session: RunSession, meeting: Meeting, lenders: Sequence[SnapshotRow]
     heir = begin_heir(catalog, small[-1])
     rows = [row for lender in small for row in catalog.objects.indexed_by(lender.snapshot_id)]
     digests = {digest for row in small for digest in catalog.trees.packed(row.snapshot_id)}
-    if not write_heir(catalog, meeting, devices, heir, like=small[-1], digests=digests, rows=rows):
+    if write_heir(catalog, meeting, devices, heir, like=small[-1], digests=digests, rows=rows) != devices:
         return False
     with catalog.durable_transaction():
         catalog.lending.hand_on([row.snapshot_id for row in small], heir)

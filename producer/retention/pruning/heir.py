@@ -58,8 +58,8 @@ def write_heir(
     like: SnapshotRow,
     digests: Iterable[bytes],
     rows: Sequence[StoredObject],
-) -> bool:
-    """Put packs of these tree parts, and index lines of these objects, on the devices; True when all took them.
+) -> list[PrunedDevice]:
+    """Put packs of these tree parts, and index lines of these objects, on the devices; returns those that took all.
 
     Tombstone first, head last.
     """
@@ -67,9 +67,11 @@ def write_heir(
     head = encode_head(_head(catalog, heir, like, rows, files))
     tombstone = {tombstone_name(heir): encode_tombstone(heir, catalog.generations.catalog_id)}
     written = [tombstone, {name: data for name, (_, data) in files.items()}, {head_name(heir): head}]
-    return all(
-        meeting.work.put(device, some) and meeting.work.is_well(device) for device in devices for some in written
-    )
+
+    def takes_all(device: PrunedDevice) -> bool:
+        return all(meeting.work.put(device, some) and meeting.work.is_well(device) for some in written)
+
+    return [device for device in devices if takes_all(device)]
 
 
 def _parts(

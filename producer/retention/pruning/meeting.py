@@ -70,7 +70,8 @@ def _sort(session: RunSession, reports: Mapping[str, DeviceReport]) -> tuple[lis
             absent[name] = f"{session.paths[name]} holds a device that is not in this catalog"
         else:
             reason = why_not(report, session.catalog.generations.catalog_id)
-            devices.append(PrunedDevice(row=known[report.device_id], name=name, why_not=reason))
+            row = known[report.device_id]
+            devices.append(PrunedDevice(row=row, name=name, why_not=reason, free_bytes=report.free_bytes))
     for name, why in absent.items():
         session.observer.note(f"device {name} is absent: {why}; what is to go there waits for it")
     for device in devices:

@@ -5,24 +5,31 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from producer.catalog.tables.doomed import DoomedObject
 from producer.retention.pruning.device_files import files_to_delete
 from producer.retention.pruning.meeting import Meeting
+from producer.retention.pruning.repacking.selection import Repack
 from producer.run.session import RunSession
 from producer.summaries import PrunedTotals, PruneSummary, WaitingTotals
 
 
-def summary_of(session: RunSession, meeting: Meeting, *, started_s: float) -> PruneSummary:
+def summary_of(session: RunSession, meeting: Meeting, *, bytes_unused: int | None, started_s: float) -> PruneSummary:
     """What has gone."""
     devices = {
         device.name: PrunedTotals(
-            objects_deleted=device.objects_count, files_deleted=device.files_count, bytes_freed=device.bytes_freed
+            objects_deleted=device.objects_count,
+            files_deleted=device.files_count,
+            bytes_freed=device.bytes_freed,
+            objects_written=device.repacked_count,
+            bytes_written=device.bytes_written,
         )
         for device in meeting.devices
     }
     waiting = _waiting(session, meeting, session.catalog.doomed.sums())
-    return _summary(devices, waiting, errors=meeting.work.errors_count, started_s=started_s, dry_run=False)
+    errors = meeting.work.errors_count
+    return _summary(devices, waiting, bytes_unused, errors=errors, started_s=started_s, dry_run=False)
 
 
 def dry_summary(
@@ -31,25 +38,45 @@ def dry_summary(
     *,
     doomed: Sequence[DoomedObject],
     orphans: Mapping[str, Sequence[DoomedObject]],
+    repacks: tuple[Sequence[Repack], int],
     emptied: Sequence[str],
     started_s: float,
 ) -> PruneSummary:
-    """What would go.  The sizes of small files are not known before they are deleted, and do not count."""
+    """What would go and come.  The sizes of small files are not known before they are deleted, and do not count.
+
+    ``repacks``: with what would stay unused after them.
+    """
     counts, sizes = Counter[str](), Counter[str]()
-    for found in [*doomed, *(row for rows in orphans.values() for row in rows)]:
-        counts[found.device_id] += 1
-        sizes[found.device_id] += found.bytes_stored
+    replaced = (copy for repack in repacks[0] for copy in repack.candidate.copies)
+    written_counts, written_sizes = _written(repacks[0])
+    going = [(found.device_id, found.bytes_stored) for found in chain(doomed, *orphans.values())]
+    for device_id, bytes_stored in [*going, *((one.device_id, one.bytes_stored) for one in replaced)]:
+        counts[device_id] += 1
+        sizes[device_id] += bytes_stored
     states = session.catalog.snapshots.states()
     devices = {
         device.name: PrunedTotals(
             objects_deleted=counts[device.device_id],
             files_deleted=len(files_to_delete(device.names, states, emptied)),
             bytes_freed=sizes[device.device_id],
+            objects_written=written_counts[device.device_id],
+            bytes_written=written_sizes[device.device_id],
         )
         for device in meeting.writable
     }
     waiting = _waiting(session, meeting, {key: (counts[key], sizes[key]) for key in counts})
-    return _summary(devices, waiting, errors=meeting.work.errors_count, started_s=started_s, dry_run=True)
+    errors = meeting.work.errors_count
+    return _summary(devices, waiting, repacks[1], errors=errors, started_s=started_s, dry_run=True)
+
+
+def _written(repacks: Sequence[Repack]) -> tuple[Counter[str], Counter[str]]:
+    """Device id → objects and bytes that come."""
+    counts, sizes = Counter[str](), Counter[str]()
+    for repack in repacks:
+        for target in repack.targets:
+            counts[target.device_id] += 1
+            sizes[target.device_id] += repack.candidate.bytes_to_write
+    return counts, sizes
 
 
 def _waiting(session: RunSession, meeting: Meeting, sums: Mapping[str, tuple[int, int]]) -> dict[str, WaitingTotals]:
@@ -68,6 +95,7 @@ def _waiting(session: RunSession, meeting: Meeting, sums: Mapping[str, tuple[int
 def _summary(
     devices: dict[str, PrunedTotals],
     waiting: dict[str, WaitingTotals],
+    bytes_unused: int | None,
     *,
     errors: int,
     started_s: float,
@@ -79,6 +107,9 @@ def _summary(
         files_deleted=sum(device.files_deleted for device in devices.values()),
         devices=devices,
         waiting=waiting,
+        objects_written=sum(device.objects_written for device in devices.values()),
+        bytes_written=sum(device.bytes_written for device in devices.values()),
+        bytes_unused=bytes_unused,
         dry_run=dry_run,
         errors=errors,
         duration_s=round(time.monotonic() - started_s, 3),

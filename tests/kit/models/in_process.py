@@ -14,7 +14,7 @@ from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.trees import Tree
 from producer.rebuild.rebuild import rebuild_in_session
-from producer.requests import RestoreRequest
+from producer.requests import DEFAULT_LIMITS, RepackLimits, RestoreRequest
 from producer.restore.preview import PreviewRow, preview_in_session
 from producer.restore.restore_run import RestoreRun
 from producer.retention.pruning.prune import preview as preview_prune
@@ -87,10 +87,10 @@ class InProcess:
     def rebuild(self) -> RebuildSummary:
         return rebuild_in_session(self._run().session)
 
-    def prune(self, *, dry_run: bool = False) -> PruneSummary:
+    def prune(self, *, dry_run: bool = False, limits: RepackLimits = DEFAULT_LIMITS) -> PruneSummary:
         run = self._run()
         try:
-            return preview_prune(run.session) if dry_run else prune_in_session(run.session)
+            return preview_prune(run.session, limits) if dry_run else prune_in_session(run.session, limits)
         finally:
             self._remember(run)
 

@@ -9,33 +9,40 @@ import click
 from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.known_devices import all_devices
+from producer.cli.options.repack import repack_options
 from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.pruned import show_prune
 from producer.cli.show.watching import watched
-from producer.requests import PruneRequest
+from producer.requests import DEFAULT_LIMITS, PruneRequest, RepackLimits
 from producer.run.preflight import check_devices
 
 
 @click.command(cls=CommandHere)
 @devices_option
-@click.option("-n", "--dry-run", is_flag=True, help="Say for each device what would go; change nothing.")
+@repack_options
+@click.option("-n", "--dry-run", is_flag=True, help="Say for each device what would go and come; change nothing.")
 @wait_option
 @quiet_option
 @json_option
 @config_option
 @click.pass_obj
-def prune(call: Call, devices: dict[str, Path], dry_run: bool) -> int:
+def prune(call: Call, devices: dict[str, Path], dry_run: bool, limits: RepackLimits) -> int:
     """Delete from the devices what no snapshot needs any more.
 
     Forgetting snapshots frees no space until then.  What is to go from a device that is away goes when it is there at
     a later prune.  Backups, restores and checks may run meanwhile.
+
+    Of what is needed in part, the needed part is written anew on the least-filled devices, and the rest goes, until no
+    more than --max-unused is left of that.
     """
     call.output.is_the_result = dry_run
-    return prune_now(call, devices, dry_run=dry_run)
+    return prune_now(call, devices, limits, dry_run=dry_run)
 
 
-def prune_now(call: Call, devices: dict[str, Path], *, dry_run: bool = False) -> int:
+def prune_now(
+    call: Call, devices: dict[str, Path], limits: RepackLimits = DEFAULT_LIMITS, *, dry_run: bool = False
+) -> int:
     """Prune these devices, or all that are known, and show what has gone; returns the exit code."""
     devices = devices or all_devices(call)
     check_devices(devices)
@@ -43,7 +50,7 @@ def prune_now(call: Call, devices: dict[str, Path], *, dry_run: bool = False) ->
     from producer.retention.pruning.prune import prune as prune_devices
 
     with watched(call) as observer:
-        summary = prune_devices(PruneRequest(devices=devices, dry_run=dry_run), observer, environment)
+        summary = prune_devices(PruneRequest(devices=devices, limits=limits, dry_run=dry_run), observer, environment)
     if call.json:
         write_summary(summary)
     elif call.says(summary.exit_code):

@@ -13,6 +13,7 @@ from kit.models.pruned_pool import Pool
 from producer.catalog.catalog import Catalog
 from tasks.cleaning import DeleteStored
 from tasks.orders import Order, PutManifest
+from tasks.repacking import RepackObject
 
 
 class Killed(BaseException):
@@ -38,7 +39,7 @@ def at_step(number: int, *, carried_out: bool, pool: Pool) -> Callable[[Order], 
 
     def before(order: Order) -> None:
         nonlocal seen
-        if isinstance(order, PutManifest | DeleteStored):
+        if isinstance(order, PutManifest | DeleteStored | RepackObject):
             seen += 1
             if seen == number:
                 if carried_out:

@@ -13,13 +13,13 @@ from kit.models.in_process import InProcess, in_process
 from kit.models.pruned_pool import Pool
 from kit.models.rows import begin
 from producer.catalog.catalog import Catalog
+from producer.catalog.needed import NeededFinder
 from producer.catalog.schema import snapshots
 from producer.catalog.tables.snapshots.rows import NewSnapshot
 from producer.listing.entry import EntryBatch
 from producer.listing.places import Place, PlacesWriter
 from producer.listing.tree_parts import TreeWriter
 from producer.retention.pruning.meeting import OldCatalogError
-from producer.retention.pruning.needed import NeededFinder
 from tasks.errors import DeviceFullError
 from tasks.generations import Generation, encode_generation, generation_name
 from tasks.orders import Order, PutManifest

@@ -1,0 +1,79 @@
+"""The objects of which some is dead, as the catalog knows them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.objects import StoredObject
+from producer.catalog.unused import Unused
+from producer.ownership.readers import read_snapshots
+from producer.retention.pruning.repacking.selection import Candidate
+from tasks.values import MAX_EXTENTS
+
+
+def find_candidates(
+    catalog: Catalog, unused: Unused, device_ids: Collection[str], busy: Collection[str]
+) -> tuple[list[Candidate], int]:
+    """Those of which all copies lie on these devices, and the stored bytes of all objects that are needed there.
+
+    What has a copy elsewhere waits for that device.  ``busy``: segments that somebody counts on as they are now.
+    """
+    found: defaultdict[str, list[StoredObject]] = defaultdict(list)
+    bytes_stored = 0
+    for device_id in sorted(device_ids):
+        for one in catalog.objects.on_device(device_id):
+            if one.segment_id in unused.needed.segment_ids:
+                bytes_stored += one.bytes_stored
+                if unused.bytes_of(one):
+                    found[one.object_id].append(one)
+    lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
+    copies = _copies(catalog, found, lost)
+    return [
+        Candidate(
+            copies=tuple(copies[object_id]),
+            living=tuple(unused.living_of(objects[0])),
+            why_not=_why_not(copies[object_id], unused, device_ids, busy),
+        )
+        for object_id, objects in found.items()
+    ], bytes_stored
+
+
+def busy_segments(catalog: Catalog) -> set[str]:
+    """What is needed by snapshots that somebody reads now, and by those that open ones are compared with.
+
+    A reader has found out which objects to read; so has a backup of what it does not store again.
+    """
+    opened = catalog.snapshots.all("open")
+    ids = read_snapshots(catalog) | {row.parent_id for row in opened if row.parent_id}
+    parts = {digest for snapshot_id in ids for digest in catalog.trees.digests(snapshot_id)}
+    found = {segment_id for digest in parts for segment_id in catalog.trees.needs(digest).segment_ids}
+    return found | catalog.garbage.references_of_open()
+
+
+def _copies(
+    catalog: Catalog, found: Mapping[str, list[StoredObject]], lost: Collection[str]
+) -> dict[str, list[StoredObject]]:
+    """Object → its copies on all devices that are not lost, those without damage first."""
+    index = catalog.objects.of({objects[0].segment_id for objects in found.values()})
+    copies: defaultdict[str, list[StoredObject]] = defaultdict(list)
+    for objects in index.values():
+        for one in objects:
+            if one.object_id in found and one.device_id not in lost:
+                copies[one.object_id].append(one)
+    return copies
+
+
+def _why_not(copies: list[StoredObject], unused: Unused, device_ids: Collection[str], busy: Collection[str]) -> str:
+    """Objects that must stay as they are are excluded here."""
+    first = copies[0]
+    if any(one.device_id not in device_ids for one in copies):
+        return "a copy of it lies on a device that is away, or on which nothing is deleted"
+    if not all(map(unused.may_go, copies)):
+        return "an unfinished backup has copied it"
+    if first.segment_id in busy:
+        return "a snapshot that is read, or that a backup is compared with, needs it"
+    if first.is_damaged:
+        return "it is damaged"
+    return "it is in too many pieces" if len(unused.living_of(first)) > MAX_EXTENTS // 2 else ""

@@ -1,0 +1,138 @@
+"""Which objects are repacked, and to which devices.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from producer.catalog.living import Ranges
+from producer.catalog.tables.objects import StoredObject
+from producer.catalog.unused import unused_bytes
+from producer.listing.stored_ranges import bytes_in
+from producer.pool.copies import CopyTarget, least_filled
+from producer.requests import RepackLimits
+
+#: What a new object takes beyond its share: header, trailer, and what compresses less.
+_MORE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """An object of which some is dead, with all its ``copies``; ``living``: what of its segment it is needed for."""
+
+    copies: tuple[StoredObject, ...]
+    living: Ranges
+    #: Why it stays as it is, dead parts and all; "" where it may be repacked.
+    why_not: str = ""
+
+    @property
+    def object(self) -> StoredObject:
+        return self.copies[0]
+
+    @property
+    def bytes_stored(self) -> int:
+        """Of all copies."""
+        return sum(one.bytes_stored for one in self.copies)
+
+    @property
+    def bytes_unused(self) -> int:
+        """Of all copies."""
+        return sum(unused_bytes(one, self.living) for one in self.copies)
+
+    @property
+    def dead_share(self) -> float:
+        return 1 - bytes_in(self.living) / max(1, self.object.size_bytes)
+
+    @property
+    def bytes_to_write(self) -> int:
+        """What one copy of the new object will take, or a little less."""
+        return self.object.bytes_stored - unused_bytes(self.object, self.living) if self.living else 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """``bytes_unused``: what is still dead when the ``chosen`` have been repacked."""
+
+    chosen: tuple[Candidate, ...]
+    bytes_unused: int
+
+
+def select(candidates: Iterable[Candidate], *, bytes_stored: int, limits: RepackLimits) -> Selection:
+    """The candidates that have the largest dead share, until what stays dead of ``bytes_stored`` is within the limits.
+
+    ``bytes_stored``: of all objects, once those that nothing needs at all have gone.
+    """
+    ordered = sorted(candidates, key=lambda one: (-one.dead_share, one.object.object_id))
+    unused = sum(one.bytes_unused for one in ordered)
+    if limits.is_unlimited:
+        return Selection(chosen=(), bytes_unused=unused)
+    allowed, repacked = limits.allowed_unused_bytes(bytes_stored - unused), 0
+    chosen: list[Candidate] = []
+    for one in ordered:
+        if unused <= allowed:
+            break
+        is_too_much = limits.max_repack_bytes is not None and repacked + one.bytes_stored > limits.max_repack_bytes
+        if one.why_not or is_too_much:
+            continue
+        chosen.append(one)
+        unused -= one.bytes_unused
+        repacked += one.bytes_stored
+    return Selection(chosen=tuple(chosen), bytes_unused=unused)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repack:
+    """One object to write, on each of the ``targets``; none where nothing of the old one is needed."""
+
+    candidate: Candidate
+    targets: tuple[CopyTarget, ...]
+
+
+def place(
+    chosen: Sequence[Candidate],
+    targets: Sequence[CopyTarget],
+    *,
+    sites: Mapping[str, str],
+    batch_bytes: int,
+    unreachable: Collection[tuple[str, str]] = (),
+) -> list[Repack]:
+    """As many of the ``chosen`` as the devices have room for, and no more than ``batch_bytes`` in all, in that order.
+
+    Each goes to the then least-filled devices, as many copies as it has now, no two of them on one device.
+    ``unreachable``: ids of a device that holds an object, and of one whose workers cannot read it there.
+    """
+    placed: list[Repack] = []
+    for one in chosen:
+        if batch_bytes <= 0:
+            break
+        repack = _placed(one, targets, sites, unreachable)
+        if repack is not None:
+            placed.append(repack)
+            batch_bytes -= sum(one.bytes_to_write for _ in repack.targets)
+    return placed
+
+
+def _placed(
+    one: Candidate, targets: Sequence[CopyTarget], sites: Mapping[str, str], unreachable: Collection[tuple[str, str]]
+) -> Repack | None:
+    """None where there is not enough room; with targets, these have it no more."""
+    taken: list[CopyTarget] = []
+    size_bytes = one.bytes_to_write + _MORE_BYTES
+    while one.living and len(taken) < len(one.copies):
+        held = {target.device_id for target in taken}
+        reached = [
+            target
+            for target in targets
+            if any((copy.device_id, target.device_id) not in unreachable for copy in one.copies)
+        ]
+        target = least_filled(reached, size_bytes, held, {sites.get(key, "") for key in held})
+        if target is None:
+            return None
+        taken.append(target)
+    for target in taken:
+        target.room_bytes -= size_bytes
+        target.load_bytes += one.bytes_to_write
+    by_device = {target.device_id: target for target in targets}
+    for copy in one.copies:
+        by_device[copy.device_id].load_bytes -= copy.bytes_stored
+    return Repack(candidate=one, targets=tuple(taken))
