@@ -36,6 +36,8 @@ class Incomplete:
     since: str
     lost: bool = False
     rotating: bool = False
+    #: The device is there: what it held of these files was found damaged or missing.
+    damaged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

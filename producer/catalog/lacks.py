@@ -15,7 +15,7 @@ def still_lacking(
 ) -> tuple[Incomplete, ...]:
     """Of what a snapshot lacked when it was sealed, what it lacks now.
 
-    A device that has returned counts no more, but for what no device has stored.
+    A device that has returned counts no more, but for what no device has stored, and what is damaged on it.
     """
     away = {device.device_id: device for device in devices if device.state not in ("live", "full")}
     found = []
@@ -25,11 +25,22 @@ def still_lacking(
             found.append(
                 Incomplete(
                     device=device.name,
-                    files=lack.files_count,
-                    bytes=lack.size_bytes,
+                    files=max(lack.files_count, lack.damaged_files_count),
+                    bytes=max(lack.size_bytes, lack.damaged_bytes),
                     lost=device.state == "lost",
                     since=_in_words(device.since),
-                    rotating=device.is_expected_away and not lack.omitted_files_count,
+                    rotating=device.is_expected_away and not (lack.omitted_files_count or lack.damaged_since),
+                )
+            )
+        elif lack.damaged_since:
+            # What was stored nowhere at the seal may be among it.
+            found.append(
+                Incomplete(
+                    device=lack.device,
+                    files=max(lack.damaged_files_count, lack.omitted_files_count),
+                    bytes=max(lack.damaged_bytes, lack.omitted_bytes),
+                    since=lack.damaged_since,
+                    damaged=True,
                 )
             )
         elif lack.omitted_bytes and sealed_at is not None:

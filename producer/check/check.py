@@ -21,6 +21,7 @@ from producer.listing.entry import NOT_STORED
 from producer.listing.stored_ranges import without
 from producer.manifest import ManifestHead, decode_head, head_name
 from producer.observer import Observer, Progress, Trouble
+from producer.pool.damage import refresh_damage
 from producer.pool.present import present_devices
 from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import CheckRequest
@@ -78,6 +79,8 @@ class _Check:
             self._tell_untaken(snapshot)
         self._choose_segments()
         self._verify_segments()
+        if not catalog.why_read_only:
+            refresh_damage(catalog)
         return CheckSummary(
             snapshots=len(snapshots),
             segments=self._segments_count,

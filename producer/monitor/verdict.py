@@ -99,14 +99,10 @@ def _of_volume(row: VolumeStatus, now: datetime) -> Iterator[Problem]:
     yield from _of_last_run(row)
     yield from _of_schedule(row, now)
     for lack in row.lacking:
-        yield _of(
-            row,
-            "incomplete",
-            "red",
-            f"{lack.files} files of volume {row.volume} cannot be restored: device {lack.device} is "
-            f"{'lost' if lack.lost else 'away'}",
-            _again(row) if lack.lost else "segfleet devices",
-        )
+        why = f"they are damaged on device {lack.device}" if lack.damaged else f"device {lack.device} is away"
+        why = f"device {lack.device} is lost" if lack.lost else why
+        reason = f"{lack.files} files of volume {row.volume} cannot be restored: {why}"
+        yield _of(row, "incomplete", "red", reason, _again(row) if lack.lost or lack.damaged else "segfleet devices")
 
 
 def _of_last_run(row: VolumeStatus) -> Iterator[Problem]:
@@ -193,7 +189,8 @@ def _of_checks(volumes: Sequence[VolumeStatus], last: RunRow | None, now: dateti
     sealed = [volume.sealed.started_at for volume in volumes if volume.sealed is not None]
     if last is not None and last.exit_code == _PARTIAL:
         errors = (last.summary or {}).get("errors", "some")
-        reason = f"the last check found {errors} errors, {format_age(now - last.started_at)} ago"
+        found = "1 error" if errors == 1 else f"{errors} errors"
+        reason = f"the last check found {found}, {format_age(now - last.started_at)} ago"
         yield Problem(kind="damaged", colour="red", subject="", reason=reason, remedy="segfleet check")
     elif sealed and last is None and now - min(sealed) > UNCHECKED_AFTER:
         yield _unchecked("nothing has ever been checked")

@@ -13,6 +13,7 @@ from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.pool.complete import complete_manifests
 from producer.pool.copies import Copying, copies_to_make_again
 from producer.pool.copying import copy_objects
+from producer.pool.damage import refresh_damage
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.members import Member, record_members
@@ -53,12 +54,14 @@ class _Repair:
             self._tell("manifest", failure)
         self._mark_missing(members)
         copied_count = self._copy_back(members)
+        refresh_damage(self._session.catalog)
         damaged = Counter(row.device for row in self._damaged(members))
         for device, count in damaged.items():
             self._tell(
                 "damaged",
-                f"{count} objects on device {device} are missing or damaged, and no other device has a copy; the next "
-                f"backup stores again what they held of unchanged files; to see the files: segfleet check",
+                f"objects on device {device} that are missing or damaged, and of which no other device has a copy: "
+                f"{count}; the next backup stores again what they held of unchanged files; to see the files: "
+                "segfleet check",
             )
         return RepairSummary(
             snapshots=len(snapshots),

@@ -20,6 +20,7 @@ from producer.backup.whole.lost_holdings import look_again, store_lost_again
 from producer.backup.whole.vanished_sources import refuse_vanished_sources
 from producer.observer import Progress
 from producer.pool.complete import bring_up_to_date
+from producer.pool.damage import refresh_damage
 from producer.pool.lost import refresh_lacks
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
@@ -99,6 +100,7 @@ class Whole:
             catalog.listing.clear_sealed()
             if self._intake.lost:
                 refresh_lacks(catalog, snapshot.pool_id)
+            refresh_damage(catalog)
         tell_lacks(self._session, found)
 
     def _store_lost_again(self) -> bool:

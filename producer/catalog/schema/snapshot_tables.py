@@ -167,6 +167,13 @@ stored_objects = Table(
     Column("cell_digests", LargeBinary),
     Column("is_damaged", Boolean, nullable=False, server_default=false()),
     Index(None, "device_id", "object_id"),
+    # Of the few that are.
+    Index(
+        "ix_stored_objects_damaged",
+        "object_id",
+        sqlite_where=text("is_damaged"),
+        postgresql_where=text("is_damaged"),
+    ),
 )
 
 attempts = Table(

@@ -154,6 +154,10 @@ class Objects:
             if one.object_id == row.object_id and one.device_id != row.device_id and not one.is_damaged
         ]
 
+    def damaged(self) -> list[StoredObject]:
+        """The objects on all devices that were found missing or damaged when somebody looked last."""
+        return [_stored_object(row) for row in self._database.read(_all().where(stored_objects.c.is_damaged))]
+
     def on_device(self, device_id: str) -> Iterator[StoredObject]:
         """All objects on a device, in order of their ids, page by page."""
         last = ""

@@ -15,7 +15,7 @@ def in_words(incomplete: Iterable[Incomplete]) -> str:
     What lies on rotating devices that are away: ``needs device c``.
     """
     incomplete = list(incomplete)
-    names = [f"{lack.device}, lost" if lack.lost else lack.device for lack in incomplete if not lack.rotating]
+    names = [_named(lack) for lack in incomplete if not lack.rotating]
     away = [lack.device for lack in incomplete if lack.rotating]
     said = [f"incomplete ({_devices(names)})"] if names else []
     return ", ".join([*said, f"needs {_devices(away)}"] if away else said)
@@ -23,3 +23,7 @@ def in_words(incomplete: Iterable[Incomplete]) -> str:
 
 def _devices(names: Sequence[str]) -> str:
     return f"device{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def _named(lack: Incomplete) -> str:
+    return f"{lack.device}, lost" if lack.lost else f"{lack.device}, damaged" if lack.damaged else lack.device

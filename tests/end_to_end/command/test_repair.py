@@ -71,8 +71,13 @@ def test_segments_that_are_gone_are_counted_and_stored_again_by_the_next_backup(
         path.unlink()
 
     repair = away.run("repair", *away.devices("a b"), "--json")
+    damaged, lists = away.succeed("snapshots", "--json").rows, away.succeed("ls", "latest")
     away.run("backup", "data", *away.devices("a b"), *OPTIONS)
+    healed = away.succeed("snapshots", "--json").rows
 
+    assert {lack["device"] for row in damaged for lack in row["incomplete"] if lack["damaged"]} == {"b"}
+    assert "incomplete (device b, damaged)" in lists.stderr
+    assert not any(lack["damaged"] for row in healed for lack in row["incomplete"])
     assert repair.exit_code == 3
     assert repair.summary["objects_damaged"] == len(gone) > 0
     assert away.succeed("restore", "latest", "--target", away.folder / "back").exit_code == 0

@@ -173,6 +173,13 @@ def _create_stored_objects() -> None:
     )
     op.create_index(op.f("ix_stored_objects_segment_id"), "stored_objects", ["segment_id"])
     op.create_index(op.f("ix_stored_objects_device_id_object_id"), "stored_objects", ["device_id", "object_id"])
+    op.create_index(
+        "ix_stored_objects_damaged",
+        "stored_objects",
+        ["object_id"],
+        sqlite_where=sa.text("is_damaged"),
+        postgresql_where=sa.text("is_damaged"),
+    )
 
 
 def _create_attempts() -> None:

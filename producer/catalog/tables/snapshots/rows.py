@@ -73,7 +73,7 @@ class StoredSums:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LackRow:
-    """What a snapshot lacks because a device was away when it was sealed."""
+    """What a snapshot lacks because a device was away when it was sealed, or because of damage on it since then."""
 
     device_id: str
     device: str
@@ -83,6 +83,10 @@ class LackRow:
     #: Of these: what no device has stored, so that it does not come back with the device.
     omitted_files_count: int = 0
     omitted_bytes: int = 0
+    #: What is in objects on the device that were found damaged or missing, and in no other, and since when (RFC 3339).
+    damaged_files_count: int = 0
+    damaged_bytes: int = 0
+    damaged_since: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.catalog.lacks import still_lacking
 from producer.cli.call import Call
 from producer.cli.catalog import batches_of, folder_of, opened_catalog
 from producer.cli.commands.browse.ls_raw_volume import list_inside
@@ -15,11 +16,16 @@ from producer.cli.commands.browse.shown import Shown, patterns_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.entry_filter import filter_of, filter_options
 from producer.cli.options.shared import config_option, devices_option, json_option
+from producer.cli.show.counts import counted
 from producer.cli.show.entries import entry_row, long_line, shown_path, write_path_line
+from producer.cli.show.incomplete import in_words
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.safe_text import harmless
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:
+    from producer.catalog.catalog import Catalog
+    from producer.catalog.tables.snapshots.rows import SnapshotRow
     from producer.listing import Entry, EntryBatch
 
 
@@ -74,7 +80,21 @@ def ls(
             raise UsageError(
                 f"snapshot {row.snapshot_id[:8]} has no {path}", hint="segfleet ls SNAPSHOT shows all that it has"
             )
+        _note_what_it_lacks(catalog, row)
     return 0
+
+
+def _note_what_it_lacks(catalog: Catalog, row: SnapshotRow) -> None:
+    """On standard error, below the list."""
+    lacking = [one for one in still_lacking(row.lacks, catalog.devices.all(), row.sealed_at) if not one.rotating]
+    if lacking:
+        files = counted(sum(one.files for one in lacking), "file")
+        short = row.snapshot_id[:8]
+        click.echo(
+            f"segfleet: snapshot {short} is {harmless(in_words(lacking))}: {files} cannot be restored as a whole now; "
+            f"to see which: segfleet check {short}",
+            err=True,
+        )
 
 
 def entries_at(batches: Iterable[EntryBatch], path: str, *, recursive: bool) -> Iterator[Entry]:
