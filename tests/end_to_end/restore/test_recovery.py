@@ -39,8 +39,8 @@ ENTRIES: Entries = {
 
 
 def block(language: str) -> str:
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    return str(found)
+    """The last one of the page."""
+    return str(re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[-1])
 
 
 @pytest.fixture(scope="module")

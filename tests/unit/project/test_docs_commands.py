@@ -1,0 +1,74 @@
+"""Each command of segfleet that a page shows is one that the program takes: names, options and values."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from kit.repository import REPOSITORY
+from producer.cli.main import segfleet
+from tasks.errors import UsageError
+
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+#: Fenced, or indented by four after an empty line.
+_BLOCK = re.compile(r"^```sh\n(.*?)^```$|(?<=\n\n)((?: {4}\S[^\n]*\n)+)", re.DOTALL | re.MULTILINE)
+_HERE_DOCUMENT = re.compile(r"^.*<<'(\w+)'\n.*?^\1$", re.DOTALL | re.MULTILINE)
+#: Where a command ends, and what stands for others: synopses have brackets, words in capitals and dots.
+_ENDS = {"|", "||", "&&", ";", "&", ">", "2>", ")"}
+_SYNOPSIS = re.compile(r"\[|…|\.\.\.|\b[A-Z]{3,}\b|\|")
+
+
+def commands_of(page: Path) -> Iterator[list[str]]:
+    """The arguments of each command on a page."""
+    for fenced, indented in _BLOCK.findall(page.read_text()):
+        text = _HERE_DOCUMENT.sub("", fenced or indented).replace("\\\n", " ")
+        for line in text.splitlines():
+            words = words_of(line) if "segfleet" in line else []
+            for index, word in enumerate(words):
+                is_command = index == 0 or words[index - 1] in (*_ENDS, "(", "$(", ";", "!", "nice")
+                if word == "segfleet" and is_command:
+                    rest = words[index + 1 :]
+                    ends = [at for at, part in enumerate(rest) if part in _ENDS or set(part) & set("|&;>)")]
+                    yield rest[: min(ends, default=len(rest))]
+
+
+def words_of(line: str) -> list[str]:
+    lexer = shlex.shlex(line.strip(), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    return list(lexer)
+
+
+def refusal(arguments: list[str]) -> str:
+    """Why the program does not take these; "" if it does.  Nothing is carried out."""
+    command: click.Command = segfleet
+    ctx = click.Context(segfleet, info_name="segfleet")
+    rest = arguments
+    try:
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+            name, found, rest = command.resolve_command(ctx, rest)
+            assert found is not None
+            command, ctx = found, click.Context(found, info_name=name, parent=ctx)
+            if name == "devices" and not {*rest[:1]} & {*getattr(command, "commands", {})}:
+                # Without a word it lists.
+                rest = ["list", *rest]
+        command.make_parser(ctx).parse_args(list(rest))
+    except (click.UsageError, UsageError) as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_program_takes_each_command_of_the_page(page: Path) -> None:
+    found = [arguments for arguments in commands_of(page) if not _SYNOPSIS.search(" ".join(arguments))]
+    assert [(arguments, why) for arguments in found if (why := refusal(arguments))] == []
+
+
+def test_commands_are_found_on_the_pages_and_a_wrong_one_is_refused() -> None:
+    assert len([*commands_of(REPOSITORY / "docs" / "daily.md")]) > 15
+    assert ["snapshots"] in commands_of(REPOSITORY / "README.md")
+    assert refusal(["backup", "--volum", "home"]) and refusal(["snapshot"]) and not refusal(["check", "--read-data"])
