@@ -9,6 +9,7 @@ from producer.backup.parent.merge import Merge
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.compared import extents_at, former_of
 from producer.listing.entry import NO_DATA
+from producer.listing.places import NO_SEGMENT
 from producer.observer import OnFile
 
 
@@ -81,5 +82,8 @@ def _extents_bytes(batch: EntryBatch) -> dict[int, list[int]]:
 def _to_store(batch: EntryBatch) -> list[int]:
     if not batch.places.segment_ids:
         return batch.stored_sizes_bytes
+    if not batch.places.pieces:
+        columns = zip(batch.stored_sizes_bytes, batch.places.segments, strict=True)
+        return [size_bytes if segment == NO_SEGMENT else NO_DATA for size_bytes, segment in columns]
     rows = enumerate(zip(batch.names, batch.stored_sizes_bytes, strict=True))
     return [NO_DATA if batch.places.has(place, name) else size_bytes for place, (name, size_bytes) in rows]

@@ -77,6 +77,10 @@ class PlacesWriter:
         self._stream_offsets_bytes = [0] * entries_count
         self._pieces: dict[str, list[Piece]] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self._numbers or self._pieces)
+
     def add_whole(self, place: int, segment_id: str, stream_offset_bytes: int) -> None:
         """All of the file at ``place`` lies there."""
         self._segments[place] = self._number(segment_id)
@@ -93,7 +97,7 @@ class PlacesWriter:
             ]
 
     def places(self) -> Places:
-        if not (self._numbers or self._pieces):
+        if self.is_empty:
             return NO_PLACES
         return Places(
             segment_ids=list(self._numbers),

@@ -60,6 +60,10 @@ class TreePart:
     maps: tuple[TreePart, ...] = ()
 
     @property
+    def needs(self) -> PartNeeds:
+        return _needs(self.lines[0])
+
+    @property
     def data(self) -> bytes:
         """The part as it is stored.  Compressed anew at each call: most parts are known, and need none."""
         return compress_lines(self.lines)
@@ -192,7 +196,11 @@ def _without_maps(places: Places, numbers: dict[str, int], load: Callable[[bytes
 
 def needs_of(data: bytes) -> PartNeeds:
     """What a tree part or map part refers to."""
-    head = decode_line(decompress_lines(data)[0], _Head)
+    return _needs(decompress_lines(data)[0])
+
+
+def _needs(line: bytes) -> PartNeeds:
+    head = decode_line(line, _Head)
     return PartNeeds(head.segment_ids, list(map(bytes.fromhex, head.maps)))
 
 

@@ -25,8 +25,8 @@ class Cursor:
         self._next = next(self._batches, None)
         self._beside: list[EntryBatch] = []
 
-    def beside(self, batch: EntryBatch) -> dict[str, tuple[EntryBatch, int]]:
-        """The parent's entries of the batch's directory, by name, as far as the batch reaches.
+    def beside(self, batch: EntryBatch) -> list[EntryBatch]:
+        """The parent's entries of the batch's directory, as far as the batch reaches, in order.
 
         To be called with the walk's batches in order.
         """
@@ -39,7 +39,7 @@ class Cursor:
             if folder_order(self._next) == order:
                 self._beside.append(self._next)
             self._next = next(self._batches, None)
-        return {name: (one, place) for one in self._beside for place, name in enumerate(one.names)}
+        return self._beside
 
     @staticmethod
     def _is_up_to(batch: EntryBatch, order: list[bytes], last: bytes) -> bool:

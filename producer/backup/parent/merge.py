@@ -15,6 +15,7 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from producer.backup.parent.cursor import Cursor
+from producer.backup.parent.same_folder import places_of_same
 from producer.backup.parent.unchanged import Rules, is_whole
 from producer.catalog.sound import Held
 from producer.catalog.tables.trees import Tree
@@ -90,7 +91,13 @@ class Merge:
             # A raw volume is compared cell by cell.
             return batch
         cursor = self._cursors.get(batch.source)
-        beside = cursor.beside(batch) if cursor is not None else {}
+        parent = cursor.beside(batch) if cursor is not None else []
+        places = places_of_same(batch, parent, self._rules, self._usable.whole)
+        if places is not None:
+            self.counts.unchanged += batch.kinds.count("f")
+            self.borrowed.update(places.segment_ids)
+            return replace(batch, places=places)
+        beside = {name: (one, place) for one in parent for place, name in enumerate(one.names)}
         writers = _Writers(len(batch))
         for place, (name, kind) in enumerate(zip(batch.names, batch.kinds, strict=True)):
             if kind == "f":

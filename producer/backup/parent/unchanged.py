@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from producer.listing.data_ranges import data_bytes
@@ -27,7 +28,11 @@ class Rules:
     def is_settled(self, batch: EntryBatch, place: int) -> bool:
         """Whether the file, as the walk sees it, was last changed well before the parent's walk."""
         changed_ns = batch.ctimes_ns[place] if self.compares_ctime else batch.mtimes_ns[place]
-        return changed_ns < self.began_ns - CLOCK_STEP_NS
+        return self.are_settled([changed_ns])
+
+    def are_settled(self, changed_ns: Iterable[int]) -> bool:
+        """Whether all that was changed at these times was changed well before the parent's walk."""
+        return max(changed_ns, default=0) < self.began_ns - CLOCK_STEP_NS
 
     def is_same(self, batch: EntryBatch, place: int, before: EntryBatch, at: int) -> bool:
         """Whether the file at ``place`` of the walk's batch is the one ``at`` its place in the parent's.

@@ -78,6 +78,8 @@ class _Placing:
             else:
                 self._place_bundle(one, batch, writer, files)
         self._open = [one for one in self._open if one.row.stop_entry > batch.stop_entry]
+        if not files and writer.is_empty:
+            return replace(batch, former=NO_PLACES, ctimes_ns=_ctimes_ns(batch))
         _keep_known_places(batch, writer, files)
         return _as_read(batch, files, writer)
 
@@ -139,9 +141,7 @@ def _keep_known_places(batch: EntryBatch, writer: PlacesWriter, files: Mapping[i
 
 def _as_read(batch: EntryBatch, files: Mapping[int, ReadFile], writer: PlacesWriter) -> EntryBatch:
     """The batch as it was read: another size, time or content than the walk saw shows in its columns."""
-    columns: dict[str, Any] = {
-        "ctimes_ns": [time_ns if kind == "f" else 0 for kind, time_ns in zip(batch.kinds, batch.ctimes_ns, strict=True)]
-    }
+    columns: dict[str, Any] = {"ctimes_ns": _ctimes_ns(batch)}
     sizes_bytes, mtimes_ns, modes = list(batch.sizes_bytes), list(batch.mtimes_ns), list(batch.modes)
     data_ranges = dict(batch.data_ranges)
     unread, unsettled, altered = dict(batch.unread), list(batch.unsettled), set[str]()
@@ -170,6 +170,11 @@ def _as_read(batch: EntryBatch, files: Mapping[int, ReadFile], writer: PlacesWri
     if altered.intersection(batch.attributes):
         columns |= _without_capabilities(batch, altered)
     return replace(batch, places=writer.places(), former=NO_PLACES, **columns)
+
+
+def _ctimes_ns(batch: EntryBatch) -> list[int]:
+    """Of files alone: a folder's changes with all that is made in it."""
+    return [time_ns if kind == "f" else 0 for kind, time_ns in zip(batch.kinds, batch.ctimes_ns, strict=True)]
 
 
 def _up_to(places: Sequence[Place], size_bytes: int) -> list[Place]:

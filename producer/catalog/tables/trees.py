@@ -114,7 +114,9 @@ class Trees:
             references, pending = list[tuple[bytes, int, int]](), iter(parts)
             while page := list(islice(pending, _LIST_ROWS)):
                 references += ((part.digest, source, part.entries_count) for source, part in page)
-                self.add_parts({one.digest: one.data for _, part in page for one in (part, *part.maps)})
+                made = {one.digest: one for _, part in page for one in (part, *part.maps)}
+                self.add_parts({digest: made[digest].data for digest in self.without(made)})
+                self._needs.update((digest, one.needs) for digest, one in made.items())
             self.write_list(snapshot_id, references)
 
     def write_list(self, snapshot_id: str, references: Iterable[tuple[bytes, int, int]]) -> None:
