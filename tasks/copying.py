@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tasks.groups import GroupAt
 from tasks.orders import Order
 from tasks.values import Count, DeviceName, Digest, HexId
 
@@ -21,6 +22,8 @@ class CopyObject(Order):
     from_device_id: HexId
     stored_bytes: Count
     trailer_digest: Digest
+    #: The object is missing or damaged: make it from its group, whatever ``from_device`` says.
+    group: GroupAt | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

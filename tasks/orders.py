@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from tasks.digests import DIGEST_BYTES, MAX_CELLS, Digests, known_places, listed_cells_count
+from tasks.groups import GroupAt
 from tasks.metadata import Attributes, Flags, OwnerNames
 from tasks.raw import RawReading
 from tasks.states import PackedStates, unpack_states
@@ -238,6 +239,8 @@ class RestoreSegment(Order):
     metadata: Annotated[tuple[tuple[int, ...], ...], Meta(max_length=MAX_EXTENTS)]
     overwrite: Overwrite
     threads: Threads
+    #: Read the object from its group: it is missing or damaged.
+    group: GroupAt | None = None
     unproved: bool = False
     #: Take from older files in the target what they hold of the extents, as digests prove.
     reuse: bool = False
@@ -370,6 +373,8 @@ class ReadSegment(Order):
     trailer_digest: Digest
     stream_offset_bytes: Count
     size_bytes: Annotated[int, Meta(ge=1, le=MAX_READ_BYTES)]
+    #: As in :class:`RestoreSegment`.
+    group: GroupAt | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

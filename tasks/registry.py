@@ -33,6 +33,7 @@ from tasks.orders import (
     StoreSegment,
     VerifySegments,
 )
+from tasks.parity import MakeParity, ParityResult
 from tasks.receipts import (
     DeviceReport,
     EmptyResult,
@@ -100,6 +101,13 @@ ORDER_KINDS = (
     _kind("get_manifest", GetManifest, ManifestResult),
     _kind("copy", CopyObject, CopyResult, bytes_moved=lambda order: max(MAX_UNIT_BYTES, 2 * order.stored_bytes)),
     _kind("repack", RepackObject, RepackResult, bytes_moved=lambda order: max(MAX_UNIT_BYTES, 2 * order.stored_bytes)),
+    _kind(
+        "make_parity",
+        MakeParity,
+        ParityResult,
+        must_not_outlive_run=True,
+        bytes_moved=lambda order: max(MAX_UNIT_BYTES, 3 * sum(member.stored_bytes for member in order.members)),
+    ),
     _kind("delete", DeleteStored, DeleteResult, must_not_outlive_run=True),
     _kind("list_objects", ListObjects, ObjectsResult),
     _kind("examine", ExamineObjects, OriginsResult),

@@ -1,4 +1,7 @@
-"""The frame around a header or a trailer: fixed fields, a digest, and compressed JSON (docs/format.md, section 5)."""
+"""The frame around a header, a trailer or a parity directory (docs/format.md, section 5).
+
+Fixed fields, a digest, and compressed JSON.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,7 @@ class EnvelopeKind:
 
 HEADER = EnvelopeKind(name="header", frame_magic=layout.HEADER_FRAME_MAGIC, magic=b"SEGFHEAD")
 TRAILER = EnvelopeKind(name="trailer", frame_magic=layout.TRAILER_FRAME_MAGIC, magic=b"SEGFTAIL")
+PARITY = EnvelopeKind(name="parity directory", frame_magic=layout.PARITY_FRAME_MAGIC, magic=b"SEGFPARI")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from tasks.cleaning import (
 )
 from tasks.copying import CopyObject, CopyResult
 from tasks.errors import DeviceError, NotADeviceError, Reason, SegfleetError
+from tasks.groups import DeviceAt, GroupAt
 from tasks.orders import (
     AdoptDevice,
     ConfirmEmpty,
@@ -33,6 +34,7 @@ from tasks.orders import (
     StoreSegment,
     VerifySegments,
 )
+from tasks.parity import MakeParity, ParityResult
 from tasks.receipts import (
     DeviceReport,
     EmptyResult,
@@ -53,6 +55,8 @@ from workers.devices.claims import Claims
 from workers.devices.deleting import delete_stored, list_objects
 from workers.devices.manifests import generation_on, get_manifest, put_manifest
 from workers.devices.registry import open_device
+from workers.parity.group_device import GroupDevice
+from workers.parity.making import make_parity
 from workers.process.delivery import publish_receipt
 from workers.process.fence import now_and_then
 from workers.progress import WorkerProgress
@@ -177,11 +181,9 @@ class LocalHandlers:
         return get_manifest(order, device=self._claimed_device(order))
 
     def copy(self, order: CopyObject) -> CopyResult:
-        origin = self._device_called(order.from_device)
-        origin.claim(order.from_device_id)
         return copy_object(
             order,
-            origin=origin,
+            origin=self._origin(order),
             device=self._claimed_device(order),
             progress=self._progress,
             before_commit=lambda: self._refuse_stale(order),
@@ -197,6 +199,15 @@ class LocalHandlers:
             progress=self._progress,
             before_commit=lambda: self._refuse_stale(order),
             spare=self._spare,
+        )
+
+    def make_parity(self, order: MakeParity) -> ParityResult:
+        return make_parity(
+            order,
+            device=self._claimed_device(order),
+            origins=self._reachable(order.devices),
+            progress=self._progress,
+            before_commit=lambda: self._refuse_stale(order),
         )
 
     def delete(self, order: DeleteStored) -> DeleteResult:
@@ -216,7 +227,7 @@ class LocalHandlers:
         return examine_objects(order, device=self._claimed_device(order))
 
     def restore_segment(self, order: RestoreSegment) -> RestoreResult:
-        device, root = self._claimed_device(order), _path_of("target", order.target, self._settings.targets)
+        device, root = self._read_device(order), _path_of("target", order.target, self._settings.targets)
         still_wanted = self._before_write(order)
         if order.compare:
             return compare_segment(
@@ -252,7 +263,7 @@ class LocalHandlers:
         return prepare_image(order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order))
 
     def read(self, order: ReadSegment) -> ReadResult:
-        return self._ranges.read(order, device=self._claimed_device(order), progress=self._progress)
+        return self._ranges.read(order, device=self._read_device(order), progress=self._progress)
 
     def verify(self, order: VerifySegments) -> VerifyResult:
         return verify_segments(order, device=self._claimed_device(order), progress=self._progress)
@@ -301,6 +312,34 @@ class LocalHandlers:
         if device.name not in self._swept:
             self._sweep(device)
         return device
+
+    def _read_device(self, order: RestoreSegment | ReadSegment) -> Device:
+        """Where the order's object is read: on its device, or from its group."""
+        device = self._claimed_device(order)
+        return device if order.group is None else self._group(order.group)
+
+    def _origin(self, order: CopyObject) -> Device:
+        if order.group is not None:
+            return self._group(order.group)
+        origin = self._device_called(order.from_device)
+        origin.claim(order.from_device_id)
+        return origin
+
+    def _group(self, group: GroupAt) -> Device:
+        return GroupDevice(group.group_id, self._reachable(group.devices))
+
+    def _reachable(self, devices: Sequence[DeviceAt]) -> list[Device]:
+        """Those of the devices that this worker has and that are there."""
+        found: list[Device] = []
+        for one in devices:
+            try:
+                device = self._device_called(one.name)
+                device.claim(one.device_id)
+            except (NotConfiguredError, DeviceError) as error:
+                log.info("device %s is not read: %s", one.name, error)
+                continue
+            found.append(device)
+        return found
 
     def _with_rights(self, order: DescribeDevice, report: DeviceReport) -> DeviceReport:
         """What decides who may delete there, and what the configuration says of the device."""

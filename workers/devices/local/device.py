@@ -15,7 +15,14 @@ from pathlib import Path
 from tasks.receipts import DeviceReport
 from tasks.values import MAX_DEVICE_BYTES
 from workers.devices.base import Capacity, Swept
-from workers.devices.keys import MANIFESTS_FOLDER, MARKER_NAME, SEGMENTS_FOLDER, TEMPORARY_SUFFIX, split_key
+from workers.devices.keys import (
+    MANIFESTS_FOLDER,
+    MARKER_NAME,
+    PARITY_FOLDER,
+    SEGMENTS_FOLDER,
+    TEMPORARY_SUFFIX,
+    split_key,
+)
 from workers.devices.local.beneath import files_below, open_folder
 from workers.devices.local.objects import LocalObject, LocalUpload, open_object
 from workers.devices.local.pending_file import PendingFile, remove_if_left_over
@@ -100,7 +107,7 @@ class LocalDevice:
 def _files_of_segfleet(root_fd: int) -> Iterator[tuple[str, int]]:
     """Key, and descriptor of its folder, of every file: marker, probes, segments and manifests."""
     yield from ((name, root_fd) for name in os.listdir(root_fd) if name.startswith("segfleet."))
-    for folder in (SEGMENTS_FOLDER, MANIFESTS_FOLDER):
+    for folder in (SEGMENTS_FOLDER, MANIFESTS_FOLDER, PARITY_FOLDER):
         yield from _files_in(root_fd, folder)
 
 

@@ -8,7 +8,7 @@ from typing import get_type_hints
 import pytest
 
 import tasks.definitions  # noqa: F401  registers the tasks
-from tasks import cleaning, copying, orders, repacking, target_looks
+from tasks import cleaning, copying, orders, parity, repacking, target_looks
 from tasks.app import app
 from tasks.handlers import OrderHandlers
 from tasks.orders import Order
@@ -34,7 +34,7 @@ def test_no_handler_is_without_a_row() -> None:
 def test_every_order_class_has_one_row() -> None:
     classes = [
         cls
-        for module in (orders, target_looks, cleaning, copying, repacking)
+        for module in (orders, target_looks, cleaning, copying, repacking, parity)
         for _, cls in inspect.getmembers(module, inspect.isclass)
         if issubclass(cls, Order) and cls is not Order
     ]
