@@ -13,17 +13,12 @@ from datetime import UTC, datetime
 
 from blake3 import blake3
 
-from producer.backup.sealing.manifest_files import (
-    index_rows,
-    manifest_devices,
-    manifest_files,
-    manifest_head,
-    record_tree,
-)
+from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.manifest import ManifestDevice, ManifestPart, encode_head, head_name
 from producer.observer import Trouble
+from producer.pool.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head
 from producer.pool.marks import marks_for, record_marks
 from producer.pool.members import Member
 from producer.requests import PlanOptions
@@ -67,8 +62,9 @@ def write_parts(session: RunSession, snapshot: SnapshotRow, members: Mapping[str
     """Make the tree, and write all of the manifest but its head to the live devices.  Those that fail are lost."""
     catalog = session.catalog
     record_tree(catalog, snapshot, members)
-    rows = index_rows(catalog, snapshot, members)
-    devices = manifest_devices(catalog, rows, members)
+    live = [member for member in members.values() if member.is_live]
+    rows = index_rows(catalog, snapshot, {member.device_id for member in live})
+    devices = manifest_devices(catalog, rows, {member.device_id: member.name for member in members.values()})
     index = {device.device_id: place for place, device in enumerate(devices)}
     parts = tuple(file.part for file in manifest_files(catalog, snapshot, rows, index))
 
@@ -76,7 +72,6 @@ def write_parts(session: RunSession, snapshot: SnapshotRow, members: Mapping[str
         files = manifest_files(catalog, snapshot, rows, index)
         return (_put(session, member, file.part.name, file.data) for file in files)
 
-    live = [member for member in members.values() if member.is_live]
     return SealedParts(devices=devices, parts=parts, taken=_write(session, live, part_orders))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from producer.backup.sealing.manifest_files import record_tree
+from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SourceRow
 from producer.cli.main import run

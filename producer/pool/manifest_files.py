@@ -1,9 +1,9 @@
-"""What a manifest says of a snapshot: its parts and its head, out of the catalog."""
+"""What a manifest says of a snapshot: its parts and its head, out of the catalog.  Its tree is recorded there."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,11 +11,9 @@ from itertools import chain
 
 from blake3 import blake3
 
-from producer.backup.sealing.placing import sealed_batches
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow, StoredSums
-from producer.listing.tree_parts import TreePart, TreeWriter
 from producer.manifest import (
     IndexRow,
     ManifestDevice,
@@ -33,7 +31,6 @@ from producer.manifest import (
     encode_troubles,
     part_name,
 )
-from producer.pool.members import Member
 from producer.requests import PlanOptions
 
 
@@ -43,28 +40,6 @@ class ManifestFile:
 
     part: ManifestPart
     data: bytes
-
-
-def record_tree(catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, Member]) -> None:
-    """Make the snapshot's tree, and decide which of its parts go to the devices with it.  Idempotent."""
-    with catalog.transaction():
-        catalog.trees.write(snapshot.snapshot_id, _tree_parts(catalog, snapshot))
-        digests = catalog.trees.of(snapshot.snapshot_id).digests
-        live_ids = [member.device_id for member in members.values() if member.is_live]
-        there = catalog.trees.brought_to(live_ids, digests)
-        catalog.trees.record_pack(snapshot.snapshot_id, dict.fromkeys(set(digests) - there))
-
-
-def _tree_parts(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[tuple[int, TreePart]]:
-    writer, numbers = TreeWriter(), {source.name: place for place, source in enumerate(snapshot.sources)}
-    source = ""
-    for batch in sealed_batches(catalog, snapshot):
-        # The first batch of a source ends the last part of the one before.
-        for part in writer.add(batch):
-            yield numbers[source], part
-        source = batch.source
-    for part in writer.flush():
-        yield numbers[source], part
 
 
 def manifest_files(
@@ -96,9 +71,8 @@ def _packed(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[tuple[str, byte
             yield digest.hex(), catalog.trees.data(digest)
 
 
-def index_rows(catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, Member]) -> list[StoredObject]:
+def index_rows(catalog: Catalog, snapshot: SnapshotRow, live_ids: Collection[str]) -> list[StoredObject]:
     """The objects that this snapshot stored, and those that it needs of which a live device has no index yet."""
-    live_ids = {member.device_id for member in members.values() if member.is_live}
     needed = catalog.objects.of(catalog.trees.of(snapshot.snapshot_id).parts_of_segments)
     known = catalog.snapshots.brought_to(live_ids)
     rows = chain.from_iterable(needed.values())
@@ -106,9 +80,9 @@ def index_rows(catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, Me
 
 
 def _trouble_rows(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[ManifestTrouble]:
-    listing = catalog.listing.reader(snapshot.snapshot_id)
+    entries = catalog.trees.of(snapshot.snapshot_id).reader
     for row in catalog.troubles.all(snapshot.snapshot_id):
-        path = row.path if row.entry_index is None else listing.entry(row.entry_index).snapshot_path
+        path = row.path if row.entry_index is None else entries.entry(row.entry_index).snapshot_path
         entry = -1 if row.entry_index is None else row.entry_index
         yield ManifestTrouble(entry=entry, path=path, code=row.code, message=row.message)
 
@@ -127,15 +101,15 @@ def _index_row(row: StoredObject, device_index: Mapping[str, int]) -> IndexRow:
 
 
 def manifest_devices(
-    catalog: Catalog, rows: Iterable[StoredObject], members: Mapping[str, Member]
+    catalog: Catalog, rows: Iterable[StoredObject], present: Mapping[str, str]
 ) -> tuple[ManifestDevice, ...]:
-    """The devices that take part, and those that hold segments of the index but are away now."""
+    """The devices that take part (``present``: id → name), and those that hold segments of the index but are away."""
     segments_counts: Counter[str] = Counter()
     bytes_stored: Counter[str] = Counter()
     for row in rows:
         segments_counts[row.device_id] += 1
         bytes_stored[row.device_id] += row.bytes_stored
-    names = {member.device_id: member.name for member in members.values()}
+    names = dict(present)
     for device in catalog.devices.all():
         if device.device_id in segments_counts:
             names.setdefault(device.device_id, device.name)
