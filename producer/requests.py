@@ -291,5 +291,17 @@ class PruneRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RewriteRequest:
+    """``names`` of snapshots, or all those of ``volume``."""
+
+    names: tuple[str, ...]
+    exclusions: Exclusions
+    devices: dict[str, Path]
+    volume: str = ""
+    #: Say what would go, and change nothing.
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RepairRequest:
     devices: dict[str, Path]

@@ -168,6 +168,29 @@ class ForgetSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RewrittenSnapshot:
+    """``replaces`` is forgotten, and ``snapshot_id`` stands in its place; "" in a dry run."""
+
+    snapshot_id: str
+    replaces: str
+    volume: str
+    entries_removed: int
+    files_removed: int
+    bytes_removed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RewriteSummary:
+    """``exit_code``: 0, also when nothing fits the patterns.  ``unchanged``: the snapshots in which nothing does."""
+
+    rewritten: tuple[RewrittenSnapshot, ...]
+    unchanged: int
+    dry_run: bool
+    duration_s: float
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PrunedTotals:
     """What has gone from a device, or would go.  ``bytes_freed`` of a dry run are of objects alone."""
 

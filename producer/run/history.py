@@ -13,10 +13,17 @@ from typing import TypeVar
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.runs import RunKind, RunRow
 from producer.run.session import RunSession
-from producer.summaries import BackupSummary, CheckSummary, PruneSummary, RestoreSummary
+from producer.summaries import (
+    BackupSummary,
+    CheckSummary,
+    ForgetSummary,
+    PruneSummary,
+    RestoreSummary,
+    RewriteSummary,
+)
 from tasks.errors import InterruptedRun, SegfleetError
 
-Summary = TypeVar("Summary", BackupSummary, RestoreSummary, CheckSummary, PruneSummary)
+Summary = TypeVar("Summary", BackupSummary, RestoreSummary, CheckSummary, PruneSummary, ForgetSummary, RewriteSummary)
 
 
 def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[], Summary]) -> Summary:
@@ -41,7 +48,7 @@ def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[],
             exit_code = InterruptedRun.exit_code if isinstance(error, KeyboardInterrupt) else SegfleetError.exit_code
             _end_run(session, exit_code, {"error": _in_words(error)})
         raise
-    snapshot_id = None if isinstance(summary, CheckSummary | PruneSummary) else summary.snapshot_id
+    snapshot_id = summary.snapshot_id if isinstance(summary, BackupSummary | RestoreSummary) else None
     _end_run(session, summary.exit_code, asdict(summary), snapshot_id=snapshot_id)
     return summary
 

@@ -21,7 +21,7 @@ runs = Table(
     Column("ended_at", UtcTime),
     Column("exit_code", Integer),
     Column("summary", JSON(none_as_null=True)),
-    CheckConstraint("kind IN ('backup', 'restore', 'check', 'forget', 'prune')", name="kind"),
+    CheckConstraint("kind IN ('backup', 'restore', 'check', 'forget', 'prune', 'rewrite')", name="kind"),
     # The newest of each kind of each volume.
     Index(None, "kind", "volume", "started_at"),
     # The history is cut at its end, and read again from where it has changed.

@@ -17,7 +17,7 @@ from tasks.errors import CatalogError, InterruptedRun
 #: How many runs the history keeps by itself: one each hour for a year, and more.
 HISTORY_COUNT = 10_000
 
-RunKind = Literal["backup", "restore", "check", "forget", "prune"]
+RunKind = Literal["backup", "restore", "check", "forget", "prune", "rewrite"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

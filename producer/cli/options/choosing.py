@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.options.completing import files
-from producer.cli.options.shared import default_option, size_between
+from producer.cli.options.shared import Command, default_option, size_between
 from producer.requests import Exclusions, Source
 from tasks.errors import UsageError
 
@@ -26,7 +27,7 @@ list_options = (
     click.option("-0", "--null", "by_nul", is_flag=True, help="The paths of --files-from end with a NUL each."),
 )
 
-choosing_options = (
+_pattern_options = (
     click.option(
         "-e",
         "--exclude",
@@ -50,6 +51,11 @@ choosing_options = (
         shell_complete=files,
         help="Read patterns from FILE, one per line.",
     ),
+)
+
+#: Of a backup.
+choosing_options = (
+    *_pattern_options,
     click.option(
         "--ignore-file",
         "ignore_files",
@@ -74,14 +80,21 @@ choosing_options = (
 )
 
 
+def pattern_options(command: Command) -> Command:
+    """Add the options that name patterns, for :func:`patterns_from`."""
+    for option in reversed(_pattern_options):
+        command = option(command)
+    return command
+
+
+def patterns_from(patterns: Iterable[str], any_case: tuple[str, ...], files: Iterable[str]) -> Exclusions:
+    """What these options leave out; raises UsageError for a file that cannot be read."""
+    return Exclusions(patterns=(*_patterns_in(files), *patterns), patterns_any_case=any_case)
+
+
 def exclusions_from(call: Call, sources: tuple[Source, ...], choices: dict[str, Any]) -> Exclusions:
     """Raises UsageError for a file of patterns that cannot be read, and for patterns of one source among several."""
-    patterns = [*_configured_patterns(call, sources)]
-    if choices["exclude_files"]:
-        from producer.walk import read_exclude_file
-
-        for name in choices["exclude_files"]:
-            patterns += read_exclude_file(Path(name))
+    patterns = [*_configured_patterns(call, sources), *_patterns_in(choices["exclude_files"])]
     return Exclusions(
         patterns=(*patterns, *choices["patterns"]),
         patterns_any_case=choices["patterns_any_case"],
@@ -93,6 +106,14 @@ def exclusions_from(call: Call, sources: tuple[Source, ...], choices: dict[str, 
         one_file_system=choices["one_file_system"],
         attributes=choices["no_xattrs"],
     )
+
+
+def _patterns_in(files: Iterable[str]) -> Iterator[str]:
+    for name in files:
+        # Only here: most calls have no such file, and the walk takes a while to import.
+        from producer.walk import read_exclude_file
+
+        yield from read_exclude_file(Path(name))
 
 
 def _configured_patterns(call: Call, sources: tuple[Source, ...]) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ Text = Annotated[str, Meta(max_length=4096, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 #: A size or a share.  What it means, and whether it fits, the command checks.
 Amount = Annotated[str, Meta(max_length=40, pattern=r"^[0-9][0-9A-Za-z./% ]*$")]
+#: As an amount, or all.
+Share = Annotated[str, Meta(max_length=40, pattern=r"^([0-9][0-9A-Za-z./% ]*|unlimited)$")]
 #: How many snapshots to keep.
 Count = Annotated[str, Meta(pattern=r"^([0-9]{1,9}|unlimited)$")]
 Number = Annotated[int, Meta(ge=-(2**31), le=2**63 - 1)]
@@ -156,6 +158,24 @@ class AskForget(AskKeeping):
     dry_run: bool = False
     unsafe_allow_remove_all: bool = False
     prune: bool = False
+    wait: Amount | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskPrune:
+    max_unused: Share | None = None
+    max_repack_size: Amount | None = None
+    dry_run: bool = False
+    wait: Amount | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskRewrite:
+    snapshots: Annotated[tuple[Word, ...], Meta(max_length=1000)] = ()
+    volume: Name | None = None
+    exclude: Patterns = ()
+    iexclude: Patterns = ()
+    dry_run: bool = False
     wait: Amount | None = None
 
 
@@ -306,6 +326,8 @@ Ask = (
     | AskRestore
     | AskCheck
     | AskForget
+    | AskPrune
+    | AskRewrite
     | AskPin
     | AskStats
     | AskTag
@@ -339,6 +361,8 @@ ASKS: Mapping[str, type[Ask]] = {
     DRY_RESTORE: AskRestore,
     "check": AskCheck,
     "forget": AskForget,
+    "prune": AskPrune,
+    "rewrite": AskRewrite,
     "pin": AskPin,
     "unpin": AskPin,
     "tag": AskTag,

@@ -19,6 +19,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "check": ("snapshot",),
     "devices lost": ("device",),
     "forget": ("snapshots",),
+    "rewrite": ("snapshots",),
     "pin": ("snapshots",),
     "unpin": ("snapshots",),
     "tag": ("snapshots",),

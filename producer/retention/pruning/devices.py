@@ -24,6 +24,8 @@ from tasks.receipts import DeviceReport, Receipt
 
 T = TypeVar("T")
 
+_APPEND_ONLY = "it is append-only"
+
 #: Orders to delete under way at a device.
 _WINDOW_COUNT = 4
 
@@ -47,6 +49,11 @@ class PrunedDevice:
     bytes_written: int = 0
 
     @property
+    def takes_files(self) -> bool:
+        """Whether this catalog may write on it, though perhaps not delete."""
+        return self.why_not in ("", _APPEND_ONLY)
+
+    @property
     def device_id(self) -> str:
         return self.row.device_id
 
@@ -62,7 +69,7 @@ def why_not(report: DeviceReport, catalog_id: str) -> str:
     if report.condition != "ready":
         return report.detail or report.condition
     if report.append_only:
-        return "it is append-only"
+        return _APPEND_ONLY
     if report.catalog_id != catalog_id:
         return (
             f"only catalog {report.catalog_id[:8]} may delete on it"

@@ -35,6 +35,11 @@ class Meeting:
         """Where this catalog may delete, and the device has not failed."""
         return [device for device in self.devices if not device.why_not and self.work.is_well(device)]
 
+    @property
+    def taking(self) -> list[PrunedDevice]:
+        """Where this catalog may write, those that only grow among them."""
+        return [device for device in self.devices if device.takes_files and self.work.is_well(device)]
+
 
 def meet(session: RunSession) -> Meeting:
     """Ask the devices what they are and which files of manifests they hold.

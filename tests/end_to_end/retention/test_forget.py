@@ -51,3 +51,24 @@ def test_what_is_forgotten_leaves_the_lists_and_the_rest_restores(machine: Machi
     [volume] = machine.succeed("stats", "--json").rows_of("volume")
     assert (volume["snapshots"], volume["bytes_unused"]) == (1, 0)
     machine.succeed("check", "--read-data")
+
+
+def test_a_path_that_should_never_have_been_backed_up_goes_from_all_snapshots(machine: Machine) -> None:
+    source = Tree({"stays": noise(3000), "keys/secret": noise(200_000)}).make(machine.folder / "data")
+    old = machine.succeed("backup", source, *machine.devices("a b"), "--tag=x", "--json").summary
+    would = machine.succeed("rewrite", "--volume=data", "-e", "/keys", "--dry-run", "--json")
+    assert machine.succeed("rewrite", old["snapshot_id"], "-e", "nothing").stdout.startswith(b"no path matches")
+    assert machine.run("rewrite", old["snapshot_id"]).exit_code == 2
+    assert machine.run("rewrite", "--volume=other", "-e", "x").exit_code == 2
+
+    done = machine.succeed("rewrite", "--volume=data", "-e", "/keys", "--json")
+
+    [row], [expected] = done.rows_of("rewritten"), would.rows_of("rewritten")
+    assert expected == {**row, "snapshot_id": ""} and row["bytes_removed"] == 200_000
+    [snapshot] = machine.succeed("snapshots", "--json").rows
+    assert (snapshot["snapshot_id"], snapshot["tags"]) == (row["snapshot_id"], ["x"])
+    assert machine.succeed("prune", "--json").summary["bytes_freed"] > 100_000
+    (machine.state / "catalog.sqlite").unlink()
+    machine.succeed("rebuild", *machine.devices("a b"))
+    machine.succeed("restore", row["snapshot_id"], "--target", "out", "--verify")
+    assert sorted(path.name for path in (machine.folder / "out/data").iterdir()) == ["stays"]

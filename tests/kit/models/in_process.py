@@ -13,18 +13,30 @@ from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.trees import Tree
+from producer.ownership.holder import Holder
 from producer.rebuild.rebuild import rebuild_in_session
-from producer.requests import DEFAULT_LIMITS, RepackLimits, RestoreRequest
+from producer.requests import DEFAULT_LIMITS, Exclusions, RepackLimits, RestoreRequest, RewriteRequest
 from producer.restore.preview import PreviewRow, preview_in_session
 from producer.restore.restore_run import RestoreRun
 from producer.retention.pruning.prune import preview as preview_prune
 from producer.retention.pruning.prune import prune_in_session
-from producer.summaries import BackupSummary, PreviewSummary, PruneSummary, RebuildSummary, RestoreSummary
+from producer.retention.rewriting.rewrite import rewrite_in_session
+from producer.summaries import (
+    BackupSummary,
+    PreviewSummary,
+    PruneSummary,
+    RebuildSummary,
+    RestoreSummary,
+    RewriteSummary,
+)
 from tasks.errors import SegfleetError
 from tasks.orders import Order
 from tasks.receipts import Failure
 from workers.process.handlers import LocalHandlers
 from workers.settings import DeviceSettings, WorkerSettings
+
+#: In the folder of a pool.
+CATALOG = "state/catalog.sqlite"
 
 
 class NoProgress:
@@ -94,6 +106,16 @@ class InProcess:
         finally:
             self._remember(run)
 
+    def rewrite(self, *names: str, **exclusions: Any) -> RewriteSummary:
+        """``exclusions``: as those of a backup."""
+        run = self._run()
+        request = RewriteRequest(names=names, exclusions=Exclusions(**exclusions), devices={})
+        try:
+            with Holder(self.catalog, str(self.folder / CATALOG)) as holder:
+                return rewrite_in_session(replace(run.session, holder=holder), request)
+        finally:
+            self._remember(run)
+
     def preview(self, path: str = "", **options: Any) -> tuple[dict[str, str], PreviewSummary]:
         """Path → action, and the summary."""
         run, rows = self._run(), dict[str, str]()
@@ -141,5 +163,5 @@ class InProcess:
 @contextmanager
 def in_process(folder: Path) -> Iterator[InProcess]:
     """With the catalog in ``folder`` too."""
-    with Catalog(folder / "state" / "catalog.sqlite") as catalog:
+    with Catalog(folder / CATALOG) as catalog:
         yield InProcess(folder, catalog)

@@ -278,7 +278,9 @@ def _create_runs() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True)),
         sa.Column("exit_code", sa.Integer()),
         sa.Column("summary", sa.JSON()),
-        sa.CheckConstraint("kind IN ('backup', 'restore', 'check', 'forget', 'prune')", name=op.f("ck_runs_kind")),
+        sa.CheckConstraint(
+            "kind IN ('backup', 'restore', 'check', 'forget', 'prune', 'rewrite')", name=op.f("ck_runs_kind")
+        ),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
     op.create_index(op.f("ix_runs_kind_volume_started_at"), "runs", ["kind", "volume", "started_at"])

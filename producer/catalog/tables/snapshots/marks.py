@@ -45,6 +45,24 @@ class Marks:
             for snapshot_id in snapshot_ids:
                 self._forget(snapshot_id)
 
+    def replace(self, snapshot_id: str, by: str, *, head_digest: bytes, holders: Collection[str]) -> None:
+        """Forget a sealed snapshot; ``by``, which is recorded as a forgotten one, is sealed in its place, and pinned if
+        it was.
+
+        ``head_digest``: of the manifest of ``by``, which these devices hold.  Raises CatalogError, and changes nothing,
+        for a snapshot that is not sealed.
+        """
+        with self._database.transaction():
+            is_old, is_new = snapshots.c.snapshot_id == snapshot_id, snapshots.c.snapshot_id == by
+            old = self._database.read_one(select(snapshots.c.pinned).where(is_old, snapshots.c.state == "sealed"))
+            if old is None:
+                raise CatalogError(f"snapshot {snapshot_id} is not sealed")
+            self._database.write(update(snapshots).where(is_old).values(pinned=False))
+            self._forget(snapshot_id)
+            marks = {"pinned": old.pinned, "marked_at": datetime.now(UTC) if old.pinned else None}
+            sealed = {"state": "sealed", "forgotten_at": None, "head_digest": head_digest, "holders": sorted(holders)}
+            self._database.write(update(snapshots).where(is_new).values(**sealed, **marks))
+
     def set_pinned(self, snapshot_id: str, pinned: bool) -> None:
         """Raises CatalogError for a snapshot that is not sealed."""
         self._mark(snapshot_id, pinned=pinned)

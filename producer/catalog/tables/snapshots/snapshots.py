@@ -71,7 +71,7 @@ class Snapshots:
             )
 
     def add_sealed(self, row: SnapshotRow) -> None:
-        """Record a sealed snapshot that the devices hold, in its place among the others.
+        """Record a snapshot that the devices hold, or will, in its place among the others.
 
         A snapshot id that is there already raises CatalogError.
         """

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from producer.cli.call import Call
-from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.repack import repack_options
 from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
@@ -18,7 +18,7 @@ from producer.requests import DEFAULT_LIMITS, PruneRequest, RepackLimits
 from producer.run.preflight import check_devices
 
 
-@click.command(cls=CommandHere)
+@click.command(cls=FleetCommand)
 @devices_option
 @repack_options
 @click.option("-n", "--dry-run", is_flag=True, help="Say for each device what would go and come; change nothing.")

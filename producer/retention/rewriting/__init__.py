@@ -1,0 +1,1 @@
+"""Rewrite: snapshots without the paths that should never have been in them."""
