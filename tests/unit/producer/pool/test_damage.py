@@ -11,7 +11,7 @@ import pytest
 
 from kit.models.offline import backup_request, offline
 from kit.tree import Tree, noise
-from producer.backup.sealing.manifest_files import record_tree
+from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.catalog import Catalog
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.objects import StoredObject
