@@ -126,11 +126,26 @@ class PreviewSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SnapshotLoss:
+    """A snapshot that would not come back whole: how many files, and how much of them is gone."""
+
+    snapshot_id: str
+    volume: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CheckSummary:
-    """``exit_code``: 0 clean; 3 some data is damaged or missing (each reported as a trouble)."""
+    """``exit_code``: 0 clean; 3 some data is damaged or missing (each reported as a trouble).
+
+    ``segments``: those that this check has looked at; ``segments_skipped``: those that others have, lately.
+    """
 
     snapshots: int
+    snapshots_damaged: tuple[SnapshotLoss, ...]
     segments: int
+    segments_skipped: int
     bytes_read: int
     errors: int
     duration_s: float

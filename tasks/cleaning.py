@@ -48,14 +48,18 @@ class DeleteResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListObjects(Order):
-    """Name the stored objects whose ids begin with ``digit``."""
+    """Name the stored objects whose ids begin with ``digit``, and say where they lie ``with_positions``."""
 
     digit: Annotated[str, Meta(pattern=r"^[0-9a-f]$")]
+    with_positions: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectsResult:
+    """``positions``: one number for each object, if they were asked for; what has close numbers lies close together."""
+
     object_ids: Annotated[tuple[HexId, ...], Meta(max_length=MAX_LISTED)]
+    positions: Annotated[tuple[Count, ...], Meta(max_length=MAX_LISTED)] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

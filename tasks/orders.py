@@ -379,13 +379,17 @@ class ReadSegment(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerifySegments(Order):
-    """Check stored objects: their structure; with ``read_data`` every stored byte; with ``only_size`` no byte."""
+    """Check stored objects: their structure; with ``read_data`` every stored byte; with ``only_size`` no byte.
+
+    ``limit_bytes_per_s``: read no faster; 0: as fast as the device is.
+    """
 
     object_ids: Annotated[tuple[HexId, ...], Meta(max_length=4096)]
     stored_bytes: Annotated[tuple[Count, ...], Meta(max_length=4096)]
     trailer_digests: Annotated[tuple[Digest, ...], Meta(max_length=4096)]
     read_data: bool
     only_size: bool = False
+    limit_bytes_per_s: Count = 0
 
     def __post_init__(self) -> None:
         if not len(self.object_ids) == len(self.stored_bytes) == len(self.trailer_digests):

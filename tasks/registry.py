@@ -47,6 +47,9 @@ from tasks.repacking import RepackObject, RepackResult
 from tasks.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from tasks.values import MAX_UNIT_BYTES
 
+#: A limit above it costs an order no time.
+FULL_SPEED_BYTES_PER_S = 100_000_000
+
 O = TypeVar("O", bound=Order)  # noqa: E741
 
 
@@ -77,6 +80,12 @@ def kind_of(order: Order) -> OrderKind:
 def _one_unit(_order: Order) -> int:
     """To restore a single small file, a worker reads a whole unit."""
     return MAX_UNIT_BYTES
+
+
+def verified_bytes(order: VerifySegments) -> int:
+    """What a check at full speed could read while this one reads what it has to."""
+    slower = max(1, -(-FULL_SPEED_BYTES_PER_S // order.limit_bytes_per_s)) if order.limit_bytes_per_s else 1
+    return max(MAX_UNIT_BYTES, sum(order.stored_bytes)) * slower
 
 
 def _kind(
@@ -133,7 +142,7 @@ ORDER_KINDS = (
         "verify",
         VerifySegments,
         VerifyResult,
-        bytes_moved=lambda order: max(MAX_UNIT_BYTES, sum(order.stored_bytes)),
+        bytes_moved=verified_bytes,
     ),
 )
 

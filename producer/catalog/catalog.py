@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from producer.catalog.database import Database
+from producer.catalog.tables.checks import Checks
 from producer.catalog.tables.devices import Devices
 from producer.catalog.tables.doomed import Doomed
 from producer.catalog.tables.garbage import Garbage
@@ -55,6 +56,7 @@ class Catalog:
         self.doomed = Doomed(database)
         self.garbage = Garbage(database)
         self.runs = Runs(database)
+        self.checks = Checks(database)
         self.reservations = Reservations(database)
         self.owners = Owners(database)
         self.locks = Locks(database)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from tasks.cleaning import ListObjects
 from tasks.orders import Order
 from tasks.target_looks import FindSurplus, PreviewEntries, SurplusResult
 from tasks.values import is_safe_path
@@ -17,6 +18,8 @@ def is_possible_look(result: Any, order: Order) -> bool:
             return len(result.fates) == len(order.entries)
         case FindSurplus():
             return _is_surplus(result, order)
+        case ListObjects():
+            return len(result.positions) == (len(result.object_ids) if order.with_positions else 0)
     return True
 
 

@@ -93,6 +93,9 @@ class Device(Protocol):
     def list(self, folder: str) -> Iterator[str]:
         """Keys of all committed objects below ``folder``, sorted."""
 
+    def positions(self, folder: str) -> Iterator[tuple[str, int]]:
+        """As :meth:`list`, each key with a number: to read in the order of the numbers takes the fewest seeks."""
+
     def delete(self, key: str) -> None:
         """Remove an object durably; a missing object is no error."""
 

@@ -67,12 +67,17 @@ def delete_stored(
 def list_objects(order: ListObjects, *, device: Device) -> ObjectsResult:
     """The ids of the objects in the folders that begin with the digit; whatever else lies there is passed over."""
     found: list[str] = []
+    positions: list[int] = []
     for number in range(16):
-        keys = device.list(f"{SEGMENTS_FOLDER}/{order.digit}{number:x}")
-        found += [match[2] for key in keys if (match := _OBJECT.fullmatch(key))]
+        folder = f"{SEGMENTS_FOLDER}/{order.digit}{number:x}"
+        keys = device.positions(folder) if order.with_positions else ((key, 0) for key in device.list(folder))
+        for key, position in keys:
+            if match := _OBJECT.fullmatch(key):
+                found.append(match[2])
+                positions.append(position)
     if len(found) > MAX_LISTED:
         raise DeviceError(f"device {device.name} holds {len(found)} objects of one digit; it cannot be so many")
-    return ObjectsResult(object_ids=tuple(found))
+    return ObjectsResult(object_ids=tuple(found), positions=tuple(positions) if order.with_positions else ())
 
 
 def _keys(order: DeleteStored) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,9 @@ class WrappedDevice:
     def list(self, folder: str) -> Iterator[str]:
         return self._inner.list(folder)
 
+    def positions(self, folder: str) -> Iterator[tuple[str, int]]:
+        return self._inner.positions(folder)
+
     def delete(self, key: str) -> None:
         self._inner.delete(key)
 

@@ -13,7 +13,8 @@ from workers.devices.base import Device, StoredObject
 from workers.devices.keys import object_key
 from workers.devices.trouble import UnreadableError
 from workers.format.reader import SegmentReader
-from workers.progress import ByteCounter
+from workers.progress import ByteCounter, OrderProgress
+from workers.segments.pace import Pace
 
 #: How long one file may hold up the others: what it was stored with at the rate of the slowest disk, and a little.
 _LEAST_TIME_S = 30
@@ -22,12 +23,13 @@ _MIN_RATE_BYTES_PER_S = 500_000
 Ranges = tuple[tuple[int, int], ...]
 
 
-def verify_segments(order: VerifySegments, *, device: Device, progress: ByteCounter) -> VerifyResult:
+def verify_segments(order: VerifySegments, *, device: Device, progress: OrderProgress) -> VerifyResult:
     """Check each object of ``order``; what is wrong with one is a finding, and the next ones are still checked.
 
     ``progress`` gets stored bytes as they are read.  Raises NotADeviceError when the device goes away.
     """
-    counted_bytes = _CountedBytes(progress)
+    pace = Pace(order.limit_bytes_per_s, progress.beat) if order.limit_bytes_per_s else None
+    counted_bytes = _CountedBytes(progress, pace)
     findings = [_check(expected, device, counted_bytes, order) for expected in _expected(order)]
     return VerifyResult(
         segments_count=len(order.object_ids),
@@ -56,7 +58,7 @@ def _check(expected: _Expected, device: Device, counter: ByteCounter, order: Ver
             if order.only_size:
                 wrong = _wrong_size(expected, stored)
                 return _finding(object_id, "damaged", wrong) if wrong else None
-            return _check_stored(expected, stored, counter, read_data=order.read_data)
+            return _check_stored(expected, stored, counter, order)
     except DamagedError as error:
         return _finding(object_id, "damaged", error.message)
     except UnreadableError as error:
@@ -64,10 +66,11 @@ def _check(expected: _Expected, device: Device, counter: ByteCounter, order: Ver
 
 
 def _check_stored(
-    expected: _Expected, stored: StoredObject, counter: ByteCounter, *, read_data: bool
+    expected: _Expected, stored: StoredObject, counter: ByteCounter, order: VerifySegments
 ) -> SegmentFinding | None:
     object_id, stored_bytes, trailer_digest = expected
-    limit_s = _LEAST_TIME_S + stored_bytes // _MIN_RATE_BYTES_PER_S
+    least_rate = min(_MIN_RATE_BYTES_PER_S, order.limit_bytes_per_s // 2 or _MIN_RATE_BYTES_PER_S)
+    limit_s = _LEAST_TIME_S + stored_bytes // least_rate
     deadline_s = time.monotonic() + limit_s
 
     def read(offset_bytes: int, size_bytes: int) -> bytes:
@@ -82,7 +85,7 @@ def _check_stored(
     messages += filter(None, [_wrong_size(expected, stored)])
     if not reader.damage and reader.header.object_id != object_id:
         messages.append(f"it is object {reader.header.object_id}")
-    ranges = reader.damaged_ranges() if read_data else ()
+    ranges = reader.damaged_ranges() if order.read_data else ()
     if ranges:
         messages.append(f"{sum(size_bytes for _, size_bytes in ranges)} bytes of its stream are lost")
     return _finding(object_id, "damaged", "; ".join(messages), ranges) if messages else None
@@ -109,12 +112,15 @@ def _few(ranges: Ranges) -> Ranges:
 
 
 class _CountedBytes:
-    """Adds up the byte counts that it passes on."""
+    """Adds up the byte counts that it passes on, at the pace that is wanted."""
 
-    def __init__(self, inner: ByteCounter) -> None:
+    def __init__(self, inner: ByteCounter, pace: Pace | None) -> None:
         self.total = 0
         self._inner = inner
+        self._pace = pace
 
     def add(self, bytes_count: int) -> None:
         self.total += bytes_count
         self._inner.add(bytes_count)
+        if self._pace is not None:
+            self._pace.take(bytes_count)

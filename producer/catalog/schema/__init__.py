@@ -5,7 +5,7 @@ from __future__ import annotations
 from producer.catalog.schema.device_tables import devices
 from producer.catalog.schema.naming import SCHEMA_REVISION, metadata
 from producer.catalog.schema.retention_tables import doomed, generations, identity
-from producer.catalog.schema.run_tables import locks, owners, reservations, runs
+from producer.catalog.schema.run_tables import locks, owners, reservations, runs, volume_checks
 from producer.catalog.schema.snapshot_tables import (
     attempts,
     listing_parts,
@@ -38,4 +38,5 @@ __all__ = [
     "tree_parts",
     "trees",
     "troubles",
+    "volume_checks",
 ]

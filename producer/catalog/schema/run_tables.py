@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table
 
 from producer.catalog.columns import AnyText, UtcTime
 from producer.catalog.schema.naming import count, metadata
@@ -27,6 +27,17 @@ runs = Table(
     # The history is cut at its end, and read again from where it has changed.
     Index(None, "started_at"),
     Index(None, "ended_at"),
+)
+
+# The last check of everything that a volume has, of structure alone and of every byte.
+volume_checks = Table(
+    "volume_checks",
+    metadata,
+    Column("volume", AnyText, primary_key=True),
+    Column("read_data", Boolean, primary_key=True),
+    Column("checked_at", UtcTime, nullable=False),
+    count("snapshots_count"),
+    count("damaged_count"),
 )
 
 reservations = Table(

@@ -166,6 +166,9 @@ stored_objects = Table(
     Column("parts", JSON(none_as_null=True)),
     Column("cell_digests", LargeBinary),
     Column("is_damaged", Boolean, nullable=False, server_default=false()),
+    # When a check last looked at its structure, and when it read every byte.
+    Column("looked_at", UtcTime),
+    Column("read_at", UtcTime),
     Index(None, "device_id", "object_id"),
     # Of the few that are.
     Index(

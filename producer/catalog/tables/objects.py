@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -22,6 +23,9 @@ from producer.catalog.schema import devices, segments, stored_objects
 _LIST_ROWS = 1000
 
 _PAGE_ROWS = 10_000
+
+#: Columns that an object does not have yet when it is stored.
+_LATER = ("parts", "is_damaged", "looked_at", "read_at")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +50,9 @@ class StoredObject:
     parts: tuple[tuple[int, int], ...] | None = None
     #: Whether it was found missing or damaged when somebody looked last.
     is_damaged: bool = False
+    #: When a check last looked at its structure, and when it read every byte; None: never.
+    looked_at: datetime | None = None
+    read_at: datetime | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -108,7 +115,7 @@ class Objects:
             literal(trailer_digest, LargeBinary),
             segments.c.cell_digests,
         ).where(segments.c.snapshot_key == key, segments.c.number == number)
-        columns = [column.name for column in stored_objects.c if column.name not in ("parts", "is_damaged")]
+        columns = [column.name for column in stored_objects.c if column.name not in _LATER]
         of_segment = select(segments.c.segment_id).where(segments.c.snapshot_key == key, segments.c.number == number)
         with self._database.transaction():
             self._database.write(
@@ -124,6 +131,16 @@ class Objects:
         """Record what was found when somebody looked."""
         statement = update(stored_objects).where(_is(object_id, device_id))
         self._database.write(statement.values(is_damaged=is_damaged))
+
+    def record_look(self, device_id: str, object_ids: Iterable[str], at: datetime, *, read_data: bool) -> None:
+        """A check has looked at these objects on a device, and read every byte of them with ``read_data``."""
+        ids = list(object_ids)
+        values = {"looked_at": at, **({"read_at": at} if read_data else {})}
+        of_device = update(stored_objects).where(stored_objects.c.device_id == device_id)
+        with self._database.transaction():
+            for start in range(0, len(ids), _LIST_ROWS):
+                page = ids[start : start + _LIST_ROWS]
+                self._database.write(of_device.where(stored_objects.c.object_id.in_(page)).values(**values))
 
     def of(self, segment_ids: Iterable[str]) -> dict[str, list[StoredObject]]:
         """Segment → its objects on all devices, those without damage first; without the segments that have none."""
@@ -182,6 +199,8 @@ def _values(row: StoredObject) -> dict[str, Any]:
         "parts": row.parts,
         "cell_digests": row.cell_digests or None,
         "is_damaged": row.is_damaged,
+        "looked_at": row.looked_at,
+        "read_at": row.read_at,
     }
 
 

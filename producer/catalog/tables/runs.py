@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
+from itertools import takewhile
 from typing import Any, Literal
 
 from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
@@ -16,6 +17,12 @@ from tasks.errors import CatalogError, InterruptedRun
 
 #: How many runs the history keeps by itself: one each hour for a year, and more.
 HISTORY_COUNT = 10_000
+
+#: Of runs that did all that they could.
+_DONE_CODES = (0, 3)
+
+#: Nobody interrupts a run more often in a row.
+_UNFINISHED_COUNT = 100
 
 RunKind = Literal["backup", "restore", "check", "forget", "prune", "rewrite"]
 
@@ -122,6 +129,16 @@ class Runs:
         statement = select(runs).where(*wanted).order_by(runs.c.started_at.desc(), runs.c.run_id).limit(1)
         row = self._database.read_one(statement)
         return None if row is None else RunRow(**row._asdict())
+
+    def unfinished_since(self, kind: RunKind, *, but: str = "") -> datetime | None:
+        """When the runs of this kind began of which none was done: the first of those after the last that was.
+
+        ``but``: a run that does not count.  None where the last one was done.
+        """
+        statement = select(runs.c.started_at, runs.c.exit_code).where(runs.c.kind == kind, runs.c.run_id != but)
+        rows = self._database.read(statement.order_by(runs.c.started_at.desc()).limit(_UNFINISHED_COUNT))
+        unfinished = list(takewhile(lambda row: row.exit_code not in _DONE_CODES, rows))
+        return unfinished[-1].started_at if unfinished else None
 
     def newest_of_each_volume(self, kind: RunKind) -> dict[str, RunRow]:
         """Volume → its newest run of this kind; reads no other row of the history."""

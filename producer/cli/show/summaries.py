@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from producer.cli.show.counts import counted
+from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.configuration.sizes import format_size
 from producer.summaries import (
@@ -16,6 +17,9 @@ from producer.summaries import (
     ScheduleSummary,
 )
 from tasks.metadata import METADATA_NAMES
+
+#: Snapshots that a check names.
+_NAMED_COUNT = 20
 
 _DEVICE_HEADER = ("device", "segments", "source", "stored", "state")
 
@@ -106,10 +110,24 @@ def show_check(summary: CheckSummary) -> None:
         f"{counted(summary.snapshots, 'snapshot')}, {counted(summary.segments, 'segment')} checked, "
         f"{format_size(summary.bytes_read)} read, {summary.duration_s:.1f} s"
     )
+    if summary.segments_skipped:
+        click.echo(f"{counted(summary.segments_skipped, 'segment')} skipped")
+    _show_damaged_snapshots(summary)
     if summary.errors:
         _show_errors(summary.errors, "error", "errors", "found")
     else:
         click.echo("no errors found")
+
+
+def _show_damaged_snapshots(summary: CheckSummary) -> None:
+    for loss in summary.snapshots_damaged[:_NAMED_COUNT]:
+        of_volume = f"snapshot {loss.snapshot_id[:8]} of volume {escaped(loss.volume)}"
+        click.echo(f"{of_volume} lacks {counted(loss.files, 'file')}, {format_size(loss.bytes)}")
+    damaged_count = len(summary.snapshots_damaged)
+    if damaged_count > _NAMED_COUNT:
+        click.echo(f"and {damaged_count - _NAMED_COUNT} more; --json names all")
+    if damaged_count:
+        click.echo(f"{counted(summary.snapshots - damaged_count, 'snapshot is', 'snapshots are')} whole")
 
 
 def show_rebuild(summary: RebuildSummary) -> None:

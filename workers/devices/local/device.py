@@ -58,6 +58,16 @@ class LocalDevice:
             keys = [key for key, _ in _files_in(root_fd, folder) if not key.endswith(TEMPORARY_SUFFIX)]
         return iter(sorted(keys))
 
+    def positions(self, folder: str) -> Iterator[tuple[str, int]]:
+        """By the numbers of the inodes: file systems keep a file's data near its inode."""
+        found = []
+        with self._root.opened_device() as root_fd, device_errors(self.name, self._root.path / folder):
+            for key, folder_fd in _files_in(root_fd, folder):
+                if not key.endswith(TEMPORARY_SUFFIX):
+                    status = os.stat(key.rpartition("/")[2], dir_fd=folder_fd, follow_symlinks=False)
+                    found.append((key, status.st_ino % MAX_DEVICE_BYTES))
+        return iter(sorted(found))
+
     def delete(self, key: str) -> None:
         folders, name = split_key(key)
         path = self._root.path / key

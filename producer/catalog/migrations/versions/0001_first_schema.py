@@ -20,6 +20,7 @@ def upgrade() -> None:
     _create_devices()
     _create_retention()
     _create_runs()
+    _create_volume_checks()
     _create_reservations()
     _create_owners()
     _create_locks()
@@ -169,6 +170,8 @@ def _create_stored_objects() -> None:
         sa.Column("parts", sa.JSON()),
         sa.Column("cell_digests", sa.LargeBinary()),
         sa.Column("is_damaged", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True)),
+        sa.Column("read_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("object_id", "device_id", name=op.f("pk_stored_objects")),
     )
     op.create_index(op.f("ix_stored_objects_segment_id"), "stored_objects", ["segment_id"])
@@ -286,6 +289,18 @@ def _create_runs() -> None:
     op.create_index(op.f("ix_runs_kind_volume_started_at"), "runs", ["kind", "volume", "started_at"])
     op.create_index(op.f("ix_runs_started_at"), "runs", ["started_at"])
     op.create_index(op.f("ix_runs_ended_at"), "runs", ["ended_at"])
+
+
+def _create_volume_checks() -> None:
+    op.create_table(
+        "volume_checks",
+        sa.Column("volume", sa.Text(), nullable=False),
+        sa.Column("read_data", sa.Boolean(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("snapshots_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("damaged_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("volume", "read_data", name=op.f("pk_volume_checks")),
+    )
 
 
 def _create_reservations() -> None:

@@ -17,7 +17,7 @@ from producer.cli.show.quiet import QuietObserver
 from producer.cli.show.summaries import show_backup, show_check, show_restore
 from producer.cli.show.watching import watched
 from producer.observer import DeviceProgress, FileChange, Progress, Trouble
-from producer.summaries import BackupSummary, CheckSummary, DeviceTotals, RestoreSummary
+from producer.summaries import BackupSummary, CheckSummary, DeviceTotals, RestoreSummary, SnapshotLoss
 from tasks.errors import DeviceError
 
 VANISHED = Trouble(code="vanished", message="No such file or directory", path="/data/two\nlines\udcff")
@@ -191,9 +191,26 @@ def test_a_restore_and_a_check_end_with_a_line(capsys: pytest.CaptureFixture[str
             snapshot_id="f" * 32, files=3, bytes_restored=2048, skipped=1, errors=0, duration_s=1.0, exit_code=0
         )
     )
-    show_check(CheckSummary(snapshots=1, segments=4, bytes_read=0, errors=0, duration_s=1.0, exit_code=0))
+    loss = SnapshotLoss(snapshot_id="e" * 32, volume="v", files=2, bytes=2048)
+    clean = CheckSummary(
+        snapshots=3,
+        snapshots_damaged=(),
+        segments=4,
+        segments_skipped=0,
+        bytes_read=0,
+        errors=0,
+        duration_s=1.0,
+        exit_code=0,
+    )
+    show_check(clean)
+    show_check(replace(clean, snapshots_damaged=(loss,), segments_skipped=5, errors=1, exit_code=3))
     assert capsys.readouterr().out.splitlines() == [
         "snapshot ffffffff: 3 files, 2 KiB restored, 1 skipped, 1.0 s",
-        "1 snapshot, 4 segments checked, 0 B read, 1.0 s",
+        "3 snapshots, 4 segments checked, 0 B read, 1.0 s",
         "no errors found",
+        "3 snapshots, 4 segments checked, 0 B read, 1.0 s",
+        "5 segments skipped",
+        "snapshot eeeeeeee of volume v lacks 2 files, 2 KiB",
+        "2 snapshots are whole",
+        "1 error found; see above",
     ]

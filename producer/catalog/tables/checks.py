@@ -1,0 +1,94 @@
+"""What checks have looked at, and when: by device, and by volume."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, case, delete, func, insert, select
+
+from producer.catalog.database import Database
+from producer.catalog.schema import stored_objects, volume_checks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceCheck:
+    """How much of a device's objects was ever looked at, and read to the last byte.
+
+    ``oldest_read_at``: all that has ever been read was read since.  Times are None where nothing was.
+    """
+
+    objects_count: int
+    bytes_stored: int
+    damaged_count: int
+    looked_count: int
+    read_count: int
+    bytes_read: int
+    looked_at: datetime | None
+    read_at: datetime | None
+    oldest_read_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VolumeCheck:
+    """The last check of all snapshots of a volume that went to its end; ``damaged_count``: those that lacked something.
+
+    With ``read_data`` every byte was read, by this check or by others that ``--older-than`` let count.
+    """
+
+    volume: str
+    read_data: bool
+    checked_at: datetime
+    snapshots_count: int
+    damaged_count: int
+
+
+class Checks:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def by_device(self) -> dict[str, DeviceCheck]:
+        """Device id → what was checked of it, of the devices that hold objects."""
+        read = stored_objects.c.read_at.is_not(None)
+        sums = (
+            func.count().label("objects_count"),
+            func.sum(stored_objects.c.bytes_stored).label("bytes_stored"),
+            func.sum(case((stored_objects.c.is_damaged, 1), else_=0)).label("damaged_count"),
+            func.count(stored_objects.c.looked_at).label("looked_count"),
+            func.count(stored_objects.c.read_at).label("read_count"),
+            func.sum(case((read, stored_objects.c.bytes_stored), else_=0)).label("bytes_read"),
+            func.max(stored_objects.c.looked_at).label("looked_at"),
+            func.max(stored_objects.c.read_at).label("read_at"),
+            func.min(stored_objects.c.read_at).label("oldest_read_at"),
+        )
+        rows = self._database.read(select(stored_objects.c.device_id, *sums).group_by(stored_objects.c.device_id))
+        found = (row._asdict() for row in rows)
+        return {
+            values.pop("device_id"): DeviceCheck(
+                **{**values, "bytes_stored": int(values["bytes_stored"]), "bytes_read": int(values["bytes_read"])}
+            )
+            for values in found
+        }
+
+    def by_volume(self) -> dict[str, list[VolumeCheck]]:
+        """Volume → its last check of structure, and its last one of every byte; the newest first."""
+        found: defaultdict[str, list[VolumeCheck]] = defaultdict(list)
+        for row in self._database.read(select(volume_checks).order_by(volume_checks.c.checked_at.desc())):
+            found[row.volume].append(VolumeCheck(**row._asdict()))
+        return dict(found)
+
+    def record(self, check: VolumeCheck) -> None:
+        """In the place of the volume's check of the same kind before."""
+        of_volume = (volume_checks.c.volume == check.volume, volume_checks.c.read_data == check.read_data)
+        with self._database.transaction():
+            self._database.write(delete(volume_checks).where(and_(*of_volume)))
+            self._database.write(
+                insert(volume_checks).values(
+                    volume=check.volume,
+                    read_data=check.read_data,
+                    checked_at=check.checked_at,
+                    snapshots_count=check.snapshots_count,
+                    damaged_count=check.damaged_count,
+                )
+            )
