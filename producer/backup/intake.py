@@ -225,7 +225,7 @@ class _IntakeRun:
     def _begin_or_resume(self, pool_id: str, parent_id: str) -> None:
         if self._resumed is not None and self._resumed.pool_id == pool_id:
             self._session.catalog.snapshots.set_parent(self._snapshot_id, parent_id)
-            begun = f"{self._resumed.started_at:%Y-%m-%dT%H:%M:%SZ}"
+            begun = f"{self._resumed.started_at.astimezone():%Y-%m-%d %H:%M}"
             self._session.observer.note(f"continuing snapshot {self._snapshot_id[:8]}, begun {begun}")
             if self._request.description:
                 self._session.catalog.snapshots.describe(self._snapshot_id, self._request.description)

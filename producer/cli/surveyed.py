@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -9,9 +11,11 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.options.paths import absolute
 from producer.cli.result_file import write_result
+from producer.host.behalf import HERE
 
 if TYPE_CHECKING:
     from producer.monitor.fleet import FleetStatus
+    from producer.monitor.page.downloads import Downloads
     from producer.monitor.page.looks import Looks
     from producer.monitor.survey import Survey
 
@@ -54,8 +58,11 @@ def fleet_of(broker_url: str | None) -> FleetStatus | None:
     return fleet_status(broker_url)
 
 
-def operator_page(call: Call, address: str, port: int) -> AbstractContextManager[int]:
-    """Serves the page during its block; raises UsageError unless the environment says who may see it."""
+def operator_page(call: Call, address: str, port: int, *, downloads: bool = False) -> AbstractContextManager[int]:
+    """Serves the page during its block; raises UsageError unless the environment says who may see it.
+
+    ``downloads``: whoever may see it may also download files of snapshots.
+    """
     from producer.catalog.catalog import Catalog
     from producer.monitor.expected import expected_by
     from producer.monitor.page.looks import Looks
@@ -70,4 +77,18 @@ def operator_page(call: Call, address: str, port: int) -> AbstractContextManager
     def open_looks() -> Looks:
         return Looks(Catalog(location), lambda: fleet_of(broker_url), expected)
 
-    return serving(Site(open_looks, users_of(PASSWORD_VARIABLE), this_release()), address, port)
+    users = users_of(PASSWORD_VARIABLE)
+    site = Site(open_looks, users, this_release(), _downloads(call) if downloads else None)
+    return serving(site, address, port)
+
+
+def _downloads(call: Call) -> Downloads:
+    from producer.monitor.page.downloads import Downloads
+
+    command = [sys.executable, "-P", "-c", "from producer.cli.start import main; main()", "dump"]
+    if call.configuration_path is not None:
+        command += ["--config", str(call.configuration_path)]
+    if call.broker_url is not None:
+        command += ["--manager", HERE]
+    hidden = (PASSWORD_VARIABLE, f"{PASSWORD_VARIABLE}_FILE")
+    return Downloads(command, {name: value for name, value in os.environ.items() if name not in hidden})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from producer.catalog.catalog import Catalog
+from producer.monitor.other_runs import held_by
 from producer.monitor.overview import STORED_STATES, VolumeStatus
 from producer.observer import Phase
 
@@ -56,7 +57,6 @@ def _running(catalog: Catalog, row: VolumeStatus) -> RunningBackup:
     assert row.lock is not None
     is_planned = row.phase in ("storing", "sealing")
     snapshot = catalog.snapshots.get(row.snapshot_id) if is_planned else None
-    owner = row.lock.owner
     return RunningBackup(
         volume=row.volume,
         snapshot_id=row.snapshot_id,
@@ -64,7 +64,7 @@ def _running(catalog: Catalog, row: VolumeStatus) -> RunningBackup:
         since=row.lock.since,
         planned_at=snapshot.planned_at if snapshot is not None else None,
         is_resumed=snapshot is not None and snapshot.started_at < row.lock.since,
-        held_by=f"pid {owner.pid} on {owner.host}" + (f", manager {owner.manager}" if owner.manager else ""),
+        held_by=held_by(row.lock),
         devices=_devices(catalog, row.snapshot_id) if is_planned else (),
     )
 

@@ -10,10 +10,12 @@ from producer.catalog.tables.devices import DeviceRow, without_replaced
 from producer.catalog.tables.runs import RunRow
 from producer.monitor.expected import Expected
 from producer.monitor.fleet import FleetStatus
+from producer.monitor.other_runs import OtherRun, other_runs
 from producer.monitor.overview import VolumeStatus, volumes
 from producer.monitor.running import RunningBackup, running_backups
 from producer.monitor.sums import Sums, sums
 from producer.monitor.verdict import Verdict, verdict
+from producer.ownership.verdict import living_locks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +25,8 @@ class Survey:
     #: By name.
     volumes: tuple[VolumeStatus, ...]
     running: tuple[RunningBackup, ...]
+    #: Restores, checks and the like.
+    others: tuple[OtherRun, ...]
     #: By name; of equal names the one recorded last comes first.
     devices: tuple[DeviceRow, ...]
     sums: Sums
@@ -52,12 +56,14 @@ def survey(
         # A check is of no volume.
         last_check = catalog.runs.newest("check", "")
         running = running_backups(catalog, rows)
+        others = other_runs(living_locks(catalog).values())
         kept = kept or sums(catalog)
     return Survey(
         at=now,
         verdict=verdict(rows, devices, last_check, now, expected),
         volumes=tuple(rows),
         running=running,
+        others=others,
         devices=tuple(devices),
         sums=kept,
         last_check=last_check,

@@ -63,6 +63,12 @@ class Readers:
         return self._holder
 
 
+def read_by(lock: LockRow) -> str:
+    """The snapshot that the holder of this lock reads; "" for a lock of another kind."""
+    kind, _, rest = lock.name.partition(" ")
+    return rest.partition(" ")[0] if kind == _READ else ""
+
+
 @contextmanager
 def without_readers(holder: Holder, snapshot_ids: Sequence[str], *, purpose: str) -> Iterator[dict[str, LockRow]]:
     """The readers of these snapshots, by snapshot: nobody else begins to read one during the block."""
@@ -87,4 +93,4 @@ def read_snapshots(catalog: Catalog) -> set[str]:
 
 
 def _reading(catalog: Catalog) -> dict[str, LockRow]:
-    return {words[1]: lock for name, lock in living_locks(catalog).items() if (words := name.split())[0] == _READ}
+    return {snapshot_id: lock for lock in living_locks(catalog).values() if (snapshot_id := read_by(lock))}

@@ -55,7 +55,8 @@ def in_words(lock: LockRow) -> str:
     """Who holds the lock, and what for."""
     owner = lock.owner
     manager = f", manager {owner.manager}" if owner.manager else ""
-    return f"{lock.purpose} (pid {owner.pid} on {owner.host}{manager}, since {lock.since:%Y-%m-%dT%H:%M:%SZ})"
+    since = f"{lock.since.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{lock.purpose} (pid {owner.pid} on {owner.host}{manager}, since {since})"
 
 
 def what_to_do(lock: LockRow) -> str:

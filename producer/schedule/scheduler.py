@@ -72,7 +72,7 @@ class Scheduler:
         if not may_pass or again >= _next_due(row, now):
             self.ended(row, "failed", message)
             return
-        text = f"{message}; tried again at {again:%Y-%m-%dT%H:%M:%SZ}"
+        text = f"{message}; tried again at {again.astimezone():%Y-%m-%d %H:%M}"
         self._catalog.reservations.end(row, self._owner_id, "failed", text, next_due=again)
 
     def postpone(self, row: ReservationRow) -> None:
@@ -109,7 +109,7 @@ class Scheduler:
         for row in filter(serves, self._catalog.reservations.all()):
             if not _is_too_far_ahead(row, now):
                 continue
-            text = f"the clock was wrong: the next run was set for {row.next_due:%Y-%m-%dT%H:%M:%SZ}"
+            text = f"the clock was wrong: the next run was set for {row.next_due.astimezone():%Y-%m-%d %H:%M}"
             if self._catalog.reservations.reschedule(row, _next_due(row, now), text):
                 self._note(f"volume {row.volume}: {text}; it is computed anew")
 

@@ -12,7 +12,7 @@ from producer.cli.show.counts import counted
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
-from producer.cli.show.times import rfc3339
+from producer.cli.show.times import rfc3339, with_age
 from producer.configuration.sizes import format_size
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _cells(row: DeviceRow) -> tuple[str, ...]:
     return (
         row.name,
         f"{row.state}, rotating" if row.rotating else row.state,
-        rfc3339(row.since),
+        with_age(row.since),
         format_size(row.free_bytes),
         format_size(row.capacity_bytes),
         row.pool_id[:8],

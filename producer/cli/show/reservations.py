@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
-from producer.cli.show.times import rfc3339
+from producer.cli.show.times import rfc3339, with_age
 
 if TYPE_CHECKING:
     from producer.catalog.tables.reservations import ReservationRow
@@ -26,8 +26,8 @@ def _cells(row: ReservationRow) -> tuple[str, ...]:
         row.volume,
         row.cron,
         row.timezone,
-        rfc3339(row.next_due) if row.queued_at is None else "queued",
-        rfc3339(row.last_due) if row.last_due is not None else "",
+        with_age(row.next_due) if row.queued_at is None else "queued",
+        with_age(row.last_due) if row.last_due is not None else "",
         row.last_outcome,
         row.manager or row.host,
         escaped(row.last_message),

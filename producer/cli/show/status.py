@@ -15,12 +15,13 @@ from producer.cli.show.locks import lock_json
 from producer.cli.show.reservations import reservation_json, reservation_lines
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
-from producer.cli.show.times import rfc3339
+from producer.cli.show.times import rfc3339, with_age
 from producer.configuration.ages import format_age
 from producer.configuration.sizes import format_size
 
 if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow
+    from producer.monitor.other_runs import OtherRun
     from producer.monitor.overview import VolumeStatus
     from producer.monitor.verdict import Verdict
 
@@ -41,22 +42,31 @@ class Shown:
     verdict: Verdict
     volumes: Sequence[VolumeStatus]
     devices: Sequence[DeviceRow]
+    #: Restores, checks and the like.
+    others: Sequence[OtherRun] = ()
 
 
 def status_rows(shown: Shown) -> list[dict[str, Any]]:
-    return [_verdict_json(shown.verdict), *map(_volume_json, shown.volumes), *map(_device_json, shown.devices)]
+    return [
+        _verdict_json(shown.verdict),
+        *map(_volume_json, shown.volumes),
+        *map(_other_json, shown.others),
+        *map(_device_json, shown.devices),
+    ]
 
 
 def status_lines(shown: Shown, now: datetime, width: int | None) -> list[str]:
     reservations = [reservation for row in shown.volumes for reservation in row.reservations]
-    volumes, devices = [_volume_cells(row, now) for row in shown.volumes], map(_device_cells, shown.devices)
+    volumes = [_volume_cells(row, now) for row in shown.volumes]
+    devices = [_device_cells(row, now) for row in shown.devices]
     return [
         *_verdict_lines(shown.verdict),
         "",
         *lines_of(_VOLUMES, volumes, right=_VOLUMES_RIGHT, seldom=_SELDOM_OF_VOLUMES, width=width),
         "",
+        *([*map(_other_line, shown.others), ""] if shown.others else []),
         *([*reservation_lines(reservations, width), ""] if reservations else []),
-        *lines_of(_DEVICES, list(devices), right="   >", seldom=_SELDOM_OF_DEVICES, width=width),
+        *lines_of(_DEVICES, devices, right="   >", seldom=_SELDOM_OF_DEVICES, width=width),
     ]
 
 
@@ -81,12 +91,12 @@ def _volume_cells(row: VolumeStatus, now: datetime) -> tuple[str, ...]:
         row.volume,
         _state(row),
         format_age(now - row.sealed.started_at) if row.sealed is not None else "",
-        rfc3339(row.next_due) if row.next_due is not None else "",
+        with_age(row.next_due, now) if row.next_due is not None else "",
         row.snapshot_id[:8],
         str(row.segments_stored),
         str(row.segments_total),
         format_size(row.bytes_source),
-        rfc3339(row.last_run_at) if row.last_run_at is not None else "",
+        with_age(row.last_run_at, now) if row.last_run_at is not None else "",
         "" if row.last_exit_code is None else str(row.last_exit_code),
         "" if row.lock is None else escaped(f"pid {row.lock.owner.pid} on {row.lock.owner.host}"),
         "; ".join(filter(None, (in_words(row.incomplete), escaped(row.reason)))),
@@ -124,11 +134,27 @@ def _volume_json(row: VolumeStatus) -> dict[str, Any]:
     }
 
 
-def _device_cells(device: DeviceRow) -> tuple[str, ...]:
+def _other_line(run: OtherRun) -> str:
+    ids = run.snapshot_ids
+    what = f" of snapshot {ids[0][:8]}" if len(ids) == 1 else f" of {len(ids)} snapshots" if ids else ""
+    return escaped(f"running: {run.purpose}{what}, since {with_age(run.since)}: {run.held_by}")
+
+
+def _other_json(run: OtherRun) -> dict[str, Any]:
+    return {
+        "message_type": "other",
+        "purpose": run.purpose,
+        "since": rfc3339(run.since),
+        "snapshot_ids": list(run.snapshot_ids),
+        "held_by": run.held_by,
+    }
+
+
+def _device_cells(device: DeviceRow, now: datetime) -> tuple[str, ...]:
     return (
         device.name,
         f"{device.state}, rotating" if device.rotating else device.state,
-        rfc3339(device.since),
+        with_age(device.since, now),
         format_size(device.free_bytes),
         escaped(device.path),
         escaped(device.reason),

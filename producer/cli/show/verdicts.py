@@ -9,7 +9,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.cli.show.counts import counted
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
-from producer.cli.show.times import rfc3339
+from producer.cli.show.times import rfc3339, with_age
 from producer.configuration.sizes import format_size
 from producer.retention.decisions import Decision
 from producer.summaries import ForgetSummary
@@ -58,7 +58,7 @@ def _cells(verdict: str, row: SnapshotRow, reasons: tuple[str, ...]) -> tuple[st
     return (
         verdict,
         row.snapshot_id[:8],
-        rfc3339(row.started_at),
+        with_age(row.started_at),
         row.volume,
         format_size(row.bytes_source),
         escaped(",".join(row.tags)),

@@ -8,6 +8,7 @@ from typing import Any
 
 from producer.catalog.tables.devices import DeviceRow
 from producer.host.safe_text import escaped
+from producer.monitor.other_runs import OtherRun
 from producer.monitor.overview import VolumeStatus
 from producer.monitor.running import RunningBackup
 from producer.monitor.survey import Survey
@@ -22,6 +23,7 @@ def status_json(survey: Survey) -> dict[str, Any]:
         "problems": [{key: escaped(text) for key, text in asdict(row).items()} for row in survey.verdict.problems],
         "volumes": [_volume(survey, row) for row in survey.volumes],
         "running": [_running(run) for run in survey.running],
+        "others": [_other(run) for run in survey.others],
         "devices": [_device(survey, row) for row in survey.devices],
         "last_check": _time(survey.last_check.started_at) if survey.last_check is not None else None,
     }
@@ -54,6 +56,15 @@ def _running(run: RunningBackup) -> dict[str, Any]:
         "bytes_done": run.bytes_done,
         "bytes_total": run.bytes_total,
         "devices": [asdict(device) for device in run.devices],
+    }
+
+
+def _other(run: OtherRun) -> dict[str, Any]:
+    return {
+        "purpose": escaped(run.purpose),
+        "since": _time(run.since),
+        "snapshot_ids": run.snapshot_ids,
+        "held_by": escaped(run.held_by),
     }
 
 

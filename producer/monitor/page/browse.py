@@ -13,6 +13,9 @@ from producer.configuration.ages import format_age
 from producer.configuration.sizes import format_size
 from producer.host.safe_text import escaped
 from producer.listing.entry import Entry, EntryBatch
+from tasks.errors import UsageError
+
+_WITH_BYTES = ("file", "hardlink")
 
 #: What the page shows at most; the command shows all.
 SNAPSHOTS_COUNT = 100
@@ -35,10 +38,24 @@ class SnapshotCells:
 class EntryCells:
     #: "" for what is no folder.
     link: str
+    #: "" for what has no bytes to download.
+    download: str
     name: str
     kind: str
     size: str
     changed: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileMeant:
+    """A file that a reader wants to download."""
+
+    snapshot_id: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
 
 
 def snapshot_cells(row: SnapshotRow, now: datetime) -> SnapshotCells:
@@ -53,7 +70,11 @@ def snapshot_cells(row: SnapshotRow, now: datetime) -> SnapshotCells:
 
 
 def folder_link(snapshot_id: str, path: str) -> str:
-    return f"/browse?{urlencode({'snapshot': snapshot_id, 'path': path}, errors='surrogateescape')}"
+    return _link("/browse", snapshot_id, path)
+
+
+def _link(place: str, snapshot_id: str, path: str) -> str:
+    return f"{place}?{urlencode({'snapshot': snapshot_id, 'path': path}, errors='surrogateescape')}"
 
 
 def volume_link(volume: str) -> str:
@@ -67,6 +88,20 @@ def folder(catalog: Catalog, snapshot_id: str, path: str) -> Iterator[EntryCells
             yield from (_entry_cells(snapshot_id, entry) for entry in batch)
 
 
+def file_meant(catalog: Catalog, snapshot: str, path: str) -> FileMeant:
+    """Raises UsageError for a snapshot that is not there, and for what is no file of it."""
+    row = catalog.snapshots.find(snapshot)
+    if row.entries_count > MAX_ENTRIES_COUNT:
+        raise UsageError("this snapshot has too many entries to look for one here", hint="use segfleet dump")
+    above = path.rpartition("/")[0]
+    for batch in catalog.trees.of(row.snapshot_id).batches():
+        if _folder_of(batch) == above:
+            kind = next((entry.kind for entry in batch if entry.snapshot_path == path), "")
+            if kind in _WITH_BYTES:
+                return FileMeant(snapshot_id=row.snapshot_id, path=path)
+    raise UsageError("there is no such file in the snapshot", hint="segfleet ls shows what there is")
+
+
 def _folder_of(batch: EntryBatch) -> str:
     """The path in the snapshot of the folder that the batch is of; "" for a source's own entry."""
     if batch.names == [""]:
@@ -78,6 +113,7 @@ def _entry_cells(snapshot_id: str, entry: Entry) -> EntryCells:
     is_folder = entry.kind == "directory"
     return EntryCells(
         link=folder_link(snapshot_id, entry.snapshot_path) if is_folder else "",
+        download=_link("/download", snapshot_id, entry.snapshot_path) if entry.kind in _WITH_BYTES else "",
         name=escaped(entry.snapshot_path.rpartition("/")[2]),
         kind=entry.kind,
         size=format_size(entry.size_bytes) if entry.kind == "file" else "",

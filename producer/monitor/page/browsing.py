@@ -27,8 +27,8 @@ def snapshots_html(catalog: Catalog, volume: str) -> bytes:
     return render("snapshots.html", title=f"segfleet: snapshots of {name}", volume=name, rows=rows)
 
 
-def folder_html(catalog: Catalog, snapshot: str, path: str) -> bytes:
-    """Raises UsageError for a snapshot that is not there."""
+def folder_html(catalog: Catalog, snapshot: str, path: str, *, has_downloads: bool = False) -> bytes:
+    """``has_downloads``: files are links.  Raises UsageError for a snapshot that is not there."""
     row = catalog.snapshots.find(snapshot)
     path = path.strip("/")
     is_large = row.entries_count > MAX_ENTRIES_COUNT
@@ -46,7 +46,9 @@ def folder_html(catalog: Catalog, snapshot: str, path: str) -> bytes:
         above=above,
         here=here,
         rows=rows,
+        has_downloads=has_downloads,
         refusal=f"This snapshot has {row.entries_count:,} entries, too many to look through here." if is_large else "",
+        dump=escaped(f"segfleet dump {row.snapshot_id[:8]} {shlex.quote(f'{path}/NAME' if path else 'NAME')} > NAME"),
         command=escaped(
             f"segfleet ls -l {row.snapshot_id[:8]} {shlex.quote(path)}"
             if path

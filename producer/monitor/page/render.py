@@ -19,7 +19,7 @@ from producer.host.safe_text import escaped
 from producer.monitor.page.drawing import HUES_COUNT, hue, minutes_chart, stored_chart
 from producer.monitor.page.history import Past
 from producer.monitor.page.rates import Rates
-from producer.monitor.page.rows import device_cells, run_cells, running_cells, volume_cells
+from producer.monitor.page.rows import device_cells, other_cells, run_cells, running_cells, volume_cells
 from producer.monitor.survey import Survey
 from producer.monitor.verdict import Problem
 
@@ -58,7 +58,7 @@ def page_html(
     """``rates``: None for a page that is made once."""
     history = found.days
     names = [row.name for row in survey.devices][:HUES_COUNT]
-    refresh_s = _REFRESH_RUNNING_S if survey.running else _REFRESH_IDLE_S
+    refresh_s = _REFRESH_RUNNING_S if survey.running or survey.others else _REFRESH_IDLE_S
     return render(
         "page.html",
         title=f"segfleet: {survey.verdict.colour}",
@@ -72,6 +72,7 @@ def page_html(
         sentence=escaped(survey.verdict.sentence),
         problems=[_problem(problem) for problem in survey.verdict.problems],
         running=[running_cells(survey, run, rates) for run in survey.running],
+        others=[other_cells(survey, run) for run in survey.others],
         volumes=[volume_cells(survey, row, found.strips.get(row.volume), history) for row in survey.volumes],
         last_check=_last_check(survey),
         devices=[device_cells(survey, row, history) for row in survey.devices],

@@ -11,6 +11,7 @@ from producer.catalog.tables.runs import RunRow
 from producer.configuration.ages import format_age
 from producer.configuration.sizes import format_size
 from producer.host.safe_text import escaped
+from producer.monitor.other_runs import OtherRun
 from producer.monitor.overview import VolumeStatus
 from producer.monitor.page.browse import volume_link
 from producer.monitor.page.drawing import bar, strip
@@ -160,6 +161,22 @@ def _bar(device: RunningDevice, row: DeviceRow | None, bytes_per_s: float | None
 def _progress(done: int, total: int, kind: str, name: str) -> str:
     share = done / total if total else 0.0
     return bar([(kind, share)], f"{name}: {share * 100:.0f} %")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OtherCells:
+    purpose: str
+    elapsed: str
+    what: str
+    held_by: str
+
+
+def other_cells(survey: Survey, run: OtherRun) -> OtherCells:
+    ids = run.snapshot_ids
+    what = f"of snapshot {ids[0][:8]}" if len(ids) == 1 else f"of {len(ids)} snapshots" if ids else ""
+    return OtherCells(
+        purpose=escaped(run.purpose), elapsed=format_age(survey.at - run.since), what=what, held_by=escaped(run.held_by)
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from kit.deadlines import DEADLINE_S
 from producer.catalog.catalog import Catalog
 from producer.monitor.fleet import FleetStatus
+from producer.monitor.page.downloads import Downloads
 from producer.monitor.page.looks import Looks
 from producer.monitor.page.server import serving
 from producer.monitor.page.site import Site
@@ -31,9 +32,10 @@ class Browser:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def ask(self, path: str, *, user: str = USER, method: str = "GET") -> Answer:
+    def ask(self, path: str, *, user: str = USER, method: str = "GET", more: Mapping[str, str] | None = None) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
         headers = {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"} if user else {}
+        headers |= more or {}
         try:
             connection.request(method, path, headers=headers)
             answer = connection.getresponse()
@@ -50,8 +52,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def served_page(location: str | Path, fleet: FleetStatus | None = None) -> Iterator[Browser]:
+def served_page(
+    location: str | Path, fleet: FleetStatus | None = None, downloads: Downloads | None = None
+) -> Iterator[Browser]:
     name, _, password = USER.partition(":")
-    site = Site(lambda: Looks(Catalog(location), lambda: fleet), {name: password}, "1.2.3")
+    site = Site(lambda: Looks(Catalog(location), lambda: fleet), {name: password}, "1.2.3", downloads)
     with serving(site, "127.0.0.1", 0) as port:
         yield Browser(port)

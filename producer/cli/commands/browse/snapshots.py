@@ -18,7 +18,7 @@ from producer.cli.show.incomplete import in_words
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
-from producer.cli.show.times import rfc3339
+from producer.cli.show.times import age_of, local_time, rfc3339
 from producer.configuration.sizes import format_size
 from tasks.errors import UsageError
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from producer.catalog.tables.snapshots.rows import SnapshotRow
     from producer.summaries import Incomplete
 
-_HEADER = ("snapshot", "started", "volume", "files", "size", "stored", "tags", "sources")
-_SELDOM = ("sources", "tags", "files", "stored")
+_HEADER = ("snapshot", "started", "age", "volume", "files", "size", "stored", "tags", "sources")
+_SELDOM = ("sources", "tags", "files", "stored", "age")
 
 
 @click.command(cls=FleetCommand)
@@ -59,7 +59,7 @@ def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int |
         # Columns that are seldom needed.
         more = [name for name, cells in columns.items() if any(cells)]
         lines = [(*_cells(row), *(columns[name][place] for name in more)) for place, row in enumerate(rows)]
-        for line in lines_of((*_HEADER, *more), lines, right="   >>>", seldom=_SELDOM, width=call.width):
+        for line in lines_of((*_HEADER, *more), lines, right="  > >>>", seldom=_SELDOM, width=call.width):
             click.echo(line)
     else:
         click.echo(f"there are no snapshots yet in this catalog ({escaped(place)})", err=True)
@@ -86,7 +86,8 @@ def _state(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> str:
 def _cells(row: SnapshotRow) -> tuple[str, ...]:
     return (
         row.snapshot_id[:8],
-        rfc3339(row.started_at),
+        local_time(row.started_at),
+        age_of(row.started_at),
         row.volume,
         str(row.files_count),
         format_size(row.bytes_source),

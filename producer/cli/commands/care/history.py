@@ -16,7 +16,7 @@ from producer.cli.options.shared import config_option, json_option, since_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
-from producer.cli.show.times import rfc3339
+from producer.cli.show.times import age_of, local_time, rfc3339
 from producer.configuration.ages import oldest_of, parse_age
 from producer.configuration.sizes import format_size
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from producer.catalog.tables.segments.totals import TimingTotals
 
 _RUN_HEADER = (
-    *("started", "run", "volume", "snapshot", "took"),
+    *("started", "age", "run", "volume", "snapshot", "took"),
     *("files", "size", "ratio", "rerouted", "retried", "errors", "exit"),
 )
-_SELDOM = ("rerouted", "retried", "ratio", "snapshot", "files", "took", "size")
+_SELDOM = ("rerouted", "retried", "ratio", "snapshot", "files", "took", "size", "age")
 _TIMING_HEADER = ("snapshot", "device", "segments", "size", "read", "compress", "write", "sync", "total")
 
 #: What a row takes from the run's summary, under the same names.  Restores and checks have some of it, failed runs
@@ -83,7 +83,7 @@ def history(
         _print(lines_of(_TIMING_HEADER, rows, right="  >>>>>>>", width=call.width))
     else:
         cells = [_run_cells(run) for run in runs]
-        _print(lines_of(_RUN_HEADER, cells, right="    >>>>>>>>", seldom=_SELDOM, width=call.width))
+        _print(lines_of(_RUN_HEADER, cells, right=" >   >>>>>>>>", seldom=_SELDOM, width=call.width))
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -104,7 +104,8 @@ def _run_cells(run: RunRow) -> tuple[str, ...]:
     took_s, summary = _duration_s(run), run.summary or {}
     ratio = _ratio(summary)
     return (
-        rfc3339(run.started_at),
+        local_time(run.started_at),
+        age_of(run.started_at),
         run.kind,
         escaped(run.volume),
         (run.snapshot_id or "")[:8],

@@ -13,7 +13,7 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import harmless
-from producer.cli.show.times import rfc3339
+from producer.cli.show.times import with_age
 from producer.host.run_logs import read_log
 from producer.host.state import open_state
 from tasks.errors import UsageError
@@ -44,7 +44,7 @@ def log(call: Call, run: str | None) -> None:
     if lines is None:
         raise UsageError(
             f"this host has no log of run {row.run_id[:8]}",
-            hint=f"it ran on {row.owner_host}, {rfc3339(row.started_at)}; segfleet history shows how it ended",
+            hint=f"it ran on {row.owner_host}, {with_age(row.started_at)}; segfleet history shows how it ended",
         )
     if call.json:
         write_row({"message_type": "log", "run_id": row.run_id, "kind": row.kind, "volume": row.volume, "lines": lines})

@@ -102,8 +102,10 @@ def status(call: Call, name: str | None, watch: bool, max_age: timedelta | None)
 def _shown(call: Call, catalog: Catalog) -> Shown:
     from producer.catalog.tables.devices import without_replaced
     from producer.monitor.expected import expected_by
+    from producer.monitor.other_runs import other_runs
     from producer.monitor.overview import volumes
     from producer.monitor.verdict import verdict
+    from producer.ownership.verdict import living_locks
 
     rows, devices = volumes(catalog), without_replaced(catalog.devices.all())
     # A check is of no volume.
@@ -115,7 +117,7 @@ def _shown(call: Call, catalog: Catalog) -> Shown:
         datetime.now(UTC),
         expected_by(call.configuration),
     )
-    return Shown(verdict=judged, volumes=rows, devices=devices)
+    return Shown(verdict=judged, volumes=rows, devices=devices, others=other_runs(living_locks(catalog).values()))
 
 
 def _watch(call: Call, look: Callable[[], Shown], *, again: bool) -> None:
@@ -126,7 +128,7 @@ def _watch(call: Call, look: Callable[[], Shown], *, again: bool) -> None:
         found = status_rows(shown) if call.json else status_lines(shown, datetime.now(UTC), call.width)
         if found != before:
             _print(found, anew=again)
-        if not again or all(row.lock is None for row in shown.volumes):
+        if not again or not (shown.others or any(row.lock is not None for row in shown.volumes)):
             return
         before = found
         time.sleep(_LOOK_EVERY_S)

@@ -14,7 +14,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.locks import lock_json
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
-from producer.cli.show.times import rfc3339
+from producer.cli.show.times import with_age
 from tasks.errors import LockedError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _cells(row: SeenLock) -> tuple[str, ...]:
         escaped(owner.host),
         str(owner.pid),
         owner.manager,
-        rfc3339(row.lock.since),
-        rfc3339(owner.renewed_at),
+        with_age(row.lock.since),
+        with_age(owner.renewed_at),
         row.owner,
     )

@@ -14,7 +14,7 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import request_from, storing_options
 from producer.cli.options.retention import retention_from, retention_options
 from producer.cli.show.json_lines import write_row
-from producer.cli.show.times import rfc3339
+from producer.cli.show.times import rfc3339, with_age
 
 
 @click.command(cls=FleetCommand)
@@ -95,4 +95,4 @@ def add(
             }
         )
     else:
-        click.echo(f"reservation {row.reservation_id[:8]} of volume {row.volume}: next run {rfc3339(row.next_due)}")
+        click.echo(f"reservation {row.reservation_id[:8]} of volume {row.volume}: next run {with_age(row.next_due)}")

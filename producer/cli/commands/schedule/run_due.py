@@ -19,7 +19,7 @@ from producer.cli.options.shared import config_option, json_option, quiet_option
 from producer.cli.show.json_lines import write_error, write_row, write_summary
 from producer.cli.show.safe_text import harmless
 from producer.cli.show.summaries import show_backup, show_schedule
-from producer.cli.show.times import rfc3339
+from producer.cli.show.times import rfc3339, with_age
 from producer.cli.show.watching import watched
 from producer.host.signals import act_on_held_signal
 from producer.summaries import BackupSummary, schedule_summary
@@ -116,7 +116,7 @@ def _announce(call: Call, row: ReservationRow) -> None:
             }
         )
     elif not call.quiet:
-        click.echo(f"volume {row.volume}, due {rfc3339(row.next_due)} (reservation {row.reservation_id[:8]})")
+        click.echo(f"volume {row.volume}, due {with_age(row.next_due)} (reservation {row.reservation_id[:8]})")
 
 
 def _tell(call: Call, error: SegfleetError) -> None:

@@ -17,6 +17,7 @@ from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.notifying import looking_around
 from producer.cli.options.shared import config_option
 from producer.cli.show.safe_text import escaped
+from producer.cli.show.times import stamped
 from producer.cli.surveyed import operator_page
 from producer.host.behalf import HERE
 from tasks.errors import UsageError
@@ -76,7 +77,7 @@ def manager(call: Call, name: str | None, page: tuple[str, int] | None) -> None:
         ledger=environment.state.path / "managers" / name,
         configuration=("--config", str(call.configuration_path)) if call.configuration_path else (),
     )
-    click.echo(f"segfleet: manager {name} with volumes {', '.join(presence.volumes) or 'none'}", err=True)
+    click.echo(stamped(f"manager {name} with volumes {', '.join(presence.volumes) or 'none'}"), err=True)
     with opened_catalog(call) as catalog:
         followed = FollowedConfiguration(call, catalog, manager=name, note=_note)
 
@@ -112,4 +113,4 @@ def _volumes(call: Call, catalog: Catalog, name: str) -> tuple[str, ...]:
 
 def _note(text: str) -> None:
     # Words of masters are in it: one line each, whatever they hold.
-    click.echo(f"segfleet: {escaped(text)}", err=True)
+    click.echo(stamped(escaped(text)), err=True)

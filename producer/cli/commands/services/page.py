@@ -18,14 +18,17 @@ from producer.cli.surveyed import operator_page
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8420, show_default=True, metavar="N", help="Port to listen on."
 )
+@click.option(
+    "--downloads", is_flag=True, help="Whoever may see the page may download single files of snapshots from it, too."
+)
 @config_option
 @click.pass_obj
-def page(call: Call, address: str, port: int) -> None:
+def page(call: Call, address: str, port: int, downloads: bool) -> None:
     """Show in the browser whether everything is backed up, what runs, and what would be lost, until Ctrl-C.
 
-    Read-only, from the catalog and the leases at the broker.  Set SEGFLEET_PAGE_AUTH=user:password in the environment
-    to say who may see it.
+    Read-only, from the catalog and the leases at the broker; only a download asks devices.  Set
+    SEGFLEET_PAGE_AUTH=user:password in the environment to say who may see it.
     """
-    with operator_page(call, address, port), suppress(KeyboardInterrupt):
+    with operator_page(call, address, port, downloads=downloads), suppress(KeyboardInterrupt):
         click.echo(f"segfleet: the page is at http://{address}:{port}", err=True)
         signal.pause()

@@ -9,6 +9,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.shared import config_option
+from producer.cli.show.times import stamped
 from producer.configuration.sizes import parse_size
 from producer.configuration.tables import Configuration, DeviceTable
 from tasks.errors import UsageError
@@ -83,4 +84,4 @@ def _table(configuration: Configuration, device: str) -> DeviceTable:
 
 
 def _note(text: str) -> None:
-    click.echo(f"segfleet: {text}", err=True)
+    click.echo(stamped(text), err=True)

@@ -112,16 +112,17 @@ def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, 
 
 def test_runs_come_oldest_first_and_one_without_an_end_has_no_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     header, backup, failed, check = lines(capsys)
-    assert header.split()[:5] == ["started", "run", "volume", "snapshot", "took"]
-    assert backup.split()[:4] == ["2026-03-01T12:00:00Z", "backup", "home", SNAPSHOT[:8]]
-    assert failed.split()[0] == "2026-03-02T12:00:00Z"
+    assert header.split()[:6] == ["started", "age", "run", "volume", "snapshot", "took"]
+    assert backup.startswith(f"{datetime(2026, 3, 1, 12, tzinfo=UTC).astimezone():%Y-%m-%d %H:%M}  ")
+    assert backup.split()[4:7] == ["backup", "home", SNAPSHOT[:8]]
+    assert failed.split()[0] == "2026-03-02"
     assert failed.endswith("  1")
-    assert check.split() == ["2026-03-03T12:00:00Z", "check"]
+    assert check.split()[-1] == "check"
 
 
 def test_the_table_has_what_a_run_moved_and_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     header, backup, *_ = lines(capsys)
-    assert header.split()[5:] == ["files", "size", "ratio", "rerouted", "retried", "errors", "exit"]
+    assert header.split()[6:] == ["files", "size", "ratio", "rerouted", "retried", "errors", "exit"]
     assert backup.split()[-8:] == ["12345", "3", "KiB", "2.05", "6", "7", "8", "3"]
 
 

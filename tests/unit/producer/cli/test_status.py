@@ -111,11 +111,13 @@ def test_a_volume_shows_when_it_is_due_and_what_came_of_the_last_time(
     table = lines(capsys)
     _, volume, _ = rows(capsys)
 
-    due = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-    assert row_of("home", table).split() == ["home", "idle", due, "0", "0", "0", "B"]
+    due = f"{now.astimezone():%Y-%m-%d %H:%M}"
+    assert row_of("home", table).startswith("home    idle")
+    assert f"  {due} (" in row_of("home", table)
     assert row_of("id", table).split()[:6] == ["id", "volume", "cron", "zone", "next", "last"]
     reserved = row_of(reservation.reservation_id[:8], table)
-    assert f"{due}  2026-01-02T00:00:00Z  failed" in reserved
+    assert due in reserved
+    assert "failed" in reserved
     assert reserved.endswith("no device is left")
     [shown] = volume["reservations"]
     assert (shown["next_due"], shown["last_due"], shown["last_outcome"]) == (
