@@ -13,6 +13,7 @@ from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.unused import Unused
+from producer.monitor.scattered import ScatteredFile, scattered_files
 
 
 @dataclass(kw_only=True)
@@ -53,6 +54,8 @@ class VolumeSpace:
     held: Held
     #: By the time of the backups, of forgotten ones too as long as anything of them is stored.
     growth: tuple[GrowthPoint, ...]
+    #: Of the newest snapshot.
+    scattered: tuple[ScatteredFile, ...]
 
     @property
     def ratio(self) -> float | None:
@@ -92,7 +95,7 @@ def space(catalog: Catalog, volume: str | None = None) -> tuple[list[VolumeSpace
     sums = _summed(catalog, rows, volume)
     named = [row for row in rows.values() if volume in (None, row.volume)]
     kept = [row for row in sealed if volume in (None, row.volume)]
-    volumes = [_volume_space(name, named, kept, sums) for name in sorted({row.volume for row in named})]
+    volumes = [_volume_space(catalog, name, named, kept, sums) for name in sorted({row.volume for row in named})]
     devices = [
         DeviceSpace(
             row=row,
@@ -120,15 +123,19 @@ def _summed(catalog: Catalog, rows: dict[str, SnapshotRow], volume: str | None) 
     return sums
 
 
-def _volume_space(volume: str, rows: Iterable[SnapshotRow], sealed: Iterable[SnapshotRow], sums: _Sums) -> VolumeSpace:
+def _volume_space(
+    catalog: Catalog, volume: str, rows: Iterable[SnapshotRow], sealed: Iterable[SnapshotRow], sums: _Sums
+) -> VolumeSpace:
     own = [row for row in sealed if row.volume == volume]
+    newest = max(own, key=lambda row: row.started_at, default=None)
     return VolumeSpace(
         volume=volume,
         snapshots_count=len(own),
         bytes_source=sum(row.bytes_source for row in own),
-        bytes_newest=max(own, key=lambda row: row.started_at).bytes_source if own else 0,
+        bytes_newest=newest.bytes_source if newest is not None else 0,
         held=sums.of_volumes[volume],
         growth=_growth((row for row in rows if row.volume == volume), sums),
+        scattered=() if newest is None else tuple(scattered_files(catalog.trees.of(newest.snapshot_id))),
     )
 
 

@@ -57,6 +57,12 @@ class Tree:
         for part in self.parts:
             yield from self.decoded(part)
 
+    def mapped(self) -> Iterator[EntryBatch]:
+        """The batches of those parts that have files in so many places that these have map parts."""
+        for part in self.parts:
+            if self._stored.maps(part.digest):
+                yield from self.decoded(part)
+
     def decoded(self, part: PartReference) -> list[EntryBatch]:
         data, source = self._stored.data(part.digest), self._sources[part.source]
         return decode_tree_part(data, source, part.first_entry, self._stored.data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _VOLUMES = ("volume", "snapshots", "newest", "all", "stored", "ratio", "unused", "")
 _DEVICES = ("device", "snapshots", "state", "source", "stored", "ratio", "unused", "")
 _COLUMNS_COUNT = 40
+#: Lines for each volume.
+_SCATTERED_COUNT = 5
 
 
 @click.command(cls=FleetCommand)
@@ -59,6 +61,18 @@ def _print_tables(volumes: Sequence[VolumeSpace], devices: Sequence[DeviceSpace]
     for one in volumes:
         if one.growth:
             click.echo(_growth_line(one))
+    for one in volumes:
+        for line in _scattered_lines(one):
+            click.echo(line)
+
+
+def _scattered_lines(one: VolumeSpace) -> Iterator[str]:
+    for file in one.scattered[:_SCATTERED_COUNT]:
+        name, size = escaped(file.path), format_size(file.size_bytes)
+        yield f"scattered: {name}, {size}, lies in {file.places_count:,} places, and is slow to restore"
+    more = len(one.scattered) - _SCATTERED_COUNT
+    if more > 0:
+        yield f"scattered: {more:,} more files of {escaped(one.volume)}; --json names them"
 
 
 def _volume_cells(one: VolumeSpace) -> tuple[str, ...]:
@@ -111,6 +125,16 @@ def _print_rows(volumes: Sequence[VolumeSpace], devices: Sequence[DeviceSpace]) 
             }
         )
     for one in volumes:
+        for file in one.scattered:
+            write_row(
+                {
+                    "message_type": "scattered",
+                    "volume": one.volume,
+                    "path": file.path,
+                    "places": file.places_count,
+                    "bytes": file.size_bytes,
+                }
+            )
         for point in one.growth:
             write_row(
                 {
