@@ -1,21 +1,27 @@
-"""``forget``: takes snapshots out of the catalog, under the locks of their volumes."""
+"""``forget``: takes snapshots out of the catalog, under the locks of their volumes, and tells the devices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.locks import LockRow
+from producer.observer import Observer
 from producer.ownership.holder import Holder, volume_lock
 from producer.ownership.readers import without_readers
 from producer.ownership.verdict import in_words, what_to_do
 from producer.requests import Retention
 from producer.retention.decisions import Decision, Kept, by_names, by_policy, refuse_all, refuse_unknown_tags
+from producer.retention.pruning.meeting import Meeting, OldCatalogError, meet
+from producer.retention.telling import tell_devices
 from producer.run.environment import Environment
-from tasks.errors import LockedError
+from producer.run.history import record_done
+from producer.run.session import RunNeeds, RunSession, open_session
+from tasks.errors import InterruptedRun, LockedError, SegfleetError, UsageError
 
 PURPOSE = "forget"
 
@@ -26,6 +32,8 @@ class ForgetRequest:
 
     names: tuple[str, ...] = ()
     retentions: Mapping[str, Retention] = field(default_factory=dict)
+    #: Those that learn what is forgotten, if they are there; none where a prune follows, which tells them.
+    devices: Mapping[str, Path] = field(default_factory=dict)
     #: Whether a volume may be left without any snapshot.
     allows_all: bool = False
     #: Whether a tag to keep may be one that no snapshot has.
@@ -38,15 +46,20 @@ def preview(request: ForgetRequest, environment: Environment) -> list[Decision]:
         return _decisions(catalog, request)
 
 
-def forget(request: ForgetRequest, environment: Environment, note: Callable[[str], None]) -> list[Decision]:
+def forget(request: ForgetRequest, observer: Observer, environment: Environment) -> list[Decision]:
     """Forget what the request says, and return what was decided for each volume.
 
+    The devices that are there get tombstones, so that a rebuild does not bring anything back; others get theirs with
+    a later backup, forget or prune.
+
     Nothing changes when it raises: UsageError for what is refused, LockedError while a volume is backed up or somebody
-    reads a snapshot that is named.  What a policy would forget and somebody reads is kept.
+    reads a snapshot that is named, OldCatalogError when a device knows more than the catalog.  What a policy would
+    forget and somebody reads is kept.
     """
+    started_at = datetime.now(UTC)
     with (
         Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=note) as holder,
+        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
         ExitStack() as locks,
     ):
         volumes = [decision.volume for decision in _decisions(catalog, request)]
@@ -55,7 +68,44 @@ def forget(request: ForgetRequest, environment: Environment, note: Callable[[str
                 holder.holding(volume_lock(volume), purpose=PURPOSE, patience_s=environment.patience.left_s)
             )
         # Again: what was decided without the locks may have changed.
-        return carry_out(holder, _decisions(catalog, request), all_or_none=bool(request.names))
+        decisions = _decisions(catalog, request)
+        if not any(decision.forgotten for decision in decisions):
+            return decisions
+        with _met(holder, request.devices, observer, environment) as met:
+            done = carry_out(holder, decisions, all_or_none=bool(request.names))
+            if met is not None:
+                tell_devices(*met)
+        _record(catalog, done, started_at)
+        return done
+
+
+@contextmanager
+def _met(
+    holder: Holder, devices: Mapping[str, Path], observer: Observer, environment: Environment
+) -> Iterator[tuple[RunSession, Meeting] | None]:
+    """The devices that are there; None where there are none, or nobody can ask them now."""
+    with ExitStack() as stack:
+        met = None
+        try:
+            if devices:
+                needs = RunNeeds(devices=devices, purpose=PURPOSE, holder=holder)
+                session = stack.enter_context(open_session(needs, observer, environment))
+                met = session, meet(session)
+        except (OldCatalogError, InterruptedRun, UsageError):
+            raise
+        except SegfleetError as error:
+            observer.note(f"the devices learn what is forgotten with the next backup or prune: {error.message}")
+        yield met
+
+
+def _record(catalog: Catalog, decisions: Sequence[Decision], started_at: datetime) -> None:
+    for decision in (decision for decision in decisions if decision.forgotten):
+        summary = {
+            "forgotten": len(decision.forgotten),
+            "kept": len(decision.kept),
+            "in_use": sum(kept.is_in_use for kept in decision.kept),
+        }
+        record_done(catalog, "forget", decision.volume, summary, started_at=started_at)
 
 
 def carry_out(holder: Holder, decisions: Sequence[Decision], *, all_or_none: bool = False) -> list[Decision]:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import os
 import platform
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.runs import RunKind, RunRow
 from producer.run.session import RunSession
 from producer.summaries import (
     BackupSummary,
     CheckSummary,
-    ForgetSummary,
     PruneSummary,
     RestoreSummary,
     RewriteSummary,
 )
 from tasks.errors import InterruptedRun, SegfleetError
 
-Summary = TypeVar("Summary", BackupSummary, RestoreSummary, CheckSummary, PruneSummary, ForgetSummary, RewriteSummary)
+Summary = TypeVar("Summary", BackupSummary, RestoreSummary, CheckSummary, PruneSummary, RewriteSummary)
 
 
 def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[], Summary]) -> Summary:
@@ -34,7 +35,7 @@ def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[],
     if kind != "backup" and (why := session.catalog.why_read_only):
         session.observer.note(f"the history will not have this run: the catalog cannot be written ({why})")
         return work()
-    _begin_run(session, kind, volume)
+    _begin_run(session.catalog, session.run_id, kind, volume)
     if session.log is not None:
         session.log.begin(f"{kind} of volume {volume}" if volume else kind)
     try:
@@ -53,22 +54,32 @@ def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[],
     return summary
 
 
+def record_done(catalog: Catalog, kind: RunKind, volume: str, summary: JsonObject, *, started_at: datetime) -> None:
+    """Enter into the history what was done without a session of its own, and went well."""
+    run_id = uuid.uuid4().hex
+    with catalog.transaction():
+        _begin_run(catalog, run_id, kind, volume, started_at=started_at)
+        catalog.runs.end(run_id, 0, summary)
+
+
 def _in_words(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     return f"internal error: {type(error).__name__}: {error}"
 
 
-def _begin_run(session: RunSession, kind: RunKind, volume: str) -> None:
-    session.catalog.runs.begin(
+def _begin_run(
+    catalog: Catalog, run_id: str, kind: RunKind, volume: str, *, started_at: datetime | None = None
+) -> None:
+    catalog.runs.begin(
         RunRow(
-            run_id=session.run_id,
+            run_id=run_id,
             kind=kind,
             snapshot_id=None,
             volume=volume,
             owner_host=platform.node(),
             owner_pid=os.getpid(),
-            started_at=datetime.now(UTC),
+            started_at=started_at or datetime.now(UTC),
             ended_at=None,
             exit_code=None,
             summary=None,

@@ -158,6 +158,7 @@ class AskForget(AskKeeping):
     dry_run: bool = False
     unsafe_allow_remove_all: bool = False
     prune: bool = False
+    quiet: bool = False
     wait: Amount | None = None
 
 
@@ -166,6 +167,7 @@ class AskPrune:
     max_unused: Share | None = None
     max_repack_size: Amount | None = None
     dry_run: bool = False
+    quiet: bool = False
     wait: Amount | None = None
 
 
@@ -176,6 +178,7 @@ class AskRewrite:
     exclude: Patterns = ()
     iexclude: Patterns = ()
     dry_run: bool = False
+    quiet: bool = False
     wait: Amount | None = None
 
 

@@ -53,9 +53,14 @@ def test_what_is_forgotten_leaves_the_lists_and_the_rest_restores(machine: Machi
     machine.succeed("check", "--read-data")
 
 
-def test_a_path_that_should_never_have_been_backed_up_goes_from_all_snapshots(machine: Machine) -> None:
+def test_a_rebuild_brings_back_neither_what_was_forgotten_nor_what_a_rewrite_left_out(machine: Machine) -> None:
     source = Tree({"stays": noise(3000), "keys/secret": noise(200_000)}).make(machine.folder / "data")
     old = machine.succeed("backup", source, *machine.devices("a b"), "--tag=x", "--json").summary
+    (source / "new").write_bytes(noise(1000))
+    newest = machine.succeed("backup", source, *machine.devices("a b"), "--json").summary["snapshot_id"]
+    assert machine.succeed("forget", newest, "-q").stdout == b""
+    assert all((machine.device(name) / "manifests" / f"{newest}.forgotten").exists() for name in "ab")
+    assert [row["kind"] for row in machine.succeed("history", "data", "--json").rows] == ["backup", "backup", "forget"]
     would = machine.succeed("rewrite", "--volume=data", "-e", "/keys", "--dry-run", "--json")
     assert machine.succeed("rewrite", old["snapshot_id"], "-e", "nothing").stdout.startswith(b"no path matches")
     assert machine.run("rewrite", old["snapshot_id"]).exit_code == 2
@@ -70,5 +75,6 @@ def test_a_path_that_should_never_have_been_backed_up_goes_from_all_snapshots(ma
     assert machine.succeed("prune", "--json").summary["bytes_freed"] > 100_000
     (machine.state / "catalog.sqlite").unlink()
     machine.succeed("rebuild", *machine.devices("a b"))
+    assert [found["snapshot_id"] for found in machine.succeed("snapshots", "--json").rows] == [row["snapshot_id"]]
     machine.succeed("restore", row["snapshot_id"], "--target", "out", "--verify")
     assert sorted(path.name for path in (machine.folder / "out/data").iterdir()) == ["stays"]

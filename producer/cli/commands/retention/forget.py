@@ -13,9 +13,11 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.commands.retention.prune import prune_now
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.known_devices import all_devices
 from producer.cli.options.retention import configured_retention, retention_from, retention_options
-from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
+from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
 from producer.cli.show.json_lines import write_error, write_row, write_summary
+from producer.cli.show.notes import NotesObserver
 from producer.cli.show.safe_text import harmless
 from producer.requests import Retention
 from producer.summaries import ForgetSummary
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--prune", "prunes", is_flag=True, help="Then free their space, as `prune` does.")
 @devices_option
 @wait_option
+@quiet_option
 @json_option
 @config_option
 @click.pass_obj
@@ -62,12 +65,15 @@ def forget(
     _refuse_both(snapshots, volume, retention)
     from producer.retention.forget import ForgetRequest, forget, preview
 
+    told = {} if prunes or dry_run else devices or all_devices(call)
+    environment = call.environment(boot=told, reads=bool(told))
     request = ForgetRequest(
         names=snapshots,
+        devices=told,
         retentions={} if snapshots else _retentions(call, volume, retention, allows_all=allows_all),
         allows_all=allows_all,
     )
-    decisions = preview(request, call.environment()) if dry_run else forget(request, call.environment(), _note)
+    decisions = preview(request, environment) if dry_run else forget(request, NotesObserver(call), environment)
     summary = _summary(decisions, dry_run=dry_run, duration_s=time.monotonic() - started_s)
     _show(call, decisions, summary)
     if not prunes:
@@ -138,8 +144,9 @@ def _show(call: Call, decisions: Sequence[Decision], summary: ForgetSummary) -> 
             write_error("locked", f"snapshot {kept.row.snapshot_id[:8]} is {kept.reasons[0]}")
         write_summary(summary)
         return
-    for line in verdict_lines(decisions):
-        click.echo(line)
-    click.echo(forget_words(summary))
+    if call.says(summary.exit_code):
+        for line in verdict_lines(decisions):
+            click.echo(line)
+        click.echo(forget_words(summary))
     for kept in in_use:
         _note(f"snapshot {kept.row.snapshot_id[:8]} stays: it is {kept.reasons[0]}")

@@ -9,7 +9,9 @@ import click
 from producer.cli.call import Call
 from producer.cli.commands.retention.prune import prune_now
 from producer.cli.commands.schedule.words import bounds_of
+from producer.cli.options.known_devices import all_devices
 from producer.cli.show.json_lines import write_error, write_row
+from producer.cli.show.notes import NotesObserver
 from producer.cli.show.safe_text import harmless
 from tasks.errors import LockedError, SegfleetError
 
@@ -27,7 +29,7 @@ def keep_in_bounds(call: Call, asked: Asked, volume: str) -> bool:
     try:
         retention, prunes = bounds_of(asked, volume, call)
         if retention is not None:
-            _forget(call, volume, retention)
+            _forget(call, volume, retention, prunes=prunes)
         return not prunes or prune_now(call, {}) == 0
     except LockedError as error:
         # Somebody else prunes, or has begun the next backup, which will come by here.
@@ -41,12 +43,13 @@ def keep_in_bounds(call: Call, asked: Asked, volume: str) -> bool:
         return False
 
 
-def _forget(call: Call, volume: str, retention: Retention) -> None:
+def _forget(call: Call, volume: str, retention: Retention, *, prunes: bool) -> None:
     from producer.retention.forget import ForgetRequest, forget
 
     # Before the first snapshot with the tag there is none.
-    request = ForgetRequest(retentions={volume: retention}, allows_unknown_tags=True)
-    (decision,) = forget(request, call.environment(), _note)
+    devices = {} if prunes else all_devices(call)
+    request = ForgetRequest(retentions={volume: retention}, devices=devices, allows_unknown_tags=True)
+    (decision,) = forget(request, NotesObserver(call), call.environment(reads=bool(devices)))
     _show(call, decision)
 
 
