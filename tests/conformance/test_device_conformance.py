@@ -117,6 +117,7 @@ def test_deleting_works_once_and_twice(device: Device, key: str) -> None:
     put(device, key, b"1")
     device.delete(key)
     device.delete(key)
+    device.settle([key, SECOND])
     assert get(device, key) is None
 
 

@@ -10,7 +10,7 @@ device.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,7 +97,10 @@ class Device(Protocol):
         """As :meth:`list`, each key with a number: to read in the order of the numbers takes the fewest seeks."""
 
     def delete(self, key: str) -> None:
-        """Remove an object durably; a missing object is no error."""
+        """Remove an object; a missing object is no error.  It stays away, after a power cut too, after ``settle``."""
+
+    def settle(self, keys: Iterable[str]) -> None:
+        """Make the removal of these objects durable, of all together."""
 
     def capacity(self) -> Capacity: ...
 

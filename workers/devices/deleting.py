@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from tasks.cleaning import MAX_LISTED, DeleteResult, DeleteStored, KeptFile, ListObjects, ObjectsResult
 from tasks.errors import DeviceError, Reason, SegfleetError
@@ -36,6 +36,7 @@ def delete_stored(
 ) -> DeleteResult:
     """Delete the files one after the other; one that cannot be deleted stays, and is named.
 
+    Those of manifests are gone for good before the first object goes.  Each folder is synced once for all that goes.
     Raises AppendOnlyError, OtherCatalogError, DeviceError when the device goes away, and what ``before_each`` raises.
     """
     if append_only:
@@ -47,20 +48,20 @@ def delete_stored(
         )
     deleted_count = bytes_freed = 0
     kept: list[KeptFile] = []
-    for name, key in _keys(order):
-        before_each()
-        size_bytes = _size_of(device, key)
-        if size_bytes is None:
-            continue
-        try:
-            device.delete(key)
-        except DeviceError as error:
-            # Raises if it is the device that is gone.
-            device.claim(order.device_id)
-            kept.append(KeptFile(name=name, message=error.message))
-            continue
-        deleted_count += 1
-        bytes_freed += size_bytes
+    for files in (_manifest_files(order), _objects(order)):
+        for name, key in files.items():
+            before_each()
+            size_bytes = _size_of(device, key)
+            if size_bytes is None:
+                continue
+            why_not = _delete(device, key, order.device_id)
+            if why_not:
+                kept.append(KeptFile(name=name, message=why_not))
+            else:
+                deleted_count += 1
+                bytes_freed += size_bytes
+        # Also what an earlier delivery of the order has deleted, and did not come to settle.
+        device.settle(files.values())
     return DeleteResult(deleted_count=deleted_count, bytes_freed=bytes_freed, kept=tuple(kept))
 
 
@@ -80,9 +81,22 @@ def list_objects(order: ListObjects, *, device: Device) -> ObjectsResult:
     return ObjectsResult(object_ids=tuple(found), positions=tuple(positions) if order.with_positions else ())
 
 
-def _keys(order: DeleteStored) -> Iterator[tuple[str, str]]:
-    yield from ((name, manifest_key(name)) for name in order.manifest_names)
-    yield from ((object_id, object_key(object_id)) for object_id in order.object_ids)
+def _delete(device: Device, key: str, device_id: str) -> str:
+    """Why the file stays; "" if it is gone.  Raises DeviceError if it is the device that is gone."""
+    try:
+        device.delete(key)
+    except DeviceError as error:
+        device.claim(device_id)
+        return error.message
+    return ""
+
+
+def _manifest_files(order: DeleteStored) -> dict[str, str]:
+    return {name: manifest_key(name) for name in order.manifest_names}
+
+
+def _objects(order: DeleteStored) -> dict[str, str]:
+    return {object_id: object_key(object_id) for object_id in order.object_ids}
 
 
 def _size_of(device: Device, key: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tasks.receipts import DeviceReport
 from workers.devices.base import Bytes, Capacity, Device, StoredObject, Swept, Upload
@@ -31,6 +31,9 @@ class WrappedDevice:
 
     def delete(self, key: str) -> None:
         self._inner.delete(key)
+
+    def settle(self, keys: Iterable[str]) -> None:
+        self._inner.settle(keys)
 
     def capacity(self) -> Capacity:
         return self._inner.capacity()

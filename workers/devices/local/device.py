@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -78,7 +78,17 @@ class LocalDevice:
             open_folder(root_fd, folders) as folder_fd,
         ):
             os.unlink(name, dir_fd=folder_fd)
-            os.fsync(folder_fd)
+
+    def settle(self, keys: Iterable[str]) -> None:
+        for folders in sorted({split_key(key)[0] for key in keys}):
+            path = self._root.path.joinpath(*folders)
+            with (
+                self._root.opened_device() as root_fd,
+                device_errors(self.name, path),
+                suppress(FileNotFoundError),
+                open_folder(root_fd, folders) as folder_fd,
+            ):
+                os.fsync(folder_fd)
 
     def capacity(self) -> Capacity:
         with device_errors(self.name, self._root.path):

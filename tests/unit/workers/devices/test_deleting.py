@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,17 @@ def test_a_repeated_order_deletes_nothing_more(device: LocalDevice) -> None:
     delete(device, order(object_ids=(ONE,)))
 
     assert delete(device, order(object_ids=(ONE,))).deleted_count == 0
+
+
+def test_each_folder_is_synced_once_for_all_that_goes_from_it(
+    device: LocalDevice, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(os.readlink(f"/proc/self/fd/{fd}")).name))
+
+    delete(device, order(manifest_names=(HEAD, PART), object_ids=(ONE, TWO)))
+
+    assert synced == ["manifests", "11", "22"]
 
 
 def test_only_the_catalog_that_the_marker_names_may_delete(device: LocalDevice, folder: Path) -> None:
