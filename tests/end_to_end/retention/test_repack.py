@@ -1,0 +1,68 @@
+"""A repack through the command: with its workers killed, and beside a restore."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from kit.compare import differences
+from kit.program.halt_at import HaltAt
+from kit.program.machine import Machine
+from kit.program.machine import machine as new_machine
+from kit.program.processes import kill, worker
+from kit.tree import Tree, noise
+
+SMALL = ("--segment-size=256KiB", "--unit-size=64KiB", "--ignore-ctime")
+
+
+@pytest.fixture
+def pool() -> Iterator[Machine]:
+    """The snapshot that is kept needs a third of each object of the one before, which is forgotten."""
+    with new_machine() as made:
+        source = Tree({f"{number:02}": noise(20_000, seed=number) for number in range(36)}).make(made.folder / "data")
+        old = made.succeed("backup", source, *made.devices("a b"), *SMALL, "--json").summary["snapshot_id"]
+        for number in range(36):
+            if number % 3:
+                (source / f"{number:02}").write_bytes(noise(20_000, seed=number + 100))
+        made.succeed("backup", source, *made.devices("a b"), *SMALL)
+        made.succeed("forget", old)
+        yield made
+
+
+def restores(machine: Machine) -> bool:
+    target = machine.folder / "back"
+    shutil.rmtree(target, ignore_errors=True)
+    machine.succeed("restore", "latest", "--target", target)
+    return differences(machine.folder / "data", target / "data") == []
+
+
+def test_a_worker_that_is_killed_while_it_repacks_leaves_all_whole(pool: Machine) -> None:
+    halt = HaltAt(pool.folder / "halt", "workers.segments.repack:repack_object")
+    prune = pool.start("prune", "--max-unused=0%", "--json", **halt.settings)
+    halt.wait()
+    for device in "ab":
+        kill(worker(prune, device))
+
+    assert prune.wait().exit_code in (1, 3)
+    assert restores(pool)
+    assert pool.succeed("prune", "--max-unused=0%", "--json").summary["bytes_unused"] == 0
+    pool.succeed("check", "--read-data")
+
+
+def test_what_a_restore_reads_is_not_repacked_beside_it(pool: Machine) -> None:
+    """The restore stands still once it knows what it reads from which object."""
+    target = pool.folder / "out"
+    halt = HaltAt(pool.folder / "halt", "producer.restore.restore_run:RestoreRun._restore_data")
+    restore = pool.start("restore", "latest", "--target", target, **halt.settings)
+    halt.wait()
+
+    beside = pool.succeed("prune", "--max-unused=0%", "--json").summary
+    forget = pool.run("forget", "latest", "--unsafe-allow-remove-all")
+    halt.release()
+
+    assert restore.wait().exit_code == 0
+    assert differences(pool.folder / "data", target / "data") == []
+    assert (beside["objects_written"], forget.exit_code) == (0, 11)
+    assert pool.succeed("prune", "--max-unused=0%", "--json").summary["bytes_unused"] == 0
