@@ -10,21 +10,25 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.needed import NeededFinder
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.objects import StoredObject
+from producer.catalog.unused import Unused
 from producer.configuration.sizes import format_size
 from producer.observer import Observer, Progress
 from producer.ownership.holder import Holder
-from producer.plan import reserve_bytes
 from producer.pool.copies import Copying, CopyPlan, CopyTarget, plan_copies
 from producer.pool.copying import copy_objects
 from producer.pool.lost import device_named
 from producer.pool.members import Member
+from producer.requests import RepackLimits
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.heir import begin_heir, write_heir
 from producer.retention.pruning.meeting import Meeting, meet
 from producer.retention.pruning.prune import PRUNE
+from producer.retention.pruning.repacking.repack import Repacking
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError, UsageError
+
+_NOTHING_UNUSED = RepackLimits(max_unused_percent=0)
 
 REASON = "retired: what is needed of it is on the other devices"
 
@@ -52,7 +56,12 @@ def retire_device(name: str, devices: Mapping[str, Path], observer: Observer, en
             RunNeeds(devices=devices, purpose=f"retire device {name}", holder=holder), observer, environment
         ) as session,
     ):
-        return _Retiring(session, device_named(catalog, name)).run()
+        return retire_in_session(session, name)
+
+
+def retire_in_session(session: RunSession, name: str) -> Retired:
+    """For a session whose run holds the lock of prunes."""
+    return _Retiring(session, device_named(session.catalog, name)).run()
 
 
 class _Retiring:
@@ -65,6 +74,7 @@ class _Retiring:
     def run(self) -> Retired:
         meeting = meet(self._session)
         staying = self._staying(meeting)
+        self._repack(meeting, staying)
         plan = self._plan(staying)
         if plan.missing_count:
             raise DeviceFullError(
@@ -73,9 +83,29 @@ class _Retiring:
             )
         self._copy(meeting, staying, plan.copyings)
         self._leave()
-        size_bytes = sum(one.bytes_stored for one in self._copied)
-        row = self._catalog.devices.get(self._row.device_id)
-        return Retired(row=row, objects_copied=len(self._copied), bytes_copied=size_bytes)
+        return Retired(
+            row=self._catalog.devices.get(self._row.device_id),
+            objects_copied=len(self._copied) + sum(device.repacked_count for device in staying),
+            bytes_copied=self._bytes_done + sum(device.bytes_written for device in staying),
+        )
+
+    @property
+    def _bytes_done(self) -> int:
+        return sum(one.bytes_stored for one in self._copied)
+
+    def _repack(self, meeting: Meeting, staying: list[PrunedDevice]) -> None:
+        """Of objects that are needed in part, the others get that part; what fits nowhere is left to the copying."""
+        leaving = [device for device in meeting.writable if device.device_id == self._row.device_id]
+        repacking = Repacking(
+            self._session,
+            meeting,
+            Unused(self._catalog),
+            [*staying, *leaving],
+            _NOTHING_UNUSED,
+            lambda _bytes_count: None,
+            leaving=self._row.device_id,
+        )
+        repacking.run(lambda: None)
 
     def _staying(self, meeting: Meeting) -> list[PrunedDevice]:
         if all(device.device_id != self._row.device_id for device in meeting.devices):
@@ -140,8 +170,8 @@ class _Retiring:
             copy = replace(one.object, device_id=member.device_id, device=member.name, snapshot_id=heir)
             catalog.objects.add(copy)
             self._copied.append(copy)
-            bytes_done = sum(done.bytes_stored for done in self._copied)
-            self._session.observer.progress(Progress(phase="storing", bytes_total=bytes_total, bytes_done=bytes_done))
+            progress = Progress(phase="storing", bytes_total=bytes_total, bytes_done=self._bytes_done)
+            self._session.observer.progress(progress)
 
         members = {device.name: _member(device) for device in meeting.devices}
         failures = copy_objects(self._session, members, copyings, made).failures
@@ -150,7 +180,7 @@ class _Retiring:
         else:
             catalog.remains.set_holders(heir, [device.device_id for device in staying])
         if failures:
-            done = format_size(sum(one.bytes_stored for one in self._copied))
+            done = format_size(self._bytes_done)
             raise DeviceError(
                 f"device {self._row.name} stays: {'; '.join(failures)}",
                 hint=f"{done} are copied; run the same command again for the rest",
@@ -168,8 +198,7 @@ class _Retiring:
 
 
 def _target(device: PrunedDevice) -> CopyTarget:
-    row = device.row
-    room_bytes = row.free_bytes - reserve_bytes(row.capacity_bytes)
+    row, room_bytes = device.row, device.room_bytes
     return CopyTarget(name=device.name, device_id=row.device_id, load_bytes=0, room_bytes=room_bytes, site=row.site)
 
 

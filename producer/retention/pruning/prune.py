@@ -15,7 +15,7 @@ from producer.ownership.holder import Holder
 from producer.requests import PruneRequest, RepackLimits
 from producer.retention.pruning.meeting import meet
 from producer.retention.pruning.orphans import find_orphans
-from producer.retention.pruning.repacking.repack import preview_repack
+from producer.retention.pruning.repacking.planned import preview_repack
 from producer.retention.pruning.report import dry_summary
 from producer.retention.pruning.steps import Prune
 from producer.run.environment import Environment

@@ -33,7 +33,8 @@ from producer.retention.pruning.devices import DeviceWork, PrunedDevice
 from producer.retention.pruning.gathering import gather
 from producer.retention.pruning.meeting import meet
 from producer.retention.pruning.orphans import find_orphans
-from producer.retention.pruning.repacking.repack import Repacking, by_pool
+from producer.retention.pruning.repacking.planned import by_pool
+from producer.retention.pruning.repacking.repack import Repacking
 from producer.retention.pruning.report import summary_of
 from producer.run.session import RunSession
 from producer.summaries import PruneSummary

@@ -20,6 +20,7 @@ from producer.restore.preview import PreviewRow, preview_in_session
 from producer.restore.restore_run import RestoreRun
 from producer.retention.pruning.prune import preview as preview_prune
 from producer.retention.pruning.prune import prune_in_session
+from producer.retention.retire import Retired, retire_in_session
 from producer.retention.rewriting.rewrite import rewrite_in_session
 from producer.summaries import (
     BackupSummary,
@@ -113,6 +114,13 @@ class InProcess:
         try:
             with Holder(self.catalog, str(self.folder / CATALOG)) as holder:
                 return rewrite_in_session(replace(run.session, holder=holder), request)
+        finally:
+            self._remember(run)
+
+    def retire(self, name: str) -> Retired:
+        run = self._run()
+        try:
+            return retire_in_session(run.session, name)
         finally:
             self._remember(run)
 

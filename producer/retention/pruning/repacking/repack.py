@@ -13,8 +13,7 @@ A kill before [4] leaves new objects that the next prune deletes, one after it o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.doomed import DoomedObject
@@ -23,63 +22,19 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.unused import Unused
 from producer.listing.stored_ranges import without
 from producer.ownership.readers import no_new_readers
-from producer.pool.copies import CopyTarget
 from producer.pool.members import Member
 from producer.requests import RepackLimits
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.heir import begin_heir, write_heir
 from producer.retention.pruning.meeting import Meeting
-from producer.retention.pruning.repacking.candidates import busy_segments, find_candidates
-from producer.retention.pruning.repacking.selection import Candidate, Repack, Selection, place, select
+from producer.retention.pruning.repacking.candidates import busy_segments
+from producer.retention.pruning.repacking.planned import selected, targets_of
+from producer.retention.pruning.repacking.selection import Candidate, Repack, place
 from producer.retention.pruning.repacking.writing import Writing, Written
 from producer.run.session import RunSession
-from tasks.values import MAX_DEVICE_BYTES
 
 #: What is written before the old objects of it are deleted.
 _BATCH_BYTES = 64 * 1024**3
-
-
-def selected(catalog: Catalog, unused: Unused, devices: Sequence[PrunedDevice], limits: RepackLimits) -> Selection:
-    """What is to be repacked on these devices, which are of one pool."""
-    ids = {device.device_id for device in devices}
-    candidates, bytes_stored = find_candidates(catalog, unused, ids, busy_segments(catalog))
-    return select(candidates, bytes_stored=bytes_stored, limits=limits)
-
-
-def by_pool(devices: Iterable[PrunedDevice]) -> list[list[PrunedDevice]]:
-    """The devices of each pool."""
-    found: dict[str, list[PrunedDevice]] = {}
-    for device in devices:
-        found.setdefault(device.row.pool_id, []).append(device)
-    return list(found.values())
-
-
-def preview_repack(
-    catalog: Catalog, unused: Unused, devices: Iterable[PrunedDevice], limits: RepackLimits
-) -> tuple[list[Repack], int]:
-    """What would be repacked, and what would stay unused, as if each device had room for all."""
-    repacks, bytes_unused = list[Repack](), 0
-    for of_pool in by_pool(devices):
-        selection = selected(catalog, unused, of_pool, limits)
-        targets = [replace(target, room_bytes=MAX_DEVICE_BYTES) for target in targets_of(catalog, of_pool)]
-        sites = {device.device_id: device.row.site for device in of_pool}
-        repacks += place(selection.chosen, targets, sites=sites, batch_bytes=MAX_DEVICE_BYTES)
-        bytes_unused += selection.bytes_unused
-    return repacks, bytes_unused
-
-
-def targets_of(catalog: Catalog, devices: Sequence[PrunedDevice]) -> list[CopyTarget]:
-    """The devices as they are now, each loaded with all that is stored there."""
-    return [
-        CopyTarget(
-            name=device.name,
-            device_id=device.device_id,
-            load_bytes=sum(one.bytes_stored for one in catalog.objects.on_device(device.device_id)),
-            room_bytes=device.room_bytes,
-            site=device.row.site,
-        )
-        for device in devices
-    ]
 
 
 class Repacking:
@@ -93,8 +48,13 @@ class Repacking:
         devices: Sequence[PrunedDevice],
         limits: RepackLimits,
         on_bytes: Callable[[int], None],
+        *,
+        leaving: str = "",
     ) -> None:
-        """``devices``: those of the pool on which may be deleted; ``on_bytes`` gets bytes as they are written."""
+        """``devices``: those of the pool on which may be deleted; ``on_bytes`` gets bytes as they are written.
+
+        ``leaving``: the id of one of them, of which all is repacked on the others that is needed in part.
+        """
         self._session = session
         self._catalog = session.catalog
         self._meeting = meeting
@@ -102,7 +62,8 @@ class Repacking:
         self._devices = devices
         self._members = {device.name: _member(device) for device in devices}
         self._on_bytes = on_bytes
-        selection = selected(self._catalog, unused, devices, limits)
+        self._leaving = leaving
+        selection = selected(self._catalog, unused, devices, limits, leaving=leaving)
         self._waiting = list(selection.chosen)
         #: What nothing needs and is stored nevertheless, if all that waits is repacked.
         self.bytes_unused = selection.bytes_unused
@@ -119,7 +80,7 @@ class Repacking:
             self._waiting = [one for one in self._waiting if one.object.object_id not in placed]
             self._run_batch(batch)
             delete_doomed()
-        if self._waiting:
+        if self._waiting and not self._leaving:
             self.bytes_unused += sum(one.bytes_unused for one in self._waiting)
             self._session.observer.note(
                 f"not repacked: {len(self._waiting)} objects that are needed in part; no device has room for that part"
@@ -130,7 +91,7 @@ class Repacking:
         ids = {device.device_id for device in well}
         return place(
             [one for one in self._waiting if all(copy.device_id in ids for copy in one.copies)],
-            targets_of(self._catalog, well),
+            targets_of(self._catalog, [device for device in well if device.device_id != self._leaving]),
             sites={device.device_id: device.row.site for device in well},
             batch_bytes=_BATCH_BYTES,
             unreachable=self._unreachable,

@@ -134,5 +134,6 @@ def _placed(
         target.load_bytes += one.bytes_to_write
     by_device = {target.device_id: target for target in targets}
     for copy in one.copies:
-        by_device[copy.device_id].load_bytes -= copy.bytes_stored
+        if copy.device_id in by_device:
+            by_device[copy.device_id].load_bytes -= copy.bytes_stored
     return Repack(candidate=one, targets=tuple(taken))

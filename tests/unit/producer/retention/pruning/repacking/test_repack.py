@@ -186,3 +186,35 @@ def test_a_device_that_fails_while_it_writes_costs_nothing(pool: Pool, error: Ex
     assert pool.made.prune(limits=NONE_UNUSED).bytes_unused == 0
     pool.check()
     assert objects_on(pool) == objects_known(pool)
+
+
+def test_copies_are_repacked_on_as_many_devices(tmp_path: Path) -> None:
+    with in_process(tmp_path) as made:
+        pool = Pool(tmp_path, made)
+        snapshots = []
+        for changed in (1, 4):
+            for number in (number for number in range(40) if changed == 1 or number % changed):
+                write(pool, f"{number:02}", seed=100 * changed + number)
+            snapshots.append(made.back_up({"data": pool.source}, copies=2).snapshot_id or "")
+        pool.copies[snapshots[1]] = pool.source
+        pool.forget(snapshots[0])
+
+        done = made.prune(limits=NONE_UNUSED)
+
+        assert done.objects_written > 0 and done.objects_written % 2 == 0 and done.bytes_unused == 0
+        for name in "ab":
+            assert {path.stem for path in pool.device(name).rglob("*.seg")} == objects_known(pool)
+        pool.check()
+
+
+def test_a_device_that_is_retired_gives_away_only_what_is_needed(pool: Pool) -> None:
+    pool.made.prune(limits=RepackLimits(max_unused_percent=None))
+    held = next(device.held for device in space(pool.catalog)[1] if device.row.name == "b")
+    assert held.bytes_unused > 0
+
+    retired = pool.made.retire("b")
+
+    assert (retired.row.name, retired.row.state) == ("b", "lost")
+    assert 0 < retired.bytes_copied < held.bytes_stored - held.bytes_unused // 2
+    pool.device("b").rename(pool.folder / "away")
+    pool.check()
