@@ -157,21 +157,44 @@ def test_verbose_names_a_file_by_one_letter_and_its_path(capsys: pytest.CaptureF
     assert capsys.readouterr().err.splitlines() == ["N data/a\\nb", "C data/a\\nb", "M data/a\\nb"]
 
 
-def test_bars_show_what_was_found_then_each_device_and_the_whole() -> None:
+def bars(width: int, *reports: Progress) -> list[str]:
+    """The lines of the bars after the last report."""
     screen = io.StringIO()
-    console = Console(file=screen, force_terminal=True, width=120, color_system=None)
+    console = Console(file=screen, force_terminal=True, width=width, color_system=None)
     with BarsObserver(console) as observer:
-        observer.progress(WALKING)
-        observer._bars.refresh()
-        assert "1,200 files, 3 MiB" in screen.getvalue()
-        observer.progress(STORING)
+        for report in reports:
+            observer.progress(report)
         observer.trouble(VANISHED)
-        observer._bars.refresh()
-    text = screen.getvalue()
-    assert "1 MiB of 4 MiB" in text
-    assert "0 B of 2 MiB" in text
-    assert "dead" in text
-    assert "/data/two\\nlines\\377: No such file or directory" in text
+        observer.progress(reports[-1])
+        shown = io.StringIO()
+        Console(file=shown, width=width).print(observer._bars.get_renderable())
+    assert "/data/two\\nlines\\377: No such file or directory" in screen.getvalue()
+    return shown.getvalue().splitlines()
+
+
+def test_bars_show_what_was_found() -> None:
+    (line,) = bars(120, WALKING)
+    assert "walking, 1 error, 1,200 files, 3 MiB" in line
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_each_device_has_one_line_and_the_whole_the_last(width: int) -> None:
+    lines = bars(width, WALKING, STORING)
+    assert [line.split()[0] for line in lines] == ["a", "b", "all"]
+    assert all(len(line) <= width for line in lines)
+    assert "0 B of 2 MiB" in lines[1]
+    assert "1 MiB of 4 MiB" in lines[2]
+    assert "1 error, 0 s" in lines[2]
+
+
+def test_a_dead_device_has_no_full_bar_and_no_time_left() -> None:
+    dead = replace(STORING.devices["b"], bytes_done=5, bytes_planned=5, state="dead")
+    _, line, _ = bars(120, replace(STORING, devices={**STORING.devices, "b": dead}))
+    assert line.rstrip().endswith("dead")
+    assert "left" not in line
+    full = replace(dead, state="live")
+    _, other, _ = bars(120, replace(STORING, devices={**STORING.devices, "b": full}))
+    assert line.split()[1] != other.split()[1]
 
 
 def test_a_backup_ends_with_a_table_of_its_devices(capsys: pytest.CaptureFixture[str]) -> None:
