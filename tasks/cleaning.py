@@ -8,13 +8,15 @@ from typing import Annotated
 from msgspec import Meta
 
 from tasks.orders import ManifestName, Order
-from tasks.receipts import HexIdOrNone, Text
-from tasks.values import Count, HexId
+from tasks.receipts import MAX_RANGES, HexIdOrNone, Text
+from tasks.values import Count, Digest, HexId
 
 #: What one order deletes, and one answer looks into.
 MAX_DELETED = 1024
 #: Objects whose ids begin with one digit: a device has sixteen times as many.
 MAX_LISTED = 500_000
+#: What one order describes: its answer may hold some hundred digests of each.
+MAX_DESCRIBED = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,3 +77,36 @@ class OriginsResult:
 
     snapshot_ids: Annotated[tuple[HexIdOrNone, ...], Meta(max_length=MAX_DELETED)]
     bytes_stored: Annotated[tuple[Count, ...], Meta(max_length=MAX_DELETED)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DescribeObjects(Order):
+    """Say what each object holds, as its header and trailer say."""
+
+    object_ids: Annotated[tuple[HexId, ...], Meta(max_length=MAX_DESCRIBED)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectContent:
+    """What an object holds: ``ranges`` of its segment's stream, ascending and apart."""
+
+    object_id: HexId
+    segment_id: HexId
+    snapshot_id: HexId
+    ranges: Annotated[tuple[tuple[Count, Count], ...], Meta(max_length=MAX_RANGES)]
+    bytes_stored: Count
+    trailer_digest: Digest
+    #: Of the digests of all its extents: two objects with the same one hold the same.
+    content_digest: Digest
+    cell_digests: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(size_bytes for _, size_bytes in self.ranges)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContentsResult:
+    """Of those objects that are sound segments, in the order in which they were named."""
+
+    contents: Annotated[tuple[ObjectContent, ...], Meta(max_length=MAX_DESCRIBED)]

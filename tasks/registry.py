@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tasks.cleaning import (
+    ContentsResult,
     DeleteResult,
     DeleteStored,
+    DescribeObjects,
     ExamineObjects,
     ListObjects,
     ObjectsResult,
@@ -120,6 +122,7 @@ ORDER_KINDS = (
     _kind("delete", DeleteStored, DeleteResult, must_not_outlive_run=True),
     _kind("list_objects", ListObjects, ObjectsResult),
     _kind("examine", ExamineObjects, OriginsResult),
+    _kind("describe_objects", DescribeObjects, ContentsResult),
     _kind(
         "restore_segment",
         RestoreSegment,

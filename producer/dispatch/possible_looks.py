@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
-from tasks.cleaning import ListObjects
+from tasks.cleaning import ContentsResult, DescribeObjects, ListObjects
+from tasks.digests import DIGEST_BYTES
 from tasks.orders import Order
 from tasks.target_looks import FindSurplus, PreviewEntries, SurplusResult
 from tasks.values import is_safe_path
@@ -18,6 +20,8 @@ def is_possible_look(result: Any, order: Order) -> bool:
             return len(result.fates) == len(order.entries)
         case FindSurplus():
             return _is_surplus(result, order)
+        case DescribeObjects():
+            return _are_contents(result, order)
         case ListObjects():
             return len(result.positions) == (len(result.object_ids) if order.with_positions else 0)
     return True
@@ -40,3 +44,18 @@ def _is_surplus(result: SurplusResult, order: FindSurplus) -> bool:
         and result.elsewhere_count <= len(order.folders)
         and result.rest < len(order.folders)
     )
+
+
+def _are_contents(result: ContentsResult, order: DescribeObjects) -> bool:
+    ids = [one.object_id for one in result.contents]
+    return (
+        len(ids) == len(set(ids))
+        and set(ids) <= set(order.object_ids)
+        and all(_ascend(one.ranges) and not len(one.cell_digests) % DIGEST_BYTES for one in result.contents)
+    )
+
+
+def _ascend(ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether they are apart, too, and none is empty."""
+    stops = [0, *(offset + size for offset, size in ranges)]
+    return all(size and offset >= stop for (offset, size), stop in zip(ranges, stops, strict=False))

@@ -27,6 +27,7 @@ from producer.rebuild.lost_parts import lost_parts, read_headless_packs
 from producer.rebuild.marking import restore_marks
 from producer.rebuild.recorded_devices import record_named, record_present
 from producer.rebuild.replaced import drop_replaced
+from producer.rebuild.unindexed import index_by_headers
 from producer.requests import RebuildRequest
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
@@ -80,6 +81,7 @@ class _Rebuild:
         drop_replaced(self._session, decision.ready)
         added = self._without_lost_parts(fetcher, names, added)
         restore_marks(self._catalog, fetcher, names, {found.head.snapshot_id for found in added})
+        self._find_unindexed(decision, added)
         self._tell_unknown_segments(added)
         self._settle_identity([reports[name] for name in decision.ready])
         return RebuildSummary(
@@ -204,6 +206,25 @@ class _Rebuild:
             message = f"snapshot {snapshot_id[:8]} cannot be rebuilt: {count} parts of its tree are lost"
             self._tell("manifest", message, snapshot_id)
         return [found for found in added if found.head.snapshot_id not in lost]
+
+    def _find_unindexed(self, decision: PoolDecision, added: Iterable[FoundHead]) -> None:
+        """What no index has, out of the headers of the objects: the parts of an index may be damaged everywhere."""
+        missing = self._unindexed(added)
+        if not missing:
+            return
+        found = index_by_headers(self._session, decision.ready, missing)
+        self._segments_count += found.objects_count
+        self._session.observer.note(
+            f"{len(missing)} segments are in no index that could be read; the headers of the objects on the "
+            f"devices say where {found.segments_count} of them are"
+        )
+        for segment_id in found.ambiguous:
+            self._tell("manifest", f"the objects of segment {segment_id[:8]} differ, and no index says which counts")
+
+    def _unindexed(self, added: Iterable[FoundHead]) -> set[str]:
+        catalog = self._catalog
+        needed = {key for one in added for key in catalog.trees.of(one.head.snapshot_id).parts_of_segments}
+        return needed - catalog.objects.of(needed).keys()
 
     def _tell_unknown_segments(self, added: Iterable[FoundHead]) -> None:
         """Name the snapshots that need segments which no index has: the files in these cannot be restored."""

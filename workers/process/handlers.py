@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.cleaning import (
+    ContentsResult,
     DeleteResult,
     DeleteStored,
+    DescribeObjects,
     ExamineObjects,
     ListObjects,
     ObjectsResult,
@@ -68,6 +70,7 @@ from workers.restore import (
     restore_entries,
     restore_segment,
 )
+from workers.segments.contents import describe_objects
 from workers.segments.copy import copy_object
 from workers.segments.origins import examine_objects
 from workers.segments.repack import repack_object
@@ -209,6 +212,9 @@ class LocalHandlers:
             progress=self._progress,
             before_commit=lambda: self._refuse_stale(order),
         )
+
+    def describe_objects(self, order: DescribeObjects) -> ContentsResult:
+        return describe_objects(order, device=self._claimed_device(order))
 
     def delete(self, order: DeleteStored) -> DeleteResult:
         device = self._claimed_device(order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,27 @@ def test_a_snapshot_whose_tree_is_lost_everywhere_is_named_and_the_others_come_b
 
     assert any(snapshot_id[:8] in error["message"] for error in done.errors)
     assert "other" in {row["volume"] for row in lost.succeed("snapshots", "--json").rows}
+
+
+def test_an_index_that_is_damaged_everywhere_is_made_again_of_the_headers(pool: Machine, lost: Machine) -> None:
+    broken = [
+        lost.device(name) / "manifests" / part["name"]
+        for name in "ab"
+        for head in lost.device(name).glob("manifests/*.manifest")
+        for part in json.loads(head.read_bytes())["parts"]
+        if part["kind"] == "index"
+    ]
+    for path in broken:
+        path.write_bytes(b"torn")
+
+    done = rebuild(lost, exit_code=3)
+
+    assert broken
+    assert done.summary["segments"] == len(lost.segments_on())
+    assert not any("needs" in error["message"] for error in done.errors)
+    assert answers(lost) == answers(pool)
+    lost.succeed("restore", "data@latest", "--target", lost.folder / "back")
+    assert differences(lost.folder / "data", lost.folder / "back" / "data") == []
 
 
 def test_snapshots_that_are_found_take_their_place_before_those_that_are_known(lost: Machine) -> None:

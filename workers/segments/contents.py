@@ -1,0 +1,54 @@
+"""What stored objects hold, as their headers and trailers say: an index can be made again of it."""
+
+from __future__ import annotations
+
+from blake3 import blake3
+
+from tasks.cleaning import ContentsResult, DescribeObjects, ObjectContent
+from tasks.errors import DamagedError, DeviceError
+from tasks.receipts import MAX_RANGES
+from workers.devices.base import Device, StoredObject
+from workers.devices.keys import object_key
+from workers.devices.trouble import UnreadableError
+from workers.format.reader import SegmentReader
+
+
+def describe_objects(order: DescribeObjects, *, device: Device) -> ContentsResult:
+    """Leaves out what is damaged, of a later format, or no segment.  Raises DeviceError when the device goes away."""
+    found = (_content(device, object_id) for object_id in order.object_ids)
+    return ContentsResult(contents=tuple(one for one in found if one is not None))
+
+
+def _content(device: Device, object_id: str) -> ObjectContent | None:
+    try:
+        stored = device.open(object_key(object_id))
+    except UnreadableError:
+        return None
+    if stored is None:
+        return None
+    with stored:
+        try:
+            return _described(object_id, stored)
+        except DeviceError as error:
+            if not isinstance(error, DamagedError | UnreadableError):
+                # Raises if it is the device that is gone.
+                device.capacity()
+            return None
+
+
+def _described(object_id: str, stored: StoredObject) -> ObjectContent | None:
+    reader = SegmentReader(stored.read, stored.size_bytes)
+    header, trailer, digest = reader.header, reader.trailer, reader.trailer_digest
+    # A whole one under another name is not what the name says.
+    if header.object_id != object_id or digest is None or len(header.ranges) > MAX_RANGES:
+        return None
+    return ObjectContent(
+        object_id=object_id,
+        segment_id=header.segment_id,
+        snapshot_id=header.snapshot_id,
+        ranges=header.ranges,
+        bytes_stored=stored.size_bytes,
+        trailer_digest=digest.hex(),
+        content_digest=blake3(trailer.extent_digests + trailer.cell_digests).hexdigest(),
+        cell_digests=trailer.cell_digests,
+    )
