@@ -28,6 +28,7 @@ from producer.manifest.tombstones import encode_tombstone, tombstone_name
 from producer.observer import Progress
 from producer.pool.marks import marks_for, record_marks
 from producer.requests import RepackLimits
+from producer.retention.pruning.deciding import doom_unneeded
 from producer.retention.pruning.device_files import files_by_snapshot, files_to_delete, left_of, without_tombstone
 from producer.retention.pruning.devices import DeviceWork, PrunedDevice
 from producer.retention.pruning.gathering import gather
@@ -69,19 +70,7 @@ class Prune:
 
     def decide(self) -> None:
         """What nothing needs leaves the catalog; from then on nothing can come to need it."""
-        catalog = self._catalog
-        self._finder.find()  # Most of the work, outside of the transaction that keeps others from writing.
-        with catalog.durable_transaction():
-            for device in catalog.devices.all():
-                if device.state == "lost":
-                    catalog.doomed.drop_device(device.device_id)
-            needed = self._finder.find()
-            catalog.garbage.doom(needed.segment_ids)
-            catalog.garbage.drop_parts(needed.parts)
-            kept = parents_of(catalog.snapshots.all("open"))
-            for row in catalog.snapshots.all("forgotten"):
-                if row.snapshot_id not in kept:
-                    catalog.remains.strip(row.snapshot_id)
+        doom_unneeded(self._catalog, self._finder)
 
     def bury(self) -> None:
         """Put tombstones, marks and the generation on the devices."""
