@@ -8,9 +8,22 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
+from tasks.app import app
 from workers.process.start import die_with_parent
+
+#: Celery imports these when a worker begins, and each worker would by itself: a tenth of a second.
+IMPORTED_BY_CELERY = (
+    "celery.apps.worker",
+    "celery.concurrency.prefork",
+    "celery.loaders.app",
+    "celery.worker.autoscale",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.strategy",
+)
 
 
 def fork_workers(devices: Sequence[str], log_dir: Path, parent_pid: int) -> str | None:
@@ -20,6 +33,9 @@ def fork_workers(devices: Sequence[str], log_dir: Path, parent_pid: int) -> str 
     (prctl(2)), and die with it.  Their pids are written to standard output, as JSON by device; their own output goes
     to ``<log_dir>/worker-<device>.log``.  Call from a process without threads.
     """
+    for name in IMPORTED_BY_CELERY:
+        import_module(name)
+    app.finalize()
     # Nothing that exists now is garbage; if the collector ignores it, its pages stay shared.
     gc.freeze()
     own_pid, pids = os.getpid(), {}

@@ -22,6 +22,7 @@ import producer
 import workers
 from kit.program.forked_workers import fork_first_workers
 from producer.cli.start import main as run
+from workers.process.fork import IMPORTED_BY_CELERY
 
 #: The length of the JSON that follows; comes with standard input, output and error.
 LENGTH = struct.Struct("<Q")
@@ -68,7 +69,8 @@ def _import_program() -> None:
                 with suppress(ImportError, OSError):
                     import_module(module.name)
     # What SQLAlchemy, Celery and Kombu import when they need it first.
-    for name in ("sqlalchemy.dialects.sqlite", "kombu.transport.redis", "celery.app.amqp", "celery.app.base"):
+    late = ("sqlalchemy.dialects.sqlite", "kombu.transport.redis", "celery.app.amqp", "celery.app.base")
+    for name in (*late, *IMPORTED_BY_CELERY):
         import_module(name)
 
 
