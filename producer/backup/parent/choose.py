@@ -16,7 +16,7 @@ from producer.pool.members import Member
 from producer.pool.missing import find_missing
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
-from tasks.errors import CatalogError, DamagedError, UsageError
+from tasks.errors import CatalogError, DamagedError, SegfleetError, UsageError
 
 
 def parent_meant(catalog: Catalog, request: BackupRequest) -> SnapshotRow | None:
@@ -64,7 +64,17 @@ def merge_with(
     usable = _usable(session, index, members)
     healable = frozenset(key for key in usable.partly if catalog.segments.cells(key))
     names = [source.name for source in parent.sources]
-    return Merge(tree, names, _rules(request, parent), usable, session.on_file, healable=healable)
+    told: set[str] = set()
+
+    def tell(error: SegfleetError) -> None:
+        if str(error) not in told:
+            told.add(str(error))
+            session.observer.note(
+                f"a part of snapshot {parent.snapshot_id[:8]} cannot be compared ({error}); its files are read"
+            )
+
+    rules = _rules(request, parent)
+    return Merge(tree, names, rules, usable, session.on_file, healable=healable, on_damage=tell)
 
 
 def _rules(request: BackupRequest, parent: SnapshotRow) -> Rules:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from producer.catalog.tables.trees import Tree
 from producer.listing.entry import EntryBatch
 
 
@@ -19,9 +18,9 @@ def folder_order(batch: EntryBatch) -> list[bytes]:
 class Cursor:
     """Finds the parent's entry at each path.  Memory: the parent's batches beside one batch of the walk."""
 
-    def __init__(self, tree: Tree, source: int) -> None:
-        parts = (part for part in tree.parts if part.source == source)
-        self._batches: Iterator[EntryBatch] = (batch for part in parts for batch in tree.decoded(part))
+    def __init__(self, batches: Iterator[EntryBatch]) -> None:
+        """``batches``: of the source, in order."""
+        self._batches = batches
         self._next = next(self._batches, None)
         self._beside: list[EntryBatch] = []
 

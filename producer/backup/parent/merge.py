@@ -8,7 +8,7 @@ older than the parent stand at new paths, all the parent's files are looked thro
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +23,7 @@ from producer.listing.compared import comparable
 from producer.listing.entry import EntryBatch
 from producer.listing.places import PlacesWriter
 from producer.observer import OnFile
+from tasks.errors import SegfleetError
 
 
 @dataclass(kw_only=True, slots=True)
@@ -53,7 +54,8 @@ class _Writers:
 class Merge:
     """``usable``: what devices have of segments, whether they are there or away.
 
-    ``healable``: the other segments of which the catalog has digests.
+    ``healable``: the other segments of which the catalog has digests.  ``on_damage`` gets why a part of the parent
+    cannot be read, perhaps several times; what it has counts as new.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Merge:
         on_file: OnFile | None = None,
         *,
         healable: Set[str] = frozenset(),
+        on_damage: Callable[[SegfleetError], None] = lambda error: None,
     ) -> None:
         self.counts = FileCounts()
         self._on_file = on_file
@@ -80,7 +83,8 @@ class Merge:
         self._rules = rules
         self._usable = usable
         self._healable = healable
-        self._cursors = {name: Cursor(tree, number) for number, name in enumerate(sources)}
+        self._on_damage = on_damage
+        self._cursors = {name: Cursor(tree.readable(number, on_damage)) for number, name in enumerate(sources)}
 
     def merged(self, batch: EntryBatch) -> EntryBatch:
         """The batch with the places of its unchanged files, and of what others are compared with.
@@ -171,7 +175,8 @@ class Merge:
     def _entry_of_inode(self) -> dict[int, int]:
         return {
             inode: batch.first_entry + place
-            for batch in self._tree.batches()
+            for number in range(len(self._cursors))
+            for batch in self._tree.readable(number, self._on_damage)
             for place, (inode, kind) in enumerate(zip(batch.inodes, batch.kinds, strict=False))
             if kind == "f"
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -17,7 +17,7 @@ from producer.listing.entry import EntryBatch
 from producer.listing.places import Place
 from producer.listing.reader import ListingReader
 from producer.listing.tree_parts import PartNeeds, TreePart, decode_tree_part, needs_of
-from tasks.errors import CatalogError
+from tasks.errors import CatalogError, DamagedError, SegfleetError
 
 #: In the list of a snapshot: digest, source, entries.
 _REFERENCE = struct.Struct("<32sII")
@@ -56,6 +56,17 @@ class Tree:
         """All batches in entry order; one part is in memory at a time."""
         for part in self.parts:
             yield from self.decoded(part)
+
+    def readable(self, source: int, on_damage: Callable[[SegfleetError], None]) -> Iterator[EntryBatch]:
+        """The batches of one source; parts that are missing or damaged are left out, and ``on_damage`` gets why."""
+        for part in self.parts:
+            if part.source == source:
+                try:
+                    batches = self.decoded(part)
+                except (CatalogError, DamagedError) as error:
+                    on_damage(error)
+                else:
+                    yield from batches
 
     def mapped(self) -> Iterator[EntryBatch]:
         """The batches of those parts that have files in so many places that these have map parts."""
