@@ -41,6 +41,14 @@ class Incomplete:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceRisk:
+    """The files of a snapshot that would not come back whole if a device failed now, and how much only it has."""
+
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BackupSummary:
     """``exit_code``: 0 every file can be restored now from the devices that are there, and from rotating devices that
     are away; 3 sealed, but some cannot.
@@ -83,6 +91,8 @@ class BackupSummary:
     copies_made: int = 0
     bytes_copied: int = 0
     copies_missing: int = 0
+    #: By the name of the device, where anything would be lost with it.
+    at_risk: dict[str, DeviceRisk] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from producer.backup.entries import Entries
@@ -35,6 +35,8 @@ class DryRun:
     #: The snapshot that the sources were compared with; "" for none.
     parent_id: str
     counts: FileCounts
+    #: Device → where it stands; "" where nobody said.
+    sites: Mapping[str, str]
 
     def path_of(self, entry: int) -> str:
         """Path in the snapshot of the entry of that index."""
@@ -65,7 +67,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         for batch in walk.batches():
             entries.add(batch)
         refuse_sudden_emptiness(session.catalog, request, walk.files_counts, None)
-        asked.wait()
+        sites = {name: report.site for name, report in asked.wait().items()}
         decision = _decide(session, asked, request)
         # Nobody is asked whether segments are still there: that takes orders.
         parent = parent_in_pool(session.catalog, request, decision.pool_id)
@@ -97,6 +99,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         entries=ListingReader([part.first_entry for part in parts], lambda number: decode_part(parts[number].data)),
         parent_id=parent.snapshot_id if parent is not None and merge is not None else "",
         counts=FileCounts(new=walk.files_count) if merge is None else merge.counts,
+        sites=sites,
     )
 
 

@@ -10,9 +10,10 @@ from producer.backup.intake import Intake
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.segments.totals import SegmentTotals
+from producer.pool.at_risk import at_risk_of
 from producer.pool.members import Member
 from producer.run.session import RunSession
-from producer.summaries import BackupSummary, DeviceTotals
+from producer.summaries import BackupSummary, DeviceRisk, DeviceTotals
 
 
 def backup_summary(session: RunSession, intake: Intake, state: BackupState, started_s: float) -> BackupSummary:
@@ -55,7 +56,16 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
         copies_made=state.copies_made_count,
         bytes_copied=state.copied_bytes.total(),
         copies_missing=state.copies_missing_count,
+        at_risk=_at_risk(session, snapshot.snapshot_id),
     )
+
+
+def _at_risk(session: RunSession, snapshot_id: str) -> dict[str, DeviceRisk]:
+    names = {row.device_id: row.name for row in session.catalog.devices.all()}
+    return {
+        names.get(device_id, device_id[:8]): DeviceRisk(files=risk.files_count, bytes=risk.size_bytes)
+        for device_id, risk in sorted(at_risk_of(session.catalog, snapshot_id).items())
+    }
 
 
 def device_totals(

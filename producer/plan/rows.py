@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,10 +10,13 @@ from producer.plan.describe import Item, PlanDescription
 from producer.plan.plan import Plan, PlannedSegment
 
 
-def json_rows(plan: Plan, description: PlanDescription, path_of: Callable[[int], str]) -> Iterator[dict[str, Any]]:
+def json_rows(
+    plan: Plan, description: PlanDescription, path_of: Callable[[int], str], sites: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
     """One ``segment`` row for each segment in the order of placement, then the ``summary``.
 
     ``path_of`` returns the path of an entry in the snapshot; a bundle shows the path of its first file.
+    ``sites``: device → where it stands.
     """
     for segment in plan:
         yield _segment_row(segment, path_of)
@@ -36,6 +39,7 @@ def json_rows(plan: Plan, description: PlanDescription, path_of: Callable[[int],
                 "files": share.files_count,
                 "segments": share.segments_count,
                 "share": share.share,
+                "site": (sites or {}).get(share.device, ""),
             }
             for share in description.devices
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from producer.configuration.sizes import format_size
 from producer.plan.describe import Item, PlanDescription
@@ -11,8 +11,13 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _MIN_BAR_WIDTH = 10
 
 
-def text_lines(description: PlanDescription, path_of: Callable[[int], str], width: int = 80) -> Iterator[str]:
-    """The lines to print, none longer than ``width`` except for long names.  ``path_of`` must return printable text."""
+def text_lines(
+    description: PlanDescription, path_of: Callable[[int], str], width: int = 80, sites: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """The lines to print, none longer than ``width`` except for long names.  ``path_of`` must return printable text.
+
+    ``sites``: device → where it stands, shown behind its name.
+    """
     yield (
         f"threshold    {format_size(description.threshold_bytes)}, for {format_size(description.bytes_source)} "
         f"in {description.files_count:,} files on {len(description.devices)} devices"
@@ -27,7 +32,7 @@ def text_lines(description: PlanDescription, path_of: Callable[[int], str], widt
     )
     yield f"spread       {description.spread * 100:.2f} %, (max - min) / mean{_cost_text(description)}"
     yield ""
-    yield from _device_lines(description, width)
+    yield from _device_lines(description, width, sites or {})
     if description.largest:
         yield ""
         yield from _item_lines(description, path_of)
@@ -52,15 +57,16 @@ def _cost_text(description: PlanDescription) -> str:
     return f"; {description.cost_spread * 100:.2f} % with {file_cost} of work for each file"
 
 
-def _device_lines(description: PlanDescription, width: int) -> Iterator[str]:
-    name_width = max(6, *(len(share.device) for share in description.devices))
+def _device_lines(description: PlanDescription, width: int, sites: Mapping[str, str]) -> Iterator[str]:
+    names = [f"{one.device} ({site})" if (site := sites.get(one.device)) else one.device for one in description.devices]
+    name_width = max(6, *map(len, names))
     header = f"{'device':{name_width}}  {'bytes':>10}  {'files':>11}  {'segments':>8}  {'share':>7}  "
     yield header.rstrip()
     bar_width = max(_MIN_BAR_WIDTH, width - len(header))
     fullest_bytes = max(1, description.largest_load_bytes)
-    for share in description.devices:
+    for name, share in zip(names, description.devices, strict=True):
         yield (
-            f"{share.device:{name_width}}  {format_size(share.bytes_source):>10}  {share.files_count:>11,}  "
+            f"{name:{name_width}}  {format_size(share.bytes_source):>10}  {share.files_count:>11,}  "
             f"{share.segments_count:>8,}  {share.share * 100:>5.1f} %  "
             f"{bar(share.bytes_source / fullest_bytes, bar_width)}"
         ).rstrip()

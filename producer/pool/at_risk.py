@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import Tree
+from producer.listing.entry import EntryBatch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,60 @@ class AtRisk:
     snapshots_count: int = 0
     files_count: int = 0
     size_bytes: int = 0
+
+
+def at_risk_of(catalog: Catalog, snapshot_id: str) -> dict[str, AtRisk]:
+    """Device id → what of one snapshot would be lost with it, as :meth:`Risks.by_device` counts."""
+    tree = catalog.trees.of(snapshot_id)
+    lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
+    only_on: dict[str, str] = {}
+    for segment_id, rows in catalog.objects.of(tree.parts_of_segments).items():
+        devices = {row.device_id for row in rows if not row.is_damaged} - lost
+        if len(devices) == 1:
+            only_on[segment_id] = devices.pop()
+    return {
+        device_id: AtRisk(snapshots_count=1, files_count=files_count, size_bytes=size_bytes)
+        for device_id, (files_count, size_bytes) in files_at_risk(tree, only_on).items()
+    }
+
+
+def files_at_risk(tree: Tree, only_on: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+    """Device id → how many files need what only it has, and how much of them lies there.
+
+    ``only_on``: segment → its only device.
+    """
+    files: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    if only_on:
+        for batch in tree.batches():
+            for device_id, size_bytes in _of_batch(batch, only_on):
+                files[device_id] += 1
+                sizes[device_id] += size_bytes
+    return {device_id: (count, sizes[device_id]) for device_id, count in files.items()}
+
+
+def _of_batch(batch: EntryBatch, only_on: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Of each file: the devices that alone have some of it, with how much.  Most files lie in one segment."""
+    places = batch.places
+    owners = [only_on.get(segment_id) for segment_id in places.segment_ids]
+    if places.segments and any(owners):
+        for at, number in enumerate(places.segments):
+            owner = owners[number] if number >= 0 else None
+            if owner is not None:
+                yield owner, batch.data_bytes_at(at) if batch.data_ranges else batch.sizes_bytes[at]
+    cut = places.pieces.keys() | places.maps.keys()
+    for at, name in enumerate(batch.names) if cut else ():
+        if name in cut:
+            yield from _by_device(batch, at, only_on).items()
+
+
+def _by_device(batch: EntryBatch, at: int, only_on: Mapping[str, str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for place in batch.places_of(at):
+        device_id = only_on.get(place.segment_id)
+        if device_id is not None:
+            found[device_id] = found.get(device_id, 0) + place.size_bytes
+    return found
 
 
 class Risks:
@@ -47,10 +102,9 @@ class Risks:
             for device_id in {self._only_on.get(segment_id, "") for segment_id in tree.parts_of_segments}:
                 snapshots[device_id] += 1
         for _, tree in self._newest():
-            for _path, by_device in self._files(tree):
-                for device_id, size_bytes in by_device.items():
-                    files[device_id] += 1
-                    sizes[device_id] += size_bytes
+            for device_id, (files_count, size_bytes) in files_at_risk(tree, self._only_on).items():
+                files[device_id] += files_count
+                sizes[device_id] += size_bytes
         snapshots.pop("", None)
         return {
             device_id: AtRisk(snapshots_count=count, files_count=files[device_id], size_bytes=sizes[device_id])
@@ -73,11 +127,7 @@ class Risks:
         """Snapshot path → how much of the file lies on one device alone: device id → bytes."""
         for batch in tree.batches():
             for at, kind in enumerate(batch.kinds):
-                by_device: dict[str, int] = {}
-                for place in batch.places_of(at) if kind == "f" else ():
-                    device_id = self._only_on.get(place.segment_id)
-                    if device_id is not None:
-                        by_device[device_id] = by_device.get(device_id, 0) + place.size_bytes
+                by_device = _by_device(batch, at, self._only_on) if kind == "f" else {}
                 if by_device:
                     path = batch.path_at(at)
                     yield (f"{batch.source}/{path}" if path else batch.source), by_device

@@ -58,7 +58,11 @@ def status_rows(shown: Shown) -> list[dict[str, Any]]:
 def status_lines(shown: Shown, now: datetime, width: int | None) -> list[str]:
     reservations = [reservation for row in shown.volumes for reservation in row.reservations]
     volumes = [_volume_cells(row, now) for row in shown.volumes]
-    devices = [_device_cells(row, now) for row in shown.devices]
+    header: Sequence[str] = _DEVICES
+    devices: list[tuple[str, ...]] = [_device_cells(row, now) for row in shown.devices]
+    if any(row.site for row in shown.devices):
+        header = (*_DEVICES, "site")
+        devices = [(*cells, row.site) for cells, row in zip(devices, shown.devices, strict=True)]
     return [
         *_verdict_lines(shown.verdict),
         "",
@@ -66,7 +70,7 @@ def status_lines(shown: Shown, now: datetime, width: int | None) -> list[str]:
         "",
         *([*map(_other_line, shown.others), ""] if shown.others else []),
         *([*reservation_lines(reservations, width), ""] if reservations else []),
-        *lines_of(_DEVICES, devices, right="   >", seldom=_SELDOM_OF_DEVICES, width=width),
+        *lines_of(header, devices, right="   >", seldom=_SELDOM_OF_DEVICES, width=width),
     ]
 
 
@@ -171,5 +175,6 @@ def _device_json(device: DeviceRow) -> dict[str, Any]:
         "since": rfc3339(device.since),
         "free_bytes": device.free_bytes,
         "path": device.path,
+        "site": device.site,
         "rotating": device.rotating,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from producer.cli.show.counts import counted
@@ -11,6 +13,7 @@ from producer.configuration.sizes import format_size
 from producer.summaries import (
     BackupSummary,
     CheckSummary,
+    DeviceRisk,
     RebuildSummary,
     RepairSummary,
     RestoreSummary,
@@ -20,6 +23,9 @@ from tasks.metadata import METADATA_NAMES
 
 #: Snapshots that a check names.
 _NAMED_COUNT = 20
+
+#: Devices of which a backup says what would be lost with them.
+_RISKS_COUNT = 4
 
 _DEVICE_HEADER = ("device", "segments", "source", "stored", "state")
 
@@ -64,6 +70,8 @@ def show_backup(summary: BackupSummary) -> None:
             f"{counted(summary.copies_made, 'copy', 'copies')} on other devices, {format_size(summary.bytes_copied)}; "
             f"{summary.copies_missing} missing"
         )
+    if summary.at_risk:
+        click.echo(_at_risk_line(summary.at_risk))
     if summary.files_healed:
         healed = f"{counted(summary.files_healed, 'file')}, {format_size(summary.bytes_healed)}"
         click.echo(f"healed, in older snapshots too: {healed} that were on no device any more")
@@ -85,6 +93,14 @@ def show_backup(summary: BackupSummary) -> None:
             f"incomplete (device {lack.device}): {counted(lack.files, 'file')}, {format_size(lack.bytes)} cannot be "
             f"restored {until}; each is named above"
         )
+
+
+def _at_risk_line(at_risk: Mapping[str, DeviceRisk]) -> str:
+    """What the loss of a device would cost, of those that would cost most first."""
+    worst = sorted(at_risk.items(), key=lambda item: (-item[1].bytes, item[0]))
+    shown = [f"{name} {counted(risk.files, 'file')} ({format_size(risk.bytes)})" for name, risk in worst[:_RISKS_COUNT]]
+    more = f"; and {len(worst) - _RISKS_COUNT} more devices" if len(worst) > _RISKS_COUNT else ""
+    return f"would be lost with a device: {'; '.join(shown)}{more}"
 
 
 def show_restore(summary: RestoreSummary) -> None:

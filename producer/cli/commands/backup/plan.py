@@ -66,7 +66,7 @@ def _print(made: DryRun) -> None:
     from producer.plan.text import text_lines
 
     width = shutil.get_terminal_size().columns
-    for line in text_lines(describe(made.plan), lambda entry: escaped(made.path_of(entry)), width):
+    for line in text_lines(describe(made.plan), lambda entry: escaped(made.path_of(entry)), width, made.sites):
         click.echo(line)
     if made.parent_id:
         counts = made.counts
@@ -89,7 +89,7 @@ def _write_rows(made: DryRun) -> None:
         "files_unchanged": counts.unchanged,
         "files_moved": counts.moved,
     }
-    for row in json_rows(made.plan, description, paths.__getitem__):
+    for row in json_rows(made.plan, description, paths.__getitem__, made.sites):
         write_row(row | compared if row["message_type"] == "summary" else row)
 
 
