@@ -102,3 +102,16 @@ def test_the_dashboard_has_panels_that_do_not_overlap() -> None:
 def test_the_rules_are_where_the_page_says() -> None:
     links = re.findall(r"\]\((monitoring/[^)]+)\)", (REPOSITORY / "docs/monitoring.md").read_text())
     assert {Path(link).name for link in links} == {path.name for path in FOLDER.iterdir()} - {"alerts_test.yml"}
+
+
+def test_the_profile_of_the_containers_collects_from_the_page_with_these_rules(tmp_path: Path) -> None:
+    compose, folder = (REPOSITORY / "docker/compose.yaml").read_text(), REPOSITORY / "docker"
+    mounted = re.findall(r"^ +- (\.{1,2}/[^:]+):", compose, flags=re.MULTILINE)
+    assert len(mounted) == 5
+    assert all((folder / path).is_file() for path in mounted)
+    password = tmp_path / "password"
+    password.write_text("x")
+    settings = (folder / "monitoring/prometheus.yml").read_text().replace("/run/secrets/page-prometheus", str(password))
+    (tmp_path / "prometheus.yml").write_text(settings)
+    (tmp_path / "alerts.yml").write_bytes((FOLDER / "alerts.yml").read_bytes())
+    assert promtool("check", "config", str(tmp_path / "prometheus.yml")) == ""
