@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.checks import DeviceCheck
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,6 +15,8 @@ class Sums:
     on_devices: Mapping[str, int]
     #: Volume → source bytes and stored bytes of its segments.
     of_volumes: Mapping[str, tuple[int, int]]
+    #: Device id → what checks have seen of its objects.
+    device_checks: Mapping[str, DeviceCheck] = field(default_factory=dict)
 
 
 #: Where nobody asks for them.
@@ -21,4 +24,8 @@ NO_SUMS = Sums(on_devices={}, of_volumes={})
 
 
 def sums(catalog: Catalog) -> Sums:
-    return Sums(on_devices=catalog.totals.stored_on_devices(), of_volumes=catalog.totals.stored_of_volumes())
+    return Sums(
+        on_devices=catalog.totals.stored_on_devices(),
+        of_volumes=catalog.totals.stored_of_volumes(),
+        device_checks=catalog.checks.by_device(),
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.checks import VolumeCheck
 from producer.catalog.tables.devices import DeviceRow, without_replaced
 from producer.catalog.tables.runs import RunRow
 from producer.monitor.expected import Expected
@@ -32,6 +34,8 @@ class Survey:
     sums: Sums
     #: The newest check that has ended.
     last_check: RunRow | None
+    #: Volume → its last check of structure, and its last one of every byte; the newest first.
+    volume_checks: Mapping[str, Sequence[VolumeCheck]]
     #: None without a configured broker.
     fleet: FleetStatus | None
 
@@ -57,6 +61,7 @@ def survey(
         last_check = catalog.runs.newest("check", "")
         running = running_backups(catalog, rows)
         others = other_runs(living_locks(catalog).values())
+        volume_checks = catalog.checks.by_volume()
         kept = kept or sums(catalog)
     return Survey(
         at=now,
@@ -67,5 +72,6 @@ def survey(
         devices=tuple(devices),
         sums=kept,
         last_check=last_check,
+        volume_checks=volume_checks,
         fleet=fleet,
     )

@@ -42,6 +42,7 @@ def _volume(survey: Survey, row: VolumeStatus) -> dict[str, Any]:
         "last_good": _time(sealed.started_at if sealed is not None else None),
         "last_exit_code": last.exit_code if last is not None else None,
         "next_due": _time(row.reservations[0].next_due if row.reservations else None),
+        "last_check": _time(next((check.checked_at for check in survey.volume_checks.get(row.volume, ())), None)),
         "bytes_source": sealed.bytes_source if sealed is not None else 0,
         "bytes_stored": survey.sums.of_volumes.get(row.volume, (0, 0))[1],
     }
@@ -69,11 +70,13 @@ def _other(run: OtherRun) -> dict[str, Any]:
 
 
 def _device(survey: Survey, row: DeviceRow) -> dict[str, Any]:
+    check = survey.sums.device_checks.get(row.device_id)
     return {
         "name": row.name,
         "state": row.state,
         "since": _time(row.since),
         "reason": escaped(row.reason),
+        "last_check": _time(check.looked_at if check is not None else None),
         "capacity_bytes": row.capacity_bytes,
         "free_bytes": row.free_bytes,
         "bytes_stored": survey.sums.on_devices.get(row.device_id, 0),

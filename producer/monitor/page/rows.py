@@ -29,6 +29,7 @@ class VolumeCells:
     size: str
     stored: str
     ratio: str
+    checked: str
     next_due: str
     strip: str
     #: To its snapshots; "" before the first.
@@ -46,10 +47,32 @@ def volume_cells(
         size=format_size(row.sealed.bytes_source) if row.sealed else "",
         stored=format_size(stored_bytes) if stored_bytes else "",
         ratio=f"{source_bytes / stored_bytes:.2f}" if stored_bytes else "",
+        checked=_volume_checked(survey, row.volume),
         next_due=_when(row.reservations[0].next_due, survey.at) if row.reservations else "",
         strip=strip(marks or ("none",) * DAYS_COUNT, history[0].date),
         link=volume_link(row.volume) if row.sealed else "",
     )
+
+
+def _volume_checked(survey: Survey, volume: str) -> str:
+    """The newest check of it, and whether it read every byte."""
+    last = next(iter(survey.volume_checks.get(volume, ())), None)
+    if last is None:
+        return "never"
+    damaged = ", damaged" if last.damaged_count else ""
+    return f"{format_age(survey.at - last.checked_at)} ago{', all read' if last.read_data else ''}{damaged}"
+
+
+def _device_checked(survey: Survey, device_id: str) -> str:
+    """When it was last looked at, and how much of it was ever read to the last byte."""
+    last = survey.sums.device_checks.get(device_id)
+    if last is None:
+        return ""
+    if last.looked_at is None:
+        return "never"
+    damaged = f", {last.damaged_count} damaged" if last.damaged_count else ""
+    share = last.bytes_read * 100 // last.bytes_stored if last.bytes_stored else 100
+    return f"{format_age(survey.at - last.looked_at)} ago, {share} % read{damaged}"
 
 
 def _when(moment: datetime, now: datetime) -> str:
@@ -67,6 +90,7 @@ class DeviceCells:
     stored: str
     free: str
     capacity: str
+    checked: str
     full: str
 
 
@@ -85,6 +109,7 @@ def device_cells(survey: Survey, row: DeviceRow, history: Sequence[Day]) -> Devi
         stored=format_size(stored_bytes),
         free=format_size(row.free_bytes),
         capacity=format_size(row.capacity_bytes),
+        checked=_device_checked(survey, row.device_id),
         full=f"in about {days} days" if days is not None and days < 3650 and row.state == "live" else "",
     )
 

@@ -15,6 +15,7 @@ import pytest
 from kit.models.rows import T0, begin, lock, plan, record_run, reserve, store
 from kit.services.operator_page import Browser, served_page
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.checks import VolumeCheck
 from producer.catalog.tables.devices import DeviceRow
 from producer.cli.main import run
 from producer.monitor.fleet import FleetStatus
@@ -47,6 +48,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             opened.devices.record(device(name, state))
         opened.snapshots.seal(begin(opened, "home"), datetime.now(UTC), b"h" * 32)
         record_run(opened, "home", exit_code=0, started_at=datetime.now(UTC) - timedelta(hours=1))
+        now = datetime.now(UTC)
+        checked = VolumeCheck(
+            volume="home", read_data=True, checked_at=now - timedelta(hours=5), snapshots_count=1, damaged_count=0
+        )
+        opened.checks.record(checked)
         record_run(opened, "", exit_code=0, kind="check", started_at=datetime.now(UTC))
         reserve(opened, "home", (datetime.now(UTC) - T0).days + 1)
         lock(opened, HOSTILE)
@@ -194,3 +200,12 @@ def test_a_port_that_is_taken_is_named(
     monkeypatch.setenv("SEGFLEET_PAGE_AUTH", "operator:hunter2")
     assert run(["page", "--port", str(browser.port)]) == 2
     assert f"cannot listen on 127.0.0.1:{browser.port}: Address already in use" in capsys.readouterr().err
+
+
+def test_the_page_says_when_volumes_and_devices_were_checked(browser: Browser) -> None:
+    text = browser.ask("/").text
+    assert '<td data-label="checked">5 h ago, all read</td>' in text
+    # What the one segment lies on was never looked at.
+    assert '<td data-label="checked">never</td>' in text
+    status = json.loads(browser.ask("/api/status").text)
+    assert {row["volume"]: row["last_check"] is not None for row in status["volumes"]}["home"]
