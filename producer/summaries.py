@@ -276,6 +276,14 @@ class RepairSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class UpkeepSummary:
+    """A scheduled check or prune; the history has what it found."""
+
+    kind: str
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduleSummary:
     """Everything that one ``run-due`` ran.  ``exit_code``: 0 all stored; 3 some in part; 1 some failed."""
 
@@ -289,12 +297,14 @@ class ScheduleSummary:
     exit_code: int
 
 
-def schedule_summary(results: Iterable[BackupSummary | SegfleetError], *, duration_s: float) -> ScheduleSummary:
-    """The totals over the backups, successful or failed."""
+def schedule_summary(
+    results: Iterable[BackupSummary | UpkeepSummary | SegfleetError], *, duration_s: float
+) -> ScheduleSummary:
+    """The totals over the runs, successful or failed."""
     results = list(results)
     locked = sum(isinstance(result, LockedError) for result in results)
     failed = sum(isinstance(result, SegfleetError) for result in results) - locked
-    partial = sum(isinstance(result, BackupSummary) and result.exit_code != 0 for result in results)
+    partial = sum(not isinstance(result, SegfleetError) and result.exit_code != 0 for result in results)
     return ScheduleSummary(
         runs=len(results),
         done=len(results) - locked - failed - partial,

@@ -194,7 +194,7 @@ class NotifyTable(Table, frozen=True, kw_only=True):
 
 
 class ScheduleTable(Table, frozen=True, kw_only=True):
-    """When a volume is backed up."""
+    """When a volume is backed up, or all are checked or pruned: then it has no volume."""
 
     cron: str
     #: "": the volume that is called as the schedule is.
@@ -203,6 +203,11 @@ class ScheduleTable(Table, frozen=True, kw_only=True):
     timezone: str | None = None
     if_missed: Literal["catch-up", "skip"] = "catch-up"
     if_busy: Literal["queue", "skip"] = "queue"
+    check: bool = False
+    #: Of a check: how much it reads.
+    read_data: bool = False
+    read_data_subset: str | None = None
+    prune: bool = False
 
 
 def _given(table: Table, names: Iterable[str]) -> dict[str, Any]:

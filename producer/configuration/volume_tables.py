@@ -59,11 +59,15 @@ class Volumes:
 
 
 def schedules(document: dict[str, Any]) -> dict[str, ScheduleTable]:
-    """The schedules, each with its volume; raises Flaw for one whose volume has no sources."""
+    """The schedules, each with its volume if it has one; raises Flaw for one whose volume has no sources."""
     found = {}
     for name, table in tables_in(document.get("schedules", {}), "schedules").items():
         keys = ("schedules", _checked_name(name, "schedules"))
         read = read_table(table, keys, ScheduleTable)
+        if read.check or read.prune:
+            _refuse_both(read, keys)
+            found[name] = read
+            continue
         volume = read.volume or name
         if not _has_sources(document, volume):
             raise Flaw(
@@ -73,6 +77,14 @@ def schedules(document: dict[str, Any]) -> dict[str, ScheduleTable]:
             )
         found[name] = msgspec.structs.replace(read, volume=volume)
     return found
+
+
+def _refuse_both(table: ScheduleTable, keys: tuple[str, ...]) -> None:
+    """A check and a prune are of all volumes, and each has its own schedule."""
+    if (table.check and table.prune) or table.volume:
+        raise Flaw(keys, f"{'.'.join(keys)}: it is either of a volume, a check or a prune", hint="make two schedules")
+    if table.prune and (table.read_data or table.read_data_subset):
+        raise Flaw(keys, f"{'.'.join(keys)}: a prune reads no data", hint="leave read-data out")
 
 
 def _has_sources(document: dict[str, Any], volume: str) -> bool:

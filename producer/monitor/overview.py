@@ -82,7 +82,8 @@ def volumes(catalog: Catalog) -> list[VolumeStatus]:
     snapshots = catalog.snapshots.newest_of_each_volume()
     sealed = {volume: _newest_sealed(catalog, rows[0]) for volume, rows in snapshots.items()}
     reservations: defaultdict[str, list[ReservationRow]] = defaultdict(list)
-    for reservation in catalog.reservations.all():
+    # Checks and prunes are of no volume.
+    for reservation in (row for row in catalog.reservations.all() if row.volume):
         reservations[reservation.volume].append(reservation)
     runs = catalog.runs.newest_of_each_volume("backup")
     ended = {volume: _newest_ended(catalog, run) for volume, run in runs.items()}

@@ -1,4 +1,4 @@
-"""What a reservation asks for: the words of a backup, or a schedule of the configuration.
+"""What a reservation asks for: the words of a backup, a check or a prune, or a schedule of the configuration.
 
 It keeps no devices, options or patterns of the configuration: whoever runs it reads them then.
 """
@@ -6,7 +6,7 @@ It keeps no devices, options or patterns of the configuration: whoever runs it r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,12 +14,16 @@ from producer.catalog.columns import JsonObject
 from producer.catalog.tables.reservations import ReservationRow
 from tasks.errors import CatalogError
 
+Kind = Literal["backup", "check", "prune"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """The arguments of ``segfleet backup``.  Paths in them are absolute."""
+    """The arguments of ``segfleet backup``, ``check`` or ``prune``.  Paths in them are absolute."""
 
     arguments: tuple[str, ...]
+    #: A check and a prune are of all volumes: their reservations have none.
+    kind: Kind = "backup"
     #: The arguments of ``segfleet forget`` that say what is kept afterwards; empty: what the configuration says.
     keep: tuple[str, ...] = ()
     #: A master has asked: it may name only what the configuration has.
@@ -47,3 +51,8 @@ def asked_of(row: ReservationRow) -> Asked:
 def configuration_of(row: ReservationRow) -> str:
     """The configuration file that the reservation comes from; "" if a command has added it."""
     return str(row.request.get("configuration", ""))
+
+
+def called(row: ReservationRow) -> str:
+    """What the reservation is called: its volume, or ``check`` or ``prune``."""
+    return row.volume or str(row.request.get("kind", ""))

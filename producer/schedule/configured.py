@@ -16,7 +16,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import ReservationRow
 from producer.configuration.tables import ScheduleTable
 from producer.host.looks import SilentError, look
-from producer.schedule.asked import Asked, configuration_of
+from producer.schedule.asked import Asked, Kind, configuration_of
 from producer.schedule.belongs import belongs_here
 from producer.schedule.timetable import Timetable, local_zone
 from tasks.errors import UsageError
@@ -101,7 +101,7 @@ def is_gone(file: str) -> bool:
 def _row(name: str, table: ScheduleTable, file: str, *, manager: str, host: bool) -> ReservationRow:
     now, place = datetime.now(UTC), platform.node() if host else ""
     identity = "\0".join((file, name, manager, place))
-    asked = Asked(arguments=(f"--volume={table.volume}",), configuration=file, schedule=name)
+    asked = Asked(arguments=_words(table), kind=_kind(table), configuration=file, schedule=name)
     return ReservationRow(
         reservation_id=hashlib.blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest(),
         volume=table.volume,
@@ -115,3 +115,14 @@ def _row(name: str, table: ScheduleTable, file: str, *, manager: str, host: bool
         manager=manager,
         host=place,
     )
+
+
+def _kind(table: ScheduleTable) -> Kind:
+    return "check" if table.check else "prune" if table.prune else "backup"
+
+
+def _words(table: ScheduleTable) -> tuple[str, ...]:
+    if table.volume:
+        return (f"--volume={table.volume}",)
+    subset = [f"--read-data-subset={table.read_data_subset}"] if table.read_data_subset else []
+    return (*(["--read-data"] if table.read_data else []), *subset)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import IfBusy, IfMissed, ReservationRow
-from producer.schedule.asked import Asked
+from producer.schedule.asked import Asked, called
 from producer.schedule.timetable import Timetable
 from tasks.errors import UsageError
 
@@ -27,7 +27,7 @@ def reserve(
     if_busy: IfBusy,
     manager: str = "",
 ) -> ReservationRow:
-    """Record a reservation of ``volume``; ``manager`` is the manager that does so, "" for none.
+    """Record a reservation of ``volume``, "" for a check or a prune; ``manager`` does so, "" for none.
 
     On a shared catalog it belongs to that manager, else to this host, which has the sources.  Raises UsageError for a
     line that never fires, or an unknown time zone.
@@ -51,12 +51,16 @@ def reserve(
 
 
 def find_reservations(catalog: Catalog, name: str) -> list[ReservationRow]:
-    """All reservations of the volume ``name``, else the one whose id begins with it; raises UsageError for neither."""
+    """All reservations of the volume ``name``, else those of checks or prunes that are called so, else the one whose id
+    begins with it; raises UsageError for none.
+    """
     rows = catalog.reservations.all()
-    found = [row for row in rows if row.volume == name]
+    found = [row for row in rows if row.volume == name] or [
+        row for row in rows if not row.volume and called(row) == name
+    ]
     if not found and len(name) >= ID_DIGITS:
         found = [row for row in rows if row.reservation_id.startswith(name.lower())]
     if not found:
-        known = ", ".join(f"{row.volume} ({row.reservation_id[:ID_DIGITS]})" for row in rows) or "none"
+        known = ", ".join(f"{called(row)} ({row.reservation_id[:ID_DIGITS]})" for row in rows) or "none"
         raise UsageError(f"{name} has no schedule", hint=f"scheduled: {known}")
     return found

@@ -1,15 +1,16 @@
-"""Runs a claimed reservation: the same backup that the command line makes."""
+"""Runs a claimed reservation: the same backup, check or prune that the command line makes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from producer.catalog.tables.reservations import Outcome, ReservationRow
 from producer.run.interrupt import Sigterm
 from producer.schedule.scheduler import Scheduler
 from producer.schedule.timetable import Timetable
-from producer.summaries import BackupSummary
+from producer.summaries import BackupSummary, UpkeepSummary
 from tasks.errors import (
     BrokerError,
     CatalogError,
@@ -20,11 +21,11 @@ from tasks.errors import (
     SegfleetError,
 )
 
-BackUp = Callable[[], BackupSummary]
+Summary = TypeVar("Summary", BackupSummary, UpkeepSummary)
 
 
-def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) -> BackupSummary | SegfleetError:
-    """Run ``back_up``, which does what ``row`` asks for, and record how it ended.
+def run_reservation(row: ReservationRow, scheduler: Scheduler, work: Callable[[], Summary]) -> Summary | SegfleetError:
+    """Run ``work``, which does what ``row`` asks for, and record how it ended.
 
     Returns the summary, or the error that ended it: trouble with one reservation must not keep others from running.
     Raises InterruptedRun and KeyboardInterrupt, after recording them.
@@ -32,7 +33,7 @@ def run_reservation(row: ReservationRow, scheduler: Scheduler, back_up: BackUp) 
     try:
         # Else nobody could rely on its next time.
         Timetable(row.cron, row.timezone)
-        summary = back_up()
+        summary = work()
     except InterruptedRun as error:
         _break_off(row, scheduler, by_sigterm=error.by_sigterm)
         raise
@@ -73,7 +74,9 @@ def _give_way(row: ReservationRow, scheduler: Scheduler, error: LockedError) -> 
         scheduler.ended(row, "skipped", error.message)
 
 
-def _outcome(summary: BackupSummary) -> tuple[Outcome, str]:
+def _outcome(summary: BackupSummary | UpkeepSummary) -> tuple[Outcome, str]:
     if summary.exit_code == 0:
         return "done", ""
+    if isinstance(summary, UpkeepSummary):
+        return "partial", f"the {summary.kind} ended with exit code {summary.exit_code}: see segfleet history"
     return "partial", f"{summary.errors} files or folders could not be backed up as they are"

@@ -23,7 +23,7 @@ def reservation_lines(rows: Sequence[ReservationRow], width: int | None) -> Iter
 def _cells(row: ReservationRow) -> tuple[str, ...]:
     return (
         row.reservation_id[:8],
-        row.volume,
+        row.volume or f"({row.request.get('kind', '')})",
         row.cron,
         row.timezone,
         with_age(row.next_due) if row.queued_at is None else "queued",
@@ -38,6 +38,7 @@ def reservation_json(row: ReservationRow) -> dict[str, Any]:
     return {
         "reservation_id": row.reservation_id,
         "volume": row.volume,
+        "kind": row.request.get("kind", "backup"),
         "schedule": row.request.get("schedule", ""),
         "cron": row.cron,
         "timezone": row.timezone,

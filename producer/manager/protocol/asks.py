@@ -295,7 +295,11 @@ class AskHistory:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskScheduleAdd(AskStoring, AskKeeping):
     prune: bool = False
-    volume: Name
+    check: bool = False
+    read_data: bool = False
+    read_data_subset: Amount | None = None
+    #: None: a check or a prune of all.
+    volume: Name | None = None
     cron: Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f-][^\x00-\x1f]*$")]
     sources: Sources = ()
     tz: Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9_+/-]*$")] | None = None

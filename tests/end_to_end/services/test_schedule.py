@@ -141,6 +141,30 @@ def test_while_its_volume_is_backed_up_a_run_waits_or_is_left_out(machine: Machi
     assert outcomes(machine) == {"waits": "done", "skips": "skipped"}
 
 
+def test_checks_and_prunes_run_on_schedules_of_their_own(machine: Machine, source: Path) -> None:
+    machine.succeed("backup", source, *machine.devices("a b"))
+    for options in (["--check", "--read-data"], ["--prune"]):
+        machine.succeed("schedule", "add", *options, *NEW_YEAR)
+    for wrong in ([], ["--check", "--prune"], ["home", "--check"], ["--prune", "--read-data"], ["--check", "-e", "x"]):
+        assert machine.run("schedule", "add", *wrong, *NEW_YEAR).exit_code == 2
+    make_due(machine.catalog)
+
+    done = machine.succeed("schedule", "run-due", "--json")
+
+    assert runs(done) == 2
+    assert {row["kind"]: row["last_outcome"] for row in listed(machine)} == {"check": "done", "prune": "done"}
+    kinds = [row["kind"] for row in machine.succeed("history", "--json").rows]
+    assert sorted(kinds) == ["backup", "check", "prune"]
+    assert "(check)" in machine.succeed("status").stdout.decode()
+    damaged = machine.segments_on()[0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    make_due(machine.catalog)
+    assert machine.run("schedule", "run-due").exit_code == 3
+    assert {row["kind"]: row["last_outcome"] for row in listed(machine)} == {"check": "partial", "prune": "done"}
+    machine.succeed("schedule", "remove", "check")
+    assert [row["kind"] for row in listed(machine)] == ["prune"]
+
+
 def test_a_killed_run_is_caught_up_with(machine: Machine, source: Path) -> None:
     (source / "large").write_bytes(noise(12 * 2**20))
     add(machine, "home", source)

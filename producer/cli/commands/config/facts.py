@@ -83,7 +83,7 @@ def _served(call: Call) -> tuple[frozenset[str] | None, str]:
 def _reserved(call: Call) -> tuple[frozenset[str], str]:
     try:
         with opened_catalog(call) as catalog:
-            return frozenset(row.volume for row in catalog.reservations.all()), ""
+            return frozenset(row.volume for row in catalog.reservations.all() if row.volume), ""
     except SegfleetError as error:
         return frozenset(), error.message
 

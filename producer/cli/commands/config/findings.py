@@ -63,7 +63,7 @@ def _of_devices(configuration: Configuration, facts: Facts) -> Iterator[Finding]
 def _of_sources(configuration: Configuration, facts: Facts) -> Iterator[Finding]:
     made = {name for table in configuration.volumes.values() if table.pre for name in table.sources}
     used = {name for table in configuration.volumes.values() for name in table.sources}
-    used |= facts.reserved | {table.volume for table in configuration.schedules.values()}
+    used |= facts.reserved | {table.volume for table in configuration.schedules.values() if table.volume}
     for name, source in configuration.sources.items():
         keys = ("sources", name)
         table = configuration.volumes.get(name)
@@ -78,7 +78,7 @@ def _of_sources(configuration: Configuration, facts: Facts) -> Iterator[Finding]
 
 
 def _of_volumes(configuration: Configuration, facts: Facts) -> Iterator[Finding]:
-    scheduled = facts.reserved | {table.volume for table in configuration.schedules.values()}
+    scheduled = facts.reserved | {table.volume for table in configuration.schedules.values() if table.volume}
     for name, table in configuration.volumes.items():
         keys = ("volumes", name)
         for path in table.sources:

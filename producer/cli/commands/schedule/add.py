@@ -9,6 +9,8 @@ import click
 from producer.catalog.tables.reservations import IfBusy
 from producer.cli.call import GIVEN, Call
 from producer.cli.catalog import opened_catalog
+from producer.cli.commands.care.check import subset_of_data
+from producer.cli.commands.schedule.upkeep import asked_upkeep, refuse_for_backup
 from producer.cli.commands.schedule.words import asked_with
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import request_from, storing_options
@@ -18,7 +20,7 @@ from producer.cli.show.times import rfc3339, with_age
 
 
 @click.command(cls=FleetCommand)
-@click.argument("volume")
+@click.argument("volume", required=False)
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @click.option(
     "--cron", required=True, metavar="LINE", help='Minute, hour, day of month, month, day of week: "0 2 * * *".'
@@ -44,19 +46,32 @@ from producer.cli.show.times import rfc3339, with_age
     help="If the volume is being backed up: wait, or skip this run.",
 )
 @retention_options
-@click.option("--prune", "prunes", is_flag=True, help="Free the space of what is forgotten after a backup.")
+@click.option(
+    "--prune",
+    "prunes",
+    is_flag=True,
+    help="Free the space of what is forgotten after a backup; without VOLUME: of all.",
+)
+@click.option("--check", "checks", is_flag=True, help="Without VOLUME: check what the devices hold.")
+@click.option("--read-data", is_flag=True, help="With --check: read every stored byte.")
+@click.option(
+    "--read-data-subset", "subset", type=subset_of_data, metavar="n/t|x%", help="With --check: read a part of the data."
+)
 @storing_options
 @click.pass_context
 def add(
     ctx: click.Context,
     /,
-    volume: str,
+    volume: str | None,
     sources: tuple[str, ...],
     cron: str,
     timezone: str | None,
     catch_up: bool,
     overlap: IfBusy,
     prunes: bool,
+    checks: bool,
+    read_data: bool,
+    subset: tuple[int, int] | float | None,
     **choices: Any,
 ) -> None:
     """Back up SOURCEs to VOLUME at set times, with the options of `backup`.
@@ -65,11 +80,17 @@ def add(
     Without SOURCE, the sources of [volumes.VOLUME] are backed up, or [sources.VOLUME].
 
     Each run forgets afterwards what the --keep options, or [volumes.VOLUME.retention], do not keep.
+
+    Without VOLUME, --check or --prune alone schedules a check or a prune of all.
     """
     call: Call = ctx.obj
-    retention_from(choices)
-    request = request_from(call, sources=sources, volume=volume, **choices)
-    given = ctx.meta[GIVEN] | {"sources": sources}
+    if volume is None:
+        asked, of_volume = asked_upkeep(ctx.meta[GIVEN], checks=checks, prunes=prunes), ""
+    else:
+        refuse_for_backup(checks=checks, reads_data=read_data or subset is not None)
+        retention_from(choices)
+        of_volume = request_from(call, sources=sources, volume=volume, **choices).volume
+        asked = asked_with(call, ctx.command.params, ctx.meta[GIVEN] | {"sources": sources}, ctx.params)
 
     from producer.schedule.reserve import reserve
     from producer.schedule.timetable import local_zone
@@ -77,8 +98,8 @@ def add(
     with opened_catalog(call) as catalog:
         row = reserve(
             catalog,
-            request.volume,
-            asked_with(call, ctx.command.params, given, ctx.params),
+            of_volume,
+            asked,
             cron=cron,
             timezone=timezone or local_zone(),
             if_missed="catch-up" if catch_up else "skip",
@@ -91,8 +112,10 @@ def add(
                 "message_type": "reservation",
                 "reservation_id": row.reservation_id,
                 "volume": row.volume,
+                "kind": asked.kind,
                 "next_due": rfc3339(row.next_due),
             }
         )
     else:
-        click.echo(f"reservation {row.reservation_id[:8]} of volume {row.volume}: next run {with_age(row.next_due)}")
+        what = f"volume {row.volume}" if row.volume else f"a {asked.kind}"
+        click.echo(f"reservation {row.reservation_id[:8]} of {what}: next run {with_age(row.next_due)}")

@@ -12,6 +12,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.commands.schedule.bounds import keep_in_bounds
+from producer.cli.commands.schedule.upkeep import carry_out
 from producer.cli.commands.schedule.words import request_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.notifying import look_around, reported
@@ -22,7 +23,7 @@ from producer.cli.show.summaries import show_backup, show_schedule
 from producer.cli.show.times import rfc3339, with_age
 from producer.cli.show.watching import watched
 from producer.host.signals import act_on_held_signal
-from producer.summaries import BackupSummary, schedule_summary
+from producer.summaries import BackupSummary, UpkeepSummary, schedule_summary
 from tasks.errors import SegfleetError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _PARTIAL = 3
 @config_option
 @click.pass_obj
 def run_due(call: Call) -> int:
-    """Run the due backups of this host that nobody else has started, one after another.
+    """Run the due backups, checks and prunes of this host that nobody else has started, one after another.
 
     Exit code: 0 if everything was stored, 3 if something was stored in part, 1 if something failed.
     """
@@ -51,7 +52,7 @@ def run_due(call: Call) -> int:
     from producer.schedule.scheduler import Scheduler
 
     environment, started_s, file = call.environment(), time.monotonic(), str(call.configuration_path or "")
-    results: dict[str, BackupSummary | SegfleetError] = {}
+    results: dict[str, BackupSummary | UpkeepSummary | SegfleetError] = {}
 
     def serves(row: ReservationRow) -> bool:
         # Each reservation once, even if it is due again after a long run.
@@ -66,7 +67,8 @@ def run_due(call: Call) -> int:
         scheduler = Scheduler(holder, note=_note)
         # One claim at a time, so that others can take what has not started yet.
         while claimed := scheduler.claim_due(datetime.now(UTC), limit=1, serves=serves):
-            results[claimed[0].reservation_id] = _run(call, scheduler, claimed[0])
+            run = _run if claimed[0].volume else _run_upkeep
+            results[claimed[0].reservation_id] = run(call, scheduler, claimed[0])
             act_on_held_signal()
     # Whoever has no manager calls this every few minutes.
     look_around(call, _note)
@@ -101,11 +103,24 @@ def _run(call: Call, scheduler: Scheduler, row: ReservationRow) -> BackupSummary
     return result if is_in_bounds else replace(result, exit_code=_PARTIAL)
 
 
+def _run_upkeep(call: Call, scheduler: Scheduler, row: ReservationRow) -> UpkeepSummary | SegfleetError:
+    from producer.schedule.asked import asked_of
+    from producer.schedule.run import run_reservation
+
+    _announce(call, row)
+    result = run_reservation(row, scheduler, lambda: carry_out(asked_of(row), call))
+    if isinstance(result, SegfleetError):
+        _tell(call, result)
+    return result
+
+
 def _note(text: str) -> None:
     click.echo(f"segfleet: {harmless(text)}", err=True)
 
 
 def _announce(call: Call, row: ReservationRow) -> None:
+    from producer.schedule.asked import called
+
     if call.json:
         write_row(
             {
@@ -116,7 +131,8 @@ def _announce(call: Call, row: ReservationRow) -> None:
             }
         )
     elif not call.quiet:
-        click.echo(f"volume {row.volume}, due {with_age(row.next_due)} (reservation {row.reservation_id[:8]})")
+        what = f"volume {row.volume}" if row.volume else called(row)
+        click.echo(f"{what}, due {with_age(row.next_due)} (reservation {row.reservation_id[:8]})")
 
 
 def _tell(call: Call, error: SegfleetError) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def schedule() -> None:
-    """Schedule backups: add, list and remove reservations, and run what is due.
+    """Schedule backups, checks and prunes: add, list and remove reservations, and run what is due.
 
     Managers run the schedule automatically.  Without a manager, let cron or a systemd timer call
     `segfleet schedule run-due` every five minutes.
@@ -54,16 +54,16 @@ def list_(call: Call) -> None:
 
 
 @schedule.command(cls=FleetCommand)
-@click.argument("name", metavar="VOLUME|ID")
+@click.argument("name", metavar="VOLUME|ID|check|prune")
 @json_option
 @config_option
 @click.pass_obj
 def remove(call: Call, name: str) -> None:
-    """Remove all reservations of VOLUME, or the one with this ID.  A run that has started continues.
+    """Remove all reservations of VOLUME, all checks or prunes, or the one with this ID.
 
-    A [schedules.NAME] is removed from the configuration instead.
+    A run that has started continues.  A [schedules.NAME] is removed from the configuration instead.
     """
-    from producer.schedule.asked import configuration_of
+    from producer.schedule.asked import called, configuration_of
     from producer.schedule.configured import is_gone
     from producer.schedule.reserve import find_reservations
 
@@ -73,7 +73,7 @@ def remove(call: Call, name: str) -> None:
         if not added:
             file, schedule = configuration_of(rows[0]), rows[0].request["schedule"]
             raise UsageError(
-                f"the schedule of volume {rows[0].volume} is [schedules.{schedule}] of {file}",
+                f"the schedule of {called(rows[0])} is [schedules.{schedule}] of {file}",
                 hint="remove it there; the next run-due, or the manager within seconds, follows the file",
                 path=file,
             )
@@ -81,7 +81,7 @@ def remove(call: Call, name: str) -> None:
             if catalog.reservations.remove(row.reservation_id) and call.json:
                 write_row(_json_row(row))
             elif not call.json:
-                click.echo(f"reservation {row.reservation_id[:8]} of volume {row.volume} removed")
+                click.echo(f"reservation {row.reservation_id[:8]} of {called(row)} removed")
 
 
 def _json_row(row: ReservationRow) -> dict[str, Any]:

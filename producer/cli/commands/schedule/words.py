@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     from producer.schedule.asked import Asked
 
 #: Options of ``schedule add`` that say when; the others say what, as those of ``backup``.
-_WHEN = {"cron", "timezone", "catch_up", "overlap", "json", "config", "manager", "volume", "sources"}
+_WHEN = {
+    "cron",
+    "timezone",
+    "catch_up",
+    "overlap",
+    "json",
+    "config",
+    "manager",
+    "volume",
+    "sources",
+    "checks",
+    "read_data",
+    "subset",
+}
 
 #: Those of ``forget``.
 _BOUNDS = RETENTION | {"prunes"}

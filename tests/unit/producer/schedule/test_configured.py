@@ -10,7 +10,9 @@ import pytest
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import ReservationRow
 from producer.configuration.tables import ScheduleTable
+from producer.schedule.asked import asked_of, called
 from producer.schedule.configured import follow
+from producer.schedule.reserve import find_reservations
 
 NIGHTLY = ScheduleTable(cron="0 2 * * *", volume="home", timezone="UTC")
 
@@ -75,3 +77,13 @@ def test_a_schedule_that_never_fires_is_reported_and_keeps_the_others(catalog: C
     assert [row.volume for row in catalog.reservations.all()] == ["home"]
     [note] = notes
     assert note.startswith("schedule never: cron line '0 2 30 2 *'")
+
+
+def test_a_check_and_a_prune_have_reservations_of_no_volume_with_their_own_words(catalog: Catalog, file: Path) -> None:
+    weekly = ScheduleTable(cron="0 4 * * 0", timezone="UTC", check=True, read_data_subset="5%")
+    monthly = ScheduleTable(cron="0 5 1 * *", timezone="UTC", prune=True)
+    rows = {called(row): row for row in followed(catalog, file, weekly=weekly, monthly=monthly)}
+    assert {row.volume for row in rows.values()} == {""}
+    assert asked_of(rows["check"]).arguments == ("--read-data-subset=5%",)
+    assert asked_of(rows["prune"]).arguments == ()
+    assert [row.reservation_id for row in find_reservations(catalog, "prune")] == [rows["prune"].reservation_id]
