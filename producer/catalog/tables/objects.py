@@ -175,6 +175,11 @@ class Objects:
         """The objects on all devices that were found missing or damaged when somebody looked last."""
         return [_stored_object(row) for row in self._database.read(_all().where(stored_objects.c.is_damaged))]
 
+    def bytes_on(self, device_id: str) -> int:
+        """What all objects on a device take there."""
+        sums = select(func.sum(stored_objects.c.bytes_stored)).where(stored_objects.c.device_id == device_id)
+        return int(self._database.read(sums)[0][0] or 0)
+
     def on_device(self, device_id: str) -> Iterator[StoredObject]:
         """All objects on a device, in order of their ids, page by page."""
         last = ""

@@ -54,7 +54,7 @@ def targets_of(catalog: Catalog, devices: Sequence[PrunedDevice]) -> list[CopyTa
         CopyTarget(
             name=device.name,
             device_id=device.device_id,
-            load_bytes=sum(one.bytes_stored for one in catalog.objects.on_device(device.device_id)),
+            load_bytes=catalog.objects.bytes_on(device.device_id),
             room_bytes=device.room_bytes,
             site=device.row.site,
         )
