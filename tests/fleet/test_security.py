@@ -14,6 +14,7 @@ from celery import Celery
 from kit.compare import differences
 from kit.deadlines import DEADLINE_S, eventually
 from kit.needs import program
+from kit.program.forked import EXECUTED
 from kit.program.machine import Machine
 from kit.services.fleet import PASSWORD, Fleet, RedisServer
 from kit.tree import Tree, noise
@@ -55,7 +56,8 @@ def with_rights(fleet: Fleet) -> Callable[[str], str]:
 def test_a_backup_and_a_restore_need_exactly_these_rights(fleet: Fleet) -> None:
     source, url_of = source_of(fleet), with_rights(fleet)
     for device in ("a", "b"):
-        fleet.agent(agent_host(fleet, device, url_of(f"agent-{device}")), device)
+        # Executed: what is forked has another command line.
+        fleet.agent(agent_host(fleet, device, url_of(f"agent-{device}")), device, settings=EXECUTED)
     # A device of its own too, for which it starts a worker.
     disk = fleet.folder / "disks" / "c"
     disk.mkdir()

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from kit.program.forked import EXECUTED
 from kit.program.machine import Machine
 from kit.program.scene import Scene
 from kit.tree import Tree, noise
@@ -62,7 +63,8 @@ def test_a_backups_summary_has_all_fields_and_they_add_up(backed_up: Machine) ->
 
 
 def test_worker_lines_name_the_main_processes_of_the_workers(machine: Machine) -> None:
-    running = Scene(machine, rate="256KiB").start()
+    # Executed: what is forked has another command line.
+    running = Scene(machine, rate="256KiB").start(**EXECUTED)
 
     for device, pid in running.worker_pids().items():
         worker = psutil.Process(pid)

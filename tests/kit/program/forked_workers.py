@@ -1,4 +1,4 @@
-"""In a forked command: its first workers as forks of it, in place of a process that imports their program once more.
+"""In a forked command: its workers as forks of it, in place of a process that imports their program once more.
 
 Only what starts them is another; what they run is ``python -m workers`` all the same.
 """
@@ -10,12 +10,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
+import producer.fleet.agent
 import producer.fleet.spawn
+from kit.program.brake import hold_forked_worker
 from workers.__main__ import main as run_workers
 
 _MOST_DESCRIPTORS = 4096
@@ -24,16 +27,24 @@ _MOST_DESCRIPTORS = 4096
 _HANDLED = (signal.SIGTERM, signal.SIGHUP)
 
 
-def fork_first_workers() -> None:
-    """Have this process fork its first workers; those that it starts later, beside its threads, are executed."""
-    forking = SimpleNamespace(**{**vars(subprocess), "Popen": _start})
-    vars(producer.fleet.spawn).update(subprocess=forking)
+def fork_workers() -> None:
+    """Have this process fork its workers; those that it starts later, beside its threads, are executed."""
+    vars(producer.fleet.spawn).update(subprocess=_subprocess(_start_first))
+    vars(producer.fleet.agent).update(subprocess=_subprocess(_start_one))
 
 
-def _start(command: Sequence[str], **how: Any) -> Any:
+def _subprocess(start: Callable[..., Any]) -> SimpleNamespace:
+    return SimpleNamespace(**{**vars(subprocess), "Popen": start})
+
+
+def _start_first(command: Sequence[str], **how: Any) -> Any:
     if "--fork" in command and threading.active_count() == 1:
         return _FirstWorkers(command, how["stderr"].fileno())
     return subprocess.Popen(command, **how)
+
+
+def _start_one(command: Sequence[str], **how: Any) -> Any:
+    return _AgentsWorker(command) if threading.active_count() == 1 else subprocess.Popen(command, **how)
 
 
 class _FirstWorkers:
@@ -56,6 +67,40 @@ class _FirstWorkers:
             pids = reading.read()
         self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return pids, None
+
+
+class _AgentsWorker:
+    """The part of :class:`subprocess.Popen` that :class:`producer.fleet.agent.Agent` needs."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        settings, writing = os.pipe()
+        self.stdin = os.fdopen(writing, "wb")
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if not self.pid:
+            _work(command, (settings, 1, 2))
+        os.close(settings)
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        deadline_s = time.monotonic() + timeout_s if timeout_s is not None else None
+        while (code := self.poll()) is None:
+            if deadline_s is not None and time.monotonic() > deadline_s:
+                raise subprocess.TimeoutExpired(["workers"], timeout_s or 0)
+            time.sleep(0.005)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 def _work(command: Sequence[str], streams: Sequence[int]) -> NoReturn:
@@ -87,3 +132,4 @@ def _begin_anew(command: Sequence[str], streams: Sequence[int]) -> None:
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
     sys.argv[:] = ["workers", *command[command.index("workers") + 1 :]]
     sys.orig_argv[:] = command
+    hold_forked_worker()

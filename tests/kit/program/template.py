@@ -20,7 +20,7 @@ from typing import Any
 
 import producer
 import workers
-from kit.program.forked_workers import fork_first_workers
+from kit.program.forked_workers import fork_workers
 from producer.cli.start import main as run
 from workers.process.fork import IMPORTED_BY_CELERY
 
@@ -89,8 +89,7 @@ def _become(call: dict[str, Any], streams: list[int], asked: socket.socket) -> N
     for place, stream in enumerate(streams):
         os.dup2(stream, place)
         os.close(stream)
-    if call["environment"].get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
-        fork_first_workers()
+    fork_workers()
     os.environ.clear()
     os.environ.update(call["environment"])
     time.tzset()
