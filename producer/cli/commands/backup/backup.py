@@ -14,7 +14,8 @@ from producer.cli.call import Call
 from producer.cli.commands.backup.plan import make_dry_run, print_plan
 from producer.cli.elsewhere.fleet_command import BEHIND, FleetCommand
 from producer.cli.notifying import did_not_start, reported
-from producer.cli.options.backup import request_from, stream_and_backup_options, stream_request_from
+from producer.cli.options.backup import stream_and_backup_options
+from producer.cli.options.backup_request import request_from, stream_request_from
 from producer.cli.options.shared import quiet_option, verbose_option
 from producer.cli.options.sources import volume_of
 from producer.cli.options.stream import name_of, origin_of, source_of

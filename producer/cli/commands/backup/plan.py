@@ -10,7 +10,8 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.backup import backup_options, request_from
+from producer.cli.options.backup import backup_options
+from producer.cli.options.backup_request import request_from
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.summaries import compared_line

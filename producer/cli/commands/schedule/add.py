@@ -13,7 +13,8 @@ from producer.cli.commands.care.check import subset_of_data
 from producer.cli.commands.schedule.upkeep import asked_upkeep, refuse_for_backup
 from producer.cli.commands.schedule.words import asked_with
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.backup import request_from, storing_options
+from producer.cli.options.backup import storing_options
+from producer.cli.options.backup_request import request_from
 from producer.cli.options.retention import retention_from, retention_options
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.times import rfc3339, with_age

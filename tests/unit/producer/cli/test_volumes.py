@@ -16,7 +16,7 @@ from producer.cli.commands.backup.backup import backup
 from producer.cli.commands.retention.forget import forget
 from producer.cli.commands.schedule.words import bounds_of, request_of
 from producer.cli.main import run
-from producer.cli.options.backup import request_from
+from producer.cli.options.backup_request import request_from
 from producer.requests import UNLIMITED_COUNT, BackupRequest, Retention
 from producer.schedule.asked import asked_of
 from tasks.errors import UsageError
