@@ -101,6 +101,8 @@ def _take(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> 
     _note_old_copy(session, [member.name for member in members.values() if member.is_ahead])
     for member in members.values():
         member.host = asked.hosts.get(member.name, "")
+    # In the order given, in which progress and summary show them.
+    members = {name: members[name] for name in session.paths if name in members}
     return SettledPool(pool_id=decision.pool_id, members=members, absent=decision.absent, new=frozenset(decision.adopt))
 
 

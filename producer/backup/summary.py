@@ -22,6 +22,8 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
     rows = session.catalog.totals.by_state(intake.snapshot_id)
     incomplete = still_lacking(snapshot.lacks, session.catalog.devices.all(), snapshot.sealed_at)
     lacking = [lack for lack in incomplete if not lack.rotating]
+    totals = device_totals(rows, intake.members, [*intake.absent, *sorted(state.lost_holders)], intake.new)
+    as_given = [*(name for name in session.paths if name in totals), *sorted(totals.keys() - session.paths.keys())]
     errors = session.catalog.troubles.count(intake.snapshot_id) + sum(lack.files for lack in lacking)
     return BackupSummary(
         snapshot_id=snapshot.snapshot_id,
@@ -43,12 +45,7 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
         segments=snapshot.segments_count,
         segments_rerouted=sum(row.rerouted_count for row in rows),
         segments_retried=sum(row.retried_count for row in rows),
-        devices={
-            name: replace(totals, bytes_copied=state.copied_bytes[name])
-            for name, totals in device_totals(
-                rows, intake.members, [*intake.absent, *sorted(state.lost_holders)], intake.new
-            ).items()
-        },
+        devices={name: replace(totals[name], bytes_copied=state.copied_bytes[name]) for name in as_given},
         incomplete=incomplete,
         errors=errors,
         duration_s=round(time.monotonic() - started_s, 3),

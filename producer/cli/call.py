@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from producer.configuration.secrets import secret
 from producer.configuration.sizes import parse_size
 from producer.configuration.tables import Configuration, VolumeTable
 from producer.dispatch.limits import Limits
-from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, is_for_terminal
+from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_width
 from producer.host.looks import look
 from producer.host.patience import Patience
 from producer.host.reading_place import place_to_read
@@ -87,7 +86,7 @@ class Call:
     @property
     def width(self) -> int | None:
         """The width of the terminal that shows the output, here or at a master; None without one, or with --wide."""
-        return shutil.get_terminal_size().columns if is_for_terminal() and not self.wide else None
+        return None if self.wide else terminal_width()
 
     @property
     def is_on_behalf(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 #: The manager's name, and the run's id.
@@ -23,3 +24,8 @@ def terminal_variables(columns: int) -> dict[str, str]:
 def is_for_terminal() -> bool:
     """Whether standard output is shown on a terminal, here or at a master."""
     return sys.stdout.isatty() or os.environ.get(_TERMINAL_VARIABLE) == "1"
+
+
+def terminal_width() -> int | None:
+    """The width of the terminal that shows standard output, here or at a master; None without one."""
+    return shutil.get_terminal_size().columns if is_for_terminal() else None

@@ -8,7 +8,8 @@ from producer.configuration.sizes import format_size
 from producer.plan.describe import Item, PlanDescription
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_MIN_BAR_WIDTH = 10
+#: A terminal that has less to the right of the table gets no bars.
+_MIN_BAR_WIDTH = 8
 
 
 def text_lines(
@@ -62,13 +63,13 @@ def _device_lines(description: PlanDescription, width: int, sites: Mapping[str, 
     name_width = max(6, *map(len, names))
     header = f"{'device':{name_width}}  {'bytes':>10}  {'files':>11}  {'segments':>8}  {'share':>7}  "
     yield header.rstrip()
-    bar_width = max(_MIN_BAR_WIDTH, width - len(header))
+    bar_width = width - len(header)
     fullest_bytes = max(1, description.largest_load_bytes)
     for name, share in zip(names, description.devices, strict=True):
         yield (
             f"{name:{name_width}}  {format_size(share.bytes_source):>10}  {share.files_count:>11,}  "
             f"{share.segments_count:>8,}  {share.share * 100:>5.1f} %  "
-            f"{bar(share.bytes_source / fullest_bytes, bar_width)}"
+            f"{bar(share.bytes_source / fullest_bytes, bar_width) if bar_width >= _MIN_BAR_WIDTH else ''}"
         ).rstrip()
 
 

@@ -137,7 +137,7 @@ def _client(call: Call) -> Iterator[redis.Redis]:
 
 
 def _print(call: Call, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    for line in lines_of(header, rows, seldom=[name for name in _SELDOM if name in header], width=call.width):
+    for line in lines_of(header, rows, seldom=_SELDOM, width=call.width):
         click.echo(line)
     click.echo()
 

@@ -36,7 +36,7 @@ def show_devices(call: Call, rows: Iterable[DeviceRow], risks: Mapping[str, AtRi
     if risks is not None:
         header = (*header, "would be lost")
         cells = [(*line, _risk_in_words(risks.get(row.device_id))) for line, row in zip(cells, rows, strict=True)]
-    for line in lines_of(header, cells, right="   >>", seldom=_SELDOM, width=call.width):
+    for line in lines_of(header, cells, right="===>>=", seldom=_SELDOM, width=call.width):
         click.echo(line)
 
 

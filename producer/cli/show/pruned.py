@@ -6,8 +6,13 @@ import click
 
 from producer.cli.show.counts import counted
 from producer.cli.show.tables import lines_of
+from producer.cli.show.wrapped import say
 from producer.configuration.sizes import format_size
+from producer.host.behalf import terminal_width
 from producer.summaries import PruneSummary
+
+_HEADER = ("device", "objects", "files", "freed", "written", "waiting")
+_SELDOM = ("written", "files")
 
 
 def show_prune(summary: PruneSummary) -> None:
@@ -28,19 +33,17 @@ def show_prune(summary: PruneSummary) -> None:
         (name, "", "", "", "", f"{counted(waits.objects, 'object')}, {format_size(waits.bytes)}: {waits.why}")
         for name, waits in summary.waiting.items()
     ]
-    for line in (
-        lines_of(("device", "objects", "files", "freed", "written", "waiting"), rows, right=" >>>> ") if rows else ()
-    ):
+    for line in lines_of(_HEADER, rows, right=" >>>> ", seldom=_SELDOM, width=terminal_width()) if rows else ():
         click.echo(line)
     verb = "would be deleted" if summary.dry_run else "deleted"
     objects, files = counted(summary.objects_deleted, "object"), counted(summary.files_deleted, "file")
     freed = format_size(summary.bytes_freed)
-    click.echo(f"{objects} and {files} of manifests {verb}, {freed} freed, {summary.duration_s:.1f} s")
+    say(f"{objects} and {files} of manifests {verb}, {freed} freed, {summary.duration_s:.1f} s")
     if summary.objects_written:
         verb = "would be written" if summary.dry_run else "written"
         written = counted(summary.objects_written, "object")
-        click.echo(f"{written} {verb} anew without what nothing needs, {format_size(summary.bytes_written)}")
+        say(f"{written} {verb} anew without what nothing needs, {format_size(summary.bytes_written)}")
     if summary.bytes_unused is not None:
-        click.echo(f"unused and still stored: {format_size(summary.bytes_unused)}")
+        say(f"unused and still stored: {format_size(summary.bytes_unused)}")
     if summary.errors:
-        click.echo(f"{counted(summary.errors, 'error')}; see above")
+        say(f"{counted(summary.errors, 'error')}; see above")

@@ -17,7 +17,7 @@ _SELDOM = ("run by", "zone", "last", "id", "cron")
 
 
 def reservation_lines(rows: Sequence[ReservationRow], width: int | None) -> Iterator[str]:
-    return lines_of(_HEADER, [_cells(row) for row in rows], seldom=_SELDOM, width=width)
+    return lines_of(_HEADER, [_cells(row) for row in rows], right="=", seldom=_SELDOM, width=width)
 
 
 def _cells(row: ReservationRow) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from producer.cli.show.reservations import reservation_json, reservation_lines
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339, with_age
+from producer.cli.show.wrapped import wrapped
 from producer.configuration.ages import format_age
 from producer.configuration.sizes import format_size
 
@@ -29,7 +30,7 @@ _VOLUMES = (
     *("volume", "state", "age", "next", "snapshot", "segments", "of", "size"),
     *("last run", "exit", "held by", "why"),
 )
-_VOLUMES_RIGHT = "  >  >>> >"
+_VOLUMES_RIGHT = " => =>>>=>"
 _SELDOM_OF_VOLUMES = ("of", "segments", "last run", "snapshot", "exit", "held by", "size")
 _DEVICES = ("device", "state", "since", "free", "folder", "why")
 _SELDOM_OF_DEVICES = ("since", "folder")
@@ -64,21 +65,23 @@ def status_lines(shown: Shown, now: datetime, width: int | None) -> list[str]:
         header = (*_DEVICES, "site")
         devices = [(*cells, row.site) for cells, row in zip(devices, shown.devices, strict=True)]
     return [
-        *_verdict_lines(shown.verdict),
+        *_verdict_lines(shown.verdict, width),
         "",
         *lines_of(_VOLUMES, volumes, right=_VOLUMES_RIGHT, seldom=_SELDOM_OF_VOLUMES, width=width),
         "",
         *([*map(_other_line, shown.others), ""] if shown.others else []),
         *([*reservation_lines(reservations, width), ""] if reservations else []),
-        *lines_of(header, devices, right="   >", seldom=_SELDOM_OF_DEVICES, width=width),
+        *lines_of(header, devices, right=" ==>", seldom=_SELDOM_OF_DEVICES, width=width),
     ]
 
 
-def _verdict_lines(verdict: Verdict) -> Iterator[str]:
-    yield click.style(verdict.colour, fg=verdict.colour, bold=True) + f": {escaped(verdict.sentence)}"
+def _verdict_lines(verdict: Verdict, width: int | None) -> Iterator[str]:
+    first, *more = wrapped(f"{verdict.colour}: {escaped(verdict.sentence)}", width)
+    yield first.replace(verdict.colour, click.style(verdict.colour, fg=verdict.colour, bold=True), 1)
+    yield from more
     for problem in verdict.problems:
-        yield f"  {escaped(problem.reason)}"
-        yield f"    {escaped(problem.remedy)}"
+        yield from wrapped(f"  {escaped(problem.reason)}", width)
+        yield from wrapped(f"    {escaped(problem.remedy)}", width)
 
 
 def _verdict_json(verdict: Verdict) -> dict[str, Any]:

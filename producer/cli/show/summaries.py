@@ -9,7 +9,9 @@ import click
 from producer.cli.show.counts import counted
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
+from producer.cli.show.wrapped import say
 from producer.configuration.sizes import format_size
+from producer.host.behalf import terminal_width
 from producer.summaries import (
     BackupSummary,
     CheckSummary,
@@ -44,19 +46,19 @@ def show_backup(summary: BackupSummary) -> None:
             format_size(totals.bytes_stored),
             f"{totals.state}, new" if totals.new else totals.state,
         )
-        for name, totals in sorted(summary.devices.items())
+        for name, totals in summary.devices.items()
     ]
-    for line in lines_of(_DEVICE_HEADER, rows, right=" >>>"):
+    for line in lines_of(_DEVICE_HEADER, rows, right=" >>>", width=terminal_width()):
         click.echo(line)
     made = f"snapshot {summary.snapshot_id[:8]}" if summary.snapshot_id else "no new snapshot"
     of_it = f"; {format_size(summary.bytes_read)}" if summary.parent_id else ""
-    click.echo(
+    say(
         f"{made} of volume {summary.volume}: {counted(summary.files, 'file')}, "
         f"{format_size(summary.bytes_source)}{of_it} in {counted(summary.segments, 'segment')}, "
         f"{format_size(summary.bytes_stored)} stored, {summary.duration_s:.1f} s"
     )
     if summary.parent_id:
-        click.echo(
+        say(
             compared_line(
                 summary.parent_id,
                 summary.files_new,
@@ -66,7 +68,7 @@ def show_backup(summary: BackupSummary) -> None:
             )
         )
     if summary.copies_made or summary.copies_missing:
-        click.echo(
+        say(
             f"{counted(summary.copies_made, 'copy', 'copies')} on other devices, {format_size(summary.bytes_copied)}; "
             f"{summary.copies_missing} missing"
         )
@@ -74,22 +76,22 @@ def show_backup(summary: BackupSummary) -> None:
         click.echo(_at_risk_line(summary.at_risk))
     if summary.files_healed:
         healed = f"{counted(summary.files_healed, 'file')}, {format_size(summary.bytes_healed)}"
-        click.echo(f"healed, in older snapshots too: {healed} that were on no device any more")
+        say(f"healed, in older snapshots too: {healed} that were on no device any more")
     if summary.files_fewer:
-        click.echo(f"{counted(summary.files_fewer, 'file')} fewer than last time")
+        say(f"{counted(summary.files_fewer, 'file')} fewer than last time")
     if summary.segments_rerouted or summary.segments_retried:
-        click.echo(f"{counted(summary.segments_rerouted, 'segment')} rerouted, {summary.segments_retried} retried")
+        say(f"{counted(summary.segments_rerouted, 'segment')} rerouted, {summary.segments_retried} retried")
     lost_count = sum(lack.files for lack in summary.incomplete if not lack.rotating)
     _show_errors(summary.errors - lost_count, "file or folder", "files or folders", "could not be backed up completely")
     for lack in summary.incomplete:
         if lack.rotating:
-            click.echo(
+            say(
                 f"on rotating device {lack.device}, which is away since {lack.since}: {counted(lack.files, 'file')}, "
                 f"{format_size(lack.bytes)}"
             )
             continue
         until = "any more: it is lost" if lack.lost else "until it is back"
-        click.echo(
+        say(
             f"incomplete (device {lack.device}): {counted(lack.files, 'file')}, {format_size(lack.bytes)} cannot be "
             f"restored {until}; each is named above"
         )
@@ -107,22 +109,20 @@ def show_restore(summary: RestoreSummary) -> None:
     skipped = f", {summary.skipped} skipped" if summary.skipped else ""
     reused = f", {format_size(summary.bytes_reused)} found in the target" if summary.bytes_reused else ""
     removed = f", {summary.removed} removed" if summary.removed else ""
-    click.echo(
+    say(
         f"snapshot {summary.snapshot_id[:8]}: {counted(summary.files, 'file')}, "
         f"{format_size(summary.bytes_restored)} restored{reused}{skipped}{removed}, {summary.duration_s:.1f} s"
     )
     if summary.verified_files or summary.verified_bytes:
-        click.echo(
-            f"{counted(summary.verified_files, 'file')}, {format_size(summary.verified_bytes)} read back and compared"
-        )
+        say(f"{counted(summary.verified_files, 'file')}, {format_size(summary.verified_bytes)} read back and compared")
     if summary.not_kept:
         kinds = ", ".join(f"{METADATA_NAMES[kind]} of {count}" for kind, count in sorted(summary.not_kept.items()))
-        click.echo(f"not restored, because only root may set them: {kinds}")
+        say(f"not restored, because only root may set them: {kinds}")
     _show_errors(summary.errors, "file or part of a file", "files or parts of files", "could not be restored")
 
 
 def show_check(summary: CheckSummary) -> None:
-    click.echo(
+    say(
         f"{counted(summary.snapshots, 'snapshot')}, {counted(summary.segments, 'segment')} checked, "
         f"{format_size(summary.bytes_read)} read, {summary.duration_s:.1f} s"
     )
@@ -132,7 +132,7 @@ def show_check(summary: CheckSummary) -> None:
     if summary.errors:
         _show_errors(summary.errors, "error", "errors", "found")
     else:
-        click.echo("no errors found")
+        say("no errors found")
 
 
 def _show_damaged_snapshots(summary: CheckSummary) -> None:
@@ -148,7 +148,7 @@ def _show_damaged_snapshots(summary: CheckSummary) -> None:
 
 def show_rebuild(summary: RebuildSummary) -> None:
     known = f"; {counted(summary.snapshots_known, 'snapshot')} known before" if summary.snapshots_known else ""
-    click.echo(
+    say(
         f"{counted(summary.snapshots, 'snapshot')} of {counted(summary.volumes, 'volume')} and "
         f"{counted(summary.segments, 'segment')} recorded{known}, {summary.duration_s:.1f} s"
     )
@@ -156,7 +156,7 @@ def show_rebuild(summary: RebuildSummary) -> None:
 
 
 def show_repair(summary: RepairSummary) -> None:
-    click.echo(
+    say(
         f"{counted(summary.snapshots, 'snapshot')}: {counted(summary.manifests_completed, 'manifest')} and "
         f"{counted(summary.objects_copied, 'object')} copied to devices that lacked them, {summary.objects_damaged} "
         f"missing or damaged, {summary.duration_s:.1f} s"
@@ -165,7 +165,7 @@ def show_repair(summary: RepairSummary) -> None:
 
 
 def show_schedule(summary: ScheduleSummary) -> None:
-    click.echo(
+    say(
         f"{counted(summary.runs, 'backup')}: {summary.done} done, {summary.partial} in part, {summary.failed} failed, "
         f"{summary.locked} locked by another run; {summary.duration_s:.1f} s"
     )
@@ -173,4 +173,4 @@ def show_schedule(summary: ScheduleSummary) -> None:
 
 def _show_errors(count: int, one: str, many: str, what: str) -> None:
     if count:
-        click.echo(f"{counted(count, one, many)} {what}; see above")
+        say(f"{counted(count, one, many)} {what}; see above")

@@ -19,7 +19,9 @@ def lines_of(
     seldom: Sequence[str] = (),
     width: int | None = None,
 ) -> Iterator[str]:
-    """The table's lines.  ``right`` has one character per column; ``>`` aligns the column to the right.
+    """The table's lines.
+
+    ``right`` has one character per column: ``>`` aligns it to the right, ``=`` never cuts it.
 
     Where ``width`` is too narrow, columns without any text are left out, then those that are needed ``seldom``, in
     this order; then the last texts are cut.  None: any width.
@@ -42,6 +44,7 @@ def lines_of(
 def _unneeded(table: list[list[str]], seldom: Sequence[str], width: int) -> set[int]:
     """The columns to leave out, so that the others fit if possible."""
     header, widths = table[0], _widths(table)
+    seldom = [name for name in seldom if name in header]
     empty = [name for name in seldom if not any(row[header.index(name)] for row in table[1:])]
     left_out: set[int] = set()
     for name in [*empty, *(name for name in seldom if name not in empty)]:
@@ -63,7 +66,7 @@ def _cut_last_texts(table: list[list[str]], sides: Sequence[str], widths: list[i
         if excess <= 0:
             return
         least = max(len(table[0][index]), min(_LEAST, widths[index]))
-        if sides[index] != ">" and widths[index] > least:
+        if sides[index] == " " and widths[index] > least:
             widths[index] = max(widths[index] - excess, least)
             for row in table:
                 if len(row[index]) > widths[index]:

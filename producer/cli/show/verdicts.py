@@ -15,13 +15,14 @@ from producer.retention.decisions import Decision
 from producer.summaries import ForgetSummary
 
 _HEADER = ("", "snapshot", "started", "volume", "size", "tags", "why")
+_SELDOM = ("tags", "size")
 _Verdict = tuple[str, SnapshotRow, tuple[str, ...]]
 
 
-def verdict_lines(decisions: Iterable[Decision]) -> Iterator[str]:
+def verdict_lines(decisions: Iterable[Decision], width: int | None = None) -> Iterator[str]:
     """A table with one line for each snapshot, newest first within its volume."""
     cells = [_cells(*verdict) for decision in decisions for verdict in _verdicts(decision)]
-    return lines_of(_HEADER, cells, right="    >")
+    return lines_of(_HEADER, cells, right="=== >", seldom=_SELDOM, width=width)
 
 
 def verdict_rows(decisions: Iterable[Decision]) -> Iterator[dict[str, Any]]:

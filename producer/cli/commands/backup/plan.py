@@ -16,6 +16,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.summaries import compared_line
 from producer.cli.show.watching import watched
+from producer.cli.show.wrapped import say
 from producer.host.looks import look
 from producer.requests import BackupRequest
 from tasks.errors import UsageError
@@ -68,10 +69,10 @@ def _print(made: DryRun) -> None:
 
     width = shutil.get_terminal_size().columns
     for line in text_lines(describe(made.plan), lambda entry: escaped(made.path_of(entry)), width, made.sites):
-        click.echo(line)
+        say(line)
     if made.parent_id:
         counts = made.counts
-        click.echo(compared_line(made.parent_id, counts.new, counts.changed, counts.unchanged, counts.moved))
+        say(compared_line(made.parent_id, counts.new, counts.changed, counts.unchanged, counts.moved))
 
 
 def _write_rows(made: DryRun) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from producer.summaries import Incomplete
 
 _HEADER = ("snapshot", "started", "age", "volume", "files", "size", "stored", "tags", "sources")
-_SELDOM = ("sources", "tags", "files", "stored", "age")
+_SELDOM = ("sources", "tags", "files", "stored", "age", "size", "description")
 
 
 @click.command(cls=FleetCommand)
@@ -59,7 +59,7 @@ def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int |
         # Columns that are seldom needed.
         more = [name for name, cells in columns.items() if any(cells)]
         lines = [(*_cells(row), *(columns[name][place] for name in more)) for place, row in enumerate(rows)]
-        for line in lines_of((*_HEADER, *more), lines, right="  > >>>", seldom=_SELDOM, width=call.width):
+        for line in lines_of((*_HEADER, *more), lines, right="==> >>>", seldom=_SELDOM, width=call.width):
             click.echo(line)
     else:
         click.echo(f"there are no snapshots yet in this catalog ({escaped(place)})", err=True)

@@ -83,7 +83,7 @@ def history(
         _print(lines_of(_TIMING_HEADER, rows, right="  >>>>>>>", width=call.width))
     else:
         cells = [_run_cells(run) for run in runs]
-        _print(lines_of(_RUN_HEADER, cells, right=" >   >>>>>>>>", seldom=_SELDOM, width=call.width))
+        _print(lines_of(_RUN_HEADER, cells, right="=>= =>>>>>>>>", seldom=_SELDOM, width=call.width))
 
 
 def _print(lines: Iterable[str]) -> None:

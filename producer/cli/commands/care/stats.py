@@ -17,6 +17,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339
+from producer.cli.show.wrapped import say
 from producer.configuration.sizes import format_size
 from tasks.errors import UsageError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _VOLUMES = ("volume", "snapshots", "newest", "all", "stored", "ratio", "unused", "")
 _DEVICES = ("device", "snapshots", "state", "source", "stored", "ratio", "unused", "")
+_SELDOM = ("ratio", "newest", "source", "snapshots")
 _COLUMNS_COUNT = 40
 #: Lines for each volume.
 _SCATTERED_COUNT = 5
@@ -46,24 +48,28 @@ def stats(call: Call, volume: str | None) -> None:
     if call.json:
         _print_rows(volumes, devices)
     elif volumes:
-        _print_tables(volumes, devices)
+        _print_tables(volumes, devices, call.width)
     else:
         click.echo("there are no snapshots yet", err=True)
 
 
-def _print_tables(volumes: Sequence[VolumeSpace], devices: Sequence[DeviceSpace]) -> None:
-    for line in lines_of(_VOLUMES, [_volume_cells(one) for one in volumes], right=" >>>>>>>"):
+def _print_tables(volumes: Sequence[VolumeSpace], devices: Sequence[DeviceSpace], width: int | None) -> None:
+    for line in lines_of(
+        _VOLUMES, [_volume_cells(one) for one in volumes], right=" >>>>>>>", seldom=_SELDOM, width=width
+    ):
         click.echo(line)
     click.echo()
-    for line in lines_of(_DEVICES, [_device_cells(one) for one in devices], right=" > >>>>>"):
+    for line in lines_of(
+        _DEVICES, [_device_cells(one) for one in devices], right=" > >>>>>", seldom=_SELDOM, width=width
+    ):
         click.echo(line)
     click.echo()
     for one in volumes:
         if one.growth:
-            click.echo(_growth_line(one))
+            say(_growth_line(one))
     for one in volumes:
         for line in _scattered_lines(one):
-            click.echo(line)
+            say(line)
 
 
 def _scattered_lines(one: VolumeSpace) -> Iterator[str]:

@@ -145,7 +145,7 @@ def _show(call: Call, decisions: Sequence[Decision], summary: ForgetSummary) -> 
         write_summary(summary)
         return
     if call.says(summary.exit_code):
-        for line in verdict_lines(decisions):
+        for line in verdict_lines(decisions, call.width):
             click.echo(line)
         click.echo(forget_words(summary))
     for kept in in_use:
