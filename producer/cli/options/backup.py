@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from producer.cli.options.choosing import choosing_options, list_options
-from producer.cli.options.completing import files, folders
+from producer.cli.options.completing import files, folders, known_volumes, stored_snapshots
 from producer.cli.options.shared import (
     config_option,
     default_option,
@@ -40,9 +40,13 @@ _WHAT = (
         metavar="NAME",
         help="Name of the volume; without SOURCE, the sources of its [volumes.NAME].  "
         "[default: made from the sources' names]",
+        shell_complete=known_volumes,
     ),
     click.option(
-        "--parent", metavar="SNAPSHOT", help="Compare with this snapshot.  [default: the newest of the volume]"
+        "--parent",
+        metavar="SNAPSHOT",
+        help="Compare with this snapshot.  [default: the newest of the volume]",
+        shell_complete=stored_snapshots,
     ),
     click.option("--force", is_flag=True, help="Compare with no snapshot: read and store everything."),
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.completing import commands
 from tasks.errors import UsageError
 
 
 @click.command("help", cls=CommandHere)
-@click.argument("words", nargs=-1, metavar="[COMMAND...]")
+@click.argument("words", nargs=-1, metavar="[COMMAND...]", shell_complete=commands)
 @click.pass_context
 def help_(ctx: click.Context, words: tuple[str, ...]) -> None:
     """Show the help of COMMAND, as COMMAND --help does; without one, of the program."""

@@ -10,6 +10,7 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.notifying import reported
+from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.summaries import show_backup
@@ -17,7 +18,7 @@ from producer.cli.show.watching import watched
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshot", required=False)
+@click.argument("snapshot", required=False, shell_complete=stored_snapshots)
 @devices_option
 @wait_option
 @quiet_option
@@ -34,7 +35,7 @@ def resume(call: Call, snapshot: str | None, devices: dict[str, Path]) -> int:
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshot", required=False)
+@click.argument("snapshot", required=False, shell_complete=stored_snapshots)
 @devices_option
 @wait_option
 @quiet_option

@@ -11,6 +11,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import batches_of, opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.entries import shown_path, write_path_line
 from producer.cli.show.json_lines import write_row
@@ -23,8 +24,8 @@ _KIND_SHOWN = {"hardlink": "file"}
 
 
 @click.command(cls=FleetCommand)
-@click.argument("before", metavar="SNAPSHOT")
-@click.argument("after", metavar="SNAPSHOT")
+@click.argument("before", metavar="SNAPSHOT", shell_complete=stored_snapshots)
+@click.argument("after", metavar="SNAPSHOT", shell_complete=stored_snapshots)
 @click.option("--metadata", is_flag=True, help="Also show U: only mode, owner or time changed.")
 @json_option
 @config_option

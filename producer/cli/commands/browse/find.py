@@ -12,6 +12,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import batches_of, opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.entry_filter import filter_of, filter_options
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.entries import entry_row, long_line, shown_path, write_path_line
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=FleetCommand)
 @click.argument("pattern")
-@click.option("--snapshot", metavar="SNAPSHOT", help="Search this snapshot only.")
+@click.option("--snapshot", metavar="SNAPSHOT", help="Search this snapshot only.", shell_complete=stored_snapshots)
 @click.option("-i", "--ignore-case", is_flag=True, help="Match PATTERN in any case.")
 @click.option("-l", "--long", is_flag=True, help="Show mode, owner, size and time too.")
 @filter_options

@@ -14,6 +14,7 @@ from producer.cli.catalog import batches_of, folder_of, opened_catalog
 from producer.cli.commands.browse.ls_raw_volume import list_inside
 from producer.cli.commands.browse.shown import Shown, patterns_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.entry_filter import filter_of, filter_options
 from producer.cli.options.shared import config_option, devices_option, json_option
 from producer.cli.show.counts import counted
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshot")
+@click.argument("snapshot", shell_complete=stored_snapshots)
 @click.argument("path", required=False, default="")
 @click.option("-l", "--long", is_flag=True, help="Show mode, owner, size and time too.")
 @click.option(

@@ -13,6 +13,7 @@ from producer.catalog.lacks import still_lacking
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import known_volumes
 from producer.cli.options.shared import config_option, json_option, since_option, wide_option
 from producer.cli.show.incomplete import in_words
 from producer.cli.show.json_lines import write_row
@@ -31,7 +32,7 @@ _SELDOM = ("sources", "tags", "files", "stored", "age", "size", "description")
 
 
 @click.command(cls=FleetCommand)
-@click.argument("volume", required=False)
+@click.argument("volume", required=False, shell_complete=known_volumes)
 @click.option("--tag", "tags", multiple=True, metavar="T", help="Only those with the tag T; repeat for others.")
 @click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N of each volume.")
 @since_option

@@ -11,6 +11,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.known_devices import all_devices, devices_of
 from producer.cli.options.shared import (
     config_option,
@@ -54,7 +55,7 @@ def _age(value: str | timedelta) -> timedelta:
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshot", required=False)
+@click.argument("snapshot", required=False, shell_complete=stored_snapshots)
 @devices_option
 @click.option("--read-data", is_flag=True, help="Read every stored byte and verify it.")
 @click.option(

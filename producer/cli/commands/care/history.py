@@ -12,6 +12,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import known_volumes
 from producer.cli.options.shared import config_option, json_option, since_option, wide_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
@@ -40,7 +41,7 @@ _OF_SUMMARY = (
 
 
 @click.command(cls=FleetCommand)
-@click.argument("volume", required=False)
+@click.argument("volume", required=False, shell_complete=known_volumes)
 @click.option("--keep", metavar="AGE", help="First remove the runs that are older than AGE, such as 90d, 12w or 2y.")
 @click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N.")
 @since_option

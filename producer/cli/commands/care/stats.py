@@ -11,6 +11,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import known_volumes
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.chart import chart
 from producer.cli.show.json_lines import write_row
@@ -33,7 +34,7 @@ _SCATTERED_COUNT = 5
 
 
 @click.command(cls=FleetCommand)
-@click.argument("volume", required=False)
+@click.argument("volume", required=False, shell_complete=known_volumes)
 @json_option
 @config_option
 @click.pass_obj

@@ -9,6 +9,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import known_volumes
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.locks import lock_json
@@ -24,7 +25,7 @@ _HEADER = ("lock", "for", "host", "pid", "manager", "since", "last sign of life"
 
 
 @click.command(cls=FleetCommand)
-@click.argument("volumes", nargs=-1, metavar="[VOLUME...]")
+@click.argument("volumes", nargs=-1, metavar="[VOLUME...]", shell_complete=known_volumes)
 @click.option("--list", "only_list", is_flag=True, help="Show the locks and their owners; change nothing.")
 @json_option
 @config_option

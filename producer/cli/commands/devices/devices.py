@@ -13,6 +13,7 @@ from producer.cli.commands.devices.lost import lost
 from producer.cli.commands.devices.moved import move, replace
 from producer.cli.commands.devices.retire import retire
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import known_devices
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.shared import config_option, devices_option, json_option, wait_option, wide_option
 from producer.cli.show.devices import show_devices
@@ -52,7 +53,13 @@ devices.add_command(retire)
 @devices.command("list", cls=FleetCommand, hidden=True)
 @devices_option
 @click.option("--at-risk", is_flag=True, help="Add what would be lost if each device failed now.")
-@click.option("--list", "listed", metavar="NAME", help="With --at-risk: the files that would be lost with NAME.")
+@click.option(
+    "--list",
+    "listed",
+    metavar="NAME",
+    help="With --at-risk: the files that would be lost with NAME.",
+    shell_complete=known_devices,
+)
 @wait_option
 @wide_option
 @json_option

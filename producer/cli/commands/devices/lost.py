@@ -7,13 +7,14 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import known_devices
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.counts import counted
 from producer.cli.show.devices import show_devices
 
 
 @click.command(cls=FleetCommand)
-@click.argument("device", metavar="NAME")
+@click.argument("device", metavar="NAME", shell_complete=known_devices)
 @json_option
 @config_option
 @click.pass_obj

@@ -8,6 +8,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.completing import known_devices
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
 from producer.cli.show.counts import counted
@@ -18,7 +19,7 @@ from producer.run.preflight import check_devices
 
 
 @click.command(cls=CommandHere)
-@click.argument("device", metavar="NAME")
+@click.argument("device", metavar="NAME", shell_complete=known_devices)
 @devices_option
 @wait_option
 @json_option

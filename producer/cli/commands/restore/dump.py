@@ -11,6 +11,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import batches_of, folder_of, opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.known_devices import devices_of
 from producer.cli.options.shared import config_option, devices_option, threads_option, wait_option
 from producer.cli.show.counts import counted
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshot")
+@click.argument("snapshot", shell_complete=stored_snapshots)
 @click.argument("path", required=False, default="")
 @click.option("--zip", "as_zip", is_flag=True, help="Write a zip instead of a tar, also for a single file.")
 @devices_option

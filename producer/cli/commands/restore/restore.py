@@ -11,7 +11,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.commands.restore.restore_raw_volume import restore_raw_volume
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.cli.options.completing import files
+from producer.cli.options.completing import files, stored_snapshots
 from producer.cli.options.known_devices import devices_of
 from producer.cli.options.paths import absolute
 from producer.cli.options.shared import (
@@ -48,7 +48,7 @@ def target_name(call: Call, target: str) -> str:
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshot", metavar="SNAPSHOT[:PATH]")
+@click.argument("snapshot", metavar="SNAPSHOT[:PATH]", shell_complete=stored_snapshots)
 @click.option(
     "--target",
     required=True,

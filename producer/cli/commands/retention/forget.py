@@ -13,6 +13,7 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.commands.retention.prune import prune_now
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import known_volumes, stored_snapshots
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.retention import configured_retention, retention_from, retention_options
 from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT...]")
-@click.option("--volume", metavar="NAME", help="Apply the policy to this volume.  [default: to each volume]")
+@click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT...]", shell_complete=stored_snapshots)
+@click.option(
+    "--volume",
+    metavar="NAME",
+    help="Apply the policy to this volume.  [default: to each volume]",
+    shell_complete=known_volumes,
+)
 @retention_options
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be forgotten; change nothing.")
 @click.option(

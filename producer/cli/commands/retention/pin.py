@@ -7,12 +7,13 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.marked import show_marked
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshots", nargs=-1, required=True, metavar="SNAPSHOT...")
+@click.argument("snapshots", nargs=-1, required=True, metavar="SNAPSHOT...", shell_complete=stored_snapshots)
 @json_option
 @config_option
 @click.pass_obj
@@ -22,7 +23,7 @@ def pin(call: Call, snapshots: tuple[str, ...]) -> None:
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshots", nargs=-1, required=True, metavar="SNAPSHOT...")
+@click.argument("snapshots", nargs=-1, required=True, metavar="SNAPSHOT...", shell_complete=stored_snapshots)
 @json_option
 @config_option
 @click.pass_obj

@@ -11,6 +11,7 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.choosing import pattern_options, patterns_from
+from producer.cli.options.completing import known_volumes, stored_snapshots
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
 from producer.cli.show.json_lines import write_row, write_summary
@@ -22,8 +23,8 @@ from tasks.errors import UsageError
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT...]")
-@click.option("--volume", metavar="NAME", help="Rewrite all snapshots of this volume.")
+@click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT...]", shell_complete=stored_snapshots)
+@click.option("--volume", metavar="NAME", help="Rewrite all snapshots of this volume.", shell_complete=known_volumes)
 @pattern_options
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would go; change nothing.")
 @devices_option

@@ -9,13 +9,14 @@ import click
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
+from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.marked import show_marked
 from tasks.errors import UsageError
 
 
 @click.command(cls=FleetCommand)
-@click.argument("snapshots", nargs=-1, required=True, metavar="SNAPSHOT...")
+@click.argument("snapshots", nargs=-1, required=True, metavar="SNAPSHOT...", shell_complete=stored_snapshots)
 @click.option("--add", multiple=True, metavar="T", help="Add the tag T; repeat for more.")
 @click.option("--remove", multiple=True, metavar="T", help="Remove the tag T; repeat for more.")
 @click.option("--set", "replacing", multiple=True, metavar="T", help="Replace all tags by T; '' by none.")

@@ -15,13 +15,14 @@ from producer.cli.commands.schedule.words import asked_with
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import storing_options
 from producer.cli.options.backup_request import request_from
+from producer.cli.options.completing import known_volumes
 from producer.cli.options.retention import retention_from, retention_options
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.times import rfc3339, with_age
 
 
 @click.command(cls=FleetCommand)
-@click.argument("volume", required=False)
+@click.argument("volume", required=False, shell_complete=known_volumes)
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @click.option(
     "--cron", required=True, metavar="LINE", help='Minute, hour, day of month, month, day of week: "0 2 * * *".'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from producer.cli.call import Call
+from producer.cli.options.completing import known_devices
 from producer.cli.options.shared import config_option
 from producer.configuration.tables import DEVICE_NAME
 from tasks.errors import UsageError
@@ -17,7 +18,7 @@ def broker() -> None:
 
 @broker.command()
 @click.option("--manager", "managers", multiple=True, metavar="NAME", help="A manager; repeat for each.")
-@click.argument("devices", nargs=-1, metavar="[DEVICE...]")
+@click.argument("devices", nargs=-1, metavar="[DEVICE...]", shell_complete=known_devices)
 @config_option
 @click.pass_obj
 def acl(call: Call, devices: tuple[str, ...], managers: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
+from producer.cli.options.completing import known_devices
 from producer.cli.options.shared import config_option
 from producer.cli.show.times import stamped
 from producer.configuration.sizes import parse_size
@@ -16,7 +17,7 @@ from tasks.errors import UsageError
 
 
 @click.command(cls=CommandHere)
-@click.argument("devices", nargs=-1, required=True, metavar="DEVICE...")
+@click.argument("devices", nargs=-1, required=True, metavar="DEVICE...", shell_complete=known_devices)
 @click.option("--events", is_flag=True, help="Send events for Flower; costs a quarter of the message rate.")
 @config_option
 @click.pass_obj
