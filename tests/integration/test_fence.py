@@ -16,6 +16,7 @@ from tasks.broker.leases import redis_client
 from tasks.broker.signs import SIGN_PREFIX, SILENT_S, give_last_sign, give_sign
 from tasks.cleaning import DeleteStored
 from tasks.errors import RunOverError
+from tasks.groups import GroupMember
 from tasks.orders import (
     AdoptDevice,
     DescribeDevice,
@@ -26,6 +27,7 @@ from tasks.orders import (
     RestoreEntries,
     RestoreSegment,
 )
+from tasks.parity import MakeParity
 from tasks.registry import ORDER_KINDS
 from workers.process.fence import Fence, FencedError
 
@@ -37,6 +39,13 @@ OF_ITS_OWN: dict[type[Order], dict[str, Any]] = {
     DeleteStored: {"catalog_id": "c" * 32},
     DescribeDevice: {"device_id": ""},
     GetManifest: {"name": ""},
+    MakeParity: {
+        "group_id": "6" * 32,
+        "row": 0,
+        "rows_count": 1,
+        "members": (GroupMember(object_id="5" * 32, stored_bytes=1, trailer_digest="0" * 64),),
+        "devices": (),
+    },
     PrepareImage: {"target": "t", "size_bytes": 1, "zero_offsets_bytes": (), "zero_sizes_bytes": (), "force": True},
     PutManifest: {"name": "1" * 32 + ".manifest", "data_base64": "", "digest": "0" * 64},
     RestoreEntries: {"target": "t", "entries": (), "overwrite": "always"},
