@@ -19,11 +19,11 @@ def stale(volumes: Iterable[VolumeStatus], max_age: timedelta, now: datetime) ->
 
 def why_stale(row: VolumeStatus, max_age: timedelta, now: datetime) -> str:
     """Counted from the beginning of the backup: what changed later is not in it."""
-    if row.sealed is None:
+    if row.good_at is None:
         return f"volume {row.volume} has no snapshot"
-    age = now - row.sealed.started_at
+    age = now - row.good_at
     if age > max_age:
-        return f"the last snapshot of volume {row.volume} is {format_age(age)} old, and may be {format_age(max_age)}"
+        return f"the last good backup of volume {row.volume} is {format_age(age)} old, and may be {format_age(max_age)}"
     if row.lacking:
         return f"the last snapshot of volume {row.volume} is incomplete"
     return ""

@@ -72,6 +72,16 @@ class VolumeStatus:
         return tuple(lack for lack in self.incomplete if not lack.rotating)
 
     @property
+    def good_at(self) -> datetime | None:
+        """When the last good backup began: of the newest snapshot, or a later one that found it unchanged."""
+        if self.sealed is None:
+            return None
+        last, began_at = self.last_ended, self.sealed.started_at
+        if last is not None and last.exit_code == 0 and (last.summary or {}).get("snapshot_id", "") is None:
+            return max(began_at, last.started_at)
+        return began_at
+
+    @property
     def next_due(self) -> datetime | None:
         """When the next scheduled backup is due; None without a schedule."""
         return self.reservations[0].next_due if self.reservations else None

@@ -83,7 +83,7 @@ def _sentence(volumes: Sequence[VolumeStatus], problems: Sequence[Problem], now:
 
 
 def _without_problems(volumes: Sequence[VolumeStatus], now: datetime) -> str:
-    begun = [volume.sealed.started_at for volume in volumes if volume.sealed is not None]
+    begun = [volume.good_at for volume in volumes if volume.good_at is not None]
     missing = len(volumes) - len(begun)
     if not begun:
         return "Nothing has been backed up yet."

@@ -97,7 +97,7 @@ def _volume_cells(row: VolumeStatus, now: datetime) -> tuple[str, ...]:
     return (
         row.volume,
         _state(row),
-        format_age(now - row.sealed.started_at) if row.sealed is not None else "",
+        format_age(now - row.good_at) if row.good_at is not None else "",
         with_age(row.next_due, now) if row.next_due is not None else "",
         row.snapshot_id[:8],
         str(row.segments_stored),
@@ -132,7 +132,7 @@ def _volume_json(row: VolumeStatus) -> dict[str, Any]:
         "bytes_total": row.bytes_total,
         "bytes_source": row.bytes_source,
         "incomplete": [dataclasses.asdict(lack) for lack in row.incomplete],
-        "last_good": rfc3339(row.sealed.started_at) if row.sealed is not None else None,
+        "last_good": rfc3339(row.good_at) if row.good_at is not None else None,
         "next_due": rfc3339(row.next_due) if row.next_due is not None else None,
         "last_run": rfc3339(row.last_run_at) if row.last_run_at is not None else None,
         "last_exit_code": row.last_exit_code,

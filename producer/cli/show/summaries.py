@@ -166,7 +166,7 @@ def show_repair(summary: RepairSummary) -> None:
 
 def show_schedule(summary: ScheduleSummary) -> None:
     say(
-        f"{counted(summary.runs, 'backup')}: {summary.done} done, {summary.partial} in part, {summary.failed} failed, "
+        f"{counted(summary.runs, 'run')}: {summary.done} done, {summary.partial} in part, {summary.failed} failed, "
         f"{summary.locked} locked by another run; {summary.duration_s:.1f} s"
     )
 

@@ -39,7 +39,7 @@ def _volume(survey: Survey, row: VolumeStatus) -> dict[str, Any]:
         "volume": escaped(row.volume),
         "state": row.state,
         "snapshot_id": sealed.snapshot_id if sealed is not None else "",
-        "last_good": _time(sealed.started_at if sealed is not None else None),
+        "last_good": _time(row.good_at),
         "last_exit_code": last.exit_code if last is not None else None,
         "next_due": _time(row.reservations[0].next_due if row.reservations else None),
         "last_check": _time(next((check.checked_at for check in survey.volume_checks.get(row.volume, ())), None)),

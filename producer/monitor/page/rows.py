@@ -43,7 +43,7 @@ def volume_cells(
     return VolumeCells(
         name=escaped(row.volume),
         state=row.phase or ("incomplete" if row.lacking else row.state),
-        age=format_age(survey.at - row.sealed.started_at) if row.sealed else "never",
+        age=format_age(survey.at - row.good_at) if row.good_at is not None else "never",
         size=format_size(row.sealed.bytes_source) if row.sealed else "",
         stored=format_size(stored_bytes) if stored_bytes else "",
         ratio=f"{source_bytes / stored_bytes:.2f}" if stored_bytes else "",

@@ -12,6 +12,7 @@ from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow, SourceRow
+from producer.monitor.freshness import why_stale
 from producer.monitor.overview import VolumeStatus
 from producer.monitor.verdict import UNCHECKED_AFTER, Problem, verdict
 from producer.summaries import Incomplete
@@ -192,3 +193,12 @@ def test_the_worst_problem_gives_the_colour_and_the_sentence() -> None:
 def test_a_source_with_spaces_is_quoted_in_the_remedy() -> None:
     (problem,) = problems(volume(last_ended=ended(1)))
     assert problem.remedy == "segfleet backup '/srv/my data' --volume home"
+
+
+def test_a_backup_that_found_nothing_changed_is_as_good_as_its_snapshot() -> None:
+    old = sealed(30 * HOUR)
+    unchanged = volume(sealed=old, last_ended=ended(0, HOUR, snapshot_id=None))
+    assert why_stale(unchanged, 26 * HOUR, NOW) == ""
+    assert verdict([unchanged], [], None, NOW).sentence == "1 volume is backed up; the last backup is 1 h old."
+    failed = volume(sealed=old, last_ended=ended(1, HOUR, snapshot_id=None))
+    assert "is 30 h old, and may be 26 h" in why_stale(failed, 26 * HOUR, NOW)
