@@ -87,6 +87,11 @@ class VolumeStatus:
         return self.reservations[0].next_due if self.reservations else None
 
 
+def upkeep(catalog: Catalog) -> list[ReservationRow]:
+    """The scheduled checks and prunes, which are of no volume, soonest first."""
+    return [row for row in catalog.reservations.all() if not row.volume]
+
+
 def volumes(catalog: Catalog) -> list[VolumeStatus]:
     """All volumes that have been backed up, are being backed up, or have a schedule, by name."""
     snapshots = catalog.snapshots.newest_of_each_volume()

@@ -13,7 +13,7 @@ from producer.catalog.tables.runs import RunRow
 from producer.monitor.expected import Expected
 from producer.monitor.fleet import FleetStatus
 from producer.monitor.other_runs import OtherRun, other_runs
-from producer.monitor.overview import VolumeStatus, volumes
+from producer.monitor.overview import VolumeStatus, upkeep, volumes
 from producer.monitor.running import RunningBackup, running_backups
 from producer.monitor.sums import Sums, sums
 from producer.monitor.verdict import Verdict, verdict
@@ -60,12 +60,13 @@ def survey(
         # A check is of no volume.
         last_check = catalog.runs.newest("check", "")
         running = running_backups(catalog, rows)
+        scheduled = upkeep(catalog)
         others = other_runs(living_locks(catalog).values())
         volume_checks = catalog.checks.by_volume()
         kept = kept or sums(catalog)
     return Survey(
         at=now,
-        verdict=verdict(rows, devices, last_check, now, expected),
+        verdict=verdict(rows, devices, last_check, now, expected, scheduled),
         volumes=tuple(rows),
         running=running,
         others=others,

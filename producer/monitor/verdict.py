@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Literal
 
 from producer.catalog.tables.devices import DeviceRow
+from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
 from producer.configuration.ages import format_age
 from producer.monitor.expected import Expected
@@ -55,17 +57,19 @@ def verdict(
     last_check: RunRow | None,
     now: datetime,
     expected: Expected | None = None,
+    upkeep: Sequence[ReservationRow] = (),
 ) -> Verdict:
     """``last_check``: the newest check that has ended; None if there was none.
 
-    ``expected``: by the configuration; None: nothing.
+    ``upkeep``: scheduled checks and prunes.  ``expected``: by the configuration; None: nothing.
     """
     expected = expected or Expected()
     found = [
         *(problem for volume in volumes for problem in _of_volume(volume, now)),
         *(problem for device in devices for problem in _of_device(device, now)),
         *_of_ages(volumes, expected.max_ages, now),
-        *_of_schedules(volumes, expected.schedules),
+        *_of_schedules([*chain.from_iterable(row.reservations for row in volumes), *upkeep], expected.schedules),
+        *_of_upkeep(upkeep, now),
         *_of_checks(volumes, last_check, now),
     ]
     problems = tuple(sorted(found, key=lambda problem: problem.colour != "red"))
@@ -149,8 +153,21 @@ def _of_ages(volumes: Sequence[VolumeStatus], max_ages: Mapping[str, timedelta],
             yield _of(row, "overdue", "red", why, f"segfleet backup --volume {row.volume}")
 
 
-def _of_schedules(volumes: Sequence[VolumeStatus], schedules: Iterable[str]) -> Iterator[Problem]:
-    known = {reservation.request.get("schedule") for row in volumes for reservation in row.reservations}
+def _of_upkeep(rows: Iterable[ReservationRow], now: datetime) -> Iterator[Problem]:
+    for due in rows:
+        kind, late = str(due.request.get("kind", "")), now - due.next_due
+        if due.last_outcome == "failed":
+            reason = f"the scheduled {kind} failed: {due.last_message}"
+            yield Problem(kind="failed", colour="red", subject="", reason=reason, remedy=f"segfleet {kind}")
+        elif late > OVERDUE_AFTER and due.last_outcome != "running":
+            reason = f"the scheduled {kind} is overdue: it was to begin {format_age(late)} ago"
+            yield Problem(
+                kind="overdue", colour="yellow", subject="", reason=reason, remedy="segfleet schedule run-due"
+            )
+
+
+def _of_schedules(reservations: Iterable[ReservationRow], schedules: Iterable[str]) -> Iterator[Problem]:
+    known = {reservation.request.get("schedule") for reservation in reservations}
     for name in schedules:
         if name not in known:
             reason = f"nobody runs [schedules.{name}]: there is no manager, and nobody calls run-due"

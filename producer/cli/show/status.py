@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,7 @@ from producer.configuration.sizes import format_size
 
 if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow
+    from producer.catalog.tables.reservations import ReservationRow
     from producer.monitor.other_runs import OtherRun
     from producer.monitor.overview import VolumeStatus
     from producer.monitor.verdict import Verdict
@@ -45,6 +47,8 @@ class Shown:
     devices: Sequence[DeviceRow]
     #: Restores, checks and the like.
     others: Sequence[OtherRun] = ()
+    #: Scheduled checks and prunes.
+    upkeep: Sequence[ReservationRow] = ()
 
 
 def status_rows(shown: Shown) -> list[dict[str, Any]]:
@@ -52,12 +56,13 @@ def status_rows(shown: Shown) -> list[dict[str, Any]]:
         _verdict_json(shown.verdict),
         *map(_volume_json, shown.volumes),
         *map(_other_json, shown.others),
+        *({"message_type": "reservation", **reservation_json(row)} for row in shown.upkeep),
         *map(_device_json, shown.devices),
     ]
 
 
 def status_lines(shown: Shown, now: datetime, width: int | None) -> list[str]:
-    reservations = [reservation for row in shown.volumes for reservation in row.reservations]
+    reservations = [*chain.from_iterable(row.reservations for row in shown.volumes), *shown.upkeep]
     volumes = [_volume_cells(row, now) for row in shown.volumes]
     header: Sequence[str] = _DEVICES
     devices: list[tuple[str, ...]] = [_device_cells(row, now) for row in shown.devices]

@@ -73,7 +73,7 @@ def show_backup(summary: BackupSummary) -> None:
             f"{summary.copies_missing} missing"
         )
     if summary.at_risk:
-        click.echo(_at_risk_line(summary.at_risk))
+        say(_at_risk_line(summary.at_risk))
     if summary.files_healed:
         healed = f"{counted(summary.files_healed, 'file')}, {format_size(summary.bytes_healed)}"
         say(f"healed, in older snapshots too: {healed} that were on no device any more")

@@ -103,11 +103,11 @@ def _shown(call: Call, catalog: Catalog) -> Shown:
     from producer.catalog.tables.devices import without_replaced
     from producer.monitor.expected import expected_by
     from producer.monitor.other_runs import other_runs
-    from producer.monitor.overview import volumes
+    from producer.monitor.overview import upkeep, volumes
     from producer.monitor.verdict import verdict
     from producer.ownership.verdict import living_locks
 
-    rows, devices = volumes(catalog), without_replaced(catalog.devices.all())
+    rows, devices, scheduled = volumes(catalog), without_replaced(catalog.devices.all()), upkeep(catalog)
     # A check is of no volume.
     last_check = catalog.runs.newest("check", "")
     judged = verdict(
@@ -116,8 +116,10 @@ def _shown(call: Call, catalog: Catalog) -> Shown:
         last_check,
         datetime.now(UTC),
         expected_by(call.configuration),
+        scheduled,
     )
-    return Shown(verdict=judged, volumes=rows, devices=devices, others=other_runs(living_locks(catalog).values()))
+    others = other_runs(living_locks(catalog).values())
+    return Shown(verdict=judged, volumes=rows, devices=devices, others=others, upkeep=scheduled)
 
 
 def _watch(call: Call, look: Callable[[], Shown], *, again: bool) -> None:

@@ -201,8 +201,9 @@ def test_a_backup_ends_with_a_table_of_its_devices(capsys: pytest.CaptureFixture
     show_backup(BACKUP)
     header, first, second, whole, rerouted, errors = capsys.readouterr().out.splitlines()
     assert header.split() == ["device", "segments", "source", "stored", "state"]
-    assert first.split() == ["a", "3", "3", "MiB", "768", "KiB", "live"]
-    assert second.split() == ["b", "1", "1", "MiB", "256", "KiB", "dead"]
+    # In the order in which they were given.
+    assert first.split() == ["b", "1", "1", "MiB", "256", "KiB", "dead"]
+    assert second.split() == ["a", "3", "3", "MiB", "768", "KiB", "live"]
     assert whole.startswith("snapshot 01234567 of volume data: 1200 files, 4 MiB in 4 segments, 1 MiB stored")
     assert rerouted == "2 segments rerouted, 1 retried"
     assert errors.startswith("1 ")

@@ -12,6 +12,7 @@ from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow, SourceRow
+from producer.monitor.expected import Expected
 from producer.monitor.freshness import why_stale
 from producer.monitor.overview import VolumeStatus
 from producer.monitor.verdict import UNCHECKED_AFTER, Problem, verdict
@@ -202,3 +203,25 @@ def test_a_backup_that_found_nothing_changed_is_as_good_as_its_snapshot() -> Non
     assert verdict([unchanged], [], None, NOW).sentence == "1 volume is backed up; the last backup is 1 h old."
     failed = volume(sealed=old, last_ended=ended(1, HOUR, snapshot_id=None))
     assert "is 30 h old, and may be 26 h" in why_stale(failed, 26 * HOUR, NOW)
+
+
+@pytest.mark.parametrize(
+    ("values", "late", "colour", "reason"),
+    [
+        ({}, -HOUR, "green", "1 volume is backed up; the last backup is 1 h old."),
+        ({}, 2 * HOUR, "yellow", "The scheduled check is overdue: it was to begin 2 h ago."),
+        ({"last_outcome": "running"}, 2 * HOUR, "green", "1 volume is backed up; the last backup is 1 h old."),
+        (
+            {"last_outcome": "failed", "last_message": "device a is not there"},
+            -HOUR,
+            "red",
+            "The scheduled check failed: device a is not there.",
+        ),
+    ],
+)
+def test_a_scheduled_check_is_judged_like_a_scheduled_backup(
+    values: dict[str, Any], late: timedelta, colour: str, reason: str
+) -> None:
+    check = due(late, volume="", request={"kind": "check", "schedule": "weekly"}, **values)
+    found = verdict([volume()], [], None, NOW, Expected(schedules=["weekly"]), [check])
+    assert (found.colour, found.sentence) == (colour, reason)
