@@ -8,6 +8,7 @@ from tasks.copying import CopyObject, CopyResult
 from tasks.errors import DamagedError
 from workers.devices.base import Device, StoredObject
 from workers.devices.keys import object_key
+from workers.devices.trouble import UnreadableError
 from workers.format.reader import SegmentReader
 from workers.progress import ByteCounter
 
@@ -18,12 +19,12 @@ _BLOCK_BYTES = 4 * 1024 * 1024
 def copy_object(
     order: CopyObject, *, origin: Device, device: Device, progress: ByteCounter, before_commit: Callable[[], None]
 ) -> CopyResult:
-    """Put the object of ``origin`` on ``device``, unless it is there.
+    """Put the object of ``origin`` on ``device``, unless it is there as a whole.
 
     Every byte is verified first; the copy reads it again, out of the page cache.  Raises DamagedError when the object
     is missing or is not what the order says, DeviceError, DeviceFullError, and what ``before_commit`` raises.
     """
-    if _is_there(order, device):
+    if _is_there(order, device, progress):
         return CopyResult(bytes_written=0)
     key = object_key(order.object_id)
     stored = origin.open(key)
@@ -39,12 +40,17 @@ def copy_object(
     return CopyResult(bytes_written=order.stored_bytes)
 
 
-def _is_there(order: CopyObject, device: Device) -> bool:
-    stored = device.open(object_key(order.object_id))
-    if stored is None:
+def _is_there(order: CopyObject, device: Device, progress: ByteCounter) -> bool:
+    """With every byte: it may be copied because this one is damaged."""
+    try:
+        stored = device.open(object_key(order.object_id))
+        if stored is None:
+            return False
+        with stored:
+            reader = _reader(order, stored, progress)
+            return stored.size_bytes == order.stored_bytes and not (reader.damage or reader.damaged_ranges())
+    except (DamagedError, UnreadableError):
         return False
-    with stored:
-        return stored.size_bytes == order.stored_bytes and not _reader(order, stored).damage
 
 
 def _verify(order: CopyObject, stored: StoredObject, device: str, progress: ByteCounter) -> None:

@@ -98,13 +98,18 @@ def test_a_copy_has_the_same_bytes_and_is_made_once(
     assert (written, again) == (order.stored_bytes, 0)
 
 
-def test_a_copy_that_is_damaged_is_replaced(order: CopyObject, devices: dict[str, LocalDevice], tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["all of it", "a unit"])
+def test_a_copy_that_is_damaged_is_replaced(
+    damage: str, order: CopyObject, devices: dict[str, LocalDevice], tmp_path: Path
+) -> None:
     copied(order, devices)
-    key = object_key(OBJECT_ID)
-    (tmp_path / "b" / key).write_bytes(b"torn")
+    path = tmp_path / "b" / object_key(OBJECT_ID)
+    data = path.read_bytes()
+    at = len(data) // 2
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] if damage == "a unit" else b"torn")
 
     assert copied(order, devices) == order.stored_bytes
-    assert (tmp_path / "b" / key).read_bytes() == (tmp_path / "a" / key).read_bytes()
+    assert path.read_bytes() == data
 
 
 @pytest.mark.parametrize("place", ["a unit", "the end", "missing", "another object"])
