@@ -11,6 +11,7 @@
     ├── CatalogError                the catalog cannot be read or written
     ├── MessageError                a message is malformed or of another version (refused)
     ├── RunOverError                an order has outlived its run (refused)
+    ├── OutOfReachError             a worker cannot use the other device that its order names (refused)
     ├── NotMountedError             nothing is mounted where the backup requires it
     ├── EmptySourceError            a source that had files has none
     ├── StreamError                 a stream, its command or its spool; it cannot be read again
@@ -112,6 +113,13 @@ class MessageError(SegfleetError):
     """A message that cannot be decoded: wrong version, unknown key, wrong type, out of bounds."""
 
     code = "message"
+
+
+class OutOfReachError(SegfleetError):
+    """The other device of an order, which is not the worker's own: it is on another host, or not there."""
+
+    code = "out-of-reach"
+    hint = "have one agent serve both devices: segfleet worker DEVICE DEVICE"
 
 
 class RunOverError(SegfleetError):

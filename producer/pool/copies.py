@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from producer.catalog.tables.objects import StoredObject
+from producer.listing.stored_ranges import united, without
 
 
 @dataclass(kw_only=True)
@@ -43,21 +44,27 @@ def plan_copies(
     holding: Collection[str],
     readable: Collection[str],
     sites: Mapping[str, str],
+    settled: Collection[tuple[str, str]] = (),
 ) -> CopyPlan:
     """Each range of each segment on ``copies`` devices; the largest objects first, each on the least-filled target.
 
     ``holding``: ids of the devices whose objects count, also of those that are away and expected back; ``readable``: of
     those that can be copied from.  ``sites``: device id → where it stands.  A target at a site that has no copy of the
-    object yet goes before others.
+    object yet goes before others.  ``settled``: (segment, device id) where all that can be there is there.
     """
     plan = CopyPlan()
     groups = [group for objects in index.values() for group in _alike(objects)]
     for group in sorted(groups, key=lambda group: (-group[0].bytes_stored, group[0].object_id)):
-        kept = [one for one in group if one.device_id in holding and not one.is_damaged]
+        segment_id = group[0].segment_id
+        kept = [one for one in index[segment_id] if one.device_id in holding and not one.is_damaged]
         origin = next((one for one in group if one.device_id in readable and not one.is_damaged), None)
-        holders = {one.device_id for one in kept}
+        holders = _holders(group[0], kept) | {key for key in holding if (segment_id, key) in settled}
+        # A device that has a part of it already gets the rest.
+        partly = {one.device_id for one in kept} - holders
         while len(holders) < copies:
-            target = least_filled(targets, group[0].bytes_stored, holders, {sites.get(key, "") for key in holders})
+            size_bytes, taken_sites = group[0].bytes_stored, {sites.get(key, "") for key in holders}
+            target = least_filled([one for one in targets if one.device_id in partly], size_bytes, holders, taken_sites)
+            target = target or least_filled(targets, size_bytes, holders, taken_sites)
             if origin is None or target is None:
                 plan.missing_count += copies - len(holders)
                 break
@@ -81,6 +88,14 @@ def copies_to_make_again(index: Mapping[str, Sequence[StoredObject]], names: Map
                     name=names[one.device_id], device_id=one.device_id, load_bytes=0, room_bytes=one.bytes_stored
                 )
                 yield Copying(object=sound[one.object_id], target=target)
+
+
+def _holders(one: StoredObject, kept: Iterable[StoredObject]) -> set[str]:
+    """The devices whose objects hold all that this one has of the segment."""
+    by_device: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    for other in kept:
+        by_device[other.device_id] += other.ranges
+    return {key for key, ranges in by_device.items() if not without(one.ranges, united(ranges))}
 
 
 def _alike(objects: Iterable[StoredObject]) -> Iterable[list[StoredObject]]:

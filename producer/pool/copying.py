@@ -12,7 +12,7 @@ from producer.pool.members import Member
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.copying import CopyObject
-from tasks.errors import Reason
+from tasks.errors import OutOfReachError, Reason
 from tasks.orders import Order
 from tasks.receipts import Receipt
 
@@ -25,6 +25,17 @@ class Copied:
     died: dict[str, str] = field(default_factory=dict)
     #: Why copies were not made, each reason once.
     failures: dict[str, None] = field(default_factory=dict)
+    #: Of these the copies for which the target's worker does not reach the other device, as on another host.
+    out_of_reach: defaultdict[str, list[Copying]] = field(default_factory=lambda: defaultdict(list))
+
+    def joined(self, later: Copied) -> Copied:
+        """With what has come of those that were out of reach, when they were made in another way."""
+        return Copied(
+            made_count=self.made_count + later.made_count,
+            full=self.full | later.full,
+            died=self.died | later.died,
+            failures={why: None for why in self.failures if why not in self.out_of_reach} | later.failures,
+        )
 
 
 def copy_objects(
@@ -57,6 +68,8 @@ def copy_objects(
             on_made(one, members[order.device])
             return
         copied.failures[receipt.failure.message] = None
+        if receipt.failure.code == OutOfReachError.code:
+            copied.out_of_reach[receipt.failure.message].append(one)
         if receipt.failure.reason is Reason.FULL:
             copied.full[order.device] = receipt.failure.message
 

@@ -20,7 +20,7 @@ from tasks.cleaning import (
     OriginsResult,
 )
 from tasks.copying import CopyObject, CopyResult
-from tasks.errors import DeviceError, NotADeviceError, Reason, SegfleetError
+from tasks.errors import DeviceError, NotADeviceError, OutOfReachError, Reason, SegfleetError
 from tasks.groups import DeviceAt, GroupAt
 from tasks.orders import (
     AdoptDevice,
@@ -193,11 +193,9 @@ class LocalHandlers:
         )
 
     def repack(self, order: RepackObject) -> RepackResult:
-        origin = self._device_called(order.from_device)
-        origin.claim(order.from_device_id)
         return repack_object(
             order,
-            origin=origin,
+            origin=self._other_device(order),
             device=self._claimed_device(order),
             progress=self._progress,
             before_commit=lambda: self._refuse_stale(order),
@@ -327,9 +325,18 @@ class LocalHandlers:
     def _origin(self, order: CopyObject) -> Device:
         if order.group is not None:
             return self._group(order.group)
-        origin = self._device_called(order.from_device)
-        origin.claim(order.from_device_id)
-        return origin
+        return self._other_device(order)
+
+    def _other_device(self, order: CopyObject | RepackObject) -> Device:
+        """The one that the order takes from, which may be its own.  Raises OutOfReachError."""
+        if order.from_device_id == order.device_id:
+            return self._claimed_device(order)
+        try:
+            device = self._device_called(order.from_device)
+            device.claim(order.from_device_id)
+        except (NotConfiguredError, DeviceError) as error:
+            raise OutOfReachError(str(error)) from error
+        return device
 
     def _group(self, group: GroupAt) -> Device:
         return GroupDevice(group.group_id, self._reachable(group.devices))

@@ -94,7 +94,7 @@ class Healing:
     def record(self, row: SegmentRow, order: StoreSegment, entries: Sequence[int], receipt: Receipt) -> None:
         """Record what was stored; files that have changed are planned anew."""
         result: StoreResult = receipt.result
-        stored = self._stored_object(order, receipt)
+        stored = stored_again(self._catalog, order, receipt)
         is_new = self._catalog.transitions.record_healed(
             self._state.snapshot_id,
             row.number,
@@ -110,27 +110,6 @@ class Healing:
         changed = {entries[place] for place in result.unchanged}
         self._state.healed(row, receipt, set(entries) - changed)
         self._store_anew(changed)
-
-    def _stored_object(self, order: StoreSegment, receipt: Receipt) -> StoredObject | None:
-        result: StoreResult = receipt.result
-        left_out = frozenset(result.unchanged)
-        places = [place for place in range(len(order.extents)) if place not in left_out]
-        if not places:
-            return None
-        ranges = joined((order.stream_offsets_bytes[place], order.extents.sizes_bytes[place]) for place in places)
-        others = self._catalog.objects.of([order.segment_id]).get(order.segment_id, [])
-        return StoredObject(
-            object_id=order.object_id,
-            segment_id=order.segment_id,
-            device_id=receipt.device_id,
-            device=receipt.device,
-            snapshot_id=order.snapshot_id,
-            size_bytes=result.bytes_source,
-            bytes_stored=result.bytes_stored,
-            trailer_digest=bytes.fromhex(result.trailer_digest),
-            cell_digests=result.cell_digests,
-            parts=None if any(one.is_whole and one.ranges == ranges for one in others) else ranges,
-        )
 
     def _forget_damaged(self, healed: StoredObject) -> None:
         """Nothing is read from a damaged object any more of which all is on a device again."""
@@ -159,3 +138,26 @@ class Healing:
             ]
             self._state.assign(rows)
         self._state.stored_anew |= entries
+
+
+def stored_again(catalog: Catalog, order: StoreSegment, receipt: Receipt) -> StoredObject | None:
+    """The object that an order has stored of a segment of which the ranges are known; None when all have changed."""
+    result: StoreResult = receipt.result
+    left_out = frozenset(result.unchanged)
+    places = [place for place in range(len(order.extents)) if place not in left_out]
+    if not places:
+        return None
+    ranges = joined((order.stream_offsets_bytes[place], order.extents.sizes_bytes[place]) for place in places)
+    others = catalog.objects.of([order.segment_id]).get(order.segment_id, [])
+    return StoredObject(
+        object_id=order.object_id,
+        segment_id=order.segment_id,
+        device_id=receipt.device_id,
+        device=receipt.device,
+        snapshot_id=order.snapshot_id,
+        size_bytes=result.bytes_source,
+        bytes_stored=result.bytes_stored,
+        trailer_digest=bytes.fromhex(result.trailer_digest),
+        cell_digests=result.cell_digests,
+        parts=None if any(one.is_whole and one.ranges == ranges for one in others) else ranges,
+    )

@@ -10,6 +10,7 @@ from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.losses import Losses
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.state.state import BackupState
+from producer.backup.storing.store_orders import StoreOrders
 from producer.backup.storing.storing import Storing
 from producer.host.looks import SilentError, look_at_each
 from producer.requests import BackupRequest
@@ -23,9 +24,8 @@ def prepare_storing(session: RunSession, request: BackupRequest, intake: Intake,
     listing = session.catalog.listing.reader(state.snapshot_id)
     places = {source.name: source.within for source in request.sources if source.within is not None}
     roots = {source.name: source.path for source in request.sources}
-    feeder = Feeder(
+    orders = StoreOrders(
         session,
-        state,
         session.catalog.snapshots.get(state.snapshot_id),
         listing,
         threads=request.threads or default_threads(len(state.members)),
@@ -35,6 +35,7 @@ def prepare_storing(session: RunSession, request: BackupRequest, intake: Intake,
         views={} if request.is_stream else _views(session, request),
         spooled=intake.spooled,
     )
+    feeder = Feeder(session, state, state.snapshot_id, orders)
     recorder = Recorder(session, state, roots)
     losses = Losses(session, state)
     failures = Failures(session, state, losses, retries_count=request.retries_count)
@@ -43,7 +44,16 @@ def prepare_storing(session: RunSession, request: BackupRequest, intake: Intake,
         session, state, listing, intake.sizes, roots=roots, places=places, raw=intake.raw_volumes.keys()
     )
     return Storing(
-        session, state, feeder, recorder, losses, failures, balancing, empty_files, files_count=intake.files_count
+        session,
+        state,
+        feeder,
+        recorder,
+        losses,
+        failures,
+        balancing,
+        empty_files,
+        orders=orders,
+        files_count=intake.files_count,
     )
 
 

@@ -13,6 +13,7 @@ from producer.backup.storing.losses import Losses
 from producer.backup.storing.progress import progress_of
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.state.state import BackupState
+from producer.backup.storing.store_orders import StoreOrders
 from producer.dispatch.seen_time import SeenTime
 from producer.pool.members import Member
 from producer.run.session import RunSession
@@ -44,8 +45,11 @@ class Storing:
         balancing: Balancing,
         empty_files: EmptyFiles,
         *,
+        orders: StoreOrders,
         files_count: int,
     ) -> None:
+        #: Makes an order for what is to be read once more.
+        self.orders = orders
         self._session = session
         self._state = state
         self._feeder = feeder

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Literal
 
 from producer.backup.storing.state.state import BackupState
+from producer.backup.storing.store_orders import StoreOrders
+from producer.backup.whole.source_copies import SourceCopies
+from producer.catalog.tables.objects import StoredObject
 from producer.observer import Progress, Trouble
 from producer.pool.copies import Copying, CopyPlan, CopyTarget, plan_copies
-from producer.pool.copying import Copied, copy_objects
+from producer.pool.copying import copy_objects
 from producer.pool.members import Member
 from producer.run.session import RunSession
 
@@ -19,31 +22,29 @@ from producer.run.session import RunSession
 _ROUNDS_COUNT = 4
 
 
-def make_copies(session: RunSession, state: BackupState, copies: int) -> None:
+def make_copies(session: RunSession, state: BackupState, copies: int, orders: StoreOrders) -> None:
     """Copy objects until all that the snapshot needs lies on ``copies`` devices; says how much could not be copied.
 
     Idempotent: what is there counts.  The catalog has each copy as soon as it is made.
     """
     if copies < 2:
         return
-    failures: dict[str, None] = {}
+    making = _Making(session, state, orders)
     for _ in range(_ROUNDS_COUNT):
-        plan = _plan(session, state, copies)
-        if not plan.copyings:
+        plan = _plan(session, state, copies, making.from_sources.settled)
+        if not plan.copyings or not making.carry_out(plan.copyings):
             break
-        copied = _carry_out(session, state, plan.copyings)
-        failures |= copied.failures
-        if not (copied.made_count or copied.full or copied.died):
-            break
-    state.copies_missing_count = missing_count = len(plan.copyings) + plan.missing_count
+    making.from_sources.tell_changed()
+    missing_count = len(plan.copyings) + plan.missing_count
+    state.copies_missing_count = missing_count + len(making.from_sources.changed_entries)
     state.borrowed = list(chain.from_iterable(session.catalog.objects.of(state.borrowed_ids).values()))
     if missing_count:
-        why = "; ".join(failures) or "no other device has room"
+        why = "; ".join(making.failures) or "no other device has room"
         message = f"{missing_count} copies of segments could not be made: {why}; the next backup tries again"
         session.observer.trouble(Trouble(code="copies", message=message))
 
 
-def _plan(session: RunSession, state: BackupState, copies: int) -> CopyPlan:
+def _plan(session: RunSession, state: BackupState, copies: int, settled: Collection[tuple[str, str]]) -> CopyPlan:
     own_ids = [row.segment_id for row in session.catalog.segments.stored(state.snapshot_id)]
     index = session.catalog.objects.of(dict.fromkeys([*own_ids, *state.borrowed_ids]))
     members = {member.device_id: member for member in state.members.values()}
@@ -64,6 +65,7 @@ def _plan(session: RunSession, state: BackupState, copies: int) -> CopyPlan:
         },
         readable={member.device_id for member in state.live},
         sites=sites,
+        settled=settled,
     )
 
 
@@ -77,24 +79,43 @@ def _target(member: Member, load_bytes: int, site: str) -> CopyTarget:
     )
 
 
-def _carry_out(session: RunSession, state: BackupState, copyings: Sequence[Copying]) -> Copied:
-    bytes_total, bytes_before = sum(one.object.bytes_stored for one in copyings), state.copied_bytes.total()
+class _Making:
+    """Makes what is planned: from another copy where a worker reaches both devices, otherwise from the sources."""
 
-    def made(one: Copying, member: Member) -> None:
-        state.copies_made_count += 1
-        state.copied_bytes[member.name] += one.object.bytes_stored
-        session.catalog.objects.add(
-            replace(one.object, device_id=member.device_id, device=member.name, snapshot_id=state.snapshot_id)
+    def __init__(self, session: RunSession, state: BackupState, orders: StoreOrders) -> None:
+        self._session = session
+        self._state = state
+        self.from_sources = SourceCopies(session, state, orders, self._made)
+        #: Why the last round left some out.
+        self.failures: dict[str, None] = {}
+        self._bytes_total = self._bytes_done = 0
+
+    def carry_out(self, copyings: Sequence[Copying]) -> bool:
+        """One round; returns whether another one may do more.  Raises InterruptedRun."""
+        self._bytes_total, self._bytes_done = sum(one.object.bytes_stored for one in copyings), 0
+        copied = copy_objects(self._session, self._state.members, copyings, self._copied)
+        settled_count = len(self.from_sources.settled)
+        if copied.out_of_reach:
+            copied = copied.joined(self.from_sources.make([*chain.from_iterable(copied.out_of_reach.values())]))
+        self.failures = copied.failures
+        for name, why in copied.full.items():
+            _take_no_more(self._session, self._state.members[name], "full", why)
+        for name, why in copied.died.items():
+            _take_no_more(self._session, self._state.members[name], "dead", why)
+        has_settled = len(self.from_sources.settled) > settled_count
+        return bool(copied.made_count or copied.full or copied.died or has_settled)
+
+    def _copied(self, one: Copying, member: Member) -> None:
+        self._made(replace(one.object, device_id=member.device_id, device=member.name), member)
+
+    def _made(self, made: StoredObject, member: Member) -> None:
+        self._state.copies_made_count += 1
+        self._state.copied_bytes[member.name] += made.bytes_stored
+        self._session.catalog.objects.add(replace(made, snapshot_id=self._state.snapshot_id))
+        self._bytes_done = min(self._bytes_total, self._bytes_done + made.bytes_stored)
+        self._session.observer.progress(
+            Progress(phase="sealing", bytes_total=self._bytes_total, bytes_done=self._bytes_done)
         )
-        bytes_done = state.copied_bytes.total() - bytes_before
-        session.observer.progress(Progress(phase="sealing", bytes_total=bytes_total, bytes_done=bytes_done))
-
-    copied = copy_objects(session, state.members, copyings, made)
-    for name, why in copied.full.items():
-        _take_no_more(session, state.members[name], "full", why)
-    for name, why in copied.died.items():
-        _take_no_more(session, state.members[name], "dead", why)
-    return copied
 
 
 def _take_no_more(session: RunSession, member: Member, state: Literal["full", "dead"], why: str) -> None:

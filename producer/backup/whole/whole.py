@@ -77,7 +77,7 @@ class Whole:
         self._tell_sealing()
         catalog, snapshot_id = self._session.catalog, self._state.snapshot_id
         bring_up_to_date(self._session, catalog.snapshots.get(snapshot_id).pool_id, self._state.members)
-        make_copies(self._session, self._state, self._request.plan.copies)
+        make_copies(self._session, self._state, self._request.plan.copies, self._storing.orders)
         written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
         for _ in range(_ROUNDS_COUNT):
             # A device may die while it takes the manifest.
@@ -88,7 +88,7 @@ class Whole:
             if not self._store_lost_again():
                 break
             record_restless_files(self._session, snapshot_id)
-            make_copies(self._session, self._state, self._request.plan.copies)
+            make_copies(self._session, self._state, self._request.plan.copies, self._storing.orders)
             written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
         omit_left_over(catalog, self._state)
         snapshot = catalog.snapshots.get(snapshot_id)

@@ -16,12 +16,10 @@ from producer.retention.pruning.repacking.selection import Candidate, Repack
 from producer.run.session import RunSession
 from producer.run.threads import default_threads
 from producer.run.wave import run_wave
+from tasks.errors import OutOfReachError
 from tasks.orders import Order
 from tasks.receipts import Receipt
 from tasks.repacking import RepackObject, RepackResult
-
-#: The worker of a device does not reach the other one: they are on different hosts.
-_NOT_REACHED = "not-configured"
 
 
 @dataclass(kw_only=True)
@@ -79,7 +77,7 @@ class Writing:
     def _take(self, order: Order, receipt: Receipt) -> None:
         assert isinstance(order, RepackObject)
         if receipt.failure is not None:
-            if receipt.failure.code == _NOT_REACHED and order.from_device_id != order.device_id:
+            if receipt.failure.code == OutOfReachError.code:
                 self._written.unreachable.add((order.from_device_id, order.device_id))
                 self._written.not_reached.append(self._repacks[order.object_id].candidate)
             else:

@@ -103,3 +103,17 @@ def test_parts_of_a_segment_are_copied_each_for_itself() -> None:
     second = stored(2, "b", 50, segment_id=first.segment_id, parts=((50, 50),))
 
     assert moves(planned([first, second])) == [(1, "a", "b"), (2, "b", "a")]
+
+
+def test_a_device_that_has_a_part_of_a_segment_gets_the_rest_of_it() -> None:
+    part = stored(2, "c", 40, segment_id=f"{1:032x}", parts=((0, 40),))
+
+    plan = planned([stored(1, "a", 100), part])
+
+    assert moves(plan) == [(1, "a", "c")]
+
+
+def test_what_another_device_has_as_a_part_of_more_is_a_copy() -> None:
+    part = stored(2, "c", 40, segment_id=f"{1:032x}", parts=((0, 40),))
+
+    assert moves(planned([stored(1, "a", 100), part, stored(1, "b", 100)])) == []

@@ -13,6 +13,7 @@ from kit.tree import Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.storing.feeder import Feeder, _within_reach
 from producer.backup.storing.ids import segment_id
+from producer.backup.storing.store_orders import StoreOrders
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.dispatch.publishing import describe_order
 from tasks.orders import DescribeDevice, StoreSegment
@@ -78,10 +79,10 @@ def fed(run: Offline, intake: Intake, places: Mapping[str, SourcePlace] | None =
     snapshot = run.catalog.snapshots.get(intake.snapshot_id)
     reader = run.catalog.listing.reader(snapshot.snapshot_id)
     run.wires.sent.clear()
-    raw_volumes = intake.raw_volumes
-    Feeder(
-        run.session, run.state, snapshot, reader, raw_volumes=raw_volumes, threads=2, readers=3, places=places
-    ).fill()
+    orders = StoreOrders(
+        run.session, snapshot, reader, raw_volumes=intake.raw_volumes, threads=2, readers=3, places=places
+    )
+    Feeder(run.session, run.state, snapshot.snapshot_id, orders).fill()
     return [order for order in run.wires.sent if isinstance(order, StoreSegment)]
 
 

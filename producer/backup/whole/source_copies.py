@@ -1,0 +1,186 @@
+"""Copies on devices whose workers reach no other copy, as on another host: from the sources, which they read again.
+
+What they store counts as a copy only where each extent has the digest that was recorded when it was stored first.  A
+file without it has changed in between: its copy is missing, which is said, and the next backup stores it anew.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from producer.backup.storing.healing import stored_again
+from producer.backup.storing.ids import object_id
+from producer.backup.storing.known_digests import KnownDigests
+from producer.backup.storing.state.state import BackupState
+from producer.backup.storing.store_orders import StoreOrders
+from producer.catalog.tables.objects import StoredObject
+from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.trees import places_in
+from producer.listing.extents import SegmentContents
+from producer.listing.healing import healing_contents
+from producer.listing.read_again import stored_contents
+from producer.listing.stored_ranges import united
+from producer.observer import Trouble
+from producer.pool.copies import Copying
+from producer.pool.copying import Copied
+from producer.pool.members import Member
+from producer.run.session import RunSession
+from producer.run.wave import run_wave
+from tasks.digests import NO_DIGEST
+from tasks.errors import Reason
+from tasks.orders import Order, StoreSegment
+from tasks.receipts import Receipt
+
+#: Entries [first, stop) that have something in a segment.
+Span = tuple[int, int]
+
+
+class SourceCopies:
+    """Of one run.  ``on_made`` gets the object and its device, on the run's thread."""
+
+    def __init__(
+        self,
+        session: RunSession,
+        state: BackupState,
+        orders: StoreOrders,
+        on_made: Callable[[StoredObject, Member], None],
+    ) -> None:
+        self._session = session
+        self._state = state
+        self._orders = orders
+        self._on_made = on_made
+        self._known = KnownDigests(session.catalog)
+        #: (segment, device id): all that the sources still have of the segment is there.
+        self.settled: set[tuple[str, str]] = set()
+        #: Files that have changed since they were stored.
+        self.changed_entries: set[int] = set()
+
+    def make(self, copyings: Sequence[Copying]) -> Copied:
+        """Make the copies that the sources still have; each of them is settled, or fails.  Raises InterruptedRun."""
+        own = self._own_rows({one.object.segment_id for one in copyings})
+        spans = self._spans({one.object.segment_id for one in copyings} - own.keys())
+        copied, asked = Copied(), dict[str, tuple[StoreSegment, Sequence[int]]]()
+        by_target: defaultdict[str, list[Copying]] = defaultdict(list)
+        for one in copyings:
+            by_target[one.target.name].append(one)
+
+        def orders(name: str) -> Iterator[Order]:
+            member = self._state.members[name]
+            for one in by_target[name]:
+                contents = self._contents(one, own, spans)
+                if contents is None:
+                    self.settled.add((one.object.segment_id, member.device_id))
+                elif self._orders.is_of_files(contents.source):
+                    order = self._order(one.object.segment_id, contents, member)
+                    asked[order.order_id] = order, contents.entries
+                    yield order
+                else:
+                    copied.failures["raw volumes and streams are not read again for a copy"] = None
+
+        def take(order: Order, receipt: Receipt) -> None:
+            self._take(*asked.pop(order.order_id), receipt, copied)
+
+        copied.died = run_wave(self._session, {name: orders(name) for name in by_target}, take)
+        copied.failures |= {f"device {name}: {why}": None for name, why in copied.died.items()}
+        return copied
+
+    def tell_changed(self) -> None:
+        """Name the files whose copies are missing, because they have changed."""
+        catalog = self._session.catalog
+        reader = catalog.listing.reader(self._state.snapshot_id)
+        paths = {source.name: source.path for source in catalog.snapshots.get(self._state.snapshot_id).sources}
+        for index in sorted(self.changed_entries):
+            entry = reader.entry(index)
+            message = "it changed before it was copied to another host: one copy less; the next backup stores it anew"
+            path = f"{paths[entry.source]}/{entry.path}"
+            self._session.observer.trouble(Trouble(code="changed", message=message, path=path))
+
+    def _take(self, order: StoreSegment, entries: Sequence[int], receipt: Receipt, copied: Copied) -> None:
+        if receipt.failure is not None:
+            copied.failures[receipt.failure.message] = None
+            if receipt.failure.reason is Reason.FULL:
+                copied.full[order.device] = receipt.failure.message
+            return
+        member = self._state.members[order.device]
+        member.free_bytes = receipt.result.free_bytes
+        made = stored_again(self._session.catalog, order, receipt)
+        if made is not None:
+            copied.made_count += 1
+            self._on_made(made, member)
+        self.settled.add((order.segment_id, member.device_id))
+        self.changed_entries |= {entries[place] for place in receipt.result.unchanged}
+
+    def _own_rows(self, segment_ids: set[str]) -> dict[str, SegmentRow]:
+        """Those of the segments that this snapshot has stored."""
+        rows = self._session.catalog.segments.stored(self._state.snapshot_id)
+        return {row.segment_id: row for row in rows if row.segment_id in segment_ids and not row.heals}
+
+    def _spans(self, segment_ids: set[str]) -> dict[str, Span]:
+        """Of segments of earlier snapshots: where the unchanged files are that lie in them."""
+        spans: dict[str, Span] = {}
+        for batch in self._session.catalog.listing.batches(self._state.snapshot_id) if segment_ids else ():
+            for _, at, place in places_in(batch, segment_ids):
+                entry = batch.first_entry + at
+                first, stop = spans.get(place.segment_id, (entry, entry + 1))
+                spans[place.segment_id] = min(first, entry), max(stop, entry + 1)
+        return spans
+
+    def _contents(
+        self, one: Copying, own: Mapping[str, SegmentRow], spans: Mapping[str, Span]
+    ) -> SegmentContents | None:
+        """What the sources have of the segment and the device does not; None when there is nothing."""
+        segment_id, held = one.object.segment_id, self._held(one)
+        if segment_id in own:
+            row = own[segment_id]
+            found = stored_contents(self._orders.contents(row), segment_id, unchanged=row.unchanged, held=held)
+        elif segment_id in spans:
+            reader = self._session.catalog.listing.reader(self._state.snapshot_id)
+            found = healing_contents(reader.batches(*spans[segment_id]), segment_id, held)
+        else:
+            return None
+        return None if found is None else self._proved(found)
+
+    def _held(self, one: Copying) -> list[tuple[int, int]]:
+        objects: Iterable[StoredObject] = self._session.catalog.objects.of([one.object.segment_id]).get(
+            one.object.segment_id, ()
+        )
+        sound = (other for other in objects if other.device_id == one.target.device_id and not other.is_damaged)
+        return united(part for other in sound for part in other.ranges)
+
+    def _proved(self, contents: SegmentContents) -> SegmentContents | None:
+        """Without the extents of which no digest is known: nothing can prove that they are the same."""
+        known = list(map(self._known.digest, contents.former))
+        indexes = [index for index, digest in enumerate(known) if digest != NO_DIGEST]
+        self.changed_entries |= {contents.entries[index] for index, digest in enumerate(known) if digest == NO_DIGEST}
+        return contents.at(indexes) if indexes else None
+
+    def _order(self, segment_id: str, contents: SegmentContents, member: Member) -> StoreSegment:
+        entries = contents.entries
+        row = SegmentRow(
+            snapshot_id=self._state.snapshot_id,
+            number=0,
+            segment_id=segment_id,
+            device=member.name,
+            device_id=None,
+            first_entry=min(entries),
+            stop_entry=max(entries) + 1,
+            offset_bytes=0,
+            size_bytes=contents.extents.total_bytes,
+            state="planned",
+            attempt=1,
+            epoch=member.epoch,
+            bytes_stored=0,
+            notes=[],
+            file_state=None,
+            timing=None,
+            rerouted_count=0,
+            fed_at=None,
+            last_error="",
+            heals=True,
+        )
+        # Not the id of a try that stored the segment itself on this device, and failed.
+        copy_id = object_id(row.snapshot_id, f"copy of {segment_id}", member, row.attempt)
+        return replace(self._orders.order(row, contents, member), order_id=uuid.uuid4().hex, object_id=copy_id)
