@@ -187,7 +187,8 @@ def _swapping(one: Path, other: Path) -> Repair:
 
 def _delete(stage: Stage, device: str, what: str) -> Repair | None:
     folder = stage.scene.folder(device)
-    if not (folder / MARKER).exists():
+    # One that has turned read-only meanwhile cannot be emptied.
+    if not (folder / MARKER).exists() or not os.access(folder, os.W_OK):
         return None
     stage.deleted.add(device)
     for path in [path for path in folder.glob(what) if path.name != "lost+found"]:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from producer.dispatch.last_orders import LastOrders
 from producer.dispatch.life_signs import LifeSigns
 from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
@@ -30,7 +31,6 @@ from tasks.broker.queues import device_queue
 from tasks.errors import BrokerError, RunOverError
 from tasks.orders import Order, StoreSegment
 from tasks.receipts import Receipt
-from tasks.registry import kind_of
 from tasks.wire import encode
 
 #: Orders in one device's queue at a time.  Enough to hide the manager's delays (a bundle takes 100 ms or more), few
@@ -259,24 +259,20 @@ class Courier:
     def end(self) -> None:
         """Make sure that no order of the run is carried out after its end; waits for agents that write to a target."""
         self._signs.end()
+        last = LastOrders()
         try:
             for device in self._devices:
-                for order_id in self._link.purge_own(device):
-                    self._by_device.get(device, {}).pop(order_id, None)
+                purged = self._link.purge_own(device)
+                if device in self._by_device and self._fleet.is_shared(device):
+                    last.add(device, purged, self._by_device[device])
         except BrokerError as error:
             self._observer.note(str(error))
             return
-        if self._is_written_to():
+        if last.are_left:
             self._observer.note("waiting for agents to finish their current orders")
         deadline_s = time.monotonic() + _LAST_RECEIPTS_S
-        while self._is_written_to() and time.monotonic() < deadline_s:
-            for receipt in self._link.receipts(0.1):
-                self._match(receipt)
-
-    def _is_written_to(self) -> bool:
-        """Whether a worker that outlives this run may be writing to a target."""
-        shared = [orders for device, orders in self._by_device.items() if self._fleet.is_shared(device)]
-        return any(kind_of(order).must_not_outlive_run for orders in shared for order in orders.values())
+        while last.are_left and time.monotonic() < deadline_s:
+            last.take(self._link.receipts(0.1))
 
     def _sizes(self) -> dict[str, dict[str, int]]:
         """Device → order id → bytes, for the orders in flight."""

@@ -14,6 +14,7 @@ from typing import Any, Self
 import redis
 
 from producer.dispatch.inbox import Inbox
+from producer.dispatch.last_orders import Purged
 from producer.dispatch.publishing import publish
 from producer.dispatch.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
 from tasks.app import BROKEN, app, connect
@@ -187,20 +188,27 @@ class Link:
         except redis.RedisError as error:
             raise BrokerError(f"cannot empty the queue of device {device}: {error}") from error
 
-    def purge_own(self, device: str) -> list[str]:
-        """Remove what a run with this inbox left at a device: in its queue, and among what dead workers held.
+    def purge_own(self, device: str) -> Purged:
+        """Remove what a run with this inbox left at a device: in its queue, and what workers took and did not finish.
 
-        Returns the ids of the orders that waited in the queue.  A living worker finishes the order it holds, but
-        no worker starts it again.  Raises BrokerError.
+        A living worker finishes the order it holds, but no worker starts it again.  Raises BrokerError.
         """
         name = device_queue(device)
+        writing: set[str] = set()
+
+        def drop_held(order: Mapping[str, Any]) -> Destination | None:
+            if order.get("target"):
+                writing.add(order["order_id"])
+            return self._drop_own(order)
+
         try:
             waited = move_queue(self._redis, name, self._drop_own).dropped
-            take_back(self._redis, name, self._drop_own)
+            held = take_back(self._redis, name, drop_held).dropped
             # A worker that ended meanwhile may have put its order back.
-            return [*waited, *move_queue(self._redis, name, self._drop_own).dropped]
+            waited += move_queue(self._redis, name, self._drop_own).dropped
         except redis.RedisError as error:
             raise BrokerError(f"cannot clear the queue of device {device}: {error}") from error
+        return Purged(waited=waited, held=tuple(order_id for order_id in held if order_id in writing))
 
     def _drop_own(self, order: Mapping[str, Any]) -> Destination | None:
         return None if order.get("reply_to") == self.inbox else LEAVE

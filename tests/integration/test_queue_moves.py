@@ -15,7 +15,8 @@ from kombu.message import Message
 from redis import Redis
 
 from producer.broker import broker
-from producer.dispatch.queue_moves import Destination, WaitingOrder, move_queue, take_back, waiting_orders
+from producer.dispatch.link import Link
+from producer.dispatch.queue_moves import LEAVE, Destination, WaitingOrder, move_queue, take_back, waiting_orders
 from producer.host.state import StateFolder
 from tasks.app import queue as queue_of
 from tasks.app import transport_options
@@ -337,3 +338,23 @@ def test_no_order_is_lost_or_doubled_while_others_publish_and_consume(server: Se
     assert len(moved) == len(set(moved)) > 0
     assert server.client.hlen(HELD_BY_A.messages) == server.client.hlen(HELD_BY_B.messages) == 0
     assert server.client.llen(A) == server.client.llen(B) == 0
+
+
+def test_a_run_learns_at_its_end_what_waited_and_what_workers_write_to_a_target(server: Server) -> None:
+    server.publish(A, range(1, 3), target="back")
+    server.publish(A, range(3, 4))
+    with (
+        Link(server.url, "manager.local", ensure_broker=lambda: None) as link,
+        server.consumer(A) as writing,
+        server.consumer(A) as reading,
+    ):
+        writing.take(1)
+        assert move_queue(server.client, A, lambda order: None if order["order_id"] == f"{2:032x}" else LEAVE).dropped
+        reading.take(1)
+        server.publish(A, range(4, 5), target="back")
+
+        purged = link.purge_own("a")
+
+    assert [int(order_id, 16) for order_id in purged.held] == [1]
+    assert [int(order_id, 16) for order_id in purged.waited] == [4]
+    assert server.numbers(A) == []

@@ -60,6 +60,7 @@ class TargetFile:
         """Cut or extend the file to its size."""
         if not (self._is_fresh and self._end_bytes == size_bytes):
             os.ftruncate(self.descriptor, size_bytes)
+            self._end_bytes = size_bytes
 
     def close(self) -> None:
         os.close(self.descriptor)
@@ -74,10 +75,10 @@ class TargetFile:
             beat()
 
     def _write_all(self, view: memoryview, offset_bytes: int) -> None:
-        written = os.pwrite(self.descriptor, view, offset_bytes)
+        written = 0
         while written < len(view):
             written += os.pwrite(self.descriptor, view[written:], offset_bytes + written)
-        self._end_bytes = max(self._end_bytes, offset_bytes + written)
+            self._end_bytes = max(self._end_bytes, offset_bytes + written)
 
 
 def stat_entry(folder: int, name: str) -> os.stat_result | None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from producer.dispatch.last_orders import Purged
 from producer.dispatch.queue_moves import LEAVE, Choose
 from tasks.broker.leases import Lease
 from tasks.digests import DIGEST_BYTES, listed_cells_count
@@ -154,10 +155,10 @@ class Channel:
     def give_sign(self) -> None:
         """Its workers refuse no run."""
 
-    def purge_own(self, device: str) -> list[str]:
+    def purge_own(self, device: str) -> Purged:
         self._refuse_when_down()
         dropped, self.queues[device], self.disks[device].held = self.queues[device], [], None
-        return [order.order_id for order in dropped]
+        return Purged(waited=tuple(order.order_id for order in dropped), held=())
 
     # ---- as a fleet
 

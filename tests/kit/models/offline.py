@@ -19,6 +19,7 @@ from producer.backup.intake import Intake, take_in
 from producer.backup.planning import plan_backup
 from producer.catalog.catalog import Catalog
 from producer.dispatch.courier import Courier
+from producer.dispatch.last_orders import Purged
 from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
 from producer.dispatch.queue_moves import Choose, Destination
@@ -194,6 +195,8 @@ class Wires:
         self.queues: dict[str, deque[tuple[str, Any]]] = defaultdict(deque)
         #: Whether messages that are sent get lost.
         self.loses = False
+        #: Ids of the orders that workers have taken and not acknowledged, and that write to a target.
+        self.held: list[str] = []
         self._inbox: list[Any] = []
 
     # ---- for the manager
@@ -255,9 +258,10 @@ class Wires:
     def give_last_sign(self) -> None:
         self.signs.append("over")
 
-    def purge_own(self, device: str) -> list[str]:
+    def purge_own(self, device: str) -> Purged:
         queue, self.queues[device_queue(device)] = self.queues[device_queue(device)], deque()
-        return [wire["order_id"] for _, wire in queue]
+        held, self.held = self.held, []
+        return Purged(waited=tuple(wire["order_id"] for _, wire in queue), held=tuple(held))
 
     # ---- for the test
 

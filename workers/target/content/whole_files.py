@@ -6,7 +6,7 @@ beside it under a temporary name and renamed over it once it is whole.  So what 
 who has opened it can see the new content.
 
 Nothing is truncated before it is written again: an order that arrives twice must not empty what the first delivery
-restored.
+restored.  Nothing is removed that has another size than this order gave it: somebody else has written to it since.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class WholeFile(TargetFile):
 
     def __init__(self, descriptor: int, folders: Folders, path: str, *, is_fresh: bool, temporary: str = "") -> None:
         super().__init__(descriptor, is_fresh=is_fresh)
+        if not is_fresh:
+            self._end_bytes = os.fstat(descriptor).st_size
         self._folders = folders
         self._path = path
         self._temporary = temporary
@@ -59,12 +61,15 @@ class WholeFile(TargetFile):
         set_metadata(self.descriptor, metadata, self._folders.not_kept)
 
     def discard(self) -> None:
-        """Remove what has been written; what was there before stays."""
+        """Remove what has been written; what was there before stays, and what others have written since.
+
+        The run may have ended, and its user may write to the target.
+        """
         try:
             folder, name = self._folders.parent_of(self._path, make=False)
             mine = self._temporary or name
             found, opened = stat_entry(folder, mine), os.fstat(self.descriptor)
-            if found is not None and _is_same(found, opened):
+            if found is not None and _is_same(found, opened) and opened.st_size == self._end_bytes:
                 in_folder(folder, lambda: os.unlink(mine, dir_fd=folder))
         except (OSError, TargetTrouble):
             return

@@ -16,7 +16,7 @@ from producer.dispatch import life_signs as signs_module
 from producer.dispatch.courier import WINDOW_COUNT, Courier
 from tasks.errors import RunOverError
 from tasks.orders import DescribeDevice, Order, RestoreEntries
-from tasks.receipts import Failure, RestoreResult
+from tasks.receipts import Failure, Receipt, RestoreResult
 
 
 @pytest.fixture
@@ -210,20 +210,68 @@ def test_at_its_end_a_run_takes_back_what_no_worker_has_begun_also_at_devices_th
     courier.drop("b")
     courier.end()
     assert not any(run.wires.queues.values())
-    assert courier.in_flight_count == 0
+
+
+@pytest.fixture
+def ending(run: Offline, monkeypatch: pytest.MonkeyPatch) -> Offline:
+    """A run whose device a belongs to an agent."""
+    monkeypatch.setattr(run.processes, "is_shared", lambda device: device == "a")
+    return run
+
+
+def waits_for(run: Offline, monkeypatch: pytest.MonkeyPatch, *late: Receipt) -> bool:
+    """Whether the end of the run takes all these receipts, which come one after another."""
+    left = list(late)
+    monkeypatch.setattr(run.wires, "receipts", lambda timeout_s: [left.pop(0)] if left else [])
+    monkeypatch.setattr(courier_module, "_LAST_RECEIPTS_S", 60.0)
+    run.session.courier.end()
+    return not left
 
 
 def test_at_its_end_a_run_waits_for_what_an_agent_writes_to_a_target(
-    run: Offline, monkeypatch: pytest.MonkeyPatch
+    ending: Offline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run.processes, "is_shared", lambda device: device == "a")
-    courier, at_agent, here = run.session.courier, entries("a"), entries("b")
-    courier.send([at_agent, here])
-    run.wires.queues.clear()
-    run.wires.put(receipt_for(at_agent, refusal()))
-    courier.end()
-    assert (courier.in_flight("a"), courier.in_flight("b")) == ([], [here])
-    assert run.wires.sent == [at_agent, here]
+    at_agent, here = entries("a"), entries("b")
+    ending.session.courier.send([at_agent, here])
+    ending.wires.queues.clear()
+
+    assert waits_for(ending, monkeypatch, receipt_for(at_agent, refusal()))
+
+
+def test_at_its_end_a_run_does_not_wait_for_what_no_worker_has_begun(
+    ending: Offline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = entries("a")
+    ending.session.courier.send([waiting])
+
+    assert not waits_for(ending, monkeypatch, receipt_for(waiting, refusal()))
+
+
+@pytest.mark.parametrize("is_queued_too", [False, True])
+def test_at_its_end_a_run_waits_for_each_delivery_of_an_order_that_came_twice(
+    ending: Offline, monkeypatch: pytest.MonkeyPatch, is_queued_too: bool
+) -> None:
+    twice = entries("a")
+    ending.session.courier.send([twice])
+    if not is_queued_too:
+        ending.wires.queues.clear()
+    ending.wires.held = [twice.order_id, twice.order_id]
+
+    assert waits_for(ending, monkeypatch, receipt_for(twice, refusal()), receipt_for(twice, refusal()))
+
+
+def test_at_its_end_a_run_waits_for_the_second_delivery_of_an_order_that_was_answered(
+    ending: Offline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = entries("a")
+    done = receipt_for(answered, RestoreResult(files_count=0, bytes_restored=0, skipped_count=0, troubles=()))
+    ending.session.courier.send([answered])
+    ending.wires.queues.clear()
+    ending.wires.put(done)
+    assert poll(ending) == [answered]
+    ending.wires.held = [answered.order_id]
+
+    assert waits_for(ending, monkeypatch, done)
 
 
 def test_what_a_lost_device_had_to_restore_is_not_carried_out_when_it_is_back(run: Offline) -> None:

@@ -163,3 +163,29 @@ def test_a_restore_whose_run_ends_meanwhile_leaves_what_was_there(tmp_path: Path
             before_write=before_write,
         )
     assert content(tmp_path) == {"file": b"?" * len(data)}
+
+
+@pytest.mark.parametrize("is_written_to", [False, True])
+def test_what_a_restore_leaves_when_its_run_ends_is_what_others_have_written(
+    tmp_path: Path, is_written_to: bool
+) -> None:
+    """Whoever sees the end of the run may write to the target before its last worker stops."""
+    data = pattern(5 * UNIT)
+
+    def before_write() -> None:
+        path = tmp_path / "file"
+        if path.exists() and path.stat().st_size:
+            if is_written_to:
+                path.write_bytes(b"mine")
+            raise RunOverError("the run has ended")
+
+    device = store({"file": data})
+    with pytest.raises(RunOverError):
+        restore_segment(
+            order(whole_files({"file": data}), device),
+            device=cast(Device, device),
+            target_root=tmp_path,
+            progress=Progress(),
+            before_write=before_write,
+        )
+    assert content(tmp_path) == ({"file": b"mine"} if is_written_to else {})
