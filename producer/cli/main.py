@@ -52,6 +52,7 @@ _PLACES = {
     "retry": "producer.cli.commands.backup.resume:retry",
     "rewrite": "producer.cli.commands.retention.rewrite:rewrite",
     "schedule": "producer.cli.commands.schedule.schedule:schedule",
+    "schema": "producer.cli.commands.about.schema:schema",
     "snapshots": "producer.cli.commands.browse.snapshots:snapshots",
     "stats": "producer.cli.commands.care.stats:stats",
     "status": "producer.cli.commands.care.status:status",

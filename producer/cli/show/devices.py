@@ -17,6 +17,7 @@ from producer.configuration.sizes import format_size
 
 if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow
+    from producer.cli.show.json_types.lists import DeviceLine
     from producer.pool.at_risk import AtRisk
 
 _HEADER: tuple[str, ...] = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
@@ -65,7 +66,7 @@ def _cells(row: DeviceRow) -> tuple[str, ...]:
     )
 
 
-def _json_row(row: DeviceRow) -> dict[str, Any]:
+def _json_row(row: DeviceRow) -> DeviceLine:
     return {
         "message_type": "device",
         "name": row.name,

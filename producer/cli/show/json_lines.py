@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -16,10 +17,10 @@ from producer.observer import FileChange, Progress, Trouble
 _STATUS_INTERVAL_S = 1.0
 
 
-def write_row(row: dict[str, Any]) -> None:
-    """Print one object and flush it: the reader may be waiting."""
+def write_row(row: Mapping[str, object]) -> None:
+    """Print one object and flush it: the reader may be waiting.  Dataclasses in it become objects too."""
     # ASCII only: lone surrogates, which stand for bytes that are not UTF-8, survive as \udcXX.
-    click.echo(json.dumps(row))
+    click.echo(json.dumps(row, default=dataclasses.asdict))
 
 
 def write_summary(summary: Any) -> None:

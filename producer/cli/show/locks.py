@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from producer.cli.show.times import rfc3339
 
 if TYPE_CHECKING:
     from producer.catalog.tables.locks import LockRow
+    from producer.cli.show.json_types.lists import LockJson
 
 
-def lock_json(lock: LockRow) -> dict[str, Any]:
+def lock_json(lock: LockRow) -> LockJson:
     return {
         "name": lock.name,
         "purpose": lock.purpose,

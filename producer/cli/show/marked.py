@@ -13,21 +13,21 @@ from producer.cli.show.safe_text import escaped
 
 if TYPE_CHECKING:
     from producer.catalog.tables.snapshots.rows import SnapshotRow
+    from producer.cli.show.json_types.lists import MarkedLine
 
 
 def show_marked(call: Call, rows: Iterable[SnapshotRow]) -> None:
     """One line for each; with ``--json`` one object."""
     for row in rows:
         if call.json:
-            write_row(
-                {
-                    "message_type": "snapshot",
-                    "snapshot_id": row.snapshot_id,
-                    "volume": row.volume,
-                    "tags": list(row.tags),
-                    "pinned": row.pinned,
-                }
-            )
+            line: MarkedLine = {
+                "message_type": "snapshot",
+                "snapshot_id": row.snapshot_id,
+                "volume": row.volume,
+                "tags": list(row.tags),
+                "pinned": row.pinned,
+            }
+            write_row(line)
         else:
             tags = ", ".join(map(escaped, row.tags)) or "none"
             click.echo(f"snapshot {row.snapshot_id[:8]}: {'pinned' if row.pinned else 'not pinned'}, tags: {tags}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
@@ -11,6 +11,7 @@ from producer.cli.show.times import rfc3339, with_age
 
 if TYPE_CHECKING:
     from producer.catalog.tables.reservations import ReservationRow
+    from producer.cli.show.json_types.lists import ReservationJson
 
 _HEADER = ("id", "volume", "cron", "zone", "next", "last", "outcome", "run by", "why")
 _SELDOM = ("run by", "zone", "last", "id", "cron")
@@ -34,7 +35,7 @@ def _cells(row: ReservationRow) -> tuple[str, ...]:
     )
 
 
-def reservation_json(row: ReservationRow) -> dict[str, Any]:
+def reservation_json(row: ReservationRow) -> ReservationJson:
     return {
         "reservation_id": row.reservation_id,
         "volume": row.volume,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +23,7 @@ from producer.configuration.sizes import format_size
 if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow
     from producer.catalog.tables.reservations import ReservationRow
+    from producer.cli.show.json_types.states import DeviceStateLine, HealthLine, OtherRunLine, VolumeStateLine
     from producer.monitor.other_runs import OtherRun
     from producer.monitor.overview import VolumeStatus
     from producer.monitor.verdict import Verdict
@@ -51,7 +51,7 @@ class Shown:
     upkeep: Sequence[ReservationRow] = ()
 
 
-def status_rows(shown: Shown) -> list[dict[str, Any]]:
+def status_rows(shown: Shown) -> list[Mapping[str, object]]:
     return [
         _verdict_json(shown.verdict),
         *map(_volume_json, shown.volumes),
@@ -89,12 +89,12 @@ def _verdict_lines(verdict: Verdict, width: int | None) -> Iterator[str]:
         yield from wrapped(f"    {escaped(problem.remedy)}", width)
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+def _verdict_json(verdict: Verdict) -> HealthLine:
     return {
         "message_type": "health",
         "colour": verdict.colour,
         "sentence": verdict.sentence,
-        "problems": [dataclasses.asdict(problem) for problem in verdict.problems],
+        "problems": list(verdict.problems),
     }
 
 
@@ -122,7 +122,7 @@ def _state(row: VolumeStatus) -> str:
     return row.phase or row.state
 
 
-def _volume_json(row: VolumeStatus) -> dict[str, Any]:
+def _volume_json(row: VolumeStatus) -> VolumeStateLine:
     return {
         "message_type": "volume",
         "volume": row.volume,
@@ -136,7 +136,7 @@ def _volume_json(row: VolumeStatus) -> dict[str, Any]:
         "bytes_done": row.bytes_done,
         "bytes_total": row.bytes_total,
         "bytes_source": row.bytes_source,
-        "incomplete": [dataclasses.asdict(lack) for lack in row.incomplete],
+        "incomplete": list(row.incomplete),
         "last_good": rfc3339(row.good_at) if row.good_at is not None else None,
         "next_due": rfc3339(row.next_due) if row.next_due is not None else None,
         "last_run": rfc3339(row.last_run_at) if row.last_run_at is not None else None,
@@ -152,7 +152,7 @@ def _other_line(run: OtherRun) -> str:
     return escaped(f"running: {run.purpose}{what}, since {with_age(run.since)}: {run.held_by}")
 
 
-def _other_json(run: OtherRun) -> dict[str, Any]:
+def _other_json(run: OtherRun) -> OtherRunLine:
     return {
         "message_type": "other",
         "purpose": run.purpose,
@@ -173,7 +173,7 @@ def _device_cells(device: DeviceRow, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _device_json(device: DeviceRow) -> dict[str, Any]:
+def _device_json(device: DeviceRow) -> DeviceStateLine:
     return {
         "message_type": "device",
         "name": device.name,

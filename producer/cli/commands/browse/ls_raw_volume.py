@@ -17,6 +17,7 @@ from producer.observer import Trouble
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:
+    from producer.cli.show.json_types.lists import EntryLine
     from producer.raw.inside.entry import InsideEntry
     from producer.raw.inside.inside import ImageFiles
 
@@ -68,18 +69,17 @@ def _show(entry: InsideEntry, path: str, shown: Shown, *, json: bool) -> None:
     if not shown.fits(path, kind, node.size_bytes, node.modified_ns):
         return
     if json:
-        write_row(
-            {
-                "message_type": "entry",
-                "path": path,
-                "kind": kind,
-                "mode": f"{stat.S_IMODE(node.mode):04o}",
-                "uid": node.uid,
-                "gid": node.gid,
-                "mtime": rfc3339_of_ns(node.modified_ns),
-                "size_bytes": node.size_bytes,
-            }
-        )
+        row: EntryLine = {
+            "message_type": "entry",
+            "path": path,
+            "kind": kind,
+            "mode": f"{stat.S_IMODE(node.mode):04o}",
+            "uid": node.uid,
+            "gid": node.gid,
+            "mtime": rfc3339_of_ns(node.modified_ns),
+            "size_bytes": node.size_bytes,
+        }
+        write_row(row)
     elif shown.long:
         size = shown_size(node.size_bytes, human_readable=shown.human_readable)
         owner = f"{node.uid:>6} {node.gid:>6}"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,6 +24,7 @@ from tasks.errors import UsageError
 
 if TYPE_CHECKING:
     from producer.catalog.tables.snapshots.rows import SnapshotRow
+    from producer.cli.show.json_types.lists import SnapshotLine
     from producer.summaries import Incomplete
 
 _HEADER = ("snapshot", "started", "age", "volume", "files", "size", "stored", "tags", "sources")
@@ -98,7 +98,7 @@ def _cells(row: SnapshotRow) -> tuple[str, ...]:
     )
 
 
-def _json_row(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> dict[str, Any]:
+def _json_row(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> SnapshotLine:
     return {
         "message_type": "snapshot",
         "snapshot_id": row.snapshot_id,
@@ -108,7 +108,7 @@ def _json_row(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> dict[str, A
         "tags": list(row.tags),
         "pinned": row.pinned,
         "description": row.description,
-        "sources": [dataclasses.asdict(source) for source in row.sources],
+        "sources": list(row.sources),
         "started": rfc3339(row.started_at),
         "sealed": rfc3339(row.sealed_at) if row.sealed_at else None,
         "files": row.files_count,
@@ -116,5 +116,5 @@ def _json_row(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> dict[str, A
         "bytes_stored": row.bytes_stored,
         "threshold_bytes": row.threshold_bytes,
         "segments": row.segments_count,
-        "incomplete": [dataclasses.asdict(lack) for lack in incomplete],
+        "incomplete": list(incomplete),
     }

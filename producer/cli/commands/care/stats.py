@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +24,13 @@ from producer.configuration.sizes import format_size
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:
+    from producer.cli.show.json_types.states import (
+        DeviceSpaceLine,
+        GrowthLine,
+        HeldJson,
+        ScatteredLine,
+        VolumeSpaceLine,
+    )
     from producer.monitor.space import DeviceSpace, Held, VolumeSpace
 
 _VOLUMES = ("volume", "snapshots", "newest", "all", "stored", "ratio", "unused", "")
@@ -108,54 +116,61 @@ def _growth_line(one: VolumeSpace) -> str:
 
 
 def _print_rows(volumes: Sequence[VolumeSpace], devices: Sequence[DeviceSpace]) -> None:
-    for one in volumes:
-        write_row(
-            {
-                "message_type": "volume",
-                "volume": one.volume,
-                "snapshots": one.snapshots_count,
-                "bytes_newest": one.bytes_newest,
-                "bytes_source": one.bytes_source,
-                **_held_json(one.ratio, one.held),
-            }
-        )
-    for device in devices:
-        write_row(
-            {
-                "message_type": "device",
-                "device": device.row.name,
-                "device_id": device.row.device_id,
-                "state": device.row.state,
-                "snapshots": device.snapshots_count,
-                "bytes_source": device.held.bytes_source,
-                **_held_json(device.ratio, device.held),
-            }
-        )
-    for one in volumes:
-        for file in one.scattered:
-            write_row(
-                {
-                    "message_type": "scattered",
-                    "volume": one.volume,
-                    "path": file.path,
-                    "places": file.places_count,
-                    "bytes": file.size_bytes,
-                }
-            )
-        for point in one.growth:
-            write_row(
-                {
-                    "message_type": "growth",
-                    "volume": one.volume,
-                    "snapshot_id": point.snapshot_id,
-                    "started": rfc3339(point.started_at),
-                    "bytes_stored": point.bytes_stored,
-                    "bytes_stored_total": point.bytes_stored_total,
-                }
-            )
+    for row in chain(
+        map(_volume_json, volumes),
+        map(_device_json, devices),
+        chain.from_iterable(chain(_scattered_json(one), _growth_json(one)) for one in volumes),
+    ):
+        write_row(row)
 
 
-def _held_json(ratio: float | None, held: Held) -> dict[str, Any]:
+def _volume_json(one: VolumeSpace) -> VolumeSpaceLine:
+    return {
+        "message_type": "volume",
+        "volume": one.volume,
+        "snapshots": one.snapshots_count,
+        "bytes_newest": one.bytes_newest,
+        "bytes_source": one.bytes_source,
+        **_held_json(one.ratio, one.held),
+    }
+
+
+def _device_json(device: DeviceSpace) -> DeviceSpaceLine:
+    return {
+        "message_type": "device",
+        "device": device.row.name,
+        "device_id": device.row.device_id,
+        "state": device.row.state,
+        "snapshots": device.snapshots_count,
+        "bytes_source": device.held.bytes_source,
+        **_held_json(device.ratio, device.held),
+    }
+
+
+def _scattered_json(one: VolumeSpace) -> Iterator[ScatteredLine]:
+    for file in one.scattered:
+        yield {
+            "message_type": "scattered",
+            "volume": one.volume,
+            "path": file.path,
+            "places": file.places_count,
+            "bytes": file.size_bytes,
+        }
+
+
+def _growth_json(one: VolumeSpace) -> Iterator[GrowthLine]:
+    for point in one.growth:
+        yield {
+            "message_type": "growth",
+            "volume": one.volume,
+            "snapshot_id": point.snapshot_id,
+            "started": rfc3339(point.started_at),
+            "bytes_stored": point.bytes_stored,
+            "bytes_stored_total": point.bytes_stored_total,
+        }
+
+
+def _held_json(ratio: float | None, held: Held) -> HeldJson:
     return {
         "bytes_stored": held.bytes_stored,
         "ratio": None if ratio is None else round(ratio, 2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -19,6 +19,9 @@ from producer.cli.options.completing import known_volumes
 from producer.cli.options.retention import retention_from, retention_options
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.times import rfc3339, with_age
+
+if TYPE_CHECKING:
+    from producer.cli.show.json_types.lists import AddedReservationLine
 
 
 @click.command(cls=FleetCommand)
@@ -109,15 +112,14 @@ def add(
             manager=call.environment().manager,
         )
     if call.json:
-        write_row(
-            {
-                "message_type": "reservation",
-                "reservation_id": row.reservation_id,
-                "volume": row.volume,
-                "kind": asked.kind,
-                "next_due": rfc3339(row.next_due),
-            }
-        )
+        line: AddedReservationLine = {
+            "message_type": "reservation",
+            "reservation_id": row.reservation_id,
+            "volume": row.volume,
+            "kind": asked.kind,
+            "next_due": rfc3339(row.next_due),
+        }
+        write_row(line)
     else:
         what = f"volume {row.volume}" if row.volume else f"a {asked.kind}"
         click.echo(f"reservation {row.reservation_id[:8]} of {what}: next run {with_age(row.next_due)}")
