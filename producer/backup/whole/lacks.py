@@ -85,7 +85,7 @@ def _lack(catalog: Catalog, snapshot_id: str, device_id: str, device: DeviceRow 
     )
 
 
-def tell_lacks(session: RunSession, lacks: list[Lack]) -> None:
+def tell_lacks(session: RunSession, snapshot_id: str, lacks: list[Lack]) -> None:
     """Name each device and each file, but for those of rotating devices, which are only counted."""
     for lack in lacks:
         row = lack.row
@@ -96,12 +96,12 @@ def tell_lacks(session: RunSession, lacks: list[Lack]) -> None:
             )
             continue
         _tell_summary(session, row)
-        for path in lack.paths:
-            message = f"it lies on device {row.device}, which is away"
-            session.observer.trouble(Trouble(code="incomplete", message=message, path=path))
-        for path in lack.omitted_paths:
-            message = f"it is on no device, or not all of it: device {row.device} failed, and the others have no room"
-            session.observer.trouble(Trouble(code="incomplete", message=message, path=path))
+        away = f"it lies on device {row.device}, which is away"
+        gone = f"it is on no device, or not all of it: device {row.device} failed, and the others have no room"
+        for path, message in (*((path, away) for path in lack.paths), *((path, gone) for path in lack.omitted_paths)):
+            session.observer.trouble(
+                Trouble(code="incomplete", message=message, path=path, snapshot_id=snapshot_id, device=row.device)
+            )
 
 
 def _tell_summary(session: RunSession, row: LackRow) -> None:

@@ -101,7 +101,7 @@ class Whole:
             if self._intake.lost:
                 refresh_lacks(catalog, snapshot.pool_id)
             refresh_damage(catalog)
-        tell_lacks(self._session, found)
+        tell_lacks(self._session, snapshot_id, found)
 
     def _store_lost_again(self) -> bool:
         if not store_lost_again(self._session, self._state, self._storing, self._store_all):

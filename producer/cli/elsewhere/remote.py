@@ -27,6 +27,8 @@ _SUMMARIES = {
     "check": (CheckSummary, show_check),
 }
 
+#: These take --lost-files.
+_LISTING = ("check", "restore")
 
 _OURS = "segfleet: "
 
@@ -132,7 +134,7 @@ def shown(call: Call, command: str, lost_files: str | None = None) -> Iterator[O
     if command not in _SUMMARIES:
         yield Output(is_text=is_text)
         return
-    with watched_for_losses(call, lost_files) as losses:
+    with watched_for_losses(call, lost_files, has_option=command in _LISTING) as losses:
         if call.json:
             yield Recorded(losses, is_text=is_text)
             return

@@ -1,4 +1,4 @@
-"""What snapshots have lost, told at the end and in groups: a device that is away may hold a hundred thousand files."""
+"""What snapshots have lost, shown at the end and in groups: a device that is away may hold a hundred thousand files."""
 
 from __future__ import annotations
 
@@ -40,13 +40,15 @@ class _Group:
 
 
 class LostFiles:
-    """Passes all to ``inner`` but what a snapshot has lost, which it tells in groups.
+    """Passes all to ``inner`` but what a snapshot has lost, which it shows in groups.
 
     ``file`` gets a line for each lost file.  With JSON lines nothing is grouped: each is an object of its own.
+    ``has_option``: the command takes ``--lost-files``; otherwise a check lists what is left out.
     """
 
-    def __init__(self, inner: Shown, *, file: TextIO | None, is_json: bool) -> None:
+    def __init__(self, inner: Shown, *, file: TextIO | None, is_json: bool, has_option: bool = True) -> None:
         self._inner = inner
+        self._has_option = has_option
         self._file = file
         self._is_json = is_json
         self._groups: dict[tuple[str, str], _Group] = {}
@@ -77,7 +79,7 @@ class LostFiles:
             self._file.write("\t".join(map(escaped, columns)) + "\n")
 
     def tell(self) -> None:
-        """Tell the groups: how much, the first of it, and how to see the rest."""
+        """Show the groups: how much, the first of it, and how to see the rest."""
         for (snapshot_id, device), group in self._groups.items():
             where = f"snapshot {snapshot_id[:8]}" + (f", device {device}" if device else "")
             inside = f" in {counted(len(group.segments), 'segment')}" if group.segments else ""
@@ -86,19 +88,20 @@ class LostFiles:
             for trouble in group.named:
                 self._inner.note("  " + trouble_line(trouble).removeprefix("segfleet: "))
             if group.left_count:
-                self._inner.note(f"  and {group.left_count} more: --lost-files FILE lists them all")
+                command = "" if self._has_option else f"segfleet check {snapshot_id[:8]} "
+                self._inner.note(f"  and {group.left_count} more: {command}--lost-files FILE lists them all")
         self._groups.clear()
 
 
 @contextmanager
-def watched_for_losses(call: Call, lost_files: str | None) -> Iterator[LostFiles]:
-    """As :func:`watched`, in groups; ``lost_files`` names a file for all of them.
+def watched_for_losses(call: Call, lost_files: str | None, *, has_option: bool = True) -> Iterator[LostFiles]:
+    """As :func:`watched`, in groups; ``lost_files`` names a file for all of them.  ``has_option``: see LostFiles.
 
     Raises UsageError if that cannot be written.
     """
     with ExitStack() as stack:
         file = None if lost_files is None else stack.enter_context(_opened(lost_files))
-        losses = LostFiles(stack.enter_context(watched(call)), file=file, is_json=call.json)
+        losses = LostFiles(stack.enter_context(watched(call)), file=file, is_json=call.json, has_option=has_option)
         stack.callback(losses.tell)
         yield losses
 

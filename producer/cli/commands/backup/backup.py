@@ -20,8 +20,9 @@ from producer.cli.options.shared import quiet_option, verbose_option
 from producer.cli.options.sources import volume_of
 from producer.cli.options.stream import name_of, origin_of, source_of
 from producer.cli.show.json_lines import write_summary
+from producer.cli.show.lost_files import watched_for_losses
 from producer.cli.show.summaries import show_backup
-from producer.cli.show.watching import Shown, watched
+from producer.cli.show.watching import Shown
 from producer.host.safe_text import harmless
 from producer.requests import BackupRequest
 from producer.run.preflight import notes_about
@@ -93,7 +94,7 @@ def _back_up_stream(call: Call, origin: Origin, choices: dict[str, Any]) -> int:
 
 
 def _watch(call: Call, request: BackupRequest, back_up: Callable[[Shown], BackupSummary]) -> int:
-    with watched(call) as observer:
+    with watched_for_losses(call, None, has_option=False) as observer:
         patterns = (*request.exclusions.patterns, *request.exclusions.patterns_any_case)
         for note in notes_about(request.devices, request.sources, patterns):
             observer.note(note)

@@ -13,8 +13,8 @@ from producer.cli.notifying import reported
 from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
 from producer.cli.show.json_lines import write_summary
+from producer.cli.show.lost_files import watched_for_losses
 from producer.cli.show.summaries import show_backup
-from producer.cli.show.watching import watched
 
 
 @click.command(cls=FleetCommand)
@@ -57,7 +57,7 @@ def _go_on(call: Call, snapshot: str | None, devices: dict[str, Path], *, failed
 
     with opened_catalog(call) as catalog:
         request = request_to_resume(catalog, snapshot, devices, failed_only=failed_only)
-    with watched(call) as observer:
+    with watched_for_losses(call, None, has_option=False) as observer:
         environment = call.environment()
         summary = reported(call, request.volume, observer.note, lambda: back_up(request, observer, environment))
     if call.json:

@@ -18,16 +18,17 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.notifying import look_around, reported
 from producer.cli.options.shared import config_option, json_option, quiet_option
 from producer.cli.show.json_lines import write_error, write_row, write_summary
+from producer.cli.show.lost_files import watched_for_losses
 from producer.cli.show.safe_text import harmless
 from producer.cli.show.summaries import show_backup, show_schedule
 from producer.cli.show.times import rfc3339, with_age
-from producer.cli.show.watching import watched
 from producer.host.signals import act_on_held_signal
 from producer.summaries import BackupSummary, UpkeepSummary, schedule_summary
 from tasks.errors import SegfleetError
 
 if TYPE_CHECKING:
     from producer.catalog.tables.reservations import ReservationRow
+    from producer.cli.show.json_types.runs import DueLine
     from producer.schedule.scheduler import Scheduler
 
 
@@ -87,7 +88,7 @@ def _run(call: Call, scheduler: Scheduler, row: ReservationRow) -> BackupSummary
 
     _announce(call, row)
     anew = call
-    with watched(call) as observer:
+    with watched_for_losses(call, None, has_option=False) as observer:
 
         def back_up_now() -> BackupSummary:
             nonlocal anew
@@ -122,14 +123,13 @@ def _announce(call: Call, row: ReservationRow) -> None:
     from producer.schedule.asked import called
 
     if call.json:
-        write_row(
-            {
-                "message_type": "due",
-                "reservation_id": row.reservation_id,
-                "volume": row.volume,
-                "due": rfc3339(row.next_due),
-            }
-        )
+        line: DueLine = {
+            "message_type": "due",
+            "reservation_id": row.reservation_id,
+            "volume": row.volume,
+            "due": rfc3339(row.next_due),
+        }
+        write_row(line)
     elif not call.quiet:
         what = f"volume {row.volume}" if row.volume else called(row)
         click.echo(f"{what}, due {with_age(row.next_due)} (reservation {row.reservation_id[:8]})")

@@ -52,6 +52,17 @@ def test_only_the_first_twenty_of_a_group_are_named() -> None:
     assert told.notes[21:] == ["  and 206 more: --lost-files FILE lists them all"]
 
 
+def test_a_backup_names_the_check_that_lists_the_rest() -> None:
+    told = Recorded()
+    losses = LostFiles(told, file=None, is_json=False, has_option=False)
+    for number in range(21):
+        losses.trouble(lost(str(number)))
+
+    losses.tell()
+
+    assert told.notes[-1] == "  and 1 more: segfleet check 01234567 --lost-files FILE lists them all"
+
+
 def test_the_list_has_all_of_them_on_lines_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for json in (False, True):
         with watched_for_losses(Call(json=json), str(tmp_path / "list")) as losses:
