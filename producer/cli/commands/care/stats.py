@@ -13,7 +13,7 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import known_volumes
-from producer.cli.options.shared import config_option, json_option
+from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.chart import chart
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
@@ -43,6 +43,7 @@ _SCATTERED_COUNT = 5
 
 @click.command(cls=FleetCommand)
 @click.argument("volume", required=False, shell_complete=known_volumes)
+@wide_option
 @json_option
 @config_option
 @click.pass_obj

@@ -16,7 +16,14 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import known_volumes, stored_snapshots
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.retention import configured_retention, retention_from, retention_options
-from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
+from producer.cli.options.shared import (
+    config_option,
+    devices_option,
+    json_option,
+    quiet_option,
+    wait_option,
+    wide_option,
+)
 from producer.cli.show.json_lines import write_error, write_row, write_summary
 from producer.cli.show.notes import NotesObserver
 from producer.cli.show.safe_text import harmless
@@ -45,6 +52,7 @@ if TYPE_CHECKING:
 @devices_option
 @wait_option
 @quiet_option
+@wide_option
 @json_option
 @config_option
 @click.pass_obj
