@@ -14,7 +14,8 @@ from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
 from producer.manager.passing import Passing
 from producer.manager.presence import Presence
-from producer.manager.protocol.asks import RUNS, AskStop
+from producer.manager.protocol.asks.managing import AskStop
+from producer.manager.protocol.asks.table import RUNS
 from producer.manager.protocol.calls import spoken
 from producer.manager.protocol.messages import Command, decode_command
 from producer.manager.reports import Reports

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 
-from producer.manager.protocol.asks import AskBackup
+from producer.manager.protocol.asks.storing import AskBackup
 from producer.manager.protocol.messages import Command
 from tasks.broker.queues import MASTER_PREFIX
 from tasks.errors import SegfleetError

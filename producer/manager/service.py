@@ -20,7 +20,7 @@ from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
 from producer.manager.passing import Passing
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, claim, give_up, renew
-from producer.manager.protocol.asks import RESUMABLE
+from producer.manager.protocol.asks.table import RESUMABLE
 from producer.manager.reports import Reports
 from producer.manager.runs import Run, now
 from producer.manager.steps import Steps

@@ -12,7 +12,7 @@ from dataclasses import replace
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
 from producer.manager.presence import RunStatus, runs
-from producer.manager.protocol.asks import RESUMABLE, RUNS
+from producer.manager.protocol.asks.table import RESUMABLE, RUNS
 from producer.manager.protocol.messages import Command
 from producer.manager.reports import Reports
 from producer.manager.runs import first_status, now, state_after

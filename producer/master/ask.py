@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from producer.manager.mailbox import Mailbox
-from producer.manager.protocol.asks import RUNS, Ask
+from producer.manager.protocol.asks.table import RUNS, Ask
 from producer.manager.protocol.messages import Command
 from producer.master.choose import ANSWER_S, NoManagerError, where
 from producer.master.replies import Replies

@@ -13,7 +13,8 @@ from typing import NoReturn, Self
 
 from producer.host.signals import ending_signals
 from producer.manager.mailbox import Mailbox
-from producer.manager.protocol.asks import STOP, AskStop
+from producer.manager.protocol.asks.managing import AskStop
+from producer.manager.protocol.asks.table import STOP
 from producer.manager.protocol.messages import Command, Reply
 from producer.master.choose import ANSWER_S
 from tasks.broker.queues import command_queue

@@ -12,7 +12,8 @@ from kit.services.fleet import RedisServer
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox
 from producer.manager.presence import RunStatus, runs, tell_run
-from producer.manager.protocol.asks import AskBackup, AskRestore
+from producer.manager.protocol.asks.restoring import AskRestore
+from producer.manager.protocol.asks.storing import AskBackup
 from producer.manager.protocol.messages import Command, decode_reply
 from producer.manager.reports import Reports
 from producer.manager.unfinished import RESTARTED, HowEnded, Unfinished

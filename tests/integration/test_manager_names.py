@@ -22,7 +22,7 @@ from producer.manager.commands import Identity
 from producer.manager.due import due_command
 from producer.manager.mailbox import Mailbox
 from producer.manager.presence import MANAGER_PREFIX, Presence, claim, give_up, managers, renew
-from producer.manager.protocol.asks import AskBackup
+from producer.manager.protocol.asks.storing import AskBackup
 from producer.manager.protocol.messages import Command, decode_reply
 from producer.manager.service import Manager, presence_of
 from tasks.errors import InterruptedRun, LockedError

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from producer.manager.protocol.asks import ASKS, Ask
+from producer.manager.protocol.asks.table import ASKS, Ask
 from producer.walk import read_exclude_file
 from tasks.errors import UsageError
 

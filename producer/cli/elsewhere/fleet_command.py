@@ -77,7 +77,7 @@ class FleetCommand(Command):
         from producer.cli.elsewhere.asking import ask_of
         from producer.cli.elsewhere.open_broker import warn_about_broker
         from producer.cli.elsewhere.remote import shown
-        from producer.manager.protocol.asks import RUNS
+        from producer.manager.protocol.asks.table import RUNS
         from producer.master.ask import ask
         from producer.master.choose import choose_manager
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from producer.cli.call import Call
 from producer.manager.presence import Presence
-from producer.manager.protocol.asks import AskStatus
+from producer.manager.protocol.asks.looking import AskStatus
 from producer.master.ask import ask
 from tasks.errors import BrokerError, SegfleetError
 

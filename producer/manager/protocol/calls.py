@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from producer.manager.protocol.asks import DRY_RESTORE, RUNS, Ask
+from producer.manager.protocol.asks.table import DRY_RESTORE, RUNS, Ask
 from producer.manager.protocol.messages import Command
 
 #: Fields that are words of the command, in their order there; all others are options.

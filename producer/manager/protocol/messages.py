@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta
 
-from producer.manager.protocol.asks import ASKS, RUNS, Ask
+from producer.manager.protocol.asks.table import ASKS, RUNS, Ask
 from tasks.errors import MessageError
 from tasks.orders import WIRE_VERSION
 from tasks.values import Count, HexId

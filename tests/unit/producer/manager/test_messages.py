@@ -14,7 +14,7 @@ from kit.program.commands import all_commands
 from producer.broker.urls import is_open
 from producer.cli.elsewhere.asking import ask_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
-from producer.manager.protocol.asks import ASKS, DRY_RESTORE, RUNS, STOP
+from producer.manager.protocol.asks.table import ASKS, DRY_RESTORE, RUNS, STOP
 from producer.manager.protocol.calls import arguments_of, words_of
 from producer.manager.protocol.messages import decode_command
 from tasks.errors import MessageError, UsageError

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from producer.manager.passing import Passing
-from producer.manager.protocol.asks import AskDump
+from producer.manager.protocol.asks.restoring import AskDump
 from producer.manager.protocol.messages import Command, Reply
 from producer.master.ask import Asking
 from tasks.errors import BrokerError

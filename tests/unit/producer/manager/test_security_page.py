@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 from kit.repository import REPOSITORY
-from producer.manager.protocol.asks import ASKS
+from producer.manager.protocol.asks.table import ASKS
 
 PAGE = (REPOSITORY / "docs/security.md").read_text()
 
