@@ -1,0 +1,37 @@
+"""Orders about the manifests on a device."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+from tasks.orders.order import Order
+from tasks.values import Digest
+
+#: A manifest part travels as base64 text: 4 MiB of bytes become 5.6 million characters.
+PartText = Annotated[str, Meta(max_length=8 * 1024 * 1024)]
+#: A file of a manifest, as it lies on a device: what fits into a PartText.
+MAX_MANIFEST_BYTES = 6 * 1024 * 1024
+#: Parts and heads; claim, tombstone and marks of a snapshot; the generation of a catalog (docs/manifest.md).
+MANIFEST_NAME = re.compile(r"[0-9a-f]{32}\.([0-9]{6}\.part|manifest|claim|forgotten|marks|generation)")
+ManifestName = Annotated[str, Meta(pattern=f"^{MANIFEST_NAME.pattern}$")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PutManifest(Order):
+    """Store a part of a manifest, or its head, under ``name``.  The head comes last: it commits."""
+
+    name: ManifestName
+    data_base64: PartText
+    #: BLAKE3 of the decoded data.
+    digest: Digest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GetManifest(Order):
+    """Return one manifest file; with name "", the names of all."""
+
+    name: Annotated[str, Meta(pattern=f"^({MANIFEST_NAME.pattern})?$")]

@@ -1,0 +1,31 @@
+"""What all orders have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from tasks.values import Count, DeviceName, HexId
+
+WIRE_VERSION: Literal[1] = 1
+
+ManagerQueue = Annotated[str, Meta(pattern=r"^manager\.[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[0-9a-f]{1,32})?$")]
+Threads = Annotated[int, Meta(ge=1, le=256)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What all orders have.  ``order_id`` names the work, not the message: a repeat has the same id."""
+
+    run_id: HexId
+    order_id: HexId
+    device: DeviceName
+    #: "" while the device has no id yet (describe, adopt).
+    device_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")]
+    #: A device's epoch rises when it is declared dead; workers refuse orders of older epochs.
+    epoch: Count
+    attempt: Annotated[int, Meta(ge=1, le=1000)]
+    reply_to: ManagerQueue
+    version: Literal[1] = WIRE_VERSION
