@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +19,7 @@ from tasks.cleaning import (
     OriginsResult,
 )
 from tasks.copying import CopyObject, CopyResult
-from tasks.errors import DeviceError, NotADeviceError, OutOfReachError, Reason, SegfleetError
-from tasks.groups import DeviceAt, GroupAt
+from tasks.errors import Reason
 from tasks.orders import (
     AdoptDevice,
     ConfirmEmpty,
@@ -52,15 +50,14 @@ from tasks.registry import kind_of
 from tasks.repacking import RepackObject, RepackResult
 from tasks.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from workers.devices.adopt import adopt
-from workers.devices.base import Device
 from workers.devices.claims import Claims
 from workers.devices.deleting import delete_stored, list_objects
-from workers.devices.manifests import generation_on, get_manifest, put_manifest
-from workers.devices.registry import open_device
-from workers.parity.group_device import GroupDevice
+from workers.devices.manifests import get_manifest, put_manifest
 from workers.parity.making import make_parity
 from workers.process.delivery import publish_receipt
 from workers.process.fence import now_and_then
+from workers.process.own_devices import OwnDevices
+from workers.process.refusals import DeadlyOrderError, NotConfiguredError
 from workers.progress import WorkerProgress
 from workers.restore import (
     StreamRangeReader,
@@ -81,23 +78,6 @@ from workers.sources.empty_files import confirm_empty
 from workers.sources.kept_times import Views
 from workers.target.image import prepare_image
 from workers.units.buffers import UnitBuffers
-
-log = logging.getLogger("segfleet.handlers")
-
-
-class NotConfiguredError(SegfleetError):
-    """The order names a device, source or target that this worker does not have."""
-
-    code = "not-configured"
-    hint = "start the worker with it, or send the order to one that has it"
-
-
-class DeadlyOrderError(DeviceError):
-    """The pool's child died repeatedly over one order: killed for its memory use, or by a fault in a library."""
-
-    code = "deadly"
-    hint = "see the worker's log and the kernel's; fewer --threads or a smaller --unit-size take less memory"
-
 
 #: An order that was begun this often is deadly.  Its message is delivered again after each death of the child.
 _MAX_BEGUN_COUNT = 3
@@ -127,8 +107,7 @@ class LocalHandlers:
         self._settings = settings
         self._progress = progress
         self._refuse_stale = refuse_stale
-        self._devices: dict[str, Device] = {}
-        self._swept: set[str] = set()
+        self._devices = OwnDevices(settings)
         self._claims = Claims()
         self._spare = UnitBuffers()
         self._views = Views()
@@ -146,19 +125,20 @@ class LocalHandlers:
 
     def describe(self, order: DescribeDevice) -> DeviceReport:
         """The first order of every run, and the one after trouble; removes what dead workers left half-written."""
-        report = self._device(order).probe()
+        device = self._devices.named(order.device)
+        report = device.probe()
         self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
         if report.condition == "ready":
-            return self._with_rights(order, replace(report, unswept=self._sweep(self._device(order))))
+            return self._devices.with_rights(device.name, replace(report, unswept=self._devices.sweep(device)))
         return report
 
     def adopt(self, order: AdoptDevice) -> DeviceReport:
-        report = adopt(order, self._device(order), self._settings.devices[order.device].site)
+        report = adopt(order, self._devices.named(order.device), self._settings.devices[order.device].site)
         self._progress.tell_device(report.device_id, order.epoch, report.free_bytes)
         return report
 
     def store(self, order: StoreSegment) -> StoreResult:
-        device = self._claimed_device(order)
+        device = self._devices.claimed(order)
         self._claims.put(order, device)
         result = store_segment(
             order,
@@ -174,20 +154,20 @@ class LocalHandlers:
 
     def confirm_empty(self, order: ConfirmEmpty) -> EmptyResult:
         """Needs no device: any worker that has the source may look."""
-        self._device(order)
+        self._devices.named(order.device)
         return confirm_empty(order, source_root=self._source_root(order), beat=self._progress.beat)
 
     def put_manifest(self, order: PutManifest) -> ManifestResult:
-        return put_manifest(order, device=self._claimed_device(order))
+        return put_manifest(order, device=self._devices.claimed(order))
 
     def get_manifest(self, order: GetManifest) -> ManifestResult:
-        return get_manifest(order, device=self._claimed_device(order))
+        return get_manifest(order, device=self._devices.claimed(order))
 
     def copy(self, order: CopyObject) -> CopyResult:
         return copy_object(
             order,
-            origin=self._origin(order),
-            device=self._claimed_device(order),
+            origin=self._devices.to_copy_from(order),
+            device=self._devices.claimed(order),
             progress=self._progress,
             before_commit=lambda: self._refuse_stale(order),
         )
@@ -195,8 +175,8 @@ class LocalHandlers:
     def repack(self, order: RepackObject) -> RepackResult:
         return repack_object(
             order,
-            origin=self._other_device(order),
-            device=self._claimed_device(order),
+            origin=self._devices.other(order),
+            device=self._devices.claimed(order),
             progress=self._progress,
             before_commit=lambda: self._refuse_stale(order),
             spare=self._spare,
@@ -205,17 +185,17 @@ class LocalHandlers:
     def make_parity(self, order: MakeParity) -> ParityResult:
         return make_parity(
             order,
-            device=self._claimed_device(order),
-            origins=self._reachable(order.devices),
+            device=self._devices.claimed(order),
+            origins=self._devices.reachable(order.devices),
             progress=self._progress,
             before_commit=lambda: self._refuse_stale(order),
         )
 
     def describe_objects(self, order: DescribeObjects) -> ContentsResult:
-        return describe_objects(order, device=self._claimed_device(order))
+        return describe_objects(order, device=self._devices.claimed(order))
 
     def delete(self, order: DeleteStored) -> DeleteResult:
-        device = self._claimed_device(order)
+        device = self._devices.claimed(order)
         return delete_stored(
             order,
             device=device,
@@ -225,13 +205,13 @@ class LocalHandlers:
         )
 
     def list_objects(self, order: ListObjects) -> ObjectsResult:
-        return list_objects(order, device=self._claimed_device(order))
+        return list_objects(order, device=self._devices.claimed(order))
 
     def examine(self, order: ExamineObjects) -> OriginsResult:
-        return examine_objects(order, device=self._claimed_device(order))
+        return examine_objects(order, device=self._devices.claimed(order))
 
     def restore_segment(self, order: RestoreSegment) -> RestoreResult:
-        device, root = self._read_device(order), _path_of("target", order.target, self._settings.targets)
+        device, root = self._devices.to_read(order), self._target_root(order)
         still_wanted = self._before_write(order)
         if order.compare:
             return compare_segment(
@@ -243,34 +223,34 @@ class LocalHandlers:
 
     def restore_entries(self, order: RestoreEntries) -> RestoreResult:
         """Needs no device: any worker may make entries without data."""
-        self._device(order)
-        root = _path_of("target", order.target, self._settings.targets)
+        self._devices.named(order.device)
+        root = self._target_root(order)
         return restore_entries(
             order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order)
         )
 
     def preview_entries(self, order: PreviewEntries) -> PreviewResult:
         """Needs no device, as all that concerns the target alone."""
-        self._device(order)
-        root = _path_of("target", order.target, self._settings.targets)
+        self._devices.named(order.device)
+        root = self._target_root(order)
         return preview_entries(order, target_root=root, beat=self._progress.beat)
 
     def find_surplus(self, order: FindSurplus) -> SurplusResult:
-        self._device(order)
-        root = _path_of("target", order.target, self._settings.targets)
+        self._devices.named(order.device)
+        root = self._target_root(order)
         return find_surplus(order, target_root=root, beat=self._progress.beat)
 
     def prepare_image(self, order: PrepareImage) -> RestoreResult:
         """Needs no device, either."""
-        self._device(order)
-        root = _path_of("target", order.target, self._settings.targets)
+        self._devices.named(order.device)
+        root = self._target_root(order)
         return prepare_image(order, target_root=root, beat=self._progress.beat, before_write=self._before_write(order))
 
     def read(self, order: ReadSegment) -> ReadResult:
-        return self._ranges.read(order, device=self._read_device(order), progress=self._progress)
+        return self._ranges.read(order, device=self._devices.to_read(order), progress=self._progress)
 
     def verify(self, order: VerifySegments) -> VerifyResult:
-        return verify_segments(order, device=self._claimed_device(order), progress=self._progress)
+        return verify_segments(order, device=self._devices.claimed(order), progress=self._progress)
 
     # ---- what they share
 
@@ -290,91 +270,15 @@ class LocalHandlers:
         """For the steps of a long order: its run may end meanwhile."""
         return now_and_then(lambda: self._refuse_stale(order))
 
+    def _target_root(
+        self, order: RestoreSegment | RestoreEntries | PreviewEntries | FindSurplus | PrepareImage
+    ) -> Path:
+        return _path_of("target", order.target, self._settings.targets)
+
     def _source_root(self, order: StoreSegment | ConfirmEmpty) -> Path:
         name = order.within.source if order.within is not None else order.source
         # The agent of another device may have it.
         return _path_of("source", name, self._settings.sources, reason=Reason.SOURCE)
-
-    def _device(self, order: Order) -> Device:
-        return self._device_called(order.device)
-
-    def _device_called(self, name: str) -> Device:
-        device = self._devices.get(name)
-        if device is None:
-            settings = self._settings.devices.get(name)
-            if settings is None:
-                raise NotConfiguredError(f"this worker does not serve device {name}")
-            device = self._devices[name] = open_device(name, settings)
-        return device
-
-    def _claimed_device(self, order: Order) -> Device:
-        """The order's device, after a check of its marker."""
-        device = self._device(order)
-        if not order.device_id:
-            raise NotADeviceError(f"device {order.device} has no id yet; adopt it first")
-        device.claim(order.device_id)
-        if device.name not in self._swept:
-            self._sweep(device)
-        return device
-
-    def _read_device(self, order: RestoreSegment | ReadSegment) -> Device:
-        """Where the order's object is read: on its device, or from its group."""
-        device = self._claimed_device(order)
-        return device if order.group is None else self._group(order.group)
-
-    def _origin(self, order: CopyObject) -> Device:
-        if order.group is not None:
-            return self._group(order.group)
-        return self._other_device(order)
-
-    def _other_device(self, order: CopyObject | RepackObject) -> Device:
-        """The one that the order takes from, which may be its own.  Raises OutOfReachError."""
-        if order.from_device_id == order.device_id:
-            return self._claimed_device(order)
-        try:
-            device = self._device_called(order.from_device)
-            device.claim(order.from_device_id)
-        except (NotConfiguredError, DeviceError) as error:
-            raise OutOfReachError(str(error)) from error
-        return device
-
-    def _group(self, group: GroupAt) -> Device:
-        return GroupDevice(group.group_id, self._reachable(group.devices))
-
-    def _reachable(self, devices: Sequence[DeviceAt]) -> list[Device]:
-        """Those of the devices that this worker has and that are there."""
-        found: list[Device] = []
-        for one in devices:
-            try:
-                device = self._device_called(one.name)
-                device.claim(one.device_id)
-            except (NotConfiguredError, DeviceError) as error:
-                log.info("device %s is not read: %s", one.name, error)
-                continue
-            found.append(device)
-        return found
-
-    def _with_rights(self, order: DescribeDevice, report: DeviceReport) -> DeviceReport:
-        """What decides who may delete there, and what the configuration says of the device."""
-        settings = self._settings.devices[order.device]
-        report = replace(report, append_only=settings.append_only, site=settings.site or report.site)
-        if not report.catalog_id:
-            return report
-        device = self._device(order)
-        device.claim(report.device_id)
-        return replace(report, generation=generation_on(device, report.catalog_id))
-
-    def _sweep(self, device: Device) -> str:
-        """Remove what other workers of this device left half-written when they died; returns what could not be."""
-        self._swept.add(device.name)
-        try:
-            swept = device.sweep()
-        except DeviceError as error:
-            # A read-only device can still be restored from.
-            log.info("not swept: %s", error)
-            return ""
-        log.info("device %s: %d unfinished files removed", device.name, swept.removed_count)
-        return swept.left
 
 
 def _path_of(kind: str, name: str, paths: Mapping[str, Path], *, reason: Reason = Reason.REFUSED) -> Path:

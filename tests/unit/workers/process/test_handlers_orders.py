@@ -20,7 +20,8 @@ from tasks.wire import decode, encode
 from workers.devices.keys import object_key
 from workers.devices.local.device import LocalDevice
 from workers.devices.manifests import NoSuchManifestError
-from workers.process.handlers import LocalHandlers, NotConfiguredError
+from workers.process.handlers import LocalHandlers
+from workers.process.refusals import NotConfiguredError
 from workers.settings import DeviceSettings, WorkerSettings
 
 DEVICE_ID = "d" * 32
