@@ -98,7 +98,6 @@ class ObjectContent:
     trailer_digest: Digest
     #: Of the digests of all its extents: two objects with the same one hold the same.
     content_digest: Digest
-    cell_digests: bytes
 
     @property
     def size_bytes(self) -> int:

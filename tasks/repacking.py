@@ -7,7 +7,6 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tasks.digests import Digests, check_whole
 from tasks.orders import Order, Threads
 from tasks.values import MAX_EXTENTS, Count, DeviceName, Digest, HexId
 
@@ -36,11 +35,7 @@ class RepackObject(Order):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RepackResult:
-    """The new object.  ``cell_digests``: of the extents that have several cells (:mod:`tasks.digests`)."""
+    """The new object."""
 
     bytes_stored: Count
     trailer_digest: Digest
-    cell_digests: Digests
-
-    def __post_init__(self) -> None:
-        check_whole([self.cell_digests])

@@ -18,6 +18,7 @@ from producer.catalog.tables.objects import Objects
 from producer.catalog.tables.owners import Owners
 from producer.catalog.tables.reservations import Reservations
 from producer.catalog.tables.runs import Runs
+from producer.catalog.tables.segments.cells import Cells
 from producer.catalog.tables.segments.segments import Segments
 from producer.catalog.tables.segments.totals import Totals
 from producer.catalog.tables.segments.transitions import Transitions
@@ -47,6 +48,7 @@ class Catalog:
         self.listing = Listing(database)
         self.trees = Trees(database)
         self.segments = Segments(database)
+        self.cells = Cells(database)
         self.objects = Objects(database)
         self.transitions = Transitions(database, self.objects)
         self.totals = Totals(database)

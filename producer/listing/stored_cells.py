@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,6 +20,34 @@ IndexRanges = Sequence[Sequence[int]]
 
 #: Where a cell begins in the stream → its size and digest.
 StoredCells = dict[int, tuple[int, bytes]]
+
+
+class CellColumns(NamedTuple):
+    """The cells that a segment's stream consists of, in order; NO_DIGEST where it is not certain what was read."""
+
+    sizes_bytes: Sequence[int]
+    #: One after the other.
+    digests: bytes
+
+
+def columns_of(cells: StoredCells) -> CellColumns:
+    """The cells as columns; what lies between them has no digest."""
+    sizes_bytes, digests, at = list[int](), bytearray(), 0
+    for start, (size_bytes, digest) in sorted(cells.items()):
+        if start > at:
+            sizes_bytes.append(start - at)
+            digests += NO_DIGEST
+        sizes_bytes.append(size_bytes)
+        digests += digest
+        at = start + size_bytes
+    return CellColumns(sizes_bytes, bytes(digests))
+
+
+def cells_in(columns: CellColumns) -> StoredCells:
+    """The cells of which the digest is known."""
+    starts = accumulate(columns.sizes_bytes, initial=0)
+    found = zip(starts, columns.sizes_bytes, split_digests(columns.digests), strict=False)
+    return {start: (size_bytes, digest) for start, size_bytes, digest in found if digest != NO_DIGEST}
 
 
 def index_ranges(indexes: Iterable[int]) -> list[tuple[int, int]]:
@@ -41,6 +71,15 @@ def pack_layout(extents: Extents) -> bytes:
     return zlib.compress(columns, 1)
 
 
+def layout_sizes(layout: bytes) -> list[int]:
+    """How long each range of the layout is."""
+    return _unpacked(layout)[1]
+
+
+def _unpacked(layout: bytes) -> tuple[list[int], list[int]]:
+    return msgspec.msgpack.decode(zlib.decompress(layout), type=tuple[list[int], list[int]])
+
+
 def stored_cells(
     layout: bytes,
     *,
@@ -53,7 +92,7 @@ def stored_cells(
 
     Without the cells of extents that were ``noted``: of these it is not certain which bytes were read.
     """
-    offsets_bytes, sizes_bytes = msgspec.msgpack.decode(zlib.decompress(layout), type=tuple[list[int], list[int]])
+    offsets_bytes, sizes_bytes = _unpacked(layout)
     left_out, found = frozenset(indexes_in(unchanged)), StoredCells()
     of_cells, stream_bytes = split_digests(cell_digests), 0
     stored = ((index, one) for index, one in enumerate(split_digests(extent_digests)) if index not in left_out)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from producer.listing.frames import PART_BYTES, compress_lines, decode_line, decompress_lines, encode_line
+from producer.listing.stored_cells import CellColumns
 from tasks.digests import DIGEST_BYTES
 from tasks.errors import DamagedError
 from tasks.values import Count, Digest, HexId
@@ -27,10 +28,17 @@ class IndexRow:
     bytes_stored: int
     #: The digest in its trailer.
     trailer_digest: str
-    #: Of a piece that has more than one cell: the digests of its cells (:mod:`tasks.digests`).
-    cell_digests: bytes = b""
     #: Which ranges of the segment's stream its own consists of, (offset, size) each; empty: all of it, in one.
     ranges: tuple[tuple[int, int], ...] = ()
+    #: What its segment holds, in one of the segment's rows.
+    cells: CellColumns | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Cells:
+    sizes_bytes: list[Count]
+    #: In base64.
+    digests: bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,9 +51,9 @@ class _Line:
     sizes_bytes: list[Count]
     bytes_stored: list[Count]
     trailer_digests: list[Digest]
-    #: In base64.
-    cell_digests: dict[str, bytes] = field(default_factory=dict)
     ranges: dict[str, list[tuple[Count, Count]]] = field(default_factory=dict)
+    #: By segment id.
+    cells: dict[str, _Cells] = field(default_factory=dict)
 
 
 def encode_index(rows: Iterable[IndexRow]) -> Iterator[bytes]:
@@ -65,7 +73,7 @@ def _chunks(rows: Iterable[IndexRow]) -> Iterator[list[IndexRow]]:
     digests_count = 0
     for row in rows:
         chunk.append(row)
-        digests_count += len(row.cell_digests) // DIGEST_BYTES
+        digests_count += len(row.cells.sizes_bytes) if row.cells is not None else 0
         if len(chunk) == ROWS_A_LINE or digests_count >= DIGESTS_A_LINE:
             yield chunk
             chunk, digests_count = [], 0
@@ -89,8 +97,12 @@ def _line_of(rows: list[IndexRow]) -> _Line:
         sizes_bytes=[row.size_bytes for row in rows],
         bytes_stored=[row.bytes_stored for row in rows],
         trailer_digests=[row.trailer_digest for row in rows],
-        cell_digests={row.object_id: row.cell_digests for row in rows if row.cell_digests},
         ranges={row.object_id: list(row.ranges) for row in rows if row.ranges},
+        cells={
+            row.segment_id: _Cells(sizes_bytes=list(row.cells.sizes_bytes), digests=row.cells.digests)
+            for row in rows
+            if row.cells is not None
+        },
     )
 
 
@@ -105,6 +117,7 @@ def _rows_of(line: _Line) -> Iterator[IndexRow]:
     )
     if len({len(column) for column in columns}) != 1:
         raise DamagedError("index part: columns differ in length")
+    cells = {segment_id: _columns(found) for segment_id, found in line.cells.items()}
     for object_id, segment_id, device, size_bytes, stored, digest in zip(*columns, strict=True):
         yield IndexRow(
             object_id=object_id,
@@ -113,6 +126,12 @@ def _rows_of(line: _Line) -> Iterator[IndexRow]:
             size_bytes=size_bytes,
             bytes_stored=stored,
             trailer_digest=digest,
-            cell_digests=line.cell_digests.get(object_id, b""),
             ranges=tuple(line.ranges.get(object_id, ())),
+            cells=cells.pop(segment_id, None),
         )
+
+
+def _columns(found: _Cells) -> CellColumns:
+    if len(found.digests) != len(found.sizes_bytes) * DIGEST_BYTES:
+        raise DamagedError("index part: the cells of a segment have more or fewer digests than sizes")
+    return CellColumns(found.sizes_bytes, found.digests)

@@ -15,7 +15,6 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow, StoredSums
 from producer.manifest import (
-    IndexRow,
     ManifestDevice,
     ManifestHead,
     ManifestLack,
@@ -31,6 +30,7 @@ from producer.manifest import (
     encode_troubles,
     part_name,
 )
+from producer.pool.index_lines import index_lines
 from producer.requests import PlanOptions
 
 
@@ -49,7 +49,7 @@ def manifest_files(
     contents: Iterator[tuple[PartKind, bytes]] = chain(
         (("tree", data) for data in encode_tree(_references(catalog, snapshot))),
         (("pack", data) for data in encode_packs(_packed(catalog, snapshot))),
-        (("index", data) for data in encode_index(_index_row(row, device_index) for row in rows)),
+        (("index", data) for data in encode_index(index_lines(catalog, rows, device_index))),
         (("troubles", data) for data in encode_troubles(_trouble_rows(catalog, snapshot))),
     )
     for number, (kind, data) in enumerate(contents):
@@ -85,19 +85,6 @@ def _trouble_rows(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[ManifestT
         path = row.path if row.entry_index is None else entries.entry(row.entry_index).snapshot_path
         entry = -1 if row.entry_index is None else row.entry_index
         yield ManifestTrouble(entry=entry, path=path, code=row.code, message=row.message)
-
-
-def _index_row(row: StoredObject, device_index: Mapping[str, int]) -> IndexRow:
-    return IndexRow(
-        object_id=row.object_id,
-        segment_id=row.segment_id,
-        device=device_index[row.device_id],
-        size_bytes=row.size_bytes,
-        bytes_stored=row.bytes_stored,
-        trailer_digest=row.proof,
-        cell_digests=row.cell_digests,
-        ranges=row.parts or (),
-    )
 
 
 def manifest_devices(

@@ -10,6 +10,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow, SourceRow
 from producer.catalog.tables.troubles import TroubleRow
+from producer.listing.stored_cells import CellColumns
 from producer.manifest import (
     IndexRow,
     ManifestHead,
@@ -77,6 +78,7 @@ def enter(catalog: Catalog, manifest: ReadManifest, holders: Iterable[str], name
         )
         catalog.trees.record_pack(row.snapshot_id, map(bytes.fromhex, manifest.packed))
         added_count = catalog.objects.add_new(_objects(manifest))
+        catalog.cells.add_new(_cells(manifest))
         catalog.troubles.add(row.snapshot_id, _troubles(manifest))
     return added_count
 
@@ -143,9 +145,13 @@ def _objects(manifest: ReadManifest) -> Iterable[StoredObject]:
                 size_bytes=row.size_bytes,
                 bytes_stored=row.bytes_stored,
                 trailer_digest=bytes.fromhex(row.trailer_digest),
-                cell_digests=row.cell_digests,
                 parts=row.ranges or None,
             )
+
+
+def _cells(manifest: ReadManifest) -> dict[str, CellColumns]:
+    rows = (row for part in sorted(manifest.index) for row in manifest.index[part])
+    return {row.segment_id: row.cells for row in rows if row.cells is not None}
 
 
 def _troubles(manifest: ReadManifest) -> list[TroubleRow]:

@@ -105,6 +105,5 @@ def _row(name: str, device_id: str, content: ObjectContent) -> StoredObject:
         size_bytes=content.size_bytes,
         bytes_stored=content.bytes_stored,
         trailer_digest=bytes.fromhex(content.trailer_digest),
-        cell_digests=content.cell_digests,
         parts=None if is_one_range else content.ranges,
     )

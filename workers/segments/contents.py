@@ -50,5 +50,4 @@ def _described(object_id: str, stored: StoredObject) -> ObjectContent | None:
         bytes_stored=stored.size_bytes,
         trailer_digest=digest.hex(),
         content_digest=blake3(trailer.extent_digests + trailer.cell_digests).hexdigest(),
-        cell_digests=trailer.cell_digests,
     )

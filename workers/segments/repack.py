@@ -51,11 +51,7 @@ def repack_object(
         segment = find_whole_segment(device, object_key(order.object_id), lambda found: found == header)
         if segment is None:
             segment = _write(order, reader, parts, header, device, progress, before_commit, spare)
-    return RepackResult(
-        bytes_stored=segment.stored_bytes,
-        trailer_digest=segment.trailer_digest.hex(),
-        cell_digests=segment.cell_digests,
-    )
+    return RepackResult(bytes_stored=segment.stored_bytes, trailer_digest=segment.trailer_digest.hex())
 
 
 def _checked(order: RepackObject, header: SegmentHeader, stored_bytes: int, device: str) -> SegmentHeader:

@@ -62,7 +62,7 @@ def merge_with(
         session.observer.note(f"snapshot {parent.snapshot_id[:8]} cannot be compared ({error}); all files are read")
         return None
     usable = _usable(session, index, members)
-    healable = frozenset(key for key in usable.partly if catalog.segments.cells(key))
+    healable = frozenset(key for key in usable.partly if catalog.cells.of(key))
     names = [source.name for source in parent.sources]
     told: set[str] = set()
 

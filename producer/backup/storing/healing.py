@@ -158,6 +158,5 @@ def stored_again(catalog: Catalog, order: StoreSegment, receipt: Receipt) -> Sto
         size_bytes=result.bytes_source,
         bytes_stored=result.bytes_stored,
         trailer_digest=bytes.fromhex(result.trailer_digest),
-        cell_digests=result.cell_digests,
         parts=None if any(one.is_whole and one.ranges == ranges for one in others) else ranges,
     )

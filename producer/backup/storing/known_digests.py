@@ -36,7 +36,7 @@ class KnownDigests:
     def _cells_of(self, segment_id: str) -> StoredCells:
         cells = self._cells.get(segment_id)
         if cells is None:
-            cells = self._cells[segment_id] = self._catalog.segments.cells(segment_id)
+            cells = self._cells[segment_id] = self._catalog.cells.of(segment_id)
             if len(self._cells) > _SEGMENTS_COUNT:
                 self._cells.popitem(last=False)
         self._cells.move_to_end(segment_id)

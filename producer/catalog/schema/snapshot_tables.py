@@ -144,11 +144,21 @@ segments = Table(
     count("unchanged_bytes"),
     # 16 bytes for each extent: up to 1 MiB, so it comes last, where reading the other columns does not touch it.
     Column("extent_digests", LargeBinary),
-    # Of what the segment holds, whose digests these are: producer/catalog/tables/segments/cells.py.
+    # Of what the segment holds, whose digests these are: producer/listing/stored_cells.py.
     Column("layout", LargeBinary),
     # No CHECK of the state: it would make the insert of a plan a quarter slower.
     Index(None, "snapshot_key", "device", "state", "number"),
     Index(None, "snapshot_key", "first_entry"),
+)
+
+# The digests of segments that have no row in `segments`: those that a rebuild has found.
+segment_cells = Table(
+    "segment_cells",
+    metadata,
+    Column("segment_id", String(32), primary_key=True),
+    # Of each cell of its stream, in order: the sizes packed, and 16 bytes each.
+    Column("sizes", LargeBinary, nullable=False),
+    Column("digests", LargeBinary, nullable=False),
 )
 
 # Without a reference to a snapshot: an object is needed as long as a tree names its segment.
@@ -164,7 +174,6 @@ stored_objects = Table(
     Column("trailer_digest", LargeBinary, nullable=False),
     # (offset, size) in the segment's stream; NULL: all of it.
     Column("parts", JSON(none_as_null=True)),
-    Column("cell_digests", LargeBinary),
     Column("is_damaged", Boolean, nullable=False, server_default=false()),
     # When a check last looked at its structure, and when it read every byte.
     Column("looked_at", UtcTime),

@@ -12,7 +12,7 @@ from typing import TypeVar
 from sqlalchemy import and_, delete, insert, or_, select
 
 from producer.catalog.database import Database
-from producer.catalog.schema import doomed, packed_parts, segments, snapshots, stored_objects, tree_parts
+from producer.catalog.schema import doomed, packed_parts, segment_cells, segments, snapshots, stored_objects, tree_parts
 from producer.catalog.tables.doomed import DoomedObject
 
 T = TypeVar("T")
@@ -99,6 +99,9 @@ class Garbage:
             if row.segment_id not in needed or row.stored_as is not None:
                 is_this = (segments.c.snapshot_key == row.snapshot_key, segments.c.number == row.number)
                 self._database.write(delete(segments).where(*is_this))
+        with_cells = {row.segment_id for row in self._database.read(select(segment_cells.c.segment_id))}
+        for page in _pages(sorted(with_cells.difference(needed))):
+            self._database.write(delete(segment_cells).where(segment_cells.c.segment_id.in_(page)))
 
 
 def _pages(values: Iterable[T]) -> Iterator[list[T]]:

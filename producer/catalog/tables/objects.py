@@ -44,8 +44,6 @@ class StoredObject:
     bytes_stored: int
     #: The digest in its trailer: proves that a file on a device is this object.
     trailer_digest: bytes
-    #: Of the cells of the extents that have several (:mod:`tasks.digests`).
-    cell_digests: bytes = b""
     #: The ranges, of an object that holds a part of its segment: what a repack has kept, or healing brought back.
     parts: tuple[tuple[int, int], ...] | None = None
     #: Whether it was found missing or damaged when somebody looked last.
@@ -113,7 +111,6 @@ class Objects:
             segments.c.size_bytes - segments.c.unchanged_bytes,
             segments.c.bytes_stored,
             literal(trailer_digest, LargeBinary),
-            segments.c.cell_digests,
         ).where(segments.c.snapshot_key == key, segments.c.number == number)
         columns = [column.name for column in stored_objects.c if column.name not in _LATER]
         of_segment = select(segments.c.segment_id).where(segments.c.snapshot_key == key, segments.c.number == number)
@@ -202,7 +199,6 @@ def _values(row: StoredObject) -> dict[str, Any]:
         "bytes_stored": row.bytes_stored,
         "trailer_digest": row.trailer_digest,
         "parts": row.parts,
-        "cell_digests": row.cell_digests or None,
         "is_damaged": row.is_damaged,
         "looked_at": row.looked_at,
         "read_at": row.read_at,
@@ -226,5 +222,4 @@ def _rank(row: StoredObject) -> tuple[bool, int, str]:
 def _stored_object(row: Row[Any]) -> StoredObject:
     values = row._asdict()
     values["parts"] = None if row.parts is None else tuple((offset, size) for offset, size in row.parts)
-    values["cell_digests"] = values["cell_digests"] or b""
     return StoredObject(**values)

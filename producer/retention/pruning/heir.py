@@ -19,7 +19,6 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.manifest import (
-    IndexRow,
     ManifestDevice,
     ManifestHead,
     ManifestPart,
@@ -32,6 +31,7 @@ from producer.manifest import (
     part_name,
 )
 from producer.manifest.tombstones import encode_tombstone, tombstone_name
+from producer.pool.index_lines import index_lines
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.meeting import Meeting
 
@@ -81,23 +81,10 @@ def _parts(
     places = {device_id: place for place, device_id in enumerate(sorted({row.device_id for row in rows}))}
     contents: list[tuple[PartKind, bytes]] = [
         *(("pack", data) for data in encode_packs((one.hex(), catalog.trees.data(one)) for one in sorted(digests))),
-        *(("index", data) for data in encode_index(_index_row(row, places[row.device_id]) for row in rows)),
+        *(("index", data) for data in encode_index(index_lines(catalog, rows, places))),
     ]
     for number, content in enumerate(contents):
         yield part_name(heir, number), content
-
-
-def _index_row(row: StoredObject, place: int) -> IndexRow:
-    return IndexRow(
-        object_id=row.object_id,
-        segment_id=row.segment_id,
-        device=place,
-        size_bytes=row.size_bytes,
-        bytes_stored=row.bytes_stored,
-        trailer_digest=row.proof,
-        cell_digests=row.cell_digests,
-        ranges=row.parts or (),
-    )
 
 
 def _head(

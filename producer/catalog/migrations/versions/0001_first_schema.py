@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_listing_parts()
     _create_trees()
     _create_segments()
+    _create_segment_cells()
     _create_stored_objects()
     _create_attempts()
     _create_troubles()
@@ -157,6 +158,16 @@ def _create_segments() -> None:
     op.create_index(op.f("ix_segments_snapshot_key_first_entry"), "segments", ["snapshot_key", "first_entry"])
 
 
+def _create_segment_cells() -> None:
+    op.create_table(
+        "segment_cells",
+        sa.Column("segment_id", sa.String(length=32), nullable=False),
+        sa.Column("sizes", sa.LargeBinary(), nullable=False),
+        sa.Column("digests", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("segment_id", name=op.f("pk_segment_cells")),
+    )
+
+
 def _create_stored_objects() -> None:
     op.create_table(
         "stored_objects",
@@ -168,7 +179,6 @@ def _create_stored_objects() -> None:
         sa.Column("bytes_stored", sa.BigInteger(), nullable=False),
         sa.Column("trailer_digest", sa.LargeBinary(), nullable=False),
         sa.Column("parts", sa.JSON()),
-        sa.Column("cell_digests", sa.LargeBinary()),
         sa.Column("is_damaged", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("looked_at", sa.DateTime(timezone=True)),
         sa.Column("read_at", sa.DateTime(timezone=True)),

@@ -14,7 +14,6 @@ from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 from producer.catalog.database import Database
 from producer.catalog.schema import segments, snapshots
 from producer.catalog.tables.segments.rows import NewHealing, NewReference, NewSegment, SegmentRow
-from producer.listing.stored_cells import StoredCells, stored_cells
 
 #: Rows of one page of an iterator: some 10 MB of Python values.
 _PAGE_ROWS = 10_000
@@ -170,21 +169,6 @@ class Segments:
             )
             found.update((row.number, row.extent_digests) for row in self._database.read(statement))
         return found
-
-    def cells(self, segment_id: str) -> StoredCells:
-        """What a segment on a device holds, cell by cell; nothing when there is none."""
-        columns = [segments.c[name] for name in ("layout", "extent_digests", "cell_digests", "unchanged", "notes")]
-        where = (segments.c.segment_id == segment_id, segments.c.device_id.is_not(None), segments.c.layout.is_not(None))
-        row = self._database.read_one(select(*columns).where(*where))
-        if row is None:
-            return {}
-        return stored_cells(
-            row.layout,
-            extent_digests=row.extent_digests,
-            cell_digests=row.cell_digests or b"",
-            unchanged=row.unchanged or (),
-            noted={note["index"] for note in row.notes or ()},
-        )
 
     def device_ids(self, snapshot_id: str) -> list[str]:
         """The ids of the devices that hold segments of the snapshot."""

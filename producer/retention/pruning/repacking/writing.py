@@ -94,7 +94,6 @@ class Writing:
             size_bytes=bytes_in(order.ranges),
             bytes_stored=result.bytes_stored,
             trailer_digest=bytes.fromhex(result.trailer_digest),
-            cell_digests=result.cell_digests,
             parts=order.ranges,
         )
         self._add(new)

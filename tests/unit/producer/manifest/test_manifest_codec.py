@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from producer.listing.frames import PART_BYTES, compress_lines
+from producer.listing.stored_cells import CellColumns
 from producer.manifest import (
     IndexRow,
     ManifestDevice,
@@ -124,8 +125,8 @@ def _row(number: int, digests_count: int = 0) -> IndexRow:
         size_bytes=100,
         bytes_stored=10,
         trailer_digest="7" * 64,
-        cell_digests=b"d" * 16 * digests_count,
         ranges=((0, 40), (70, 60)) if number == 1 else (),
+        cells=CellColumns([7] * digests_count, b"d" * 16 * digests_count) if digests_count else None,
     )
 
 
@@ -158,6 +159,8 @@ def test_nothing_makes_no_part() -> None:
         ("bytes_stored", [-1]),
         ("trailer_digests", ["7"]),
         ("devices", None),
+        ("cells", {"0" * 32: {"sizes_bytes": [1], "digests": ""}}),
+        ("cells", {"0" * 32: {"sizes_bytes": [-1], "digests": "A" * 22 + "=="}}),
     ],
 )
 def test_an_index_part_that_says_nonsense_is_refused(key: str, value: object) -> None:

@@ -15,7 +15,6 @@ def content(number: int, digest: str, ranges: tuple[tuple[int, int], ...] = ((0,
         bytes_stored=7,
         trailer_digest="f" * 64,
         content_digest=digest * 64,
-        cell_digests=b"",
     )
 
 

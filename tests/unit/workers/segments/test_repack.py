@@ -126,11 +126,11 @@ def test_a_whole_extent_keeps_its_digests(order: RepackObject, devices: dict[str
     """Here on the device that holds the old object, too."""
     order = replace(order, device="a", device_id=IDS["a"], ranges=((70_000, SIZES["two"]),))
 
-    result = repacked(order, devices, "a")
+    repacked(order, devices, "a")
 
     old, new = (reader_of(tmp_path / "a" / object_key(one)).trailer for one in (OLD, NEW))
     assert new.extent_digests == old.extent_digests[16:32]
-    assert result.cell_digests == new.cell_digests == old.cell_digests != b""
+    assert new.cell_digests == old.cell_digests != b""
 
 
 def test_a_repeat_finds_the_new_object(order: RepackObject, devices: dict[str, LocalDevice], tmp_path: Path) -> None:
