@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, Table, insert, select
+from sqlalchemy import Connection, Executable, Row, Table, select
 
 from producer.catalog.opening import (
     WRITING,
@@ -146,14 +146,20 @@ class Database:
         with self._writing() as connection:
             return connection.execute(statement, parameters).rowcount
 
-    def insert_many(self, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def insert_many(
+        self, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, if_absent: bool = False
+    ) -> None:
         """Insert rows of numbers and plain strings, all or none; ``columns`` in the order of the table.
 
-        They go to the driver unchanged: SQLAlchemy's work on a row takes as long as the insert itself.
+        ``if_absent``: leave rows as they are whose key is taken, perhaps by another process at this moment.  They go to
+        the driver unchanged: SQLAlchemy's work on a row takes as long as the insert itself.
         """
         pending = iter(rows)
         with self._writing() as connection:
-            compiled = insert(table).compile(connection, column_keys=columns)
+            statement = _insert_of(connection)(table)
+            compiled = (statement.on_conflict_do_nothing() if if_absent else statement).compile(
+                connection, column_keys=columns
+            )
             assert list(compiled.positiontup or columns) == list(columns), "columns in another order than the table's"
             while page := list(islice(pending, _PAGE_ROWS)):
                 # SQLite's driver takes parameters by position, PostgreSQL's by name.

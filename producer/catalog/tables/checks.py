@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, delete, func, insert, select
+from sqlalchemy import case, func, select, update
 
 from producer.catalog.database import Database
 from producer.catalog.schema import stored_objects, volume_checks
@@ -80,15 +80,13 @@ class Checks:
 
     def record(self, check: VolumeCheck) -> None:
         """In the place of the volume's check of the same kind before."""
-        of_volume = (volume_checks.c.volume == check.volume, volume_checks.c.read_data == check.read_data)
+        of_volume = {"volume": check.volume, "read_data": check.read_data}
+        found = {
+            "checked_at": check.checked_at,
+            "snapshots_count": check.snapshots_count,
+            "damaged_count": check.damaged_count,
+        }
         with self._database.transaction():
-            self._database.write(delete(volume_checks).where(and_(*of_volume)))
-            self._database.write(
-                insert(volume_checks).values(
-                    volume=check.volume,
-                    read_data=check.read_data,
-                    checked_at=check.checked_at,
-                    snapshots_count=check.snapshots_count,
-                    damaged_count=check.damaged_count,
-                )
-            )
+            # Another manager may record one at the same moment.
+            if not self._database.insert_if_absent(volume_checks, of_volume | found):
+                self._database.write(update(volume_checks).filter_by(**of_volume).values(**found))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 
 from producer.catalog.database import Database
 from producer.catalog.schema import generations, identity
@@ -32,14 +32,17 @@ class Generations:
 
     def raise_(self) -> Generation:
         """Begin the next generation; it survives a power cut, so the devices are never ahead of the catalog."""
-        catalog_id = self.catalog_id
+        catalog_id, token = self.catalog_id, uuid.uuid4().hex
         with self._database.durable_transaction():
-            last = self._database.read(select(func.max(generations.c.number)))[0][0]
-            raised = Generation(catalog_id=catalog_id, number=(last or 0) + 1, token=uuid.uuid4().hex)
-            self._database.write(
-                insert(generations).values(number=raised.number, token=raised.token, raised_at=datetime.now(UTC))
-            )
-        return raised
+            # Another manager may raise it at the same moment.
+            while not self._database.insert_if_absent(
+                generations, {"number": (number := self._last() + 1), "token": token, "raised_at": datetime.now(UTC)}
+            ):
+                continue
+        return Generation(catalog_id=catalog_id, number=number, token=token)
+
+    def _last(self) -> int:
+        return self._database.read(select(func.max(generations.c.number)))[0][0] or 0
 
     def knows(self, found: Generation) -> bool:
         """Whether this catalog has begun that generation, or is a later copy of the one that has."""

@@ -150,7 +150,8 @@ class Trees:
         while page := list(islice(pending, _LIST_ROWS)):
             there = self._database.read(select(tree_parts.c.digest).where(tree_parts.c.digest.in_(page)))
             new = set(page) - {row.digest for row in there}
-            self._database.insert_many(tree_parts, ("digest", "data"), ((digest, parts[digest]) for digest in new))
+            rows = ((digest, parts[digest]) for digest in new)
+            self._database.insert_many(tree_parts, ("digest", "data"), rows, if_absent=True)
 
     def without(self, digests: Iterable[bytes]) -> set[bytes]:
         """Those of the parts that the catalog does not have."""
