@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from producer.catalog.tables.reservations import Outcome, ReservationRow
+from producer.host.signals import first_signal_held
 from producer.run.interrupt import Sigterm
 from producer.schedule.scheduler import Scheduler
 from producer.schedule.timetable import Timetable
@@ -49,8 +50,19 @@ def run_reservation(row: ReservationRow, scheduler: Scheduler, work: Callable[[]
     except BaseException as error:
         scheduler.ended(row, "failed", f"internal error: {type(error).__name__}: {error}")
         raise
-    scheduler.ended(row, *_outcome(summary))
+    _book(row, scheduler, summary)
     return summary
+
+
+def _book(row: ReservationRow, scheduler: Scheduler, summary: BackupSummary | UpkeepSummary) -> None:
+    """Record that the work is done; who ends the process now does not undo that, nor have it done again."""
+    try:
+        with first_signal_held():
+            scheduler.ended(row, *_outcome(summary))
+    except KeyboardInterrupt:
+        # One signal came just before the first was held, or a second one after it.
+        scheduler.ended(row, *_outcome(summary))
+        raise
 
 
 def _may_pass(error: SegfleetError) -> bool:
@@ -63,7 +75,7 @@ def _break_off(row: ReservationRow, scheduler: Scheduler, *, by_sigterm: bool) -
     if by_sigterm:
         scheduler.give_back(row)
     else:
-        scheduler.ended(row, "interrupted", "interrupted by Ctrl-C")
+        scheduler.stopped(row)
 
 
 def _give_way(row: ReservationRow, scheduler: Scheduler, error: LockedError) -> None:

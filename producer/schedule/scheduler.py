@@ -82,10 +82,17 @@ class Scheduler:
 
     def give_back(self, row: ReservationRow) -> None:
         """A claimed run whose process must end: treated as if the process had been killed."""
-        claimed = (now for now in self._catalog.reservations.claimed() if now.reservation_id == row.reservation_id)
-        for now in claimed:
+        for claimed in self._claimed(row):
             # As it was claimed, see above.
-            self._break_off(now, row.next_due, self._owner_id)
+            self._break_off(claimed, row.next_due, self._owner_id)
+
+    def stopped(self, row: ReservationRow) -> None:
+        """A claimed run that a person has stopped: it is over, whatever missed runs become."""
+        for claimed in self._claimed(row):
+            self._end_as_made(claimed, self._owner_id, "interrupted by Ctrl-C")
+
+    def _claimed(self, row: ReservationRow) -> list[ReservationRow]:
+        return [now for now in self._catalog.reservations.claimed() if now.reservation_id == row.reservation_id]
 
     def _takes(self, row: ReservationRow, now: datetime) -> bool:
         next_due = _next_due(row, now)
@@ -122,13 +129,19 @@ class Scheduler:
 
         If the process had made the backup and only had to tidy up, the run has ended as the history has it.
         """
-        run = _ended_run(self._catalog, row, owner)
-        if run is not None:
-            self._catalog.reservations.end(row, owner, "done" if run.exit_code == 0 else "partial", "")
-        elif row.if_missed == "catch-up" and due is not None:
+        is_made = _ended_run(self._catalog, row, owner) is not None
+        if row.if_missed == "catch-up" and due is not None and not is_made:
             self._catalog.reservations.reopen(row, due, owner, queued_at=None)
         else:
-            self._catalog.reservations.end(row, owner, "interrupted", "its process was ended")
+            self._end_as_made(row, owner, "its process was ended")
+
+    def _end_as_made(self, row: ReservationRow, owner: str, why_not: str) -> None:
+        """Record the end that the history has; ``why_not``: why there is none."""
+        run = _ended_run(self._catalog, row, owner)
+        if run is None:
+            self._catalog.reservations.end(row, owner, "interrupted", why_not)
+        else:
+            self._catalog.reservations.end(row, owner, "done" if run.exit_code == 0 else "partial", "")
 
 
 def _ended_run(catalog: Catalog, row: ReservationRow, owner_id: str) -> RunRow | None:

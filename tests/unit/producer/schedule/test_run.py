@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -17,12 +17,14 @@ from kit.models.reservations import make_due
 from kit.models.rows import begin, record_run
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import IfMissed, ReservationRow
+from producer.host.signals import act_on_held_signal
 from producer.ownership.holder import Holder
 from producer.run.interrupt import Interrupt, on_sigterm
 from producer.schedule.asked import Asked
 from producer.schedule.reserve import reserve
 from producer.schedule.run import run_reservation
 from producer.schedule.scheduler import Scheduler
+from producer.summaries import UpkeepSummary
 from tasks.errors import (
     BrokerError,
     DeviceError,
@@ -119,13 +121,40 @@ def test_a_reservation_whose_zone_is_not_known_here_fails_and_keeps_no_other_fro
     assert scheduler.claim_due(good.next_due) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signals_count", [1, 2])
+def test_a_run_is_not_made_again_when_its_process_has_to_end_while_the_end_is_recorded(
+    holder: Holder, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, signals_count: int
+) -> None:
+    scheduler = Scheduler(holder)
+    due = reserved(holder.catalog, "home").next_due
+    [claimed] = scheduler.claim_due(due)
+    still_to_come = [number] * signals_count
+    ended = holder.catalog.reservations.end
+
+    def interrupted_end(*arguments: Any, **fields: Any) -> bool:
+        while still_to_come:
+            os.kill(os.getpid(), still_to_come.pop())
+        return ended(*arguments, **fields)
+
+    monkeypatch.setattr(holder.catalog.reservations, "end", interrupted_end)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_reservation(claimed, scheduler, lambda: UpkeepSummary(kind="check", exit_code=0))
+        act_on_held_signal()
+
+    [row] = holder.catalog.reservations.all()
+    assert (row.last_outcome, row.next_due > due) == ("done", True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_recorded_as_ended_has_ended_whatever_ends_its_process_then(
-    holder: Holder, location: str
+    holder: Holder, location: str, number: signal.Signals
 ) -> None:
     def back_up() -> NoReturn:
         snapshot_id = begin(holder.catalog, "home")
         record_run(holder.catalog, "home", exit_code=3, started_at=datetime.now(UTC), snapshot_id=snapshot_id)
-        before_storing(signal.SIGTERM)
+        before_storing(number)
 
     scheduler = Scheduler(holder)
     due = reserved(holder.catalog, "home").next_due
