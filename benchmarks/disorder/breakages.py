@@ -83,10 +83,11 @@ def put_older_copy(stage: Stage, device: str) -> Repair | None:
     copy.rename(folder)
 
     def bring_back() -> None:
-        # With what was stored on the copy meanwhile.
-        shutil.copytree(folder, original, dirs_exist_ok=True, copy_function=shutil.copy2)
-        shutil.rmtree(folder)
+        # With what was stored on the copy meanwhile; a worker may be writing there at this moment.
+        folder.rename(copy)
+        shutil.copytree(copy, original, dirs_exist_ok=True, copy_function=_copy_if_there)
         original.rename(folder)
+        shutil.rmtree(copy, ignore_errors=True)
 
     return bring_back
 
@@ -169,6 +170,11 @@ BREAKAGES: dict[str, Breakage] = {
         hang_disk,
     )
 }
+
+
+def _copy_if_there(source: str, to: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, to)
 
 
 def _is_plain_device(folder: Path) -> bool:
