@@ -33,6 +33,8 @@ from producer.monitor.page.render import page_html
 from producer.monitor.survey import survey
 
 GIB = 1024**3
+#: What runs has been running for so long.
+LATER = timedelta(minutes=9)
 NOW = datetime.now(UTC)
 HOSTILE = '<script>alert("1")</script>\n\u202e\udcff ' + "long" * 30
 
@@ -109,7 +111,8 @@ def history(catalog: Catalog, volume: str, devices: list[str], *, trouble: bool 
         code = 3 if trouble and day in (4, 11) else 1 if trouble and day == 7 else 0
         stored = {name: {"bytes_stored": (day * 7 + place * 3) % 11 * GIB} for place, name in enumerate(devices)}
         summary: dict[str, Any] = {"files": 184_000, "bytes_stored": 40 * GIB, "errors": 2 * (code == 3)}
-        summary |= {"devices": stored} if code != 1 else {"error": "no device is left"}
+        at_risk = {name: {"files": 4100 + 700 * place, "bytes": 61 * GIB} for place, name in enumerate(devices[1:])}
+        summary |= {"devices": stored, "at_risk": at_risk} if code != 1 else {"error": "no device is left"}
         catalog.runs.begin(
             RunRow(
                 run_id=uuid4().hex,
@@ -182,7 +185,13 @@ def running(catalog: Catalog) -> None:
             summary=None,
         )
     )
-    segments(catalog, snapshot(catalog, "home", 0), names, 60, lambda number: number % 4 != 3 and number < 34)
+    segments(
+        catalog,
+        snapshot(catalog, "home", 0),
+        names,
+        60,
+        lambda number: number < 34 and (number % 4 != 3 or number < 20),
+    )
     owner_id = enter_owner(
         catalog, host=platform.node(), space=pid_space(), pid=os.getpid(), start=start_of(os.getpid())
     )
@@ -216,7 +225,9 @@ def page_of(fill: Callable[[Catalog], None], folder: Path) -> Path:
     with Catalog(folder / "catalog.sqlite") as catalog:
         with catalog.transaction():
             fill(catalog)
-        html = page_html(survey(catalog), RememberedPast(catalog.runs).look(datetime.now(UTC)), "", is_served=False)
+        html = page_html(
+            survey(catalog, now=NOW + LATER), RememberedPast(catalog.runs).look(datetime.now(UTC)), "", is_served=False
+        )
     file = folder / "page.html"
     file.write_bytes(html)
     return file

@@ -78,7 +78,13 @@ def operator_page(call: Call, address: str, port: int, *, downloads: bool = Fals
         return Looks(Catalog(location), lambda: fleet_of(broker_url), expected)
 
     users = users_of(PASSWORD_VARIABLE)
-    site = Site(open_looks, users, this_release(), _downloads(call) if downloads else None)
+    site = Site(
+        open_looks,
+        users,
+        this_release(),
+        logs=call.environment().state.run_logs_dir,
+        downloads=_downloads(call) if downloads else None,
+    )
     return serving(site, address, port)
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar, get_args
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
-from producer.catalog.tables.devices import DeviceRow, DeviceState
-from producer.host.safe_text import escaped
+from producer.monitor.device_metrics import of_devices
+from producer.monitor.metric_families import Gauge, labelled, of_each, plain
 from producer.monitor.overview import VolumeStatus
 from producer.monitor.survey import Survey
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _COLOURS = {"green": 0, "yellow": 1, "red": 2}
-
-Row = TypeVar("Row")
-#: A metric's name without its prefix, its help, and its value for one row; None leaves the row out.
-_Gauge = tuple[str, str, Callable[[Row], float | None]]
 
 
 def metrics_text(survey: Survey, release: str) -> bytes:
@@ -31,17 +26,11 @@ def metrics_text(survey: Survey, release: str) -> bytes:
 
 def families(survey: Survey, release: str) -> Iterator[Metric]:
     """Each metric once, with all its samples."""
-    yield _labelled("segfleet_build_info", "The release that made these metrics.", ["version"], [((release,), 1)])
-    yield _plain("segfleet_verdict", "0: all is well, 1: look at it soon, 2: act.", _COLOURS[survey.verdict.colour])
+    yield labelled("segfleet_build_info", "The release that made these metrics.", ["version"], [((release,), 1)])
+    yield plain("segfleet_verdict", "0: all is well, 1: look at it soon, 2: act.", _COLOURS[survey.verdict.colour])
     yield _problems(survey)
-    yield from _of_each("volume", _VOLUME_GAUGES, [(row.volume, row) for row in survey.volumes])
-    # Devices of two pools may have one name; the one recorded last comes first.
-    devices = list({device.name: device for device in reversed(survey.devices)}.items())[::-1]
-    yield _device_states(devices)
-    yield from _of_each("device", _DEVICE_GAUGES, devices)
-    stored = [((name,), survey.sums.on_devices.get(device.device_id, 0)) for name, device in devices]
-    text = "Segments that it holds, copies among them."
-    yield _labelled("segfleet_device_stored_bytes", text, ["device"], stored)
+    yield from of_each("volume", _VOLUME_GAUGES, [(row.volume, row) for row in survey.volumes])
+    yield from of_devices(survey)
     yield from _of_checks(survey)
     yield from _of_fleet(survey)
 
@@ -54,32 +43,12 @@ class _Collector:
         return self._found
 
 
-def _plain(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=value)
-
-
-def _labelled(
-    name: str, text: str, labels: Sequence[str], samples: Iterable[tuple[Sequence[str], float | None]]
-) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=labels)
-    for values, value in samples:
-        if value is not None:
-            # A name may hold bytes that are not UTF-8.
-            family.add_metric([escaped(text) for text in values], value)
-    return family
-
-
-def _of_each(label: str, gauges: Iterable[_Gauge[Any]], rows: Sequence[tuple[str, Any]]) -> Iterator[Metric]:
-    for name, text, value_of in gauges:
-        yield _labelled(f"segfleet_{label}_{name}", text, [label], [((key,), value_of(row)) for key, row in rows])
-
-
 def _problems(survey: Survey) -> Metric:
     counts = dict.fromkeys(("yellow", "red"), 0)
     for problem in survey.verdict.problems:
         counts[problem.colour] += 1
     samples = [((colour,), count) for colour, count in counts.items()]
-    return _labelled("segfleet_problems", "Problems that status shows.", ["colour"], samples)
+    return labelled("segfleet_problems", "Problems that status shows.", ["colour"], samples)
 
 
 # ---- volumes
@@ -139,7 +108,7 @@ def _running(row: VolumeStatus, value: float) -> float | None:
     return value if row.lock is not None else None
 
 
-_VOLUME_GAUGES: tuple[_Gauge[VolumeStatus], ...] = (
+_VOLUME_GAUGES: tuple[Gauge[VolumeStatus], ...] = (
     ("last_success_timestamp_seconds", "When the last backup ended that left a complete snapshot.", _last_success),
     ("last_run_timestamp_seconds", "When the last backup that has ended began.", _last_run),
     ("last_exit_code", "Exit code of the last backup: 0 done, 3 in part, else failed.", _last_exit_code),
@@ -163,40 +132,23 @@ _VOLUME_GAUGES: tuple[_Gauge[VolumeStatus], ...] = (
 )
 
 
-# ---- devices
-
-
-def _device_states(devices: Sequence[tuple[str, DeviceRow]]) -> Metric:
-    samples = [
-        ((name, state), float(device.state == state)) for name, device in devices for state in get_args(DeviceState)
-    ]
-    return _labelled("segfleet_device_state", "1 for the state that the device is in.", ["device", "state"], samples)
-
-
-_DEVICE_GAUGES: tuple[_Gauge[DeviceRow], ...] = (
-    ("state_since_timestamp_seconds", "When it entered its state.", lambda device: device.since.timestamp()),
-    ("capacity_bytes", "Size of its file system, as of its last run.", lambda device: device.capacity_bytes),
-    ("free_bytes", "Space left there, as of its last run.", lambda device: device.free_bytes),
-)
-
-
 def _of_checks(survey: Survey) -> Iterator[Metric]:
     last = survey.last_check
     if last is not None and last.ended_at is not None:
         at = last.ended_at.timestamp()
-        yield _plain("segfleet_last_check_timestamp_seconds", "When the last check of the devices ended.", at)
+        yield plain("segfleet_last_check_timestamp_seconds", "When the last check of the devices ended.", at)
         errors = (last.summary or {}).get("errors", 0 if last.exit_code == 0 else 1)
-        yield _plain("segfleet_last_check_errors", "What it found damaged or missing.", errors)
+        yield plain("segfleet_last_check_errors", "What it found damaged or missing.", errors)
 
 
 def _of_fleet(survey: Survey) -> Iterator[Metric]:
     if survey.fleet is None:
         return
-    yield _plain("segfleet_broker_up", "1 if the configured broker answers.", survey.fleet.is_broker_up)
+    yield plain("segfleet_broker_up", "1 if the configured broker answers.", survey.fleet.is_broker_up)
     counts = dict.fromkeys((device.name for device in survey.devices), 0)
     for lease in survey.fleet.leases:
         counts[lease.device] = counts.get(lease.device, 0) + 1
-    yield _labelled(
+    yield labelled(
         "segfleet_agents",
         "Workers that serve the device now.",
         ["device"],

@@ -10,6 +10,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.checks import VolumeCheck
 from producer.catalog.tables.devices import DeviceRow, without_replaced
 from producer.catalog.tables.runs import RunRow
+from producer.monitor.at_risk import at_risk
 from producer.monitor.expected import Expected
 from producer.monitor.fleet import FleetStatus
 from producer.monitor.other_runs import OtherRun, other_runs
@@ -18,6 +19,7 @@ from producer.monitor.running import RunningBackup, running_backups
 from producer.monitor.sums import Sums, sums
 from producer.monitor.verdict import Verdict, verdict
 from producer.ownership.verdict import living_locks
+from producer.summaries import DeviceRisk
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +34,8 @@ class Survey:
     #: By name; of equal names the one recorded last comes first.
     devices: tuple[DeviceRow, ...]
     sums: Sums
+    #: Device → what of the newest snapshots would be lost with it; None: nobody knows.
+    at_risk: Mapping[str, DeviceRisk] | None
     #: The newest check that has ended.
     last_check: RunRow | None
     #: Volume → its last check of structure, and its last one of every byte; the newest first.
@@ -72,6 +76,7 @@ def survey(
         others=others,
         devices=tuple(devices),
         sums=kept,
+        at_risk=at_risk(rows),
         last_check=last_check,
         volume_checks=volume_checks,
         fleet=fleet,

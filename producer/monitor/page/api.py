@@ -8,6 +8,7 @@ from typing import Any
 
 from producer.catalog.tables.devices import DeviceRow
 from producer.host.safe_text import escaped
+from producer.monitor.at_risk import NOTHING
 from producer.monitor.other_runs import OtherRun
 from producer.monitor.overview import VolumeStatus
 from producer.monitor.running import RunningBackup
@@ -71,6 +72,7 @@ def _other(run: OtherRun) -> dict[str, Any]:
 
 def _device(survey: Survey, row: DeviceRow) -> dict[str, Any]:
     check = survey.sums.device_checks.get(row.device_id)
+    risk = survey.at_risk.get(row.name, NOTHING) if survey.at_risk is not None else None
     return {
         "name": row.name,
         "state": row.state,
@@ -80,4 +82,6 @@ def _device(survey: Survey, row: DeviceRow) -> dict[str, Any]:
         "capacity_bytes": row.capacity_bytes,
         "free_bytes": row.free_bytes,
         "bytes_stored": survey.sums.on_devices.get(row.device_id, 0),
+        "files_at_risk": risk.files if risk is not None else None,
+        "bytes_at_risk": risk.bytes if risk is not None else None,
     }

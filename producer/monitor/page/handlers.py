@@ -13,6 +13,7 @@ from producer.monitor.page.browsing import folder_html, snapshots_html
 from producer.monitor.page.download import Download
 from producer.monitor.page.looks import Looks
 from producer.monitor.page.render import page_html
+from producer.monitor.page.run_log import log_html
 from producer.monitor.page.site import Site
 
 
@@ -23,7 +24,7 @@ def application(site: Site) -> Application:
         ("/healthz", _Health),
         ("/metrics", _Metrics),
     ]
-    places += [("/snapshots", _Snapshots), ("/browse", _Folder), ("/download", Download)]
+    places += [("/snapshots", _Snapshots), ("/browse", _Folder), ("/download", Download), ("/log", _Log)]
     return Application(
         [(path, handler, {"site": site}) for path, handler in places],
         default_handler_class=_Missing,
@@ -68,6 +69,11 @@ class _Folder(Handler):
             self.asked("path"),
             has_downloads=self.site.downloads is not None,
         )
+
+
+class _Log(Handler):
+    def answer(self, looks: Looks) -> bytes:
+        return log_html(looks.past().runs, self.site.logs, self.asked("run"))
 
 
 class _Health(Handler):

@@ -16,10 +16,11 @@ from tornado.template import Loader
 
 from producer.configuration.ages import format_age
 from producer.host.safe_text import escaped
+from producer.monitor.page.device_rows import device_cells
 from producer.monitor.page.drawing import HUES_COUNT, hue, minutes_chart, stored_chart
 from producer.monitor.page.history import Past
 from producer.monitor.page.rates import Rates
-from producer.monitor.page.rows import device_cells, other_cells, run_cells, running_cells, volume_cells
+from producer.monitor.page.rows import other_cells, run_cells, running_cells, volume_cells
 from producer.monitor.survey import Survey
 from producer.monitor.verdict import Problem
 
@@ -77,17 +78,18 @@ def page_html(
         last_check=_last_check(survey),
         devices=[device_cells(survey, row, history) for row in survey.devices],
         agents=_agents(survey),
-        history=_history(found, tuple(names)),
+        history=_history(found, tuple(names), is_served),
         strip_legend=_legend(("done", "partial", "failed", "interrupted", "none"), last="no backup"),
         fill_legend=_legend(("ours", "other", "rest"), last="free"),
     )
 
 
 @lru_cache(maxsize=1)
-def _history(found: Past, names: tuple[str, ...]) -> bytes:
+def _history(found: Past, names: tuple[str, ...], is_served: bool) -> bytes:
     """The section of the history: made anew only when it has changed."""
     template = _loader().load("history.html")
     return template.generate(
+        is_served=is_served,
         runs=[run_cells(run) for run in found.runs],
         stored_chart=stored_chart(found.days, names),
         minutes_chart=minutes_chart(found.days),

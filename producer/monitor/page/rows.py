@@ -15,7 +15,7 @@ from producer.monitor.other_runs import OtherRun
 from producer.monitor.overview import VolumeStatus
 from producer.monitor.page.browse import volume_link
 from producer.monitor.page.drawing import bar, strip
-from producer.monitor.page.history import DAYS_COUNT, Day, Mark, full_in_days
+from producer.monitor.page.history import DAYS_COUNT, Day, Mark
 from producer.monitor.page.rates import Rates
 from producer.monitor.running import RunningBackup, RunningDevice
 from producer.monitor.survey import Survey
@@ -63,55 +63,9 @@ def _volume_checked(survey: Survey, volume: str) -> str:
     return f"{format_age(survey.at - last.checked_at)} ago{', all read' if last.read_data else ''}{damaged}"
 
 
-def _device_checked(survey: Survey, device_id: str) -> str:
-    """When it was last looked at, and how much of it was ever read to the last byte."""
-    last = survey.sums.device_checks.get(device_id)
-    if last is None:
-        return ""
-    if last.looked_at is None:
-        return "never"
-    damaged = f", {last.damaged_count} damaged" if last.damaged_count else ""
-    share = last.bytes_read * 100 // last.bytes_stored if last.bytes_stored else 100
-    return f"{format_age(survey.at - last.looked_at)} ago, {share} % read{damaged}"
-
-
 def _when(moment: datetime, now: datetime) -> str:
     """In how long, or since when it waits."""
     return f"in {format_age(moment - now)}" if moment > now else f"due for {format_age(now - moment)}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceCells:
-    name: str
-    state: str
-    since: str
-    reason: str
-    fill: str
-    stored: str
-    free: str
-    capacity: str
-    checked: str
-    full: str
-
-
-def device_cells(survey: Survey, row: DeviceRow, history: Sequence[Day]) -> DeviceCells:
-    stored_bytes = survey.sums.on_devices.get(row.device_id, 0)
-    capacity_bytes = max(row.capacity_bytes, 1)
-    ours, other = stored_bytes / capacity_bytes, 1 - (row.free_bytes + stored_bytes) / capacity_bytes
-    days = full_in_days(row.free_bytes, row.name, history)
-    label = f"ours {format_size(stored_bytes)}, free {format_size(row.free_bytes)} of {format_size(row.capacity_bytes)}"
-    return DeviceCells(
-        name=row.name,
-        state=row.state,
-        since=format_age(survey.at - row.since),
-        reason=escaped(row.reason),
-        fill=bar([("ours", ours), ("other", max(0.0, other))] if row.capacity_bytes else [], label),
-        stored=format_size(stored_bytes),
-        free=format_size(row.free_bytes),
-        capacity=format_size(row.capacity_bytes),
-        checked=_device_checked(survey, row.device_id),
-        full=f"in about {days} days" if days is not None and days < 3650 and row.state == "live" else "",
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,6 +160,7 @@ def other_cells(survey: Survey, run: OtherRun) -> OtherCells:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunCells:
+    run_id: str
     started: str
     kind: str
     volume: str
@@ -225,6 +180,7 @@ def run_cells(run: RunRow) -> RunCells:
     summary = run.summary or {}
     stored = next((summary[key] for key in ("bytes_stored", "bytes_restored", "bytes_read") if key in summary), None)
     return RunCells(
+        run_id=run.run_id,
         started=f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
         kind=run.kind,
         volume=escaped(run.volume),

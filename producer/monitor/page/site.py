@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from producer.monitor.page.looks import Looks
@@ -23,9 +24,15 @@ class Site:
         open_looks: Callable[[], Looks],
         users: Mapping[str, str],
         release: str,
+        *,
+        logs: Path,
         downloads: Downloads | None = None,
     ) -> None:
-        """``users``: name → password; ``downloads``: None where files cannot be downloaded."""
+        """``users``: name → password; ``logs``: the folder with those of runs.
+
+        ``downloads``: None where files cannot be downloaded.
+        """
+        self.logs = logs
         self.downloads = downloads
         self.users = users
         self.release = release

@@ -56,6 +56,9 @@ def served_page(
     location: str | Path, fleet: FleetStatus | None = None, downloads: Downloads | None = None
 ) -> Iterator[Browser]:
     name, _, password = USER.partition(":")
-    site = Site(lambda: Looks(Catalog(location), lambda: fleet), {name: password}, "1.2.3", downloads)
+    logs = Path(location).parent / "logs"
+    site = Site(
+        lambda: Looks(Catalog(location), lambda: fleet), {name: password}, "1.2.3", logs=logs, downloads=downloads
+    )
     with serving(site, "127.0.0.1", 0) as port:
         yield Browser(port)

@@ -48,7 +48,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
             )
         )
         catalog.snapshots.seal(begin(catalog, "home"), T0, b"h" * 32)
-        summary = {"errors": 0, "bytes_read": 1, "bytes_stored": 1, "segments_rerouted": 0}
+        summary = {"errors": 0, "bytes_read": 1, "bytes_stored": 1, "segments_rerouted": 0, "at_risk": {}}
         record_run(catalog, "home", exit_code=None)
         catalog.runs.end(catalog.runs.all()[0].run_id, 0, summary)
         record_run(catalog, "", exit_code=0, kind="check")

@@ -41,9 +41,12 @@ def _place(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
 @click.command(cls=CommandHere)
 @click.argument("name", required=False)
 @click.option("--page", metavar="[IP:]PORT", callback=_place, help="Serve the page of `segfleet page` there, too.")
+@click.option(
+    "--downloads", is_flag=True, help="With --page: whoever may see it may download single files of snapshots, too."
+)
 @config_option
 @click.pass_obj
-def manager(call: Call, name: str | None, page: tuple[str, int] | None) -> None:
+def manager(call: Call, name: str | None, page: tuple[str, int] | None, downloads: bool) -> None:
     """Manage the volumes of this host's configuration, and carry out commands from other hosts, until SIGTERM.
 
     NAME defaults to this host's name.  The manager can stop and start again at any time; it continues the backups that
@@ -63,6 +66,8 @@ def manager(call: Call, name: str | None, page: tuple[str, int] | None) -> None:
         raise UsageError(
             f"{name!r} is not a valid manager name", hint="use 1 to 40 letters, digits, '-' and '_'; local is reserved"
         )
+    if downloads and page is None:
+        raise UsageError("without the page there is nothing to download from", hint="add --page 8420")
     environment = call.environment()
     if environment.broker_url is None:
         raise UsageError("a manager needs a broker", hint="set [broker] url in the configuration")
@@ -86,7 +91,7 @@ def manager(call: Call, name: str | None, page: tuple[str, int] | None) -> None:
             return has_work(catalog, datetime.now(UTC), followed.serves)
 
         with (
-            operator_page(call, *page) if page is not None else nullcontext(),
+            operator_page(call, *page, downloads=downloads) if page is not None else nullcontext(),
             looking_around(call, _note),
         ):
             Manager(

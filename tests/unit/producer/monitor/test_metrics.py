@@ -92,6 +92,27 @@ def test_a_device_shows_its_state_its_space_and_what_it_holds(catalog: Catalog) 
     assert found["segfleet_problems colour=red"] == 1
 
 
+def test_what_would_be_lost_with_a_device_is_what_the_last_backups_have_found(catalog: Catalog) -> None:
+    for name in "ab":
+        catalog.devices.record(device(name))
+    for volume, risk in (("home", {"a": {"files": 2, "bytes": 30}}), ("photos", {"a": {"files": 1, "bytes": 4}})):
+        record_run(catalog, volume, exit_code=None)
+        catalog.runs.end(next(run.run_id for run in catalog.runs.all() if run.volume == volume), 0, {"at_risk": risk})
+    # Nobody knows what it would have found.
+    record_run(catalog, "failed", exit_code=1)
+
+    found = samples(catalog)
+
+    assert [found[f"segfleet_device_at_risk_files device={name}"] for name in "ab"] == [3, 0]
+    assert [found[f"segfleet_device_at_risk_bytes device={name}"] for name in "ab"] == [34, 0]
+
+
+def test_what_no_backup_has_found_out_is_no_zero(catalog: Catalog) -> None:
+    catalog.devices.record(device())
+    record_run(catalog, "home", exit_code=1)
+    assert not [name for name in samples(catalog) if "at_risk" in name]
+
+
 def test_the_last_check_is_shown_with_what_it_found(catalog: Catalog) -> None:
     record_run(catalog, "", exit_code=0, kind="check")
     found = samples(catalog)

@@ -47,7 +47,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, state in (("a", "live"), ("b", "dead")):
             opened.devices.record(device(name, state))
         opened.snapshots.seal(begin(opened, "home"), datetime.now(UTC), b"h" * 32)
-        record_run(opened, "home", exit_code=0, started_at=datetime.now(UTC) - timedelta(hours=1))
+        record_run(opened, "home", exit_code=None, started_at=datetime.now(UTC) - timedelta(hours=1))
+        opened.runs.end(opened.runs.all()[0].run_id, 0, {"at_risk": {"b": {"files": 1200, "bytes": 3 << 20}}})
         now = datetime.now(UTC)
         checked = VolumeCheck(
             volume="home", read_data=True, checked_at=now - timedelta(hours=5), snapshots_count=1, damaged_count=0
@@ -202,6 +203,13 @@ def test_a_port_that_is_taken_is_named(
     assert f"cannot listen on 127.0.0.1:{browser.port}: Address already in use" in capsys.readouterr().err
 
 
+def test_the_page_says_what_would_be_lost_with_a_device(browser: Browser) -> None:
+    page = browser.ask("/").text
+    assert re.findall(r'data-label="would be lost">([^<]*)<', page) == ["nothing", "1,200 files, 3 MiB"]
+    devices = json.loads(browser.ask("/api/status").text)["devices"]
+    assert [(row["name"], row["files_at_risk"]) for row in devices] == [("a", 0), ("b", 1200)]
+
+
 def test_the_page_says_when_volumes_and_devices_were_checked(browser: Browser) -> None:
     text = browser.ask("/").text
     assert '<td data-label="checked">5 h ago, all read</td>' in text
@@ -209,3 +217,16 @@ def test_the_page_says_when_volumes_and_devices_were_checked(browser: Browser) -
     assert '<td data-label="checked">never</td>' in text
     status = json.loads(browser.ask("/api/status").text)
     assert {row["volume"]: row["last_check"] is not None for row in status["volumes"]}["home"]
+
+
+def test_a_run_leads_to_its_log_and_to_no_other_file(browser: Browser, file: Path) -> None:
+    (file.parent / "logs").mkdir()
+    (link, *_) = re.findall(r'href="(/log[^"]*)"', browser.ask("/").text)
+    assert "This host has no log of it" in browser.ask(link).text
+    (file.parent / "logs" / f"{link.partition('=')[2]}.log").write_text(
+        "10:00 began\n10:01 <b>home/x</b>: unreadable\n"
+    )
+
+    assert "<pre>10:00 began\n10:01 &lt;b&gt;home/x&lt;/b&gt;: unreadable</pre>" in browser.ask(link).text
+    assert [browser.ask(f"/log?run={name}").status for name in ("", "../catalog.sqlite", "0" * 32)] == [404] * 3
+    assert browser.ask(link, user="").status == 401
