@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 # Compile modules once, as pip does for users, whatever the shell says: the tests start thousands of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow fast lint check format drawing man lock audit bench bench-quick chaos fuzz clean
+.PHONY: demo test test-slow fast lint check format drawing pictures man lock audit bench bench-quick chaos fuzz clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/demo.py
@@ -40,6 +40,11 @@ format: $(INSTALLED)
 # The rooms of the code and their imports, for docs/architecture.md.
 drawing: $(INSTALLED)
 	$(BIN)/python docs/rooms.py
+
+# The pictures of the page and of a backup in a terminal, for the README and docs; needs Chromium and tmux.
+pictures: $(INSTALLED)
+	PYTHONPATH=.:tests $(BIN)/python docs/pictures.py
+	PYTHONPATH=.:tests $(BIN)/python docs/terminal_picture.py
 
 # A man page for each command: man -M build/man segfleet-backup
 man: $(INSTALLED)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the pictures of the page: ``PYTHONPATH=.:tests docs/pictures.py [FOLDER]``.
+"""Make the pictures of the page: ``make pictures``; all of them: ``PYTHONPATH=.:tests docs/pictures.py FOLDER``.
 
 Fills scratch catalogs, writes the page of each, and has a headless Chromium draw it: idle, while a backup runs on a
 dying device, with hostile names, and with 200 volumes and 64 devices; light and dark, 390 and 1280 pixels wide.
@@ -187,7 +187,7 @@ def running(catalog: Catalog) -> None:
     )
     segments(
         catalog,
-        snapshot(catalog, "home", 0),
+        snapshot(catalog, "home", -0.1),
         names,
         60,
         lambda number: number < 34 and (number % 4 != 3 or number < 20),

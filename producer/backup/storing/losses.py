@@ -113,7 +113,9 @@ class Losses:
     def _take_out(self, member: Member, state: DeviceState, because: str) -> None:
         session = self._session
         member.state, member.is_readable = state, state == "full"
-        session.observer.trouble(Trouble(code=f"device-{state}", message=f"device {member.name} is {state}: {because}"))
+        # What a worker reports names the device, too.
+        message = f"device {member.name} is {state}: {because.removeprefix(f'device {member.name}: ')}"
+        session.observer.trouble(Trouble(code=f"device-{state}", message=message))
         self._record_state(member, state, because)
         member.epoch = session.catalog.devices.raise_epoch(member.device_id)
         session.link.fence(member.device_id, member.epoch)

@@ -58,8 +58,6 @@ class _RateColumn(ProgressColumn):
 
 
 class _LeftColumn(ProgressColumn):
-    max_refresh = 0.5
-
     def render(self, task: Task) -> Text:
         left_s = None if _is_gone(task) or task.finished or task.total is None else task.time_remaining
         return Text("" if left_s is None else f"{format_age(timedelta(seconds=left_s))} left")
@@ -151,7 +149,16 @@ class BarsObserver:
         fields: dict[str, Any] = {"rest": rest, "state": state, "amount": amount}
         if name not in self._rows:
             self._rows[name] = self._bars.add_task(name, total=total, **fields)
-        self._bars.update(self._rows[name], completed=done, total=total, **fields)
+        self._set_total(self._rows[name], total)
+        self._bars.update(self._rows[name], completed=done, **fields)
+
+    def _set_total(self, row: TaskID, total: int | None) -> None:
+        """Keep the rate: Rich forgets it with each new total, and each device that dies changes those of the others."""
+        task = next(task for task in self._bars.tasks if task.id == row)
+        if task.finished or task.total is None or total is None:
+            self._bars.update(row, total=total)
+        else:
+            task.total = total
 
     def _remove(self, name: str) -> None:
         row = self._rows.pop(name, None)

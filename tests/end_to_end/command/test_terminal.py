@@ -12,6 +12,8 @@ import pytest
 
 from kit.needs import program
 from kit.program.command import make_shim
+from kit.program.dying_backup import DEVICES as THREE
+from kit.program.dying_backup import DyingBackup, bars_in
 from kit.program.machine import Machine
 from kit.program.terminal import Terminal, terminal
 from kit.tree import Tree, noise
@@ -93,3 +95,25 @@ def test_the_summary_has_devices_in_the_order_given_and_the_total_after_them(scr
     words = [line.split()[0] for line in lines if line]
     assert words[:4] == ["device", "zebra", "ape", "snapshot"]
     assert re.search(r"1 file, 48\.8 KiB", " ".join(lines))
+
+
+def test_the_bars_of_a_backup_keep_their_order_and_a_dead_device_neither_moves_nor_ends(
+    screen: Terminal, stored: Machine
+) -> None:
+    folder = stored.folder / f"dying-{screen.columns}"
+    folder.mkdir()
+    backup = DyingBackup(screen, folder)
+
+    before = backup.start()
+    after = backup.lose_a_device()
+    coloured = screen.lines(coloured=True)
+    backup.end()
+
+    for lines in (before, after):
+        assert [line.split()[0] for line in bars_in(lines)] == [*THREE, "all"]
+        assert all(len(line) <= screen.columns for line in lines)
+    dead = next(line for line in bars_in(after) if line.split()[0] == "cellar")
+    assert "/s" not in dead and " left" not in dead
+    # Red is dead, cyan is work, green is done; a bar looks the same in all of them.
+    line = next(line for line in coloured if line.lstrip().startswith("cellar"))
+    assert "\x1b[31m" in line and not re.search(r"\x1b\[3[26]m[━╸╺]", line), line

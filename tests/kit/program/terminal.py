@@ -38,9 +38,18 @@ class Terminal:
         lines = self.wait_for(lambda shown: end in shown, f"{command} has ended")
         return lines[: lines.index(end)]
 
-    def lines(self, *, joined: bool = False) -> list[str]:
-        """What is on the screen; ``joined``: lines that the terminal has broken at its edge are one."""
-        shown = self._run("capture-pane", "-p", *(["-J"] if joined else []))
+    def interrupt(self) -> None:
+        """Ctrl-C, and wait for the end of the command."""
+        self._run("send-keys", "C-c")
+        end = f"end of {self._commands_count}"
+        self.wait_for(lambda shown: end in shown, "the command has ended")
+
+    def lines(self, *, joined: bool = False, coloured: bool = False) -> list[str]:
+        """What is on the screen; ``joined``: lines that the terminal has broken at its edge are one.
+
+        ``coloured``: with the escape sequences of colours.
+        """
+        shown = self._run("capture-pane", "-p", *(["-J"] if joined else []), *(["-e"] if coloured else []))
         return [line.rstrip() for line in shown.rstrip("\n").split("\n")]
 
     def wait_for(self, wanted: Callable[[list[str]], object], what: str) -> list[str]:

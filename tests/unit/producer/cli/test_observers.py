@@ -187,6 +187,16 @@ def test_each_device_has_one_line_and_the_whole_the_last(width: int) -> None:
     assert "1 error, 0 s" in lines[2]
 
 
+def test_a_device_keeps_its_rate_when_another_one_dies_and_it_gets_more_to_do() -> None:
+    def at(done: int, planned: int) -> Progress:
+        device = replace(STORING.devices["a"], bytes_done=done, bytes_planned=planned)
+        return replace(STORING, devices={**STORING.devices, "a": device})
+
+    before = [at(done * 1024, 2 * 1024**2) for done in range(1, 9)]
+    (line, *_) = bars(120, *before, at(9 * 1024, 4 * 1024**2))
+    assert "9 KiB of 4 MiB" in line and "/s" in line
+
+
 def test_a_dead_device_has_no_full_bar_and_no_time_left() -> None:
     dead = replace(STORING.devices["b"], bytes_done=5, bytes_planned=5, state="dead")
     _, line, _ = bars(120, replace(STORING, devices={**STORING.devices, "b": dead}))
