@@ -81,6 +81,8 @@ class PlanOptions:
     weights: dict[str, float] = field(default_factory=dict)
     #: On how many devices each segment lies.
     copies: int = 1
+    #: How many devices may be lost, by the parity of others.
+    parity: int = 0
     #: Largest size of a segment; docs/plan.md says how the default was measured.
     segment_bytes: int = 256 * 1024 * 1024
     unit_bytes: int = 24 * 1024 * 1024

@@ -93,6 +93,10 @@ class BackupSummary:
     copies_missing: int = 0
     #: By the name of the device, where anything would be lost with it.
     at_risk: dict[str, DeviceRisk] = field(default_factory=dict)
+    #: Files of parity that this run has written, and objects that have less of it than was asked for.
+    parity_made: int = 0
+    bytes_parity: int = 0
+    parity_missing: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""The order that makes the parity of a group of stored objects, and its answer."""
+"""The orders that make the parity of groups of stored objects and find it again, and their answers."""
 
 from __future__ import annotations
 
@@ -36,3 +36,30 @@ class ParityResult:
 
     stored_bytes: Count
     digest: Digest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListParity(Order):
+    """Say which rows of parity are on the device, of groups whose ids begin with ``digits``."""
+
+    digits: Annotated[str, Meta(pattern=r"^[0-9a-f]{2}$")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundParity:
+    """A row as its directory says.  ``digest``: of the directory."""
+
+    group_id: HexId
+    row: Annotated[int, Meta(ge=0, lt=MAX_ROWS)]
+    rows_count: Annotated[int, Meta(ge=1, le=MAX_ROWS)]
+    members: Annotated[tuple[GroupMember, ...], Meta(min_length=1, max_length=MAX_MEMBERS)]
+    stored_bytes: Count
+    digest: Digest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParityList:
+    """``damaged_count``: files there that have no directory that is whole."""
+
+    rows: Annotated[tuple[FoundParity, ...], Meta(max_length=100_000)]
+    damaged_count: Count = 0

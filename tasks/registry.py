@@ -35,7 +35,7 @@ from tasks.orders import (
     StoreSegment,
     VerifySegments,
 )
-from tasks.parity import MakeParity, ParityResult
+from tasks.parity import ListParity, MakeParity, ParityList, ParityResult
 from tasks.receipts import (
     DeviceReport,
     EmptyResult,
@@ -119,6 +119,7 @@ ORDER_KINDS = (
         must_not_outlive_run=True,
         bytes_moved=lambda order: max(MAX_UNIT_BYTES, 3 * sum(member.stored_bytes for member in order.members)),
     ),
+    _kind("list_parity", ListParity, ParityList),
     _kind("delete", DeleteStored, DeleteResult, must_not_outlive_run=True),
     _kind("list_objects", ListObjects, ObjectsResult),
     _kind("examine", ExamineObjects, OriginsResult),

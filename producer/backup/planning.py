@@ -25,6 +25,7 @@ from producer.pool.members import Member
 from producer.raw.cutting import plan_with_raw_volumes
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
+from tasks.errors import UsageError
 from tasks.values import MAX_OFFSET_BYTES
 
 
@@ -37,6 +38,7 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
         Progress(phase="planning", files_count=intake.files_count, bytes_total=intake.bytes_total)
     )
     catalog = session.catalog
+    _refuse_parity_between_hosts(intake.members, request)
     rooms = _rooms(intake.members, request)
     for room in rooms:
         intake.members[room.name].reserve_bytes = room.reserve_bytes
@@ -74,6 +76,16 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
         with catalog.transaction():
             Healing(catalog, state).plan(intake.lost)
     return state
+
+
+def _refuse_parity_between_hosts(members: Mapping[str, Member], request: BackupRequest) -> None:
+    """The worker that makes parity reads all objects of a group, from all devices."""
+    hosts = sorted({member.host for member in members.values()} - {""})
+    if request.plan.parity and len(hosts) > 1:
+        raise UsageError(
+            f"--parity needs all devices on one host, and they are on {', '.join(hosts)}",
+            hint="use --copies, or leave out the devices of the other hosts",
+        )
 
 
 def _plan_the_rest(

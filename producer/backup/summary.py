@@ -49,11 +49,14 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
         incomplete=incomplete,
         errors=errors,
         duration_s=round(time.monotonic() - started_s, 3),
-        exit_code=3 if errors or lacking or state.copies_missing_count else 0,
+        exit_code=3 if errors or lacking or state.copies_missing_count or state.parity_missing_count else 0,
         copies_made=state.copies_made_count,
         bytes_copied=state.copied_bytes.total(),
         copies_missing=state.copies_missing_count,
         at_risk=_at_risk(session, snapshot.snapshot_id),
+        parity_made=state.parity_made_count,
+        bytes_parity=state.parity_bytes,
+        parity_missing=state.parity_missing_count,
     )
 
 

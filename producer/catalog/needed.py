@@ -55,6 +55,7 @@ class NeededFinder:
     def find(self) -> Needed:
         """What is needed now: by sealed snapshots, by open ones, and by those that these are compared with.
 
+        What shares parity with something that is needed is needed with it.
         A segment of an open snapshot is no garbage anyway (:mod:`producer.catalog.tables.garbage`).
         """
         catalog, sealed = self._catalog, self._of_sealed
@@ -69,10 +70,11 @@ class NeededFinder:
         for snapshot_id in {row.snapshot_id for row in opened} | parents_of(opened):
             others.add(catalog, catalog.trees.parts_of(snapshot_id))
         map_parts = frozenset(sealed.map_parts | others.map_parts)
+        needed = sealed.segment_ids | others.segment_ids | catalog.garbage.references_of_open()
         return Needed(
             parts=map_parts.union(others.parts),
             map_parts=map_parts,
-            segment_ids=frozenset(sealed.segment_ids | others.segment_ids | catalog.garbage.references_of_open()),
+            segment_ids=frozenset(needed | catalog.parity.closed(needed)),
         )
 
 

@@ -22,6 +22,8 @@ from producer.configuration.ages import oldest_of
 from producer.listing.entry import NOT_STORED
 from producer.observer import Observer
 from producer.pool.damage import refresh_damage
+from producer.pool.group_reads import GroupReads
+from producer.pool.parity_checking import verify_parity
 from producer.pool.present import present_devices
 from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import CheckRequest
@@ -95,6 +97,7 @@ class _Check:
         rows = list(chain.from_iterable(index.values()))
         chosen = subset(self._due(rows), self._request)
         verifier = Verifier(self._session, self._request, self._present)
+        parity_bytes = 0 if self._request.is_partial else self._check_parity()
         died: Mapping[str, str] = {}
         try:
             died = verifier.verify(chosen)
@@ -111,7 +114,7 @@ class _Check:
             snapshots_damaged=tuple(self._lacking),
             segments=verifier.segments_count,
             segments_skipped=len(rows) - len(chosen),
-            bytes_read=verifier.bytes_read,
+            bytes_read=verifier.bytes_read + parity_bytes,
             errors=self._findings.errors_count,
             duration_s=round(time.monotonic() - self._started_s, 3),
             exit_code=3 if self._findings.errors_count else 0,
@@ -144,7 +147,8 @@ class _Check:
         """First the objects, then their files, each under the newest snapshot that has it, then what snapshots lack."""
         # Who reads all of an object knows better than the check before.
         rows = () if self._request.read_data else chain.from_iterable(index.values())
-        lost = lost_ranges(index, damages, self._present, {row.key for row in rows if row.is_damaged})
+        doubtful, made = {row.key for row in rows if row.is_damaged}, self._made_by_parity(index, damages)
+        lost = lost_ranges(index, damages, self._present, doubtful - made, made)
         self._tell_objects(newest_first, lost, damages)
         files = LostFiles(lost)
         for snapshot in newest_first:
@@ -161,6 +165,26 @@ class _Check:
                     SnapshotLoss(snapshot_id=snapshot_id, volume=snapshot.volume, files=count, bytes=size)
                 )
 
+    def _made_by_parity(
+        self, index: Mapping[str, list[StoredObject]], damages: Iterable[Damage]
+    ) -> set[tuple[str, str]]:
+        """The objects that are damaged or away, and that the others of their groups give."""
+        groups, damaged = GroupReads(self._session.catalog), {damage.row.key for damage in damages}
+        rows = chain.from_iterable(index.values())
+        bad = [row for row in rows if row.device_id not in self._present or row.is_damaged or row.key in damaged]
+        made = {row.key for row in bad if groups.can_read(row, self._present)}
+        if made:
+            self._session.observer.note(f"{len(made)} objects are damaged or away, and can be made by parity")
+        return made
+
+    def _check_parity(self) -> int:
+        """Returns how many bytes were read."""
+        found = verify_parity(self._session, self._present, read_data=self._request.read_data)
+        self._findings.tell_deaths(found.died)
+        for message in found.damage:
+            self._findings.tell("parity", message)
+        return found.bytes_read
+
     def _tell_objects(
         self, newest_first: Iterable[SnapshotRow], lost: Mapping[str, list[LostRange]], damages: Iterable[Damage]
     ) -> None:
@@ -176,7 +200,7 @@ class _Check:
             where = f" on device {row.device}" if row.device else ""
             message = f"object {row.object_id}{where}: {damage.message}"
             if key not in gone:
-                message += "; another device has what it held"
+                message += "; others have what it held, or its parity"
             of = {"snapshot_id": of_segment[row.segment_id]} if key in gone else {}
             self._findings.tell(damage.code, message, device=row.device, **of)
 

@@ -68,17 +68,21 @@ def lost_ranges(
     damages: Iterable[Damage],
     present: Collection[str],
     doubtful: Collection[tuple[str, str]] = (),
+    made: Collection[tuple[str, str]] = (),
 ) -> dict[str, list[LostRange]]:
     """Segment → what of it is lost: in damaged objects, and on devices that are not ``present`` (by id).
 
     ``doubtful``: the keys of objects that make up for no other: a check before this one found them damaged.
+    ``made``: of those that parity gives, though they are damaged or away.
     """
     damaged = {damage.row.key: damage for damage in damages}
     lost: dict[str, list[LostRange]] = {}
     for segment_id, objects in index.items():
         rows = list(objects) or [_unknown(segment_id)]
         bad = [
-            damaged.get(one.key) or _absent(one) for one in rows if one.key in damaged or one.device_id not in present
+            damaged.get(one.key) or _absent(one)
+            for one in rows
+            if one.key not in made and (one.key in damaged or one.device_id not in present)
         ]
         if bad and (found := list(_lost_of(rows, bad, doubtful))):
             lost[segment_id] = found

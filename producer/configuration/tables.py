@@ -73,6 +73,7 @@ class StoringTable(Table, frozen=True, kw_only=True):
     """Options of a backup, under the options' names."""
 
     copies: Annotated[int, Meta(ge=1, le=16)] | None = None
+    parity: Annotated[int, Meta(ge=0, le=4)] | None = None
     split: Literal["threshold", "remaining"] | None = None
     order: Literal["descending", "ascending"] | None = None
     bundle: Literal["on", "off"] | None = None

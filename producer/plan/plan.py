@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from producer.plan.bundles import FILE_COST_BYTES, NO_BUNDLES, BundleRule, add_bundles, bundle_rule
 from producer.plan.pieces import add_pieces, grid_bytes
@@ -113,9 +113,12 @@ def make_plan(request: PlanRequest) -> Plan:
     total_bytes = _total_bytes(request.sizes)
     block_bytes = request.options.block_bytes
     copies = request.options.copies
-    # What is planned are first copies; each device keeps room for its part of the others.
+    # What is planned are first copies; each device keeps room for its part of the others, and of the parity.
+    request = replace(request, expected_ratio=request.expected_ratio * parity_factor(request))
     limits = limits_bytes(request.rooms, request.expected_ratio * copies, block_bytes)
     devices_count = sum(map(bool, limits))
+    if total_bytes and devices_count <= request.options.parity:
+        raise refusal(request.rooms, request.expected_ratio, total_bytes, _too_few_for_parity(request, devices_count))
     if total_bytes and devices_count < copies:
         raise refusal(request.rooms, request.expected_ratio, total_bytes, _too_few(copies, devices_count), copies)
     if total_bytes > sum(limits):
@@ -136,6 +139,17 @@ def make_plan(request: PlanRequest) -> Plan:
                 why = f"a part of {error.size_bytes} bytes fits on no device"
                 raise refusal(request.rooms, request.expected_ratio, total_bytes, why, copies) from None
             cap_bytes = max(1, cap_bytes // (2 * block_bytes)) * block_bytes
+
+
+def parity_factor(request: PlanRequest) -> float:
+    """How much more is stored with the parity: M rows for each n - M objects."""
+    devices_count = len(request.rooms)
+    return devices_count / max(1, devices_count - request.options.parity)
+
+
+def _too_few_for_parity(request: PlanRequest, devices_count: int) -> str:
+    needed_count = request.options.parity + 1
+    return f"--parity {request.options.parity} needs {needed_count} devices with room, and there are {devices_count}"
 
 
 def _too_few(copies: int, devices_count: int) -> str:

@@ -10,6 +10,10 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import Tree
 from producer.listing.entry import EntryBatch
+from producer.pool.group_reads import GroupReads
+
+#: In the place of another device that has a segment.
+_BY_PARITY = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,11 +32,13 @@ class AtRisk:
 def at_risk_of(catalog: Catalog, snapshot_id: str) -> dict[str, AtRisk]:
     """Device id → what of one snapshot would be lost with it, as :meth:`Risks.by_device` counts."""
     tree = catalog.trees.of(snapshot_id)
-    lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
+    there = {device.device_id for device in catalog.devices.all() if device.state != "lost"}
+    groups = GroupReads(catalog)
     only_on: dict[str, str] = {}
     for segment_id, rows in catalog.objects.of(tree.parts_of_segments).items():
-        devices = {row.device_id for row in rows if not row.is_damaged} - lost
-        if len(devices) == 1:
+        whole = [row for row in rows if row.device_id in there and not row.is_damaged]
+        devices = {row.device_id for row in whole}
+        if len(devices) == 1 and not all(groups.can_read(row, there - devices) for row in whole):
             only_on[segment_id] = devices.pop()
     return {
         device_id: AtRisk(snapshots_count=1, files_count=files_count, size_bytes=size_bytes)
@@ -85,10 +91,14 @@ class Risks:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         devices: defaultdict[str, set[str]] = defaultdict(set)
-        for device in catalog.devices.all():
-            for row in catalog.objects.on_device(device.device_id) if device.state != "lost" else ():
+        there = {device.device_id for device in catalog.devices.all() if device.state != "lost"}
+        groups = GroupReads(catalog)
+        for device_id in sorted(there):
+            for row in catalog.objects.on_device(device_id):
                 if not row.is_damaged:
                     devices[row.segment_id].add(row.device_id)
+                    if groups.can_read(row, there - {device_id}):
+                        devices[row.segment_id].add(_BY_PARITY)
         #: Segment → the only device that has it.
         self._only_on = {segment_id: found.pop() for segment_id, found in devices.items() if len(found) == 1}
 

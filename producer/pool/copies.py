@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from producer.catalog.tables.objects import StoredObject
 from producer.listing.stored_ranges import united, without
+from tasks.groups import GroupAt
 
 
 @dataclass(kw_only=True)
@@ -27,6 +28,8 @@ class Copying:
 
     object: StoredObject
     target: CopyTarget
+    #: Made from its group instead.
+    group: GroupAt | None = None
 
 
 @dataclass(kw_only=True)

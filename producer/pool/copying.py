@@ -20,6 +20,7 @@ from tasks.receipts import Receipt
 @dataclass(kw_only=True)
 class Copied:
     made_count: int = 0
+    bytes_count: int = 0
     #: Devices that take no more: name → why.
     full: dict[str, str] = field(default_factory=dict)
     died: dict[str, str] = field(default_factory=dict)
@@ -57,7 +58,7 @@ def copy_objects(
 
     def orders(name: str) -> Iterator[Order]:
         for one in by_target[name]:
-            order = _order(session, members[name], one, names[one.object.device_id])
+            order = _order(session, members[name], one, names.get(one.object.device_id, name))
             asked[order.order_id] = one
             yield order
 
@@ -85,6 +86,7 @@ def _order(session: RunSession, member: Member, one: Copying, origin: str) -> Co
         from_device=origin,
         from_device_id=one.object.device_id,
         stored_bytes=one.object.bytes_stored,
+        group=one.group,
         trailer_digest=one.object.proof,
         **session.order_fields(member.name, device_id=member.device_id, epoch=member.epoch),
     )

@@ -12,6 +12,7 @@ from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.catalog.tables.trees import Tree
 from producer.listing.stored_ranges import without
+from producer.pool.group_reads import GroupReads
 from tasks.errors import CatalogError, DamagedError
 
 
@@ -57,10 +58,14 @@ def _holes(catalog: Catalog) -> dict[str, list[_Hole]]:
     lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
     damaged = {one.segment_id for one in catalog.objects.damaged() if one.device_id not in lost}
     index = catalog.objects.of(damaged) if damaged else {}
-    holes = {
-        segment_id: list(_holes_of([one for one in objects if one.device_id not in lost]))
-        for segment_id, objects in index.items()
-    }
+    there = {device.device_id for device in catalog.devices.all()} - lost
+    groups = GroupReads(catalog)
+
+    def is_kept(one: StoredObject) -> bool:
+        """What is damaged and can be made by parity is not lacking."""
+        return one.device_id not in lost and not (one.is_damaged and groups.can_read(one, there))
+
+    holes = {segment_id: list(_holes_of(list(filter(is_kept, objects)))) for segment_id, objects in index.items()}
     return {segment_id: found for segment_id, found in holes.items() if found}
 
 

@@ -15,6 +15,7 @@ from producer.catalog.tables.trees import places_in
 from producer.listing.entry import EntryBatch
 from producer.listing.places import Place
 from producer.listing.stored_ranges import without
+from producer.pool.group_reads import GroupReads
 from producer.pool.row_extents import extents_of_row
 
 
@@ -55,10 +56,17 @@ def held_by(catalog: Catalog, snapshot_id: str, device_id: str, device: str) -> 
     """What a sealed snapshot lacks without this device, and without those that are lost; None if nothing."""
     tree = catalog.trees.of(snapshot_id)
     others = {row.device_id for row in catalog.devices.all() if row.state != "lost"} - {device_id}
+    groups = GroupReads(catalog)
     only_here = {
         segment_id: here
         for segment_id, objects in catalog.objects.of(tree.parts_of_segments).items()
-        if (here := [one for one in _holders(objects, others, device_id) if one.object.device_id == device_id])
+        if (
+            here := [
+                one
+                for one in _holders(objects, others, device_id)
+                if one.object.device_id == device_id and not groups.can_read(one.object, others)
+            ]
+        )
     }
     files: set[int] = set()
     size_bytes = 0

@@ -25,6 +25,7 @@ from producer.rebuild.heads import FoundHead, choose_head, parents_first
 from producer.rebuild.identity import learn_generations, take_place
 from producer.rebuild.lost_parts import lost_parts, read_headless_packs
 from producer.rebuild.marking import restore_marks
+from producer.rebuild.parity import find_groups
 from producer.rebuild.recorded_devices import record_named, record_present
 from producer.rebuild.replaced import drop_replaced
 from producer.rebuild.unindexed import index_by_headers
@@ -83,6 +84,7 @@ class _Rebuild:
         restore_marks(self._catalog, fetcher, names, {found.head.snapshot_id for found in added})
         self._find_unindexed(decision, added)
         self._tell_unknown_segments(added)
+        find_groups(self._session, decision.ready, lambda message: self._tell("parity", message))
         self._settle_identity([reports[name] for name in decision.ready])
         return RebuildSummary(
             snapshots=len(added),

@@ -11,13 +11,17 @@ from producer.catalog.tables.objects import StoredObject
 from producer.observer import Observer, Trouble
 from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.pool.complete import complete_manifests
-from producer.pool.copies import Copying, copies_to_make_again
+from producer.pool.copies import Copying, CopyTarget, copies_to_make_again
 from producer.pool.copying import copy_objects
 from producer.pool.damage import refresh_damage
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
+from producer.pool.group_reads import GroupReads
 from producer.pool.members import Member, record_members
 from producer.pool.missing import find_missing
+from producer.pool.parity_checking import verify_parity
+from producer.pool.parity_planning import missing_rows
+from producer.pool.parity_writing import write_parity
 from producer.pool.unknown_snapshots import tell_unknown_snapshots
 from producer.requests import RepairRequest
 from producer.run.environment import Environment
@@ -53,7 +57,8 @@ class _Repair:
         for failure in completed.failures:
             self._tell("manifest", failure)
         self._mark_missing(members)
-        copied_count = self._copy_back(members)
+        copied_count = self._copy_back(members) + self._make_by_parity(members)
+        self._complete_parity(members)
         refresh_damage(self._session.catalog)
         damaged = Counter(row.device for row in self._damaged(members))
         for device, count in damaged.items():
@@ -93,7 +98,8 @@ class _Repair:
         catalog, needed = self._session.catalog, dict[str, None]()
         for snapshot in catalog.snapshots.all():
             needed |= dict.fromkeys(catalog.trees.of(snapshot.snapshot_id).parts_of_segments)
-        return catalog.objects.of(needed)
+        # Others need the parity of what is needed no more.
+        return catalog.objects.of(needed | dict.fromkeys(sorted(catalog.parity.closed(needed))))
 
     def _mark_missing(self, members: dict[str, Member]) -> None:
         """Mark as damaged the objects that are not on their device any more, or have another size.
@@ -118,6 +124,40 @@ class _Repair:
         for why in copied.failures:
             self._tell("copies", why)
         return copied.made_count
+
+    def _make_by_parity(self, members: dict[str, Member]) -> int:
+        """Make anew, where they are damaged, the objects that no device has whole; returns how many."""
+        present = {one.device_id: one.name for one in members.values() if one.is_live}
+        groups, copyings = GroupReads(self._session.catalog), list[Copying]()
+        for one in self._damaged(members):
+            place = groups.place(one, present) if one.device_id in present else None
+            if place is not None:
+                target = CopyTarget(
+                    name=present[one.device_id],
+                    device_id=one.device_id,
+                    load_bytes=0,
+                    room_bytes=one.bytes_stored,
+                )
+                copyings.append(Copying(object=one, target=target, group=place.group))
+
+        def made(one: Copying, member: Member) -> None:
+            self._session.catalog.objects.mark(one.object.object_id, member.device_id, is_damaged=False)
+
+        copied = copy_objects(self._session, members, copyings, made)
+        for why in copied.failures:
+            self._tell("parity", why)
+        return copied.made_count
+
+    def _complete_parity(self, members: dict[str, Member]) -> None:
+        """Write again the rows of parity that are missing, damaged or on lost devices."""
+        live = {one.device_id: one for one in members.values() if one.is_live}
+        verify_parity(self._session, {key: one.name for key, one in live.items()}, read_data=False)
+        plan = missing_rows(self._session.catalog, list(live.values()))
+        if plan.rows:
+            written = write_parity(self._session, members, plan)
+            for why in written.failures:
+                self._tell("parity", f"parity is not complete: {why}")
+            self._session.observer.note(f"parity: {written.made_count} files were written again")
 
     def _damaged(self, members: dict[str, Member]) -> list[StoredObject]:
         ids = {one.device_id for one in members.values()}

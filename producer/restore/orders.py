@@ -10,6 +10,7 @@ from producer.requests import RestoreRequest
 from producer.restore.planning.picks import Metadata, Pick
 from producer.run.session import RunSession
 from producer.run.threads import default_threads
+from tasks.groups import GroupAt
 from tasks.metadata import Attributes, OwnerNames, size_bytes_of
 from tasks.orders import RestoreEntries, RestoreSegment, TargetEntry
 from tasks.target_looks import PreviewEntries
@@ -38,8 +39,9 @@ class RestoreOrders:
         *,
         devices_count: int,
         compare: bool = False,
+        group: GroupAt | None = None,
     ) -> RestoreSegment:
-        """``devices_count`` devices restore at once, and share the processors."""
+        """``devices_count`` devices restore at once, and share the processors.  ``group``: read the object from it."""
         columns = zip(*picks, strict=True)
         _, paths, stream_offsets_bytes, offsets_bytes, sizes_bytes, metadata, attributes, sparse = columns
         if any(attributes):
@@ -58,7 +60,8 @@ class RestoreOrders:
             metadata=metadata,
             overwrite=self._request.overwrite or "always",
             threads=self._request.threads or default_threads(devices_count),
-            unproved=self._request.skip_damaged,
+            group=group,
+            unproved=self._request.skip_damaged and group is None,
             reuse=self._request.overwrite is not None and not compare,
             compare=compare,
             sparse=tuple(place for place, is_sparse in enumerate(sparse) if is_sparse or self._request.sparse),

@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from producer.catalog.holders import Holder
+from producer.catalog.tables.objects import StoredObject
 from producer.observer import DeviceProgress, Progress
+from producer.pool.group_reads import GroupPlace, GroupReads
 from producer.pool.present import present_devices
 from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import RestoreRequest
@@ -21,6 +24,7 @@ from producer.restore.other_copies import OtherCopies
 from producer.restore.outcome import Outcome
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
+from producer.restore.through_parity import read_by_parity
 from producer.restore.verifying import Verifying
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
@@ -78,7 +82,8 @@ class RestoreRun:
         #: Hard links to files that have as many as the target's file system takes.
         self._too_many: list[TargetEntry] = []
         self._is_preparing = False
-        self._copies = OtherCopies(session.catalog.objects)
+        self._groups = GroupReads(session.catalog)
+        self._copies = OtherCopies(session.catalog.objects, self._groups)
 
     def _name_of_target(self) -> str:
         """What troubles with the target itself name."""
@@ -121,7 +126,7 @@ class RestoreRun:
         if self._request.verify:
             for path in self._kept if self._request.overwrite not in KEEP_OTHERS else ():
                 self._plans[0].take_back(path)
-            verifying = Verifying(self._session, self._orders, self._outcome, self._present)
+            verifying = Verifying(self._session, self._orders, self._outcome, self._present, self._groups)
             verifying.run(self._plans, self._tell_progress)
 
     # ---- surplus
@@ -233,17 +238,24 @@ class RestoreRun:
         A pieced file that lacks a piece is not restored at all, unless files with holes are wanted.
         """
         lost: set[int] = set()
-        for pick, why, device in self._plan.out_of_reach():
+        for pick, why, device in self._plan.out_of_reach(self._is_made):
             self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=device)
             if not (self._request.skip_damaged and pick.entry in self._wanted.pieced):
                 lost.add(pick.entry)
                 self._outcome.not_restored.add(pick.path)
         self._plan.left_out |= lost
 
+    def _is_made(self, stored: StoredObject) -> bool:
+        return self._groups.can_read(stored, self._present)
+
     def _restore_segments(self) -> None:
-        """What a device cannot restore is asked of others that have a copy, as long as there are any."""
+        """What a device cannot restore is asked of others that have a copy, or made by parity, while there is any."""
         orders: Mapping[str, Iterator[RestoreSegment]]
-        orders = {name: self._segment_orders(device_id) for device_id, name in self._present.items()}
+        made = read_by_parity(self._plan, self._groups, self._present)
+        orders = {
+            name: itertools.chain(self._segment_orders(device_id), self._orders_by_parity(made.get(name, ())))
+            for device_id, name in self._present.items()
+        }
         while orders:
             died = run_wave(self._session, orders, self._take, on_wait=self._tell_progress)
             for device, why in died.items():
@@ -253,6 +265,11 @@ class RestoreRun:
                     if not self._copies.ask(order, dict(self._live_now())):
                         self._outcome.lose_order(order, "device-dead", f"device {device} died: {why}")
             orders = {name: self._noted(waiting) for name, waiting in self._copies.take_waiting().items()}
+        if self._copies.by_parity:
+            self._session.observer.note(
+                f"{len(self._copies.by_parity)} objects were missing or damaged, and were made by parity; to have "
+                "them on the devices again: segfleet repair, or the next backup"
+            )
 
     def _noted(self, orders: Iterable[RestoreSegment]) -> Iterator[RestoreSegment]:
         for order in orders:
@@ -267,6 +284,22 @@ class RestoreRun:
             for picks in filter(None, in_bounds(self._plan.picks(holder))):
                 device = self._present[device_id]
                 order = self._orders.segment(holder.object, picks, device, device_id, devices_count=len(self._present))
+                self._copies.note(order, holder.object)
+                self._unanswered[order.order_id] = order
+                yield order
+
+    def _orders_by_parity(self, made: Iterable[tuple[Holder, GroupPlace]]) -> Iterator[RestoreSegment]:
+        for holder, place in made:
+            for picks in filter(None, in_bounds(self._plan.picks(holder))):
+                self._copies.by_parity.add(holder.object.object_id)
+                order = self._orders.segment(
+                    holder.object,
+                    picks,
+                    place.device,
+                    place.device_id,
+                    devices_count=len(self._present),
+                    group=place.group,
+                )
                 self._copies.note(order, holder.object)
                 self._unanswered[order.order_id] = order
                 yield order

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from producer.catalog.holders import Holder
+from producer.pool.group_reads import GroupReads
 from producer.restore.orders import RestoreOrders, in_bounds
 from producer.restore.outcome import Outcome
 from producer.restore.planning.picks import Pick
 from producer.restore.planning.plan import RestorePlan
+from producer.restore.through_parity import read_by_parity
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
+from tasks.groups import GroupAt
 from tasks.orders import Order, RestoreSegment
 from tasks.receipts import Receipt
 
@@ -19,12 +22,18 @@ class Verifying:
     """``present``: device id → name.  Files that the restore has reported already are left out."""
 
     def __init__(
-        self, session: RunSession, orders: RestoreOrders, outcome: Outcome, present: Mapping[str, str]
+        self,
+        session: RunSession,
+        orders: RestoreOrders,
+        outcome: Outcome,
+        present: Mapping[str, str],
+        groups: GroupReads,
     ) -> None:
         self._session = session
         self._orders = orders
         self._outcome = outcome
         self._present = present
+        self._groups = groups
         #: Files of several segments: each counts once, unless a part of it differs.
         self._pieced: set[str] = set()
         self._differing: set[str] = set()
@@ -40,13 +49,17 @@ class Verifying:
         for plan in plans:
             for holder in plan.holders(device_id):
                 yield from self._of_object(plan, holder, device_id, device)
+            for holder, place in read_by_parity(plan, self._groups, self._present).get(device, ()):
+                yield from self._of_object(plan, holder, device_id, device, place.group)
 
-    def _of_object(self, plan: RestorePlan, holder: Holder, device_id: str, device: str) -> Iterator[RestoreSegment]:
+    def _of_object(
+        self, plan: RestorePlan, holder: Holder, device_id: str, device: str, group: GroupAt | None = None
+    ) -> Iterator[RestoreSegment]:
         wanted = [pick for pick in plan.picks(holder) if pick.size_bytes and self._is_restored(pick)]
         for picks in in_bounds(wanted) if wanted else ():
             self._pieced.update(pick.path for pick in picks if not pick.metadata)
             yield self._orders.segment(
-                holder.object, picks, device, device_id, devices_count=len(self._present), compare=True
+                holder.object, picks, device, device_id, devices_count=len(self._present), compare=True, group=group
             )
 
     def _is_restored(self, pick: Pick) -> bool:

@@ -101,6 +101,8 @@ class VerifySegments(Order):
     read_data: bool
     only_size: bool = False
     limit_bytes_per_s: Count = 0
+    #: They are the parity of groups: their ids, and the digests of their directories.
+    of_groups: bool = False
 
     def __post_init__(self) -> None:
         if not len(self.object_ids) == len(self.stored_bytes) == len(self.trailer_digests):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tasks.cleaning import MAX_LISTED, DeleteResult, DeleteStored, KeptFile, ListObjects, ObjectsResult
 from tasks.errors import DeviceError, Reason, SegfleetError
 from workers.devices.base import Device
-from workers.devices.keys import SEGMENTS_FOLDER, manifest_key, object_key
+from workers.devices.keys import SEGMENTS_FOLDER, manifest_key, object_key, parity_key
 from workers.devices.marker import Marker
 from workers.devices.trouble import UnreadableError
 
@@ -48,7 +48,7 @@ def delete_stored(
         )
     deleted_count = bytes_freed = 0
     kept: list[KeptFile] = []
-    for files in (_manifest_files(order), _objects(order)):
+    for files in (_manifest_files(order), _objects(order), _parity(order)):
         for name, key in files.items():
             before_each()
             size_bytes = _size_of(device, key)
@@ -97,6 +97,11 @@ def _manifest_files(order: DeleteStored) -> dict[str, str]:
 
 def _objects(order: DeleteStored) -> dict[str, str]:
     return {object_id: object_key(object_id) for object_id in order.object_ids}
+
+
+def _parity(order: DeleteStored) -> dict[str, str]:
+    """The parity of a group has the id of the group, which is no object's."""
+    return {group_id: parity_key(group_id) for group_id in order.object_ids}
 
 
 def _size_of(device: Device, key: str) -> int | None:

@@ -34,7 +34,7 @@ from tasks.orders import (
     StoreSegment,
     VerifySegments,
 )
-from tasks.parity import MakeParity, ParityResult
+from tasks.parity import ListParity, MakeParity, ParityList, ParityResult
 from tasks.receipts import (
     DeviceReport,
     EmptyResult,
@@ -53,6 +53,7 @@ from workers.devices.adopt import adopt
 from workers.devices.claims import Claims
 from workers.devices.deleting import delete_stored, list_objects
 from workers.devices.manifests import get_manifest, put_manifest
+from workers.parity.listing import list_parity
 from workers.parity.making import make_parity
 from workers.process.delivery import publish_receipt
 from workers.process.fence import now_and_then
@@ -193,6 +194,9 @@ class LocalHandlers:
 
     def describe_objects(self, order: DescribeObjects) -> ContentsResult:
         return describe_objects(order, device=self._devices.claimed(order))
+
+    def list_parity(self, order: ListParity) -> ParityList:
+        return list_parity(order, device=self._devices.claimed(order))
 
     def delete(self, order: DeleteStored) -> DeleteResult:
         device = self._devices.claimed(order)

@@ -10,9 +10,12 @@ from tasks.errors import DamagedError
 from tasks.orders import VerifySegments
 from tasks.receipts import MAX_RANGES, SegmentFinding, VerifyResult
 from workers.devices.base import Device, StoredObject
-from workers.devices.keys import object_key
+from workers.devices.keys import object_key, parity_key
 from workers.devices.trouble import UnreadableError
 from workers.format.reader import SegmentReader
+from workers.format.stored_bytes import StoredBytes
+from workers.parity.directory import read_directory
+from workers.parity.making import damaged_stripes
 from workers.progress import ByteCounter, OrderProgress
 from workers.segments.pace import Pace
 
@@ -51,18 +54,36 @@ def _expected(order: VerifySegments) -> Iterator[_Expected]:
 def _check(expected: _Expected, device: Device, counter: ByteCounter, order: VerifySegments) -> SegmentFinding | None:
     object_id = expected.object_id
     try:
-        stored = device.open(object_key(object_id))
+        stored = device.open(parity_key(object_id) if order.of_groups else object_key(object_id))
         if stored is None:
             return _finding(object_id, "missing", f"device {device.name} has no such object")
         with stored:
             if order.only_size:
                 wrong = _wrong_size(expected, stored)
                 return _finding(object_id, "damaged", wrong) if wrong else None
+            if order.of_groups:
+                return _check_parity(expected, stored, counter, read_data=order.read_data)
             return _check_stored(expected, stored, counter, order)
     except DamagedError as error:
         return _finding(object_id, "damaged", error.message)
     except UnreadableError as error:
         return _finding(object_id, "unreadable", error.message)
+
+
+def _check_parity(
+    expected: _Expected, stored: StoredObject, counter: ByteCounter, *, read_data: bool
+) -> SegmentFinding | None:
+    def read(offset_bytes: int, size_bytes: int) -> bytes:
+        data = stored.read(offset_bytes, size_bytes)
+        counter.add(len(data))
+        return data
+
+    content = StoredBytes(read, stored.size_bytes)
+    directory, _ = read_directory(content, bytes.fromhex(expected.trailer_digest))
+    damaged_count = len(damaged_stripes(directory, content)) if read_data else 0
+    if damaged_count:
+        return _finding(expected.object_id, "damaged", f"{damaged_count} of its stripes are lost")
+    return None
 
 
 def _check_stored(

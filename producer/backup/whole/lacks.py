@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from producer.backup.storing.state.state import BackupState
 from producer.backup.whole.lost_holdings import borrowed_out_of_reach, is_unreadable, lying_on, missing
 from producer.catalog.catalog import Catalog
+from producer.catalog.holders import lacking
 from producer.catalog.tables.devices import DeviceRow
+from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.configuration.sizes import format_size
 from producer.observer import Trouble
+from producer.pool.group_reads import GroupReads
 from producer.pool.holdings import Lacking, bytes_in, paths_in
 from producer.run.session import RunSession
 
@@ -47,12 +50,15 @@ def omit_left_over(catalog: Catalog, state: BackupState) -> None:
 def find_lacks(catalog: Catalog, state: BackupState) -> list[Lack]:
     """What cannot be restored now, by device."""
     found: defaultdict[str, _Rows] = defaultdict(_Rows)
+    made = _ByParity(catalog, state)
     for row in lying_on(catalog, state, is_unreadable):
         assert row.device_id is not None
-        found[row.device_id].lying.append(row)
+        if not made.has(row.segment_id):
+            found[row.device_id].lying.append(row)
     away, gone = borrowed_out_of_reach(state)
     for one in away:
-        found[one.device_id].lying.append(one)
+        if not made.has(one.segment_id):
+            found[one.device_id].lying.append(one)
     for row in [*catalog.segments.omitted(state.snapshot_id), *missing(catalog, state)]:
         found[row.device_id or state.members[row.device].device_id].omitted.append(row)
     for one in gone:
@@ -63,6 +69,23 @@ def find_lacks(catalog: Catalog, state: BackupState) -> list[Lack]:
     ]
     # Of the segments that files were compared with, some hold nothing that the snapshot needs.
     return [lack for lack in lacks if lack.row.files_count]
+
+
+class _ByParity:
+    """What can be restored without the devices that are gone, by parity."""
+
+    def __init__(self, catalog: Catalog, state: BackupState) -> None:
+        self._catalog = catalog
+        self._groups = GroupReads(catalog)
+        self._readable = {one.device_id for one in state.members.values() if not is_unreadable(one)}
+
+    def has(self, segment_id: str) -> bool:
+        index = self._catalog.objects.of([segment_id])
+        return bool(index) and not lacking(index, self._is_out_of_reach)
+
+    def _is_out_of_reach(self, one: StoredObject) -> bool:
+        is_there = one.device_id in self._readable and not one.is_damaged
+        return not is_there and not self._groups.can_read(one, self._readable)
 
 
 def _lack(catalog: Catalog, snapshot_id: str, device_id: str, device: DeviceRow | None, rows: _Rows) -> Lack:

@@ -17,6 +17,7 @@ from producer.backup.storing.storing import Storing
 from producer.backup.whole.copying import make_copies
 from producer.backup.whole.lacks import find_lacks, omit_left_over, tell_lacks
 from producer.backup.whole.lost_holdings import look_again, store_lost_again
+from producer.backup.whole.parity import make_parity
 from producer.backup.whole.vanished_sources import refuse_vanished_sources
 from producer.observer import Progress
 from producer.pool.complete import bring_up_to_date
@@ -77,7 +78,7 @@ class Whole:
         self._tell_sealing()
         catalog, snapshot_id = self._session.catalog, self._state.snapshot_id
         bring_up_to_date(self._session, catalog.snapshots.get(snapshot_id).pool_id, self._state.members)
-        make_copies(self._session, self._state, self._request.plan.copies, self._storing.orders)
+        self._protect()
         written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
         for _ in range(_ROUNDS_COUNT):
             # A device may die while it takes the manifest.
@@ -88,7 +89,7 @@ class Whole:
             if not self._store_lost_again():
                 break
             record_restless_files(self._session, snapshot_id)
-            make_copies(self._session, self._state, self._request.plan.copies, self._storing.orders)
+            self._protect()
             written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
         omit_left_over(catalog, self._state)
         snapshot = catalog.snapshots.get(snapshot_id)
@@ -102,6 +103,10 @@ class Whole:
                 refresh_lacks(catalog, snapshot.pool_id)
             refresh_damage(catalog)
         tell_lacks(self._session, snapshot_id, found)
+
+    def _protect(self) -> None:
+        make_copies(self._session, self._state, self._request.plan.copies, self._storing.orders)
+        make_parity(self._session, self._state, self._request.plan.parity)
 
     def _store_lost_again(self) -> bool:
         if not store_lost_again(self._session, self._state, self._storing, self._store_all):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from producer.catalog.schema.device_tables import devices
 from producer.catalog.schema.naming import SCHEMA_REVISION, metadata
+from producer.catalog.schema.parity_tables import parity_members, parity_rows
 from producer.catalog.schema.retention_tables import doomed, generations, identity
 from producer.catalog.schema.run_tables import locks, owners, reservations, runs, volume_checks
 from producer.catalog.schema.snapshot_tables import (
@@ -31,6 +32,8 @@ __all__ = [
     "metadata",
     "owners",
     "packed_parts",
+    "parity_members",
+    "parity_rows",
     "reservations",
     "runs",
     "segment_cells",

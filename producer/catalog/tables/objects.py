@@ -154,6 +154,15 @@ class Objects:
         several = func.count(stored_objects.c.object_id.distinct()) > 1
         return [row.segment_id for row in self._database.read(of_segment.having(several))]
 
+    def segments_of(self, object_ids: Iterable[str]) -> dict[str, str]:
+        """Object → its segment, of those that are in the index."""
+        rows = self._database.read(
+            select(stored_objects.c.object_id, stored_objects.c.segment_id).where(
+                stored_objects.c.object_id.in_(list(object_ids))
+            )
+        )
+        return {row.object_id: row.segment_id for row in rows}
+
     def indexed_by(self, snapshot_id: str) -> list[StoredObject]:
         """The objects whose lines the index of a snapshot has brought to the devices."""
         rows = self._database.read(_all().where(stored_objects.c.snapshot_id == snapshot_id))

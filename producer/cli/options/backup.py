@@ -23,6 +23,7 @@ from producer.cli.options.shared import (
 from producer.cli.options.stream import stream_options
 from producer.configuration.sizes import format_size
 from producer.requests import PlanOptions
+from tasks.groups import MAX_ROWS
 from tasks.values import MAX_UNIT_BYTES, MIN_UNIT_BYTES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -63,6 +64,13 @@ _OPTIONS = (
         default=_PLAN.copies,
         metavar="N",
         help="Keep each segment on N devices, at different sites where there are several.",
+    ),
+    default_option(
+        "--parity",
+        type=click.IntRange(0, MAX_ROWS),
+        default=_PLAN.parity,
+        metavar="M",
+        help="Store parity, so that any M devices may be lost.",
     ),
     default_option(
         "--split",

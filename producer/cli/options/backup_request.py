@@ -137,10 +137,12 @@ def _plan_options(call: Call, devices: Collection[str], choices: dict[str, Any])
             hint=f"the block size is {_BLOCK_BYTES} bytes ({format_size(_BLOCK_BYTES)})",
         )
     _refuse_more_copies_than_devices(choices["copies"], len(devices))
+    _refuse_impossible_parity(choices["parity"], choices["copies"], len(devices))
     tables = call.configuration.devices
     return PlanOptions(
         split=choices["split"],
         copies=choices["copies"],
+        parity=choices["parity"],
         order=choices["order"],
         balance=choices["balance"],
         bundle=choices["bundle"] == "on",
@@ -150,6 +152,20 @@ def _plan_options(call: Call, devices: Collection[str], choices: dict[str, Any])
         segment_bytes=min(choices["segment_size"], MAX_UNITS_COUNT * choices["unit_size"], MAX_SEGMENT_BYTES),
         unit_bytes=choices["unit_size"],
     )
+
+
+def _refuse_impossible_parity(parity: int, copies: int, devices_count: int) -> None:
+    if parity and copies > 1:
+        raise UsageError(
+            f"--copies {copies} and --parity {parity} exclude each other",
+            hint="copies cost more room and are read faster; with parity say --copies 1",
+        )
+    if parity and parity >= devices_count:
+        there = "there is one" if devices_count == 1 else f"there are {devices_count}"
+        raise UsageError(
+            f"--parity {parity} needs at least {parity + 1} devices, and {there}",
+            hint="name more devices, or ask for less parity",
+        )
 
 
 def _refuse_more_copies_than_devices(copies: int, devices_count: int) -> None:

@@ -72,6 +72,11 @@ def show_backup(summary: BackupSummary) -> None:
             f"{counted(summary.copies_made, 'copy', 'copies')} on other devices, {format_size(summary.bytes_copied)}; "
             f"{summary.copies_missing} missing"
         )
+    if summary.parity_made or summary.parity_missing:
+        say(
+            f"{counted(summary.parity_made, 'file')} of parity, {format_size(summary.bytes_parity)}; "
+            f"{counted(summary.parity_missing, 'object')} without"
+        )
     if summary.at_risk:
         say(_at_risk_line(summary.at_risk))
     if summary.files_healed:

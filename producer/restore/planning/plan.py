@@ -74,11 +74,14 @@ class RestorePlan:
         self._present = frozenset(device_ids)
         self._note_divided()
 
-    def out_of_reach(self) -> Iterator[tuple[Pick, str, str]]:
-        """The wanted extents that are on none of the preferred devices; why, and on which device, "" for none."""
+    def out_of_reach(self, is_made: Callable[[StoredObject], bool]) -> Iterator[tuple[Pick, str, str]]:
+        """The wanted extents that are on none of the preferred devices; why, and on which device, "" for none.
+
+        Without those of objects that ``is_made`` says parity gives.
+        """
         present = self._present or ()
         for holder in self.holders():
-            if holder.object.device_id not in present:
+            if holder.object.device_id not in present and not is_made(holder.object):
                 why = f"it lies on device {holder.object.device}, which is not there"
                 yield from ((pick, why, holder.object.device) for pick in self.picks(holder))
         for segment_id, objects in self._index.items():

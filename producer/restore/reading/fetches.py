@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from producer.pool.group_reads import GroupPlace, GroupReads
 from producer.restore.reading.ways import Answers, Piece, Spool
 from producer.run.session import RunSession
 from tasks.errors import BrokerError, DamagedError
@@ -27,6 +28,8 @@ class Fetch:
     error: DamagedError | None = None
     #: The devices that could not give it; others may have a copy.
     failed: set[str] = field(default_factory=set)
+    #: Where it is made by parity.
+    place: GroupPlace | None = None
 
 
 class Fetches:
@@ -39,6 +42,7 @@ class Fetches:
         self._spool = spool
         self._answers = Answers()
         self._open: dict[str, Fetch] = {}
+        self._groups = GroupReads(session.catalog)
 
     def limit_bytes(self, piece: Piece) -> int:
         """How long a range may be, on the way that this one takes."""
@@ -47,6 +51,8 @@ class Fetches:
     def why_absent(self, piece: Piece) -> DamagedError | None:
         """An error if no device that holds the piece is there."""
         if piece.object.device_id in self.present or self._copy_of(piece, ()) is not None:
+            return None
+        if self._groups.can_read(piece.object, self.present):
             return None
         return DamagedError(f"a part lies on device {piece.object.device}, which is not there", hint=_GONE_HINT)
 
@@ -61,23 +67,30 @@ class Fetches:
 
     def _send(self, fetch: Fetch) -> None:
         piece = fetch.piece
-        device_id = piece.object.device_id
+        device_id = piece.object.device_id if fetch.place is None else fetch.place.device_id
         fetch.way = self._way(piece)
-        fetch.order = fetch.way.order(piece, self._session.order_fields(self.present[device_id], device_id=device_id))
+        fields = self._session.order_fields(self.present[device_id], device_id=device_id)
+        fetch.order = fetch.way.order(piece, fields if fetch.place is None else fields | {"group": fetch.place.group})
         self._open[fetch.order.order_id] = fetch
         # It is in flight even if the broker is away; the courier sends it again once that is back.
         with suppress(BrokerError):
             self._session.courier.send([fetch.order])
 
     def _ask_elsewhere(self, fetch: Fetch) -> bool:
-        """Ask another device that has a copy; False when none is left."""
+        """Ask another device that has a copy, or have it made by parity; False when nothing is left."""
         fetch.failed.add(fetch.piece.object.device_id)
         found = self._copy_of(fetch.piece, fetch.failed)
-        if found is None:
+        if found is not None:
+            fetch.piece = found
+            self._send(fetch)
+            return True
+        # What its group has given is the last resort, unless the device that read it has died.
+        if fetch.place is not None and fetch.place.device_id in self.present:
             return False
-        fetch.piece = found
-        self._send(fetch)
-        return True
+        fetch.place = self._groups.place(fetch.piece.object, self.present)
+        if fetch.place is not None:
+            self._send(fetch)
+        return fetch.place is not None
 
     def _copy_of(self, piece: Piece, failed: Collection[str]) -> Piece | None:
         for one in self._session.catalog.objects.copies_of(piece.object):
@@ -131,7 +144,9 @@ class Fetches:
 
     def _way(self, piece: Piece) -> Spool | Answers:
         device = self.present.get(piece.object.device_id)
-        if self._spool is None or (device is not None and self._session.fleet.is_shared(device)):
+        # By parity any of those that are there may read it.
+        readers = self.present.values() if device is None else [device]
+        if self._spool is None or any(map(self._session.fleet.is_shared, readers)):
             return self._answers
         return self._spool
 

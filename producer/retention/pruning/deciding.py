@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.needed import NeededFinder, parents_of
+from producer.pool.parity_writing import let_go
 
 
 def doom_unneeded(catalog: Catalog, finder: NeededFinder) -> None:
@@ -15,6 +16,7 @@ def doom_unneeded(catalog: Catalog, finder: NeededFinder) -> None:
                 catalog.doomed.drop_device(device.device_id)
         needed = finder.find()
         catalog.garbage.doom(needed.segment_ids)
+        let_go(catalog, catalog.parity.dead())
         catalog.garbage.drop_parts(needed.parts)
         kept = parents_of(catalog.snapshots.all("open"))
         for row in catalog.snapshots.all("forgotten"):

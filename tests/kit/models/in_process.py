@@ -56,9 +56,10 @@ class NoProgress:
 
 
 class InProcess:
-    """Devices a and b in ``folder``.  ``before`` sees each order first, and may raise SegfleetError."""
+    """Devices a and b, or others, in ``folder``.  ``before`` sees each order first, and may raise SegfleetError."""
 
-    def __init__(self, folder: Path, catalog: Catalog) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, devices: str = "ab") -> None:
+        self.devices = devices
         self.folder = folder
         self.target = folder / "target"
         self.orders: list[Order] = []
@@ -71,13 +72,13 @@ class InProcess:
         self._sources: dict[str, Path] = {}
         #: What a worker of the last run does with an order.
         self.carry_out: Callable[[Order], object] = lambda order: None
-        for name in "ab":
+        for name in devices:
             (folder / "devices" / name).mkdir(parents=True, exist_ok=True)
 
     def back_up(self, sources: Mapping[str, Path], *, has_troubles: bool = False, **plan: Any) -> BackupSummary:
         self._sources |= sources
         run = self._run()
-        request = replace(backup_request(sources, **plan), ignore_ctime=self.ignore_ctime)
+        request = replace(backup_request(sources, " ".join(self.devices), **plan), ignore_ctime=self.ignore_ctime)
         intake = run.plan(request)
         whole = Whole(run.session, request, intake, run.state)
         whole.store()
@@ -141,10 +142,10 @@ class InProcess:
         return RestoreRequest(**{"snapshot": "latest", "path": path, "target": self.target, "devices": {}, **options})
 
     def _run(self) -> Offline:
-        run = Offline(self.catalog, "ab", Devices(self._sources))
+        run = Offline(self.catalog, self.devices, Devices(self._sources))
         settings = WorkerSettings(
             broker_url="redis://nowhere",
-            devices={name: DeviceSettings(path=self.folder / "devices" / name) for name in "ab"},
+            devices={name: DeviceSettings(path=self.folder / "devices" / name) for name in self.devices},
             sources=dict(self._sources),
             targets={"target": self.target},
         )
@@ -169,7 +170,7 @@ class InProcess:
 
 
 @contextmanager
-def in_process(folder: Path) -> Iterator[InProcess]:
+def in_process(folder: Path, devices: str = "ab") -> Iterator[InProcess]:
     """With the catalog in ``folder`` too."""
     with Catalog(folder / CATALOG) as catalog:
-        yield InProcess(folder, catalog)
+        yield InProcess(folder, catalog, devices)

@@ -55,6 +55,8 @@ class BackupState:
         #: What was copied to each device: name → stored bytes; and how many copies are still to be made.
         self.copied_bytes: Counter[str] = Counter()
         self.copies_made_count = self.copies_missing_count = 0
+        #: Rows of parity that were written, and objects that have less than they should.
+        self.parity_made_count = self.parity_missing_count = self.parity_bytes = 0
         #: Entries of which all is stored, though the walk has found them unchanged: what was to be healed is not there.
         self.stored_anew: set[int] = set()
         #: Those that healed something, and how many bytes.

@@ -16,6 +16,7 @@ def upgrade() -> None:
     _create_segments()
     _create_segment_cells()
     _create_stored_objects()
+    _create_parity()
     _create_attempts()
     _create_troubles()
     _create_devices()
@@ -193,6 +194,30 @@ def _create_stored_objects() -> None:
         sqlite_where=sa.text("is_damaged"),
         postgresql_where=sa.text("is_damaged"),
     )
+
+
+def _create_parity() -> None:
+    op.create_table(
+        "parity_members",
+        sa.Column("group_id", sa.String(length=32), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("object_id", sa.String(length=32), nullable=False),
+        sa.Column("segment_id", sa.String(length=32), nullable=False),
+        sa.Column("bytes_stored", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("trailer_digest", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("group_id", "place", name=op.f("pk_parity_members")),
+    )
+    op.create_index(op.f("ix_parity_members_object_id"), "parity_members", ["object_id"])
+    op.create_table(
+        "parity_rows",
+        sa.Column("group_id", sa.String(length=32), nullable=False),
+        sa.Column("row", sa.Integer(), nullable=False),
+        sa.Column("device_id", sa.String(length=32), nullable=False),
+        sa.Column("bytes_stored", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("digest", sa.LargeBinary()),
+        sa.PrimaryKeyConstraint("group_id", "row", name=op.f("pk_parity_rows")),
+    )
+    op.create_index(op.f("ix_parity_rows_device_id"), "parity_rows", ["device_id"])
 
 
 def _create_attempts() -> None:

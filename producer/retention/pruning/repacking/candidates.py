@@ -12,6 +12,8 @@ from producer.ownership.readers import read_snapshots
 from producer.retention.pruning.repacking.selection import Candidate
 from tasks.values import MAX_EXTENTS
 
+_SHARED = "others share parity with it"
+
 
 def find_candidates(
     catalog: Catalog, unused: Unused, device_ids: Collection[str], busy: Collection[str]
@@ -29,12 +31,14 @@ def find_candidates(
                 if unused.bytes_of(one):
                     found[one.object_id].append(one)
     lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
-    copies = _copies(catalog, found, lost)
+    copies, in_groups = _copies(catalog, found, lost), catalog.parity.object_ids()
     return [
         Candidate(
             copies=tuple(copies[object_id]),
             living=tuple(unused.living_of(objects[0])),
-            why_not=_why_not(copies[object_id], unused, device_ids, busy),
+            why_not=_SHARED
+            if object_id in in_groups
+            else _why_not(copies[object_id], unused, device_ids, busy),
         )
         for object_id, objects in found.items()
     ], bytes_stored

@@ -1,0 +1,55 @@
+"""Plans parity from what the catalog knows: for the objects of a backup, or for groups that lack rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.objects import StoredObject
+from producer.pool.copies import CopyTarget
+from producer.pool.members import Member
+from producer.pool.parity import ParityPlan, holders_of_objects, plan_parity
+
+
+def parity_for(
+    catalog: Catalog, segment_ids: Iterable[str], members: Collection[Member], *, rows_count: int
+) -> ParityPlan:
+    """What is to be written so that these segments survive the loss of ``rows_count`` devices.
+
+    ``members``: the devices of the run; others that are not lost are away, and count as they are.
+    """
+    readable = {member.device_id for member in members if member.state in ("live", "full")}
+    named = {member.device_id for member in members}
+    away = {row.device_id for row in catalog.devices.all() if row.device_id not in named and row.state != "lost"}
+    groups = catalog.parity.groups()
+    index = catalog.objects.of(segment_ids)
+    of_members = catalog.objects.of({member.segment_id for group in groups for member in group.members})
+    known = {one.key: one for one in chain(*index.values(), *of_members.values())}
+    return plan_parity(
+        [one for one in chain.from_iterable(index.values()) if _counts(one, readable | away)],
+        groups,
+        [_target(member) for member in members if member.is_live],
+        rows_count=rows_count,
+        holders=holders_of_objects(known.values(), readable | away),
+        indexed={one.object_id for one in chain.from_iterable(of_members.values())},
+        holding=readable | away,
+        readable=readable,
+    )
+
+
+def missing_rows(catalog: Catalog, live: Sequence[Member]) -> ParityPlan:
+    """The rows that groups lack whose members are all there; replaces no group."""
+    plan = parity_for(catalog, (), live, rows_count=0)
+    return ParityPlan(rows=plan.rows)
+
+
+def _counts(one: StoredObject, holding: Collection[str]) -> bool:
+    return one.device_id in holding and not one.is_damaged
+
+
+def _target(member: Member) -> CopyTarget:
+    # The more is free, the less is filled.
+    return CopyTarget(
+        name=member.name, device_id=member.device_id, load_bytes=-member.room_bytes, room_bytes=member.room_bytes
+    )

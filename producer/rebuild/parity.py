@@ -1,0 +1,74 @@
+"""Finds the groups again of which devices hold parity."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.parity import ParityGroup, ParityMember, ParityRow
+from producer.run.session import RunSession
+from producer.run.wave import run_wave
+from tasks.orders import Order
+from tasks.parity import FoundParity, ListParity
+from tasks.receipts import Receipt
+
+
+def find_groups(session: RunSession, ready: Mapping[str, str], tell: Callable[[str], None]) -> int:
+    """Record the groups that the catalog does not know; returns how many.
+
+    ``ready``: device → its id.  Call once the index is in the catalog.  A row that no device has is to be written
+    again.
+    """
+    found: defaultdict[str, dict[int, tuple[str, FoundParity]]] = defaultdict(dict)
+
+    def take(order: Order, receipt: Receipt) -> None:
+        if receipt.failure is not None:
+            tell(f"device {order.device}: {receipt.failure.message}; its parity was not read")
+            return
+        for row in receipt.result.rows:
+            found[row.group_id].setdefault(row.row, (order.device_id, row))
+        if receipt.result.damaged_count:
+            tell(f"device {order.device}: {receipt.result.damaged_count} files of parity are damaged")
+
+    def orders(device: str) -> Iterator[Order]:
+        for number in range(256):
+            yield ListParity(
+                order_id=uuid.uuid4().hex,
+                digits=f"{number:02x}",
+                **session.order_fields(device, device_id=ready[device]),
+            )
+
+    for device, why in run_wave(session, {device: orders(device) for device in ready}, take).items():
+        tell(f"device {device}: {why}; its parity was not read")
+    catalog = session.catalog
+    known = {group.group_id for group in catalog.parity.groups()}
+    new = [_group(catalog, rows) for group_id, rows in sorted(found.items()) if group_id not in known]
+    catalog.parity.add(new)
+    return len(new)
+
+
+def _group(catalog: Catalog, rows: Mapping[int, tuple[str, FoundParity]]) -> ParityGroup:
+    _, first = next(iter(rows.values()))
+    segments = catalog.objects.segments_of(one.object_id for one in first.members)
+    return ParityGroup(
+        group_id=first.group_id,
+        members=tuple(
+            ParityMember(
+                object_id=one.object_id,
+                segment_id=segments.get(one.object_id, ""),
+                bytes_stored=one.stored_bytes,
+                trailer_digest=bytes.fromhex(one.trailer_digest),
+            )
+            for one in first.members
+        ),
+        rows=tuple(
+            _row(rows[number]) if number in rows else ParityRow(device_id="") for number in range(first.rows_count)
+        ),
+    )
+
+
+def _row(found: tuple[str, FoundParity]) -> ParityRow:
+    device_id, row = found
+    return ParityRow(device_id=device_id, bytes_stored=row.stored_bytes, digest=bytes.fromhex(row.digest))

@@ -1,0 +1,181 @@
+"""With --parity M any M devices may be lost: everything comes back, byte for byte."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.models.in_process import InProcess, in_process
+from kit.models.pruned_pool import tree
+from kit.tree import Tree, noise
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.objects import StoredObject
+
+TREE = Tree({"large": noise(400_000), **{f"d/{n}": noise(20_000 + 900 * n, seed=n) for n in range(24)}})
+PLAN: dict[str, Any] = {"segment_bytes": 64 * 1024}
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def pool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[InProcess, int]]:
+    folder = tmp_path_factory.mktemp("pool")
+    with in_process(folder, "abcd") as made:
+        source = TREE.make(folder / "data")
+        first = made.back_up({"data": source}, parity=request.param, **PLAN)
+        (source / "new").write_bytes(noise(50_000, seed=99))
+        made.back_up({"data": source}, parity=request.param, **PLAN)
+        assert first.exit_code == 0
+        yield made, request.param
+
+
+def restored(made: InProcess, target: Path) -> int:
+    shutil.rmtree(target, ignore_errors=True)
+    made.target = target
+    return made.restore().exit_code
+
+
+@contextmanager
+def without(made: InProcess, lost: Iterable[str]) -> Iterator[None]:
+    """Some devices are away meanwhile."""
+    for name in lost:
+        (made.folder / "devices" / name).rename(made.folder / f"away-{name}")
+    try:
+        yield
+    finally:
+        for name in lost:
+            (made.folder / f"away-{name}").rename(made.folder / "devices" / name)
+
+
+def is_whole(made: InProcess, target: Path, lost: Iterable[str] = ()) -> bool:
+    with without(made, lost):
+        restored(made, target)
+    return tree(target / "data") == tree(made.folder / "data")
+
+
+def objects(made: InProcess, device: str) -> list[Path]:
+    return sorted((made.folder / "devices" / device).rglob("*.seg"))
+
+
+def rows(made: InProcess) -> list[Path]:
+    return sorted((made.folder / "devices").rglob("*.par"))
+
+
+@pytest.mark.parametrize("lost", list(combinations("abcd", 1)) + list(combinations("abcd", 2)))
+def test_with_any_devices_lost_up_to_the_parity_everything_comes_back(
+    pool: tuple[InProcess, int], lost: tuple[str, ...], tmp_path: Path
+) -> None:
+    made, parity = pool
+    whole = tree(made.folder / "data")
+
+    with without(made, lost):
+        exit_code = restored(made, tmp_path / "back")
+
+    missing = {path for path, _ in made.troubles if path}
+    if len(lost) <= parity:
+        assert (exit_code, missing) == (0, set())
+        assert any("by parity" in note for note in made.notes)
+    else:
+        assert exit_code == 3
+        assert missing
+    expected = {path: data for path, data in whole.items() if f"data/{path}" not in missing}
+    assert tree(tmp_path / "back" / "data") == expected
+
+
+def test_bits_that_rot_on_as_many_devices_lose_nothing(pool: tuple[InProcess, int], tmp_path: Path) -> None:
+    made, parity = pool
+    kept = {path: path.read_bytes() for name in "abcd"[:parity] for path in objects(made, name)}
+    for number, (path, data) in enumerate(kept.items()):
+        at = (len(data) * (number % 7 + 1)) // 9
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    try:
+        assert is_whole(made, tmp_path / "back")
+        assert made.troubles == []
+        assert any("by parity" in note for note in made.notes)
+    finally:
+        for path, data in kept.items():
+            path.write_bytes(data)
+
+
+def test_each_file_of_a_group_is_on_a_device_of_its_own(pool: tuple[InProcess, int]) -> None:
+    made, parity = pool
+    places = {
+        one.object_id: one.device_id for device in made.catalog.devices.all() for one in on(made, device.device_id)
+    }
+    groups = made.catalog.parity.groups()
+
+    assert {member.object_id for group in groups for member in group.members} == places.keys()
+    for group in groups:
+        ids = [places[member.object_id] for member in group.members] + [row.device_id for row in group.rows]
+        assert len(ids) == len(set(ids))
+        assert len(group.rows) == parity
+
+
+def on(made: InProcess, device_id: str) -> list[StoredObject]:
+    return list(made.catalog.objects.on_device(device_id))
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[InProcess]:
+    """One snapshot with parity 1 on a, b, c and d."""
+    with in_process(tmp_path, "abcd") as made:
+        made.back_up({"data": TREE.make(tmp_path / "data")}, parity=1, **PLAN)
+        yield made
+
+
+def test_a_prune_keeps_what_the_parity_of_others_needs_and_deletes_groups_that_are_dead(
+    fresh: InProcess, tmp_path: Path
+) -> None:
+    first = fresh.catalog.snapshots.find("latest").snapshot_id
+    for number in range(0, 24, 2):
+        (tmp_path / "data" / "d" / str(number)).unlink()
+    fresh.back_up({"data": tmp_path / "data"}, parity=1, **PLAN)
+    forget(fresh, first)
+    fresh.prune()
+    assert all(is_whole(fresh, tmp_path / "back", name) for name in "abcd")
+
+    second = fresh.catalog.snapshots.find("latest").snapshot_id
+    for path in sorted((tmp_path / "data").rglob("*")):
+        if path.is_file():
+            path.unlink()
+    (tmp_path / "data" / "only").write_bytes(noise(1000, seed=5))
+    fresh.back_up({"data": tmp_path / "data"}, parity=1, **PLAN)
+    forget(fresh, second)
+    fresh.prune()
+
+    assert len(rows(fresh)) == 1
+    assert all(is_whole(fresh, tmp_path / "back", name) for name in "abcd")
+
+
+def forget(made: InProcess, snapshot_id: str) -> None:
+    with made.catalog.durable_transaction():
+        made.catalog.marks.forget([snapshot_id])
+
+
+def test_a_rebuild_finds_the_groups(fresh: InProcess, tmp_path: Path) -> None:
+    before = fresh.catalog.parity.groups()
+    with Catalog(tmp_path / "other.sqlite") as catalog:
+        fresh.catalog = catalog
+        fresh.rebuild()
+
+        assert catalog.parity.groups() == before
+        assert all(is_whole(fresh, tmp_path / "back", name) for name in "abcd")
+
+
+def test_after_a_loss_the_next_backup_protects_all_on_the_devices_that_are_left(
+    fresh: InProcess, tmp_path: Path
+) -> None:
+    row = next(row for row in fresh.catalog.devices.all() if row.name == "b")
+    shutil.rmtree(tmp_path / "devices" / "b")
+    fresh.catalog.devices.set_state(row.device_id, "lost", "lost")
+    fresh.devices = "acd"
+
+    summary = fresh.back_up({"data": tmp_path / "data"}, parity=1, **PLAN)
+
+    assert (summary.exit_code, summary.parity_missing) == (0, 0)
+    for name in "acd":
+        assert is_whole(fresh, tmp_path / "back", name)
