@@ -51,14 +51,25 @@ class Holder:
         raise ValueError("a range that the object does not hold")
 
 
-def holders_of(objects: Iterable[StoredObject], device_ids: Collection[str] | None = None) -> list[Holder]:
+def holders_of(
+    objects: Iterable[StoredObject],
+    device_ids: Collection[str] | None = None,
+    is_made: Callable[[StoredObject], bool] = lambda one: False,
+) -> list[Holder]:
     """One object after the other with what none before it has, so that each byte is read once.
 
-    In the order given, but those on one of ``device_ids`` first.
+    In the order given, but those on one of ``device_ids`` first, then those that ``is_made`` says parity gives.
     """
     ordered = list(objects)
     if device_ids is not None:
-        ordered.sort(key=lambda one: one.device_id not in device_ids)
+        there = device_ids
+
+        def rank(one: StoredObject) -> int:
+            if one.device_id in there and not one.is_damaged:
+                return 0
+            return 1 if is_made(one) else 2 if one.device_id in there else 3
+
+        ordered.sort(key=rank)
     found: list[Holder] = []
     taken: list[tuple[int, int]] = []
     for one in ordered:

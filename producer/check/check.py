@@ -147,8 +147,10 @@ class _Check:
         """First the objects, then their files, each under the newest snapshot that has it, then what snapshots lack."""
         # Who reads all of an object knows better than the check before.
         rows = () if self._request.read_data else chain.from_iterable(index.values())
-        doubtful, made = {row.key for row in rows if row.is_damaged}, self._made_by_parity(index, damages)
-        lost = lost_ranges(index, damages, self._present, doubtful - made, made)
+        doubtful = {row.key for row in rows if row.is_damaged}
+        lost = lost_ranges(index, damages, self._present, doubtful)
+        if lost and (made := self._made_by_parity({key: index[key] for key in lost}, damages)):
+            lost = lost_ranges(index, damages, self._present, doubtful - made, made)
         self._tell_objects(newest_first, lost, damages)
         files = LostFiles(lost)
         for snapshot in newest_first:

@@ -92,7 +92,7 @@ class _ImageRestore(RestoreRun):
 
     def _tell_what_is_lost(self) -> None:
         """A lost range does not cost the rest of the raw volume."""
-        for pick, why, device in self._plan.out_of_reach(self._is_made):
+        for pick, why, device in self._plan.out_of_reach():
             self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=device)
 
     def _name_of_target(self) -> str:

@@ -238,15 +238,12 @@ class RestoreRun:
         A pieced file that lacks a piece is not restored at all, unless files with holes are wanted.
         """
         lost: set[int] = set()
-        for pick, why, device in self._plan.out_of_reach(self._is_made):
+        for pick, why, device in self._plan.out_of_reach():
             self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=device)
             if not (self._request.skip_damaged and pick.entry in self._wanted.pieced):
                 lost.add(pick.entry)
                 self._outcome.not_restored.add(pick.path)
         self._plan.left_out |= lost
-
-    def _is_made(self, stored: StoredObject) -> bool:
-        return self._groups.can_read(stored, self._present)
 
     def _restore_segments(self) -> None:
         """What a device cannot restore is asked of others that have a copy, or made by parity, while there is any."""

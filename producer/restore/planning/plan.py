@@ -28,6 +28,7 @@ from producer.catalog.tables.trees import PartReference
 from producer.catalog.untaken import untaken
 from producer.listing.entry import Entry
 from producer.listing.places import Place
+from producer.pool.group_reads import GroupReads
 from producer.restore.holes import Hole
 from producer.restore.planning.folder_names import names_by_folder
 from producer.restore.planning.picks import Pick, Picks, path_at
@@ -59,6 +60,7 @@ class RestorePlan:
         self._tree = catalog.trees.of(snapshot.snapshot_id)
         self._index = catalog.objects.of(self._tree.parts_of_segments)
         self._present: Collection[str] | None = None
+        self._groups = GroupReads(catalog)
         self._selection = selection
         self._may_lack_parts = may_lack_parts
         self.wanted = find_wanted(snapshot, self._tree, selection, may_lack_parts=may_lack_parts)
@@ -70,18 +72,18 @@ class RestorePlan:
         self._picks = Picks(self._tree, self._selection, self.wanted, self.left_out, self._path_of)
 
     def prefer(self, device_ids: Collection[str]) -> None:
-        """Read from objects on these devices, where there are any."""
+        """Read from objects on these devices, or from their parity, where there are any."""
         self._present = frozenset(device_ids)
         self._note_divided()
 
-    def out_of_reach(self, is_made: Callable[[StoredObject], bool]) -> Iterator[tuple[Pick, str, str]]:
-        """The wanted extents that are on none of the preferred devices; why, and on which device, "" for none.
+    def out_of_reach(self) -> Iterator[tuple[Pick, str, str]]:
+        """The wanted extents that neither the preferred devices have nor parity gives; why, and on which device.
 
-        Without those of objects that ``is_made`` says parity gives.
+        "" for none.
         """
         present = self._present or ()
         for holder in self.holders():
-            if holder.object.device_id not in present and not is_made(holder.object):
+            if holder.object.device_id not in present and not self._is_made(holder.object):
                 why = f"it lies on device {holder.object.device}, which is not there"
                 yield from ((pick, why, holder.object.device) for pick in self.picks(holder))
         for segment_id, objects in self._index.items():
@@ -114,7 +116,11 @@ class RestorePlan:
             raise CatalogError(
                 f"the catalog does not know segment {segment_id}, which snapshot {self._snapshot.snapshot_id[:8]} needs"
             )
-        return holders_of(objects, self._present)
+        return holders_of(objects, self._present, self._is_made)
+
+    def _is_made(self, one: StoredObject) -> bool:
+        """Whether parity gives it from what is on the preferred devices."""
+        return self._groups.can_read(one, self._present or ())
 
     def _overlaps(self, part: PartReference) -> bool:
         stop_entry = part.first_entry + part.entries_count

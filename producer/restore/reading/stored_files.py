@@ -14,6 +14,7 @@ from producer.catalog.tables.trees import Tree
 from producer.listing import Entry
 from producer.listing.data_ranges import DataRanges, part_of
 from producer.listing.places import Place
+from producer.pool.group_reads import GroupReads
 from producer.restore.planning.wanted import Wanted
 from producer.restore.reading.ways import Piece
 
@@ -49,7 +50,11 @@ class StoredFiles:
     ) -> None:
         self._tree = tree
         index = catalog.objects.of(tree.parts_of_segments)
-        self._holders = {key: holders_of(objects, present) for key, objects in index.items()}
+        groups = GroupReads(catalog)
+        self._holders = {
+            key: holders_of(objects, present, lambda one: groups.can_read(one, present))
+            for key, objects in index.items()
+        }
         self._wanted = wanted
         self._raw_volumes = {source.name for source in snapshot.sources if source.mode == "raw"}
 
