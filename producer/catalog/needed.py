@@ -11,11 +11,15 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Needed:
-    """``parts``: tree parts and map parts; ``map_parts``: those of them that have no entries of their own."""
+    """``parts``: tree parts and map parts; ``map_parts``: those of them that have no entries of their own.
+
+    ``segment_ids``: with those that share parity with what is ``referred`` to.
+    """
 
     parts: frozenset[bytes]
     map_parts: frozenset[bytes]
     segment_ids: frozenset[str]
+    referred: frozenset[str]
 
 
 class _Found:
@@ -75,6 +79,7 @@ class NeededFinder:
             parts=map_parts.union(others.parts),
             map_parts=map_parts,
             segment_ids=frozenset(needed | catalog.parity.closed(needed)),
+            referred=frozenset(needed),
         )
 
 

@@ -13,14 +13,21 @@ from producer.pool.parity import ParityPlan, holders_of_objects, plan_parity
 
 
 def parity_for(
-    catalog: Catalog, segment_ids: Iterable[str], members: Collection[Member], *, rows_count: int
+    catalog: Catalog,
+    segment_ids: Iterable[str],
+    members: Collection[Member],
+    *,
+    rows_count: int,
+    leaving: str = "",
+    referred: Collection[str] | None = None,
 ) -> ParityPlan:
     """What is to be written so that these segments survive the loss of ``rows_count`` devices.
 
-    ``members``: the devices of the run; others that are not lost are away, and count as they are.
+    ``members``: the devices of the run; others that are not lost are away, and count as they are, but for the one that
+    is ``leaving``.  ``referred``: the segments that snapshots refer to, if it is known; no group is kept for others.
     """
     readable = {member.device_id for member in members if member.state in ("live", "full")}
-    named = {member.device_id for member in members}
+    named = {member.device_id for member in members} | {leaving}
     away = {row.device_id for row in catalog.devices.all() if row.device_id not in named and row.state != "lost"}
     groups = catalog.parity.groups()
     index = catalog.objects.of(segment_ids)
@@ -32,7 +39,11 @@ def parity_for(
         [_target(member) for member in members if member.is_live],
         rows_count=rows_count,
         holders=holders_of_objects(known.values(), readable | away),
-        indexed={one.object_id for one in chain.from_iterable(of_members.values())},
+        indexed={
+            one.object_id
+            for one in chain.from_iterable(of_members.values())
+            if referred is None or one.segment_id in referred
+        },
         holding=readable | away,
         readable=readable,
     )

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from producer.catalog.holders import Holder
-from producer.catalog.tables.objects import StoredObject
 from producer.observer import DeviceProgress, Progress
 from producer.pool.group_reads import GroupPlace, GroupReads
 from producer.pool.present import present_devices

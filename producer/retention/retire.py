@@ -24,6 +24,7 @@ from producer.retention.pruning.heir import begin_heir, write_heir
 from producer.retention.pruning.meeting import Meeting, meet
 from producer.retention.pruning.prune import PRUNE
 from producer.retention.pruning.repacking.repack import Repacking
+from producer.retention.retired_parity import keep_parity
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError, UsageError
@@ -43,10 +44,10 @@ class Retired:
 def retire_device(name: str, devices: Mapping[str, Path], observer: Observer, environment: Environment) -> Retired:
     """Copy to the other ``devices`` what a snapshot needs and only this one has, and count it as lost from then on.
 
-    Copies that were asked for are made up for too, where a device is left to take them.  Deletes nothing.  Idempotent:
-    after a failure the device is as it was, and what was copied counts.  Raises UsageError, NotADeviceError when the
-    device is not there, DeviceFullError when the others have no room, DeviceError when something could not be copied,
-    LockedError beside a prune.
+    Copies and parity that were asked for are made up for too, where devices are left to take them.  Deletes nothing.
+    Idempotent: after a failure the device is as it was, and what was copied counts.  Raises UsageError, NotADeviceError
+    when the device is not there, DeviceFullError when the others have no room, DeviceError when something could not be
+    copied, LockedError beside a prune.
     """
     with (
         Catalog(environment.catalog) as catalog,
@@ -82,6 +83,8 @@ class _Retiring:
                 hint="free space with segfleet prune, or add a device: segfleet devices add NAME=PLACE",
             )
         self._copy(meeting, staying, plan.copyings)
+        members = {device.name: _member(device, self._bytes_on(device)) for device in staying}
+        keep_parity(self._session, members, self._row.device_id)
         self._leave()
         return Retired(
             row=self._catalog.devices.get(self._row.device_id),
@@ -92,6 +95,9 @@ class _Retiring:
     @property
     def _bytes_done(self) -> int:
         return sum(one.bytes_stored for one in self._copied)
+
+    def _bytes_on(self, device: PrunedDevice) -> int:
+        return sum(one.bytes_stored for one in self._copied if one.device_id == device.device_id)
 
     def _repack(self, meeting: Meeting, staying: list[PrunedDevice]) -> None:
         """Of objects that are needed in part, the others get that part; what fits nowhere is left to the copying."""
@@ -202,7 +208,7 @@ def _target(device: PrunedDevice) -> CopyTarget:
     return CopyTarget(name=device.name, device_id=row.device_id, load_bytes=0, room_bytes=room_bytes, site=row.site)
 
 
-def _member(device: PrunedDevice) -> Member:
+def _member(device: PrunedDevice, copied_bytes: int = 0) -> Member:
     row = device.row
     return Member(
         name=device.name,
@@ -210,5 +216,5 @@ def _member(device: PrunedDevice) -> Member:
         epoch=row.epoch,
         state="live",
         capacity_bytes=row.capacity_bytes,
-        free_bytes=row.free_bytes,
+        free_bytes=max(0, device.room_bytes - copied_bytes),
     )

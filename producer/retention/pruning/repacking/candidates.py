@@ -36,9 +36,7 @@ def find_candidates(
         Candidate(
             copies=tuple(copies[object_id]),
             living=tuple(unused.living_of(objects[0])),
-            why_not=_SHARED
-            if object_id in in_groups
-            else _why_not(copies[object_id], unused, device_ids, busy),
+            why_not=_SHARED if object_id in in_groups else _why_not(copies[object_id], unused, device_ids, busy),
         )
         for object_id, objects in found.items()
     ], bytes_stored
