@@ -43,7 +43,11 @@ def check(request: CheckRequest, observer: Observer, environment: Environment) -
     catalog remembers what was looked at and when, and which objects are damaged, for the next backup to heal.
     """
     with open_session(RunNeeds(devices=request.devices, purpose="check"), observer, environment) as session:
-        return recorded(session, "check", "", _Check(session, request).run)
+        return recorded(session, "check", "", lambda: check_in_session(session, request))
+
+
+def check_in_session(session: RunSession, request: CheckRequest) -> CheckSummary:
+    return _Check(session, request).run()
 
 
 class _Check:

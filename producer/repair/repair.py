@@ -1,4 +1,4 @@
-"""A repair: what one device lacks and another has is copied back."""
+"""A repair: what one device lacks and another has, or parity gives, is copied back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from producer.summaries import RepairSummary
 
 
 def repair(request: RepairRequest, observer: Observer, environment: Environment) -> RepairSummary:
-    """Give each device that is there the manifests that it lacks, and the objects of which another has a copy.
+    """Give each device that is there what it lacks: manifests, objects that have a copy or parity, and rows of parity.
 
     Idempotent.  What no device has any more is named; the next backup stores it again, where the files are
     unchanged.  Raises NotADeviceError, UsageError for devices of several pools, LockedError.
@@ -41,7 +41,12 @@ def repair(request: RepairRequest, observer: Observer, environment: Environment)
     ):
         needs = RunNeeds(devices=request.devices, purpose="repair", holder=holder)
         with open_session(needs, observer, environment) as session, holder.holding(NEW_DEVICES, purpose="repair"):
-            return _Repair(session).run()
+            return repair_in_session(session)
+
+
+def repair_in_session(session: RunSession) -> RepairSummary:
+    """For a session whose run holds the lock of new devices."""
+    return _Repair(session).run()
 
 
 class _Repair:

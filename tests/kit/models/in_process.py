@@ -13,9 +13,11 @@ from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.trees import Tree
+from producer.check.check import check_in_session
 from producer.ownership.holder import Holder
 from producer.rebuild.rebuild import rebuild_in_session
-from producer.requests import DEFAULT_LIMITS, Exclusions, RepackLimits, RestoreRequest, RewriteRequest
+from producer.repair.repair import repair_in_session
+from producer.requests import DEFAULT_LIMITS, CheckRequest, Exclusions, RepackLimits, RestoreRequest, RewriteRequest
 from producer.restore.preview import PreviewRow, preview_in_session
 from producer.restore.restore_run import RestoreRun
 from producer.retention.pruning.prune import preview as preview_prune
@@ -24,9 +26,11 @@ from producer.retention.retire import Retired, retire_in_session
 from producer.retention.rewriting.rewrite import rewrite_in_session
 from producer.summaries import (
     BackupSummary,
+    CheckSummary,
     PreviewSummary,
     PruneSummary,
     RebuildSummary,
+    RepairSummary,
     RestoreSummary,
     RewriteSummary,
 )
@@ -100,6 +104,20 @@ class InProcess:
 
     def rebuild(self) -> RebuildSummary:
         return rebuild_in_session(self._run().session)
+
+    def check(self, *, read_data: bool = False) -> CheckSummary:
+        run = self._run()
+        try:
+            return check_in_session(run.session, CheckRequest(snapshot=None, devices={}, read_data=read_data))
+        finally:
+            self._remember(run)
+
+    def repair(self) -> RepairSummary:
+        run = self._run()
+        try:
+            return repair_in_session(run.session)
+        finally:
+            self._remember(run)
 
     def prune(self, *, dry_run: bool = False, limits: RepackLimits = DEFAULT_LIMITS) -> PruneSummary:
         run = self._run()

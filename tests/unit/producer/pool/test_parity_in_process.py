@@ -62,6 +62,10 @@ def objects(made: InProcess, device: str) -> list[Path]:
     return sorted((made.folder / "devices" / device).rglob("*.seg"))
 
 
+def stored(made: InProcess, object_id: str) -> Path:
+    return next((made.folder / "devices").rglob(f"{object_id}.*"))
+
+
 def rows(made: InProcess) -> list[Path]:
     return sorted((made.folder / "devices").rglob("*.par"))
 
@@ -104,16 +108,12 @@ def test_bits_that_rot_on_as_many_devices_lose_nothing(pool: tuple[InProcess, in
 
 def test_each_file_of_a_group_is_on_a_device_of_its_own(pool: tuple[InProcess, int]) -> None:
     made, parity = pool
-    places = {
-        one.object_id: one.device_id for device in made.catalog.devices.all() for one in on(made, device.device_id)
-    }
+    ids = {one.object_id for device in made.catalog.devices.all() for one in on(made, device.device_id)}
     groups = made.catalog.parity.groups()
 
-    assert {member.object_id for group in groups for member in group.members} == places.keys()
-    for group in groups:
-        ids = [places[member.object_id] for member in group.members] + [row.device_id for row in group.rows]
-        assert len(ids) == len(set(ids))
-        assert len(group.rows) == parity
+    assert {member.object_id for group in groups for member in group.members} == ids
+    assert {len(group.rows) for group in groups} == {parity}
+    assert devices_of_groups(made)
 
 
 def on(made: InProcess, device_id: str) -> list[StoredObject]:
@@ -186,3 +186,66 @@ def test_after_a_loss_the_next_backup_protects_all_on_the_devices_that_are_left(
     assert (summary.exit_code, summary.parity_missing) == (0, 0)
     for name in "acd":
         assert is_whole(fresh, tmp_path / "back", name)
+
+
+def test_when_a_device_retires_no_two_files_of_a_group_come_to_lie_on_one(fresh: InProcess, tmp_path: Path) -> None:
+    fresh.retire("b")
+    fresh.devices = "acd"
+    shutil.rmtree(tmp_path / "devices" / "b")
+
+    assert fresh.troubles == []
+    assert max(map(len, devices_of_groups(fresh))) == 3
+    for name in "acd":
+        assert is_whole(fresh, tmp_path / "back", name)
+
+
+def devices_of_groups(made: InProcess) -> list[set[str]]:
+    """Of each group the devices that its files lie on, each on one of its own."""
+    places = {one.object_id: row.device_id for row in made.catalog.devices.all() for one in on(made, row.device_id)}
+    found = []
+    for group in made.catalog.parity.groups():
+        ids = [places[member.object_id] for member in group.members] + [row.device_id for row in group.rows]
+        assert len(ids) == len(set(ids))
+        found.append(set(ids))
+    return found
+
+
+def test_a_check_finds_damage_that_parity_makes_up_for_and_a_repair_mends_it(fresh: InProcess, tmp_path: Path) -> None:
+    of_one, of_another, of_a_third = fresh.catalog.parity.groups()[:3]
+    spoilt, gone = (stored(fresh, group.members[0].object_id) for group in (of_one, of_another))
+    row = stored(fresh, of_a_third.group_id)
+    spoil(spoilt)
+    gone.unlink()
+    spoil(row)
+
+    found = fresh.check(read_data=True)
+    assert (found.exit_code, len(found.snapshots_damaged)) == (3, 0)
+    assert {code for _, code in fresh.troubles} == {"damaged", "missing", "parity"}
+
+    assert fresh.repair().exit_code == 0
+    again = fresh.check(read_data=True)
+    assert (again.exit_code, again.errors) == (0, 0)
+    assert gone.exists()
+    assert all(is_whole(fresh, tmp_path / "back", name) for name in "abcd")
+
+
+def test_more_damage_than_parity_makes_up_for_is_named_with_its_files(fresh: InProcess, tmp_path: Path) -> None:
+    group = max(fresh.catalog.parity.groups(), key=lambda group: len(group.members))
+    for member in group.members[:2]:
+        stored(fresh, member.object_id).unlink()
+
+    assert fresh.check().exit_code == 3
+    lacking = {path for path, code in fresh.troubles if path and code == "missing"}
+    assert lacking
+    assert fresh.catalog.snapshots.find("latest").lacks
+
+    assert restored(fresh, tmp_path / "back") == 3
+    kept = {path: data for path, data in tree(tmp_path / "data").items() if f"data/{path}" not in lacking}
+    assert tree(tmp_path / "back" / "data") == kept
+
+
+def spoil(path: Path) -> None:
+    """One bit in the middle."""
+    data = path.read_bytes()
+    at = len(data) // 2
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
