@@ -51,8 +51,8 @@ class OwnDevices:
 
     def to_read(self, order: RestoreSegment | ReadSegment) -> Device:
         """Where the order's object is read: on its device, or from its group."""
-        device = self.claimed(order)
-        return device if order.group is None else self._group(order.group)
+        # A group needs no device of its own: that may be the one that has gone.
+        return self.claimed(order) if order.group is None else self._group(order.group)
 
     def to_copy_from(self, order: CopyObject) -> Device:
         """Raises OutOfReachError."""
