@@ -41,19 +41,32 @@ def _in_words(rows: Iterable[DeviceRow]) -> str:
 def mark_lost(catalog: Catalog, row: DeviceRow) -> tuple[DeviceRow, int]:
     """Record that the device is lost, and in each sealed snapshot what it lacks without it.
 
-    Returns the device as it is recorded now, and how many snapshots lack something.  A repeat changes nothing.
+    With it goes what its parity gave of devices that were lost before.  Returns the device as it is recorded now, and
+    how many snapshots lack something.  A repeat changes nothing.
     """
     snapshots = [snapshot for snapshot in catalog.snapshots.all() if snapshot.pool_id == row.pool_id]
     found = {one.snapshot_id: held_by(catalog, one.snapshot_id, row.device_id, row.name) for one in snapshots}
+    lacking = {snapshot_id for snapshot_id, lack in found.items() if lack is not None}
+    before = [one for one in catalog.devices.all(row.pool_id) if one.state == "lost" and one.device_id != row.device_id]
     with catalog.transaction():
         catalog.devices.set_state(row.device_id, "lost", REASON)
-        for snapshot in snapshots:
-            lack = found[snapshot.snapshot_id]
-            if lack is not None:
-                others = [other for other in snapshot.lacks if other.device_id != row.device_id]
-                before = next((other for other in snapshot.lacks if other.device_id == row.device_id), None)
-                catalog.snapshots.set_lacks(snapshot.snapshot_id, [*others, _with_omitted(lack, before)])
-    return catalog.devices.get(row.device_id), sum(lack is not None for lack in found.values())
+        for snapshot_id in lacking:
+            _record(catalog, snapshot_id, found[snapshot_id])
+        for device in before if catalog.parity.object_ids() else ():
+            for one in snapshots:
+                lack = held_by(catalog, one.snapshot_id, device.device_id, device.name)
+                _record(catalog, one.snapshot_id, lack)
+                lacking |= {one.snapshot_id} if lack is not None else set()
+    return catalog.devices.get(row.device_id), len(lacking)
+
+
+def _record(catalog: Catalog, snapshot_id: str, lack: LackRow | None) -> None:
+    if lack is None:
+        return
+    lacks = catalog.snapshots.get(snapshot_id).lacks
+    others = [other for other in lacks if other.device_id != lack.device_id]
+    before = next((other for other in lacks if other.device_id == lack.device_id), None)
+    catalog.snapshots.set_lacks(snapshot_id, [*others, _with_omitted(lack, before)])
 
 
 def refresh_lacks(catalog: Catalog, pool_id: str) -> None:

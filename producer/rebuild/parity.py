@@ -16,7 +16,7 @@ from tasks.receipts import Receipt
 
 
 def find_groups(session: RunSession, ready: Mapping[str, str], tell: Callable[[str], None]) -> int:
-    """Record the groups that the catalog does not know; returns how many.
+    """Record the groups that the catalog does not know, and rows that it found on no device; returns how many groups.
 
     ``ready``: device → its id.  Call once the index is in the catalog.  A row that no device has is to be written
     again.
@@ -43,10 +43,21 @@ def find_groups(session: RunSession, ready: Mapping[str, str], tell: Callable[[s
     for device, why in run_wave(session, {device: orders(device) for device in ready}, take).items():
         tell(f"device {device}: {why}; its parity was not read")
     catalog = session.catalog
-    known = {group.group_id for group in catalog.parity.groups()}
+    known = {group.group_id: group for group in catalog.parity.groups()}
+    for group_id in known.keys() & found.keys():
+        _complete(catalog, known[group_id], found[group_id])
     new = [_group(catalog, rows) for group_id, rows in sorted(found.items()) if group_id not in known]
     catalog.parity.add(new)
     return len(new)
+
+
+def _complete(catalog: Catalog, group: ParityGroup, rows: Mapping[int, tuple[str, FoundParity]]) -> None:
+    """Rows that no device had when the catalog learned of the group."""
+    for number, row in enumerate(group.rows):
+        if not row.device_id and number in rows:
+            device_id, found = rows[number]
+            catalog.parity.move_row(group.group_id, number, device_id)
+            catalog.parity.set_row(group.group_id, number, found.stored_bytes, bytes.fromhex(found.digest))
 
 
 def _group(catalog: Catalog, rows: Mapping[int, tuple[str, FoundParity]]) -> ParityGroup:

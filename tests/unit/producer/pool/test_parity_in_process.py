@@ -17,6 +17,7 @@ from kit.models.pruned_pool import tree
 from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
+from producer.pool.lost import mark_lost
 
 TREE = Tree({"large": noise(400_000), **{f"d/{n}": noise(20_000 + 900 * n, seed=n) for n in range(24)}})
 PLAN: dict[str, Any] = {"segment_bytes": 64 * 1024}
@@ -141,6 +142,7 @@ def test_a_prune_keeps_what_the_parity_of_others_needs_and_deletes_groups_that_a
     forget(fresh, first)
     fresh.prune()
     assert all(is_whole(fresh, tmp_path / "back", name) for name in "abcd")
+    assert all(is_whole_after_a_rebuild(fresh, tmp_path, name) for name in "abcd")
 
     second = fresh.catalog.snapshots.find("latest").snapshot_id
     for path in sorted((tmp_path / "data").rglob("*")):
@@ -153,6 +155,18 @@ def test_a_prune_keeps_what_the_parity_of_others_needs_and_deletes_groups_that_a
 
     assert len(rows(fresh)) == 1
     assert all(is_whole(fresh, tmp_path / "back", name) for name in "abcd")
+
+
+def is_whole_after_a_rebuild(made: InProcess, folder: Path, lost: str) -> bool:
+    """With a device that is away already when the catalog is made again."""
+    catalog = made.catalog
+    try:
+        with Catalog(folder / f"without-{lost}.sqlite") as made.catalog, without(made, lost):
+            made.rebuild()
+            restored(made, folder / "back")
+        return tree(folder / "back" / "data") == tree(folder / "data")
+    finally:
+        made.catalog = catalog
 
 
 def forget(made: InProcess, snapshot_id: str) -> None:
@@ -168,6 +182,20 @@ def test_a_rebuild_finds_the_groups(fresh: InProcess, tmp_path: Path) -> None:
 
         assert catalog.parity.groups() == before
         assert all(is_whole(fresh, tmp_path / "back", name) for name in "abcd")
+
+
+def test_a_rebuild_learns_the_rows_of_a_device_that_has_come_back(tmp_path: Path) -> None:
+    with in_process(tmp_path, "abcd") as made, Catalog(tmp_path / "other.sqlite") as catalog:
+        made.back_up({"data": TREE.make(tmp_path / "data")}, parity=2, **PLAN)
+        before = made.catalog.parity.groups()
+        made.catalog = catalog
+        with without(made, "d"):
+            made.rebuild()
+        assert any(not row.device_id for group in catalog.parity.groups() for row in group.rows)
+
+        made.rebuild()
+
+        assert catalog.parity.groups() == before
 
 
 @pytest.mark.parametrize("is_unchanged", [False, True])
@@ -249,3 +277,18 @@ def spoil(path: Path) -> None:
     data = path.read_bytes()
     at = len(data) // 2
     path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+
+
+def test_a_second_loss_makes_what_parity_gave_of_the_first_lacking(fresh: InProcess, tmp_path: Path) -> None:
+    devices = {row.name: row for row in fresh.catalog.devices.all()}
+
+    assert mark_lost(fresh.catalog, devices["a"])[1] == 0
+    assert mark_lost(fresh.catalog, devices["b"])[1] == 1
+
+    lacks = fresh.catalog.snapshots.find("latest").lacks
+    assert {lack.device for lack in lacks} == {"a", "b"}
+    for name in "ab":
+        shutil.rmtree(tmp_path / "devices" / name)
+    assert restored(fresh, tmp_path / "back") == 3
+    missing = {path for path, _ in fresh.troubles if path}
+    assert len(missing) <= sum(lack.files_count for lack in lacks) <= len(missing) + 1
