@@ -210,3 +210,21 @@ def test_a_run_without_a_configuration_leaves_all_reservations_alone(tmp_path: P
     file.rename(tmp_path / "elsewhere.toml")
     assert run(["schedule", "run-due"]) == 0
     assert len(reservations(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--parity=1",), "--parity 1 needs at least 2 devices, and there is one"),
+        (("--parity=1", "--copies=2", "--device=a=a"), "--copies 2 and --parity 1 exclude each other"),
+    ],
+)
+def test_parity_that_is_not_possible_is_refused(arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        request("data", "--device=c=c", *arguments)
+
+
+def test_a_table_may_ask_for_parity(file: Path) -> None:
+    file.write_text(CONFIGURATION.replace("level = 5", "level = 5\nparity = 2"))
+
+    assert request("data", "--device=a=a", "--device=b=b", "--device=c=c").plan.parity == 2

@@ -248,3 +248,18 @@ def test_the_expected_ratio_is_the_worst_seen_and_a_tenth_more() -> None:
     assert expected_ratio([(0, 10)]) == 1.0
     assert expected_ratio([(100, 20), (100, 40)]) == pytest.approx(0.44)
     assert expected_ratio([(100, 99)]) == 1.0
+
+
+def test_each_device_keeps_room_for_its_part_of_the_parity() -> None:
+    rooms = rooms_of(a=100 * MIB, b=100 * MIB, c=100 * MIB)
+    sizes = [MIB] * 190
+
+    assert planned(sizes, rooms, parity=1).loads_bytes.keys() == {"a", "b", "c"}
+    with pytest.raises(DeviceFullError):
+        planned([*sizes, 20 * MIB], rooms, parity=1)
+    assert len(planned([*sizes, 20 * MIB], rooms))
+
+
+def test_parity_needs_more_devices_with_room_than_may_be_lost() -> None:
+    with pytest.raises(DeviceFullError, match="--parity 2 needs 3 devices with room, and there are 2"):
+        planned([MIB], rooms_of(a=GIB, b=GIB, c=0), parity=2)
