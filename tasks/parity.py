@@ -40,9 +40,12 @@ class ParityResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListParity(Order):
-    """Say which rows of parity are on the device, of groups whose ids begin with ``digits``."""
+    """Say which rows of parity are on the device, of groups whose ids begin with ``digits``.
 
-    digits: Annotated[str, Meta(pattern=r"^[0-9a-f]{2}$")]
+    Without digits: say with which digits any begin.
+    """
+
+    digits: Annotated[str, Meta(pattern=r"^([0-9a-f]{2})?$")] = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,5 +64,6 @@ class FoundParity:
 class ParityList:
     """``damaged_count``: files there that have no directory that is whole."""
 
-    rows: Annotated[tuple[FoundParity, ...], Meta(max_length=100_000)]
+    rows: Annotated[tuple[FoundParity, ...], Meta(max_length=100_000)] = ()
     damaged_count: Count = 0
+    digits: Annotated[tuple[str, ...], Meta(max_length=256)] = ()

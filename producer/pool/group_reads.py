@@ -30,6 +30,10 @@ class GroupReads:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
+    def __bool__(self) -> bool:
+        """Whether there are any groups."""
+        return bool(self._groups)
+
     @cached_property
     def _groups(self) -> dict[str, list[ParityGroup]]:
         """Object → its groups: there may be two while one replaces the other."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.parity import ParityGroup, ParityMember, ParityRow
@@ -22,25 +22,27 @@ def find_groups(session: RunSession, ready: Mapping[str, str], tell: Callable[[s
     again.
     """
     found: defaultdict[str, dict[int, tuple[str, FoundParity]]] = defaultdict(dict)
+    folders: dict[str, tuple[str, ...]] = {}
 
     def take(order: Order, receipt: Receipt) -> None:
         if receipt.failure is not None:
             tell(f"device {order.device}: {receipt.failure.message}; its parity was not read")
             return
+        if receipt.result.digits:
+            folders[order.device] = receipt.result.digits
         for row in receipt.result.rows:
             found[row.group_id].setdefault(row.row, (order.device_id, row))
         if receipt.result.damaged_count:
             tell(f"device {order.device}: {receipt.result.damaged_count} files of parity are damaged")
 
-    def orders(device: str) -> Iterator[Order]:
-        for number in range(256):
-            yield ListParity(
-                order_id=uuid.uuid4().hex,
-                digits=f"{number:02x}",
-                **session.order_fields(device, device_id=ready[device]),
-            )
+    def orders(device: str, folders: Iterable[str]) -> Iterator[Order]:
+        for digits in folders:
+            fields = session.order_fields(device, device_id=ready[device])
+            yield ListParity(order_id=uuid.uuid4().hex, digits=digits, **fields)
 
-    for device, why in run_wave(session, {device: orders(device) for device in ready}, take).items():
+    died = run_wave(session, {device: orders(device, [""]) for device in ready}, take)
+    died |= run_wave(session, {device: orders(device, digits) for device, digits in folders.items()}, take)
+    for device, why in died.items():
         tell(f"device {device}: {why}; its parity was not read")
     catalog = session.catalog
     known = {group.group_id: group for group in catalog.parity.groups()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tasks.cleaning import MAX_LISTED, DeleteResult, DeleteStored, KeptFile, ListObjects, ObjectsResult
 from tasks.errors import DeviceError, Reason, SegfleetError
@@ -46,23 +46,42 @@ def delete_stored(
             f"device {device.name} was taken into its pool by catalog {marker.catalog_id[:8] or 'of an unknown id'}, "
             f"not by {order.catalog_id[:8]}"
         )
-    deleted_count = bytes_freed = 0
-    kept: list[KeptFile] = []
-    for files in (_manifest_files(order), _objects(order), _parity(order)):
+    deleting = _Deleting(device, order.device_id, before_each)
+    deleting.delete({name: manifest_key(name) for name in order.manifest_names})
+    not_there = deleting.delete({object_id: object_key(object_id) for object_id in order.object_ids})
+    # A row of parity has the id of its group, which is no object's.
+    deleting.delete({group_id: parity_key(group_id) for group_id in not_there})
+    return DeleteResult(
+        deleted_count=deleting.deleted_count, bytes_freed=deleting.bytes_freed, kept=tuple(deleting.kept)
+    )
+
+
+class _Deleting:
+    def __init__(self, device: Device, device_id: str, before_each: Callable[[], None]) -> None:
+        self._device = device
+        self._device_id = device_id
+        self._before_each = before_each
+        self.deleted_count = self.bytes_freed = 0
+        self.kept: list[KeptFile] = []
+
+    def delete(self, files: Mapping[str, str]) -> list[str]:
+        """``files``: name → key.  Returns the names of those that are not there."""
+        not_there: list[str] = []
         for name, key in files.items():
-            before_each()
-            size_bytes = _size_of(device, key)
+            self._before_each()
+            size_bytes = _size_of(self._device, key)
             if size_bytes is None:
+                not_there.append(name)
                 continue
-            why_not = _delete(device, key, order.device_id)
+            why_not = _delete(self._device, key, self._device_id)
             if why_not:
-                kept.append(KeptFile(name=name, message=why_not))
+                self.kept.append(KeptFile(name=name, message=why_not))
             else:
-                deleted_count += 1
-                bytes_freed += size_bytes
+                self.deleted_count += 1
+                self.bytes_freed += size_bytes
         # Also what an earlier delivery of the order has deleted, and did not come to settle.
-        device.settle(files.values())
-    return DeleteResult(deleted_count=deleted_count, bytes_freed=bytes_freed, kept=tuple(kept))
+        self._device.settle(files.values())
+        return not_there
 
 
 def list_objects(order: ListObjects, *, device: Device) -> ObjectsResult:
@@ -89,19 +108,6 @@ def _delete(device: Device, key: str, device_id: str) -> str:
         device.claim(device_id)
         return error.message
     return ""
-
-
-def _manifest_files(order: DeleteStored) -> dict[str, str]:
-    return {name: manifest_key(name) for name in order.manifest_names}
-
-
-def _objects(order: DeleteStored) -> dict[str, str]:
-    return {object_id: object_key(object_id) for object_id in order.object_ids}
-
-
-def _parity(order: DeleteStored) -> dict[str, str]:
-    """The parity of a group has the id of the group, which is no object's."""
-    return {group_id: parity_key(group_id) for group_id in order.object_ids}
 
 
 def _size_of(device: Device, key: str) -> int | None:

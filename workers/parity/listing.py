@@ -16,7 +16,10 @@ _ROW = re.compile(rf"{PARITY_FOLDER}/([0-9a-f]{{2}})/(\1[0-9a-f]{{30}})\.par")
 
 
 def list_parity(order: ListParity, *, device: Device) -> ParityList:
-    """The rows in the folder of these digits; whatever else lies there is passed over."""
+    """The rows in the folder of these digits, or which folders have any; whatever else lies there is passed over."""
+    if not order.digits:
+        matches = map(_ROW.fullmatch, device.list(PARITY_FOLDER))
+        return ParityList(digits=tuple(sorted({match[1] for match in matches if match})))
     rows, damaged_count = list[FoundParity](), 0
     for key in device.list(f"{PARITY_FOLDER}/{order.digits}"):
         match = _ROW.fullmatch(key)

@@ -80,6 +80,8 @@ class _ByParity:
         self._readable = {one.device_id for one in state.members.values() if not is_unreadable(one)}
 
     def has(self, segment_id: str) -> bool:
+        if not self._groups:
+            return False
         index = self._catalog.objects.of([segment_id])
         return bool(index) and not lacking(index, self._is_out_of_reach)
 

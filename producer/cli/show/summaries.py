@@ -67,18 +67,7 @@ def show_backup(summary: BackupSummary) -> None:
                 summary.files_moved,
             )
         )
-    if summary.copies_made or summary.copies_missing:
-        say(
-            f"{counted(summary.copies_made, 'copy', 'copies')} on other devices, {format_size(summary.bytes_copied)}; "
-            f"{summary.copies_missing} missing"
-        )
-    if summary.parity_made or summary.parity_missing:
-        say(
-            f"{counted(summary.parity_made, 'file')} of parity, {format_size(summary.bytes_parity)}; "
-            f"{counted(summary.parity_missing, 'object')} without"
-        )
-    if summary.at_risk:
-        say(_at_risk_line(summary.at_risk))
+    _show_protection(summary)
     if summary.files_healed:
         healed = f"{counted(summary.files_healed, 'file')}, {format_size(summary.bytes_healed)}"
         say(f"healed, in older snapshots too: {healed} that were on no device any more")
@@ -100,6 +89,21 @@ def show_backup(summary: BackupSummary) -> None:
             f"incomplete (device {lack.device}): {counted(lack.files, 'file')}, {format_size(lack.bytes)} cannot be "
             f"restored {until}; each is named above"
         )
+
+
+def _show_protection(summary: BackupSummary) -> None:
+    if summary.copies_made or summary.copies_missing:
+        say(
+            f"{counted(summary.copies_made, 'copy', 'copies')} on other devices, {format_size(summary.bytes_copied)}; "
+            f"{summary.copies_missing} missing"
+        )
+    if summary.parity_made or summary.parity_missing:
+        say(
+            f"{counted(summary.parity_made, 'file')} of parity, {format_size(summary.bytes_parity)}; "
+            f"{counted(summary.parity_missing, 'object')} without"
+        )
+    if summary.at_risk:
+        say(_at_risk_line(summary.at_risk))
 
 
 def _at_risk_line(at_risk: Mapping[str, DeviceRisk]) -> str:
