@@ -34,6 +34,13 @@ def test_systemd_finds_no_fault_with_the_unit(unit: Path, tmp_path: Path) -> Non
     assert analyze("verify", "--man=no", str(tmp_path / unit.name)) == ""
 
 
+def test_systemd_finds_no_fault_with_the_timer_and_its_service(tmp_path: Path) -> None:
+    for name in ("segfleet-run-due.service", "segfleet-run-due.timer"):
+        text = (REPOSITORY / "docs/systemd" / name).read_text()
+        (tmp_path / name).write_text(text.replace("/opt/segfleet/bin/segfleet", sys.executable))
+    assert analyze("verify", "--man=no", str(tmp_path / "segfleet-run-due.timer")) == ""
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_the_unit_is_hardened(unit: Path) -> None:
     exposure = re.search(r"exposure level for \S+ ([0-9.]+)", analyze("security", "--offline=true", str(unit)))
