@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from kit.needs import program
 from kit.program.command import make_shim
 from kit.program.dying_backup import DEVICES as THREE
 from kit.program.dying_backup import DyingBackup, bars_in
@@ -53,32 +50,6 @@ def test_no_command_runs_past_the_edge_or_is_broken_in_a_word(screen: Terminal) 
         assert lines, command
         # The terminal had to break none of them.
         assert screen.lines() == screen.lines(joined=True), (command, lines)
-
-
-COMPLETE = """
-source <(segfleet completion bash)
-COMP_WORDS=(segfleet {words}) COMP_CWORD={place}
-_segfleet_completion segfleet
-printf '%s\\n' "${{COMPREPLY[@]}}"
-"""
-
-
-def completed(stored: Machine, *words: str) -> list[str]:
-    """What bash offers for the last word."""
-    script = COMPLETE.format(words=shlex.join(words), place=len(words))
-    environment = stored.environment({"PATH": f"{stored.folder / 'bin'}:{os.environ['PATH']}"})
-    command = [program("bash"), "-c", script]
-    done = subprocess.run(command, cwd=stored.folder, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.split()
-
-
-def test_bash_completes_names_from_the_catalog_and_the_configuration(stored: Machine) -> None:
-    assert completed(stored, "restore", "la") == ["latest"]
-    assert completed(stored, "ls", "data") == ["data@latest"]
-    assert completed(stored, "backup", "--volume", "d") == ["data"]
-    assert completed(stored, "devices", "lost", "f") == ["first"]
-    assert completed(stored, "help", "snap") == ["snapshots"]
-    assert "--expect-ratio" in completed(stored, "backup", "--e")
 
 
 def test_the_summary_has_devices_in_the_order_given_and_the_total_after_them(screen: Terminal, stored: Machine) -> None:

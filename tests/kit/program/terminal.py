@@ -31,6 +31,11 @@ class Terminal:
         # Computed, so that the line that is typed is not the one that is waited for.
         self._run("send-keys", f"clear; {command}; echo end of $(({self._commands_count - 1} + 1))", "Enter")
 
+    def keys(self, *keys: str) -> None:
+        """Press keys: texts, or names such as Tab and Enter."""
+        for key in keys:
+            self._run("send-keys", key)
+
     def shows(self, command: str) -> list[str]:
         """The lines that a command leaves on the screen."""
         self.type(command)
@@ -40,7 +45,7 @@ class Terminal:
 
     def interrupt(self) -> None:
         """Ctrl-C, and wait for the end of the command."""
-        self._run("send-keys", "C-c")
+        self.keys("C-c")
         end = f"end of {self._commands_count}"
         self.wait_for(lambda shown: end in shown, "the command has ended")
 
