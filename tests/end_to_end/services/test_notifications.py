@@ -66,3 +66,38 @@ def test_each_backup_gives_its_signs_and_the_change_is_one_mail(
     ]
     assert (machine.folder / "ends").read_text().split() == ["success", "2", "2", "success"]
     assert mails.subjects == ["the backup of volume home failed", "volume home is backed up again"]
+
+
+def test_a_device_that_is_away_is_one_mail_its_return_another_and_no_password_leaks(
+    machine: Machine, mails: MailServer
+) -> None:
+    source = machine.folder / "home"
+    source.mkdir()
+    for name in "abcd":
+        (source / name).write_text(name * 1000)
+    (machine.folder / "segfleet.toml").write_text(
+        NOTIFY.format(folder=machine.folder)
+        + f'on-partial = "cat /proc/[0-9]*/cmdline >> {machine.folder}/arguments || true"\n'
+    )
+    told = {"SEGFLEET_NOTIFY_SMTP": f"smtp://me:hunter2@{mails.place}"}
+    backup: tuple[str | Path, ...] = ("backup", source, *machine.devices("a b"), "--bundle=off")
+
+    done = [machine.run(*backup, **told)]
+    away = machine.device("b").rename(machine.folder / "away")
+    done += [machine.run(*backup, **told), machine.run(*backup, **told)]
+    away.rename(machine.device("b"))
+    done += [machine.run(*backup, **told)]
+
+    assert [one.exit_code for one in done] == [0, 3, 3, 0]
+    assert sorted(mails.subjects) == [
+        "device b is absent",
+        "device b is there again",
+        "the backup of volume home is partial",
+        "volume home is backed up again",
+    ]
+    said = "".join(one.stdout.decode() + one.stderr for one in done)
+    written = [path.read_bytes() for path in machine.state.rglob("*") if path.is_file()]
+    arguments = (machine.folder / "arguments").read_text()
+    assert "segfleet" in arguments
+    assert "hunter2" not in said + arguments + "".join(map(str, mails.mails))
+    assert not any(b"hunter2" in content for content in written)
