@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from producer.listing.columns import cut, joined, with_segment_ids
 from producer.listing.entry import EntryBatch
 from producer.listing.frames import compress_lines, decode_line, decompress_lines, encode_line
-from producer.listing.map_parts import MAX_INLINE_COUNT, digest_of, large, map_lines, pieces_of
+from producer.listing.map_parts import MAX_INLINE_COUNT, digest_of, large, map_lines
 from producer.listing.parts import checked_batches
+from producer.listing.placed import PlacesReader
 from producer.listing.places import Places
 from tasks.errors import DamagedError
 from tasks.values import Digest, HexId
@@ -103,6 +104,8 @@ class TreeWriter:
         """Before which entries of the batch a part ends."""
         cuts: list[int] = []
         count, is_heavy = self._entries_count, self._more_bytes + _more_bytes(batch) > _MAX_MORE_BYTES
+        if count + len(batch) <= _MIN_ENTRIES_COUNT and not is_heavy:
+            return cuts
         seed = zlib.crc32(batch.prefix.encode("utf-8", "surrogateescape"))
         for place, name in enumerate(batch.names):
             if count >= _MIN_ENTRIES_COUNT or (is_heavy and count):
@@ -169,29 +172,14 @@ def decode_tree_part(
     Raises DamagedError on anything that is not a sound part.
     """
     first, *lines = decompress_lines(data)
-    segment_ids = decode_line(first, _Head).segment_ids
-    numbers = {segment_id: number for number, segment_id in enumerate(segment_ids)}
+    reader = PlacesReader(decode_line(first, _Head).segment_ids, load)
     batches: list[EntryBatch] = []
     for line in lines:
         batch = decode_line(line, EntryBatch)
-        _refuse_foreign_places(batch, len(segment_ids))
-        places = batch.places
-        if places.maps:
-            places = _without_maps(places, numbers, load)
-            segment_ids = list(numbers)
-        if places.segments or places.pieces:
-            places = replace(places, segment_ids=segment_ids)
+        places = reader.places(batch)
         batches.append(replace(batch, source=source, first_entry=first_entry, places=places))
         first_entry += len(batch)
     return checked_batches(batches)
-
-
-def _without_maps(places: Places, numbers: dict[str, int], load: Callable[[bytes], bytes]) -> Places:
-    """With all pieces of all files; ``numbers`` (segment id → place in a list) grows."""
-    pieces = dict(places.pieces)
-    for name, digests in places.maps.items():
-        pieces[name] = [piece for digest in digests for piece in pieces_of(load(bytes.fromhex(digest)), numbers)]
-    return replace(places, pieces=pieces, maps={})
 
 
 def needs_of(data: bytes) -> PartNeeds:
@@ -202,16 +190,3 @@ def needs_of(data: bytes) -> PartNeeds:
 def _needs(line: bytes) -> PartNeeds:
     head = decode_line(line, _Head)
     return PartNeeds(head.segment_ids, list(map(bytes.fromhex, head.maps)))
-
-
-def _refuse_foreign_places(batch: EntryBatch, segments_count: int) -> None:
-    places = batch.places
-    numbers = [*places.segments, *(piece[2] for pieces in places.pieces.values() for piece in pieces)]
-    if numbers and max(numbers) >= segments_count:
-        raise DamagedError("tree part: a place names no segment")
-    if any(len(column) not in (0, len(batch)) for column in (places.segments, places.stream_offsets_bytes)):
-        raise DamagedError("tree part: columns differ in length")
-    if len(places.segments) != len(places.stream_offsets_bytes):
-        raise DamagedError("tree part: columns differ in length")
-    if not (places.pieces.keys() | places.maps.keys() | batch.unread.keys() | set(batch.unsettled)) <= set(batch.names):
-        raise DamagedError("tree part: places belong to no entry")

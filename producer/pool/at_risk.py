@@ -10,6 +10,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import Tree
 from producer.listing.entry import EntryBatch
+from producer.listing.placed import PlacedBatch
 from producer.pool.group_reads import GroupReads
 
 #: In the place of another device that has a segment.
@@ -54,14 +55,14 @@ def files_at_risk(tree: Tree, only_on: Mapping[str, str]) -> dict[str, tuple[int
     files: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     if only_on:
-        for batch in tree.batches():
+        for batch in tree.placed():
             for device_id, size_bytes in _of_batch(batch, only_on):
                 files[device_id] += 1
                 sizes[device_id] += size_bytes
     return {device_id: (count, sizes[device_id]) for device_id, count in files.items()}
 
 
-def _of_batch(batch: EntryBatch, only_on: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+def _of_batch(batch: PlacedBatch, only_on: Mapping[str, str]) -> Iterator[tuple[str, int]]:
     """Of each file: the devices that alone have some of it, with how much.  Most files lie in one segment."""
     places = batch.places
     owners = [only_on.get(segment_id) for segment_id in places.segment_ids]
@@ -76,7 +77,7 @@ def _of_batch(batch: EntryBatch, only_on: Mapping[str, str]) -> Iterator[tuple[s
             yield from _by_device(batch, at, only_on).items()
 
 
-def _by_device(batch: EntryBatch, at: int, only_on: Mapping[str, str]) -> dict[str, int]:
+def _by_device(batch: EntryBatch | PlacedBatch, at: int, only_on: Mapping[str, str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for place in batch.places_of(at):
         device_id = only_on.get(place.segment_id)

@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select
 from producer.catalog.database import Database
 from producer.catalog.schema import packed_parts, snapshots, tree_parts, trees
 from producer.listing.entry import EntryBatch
+from producer.listing.placed import PlacedBatch, decode_placed
 from producer.listing.places import Place
 from producer.listing.reader import ListingReader
 from producer.listing.tree_parts import PartNeeds, TreePart, decode_tree_part, needs_of
@@ -24,6 +25,9 @@ _REFERENCE = struct.Struct("<32sII")
 
 #: Digests in one IN list.
 _LIST_ROWS = 500
+
+#: Tree parts in memory at once: some 400 KB.
+_PAGE_PARTS = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +44,13 @@ class Parts(Protocol):
     """Whoever has the parts."""
 
     def data(self, digest: bytes) -> bytes: ...
+
+    def data_of(self, digests: Collection[bytes]) -> Mapping[bytes, bytes]:
+        """Those that there are of some parts, by their digests: one question costs less than one for each."""
+
+    def look_into(self, digests: Collection[bytes]) -> None:
+        """Learn at once what these need."""
+
     def segment_ids(self, digest: bytes) -> list[str]: ...
     def maps(self, digest: bytes) -> list[bytes]: ...
 
@@ -54,19 +65,23 @@ class Tree:
 
     def batches(self) -> Iterator[EntryBatch]:
         """All batches in entry order; one part is in memory at a time."""
-        for part in self.parts:
-            yield from self.decoded(part)
+        for part, data in self._read(self.parts):
+            yield from self._decoded(part, data)
 
     def readable(self, source: int, on_damage: Callable[[SegfleetError], None]) -> Iterator[EntryBatch]:
         """The batches of one source; parts that are missing or damaged are left out, and ``on_damage`` gets why."""
-        for part in self.parts:
-            if part.source == source:
-                try:
-                    batches = self.decoded(part)
-                except (CatalogError, DamagedError) as error:
-                    on_damage(error)
-                else:
-                    yield from batches
+        for part, data in self._read([part for part in self.parts if part.source == source]):
+            try:
+                batches = self._decoded(part, data)
+            except (CatalogError, DamagedError) as error:
+                on_damage(error)
+            else:
+                yield from batches
+
+    def placed(self) -> Iterator[PlacedBatch]:
+        """As :meth:`batches`, but only where the bytes of files are: a fraction of the work."""
+        for part, data in self._read(self.parts):
+            yield from decode_placed(data or self._stored.data(part.digest), self._stored.data)
 
     def mapped(self) -> Iterator[EntryBatch]:
         """The batches of those parts that have files in so many places that these have map parts."""
@@ -75,13 +90,26 @@ class Tree:
                 yield from self.decoded(part)
 
     def decoded(self, part: PartReference) -> list[EntryBatch]:
-        data, source = self._stored.data(part.digest), self._sources[part.source]
-        return decode_tree_part(data, source, part.first_entry, self._stored.data)
+        return self._decoded(part, None)
+
+    def _decoded(self, part: PartReference, data: bytes | None) -> list[EntryBatch]:
+        """``data``: of the part, where it has been read; what is missing raises the error of its reader."""
+        source = self._sources[part.source]
+        return decode_tree_part(data or self._stored.data(part.digest), source, part.first_entry, self._stored.data)
+
+    def _read(self, parts: Sequence[PartReference]) -> Iterator[tuple[PartReference, bytes | None]]:
+        """The parts in order, with their data, a page of them in memory; None for one that is missing."""
+        for start in range(0, len(parts), _PAGE_PARTS):
+            page = parts[start : start + _PAGE_PARTS]
+            found = self._stored.data_of({part.digest for part in page})
+            for part in page:
+                yield part, found.get(part.digest)
 
     @property
     def digests(self) -> list[bytes]:
         """Of all that the tree consists of, each once: its parts in order, and the map parts that they need."""
         parts = [part.digest for part in self.parts]
+        self._stored.look_into(parts)
         return list(dict.fromkeys(digest for part in parts for digest in (part, *self._stored.maps(part))))
 
     @cached_property
@@ -94,6 +122,7 @@ class Tree:
     def parts_of_segments(self) -> dict[str, list[int]]:
         """Segment → the numbers of the parts that refer to it, in order of the first of these."""
         found: dict[str, list[int]] = {}
+        self._stored.look_into([part.digest for part in self.parts])
         for number, part in enumerate(self.parts):
             for segment_id in self._stored.segment_ids(part.digest):
                 found.setdefault(segment_id, []).append(number)
@@ -195,6 +224,19 @@ class Trees:
             raise CatalogError(f"the catalog has no tree part {digest.hex()}")
         data: bytes = row.data
         return data
+
+    def data_of(self, digests: Collection[bytes]) -> dict[bytes, bytes]:
+        """See :meth:`Parts.data_of`; few parts at a time."""
+        rows = self._database.read(
+            select(tree_parts.c.digest, tree_parts.c.data).where(tree_parts.c.digest.in_(digests))
+        )
+        return {row.digest: row.data for row in rows}
+
+    def look_into(self, digests: Collection[bytes]) -> None:
+        """See :meth:`Parts.look_into`."""
+        pending = (digest for digest in digests if digest not in self._needs)
+        while page := list(islice(pending, _PAGE_PARTS)):
+            self._needs.update((digest, needs_of(data)) for digest, data in self.data_of(page).items())
 
     def segment_ids(self, digest: bytes) -> list[str]:
         """The segments that a part needs, by itself and by its map parts."""

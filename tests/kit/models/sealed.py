@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
 from producer.catalog.tables.trees import PartReference, Tree
@@ -16,6 +16,12 @@ class _Stored:
 
     def data(self, digest: bytes) -> bytes:
         return self._data[digest]
+
+    def data_of(self, digests: Collection[bytes]) -> dict[bytes, bytes]:
+        return {digest: self._data[digest] for digest in digests}
+
+    def look_into(self, digests: Collection[bytes]) -> None:
+        """Nothing is far away."""
 
     def segment_ids(self, digest: bytes) -> list[str]:
         ids = (needs_of(self._data[one]).segment_ids for one in (digest, *self.maps(digest)))
