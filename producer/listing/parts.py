@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from producer.listing.data_ranges import are_sound
-from producer.listing.entry import KINDS, EntryBatch
+from producer.listing.entry import KINDS, NO_DATA, EntryBatch
 from producer.listing.frames import PART_BYTES, compress_lines, decode_line, decompress_lines, encode_line
 from tasks.errors import DamagedError
 from tasks.values import is_safe_path
@@ -87,17 +87,24 @@ def checked_batches(batches: list[EntryBatch]) -> list[EntryBatch]:
 
 def _flaw_of(batch: EntryBatch) -> str | None:
     columns = (batch.kinds, batch.modes, batch.uids, batch.gids, batch.mtimes_ns, batch.ctimes_ns, batch.sizes_bytes)
-    if any(len(column) != len(batch.names) for column in columns):
-        return "columns differ in length"
-    if len(batch.inodes) not in (0, len(batch.names)):
+    count = len(batch.names)
+    if {count, *map(len, columns)} != {count} or len(batch.inodes) not in (0, count):
         return "columns differ in length"
     if not set(batch.kinds) <= KINDS.keys():
         return f"unknown kind of entry in {batch.kinds!r}"
     if not (_names_are_safe(batch) and is_safe_path(batch.directory)):
         return "a name leaves its directory"
-    if any(size > -1 and kind != "f" for size, kind in zip(batch.sizes_bytes, batch.kinds, strict=True)):
+    if not _only_files_have_sizes(batch):
         return "an entry that is no regular file has a size"
     return _links_flaw_of(batch) or _attributes_flaw_of(batch) or _data_ranges_flaw_of(batch)
+
+
+def _only_files_have_sizes(batch: EntryBatch) -> bool:
+    others_count = len(batch) - batch.kinds.count("f")
+    if not others_count:
+        return True
+    with_size = [kind for kind, size in zip(batch.kinds, batch.sizes_bytes, strict=True) if size > NO_DATA]
+    return with_size.count("f") == len(with_size)
 
 
 def _data_ranges_flaw_of(batch: EntryBatch) -> str | None:
@@ -132,6 +139,8 @@ def _names_are_safe(batch: EntryBatch) -> bool:
 
 
 def _links_flaw_of(batch: EntryBatch) -> str | None:
+    if not batch.links and "l" not in batch.kinds and "h" not in batch.kinds:
+        return None
     linked = 0
     for name, kind in zip(batch.names, batch.kinds, strict=True):
         if kind in "lh":

@@ -29,18 +29,21 @@ class Cursor:
 
         To be called with the walk's batches in order.
         """
-        order, last = folder_order(batch), os.fsencode(batch.names[-1])
-        first = os.fsencode(batch.names[0])
+        first, last = os.fsencode(batch.names[0]), os.fsencode(batch.names[-1])
         self._beside = [
-            one for one in self._beside if folder_order(one) == order and os.fsencode(one.names[-1]) >= first
+            one for one in self._beside if _is_same_folder(one, batch) and os.fsencode(one.names[-1]) >= first
         ]
-        while self._next is not None and self._is_up_to(self._next, order, last):
-            if folder_order(self._next) == order:
+        while self._next is not None:
+            if _is_same_folder(self._next, batch):
+                if os.fsencode(self._next.names[0]) > last:
+                    break
                 self._beside.append(self._next)
+            elif folder_order(self._next) > folder_order(batch):
+                break
             self._next = next(self._batches, None)
         return self._beside
 
-    @staticmethod
-    def _is_up_to(batch: EntryBatch, order: list[bytes], last: bytes) -> bool:
-        mine = folder_order(batch)
-        return mine < order or (mine == order and os.fsencode(batch.names[0]) <= last)
+
+def _is_same_folder(one: EntryBatch, other: EntryBatch) -> bool:
+    """Whether both are of the same folder; the source itself is in none."""
+    return one.directory == other.directory and (one.names == [""]) == (other.names == [""])

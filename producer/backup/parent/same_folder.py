@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from producer.backup.parent.unchanged import Rules
 from producer.listing.entry import EntryBatch
-from producer.listing.places import NO_SEGMENT, Places, PlacesWriter
+from producer.listing.places import NO_PLACES, NO_SEGMENT, Places
 
 _V = TypeVar("_V")
 
@@ -26,19 +26,36 @@ def places_of_same(
     """
     if not (_are_plain(parent) and _is_same(batch, parent, rules)):
         return None
-    writer, first = PlacesWriter(len(batch)), 0
+    numbers: dict[str, int] = {}
+    segments: list[int] = []
+    offsets_bytes: list[int] = []
     for before in parent:
-        places, ids = before.places, before.places.segment_ids
-        if not places.segments and max(before.sizes_bytes) > 0:
+        found = _segments_of(before, numbers, whole)
+        if found is None:
             return None
-        rows = zip(before.sizes_bytes, places.segments, places.stream_offsets_bytes, strict=bool(places.segments))
-        for place, (size_bytes, segment, offset_bytes) in enumerate(rows, first):
-            if size_bytes > 0:
-                if segment == NO_SEGMENT or ids[segment] not in whole:
-                    return None
-                writer.add_whole(place, ids[segment], offset_bytes)
-        first += len(before)
-    return writer.places()
+        segments += found
+        offsets_bytes += before.places.stream_offsets_bytes or [0] * len(before)
+    if not numbers:
+        return NO_PLACES
+    return Places(segment_ids=list(numbers), segments=segments, stream_offsets_bytes=offsets_bytes)
+
+
+def _segments_of(before: EntryBatch, numbers: dict[str, int], whole: Collection[str]) -> list[int] | None:
+    """The segment of each entry, as a place in ``numbers``, which grows; None where a file has none that is whole."""
+    segments = before.places.segments
+    if not segments:
+        return None if max(before.sizes_bytes) > 0 else [NO_SEGMENT] * len(before)
+    of = {NO_SEGMENT: NO_SEGMENT}
+    for number in dict.fromkeys(segments):
+        if number != NO_SEGMENT:
+            segment_id = before.places.segment_ids[number]
+            if segment_id not in whole:
+                return None
+            of[number] = numbers.setdefault(segment_id, len(numbers))
+    # Folders, links and empty files have none.
+    if any(size_bytes > 0 for size_bytes, number in zip(before.sizes_bytes, segments, strict=True) if number < 0):
+        return None
+    return [of[number] for number in segments]
 
 
 def _are_plain(parent: Sequence[EntryBatch]) -> bool:
