@@ -62,6 +62,20 @@ _PLACES = {
     "worker": "producer.cli.commands.services.worker:worker",
 }
 
+#: The folders of commands, as --help has them.
+_TITLES = {
+    "config": "Set up",
+    "backup": "Back up",
+    "restore": "Restore",
+    "browse": "Look into snapshots",
+    "care": "See whether all is well, and mend it",
+    "retention": "Keep and forget",
+    "devices": "Devices",
+    "schedule": "Schedules",
+    "services": "Services",
+    "about": "About segfleet",
+}
+
 #: These do something, and report it: they do it whether or not the report can be written.
 _CHANGING = frozenset(
     (
@@ -93,6 +107,7 @@ _CHANGING = frozenset(
 @click.group(
     cls=LazyGroup,
     places=_PLACES,
+    titles=_TITLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="segfleet", message="segfleet %(version)s")

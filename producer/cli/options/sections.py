@@ -9,7 +9,22 @@ import click
 #: Fewer options need no sections.
 _MANY_COUNT = 20
 
-#: Title → parameters.  What is in none comes last.
+_PERIODS = ("hourly", "daily", "weekly", "monthly", "yearly")
+
+#: Of every command: what it keeps.
+_KEPT = {
+    "What is kept": frozenset(
+        {
+            "keep_last",
+            "keep_within",
+            "keep_tag",
+            *(f"keep_{p}" for p in _PERIODS),
+            *(f"keep_within_{p}" for p in _PERIODS),
+        }
+    )
+}
+
+#: Title → parameters, of commands that store.  What is in none comes last.
 _SECTIONS: dict[str, frozenset[str]] = {
     "When": frozenset({"cron", "timezone", "catch_up", "overlap"}),
     "What is backed up": frozenset(
@@ -34,9 +49,10 @@ _SECTIONS: dict[str, frozenset[str]] = {
 
 def write_options(params: Iterable[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter) -> None:
     """As click does, in sections where there are many."""
-    records = {param.name or "": record for param in params if (record := param.get_help_record(ctx)) is not None}
+    options = [param for param in params if isinstance(param, click.Option)]
+    records = {option.name or "": record for option in options if (record := option.get_help_record(ctx)) is not None}
     if len(records) >= _MANY_COUNT:
-        for title, names in _SECTIONS.items():
+        for title, names in (_KEPT | (_SECTIONS if "split" in records else {})).items():
             found = [record for name, record in records.items() if name in names]
             records = {name: record for name, record in records.items() if name not in names}
             if found:

@@ -134,7 +134,8 @@ config_option = click.option(
     is_eager=True,
     expose_value=False,
     callback=_read_configuration,
-    help="Configuration file.  [env var: SEGFLEET_CONFIG; default: ./segfleet.toml, then the user's]",
+    help="Configuration file.  "
+    "[env var: SEGFLEET_CONFIG; default: ./segfleet.toml, the user's, then /etc/segfleet/segfleet.toml]",
 )
 json_option = click.option(
     "--json", is_flag=True, expose_value=False, callback=_want_json, help="Print one JSON object per line."

@@ -21,8 +21,8 @@ from producer.cli.show.devices import show_devices
 def lost(call: Call, device: str) -> None:
     """Say that a device will not come back: its snapshots say what they lack, and its name is free.
 
-    NAME is the device's name, or 8 or more digits of its id.  Changes the catalog only.  Whoever finds the device after
-    all needs no word to undo this: it is used again as soon as it is named and has its marker.
+    NAME is the device's name, or 8 or more digits of its id.  Changes the catalog only.  If the device turns up
+    after all, there is nothing to undo: a backup that names it uses it again, as long as it has its marker.
     """
     call.output.is_the_result = False
 

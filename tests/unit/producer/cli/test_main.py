@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from kit.program.commands import all_commands
 from producer.cli.commands.browse.snapshots import snapshots as snapshots_command
 from producer.cli.main import run
 from tasks.errors import DeviceFullError
@@ -196,6 +198,28 @@ def test_help_goes_to_standard_output_and_is_no_error(arguments: list[str], caps
 
 def test_help_for_what_is_no_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no command schedule nonsense" in refused(capsys, "help", "schedule", "nonsense")
+
+
+def test_help_has_every_command_once_in_groups_with_a_whole_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["--help"])
+    output = capsys.readouterr().out
+    assert "Back up:" in output and "Keep and forget:" in output
+    listed = re.findall(r"^  (\w+)  +\S", output.partition("Set up:")[2], re.MULTILINE)
+    assert sorted(listed) == sorted(all_commands())
+    assert "..." not in output.partition("Set up:")[2]
+
+
+def test_no_argument_is_listed_as_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("backup", "forget", "devices lost", "ls"):
+        run([*command.split(), "--help"])
+        options = capsys.readouterr().out.partition("Options:\n")[2]
+        assert all(line.startswith(("  -", "   ")) for line in options.splitlines() if line), options
+
+
+def test_the_help_of_forget_groups_what_it_keeps(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["forget", "-h"])
+    titles = [line for line in capsys.readouterr().out.splitlines() if line.endswith(":") and line[0] != " "]
+    assert titles == ["What is kept:", "Options:"]
 
 
 def test_the_help_of_a_backup_groups_its_options(capsys: pytest.CaptureFixture[str]) -> None:
