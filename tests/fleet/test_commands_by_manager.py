@@ -11,8 +11,7 @@ import pytest
 
 from kit.deadlines import eventually
 from kit.program.command import SEGFLEET
-from kit.program.machine import Machine
-from kit.program.processes import command_lines
+from kit.program.processes import runs_for_a_master
 from kit.services.fleet import Fleet, kill_tree
 from kit.services.fleet import fleet as new_fleet
 from kit.services.site import Site
@@ -155,10 +154,6 @@ def test_a_file_in_many_segments_is_dumped_by_way_of_the_manager_however_slow_it
     assert dump.returncode == 0
     assert whole == BIG
     assert waiting() == 0
-
-
-def runs_for_a_master(host: Machine) -> bool:
-    return any("producer.cli.on_behalf" in line for line in command_lines(host))
 
 
 def test_a_dump_that_nobody_reads_on_is_stopped_at_the_manager(big_site: Site) -> None:

@@ -12,6 +12,7 @@ import redis
 
 from kit.deadlines import eventually
 from kit.program.command import Running
+from kit.program.forked_children import ON_BEHALF
 from kit.program.machine import Machine
 
 
@@ -71,6 +72,15 @@ def command_lines(machine: Machine) -> list[str]:
         with suppress(psutil.Error):
             found.append(" ".join(process.cmdline()))
     return found
+
+
+def runs_for_a_master(manager: Machine) -> bool:
+    """Whether a command runs on behalf of a master."""
+    for process in manager.processes():
+        with suppress(psutil.Error):
+            if process.name() == ON_BEHALF or "producer.cli.on_behalf" in process.cmdline():
+                return True
+    return False
 
 
 def _server(machine: Machine) -> int | None:

@@ -6,29 +6,35 @@ and standard streams of its call.  It ends as any other process of the interpret
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
 import pkgutil
 import socket
-import struct
 import sys
+import threading
 import time
+import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import producer
 import workers
+from kit.program.forked_children import ON_BEHALF, fork_children
 from kit.program.forked_workers import fork_workers
+from kit.program.forks import LENGTH, STREAMS_COUNT
+from producer.cli.on_behalf import main as run_on_behalf
 from producer.cli.start import main as run
 from workers.process.fork import IMPORTED_BY_CELERY
 
-#: The length of the JSON that follows; comes with standard input, output and error.
-LENGTH = struct.Struct("<Q")
-STREAMS_COUNT = 3
+#: Of an interpreter that cannot write at its end what it has printed.
+_EXIT_CODE_NOT_FLUSHED = 120
 #: Not imported by commands: programs of their own, and steps that Alembic runs.
-_LEFT_OUT = ("__main__", ".migrations", ".broker.keeper", ".thaw_guard", ".cli.on_behalf")
+_LEFT_OUT = ("__main__", ".migrations", ".broker.keeper", ".thaw_guard")
 
 #: What it is started with: the socket's descriptor, and the folder of this package, which commands do not see.
 CODE = "import sys; sys.path.append(sys.argv[2]); from kit.program.template import main; main()"
@@ -39,7 +45,39 @@ def main() -> None:
     sys.path.remove(sys.argv[2])
     _import_program()
     _serve(socket.socket(fileno=int(sys.argv[1])))
-    run()
+    _end(_exit_code(run))
+
+
+def _serve_children(asked: socket.socket) -> NoReturn:
+    """As :func:`main`, for a manager's commands."""
+    _serve(asked)
+    Path("/proc/self/comm").write_text(ON_BEHALF)
+    _end(_exit_code(run_on_behalf))
+
+
+def _exit_code(carry_out: Callable[[], int]) -> int:
+    try:
+        return carry_out()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+
+
+def _end(code: int) -> NoReturn:
+    """What an interpreter does at its end, but to destroy every object that it has imported.
+
+    That would copy all memory shared with the process it was forked from, which is half of a short command's time.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            code = code or _EXIT_CODE_NOT_FLUSHED
+    os._exit(code)
 
 
 def _serve(asked: socket.socket) -> None:
@@ -98,6 +136,8 @@ def _become(call: dict[str, Any], streams: list[int], asked: socket.socket) -> N
     os.chdir(call["folder"])
     asked.sendall(LENGTH.pack(os.getpid()))
     asked.close()
+    if "manager" in call["arguments"]:
+        fork_children(_serve_children)
 
 
 def _receive(asked: socket.socket, count_bytes: int) -> bytes:
