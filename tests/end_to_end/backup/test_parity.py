@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.program.command import Done
+from kit.program.halt_at import HaltAt
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
 from kit.tree import Tree, noise
@@ -103,3 +105,20 @@ def test_after_a_rebuild_any_two_devices_suffice_too(pool: Machine, tmp_path: Pa
     pool.succeed("rebuild", *pool.devices("a b c d"))
 
     assert is_whole(pool, restored(pool, "a c", tmp_path / "back"), tmp_path / "back")
+
+
+def test_a_backup_that_is_killed_while_it_writes_parity_is_completed_by_the_next(tmp_path: Path) -> None:
+    """It stands still where the first row is on its device, and not in the catalog."""
+    with new_machine() as made:
+        TREE.make(made.folder / "data")
+        halt = HaltAt(made.folder / "halt", "producer.catalog.tables.parity:Parity.set_row")
+        running = made.start("backup", "data", *made.devices("a b c d"), *SMALL, "--parity=2", **halt.settings)
+        halt.wait()
+        running.signal(signal.SIGKILL)
+        running.wait()
+
+        done = back_up(made)
+
+        assert done.summary["parity_missing"] == 0
+        assert is_whole(made, restored(made, "b d", tmp_path / "back"), tmp_path / "back")
+        assert made.succeed("check", "--read-data", "--json").summary["errors"] == 0
