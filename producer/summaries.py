@@ -271,7 +271,7 @@ class RepairSummary:
     snapshots: int
     #: Snapshots of which a device got the manifest.
     manifests_completed: int
-    #: Copied back from another device; and those that are missing or damaged, with no copy elsewhere.
+    #: Copied from another device or made from parity; and those that are missing or damaged, with no copy elsewhere.
     objects_copied: int
     objects_damaged: int
     errors: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from itertools import chain
 
 from producer.catalog.catalog import Catalog
@@ -12,7 +13,7 @@ from producer.observer import Observer, Trouble
 from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.pool.complete import complete_manifests
 from producer.pool.copies import Copying, CopyTarget, copies_to_make_again
-from producer.pool.copying import copy_objects
+from producer.pool.copying import Copied, copy_objects
 from producer.pool.damage import refresh_damage
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
@@ -29,11 +30,17 @@ from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import RepairSummary
 
 
-def repair(request: RepairRequest, observer: Observer, environment: Environment) -> RepairSummary:
+def repair(
+    request: RepairRequest,
+    observer: Observer,
+    environment: Environment,
+    make_lost_again: Callable[[RunSession], Copied],
+) -> RepairSummary:
     """Give each device that is there what it lacks: manifests, objects that have a copy or parity, and rows of parity.
 
-    Idempotent.  What no device has any more is named; the next backup stores it again, where the files are
-    unchanged.  Raises NotADeviceError, UsageError for devices of several pools, LockedError.
+    ``make_lost_again``: from parity what lost devices held.  Idempotent.  What no device has any more is named; the
+    next backup stores it again, where the files are unchanged.  Raises NotADeviceError, UsageError for devices of
+    several pools, LockedError.
     """
     with (
         Catalog(environment.catalog) as catalog,
@@ -41,17 +48,18 @@ def repair(request: RepairRequest, observer: Observer, environment: Environment)
     ):
         needs = RunNeeds(devices=request.devices, purpose="repair", holder=holder)
         with open_session(needs, observer, environment) as session, holder.holding(NEW_DEVICES, purpose="repair"):
-            return repair_in_session(session)
+            return repair_in_session(session, make_lost_again)
 
 
-def repair_in_session(session: RunSession) -> RepairSummary:
+def repair_in_session(session: RunSession, make_lost_again: Callable[[RunSession], Copied]) -> RepairSummary:
     """For a session whose run holds the lock of new devices."""
-    return _Repair(session).run()
+    return _Repair(session, make_lost_again).run()
 
 
 class _Repair:
-    def __init__(self, session: RunSession) -> None:
+    def __init__(self, session: RunSession, make_lost_again: Callable[[RunSession], Copied]) -> None:
         self._session = session
+        self._make_lost_again = make_lost_again
         self._started_s = time.monotonic()
         self._errors_count = 0
 
@@ -63,6 +71,7 @@ class _Repair:
             self._tell("manifest", failure)
         self._mark_missing(members)
         copied_count = self._copy_back(members) + self._make_by_parity(members)
+        copied_count += self._make_what_is_lost()
         self._complete_parity(members)
         refresh_damage(self._session.catalog)
         damaged = Counter(row.device for row in self._damaged(members))
@@ -152,6 +161,12 @@ class _Repair:
         for why in copied.failures:
             self._tell("parity", why)
         return copied.made_count
+
+    def _make_what_is_lost(self) -> int:
+        made = self._make_lost_again(self._session)
+        for why in made.failures:
+            self._tell("parity", f"not all that lost devices held was made again: {why}")
+        return made.made_count
 
     def _complete_parity(self, members: dict[str, Member]) -> None:
         """Write again the rows of parity that are missing, damaged or on lost devices."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from producer.catalog.catalog import Catalog
@@ -12,15 +12,13 @@ from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.unused import Unused
 from producer.configuration.sizes import format_size
-from producer.observer import Observer, Progress
+from producer.observer import Observer
 from producer.ownership.holder import Holder
-from producer.pool.copies import Copying, CopyPlan, CopyTarget, plan_copies
-from producer.pool.copying import copy_objects
+from producer.pool.copies import Copying, CopyPlan, plan_copies
 from producer.pool.lost import device_named
-from producer.pool.members import Member
 from producer.requests import RepackLimits
+from producer.retention.heir_copies import copy_with_heir, member_of, target_of
 from producer.retention.pruning.devices import PrunedDevice
-from producer.retention.pruning.heir import begin_heir, write_heir
 from producer.retention.pruning.meeting import Meeting, meet
 from producer.retention.pruning.prune import PRUNE
 from producer.retention.pruning.repacking.repack import Repacking
@@ -83,7 +81,7 @@ class _Retiring:
                 hint="free space with segfleet prune, or add a device: segfleet devices add NAME=PLACE",
             )
         self._copy(meeting, staying, plan.copyings)
-        members = {device.name: _member(device, self._bytes_on(device)) for device in staying}
+        members = {device.name: member_of(device, self._bytes_on(device)) for device in staying}
         keep_parity(self._session, members, self._row.device_id)
         self._leave()
         return Retired(
@@ -147,7 +145,7 @@ class _Retiring:
         rows = {row.device_id: row for row in self._catalog.devices.all(self._row.pool_id)}
         holding = {key for key, row in rows.items() if row.state != "lost"} - {self._row.device_id}
         index = self._catalog.objects.of(dict.fromkeys(one.segment_id for one in self._needed()))
-        targets = [_target(device) for device in staying]
+        targets = [target_of(device) for device in staying]
         total = CopyPlan()
         for segment_id, objects in index.items():
             on_others = [one for one in objects if one.device_id in holding and not one.is_damaged]
@@ -165,26 +163,7 @@ class _Retiring:
         return total
 
     def _copy(self, meeting: Meeting, staying: list[PrunedDevice], copyings: Sequence[Copying]) -> None:
-        if not copyings:
-            return
-        catalog = self._catalog
-        like = next(row for row in reversed(catalog.snapshots.all()) if row.pool_id == self._row.pool_id)
-        heir = begin_heir(catalog, like)
-        bytes_total = sum(one.object.bytes_stored for one in copyings)
-
-        def made(one: Copying, member: Member) -> None:
-            copy = replace(one.object, device_id=member.device_id, device=member.name, snapshot_id=heir)
-            catalog.objects.add(copy)
-            self._copied.append(copy)
-            progress = Progress(phase="storing", bytes_total=bytes_total, bytes_done=self._bytes_done)
-            self._session.observer.progress(progress)
-
-        members = {device.name: _member(device) for device in meeting.devices}
-        failures = copy_objects(self._session, members, copyings, made).failures
-        if write_heir(catalog, meeting, staying, heir, like=like, digests=(), rows=self._copied) != staying:
-            failures["not all of the other devices took the index of what was copied"] = None
-        else:
-            catalog.remains.set_holders(heir, [device.device_id for device in staying])
+        failures = copy_with_heir(self._session, meeting, staying, copyings, self._copied)
         if failures:
             done = format_size(self._bytes_done)
             raise DeviceError(
@@ -201,20 +180,3 @@ class _Retiring:
                 catalog.objects.remove(one.object_id, one.device_id)
             catalog.doomed.drop_device(self._row.device_id)
             catalog.devices.set_state(self._row.device_id, "lost", REASON)
-
-
-def _target(device: PrunedDevice) -> CopyTarget:
-    row, room_bytes = device.row, device.room_bytes
-    return CopyTarget(name=device.name, device_id=row.device_id, load_bytes=0, room_bytes=room_bytes, site=row.site)
-
-
-def _member(device: PrunedDevice, copied_bytes: int = 0) -> Member:
-    row = device.row
-    return Member(
-        name=device.name,
-        device_id=row.device_id,
-        epoch=row.epoch,
-        state="live",
-        capacity_bytes=row.capacity_bytes,
-        free_bytes=max(0, device.room_bytes - copied_bytes),
-    )

@@ -20,6 +20,7 @@ from producer.repair.repair import repair_in_session
 from producer.requests import DEFAULT_LIMITS, CheckRequest, Exclusions, RepackLimits, RestoreRequest, RewriteRequest
 from producer.restore.preview import PreviewRow, preview_in_session
 from producer.restore.restore_run import RestoreRun
+from producer.retention.made_again import make_lost_again
 from producer.retention.pruning.prune import preview as preview_prune
 from producer.retention.pruning.prune import prune_in_session
 from producer.retention.retire import Retired, retire_in_session
@@ -115,7 +116,8 @@ class InProcess:
     def repair(self) -> RepairSummary:
         run = self._run()
         try:
-            return repair_in_session(run.session)
+            with Holder(self.catalog, str(self.folder / CATALOG)) as holder:
+                return repair_in_session(replace(run.session, holder=holder), make_lost_again)
         finally:
             self._remember(run)
 

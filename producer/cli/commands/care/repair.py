@@ -26,7 +26,8 @@ from producer.run.preflight import check_devices
 def repair(call: Call, devices: dict[str, Path]) -> int:
     """Give each device what it lacks and others have, and name what none has any more.
 
-    Run it when a device is back that was away, or after `check` found damage.  What is lost is stored again by the next
+    Run it when a device is back that was away, when one is lost, or after `check` found damage.  Of a lost device it
+    makes again on the others what has parity.  What is lost is stored again by the next
     backup, where the files are unchanged.
     """
     devices = devices or all_devices(call)
@@ -34,9 +35,10 @@ def repair(call: Call, devices: dict[str, Path]) -> int:
     environment = call.environment(boot=devices)
 
     from producer.repair.repair import repair as repair_devices
+    from producer.retention.made_again import make_lost_again
 
     with watched(call) as observer:
-        summary = repair_devices(RepairRequest(devices=devices), observer, environment)
+        summary = repair_devices(RepairRequest(devices=devices), observer, environment, make_lost_again)
     if call.json:
         write_summary(summary)
     else:

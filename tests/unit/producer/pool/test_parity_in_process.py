@@ -227,9 +227,26 @@ def test_when_a_device_retires_no_two_files_of_a_group_come_to_lie_on_one(fresh:
         assert is_whole(fresh, tmp_path / "back", name)
 
 
+def test_a_repair_makes_again_what_a_lost_device_held_on_those_that_are_left(fresh: InProcess, tmp_path: Path) -> None:
+    lost = next(row for row in fresh.catalog.devices.all() if row.name == "c")
+    mark_lost(fresh.catalog, lost)
+    shutil.rmtree(tmp_path / "devices" / "c")
+    fresh.devices = "abd"
+
+    first, second = fresh.repair(), fresh.repair()
+
+    assert (first.exit_code, first.objects_copied) == (0, len(on(fresh, lost.device_id)))
+    assert (second.exit_code, second.objects_copied) == (0, 0)
+    assert max(map(len, devices_of_groups(fresh))) == 3
+    for name in "abd":
+        assert is_whole(fresh, tmp_path / "back", name)
+        assert is_whole_after_a_rebuild(fresh, tmp_path, name)
+
+
 def devices_of_groups(made: InProcess) -> list[set[str]]:
     """Of each group the devices that its files lie on, each on one of its own."""
-    places = {one.object_id: row.device_id for row in made.catalog.devices.all() for one in on(made, row.device_id)}
+    left = [row.device_id for row in made.catalog.devices.all() if row.state != "lost"]
+    places = {one.object_id: device_id for device_id in left for one in on(made, device_id)}
     found = []
     for group in made.catalog.parity.groups():
         ids = [places[member.object_id] for member in group.members] + [row.device_id for row in group.rows]
