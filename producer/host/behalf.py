@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 
-#: The manager's name, and the run's id.
+#: The manager's name, and the run's id where the command is one run.
 MANAGER_VARIABLE = "SEGFLEET_ON_BEHALF_OF"
 RUN_VARIABLE = "SEGFLEET_RUN_ID"
 

@@ -126,11 +126,7 @@ class Commands:
         child = Child(
             self._identity.configuration,
             asked=dump_json(encode(command)),
-            variables={
-                MANAGER_VARIABLE: self._name,
-                RUN_VARIABLE: command.run_id,
-                **terminal_variables(command.columns),
-            },
+            variables=variables_of(command, self._name),
         )
         if command.command in RUNS:
             self._note(f"run {command.run_id[:8]}: {command.command} {' '.join(spoken(command))}")
@@ -144,3 +140,9 @@ class Commands:
         return Run(
             command, child, manager=self._name, reply=self._reports.reply, tell=self._reports.run, is_told=is_told
         )
+
+
+def variables_of(command: Command, manager: str) -> dict[str, str]:
+    """Environment variables of its child.  A command that may begin several runs has them take ids of their own."""
+    run = {RUN_VARIABLE: command.run_id} if command.command in RUNS else {}
+    return {MANAGER_VARIABLE: manager, **run, **terminal_variables(command.columns)}
