@@ -61,11 +61,12 @@ class NoProgress:
 
 
 class InProcess:
-    """Devices a and b, or others, in ``folder``.  ``before`` sees each order first, and may raise SegfleetError."""
+    """Devices in ``folder``, a letter each.  ``before`` sees each order first, and may raise SegfleetError."""
 
     def __init__(self, folder: Path, catalog: Catalog, devices: str = "ab") -> None:
-        self.devices = devices
         self.folder = folder
+        #: Those that take part.
+        self.devices = devices
         self.target = folder / "target"
         self.orders: list[Order] = []
         self.notes: list[str] = []
@@ -78,7 +79,10 @@ class InProcess:
         #: What a worker of the last run does with an order.
         self.carry_out: Callable[[Order], object] = lambda order: None
         for name in devices:
-            (folder / "devices" / name).mkdir(parents=True, exist_ok=True)
+            self.device(name).mkdir(parents=True, exist_ok=True)
+
+    def device(self, name: str) -> Path:
+        return self.folder / "devices" / name
 
     def back_up(self, sources: Mapping[str, Path], *, has_troubles: bool = False, **plan: Any) -> BackupSummary:
         self._sources |= sources
@@ -165,7 +169,7 @@ class InProcess:
         run = Offline(self.catalog, self.devices, Devices(self._sources))
         settings = WorkerSettings(
             broker_url="redis://nowhere",
-            devices={name: DeviceSettings(path=self.folder / "devices" / name) for name in self.devices},
+            devices={name: DeviceSettings(path=self.device(name)) for name in self.devices},
             sources=dict(self._sources),
             targets={"target": self.target},
         )

@@ -43,11 +43,11 @@ class Pool:
             assert tree(self.made.target / "data") == tree(self.copies[row.snapshot_id])
 
     def device(self, name: str) -> Path:
-        return self.folder / "devices" / name
+        return self.made.device(name)
 
     def stored(self) -> set[str]:
         """All files on the devices but markers and generations."""
-        found = {path.name for name in "ab" for path in self.device(name).rglob("*") if path.is_file()}
+        found = {path.name for name in self.made.devices for path in self.device(name).rglob("*") if path.is_file()}
         return {name for name in found if name != "segfleet.json" and not name.endswith(".generation")}
 
 

@@ -83,7 +83,8 @@ class Repacking:
         if self._waiting and not self._leaving:
             self.bytes_unused += sum(one.bytes_unused for one in self._waiting)
             self._session.observer.note(
-                f"not repacked: {len(self._waiting)} objects that are needed in part; no device has room for that part"
+                f"not repacked: {len(self._waiting)} objects that are needed in part; no device "
+                "that reaches them has room for that part"
             )
 
     def _place(self) -> list[Repack]:
@@ -101,8 +102,7 @@ class Repacking:
         pool_id = self._devices[0].row.pool_id
         like = next(row for row in reversed(self._catalog.snapshots.all()) if row.pool_id == pool_id)
         heir = begin_heir(self._catalog, like)
-        written = Writing(self._session, self._members, heir, self._on_bytes).run(batch)
-        self._unreachable |= written.unreachable
+        written = Writing(self._session, self._members, heir, self._unreachable, self._on_bytes).run(batch)
         takers = self._put_index(heir, like, [one for _, new in written.done for one in new])
         swapped = self._swap(heir, takers, written.done)
         done = {one.candidate.object.object_id for one in swapped}

@@ -120,11 +120,9 @@ def _placed(
     size_bytes = one.bytes_to_write + _MORE_BYTES
     while one.living and len(taken) < len(one.copies):
         held = {target.device_id for target in taken}
-        reached = [
-            target
-            for target in targets
-            if any((copy.device_id, target.device_id) not in unreachable for copy in one.copies)
-        ]
+        # The others copy what the first one has written.
+        origins = [target.device_id for target in taken[:1]] or [copy.device_id for copy in one.copies]
+        reached = [target for target in targets if any((key, target.device_id) not in unreachable for key in origins)]
         target = least_filled(reached, size_bytes, held, {sites.get(key, "") for key in held})
         if target is None:
             return None

@@ -6,6 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from producer.catalog.tables.objects import StoredObject
 from producer.listing.stored_ranges import bytes_in
@@ -29,8 +30,7 @@ class Written:
     done: list[tuple[Repack, tuple[StoredObject, ...]]] = field(default_factory=list)
     #: Of repacks that could not be finished; nobody needs them.
     left_over: list[StoredObject] = field(default_factory=list)
-    #: (device of the old object, device whose worker does not reach it), and what failed for that.
-    unreachable: set[tuple[str, str]] = field(default_factory=set)
+    #: What failed because a device's worker does not reach another device.
     not_reached: list[Candidate] = field(default_factory=list)
     failures: dict[str, None] = field(default_factory=dict)
 
@@ -39,13 +39,22 @@ class Writing:
     """One batch.  ``on_bytes`` gets stored bytes as they are there."""
 
     def __init__(
-        self, session: RunSession, members: Mapping[str, Member], heir: str, on_bytes: Callable[[int], None]
+        self,
+        session: RunSession,
+        members: Mapping[str, Member],
+        heir: str,
+        unreachable: set[tuple[str, str]],
+        on_bytes: Callable[[int], None],
     ) -> None:
-        """``members``: by name; ``heir``: the snapshot whose index will bring the new objects to the devices."""
+        """``members``: by name; ``heir``: the snapshot whose index will bring the new objects to the devices.
+
+        ``unreachable``: device of an object, and device whose worker does not reach it; what is found out is added.
+        """
         self._session = session
         self._members = members
         self._names = {member.device_id: member.name for member in members.values()}
         self._heir = heir
+        self._unreachable = unreachable
         self._on_bytes = on_bytes
         self._written = Written()
         #: By the id of the new object.
@@ -78,7 +87,7 @@ class Writing:
         assert isinstance(order, RepackObject)
         if receipt.failure is not None:
             if receipt.failure.code == OutOfReachError.code:
-                self._written.unreachable.add((order.from_device_id, order.device_id))
+                self._unreachable.add((order.from_device_id, order.device_id))
                 self._written.not_reached.append(self._repacks[order.object_id].candidate)
             else:
                 self._written.failures[receipt.failure.message] = None
@@ -111,7 +120,11 @@ class Writing:
         def on_made(one: Copying, member: Member) -> None:
             self._add(replace(one.object, device_id=member.device_id, device=member.name))
 
-        self._written.failures |= copy_objects(self._session, self._members, copyings, on_made).failures
+        copied = copy_objects(self._session, self._members, copyings, on_made)
+        for one in chain.from_iterable(copied.out_of_reach.values()):
+            self._unreachable.add((one.object.device_id, one.target.device_id))
+            self._written.not_reached.append(self._repacks[one.object.object_id].candidate)
+        self._written.failures |= {why: None for why in copied.failures if why not in copied.out_of_reach}
 
     def _add(self, new: StoredObject) -> None:
         self._made[new.object_id].append(new)
@@ -135,6 +148,7 @@ class Writing:
         )
 
     def _origin(self, repack: Repack) -> StoredObject:
-        """The copy on the target itself if there is one, else one without damage."""
+        """The copy on the target itself if there is one, else one without damage that it reaches."""
+        target_id = repack.targets[0].device_id
         sound = [one for one in repack.candidate.copies if not one.is_damaged]
-        return min(sound, key=lambda one: one.device_id != repack.targets[0].device_id)
+        return min(sound, key=lambda one: (one.device_id != target_id, (one.device_id, target_id) in self._unreachable))

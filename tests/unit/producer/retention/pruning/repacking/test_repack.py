@@ -14,7 +14,8 @@ from kit.tree import noise
 from producer.catalog.catalog import Catalog
 from producer.monitor.space import space
 from producer.requests import RepackLimits
-from tasks.errors import DeviceFullError, NotADeviceError
+from tasks.copying import CopyObject
+from tasks.errors import DeviceFullError, NotADeviceError, OutOfReachError
 from tasks.orders import Order
 from tasks.repacking import RepackObject
 
@@ -218,3 +219,36 @@ def test_a_device_that_is_retired_gives_away_only_what_is_needed(pool: Pool) -> 
     assert 0 < retired.bytes_copied < held.bytes_stored - held.bytes_unused // 2
     pool.device("b").rename(pool.folder / "away")
     pool.check()
+
+
+@pytest.mark.parametrize("hosts", [("ab", "c"), ("a", "bc"), ("a", "b", "c")])
+def test_a_repack_over_hosts_needs_no_device_to_read_another_that_it_does_not_reach(
+    tmp_path: Path, hosts: tuple[str, ...]
+) -> None:
+    """As if the disks had been put into several hosts after the backups."""
+    with in_process(tmp_path, "abc") as made:
+        pool = Pool(tmp_path, made)
+        for number in range(40):
+            write(pool, f"{number:02}", seed=number)
+        first = made.back_up({"data": pool.source}, copies=2).snapshot_id
+        for number in range(40):
+            if number % 4:
+                write(pool, f"{number:02}", seed=number + 100)
+        pool.back_up()
+        assert first is not None
+        pool.forget(first)
+
+        made.before = lambda order: refuse_other_hosts(order, hosts)
+        done = made.prune(limits=NONE_UNUSED)
+
+        assert (done.exit_code, done.bytes_unused) == (0, unused(pool))
+        assert done.objects_written > 0 if len(hosts) == 2 else unused(pool) > 0
+        pool.check()
+        assert objects_on(pool) == objects_known(pool)
+
+
+def refuse_other_hosts(order: Order, hosts: tuple[str, ...]) -> None:
+    if isinstance(order, RepackObject | CopyObject):
+        (host,) = (names for names in hosts if order.device in names)
+        if order.from_device not in host:
+            raise OutOfReachError(f"device {order.from_device} is on another host")

@@ -133,5 +133,13 @@ def test_a_device_whose_worker_cannot_read_an_object_is_passed_over() -> None:
     assert placed([candidate("w", 40)], {"a": 900, "b": 0}, unreachable={("a", "b")}) == ["w: a"]
 
 
+def test_a_copy_goes_where_the_new_object_is_reached() -> None:
+    of_both = candidate("w", 40, on="ab")
+
+    assert placed([of_both], {"a": 0, "b": 900, "c": 100}) == ["w: a c"]
+    assert placed([of_both], {"a": 0, "b": 900, "c": 100}, unreachable={("a", "c")}) == ["w: a b"]
+    assert placed([of_both], {"a": 0, "b": 900, "c": 100}, unreachable={("a", "c"), ("a", "b")}) == []
+
+
 def test_what_nothing_needs_any_more_goes_nowhere() -> None:
     assert placed([candidate("w", 100)], {"a": 0}, room={"a": 0}) == ["w"]
