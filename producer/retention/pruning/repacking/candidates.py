@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
+from itertools import chain
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
@@ -31,11 +32,15 @@ def find_candidates(
                 if unused.bytes_of(one):
                     found[one.object_id].append(one)
     lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
-    copies, in_groups = _copies(catalog, found, lost), catalog.parity.object_ids()
+    index = catalog.objects.of({objects[0].segment_id for objects in found.values()})
+    there = {key: [one for one in objects if one.device_id not in lost] for key, objects in index.items()}
+    copies = _copies(found, there.values())
+    in_groups = catalog.parity.object_ids()
     return [
         Candidate(
             copies=tuple(copies[object_id]),
             living=tuple(unused.living_of(objects[0])),
+            others_on=frozenset(one.device_id for one in there[objects[0].segment_id] if one.object_id != object_id),
             why_not=_SHARED if object_id in in_groups else _why_not(copies[object_id], unused, device_ids, busy),
         )
         for object_id, objects in found.items()
@@ -55,15 +60,13 @@ def busy_segments(catalog: Catalog) -> set[str]:
 
 
 def _copies(
-    catalog: Catalog, found: Mapping[str, list[StoredObject]], lost: Collection[str]
+    found: Collection[str], objects_of_segments: Iterable[Iterable[StoredObject]]
 ) -> dict[str, list[StoredObject]]:
     """Object → its copies on all devices that are not lost, those without damage first."""
-    index = catalog.objects.of({objects[0].segment_id for objects in found.values()})
     copies: defaultdict[str, list[StoredObject]] = defaultdict(list)
-    for objects in index.values():
-        for one in objects:
-            if one.object_id in found and one.device_id not in lost:
-                copies[one.object_id].append(one)
+    for one in chain.from_iterable(objects_of_segments):
+        if one.object_id in found:
+            copies[one.object_id].append(one)
     return copies
 
 

@@ -13,6 +13,7 @@ A kill before [4] leaves new objects that the next prune deletes, one after it o
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 
 from producer.catalog.catalog import Catalog
@@ -68,6 +69,8 @@ class Repacking:
         #: What nothing needs and is stored nevertheless, if all that waits is repacked.
         self.bytes_unused = selection.bytes_unused
         self._unreachable: set[tuple[str, str]] = set()
+        #: Segment → ids of devices that have got new objects of it.
+        self._repacked_on: defaultdict[str, set[str]] = defaultdict(set)
 
     @property
     def bytes_to_write(self) -> int:
@@ -96,6 +99,7 @@ class Repacking:
             sites={device.device_id: device.row.site for device in well},
             batch_bytes=_BATCH_BYTES,
             unreachable=self._unreachable,
+            repacked_on=self._repacked_on,
         )
 
     def _run_batch(self, batch: Sequence[Repack]) -> None:
@@ -110,6 +114,7 @@ class Repacking:
         kept = {one.object_id for repack, new in written.done for one in new if repack in swapped}
         for one in (one for _, new in written.done for one in new if one.object_id in kept):
             self._count(one)
+            self._repacked_on[one.segment_id].add(one.device_id)
         self._delete([one for _, new in written.done for one in new if one.object_id not in kept])
         self._delete(written.left_over)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from producer.catalog.living import Ranges
 from producer.catalog.tables.objects import StoredObject
@@ -22,6 +24,8 @@ class Candidate:
 
     copies: tuple[StoredObject, ...]
     living: Ranges
+    #: Ids of devices that hold other objects of its segment: copies that were made from the source, or other ranges.
+    others_on: frozenset[str] = frozenset()
     #: Why it stays as it is, dead parts and all; "" where it may be repacked.
     why_not: str = ""
 
@@ -95,18 +99,26 @@ def place(
     sites: Mapping[str, str],
     batch_bytes: int,
     unreachable: Collection[tuple[str, str]] = (),
+    repacked_on: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> list[Repack]:
     """As many of the ``chosen`` as the devices have room for, and no more than ``batch_bytes`` in all, in that order.
 
     Each goes to the then least-filled devices, as many copies as it has now, no two of them on one device.
     ``unreachable``: ids of a device that holds an object, and of one whose workers cannot read it there.
+    ``repacked_on``: segment → ids of devices that have got repacked objects of it.
     """
     placed: list[Repack] = []
+    taken = defaultdict[str, set[str]](set, {key: set(ids) for key, ids in repacked_on.items()})
     for one in chosen:
         if batch_bytes <= 0:
             break
-        repack = _placed(one, targets, sites, unreachable)
+        # Another object of the segment may hold the same bytes, so as to survive the loss of this one's device.
+        apart = one.others_on | taken[one.object.segment_id]
+        allowed = [target for target in targets if target.device_id not in apart]
+        repack = _placed(one, allowed, sites, unreachable)
         if repack is not None:
+            _unload(one, targets)
+            taken[one.object.segment_id].update(target.device_id for target in repack.targets)
             placed.append(repack)
             batch_bytes -= sum(one.bytes_to_write for _ in repack.targets)
     return placed
@@ -130,8 +142,12 @@ def _placed(
     for target in taken:
         target.room_bytes -= size_bytes
         target.load_bytes += one.bytes_to_write
+    return Repack(candidate=one, targets=tuple(taken))
+
+
+def _unload(one: Candidate, targets: Sequence[CopyTarget]) -> None:
+    """What is repacked leaves the devices on which it lies."""
     by_device = {target.device_id: target for target in targets}
     for copy in one.copies:
         if copy.device_id in by_device:
             by_device[copy.device_id].load_bytes -= copy.bytes_stored
-    return Repack(candidate=one, targets=tuple(taken))

@@ -252,3 +252,28 @@ def refuse_other_hosts(order: Order, hosts: tuple[str, ...]) -> None:
         (host,) = (names for names in hosts if order.device in names)
         if order.from_device not in host:
             raise OutOfReachError(f"device {order.from_device} is on another host")
+
+
+def test_copies_that_each_host_made_from_the_source_stay_on_different_devices(tmp_path: Path) -> None:
+    with in_process(tmp_path, "abc") as made:
+        pool = Pool(tmp_path, made)
+        for number in range(40):
+            write(pool, f"{number:02}", seed=number)
+        made.devices = "ab"
+        made.before = lambda order: refuse_other_hosts(order, ("a", "b", "c"))
+        first = made.back_up({"data": pool.source}, copies=2).snapshot_id
+        made.devices = "abc"
+        for number in range(40):
+            if number % 4:
+                write(pool, f"{number:02}", seed=number + 100)
+        made.back_up({"data": pool.source}, copies=2)
+        assert first is not None
+        pool.forget(first)
+
+        made.before = lambda order: None
+        done = made.prune(limits=NONE_UNUSED)
+
+        assert (done.exit_code, done.bytes_unused) == (0, 0) and done.objects_written > 0
+        tree = pool.catalog.trees.of(pool.catalog.snapshots.find("latest").snapshot_id)
+        for objects in pool.catalog.objects.of(tree.parts_of_segments).values():
+            assert len({one.device_id for one in objects}) == len(objects) == 2
