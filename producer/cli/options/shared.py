@@ -122,7 +122,12 @@ def _collect_devices(
         devices[name] = path
     call = ctx.ensure_object(Call)
     configured = call.configuration.devices
-    names = devices_among(configured, call.volume_table)
+    # Without a broker there are no agents: a table without a path only says how the device is to be used.
+    names = [
+        name
+        for name in devices_among(configured, call.volume_table)
+        if configured[name].path is not None or call.broker_url is not None
+    ]
     return devices or {name: place_of(name, configured[name].path) for name in names}
 
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from kit.compare import differences
 from kit.program.machine import Machine
 from kit.tree import Tree, noise
 
@@ -80,3 +81,13 @@ def test_a_restore_finds_its_devices_in_the_catalog(machine: Machine, source: Pa
     assert (target / "b").read_bytes() == b"bb"
     assert [row["name"] for row in machine.succeed("devices", "--json").rows_of("device")] == ["a", "b"]
     machine.succeed("check", "--read-data")
+
+
+def test_a_device_whose_table_names_no_folder_is_found_where_it_was_last_seen(machine: Machine) -> None:
+    source = Tree({"letter": b"dear reader"}).make(machine.folder / "home")
+    (machine.folder / "segfleet.toml").write_text('[devices.a]\nmax-rate = "80MiB"\n')
+    machine.succeed("backup", source, *machine.devices("a"))
+
+    machine.succeed("restore", "latest", "--target", machine.folder / "back")
+
+    assert differences(source, machine.folder / "back" / "home") == []
