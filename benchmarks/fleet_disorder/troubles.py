@@ -70,7 +70,8 @@ def kill_service(site: FleetSite, host: str) -> End:
 
 
 def restart_service(site: FleetSite, host: str) -> End:
-    _send(_service_of(site, host)[:1], signal.SIGTERM)
+    # PostgreSQL's supervisors send SIGINT: after SIGTERM it waits for its clients, also for those whose power is cut.
+    _send(_service_of(site, host)[:1], signal.SIGINT if host == "database" else signal.SIGTERM)
     return None
 
 
