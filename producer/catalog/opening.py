@@ -95,8 +95,16 @@ def open_engine(url: URL, *, read_only: str = "") -> Engine:
         raise UsageError(
             f"no driver for the catalog {shown_url(url)}: {error}", hint="pip install 'segfleet[postgres]'"
         ) from error
+    event.listen(engine, "do_connect", _connect_with_limit)
     event.listen(engine, "connect", _end_lost_sessions)
     return engine
+
+
+def _connect_with_limit(_dialect: object, _record: object, arguments: list[Any], how: dict[str, Any]) -> Any:
+    # Imported here: the driver is an extra.
+    from producer.catalog.silent_server import LimitedConnection
+
+    return LimitedConnection.open(*arguments, **how)
 
 
 def _end_lost_sessions(connection: Any, _record: object) -> None:

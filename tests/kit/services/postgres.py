@@ -10,9 +10,11 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from kit.deadlines import eventually
 from kit.needs import need
@@ -24,9 +26,26 @@ _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 class PostgresServer:
     """Databases on one server; faster than one that must survive a power cut."""
 
-    def __init__(self, folder: Path, user: str) -> None:
+    def __init__(self, folder: Path, user: str, pid: int) -> None:
         self.socket_folder = folder
         self.user = user
+        self._pid = pid
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Its processes are stopped: connections stay, and nobody answers."""
+        server = psutil.Process(self._pid)
+        server.suspend()
+        # Only now can no new one come.
+        stopped = server.children()
+        try:
+            for process in stopped:
+                process.suspend()
+            yield
+        finally:
+            for process in (*stopped, server):
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def new_database(self) -> str:
         """The URL of a database that is empty."""
@@ -50,14 +69,14 @@ def postgres_server() -> Iterator[PostgresServer]:
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, user)
-        with _running(folder, user):
-            yield PostgresServer(folder, user)
+        with _running(folder, user) as pid:
+            yield PostgresServer(folder, user, pid)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _running(folder: Path, user: str) -> Iterator[None]:
+def _running(folder: Path, user: str) -> Iterator[int]:
     as_user: dict[str, Any] = {"user": user} if os.geteuid() == 0 else {}
     data = initialize(folder, user)
     settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=40"]
@@ -73,7 +92,7 @@ def _running(folder: Path, user: str) -> Iterator[None]:
         eventually(
             lambda: subprocess.run(ready, capture_output=True, check=False).returncode == 0, "the server answers"
         )
-        yield
+        yield server.pid
     finally:
         # SIGINT ends its sessions; SIGKILL would leave its shared memory behind.
         server.send_signal(signal.SIGINT)
