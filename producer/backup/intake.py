@@ -22,6 +22,7 @@ from producer.backup.parent.merge import FileCounts, Merge
 from producer.backup.resume import Kept, carry_over, find_resumable
 from producer.backup.settle_pool import SettledPool, ask_devices, settle_pool
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotRow, SourceRow
+from producer.catalog.tables.trees import PartReference
 from producer.catalog.tables.troubles import TroubleRow
 from producer.configuration.sizes import format_size
 from producer.observer import Progress, Trouble
@@ -75,6 +76,8 @@ class Intake:
     extents_bytes: Mapping[int, Sequence[int]] = field(default_factory=dict)
     #: How many bytes are compared with what earlier segments hold.
     compared_bytes: int = 0
+    #: What of the parent's tree the snapshot takes over as it is; nothing while something is healed or resumed.
+    unchanged_parts: Sequence[PartReference] = ()
     #: Of a stream: the number of a segment → its file in the spool.
     spooled: Callable[[int], str] | None = None
 
@@ -161,7 +164,14 @@ class _IntakeRun:
             extents_bytes=self._entries.extents_bytes,
             compared_bytes=0 if self._merge is None else self._merge.compared_bytes,
             lost=frozenset() if self._merge is None else frozenset(self._merge.lost),
+            unchanged_parts=self._unchanged_parts(),
         )
+
+    def _unchanged_parts(self) -> Sequence[PartReference]:
+        if self._merge is None or self._merge.lost or self._resumed is not None:
+            # Healing, or a run before this one, may have stored a file anew.
+            return ()
+        return self._merge.unchanged_parts()
 
     def _tell_stored_again(self) -> None:
         counts = FileCounts() if self._merge is None else self._merge.counts

@@ -77,6 +77,11 @@ class TreeWriter:
         self._batches: list[EntryBatch] = []
         self._entries_count = self._more_bytes = 0
 
+    @property
+    def open_entries_count(self) -> int:
+        """How many entries the part has that is begun."""
+        return self._entries_count
+
     def add(self, batch: EntryBatch) -> Iterator[TreePart]:
         """Add a batch; yields the parts that it completes.  No part reaches over the entry of a source itself."""
         if batch.names == [""]:

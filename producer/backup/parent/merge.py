@@ -15,10 +15,11 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from producer.backup.parent.cursor import Cursor
+from producer.backup.parent.same_entries import SameEntries, is_as_sealed
 from producer.backup.parent.same_folder import places_of_same
 from producer.backup.parent.unchanged import Rules, is_whole
 from producer.catalog.sound import Held
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tables.trees import PartReference, Tree
 from producer.listing.compared import comparable
 from producer.listing.entry import EntryBatch
 from producer.listing.places import PlacesWriter
@@ -80,11 +81,16 @@ class Merge:
         #: How much of the files that is.
         self.compared_bytes = 0
         self._tree = tree
+        self._same = SameEntries()
         self._rules = rules
         self._usable = usable
         self._healable = healable
         self._on_damage = on_damage
         self._cursors = {name: Cursor(tree.readable(number, on_damage)) for number, name in enumerate(sources)}
+
+    def unchanged_parts(self) -> list[PartReference]:
+        """The parts of the parent in which nothing has changed; see :meth:`SameEntries.parts`.  After the walk."""
+        return self._same.parts(self._tree.parts)
 
     def merged(self, batch: EntryBatch) -> EntryBatch:
         """The batch with the places of its unchanged files, and of what others are compared with.
@@ -100,6 +106,8 @@ class Merge:
         if places is not None:
             self.counts.unchanged += batch.kinds.count("f")
             self.borrowed.update(places.segment_ids)
+            if is_as_sealed(batch, parent):
+                self._same.add(batch, parent)
             return replace(batch, places=places)
         beside = {name: (one, place) for one in parent for place, name in enumerate(one.names)}
         writers = _Writers(len(batch))

@@ -70,11 +70,11 @@ def _is_same(batch: EntryBatch, parent: Sequence[EntryBatch], rules: Rules) -> b
     ctimes_ns = _of_files(batch, batch.ctimes_ns)
     changed_ns = ctimes_ns if rules.compares_ctime else _of_files(batch, batch.mtimes_ns)
     return (
-        batch.names == _joined(one.names for one in parent)
-        and batch.sizes_bytes == _joined(one.sizes_bytes for one in parent)
-        and _of_files(batch, batch.mtimes_ns) == _joined(_of_files(one, one.mtimes_ns) for one in parent)
-        and (not rules.compares_ctime or ctimes_ns == _joined(_of_files(one, one.ctimes_ns) for one in parent))
-        and (not rules.compares_inode or batch.inodes == _joined(one.inodes for one in parent))
+        batch.names == joined_columns(one.names for one in parent)
+        and batch.sizes_bytes == joined_columns(one.sizes_bytes for one in parent)
+        and _of_files(batch, batch.mtimes_ns) == joined_columns(_of_files(one, one.mtimes_ns) for one in parent)
+        and (not rules.compares_ctime or ctimes_ns == joined_columns(_of_files(one, one.ctimes_ns) for one in parent))
+        and (not rules.compares_inode or batch.inodes == joined_columns(one.inodes for one in parent))
         and batch.data_ranges == {name: ranges for one in parent for name, ranges in one.data_ranges.items()}
         and rules.are_settled(changed_ns)
     )
@@ -86,6 +86,7 @@ def _of_files(batch: EntryBatch, column: list[int]) -> list[int]:
     return [value for value, kind in zip(column, batch.kinds, strict=True) if kind == "f"]
 
 
-def _joined(columns: Iterable[list[_V]]) -> list[_V]:
+def joined_columns(columns: Iterable[list[_V]]) -> list[_V]:
+    """The columns of consecutive batches as one."""
     found = list(columns)
     return found[0] if len(found) == 1 else list(chain.from_iterable(found))

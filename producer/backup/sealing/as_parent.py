@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.tables.trees import PartReference
 from producer.pool.members import Member
 
 
-def is_as_parent(catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, Member]) -> bool:
-    """Whether all entries are those of the parent, with their metadata and places.  Makes the snapshot's tree."""
+def is_as_parent(
+    catalog: Catalog, snapshot: SnapshotRow, members: Mapping[str, Member], unchanged: Sequence[PartReference] = ()
+) -> bool:
+    """Whether all entries are those of the parent, with their metadata and places.  Makes the snapshot's tree.
+
+    ``unchanged``: as for :func:`record_tree`.
+    """
     if not snapshot.parent_id:
         return False
-    record_tree(catalog, snapshot, members)
+    record_tree(catalog, snapshot, members, unchanged)
     parent = catalog.snapshots.get(snapshot.parent_id)
     if [source.name for source in parent.sources] != [source.name for source in snapshot.sources]:
         return False

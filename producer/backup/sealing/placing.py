@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +33,19 @@ _SETTLED = ("stored", "unchanged", "referenced")
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
-def sealed_batches(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[EntryBatch]:
-    """The snapshot's entries in order, with the places of all that is stored."""
+def sealed_batches(
+    catalog: Catalog, snapshot: SnapshotRow, done_entries: Callable[[], int] = lambda: 0
+) -> Iterator[EntryBatch]:
+    """The snapshot's entries in order, with the places of all that is stored.
+
+    ``done_entries``, which may grow meanwhile: batches are left out in which all entries are below it, and of which
+    nothing is stored.
+    """
     rows = catalog.segments.by_entries(snapshot.snapshot_id)
     placing = _Placing(rows, snapshot.bundle_limit_bytes)
-    for batch in catalog.listing.batches(snapshot.snapshot_id):
-        yield placing.sealed(batch)
+    for batch in catalog.listing.batches(snapshot.snapshot_id, done_entries):
+        if batch.stop_entry > done_entries():
+            yield placing.sealed(batch)
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from blake3 import blake3
 from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
+from producer.catalog.tables.trees import PartReference
 from producer.manifest import ManifestDevice, ManifestPart, encode_head, head_name
 from producer.observer import Trouble
 from producer.pool.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head
@@ -58,10 +59,18 @@ def seal(
     commit(session, snapshot, options, write_parts(session, snapshot, members), lacks)
 
 
-def write_parts(session: RunSession, snapshot: SnapshotRow, members: Mapping[str, Member]) -> SealedParts:
-    """Make the tree, and write all of the manifest but its head to the live devices.  Those that fail are lost."""
+def write_parts(
+    session: RunSession,
+    snapshot: SnapshotRow,
+    members: Mapping[str, Member],
+    unchanged: Sequence[PartReference] = (),
+) -> SealedParts:
+    """Make the tree, and write all of the manifest but its head to the live devices.  Those that fail are lost.
+
+    ``unchanged``: as for :func:`record_tree`.
+    """
     catalog = session.catalog
-    record_tree(catalog, snapshot, members)
+    record_tree(catalog, snapshot, members, unchanged)
     live = [member for member in members.values() if member.is_live]
     rows = index_rows(catalog, snapshot, {member.device_id for member in live})
     devices = manifest_devices(catalog, rows, {member.device_id: member.name for member in members.values()})

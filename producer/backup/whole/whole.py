@@ -10,7 +10,7 @@ from __future__ import annotations
 from producer.backup.changed_files import record_restless_files, store_changed_again
 from producer.backup.intake import Intake
 from producer.backup.sealing.as_parent import is_as_parent
-from producer.backup.sealing.seal import commit, write_parts
+from producer.backup.sealing.seal import SealedParts, commit, write_parts
 from producer.backup.storing.prepare import prepare_storing
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing
@@ -71,7 +71,8 @@ class Whole:
             return False
         if not all(lack.is_expected for lack in find_lacks(catalog, state)):
             return False
-        return is_as_parent(catalog, catalog.snapshots.get(state.snapshot_id), state.members)
+        snapshot = catalog.snapshots.get(state.snapshot_id)
+        return is_as_parent(catalog, snapshot, state.members, self._intake.unchanged_parts)
 
     def seal(self) -> None:
         """Seal the snapshot, and name what it lacks.  Raises DeviceError when no device takes the manifest."""
@@ -79,7 +80,7 @@ class Whole:
         catalog, snapshot_id = self._session.catalog, self._state.snapshot_id
         bring_up_to_date(self._session, catalog.snapshots.get(snapshot_id).pool_id, self._state.members)
         self._protect()
-        written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
+        written = self._write_parts()
         for _ in range(_ROUNDS_COUNT):
             # A device may die while it takes the manifest.
             if self._request.freeze:
@@ -90,7 +91,7 @@ class Whole:
                 break
             record_restless_files(self._session, snapshot_id)
             self._protect()
-            written = write_parts(self._session, catalog.snapshots.get(snapshot_id), self._state.members)
+            written = self._write_parts()
         omit_left_over(catalog, self._state)
         snapshot = catalog.snapshots.get(snapshot_id)
         lacks = [lack.row for lack in find_lacks(catalog, self._state)]
@@ -107,6 +108,10 @@ class Whole:
     def _protect(self) -> None:
         make_copies(self._session, self._state, self._request.plan.copies, self._storing.orders)
         make_parity(self._session, self._state, self._request.plan.parity)
+
+    def _write_parts(self) -> SealedParts:
+        snapshot = self._session.catalog.snapshots.get(self._state.snapshot_id)
+        return write_parts(self._session, snapshot, self._state.members, self._intake.unchanged_parts)
 
     def _store_lost_again(self) -> bool:
         if not store_lost_again(self._session, self._state, self._storing, self._store_all):

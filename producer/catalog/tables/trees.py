@@ -154,13 +154,17 @@ class Trees:
         #: Of parts that have been looked into: most snapshots share them.
         self._needs: dict[bytes, PartNeeds] = {}
 
-    def write(self, snapshot_id: str, parts: Iterable[tuple[int, TreePart]]) -> None:
-        """Record the entries of a snapshot: (source, part) in entry order.  What was recorded before is replaced."""
+    def write(self, snapshot_id: str, parts: Iterable[tuple[int, TreePart | PartReference]]) -> None:
+        """Record the entries of a snapshot: (source, part) in entry order.  What was recorded before is replaced.
+
+        A reference names a part that the catalog has.
+        """
         with self._database.transaction():
             references, pending = list[tuple[bytes, int, int]](), iter(parts)
             while page := list(islice(pending, _LIST_ROWS)):
                 references += ((part.digest, source, part.entries_count) for source, part in page)
-                made = {one.digest: one for _, part in page for one in (part, *part.maps)}
+                new = [part for _, part in page if isinstance(part, TreePart)]
+                made = {one.digest: one for part in new for one in (part, *part.maps)}
                 self.add_parts({digest: made[digest].data for digest in self.without(made)})
                 self._needs.update((digest, one.needs) for digest, one in made.items())
             self.write_list(snapshot_id, references)

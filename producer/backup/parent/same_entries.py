@@ -1,0 +1,79 @@
+"""Which parts of the parent's tree a snapshot takes over as they are, because no entry in them differs.  Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from producer.backup.parent.same_folder import joined_columns
+from producer.catalog.tables.trees import PartReference
+from producer.listing.entry import EntryBatch
+from tasks.metadata import Attributes
+
+_LISTS = ("modes", "uids", "gids", "mtimes_ns", "inodes", "births_ns")
+_BY_NAME = ("links", "device_numbers", "flags")
+
+
+def is_as_sealed(batch: EntryBatch, parent: Sequence[EntryBatch]) -> bool:
+    """Whether a seal would make the parent's entries out of this batch, whose files are all unchanged."""
+    ctimes_ns = [time_ns if kind == "f" else 0 for kind, time_ns in zip(batch.kinds, batch.ctimes_ns, strict=True)]
+    return (
+        all(getattr(batch, name) == joined_columns(getattr(one, name) for one in parent) for name in _LISTS)
+        and ctimes_ns == joined_columns(one.ctimes_ns for one in parent)
+        and all(
+            getattr(batch, name) == {key: value for one in parent for key, value in getattr(one, name).items()}
+            for name in _BY_NAME
+        )
+        and _attributes([batch]) == _attributes(parent)
+    )
+
+
+def _attributes(batches: Sequence[EntryBatch]) -> Mapping[str, Attributes]:
+    return {name: one.attribute_sets[number] for one in batches for name, number in one.attributes.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    """Entries that follow each other in the walk and in the parent."""
+
+    first_entry: int
+    parent_first_entry: int
+    entries_count: int
+
+
+class SameEntries:
+    """Notes the entries that are the parent's.  Memory: a few numbers for each place that has changed."""
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+
+    def add(self, batch: EntryBatch, parent: Sequence[EntryBatch]) -> None:
+        """A batch of the walk that is as the parent's, which are consecutive; to be called in the order of the walk."""
+        last = self._runs[-1] if self._runs else None
+        first, parent_first = batch.first_entry, parent[0].first_entry
+        follows = last is not None and (first, parent_first) == (
+            last.first_entry + last.entries_count,
+            last.parent_first_entry + last.entries_count,
+        )
+        # A source begins with a part of its own, and may have had another number.
+        if last is not None and follows and batch.names != [""]:
+            self._runs[-1] = replace(last, entries_count=last.entries_count + len(batch))
+        else:
+            self._runs.append(_Run(first_entry=first, parent_first_entry=parent_first, entries_count=len(batch)))
+
+    def parts(self, parent: Sequence[PartReference]) -> list[PartReference]:
+        """The parts of the parent's tree that consist of such entries, at their places in the walk; in order.
+
+        Their ``source`` is still the parent's.
+        """
+        starts = [part.first_entry for part in parent]
+        found = []
+        for run in self._runs:
+            stop_entry = run.parent_first_entry + run.entries_count
+            for part in parent[bisect_left(starts, run.parent_first_entry) :]:
+                if part.first_entry + part.entries_count > stop_entry:
+                    break
+                moved = part.first_entry - run.parent_first_entry + run.first_entry
+                found.append(replace(part, first_entry=moved))
+        return found
