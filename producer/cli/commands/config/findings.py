@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,6 +87,12 @@ def _of_volumes(configuration: Configuration, facts: Facts) -> Iterator[Finding]
         for path in table.exclude_file:
             if facts.kinds[path] != "other":
                 yield _error((*keys, "exclude-file"), f"volume {name}: {_in_words(path, facts, 'a file')}")
+        if table.sources and _only_rotating(table.devices or configuration.devices.keys(), configuration):
+            yield _warning(
+                keys,
+                f"volume {name} has rotating devices only: its backup fails when none is there, and what lies on one "
+                "that is away cannot be restored meanwhile; give it a device that stays, or --copies",
+            )
         excluding = [
             one for one in table.sources if one in configuration.sources and configuration.sources[one].exclude
         ]
@@ -97,6 +103,11 @@ def _of_volumes(configuration: Configuration, facts: Facts) -> Iterator[Finding]
             yield _warning(keys, f"volume {name} has no sources: its table holds for backups that name it")
         elif scheduled and name not in scheduled:
             yield _warning(keys, f"no schedule backs up volume {name}")
+
+
+def _only_rotating(devices: Collection[str], configuration: Configuration) -> bool:
+    known = [configuration.devices[name] for name in devices if name in configuration.devices]
+    return bool(known) and all(table.rotating for table in known)
 
 
 def _is_of_sources(volume: str, configuration: Configuration) -> bool:

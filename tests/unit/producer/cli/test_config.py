@@ -124,6 +124,19 @@ def test_each_fault_is_named_with_its_line(folder: Path, capsys: pytest.CaptureF
         assert message.startswith(beginning)
 
 
+@pytest.mark.parametrize(("devices", "is_warned"), [("", True), ('devices = ["a"]', True), ('devices = ["b"]', False)])
+def test_a_volume_with_rotating_devices_only_is_warned_of(
+    folder: Path, capsys: pytest.CaptureFixture[str], devices: str, is_warned: bool
+) -> None:
+    stays = '[devices.b]\npath = "data"\n' if devices else ""
+    text = (
+        f'[devices.a]\npath = "data"\nrotating = true\n{stays}[volumes.home]\nsources = ["{folder}/data"]\n{devices}\n'
+    )
+    (folder / "rotating.toml").write_text(text)
+    messages = [row["message"] for row in rows(capsys, "config", "check", "--config=rotating.toml")]
+    assert any(message.startswith("volume home has rotating devices only") for message in messages) == is_warned
+
+
 def test_a_file_that_cannot_be_read_as_it_is_names_the_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "segfleet.toml").write_text("[devices.a]\npaht = 'a'\n")
     assert run(["config", "check"]) == 2
