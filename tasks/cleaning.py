@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from tasks.orders import ManifestName, Order
 from tasks.receipts import MAX_RANGES, HexIdOrNone, Text
-from tasks.values import Count, Digest, HexId
+from tasks.values import MAX_EXTENTS, Count, Digest, Extents, HexId, SourceName
 
 #: What one order deletes, and one answer looks into.
 MAX_DELETED = 1024
@@ -81,9 +81,24 @@ class OriginsResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DescribeObjects(Order):
-    """Say what each object holds, as its header and trailer say."""
+    """Say what each object holds, as its header and trailer say: of one ``with_origin`` also of which files."""
 
     object_ids: Annotated[tuple[HexId, ...], Meta(max_length=MAX_DESCRIBED)]
+    with_origin: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectOrigin:
+    """Of which files an object's stream consists.  ``number``: of the segment in its snapshot's plan.
+
+    ``unread``: the extents, by their indexes, of which nothing was read.
+    """
+
+    volume: SourceName
+    source: SourceName
+    number: Count
+    extents: Extents
+    unread: Annotated[tuple[Count, ...], Meta(max_length=MAX_EXTENTS)] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +113,7 @@ class ObjectContent:
     trailer_digest: Digest
     #: Of the digests of all its extents: two objects with the same one hold the same.
     content_digest: Digest
+    origin: ObjectOrigin | None = None
 
     @property
     def size_bytes(self) -> int:

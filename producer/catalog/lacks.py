@@ -43,7 +43,7 @@ def still_lacking(
                     damaged=True,
                 )
             )
-        elif lack.omitted_bytes and sealed_at is not None:
+        elif lack.omitted_files_count and sealed_at is not None:
             found.append(
                 Incomplete(
                     device=lack.device,

@@ -73,7 +73,8 @@ class _Check:
             self._findings.errors_count += 1
         manifests = ManifestCheck(self._session, self._present, self._findings)
         for snapshot in snapshots:
-            manifests.check(snapshot)
+            if snapshot.head_digest is not None:
+                manifests.check(snapshot)
             self._tell_omitted(snapshot)
             self._tell_untaken(snapshot)
         return self._check_segments(snapshots)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.cleaning import ContentsResult, DescribeObjects, ListObjects
+from tasks.cleaning import ContentsResult, DescribeObjects, ListObjects, ObjectContent
 from tasks.orders import Order
 from tasks.target_looks import FindSurplus, PreviewEntries, SurplusResult
 from tasks.values import is_safe_path
@@ -50,8 +50,16 @@ def _are_contents(result: ContentsResult, order: DescribeObjects) -> bool:
     return (
         len(ids) == len(set(ids))
         and set(ids) <= set(order.object_ids)
-        and all(_ascend(one.ranges) for one in result.contents)
+        and all(_ascend(one.ranges) and _is_origin(one, order) for one in result.contents)
     )
+
+
+def _is_origin(content: ObjectContent, order: DescribeObjects) -> bool:
+    """Whether its files are as long as what it holds."""
+    origin = content.origin
+    if origin is None or not order.with_origin:
+        return origin is None and not order.with_origin
+    return origin.extents.total_bytes == content.size_bytes and all(at < len(origin.extents) for at in origin.unread)
 
 
 def _ascend(ranges: Sequence[tuple[int, int]]) -> bool:

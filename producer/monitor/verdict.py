@@ -105,6 +105,7 @@ def _of_volume(row: VolumeStatus, now: datetime) -> Iterator[Problem]:
     for lack in row.lacking:
         why = f"they are damaged on device {lack.device}" if lack.damaged else f"device {lack.device} is away"
         why = f"device {lack.device} is lost" if lack.lost else why
+        why = why if lack.device else "its manifest is damaged on all devices"
         reason = f"{lack.files} files of volume {row.volume} cannot be restored: {why}"
         yield _of(row, "incomplete", "red", reason, _again(row) if lack.lost or lack.damaged else "segfleet devices")
 

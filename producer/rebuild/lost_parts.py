@@ -1,27 +1,94 @@
-"""Tree parts that no pack of a known snapshot has."""
+"""Snapshots of which a part of the tree is lost on all devices: what is left of them counts, and the rest is counted.
+
+What the lost parts named comes back without its metadata (:mod:`producer.rebuild.recovered`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import accumulate
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
+from producer.catalog.tables.trees import PartReference
+from producer.catalog.tables.troubles import TroubleRow
 from producer.manifest import decode_pack, snapshot_of_head
 from producer.pool.fetching import Fetcher, WantedFile, holding
 from tasks.errors import DamagedError
 
 
-def lost_parts(catalog: Catalog, snapshot_ids: Iterable[str], look_further: Callable[[], None]) -> dict[str, int]:
-    """Snapshot → how many parts of its tree the catalog lacks, even after it has looked further."""
-    lacking = {snapshot_id for snapshot_id in snapshot_ids if _missing(catalog, snapshot_id)}
+def lost_parts(
+    catalog: Catalog, snapshot_ids: Iterable[str], look_further: Callable[[], None]
+) -> dict[str, list[PartReference]]:
+    """Snapshot → the parts of its tree that the catalog lacks, even after it has looked further."""
+    lacking = [snapshot_id for snapshot_id in snapshot_ids if _missing(catalog, snapshot_id)]
     if lacking:
         look_further()
-    return {snapshot_id: len(missing) for snapshot_id in sorted(lacking) if (missing := _missing(catalog, snapshot_id))}
+    return {snapshot_id: missing for snapshot_id in lacking if (missing := _missing(catalog, snapshot_id))}
 
 
-def _missing(catalog: Catalog, snapshot_id: str) -> set[bytes]:
-    parts = {part.digest for part in catalog.trees.of(snapshot_id).parts}
-    missing = catalog.trees.without(parts)
-    return missing | catalog.trees.without({one for digest in parts - missing for one in catalog.trees.maps(digest)})
+def _missing(catalog: Catalog, snapshot_id: str) -> list[PartReference]:
+    """The parts that are not there, or that need a map part that is not."""
+    parts = catalog.trees.of(snapshot_id).parts
+    missing = catalog.trees.without({part.digest for part in parts})
+    maps = {part.digest: catalog.trees.maps(part.digest) for part in parts if part.digest not in missing}
+    lost_maps = catalog.trees.without({one for found in maps.values() for one in found})
+    missing |= {digest for digest, found in maps.items() if not lost_maps.isdisjoint(found)}
+    return [part for part in parts if part.digest in missing]
+
+
+def keep_what_is_left(
+    catalog: Catalog, snapshot_id: str, lost: Collection[PartReference], *, is_list_lost: bool
+) -> LackRow:
+    """Take the lost parts out of a snapshot, and mark it as incomplete; returns what it lacks.
+
+    ``is_list_lost``: nobody knows which other parts it had.
+    """
+    tree, row = catalog.trees.of(snapshot_id), catalog.snapshots.get(snapshot_id)
+    gone = {part.first_entry for part in lost}
+    kept = [part for part in tree.parts if part.first_entry not in gone]
+    troubles = list(_renumbered(catalog.troubles.all(snapshot_id), kept, is_list_lost=is_list_lost))
+    with catalog.transaction():
+        catalog.trees.write_list(snapshot_id, [(one.digest, one.source, one.entries_count) for one in kept])
+        catalog.troubles.clear(snapshot_id, of_walk_only=False)
+        catalog.troubles.add(snapshot_id, troubles)
+        lack = _lack_of(catalog, row, sum(part.entries_count for part in lost))
+        catalog.snapshots.set_partial(snapshot_id, sum(one.entries_count for one in kept), [*row.lacks, lack])
+    return lack
+
+
+def _lack_of(catalog: Catalog, row: SnapshotRow, entries_count: int) -> LackRow:
+    """What the snapshot had, less what is left; of no device.  Where only folders and links are lost, these count."""
+    files_count, size_bytes = row.files_count, row.bytes_source
+    for batch in catalog.trees.of(row.snapshot_id).batches():
+        sizes_bytes = [size for size in batch.stored_sizes_bytes if size >= 0]
+        files_count -= len(sizes_bytes)
+        size_bytes -= sum(sizes_bytes)
+    files_count = files_count if files_count > 0 else max(entries_count, 1)
+    return LackRow(
+        device_id="",
+        device="",
+        files_count=files_count,
+        size_bytes=max(size_bytes, 0),
+        omitted_files_count=files_count,
+        omitted_bytes=max(size_bytes, 0),
+    )
+
+
+def _renumbered(
+    troubles: Iterable[TroubleRow], kept: Iterable[PartReference], *, is_list_lost: bool
+) -> Iterator[TroubleRow]:
+    """The troubles with the entries' places among those that are left; of others the path alone is known."""
+    parts = [] if is_list_lost else list(kept)
+    starts = list(accumulate((part.entries_count for part in parts), initial=0))
+    firsts = [part.first_entry for part in parts]
+    for row in troubles:
+        entry = None
+        if row.entry_index is not None and (at := bisect_right(firsts, row.entry_index) - 1) >= 0:
+            within = row.entry_index - firsts[at]
+            entry = starts[at] + within if within < parts[at].entries_count else None
+        yield TroubleRow(entry_index=entry, path=row.path, code=row.code, message=row.message)
 
 
 def read_headless_packs(catalog: Catalog, fetcher: Fetcher, names: Mapping[str, frozenset[str]]) -> None:

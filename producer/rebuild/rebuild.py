@@ -23,16 +23,19 @@ from producer.pool.unknown_snapshots import unknown_snapshots
 from producer.rebuild.entering import ReadManifest, enter
 from producer.rebuild.heads import FoundHead, choose_head, parents_first
 from producer.rebuild.identity import learn_generations, take_place
-from producer.rebuild.lost_parts import lost_parts, read_headless_packs
+from producer.rebuild.lost_parts import keep_what_is_left, lost_parts, read_headless_packs
 from producer.rebuild.marking import restore_marks
 from producer.rebuild.parity import find_groups
 from producer.rebuild.recorded_devices import record_named, record_present
+from producer.rebuild.recovered import Recovering
 from producer.rebuild.replaced import drop_replaced
+from producer.rebuild.stored_unknown import describe, unknown_objects
 from producer.rebuild.unindexed import index_by_headers
 from producer.requests import RebuildRequest
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import RebuildSummary
+from tasks.cleaning import ObjectContent
 from tasks.errors import DamagedError
 from tasks.receipts import DeviceReport
 
@@ -62,6 +65,8 @@ class _Rebuild:
         self._catalog = session.catalog
         self._started_s = time.monotonic()
         self._errors_count = self._segments_count = self._bytes_done = 0
+        #: The snapshots of which not all of the list of tree parts could be read.
+        self._without_list: set[str] = set()
         #: Whether all that the devices hold could be read.
         self._is_whole = True
 
@@ -80,16 +85,20 @@ class _Rebuild:
             and found.head.snapshot_id not in buried
         ]
         drop_replaced(self._session, decision.ready)
-        added = self._without_lost_parts(fetcher, names, added)
+        partial = self._keep_what_is_left(fetcher, names, added)
         restore_marks(self._catalog, fetcher, names, {found.head.snapshot_id for found in added})
-        self._find_unindexed(decision, added)
+        unknown = self._unknown_objects(decision)
+        self._find_unindexed(decision, added, unknown)
         self._tell_unknown_segments(added)
+        catalogs = {self._catalog.generations.catalog_id, *(reports[name].catalog_id for name in decision.ready)}
+        recovering = Recovering(self._session, decision.ready, names, buried=buried, catalogs=catalogs)
+        recovered = recovering.run(unknown, partial)
         find_groups(self._session, decision.ready, lambda message: self._tell("parity", message))
         self._settle_identity([reports[name] for name in decision.ready])
         return RebuildSummary(
-            snapshots=len(added),
+            snapshots=len(added) + len(recovered),
             snapshots_known=len(known),
-            volumes=len({found.head.volume for found in added}),
+            volumes=len({*(found.head.volume for found in added), *recovered}),
             segments=self._segments_count,
             errors=self._errors_count,
             duration_s=round(time.monotonic() - self._started_s, 3),
@@ -186,7 +195,7 @@ class _Rebuild:
             for name, why in missing.items():
                 self._tell("manifest", f"manifest part {name}: {why}", snapshot_id)
             if any(parts[name].kind == "tree" for name in missing):
-                raise DamagedError("the list of its tree is lost")
+                self._without_list.add(snapshot_id)
             holders = [decision.ready[device] for device in found.devices]
             with self._catalog.transaction():
                 self._segments_count += enter(self._catalog, manifest, holders, device_names)
@@ -197,24 +206,35 @@ class _Rebuild:
             return False
         return True
 
-    def _without_lost_parts(
+    def _keep_what_is_left(
         self, fetcher: Fetcher, names: Mapping[str, frozenset[str]], added: Sequence[FoundHead]
-    ) -> list[FoundHead]:
-        """Take back the snapshots of which parts of the tree are lost, and name them."""
+    ) -> set[str]:
+        """Mark the snapshots of which parts of the tree are lost as incomplete, and name them; returns their ids."""
         ids = [found.head.snapshot_id for found in added]
         lost = lost_parts(self._catalog, ids, lambda: read_headless_packs(self._catalog, fetcher, names))
-        for snapshot_id, count in lost.items():
-            self._catalog.snapshots.remove_sealed(snapshot_id)
-            message = f"snapshot {snapshot_id[:8]} cannot be rebuilt: {count} parts of its tree are lost"
-            self._tell("manifest", message, snapshot_id)
-        return [found for found in added if found.head.snapshot_id not in lost]
+        partial = {one for one in ids if one in lost or one in self._without_list}
+        for one in sorted(partial):
+            is_list_lost = one in self._without_list
+            lack = keep_what_is_left(self._catalog, one, lost.get(one, ()), is_list_lost=is_list_lost)
+            what = "the list of its tree is lost" if is_list_lost else f"{len(lost[one])} parts of its tree are lost"
+            self._tell("manifest", f"snapshot {one[:8]} is incomplete: {what}, with {lack.files_count} files", one)
+        return partial
 
-    def _find_unindexed(self, decision: PoolDecision, added: Iterable[FoundHead]) -> None:
+    def _unknown_objects(self, decision: PoolDecision) -> list[tuple[str, ObjectContent]]:
+        """(device, object) of what lies on the devices and is in no index."""
+        found: list[tuple[str, ObjectContent]] = []
+        unknown = unknown_objects(self._session, decision.ready)
+        describe(self._session, decision.ready, unknown, lambda device, content: found.append((device, content)))
+        return found
+
+    def _find_unindexed(
+        self, decision: PoolDecision, added: Iterable[FoundHead], unknown: Iterable[tuple[str, ObjectContent]]
+    ) -> None:
         """What no index has, out of the headers of the objects: the parts of an index may be damaged everywhere."""
         missing = self._unindexed(added)
         if not missing:
             return
-        found = index_by_headers(self._session, decision.ready, missing)
+        found = index_by_headers(self._session, decision.ready, missing, unknown)
         self._segments_count += found.objects_count
         self._session.observer.note(
             f"{len(missing)} segments are in no index that could be read; the headers of the objects on the "

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 def in_words(incomplete: Iterable[Incomplete]) -> str:
     """``incomplete (device c)``, ``incomplete (device c, lost)``, or nothing for a snapshot that is whole.
 
-    What lies on rotating devices that are away: ``needs device c``.
+    What a manifest named that is damaged on all devices: ``incomplete (manifest damaged)``.  What lies on rotating
+    devices that are away: ``needs device c``.
     """
     incomplete = list(incomplete)
-    names = [_named(lack) for lack in incomplete if not lack.rotating]
+    names = [_named(lack) for lack in incomplete if lack.device and not lack.rotating]
     away = [lack.device for lack in incomplete if lack.rotating]
     said = [f"incomplete ({_devices(names)})"] if names else []
+    said += ["incomplete (manifest damaged)"] if any(not lack.device for lack in incomplete) else []
     return ", ".join([*said, f"needs {_devices(away)}"] if away else said)
 
 

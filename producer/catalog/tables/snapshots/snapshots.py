@@ -82,6 +82,14 @@ class Snapshots:
         position = self._order.place_of(row.started_at, row.parent_id)
         self._database.write(insert(snapshots).values(**values, position=position))
 
+    def set_partial(self, snapshot_id: str, entries_count: int, lacks: Sequence[LackRow]) -> None:
+        """Record that so many entries are left of a sealed snapshot, and what it lacks."""
+        key = self._database.snapshot_key(snapshot_id)
+        with self._database.transaction():
+            self.set_lacks(snapshot_id, lacks)
+            of_snapshot = update(snapshots).where(snapshots.c.snapshot_key == key)
+            self._database.write(of_snapshot.values(entries_count=entries_count))
+
     def remove_sealed(self, snapshot_id: str) -> None:
         """Take back :meth:`add_sealed`; the devices keep what they hold of it."""
         self._database.write(delete(snapshots).where(snapshots.c.snapshot_id == snapshot_id))
