@@ -19,7 +19,7 @@ SECTION = 1
 
 def pages() -> Iterator[tuple[str, str]]:
     """(name, text) of the program's page and of each command's: segfleet, segfleet-schedule-add."""
-    yield from _pages(click.Context(segfleet, info_name="segfleet"))
+    yield from _pages(click.Context(segfleet, info_name="segfleet", **segfleet.context_settings))
 
 
 def _pages(ctx: click.Context) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 
@@ -31,3 +32,24 @@ def test_a_manager_serves_the_page_of_its_catalog_and_tells_systemd_until_it_end
         assert 'segfleet_agents{device="a"} 1.0' in browser.ask("/metrics").text
         manager.signal(signal.SIGTERM)
         assert manager.wait().exit_code == 0
+
+
+def test_a_managers_page_offers_files_of_its_snapshots_where_that_is_wanted(fleet: Fleet) -> None:
+    disk, source = fleet.folder / "disk", fleet.folder / "data"
+    for folder in (disk, source):
+        folder.mkdir()
+    (source / "letter.txt").write_text("dear reader")
+    host = fleet.host("manager", devices={"a": disk}, sources={"data": source})
+    fleet.agent(host, "a")
+    port = free_port()
+    fleet.manager(host, "m", "--page", str(port), "--downloads", SEGFLEET_PAGE_AUTH=USER)
+    host.succeed("backup", "data")
+
+    browser = Browser(port)
+    shown = browser.ask("/browse?snapshot=latest&path=data").text
+    (link,) = re.findall(r'href="(/download[^"]+)"', shown)
+    answer = browser.ask(link.replace("&amp;", "&"))
+
+    assert (answer.status, answer.text) == (200, "dear reader")
+    (log,) = re.findall(r'href="(/log[^"]+)"', browser.ask("/").text)[:1]
+    assert "Log of a " in browser.ask(log).text
