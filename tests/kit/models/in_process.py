@@ -64,9 +64,7 @@ class InProcess:
     """Devices in ``folder``, a letter each.  ``before`` sees each order first, and may raise SegfleetError."""
 
     def __init__(self, folder: Path, catalog: Catalog, devices: str = "ab") -> None:
-        self.folder = folder
-        #: Those that take part.
-        self.devices = devices
+        self.folder, self.devices = folder, devices
         self.target = folder / "target"
         self.orders: list[Order] = []
         self.notes: list[str] = []
