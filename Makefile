@@ -11,7 +11,8 @@ PYTEST := $(BIN)/pytest -n 4 --dist loadfile
 # Compile modules once, as pip does for users, whatever the shell says: the tests start thousands of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow fast lint check format drawing pictures man lock audit bench bench-quick chaos fuzz clean
+.PHONY: demo test test-slow fast lint check format drawing pictures man lock audit bench bench-quick chaos fuzz \
+	pool-states clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/demo.py
@@ -81,6 +82,11 @@ FUZZ ?= 100000
 fuzz: $(INSTALLED)
 	SEGFLEET_FUZZ_COUNT=$(FUZZ) $(if $(SEED),SEGFLEET_FUZZ_SEED=$(SEED)) $(BIN)/pytest -n 2 --timeout 3600 \
 		tests/attacks/broker/test_fuzzed_messages.py
+
+# Random lives of a pool, each of forty steps: make pool-states LIVES=1000
+LIVES ?= 100
+pool-states: $(INSTALLED)
+	SEGFLEET_POOL_STATES=$(LIVES) $(BIN)/pytest --timeout 0 tests/properties/test_pool_states.py
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info
