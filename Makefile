@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest -n 4 --dist loadfile
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-slow fast lint check format drawing pictures man lock audit bench bench-quick chaos fuzz \
-	pool-states clean
+	long-life pool-states clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/demo.py
@@ -82,6 +82,11 @@ FUZZ ?= 100000
 fuzz: $(INSTALLED)
 	SEGFLEET_FUZZ_COUNT=$(FUZZ) $(if $(SEED),SEGFLEET_FUZZ_SEED=$(SEED)) $(BIN)/pytest -n 2 --timeout 3600 \
 		tests/attacks/broker/test_fuzzed_messages.py
+
+# Sixty days of Python's library, or TREE, with a lost disk, damage and kills: make long-life SEED=7 TREE=/usr/share/doc
+long-life: $(INSTALLED)
+	SEGFLEET_LIFE=whole $(if $(SEED),SEGFLEET_LIFE_SEED=$(SEED)) $(if $(TREE),SEGFLEET_LIFE_TREE=$(TREE)) \
+		$(BIN)/pytest -n 2 tests/properties/test_long_life.py
 
 # Random lives of a pool, each of forty steps: make pool-states LIVES=1000
 LIVES ?= 100
