@@ -116,14 +116,14 @@ def look_around(call: Call, note: Note) -> None:
 
 
 def _look_around(call: Call, notifier: Notifier) -> None:
-    from producer.monitor.conditions import TOPICS, conditions
+    from producer.monitor.conditions import KINDS, conditions
     from producer.monitor.expected import expected_by
     from producer.monitor.sums import NO_SUMS
     from producer.monitor.survey import survey
 
     with opened_catalog(call) as catalog:
         found = survey(catalog, expected=expected_by(call.configuration), kept=NO_SUMS)
-    notifier.look(conditions(found), TOPICS)
+    notifier.look(conditions(found), KINDS)
 
 
 @contextmanager

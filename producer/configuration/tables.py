@@ -181,8 +181,8 @@ class VolumeTable(VolumeOptions, frozen=True, kw_only=True):
 class NotifyTable(Table, frozen=True, kw_only=True):
     """Whom to tell when something goes wrong, and when it is well again.  URLs may hold passwords."""
 
-    on: tuple[Literal["failed", "partial", "device", "overdue", "recovered"], ...] = (
-        *("failed", "partial", "device", "overdue", "recovered"),
+    on: tuple[Literal["failed", "partial", "device", "overdue", "damaged", "recovered"], ...] = (
+        *("failed", "partial", "device", "overdue", "damaged", "recovered"),
     )
     #: smtp://user:password@host:587 or smtps://…; None: no mail.
     smtp: str | None = None

@@ -1,33 +1,43 @@
-"""The problems that people are told of when nobody runs a command: devices and overdue volumes.  Pure."""
+"""The problems that people are told of when nobody runs a command: devices, schedules, what a check found.  Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from producer.host.safe_text import escaped
 from producer.monitor.survey import Survey
 from producer.monitor.verdict import Problem
 from producer.notify.changes import Condition
+from producer.notify.settings import Topic
 
-TOPICS = ("device", "overdue")
+#: The first words of the keys of these conditions.
+KINDS = ("device", "overdue", "upkeep", "damage")
 
 
 def conditions(found: Survey) -> Iterator[Condition]:
-    """One for each device and volume; its state changes with the kind of trouble, not with the passing of time."""
+    """One for each thing in trouble; its state changes with the kind of trouble, not with the passing of time."""
     states = {row.name: row.state for row in reversed(found.devices)}
-    for problem in found.verdict.problems:
-        name = escaped(problem.subject)
-        if problem.kind == "device":
-            yield _condition(problem, f"device {name}", states.get(problem.subject, ""))
-        elif problem.kind == "overdue":
-            yield _condition(problem, f"overdue {name}", "overdue")
+    return filter(None, (_condition(problem, states) for problem in found.verdict.problems))
 
 
-def _condition(problem: Problem, key: str, state: str) -> Condition:
-    return Condition(
-        key=key,
-        state=state,
-        topic="device" if problem.kind == "device" else "overdue",
-        title=f"{key} is {state}" if problem.kind == "device" else f"volume {escaped(problem.subject)} is overdue",
-        body=f"{escaped(problem.reason)}\n\n{escaped(problem.remedy)}",
-    )
+def _condition(problem: Problem, states: Mapping[str, str]) -> Condition | None:
+    """``states``: of the devices.  None for what is told otherwise, or to nobody."""
+    name = escaped(problem.subject)
+    match problem.kind:
+        case "device":
+            state = states.get(problem.subject, "")
+            return _of(problem, f"device {name}", state, "device", f"device {name} is {state}")
+        case "overdue":
+            return _of(problem, f"overdue {name}", "overdue", "overdue", f"volume {name} is overdue")
+        case "upkeep-overdue":
+            return _of(problem, f"upkeep {name}", "overdue", "overdue", f"the scheduled {name} is overdue")
+        case "upkeep-failed":
+            return _of(problem, f"upkeep {name}", "failed", "failed", f"the scheduled {name} failed")
+        case "damaged":
+            return _of(problem, "damage", "found", "damaged", "the last check found errors")
+    return None
+
+
+def _of(problem: Problem, key: str, state: str, topic: Topic, title: str) -> Condition:
+    body = f"{escaped(problem.reason)}\n\n{escaped(problem.remedy)}"
+    return Condition(key=key, state=state, topic=topic, title=title, body=body)

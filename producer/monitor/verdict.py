@@ -20,7 +20,17 @@ from producer.monitor.overview import VolumeStatus
 #: green: all is well; yellow: look at it soon; red: something is not backed up, or cannot be restored as a whole.
 Colour = Literal["green", "yellow", "red"]
 ProblemKind = Literal[
-    "overdue", "failed", "interrupted", "partial", "incomplete", "device", "damaged", "unchecked", "schedule"
+    "overdue",
+    "failed",
+    "interrupted",
+    "partial",
+    "incomplete",
+    "device",
+    "damaged",
+    "unchecked",
+    "schedule",
+    "upkeep-failed",
+    "upkeep-overdue",
 ]
 
 #: A scheduled run that nobody has begun by then is overdue: longer than anybody waits before it counts as missed.
@@ -35,7 +45,7 @@ _OF_DEVICES: dict[str, Colour] = {"dead": "red", "suspect": "yellow", "absent": 
 class Problem:
     kind: ProblemKind
     colour: Colour
-    #: The volume or the device that has it; "" for a problem of all.
+    #: The volume or the device that has it, "check" or "prune" of a schedule; "" for a problem of all.
     subject: str
     #: A sentence without its full stop.
     reason: str
@@ -159,12 +169,11 @@ def _of_upkeep(rows: Iterable[ReservationRow], now: datetime) -> Iterator[Proble
         kind, late = str(due.request.get("kind", "")), now - due.next_due
         if due.last_outcome == "failed":
             reason = f"the scheduled {kind} failed: {due.last_message}"
-            yield Problem(kind="failed", colour="red", subject="", reason=reason, remedy=f"segfleet {kind}")
+            yield Problem(kind="upkeep-failed", colour="red", subject=kind, reason=reason, remedy=f"segfleet {kind}")
         elif late > OVERDUE_AFTER and due.last_outcome != "running":
             reason = f"the scheduled {kind} is overdue: it was to begin {format_age(late)} ago"
-            yield Problem(
-                kind="overdue", colour="yellow", subject="", reason=reason, remedy="segfleet schedule run-due"
-            )
+            remedy = "segfleet schedule run-due"
+            yield Problem(kind="upkeep-overdue", colour="yellow", subject=kind, reason=reason, remedy=remedy)
 
 
 def _of_schedules(reservations: Iterable[ReservationRow], schedules: Iterable[str]) -> Iterator[Problem]:

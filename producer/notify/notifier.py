@@ -49,13 +49,13 @@ class Notifier:
         )
         self._tell(lambda told: [of_condition(condition, told, datetime.now(UTC), repeats=True)])
 
-    def look(self, conditions: Iterable[Condition], topics: Collection[str]) -> None:
-        """What is wrong now, of all that has to do with ``topics``: what is not among it any more has recovered."""
+    def look(self, conditions: Iterable[Condition], kinds: Collection[str]) -> None:
+        """What is wrong now, of all whose keys begin with one of ``kinds``: what is not among it has recovered."""
         now_wrong = {condition.key: condition for condition in conditions}
 
         def changes(told: dict[str, Told]) -> list[Change | None]:
             now = datetime.now(UTC)
-            over = [key for key in told if key.partition(" ")[0] in topics and key not in now_wrong]
+            over = [key for key in told if key.partition(" ")[0] in kinds and key not in now_wrong]
             return [
                 *(of_condition(condition, told, now) for condition in now_wrong.values()),
                 *(of_recovery(key, told, _well_again(key)) for key in over),
@@ -94,8 +94,15 @@ class Notifier:
 
 
 def _well_again(key: str) -> str:
-    topic, _, name = key.partition(" ")
-    return f"device {name} is there again" if topic == "device" else f"volume {name} is not overdue any more"
+    kind, _, name = key.partition(" ")
+    match kind:
+        case "device":
+            return f"device {name} is there again"
+        case "upkeep":
+            return f"the scheduled {name} runs again"
+        case "damage":
+            return "the last check found no errors"
+    return f"volume {name} is not overdue any more"
 
 
 def ways(settings: NotifySettings) -> list[str]:

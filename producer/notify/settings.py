@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-Topic = Literal["failed", "partial", "device", "overdue", "recovered"]
+Topic = Literal["failed", "partial", "device", "overdue", "damaged", "recovered"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 
 
