@@ -81,6 +81,14 @@ class Garbage:
             for row in self._database.read(select(table.c.object_id).where(table.c.device_id == device_id))
         }
 
+    def stored_among(self, object_ids: Iterable[str]) -> set[str]:
+        """Those of the objects that the index has on any device."""
+        of_page = (
+            select(stored_objects.c.object_id).where(stored_objects.c.object_id.in_(page))
+            for page in _pages(object_ids)
+        )
+        return {row.object_id for statement in of_page for row in self._database.read(statement)}
+
     def indexed_by(self, snapshot_id: str) -> set[str]:
         """The segments whose objects stand in the index that a snapshot has brought to the devices."""
         statement = select(stored_objects.c.segment_id).where(stored_objects.c.snapshot_id == snapshot_id)

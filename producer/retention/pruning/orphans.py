@@ -1,6 +1,7 @@
 """Objects that no index knows: tries that lost, and what runs that were killed have left.
 
-One is deleted only when its header names a snapshot that this catalog has begun and ended.
+One is deleted only when its header names a snapshot that this catalog has begun and ended, and no backup can be copying
+it now: the catalog learns of a copy by its receipt.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ def find_orphans(session: RunSession, meeting: Meeting) -> dict[str, list[Doomed
     # In this order: what a snapshot has stored is in the catalog before it is sealed.
     states = catalog.snapshots.states()
     ended = {snapshot_id for snapshot_id, state in states.items() if state != "open"}
+    may_copy = len(ended) < len(states)
     found: dict[str, list[DoomedObject]] = {}
     for name, of_objects in origins.items():
         device_id = devices[name].device_id
         known = catalog.garbage.known_on(device_id)
+        if may_copy:
+            known |= catalog.garbage.stored_among(of_objects)
         found[name] = [
             DoomedObject(device_id=device_id, object_id=object_id, bytes_stored=bytes_stored)
             for object_id, (snapshot_id, bytes_stored) in sorted(of_objects.items())

@@ -64,8 +64,10 @@ class LocalDevice:
         with self._root.opened_device() as root_fd, device_errors(self.name, self._root.path / folder):
             for key, folder_fd in _files_in(root_fd, folder):
                 if not key.endswith(TEMPORARY_SUFFIX):
-                    status = os.stat(key.rpartition("/")[2], dir_fd=folder_fd, follow_symlinks=False)
-                    found.append((key, status.st_ino % MAX_DEVICE_BYTES))
+                    # A prune may delete it meanwhile.
+                    with suppress(FileNotFoundError):
+                        status = os.stat(key.rpartition("/")[2], dir_fd=folder_fd, follow_symlinks=False)
+                        found.append((key, status.st_ino % MAX_DEVICE_BYTES))
         return iter(sorted(found))
 
     def delete(self, key: str) -> None:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import resource
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError
 from workers.devices.base import Swept
+from workers.devices.local import device as local_device
 from workers.devices.local.device import LocalDevice
 from workers.devices.marker import MAX_MARKER_BYTES, DamagedMarkerError, Marker, NewerMarkerError
 from workers.devices.trouble import UnreadableError
@@ -53,6 +54,24 @@ def store(device: LocalDevice, key: str = KEY, data: bytes = b"data") -> None:
 
 def tree(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_an_object_that_is_deleted_while_positions_are_listed_is_left_out(
+    device: LocalDevice, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [f"segments/ab/{'ab' * 15}{digit}{digit}.seg" for digit in "01"]
+    for key in keys:
+        store(device, key)
+    found_files = local_device._files_in
+
+    def one_goes(root_fd: int, below: str) -> Iterator[tuple[str, int]]:
+        for key, folder_fd in found_files(root_fd, below):
+            if key == keys[0]:
+                (folder / key).unlink()
+            yield key, folder_fd
+
+    monkeypatch.setattr(local_device, "_files_in", one_goes)
+    assert [key for key, _ in device.positions("segments")] == keys[1:]
 
 
 def test_a_missing_folder_is_reported_and_not_made(tmp_path: Path) -> None:

@@ -116,6 +116,23 @@ def test_an_object_of_an_open_snapshot_stays_and_so_does_what_is_no_object(pool:
     assert lost.exists() and foreign.exists()
 
 
+def test_a_copy_stays_while_the_backup_that_may_have_just_made_it_is_open(pool: Pool) -> None:
+    """The catalog knows the object on the other device alone until the receipt of the copy comes."""
+    pool.write("one")
+    pool.back_up()
+    stored = next(pool.device("a").rglob("*.seg"), None) or next(pool.device("b").rglob("*.seg"))
+    other = "b" if stored.is_relative_to(pool.device("a")) else "a"
+    copy = pool.device(other) / stored.relative_to(pool.device("b" if other == "a" else "a"))
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(stored, copy)
+    running = begin(pool.catalog, "data")
+
+    assert pool.made.prune().objects_deleted == 0 and copy.exists()
+
+    pool.forget(running)
+    assert pool.made.prune().objects_deleted == 1 and not copy.exists() and stored.exists()
+
+
 def _take_out_of_the_index(pool: Pool, snapshot_id: str) -> Path:
     segment_ids = [row.segment_id for row in pool.catalog.segments.stored(snapshot_id)]
     row = pool.catalog.objects.of(segment_ids)[segment_ids[0]][0]
