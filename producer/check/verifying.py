@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -93,13 +93,19 @@ class Verifier:
         # More than is stored can only be what others have appended.
         self.bytes_read += min(receipt.result.bytes_read, sum(order.stored_bytes))
         findings = receipt.result.findings
-        self.damages += (damage_of(rows[one.object_id], one.code, one.message, one.ranges) for one in findings)
-        self._remember(order, rows, {one.object_id for one in findings})
+        damages = [damage_of(rows[one.object_id], one.code, one.message, one.ranges) for one in findings]
+        self.damages += damages
+        self._remember(order, rows, {damage.row.object_id: damage.ranges for damage in damages})
         self._session.observer.progress(
             Progress(phase="checking", bytes_total=self._bytes_total, bytes_done=self.bytes_read)
         )
 
-    def _remember(self, order: VerifySegments, rows: Mapping[str, StoredObject], damaged: Collection[str]) -> None:
+    def _remember(
+        self,
+        order: VerifySegments,
+        rows: Mapping[str, StoredObject],
+        damaged: Mapping[str, tuple[tuple[int, int], ...]],
+    ) -> None:
         """The next backup heals what is damaged or missing, and the next check need not look again.
 
         Only who reads all of an object sees that it is sound.  A catalog that cannot be written now learns it at the
@@ -110,7 +116,9 @@ class Verifier:
             return
         with catalog.transaction():
             for object_id, row in rows.items():
-                is_damaged = object_id in damaged or (row.is_damaged and not order.read_data)
-                if is_damaged != row.is_damaged:
-                    catalog.objects.mark(*row.key, is_damaged=is_damaged)
+                ranges = damaged.get(object_id)
+                if ranges is not None:
+                    catalog.objects.mark(*row.key, is_damaged=True, ranges=ranges)
+                elif row.is_damaged and order.read_data:
+                    catalog.objects.mark(*row.key, is_damaged=False)
             catalog.objects.record_look(order.device_id, rows, datetime.now(UTC), read_data=order.read_data)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.holders import ranges_of
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.catalog.tables.trees import Tree
-from producer.listing.stored_ranges import without
+from producer.listing.stored_ranges import united, without
 from producer.pool.group_reads import GroupReads
 from tasks.errors import CatalogError, DamagedError
 
@@ -38,8 +39,8 @@ class _Hole:
 def refresh_damage(catalog: Catalog) -> None:
     """Record in each sealed snapshot which files need what is damaged now, and in which none are any more.
 
-    An object counts as a whole, whatever of it could still be read.  Reads no tree where nothing is damaged and nothing
-    was.  Idempotent.
+    Of an object counts what a check has found damaged, as the check counts it.  Reads no tree where nothing is damaged
+    and nothing was.  Idempotent.
     """
     holes = _holes(catalog)
     changed: dict[str, tuple[LackRow, ...]] = {}
@@ -70,7 +71,7 @@ def _holes(catalog: Catalog) -> dict[str, list[_Hole]]:
 
 
 def _holes_of(objects: Sequence[StoredObject]) -> Iterator[_Hole]:
-    held = ranges_of(one for one in objects if not one.is_damaged)
+    held = united([*ranges_of(one for one in objects if not one.is_damaged), *chain.from_iterable(map(_left, objects))])
     for one in objects:
         if one.is_damaged:
             ranges = without(one.ranges, held)
@@ -80,6 +81,11 @@ def _holes_of(objects: Sequence[StoredObject]) -> Iterator[_Hole]:
                 )
             # The next damaged copy of the same bytes lacks nothing more.
             held = sorted([*held, *ranges])
+
+
+def _left(one: StoredObject) -> list[tuple[int, int]]:
+    """What a damaged object still has of its segment, as far as anybody knows."""
+    return without(one.ranges, one.damaged_ranges) if one.is_damaged and one.damaged_ranges is not None else []
 
 
 def _in_tree(tree: Tree, holes: Mapping[str, Sequence[_Hole]]) -> dict[str, _Found]:

@@ -175,6 +175,8 @@ stored_objects = Table(
     # (offset, size) in the segment's stream; NULL: all of it.
     Column("parts", JSON(none_as_null=True)),
     Column("is_damaged", Boolean, nullable=False, server_default=false()),
+    # (offset, size) in the segment's stream, of a damaged one; NULL: nothing is known to be left.
+    Column("damaged_ranges", JSON(none_as_null=True)),
     # When a check last looked at its structure, and when it read every byte.
     Column("looked_at", UtcTime),
     Column("read_at", UtcTime),

@@ -25,7 +25,7 @@ _LIST_ROWS = 1000
 _PAGE_ROWS = 10_000
 
 #: Columns that an object does not have yet when it is stored.
-_LATER = ("parts", "is_damaged", "looked_at", "read_at")
+_LATER = ("parts", "is_damaged", "damaged_ranges", "looked_at", "read_at")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +48,8 @@ class StoredObject:
     parts: tuple[tuple[int, int], ...] | None = None
     #: Whether it was found missing or damaged when somebody looked last.
     is_damaged: bool = False
+    #: Of a damaged one: what of its segment it does not have any more; None: nothing is known to be left.
+    damaged_ranges: tuple[tuple[int, int], ...] | None = None
     #: When a check last looked at its structure, and when it read every byte; None: never.
     looked_at: datetime | None = None
     read_at: datetime | None = None
@@ -124,10 +126,17 @@ class Objects:
         """No device has it there any more, or nobody needs it."""
         return self._database.write(delete(stored_objects).where(_is(object_id, device_id))) == 1
 
-    def mark(self, object_id: str, device_id: str, *, is_damaged: bool) -> None:
-        """Record what was found when somebody looked."""
+    def mark(
+        self,
+        object_id: str,
+        device_id: str,
+        *,
+        is_damaged: bool,
+        ranges: tuple[tuple[int, int], ...] | None = None,
+    ) -> None:
+        """Record what was found when somebody looked: ``ranges`` as in :attr:`StoredObject.damaged_ranges`."""
         statement = update(stored_objects).where(_is(object_id, device_id))
-        self._database.write(statement.values(is_damaged=is_damaged))
+        self._database.write(statement.values(is_damaged=is_damaged, damaged_ranges=ranges))
 
     def record_look(self, device_id: str, object_ids: Iterable[str], at: datetime, *, read_data: bool) -> None:
         """A check has looked at these objects on a device, and read every byte of them with ``read_data``."""
@@ -209,6 +218,7 @@ def _values(row: StoredObject) -> dict[str, Any]:
         "trailer_digest": row.trailer_digest,
         "parts": row.parts,
         "is_damaged": row.is_damaged,
+        "damaged_ranges": row.damaged_ranges,
         "looked_at": row.looked_at,
         "read_at": row.read_at,
     }
@@ -230,5 +240,6 @@ def _rank(row: StoredObject) -> tuple[bool, int, str]:
 
 def _stored_object(row: Row[Any]) -> StoredObject:
     values = row._asdict()
-    values["parts"] = None if row.parts is None else tuple((offset, size) for offset, size in row.parts)
+    for name in ("parts", "damaged_ranges"):
+        values[name] = None if values[name] is None else tuple((offset, size) for offset, size in values[name])
     return StoredObject(**values)

@@ -181,6 +181,7 @@ def _create_stored_objects() -> None:
         sa.Column("trailer_digest", sa.LargeBinary(), nullable=False),
         sa.Column("parts", sa.JSON()),
         sa.Column("is_damaged", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("damaged_ranges", sa.JSON()),
         sa.Column("looked_at", sa.DateTime(timezone=True)),
         sa.Column("read_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("object_id", "device_id", name=op.f("pk_stored_objects")),

@@ -81,6 +81,23 @@ def test_what_another_object_holds_is_not_lacking(catalog: Catalog) -> None:
     assert incomplete(catalog) == ()
 
 
+def test_of_an_object_that_is_damaged_in_part_only_that_part_is_lacking(catalog: Catalog) -> None:
+    (one,) = damage(catalog, "b", 1)
+    catalog.objects.mark(*one.key, is_damaged=True, ranges=((10_000, 500),))
+    refresh_damage(catalog)
+    assert [(lack.files, lack.bytes) for lack in incomplete(catalog)] == [(1, 500)]
+
+
+def test_copies_that_are_damaged_in_different_ranges_make_up_for_each_other(catalog: Catalog) -> None:
+    (one,) = damage(catalog, "b", 1)
+    other = catalog.devices.by_name("a")
+    assert other is not None
+    catalog.objects.mark(*one.key, is_damaged=True, ranges=((0, 500),))
+    catalog.objects.add(replace(one, device_id=other.device_id, is_damaged=True, damaged_ranges=((400, 500),)))
+    refresh_damage(catalog)
+    assert sum(lack.bytes for lack in incomplete(catalog)) == 100
+
+
 def test_two_damaged_copies_count_once(catalog: Catalog) -> None:
     (one,) = damage(catalog, "b", 1)
     other = catalog.devices.by_name("a")
