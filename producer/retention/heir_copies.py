@@ -11,7 +11,7 @@ from producer.pool.copies import Copying, CopyTarget
 from producer.pool.copying import copy_objects
 from producer.pool.members import Member
 from producer.retention.pruning.devices import PrunedDevice
-from producer.retention.pruning.heir import begin_heir, write_heir
+from producer.retention.pruning.heir import begin_heir, model_of, write_heir
 from producer.retention.pruning.meeting import Meeting
 from producer.run.session import RunSession
 
@@ -30,7 +30,7 @@ def copy_with_heir(
     if not copyings:
         return {}
     catalog, before_count = session.catalog, len(made)
-    like = next(row for row in reversed(catalog.snapshots.all()) if row.pool_id == devices[0].row.pool_id)
+    like = model_of(catalog, devices[0].row.pool_id)
     heir = begin_heir(catalog, like)
     bytes_total = sum(one.object.bytes_stored for one in copyings)
 

@@ -17,7 +17,7 @@ from blake3 import blake3
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
-from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.tables.snapshots.rows import SnapshotRow, SnapshotState
 from producer.manifest import (
     ManifestDevice,
     ManifestHead,
@@ -34,6 +34,13 @@ from producer.manifest.tombstones import encode_tombstone, tombstone_name
 from producer.pool.index_lines import index_lines
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.meeting import Meeting
+
+
+def model_of(catalog: Catalog, pool_id: str) -> SnapshotRow:
+    """The newest snapshot of a pool that stores something; an unfinished or forgotten one where no other is left."""
+    states: tuple[SnapshotState, ...] = ("sealed", "open", "forgotten")
+    rows = (row for state in states for row in reversed(catalog.snapshots.all(state)))
+    return next(row for row in rows if row.pool_id == pool_id)
 
 
 def begin_heir(catalog: Catalog, like: SnapshotRow) -> str:

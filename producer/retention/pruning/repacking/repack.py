@@ -26,7 +26,7 @@ from producer.ownership.readers import no_new_readers
 from producer.pool.members import Member
 from producer.requests import RepackLimits
 from producer.retention.pruning.devices import PrunedDevice
-from producer.retention.pruning.heir import begin_heir, write_heir
+from producer.retention.pruning.heir import begin_heir, model_of, write_heir
 from producer.retention.pruning.meeting import Meeting
 from producer.retention.pruning.repacking.candidates import busy_segments
 from producer.retention.pruning.repacking.planned import selected, targets_of
@@ -104,7 +104,7 @@ class Repacking:
 
     def _run_batch(self, batch: Sequence[Repack]) -> None:
         pool_id = self._devices[0].row.pool_id
-        like = next(row for row in reversed(self._catalog.snapshots.all()) if row.pool_id == pool_id)
+        like = model_of(self._catalog, pool_id)
         heir = begin_heir(self._catalog, like)
         written = Writing(self._session, self._members, heir, self._unreachable, self._on_bytes).run(batch)
         takers = self._put_index(heir, like, [one for _, new in written.done for one in new])

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from kit.models.in_process import InProcess, in_process
 from kit.models.owners import enter_owner
 from kit.models.pruned_pool import Pool
 from kit.tree import noise
 from producer.catalog.catalog import Catalog
+from producer.catalog.schema import snapshots
 from producer.monitor.space import space
 from producer.requests import RepackLimits
 from tasks.copying import CopyObject
@@ -219,6 +221,18 @@ def test_a_device_that_is_retired_gives_away_only_what_is_needed(pool: Pool) -> 
     assert 0 < retired.bytes_copied < held.bytes_stored - held.bytes_unused // 2
     pool.device("b").rename(pool.folder / "away")
     pool.check()
+
+
+def test_a_device_can_be_retired_while_an_interrupted_backup_is_all_that_the_pool_has(tmp_path: Path) -> None:
+    with in_process(tmp_path) as made:
+        pool = Pool(tmp_path, made)
+        for number in range(8):
+            write(pool, f"{number:02}", seed=number)
+        pool.back_up()
+        with pool.catalog.transaction():
+            pool.catalog.snapshots._database.write(update(snapshots).values(state="open"))
+
+        assert made.retire("b").objects_copied > 0
 
 
 @pytest.mark.parametrize("hosts", [("ab", "c"), ("a", "bc"), ("a", "b", "c")])
