@@ -97,7 +97,7 @@ class Merge:
 
         Batches come in the order of the walk.
         """
-        if "f" not in batch.kinds or not batch.inodes:
+        if not batch.inodes:
             # A raw volume is compared cell by cell.
             return batch
         cursor = self._cursors.get(batch.source)

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from kit.models.sealed import sealed_tree
+from producer.backup.parent.merge import Merge
 from producer.backup.parent.same_folder import places_of_same
 from producer.backup.parent.unchanged import CLOCK_STEP_NS, Rules
+from producer.catalog.sound import Held
 from producer.listing.columns import cut
 from producer.listing.entry import EntryBatch
 from producer.listing.places import NO_PLACES, Place, PlacesWriter
@@ -94,3 +97,15 @@ def test_a_file_in_several_places_or_in_what_is_lost() -> None:
     assert places_of_same(WALKED, [folder(places=writer.places())], RULES, {WHOLE, OTHER}) is None
     assert places_of_same(WALKED, [folder()], RULES, {OTHER}) is None
     assert places_of_same(WALKED, [], RULES, {WHOLE}) is None
+
+
+def test_a_folder_without_files_does_not_part_what_is_unchanged() -> None:
+    only_folders = folder(
+        directory="", names=["d", "e"], kinds="dd", places=NO_PLACES, inodes=[0] * 2, sizes_bytes=[-1] * 2,
+        modes=[0o755] * 2, uids=[0] * 2, gids=[0] * 2, mtimes_ns=[OLD_NS] * 2, ctimes_ns=[0] * 2,
+    )  # fmt: skip
+    tree = sealed_tree([only_folders, folder(first_entry=2)])
+    merge = Merge(tree, ["src"], RULES, Held(whole={WHOLE}))
+    for batch in (only_folders, replace(WALKED, first_entry=2, mtimes_ns=folder().mtimes_ns)):
+        merge.merged(batch)
+    assert merge.unchanged_parts() == tree.parts
