@@ -1,15 +1,18 @@
-"""Trees that others have made come back the same: Python's standard library, and a whole Debian."""
+"""Trees that others have made come back the same: Python's standard library, for a month too, and a whole Debian."""
 
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
 
 import pytest
 
-from kit.compare import differences, look_at
+from kit.compare import Look, differences, look_at
+from kit.mutator import Mutator
 from kit.needs import need, need_free_space, need_root, need_tools, program
 from kit.program.machine import Machine
 from kit.program.nobody import NOBODY
@@ -39,6 +42,32 @@ def _copy_library(target: Path, owner: int) -> None:
     assert pack.wait() == 0
     if os.geteuid() == 0:
         subprocess.run([program("chown"), "-R", f"{owner}:{owner}", target], check=True)
+
+
+#: How many days a tree changes; fewer for a quick look.
+DAYS_COUNT = int(os.environ.get("SEGFLEET_DAYS", "30"))
+_CHANGES_COUNT = 25
+
+
+@pytest.mark.slow
+def test_each_day_of_a_month_comes_back(machine: Machine) -> None:
+    """The standard library, of which some files and folders change each day; test_many_days.py does less, each time."""
+    source, seed = machine.folder / "data", random.randrange(2**32)
+    print(f"seed {seed}")
+    source.mkdir()
+    _copy_library(source, os.geteuid())
+    mutator, days = Mutator(source, seed, ()), list[tuple[str, dict[bytes, Look]]]()
+    for day in range(DAYS_COUNT):
+        for _ in range(_CHANGES_COUNT if day else 0):
+            mutator.change()
+        summary = machine.succeed("backup", source, *machine.devices("a b"), "--json").summary
+        assert day < 2 or summary["files_unchanged"] > summary["files"] / 2, "most files are as they were"
+        days.append((summary["snapshot_id"], look_at(source)))
+    for day, (snapshot_id, expected) in enumerate(days):
+        out = machine.folder / "out" / str(day)
+        machine.succeed("restore", snapshot_id, "--target", out)
+        assert differences(expected, out / "data") == [], f"day {day}, after {mutator.changes}"
+        shutil.rmtree(out)
 
 
 @pytest.mark.slow
