@@ -21,6 +21,7 @@ from producer.observer import Observer
 from producer.pool.present import present_devices
 from producer.raw.ranges import Range, gaps, merged
 from producer.requests import UNNAMED_TARGET, RestoreRequest
+from producer.restore.missing import tell_what_is_absent, tell_what_was_not_stored
 from producer.restore.planning.selection import Selection
 from producer.restore.restore import run_restore
 from producer.restore.restore_run import RestoreRun
@@ -82,18 +83,14 @@ class _ImageRestore(RestoreRun):
         self._plan.prefer(self._present)
         zeros = gaps(merged(self._stored_ranges()), self._wanted.bytes_total)
         self._prepare(zeros)
-        self._tell_what_was_not_stored()
-        self._tell_what_is_lost()
+        tell_what_was_not_stored(self._plan, self._outcome)
+        # A lost range does not cost the rest of the raw volume.
+        tell_what_is_absent(self._plan, self._outcome)
         self._restore_segments()
         self._make_zeros(self._outcome.holes.ranges("", self._wanted.bytes_total))
         self._order_image([], finish=True)
         self._tell_progress()
         return self._outcome.summary(started_s)
-
-    def _tell_what_is_lost(self) -> None:
-        """A lost range does not cost the rest of the raw volume."""
-        for pick, why, device in self._plan.out_of_reach():
-            self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=device)
 
     def _name_of_target(self) -> str:
         return self._raw_volume

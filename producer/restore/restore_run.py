@@ -10,21 +10,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from producer.catalog.holders import Holder
-from producer.observer import DeviceProgress, Progress
-from producer.pool.group_reads import GroupPlace, GroupReads
+from producer.pool.group_reads import GroupReads
 from producer.pool.present import present_devices
 from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import RestoreRequest
 from producer.restore.deleting import Deleting
 from producer.restore.failed import failed
-from producer.restore.orders import RestoreOrders, batches, in_bounds, surplus_entry
-from producer.restore.other_copies import OtherCopies
+from producer.restore.missing import leave_out_what_is_absent, tell_what_was_not_stored
+from producer.restore.orders import RestoreOrders, batches, surplus_entry
 from producer.restore.outcome import Outcome
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
-from producer.restore.through_parity import read_by_parity
-from producer.restore.verifying import Verifying
+from producer.restore.progress import restore_progress
+from producer.restore.segments.verifying import Verifying
+from producer.restore.segments.waves import OF_TARGET, SegmentWaves
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
@@ -38,8 +37,6 @@ AGAIN = "run the restore again with --overwrite if-changed"
 
 #: Codes of hard links that were not made and get the data themselves.
 _UNLINKED = ("other-file", "too-many-links")
-#: Codes of troubles with the target.
-_OF_TARGET = frozenset({"exists", "metadata", "missing", "not-kept", "unsafe-target", "unwritable"})
 
 
 class RestoreRun:
@@ -74,15 +71,13 @@ class RestoreRun:
             keep_holes=request.skip_damaged,
             name_of_target=self._name_of_target(),
         )
-        #: Segment orders without a receipt; those of a device that dies are lost.
-        self._unanswered: dict[str, RestoreSegment] = {}
         #: Hard links to files that were kept and are not those of the snapshot.
         self._unlinked: list[TargetEntry] = []
         #: Hard links to files that have as many as the target's file system takes.
         self._too_many: list[TargetEntry] = []
         self._is_preparing = False
         self._groups = GroupReads(session.catalog)
-        self._copies = OtherCopies(session.catalog.objects, self._groups)
+        self._segments = SegmentWaves(session, self._orders, self._outcome, self._groups)
 
     def _name_of_target(self) -> str:
         """What troubles with the target itself name."""
@@ -117,8 +112,8 @@ class RestoreRun:
         tell_unknown_snapshots(self._session, self._present)
 
     def _tell_what_is_missing(self) -> None:
-        self._tell_what_was_not_stored()
-        self._leave_out_what_is_lost()
+        tell_what_was_not_stored(self._plan, self._outcome)
+        leave_out_what_is_absent(self._plan, self._outcome, skip_damaged=self._request.skip_damaged)
 
     def _verify(self) -> None:
         """What ``if-changed`` has kept counts as restored: its size and time say that it is the same."""
@@ -222,83 +217,11 @@ class RestoreRun:
         self._restore_data()
         self._order_entries(self._restorable(others))
 
-    # ---- segments
-
-    def _tell_what_was_not_stored(self) -> None:
-        for path, holes in self._plan.not_stored().items():
-            for hole in holes:
-                self._outcome.lose(path, hole.offset_bytes, hole.size_bytes, "not-stored", hole.why)
-        for path, why in self._plan.untaken():
-            self._outcome.tell(path, "not-stored", f"the backup could not take it, nor what is in it: {why}")
-
-    def _leave_out_what_is_lost(self) -> None:
-        """Report what lies on devices that are not there.
-
-        A pieced file that lacks a piece is not restored at all, unless files with holes are wanted.
-        """
-        lost: set[int] = set()
-        for pick, why, device in self._plan.out_of_reach():
-            self._outcome.lose(pick.path, pick.offset_bytes, pick.size_bytes, "device-absent", why, device=device)
-            if not (self._request.skip_damaged and pick.entry in self._wanted.pieced):
-                lost.add(pick.entry)
-                self._outcome.not_restored.add(pick.path)
-        self._plan.left_out |= lost
-
     def _restore_segments(self) -> None:
-        """What a device cannot restore is asked of others that have a copy, or made by parity, while there is any."""
-        orders: Mapping[str, Iterator[RestoreSegment]]
-        made = read_by_parity(self._plan, self._groups, self._present)
-        orders = {
-            name: itertools.chain(self._segment_orders(device_id), self._orders_by_parity(made.get(name, ())))
-            for device_id, name in self._present.items()
-        }
-        while orders:
-            died = run_wave(self._session, orders, self._take, on_wait=self._tell_progress)
-            for device, why in died.items():
-                unanswered = [order for order in self._unanswered.values() if order.device == device]
-                for order in itertools.chain(unanswered, orders[device]):
-                    self._unanswered.pop(order.order_id, None)
-                    if not self._copies.ask(order, dict(self._live_now())):
-                        self._outcome.lose_order(order, "device-dead", f"device {device} died: {why}")
-            orders = {name: self._noted(waiting) for name, waiting in self._copies.take_waiting().items()}
-        if self._copies.by_parity:
-            self._session.observer.note(
-                f"{len(self._copies.by_parity)} objects were missing or damaged, and were made by parity; to have "
-                "them on the devices again: segfleet repair, or the next backup"
-            )
-
-    def _noted(self, orders: Iterable[RestoreSegment]) -> Iterator[RestoreSegment]:
-        for order in orders:
-            self._unanswered[order.order_id] = order
-            yield order
+        self._segments.run(self._plan, self._present, self._take, self._tell_progress)
 
     def _live_now(self) -> list[tuple[str, str]]:
         return [(key, name) for key, name in self._present.items() if name in self._session.courier.live]
-
-    def _segment_orders(self, device_id: str) -> Iterator[RestoreSegment]:
-        for holder in self._plan.holders(device_id):
-            for picks in filter(None, in_bounds(self._plan.picks(holder))):
-                device = self._present[device_id]
-                order = self._orders.segment(holder.object, picks, device, device_id, devices_count=len(self._present))
-                self._copies.note(order, holder.object)
-                self._unanswered[order.order_id] = order
-                yield order
-
-    def _orders_by_parity(self, made: Iterable[tuple[Holder, GroupPlace]]) -> Iterator[RestoreSegment]:
-        for holder, place in made:
-            for picks in filter(None, in_bounds(self._plan.picks(holder))):
-                self._copies.by_parity.add(holder.object.object_id)
-                order = self._orders.segment(
-                    holder.object,
-                    picks,
-                    place.device,
-                    place.device_id,
-                    devices_count=len(self._present),
-                    group=place.group,
-                )
-                self._copies.note(order, holder.object)
-                self._unanswered[order.order_id] = order
-                yield order
 
     # ---- entries
 
@@ -370,16 +293,17 @@ class RestoreRun:
     # ---- receipts
 
     def _take(self, order: Order, receipt: Receipt) -> None:
-        self._unanswered.pop(order.order_id, None)
+        if isinstance(order, RestoreSegment):
+            self._segments.answered(order)
         if receipt.failure is None:
             self._take_result(order, receipt.result)
         elif receipt.failure.code in ("target", "target-not-empty") or not isinstance(order, RestoreSegment):
             # Everything that follows would fail too.
             raise failed(receipt.failure)
-        elif not self._copies.ask(order, dict(self._live_now())):
-            self._outcome.lose_order(order, receipt.failure.code, receipt.failure.message)
+        else:
+            self._segments.failed(order, receipt.failure)
         if isinstance(order, RestoreSegment):
-            self._copies.answered(order)
+            self._segments.done(order)
 
     def _take_result(self, order: Order, result: RestoreResult) -> None:
         self._outcome.count(result)
@@ -390,22 +314,14 @@ class RestoreRun:
             }
             self._unlinked += of_code["other-file"]
             self._too_many += of_code["too-many-links"]
-        elsewhere = self._asked_elsewhere(order, result)
+        elsewhere = self._segments.asked_elsewhere(order, result) if isinstance(order, RestoreSegment) else set()
         for trouble in result.troubles:
             if trouble.path not in unlinked and trouble.path not in elsewhere:
                 self._take_trouble(trouble, order.device if isinstance(order, RestoreSegment) else "")
 
-    def _asked_elsewhere(self, order: Order, result: RestoreResult) -> set[str]:
-        """The files that the device could not restore, and another is asked for."""
-        if not isinstance(order, RestoreSegment):
-            return set()
-        of_target = {trouble.path for trouble in result.troubles if trouble.code in (*_OF_TARGET, "skipped")}
-        paths = {trouble.path for trouble in result.troubles if trouble.path} - of_target
-        return paths if paths and self._copies.ask(order, dict(self._live_now()), paths) else set()
-
     def _take_trouble(self, trouble: PathTrouble, device: str) -> None:
         """``device`` holds the segment."""
-        of: dict[str, Any] = {"device": device, "is_lost": trouble.code not in _OF_TARGET}
+        of: dict[str, Any] = {"device": device, "is_lost": trouble.code not in OF_TARGET}
         if trouble.code == "skipped":
             self._plan.leave_out(trouble.path)
             self._kept.append(trouble.path)
@@ -423,24 +339,5 @@ class RestoreRun:
             self._plan.leave_out(path)
 
     def _tell_progress(self) -> None:
-        courier = self._session.courier
-        devices = {
-            name: DeviceProgress(
-                bytes_planned=0,
-                bytes_done=courier.liveness.bytes_moved(name),
-                segments_planned=0,
-                segments_done=0,
-                state="live" if name in courier.live else "dead",
-            )
-            for name in self._present.values()
-        }
-        under_way = sum(device.bytes_done for device in devices.values())
-        self._session.observer.progress(
-            Progress(
-                phase="restoring",
-                files_count=self._wanted.files_count,
-                bytes_total=self._wanted.bytes_total,
-                bytes_done=min(max(self._outcome.bytes_count, under_way), self._wanted.bytes_total),
-                devices=devices,
-            )
-        )
+        progress = restore_progress(self._session, self._wanted, self._present.values(), self._outcome.bytes_count)
+        self._session.observer.progress(progress)

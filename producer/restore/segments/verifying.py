@@ -10,7 +10,7 @@ from producer.restore.orders import RestoreOrders, in_bounds
 from producer.restore.outcome import Outcome
 from producer.restore.planning.picks import Pick
 from producer.restore.planning.plan import RestorePlan
-from producer.restore.through_parity import read_by_parity
+from producer.restore.segments.through_parity import read_by_parity
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.groups import GroupAt
