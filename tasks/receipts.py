@@ -11,8 +11,18 @@ from tasks.digests import Digests, check_whole
 from tasks.errors import Reason
 from tasks.generations import Generation
 from tasks.metadata import MetadataKind
-from tasks.orders import WIRE_VERSION, PartText
-from tasks.values import MAX_EXTENTS, Count, DeviceBytes, DeviceName, DigestOrNone, HexId, Nanoseconds, SiteNameOrNone
+from tasks.values import (
+    MAX_EXTENTS,
+    WIRE_VERSION,
+    Count,
+    DeviceBytes,
+    DeviceName,
+    DigestOrNone,
+    HexId,
+    Nanoseconds,
+    PartText,
+    SiteNameOrNone,
+)
 
 Text = Annotated[str, Meta(max_length=16_384)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]

@@ -10,17 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tasks.cleaning import (
-    ContentsResult,
-    DeleteResult,
-    DeleteStored,
-    DescribeObjects,
-    ExamineObjects,
-    ListObjects,
-    ObjectsResult,
-    OriginsResult,
-)
-from tasks.copying import CopyObject, CopyResult
 from tasks.orders import (
     AdoptDevice,
     ConfirmEmpty,
@@ -35,7 +24,20 @@ from tasks.orders import (
     StoreSegment,
     VerifySegments,
 )
-from tasks.parity import ListParity, MakeParity, ParityList, ParityResult
+from tasks.orders.cleaning import (
+    ContentsResult,
+    DeleteResult,
+    DeleteStored,
+    DescribeObjects,
+    ExamineObjects,
+    ListObjects,
+    ObjectsResult,
+    OriginsResult,
+)
+from tasks.orders.copying import CopyObject, CopyResult
+from tasks.orders.parity import ListParity, MakeParity, ParityList, ParityResult
+from tasks.orders.repacking import RepackObject, RepackResult
+from tasks.orders.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from tasks.receipts import (
     DeviceReport,
     EmptyResult,
@@ -45,8 +47,6 @@ from tasks.receipts import (
     StoreResult,
     VerifyResult,
 )
-from tasks.repacking import RepackObject, RepackResult
-from tasks.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from tasks.values import MAX_UNIT_BYTES
 
 #: A limit above it costs an order no time.

@@ -14,8 +14,8 @@ from producer.observer import Progress
 from producer.requests import CheckRequest
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
-from tasks.cleaning import ListObjects
 from tasks.orders import Order, VerifySegments
+from tasks.orders.cleaning import ListObjects
 from tasks.receipts import Receipt
 
 #: Objects in one order.  Structure takes a worker a millisecond an object; data is read at disk speed, and the

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.cleaning import ContentsResult, DescribeObjects, ListObjects, ObjectContent
 from tasks.orders import Order
-from tasks.target_looks import FindSurplus, PreviewEntries, SurplusResult
+from tasks.orders.cleaning import ContentsResult, DescribeObjects, ListObjects, ObjectContent
+from tasks.orders.target_looks import FindSurplus, PreviewEntries, SurplusResult
 from tasks.values import is_safe_path
 
 

@@ -11,9 +11,9 @@ from producer.pool.copies import Copying
 from producer.pool.members import Member
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
-from tasks.copying import CopyObject
 from tasks.errors import OutOfReachError, Reason
 from tasks.orders import Order
+from tasks.orders.copying import CopyObject
 from tasks.receipts import Receipt
 
 

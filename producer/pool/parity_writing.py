@@ -17,7 +17,7 @@ from producer.run.wave import run_wave
 from tasks.errors import Reason
 from tasks.groups import DeviceAt, GroupMember
 from tasks.orders import Order
-from tasks.parity import MakeParity
+from tasks.orders.parity import MakeParity
 from tasks.receipts import Receipt
 
 

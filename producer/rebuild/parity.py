@@ -11,7 +11,7 @@ from producer.catalog.tables.parity import ParityGroup, ParityMember, ParityRow
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.orders import Order
-from tasks.parity import FoundParity, ListParity
+from tasks.orders.parity import FoundParity, ListParity
 from tasks.receipts import Receipt
 
 

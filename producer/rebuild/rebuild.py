@@ -35,8 +35,8 @@ from producer.requests import RebuildRequest
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import RebuildSummary
-from tasks.cleaning import ObjectContent
 from tasks.errors import DamagedError
+from tasks.orders.cleaning import ObjectContent
 from tasks.receipts import DeviceReport
 
 

@@ -22,7 +22,7 @@ from producer.rebuild.recovered_snapshot import NamedFiles, recovered_id
 from producer.rebuild.stored_unknown import describe
 from producer.rebuild.unindexed import choose, row_of
 from producer.run.session import RunSession
-from tasks.cleaning import ObjectContent
+from tasks.orders.cleaning import ObjectContent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

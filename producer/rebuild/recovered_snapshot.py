@@ -14,7 +14,7 @@ from producer.listing.places import Place
 from producer.listing.stored_ranges import without
 from producer.listing.tree_parts import TreePart, TreeWriter
 from producer.rebuild.header_tree import NamedRange, Owner, batches_of
-from tasks.cleaning import ObjectContent
+from tasks.orders.cleaning import ObjectContent
 
 #: Of a volume's name; it has 63 characters at most.
 _NAME_CHARACTERS = 53

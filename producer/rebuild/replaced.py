@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
-from tasks.cleaning import ListObjects
 from tasks.orders import Order
+from tasks.orders.cleaning import ListObjects
 from tasks.receipts import Receipt
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
-from tasks.cleaning import MAX_DESCRIBED, DescribeObjects, ListObjects, ObjectContent
 from tasks.orders import Order
+from tasks.orders.cleaning import MAX_DESCRIBED, DescribeObjects, ListObjects, ObjectContent
 from tasks.receipts import Receipt
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from producer.catalog.tables.objects import StoredObject
 from producer.run.session import RunSession
-from tasks.cleaning import ObjectContent
+from tasks.orders.cleaning import ObjectContent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

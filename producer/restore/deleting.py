@@ -16,8 +16,8 @@ from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.errors import DeviceError, TargetError
 from tasks.orders import Order
+from tasks.orders.target_looks import FindSurplus, FolderNames, SurplusResult
 from tasks.receipts import Receipt
-from tasks.target_looks import FindSurplus, FolderNames, SurplusResult
 
 #: A folder of the target, with the names that the snapshot has there.
 Named = tuple[str, list[str]]

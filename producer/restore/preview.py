@@ -20,8 +20,8 @@ from producer.run.wave import run_wave
 from producer.summaries import PreviewSummary
 from tasks.errors import DeviceError
 from tasks.orders import EntryKind, Order
+from tasks.orders.target_looks import Fate, PreviewEntries
 from tasks.receipts import Receipt
-from tasks.target_looks import Fate, PreviewEntries
 
 Action = Literal[Fate, "removed"]
 

@@ -30,8 +30,8 @@ from producer.summaries import RestoreSummary
 from tasks.errors import DeviceError, SegfleetError
 from tasks.metadata import OwnerNames
 from tasks.orders import KEEP_OTHERS, Order, RestoreEntries, RestoreSegment, TargetEntry
+from tasks.orders.target_looks import PreviewEntries
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
-from tasks.target_looks import PreviewEntries
 
 AGAIN = "run the restore again with --overwrite if-changed"
 

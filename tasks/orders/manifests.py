@@ -9,10 +9,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from tasks.orders.order import Order
-from tasks.values import Digest
+from tasks.values import Digest, PartText
 
-#: A manifest part travels as base64 text: 4 MiB of bytes become 5.6 million characters.
-PartText = Annotated[str, Meta(max_length=8 * 1024 * 1024)]
 #: A file of a manifest, as it lies on a device: what fits into a PartText.
 MAX_MANIFEST_BYTES = 6 * 1024 * 1024
 #: Parts and heads; claim, tombstone and marks of a snapshot; the generation of a catalog (docs/manifest.md).

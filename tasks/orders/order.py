@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from tasks.values import Count, DeviceName, HexId
-
-WIRE_VERSION: Literal[1] = 1
+from tasks.values import WIRE_VERSION, Count, DeviceName, HexId
 
 ManagerQueue = Annotated[str, Meta(pattern=r"^manager\.[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[0-9a-f]{1,32})?$")]
 Threads = Annotated[int, Meta(ge=1, le=256)]

@@ -1,4 +1,4 @@
-"""Orders that read stored objects."""
+"""Orders that read stored objects: to restore, to dump, to check."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ from producer.host.state import StateFolder
 from tasks.broker.epochs import publish_epoch
 from tasks.broker.leases import redis_client
 from tasks.broker.signs import SIGN_PREFIX, SILENT_S, give_last_sign, give_sign
-from tasks.cleaning import DeleteStored
 from tasks.errors import RunOverError
 from tasks.groups import GroupMember
 from tasks.orders import (
@@ -27,7 +26,8 @@ from tasks.orders import (
     RestoreEntries,
     RestoreSegment,
 )
-from tasks.parity import MakeParity
+from tasks.orders.cleaning import DeleteStored
+from tasks.orders.parity import MakeParity
 from tasks.registry import ORDER_KINDS
 from workers.process.fence import Fence, FencedError
 

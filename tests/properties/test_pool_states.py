@@ -22,10 +22,10 @@ from kit.models.kept_trees import KeptTrees
 from kit.tree import noise
 from producer.pool.lost import device_named, mark_lost
 from producer.requests import RepackLimits
-from tasks.cleaning import DeleteStored
-from tasks.copying import CopyObject
 from tasks.orders import PutManifest, StoreSegment
-from tasks.repacking import RepackObject
+from tasks.orders.cleaning import DeleteStored
+from tasks.orders.copying import CopyObject
+from tasks.orders.repacking import RepackObject
 
 EXAMPLES_COUNT = int(os.environ.get("SEGFLEET_POOL_STATES") or 0)
 IS_LONG = EXAMPLES_COUNT > 0

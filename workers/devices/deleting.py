@@ -1,12 +1,12 @@
-"""Deletes what a manager says nothing needs, where it may: see :class:`tasks.cleaning.DeleteStored`."""
+"""Deletes what a manager says nothing needs, where it may: see :class:`tasks.orders.cleaning.DeleteStored`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 
-from tasks.cleaning import MAX_LISTED, DeleteResult, DeleteStored, KeptFile, ListObjects, ObjectsResult
 from tasks.errors import DeviceError, Reason, SegfleetError
+from tasks.orders.cleaning import MAX_LISTED, DeleteResult, DeleteStored, KeptFile, ListObjects, ObjectsResult
 from workers.devices.base import Device
 from workers.devices.keys import SEGMENTS_FOLDER, manifest_key, object_key, parity_key
 from workers.devices.marker import Marker

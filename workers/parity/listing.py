@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tasks.errors import DamagedError
-from tasks.parity import FoundParity, ListParity, ParityList
+from tasks.orders.parity import FoundParity, ListParity, ParityList
 from workers.devices.base import Device
 from workers.devices.keys import PARITY_FOLDER
 from workers.devices.trouble import UnreadableError

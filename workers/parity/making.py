@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from tasks.errors import DamagedError
 from tasks.groups import STRIPE_BYTES, GroupMember
-from tasks.parity import MakeParity, ParityResult
+from tasks.orders.parity import MakeParity, ParityResult
 from workers.devices.base import Device, StoredObject, Upload
 from workers.devices.keys import object_key, parity_key
 from workers.devices.trouble import UnreadableError

@@ -8,17 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tasks.cleaning import (
-    ContentsResult,
-    DeleteResult,
-    DeleteStored,
-    DescribeObjects,
-    ExamineObjects,
-    ListObjects,
-    ObjectsResult,
-    OriginsResult,
-)
-from tasks.copying import CopyObject, CopyResult
 from tasks.errors import Reason
 from tasks.orders import (
     AdoptDevice,
@@ -34,7 +23,20 @@ from tasks.orders import (
     StoreSegment,
     VerifySegments,
 )
-from tasks.parity import ListParity, MakeParity, ParityList, ParityResult
+from tasks.orders.cleaning import (
+    ContentsResult,
+    DeleteResult,
+    DeleteStored,
+    DescribeObjects,
+    ExamineObjects,
+    ListObjects,
+    ObjectsResult,
+    OriginsResult,
+)
+from tasks.orders.copying import CopyObject, CopyResult
+from tasks.orders.parity import ListParity, MakeParity, ParityList, ParityResult
+from tasks.orders.repacking import RepackObject, RepackResult
+from tasks.orders.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from tasks.receipts import (
     DeviceReport,
     EmptyResult,
@@ -47,8 +49,6 @@ from tasks.receipts import (
     VerifyResult,
 )
 from tasks.registry import kind_of
-from tasks.repacking import RepackObject, RepackResult
-from tasks.target_looks import FindSurplus, PreviewEntries, PreviewResult, SurplusResult
 from workers.devices.adopt import adopt
 from workers.devices.claims import Claims
 from workers.devices.deleting import delete_stored, list_objects

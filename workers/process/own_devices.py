@@ -6,12 +6,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tasks.copying import CopyObject
 from tasks.errors import DeviceError, NotADeviceError, OutOfReachError
 from tasks.groups import DeviceAt, GroupAt
 from tasks.orders import Order, ReadSegment, RestoreSegment
+from tasks.orders.copying import CopyObject
+from tasks.orders.repacking import RepackObject
 from tasks.receipts import DeviceReport
-from tasks.repacking import RepackObject
 from workers.devices.base import Device
 from workers.devices.manifests import generation_on
 from workers.devices.registry import open_device

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tasks.errors import TargetNotEmptyError
 from tasks.orders import Overwrite, TargetEntry
-from tasks.target_looks import Fate, PreviewEntries, PreviewResult
+from tasks.orders.target_looks import Fate, PreviewEntries, PreviewResult
 from workers.fresh_disk import is_of_fresh_disk
 from workers.target.entries import NODE_TYPES
 from workers.target.folders import Folders

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from tasks.orders.target_looks import MAX_SURPLUS, FindSurplus, FolderNames, Surplus, SurplusResult
 from tasks.receipts import PathTrouble
-from tasks.target_looks import MAX_SURPLUS, FindSurplus, FolderNames, Surplus, SurplusResult
 from workers.devices.keys import MARKER_NAME
 from workers.target.folders import Folders
 from workers.target.mounts import mount_of

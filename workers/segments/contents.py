@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from blake3 import blake3
 
-from tasks.cleaning import ContentsResult, DescribeObjects, ObjectContent, ObjectOrigin
 from tasks.errors import DamagedError, DeviceError
+from tasks.orders.cleaning import ContentsResult, DescribeObjects, ObjectContent, ObjectOrigin
 from tasks.receipts import MAX_RANGES, UNREAD, ExtentNote
 from workers.devices.base import Device, StoredObject
 from workers.devices.keys import object_key

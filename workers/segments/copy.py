@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tasks.copying import CopyObject, CopyResult
 from tasks.errors import DamagedError
+from tasks.orders.copying import CopyObject, CopyResult
 from workers.devices.base import Device, StoredObject
 from workers.devices.keys import object_key
 from workers.devices.trouble import UnreadableError

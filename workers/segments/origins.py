@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.cleaning import ExamineObjects, OriginsResult
 from tasks.errors import DamagedError, DeviceError
+from tasks.orders.cleaning import ExamineObjects, OriginsResult
 from workers.devices.base import Device
 from workers.devices.keys import object_key
 from workers.devices.trouble import UnreadableError

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tasks.errors import DamagedError
+from tasks.orders.repacking import RepackObject, RepackResult
 from tasks.ranges import joined
 from tasks.receipts import ExtentNote
-from tasks.repacking import RepackObject, RepackResult
 from workers.devices.base import Device
 from workers.devices.keys import object_key
 from workers.format.header import SegmentHeader

@@ -10,7 +10,7 @@ from producer.catalog.tables.trees import Tree
 from producer.listing import EntryBatch
 from producer.restore.planning.picks import snapshot_path
 from tasks.errors import CatalogError
-from tasks.target_looks import FolderNames
+from tasks.orders.target_looks import FolderNames
 
 #: Of one question, and of one order: a name takes up to 255 bytes, usually 20.
 _NAMES_COUNT = 5_000

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from producer.restore.planning.selection import Selection
-from tasks.target_looks import Surplus
+from tasks.orders.target_looks import Surplus
 
 
 @dataclass(kw_only=True)

@@ -17,9 +17,9 @@ from producer.observer import Trouble
 from producer.plan import reserve_bytes
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
-from tasks.cleaning import MAX_DELETED, DeleteResult, DeleteStored, ExamineObjects, ListObjects
 from tasks.errors import Reason
 from tasks.orders import GetManifest, Order, PutManifest
+from tasks.orders.cleaning import MAX_DELETED, DeleteResult, DeleteStored, ExamineObjects, ListObjects
 from tasks.receipts import DeviceReport, Receipt
 
 T = TypeVar("T")

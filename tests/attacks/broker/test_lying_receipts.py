@@ -24,6 +24,7 @@ from tasks.orders import (
     TargetEntry,
     VerifySegments,
 )
+from tasks.orders.target_looks import FindSurplus, FolderNames, PreviewEntries, PreviewResult, Surplus, SurplusResult
 from tasks.receipts import (
     EmptyResult,
     ExtentNote,
@@ -35,7 +36,6 @@ from tasks.receipts import (
     SegmentFinding,
     VerifyResult,
 )
-from tasks.target_looks import FindSurplus, FolderNames, PreviewEntries, PreviewResult, Surplus, SurplusResult
 from tasks.values import Extents
 from tasks.wire import decode_receipt, encode
 

@@ -18,9 +18,9 @@ from kit.tree import noise
 from producer.pool.lost import device_named, mark_lost
 from producer.requests import DEFAULT_LIMITS, Retention
 from producer.retention.decisions import by_policy
-from tasks.cleaning import DeleteStored
 from tasks.orders import PutManifest, StoreSegment
-from tasks.repacking import RepackObject
+from tasks.orders.cleaning import DeleteStored
+from tasks.orders.repacking import RepackObject
 
 VOLUME = "home"
 LARGE = "large"

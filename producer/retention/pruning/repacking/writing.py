@@ -19,8 +19,8 @@ from producer.run.threads import default_threads
 from producer.run.wave import run_wave
 from tasks.errors import OutOfReachError
 from tasks.orders import Order
+from tasks.orders.repacking import RepackObject, RepackResult
 from tasks.receipts import Receipt
-from tasks.repacking import RepackObject, RepackResult
 
 
 @dataclass(kw_only=True)

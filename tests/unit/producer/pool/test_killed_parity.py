@@ -13,7 +13,7 @@ from kit.models.in_process import InProcess, in_process
 from kit.models.pruned_pool import tree
 from kit.tree import Tree, noise
 from tasks.orders import Order
-from tasks.parity import MakeParity
+from tasks.orders.parity import MakeParity
 
 TREE = Tree({str(n): noise(30_000 + 700 * n, seed=n) for n in range(12)})
 PLAN: dict[str, Any] = {"segment_bytes": 64 * 1024, "parity": 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from producer.rebuild.unindexed import choose
-from tasks.cleaning import ObjectContent
+from tasks.orders.cleaning import ObjectContent
 
 
 def content(number: int, digest: str, ranges: tuple[tuple[int, int], ...] = ((0, 10),)) -> ObjectContent:

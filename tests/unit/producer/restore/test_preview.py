@@ -15,7 +15,7 @@ from kit.needs import need
 from kit.tree import MTIME_NS, Entry, File, Folder, HardLink, Symlink, Tree, noise
 from tasks.errors import TargetNotEmptyError
 from tasks.orders import DescribeDevice, GetManifest
-from tasks.target_looks import FindSurplus, PreviewEntries
+from tasks.orders.target_looks import FindSurplus, PreviewEntries
 
 SOURCE: dict[str, Entry | bytes] = {
     "docs/one": b"one",

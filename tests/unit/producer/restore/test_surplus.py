@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.surplus import SurplusTree
-from tasks.target_looks import Surplus
+from tasks.orders.target_looks import Surplus
 
 names = st.sampled_from(["a", "b", "c.tmp", "d.txt"])
 paths = st.lists(names, min_size=1, max_size=4).map("/".join)

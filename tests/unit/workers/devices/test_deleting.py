@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.cleaning import DeleteResult, DeleteStored, ListObjects
 from tasks.errors import NotADeviceError, RunOverError
+from tasks.orders.cleaning import DeleteResult, DeleteStored, ListObjects
 from workers.devices.deleting import AppendOnlyError, OtherCatalogError, delete_stored, list_objects
 from workers.devices.keys import manifest_key, object_key
 from workers.devices.local.device import LocalDevice

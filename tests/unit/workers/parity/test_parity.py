@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from tasks.copying import CopyObject
 from tasks.errors import DamagedError
 from tasks.groups import GroupMember
 from tasks.orders import StoreSegment
-from tasks.parity import MakeParity
+from tasks.orders.copying import CopyObject
+from tasks.orders.parity import MakeParity
 from tasks.values import Extent, Extents
 from workers.devices.keys import object_key, parity_key
 from workers.devices.local.device import LocalDevice

@@ -8,10 +8,10 @@ from typing import get_type_hints
 import pytest
 
 import tasks.definitions  # noqa: F401  registers the tasks
-from tasks import cleaning, copying, orders, parity, repacking, target_looks
+from tasks import orders
 from tasks.app import app
 from tasks.handlers import OrderHandlers
-from tasks.orders import Order
+from tasks.orders import Order, cleaning, copying, parity, repacking, target_looks
 from tasks.registry import ORDER_KINDS, OrderKind
 from workers.process.handlers import LocalHandlers
 

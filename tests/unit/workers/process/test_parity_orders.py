@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from tasks.copying import CopyObject
 from tasks.errors import DamagedError
 from tasks.groups import DeviceAt, GroupAt, GroupMember
 from tasks.orders import AdoptDevice, ReadSegment, StoreSegment
-from tasks.parity import MakeParity
+from tasks.orders.copying import CopyObject
+from tasks.orders.parity import MakeParity
 from tasks.values import Extent, Extents
 from tasks.wire import decode, encode
 from workers.devices.keys import object_key

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.copying import CopyObject
 from tasks.errors import DamagedError
 from tasks.orders import StoreSegment
+from tasks.orders.copying import CopyObject
 from tasks.values import Extent, Extents
 from workers.devices.keys import object_key
 from workers.devices.local.device import LocalDevice

@@ -10,7 +10,7 @@ import pytest
 from kit.tree import noise
 from tasks.errors import DamagedError
 from tasks.orders import StoreSegment
-from tasks.repacking import RepackObject, RepackResult
+from tasks.orders.repacking import RepackObject, RepackResult
 from tasks.values import Extent, Extents
 from workers.devices.keys import object_key
 from workers.devices.local.device import LocalDevice

@@ -17,9 +17,9 @@ from kit.models.pruned_pool import Pool
 from producer.catalog.catalog import Catalog
 from producer.requests import RepackLimits
 from producer.retention.pruning.steps import STEPS
-from tasks.cleaning import DeleteStored
 from tasks.orders import Order, PutManifest
-from tasks.repacking import RepackObject
+from tasks.orders.cleaning import DeleteStored
+from tasks.orders.repacking import RepackObject
 
 
 class Killed(BaseException):

@@ -14,10 +14,10 @@ from kit.models.pruned_pool import Pool
 from producer.catalog.catalog import Catalog
 from producer.requests import RepackLimits
 from producer.retention.pruning.meeting import OldCatalogError
-from tasks.cleaning import DeleteStored
 from tasks.errors import CatalogError, DeviceError
 from tasks.orders import Order, PutManifest, StoreSegment
-from tasks.repacking import RepackObject
+from tasks.orders.cleaning import DeleteStored
+from tasks.orders.repacking import RepackObject
 
 NONE_UNUSED = RepackLimits(max_unused_percent=0)
 

@@ -16,10 +16,10 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.schema import snapshots
 from producer.monitor.space import space
 from producer.requests import RepackLimits
-from tasks.copying import CopyObject
 from tasks.errors import DeviceFullError, NotADeviceError, OutOfReachError
 from tasks.orders import Order
-from tasks.repacking import RepackObject
+from tasks.orders.copying import CopyObject
+from tasks.orders.repacking import RepackObject
 
 NONE_UNUSED = RepackLimits(max_unused_percent=0)
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from tasks.metadata import OwnerNames
-from tasks.orders import Order, Overwrite, TargetEntry
+from tasks.orders.order import Order
+from tasks.orders.targets import Overwrite, TargetEntry
 from tasks.receipts import PathTrouble
 from tasks.values import MAX_EXTENTS, Count, RelativePath, SourceName, is_safe_path
 

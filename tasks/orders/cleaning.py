@@ -7,7 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tasks.orders import ManifestName, Order
+from tasks.orders.manifests import ManifestName
+from tasks.orders.order import Order
 from tasks.receipts import MAX_RANGES, HexIdOrNone, Text
 from tasks.values import MAX_EXTENTS, Count, Digest, Extents, HexId, SourceName
 

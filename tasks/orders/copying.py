@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.groups import GroupAt
-from tasks.orders import Order
+from tasks.orders.order import Order
 from tasks.values import Count, DeviceName, Digest, HexId
 
 

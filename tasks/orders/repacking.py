@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tasks.orders import Order, Threads
+from tasks.orders.order import Order, Threads
 from tasks.values import MAX_EXTENTS, Count, DeviceName, Digest, HexId
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from tasks.groups import MAX_MEMBERS, MAX_ROWS, Devices, GroupMember
-from tasks.orders import Order
+from tasks.orders.order import Order
 from tasks.values import Count, Digest, HexId
 
 
