@@ -160,11 +160,12 @@ def _refuse_impossible_parity(parity: int, copies: int, devices_count: int) -> N
             f"--copies {copies} and --parity {parity} exclude each other",
             hint="copies cost more room and are read faster; with parity say --copies 1",
         )
-    if parity and parity >= devices_count:
+    # With one device less each group has one member: as dear as copies, and slower.
+    if parity and parity + 2 > devices_count:
         there = "there is one" if devices_count == 1 else f"there are {devices_count}"
         raise UsageError(
-            f"--parity {parity} needs at least {parity + 1} devices, and {there}",
-            hint="name more devices, or ask for less parity",
+            f"--parity {parity} needs at least {parity + 2} devices, and {there}",
+            hint="name more devices, or keep copies: --copies 2",
         )
 
 

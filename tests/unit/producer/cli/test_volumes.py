@@ -215,7 +215,8 @@ def test_a_run_without_a_configuration_leaves_all_reservations_alone(tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--parity=1",), "--parity 1 needs at least 2 devices, and there is one"),
+        (("--parity=1",), "--parity 1 needs at least 3 devices, and there is one"),
+        (("--parity=2", "--device=a=a", "--device=b=b"), "--parity 2 needs at least 4 devices, and there are 3"),
         (("--parity=1", "--copies=2", "--device=a=a"), "--copies 2 and --parity 1 exclude each other"),
     ],
 )
@@ -227,4 +228,4 @@ def test_parity_that_is_not_possible_is_refused(arguments: tuple[str, ...], mess
 def test_a_table_may_ask_for_parity(file: Path) -> None:
     file.write_text(CONFIGURATION.replace("level = 5", "level = 5\nparity = 2"))
 
-    assert request("data", "--device=a=a", "--device=b=b", "--device=c=c").plan.parity == 2
+    assert request("data", *(f"--device={name}={name}" for name in "abcd")).plan.parity == 2
