@@ -6,6 +6,7 @@
     bury           tombstones and the new generation on every device
     delete_files   heads of forgotten snapshots, their other files, claims that have ended
     delete_objects doomed objects; objects that no index knows of snapshots that this catalog has begun and ended
+    regroup        groups of parity that are small or hold what is dead are made anew, and what they alone kept goes
     repack         what is needed of objects that are mostly dead is written anew, and the rest goes
     gather         what many forgotten snapshots lend to others is gathered in one manifest
     bury_rest      tombstones on devices that had no room before
@@ -34,6 +35,7 @@ from producer.retention.pruning.devices import DeviceWork, PrunedDevice
 from producer.retention.pruning.gathering import gather
 from producer.retention.pruning.meeting import meet
 from producer.retention.pruning.orphans import find_orphans
+from producer.retention.pruning.regrouping import regroup
 from producer.retention.pruning.repacking.planned import by_pool
 from producer.retention.pruning.repacking.repack import Repacking
 from producer.retention.pruning.report import summary_of
@@ -42,7 +44,7 @@ from producer.summaries import PruneSummary
 from tasks.generations import encode_generation, generation_name
 
 #: In this order; a test ends the process between any two of them.
-STEPS = ("decide", "bury", "delete_files", "delete_objects", "repack", "gather", "bury_rest", "let_go")
+STEPS = ("decide", "bury", "delete_files", "delete_objects", "regroup", "repack", "gather", "bury_rest", "let_go")
 
 
 class Prune:
@@ -92,6 +94,12 @@ class Prune:
     def delete_objects(self) -> None:
         self._delete_doomed()
         self._delete(find_orphans(self._session, self._meeting), lambda _device, _gone: None)
+
+    def regroup(self) -> None:
+        done = [regroup(self._session, devices, self._finder) for devices in by_pool(self._meeting.writable)]
+        if any(done):
+            doom_unneeded(self._catalog, self._finder)
+            self._delete_doomed()
 
     def repack(self) -> None:
         if self._limits.is_unlimited:

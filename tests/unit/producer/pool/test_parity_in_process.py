@@ -309,3 +309,28 @@ def test_a_second_loss_makes_what_parity_gave_of_the_first_lacking(fresh: InProc
     assert restored(fresh, tmp_path / "back") == 3
     missing = {path for path, _ in fresh.troubles if path}
     assert len(missing) <= sum(lack.files_count for lack in lacks) <= len(missing) + 1
+
+
+def test_a_prune_forms_the_groups_of_small_backups_anew_and_deletes_what_only_they_kept(
+    fresh: InProcess, tmp_path: Path
+) -> None:
+    first = fresh.catalog.snapshots.find("latest").snapshot_id
+    for night in range(4):
+        (tmp_path / "data" / f"night-{night}").write_bytes(noise(30_000, seed=200 + night))
+        fresh.back_up({"data": tmp_path / "data"}, parity=1, **PLAN)
+    for number in range(0, 24, 2):
+        (tmp_path / "data" / "d" / str(number)).unlink()
+    fresh.back_up({"data": tmp_path / "data"}, parity=1, **PLAN)
+    for row in fresh.catalog.snapshots.all()[:-1]:
+        forget(fresh, row.snapshot_id)
+    assert first not in {row.snapshot_id for row in fresh.catalog.snapshots.all()}
+    before = len(rows(fresh))
+
+    fresh.prune()
+    after = len(rows(fresh))
+    fresh.prune()
+
+    assert len(rows(fresh)) == after < before
+    assert devices_of_groups(fresh)
+    assert all(is_whole(fresh, tmp_path / "back", name) for name in "abcd")
+    assert all(is_whole_after_a_rebuild(fresh, tmp_path, name) for name in "abcd")
