@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from producer.catalog.tables.objects import StoredObject
 from producer.observer import Progress
-from producer.pool.copies import Copying, CopyTarget
+from producer.pool.copies import Copying
 from producer.pool.copying import copy_objects
 from producer.pool.members import Member
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.heir import begin_heir, model_of, write_heir
 from producer.retention.pruning.meeting import Meeting
+from producer.retention.pruning.members import member_of
 from producer.run.session import RunSession
 
 
@@ -48,20 +49,3 @@ def copy_with_heir(
     else:
         catalog.remains.set_holders(heir, [device.device_id for device in devices])
     return failures
-
-
-def target_of(device: PrunedDevice) -> CopyTarget:
-    row, room_bytes = device.row, device.room_bytes
-    return CopyTarget(name=device.name, device_id=row.device_id, load_bytes=0, room_bytes=room_bytes, site=row.site)
-
-
-def member_of(device: PrunedDevice, copied_bytes: int = 0) -> Member:
-    row = device.row
-    return Member(
-        name=device.name,
-        device_id=row.device_id,
-        epoch=row.epoch,
-        state="live",
-        capacity_bytes=row.capacity_bytes,
-        free_bytes=max(0, device.room_bytes - copied_bytes),
-    )

@@ -14,9 +14,10 @@ from producer.pool.copies import Copying, CopyTarget
 from producer.pool.copying import Copied
 from producer.pool.group_reads import GroupReads
 from producer.pool.lost import refresh_lacks
-from producer.retention.heir_copies import copy_with_heir, member_of, target_of
+from producer.retention.heir_copies import copy_with_heir
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.meeting import meet
+from producer.retention.pruning.members import member_of, target_of
 from producer.retention.pruning.prune import PRUNE
 from producer.retention.retired_parity import keep_parity
 from producer.run.session import RunSession

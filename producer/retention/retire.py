@@ -17,9 +17,10 @@ from producer.ownership.holder import Holder
 from producer.pool.copies import Copying, CopyPlan, plan_copies
 from producer.pool.lost import device_named
 from producer.requests import RepackLimits
-from producer.retention.heir_copies import copy_with_heir, member_of, target_of
+from producer.retention.heir_copies import copy_with_heir
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.meeting import Meeting, meet
+from producer.retention.pruning.members import member_of, target_of
 from producer.retention.pruning.prune import PRUNE
 from producer.retention.pruning.repacking.repack import Repacking
 from producer.retention.retired_parity import keep_parity

@@ -189,7 +189,7 @@ def test_a_manager_whose_state_disk_is_full_refuses_a_command_and_continues(
 HANGING = """
 import os, sys, time
 from pathlib import Path
-from producer.manager.protocol.asks import AskBackup
+from producer.manager.protocol.asks.storing import AskBackup
 from producer.manager.commands import Identity
 from producer.manager.service import Manager, presence_of
 

@@ -12,8 +12,8 @@ from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.parity import ParityGroup
 from producer.pool.parity_writing import write_parity
 from producer.pool.regrouping import plan_regrouping
-from producer.retention.heir_copies import member_of
 from producer.retention.pruning.devices import PrunedDevice
+from producer.retention.pruning.members import member_of
 from producer.retention.pruning.repacking.planned import targets_of
 from producer.run.session import RunSession
 

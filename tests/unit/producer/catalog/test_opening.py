@@ -15,13 +15,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, TextClause, event, inspect, text
+from sqlalchemy import Connection, Engine, TextClause, inspect, text
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.migrations import upgrade
 from producer.catalog.opening import catalog_errors, open_engine
 from producer.catalog.opening import catalog_url as parse_url
 from producer.catalog.schema import SCHEMA_REVISION, metadata
+from producer.catalog.silent_server import LimitedConnection
 from producer.catalog.tables.segments.rows import NewSegment
 from tasks.errors import CatalogError, UsageError
 
@@ -287,15 +288,17 @@ except KeyboardInterrupt:
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
 
 
-def test_every_wait_for_a_database_server_has_a_limit_that_the_url_may_change() -> None:
+def test_every_wait_for_a_database_server_has_a_limit_that_the_url_may_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: dict[str, object] = {}
 
-    def stop(_dialect: object, _record: object, _arguments: object, parameters: dict[str, object]) -> None:
+    def stop(**parameters: object) -> None:
         seen.update(parameters)
         raise OSError("far enough")
 
+    monkeypatch.setattr(LimitedConnection, "open", stop)
     engine = open_engine(parse_url("postgresql://me@nowhere.invalid/db?connect_timeout=60"))
-    event.listen(engine, "do_connect", stop)
     with pytest.raises(OSError, match="far enough"):
         engine.connect()
     assert seen["connect_timeout"] == "60"
