@@ -6,8 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 # Four workers, even on two cores: many tests wait.  The tests of one file stay on one worker, because they share
 # servers and trees.
-# In the order of the folders: the long files come early, and the quick ones of tests/unit fill the end.
-PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n 4 --dist loadfile
 
 # Compile modules once, as pip does for users, whatever the shell says: the tests start thousands of processes.
 unexport PYTHONDONTWRITEBYTECODE

@@ -80,7 +80,7 @@ def test_a_device_that_is_away_is_one_mail_its_return_another_and_no_password_le
         NOTIFY.format(folder=machine.folder)
         + f'on-partial = "cat /proc/[0-9]*/cmdline >> {machine.folder}/arguments || true"\n'
     )
-    told = {"SEGFLEET_NOTIFY_SMTP": f"smtp://me:hunter2@{mails.place}", **EXECUTED}
+    told = {"SEGFLEET_NOTIFY_SMTP": f"smtp://me:of-this-test-alone@{mails.place}", **EXECUTED}
     backup: tuple[str | Path, ...] = ("backup", source, *machine.devices("a b"), "--bundle=off")
 
     done = [machine.run(*backup, **told)]
@@ -98,7 +98,8 @@ def test_a_device_that_is_away_is_one_mail_its_return_another_and_no_password_le
     ]
     said = "".join(one.stdout.decode() + one.stderr for one in done)
     written = [path.read_bytes() for path in machine.state.rglob("*") if path.is_file()]
+    # Of all processes of the machine, also those of other tests: so the password is no other test's.
     arguments = (machine.folder / "arguments").read_text()
     assert "producer.cli.start" in arguments
-    assert "hunter2" not in said + arguments + "".join(map(str, mails.mails))
-    assert not any(b"hunter2" in content for content in written)
+    assert "of-this-test-alone" not in said + arguments + "".join(map(str, mails.mails))
+    assert not any(b"of-this-test-alone" in content for content in written)
