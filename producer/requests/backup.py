@@ -1,16 +1,14 @@
-"""What the user asks for, once the command line and the configuration are read."""
+"""A backup: its sources, what is left out of them, and how it is planned."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from tasks.orders import Overwrite
 from tasks.values import SourcePlace
 
 
@@ -88,26 +86,6 @@ class PlanOptions:
     unit_bytes: int = 24 * 1024 * 1024
     #: Files are cut at multiples of this: one page, so that each segment's reads start at a page.
     block_bytes: int = 4 * 1024
-
-
-#: A count that keeps all.
-UNLIMITED_COUNT = 2**31 - 1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Retention:
-    """Which snapshots of a volume are kept (docs/retention.md); each rule keeps more, none less."""
-
-    #: "last", "hourly", "daily", "weekly", "monthly" or "yearly" → of how many such buckets the newest is kept.
-    counts: dict[str, int] = field(default_factory=dict)
-    #: "all" or one of "hourly" … "yearly" → within which span, as a person writes it: 1y5m7d2h.
-    within: dict[str, str] = field(default_factory=dict)
-    #: A snapshot with one of these is kept.
-    tags: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        """Whether there is any rule."""
-        return bool(self.counts or self.within or self.tags)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,114 +184,3 @@ def is_same_backup(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """:meth:`BackupRequest.is_same_backup` for two requests as plain values, of whatever release."""
     ours, theirs = ({key: value for key, value in plain.items() if key not in _FREE} for plain in (one, other))
     return ours == theirs
-
-
-#: The name of a target that is a path on this host.
-UNNAMED_TARGET = "target"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestoreRequest:
-    #: 8 hex digits or more, or "latest".
-    snapshot: str
-    #: Path in the snapshot, "" for all of it.
-    path: str
-    target: Path
-    devices: dict[str, Path]
-    #: The name by which agents know the target.
-    target_name: str = UNNAMED_TARGET
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    #: None: the target must be empty or missing.
-    overwrite: Overwrite | None = None
-    #: Make holes of long zeros, also where the snapshot has them written.
-    sparse: bool = False
-    #: Read back all that was written, and compare it.
-    verify: bool = False
-    #: Remove what the restored folders hold and the snapshot does not.
-    delete: bool = False
-    #: Paths in the target where segfleet has its own files, which are never removed.
-    own_places: tuple[str, ...] = ()
-    #: Keep large files with missing parts, with holes and a note; else they are not restored.
-    skip_damaged: bool = False
-    #: Owners by number, as they were; else by name where the target's host knows it.
-    numeric_ids: bool = False
-    threads: int | None = None
-    #: Added to the niceness of the workers that the run starts.
-    nice: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckRequest:
-    #: None checks all snapshots.
-    snapshot: str | None
-    devices: dict[str, Path]
-    read_data: bool = False
-    #: (n, t): part n of t equal parts of the segments, from 1.  None: all.
-    subset: tuple[int, int] | None = None
-    #: Share of the segments to read, 0 < share <= 1, or how many stored bytes: those that were read longest ago.
-    share: float | None = None
-    size_bytes: int | None = None
-    #: Look only at what no check has looked at for this long.  None: all, or what an interrupted check has left.
-    older_than: timedelta | None = None
-    #: Of each device; None: as fast as it is.
-    limit_bytes_per_s: int | None = None
-
-    @property
-    def is_partial(self) -> bool:
-        return (self.subset, self.share, self.size_bytes) != (None, None, None)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RebuildRequest:
-    devices: dict[str, Path]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RepackLimits:
-    """How much may stay stored that nothing needs: a share of all that is stored, so many bytes, or anything."""
-
-    max_unused_percent: float | None = 5.0
-    max_unused_bytes: int | None = None
-    #: Objects that hold more than this together are not repacked at once; None: no limit.
-    max_repack_bytes: int | None = None
-
-    @property
-    def is_unlimited(self) -> bool:
-        """Whether anything may stay: then nothing is repacked."""
-        return self.max_unused_bytes is None and (self.max_unused_percent is None or self.max_unused_percent >= 100)
-
-    def allowed_unused_bytes(self, used_bytes: int) -> int:
-        """What may stay unused beside so many bytes that are used.  Not for what is unlimited."""
-        if self.max_unused_bytes is not None:
-            return self.max_unused_bytes
-        assert self.max_unused_percent is not None
-        return int(used_bytes * self.max_unused_percent / (100 - self.max_unused_percent))
-
-
-DEFAULT_LIMITS = RepackLimits()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PruneRequest:
-    devices: dict[str, Path]
-    limits: RepackLimits = DEFAULT_LIMITS
-    #: Say what would go, and change nothing.
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RewriteRequest:
-    """``names`` of snapshots, or all those of ``volume``."""
-
-    names: tuple[str, ...]
-    exclusions: Exclusions
-    devices: dict[str, Path]
-    volume: str = ""
-    #: Say what would go, and change nothing.
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RepairRequest:
-    devices: dict[str, Path]

@@ -1,0 +1,38 @@
+"""A check, a rebuild or a repair of what the devices hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckRequest:
+    #: None checks all snapshots.
+    snapshot: str | None
+    devices: dict[str, Path]
+    read_data: bool = False
+    #: (n, t): part n of t equal parts of the segments, from 1.  None: all.
+    subset: tuple[int, int] | None = None
+    #: Share of the segments to read, 0 < share <= 1, or how many stored bytes: those that were read longest ago.
+    share: float | None = None
+    size_bytes: int | None = None
+    #: Look only at what no check has looked at for this long.  None: all, or what an interrupted check has left.
+    older_than: timedelta | None = None
+    #: Of each device; None: as fast as it is.
+    limit_bytes_per_s: int | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        return (self.subset, self.share, self.size_bytes) != (None, None, None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RebuildRequest:
+    devices: dict[str, Path]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RepairRequest:
+    devices: dict[str, Path]
