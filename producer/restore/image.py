@@ -79,7 +79,7 @@ class _ImageRestore(RestoreRun):
         )
 
     def run(self, started_s: float) -> RestoreSummary:
-        self._present = present_devices(self._session, [self._snapshot])
+        self._entries.present = present_devices(self._session, [self._snapshot])
         self._plan.prefer(self._present)
         zeros = gaps(merged(self._stored_ranges()), self._wanted.bytes_total)
         self._prepare(zeros)

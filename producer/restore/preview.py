@@ -65,7 +65,7 @@ class _Preview(RestoreRun):
         self._look_for_devices()
         self._refuse_to_empty_another_folder()
         self._tell_what_is_missing()
-        device_id, device = self._any_device()
+        device_id, device = self._entries.any_device()
         must_be_empty = self._request.overwrite is None
         orders = (
             self._orders.preview(device, device_id, batch, must_be_empty=must_be_empty)

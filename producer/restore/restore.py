@@ -11,7 +11,8 @@ from pathlib import Path
 from producer.catalog.copy import catalog_file, files_beside
 from producer.observer import Observer
 from producer.requests import UNNAMED_TARGET, RestoreRequest
-from producer.restore.restore_run import AGAIN, RestoreRun
+from producer.restore.entry_waves import AGAIN
+from producer.restore.restore_run import RestoreRun
 from producer.run.environment import Environment
 from producer.run.history import recorded
 from producer.run.session import RunNeeds, RunSession, open_session

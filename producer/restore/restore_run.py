@@ -6,7 +6,7 @@ The waves are those of :mod:`producer.restore.planning.plan`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from producer.pool.present import present_devices
 from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import RestoreRequest
 from producer.restore.deleting import Deleting
+from producer.restore.entry_waves import EntryWaves
 from producer.restore.failed import failed
 from producer.restore.missing import leave_out_what_is_absent, tell_what_was_not_stored
 from producer.restore.orders import RestoreOrders, batches, surplus_entry
@@ -24,19 +25,13 @@ from producer.restore.planning.selection import Selection
 from producer.restore.progress import restore_progress
 from producer.restore.segments.verifying import Verifying
 from producer.restore.segments.waves import OF_TARGET, SegmentWaves
+from producer.restore.unlinked import Unlinked, in_place_of_links
 from producer.run.session import RunSession
-from producer.run.wave import run_wave
 from producer.summaries import RestoreSummary
-from tasks.errors import DeviceError, SegfleetError
 from tasks.metadata import OwnerNames
 from tasks.orders import KEEP_OTHERS, Order, RestoreEntries, RestoreSegment, TargetEntry
 from tasks.orders.target_looks import PreviewEntries
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
-
-AGAIN = "run the restore again with --overwrite if-changed"
-
-#: Codes of hard links that were not made and get the data themselves.
-_UNLINKED = ("other-file", "too-many-links")
 
 
 class RestoreRun:
@@ -61,8 +56,6 @@ class RestoreRun:
         self._flagged_others: set[str] = set()
         #: Files of several segments that ``overwrite`` has kept.
         self._kept: list[str] = []
-        #: Device id → name, of the devices that are there.
-        self._present: dict[str, str] = {}
         owner_names = OwnerNames() if request.numeric_ids else self._snapshot.owner_names
         self._orders = RestoreOrders(session, request, owner_names)
         self._outcome = Outcome(
@@ -71,13 +64,16 @@ class RestoreRun:
             keep_holes=request.skip_damaged,
             name_of_target=self._name_of_target(),
         )
-        #: Hard links to files that were kept and are not those of the snapshot.
-        self._unlinked: list[TargetEntry] = []
-        #: Hard links to files that have as many as the target's file system takes.
-        self._too_many: list[TargetEntry] = []
+        self._unlinked = Unlinked()
         self._is_preparing = False
         self._groups = GroupReads(session.catalog)
         self._segments = SegmentWaves(session, self._orders, self._outcome, self._groups)
+        self._entries = EntryWaves(session, self._orders, self._take, self._tell_progress)
+
+    @property
+    def _present(self) -> dict[str, str]:
+        """Device id → name, of the devices that are there."""
+        return self._entries.present
 
     def _name_of_target(self) -> str:
         """What troubles with the target itself name."""
@@ -86,28 +82,29 @@ class RestoreRun:
     def run(self, started_s: float) -> RestoreSummary:
         self._look_for_devices()
         self._refuse_to_empty_another_folder()
-        self._make_target()
+        self._entries.make_target(self._plan.target_itself())
+        self._plan.prefer(self._present)
         self._tell_what_is_missing()
         if self._request.overwrite in KEEP_OTHERS:
             self._note_flagged_others()
         if self._request.overwrite is not None:
-            self._order_entries(self._plan.directories_to_make(), devices_count=1)
+            self._entries.make(self._plan.directories_to_make(), devices_count=1)
         plan = self._plan
         self._prepare_pieced_files()
         if self._request.overwrite is not None:
             self._sweep()
         self._restore_data()
-        self._order_entries(self._restorable(plan.hard_links()))
+        self._entries.make(self._restorable(plan.hard_links()))
         self._restore_unlinked()
         self._remove_surplus()
-        self._order_entries(plan.directories(), devices_count=1)
+        self._entries.make(plan.directories(), devices_count=1)
         self._verify()
         self._set_flags(plan)
         self._tell_progress()
         return self._outcome.summary(started_s)
 
     def _look_for_devices(self) -> None:
-        self._present = present_devices(self._session, [self._snapshot])
+        self._entries.present = present_devices(self._session, [self._snapshot])
         self._plan.prefer(self._present)
         tell_unknown_snapshots(self._session, self._present)
 
@@ -139,31 +136,21 @@ class RestoreRun:
             self._session.observer.note("nothing is removed, because not all could be restored; see the errors")
             return
         surplus = (surplus_entry(path) for path, _ in self._surplus())
-        self._order_entries(surplus, devices_count=1)
+        self._entries.make(surplus, devices_count=1)
 
     def _deleting(self) -> Deleting:
-        return Deleting(self._session, self._request, self._any_device(), self._selection, self._outcome)
-
-    def _any_device(self) -> tuple[str, str]:
-        """The id and name of a device whose worker lives: any of them can write to the target."""
-        return self._live()[0]
-
-    def _live(self) -> list[tuple[str, str]]:
-        live = self._live_now()
-        if not live:
-            raise DeviceError("no device is left, so folders and links cannot be made", hint=AGAIN)
-        return live
+        return Deleting(self._session, self._request, self._entries.any_device(), self._selection, self._outcome)
 
     # ---- flags
 
     def _set_flags(self, plan: RestorePlan) -> None:
         """Of all that is restored; where others are kept, that is what looked like it before."""
         others = self._outcome.not_restored | self._flagged_others
-        self._order_entries((entry for entry in plan.flags() if entry.path not in others), devices_count=1)
+        self._entries.make((entry for entry in plan.flags() if entry.path not in others), devices_count=1)
 
     def _note_flagged_others(self) -> None:
         """Ask which files and folders with flags are there already and stay: their flags stay too."""
-        device_id, device = self._any_device()
+        device_id, device = self._entries.any_device()
         orders = (
             self._orders.preview(device, device_id, batch, must_be_empty=False)
             for batch in batches(self._plan.flagged())
@@ -176,19 +163,19 @@ class RestoreRun:
             fates = zip(order.entries, receipt.result.fates, strict=True)
             self._flagged_others.update(entry.path for entry, fate in fates if fate not in ("new", "replaced"))
 
-        self._order({device: orders}, take)
+        self._entries.run({device: orders}, take)
 
     def _sweep(self) -> None:
         """Remove what other runs left unfinished, but what the files that are restored now have claimed."""
-        device_id, device = self._any_device()
+        device_id, device = self._entries.any_device()
         batched = itertools.chain([()], batches(self._plan.directories_to_make()))
         orders = (self._orders.entries(device, device_id, batch, sweep=True) for batch in batched)
-        self._order({device: orders})
+        self._entries.run({device: orders})
 
     def _restore_data(self) -> None:
         self._restore_segments()
-        self._order_entries(self._plan.without_data())
-        self._order_entries(self._finished_files())
+        self._entries.make(self._plan.without_data())
+        self._entries.make(self._finished_files())
         self._discard_refused()
 
     def _restore_unlinked(self) -> None:
@@ -196,55 +183,31 @@ class RestoreRun:
 
         Again and again where the target's file system takes few: each time more are made.
         """
-        while links := self._unlinked + self._too_many:
-            self._outcome.unsupported["hard-link"] += len({link.link for link in self._too_many})
-            self._unlinked, self._too_many = [], []
+        while links := self._unlinked.all():
+            self._outcome.unsupported["hard-link"] += len({link.link for link in self._unlinked.too_many})
+            self._unlinked = Unlinked()
             self._restore_linked_to_first(links)
-            for link in self._unlinked:
+            for link in self._unlinked.other_file:
                 message = f"not linked to {link.link}: its metadata could not be restored"
                 self._outcome.tell(link.path, "missing", message, is_lost=False)
-            self._unlinked = []
+            self._unlinked.other_file.clear()
 
-    def _restore_linked_to_first(self, links: list[TargetEntry]) -> None:
-        places: dict[str, str] = {}
-        for entry in links:
-            places.setdefault(entry.link, entry.path)
-        firsts = set(places.values())
-        others = [replace(link, link=places[link.link]) for link in links if link.path not in firsts]
+    def _restore_linked_to_first(self, links: Sequence[TargetEntry]) -> None:
+        places, others = in_place_of_links(links)
         self._plan = self._plan.with_places(places)
         self._plans.append(self._plan)
         self._prepare_pieced_files()
         self._restore_data()
-        self._order_entries(self._restorable(others))
+        self._entries.make(self._restorable(others))
 
     def _restore_segments(self) -> None:
         self._segments.run(self._plan, self._present, self._take, self._tell_progress)
-
-    def _live_now(self) -> list[tuple[str, str]]:
-        return [(key, name) for key, name in self._present.items() if name in self._session.courier.live]
-
-    # ---- entries
-
-    def _make_target(self) -> None:
-        """Make the target; raises SegfleetError when it must be empty and is not, or no device is left to make it."""
-        died: dict[str, str] = {}
-        itself = self._plan.target_itself()
-        for device_id, device in self._present.items():
-            order = self._orders.target(device, device_id, itself)
-            why = run_wave(self._session, {device: [order]}, self._take)
-            if not why:
-                live = self._session.courier.live
-                self._present = {key: name for key, name in self._present.items() if name in live}
-                self._plan.prefer(self._present)
-                return
-            died |= why
-        raise DeviceError("no device is left: " + "; ".join(f"{device}: {why}" for device, why in died.items()))
 
     def _prepare_pieced_files(self) -> None:
         """Those that cannot be written, as those that are kept, are left out from here on."""
         self._is_preparing = True
         claim = self._request.overwrite is not None
-        self._order_entries(self._plan.pieced_files(finish=False), claim=claim)
+        self._entries.make(self._plan.pieced_files(finish=False), claim=claim)
         self._is_preparing = False
 
     def _finished_files(self) -> Iterator[TargetEntry]:
@@ -257,7 +220,7 @@ class RestoreRun:
         """Remove what was written of pieced files that the target did not take to their names."""
         refused = self._outcome.not_restored
         files = self._plan.pieced_files(finish=True) if refused else ()
-        self._order_entries(replace(file, kind="absent") for file in files if file.path in refused)
+        self._entries.make(replace(file, kind="absent") for file in files if file.path in refused)
 
     def _restorable(self, links: Iterable[TargetEntry]) -> Iterator[TargetEntry]:
         """Those of files that were not restored are reported: what is in their place is older."""
@@ -267,28 +230,6 @@ class RestoreRun:
             else:
                 message = f"the file that it links to was not restored: {entry.link}"
                 self._outcome.tell(entry.path, "missing", message)
-
-    def _order_entries(
-        self, entries: Iterator[TargetEntry], *, devices_count: int | None = None, claim: bool = False
-    ) -> None:
-        """One wave of entries, divided among the workers: any of them can write to the target."""
-        live = self._live()
-        divided = batches(entries)
-
-        def share(device_id: str, device: str) -> Iterator[Order]:
-            for batch in divided:
-                yield self._orders.entries(device, device_id, batch, claim=claim)
-
-        self._order({name: share(device_id, name) for device_id, name in live[:devices_count]})
-
-    def _order(
-        self, orders: Mapping[str, Iterable[Order]], take: Callable[[Order, Receipt], None] | None = None
-    ) -> None:
-        for device, why in run_wave(self._session, orders, take or self._take, on_wait=self._tell_progress).items():
-            raise SegfleetError(
-                f"device {device} died while entries were made: {why}",
-                hint=AGAIN,
-            )
 
     # ---- receipts
 
@@ -307,13 +248,7 @@ class RestoreRun:
 
     def _take_result(self, order: Order, result: RestoreResult) -> None:
         self._outcome.count(result)
-        unlinked = {trouble.path: trouble.code for trouble in result.troubles if trouble.code in _UNLINKED}
-        if isinstance(order, RestoreEntries) and unlinked:
-            of_code = {
-                code: [entry for entry in order.entries if unlinked.get(entry.path) == code] for code in _UNLINKED
-            }
-            self._unlinked += of_code["other-file"]
-            self._too_many += of_code["too-many-links"]
+        unlinked = self._unlinked.take(order, result) if isinstance(order, RestoreEntries) else set()
         elsewhere = self._segments.asked_elsewhere(order, result) if isinstance(order, RestoreSegment) else set()
         for trouble in result.troubles:
             if trouble.path not in unlinked and trouble.path not in elsewhere:
