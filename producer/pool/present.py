@@ -13,6 +13,12 @@ from producer.run.session import RunSession
 from tasks.errors import NotADeviceError
 
 
+def pools_there(session: RunSession) -> set[str]:
+    """The pools of the named devices that are there with a marker."""
+    reports = ask_for_reports(session, may_lose=session.paths).wait()
+    return {report.pool_id for report in reports.values() if is_readable(report)}
+
+
 def present_devices(session: RunSession, snapshots: Iterable[SnapshotRow]) -> dict[str, str]:
     """Device id → name, of the named devices that are there with a marker, and of a pool of these snapshots.
 

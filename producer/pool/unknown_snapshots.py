@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
+from producer.catalog.tables.snapshots.names import parse_name
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.manifest import snapshot_of_head
 from producer.observer import Trouble
-from producer.pool.present import present_devices
+from producer.pool.present import pools_there, present_devices
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.errors import NotADeviceError, UsageError
@@ -20,14 +21,24 @@ from tasks.receipts import Receipt
 def find_snapshot(session: RunSession, name: str, *, of_one_volume: bool = False) -> SnapshotRow:
     """The snapshot of this name; where there is none, says first whether the devices hold others.
 
+    Where the catalog knows several pools, ``latest`` is the newest in those of the named devices that are there.
+
     Raises UsageError.
     """
     try:
-        return session.catalog.snapshots.find(name, of_one_volume=of_one_volume)
+        return session.catalog.snapshots.find(name, of_one_volume=of_one_volume, pools=_pools_meant(session, name))
     except UsageError:
         with suppress(NotADeviceError):
             tell_unknown_snapshots(session, present_devices(session, []))
         raise
+
+
+def _pools_meant(session: RunSession, name: str) -> set[str] | None:
+    """None: any."""
+    known = session.catalog.snapshots.pools()
+    if isinstance(parse_name(name), str) or len(known) < 2:
+        return None
+    return known & pools_there(session) or None
 
 
 def tell_unknown_snapshots(session: RunSession, present: Mapping[str, str]) -> int:

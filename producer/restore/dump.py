@@ -16,6 +16,7 @@ from producer.listing import Entry
 from producer.listing.data_ranges import data_before
 from producer.observer import Observer
 from producer.pool.present import present_devices
+from producer.pool.unknown_snapshots import find_snapshot
 from producer.raw.ranges import Range, gaps, merged
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.holes import Hole
@@ -55,7 +56,7 @@ class _Dump:
         self._session = session
         self._request = request
         self._out = out
-        self._snapshot = session.catalog.snapshots.find(request.snapshot, of_one_volume=True)
+        self._snapshot = find_snapshot(session, request.snapshot, of_one_volume=True)
         session.begin_reading([self._snapshot.snapshot_id])
         threads = request.threads or default_threads(len(request.devices))
         self._fetches = Fetches(session, present_devices(session, [self._snapshot]), Spool(spool, threads=threads))

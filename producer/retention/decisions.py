@@ -26,7 +26,11 @@ class Kept:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """What is kept and what goes of one volume, the newest first."""
+    """What is kept and what goes of one volume, the newest first.
+
+    Each pool that has snapshots of it is decided about by itself: nobody who keeps the last one here and the last one
+    elsewhere expects the newer to replace the other.
+    """
 
     volume: str
     kept: tuple[Kept, ...]
@@ -38,12 +42,14 @@ class Decision:
 def by_policy(catalog: Catalog, volume: str, retention: Retention, now: datetime) -> Decision:
     """What the policy says of a volume.  What is pinned stays, and so does the parent of an unfinished backup."""
     sealed, unfinished = catalog.snapshots.sealed_of(volume), catalog.snapshots.open_of(volume)
-    rows = {row.snapshot_id: row for row in sealed}
-    verdicts = decide((_candidate(row, unfinished) for row in sealed), retention, now)
+    reasons: dict[str, tuple[str, ...]] = {}
+    for pool_id in {row.pool_id for row in sealed}:
+        candidates = (_candidate(row, unfinished) for row in sealed if row.pool_id == pool_id)
+        reasons |= {found.snapshot_id: found.reasons for found in decide(candidates, retention, now)}
     return Decision(
         volume=volume,
-        kept=tuple(Kept(row=rows[found.snapshot_id], reasons=found.reasons) for found in verdicts if found.reasons),
-        forgotten=tuple(rows[found.snapshot_id] for found in verdicts if not found.reasons),
+        kept=tuple(Kept(row=row, reasons=found) for row in sealed if (found := reasons[row.snapshot_id])),
+        forgotten=tuple(row for row in sealed if not reasons[row.snapshot_id]),
         unfinished=tuple(unfinished),
     )
 
@@ -55,10 +61,12 @@ def by_names(catalog: Catalog, names: Iterable[str]) -> list[Decision]:
 
 
 def refuse_all(decision: Decision) -> None:
-    """Raises UsageError for a decision that leaves nothing of its volume."""
-    if any(row.state == "sealed" for row in decision.forgotten) and not decision.kept:
+    """Raises UsageError for a decision that leaves nothing of its volume in a pool."""
+    left = {kept.row.pool_id for kept in decision.kept}
+    for pool_id in {row.pool_id for row in decision.forgotten if row.state == "sealed"} - left:
+        where = f" in pool {pool_id[:8]}" if left else ""
         raise UsageError(
-            f"this would forget all snapshots of volume {decision.volume}",
+            f"this would forget all snapshots of volume {decision.volume}{where}",
             hint=f"{ALLOW_ALL} allows it; nothing has been changed",
         )
 

@@ -14,15 +14,19 @@ from producer.configuration.sizes import format_size
 from producer.retention.decisions import Decision
 from producer.summaries import ForgetSummary
 
-_HEADER = ("", "snapshot", "started", "volume", "size", "tags", "why")
+_HEADER = ("", "snapshot", "started", "volume", "pool", "size", "tags", "why")
+_POOL = _HEADER.index("pool")
 _SELDOM = ("tags", "size")
 _Verdict = tuple[str, SnapshotRow, tuple[str, ...]]
 
 
 def verdict_lines(decisions: Iterable[Decision], width: int | None = None) -> Iterator[str]:
-    """A table with one line for each snapshot, newest first within its volume."""
-    cells = [_cells(*verdict) for decision in decisions for verdict in _verdicts(decision)]
-    return lines_of(_HEADER, cells, right="=== >", seldom=_SELDOM, width=width)
+    """A table with one line for each snapshot, newest first within its volume; with pools where there are several."""
+    verdicts = [verdict for decision in decisions for verdict in _verdicts(decision)]
+    has_pools = len({row.pool_id for _, row, _ in verdicts}) > 1
+    lines = [_HEADER, *(_cells(*verdict) for verdict in verdicts)]
+    header, *cells = [line if has_pools else (*line[:_POOL], *line[_POOL + 1 :]) for line in lines]
+    return lines_of(header, cells, right="===  >" if has_pools else "=== >", seldom=_SELDOM, width=width)
 
 
 def verdict_rows(decisions: Iterable[Decision]) -> Iterator[dict[str, Any]]:
@@ -33,6 +37,7 @@ def verdict_rows(decisions: Iterable[Decision]) -> Iterator[dict[str, Any]]:
                 "message_type": "verdict",
                 "snapshot_id": row.snapshot_id,
                 "volume": row.volume,
+                "pool_id": row.pool_id,
                 "started": rfc3339(row.started_at),
                 "tags": list(row.tags),
                 "pinned": row.pinned,
@@ -61,6 +66,7 @@ def _cells(verdict: str, row: SnapshotRow, reasons: tuple[str, ...]) -> tuple[st
         row.snapshot_id[:8],
         with_age(row.started_at),
         row.volume,
+        row.pool_id[:8],
         format_size(row.bytes_source),
         escaped(",".join(row.tags)),
         escaped(", ".join(reasons)),

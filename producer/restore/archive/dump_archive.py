@@ -8,6 +8,7 @@ from pathlib import Path
 
 from producer.observer import Observer, Trouble
 from producer.pool.present import present_devices
+from producer.pool.unknown_snapshots import find_snapshot
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.archive.ahead import Ahead
 from producer.restore.archive.members import Members
@@ -52,7 +53,7 @@ def dump_archive(
 
 
 def _write(session: RunSession, request: RestoreRequest, spool: Path, out: Out, *, as_zip: bool) -> ArchiveSummary:
-    snapshot = session.catalog.snapshots.find(request.snapshot, of_one_volume=True)
+    snapshot = find_snapshot(session, request.snapshot, of_one_volume=True)
     session.begin_reading([snapshot.snapshot_id])
     threads = request.threads or default_threads(len(request.devices))
     fetches = Fetches(session, present_devices(session, [snapshot]), Spool(spool, threads=threads))

@@ -202,11 +202,13 @@ class Snapshots:
         rows = self._rows(select(*_COLUMNS).where(snapshots.c.position.in_(of_each)))
         return {row.volume: row for row in rows}
 
-    def volumes(self, hostname: str | None = None) -> set[str]:
-        """The volumes of sealed snapshots, of those made on one host if given."""
+    def volumes(self, hostname: str | None = None, pools: Collection[str] | None = None) -> set[str]:
+        """The volumes of sealed snapshots, of those made on one host, or in some pools, if given."""
         statement = select(snapshots.c.volume).where(snapshots.c.state == "sealed").distinct()
         if hostname is not None:
             statement = statement.where(snapshots.c.hostname == hostname)
+        if pools is not None:
+            statement = statement.where(snapshots.c.pool_id.in_(pools))
         return {row.volume for row in self._database.read(statement)}
 
     def sealed_of(self, volume: str, limit: int | None = None) -> list[SnapshotRow]:
@@ -229,26 +231,40 @@ class Snapshots:
         statement = select(*_COLUMNS).where(snapshots.c.snapshot_key == self._database.snapshot_key(snapshot_id))
         return self._rows(statement)[0]
 
-    def find(self, name: str, state: SnapshotState = "sealed", *, of_one_volume: bool = False) -> SnapshotRow:
+    def pools(self) -> set[str]:
+        """The pools that hold sealed snapshots."""
+        rows = self._database.read(select(snapshots.c.pool_id).where(snapshots.c.state == "sealed").distinct())
+        return {row.pool_id for row in rows}
+
+    def find(
+        self,
+        name: str,
+        state: SnapshotState = "sealed",
+        *,
+        of_one_volume: bool = False,
+        pools: Collection[str] | None = None,
+    ) -> SnapshotRow:
         """The snapshot that a person means by a name (:func:`producer.catalog.tables.snapshots.names.parse_name`).
 
-        ``of_one_volume``: ``latest`` without a volume means something only where there is just one.  Raises UsageError
-        when the name is none, or fits no snapshot or several.
+        ``of_one_volume``: ``latest`` without a volume means something only where there is just one.  ``pools``: a name
+        by time means a snapshot in these.  Raises UsageError when the name is none, or fits no snapshot or several.
         """
         meant = parse_name(name)
         statement = select(*_COLUMNS).where(snapshots.c.state == state).order_by(*_NEWEST_FIRST)
         if isinstance(meant, str):
             beginning = snapshots.c.snapshot_id.startswith(meant)
             return _the_one(name, self._rows(statement.where(beginning).limit(2)), state)
+        if pools is not None:
+            statement = statement.where(snapshots.c.pool_id.in_(pools))
         if of_one_volume and not meant.volume:
-            _refuse_several(name, sorted(self.volumes()))
+            _refuse_several(name, sorted(self.volumes(pools=pools)))
         if meant.volume:
             statement = statement.where(snapshots.c.volume == meant.volume)
         if meant.until is not None:
             statement = statement.where(snapshots.c.started_at < meant.until)
         found = self._rows(statement.offset(meant.back).limit(1))
         if not found:
-            raise UsageError(_none_of(meant), hint=LIST_HINT)
+            raise UsageError(_none_of(meant, in_pool=pools is not None), hint=LIST_HINT)
         return found[0]
 
     def _rows(self, statement: Select[Any]) -> list[SnapshotRow]:
@@ -301,8 +317,10 @@ def _refuse_several(name: str, volumes: Sequence[str]) -> None:
         raise UsageError(f"{name} of which volume? There are {len(volumes)}", hint=f"name one: {names}")
 
 
-def _none_of(meant: ByTime) -> str:
-    of_it = f" of volume {meant.volume}" if meant.volume else ""
+def _none_of(meant: ByTime, *, in_pool: bool) -> str:
+    of_it = (f" of volume {meant.volume}" if meant.volume else "") + (
+        " in the pool of these devices" if in_pool else ""
+    )
     if meant.until is not None:
         return f"there was no snapshot{of_it} by then"
     return f"there are not so many snapshots{of_it}" if meant.back else f"there is no snapshot{of_it} yet"

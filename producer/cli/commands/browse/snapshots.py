@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from producer.summaries import Incomplete
 
 _HEADER = ("snapshot", "started", "age", "volume", "files", "size", "stored", "tags", "sources")
-_SELDOM = ("sources", "tags", "files", "stored", "age", "size", "description")
+_SELDOM = ("sources", "tags", "files", "stored", "age", "size", "description", "pool")
 
 
 @click.command(cls=FleetCommand)
@@ -56,6 +56,7 @@ def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int |
         columns = {
             "state": [_state(row, incomplete[row.snapshot_id]) for row in rows],
             "description": [escaped(row.description) for row in rows],
+            "pool": _pools(rows),
         }
         # Columns that are seldom needed.
         more = [name for name, cells in columns.items() if any(cells)]
@@ -84,6 +85,12 @@ def _state(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> str:
     return ", ".join(filter(None, ("pinned" if row.pinned else "", in_words(incomplete))))
 
 
+def _pools(rows: Sequence[SnapshotRow]) -> list[str]:
+    """Nothing where all are in one pool."""
+    has_several = len({row.pool_id for row in rows}) > 1
+    return [row.pool_id[:8] if has_several else "" for row in rows]
+
+
 def _cells(row: SnapshotRow) -> tuple[str, ...]:
     return (
         row.snapshot_id[:8],
@@ -103,6 +110,7 @@ def _json_row(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> SnapshotLin
         "message_type": "snapshot",
         "snapshot_id": row.snapshot_id,
         "volume": row.volume,
+        "pool_id": row.pool_id,
         "mode": row.mode,
         "hostname": row.hostname,
         "tags": list(row.tags),

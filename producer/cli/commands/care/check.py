@@ -95,11 +95,12 @@ def check(
     Without --read-data, only the presence, size and structure of each segment are checked.  A check that was
     interrupted within the last 7 days is continued.
     """
-    devices = devices or (devices_of(call, snapshot) if snapshot else all_devices(call))
-    check_devices(devices)
+    named = devices or (devices_of(call, snapshot) if snapshot else all_devices(call))
+    check_devices(named)
     request = CheckRequest(
         snapshot=snapshot,
-        devices=devices,
+        devices=named,
+        only_their_pools=bool(devices),
         read_data=read_data or subset is not None,
         subset=subset if isinstance(subset, tuple) else None,
         share=subset if isinstance(subset, float) else None,

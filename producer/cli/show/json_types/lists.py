@@ -12,6 +12,7 @@ class SnapshotLine(TypedDict):
     message_type: Literal["snapshot"]
     snapshot_id: str
     volume: str
+    pool_id: str
     mode: str
     hostname: str
     tags: list[str]
@@ -94,6 +95,7 @@ class VerdictLine(TypedDict):
     message_type: Literal["verdict"]
     snapshot_id: str
     volume: str
+    pool_id: str
     started: str
     tags: list[str]
     pinned: bool

@@ -113,6 +113,7 @@ def test_json_has_a_row_for_each_verdict_and_a_summary(catalog: Catalog, capsys:
         "message_type": "verdict",
         "snapshot_id": "0" * 32,
         "volume": "home",
+        "pool_id": "c" * 32,
         "started": "2026-03-10T12:00:00Z",
         "tags": [],
         "pinned": False,
