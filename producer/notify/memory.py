@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -18,27 +19,38 @@ _MAX_BYTES = 1 << 20
 
 
 class Memory:
+    """Every method raises OSError where the state folder cannot be used."""
+
     def __init__(self, state: StateFolder) -> None:
         self._file = state.path / "notified.json"
+        self._locks = state.path / "notifying"
+
+    def told(self) -> dict[str, Told]:
+        """What people know, by key.  Nothing, where the file is damaged: then some things are told twice."""
+        with suppress(FileNotFoundError, msgspec.DecodeError), self._file.open("rb") as opened:
+            return msgspec.json.decode(opened.read(_MAX_BYTES), type=dict[str, Told])
+        return {}
+
+    def keep(self, key: str, told: Told | None) -> None:
+        """Remember what people know now; None: that all is well again."""
+        with _locked(self._file.with_suffix(".lock")):
+            others = {one: what for one, what in self.told().items() if one != key}
+            write_whole(self._file, msgspec.json.encode(others if told is None else others | {key: told}), 0o600)
 
     @contextmanager
-    def opened(self) -> Iterator[dict[str, Told]]:
-        """What was told, for this process alone; it is kept as the block leaves it.  Raises OSError."""
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            found = _read(self._file)
-            before = dict(found)
-            yield found
-            if found != before:
-                write_whole(self._file, msgspec.json.encode(found), 0o600)
-        finally:
-            os.close(handle)
+    def alone(self, key: str) -> Iterator[None]:
+        """Nobody else is inside this block with the same key: what takes long, a mail, holds up no other message."""
+        # A key may be longer than a file's name.
+        with _locked(self._locks / f"{sha256(key.encode()).hexdigest()[:32]}.lock"):
+            yield
 
 
-def _read(file: Path) -> dict[str, Told]:
-    """Nothing, where the file is damaged: then some things are told twice."""
-    with suppress(OSError, msgspec.DecodeError), file.open("rb") as opened:
-        return msgspec.json.decode(opened.read(_MAX_BYTES), type=dict[str, Told])
-    return {}
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from producer.host.safe_text import escaped
@@ -14,7 +14,7 @@ from producer.notify.outcome import Outcome
 from producer.notify.settings import NotifySettings, Topic
 from producer.notify.ways.health_check import Sign, give_sign
 from producer.notify.ways.mail import send_mail
-from producer.notify.ways.refusal import NotSentError
+from producer.notify.ways.refusal import NoAnswerError, NotSentError
 from producer.notify.ways.services import send_by_apprise
 
 #: For each way; a backup that has ended waits for it.
@@ -24,8 +24,12 @@ LIMIT_S = 15.0
 class Notifier:
     """Nothing here raises because a message did not get through: ``note`` gets the reason."""
 
-    def __init__(self, settings: NotifySettings, state: StateFolder, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: NotifySettings, state: StateFolder, note: Callable[[str], None], *, limit_s: float = LIMIT_S
+    ) -> None:
+        """``limit_s``: for each way."""
         self._settings = settings
+        self._limit_s = limit_s
         self._memory = Memory(state)
         self._note = note
 
@@ -66,29 +70,35 @@ class Notifier:
     def _tell(self, changes: Callable[[dict[str, Told]], list[Change | None]]) -> None:
         if not self._settings.sends_messages:
             return
+        silent = set[str]()
         try:
-            with self._memory.opened() as told:
-                for change in filter(None, changes(told)):
-                    if change.message.topic in self._settings.on and not self._send(change.message):
-                        continue  # the next look tries again
-                    if change.told is None:
-                        del told[change.key]
-                    else:
-                        told[change.key] = change.told
+            for key in [change.key for change in filter(None, changes(self._memory.told()))]:
+                with self._memory.alone(key):
+                    # Another process may have told it meanwhile.
+                    for change in filter(None, changes(self._memory.told())):
+                        if change.key == key and self._is_told(change.message, silent):
+                            self._memory.keep(key, change.told)
         except OSError as error:
             self._note(f"a notification was not sent: the state folder cannot be used: {error.strerror}")
 
-    def _send(self, message: Message) -> bool:
-        """Whether somebody got it."""
-        refusals = send(self._settings, message)
+    def _is_told(self, message: Message, silent: set[str]) -> bool:
+        """Send it, if people want it; False if nobody got it, and the next look tries again.
+
+        ``silent``: ways where nobody answers; they are not tried, and more are added.
+        """
+        if message.topic not in self._settings.on:
+            return True
+        asked = [way for way in ways(self._settings) if way not in silent]
+        refusals = send(self._settings, message, asked, limit_s=self._limit_s)
         for refusal in refusals.values():
             self._note(f"a notification was not sent: {refusal}")
-        return len(refusals) < len(ways(self._settings))
+        silent |= {way for way, refusal in refusals.items() if isinstance(refusal, NoAnswerError)}
+        return len(refusals) < len(asked)
 
     def _give_sign(self, volume: str, sign: Sign, text: str) -> None:
         if self._settings.health_check:
             try:
-                give_sign(self._settings.health_check, volume, sign, text, limit_s=LIMIT_S)
+                give_sign(self._settings.health_check, volume, sign, text, limit_s=self._limit_s)
             except NotSentError as error:
                 self._note(str(error))
 
@@ -110,17 +120,19 @@ def ways(settings: NotifySettings) -> list[str]:
     return [*(["mail"] if settings.smtp_url else []), *(["apprise"] if settings.urls else [])]
 
 
-def send(settings: NotifySettings, message: Message) -> dict[str, str]:
-    """Way → why it did not take the message; empty when all did."""
+def send(
+    settings: NotifySettings, message: Message, asked: Sequence[str], *, limit_s: float = LIMIT_S
+) -> dict[str, NotSentError]:
+    """Send it by these ways; way → why it did not take the message, empty when all did."""
     titled = Message(topic=message.topic, title=f"segfleet on {platform.node()}: {message.title}", body=message.body)
     senders: dict[str, Callable[[], None]] = {
-        "mail": lambda: send_mail(settings, titled, limit_s=LIMIT_S),
+        "mail": lambda: send_mail(settings, titled, limit_s=limit_s),
         "apprise": lambda: send_by_apprise(settings.urls, titled),
     }
     refusals = {}
-    for way in ways(settings):
+    for way in asked:
         try:
             senders[way]()
         except NotSentError as error:
-            refusals[way] = str(error)
+            refusals[way] = error
     return refusals

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from producer.notify.changes import Message
 from producer.notify.settings import NotifySettings
-from producer.notify.ways.refusal import NotSentError
+from producer.notify.ways.refusal import NoAnswerError, NotSentError
 
 _PORTS = {"smtp": 25, "smtps": 465}
 
@@ -35,8 +35,14 @@ def send_mail(settings: NotifySettings, message: Message, *, limit_s: float) -> 
         raise NotSentError(f"the mail server refused it with code {error.smtp_code}") from None
     except smtplib.SMTPRecipientsRefused:
         raise NotSentError("the mail server refused every address") from None
-    except (OSError, smtplib.SMTPException, ValueError) as error:
-        raise NotSentError(f"the mail server does not take it: {_why(error)}") from None
+    except smtplib.SMTPServerDisconnected as error:
+        why = "timed out" if "timed out" in str(error) else "it closed the connection"
+        raise NoAnswerError(f"the mail server does not answer: {why}") from None
+    except (smtplib.SMTPException, ValueError) as error:
+        raise NotSentError(f"the mail server does not take it: {type(error).__name__}") from None
+    except OSError as error:
+        why = "timed out" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__
+        raise NoAnswerError(f"the mail server does not answer: {why}") from None
 
 
 def _connected(scheme: str, host: str, port: int, limit_s: float) -> smtplib.SMTP:
@@ -71,7 +77,3 @@ def _mail(settings: NotifySettings, message: Message) -> EmailMessage:
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(f"{message.body}\n")
     return mail
-
-
-def _why(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

@@ -24,6 +24,9 @@ class MailServer(socketserver.ThreadingTCPServer):
         self.logins: list[str] = []
         #: Answer to a message; 250 takes it.
         self.code = 250
+        #: A mail with this text waits for ``may_go_on``.
+        self.held = ""
+        self.is_holding, self.may_go_on = threading.Event(), threading.Event()
 
     @property
     def place(self) -> str:
@@ -48,6 +51,9 @@ class _MailHandler(socketserver.StreamRequestHandler):
             elif word == "DATA":
                 self._say("354 go on")
                 content = b"".join(iter(self.rfile.readline, b".\r\n"))
+                if server.held and server.held.encode() in content:
+                    server.is_holding.set()
+                    server.may_go_on.wait()
                 if server.code == 250:
                     server.mails.append(email.message_from_bytes(content, EmailMessage, policy=email.policy.default))
                 self._say(f"{server.code} so be it")

@@ -28,16 +28,18 @@ def test(call: Call) -> None:
 
     settings = notify_settings(call)
     if settings.is_empty:
-        raise UsageError("nobody is to be told anything", hint="set smtp, urls or health-check in [notify]")
+        raise UsageError(
+            "no mail server, service or health check is configured", hint="set smtp, urls or health-check in [notify]"
+        )
     body = "This is a test.  Messages about backups, devices and schedules will come this way."
-    refusals = send(settings, Message(topic="recovered", title="a test", body=body))
+    refusals = send(settings, Message(topic="recovered", title="a test", body=body), ways(settings))
     sent = [way for way in ways(settings) if way not in refusals]
     if settings.health_check:
         try:
             give_sign(settings.health_check, "test", "success", body, limit_s=LIMIT_S)
             sent.append("health check")
         except NotSentError as error:
-            refusals["health check"] = str(error)
+            refusals["health check"] = error
     for way in sent:
         click.echo(f"{way}: sent")
     for way, why in refusals.items():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from kit.deadlines import DEADLINE_S
 from kit.services.receivers import MailServer, WebServer, mail_server, web_server
 from producer.host.state import StateFolder
 from producer.notify.changes import Condition, Message
@@ -32,6 +35,13 @@ def mails() -> Iterator[MailServer]:
 def web() -> Iterator[WebServer]:
     with web_server() as server:
         yield server
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Of a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
 
 
 class Notes(list[str]):
@@ -108,6 +118,36 @@ def test_what_nobody_got_is_sent_with_the_next_look(notifier: Notifier, mails: M
     assert notes == ["a notification was not sent: the mail server refused it with code 554"]
 
 
+def test_a_slow_mail_holds_up_no_other_message_and_is_sent_once(
+    mails: MailServer, tmp_path: Path, notes: Notes
+) -> None:
+    mails.held = "I/O error"
+    slow = [make(by_mail(mails), tmp_path, notes) for _ in range(2)]
+    threads = [Thread(target=notifier.look, args=([dead()], ("device",))) for notifier in slow]
+    for thread in threads:
+        thread.start()
+    try:
+        assert mails.is_holding.wait(DEADLINE_S)
+        make(by_mail(mails), tmp_path, notes).ended(FAILED)
+        assert mails.subjects == ["the backup of volume home failed"]
+    finally:
+        mails.may_go_on.set()
+        for thread in threads:
+            thread.join()
+    assert mails.subjects == ["the backup of volume home failed", "device a is dead"]
+    assert notes == []
+
+
+def test_a_mail_server_that_does_not_answer_is_asked_once_a_look(
+    silent_port: int, tmp_path: Path, notes: Notes
+) -> None:
+    url = f"smtp://127.0.0.1:{silent_port}"
+    settings = NotifySettings(smtp_url=url, mail_from="a@example.org", mail_to=("b@example.org",))
+    found = [replace(dead(), key=f"device {name}") for name in "abc"]
+    Notifier(settings, StateFolder(path=tmp_path), notes.append, limit_s=0.1).look(found, ("device",))
+    assert notes == ["a notification was not sent: the mail server does not answer: timed out"]
+
+
 def test_a_name_cannot_add_a_header(notifier: Notifier, mails: MailServer) -> None:
     notifier.ended(replace(FAILED, volume="x\nBcc: evil@example.org", summary="bad\udcff\x1b[31m"))
     (mail,) = mails.mails
@@ -174,13 +214,14 @@ def test_a_health_check_that_refuses_is_a_note_without_its_url(web: WebServer, t
 def test_apprise_sends_to_its_services(web: WebServer) -> None:
     url = web.url.replace("http://", "json://")
     message = Message(topic="failed", title="the backup failed", body="no device")
-    assert send(NotifySettings(urls=(url,)), message) == {}
+    assert send(NotifySettings(urls=(url,)), message, ["apprise"]) == {}
     assert "no device" in web.requests[0][1]
-    refusals = send(NotifySettings(urls=(url, "json://127.0.0.1:1/hunter2")), message)
-    assert refusals == {"apprise": "apprise could not send to url 2 (json)"}
+    refusals = send(NotifySettings(urls=(url, "json://127.0.0.1:1/hunter2")), message, ["apprise"])
+    assert str(refusals["apprise"]) == "apprise could not send to url 2 (json)"
 
 
 def test_without_apprise_its_installation_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    refusals = send(NotifySettings(urls=("json://host",)), Message(topic="failed", title="", body=""))
-    assert refusals == {"apprise": "apprise is not installed: pip install 'segfleet[notify]'"}
+    message = Message(topic="failed", title="", body="")
+    refusals = send(NotifySettings(urls=("json://host",)), message, ["apprise"])
+    assert str(refusals["apprise"]) == "apprise is not installed: pip install 'segfleet[notify]'"
