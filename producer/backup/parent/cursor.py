@@ -6,13 +6,7 @@ import os
 from collections.abc import Iterator
 
 from producer.listing.entry import EntryBatch
-
-
-def folder_order(batch: EntryBatch) -> list[bytes]:
-    """Sorts batches as the walk does: a directory before its subdirectories, the source itself first."""
-    if batch.names == [""]:
-        return []
-    return [b"", *os.fsencode(batch.directory).split(b"/")] if batch.directory else [b""]
+from producer.listing.walk_order import folder_order
 
 
 class Cursor:

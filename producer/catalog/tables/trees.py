@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import struct
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
 
 from sqlalchemy import delete, insert, select
@@ -18,6 +20,7 @@ from producer.listing.placed import PlacedBatch, decode_placed
 from producer.listing.places import Place
 from producer.listing.reader import ListingReader
 from producer.listing.tree_parts import PartNeeds, TreePart, decode_tree_part, needs_of
+from producer.listing.walk_order import folder_order, order_of_folder
 from tasks.errors import CatalogError, DamagedError, SegfleetError
 
 #: In the list of a snapshot: digest, source, entries.
@@ -105,6 +108,26 @@ class Tree:
             for part in page:
                 yield part, found.get(part.digest)
 
+    def folder(self, source: str, directory: str, name: str = "") -> Iterator[EntryBatch]:
+        """The batches of one folder from the one where ``name`` is or would be.
+
+        Reads few parts, as entries are in the order of the walk.
+        """
+        folder = order_of_folder(directory)
+        wanted = (folder, os.fsencode(name))
+        parts = [part for part in self.parts if self._sources[part.source] == source]
+        first = bisect_left(parts, wanted, key=lambda part: _last_of(self.decoded(part)[-1]))
+        for batch in chain.from_iterable(map(self.decoded, parts[first:])):
+            if folder_order(batch) > folder:
+                return
+            if _last_of(batch) >= wanted:
+                yield batch
+
+    def own_entries(self) -> Iterator[EntryBatch]:
+        """The sources themselves."""
+        for number in dict.fromkeys(part.source for part in self.parts):
+            yield self.decoded(next(part for part in self.parts if part.source == number))[0]
+
     @property
     def digests(self) -> list[bytes]:
         """Of all that the tree consists of, each once: its parts in order, and the map parts that they need."""
@@ -136,6 +159,11 @@ class Tree:
                 continue
             for batch in self.decoded(part):
                 yield from places_in(batch, wanted)
+
+
+def _last_of(batch: EntryBatch) -> tuple[list[bytes], bytes]:
+    """Where the last entry of the batch is in the order of the walk."""
+    return folder_order(batch), os.fsencode(batch.names[-1])
 
 
 def places_in(batch: EntryBatch, segment_ids: Set[str]) -> Iterator[tuple[EntryBatch, int, Place]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from urllib.parse import urlencode
 
 from producer.catalog.catalog import Catalog
@@ -20,8 +21,6 @@ _WITH_BYTES = ("file", "hardlink")
 #: What the page shows at most; the command shows all.
 SNAPSHOTS_COUNT = 100
 ROWS_COUNT = 2000
-#: A folder is looked for among all entries, and meanwhile nobody else gets an answer.
-MAX_ENTRIES_COUNT = 500_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,30 +82,26 @@ def volume_link(volume: str) -> str:
 
 def folder(catalog: Catalog, snapshot_id: str, path: str) -> Iterator[EntryCells]:
     """The entries directly in ``path``; for "" the sources."""
-    for batch in catalog.trees.of(snapshot_id).batches():
-        if _folder_of(batch) == path:
-            yield from (_entry_cells(snapshot_id, entry) for entry in batch)
+    for batch in _batches(catalog, snapshot_id, path):
+        yield from (_entry_cells(snapshot_id, entry) for entry in batch)
 
 
 def file_meant(catalog: Catalog, snapshot: str, path: str) -> FileMeant:
     """Raises UsageError for a snapshot that is not there, and for what is no file of it."""
-    row = catalog.snapshots.find(snapshot)
-    if row.entries_count > MAX_ENTRIES_COUNT:
-        raise UsageError("this snapshot has too many entries to look for one here", hint="use segfleet dump")
-    above = path.rpartition("/")[0]
-    for batch in catalog.trees.of(row.snapshot_id).batches():
-        if _folder_of(batch) == above:
-            kind = next((entry.kind for entry in batch if entry.snapshot_path == path), "")
-            if kind in _WITH_BYTES:
-                return FileMeant(snapshot_id=row.snapshot_id, path=path)
+    snapshot_id = catalog.snapshots.find(snapshot).snapshot_id
+    above, _, name = path.rpartition("/")
+    entries = chain.from_iterable(_batches(catalog, snapshot_id, above, name))
+    entry = next((entry for entry in entries if entry.snapshot_path == path), None)
+    if entry is not None and entry.kind in _WITH_BYTES:
+        return FileMeant(snapshot_id=snapshot_id, path=path)
     raise UsageError("there is no such file in the snapshot", hint="segfleet ls shows what there is")
 
 
-def _folder_of(batch: EntryBatch) -> str:
-    """The path in the snapshot of the folder that the batch is of; "" for a source's own entry."""
-    if batch.names == [""]:
-        return ""
-    return f"{batch.source}/{batch.directory}" if batch.directory else batch.source
+def _batches(catalog: Catalog, snapshot_id: str, path: str, name: str = "") -> Iterator[EntryBatch]:
+    """Of the folder ``path``, from the one where ``name`` is or would be."""
+    tree = catalog.trees.of(snapshot_id)
+    source, _, directory = path.partition("/")
+    return tree.folder(source, directory, name) if source else tree.own_entries()
 
 
 def _entry_cells(snapshot_id: str, entry: Entry) -> EntryCells:

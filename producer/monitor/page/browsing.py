@@ -9,7 +9,6 @@ from itertools import islice
 from producer.catalog.catalog import Catalog
 from producer.host.safe_text import escaped
 from producer.monitor.page.browse import (
-    MAX_ENTRIES_COUNT,
     ROWS_COUNT,
     SNAPSHOTS_COUNT,
     folder,
@@ -31,8 +30,7 @@ def folder_html(catalog: Catalog, snapshot: str, path: str, *, has_downloads: bo
     """``has_downloads``: files are links.  Raises UsageError for a snapshot that is not there."""
     row = catalog.snapshots.find(snapshot)
     path = path.strip("/")
-    is_large = row.entries_count > MAX_ENTRIES_COUNT
-    rows = [] if is_large else list(islice(folder(catalog, row.snapshot_id, path), ROWS_COUNT))
+    rows = list(islice(folder(catalog, row.snapshot_id, path), ROWS_COUNT))
     parts = path.split("/") if path else []
     above = [(volume_link(row.volume), escaped(row.volume)), (folder_link(row.snapshot_id, ""), row.snapshot_id[:8])]
     above += [
@@ -47,7 +45,6 @@ def folder_html(catalog: Catalog, snapshot: str, path: str, *, has_downloads: bo
         here=here,
         rows=rows,
         has_downloads=has_downloads,
-        refusal=f"This snapshot has {row.entries_count:,} entries, too many to look through here." if is_large else "",
         dump=escaped(f"segfleet dump {row.snapshot_id[:8]} {shlex.quote(f'{path}/NAME' if path else 'NAME')} > NAME"),
         command=escaped(
             f"segfleet ls -l {row.snapshot_id[:8]} {shlex.quote(path)}"

@@ -13,7 +13,6 @@ from kit.services.operator_page import Answer, Browser, served_page
 from producer.catalog.catalog import Catalog
 from producer.listing.entry import EntryBatch
 from producer.listing.tree_parts import TreeWriter
-from producer.monitor.page import browsing
 
 VOLUME = "home & <b>"
 HOSTILE = '<img src=x onerror="alert(1)">\udcff'
@@ -82,12 +81,3 @@ def test_what_is_not_there_is_not_found_and_an_unknown_volume_has_none(browser: 
 @pytest.mark.parametrize("path", ["/snapshots?volume=home", "/browse?snapshot=latest&path="])
 def test_browsing_needs_the_password(browser: Browser, path: str) -> None:
     assert browser.ask(path, user="").status == 401
-
-
-def test_a_snapshot_that_is_too_large_to_look_through_names_the_command(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(browsing, "MAX_ENTRIES_COUNT", -1)
-    answer = browser.ask("/browse?snapshot=latest&path=data")
-    assert "too many to look through here" in answer.text
-    assert re.search(r"segfleet ls -l [0-9a-f]{8} data", answer.text)
