@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from producer.backup.sealing.record_tree import record_tree
 from producer.backup.storing.healing import stored_again
 from producer.backup.storing.ids import object_id
 from producer.backup.storing.known_digests import KnownDigests
@@ -18,7 +19,7 @@ from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.store_orders import StoreOrders
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
-from producer.catalog.tables.trees import places_in
+from producer.catalog.tables.trees import Tree
 from producer.listing.extents import SegmentContents
 from producer.listing.healing import healing_contents
 from producer.listing.read_again import stored_contents
@@ -33,9 +34,6 @@ from tasks.digests import NO_DIGEST
 from tasks.errors import Reason
 from tasks.orders import Order, StoreSegment
 from tasks.receipts import Receipt
-
-#: Entries [first, stop) that have something in a segment.
-Span = tuple[int, int]
 
 
 class SourceCopies:
@@ -61,7 +59,7 @@ class SourceCopies:
     def make(self, copyings: Sequence[Copying]) -> Copied:
         """Make the copies that the sources still have; each of them is settled, or fails.  Raises InterruptedRun."""
         own = self._own_rows({one.object.segment_id for one in copyings})
-        spans = self._spans({one.object.segment_id for one in copyings} - own.keys())
+        tree = self._tree() if any(one.object.segment_id not in own for one in copyings) else None
         copied, asked = Copied(), dict[str, tuple[StoreSegment, Sequence[int]]]()
         by_target: defaultdict[str, list[Copying]] = defaultdict(list)
         for one in copyings:
@@ -70,7 +68,7 @@ class SourceCopies:
         def orders(name: str) -> Iterator[Order]:
             member = self._state.members[name]
             for one in by_target[name]:
-                contents = self._contents(one, own, spans)
+                contents = self._contents(one, own, tree)
                 if contents is None:
                     self.settled.add((one.object.segment_id, member.device_id))
                 elif self._orders.is_of_files(contents.source):
@@ -118,29 +116,23 @@ class SourceCopies:
         rows = self._session.catalog.segments.stored(self._state.snapshot_id)
         return {row.segment_id: row for row in rows if row.segment_id in segment_ids and not row.heals}
 
-    def _spans(self, segment_ids: set[str]) -> dict[str, Span]:
-        """Of segments of earlier snapshots: where the unchanged files are that lie in them."""
-        spans: dict[str, Span] = {}
-        for batch in self._session.catalog.listing.batches(self._state.snapshot_id) if segment_ids else ():
-            for _, at, place in places_in(batch, segment_ids):
-                entry = batch.first_entry + at
-                first, stop = spans.get(place.segment_id, (entry, entry + 1))
-                spans[place.segment_id] = min(first, entry), max(stop, entry + 1)
-        return spans
+    def _tree(self) -> Tree:
+        """What would be sealed now: it names all that the snapshot needs of earlier ones, of compared files too."""
+        catalog, snapshot = self._session.catalog, self._session.catalog.snapshots.get(self._state.snapshot_id)
+        record_tree(catalog, snapshot, self._state.members)
+        return catalog.trees.of(snapshot.snapshot_id)
 
-    def _contents(
-        self, one: Copying, own: Mapping[str, SegmentRow], spans: Mapping[str, Span]
-    ) -> SegmentContents | None:
-        """What the sources have of the segment and the device does not; None when there is nothing."""
+    def _contents(self, one: Copying, own: Mapping[str, SegmentRow], tree: Tree | None) -> SegmentContents | None:
+        """What the snapshot needs of the segment and the device does not have; None when there is nothing."""
         segment_id, held = one.object.segment_id, self._held(one)
         if segment_id in own:
             row = own[segment_id]
             found = stored_contents(self._orders.contents(row), segment_id, unchanged=row.unchanged, held=held)
-        elif segment_id in spans:
-            reader = self._session.catalog.listing.reader(self._state.snapshot_id)
-            found = healing_contents(reader.batches(*spans[segment_id]), segment_id, held)
         else:
-            return None
+            assert tree is not None
+            numbers = tree.parts_of_segments.get(segment_id, ())
+            batches = (batch for number in numbers for batch in tree.decoded(tree.parts[number]))
+            found = healing_contents(batches, segment_id, held)
         return None if found is None else self._proved(found)
 
     def _held(self, one: Copying) -> list[tuple[int, int]]:
