@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -125,8 +126,12 @@ class RebuiltObject:
             column = len(directory.members)
             if directory.group_id == group_id:
                 rows.append(_Piece(place=column + directory.row, column=column, stored=stored, directory=directory))
-        members = [] if not rows else self._open_members(rows[0].directory, devices)
-        return members + [row for row in rows if row.directory.members == rows[0].directory.members]
+        if not rows:
+            return []
+        # A directory that contradicts the others of its group is that of another one.
+        ((most, _),) = Counter(row.directory.members for row in rows).most_common(1)
+        agreed = [row for row in rows if row.directory.members == most]
+        return self._open_members(agreed[0].directory, devices) + agreed
 
     def _open_members(self, directory: Directory, devices: Sequence[Device]) -> list[_Piece]:
         found = []

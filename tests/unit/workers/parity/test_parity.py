@@ -234,6 +234,20 @@ def test_a_file_cut_short_or_without_its_directory_counts_as_lost(pool: Pool) ->
     assert [pool.rebuilt(place) for place in range(3)] == pool.contents
 
 
+def test_a_directory_that_contradicts_the_others_is_outvoted(pool: Pool) -> None:
+    data = pool.file(3).read_bytes()
+    found, _ = read_directory(StoredBytes(lambda offset, size: data[offset : offset + size], len(data)))
+    stranger = replace(found.members[0], trailer_digest="0" * 64)
+    ending, _ = encode_directory(replace(found, members=(stranger, *found.members[1:])))
+    first = pool.path / "a" / parity_key(GROUP_ID)
+    first.parent.mkdir(parents=True)
+    first.write_bytes(data[: found.size_bytes] + ending)
+    for place in (0, 1):
+        pool.file(place).unlink()
+
+    assert [pool.rebuilt(place) for place in (0, 1)] == pool.contents[:2]
+
+
 def test_a_lost_member_is_made_anew_by_an_order_to_copy(pool: Pool) -> None:
     pool.file(1).unlink()
     order = CopyObject(
