@@ -16,6 +16,7 @@ from producer.cli.options.completing import known_volumes
 from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.chart import chart
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.parity_space import parity_line, parity_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339
@@ -49,16 +50,23 @@ _SCATTERED_COUNT = 5
 @click.pass_obj
 def stats(call: Call, volume: str | None) -> None:
     """Show how much space each volume and each device takes, or VOLUME alone, and how it grew."""
+    from producer.monitor.parity_space import parity_space
     from producer.monitor.space import space
 
     with opened_catalog(call) as catalog:
         volumes, devices = space(catalog, volume)
+        # Groups have members of several volumes.
+        parity = parity_space(catalog) if volume is None else None
     if volume is not None and not volumes:
         raise UsageError(f"there is no snapshot of volume {volume}", hint="segfleet snapshots lists all of them")
     if call.json:
         _print_rows(volumes, devices)
+        if parity is not None:
+            write_row(parity_row(parity))
     elif volumes:
         _print_tables(volumes, devices, call.width)
+        if parity is not None:
+            say(parity_line(parity))
     else:
         click.echo("there are no snapshots yet", err=True)
 

@@ -53,7 +53,10 @@ LINES: Mapping[str, tuple[type, ...]] = {
         *(lists.VerdictLine, CheckSummary, PruneSummary, ScheduleSummary),
     ),
     "snapshots": (lists.SnapshotLine,),
-    "stats": (states.VolumeSpaceLine, states.DeviceSpaceLine, states.GrowthLine, states.ScatteredLine),
+    "stats": (
+        *(states.VolumeSpaceLine, states.DeviceSpaceLine, states.ParitySpaceLine),
+        *(states.GrowthLine, states.ScatteredLine),
+    ),
     "status": (
         *(states.HealthLine, states.VolumeStateLine, states.DeviceStateLine, states.OtherRunLine, lists.UpkeepLine),
         *(states.FreshnessLine, states.ManagerLine, states.AgentLine, states.FleetRunLine),

@@ -120,6 +120,16 @@ class DeviceSpaceLine(HeldJson):
     bytes_source: int
 
 
+class ParitySpaceLine(TypedDict):
+    message_type: Literal["parity"]
+    groups: int
+    small_groups: int
+    objects: int
+    bytes_protected: int
+    bytes_stored: int
+    share: float
+
+
 class GrowthLine(TypedDict):
     message_type: Literal["growth"]
     volume: str
