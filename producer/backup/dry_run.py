@@ -12,12 +12,13 @@ from producer.backup.own_state import own_files
 from producer.backup.parent.choose import merge_with, parent_in_pool
 from producer.backup.parent.merge import FileCounts
 from producer.listing import ListingReader, decode_part
-from producer.observer import Observer, Progress, Trouble
+from producer.observer import Observer, Progress
 from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.plan.rooms import room_of
 from producer.pool.decide import PoolDecision, decide_pool, refuse_new
 from producer.pool.device_reports import DeviceReports, ask_for_reports
 from producer.pool.known import known_devices
+from producer.pool.left_out import tell_left_out
 from producer.raw.cutting import plan_with_raw_volumes
 from producer.raw.raw_volumes import look_at_raw_volumes
 from producer.requests import BackupRequest
@@ -115,8 +116,7 @@ def _decide(session: RunSession, asked: DeviceReports, request: BackupRequest) -
     decision = decide_pool(asked.reports, session.paths, known_devices(session.catalog), asked.hosts)
     if not request.new_devices:
         refuse_new(decision, session.paths)
-    for name, why in decision.absent.items():
-        session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
+    tell_left_out(session, decision)
     return decision
 
 

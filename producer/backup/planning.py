@@ -124,8 +124,8 @@ def _plan_the_rest(
 
 
 def _give_to_present(catalog: Catalog, state: BackupState) -> None:
-    """Reassign what is not stored and was planned for devices that are not there."""
-    gone = {row.device for row in catalog.totals.by_state(state.snapshot_id)} - state.members.keys()
+    """Reassign what is not stored and was planned for devices that are not there, or cannot be written."""
+    gone = {row.device for row in catalog.totals.by_state(state.snapshot_id)} - {member.name for member in state.live}
     rows = [row for device in gone for row in state.unfinished(device)]
     targets = least_filled(catalog, state, sorted(rows, key=lambda row: row.number))
     for device in gone:
@@ -134,7 +134,7 @@ def _give_to_present(catalog: Catalog, state: BackupState) -> None:
 
 def _rooms(members: Mapping[str, Member], request: BackupRequest) -> tuple[DeviceRoom, ...]:
     """In the order of the request, not of the answers: the same request gives the same plan."""
-    present = [members[name] for name in request.devices if name in members]
+    present = [members[name] for name in request.devices if name in members and members[name].is_live]
     return tuple(room_of(member.name, member.capacity_bytes, member.free_bytes, request.plan) for member in present)
 
 

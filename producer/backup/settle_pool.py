@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.observer import Trouble
 from producer.ownership.holder import NEW_DEVICES
 from producer.pool.decide import PoolDecision, decide_pool, new_names, refuse_new
 from producer.pool.device_reports import DeviceReports, adopt_devices, ask_for_reports
 from producer.pool.known import folder_in_words, known_devices, known_where_named
+from producer.pool.left_out import tell_left_out
 from producer.pool.members import Member, record_absent, record_members
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
@@ -85,12 +85,8 @@ def _decide(
 
 
 def _take(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> SettledPool:
-    _note_new_names(session, decision)
-    for name, why in decision.absent.items():
-        if session.rotating.get(name):
-            session.observer.note(f"device {name} is away, as rotating devices are: {why}")
-        else:
-            session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
+    _note_new_names(session, decision, asked)
+    tell_left_out(session, decision)
     record_absent(session.catalog, decision)
     new = adopt_devices(session, decision)
     for name, report in new.items():
@@ -120,10 +116,11 @@ def _place_in_words(path: Path, report: DeviceReport) -> str:
     return f"{folder}, on the file system at {report.mount_point}" if report.mount_point else folder
 
 
-def _note_new_names(session: RunSession, decision: PoolDecision) -> None:
+def _note_new_names(session: RunSession, decision: PoolDecision, asked: DeviceReports) -> None:
     rows = session.catalog.devices.all(decision.pool_id)
-    for old, new in new_names(decision.ready, {row.device_id: row.name for row in rows if row.state != "lost"}).items():
+    there = decision.ready | {name: asked.reports[name].device_id for name in decision.read_only}
+    for old, new in new_names(there, {row.device_id: row.name for row in rows if row.state != "lost"}).items():
         session.observer.note(f"device {old} is called {new} from now on")
     returned = {row.device_id for row in rows if row.state == "lost"}
-    for name in (name for name, device_id in decision.ready.items() if device_id in returned):
+    for name in (name for name, device_id in there.items() if device_id in returned):
         session.observer.note(f"device {name}, which was lost, is back")

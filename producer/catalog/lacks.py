@@ -9,15 +9,18 @@ from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.summaries import Incomplete
 
+_READABLE = ("live", "full", "read-only")
+
 
 def still_lacking(
     lacks: Iterable[LackRow], devices: Iterable[DeviceRow], sealed_at: datetime | None
 ) -> tuple[Incomplete, ...]:
     """Of what a snapshot lacked when it was sealed, what it lacks now.
 
-    A device that has returned counts no more, but for what no device has stored, and what is damaged on it.
+    A device that has returned, if only to be read, counts no more, but for what no device has stored, and what is
+    damaged on it.
     """
-    away = {device.device_id: device for device in devices if device.state not in ("live", "full")}
+    away = {device.device_id: device for device in devices if device.state not in _READABLE}
     found = []
     for lack in lacks:
         device = away.get(lack.device_id)

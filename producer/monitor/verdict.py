@@ -38,7 +38,13 @@ OVERDUE_AFTER = timedelta(minutes=30)
 UNCHECKED_AFTER = timedelta(days=30)
 
 _PARTIAL = 3
-_OF_DEVICES: dict[str, Colour] = {"dead": "red", "suspect": "yellow", "absent": "yellow", "full": "yellow"}
+_OF_DEVICES: dict[str, Colour] = {
+    "dead": "red",
+    "suspect": "yellow",
+    "absent": "yellow",
+    "read-only": "yellow",
+    "full": "yellow",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from producer.catalog.tables.devices import DeviceRow, DeviceState, without_replaced
 from producer.observer import Observer
 from producer.plan import reserve_bytes
+from producer.pool.decide import is_read_only
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.known import known_devices, why_not_new
 from producer.pool.members import record_returned
@@ -126,4 +127,4 @@ def _as_it_says(report: DeviceReport, away: str) -> tuple[DeviceState, str]:
         return "full", report.detail
     if report.condition == "empty":
         return ("absent", away) if away else ("live", "empty; the next backup takes it in")
-    return _STATES[report.condition], report.detail
+    return ("read-only" if is_read_only(report) else _STATES[report.condition]), report.detail

@@ -7,8 +7,8 @@ pool (docs/architecture.md).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,6 +31,8 @@ class PoolDecision:
     adopt: dict[str, str]
     #: Devices of the pool that are not there now: name → why.
     absent: dict[str, str]
+    #: Devices of the pool that can be read, and not written: name → why.
+    read_only: dict[str, str] = field(default_factory=dict)
 
 
 def decide_pool(
@@ -39,7 +41,7 @@ def decide_pool(
     known: Sequence[KnownDevice],
     hosts: Mapping[str, str] = NO_HOSTS,
 ) -> PoolDecision:
-    """Sort the devices into ready, to be adopted, and absent.
+    """Sort the devices into ready, to be adopted, read-only, and absent.
 
     ``known``: the devices that the catalog remembers.  One whose folder is missing, or holds no marker, is absent: an
     unmounted mount point is not a device, and must not become one (:func:`producer.pool.known.why_not_new`).
@@ -50,23 +52,30 @@ def decide_pool(
     reports = dict(sorted(reports.items()))
     _refuse_shared_folders(reports, paths, hosts)
     _refuse_copies(reports, paths)
-    _refuse_unknown_out_of_reach(reports, paths, known_where_named(known, paths))
+    _refuse_unknown_out_of_reach(reports, paths, known)
     for name, report in reports.items():
         _refuse_unusable(name, report, paths[name])
     ready = {name: report.device_id for name, report in reports.items() if report.condition == "ready"}
-    pool_id = _one_pool({name: reports[name].pool_id for name in ready})
-    absent = _absent(reports, paths, known)
+    read_only = {name: its.detail for name, its in reports.items() if is_read_only(its)}
+    pool_id = _one_pool({name: reports[name].pool_id for name in (*ready, *read_only)})
+    absent = {name: why for name, why in _absent(reports, paths, known).items() if name not in read_only}
+    if not ready and read_only:
+        raise NotADeviceError(
+            "no device of the pool can be written: " + _in_words(read_only | absent),
+            hint="mount at least one of the devices writable, and run the command again; restores work meanwhile",
+        )
     if not ready and absent:
         # New devices alone would make a pool of their own, which the absent ones could never join.
         raise NotADeviceError(
-            "no device of the pool is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
+            "no device of the pool is there: " + _in_words(absent),
             hint="mount at least one of the devices, and run the command again",
         )
     return PoolDecision(
         pool_id=pool_id or uuid.uuid4().hex,
         ready=ready,
-        adopt={name: uuid.uuid4().hex for name in reports if name not in ready and name not in absent},
+        adopt={name: uuid.uuid4().hex for name in reports if name not in {*ready, *absent, *read_only}},
         absent=absent,
+        read_only=read_only,
     )
 
 
@@ -82,7 +91,7 @@ def decide_readable(reports: Mapping[str, DeviceReport], paths: Mapping[str, Pat
     absent = {name: report.detail or f"{paths[name]} is {report.condition}" for name, report in reports.items()}
     if not ready:
         raise NotADeviceError(
-            "no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
+            "no device is there: " + _in_words(absent),
             hint="mount the devices, and name their folders with --device",
             path=str(paths[next(iter(absent))]),
         )
@@ -97,6 +106,11 @@ def decide_readable(reports: Mapping[str, DeviceReport], paths: Mapping[str, Pat
 def is_readable(report: DeviceReport) -> bool:
     """Reading needs a marker and no more: a device that is mounted read-only will do."""
     return report.condition in ("ready", "unwritable") and bool(report.device_id)
+
+
+def is_read_only(report: DeviceReport) -> bool:
+    """Whether it is a device that restores can use, and backups cannot."""
+    return report.condition == "unwritable" and bool(report.device_id)
 
 
 def refuse_new(decision: PoolDecision, paths: Mapping[str, Path]) -> None:
@@ -175,13 +189,14 @@ def _refuse_copies(reports: Mapping[str, DeviceReport], paths: Mapping[str, Path
 
 
 def _refuse_unknown_out_of_reach(
-    reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Collection[str]
+    reports: Mapping[str, DeviceReport], paths: Mapping[str, Path], known: Sequence[KnownDevice]
 ) -> None:
     """A new device that does not answer as it should, named with all others that do not."""
+    seen_here, ids = known_where_named(known, paths), {device.device_id for device in known}
     unreached = {
         name: report.detail
         for name, report in reports.items()
-        if report.condition in ("missing", "unwritable") and name not in known
+        if report.condition in ("missing", "unwritable") and name not in seen_here and report.device_id not in ids
     }
     if unreached:
         raise NotADeviceError(
@@ -203,6 +218,10 @@ def _refuse_unusable(name: str, report: DeviceReport, path: Path) -> None:
 
 
 _MARKER_HINT = "use the release of segfleet that wrote it, or restore segfleet.json from another copy"
+
+
+def _in_words(reasons: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in reasons.items())
 
 
 def _one_pool(pools: Mapping[str, str]) -> str:

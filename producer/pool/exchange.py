@@ -42,7 +42,7 @@ def move_device(name: str, place: Path, observer: Observer, environment: Environ
         is_ready = report.condition == "ready"
         moved = dataclasses.replace(
             row,
-            state="live" if is_ready else "suspect",
+            state="live" if is_ready else "read-only",
             reason="" if is_ready else report.detail,
             since=datetime.now(UTC),
             capacity_bytes=report.capacity_bytes,

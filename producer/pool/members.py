@@ -9,7 +9,7 @@ from pathlib import Path
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow, DeviceState, without_replaced
-from producer.pool.decide import PoolDecision
+from producer.pool.decide import PoolDecision, is_read_only, is_readable
 from tasks.receipts import DeviceReport
 
 
@@ -56,14 +56,19 @@ def record_absent(catalog: Catalog, decision: PoolDecision) -> None:
 def record_returned(catalog: Catalog, reports: Iterable[DeviceReport]) -> None:
     """Note in the catalog which devices are back that were dead, absent or lost when it heard of them last.
 
-    One that was lost stays so while another device of its pool bears its name.  A catalog that cannot be written now
-    learns it at the next run.
+    One that is there but cannot be written is read-only.  One that was lost stays so while another device of its pool
+    bears its name.  A catalog that cannot be written now learns it at the next run.
     """
     if catalog.why_read_only:
         return
-    there = {report.device_id for report in reports if report.condition == "ready"}
+    there = {report.device_id: report for report in reports if is_readable(report)}
     for row in without_replaced(catalog.devices.all()):
-        if row.device_id in there and row.state in ("dead", "absent", "lost"):
+        report = there.get(row.device_id)
+        if report is None:
+            continue
+        if is_read_only(report):
+            catalog.devices.set_state(row.device_id, "read-only", report.detail)
+        elif row.state in ("dead", "absent", "lost", "read-only"):
             catalog.devices.set_state(row.device_id, "live", "")
 
 
@@ -74,7 +79,7 @@ def record_members(
     paths: Mapping[str, Path],
     published_epoch: Callable[[str], int],
 ) -> dict[str, Member]:
-    """Write the devices that are there into the catalog; returns them by name, live, with their epochs.
+    """Write the devices that are there into the catalog; returns them by name, live or read-only, with their epochs.
 
     A device's id is the one in its marker: another run may have written it first.
     ``published_epoch``: device id → what workers compare orders with.  It is ahead of a catalog that was lost and
@@ -82,14 +87,15 @@ def record_members(
     """
     members = {}
     epochs = {row.device_id: row.epoch for row in catalog.devices.all(decision.pool_id)}
-    for name in (name for name in paths if name in decision.ready or name in decision.adopt):
+    for name in (name for name in paths if name in {*decision.ready, *decision.adopt, *decision.read_only}):
         report = reports[name]
+        state: DeviceState = "read-only" if is_read_only(report) else "live"
         row = DeviceRow(
             name=name,
             device_id=report.device_id,
             pool_id=decision.pool_id,
-            state="live",
-            reason="",
+            state=state,
+            reason=report.detail if state == "read-only" else "",
             since=datetime.now(UTC),
             capacity_bytes=report.capacity_bytes,
             free_bytes=report.free_bytes,
@@ -103,7 +109,7 @@ def record_members(
             name=name,
             device_id=row.device_id,
             epoch=row.epoch,
-            state="live",
+            state=state,
             capacity_bytes=report.capacity_bytes,
             free_bytes=report.free_bytes,
             is_ahead=is_ahead(catalog, report),

@@ -45,7 +45,7 @@ def find_missing(
 
 
 def _by_device(rows: Iterable[StoredObject], members: Mapping[str, Member]) -> dict[str, list[StoredObject]]:
-    names = {one.device_id: one.name for one in members.values() if one.state in ("live", "full")}
+    names = {one.device_id: one.name for one in members.values() if one.state in ("live", "full", "read-only")}
     found: defaultdict[str, list[StoredObject]] = defaultdict(list)
     for row in rows:
         if row.device_id in names:

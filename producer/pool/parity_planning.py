@@ -26,7 +26,7 @@ def parity_for(
     ``members``: the devices of the run; others that are not lost are away, and count as they are, but for the one that
     is ``leaving``.  ``referred``: the segments that snapshots refer to, if it is known; no group is kept for others.
     """
-    readable = {member.device_id for member in members if member.state in ("live", "full")}
+    readable = {member.device_id for member in members if member.state in ("live", "full", "read-only")}
     named = {member.device_id for member in members} | {leaving}
     away = {row.device_id for row in catalog.devices.all() if row.device_id not in named and row.state != "lost"}
     groups = catalog.parity.groups()

@@ -32,7 +32,7 @@ def record_present(
                 name=name,
                 device_id=device_id,
                 pool_id=decision.pool_id,
-                state="live" if is_ready else "suspect",
+                state="live" if is_ready else "read-only",
                 reason="" if is_ready else report.detail,
                 since=datetime.now(UTC),
                 capacity_bytes=report.capacity_bytes,

@@ -104,7 +104,6 @@ class _Repair:
         for name in decision.ready:
             if reports[name].condition != "ready":
                 self._tell("device", f"device {name} cannot be written: {reports[name].detail}", device=name)
-                members[name].state = "suspect"
         return decision, members
 
     def _needed(self) -> dict[str, list[StoredObject]]:

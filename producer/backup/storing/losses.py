@@ -58,7 +58,9 @@ class Losses:
         """
         member = self._state.members[receipt.device]
         failed = self._probing.pop(receipt.device, [])
-        why = _flaw(receipt, member)
+        why, is_readable = _flaw(receipt, member), _is_readable(receipt, member)
+        if why is not None and member.state == "read-only" and is_readable:
+            return []
         if why is not None and member.state != "dead":
             self.lose(member.name, "dead", f"{failed[0].failure.message} ({why})" if failed else why)
         elif why is not None or member.state == "full":
@@ -67,7 +69,7 @@ class Losses:
             self._welcome(member)
         elif failed:
             self._record_state(member, "live", "")
-        member.is_readable = _is_readable(receipt, member)
+        member.is_readable = is_readable
         if why is None:
             member.free_bytes = receipt.result.free_bytes
         return failed if why is None else []

@@ -61,7 +61,11 @@ def _plan(session: RunSession, state: BackupState, copies: int, settled: Collect
         holding={
             row.device_id
             for row in rows
-            if (members[row.device_id].state in ("live", "full") if row.device_id in members else row.state != "lost")
+            if (
+                members[row.device_id].state in ("live", "full", "read-only")
+                if row.device_id in members
+                else row.state != "lost"
+            )
         },
         readable={member.device_id for member in state.live},
         sites=sites,

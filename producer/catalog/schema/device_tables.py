@@ -27,5 +27,5 @@ devices = Table(
     Column("rotating", Boolean, nullable=False, server_default=false()),
     # Of two devices with one name, the one recorded last is meant.
     Column("recorded_at", UtcTime, nullable=False),
-    CheckConstraint("state IN ('live', 'full', 'suspect', 'dead', 'absent', 'lost')", name="state"),
+    CheckConstraint("state IN ('live', 'full', 'read-only', 'suspect', 'dead', 'absent', 'lost')", name="state"),
 )

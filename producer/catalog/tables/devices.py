@@ -13,8 +13,9 @@ from producer.catalog.database import Database
 from producer.catalog.schema import devices
 from tasks.errors import CatalogError
 
-#: absent: away, and expected back; lost: it will not come back, as its operator said.
-DeviceState = Literal["live", "full", "suspect", "dead", "absent", "lost"]
+#: read-only: it can be read, and not written; absent: away, and expected back; lost: it will not come back, as its
+#: operator said.
+DeviceState = Literal["live", "full", "read-only", "suspect", "dead", "absent", "lost"]
 
 _COLUMNS = [column for column in devices.c if column.name != "recorded_at"]
 _LAST_FIRST = (devices.c.recorded_at.desc(), devices.c.device_id)

@@ -67,7 +67,9 @@ class _RestColumn(ProgressColumn):
     """The state of a device; of the whole, how long it takes, and what it has met.  As much as there is room for."""
 
     def render(self, task: Task) -> Text:
-        style = "red" if _is_gone(task) else "yellow" if task.fields["state"] in ("full", "suspect") else ""
+        style = (
+            "red" if _is_gone(task) else "yellow" if task.fields["state"] in ("full", "read-only", "suspect") else ""
+        )
         return Text(task.fields["rest"], style=style, overflow="ellipsis", no_wrap=True)
 
 

@@ -124,7 +124,7 @@ def _left(run: RunningBackup, bytes_per_s: float) -> str:
 
 def _bar(device: RunningDevice, row: DeviceRow | None, bytes_per_s: float | None) -> BarCells:
     state = row.state if row is not None else "live"
-    is_there = state in ("live", "full", "suspect")
+    is_there = state in ("live", "full", "read-only", "suspect")
     # A dead device's bar must not look like one that is done.
     kind = "ours" if is_there else "gone"
     return BarCells(

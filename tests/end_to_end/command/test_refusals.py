@@ -439,8 +439,9 @@ def test_a_new_device_that_cannot_be_written_is_refused(machine: Machine) -> Non
     assert list(machine.device("a").iterdir()) == []
 
 
-def test_a_known_device_that_has_become_read_only_is_left_out_and_named(machine: Machine) -> None:
-    source = Tree({"file": b"1"}).make(machine.folder / "data")
+def test_a_known_device_that_has_become_read_only_is_named_and_can_be_restored_from(machine: Machine) -> None:
+    # Some of it on each device.
+    source = Tree({name: noise(40_000, seed=ord(name)) for name in "wxyz"}).make(machine.folder / "data")
     devices = machine.devices("a b")
     machine.succeed("backup", source, *devices)
     before = look_at(machine.device("b"))
@@ -448,11 +449,22 @@ def test_a_known_device_that_has_become_read_only_is_left_out_and_named(machine:
     with read_only(machine.device("b")):
         done = machine.run("backup", source, *devices, "--json")
 
+        listed = machine.succeed("devices", "--json").rows
+        machine.succeed("restore", "latest", "--target", machine.folder / "target")
+
     assert done.exit_code == 0
-    assert [error["code"] for error in done.errors] == ["device-absent"]
-    assert f"device b is absent: {machine.device('b')}" in done.errors[0]["message"]
-    assert done.summary["devices"]["b"]["segments"] == 0
+    assert [error["code"] for error in done.errors] == ["device-read-only"]
+    assert f"device b is read-only: {machine.device('b')}: Read-only file system" in done.errors[0]["message"]
+    assert done.summary["devices"]["b"]["state"] == "read-only"
+    assert done.summary["incomplete"] == []
     assert differences(before, machine.device("b")) == []
+    assert {row["name"]: row["state"] for row in listed} == {"a": "live", "b": "read-only"}
+    told = machine.succeed("status", "--json").rows_of("device")
+    assert {row["name"]: row["state"] for row in told} == {"a": "live", "b": "read-only"}
+    assert differences(source, machine.folder / "target" / "data") == []
+    # Once it can be written, the next backup uses it again.
+    again = machine.succeed("backup", source, *devices, "--json")
+    assert again.summary["devices"]["b"]["state"] == "live"
 
 
 def test_a_known_device_that_is_not_mounted_does_not_become_a_new_one(machine: Machine) -> None:

@@ -297,7 +297,8 @@ def _create_devices() -> None:
         sa.Column("rotating", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "state IN ('live', 'full', 'suspect', 'dead', 'absent', 'lost')", name=op.f("ck_devices_state")
+            "state IN ('live', 'full', 'read-only', 'suspect', 'dead', 'absent', 'lost')",
+            name=op.f("ck_devices_state"),
         ),
         sa.PrimaryKeyConstraint("device_id", name=op.f("pk_devices")),
     )

@@ -158,7 +158,8 @@ def test_what_runs_or_is_not_late_yet_is_no_problem(row: VolumeStatus) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "colour"), [("dead", "red"), ("absent", "yellow"), ("suspect", "yellow"), ("full", "yellow")]
+    ("state", "colour"),
+    [("dead", "red"), ("absent", "yellow"), ("suspect", "yellow"), ("read-only", "yellow"), ("full", "yellow")],
 )
 def test_a_device_that_is_not_there_is_a_problem(state: str, colour: str) -> None:
     (problem,) = problems(volume(), devices=(device(state, "I/O error"),))

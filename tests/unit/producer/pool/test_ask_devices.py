@@ -53,6 +53,13 @@ def test_a_device_that_was_declared_dead_and_is_not_well_is_dead_since_then(cond
     assert found.reason == "I/O error; now: not mounted"
 
 
+def test_a_device_that_can_be_read_and_not_written_is_read_only_whatever_it_was() -> None:
+    its_report = report(condition="unwritable", device_id="a" * 32, detail="/mnt/a: Read-only file system")
+    for known in (None, recorded("live"), recorded("dead", "I/O error"), recorded("absent", "gone")):
+        found = row(its_report, known)
+        assert (found.state, found.reason) == ("read-only", "/mnt/a: Read-only file system")
+
+
 def test_a_dead_device_that_is_well_again_is_live() -> None:
     found = row(ready(), recorded("dead", "I/O error"))
     assert (found.state, found.reason) == ("live", "")

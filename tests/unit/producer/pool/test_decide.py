@@ -155,6 +155,27 @@ def test_a_known_device_whose_folder_holds_something_else_is_refused_all_the_sam
         decide(known("b"), a=ready("a"), b=report(condition=condition))
 
 
+def test_a_device_that_can_only_be_read_is_neither_ready_nor_absent() -> None:
+    its_report = report(condition="unwritable", device_id="b" * 32, pool_id=OURS, detail="/mnt/b: read-only")
+    decision = decide(known("a"), known("b"), a=ready("a"), b=its_report)
+    assert (decision.ready, decision.absent) == ({"a": "a" * 32}, {})
+    assert decision.read_only == {"b": "/mnt/b: read-only"}
+    # Also where it was not seen before: its marker says what it is.
+    assert decide(known("a"), known("b", path="/media/b"), a=ready("a"), b=its_report).read_only.keys() == {"b"}
+
+
+def test_when_no_device_can_be_written_each_is_named() -> None:
+    its_report = report(condition="unwritable", device_id="a" * 32, pool_id=OURS, detail="/mnt/a: read-only")
+    with pytest.raises(NotADeviceError, match="no device of the pool can be written: a: /mnt/a: read-only; b: gone"):
+        decide(known("a"), known("b"), a=its_report, b=report(condition="missing", detail="gone"))
+
+
+def test_a_read_only_device_of_another_pool_is_refused() -> None:
+    its_report = report(condition="unwritable", device_id="b" * 32, pool_id=OTHERS, detail="/mnt/b: read-only")
+    with pytest.raises(NotADeviceError, match="different pools"):
+        decide(known("a"), known("b", pool_id=OTHERS), a=ready("a"), b=its_report)
+
+
 @pytest.mark.parametrize("condition", ["missing", "unwritable"])
 def test_folders_that_could_not_be_opened_are_not_taken_for_one_folder(condition: str) -> None:
     nowhere = report(condition=condition, root_identity=(0, 0))

@@ -10,7 +10,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.totals import SegmentTotals
 from producer.pool.decide import PoolDecision
 from producer.pool.known import known_devices, known_where_named
-from producer.pool.members import Member, record_members
+from producer.pool.members import Member, record_members, record_returned
 from tasks.receipts import DeviceReport
 
 POOL = "1" * 32
@@ -99,3 +99,27 @@ def two_stored(device: str) -> SegmentTotals:
         rerouted_count=0,
         retried_count=0,
     )
+
+
+def test_a_device_that_can_only_be_read_is_a_member_that_takes_nothing(catalog: Catalog) -> None:
+    its_report = report(condition="unwritable", device_id="b" * 32, pool_id=POOL, detail="/mnt/b: read-only")
+    decision = PoolDecision(pool_id=POOL, ready={"a": "a" * 32}, adopt={}, absent={}, read_only={"b": "/mnt/b: ..."})
+    paths = {name: Path("/mnt") / name for name in "ab"}
+    members = record_members(catalog, decision, {"a": ready("a"), "b": its_report}, paths, lambda device_id: 0)
+    assert (members["b"].is_live, members["b"].is_readable) == (False, True)
+    assert (catalog.devices.get("b" * 32).state, catalog.devices.get("b" * 32).reason) == (
+        "read-only",
+        "/mnt/b: read-only",
+    )
+
+
+def test_a_device_that_is_back_says_whether_it_can_be_written(catalog: Catalog) -> None:
+    record(catalog, "a", a=ready("a"))
+    catalog.devices.set_state("a" * 32, "dead", "I/O error")
+    record_returned(catalog, [report(condition="unwritable", device_id="a" * 32, detail="/mnt/a: read-only")])
+    assert (catalog.devices.get("a" * 32).state, catalog.devices.get("a" * 32).reason) == (
+        "read-only",
+        "/mnt/a: read-only",
+    )
+    record_returned(catalog, [ready("a")])
+    assert (catalog.devices.get("a" * 32).state, catalog.devices.get("a" * 32).reason) == ("live", "")
