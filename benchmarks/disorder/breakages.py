@@ -33,7 +33,11 @@ def take_marker(stage: Stage, device: str) -> Repair | None:
         return None
 
     def put_back() -> None:
-        marker.write_bytes(data)
+        with marker.open("wb") as file:
+            file.write(data)
+            file.flush()
+            # Else a disk that turns read-only next would keep an empty one.
+            os.fsync(file.fileno())
 
     return put_back
 
@@ -98,6 +102,8 @@ def empty_folder(stage: Stage, device: str) -> Repair | None:
         return None
 
     def take_in_again() -> None:
+        # A worker may have written there since.
+        _delete_now(stage.scene.folder(device), "*")
         # Without this word an empty folder is a device that is not mounted.
         stage.machine.run("devices", "lost", device)
 
@@ -197,10 +203,14 @@ def _delete(stage: Stage, device: str, what: str) -> Repair | None:
     if not (folder / MARKER).exists() or not os.access(folder, os.W_OK):
         return None
     stage.deleted.add(device)
+    _delete_now(folder, what)
+    return lambda: None
+
+
+def _delete_now(folder: Path, what: str) -> None:
     for path in [path for path in folder.glob(what) if path.name != "lost+found"]:
         # A worker may be writing there at this moment.
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    return lambda: None
