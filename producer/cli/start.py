@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
 
-from producer.cli.collector import seldom_collecting
-from producer.host.signals import end_at_once_on_signals
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_INTERRUPTED = 130
 
 
 def main() -> NoReturn:
     """Carry out the command line of this process, and exit."""
-    end_at_once_on_signals()
-    _use_utf8()
+    try:
+        # Only now: imports take a tenth of a second, and a signal meanwhile must not print where they were.
+        from producer.host.signals import end_at_once_on_signals
+
+        end_at_once_on_signals()
+        _use_utf8()
+        code = _run()
+        end_at_once_on_signals(code)
+    except KeyboardInterrupt:
+        # Ctrl-C before it is handled, or once more while the first one is reported.
+        os.write(2, b"segfleet: interrupted\n")
+        os._exit(_INTERRUPTED)
+    sys.exit(code)
+
+
+def _run() -> int:
+    from producer.cli.collector import seldom_collecting
+
     with seldom_collecting():
-        # Only now: the imports take a tenth of a second, and a signal meanwhile must not print where they were.
         from producer.cli.main import main as run
 
-        code = run()
-    end_at_once_on_signals(code)
-    sys.exit(code)
+        return run()
 
 
 def _use_utf8() -> None:

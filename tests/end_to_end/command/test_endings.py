@@ -193,3 +193,36 @@ def test_a_signal_during_the_imports_ends_the_command_without_a_traceback(
         check=False,
     )
     assert (done.returncode, done.stderr) == (130, "segfleet: interrupted\n")
+
+
+#: A command that interrupts itself at its import number ``moment``, and in the end says how many imports there were.
+AT_AN_IMPORT = """
+import atexit, os, sys
+moment, count = int(sys.argv.pop(1)), 0
+
+def at_import(event, arguments):
+    global count
+    if event == "import":
+        count += 1
+        if count == moment:
+            os.kill(os.getpid(), 2)
+
+sys.addaudithook(at_import)
+atexit.register(lambda: print(count, file=sys.stderr))
+from producer.cli.start import main; main()
+"""
+
+
+def test_ctrl_c_at_any_moment_ends_a_command_with_130_and_without_a_traceback(machine: Machine) -> None:
+    def run(moment: int) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-P", "-c", AT_AN_IMPORT, str(moment), "snapshots"]
+        return subprocess.run(words, capture_output=True, text=True, env=machine.environment(), check=False)
+
+    run(0)  # makes the catalog
+    last = int(run(0).stderr.splitlines()[-1])
+    # The first imports are those of the command's own first module: it is the interpreter that runs until then.
+    for moment in [4, 6, *range(8, last * 5 // 6, last // 5)]:
+        done = run(moment)
+        assert done.returncode == 130, (moment, done)
+        assert "segfleet: interrupted" in done.stderr.splitlines(), (moment, done)
+        assert "Traceback" not in done.stderr, (moment, done)
