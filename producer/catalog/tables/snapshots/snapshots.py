@@ -9,29 +9,22 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, update
+from sqlalchemy import Select, and_, case, delete, func, insert, select, update
 
 from producer.catalog.database import Database
 from producer.catalog.schema import segments, snapshots
-from producer.catalog.tables.snapshots.names import LIST_HINT, ByTime, parse_name
+from producer.catalog.tables.snapshots.finding import find
 from producer.catalog.tables.snapshots.order import SnapshotOrder
+from producer.catalog.tables.snapshots.reading import COLUMNS, NEWEST_FIRST, snapshot_row
 from producer.catalog.tables.snapshots.rows import (
     LackRow,
     NewSnapshot,
     SnapshotPlan,
     SnapshotRow,
     SnapshotState,
-    SourceRow,
     StoredSums,
 )
-from tasks.errors import CatalogError, LockedError, UsageError
-from tasks.metadata import OwnerNames
-
-#: All columns of SnapshotRow, under its names.
-_COLUMNS = [column for column in snapshots.c if column.name not in ("snapshot_key", "position")]
-
-#: By their making: a clock may have been wrong.
-_NEWEST_FIRST = (snapshots.c.position.desc(),)
+from tasks.errors import CatalogError, LockedError
 
 
 class Snapshots:
@@ -75,7 +68,7 @@ class Snapshots:
 
         A snapshot id that is there already raises CatalogError.
         """
-        values = {column.name: getattr(row, column.name) for column in _COLUMNS}
+        values = {column.name: getattr(row, column.name) for column in COLUMNS}
         values["sources"] = [asdict(source) for source in row.sources]
         values["lacks"] = [asdict(lack) for lack in row.lacks]
         values["owner_names"] = asdict(row.owner_names)
@@ -180,7 +173,7 @@ class Snapshots:
 
     def all(self, state: SnapshotState = "sealed") -> list[SnapshotRow]:
         """All snapshots in one state, oldest first."""
-        statement = select(*_COLUMNS).where(snapshots.c.state == state)
+        statement = select(*COLUMNS).where(snapshots.c.state == state)
         return self._rows(statement.order_by(snapshots.c.position))
 
     def states(self) -> dict[str, SnapshotState]:
@@ -199,7 +192,7 @@ class Snapshots:
         """Volume → its newest complete snapshot; reads no other row."""
         newest = select(func.max(snapshots.c.position)).where(snapshots.c.state == "sealed")
         of_each = newest.group_by(snapshots.c.volume)
-        rows = self._rows(select(*_COLUMNS).where(snapshots.c.position.in_(of_each)))
+        rows = self._rows(select(*COLUMNS).where(snapshots.c.position.in_(of_each)))
         return {row.volume: row for row in rows}
 
     def volumes(self, hostname: str | None = None, pools: Collection[str] | None = None) -> set[str]:
@@ -213,22 +206,22 @@ class Snapshots:
 
     def sealed_of(self, volume: str, limit: int | None = None) -> list[SnapshotRow]:
         """The sealed snapshots of a volume, newest first, at most ``limit``."""
-        statement = select(*_COLUMNS).where(snapshots.c.state == "sealed", snapshots.c.volume == volume)
-        return self._rows(statement.order_by(*_NEWEST_FIRST).limit(limit))
+        statement = select(*COLUMNS).where(snapshots.c.state == "sealed", snapshots.c.volume == volume)
+        return self._rows(statement.order_by(*NEWEST_FIRST).limit(limit))
 
     def open_of(self, volume: str) -> list[SnapshotRow]:
         """The snapshots of a volume that a run has begun and none has sealed, newest first."""
-        statement = select(*_COLUMNS).where(snapshots.c.state == "open", snapshots.c.volume == volume)
-        return self._rows(statement.order_by(*_NEWEST_FIRST))
+        statement = select(*COLUMNS).where(snapshots.c.state == "open", snapshots.c.volume == volume)
+        return self._rows(statement.order_by(*NEWEST_FIRST))
 
     def last_of(self, volume: str) -> SnapshotRow | None:
         """The newest complete snapshot of a volume."""
-        statement = select(*_COLUMNS).where(snapshots.c.state == "sealed", snapshots.c.volume == volume)
-        return next(iter(self._rows(statement.order_by(*_NEWEST_FIRST).limit(1))), None)
+        statement = select(*COLUMNS).where(snapshots.c.state == "sealed", snapshots.c.volume == volume)
+        return next(iter(self._rows(statement.order_by(*NEWEST_FIRST).limit(1))), None)
 
     def get(self, snapshot_id: str) -> SnapshotRow:
         """The snapshot with this whole id, in any state; an unknown one raises CatalogError."""
-        statement = select(*_COLUMNS).where(snapshots.c.snapshot_key == self._database.snapshot_key(snapshot_id))
+        statement = select(*COLUMNS).where(snapshots.c.snapshot_key == self._database.snapshot_key(snapshot_id))
         return self._rows(statement)[0]
 
     def pools(self) -> set[str]:
@@ -249,26 +242,12 @@ class Snapshots:
         ``of_one_volume``: ``latest`` without a volume means something only where there is just one.  ``pools``: a name
         by time means a snapshot in these.  Raises UsageError when the name is none, or fits no snapshot or several.
         """
-        meant = parse_name(name)
-        statement = select(*_COLUMNS).where(snapshots.c.state == state).order_by(*_NEWEST_FIRST)
-        if isinstance(meant, str):
-            beginning = snapshots.c.snapshot_id.startswith(meant)
-            return _the_one(name, self._rows(statement.where(beginning).limit(2)), state)
-        if pools is not None:
-            statement = statement.where(snapshots.c.pool_id.in_(pools))
-        if of_one_volume and not meant.volume:
-            _refuse_several(name, sorted(self.volumes(pools=pools)))
-        if meant.volume:
-            statement = statement.where(snapshots.c.volume == meant.volume)
-        if meant.until is not None:
-            statement = statement.where(snapshots.c.started_at < meant.until)
-        found = self._rows(statement.offset(meant.back).limit(1))
-        if not found:
-            raise UsageError(_none_of(meant, in_pool=pools is not None), hint=LIST_HINT)
-        return found[0]
+        return find(
+            self._rows, name, state, of_one_volume=of_one_volume, pools=pools, volumes=lambda: self.volumes(pools=pools)
+        )
 
     def _rows(self, statement: Select[Any]) -> list[SnapshotRow]:
-        return [_snapshot_row(row) for row in self._database.read(statement)]
+        return [snapshot_row(row) for row in self._database.read(statement)]
 
     def _change_open(self, snapshot_id: str, **values: Any) -> None:
         where = (snapshots.c.snapshot_id == snapshot_id, snapshots.c.state == "open")
@@ -298,39 +277,4 @@ def _newest_of_each_volume() -> Select[Any]:
     planned = last.where(remembered).group_by(snapshots.c.volume).subquery()
     is_last = and_(remembered, snapshots.c.volume == planned.c.volume, snapshots.c.planned_at == planned.c.at)
     by_plan = select(snapshots.c.position).join(planned, is_last)
-    return select(*_COLUMNS).where(snapshots.c.position.in_(by_making.union(by_plan))).order_by(*_NEWEST_FIRST)
-
-
-def _the_one(name: str, found: Sequence[SnapshotRow], state: SnapshotState) -> SnapshotRow:
-    if not found and state == "open":
-        raise UsageError(f"no snapshot that is not complete begins with {name}", hint="segfleet status shows them")
-    if not found:
-        raise UsageError(f"no snapshot begins with {name}", hint=LIST_HINT)
-    if len(found) > 1:
-        raise UsageError(f"several snapshots begin with {name}: give more digits", hint=LIST_HINT)
-    return found[0]
-
-
-def _refuse_several(name: str, volumes: Sequence[str]) -> None:
-    if len(volumes) > 1:
-        names = ", ".join(f"{volume}@{name}" for volume in volumes[:10])
-        raise UsageError(f"{name} of which volume? There are {len(volumes)}", hint=f"name one: {names}")
-
-
-def _none_of(meant: ByTime, *, in_pool: bool) -> str:
-    of_it = (f" of volume {meant.volume}" if meant.volume else "") + (
-        " in the pool of these devices" if in_pool else ""
-    )
-    if meant.until is not None:
-        return f"there was no snapshot{of_it} by then"
-    return f"there are not so many snapshots{of_it}" if meant.back else f"there is no snapshot{of_it} yet"
-
-
-def _snapshot_row(row: Row[Any]) -> SnapshotRow:
-    values = row._asdict()
-    for name in ("tags", "holders", "marks_on", "gone_from"):
-        values[name] = tuple(values[name])
-    values["sources"] = tuple(SourceRow(**source) for source in values["sources"])
-    values["owner_names"] = OwnerNames(**values["owner_names"])
-    values["lacks"] = tuple(LackRow(**lack) for lack in values["lacks"])
-    return SnapshotRow(**values)
+    return select(*COLUMNS).where(snapshots.c.position.in_(by_making.union(by_plan))).order_by(*NEWEST_FIRST)
