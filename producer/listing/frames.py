@@ -54,7 +54,7 @@ def decode_line(line: bytes, cls: type[T], *, max_values_count: int = _MAX_VALUE
         raise DamagedError(f"a line of a manifest part: {error}") from error
     try:
         return msgspec.json.decode(line, type=cls)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_with_surrogates(line, cls, max_values_count)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import redis
 
+from tasks.broker.counts import count_in
+
 EPOCH_PREFIX = "segfleet.epoch."
 
 #: A worker that was away for longer finds that its orders are gone from the broker.
@@ -22,8 +24,7 @@ def publish_epoch(client: redis.Redis, manager_queue: str, device_id: str, epoch
 
 def current_epoch(client: redis.Redis, manager_queue: str, device_id: str) -> int:
     """The epoch that the manager has published, or 0; raises redis.RedisError."""
-    value = client.get(_key(manager_queue, device_id))
-    return int(value) if isinstance(value, bytes | str) and value.isdigit() else 0
+    return count_in(client.get(_key(manager_queue, device_id))) or 0
 
 
 def _key(manager_queue: str, device_id: str) -> str:

@@ -169,5 +169,5 @@ def _read(value: Any) -> Lease | None:
         return None
     try:
         return msgspec.json.decode(value, type=Lease)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

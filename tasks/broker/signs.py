@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import redis
 
+from tasks.broker.counts import count_in
+
 SIGN_PREFIX = "segfleet.sign."
 
 SIGN_EVERY_S = 1.0
@@ -44,7 +46,8 @@ def is_over(client: redis.Redis, manager_queue: str) -> bool:
         pipe.get(_key(manager_queue))
         pipe.time()
         sign, (now_s, _) = pipe.execute()
-    return isinstance(sign, bytes | str) and sign.isdigit() and now_s - int(sign) > SILENT_S
+    seen_s = count_in(sign)
+    return seen_s is not None and now_s - seen_s > SILENT_S
 
 
 def _key(manager_queue: str) -> str:

@@ -15,7 +15,9 @@ from kit.deadlines import eventually
 from kit.services.fleet import Fleet
 from kit.services.site import Site
 from kit.tree import Tree, noise
+from tasks.broker.counts import count_in
 from tasks.broker.door import NO_TASK, _loads, open_message
+from tasks.broker.leases import _read
 from tasks.errors import MessageError
 
 ORDER = {"order": {"version": 1, "run_id": "0" * 32}}
@@ -90,6 +92,29 @@ HOSTILE: dict[str, bytes] = {
 }
 
 
+_LEASE = b'{"device": "a", "worker": "a@nowhere", "pid": 1, "bytes_moved": 0, "order_id": ""%b}'
+
+HOSTILE_LEASES: dict[str, bytes] = {
+    "empty": b"",
+    "not-text": _LEASE % b', "release": "\xff\xfe"',
+    "a-number": b"7",
+    "a-huge-number": _LEASE.replace(b"1,", b"1" * 10_000 + b",") % b"",
+    "nested-without-end": _LEASE % (b', "more": ' + b"[" * 100_000),
+    "deeply-nested": _LEASE % (b', "more": ' + b"[" * 100_000 + b"]" * 100_000),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_LEASES)
+def test_what_is_no_lease_is_nobodys(name: str) -> None:
+    assert _read(HOSTILE_LEASES[name]) is None
+
+
+@pytest.mark.parametrize("value", [None, b"", b"-1", b"1.5", b"\xb2", "\u0663", b"9" * 5000, [], b"nan"])
+def test_what_is_no_count_in_the_broker_counts_as_no_key(value: object) -> None:
+    assert count_in(value) is None
+    assert (count_in(b"42"), count_in("0")) == (42, 0)
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_no_segfleet_sends_does_not_pass_the_door(name: str) -> None:
     """An unknown task passes: no worker has it.  An order that is no object is for the task's own check."""
@@ -125,6 +150,9 @@ def test_workers_and_runs_outlive_what_is_put_into_their_queues(site: Site) -> N
     client.hset("unacked.device.a", "tag", b"[[[")
     client.hset("unacked.device.a", "other", json.dumps([1, "", ""]))
     client.zadd("unacked_index.device.a", {"tag": 1.0, "other": 1.0})
+    for name, junk in HOSTILE_LEASES.items():
+        client.set(f"segfleet.lease.a.{name}@nowhere", junk)
+    client.lpush("segfleet.lease.b.b@nowhere", "a list")
     eventually(lambda: client.llen("device.a") == client.llen("device.b") == 0, "the workers have read them all")
 
     running = site.master.start("backup", "data", "--json", "--segment-size=256KiB", "--unit-size=64KiB")

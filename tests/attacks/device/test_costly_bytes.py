@@ -188,8 +188,9 @@ except DamagedError as error:
         b'{"names":[' + b'"",' * (5 * 1024 * 1024) + b'""]}\n',
         b"ab\n" * (5 * 1024 * 1024),
         b" " * (60 * 1024 * 1024) + b"\n",
+        b'{"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
     ],
-    ids=["empty lists", "empty names", "short lines", "more than a part may have"],
+    ids=["empty lists", "empty names", "short lines", "more than a part may have", "lists in each other"],
 )
 def test_a_listing_part_of_some_kilobytes_does_not_unpack_to_gigabytes(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "x.part"
