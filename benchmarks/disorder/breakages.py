@@ -38,6 +38,9 @@ def take_marker(stage: Stage, device: str) -> Repair | None:
             file.flush()
             # Else a disk that turns read-only next would keep an empty one.
             os.fsync(file.fileno())
+        folder_fd = os.open(marker.parent, os.O_DIRECTORY)
+        os.fsync(folder_fd)
+        os.close(folder_fd)
 
     return put_back
 
