@@ -83,6 +83,7 @@ _CHANGING = frozenset(
         "check",
         "flower",
         "forget",
+        "init",
         "manager",
         "mount",
         "notify",

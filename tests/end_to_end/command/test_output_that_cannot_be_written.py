@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import click
 import pytest
 
 from kit.compare import differences
@@ -20,6 +21,7 @@ from kit.program.command import SEGFLEET
 from kit.program.forked import fork
 from kit.program.machine import Machine
 from kit.tree import Tree
+from producer.cli.main import segfleet
 
 OUTPUTS = ("closed", "full", "broken")
 
@@ -30,30 +32,53 @@ EXIT_CODES = {
     "backup {}/data --device=a={}/devices/a --dry-run": 1,
     "broker acl": 1,
     "check --device=a={}/devices/a": 0,
-    "devices": 1,
+    "completion bash": 1,
+    "config check --config={}/other.toml": 1,
+    "config show --config={}/other.toml": 1,
+    "devices list": 1,
+    "devices add b={}/nowhere": 10,
+    "devices lost a": 0,
+    "devices move a={}/devices/a": 0,
+    "devices replace a={}/nowhere": 10,
+    "devices retire nobody": 2,
     # Nothing differs, so nothing is written.
     "diff latest latest": 0,
     "diff --help": 1,
     "dump latest data/file --device=a={}/devices/a": 1,
     "find file": 1,
     "flower": 2,
+    "forget --keep-last=100": 0,
+    "help": 1,
     "history": 1,
+    "init {}/data --device=a={}/devices/a --file={}/new.toml --force": 0,
+    "log": 1,
     "ls latest": 1,
-    "ls latest --json": 1,
     "manager": 2,
+    "metrics": 1,
+    "mount latest {}/nowhere": 2,
+    "notify test": 2,
+    "page --listen=nowhere": 2,
+    "pin latest": 0,
     "plan {}/data --device=a={}/devices/a": 1,
+    "prune --device=a={}/devices/a": 0,
+    "rebuild --device=a={}/devices/a": 0,
+    "repair --device=a={}/devices/a": 0,
     "restore latest --target={}/target --overwrite=always --device=a={}/devices/a": 0,
-    "restore latest --target={}/target --overwrite=always --device=a={}/devices/a --json": 0,
     "resume --device=a={}/devices/a": 2,
     "retry --device=a={}/devices/a": 2,
+    "rewrite latest --exclude=nothing --device=a={}/devices/a": 0,
     "schedule add other {}/data --device=a={}/devices/a --cron=0_2_1_1_* --tz=UTC": 0,
     "schedule list": 1,
+    "schedule remove nobody": 2,
     "schedule run-due": 0,
-    "schedule run-due --json": 0,
+    "schema backup": 1,
     "snapshots": 1,
     "snapshots --json": 1,
+    "stats": 1,
     "status": 1,
+    "tag latest --add=kept": 0,
     "unlock": 0,
+    "unpin latest": 0,
     "worker a": 2,
     "--help": 1,
     "--version": 1,
@@ -66,6 +91,7 @@ def holder(shared_machine: Machine) -> Machine:
     source = Tree({"file": b"kept", "other": b"kept too"}).make(shared_machine.folder / "data")
     shared_machine.succeed("backup", source, *shared_machine.devices("a"))
     shared_machine.succeed("schedule", "add", "data", source, *shared_machine.devices("a"), *NEW_YEAR)
+    (shared_machine.folder / "other.toml").write_text(f'[sources.data]\npath = "{source}"\n')
     return shared_machine
 
 
@@ -126,6 +152,22 @@ def test_each_command_ends_with_its_code_whatever_its_output_is(holder: Machine,
         assert "Traceback" not in one.stderr
         assert "Exception ignored" not in one.stderr
         assert one.stderr.count("standard output cannot be written") <= 1
+
+
+def commands_in(group: click.Group, words: str = "") -> Iterator[str]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands_in(command, f"{words}{name} ")
+        else:
+            yield f"{words}{name}"
+
+
+def test_each_command_is_in_the_table() -> None:
+    assert [
+        one for one in commands_in(segfleet) if not any(f"{line} ".startswith(f"{one} ") for line in EXIT_CODES)
+    ] == []
 
 
 def test_a_full_output_is_said_once_and_the_backup_continues(machine: Machine) -> None:
