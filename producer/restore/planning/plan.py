@@ -21,20 +21,19 @@ from dataclasses import replace
 from functools import cached_property
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.holders import Held, Holder, holders_of, ranges_of
+from producer.catalog.holders import Held, Holder
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import PartReference
 from producer.catalog.untaken import untaken
 from producer.listing.entry import Entry
 from producer.listing.places import Place
-from producer.pool.group_reads import GroupReads
 from producer.restore.holes import Hole
 from producer.restore.planning.folder_names import names_by_folder
 from producer.restore.planning.picks import Pick, Picks, path_at
+from producer.restore.planning.reach import Reach
 from producer.restore.planning.selection import NothingByPath, Selection
 from producer.restore.planning.wanted import find_wanted
-from tasks.errors import CatalogError
 from tasks.orders import TargetEntry
 
 
@@ -58,9 +57,7 @@ class RestorePlan:
         self._catalog = catalog
         self._snapshot = snapshot
         self._tree = catalog.trees.of(snapshot.snapshot_id)
-        self._index = catalog.objects.of(self._tree.parts_of_segments)
-        self._present: Collection[str] | None = None
-        self._groups = GroupReads(catalog)
+        self._reach = Reach(catalog, snapshot.snapshot_id, self._tree)
         self._selection = selection
         self._may_lack_parts = may_lack_parts
         self.wanted = find_wanted(snapshot, self._tree, selection, may_lack_parts=may_lack_parts)
@@ -73,54 +70,31 @@ class RestorePlan:
 
     def prefer(self, device_ids: Collection[str]) -> None:
         """Read from objects on these devices, or from their parity, where there are any."""
-        self._present = frozenset(device_ids)
-        self._note_divided()
+        self._reach.present = frozenset(device_ids)
+        # A file that is read from several objects is finished like one of several segments.
+        self.wanted.pieced.update(self._reach.divided())
 
     def out_of_reach(self) -> Iterator[tuple[Pick, str, str]]:
         """The wanted extents that neither the preferred devices have nor parity gives; why, and on which device.
 
         "" for none.
         """
-        present = self._present or ()
         for holder in self.holders():
-            if holder.object.device_id not in present and not self._is_made(holder.object):
+            if self._reach.is_out_of(holder.object):
                 why = f"it lies on device {holder.object.device}, which is not there"
                 yield from ((pick, why, holder.object.device) for pick in self.picks(holder))
-        for segment_id, objects in self._index.items():
-            if not any(one.is_whole for one in objects):
-                for pick in self._picks.lacking(segment_id, ranges_of(objects)):
-                    yield pick, "no device has it any more", ""
-
-    def _note_divided(self) -> None:
-        """A file that is read from several objects is finished like one of several segments."""
-        holders = {key: held for key in self._index if len(held := self._holders_of(key)) > 1}
-        for batch, at, place in self._tree.files_in(holders) if holders else ():
-            parts = [
-                list(one.parts_of(place.stream_offset_bytes, place.size_bytes)) for one in holders[place.segment_id]
-            ]
-            if len([part for part in parts if part]) > 1:
-                self.wanted.pieced.add(batch.first_entry + at)
+        for segment_id, ranges in self._reach.incomplete():
+            for pick in self._picks.lacking(segment_id, ranges):
+                yield pick, "no device has it any more", ""
 
     def holders(self, device_id: str = "") -> Iterator[Holder]:
         """What may hold wanted data (on one device), in the order of the entries; nothing comes twice."""
         parts = self._tree.parts
         for segment_id, numbers in self._tree.parts_of_segments.items():
             if self.wanted.promoted or any(self._overlaps(parts[number]) for number in numbers):
-                for holder in self._holders_of(segment_id):
+                for holder in self._reach.holders_of(segment_id):
                     if device_id in ("", holder.object.device_id):
                         yield holder
-
-    def _holders_of(self, segment_id: str) -> list[Holder]:
-        objects = self._index.get(segment_id)
-        if objects is None:
-            raise CatalogError(
-                f"the catalog does not know segment {segment_id}, which snapshot {self._snapshot.snapshot_id[:8]} needs"
-            )
-        return holders_of(objects, self._present, self._is_made)
-
-    def _is_made(self, one: StoredObject) -> bool:
-        """Whether parity gives it from what is on the preferred devices."""
-        return self._groups.can_read(one, self._present or ())
 
     def _overlaps(self, part: PartReference) -> bool:
         stop_entry = part.first_entry + part.entries_count
@@ -164,7 +138,7 @@ class RestorePlan:
         """Where the data of a file is: an object, and which part it holds of which place."""
         (batch,) = self._tree.reader.batches(entry.index, entry.index + 1)
         for place in batch.places_of(entry.index - batch.first_entry):
-            for holder in self._holders_of(place.segment_id):
+            for holder in self._reach.holders_of(place.segment_id):
                 for held in holder.parts_of(place.stream_offset_bytes, place.size_bytes):
                     yield holder.object, held, place
 
@@ -251,7 +225,7 @@ class RestorePlan:
         plan = RestorePlan(
             self._catalog, self._snapshot, self._selection, may_lack_parts=self._may_lack_parts, places=elsewhere
         )
-        plan.prefer(self._present or ())
+        plan.prefer(self._reach.present or ())
         return plan
 
     def _first_files(self, snapshot_paths: set[str]) -> dict[str, tuple[int, int]]:
