@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -59,10 +60,12 @@ class Thinned:
             on_gone(batch, place)
 
     def _follow(self, batch: EntryBatch, gone: Sequence[int]) -> None:
-        for index in self._followed:
+        first = bisect_left(self._followed, batch.first_entry)
+        stop = bisect_left(self._followed, batch.first_entry + len(batch), lo=first)
+        for index in self._followed[first:stop]:
             place = index - batch.first_entry
-            if 0 <= place < len(batch) and place not in gone:
-                before = sum(one < place for one in gone)
+            before = bisect_left(gone, place)
+            if place not in gone[before : before + 1]:
                 self.moved[index] = index - self.entries_count - before
 
 

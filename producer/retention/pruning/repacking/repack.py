@@ -23,11 +23,11 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.unused import Unused
 from producer.listing.stored_ranges import without
 from producer.ownership.readers import no_new_readers
-from producer.pool.members import Member
 from producer.requests import RepackLimits
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.heir import begin_heir, model_of, write_heir
 from producer.retention.pruning.meeting import Meeting
+from producer.retention.pruning.members import member_of
 from producer.retention.pruning.repacking.candidates import busy_segments
 from producer.retention.pruning.repacking.planned import selected, targets_of
 from producer.retention.pruning.repacking.selection import Candidate, Repack, place
@@ -61,7 +61,7 @@ class Repacking:
         self._meeting = meeting
         self._unused = unused
         self._devices = devices
-        self._members = {device.name: _member(device) for device in devices}
+        self._members = {device.name: member_of(device) for device in devices}
         self._on_bytes = on_bytes
         self._leaving = leaving
         selection = selected(self._catalog, unused, devices, limits, leaving=leaving)
@@ -185,16 +185,4 @@ def swap_objects(catalog: Catalog, old: Sequence[StoredObject], new: Sequence[St
         catalog.objects.remove(one.object_id, one.device_id)
     catalog.doomed.add(
         DoomedObject(device_id=one.device_id, object_id=one.object_id, bytes_stored=one.bytes_stored) for one in old
-    )
-
-
-def _member(device: PrunedDevice) -> Member:
-    row = device.row
-    return Member(
-        name=device.name,
-        device_id=row.device_id,
-        epoch=row.epoch,
-        state="live",
-        capacity_bytes=row.capacity_bytes,
-        free_bytes=device.free_bytes,
     )
