@@ -58,7 +58,8 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
     compared = compare_raw_volumes(session, intake)
     if intake.kept is None:
         plan = plan_with_raw_volumes(plan_request, compared.stored)
-        with catalog.transaction():
+        # Durable: a prune deletes what is stored of a snapshot only if the catalog knows it.
+        with catalog.durable_transaction():
             catalog.snapshots.set_plan(intake.snapshot_id, _snapshot_plan(plan, request, intake))
             catalog.segments.add(intake.snapshot_id, _segments(plan, intake.snapshot_id, 0))
             catalog.segments.add_references(
@@ -114,7 +115,7 @@ def _plan_the_rest(
         segments_count=len(kept.ranges) + len(plan),
         owner_names=intake.owner_names,
     )
-    with catalog.transaction():
+    with catalog.durable_transaction():
         catalog.snapshots.set_plan(intake.snapshot_id, snapshot_plan)
         catalog.segments.add(intake.snapshot_id, _segments(plan, intake.snapshot_id, first_number))
         first_number += len(plan)

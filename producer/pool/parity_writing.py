@@ -24,11 +24,12 @@ from tasks.receipts import Receipt
 def write_parity(session: RunSession, members: Mapping[str, Member], plan: ParityPlan) -> Copied:
     """Record the new groups, write all rows, then let go of the groups that are replaced.
 
-    A repeat finds what is there.  What fails is left out, and said in the result: its groups are as recorded, without
-    the row.  Raises InterruptedRun.
+    A power cut does not take back that they are recorded: nobody would delete the file of an unknown group.  A repeat
+    finds what is there.  What fails is left out, and said in the result: its groups are as recorded, without the row.
+    Raises InterruptedRun.
     """
     catalog = session.catalog
-    with catalog.transaction():
+    with catalog.durable_transaction():
         catalog.parity.add(plan.new)
         for one in plan.rows:
             if one.moved:

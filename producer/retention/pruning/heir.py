@@ -46,11 +46,11 @@ def model_of(catalog: Catalog, pool_id: str) -> SnapshotRow:
 def begin_heir(catalog: Catalog, like: SnapshotRow) -> str:
     """Record a forgotten snapshot, of the pool of ``like``; returns its id.
 
-    Known from the beginning: what a kill leaves of it is that of a forgotten snapshot.
+    Known from the beginning, after a power cut too: what is left of it is that of a forgotten snapshot.
     """
     heir = uuid.uuid4().hex
     row = replace(like, snapshot_id=heir, parent_id="", pinned=False, marked_at=None, forgotten_at=None, lacks=())
-    with catalog.transaction():
+    with catalog.durable_transaction():
         catalog.snapshots.add_sealed(replace(row, state="sealed", tags=(), sources=(), holders=(), gone_from=()))
         catalog.marks.forget([heir])
     return heir

@@ -34,7 +34,10 @@ class WrittenManifest:
 
 
 def record_replacement(catalog: Catalog, old: SnapshotRow, thinned: Thinned, *, parent_id: str) -> SnapshotRow:
-    """Record a forgotten snapshot that is as ``old`` is but for its entries, and return it."""
+    """Record a forgotten snapshot that is as ``old`` is but for its entries, and return it.
+
+    A power cut does not take it back: devices that hold its manifest may not know more than the catalog.
+    """
     new_id, lacks = uuid.uuid4().hex, old.lacks
     if old.lacks:
         lacking = Lacking(old.lacks, catalog.objects.of(catalog.trees.of(old.snapshot_id).parts_of_segments))
@@ -56,7 +59,7 @@ def record_replacement(catalog: Catalog, old: SnapshotRow, thinned: Thinned, *, 
         marks_on=(),
         gone_from=(),
     )
-    with catalog.transaction():
+    with catalog.durable_transaction():
         catalog.snapshots.add_sealed(row)
         catalog.trees.write(new_id, parts_of_sources(thinned.batches(), [source.name for source in row.sources]))
         catalog.troubles.add(new_id, _troubles(catalog, old, thinned))

@@ -17,6 +17,10 @@ class Pool:
         self.source.mkdir()
         self.copies: dict[str, Path] = {}
 
+    def reopen(self, made: InProcess) -> None:
+        """``made``: of the same folder."""
+        self.made, self.catalog = made, made.catalog
+
     def write(self, name: str, size: int = 50_000) -> None:
         """A file of a content of its own."""
         path = self.source / name
@@ -49,6 +53,16 @@ class Pool:
         """All files on the devices but markers and generations."""
         found = {path.name for name in self.made.devices for path in self.device(name).rglob("*") if path.is_file()}
         return {name for name in found if name != "segfleet.json" and not name.endswith(".generation")}
+
+    def objects(self) -> set[str]:
+        """The ids of all objects on the devices."""
+        return {name.removesuffix(".seg") for name in self.stored() if name.endswith(".seg")}
+
+    def needed_objects(self) -> set[str]:
+        """Of which snapshots need something."""
+        trees = [self.catalog.trees.of(row.snapshot_id) for row in self.catalog.snapshots.all()]
+        found = self.catalog.objects.of({segment_id for tree in trees for segment_id in tree.parts_of_segments})
+        return {row.object_id for rows in found.values() for row in rows}
 
 
 def tree(folder: Path) -> dict[str, bytes]:
