@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kit.compare import differences
 from kit.program.command import Done
+from kit.program.json_lines import follow_their_schema
 from kit.program.machine import Machine
 from kit.program.scene import Scene
 from producer.catalog.catalog import Catalog
@@ -56,6 +57,7 @@ def test_what_was_given_up_is_stored_by_retry_once_the_reason_is_gone(machine: M
     done = machine.run("retry", "--json")
 
     assert before < set(machine.segments_on())
+    follow_their_schema("retry", done.rows)
     scene.prove(done)
 
 

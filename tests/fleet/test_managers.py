@@ -11,6 +11,7 @@ import pytest
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.models.reservations import NEW_YEAR, make_due
+from kit.program.json_lines import follow_their_schema
 from kit.services.fleet import Fleet, kill_tree, succeeded
 from kit.services.site import Site, start_manager
 from producer.catalog.catalog import Catalog
@@ -62,6 +63,7 @@ def test_a_detached_run_is_picked_up_from_another_host(fleet: Fleet) -> None:
     last = other.succeed("status", "--watch", "--manager", "m", "--json").rows
     fleet_rows = other.succeed("status", "--json").rows
 
+    follow_their_schema("status", [*seen, *last, *fleet_rows])
     assert seen[-1]["run_id"] == run_id
     assert seen[-1]["state"] == "done"
     assert last == seen[-1:]
@@ -125,6 +127,7 @@ def test_ctrl_c_at_the_master_stops_the_run_in_order_and_resume_goes_on(fleet: F
     assert running.wait().exit_code == 130
     site.brake.release()
     done = site.master.succeed("resume", "--manager", "m", "--json")
+    follow_their_schema("resume", done.rows)
     assert done.summary["errors"] == 0
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
 
-import jsonschema
 import pytest
 
+from kit.program.json_lines import follow_their_schema
 from kit.program.machine import Machine
 from kit.tree import Tree, noise
 from producer.cli.main import run
@@ -62,16 +60,6 @@ def stored(shared_machine: Machine) -> Machine:
     shared_machine.succeed("backup", "--volume", "data")
     (source / "new").write_text("since then")
     return shared_machine
-
-
-def follow_their_schema(command: str, rows: Iterable[dict[str, Any]]) -> None:
-    schema = schema_of(command.split()[0])
-    validator = jsonschema.Draft202012Validator(schema)
-    lines = [set(one["properties"]) for one in schema["$defs"].values() if "message_type" in one["properties"]]
-    for row in rows:
-        assert [error.message for error in validator.iter_errors(row)] == [], (command, row)
-        # A field that no type has is not documented.
-        assert any(row.keys() <= fields for fields in lines), (command, row)
 
 
 def test_the_output_of_each_command_is_as_its_schema_says(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.program.json_lines import follow_their_schema
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
 from kit.tree import Tree, noise
@@ -40,7 +41,9 @@ def parts_and_heads(machine: Machine, device: str) -> dict[str, bytes]:
 def test_a_repair_copies_the_manifests_that_a_device_lacks(away: Machine) -> None:
     assert len(manifest_files(away, "b")) == 1
 
-    first = away.succeed("repair", *away.devices("a b"), "--json").summary
+    repaired = away.succeed("repair", *away.devices("a b"), "--json")
+    follow_their_schema("repair", repaired.rows)
+    first = repaired.summary
     again = away.succeed("repair", *away.devices("a b"), "--json").summary
 
     assert (first["manifests_completed"], first["objects_damaged"], first["errors"]) == (1, 0, 0)

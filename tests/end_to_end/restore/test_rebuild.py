@@ -11,6 +11,7 @@ import pytest
 
 from kit.compare import differences
 from kit.program.command import Done
+from kit.program.json_lines import follow_their_schema
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
 from kit.tree import Symlink, Tree, noise
@@ -67,6 +68,7 @@ def answers(machine: Machine) -> list[bytes]:
 def rebuild(machine: Machine, devices: str = "a b", exit_code: int = 0) -> Done:
     done = machine.run("rebuild", *machine.devices(devices), "--json")
     assert done.exit_code == exit_code, done
+    follow_their_schema("rebuild", done.rows)
     return done
 
 

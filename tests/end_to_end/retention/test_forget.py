@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kit.program.json_lines import follow_their_schema
 from kit.program.machine import Machine
 from kit.tree import Tree, noise
 
@@ -19,7 +20,9 @@ def test_what_is_forgotten_leaves_the_lists_and_the_rest_restores(machine: Machi
     machine.succeed("pin", old["snapshot_id"])
     assert machine.run("forget", old["snapshot_id"]).exit_code == 2
     machine.succeed("unpin", old["snapshot_id"])
-    verdicts = machine.succeed("forget", "--keep-last=1", "--json").rows_of("verdict")
+    forgotten = machine.succeed("forget", "--keep-last=1", "--json")
+    follow_their_schema("forget", forgotten.rows)
+    verdicts = forgotten.rows_of("verdict")
     assert [(row["verdict"], row["snapshot_id"]) for row in verdicts] == [
         ("keep", new["snapshot_id"]),
         ("forget", old["snapshot_id"]),
@@ -46,8 +49,9 @@ def test_what_is_forgotten_leaves_the_lists_and_the_rest_restores(machine: Machi
     assert machine.run("stats", "nobody").exit_code == 2
 
     machine.succeed("backup", source, *devices, "--force")
-    pruned = machine.succeed("forget", "--keep-last=1", "--prune", "--json").summary
-    assert pruned["bytes_freed"] >= volume["bytes_stored"]
+    pruned = machine.succeed("forget", "--keep-last=1", "--prune", "--json")
+    follow_their_schema("forget", pruned.rows)
+    assert pruned.summary["bytes_freed"] >= volume["bytes_stored"]
     [volume] = machine.succeed("stats", "--json").rows_of("volume")
     assert (volume["snapshots"], volume["bytes_unused"]) == (1, 0)
     machine.succeed("check", "--read-data")
@@ -68,11 +72,14 @@ def test_a_rebuild_brings_back_neither_what_was_forgotten_nor_what_a_rewrite_lef
 
     done = machine.succeed("rewrite", "--volume=data", "-e", "/keys", "--json")
 
+    follow_their_schema("rewrite", [*would.rows, *done.rows])
     [row], [expected] = done.rows_of("rewritten"), would.rows_of("rewritten")
     assert expected == {**row, "snapshot_id": ""} and row["bytes_removed"] == 200_000
     [snapshot] = machine.succeed("snapshots", "--json").rows
     assert (snapshot["snapshot_id"], snapshot["tags"]) == (row["snapshot_id"], ["x"])
-    assert machine.succeed("prune", "--json").summary["bytes_freed"] > 100_000
+    pruned = machine.succeed("prune", "--json")
+    follow_their_schema("prune", pruned.rows)
+    assert pruned.summary["bytes_freed"] > 100_000
     (machine.state / "catalog.sqlite").unlink()
     machine.succeed("rebuild", *machine.devices("a b"))
     assert [found["snapshot_id"] for found in machine.succeed("snapshots", "--json").rows] == [row["snapshot_id"]]

@@ -59,7 +59,7 @@ LINES: Mapping[str, tuple[type, ...]] = {
     ),
     "status": (
         *(states.HealthLine, states.VolumeStateLine, states.DeviceStateLine, states.OtherRunLine, lists.UpkeepLine),
-        *(states.FreshnessLine, states.ManagerLine, states.AgentLine, states.FleetRunLine),
+        *(states.FreshnessLine, states.ManagerLine, states.AgentLine, states.FleetRunLine, runs.StatusLine),
     ),
     "tag": (lists.MarkedLine,),
     "unlock": (lists.LockLine,),

@@ -16,19 +16,26 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schema_of(command: str) -> dict[str, Any]:
     """The schema of one line of the command's output."""
     types = tuple(dict.fromkeys((*LINES[command], ERROR)))
-    lines, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
-    for kind in types:
+    schemas, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    lines = list(schemas)
+    for place, kind in enumerate(types):
         if dataclasses.is_dataclass(kind):
-            _name_message(components[kind.__name__], "rewritten" if kind is RewrittenSnapshot else "summary")
+            name = f"{kind.__name__}Line"
+            components[name] = _with_message(components[kind.__name__], _message_of(kind))
+            lines[place] = {"$ref": f"#/$defs/{name}"}
     return {
         "$schema": _DIALECT,
         "title": f"A line of segfleet {command} --json",
-        "anyOf": list(lines),
+        "anyOf": lines,
         "$defs": dict(sorted(components.items())),
     }
 
 
-def _name_message(component: dict[str, Any], message_type: str) -> None:
-    """A dataclass gets its ``message_type`` when it is printed, and then has all its fields."""
-    component["properties"] = {"message_type": {"const": message_type}, **component["properties"]}
-    component["required"] = list(component["properties"])
+def _message_of(kind: type) -> str:
+    return "rewritten" if kind is RewrittenSnapshot else "summary"
+
+
+def _with_message(component: dict[str, Any], message_type: str) -> dict[str, Any]:
+    """A dataclass gets its ``message_type`` as a line of its own, not inside another; there it has all fields."""
+    properties = {"message_type": {"const": message_type}, **component["properties"]}
+    return {**component, "properties": properties, "required": list(properties)}

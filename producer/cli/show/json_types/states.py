@@ -78,7 +78,15 @@ class AgentLine(TypedDict):
     worker: str
     pid: int
     bytes_moved: int
+    beats: int
     order_id: str
+    wire: int
+    release: str
+    shared: bool
+    renewals: int
+    device_id: str
+    epoch: int
+    free_bytes: int
 
 
 class FleetRunLine(TypedDict):
