@@ -7,13 +7,27 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-from producer.catalog.tables.runs import RunRow
+from producer.catalog.tables.runs import RunKind, RunRow
 
 DAYS_COUNT = 30
 
 #: How the last backup of a day ended.
 Mark = Literal["none", "done", "partial", "failed", "interrupted"]
 _MARKS: dict[int, Mark] = {0: "done", 3: "partial", 130: "interrupted"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BriefRun:
+    """What the pictures show of a run: ten thousand are kept."""
+
+    run_id: str
+    kind: RunKind
+    volume: str
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    #: By device; nothing of a run that failed.
+    stored_bytes: Mapping[str, int]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -55,13 +69,26 @@ def beginning_of(day: date) -> datetime:
     return datetime.combine(day, time.min).astimezone()
 
 
-def day_of(run: RunRow) -> date:
+def day_of(run: BriefRun) -> date:
     return run.started_at.astimezone().date()
 
 
-def judged(day: date, runs: Iterable[RunRow]) -> JudgedDay:
+def brief(run: RunRow) -> BriefRun:
+    return BriefRun(
+        run_id=run.run_id,
+        kind=run.kind,
+        volume=run.volume,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        exit_code=run.exit_code,
+        stored_bytes=_stored_by_device(run),
+    )
+
+
+def judged(day: date, runs: Iterable[BriefRun]) -> JudgedDay:
     """``runs``: all that began on the day."""
     summed, marks = Day(date=day), dict[str, Mark]()
+    stored_bytes = summed.stored_bytes
     for run in sorted(runs, key=lambda run: run.started_at):
         if run.kind != "backup":
             continue
@@ -70,8 +97,8 @@ def judged(day: date, runs: Iterable[RunRow]) -> JudgedDay:
         if run.ended_at is not None:
             # A clock may have been set back meanwhile.
             summed.minutes += max(0.0, (run.ended_at - run.started_at).total_seconds() / 60)
-            for device, stored_bytes in stored_by_device(run).items():
-                summed.stored_bytes[device] = summed.stored_bytes.get(device, 0) + stored_bytes
+            for device, stored in run.stored_bytes.items():
+                stored_bytes[device] = stored_bytes.get(device, 0) + stored
     return JudgedDay(day=summed, marks=marks)
 
 
@@ -81,8 +108,7 @@ def strips(days: Sequence[JudgedDay]) -> dict[str, tuple[Mark, ...]]:
     return {volume: tuple(day.marks.get(volume, "none") for day in days) for volume in volumes}
 
 
-def stored_by_device(run: RunRow) -> dict[str, int]:
-    """What a backup has stored on each device; nothing for one that failed."""
+def _stored_by_device(run: RunRow) -> dict[str, int]:
     devices = (run.summary or {}).get("devices")
     if not isinstance(devices, dict):
         return {}

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from producer.catalog.tables.runs import RunRow, Runs
-from producer.monitor.page.history import (
-    JudgedDay,
-    Past,
-    beginning_of,
-    dates,
-    day_of,
-    judged,
-    stored_by_device,
-    strips,
-)
+from producer.catalog.tables.runs import Runs
+from producer.monitor.page.history import BriefRun, JudgedDay, Past, beginning_of, brief, dates, day_of, judged, strips
 
 #: How far the clocks of hosts that share a catalog may differ; a look reads the runs of that time again.
 _CLOCKS_DIFFER = timedelta(minutes=10)
@@ -30,7 +20,7 @@ class RememberedPast:
         self._forget()
 
     def _forget(self) -> None:
-        self._by_day: dict[date, dict[str, RunRow]] = {}
+        self._by_day: dict[date, dict[str, BriefRun]] = {}
         self._days_of_runs: dict[str, date] = {}
         self._judged: dict[date, JudgedDay] = {}
         self._looked_at: datetime | None = None
@@ -52,12 +42,12 @@ class RememberedPast:
             for run_id in list(self._by_day[day]):
                 self._drop(run_id)
         since = beginning_of(shown[0]) if self._looked_at is None else self._looked_at - _CLOCKS_DIFFER
-        for run in self._runs.changed_since(since):
+        for run in map(brief, self._runs.changed_since(since)):
             if day_of(run) in shown:
-                self._take(_brief(run))
+                self._take(run)
         self._looked_at = now
 
-    def _take(self, run: RunRow) -> None:
+    def _take(self, run: BriefRun) -> None:
         day = day_of(run)
         if self._by_day.get(day, {}).get(run.run_id) == run:
             return
@@ -95,9 +85,3 @@ class RememberedPast:
                 self._judged[day] = judged(day, self._by_day.get(day, {}).values())
         days = [self._judged[day] for day in shown]
         return Past(runs=self._runs.last(_LAST_RUNS_COUNT), days=[one.day for one in days], strips=strips(days))
-
-
-def _brief(run: RunRow) -> RunRow:
-    """The run without what no picture shows: ten thousand are kept."""
-    stored = {name: {"bytes_stored": count} for name, count in stored_by_device(run).items()}
-    return replace(run, summary={"devices": stored} if stored else None)

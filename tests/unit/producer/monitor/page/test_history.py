@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from producer.catalog.tables.runs import RunRow
-from producer.monitor.page.history import Day, JudgedDay, dates, day_of, full_in_days, judged, strips
+from producer.monitor.page.history import Day, JudgedDay, brief, dates, day_of, full_in_days, judged, strips
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def run(days_ago: int, exit_code: int | None, *, minutes: int = 30, kind: Any = 
 
 
 def days_of(*runs: RunRow) -> list[JudgedDay]:
-    return [judged(day, [run for run in runs if day_of(run) == day]) for day in dates(NOW)]
+    return [judged(day, [run for run in map(brief, runs) if day_of(run) == day]) for day in dates(NOW)]
 
 
 def days(*runs: RunRow) -> list[Day]:
