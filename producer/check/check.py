@@ -24,7 +24,7 @@ from producer.observer import Observer
 from producer.pool.damage import refresh_damage
 from producer.pool.group_reads import GroupReads
 from producer.pool.parity_checking import verify_parity
-from producer.pool.present import pools_there, present_devices
+from producer.pool.present import present_devices
 from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import CheckRequest
 from producer.run.environment import Environment
@@ -63,10 +63,12 @@ class _Check:
 
     def run(self) -> CheckSummary:
         catalog, name = self._session.catalog, self._request.snapshot
-        snapshots = self._all() if name is None else [find_snapshot(self._session, name)]
+        snapshots = catalog.snapshots.all() if name is None else [find_snapshot(self._session, name)]
         self._session.begin_reading([snapshot.snapshot_id for snapshot in snapshots])
         self._trees = {snapshot.snapshot_id: catalog.trees.of(snapshot.snapshot_id) for snapshot in snapshots}
-        self._present = present_devices(self._session, snapshots if name is not None else [])
+        # A pool whose last snapshot was forgotten is no other pool.
+        known = {device.pool_id for device in catalog.devices.all()} if name is None else ()
+        self._present = present_devices(self._session, snapshots, and_pools=known)
         unknown_count = tell_unknown_snapshots(self._session, self._present)
         if name is None and unknown_count:
             # Nobody can say whether they are whole.
@@ -78,16 +80,6 @@ class _Check:
             self._tell_omitted(snapshot)
             self._tell_untaken(snapshot)
         return self._check_segments(snapshots)
-
-    def _all(self) -> list[SnapshotRow]:
-        snapshots = self._session.catalog.snapshots.all()
-        pools = {snapshot.pool_id for snapshot in snapshots}
-        if self._request.only_their_pools and len(pools) > 1:
-            pools = pools_there(self._session) or pools
-            if count := sum(snapshot.pool_id not in pools for snapshot in snapshots):
-                those = "1 snapshot of another pool is" if count == 1 else f"{count} snapshots of other pools are"
-                self._session.observer.note(f"{those} not checked: their devices are not named")
-        return [snapshot for snapshot in snapshots if snapshot.pool_id in pools]
 
     def _tell_untaken(self, snapshot: SnapshotRow) -> None:
         """Name what the backup could not take."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Trouble
@@ -19,8 +19,10 @@ def pools_there(session: RunSession) -> set[str]:
     return {report.pool_id for report in reports.values() if is_readable(report)}
 
 
-def present_devices(session: RunSession, snapshots: Iterable[SnapshotRow]) -> dict[str, str]:
-    """Device id → name, of the named devices that are there with a marker, and of a pool of these snapshots.
+def present_devices(
+    session: RunSession, snapshots: Iterable[SnapshotRow], *, and_pools: Collection[str] = ()
+) -> dict[str, str]:
+    """Device id → name, of the named devices that are there with a marker, and of a pool of these snapshots, or these.
 
     Tells each device that is not there as a trouble; raises NotADeviceError when none is there.
     """
@@ -32,7 +34,7 @@ def present_devices(session: RunSession, snapshots: Iterable[SnapshotRow]) -> di
     for name, report in reports.items():
         if not is_readable(report):
             absent[name] = report.detail or f"{session.paths[name]} is {report.condition}"
-        elif pools and report.pool_id not in pools:
+        elif pools and report.pool_id not in pools | set(and_pools):
             absent[name] = f"{session.paths[name]} holds device {report.marker_name} of another pool"
         else:
             present[report.device_id] = name

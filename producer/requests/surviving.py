@@ -12,8 +12,6 @@ class CheckRequest:
     #: None checks all snapshots.
     snapshot: str | None
     devices: dict[str, Path]
-    #: Of all snapshots, check those in the pools of these devices; else those in every pool.
-    only_their_pools: bool = False
     read_data: bool = False
     #: (n, t): part n of t equal parts of the segments, from 1.  None: all.
     subset: tuple[int, int] | None = None

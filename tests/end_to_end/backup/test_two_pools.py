@@ -65,11 +65,11 @@ def test_each_volume_comes_back_from_each_pool(pools: Machine) -> None:
         assert differences(pools.folder / "db", target / "db") == []
 
 
-def test_a_check_of_named_devices_is_about_their_pool(pools: Machine) -> None:
-    checked = pools.succeed("check", "--json", "--read-data", *pools.devices(HERE))
-    assert (checked.summary["snapshots"], checked.summary["errors"]) == (2, 0)
-    assert "3 snapshots of other pools are not checked" in checked.stdout.decode()
-    assert pools.succeed("check", "--json").summary["snapshots"] == 5
+def test_a_check_is_about_both_pools_and_names_what_is_not_there(pools: Machine) -> None:
+    checked = pools.succeed("check", "--json", "--read-data")
+    assert (checked.summary["snapshots"], checked.summary["errors"]) == (5, 0)
+    assert pools.run("check", *pools.devices(HERE)).exit_code == 3
+    assert pools.succeed("check", "home@latest", "--json", *pools.devices(HERE)).summary["snapshots"] == 1
 
 
 def test_a_policy_keeps_the_last_snapshot_in_each_pool(pools: Machine) -> None:
@@ -91,6 +91,13 @@ def test_what_is_forgotten_and_pruned_in_one_pool_leaves_the_other_whole(pools: 
     pools.succeed("forget", "--keep-last", "1", "--prune", *pools.devices(HERE))
     checked = pools.succeed("check", "--json", "--read-data")
     assert (checked.summary["snapshots"], checked.summary["errors"]) == (4, 0)
+
+
+def test_a_pool_without_any_snapshot_is_no_trouble_for_a_check(pools: Machine) -> None:
+    here = pool_of(pools, "a")
+    pools.succeed("forget", "--unsafe-allow-remove-all", *ids(pools, pool_id=here))
+    checked = pools.succeed("check", "--json")
+    assert (checked.errors, "absent" in checked.stderr) == ([], False)
 
 
 def test_of_two_pools_at_one_place_the_one_that_is_there_is_restored(machine: Machine) -> None:

@@ -95,12 +95,11 @@ def check(
     Without --read-data, only the presence, size and structure of each segment are checked.  A check that was
     interrupted within the last 7 days is continued.
     """
-    named = devices or (devices_of(call, snapshot) if snapshot else all_devices(call))
-    check_devices(named)
+    devices = devices or (devices_of(call, snapshot) if snapshot else all_devices(call))
+    check_devices(devices)
     request = CheckRequest(
         snapshot=snapshot,
-        devices=named,
-        only_their_pools=bool(devices),
+        devices=devices,
         read_data=read_data or subset is not None,
         subset=subset if isinstance(subset, tuple) else None,
         share=subset if isinstance(subset, float) else None,
