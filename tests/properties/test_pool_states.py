@@ -1,7 +1,8 @@
 """Whatever is done to a pool: each kept snapshot whose devices are there restores exactly, and a prune leaves no waste.
 
 Hypothesis chooses what is done: changes, backups, forgetting, prunes, both of them killed at any order, devices that go
-away, come back, are lost, join, and leave on purpose.  The code of workers and manager is the program's own; only the
+away, come back, are lost, join, and leave on purpose.  In half of the lives each segment has two copies: what has them
+is lost with no device.  The code of workers and manager is the program's own; only the
 broker is missing.  ``make pool-states`` tries many more.
 """
 
@@ -69,8 +70,9 @@ class PoolStates(RuleBasedStateMachine):
 
     # ---- the tree, and its snapshots
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(copies=st.sampled_from([1, 2]))
+    def begin(self, copies: int) -> None:
+        self.copies = copies
         for number, path in enumerate(("a", "one/a", "one/b", "two/a")):
             self.write(path, 2_000 + number, number)
         self.write("large", 300_000, 1)
@@ -93,11 +95,15 @@ class PoolStates(RuleBasedStateMachine):
 
     @rule()
     def back_up(self) -> None:
-        done = self.run.back_up({"data": self.source}, has_troubles=True, segment_bytes=128 * 1024)
+        copies = min(self.copies, len(self.run.devices))
+        done = self.run.back_up({"data": self.source}, has_troubles=True, segment_bytes=128 * 1024, copies=copies)
         self.kept.note(done.snapshot_id)
         self.has_lost = False
         if not self.away:
-            assert (done.exit_code, done.incomplete) == (0, ()), (self.run.troubles, self.run.notes)
+            assert (done.exit_code, done.incomplete, done.copies_missing) == (0, (), 0), (
+                self.run.troubles,
+                self.run.notes,
+            )
             self.restore_all()
 
     @rule(number=st.integers(1, 4), carried_out=st.booleans())
@@ -150,10 +156,11 @@ class PoolStates(RuleBasedStateMachine):
     def lose(self, data: st.DataObject) -> None:
         if len(self.adopted()) > 1:
             name = data.draw(st.sampled_from(self.adopted()))
+            if self.kept.only_on(name):
+                self.kept.miss_only_copies()
             shutil.rmtree(self.run.device(name))
             self.run.device(name).mkdir()
             mark_lost(self.run.catalog, device_named(self.run.catalog, name))
-            self.kept.miss_only_copies()
             self.has_lost = True
             self.restore_all()
 

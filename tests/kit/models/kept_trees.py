@@ -77,6 +77,11 @@ class KeptTrees:
             if one.is_damaged or not only_damaged
         }
 
+    def only_on(self, name: str) -> set[str]:
+        """The ids of the objects that no other device has."""
+        indexed = self.indexed()
+        return {one for device, one in indexed if device == name} - {one for device, one in indexed if device != name}
+
     def devices(self) -> list[DeviceRow]:
         return [row for row in self.catalog.devices.all() if row.state != "lost"]
 
