@@ -103,6 +103,28 @@ def test_an_unmounted_device_is_missed_before_the_seal(machine: Machine, halt: H
         machine.end()
 
 
+def test_what_an_earlier_backup_stored_on_a_device_that_goes_before_the_seal_is_named(
+    machine: Machine, halt: Halt
+) -> None:
+    scene = Scene(machine, rate="100MiB")
+    machine.succeed(*scene.command())
+    (scene.source / "new").write_bytes(b"new")
+    running = machine.start(*scene.command(), **FOR_GOOD, **halt.settings)
+    halt.wait()
+    take_away(scene, "a")
+    halt.release()
+    done = running.wait()
+
+    assert done.exit_code == 3, done
+    named = {row["path"] for row in done.errors if row["code"] == "incomplete" and row["path"]}
+    assert [(lack["device"], lack["files"]) for lack in incomplete_now(scene)] == [("a", len(named))]
+    assert restore_from(scene, "b c", "part").exit_code == 3
+    prove_only_named_lack(scene, machine.folder / "part" / "data", named)
+    bring_back(scene, "a")
+    machine.succeed("devices", "--json")
+    assert incomplete_now(scene) == []
+
+
 def test_what_a_device_holds_counts_again_when_it_is_back_before_the_seal(machine: Machine, halt: Halt) -> None:
     scene = Scene(machine, rate="256KiB")
     running = machine.start(*scene.command(), **FOR_GOOD, **halt.settings)
