@@ -198,7 +198,8 @@ def catalog_errors(url: URL) -> Iterator[None]:
         yield
     except DBAPIError as error:
         # The driver's own words: SQLAlchemy's text holds the statement and all its values.
-        text = str(error.orig).strip().replace(url.password or "\0", "***")
+        # On one line, as it is shown in tables.
+        text = " ".join(str(error.orig).split()).replace(url.password or "\0", "***")
         raise CatalogError(f"catalog {shown_url(url)}: {text}", path=shown_url(url)) from error
     except SQLAlchemyError as error:
         raise CatalogError(f"catalog {shown_url(url)}: {type(error).__name__}", path=shown_url(url)) from error

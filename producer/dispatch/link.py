@@ -17,11 +17,12 @@ from producer.dispatch.inbox import Inbox
 from producer.dispatch.last_orders import Purged
 from producer.dispatch.publishing import publish
 from producer.dispatch.queue_moves import LEAVE, Choose, Destination, move_queue, take_back, waiting_orders
+from producer.dispatch.wrong_types import delete_queue, with_queues
 from tasks.app import BROKEN, app, connect
 from tasks.broker import door
 from tasks.broker.epochs import current_epoch, publish_epoch
 from tasks.broker.leases import Lease, leases_of, redis_client
-from tasks.broker.queues import device_queue, unacked_keys
+from tasks.broker.queues import device_queue
 from tasks.broker.signs import give_last_sign, give_sign
 from tasks.broker.writable import check_writable
 from tasks.errors import BrokerError, MessageError
@@ -72,7 +73,8 @@ class Link:
         Raises BrokerError when they may not have arrived.  Sending an order twice does no harm: its id names the work.
         """
         try:
-            publish(orders)
+            queues = {device_queue(order.device) for order in orders}
+            with_queues(self._redis, queues, lambda: publish(orders))
         except BROKEN as error:
             self._mend()
             raise BrokerError(f"cannot publish to the broker: {error}") from error
@@ -123,10 +125,14 @@ class Link:
         Returns order id → queue.  A second pass catches orders that were published meanwhile.  Raises BrokerError.
         """
         name = device_queue(device)
-        try:
+
+        def move() -> dict[str, str]:
             held = take_back(self._redis, name, choose).moved
             queued = move_queue(self._redis, name, choose).moved
             return {**held, **queued, **move_queue(self._redis, name, choose).moved}
+
+        try:
+            return with_queues(self._redis, [name], move)
         except redis.RedisError as error:
             raise BrokerError(f"cannot move the orders of device {device}: {error}") from error
 
@@ -134,12 +140,15 @@ class Link:
         """Remove these orders from the devices' queues; returns those that were still there.  Raises BrokerError."""
         taken: list[str] = []
 
-        def choose(queue_name: str) -> Choose:
-            return lambda order: None if order["order_id"] in order_ids else Destination(queue=queue_name)
+        def take(name: str) -> tuple[str, ...]:
+            def choose(order: Mapping[str, Any]) -> Destination | None:
+                return None if order["order_id"] in order_ids else Destination(queue=name)
+
+            return with_queues(self._redis, [name], lambda: move_queue(self._redis, name, choose).dropped)
 
         try:
             for name in map(device_queue, devices):
-                taken += move_queue(self._redis, name, choose(name)).dropped
+                taken += take(name)
         except redis.RedisError as error:
             raise BrokerError(f"cannot take orders back: {error}") from error
         return taken
@@ -182,9 +191,7 @@ class Link:
     def purge(self, device: str) -> None:
         """Empty a device's queue: what an earlier run left there is obsolete.  Raises BrokerError."""
         try:
-            name = device_queue(device)
-            keys = unacked_keys(name)
-            self._redis.delete(name, keys.messages, keys.times)
+            delete_queue(self._redis, device_queue(device))
         except redis.RedisError as error:
             raise BrokerError(f"cannot empty the queue of device {device}: {error}") from error
 
@@ -201,14 +208,17 @@ class Link:
                 writing.add(order["order_id"])
             return self._drop_own(order)
 
-        try:
+        def purge() -> Purged:
             waited = move_queue(self._redis, name, self._drop_own).dropped
             held = take_back(self._redis, name, drop_held).dropped
             # A worker that ended meanwhile may have put its order back.
             waited += move_queue(self._redis, name, self._drop_own).dropped
+            return Purged(waited=waited, held=tuple(order_id for order_id in held if order_id in writing))
+
+        try:
+            return with_queues(self._redis, [name], purge)
         except redis.RedisError as error:
             raise BrokerError(f"cannot clear the queue of device {device}: {error}") from error
-        return Purged(waited=waited, held=tuple(order_id for order_id in held if order_id in writing))
 
     def _drop_own(self, order: Mapping[str, Any]) -> Destination | None:
         return None if order.get("reply_to") == self.inbox else LEAVE
@@ -220,8 +230,12 @@ class Link:
         BrokerError.
         """
         name = device_queue(device)
+
+        def put_back(order: Mapping[str, Any]) -> Destination | None:
+            return LEAVE if order["order_id"] in held else Destination(queue=name)
+
         try:
-            take_back(self._redis, name, lambda order: LEAVE if order["order_id"] in held else Destination(queue=name))
+            with_queues(self._redis, [name], lambda: take_back(self._redis, name, put_back))
         except redis.RedisError as error:
             raise BrokerError(f"cannot take back orders of device {device}: {error}") from error
 

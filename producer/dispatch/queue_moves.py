@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from producer.dispatch.stored_messages import StoredMessage, read_message, read_unacknowledged
+from producer.dispatch.wrong_types import messages_in
 from tasks.broker.queues import unacked_keys
 from tasks.errors import MessageError
 
@@ -147,7 +148,7 @@ def waiting_orders(client: redis.Redis, queues: Iterable[str]) -> list[WaitingOr
         for name in names:
             pipe.lrange(name, 0, -1)
             pipe.hvals(unacked_keys(name).messages)
-        answers = pipe.execute()
+        answers = [messages_in(answer) for answer in pipe.execute(raise_on_error=False)]
     queued = [(name, raw) for name, raws in zip(names, answers[::2], strict=True) for raw in raws]
     held = [(name, raw) for name, raws in zip(names, answers[1::2], strict=True) for raw in raws]
     waiting = [_waiting(_read(raw, read_message), name, unacknowledged=False) for name, raw in queued]

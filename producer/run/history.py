@@ -65,7 +65,7 @@ def record_done(catalog: Catalog, kind: RunKind, volume: str, summary: JsonObjec
 def _in_words(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    return f"internal error: {type(error).__name__}: {error}"
+    return " ".join(f"internal error: {type(error).__name__}: {error}".split())
 
 
 def _begin_run(

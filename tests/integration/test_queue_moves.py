@@ -15,16 +15,27 @@ from kombu.message import Message
 from redis import Redis
 
 from producer.broker import broker
+from producer.dispatch.last_orders import Purged
 from producer.dispatch.link import Link
 from producer.dispatch.queue_moves import LEAVE, Destination, WaitingOrder, move_queue, take_back, waiting_orders
 from producer.host.state import StateFolder
 from tasks.app import queue as queue_of
 from tasks.app import transport_options
 from tasks.broker.queues import unacked_keys
+from tasks.orders import DescribeDevice
 
 DEADLINE_S = 20.0
 A, B, C = "device.a", "device.b", "device.c"
 HELD_BY_A, HELD_BY_B = unacked_keys(A), unacked_keys(B)
+DESCRIBE = DescribeDevice(
+    run_id="1" * 32,
+    order_id="2" * 32,
+    device="a",
+    device_id="",
+    epoch=0,
+    attempt=1,
+    reply_to="manager.local",
+)
 
 
 class Server:
@@ -358,3 +369,19 @@ def test_a_run_learns_at_its_end_what_waited_and_what_workers_write_to_a_target(
     assert [int(order_id, 16) for order_id in purged.held] == [1]
     assert [int(order_id, 16) for order_id in purged.waited] == [4]
     assert server.numbers(A) == []
+
+
+@pytest.mark.parametrize("key", [A, HELD_BY_A.messages, HELD_BY_A.times])
+def test_a_key_of_another_type_is_no_queue_and_holds_no_run_up(server: Server, key: str) -> None:
+    server.client.delete(A, HELD_BY_A.messages, HELD_BY_A.times)
+    with Link(server.url, "manager.local", ensure_broker=lambda: None) as link:
+        server.client.set(key, "no queue")
+        assert link.waiting(["a"]) == set()
+        assert link.purge_own("a") == Purged(waited=(), held=())
+        for act in (lambda: link.send([DESCRIBE]), lambda: link.move("a", lambda order: LEAVE)):
+            server.client.set(key, "no queue")
+            act()
+        link.withdraw(["a"], ["0" * 32])
+        link.release("a", [])
+
+    server.client.delete(key)

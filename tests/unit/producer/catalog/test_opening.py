@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, TextClause, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.migrations import upgrade
@@ -199,6 +200,12 @@ def test_an_error_of_the_database_is_told_without_the_password_of_its_url(tmp_pa
         connection.execute(text("SELECT 'hunter2' FROM hunter2"))
     assert "hunter2" not in caught.value.message
     assert "postgresql+psycopg://operator:***@host/segfleet" in caught.value.message
+
+
+def test_an_error_of_the_database_is_on_one_line() -> None:
+    with pytest.raises(CatalogError) as caught, catalog_errors(parse_url("postgresql://host/segfleet")):
+        raise OperationalError("SELECT 1", {}, OSError("connection refused\n\tIs the server running?\n"))
+    assert caught.value.message.endswith("connection refused Is the server running?")
 
 
 def test_an_error_inside_a_transaction_undoes_all_of_it(catalog: Catalog, begin_snapshot: Callable[..., str]) -> None:

@@ -43,6 +43,7 @@ def ended(run: Offline, error: BaseException) -> RunRow:
     [
         (DeviceError("a is gone"), 1, "a is gone"),
         (ZeroDivisionError("division by zero"), 1, "internal error: ZeroDivisionError: division by zero"),
+        (ValueError("two\n  lines"), 1, "internal error: ValueError: two lines"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (SystemExit(9), 1, "internal error: SystemExit: 9"),
     ],
