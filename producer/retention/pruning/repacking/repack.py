@@ -135,12 +135,14 @@ class Repacking:
         A new object counts only on a device that has the index with it: whoever finds the one there finds the other.
         """
         catalog, swapped = self._catalog, list[Repack]()
+        lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
         with no_new_readers(self._session.holder, purpose="prune"), catalog.durable_transaction():
             self._unused.look()
             busy = busy_segments(catalog)
             for repack, new in done:
                 if all(one.device_id in takers for one in new) and self._may_swap(repack.candidate, busy):
                     swap_objects(catalog, repack.candidate.copies, new)
+                    _drop_copies(catalog, repack.candidate.object, lost)
                     swapped.append(repack)
             catalog.remains.set_holders(heir, takers)
         return swapped
@@ -186,3 +188,10 @@ def swap_objects(catalog: Catalog, old: Sequence[StoredObject], new: Sequence[St
     catalog.doomed.add(
         DoomedObject(device_id=one.device_id, object_id=one.object_id, bytes_stored=one.bytes_stored) for one in old
     )
+
+
+def _drop_copies(catalog: Catalog, old: StoredObject, lost: Collection[str]) -> None:
+    """Nobody misses what lost devices had of it: what is needed is in the new objects."""
+    for one in catalog.objects.of([old.segment_id]).get(old.segment_id, []):
+        if one.object_id == old.object_id and one.device_id in lost:
+            catalog.objects.remove(one.object_id, one.device_id)
