@@ -167,7 +167,13 @@ def running(catalog: Catalog) -> None:
     names = ["attic", "cellar", "garage", "usb"]
     for name in names[:3]:
         device(catalog, name)
-    device(catalog, "usb", state="dead", reason="device usb: write: Input/output error", free=300)
+    device(
+        catalog,
+        "usb",
+        state="dead",
+        reason=f"device usb: /mnt/usb/segments/f1/{'f1df9fc4' * 4}.seg: Input/output error",
+        free=300,
+    )
     backed_up(catalog, "photos", names, trouble=True)
     backed_up(catalog, "home", names)
     lock(catalog, "home")

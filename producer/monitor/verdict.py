@@ -57,6 +57,8 @@ class Problem:
     reason: str
     #: The command that mends it, or shows more.
     remedy: str
+    #: The reason without the words of an operating system, for the verdict; "" where it has none.
+    headline: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +101,8 @@ def _sentence(volumes: Sequence[VolumeStatus], problems: Sequence[Problem], now:
         return _without_problems(volumes, now)
     first, more = problems[0], len(problems) - 1
     others = f", and {more} more problem{'s' if more > 1 else ''}" if more else ""
-    return f"{first.reason[:1].upper()}{first.reason[1:]}{others}."
+    said = first.headline or first.reason
+    return f"{said[:1].upper()}{said[1:]}{others}."
 
 
 def _without_problems(volumes: Sequence[VolumeStatus], now: datetime) -> str:
@@ -207,13 +210,13 @@ def _of_device(device: DeviceRow, now: datetime) -> Iterator[Problem]:
     colour = _OF_DEVICES.get(device.state)
     if colour is None or device.is_expected_away:
         return
-    reason = device.reason.removeprefix(f"device {device.name}: ")
-    because = f": {reason}" if reason else ""
+    headline = f"device {device.name} has been {device.state} for {format_age(now - device.since)}"
     yield Problem(
         kind="device",
         colour=colour,
         subject=device.name,
-        reason=f"device {device.name} has been {device.state} for {format_age(now - device.since)}{because}",
+        reason=f"{headline}: {device.why}" if device.why else headline,
+        headline=headline,
         remedy="segfleet devices",
     )
 

@@ -47,6 +47,13 @@ def state_now(scene: Scene, device: str) -> tuple[str, str]:
     return next((row["state"], row["reason"]) for row in rows if row["name"] == device)
 
 
+def running_section(machine: Machine) -> str:
+    """The part of the operator's page that shows what runs now."""
+    page = machine.folder / "page.html"
+    machine.succeed("status", "--html", page)
+    return page.read_text().partition('id="running"')[2].partition("</section>")[0]
+
+
 def test_a_full_device_takes_no_more_and_the_rest_goes_to_the_others(scene: Scene, disk: SmallDisk) -> None:
     running = scene.start()
     scene.wait_until_stored(running, 1, "a")
@@ -67,13 +74,20 @@ def test_a_full_device_takes_no_more_and_the_rest_goes_to_the_others(scene: Scen
 def test_the_work_of_a_device_turned_read_only_goes_to_the_others(scene: Scene, disk: SmallDisk) -> None:
     running = scene.start(**FOR_GOOD)
     disk.turn_read_only()
+    eventually(lambda: "device-dead" in str(running.rows), "device a is found dead")
+    on_page = running_section(scene.machine)
     done = scene.finish(running)
+
+    assert ">storing<" in on_page
+    assert 'class="state dead"' in on_page
+    assert "Read-only file system" in on_page
 
     assert codes(done) == ["device-dead"]
     assert "Read-only file system" in done.errors[0]["message"]
     assert state(done, "a") == "dead"
     now, why = state_now(scene, "a")
-    assert now == "dead"
+    # Asked again, it is there.
+    assert now == "read-only"
     assert "Read-only file system" in why
     disk.unmount()
     disk.mount()

@@ -45,6 +45,11 @@ class DeviceRow:
     rotating: bool = False
 
     @property
+    def why(self) -> str:
+        """The reason, beside the name of the device."""
+        return self.reason.removeprefix(f"device {self.name}: ")
+
+    @property
     def is_expected_away(self) -> bool:
         """It is away, as rotating devices are; one that has failed or is lost is not."""
         return self.rotating and self.state == "absent"

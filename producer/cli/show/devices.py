@@ -62,7 +62,7 @@ def _cells(row: DeviceRow) -> tuple[str, ...]:
         format_size(row.capacity_bytes),
         row.pool_id[:8],
         escaped(row.path),
-        escaped(row.reason),
+        escaped(row.why),
     )
 
 

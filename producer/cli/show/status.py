@@ -169,7 +169,7 @@ def _device_cells(device: DeviceRow, now: datetime) -> tuple[str, ...]:
         with_age(device.since, now),
         format_size(device.free_bytes),
         escaped(device.path),
-        escaped(device.reason),
+        escaped(device.why),
     )
 
 

@@ -40,7 +40,7 @@ def device_cells(survey: Survey, row: DeviceRow, history: Sequence[Day]) -> Devi
         name=row.name,
         state=row.state,
         since=format_age(survey.at - row.since),
-        reason=escaped(row.reason),
+        reason=escaped(row.why),
         fill=bar([("ours", ours), ("other", max(0.0, other))] if row.capacity_bytes else [], label),
         stored=format_size(stored_bytes),
         free=format_size(row.free_bytes),

@@ -130,7 +130,7 @@ def _bar(device: RunningDevice, row: DeviceRow | None, bytes_per_s: float | None
     return BarCells(
         name=device.device,
         state=state,
-        reason=escaped(row.reason) if row is not None else "",
+        reason=escaped(row.why) if row is not None else "",
         bar=_progress(device.bytes_done, device.bytes_total, kind, device.device),
         done=f"{format_size(device.bytes_done)} of {format_size(device.bytes_total)}",
         rate=f"{format_size(bytes_per_s)}/s" if bytes_per_s and is_there else "",
