@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Connection,
     ForeignKey,
     Index,
     Integer,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    event,
     false,
     text,
 )
@@ -182,13 +184,17 @@ stored_objects = Table(
     Column("read_at", UtcTime),
     Index(None, "device_id", "object_id"),
     # Of the few that are.
-    Index(
-        "ix_stored_objects_damaged",
-        "object_id",
-        sqlite_where=text("is_damaged"),
-        postgresql_where=text("is_damaged"),
-    ),
+    Index("ix_stored_objects_damaged", "object_id", sqlite_where=text("is_damaged")),
 )
+
+
+@event.listens_for(stored_objects, "before_create")
+def _index_the_damaged_alone(_table: Table, connection: Connection, **_options: object) -> None:
+    """The same for PostgreSQL; named above, it would load that dialect into each command, which takes 50 ms."""
+    if connection.dialect.name == "postgresql":
+        (index,) = (index for index in stored_objects.indexes if index.name == "ix_stored_objects_damaged")
+        index.dialect_kwargs["postgresql_where"] = text("is_damaged")
+
 
 attempts = Table(
     "attempts",
