@@ -22,6 +22,18 @@ _HERE_DOCUMENT = re.compile(r"^.*<<'(\w+)'\n.*?^\1$", re.DOTALL | re.MULTILINE)
 _ENDS = {"|", "||", "&&", ";", "&", ">", "2>", ")"}
 _SYNOPSIS = re.compile(r"\[|…|\.\.\.|\b[A-Z]{3,}\b|\|")
 
+_DOCS = "tests/end_to_end/docs"
+#: Page with commands that are no synopses → the test that runs them.
+RUN_BY = {
+    **dict.fromkeys(("start-one-machine", "start-nas", "daily", "recovery"), f"{_DOCS}/test_start_pages.py"),
+    **dict.fromkeys(
+        ("README", "incremental", "locks", "plan", "retention", "schedule", "streams"), f"{_DOCS}/test_other_pages.py"
+    ),
+    **dict.fromkeys(("cli", "flower", "monitoring", "raw"), f"{_DOCS}/test_reference_pages.py"),
+    "start-fleet": f"{_DOCS}/test_start_fleet.py",
+    "fleet": "tests/fleet/test_docs_fleet.py",
+}
+
 
 def commands_of(page: Path) -> Iterator[list[str]]:
     """The arguments of each command on a page."""
@@ -72,3 +84,12 @@ def test_commands_are_found_on_the_pages_and_a_wrong_one_is_refused() -> None:
     assert len([*commands_of(REPOSITORY / "docs" / "daily.md")]) > 15
     assert ["snapshots"] in commands_of(REPOSITORY / "README.md")
     assert refusal(["backup", "--volum", "home"]) and refusal(["snapshot"]) and not refusal(["check", "--read-data"])
+
+
+def test_the_commands_of_each_page_are_run_by_a_test() -> None:
+    shown = {
+        page.stem for page in PAGES for found in commands_of(page) if found and not _SYNOPSIS.search(" ".join(found))
+    }
+    assert shown == RUN_BY.keys()
+    for page, test in RUN_BY.items():
+        assert page in (REPOSITORY / test).read_text(), page
