@@ -1,22 +1,21 @@
-"""The tags and pins that were changed after the seals of rebuilt snapshots, from whichever devices have them."""
+"""The tags and pins that were changed after the seals of snapshots, from whichever devices have them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.manifest.marks import SnapshotMarks, decode_marks, marks_name
 from producer.pool.fetching import Fetcher, WantedFile, holding
 from producer.pool.marks import newest_marks
 
 
-def restore_marks(
-    catalog: Catalog, fetcher: Fetcher, names: Mapping[str, frozenset[str]], snapshot_ids: Collection[str]
-) -> None:
-    """Give the snapshots the tags and the pin that were set last; a file that is damaged is as if it were not there.
+def read_marks(
+    fetcher: Fetcher, names: Mapping[str, frozenset[str]], snapshot_ids: Collection[str]
+) -> dict[str, MarkedRow]:
+    """Snapshot → the tags and the pin that were set last; a file that is damaged is as if it were not there.
 
-    ``names``: device → its files of manifests.  The devices get them anew with the next run.
+    ``names``: device → its files of manifests.  The devices get the marks anew with the next run.
     """
     found: list[SnapshotMarks] = []
 
@@ -27,8 +26,8 @@ def restore_marks(
 
     wanted = map(marks_name, sorted(snapshot_ids))
     fetcher.copies([WantedFile(name=name, devices=holding(names, name)) for name in wanted], take)
-    for marks in newest_marks(found).values():
-        row = MarkedRow(
+    return {
+        marks.snapshot_id: MarkedRow(
             snapshot_id=marks.snapshot_id,
             state="sealed",
             tags=marks.tags,
@@ -36,4 +35,5 @@ def restore_marks(
             marked_at=marks.changed,
             marks_on=(),
         )
-        catalog.marks.restore(row)
+        for marks in newest_marks(found).values()
+    }

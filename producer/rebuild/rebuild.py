@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.manifest import head_name, snapshot_of_head
 from producer.manifest.tombstones import is_tombstone
 from producer.observer import Observer, Progress, Trouble
@@ -24,7 +25,7 @@ from producer.rebuild.entering import ReadManifest, enter
 from producer.rebuild.heads import FoundHead, choose_head, parents_first
 from producer.rebuild.identity import learn_generations, take_place
 from producer.rebuild.lost_parts import keep_what_is_left, lost_parts, read_headless_packs
-from producer.rebuild.marking import restore_marks
+from producer.rebuild.marking import read_marks
 from producer.rebuild.parity import find_groups
 from producer.rebuild.recorded_devices import record_named, record_present
 from producer.rebuild.recovered import Recovering
@@ -67,6 +68,8 @@ class _Rebuild:
         self._errors_count = self._segments_count = self._bytes_done = 0
         #: The snapshots of which not all of the list of tree parts could be read.
         self._without_list: set[str] = set()
+        #: Snapshot → its tags and pin.
+        self._marks: Mapping[str, MarkedRow] = {}
         #: Whether all that the devices hold could be read.
         self._is_whole = True
 
@@ -78,6 +81,7 @@ class _Rebuild:
         heads = self._read_heads(fetcher, decision, names, known)
         device_names = record_named(self._catalog, decision, [found.head for found in heads])
         buried = _buried(names)
+        self._marks = read_marks(fetcher, names, {found.head.snapshot_id for found in heads} - buried)
         added = [
             found
             for found in heads
@@ -86,7 +90,6 @@ class _Rebuild:
         ]
         drop_replaced(self._session, decision.ready)
         partial = self._keep_what_is_left(fetcher, names, added)
-        restore_marks(self._catalog, fetcher, names, {found.head.snapshot_id for found in added})
         unknown = self._unknown_objects(decision)
         self._find_unindexed(decision, added, unknown)
         self._tell_unknown_segments(added)
@@ -201,6 +204,9 @@ class _Rebuild:
                 self._segments_count += enter(self._catalog, manifest, holders, device_names)
                 if is_buried:
                     self._catalog.marks.forget([snapshot_id])
+                elif snapshot_id in self._marks:
+                    # At once: a rebuild that is run again knows the snapshot, and looks no more for its pin.
+                    self._catalog.marks.restore(self._marks[snapshot_id])
         except DamagedError as error:
             self._tell("manifest", f"snapshot {snapshot_id[:8]} cannot be rebuilt: {error}", snapshot_id)
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from kit.compare import differences
 from kit.program.command import Done
+from kit.program.halt_at import HaltAt
 from kit.program.json_lines import follow_their_schema
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
@@ -79,6 +81,19 @@ def test_a_rebuilt_catalog_answers_as_the_lost_one_did(pool: Machine, lost: Mach
     assert answers(lost) == answers(pool)
     again = rebuild(lost)
     assert (again.summary["snapshots"], again.summary["snapshots_known"]) == (0, 3)
+
+
+def test_a_rebuild_that_was_killed_is_run_again(pool: Machine, lost: Machine, tmp_path: Path) -> None:
+    """It stands still once the snapshots are in the catalog: a pin that was lost then would not protect any more."""
+    halt = HaltAt(tmp_path / "halt", "producer.rebuild.rebuild:_Rebuild._keep_what_is_left")
+    running = lost.start("rebuild", *lost.devices("a b"), **halt.settings)
+    halt.wait()
+    running.signal(signal.SIGKILL)
+    running.wait()
+
+    rebuild(lost)
+
+    assert answers(lost) == answers(pool)
 
 
 def test_everything_works_after_a_rebuild(lost: Machine) -> None:
