@@ -29,7 +29,7 @@ from producer.rebuild.marking import read_marks
 from producer.rebuild.parity import find_groups
 from producer.rebuild.recorded_devices import record_named, record_present
 from producer.rebuild.recovered import Recovering
-from producer.rebuild.replaced import drop_replaced
+from producer.rebuild.replaced import drop_pruned
 from producer.rebuild.stored_unknown import describe, unknown_objects
 from producer.rebuild.unindexed import index_by_headers
 from producer.requests import RebuildRequest
@@ -88,8 +88,8 @@ class _Rebuild:
             if self._add(fetcher, decision, names, found, device_names, is_buried=found.head.snapshot_id in buried)
             and found.head.snapshot_id not in buried
         ]
-        drop_replaced(self._session, decision.ready)
         partial = self._keep_what_is_left(fetcher, names, added)
+        drop_pruned(self._session, decision.ready)
         unknown = self._unknown_objects(decision)
         self._find_unindexed(decision, added, unknown)
         self._tell_unknown_segments(added)
