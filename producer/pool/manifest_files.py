@@ -127,8 +127,8 @@ def manifest_head(
         pool_id=snapshot.pool_id,
         volume=snapshot.volume,
         mode=snapshot.mode,  # type: ignore[arg-type]
-        started=_rfc3339(snapshot.started_at),
-        ended=_rfc3339(sealed_at),
+        started=rfc3339(snapshot.started_at),
+        ended=rfc3339(sealed_at),
         hostname=snapshot.hostname,
         program_version=version("segfleet"),
         tags=snapshot.tags,
@@ -164,5 +164,5 @@ def manifest_head(
     )
 
 
-def _rfc3339(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -32,6 +32,7 @@ from producer.manifest import (
 )
 from producer.manifest.tombstones import encode_tombstone, tombstone_name
 from producer.pool.index_lines import index_lines
+from producer.pool.manifest_files import rfc3339
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.meeting import Meeting
 
@@ -102,14 +103,14 @@ def _head(
     files: dict[str, tuple[PartKind, bytes]],
 ) -> ManifestHead:
     names = {device.device_id: device.name for device in catalog.devices.all()}
-    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return ManifestHead(
         snapshot_id=heir,
         pool_id=like.pool_id,
         volume=like.volume,
         mode="files",
-        started=now,
-        ended=now,
+        # As in the catalog: a rebuild makes the same of it.
+        started=rfc3339(like.started_at),
+        ended=rfc3339(datetime.now(UTC)),
         hostname=platform.node(),
         program_version=version("segfleet"),
         tags=(),
