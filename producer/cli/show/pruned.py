@@ -8,14 +8,13 @@ from producer.cli.show.counts import counted
 from producer.cli.show.tables import lines_of
 from producer.cli.show.wrapped import say
 from producer.configuration.sizes import format_size
-from producer.host.behalf import terminal_width
 from producer.summaries import PruneSummary
 
 _HEADER = ("device", "objects", "files", "freed", "written", "waiting")
 _SELDOM = ("written", "files")
 
 
-def show_prune(summary: PruneSummary) -> None:
+def show_prune(summary: PruneSummary, width: int | None) -> None:
     """A row for each device on which something goes or waits, and a line for all."""
     rows = [
         (
@@ -33,7 +32,7 @@ def show_prune(summary: PruneSummary) -> None:
         (name, "", "", "", "", f"{counted(waits.objects, 'object')}, {format_size(waits.bytes)}: {waits.why}")
         for name, waits in summary.waiting.items()
     ]
-    for line in lines_of(_HEADER, rows, right=" >>>> ", seldom=_SELDOM, width=terminal_width()) if rows else ():
+    for line in lines_of(_HEADER, rows, right=" >>>> ", seldom=_SELDOM, width=width) if rows else ():
         click.echo(line)
     verb = "would be deleted" if summary.dry_run else "deleted"
     objects, files = counted(summary.objects_deleted, "object"), counted(summary.files_deleted, "file")

@@ -10,7 +10,14 @@ from producer.cli.call import Call
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.repack import repack_options
-from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
+from producer.cli.options.shared import (
+    config_option,
+    devices_option,
+    json_option,
+    quiet_option,
+    wait_option,
+    wide_option,
+)
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.pruned import show_prune
 from producer.cli.show.watching import watched
@@ -24,6 +31,7 @@ from producer.run.preflight import check_devices
 @click.option("-n", "--dry-run", is_flag=True, help="Say for each device what would go and come; change nothing.")
 @wait_option
 @quiet_option
+@wide_option
 @json_option
 @config_option
 @click.pass_obj
@@ -54,5 +62,5 @@ def prune_now(
     if call.json:
         write_summary(summary)
     elif call.says(summary.exit_code):
-        show_prune(summary)
+        show_prune(summary, call.width)
     return summary.exit_code

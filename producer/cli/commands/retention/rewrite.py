@@ -13,7 +13,14 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.choosing import pattern_options, patterns_from
 from producer.cli.options.completing import known_volumes, stored_snapshots
 from producer.cli.options.known_devices import all_devices
-from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
+from producer.cli.options.shared import (
+    config_option,
+    devices_option,
+    json_option,
+    quiet_option,
+    wait_option,
+    wide_option,
+)
 from producer.cli.show.json_lines import write_row, write_summary
 from producer.cli.show.rewritten import rewrite_lines
 from producer.cli.show.watching import watched
@@ -30,6 +37,7 @@ from tasks.errors import UsageError
 @devices_option
 @wait_option
 @quiet_option
+@wide_option
 @json_option
 @config_option
 @click.pass_obj
@@ -73,7 +81,7 @@ def rewrite(
             write_row({"message_type": "rewritten", **asdict(row)})
         write_summary(summary)
     elif call.says(summary.exit_code):
-        for line in rewrite_lines(summary):
+        for line in rewrite_lines(summary, call.width):
             click.echo(line)
     return summary.exit_code
 
