@@ -44,7 +44,7 @@ def by_policy(catalog: Catalog, volume: str, retention: Retention, now: datetime
     sealed, unfinished = catalog.snapshots.sealed_of(volume), catalog.snapshots.open_of(volume)
     reasons: dict[str, tuple[str, ...]] = {}
     for pool_id in {row.pool_id for row in sealed}:
-        candidates = (_candidate(row, unfinished) for row in sealed if row.pool_id == pool_id)
+        candidates = (_candidate(row, -place, unfinished) for place, row in enumerate(sealed) if row.pool_id == pool_id)
         reasons |= {found.snapshot_id: found.reasons for found in decide(candidates, retention, now)}
     return Decision(
         volume=volume,
@@ -80,13 +80,14 @@ def refuse_unknown_tags(catalog: Catalog, retentions: Mapping[str, Retention]) -
             raise UsageError(f"no snapshot has the tag {tag!r}; tags: {there}", hint="nothing has been changed")
 
 
-def _candidate(row: SnapshotRow, unfinished: Iterable[SnapshotRow]) -> Candidate:
+def _candidate(row: SnapshotRow, made: int, unfinished: Iterable[SnapshotRow]) -> Candidate:
     parent_of = [f"parent of unfinished {child.snapshot_id[:8]}" for child in _children(row, unfinished)]
     return Candidate(
         snapshot_id=row.snapshot_id,
         at=row.started_at,
         tags=row.tags,
         held_by=(*(["pinned"] if row.pinned else []), *parent_of),
+        made=made,
     )
 
 

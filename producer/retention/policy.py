@@ -33,6 +33,8 @@ class Candidate:
     at: datetime
     tags: tuple[str, ...] = ()
     held_by: tuple[str, ...] = ()
+    #: Rises in the order of their making, which counts before the time: a clock may have been wrong.
+    made: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,12 +46,12 @@ class Verdict:
 
 
 def decide(candidates: Iterable[Candidate], retention: Retention, now: datetime) -> list[Verdict]:
-    """A verdict for each snapshot of one volume, the newest first; of equal times, in the order given.
+    """A verdict for each snapshot of one volume, the newest first; what is equally new, in the order given.
 
     Spans count from the newest snapshot that is not in the future.  Hours, days, weeks, months and years are those of
     UTC.  A rule that has counts left at the end keeps the oldest snapshot too.
     """
-    ordered = sorted(candidates, key=lambda candidate: candidate.at, reverse=True)
+    ordered = sorted(candidates, key=lambda candidate: (candidate.made, candidate.at), reverse=True)
     rules = _rules(retention, _latest(ordered, now))
     verdicts = []
     for number, candidate in enumerate(ordered):

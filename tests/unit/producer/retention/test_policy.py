@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -139,3 +140,13 @@ def test_of_two_at_the_same_moment_the_first_given_counts_as_the_newer() -> None
 def test_a_policy_without_rules_keeps_nothing() -> None:
     assert kept(Retention()) == {}
     assert not Retention()
+
+
+@pytest.mark.parametrize("wrong", ["2027-06-01T00:00", "1970-01-01T00:00"])
+def test_a_snapshot_of_a_wrong_clock_takes_the_place_of_none_that_was_made_later(wrong: str) -> None:
+    times = (*HISTORY[:2], wrong, *HISTORY[2:])
+    made = [replace(candidate(at), made=-place) for place, at in enumerate(times)]
+    for retention in (Retention(counts={"last": 2}), Retention(counts={"daily": 2})):
+        found = [verdict.snapshot_id for verdict in decide(made, retention, NOW) if verdict.reasons]
+        assert found[0] == HISTORY[0]
+        assert len(found) == 2
