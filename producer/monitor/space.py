@@ -127,7 +127,7 @@ def _volume_space(
     catalog: Catalog, volume: str, rows: Iterable[SnapshotRow], sealed: Iterable[SnapshotRow], sums: _Sums
 ) -> VolumeSpace:
     own = [row for row in sealed if row.volume == volume]
-    newest = max(own, key=lambda row: row.started_at, default=None)
+    newest = own[-1] if own else None
     return VolumeSpace(
         volume=volume,
         snapshots_count=len(own),

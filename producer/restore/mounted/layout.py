@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -30,7 +30,8 @@ class Layout:
         return None if snapshot_id is None else (snapshot_id, inside)
 
 
-def layout_of(snapshots: Iterable[SnapshotRow]) -> Layout:
+def layout_of(snapshots: Iterable[SnapshotRow], made: Sequence[str] = ()) -> Layout:
+    """``made``: the ids of snapshots in the order of their making, which says what is the latest; else, by its time."""
     rows = sorted(snapshots, key=lambda row: (row.started_at, row.snapshot_id))
     layout = Layout(folders={"": [IDS, VOLUMES], IDS: [], VOLUMES: []})
     shared = Counter(row.snapshot_id[:_SHORT_CHARACTERS] for row in rows)
@@ -40,7 +41,18 @@ def layout_of(snapshots: Iterable[SnapshotRow]) -> Layout:
         layout.folders[IDS].append(name)
         layout.snapshots[f"{IDS}/{name}"] = row.snapshot_id
         _add_by_time(layout, row, name)
+    _set_latest(layout, {row.snapshot_id: row.volume for row in rows}, made)
     return layout
+
+
+def _set_latest(layout: Layout, volumes: Mapping[str, str], made: Sequence[str]) -> None:
+    """``volumes``: snapshot id → its volume."""
+    names = {layout.snapshots[f"{IDS}/{name}"]: name for name in layout.folders[IDS]}
+    latest = {volumes[snapshot_id]: names[snapshot_id] for snapshot_id in made if snapshot_id in names}
+    for volume, name in latest.items():
+        folder = f"{VOLUMES}/{volume}"
+        moments = (one for one in layout.folders[folder] if layout.links[f"{folder}/{one}"] == f"../../{IDS}/{name}")
+        layout.links[f"{folder}/{LATEST}"] = next(moments)
 
 
 def _add_by_time(layout: Layout, row: SnapshotRow, name: str) -> None:

@@ -51,7 +51,7 @@ class MountedSnapshots:
         self._catalog = catalog
         self._rows = {row.snapshot_id: row for row in snapshots}
         self._numbers = {snapshot_id: number for number, snapshot_id in enumerate(self._rows, 1)}
-        self._layout = layout_of(snapshots)
+        self._layout = layout_of(snapshots, [row.snapshot_id for row in catalog.snapshots.all()])
         self._made_ns = int(newest_of(snapshots).timestamp()) * 1_000_000_000
         self._blocks = blocks
         self._say = say

@@ -50,6 +50,12 @@ def test_snapshots_are_found_by_id_and_by_volume_and_time() -> None:
     assert layout.links["volumes/home/2026-03-01T12:00:00Z"] == "../../ids/11111111"
 
 
+def test_the_latest_is_the_one_that_was_made_last_whatever_the_clock_said() -> None:
+    layout = layout_of([row(LATE, "home", 60), row(EARLY, "home", 0)], made=[LATE, OTHER, EARLY])
+
+    assert layout.links["volumes/home/latest"] == "2026-03-01T12:00:00Z"
+
+
 def test_names_that_would_clash_are_longer() -> None:
     layout = layout_of([row(LATE, "a", 0), row(OTHER, "a", 0.5)])
 
