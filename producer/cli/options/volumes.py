@@ -42,7 +42,7 @@ def sources_of(volume: str | None, configuration: Configuration) -> tuple[str, .
     if volume is None:
         raise UsageError(
             "no SOURCE is named",
-            hint="name a folder or file, a [sources.NAME], or the --volume of the configuration that has sources",
+            hint="name a folder, a file or a [sources.NAME], or --volume NAME of a [volumes.NAME] with sources",
         )
     table = configuration.volumes.get(volume)
     if table is not None and table.sources:

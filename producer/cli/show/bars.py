@@ -137,7 +137,9 @@ class BarsObserver:
             progress.phase if is_counting else "",
             counted(self._errors_count, "error") if self._errors_count else "",
             "" if is_counting else format_age(timedelta(seconds=time.monotonic() - self._began_s)),
-            f"{progress.files_count:,} files" if progress.files_count else "",
+            f"{progress.files_count:,} {'file' if progress.files_count == 1 else 'files'}"
+            if progress.files_count
+            else "",
             format_size(progress.bytes_total) if is_counting and progress.bytes_total else "",
         ]
         return ", ".join(filter(None, words))

@@ -69,15 +69,18 @@ def status_lines(shown: Shown, now: datetime, width: int | None) -> list[str]:
     if any(row.site for row in shown.devices):
         header = (*_DEVICES, "site")
         devices = [(*cells, row.site) for cells, row in zip(devices, shown.devices, strict=True)]
-    return [
-        *_verdict_lines(shown.verdict, width),
-        "",
-        *lines_of(_VOLUMES, volumes, right=_VOLUMES_RIGHT, seldom=_SELDOM_OF_VOLUMES, width=width),
-        "",
-        *([*map(_other_line, shown.others), ""] if shown.others else []),
-        *([*reservation_lines(reservations, width), ""] if reservations else []),
-        *lines_of(header, devices, right=" ==>", seldom=_SELDOM_OF_DEVICES, width=width),
-    ]
+    sections = (
+        [*_verdict_lines(shown.verdict, width)],
+        [*_volume_lines(volumes, width)] if volumes else [],
+        [*map(_other_line, shown.others)],
+        [*reservation_lines(reservations, width)] if reservations else [],
+        [*lines_of(header, devices, right=" ==>", seldom=_SELDOM_OF_DEVICES, width=width)] if devices else [],
+    )
+    return [*chain.from_iterable(["", *section] for section in sections if section)][1:]
+
+
+def _volume_lines(rows: Sequence[tuple[str, ...]], width: int | None) -> Iterator[str]:
+    return lines_of(_VOLUMES, rows, right=_VOLUMES_RIGHT, seldom=_SELDOM_OF_VOLUMES, width=width)
 
 
 def _verdict_lines(verdict: Verdict, width: int | None) -> Iterator[str]:

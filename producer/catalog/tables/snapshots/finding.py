@@ -39,7 +39,9 @@ def find(
         statement = statement.where(snapshots.c.started_at < meant.until)
     found = rows(statement.offset(meant.back).limit(1))
     if not found:
-        raise UsageError(_none_of(meant, in_pool=pools is not None), hint=LIST_HINT)
+        is_first = not (meant.volume or meant.until or meant.back or pools)
+        hint = "segfleet backup makes one" if is_first else LIST_HINT
+        raise UsageError(_none_of(meant, in_pool=pools is not None), hint=hint)
     return found[0]
 
 
@@ -65,4 +67,4 @@ def _none_of(meant: ByTime, *, in_pool: bool) -> str:
     )
     if meant.until is not None:
         return f"there was no snapshot{of_it} by then"
-    return f"there are not so many snapshots{of_it}" if meant.back else f"there is no snapshot{of_it} yet"
+    return f"there are fewer snapshots{of_it}" if meant.back else f"there is no snapshot{of_it} yet"

@@ -157,7 +157,7 @@ def test_a_snapshot_is_found_by_eight_digits_of_its_id_or_more(catalog: Catalog,
         ("0" * 33, "8 or more hex digits"),
         ("Latest", "8 or more hex digits"),
         ("2026-11-20", "8 or more hex digits"),
-        ("latest~2", "not so many snapshots"),
+        ("latest~2", "there are fewer snapshots"),
         ("other@latest", "no snapshot of volume other yet"),
         ("home@2024-11-20", "no snapshot of volume home by then"),
         ("99999999", "no snapshot begins with 99999999"),
@@ -220,8 +220,9 @@ def test_latest_without_a_volume_is_refused_where_there_are_several_if_it_must_b
 
 
 def test_latest_of_an_empty_catalog_says_that_there_is_none(catalog: Catalog) -> None:
-    with pytest.raises(UsageError, match="there is no snapshot yet"):
+    with pytest.raises(UsageError, match="there is no snapshot yet") as caught:
         catalog.snapshots.find("latest")
+    assert caught.value.hint == "segfleet backup makes one"
 
 
 def test_a_discarded_snapshot_leaves_nothing_behind(catalog: Catalog, planned: str) -> None:

@@ -206,3 +206,11 @@ def test_ctrl_c_ends_the_watch_and_not_the_run(catalog: Catalog) -> None:
 def test_a_run_of_a_fleet_is_asked_of_a_broker_in_vain_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "12345678", "--watch"]) == 2
     assert "status of a run needs a broker" in capsys.readouterr().err
+
+
+def test_nothing_but_the_verdict_is_shown_before_there_is_anything(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEGFLEET_STATE", str(tmp_path / "another"))
+    assert run(["status"]) == 0
+    assert capsys.readouterr().out == "yellow: Nothing has been backed up yet.\n"
