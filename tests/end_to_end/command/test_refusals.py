@@ -449,7 +449,7 @@ def test_a_known_device_that_has_become_read_only_is_named_and_can_be_restored_f
     with read_only(machine.device("b")):
         done = machine.run("backup", source, *devices, "--json")
 
-        listed = machine.succeed("devices", "--json").rows
+        listed = machine.succeed("devices", "--json").rows_of("device")
         machine.succeed("restore", "latest", "--target", machine.folder / "target")
 
     assert done.exit_code == 0
