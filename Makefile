@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# Four workers, even on two cores: many tests wait.  The tests of one file stay on one worker, because they share
+# Six workers, even on two cores: many tests wait.  The tests of one file stay on one worker, because they share
 # servers and trees.
-PYTEST := $(BIN)/pytest -n 4 --dist loadfile
+PYTEST := $(BIN)/pytest -n 6 --dist loadfile
 
 # Compile modules once, as pip does for users, whatever the shell says: the tests start thousands of processes.
 unexport PYTHONDONTWRITEBYTECODE
