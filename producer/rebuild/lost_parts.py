@@ -54,8 +54,20 @@ def keep_what_is_left(
         catalog.troubles.clear(snapshot_id, of_walk_only=False)
         catalog.troubles.add(snapshot_id, troubles)
         lack = _lack_of(catalog, row, sum(part.entries_count for part in lost))
-        catalog.snapshots.set_partial(snapshot_id, sum(one.entries_count for one in kept), [*row.lacks, lack])
+        lacks = [one for one in row.lacks if one.device_id]
+        catalog.snapshots.set_partial(snapshot_id, sum(one.entries_count for one in kept), [*lacks, lack])
     return lack
+
+
+def lack_all(catalog: Catalog, snapshot_id: str) -> None:
+    """Mark a snapshot as one of which nothing is known to be left; :func:`keep_what_is_left` says what is."""
+    row = catalog.snapshots.get(snapshot_id)
+    catalog.snapshots.set_lacks(snapshot_id, [*row.lacks, _lack(row.files_count, row.bytes_source)])
+
+
+def lacks_all(row: SnapshotRow) -> bool:
+    """Whether it was marked by :func:`lack_all`."""
+    return any(not lack.device_id and lack.files_count == row.files_count for lack in row.lacks)
 
 
 def _lack_of(catalog: Catalog, row: SnapshotRow, entries_count: int) -> LackRow:
@@ -65,14 +77,17 @@ def _lack_of(catalog: Catalog, row: SnapshotRow, entries_count: int) -> LackRow:
         sizes_bytes = [size for size in batch.stored_sizes_bytes if size >= 0]
         files_count -= len(sizes_bytes)
         size_bytes -= sum(sizes_bytes)
-    files_count = files_count if files_count > 0 else max(entries_count, 1)
+    return _lack(files_count if files_count > 0 else max(entries_count, 1), max(size_bytes, 0))
+
+
+def _lack(files_count: int, size_bytes: int) -> LackRow:
     return LackRow(
         device_id="",
         device="",
         files_count=files_count,
-        size_bytes=max(size_bytes, 0),
+        size_bytes=size_bytes,
         omitted_files_count=files_count,
-        omitted_bytes=max(size_bytes, 0),
+        omitted_bytes=size_bytes,
     )
 
 

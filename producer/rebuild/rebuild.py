@@ -2,7 +2,8 @@
 
 Reads the manifests of all snapshots that the catalog does not know, from whichever device has them whole, and records
 each as it was sealed.  What the catalog knows stays as it is.  Changes nothing on the devices.  A rebuild that was
-interrupted is run again: a snapshot is recorded whole or not at all.
+interrupted is run again: what a manifest says of a snapshot is recorded whole or not at all, and what else the devices
+know is looked for again, for all snapshots of the pool.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from producer.pool.unknown_snapshots import unknown_snapshots
 from producer.rebuild.entering import ReadManifest, enter
 from producer.rebuild.heads import FoundHead, choose_head, parents_first
 from producer.rebuild.identity import learn_generations, take_place
-from producer.rebuild.lost_parts import keep_what_is_left, lost_parts, read_headless_packs
+from producer.rebuild.lost_parts import keep_what_is_left, lack_all, lacks_all, lost_parts, read_headless_packs
 from producer.rebuild.marking import read_marks
 from producer.rebuild.parity import find_groups
 from producer.rebuild.recorded_devices import record_named, record_present
@@ -88,11 +89,13 @@ class _Rebuild:
             if self._add(fetcher, decision, names, found, device_names, is_buried=found.head.snapshot_id in buried)
             and found.head.snapshot_id not in buried
         ]
-        partial = self._keep_what_is_left(fetcher, names, added)
+        # Not only those that were added now: a rebuild that was killed has recorded others, and not come this far.
+        sealed = [row.snapshot_id for row in self._catalog.snapshots.all() if row.pool_id == decision.pool_id]
+        partial = self._keep_what_is_left(fetcher, names, sealed)
         drop_pruned(self._session, decision.ready)
         unknown = self._unknown_objects(decision)
-        self._find_unindexed(decision, added, unknown)
-        self._tell_unknown_segments(added)
+        self._find_unindexed(decision, sealed, unknown)
+        self._tell_unknown_segments(sealed)
         catalogs = {self._catalog.generations.catalog_id, *(reports[name].catalog_id for name in decision.ready)}
         recovering = Recovering(self._session, decision.ready, names, buried=buried, catalogs=catalogs)
         recovered = recovering.run(unknown, partial)
@@ -202,6 +205,9 @@ class _Rebuild:
             holders = [decision.ready[device] for device in found.devices]
             with self._catalog.transaction():
                 self._segments_count += enter(self._catalog, manifest, holders, device_names)
+                if snapshot_id in self._without_list:
+                    # Until it is known what is left.
+                    lack_all(self._catalog, snapshot_id)
                 if is_buried:
                     self._catalog.marks.forget([snapshot_id])
                 elif snapshot_id in self._marks:
@@ -212,11 +218,9 @@ class _Rebuild:
             return False
         return True
 
-    def _keep_what_is_left(
-        self, fetcher: Fetcher, names: Mapping[str, frozenset[str]], added: Sequence[FoundHead]
-    ) -> set[str]:
+    def _keep_what_is_left(self, fetcher: Fetcher, names: Mapping[str, frozenset[str]], ids: Sequence[str]) -> set[str]:
         """Mark the snapshots of which parts of the tree are lost as incomplete, and name them; returns their ids."""
-        ids = [found.head.snapshot_id for found in added]
+        self._without_list.update(one for one in ids if lacks_all(self._catalog.snapshots.get(one)))
         lost = lost_parts(self._catalog, ids, lambda: read_headless_packs(self._catalog, fetcher, names))
         partial = {one for one in ids if one in lost or one in self._without_list}
         for one in sorted(partial):
@@ -234,10 +238,10 @@ class _Rebuild:
         return found
 
     def _find_unindexed(
-        self, decision: PoolDecision, added: Iterable[FoundHead], unknown: Iterable[tuple[str, ObjectContent]]
+        self, decision: PoolDecision, ids: Iterable[str], unknown: Iterable[tuple[str, ObjectContent]]
     ) -> None:
         """What no index has, out of the headers of the objects: the parts of an index may be damaged everywhere."""
-        missing = self._unindexed(added)
+        missing = self._unindexed(ids)
         if not missing:
             return
         found = index_by_headers(self._session, decision.ready, missing, unknown)
@@ -249,19 +253,18 @@ class _Rebuild:
         for segment_id in found.ambiguous:
             self._tell("manifest", f"the objects of segment {segment_id[:8]} differ, and no index says which counts")
 
-    def _unindexed(self, added: Iterable[FoundHead]) -> set[str]:
+    def _unindexed(self, ids: Iterable[str]) -> set[str]:
         catalog = self._catalog
-        needed = {key for one in added for key in catalog.trees.of(one.head.snapshot_id).parts_of_segments}
+        needed = {key for one in ids for key in catalog.trees.of(one).parts_of_segments}
         return needed - catalog.objects.of(needed).keys()
 
-    def _tell_unknown_segments(self, added: Iterable[FoundHead]) -> None:
+    def _tell_unknown_segments(self, ids: Iterable[str]) -> None:
         """Name the snapshots that need segments which no index has: the files in these cannot be restored."""
-        for found in added:
-            needed = self._catalog.trees.of(found.head.snapshot_id).parts_of_segments.keys()
+        for one in ids:
+            needed = self._catalog.trees.of(one).parts_of_segments.keys()
             count = len(needed - self._catalog.objects.of(needed).keys())
             if count:
-                message = f"snapshot {found.head.snapshot_id[:8]} needs {count} segments that no index names"
-                self._tell("manifest", message, found.head.snapshot_id)
+                self._tell("manifest", f"snapshot {one[:8]} needs {count} segments that no index names", one)
 
     def _tell(self, code: str, message: str, snapshot_id: str = "", device: str = "") -> None:
         self._errors_count += 1

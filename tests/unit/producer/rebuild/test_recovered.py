@@ -15,6 +15,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.manifest.tombstones import encode_tombstone, tombstone_name
+from producer.rebuild import rebuild
 
 
 @pytest.fixture
@@ -122,6 +123,36 @@ def test_a_snapshot_without_the_list_of_its_tree_is_marked_and_its_files_come_ba
 
     assert again.catalog.snapshots.get(snapshot_id).entries_count == 0
     assert restored(again, recovered(again).snapshot_id) == tree(pool.source)
+
+
+@pytest.mark.parametrize("lost", ["tree", "pack", "index"])
+def test_a_rebuild_that_dies_before_it_has_looked_for_losses_finds_them_the_next_time(
+    pool: Pool, again: InProcess, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    snapshot_id = pool.back_up()
+    tear_parts(pool, snapshot_id, lost)
+
+    class Killed(Exception):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(rebuild, "lost_parts", die)
+        again.rebuild()
+    assert snapshot_id in again.catalog.snapshots.states()
+    own = again.catalog.generations.catalog_id
+
+    again.rebuild()
+
+    if lost == "index":
+        assert restored(again, snapshot_id) == tree(pool.source)
+    else:
+        assert again.catalog.snapshots.get(snapshot_id).lacks
+        assert restored(again, recovered(again).snapshot_id) == tree(pool.source)
+        # It may delete nothing: something that the lost catalog knew is not in this one.
+        assert again.catalog.generations.catalog_id == own
 
 
 def test_what_was_forgotten_does_not_come_back(pool: Pool, again: InProcess) -> None:
