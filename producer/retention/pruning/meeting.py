@@ -14,6 +14,9 @@ from producer.run.session import RunSession
 from tasks.errors import NotADeviceError, SegfleetError
 from tasks.receipts import DeviceReport
 
+_ABSENT_HINT = "mount one of them, or say where it is: --device NAME=PATH"
+_UNKNOWN_HINT = "use the catalog that knows them, or make it again: segfleet rebuild; nothing has been changed"
+
 
 class OldCatalogError(SegfleetError):
     """The devices know more of this catalog's snapshots than it does itself."""
@@ -51,7 +54,10 @@ def meet(session: RunSession) -> Meeting:
     record_returned(session.catalog, reports.values())
     devices, absent = _sort(session, reports)
     if not devices:
-        raise NotADeviceError("no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()))
+        raise NotADeviceError(
+            "no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
+            hint=_UNKNOWN_HINT if any(report.device_id for report in reports.values()) else _ABSENT_HINT,
+        )
     by_name = {device.name: device for device in devices}
     ahead = [name for name in by_name if is_ahead(session.catalog, reports[name])]
     if ahead:
