@@ -34,11 +34,13 @@ def find_snapshot(session: RunSession, name: str, *, of_one_volume: bool = False
 
 
 def _pools_meant(session: RunSession, name: str) -> set[str] | None:
-    """None: any."""
-    known = session.catalog.snapshots.pools()
-    if isinstance(parse_name(name), str) or len(known) < 2:
+    """None: any, also where these devices have nothing of the volume, so that the error says which pool they are of."""
+    meant, snapshots = parse_name(name), session.catalog.snapshots
+    if isinstance(meant, str) or len(snapshots.pools()) < 2:
         return None
-    return known & pools_there(session) or None
+    there = pools_there(session)
+    volumes = snapshots.volumes(pools=there)
+    return there if (meant.volume in volumes if meant.volume else volumes) else None
 
 
 def tell_unknown_snapshots(session: RunSession, present: Mapping[str, str]) -> int:
