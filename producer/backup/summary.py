@@ -10,7 +10,7 @@ from producer.backup.intake import Intake
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.segments.totals import SegmentTotals
-from producer.pool.at_risk import at_risk_of
+from producer.pool.losses.at_risk import at_risk_of
 from producer.pool.members import Member
 from producer.run.session import RunSession
 from producer.summaries import BackupSummary, DeviceRisk, DeviceTotals

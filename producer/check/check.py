@@ -21,11 +21,11 @@ from producer.check.verifying import Verifier
 from producer.configuration.ages import oldest_of
 from producer.listing.entry import NOT_STORED
 from producer.observer import Observer
-from producer.pool.damage import refresh_damage
-from producer.pool.group_reads import GroupReads
-from producer.pool.parity_checking import verify_parity
+from producer.pool.losses.damage import refresh_damage
+from producer.pool.manifests.unknown_snapshots import find_snapshot, tell_unknown_snapshots
+from producer.pool.parity.checking import verify_parity
+from producer.pool.parity.group_reads import GroupReads
 from producer.pool.present import present_devices
-from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import CheckRequest
 from producer.run.environment import Environment
 from producer.run.history import recorded

@@ -12,8 +12,8 @@ from producer.plan import reserve_bytes
 from producer.pool.decide import is_read_only
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.known import known_devices, why_not_new
+from producer.pool.manifests.unknown_snapshots import tell_unknown_snapshots
 from producer.pool.members import record_returned
-from producer.pool.unknown_snapshots import tell_unknown_snapshots
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, open_session
 from tasks.receipts import DeviceCondition, DeviceReport

@@ -16,7 +16,7 @@ from producer.observer import Observer
 from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.pool.decide import PoolDecision
 from producer.pool.device_reports import adopt_devices, ask_for_reports
-from producer.pool.lost import device_named, mark_lost
+from producer.pool.losses.lost import device_named, mark_lost
 from producer.pool.members import record_members
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session

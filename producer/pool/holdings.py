@@ -15,7 +15,7 @@ from producer.catalog.tables.trees import places_in
 from producer.listing.entry import EntryBatch
 from producer.listing.places import Place
 from producer.listing.stored_ranges import without
-from producer.pool.group_reads import GroupReads
+from producer.pool.parity.group_reads import GroupReads
 from producer.pool.row_extents import extents_of_row
 
 

@@ -14,7 +14,7 @@ from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.catalog.tables.trees import PartReference
 from producer.catalog.tables.troubles import TroubleRow
 from producer.manifest import decode_pack, snapshot_of_head
-from producer.pool.fetching import Fetcher, WantedFile, holding
+from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
 from tasks.errors import DamagedError
 
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 
 from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.manifest.marks import SnapshotMarks, decode_marks, marks_name
-from producer.pool.fetching import Fetcher, WantedFile, holding
-from producer.pool.marks import newest_marks
+from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
+from producer.pool.manifests.marks import newest_marks
 
 
 def read_marks(

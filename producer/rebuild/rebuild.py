@@ -20,8 +20,8 @@ from producer.observer import Observer, Progress, Trouble
 from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
-from producer.pool.fetching import Fetcher, WantedFile, holding
-from producer.pool.unknown_snapshots import unknown_snapshots
+from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
+from producer.pool.manifests.unknown_snapshots import unknown_snapshots
 from producer.rebuild.entering import ReadManifest, enter
 from producer.rebuild.heads import FoundHead, choose_head, parents_first
 from producer.rebuild.identity import learn_generations, take_place

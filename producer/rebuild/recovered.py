@@ -17,7 +17,7 @@ from producer.catalog.needed import Needed, NeededFinder
 from producer.catalog.tables.objects import StoredObject
 from producer.listing.stored_ranges import without
 from producer.manifest.tombstones import claim_name, claimed_by
-from producer.pool.fetching import Fetcher, WantedFile, holding
+from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
 from producer.rebuild.recovered_snapshot import NamedFiles, recovered_id
 from producer.rebuild.stored_unknown import describe
 from producer.rebuild.unindexed import choose, row_of

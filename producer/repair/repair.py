@@ -11,19 +11,19 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.observer import Observer, Trouble
 from producer.ownership.holder import NEW_DEVICES, Holder
-from producer.pool.complete import complete_manifests
 from producer.pool.copies import Copying, CopyTarget, copies_to_make_again
 from producer.pool.copying import Copied, copy_objects
-from producer.pool.damage import refresh_damage
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
-from producer.pool.group_reads import GroupReads
+from producer.pool.losses.damage import refresh_damage
+from producer.pool.losses.missing import find_missing
+from producer.pool.manifests.complete import complete_manifests
+from producer.pool.manifests.unknown_snapshots import tell_unknown_snapshots
 from producer.pool.members import Member, record_members
-from producer.pool.missing import find_missing
-from producer.pool.parity_checking import verify_parity
-from producer.pool.parity_planning import missing_rows
-from producer.pool.parity_writing import write_parity
-from producer.pool.unknown_snapshots import tell_unknown_snapshots
+from producer.pool.parity.checking import verify_parity
+from producer.pool.parity.group_reads import GroupReads
+from producer.pool.parity.planning import missing_rows
+from producer.pool.parity.writing import write_parity
 from producer.requests import RepairRequest
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session

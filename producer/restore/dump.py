@@ -15,8 +15,8 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing import Entry
 from producer.listing.data_ranges import data_before
 from producer.observer import Observer
+from producer.pool.manifests.unknown_snapshots import find_snapshot
 from producer.pool.present import present_devices
-from producer.pool.unknown_snapshots import find_snapshot
 from producer.raw.ranges import Range, gaps, merged
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.holes import Hole

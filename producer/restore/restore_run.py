@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from producer.pool.group_reads import GroupReads
+from producer.pool.manifests.unknown_snapshots import find_snapshot, tell_unknown_snapshots
+from producer.pool.parity.group_reads import GroupReads
 from producer.pool.present import present_devices
-from producer.pool.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.requests import RestoreRequest
 from producer.restore.deleting import Deleting
 from producer.restore.entry_waves import EntryWaves

@@ -12,8 +12,8 @@ from producer.catalog.needed import NeededFinder
 from producer.catalog.tables.objects import StoredObject
 from producer.pool.copies import Copying, CopyTarget
 from producer.pool.copying import Copied
-from producer.pool.group_reads import GroupReads
-from producer.pool.lost import refresh_lacks
+from producer.pool.losses.lost import refresh_lacks
+from producer.pool.parity.group_reads import GroupReads
 from producer.retention.heir_copies import copy_with_heir
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.meeting import meet

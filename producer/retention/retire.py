@@ -15,7 +15,7 @@ from producer.configuration.sizes import format_size
 from producer.observer import Observer
 from producer.ownership.holder import Holder
 from producer.pool.copies import Copying, CopyPlan, plan_copies
-from producer.pool.lost import device_named
+from producer.pool.losses.lost import device_named
 from producer.requests import RepackLimits
 from producer.retention.heir_copies import copy_with_heir
 from producer.retention.pruning.devices import PrunedDevice

@@ -9,8 +9,8 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.needed import NeededFinder
 from producer.observer import Trouble
 from producer.pool.members import Member
-from producer.pool.parity_planning import parity_for
-from producer.pool.parity_writing import write_parity
+from producer.pool.parity.planning import parity_for
+from producer.pool.parity.writing import write_parity
 from producer.run.session import RunSession
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.pool.marks import marks_for, record_marks
+from producer.pool.manifests.marks import marks_for, record_marks
 from producer.retention.pruning.meeting import Meeting
 from producer.run.session import RunSession
 from tasks.generations import encode_generation, generation_name

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from kit.models.in_process import in_process
 from kit.tree import noise
 from producer.catalog.tables.devices import DeviceRow
-from producer.pool.lost import mark_lost
+from producer.pool.losses.lost import mark_lost
 from tasks.orders import Order, StoreSegment
 
 PATHS = st.sampled_from(["a", "b", "c", "one/a", "one/b", "two/a", "two/deep/a"])

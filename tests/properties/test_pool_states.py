@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from kit.models.in_process import in_process
 from kit.models.kept_trees import KeptTrees
 from kit.tree import noise
-from producer.pool.lost import device_named, mark_lost
+from producer.pool.losses.lost import device_named, mark_lost
 from producer.requests import RepackLimits
 from tasks.orders import PutManifest, StoreSegment
 from tasks.orders.cleaning import DeleteStored

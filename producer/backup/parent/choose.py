@@ -12,8 +12,8 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.sound import Held, held
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.pool.losses.missing import find_missing
 from producer.pool.members import Member
-from producer.pool.missing import find_missing
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from tasks.errors import CatalogError, DamagedError, SegfleetError, UsageError

@@ -19,8 +19,8 @@ from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.catalog.tables.trees import PartReference
 from producer.manifest import ManifestDevice, ManifestPart, encode_head, head_name
 from producer.observer import Trouble
-from producer.pool.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head
-from producer.pool.marks import marks_for, record_marks
+from producer.pool.manifests.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head
+from producer.pool.manifests.marks import marks_for, record_marks
 from producer.pool.members import Member
 from producer.requests import PlanOptions
 from producer.run.session import RunSession

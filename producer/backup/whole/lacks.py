@@ -15,8 +15,8 @@ from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.configuration.sizes import format_size
 from producer.observer import Trouble
-from producer.pool.group_reads import GroupReads
 from producer.pool.holdings import Lacking, bytes_in, paths_in
+from producer.pool.parity.group_reads import GroupReads
 from producer.run.session import RunSession
 
 

@@ -13,8 +13,8 @@ from producer.catalog.holders import by_segment, lacking, ranges_of
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.pool.holdings import Lacking
+from producer.pool.losses.missing import find_missing
 from producer.pool.members import Member
-from producer.pool.missing import find_missing
 from producer.run.session import RunSession
 
 

@@ -7,9 +7,9 @@ from typing import Literal
 from producer.backup.storing.state.state import BackupState
 from producer.observer import Trouble
 from producer.pool.members import Member
-from producer.pool.parity import ParityPlan
-from producer.pool.parity_planning import parity_for
-from producer.pool.parity_writing import write_parity
+from producer.pool.parity.grouping import ParityPlan
+from producer.pool.parity.planning import parity_for
+from producer.pool.parity.writing import write_parity
 from producer.run.session import RunSession
 
 #: A device that dies or is full while it takes rows leaves its part to the others.

@@ -20,9 +20,9 @@ from producer.backup.whole.lost_holdings import look_again, store_lost_again
 from producer.backup.whole.parity import make_parity
 from producer.backup.whole.vanished_sources import refuse_vanished_sources
 from producer.observer import Progress
-from producer.pool.complete import bring_up_to_date
-from producer.pool.damage import refresh_damage
-from producer.pool.lost import refresh_lacks
+from producer.pool.losses.damage import refresh_damage
+from producer.pool.losses.lost import refresh_lacks
+from producer.pool.manifests.complete import bring_up_to_date
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from tasks.errors import SegfleetError

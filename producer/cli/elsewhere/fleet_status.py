@@ -16,9 +16,9 @@ from producer.broker import without_password
 from producer.cli.call import Call
 from producer.cli.elsewhere.managers_status import statuses
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.live.watching import watched
 from producer.cli.show.safe_text import escaped, harmless
 from producer.cli.show.tables import lines_of
-from producer.cli.show.watching import watched
 from producer.configuration.sizes import format_size
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, managers, runs
 from producer.master.choose import is_there, lost_run

@@ -13,9 +13,9 @@ import click
 import msgspec
 
 from producer.cli.call import Call
-from producer.cli.show.lost_files import LostFiles, watched_for_losses
+from producer.cli.show.live.lost_files import LostFiles, watched_for_losses
+from producer.cli.show.rows.summaries import show_backup, show_check, show_restore
 from producer.cli.show.safe_text import harmless
-from producer.cli.show.summaries import show_backup, show_check, show_restore
 from producer.observer import Progress, Trouble
 from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
 

@@ -6,7 +6,7 @@ import json
 
 from tornado.web import Application
 
-from producer.monitor.metrics import CONTENT_TYPE, metrics_text
+from producer.monitor.metrics.metrics import CONTENT_TYPE, metrics_text
 from producer.monitor.page.answering import Handler
 from producer.monitor.page.api import status_json
 from producer.monitor.page.browsing import folder_html, snapshots_html

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producer.observer import Observer, Trouble
+from producer.pool.manifests.unknown_snapshots import find_snapshot
 from producer.pool.present import present_devices
-from producer.pool.unknown_snapshots import find_snapshot
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.archive.ahead import Ahead
 from producer.restore.archive.members import Members

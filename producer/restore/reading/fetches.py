@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from producer.pool.group_reads import GroupPlace, GroupReads
+from producer.pool.parity.group_reads import GroupPlace, GroupReads
 from producer.restore.reading.ways import Answers, Piece, Spool
 from producer.run.session import RunSession
 from tasks.errors import BrokerError, DamagedError

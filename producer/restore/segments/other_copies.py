@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from producer.catalog.tables.objects import Objects, StoredObject
-from producer.pool.group_reads import GroupReads
+from producer.pool.parity.group_reads import GroupReads
 from tasks.orders import RestoreSegment
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from producer.catalog.holders import Holder
-from producer.pool.group_reads import GroupPlace, GroupReads
+from producer.pool.parity.group_reads import GroupPlace, GroupReads
 from producer.restore.planning.plan import RestorePlan
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from producer.catalog.holders import Holder
-from producer.pool.group_reads import GroupReads
+from producer.pool.parity.group_reads import GroupReads
 from producer.restore.orders import RestoreOrders, in_bounds
 from producer.restore.outcome import Outcome
 from producer.restore.planning.picks import Pick

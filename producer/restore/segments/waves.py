@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from producer.catalog.holders import Holder
-from producer.pool.group_reads import GroupPlace, GroupReads
+from producer.pool.parity.group_reads import GroupPlace, GroupReads
 from producer.restore.orders import RestoreOrders, in_bounds
 from producer.restore.outcome import Outcome
 from producer.restore.planning.plan import RestorePlan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.needed import NeededFinder, parents_of
-from producer.pool.parity_writing import let_go
+from producer.pool.parity.writing import let_go
 
 
 def doom_unneeded(catalog: Catalog, finder: NeededFinder) -> None:

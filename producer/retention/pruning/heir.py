@@ -31,8 +31,8 @@ from producer.manifest import (
     part_name,
 )
 from producer.manifest.tombstones import encode_tombstone, tombstone_name
-from producer.pool.index_lines import index_lines
-from producer.pool.manifest_files import rfc3339
+from producer.pool.manifests.index_lines import index_lines
+from producer.pool.manifests.manifest_files import rfc3339
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.meeting import Meeting
 

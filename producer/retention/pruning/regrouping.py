@@ -10,8 +10,8 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.needed import NeededFinder
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.parity import ParityGroup
-from producer.pool.parity_writing import write_parity
-from producer.pool.regrouping import plan_regrouping
+from producer.pool.parity.regrouping import plan_regrouping
+from producer.pool.parity.writing import write_parity
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.members import member_of
 from producer.retention.pruning.repacking.planned import targets_of

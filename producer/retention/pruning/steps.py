@@ -27,7 +27,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.unused import Unused
 from producer.manifest.tombstones import encode_tombstone, tombstone_name
 from producer.observer import Progress
-from producer.pool.marks import marks_for, record_marks
+from producer.pool.manifests.marks import marks_for, record_marks
 from producer.requests import RepackLimits
 from producer.retention.pruning.deciding import doom_unneeded
 from producer.retention.pruning.device_files import files_by_snapshot, files_to_delete, left_of, without_tombstone

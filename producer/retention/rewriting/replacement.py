@@ -15,7 +15,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow, StoredSums
 from producer.catalog.tables.troubles import TroubleRow
 from producer.listing.parts_of_sources import parts_of_sources
 from producer.manifest import encode_head, head_name
-from producer.pool.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head
+from producer.pool.manifests.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head
 from producer.requests import BackupRequest, PlanOptions
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.meeting import Meeting

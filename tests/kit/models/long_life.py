@@ -15,7 +15,7 @@ from kit.models.in_process import InProcess
 from kit.models.kept_trees import KeptTrees
 from kit.mutator import Mutator
 from kit.tree import noise
-from producer.pool.lost import device_named, mark_lost
+from producer.pool.losses.lost import device_named, mark_lost
 from producer.requests import DEFAULT_LIMITS, Retention
 from producer.retention.decisions import by_policy
 from tasks.orders import PutManifest, StoreSegment

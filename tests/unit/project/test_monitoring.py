@@ -16,7 +16,7 @@ from kit.repository import REPOSITORY
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
 from producer.monitor.fleet import FleetStatus
-from producer.monitor.metrics import metrics_text
+from producer.monitor.metrics.metrics import metrics_text
 from producer.monitor.survey import survey
 from tasks.broker.leases import Lease
 

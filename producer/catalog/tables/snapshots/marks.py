@@ -1,6 +1,6 @@
 """What is decided about a snapshot after its seal: its tags, whether it is pinned, and whether it is forgotten.
 
-Heads never change, so devices get all of it in files of its own (:mod:`producer.pool.marks`).
+Heads never change, so devices get all of it in files of its own (:mod:`producer.pool.manifests.marks`).
 """
 
 from __future__ import annotations

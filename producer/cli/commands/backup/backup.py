@@ -20,9 +20,9 @@ from producer.cli.options.shared import quiet_option, verbose_option
 from producer.cli.options.sources import volume_of
 from producer.cli.options.stream import name_of, origin_of, source_of
 from producer.cli.show.json_lines import write_summary
-from producer.cli.show.lost_files import watched_for_losses
-from producer.cli.show.summaries import show_backup
-from producer.cli.show.watching import Shown
+from producer.cli.show.live.lost_files import watched_for_losses
+from producer.cli.show.live.watching import Shown
+from producer.cli.show.rows.summaries import show_backup
 from producer.host.safe_text import harmless
 from producer.requests import BackupRequest
 from producer.run.preflight import notes_about

@@ -13,9 +13,9 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.backup import backup_options
 from producer.cli.options.backup_request import request_from
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.live.watching import watched
+from producer.cli.show.rows.summaries import compared_line
 from producer.cli.show.safe_text import escaped
-from producer.cli.show.summaries import compared_line
-from producer.cli.show.watching import watched
 from producer.cli.show.wrapped import say
 from producer.host.looks import look
 from producer.requests import BackupRequest

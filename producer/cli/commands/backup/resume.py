@@ -13,8 +13,8 @@ from producer.cli.notifying import reported
 from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
 from producer.cli.show.json_lines import write_summary
-from producer.cli.show.lost_files import watched_for_losses
-from producer.cli.show.summaries import show_backup
+from producer.cli.show.live.lost_files import watched_for_losses
+from producer.cli.show.rows.summaries import show_backup
 
 
 @click.command(cls=FleetCommand)

@@ -13,8 +13,8 @@ from producer.cli.catalog import batches_of, opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.shared import config_option, json_option
-from producer.cli.show.entries import shown_path, write_path_line
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.rows.entries import shown_path, write_path_line
 
 if TYPE_CHECKING:
     from producer.listing import Entry, EntryBatch

@@ -15,8 +15,8 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.entry_filter import filter_of, filter_options
 from producer.cli.options.shared import config_option, json_option
-from producer.cli.show.entries import entry_row, long_line, shown_path, write_path_line
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.rows.entries import entry_row, long_line, shown_path, write_path_line
 
 if TYPE_CHECKING:
     from producer.listing import Entry, EntryBatch

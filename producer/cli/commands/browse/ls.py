@@ -18,9 +18,9 @@ from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.entry_filter import filter_of, filter_options
 from producer.cli.options.shared import config_option, devices_option, json_option
 from producer.cli.show.counts import counted
-from producer.cli.show.entries import entry_row, long_line, shown_path, write_path_line
-from producer.cli.show.incomplete import in_words
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.rows.entries import entry_row, long_line, shown_path, write_path_line
+from producer.cli.show.rows.incomplete import in_words
 from producer.cli.show.safe_text import harmless
 from tasks.errors import UsageError
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from producer.cli.call import Call
 from producer.cli.commands.browse.shown import Shown
 from producer.cli.options.known_devices import devices_of
-from producer.cli.show.entries import shown_path, shown_size, write_path_line
 from producer.cli.show.json_lines import write_row
-from producer.cli.show.plain_lines import PlainObserver
+from producer.cli.show.live.plain_lines import PlainObserver
+from producer.cli.show.rows.entries import shown_path, shown_size, write_path_line
 from producer.cli.show.times import rfc3339_of_ns
 from producer.observer import Trouble
 from tasks.errors import UsageError

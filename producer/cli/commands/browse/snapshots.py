@@ -14,8 +14,8 @@ from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import known_volumes
 from producer.cli.options.shared import config_option, json_option, since_option, wide_option
-from producer.cli.show.incomplete import in_words
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.rows.incomplete import in_words
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import age_of, local_time, rfc3339

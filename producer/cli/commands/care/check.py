@@ -23,8 +23,8 @@ from producer.cli.options.shared import (
     wait_option,
 )
 from producer.cli.show.json_lines import write_summary
-from producer.cli.show.lost_files import watched_for_losses
-from producer.cli.show.summaries import show_check
+from producer.cli.show.live.lost_files import watched_for_losses
+from producer.cli.show.rows.summaries import show_check
 from producer.configuration.ages import parse_age
 from producer.requests import CheckRequest
 from producer.run.preflight import check_devices

@@ -25,7 +25,7 @@ def metrics(call: Call, textfile: str | None) -> None:
 
     `segfleet page` serves the same at /metrics.
     """
-    from producer.monitor.metrics import metrics_text
+    from producer.monitor.metrics.metrics import metrics_text
     from tasks.broker.leases import this_release
 
     content = metrics_text(surveyed(call), this_release())

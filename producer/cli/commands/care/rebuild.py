@@ -10,8 +10,8 @@ from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
 from producer.cli.show.json_lines import write_summary
-from producer.cli.show.summaries import show_rebuild
-from producer.cli.show.watching import watched
+from producer.cli.show.live.watching import watched
+from producer.cli.show.rows.summaries import show_rebuild
 from producer.requests import RebuildRequest
 from producer.run.preflight import check_devices
 from tasks.errors import UsageError

@@ -11,8 +11,8 @@ from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
 from producer.cli.show.json_lines import write_summary
-from producer.cli.show.summaries import show_repair
-from producer.cli.show.watching import watched
+from producer.cli.show.live.watching import watched
+from producer.cli.show.rows.summaries import show_repair
 from producer.requests import RepairRequest
 from producer.run.preflight import check_devices
 

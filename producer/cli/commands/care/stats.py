@@ -16,7 +16,7 @@ from producer.cli.options.completing import known_volumes
 from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.chart import chart
 from producer.cli.show.json_lines import write_row
-from producer.cli.show.parity_space import parity_line, parity_row
+from producer.cli.show.rows.parity_space import parity_line, parity_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339

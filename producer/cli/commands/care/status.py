@@ -14,7 +14,7 @@ from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.json_lines import write_row
-from producer.cli.show.status import Shown, status_lines, status_rows
+from producer.cli.show.rows.status import Shown, status_lines, status_rows
 from producer.cli.surveyed import write_page
 from producer.configuration.ages import parse_age
 from producer.host.behalf import HERE

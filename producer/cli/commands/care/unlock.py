@@ -12,7 +12,7 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import known_volumes
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.json_lines import write_row
-from producer.cli.show.locks import lock_json
+from producer.cli.show.rows.locks import lock_json
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import with_age

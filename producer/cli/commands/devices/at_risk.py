@@ -13,12 +13,12 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 
 if TYPE_CHECKING:
-    from producer.pool.at_risk import AtRisk
+    from producer.pool.losses.at_risk import AtRisk
 
 
 def risks_of(call: Call) -> Mapping[str, AtRisk]:
     """Device id → what would be lost with it."""
-    from producer.pool.at_risk import Risks
+    from producer.pool.losses.at_risk import Risks
 
     with opened_catalog(call) as catalog:
         return Risks(catalog).by_device()
@@ -26,8 +26,8 @@ def risks_of(call: Call) -> Mapping[str, AtRisk]:
 
 def list_at_risk(call: Call, name: str) -> None:
     """Show the files that would be lost with the device; raises UsageError for an unknown name."""
-    from producer.pool.at_risk import Risks
-    from producer.pool.lost import device_named
+    from producer.pool.losses.at_risk import Risks
+    from producer.pool.losses.lost import device_named
 
     with opened_catalog(call) as catalog:
         device = device_named(catalog, name)

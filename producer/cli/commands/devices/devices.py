@@ -16,8 +16,8 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import known_devices
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.shared import config_option, devices_option, json_option, wait_option, wide_option
-from producer.cli.show.devices import show_devices
-from producer.cli.show.watching import watched
+from producer.cli.show.live.watching import watched
+from producer.cli.show.rows.devices import show_devices
 from producer.run.preflight import check_devices
 from tasks.errors import UsageError
 

@@ -10,7 +10,7 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import known_devices
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.counts import counted
-from producer.cli.show.devices import show_devices
+from producer.cli.show.rows.devices import show_devices
 
 
 @click.command(cls=FleetCommand)
@@ -26,7 +26,7 @@ def lost(call: Call, device: str) -> None:
     """
     call.output.is_the_result = False
 
-    from producer.pool.lost import device_named, mark_lost
+    from producer.pool.losses.lost import device_named, mark_lost
 
     with opened_catalog(call) as catalog:
         row, lacking_count = mark_lost(catalog, device_named(catalog, device))

@@ -10,9 +10,9 @@ from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.shared import config_option, json_option, named_folder, wait_option
 from producer.cli.show.counts import counted
-from producer.cli.show.devices import show_devices
+from producer.cli.show.live.watching import watched
+from producer.cli.show.rows.devices import show_devices
 from producer.cli.show.safe_text import escaped
-from producer.cli.show.watching import watched
 
 
 @click.command(cls=CommandHere)

@@ -15,7 +15,7 @@ from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.known_devices import devices_of
 from producer.cli.options.shared import config_option, devices_option, threads_option, wait_option
 from producer.cli.show.counts import counted
-from producer.cli.show.plain_lines import PlainObserver
+from producer.cli.show.live.plain_lines import PlainObserver
 from producer.host.behalf import is_for_terminal
 from producer.requests import RestoreRequest
 from producer.run.preflight import check_devices

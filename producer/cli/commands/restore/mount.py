@@ -13,7 +13,7 @@ from producer.cli.options.known_devices import all_devices
 from producer.cli.options.paths import absolute
 from producer.cli.options.shared import config_option, devices_option, wait_option
 from producer.cli.show.counts import counted
-from producer.cli.show.plain_lines import PlainObserver
+from producer.cli.show.live.plain_lines import PlainObserver
 from producer.run.preflight import check_devices
 from tasks.errors import UsageError
 

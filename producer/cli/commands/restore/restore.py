@@ -25,8 +25,8 @@ from producer.cli.options.shared import (
     wait_option,
 )
 from producer.cli.show.json_lines import write_summary
-from producer.cli.show.lost_files import watched_for_losses
-from producer.cli.show.summaries import show_restore
+from producer.cli.show.live.lost_files import watched_for_losses
+from producer.cli.show.rows.summaries import show_restore
 from producer.host.looks import look
 from producer.observer import Observer
 from producer.requests import UNNAMED_TARGET, RestoreRequest
@@ -163,7 +163,7 @@ def restore(
 
 
 def _show_preview(call: Call, request: RestoreRequest, observer: Observer, environment: Environment) -> int:
-    from producer.cli.show.preview import show_preview, show_row, write_preview_row
+    from producer.cli.show.rows.preview import show_preview, show_row, write_preview_row
     from producer.restore.preview import preview
 
     summary = preview(request, observer, environment, write_preview_row if call.json else show_row)

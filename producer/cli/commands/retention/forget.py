@@ -25,7 +25,7 @@ from producer.cli.options.shared import (
     wide_option,
 )
 from producer.cli.show.json_lines import write_error, write_row, write_summary
-from producer.cli.show.notes import NotesObserver
+from producer.cli.show.live.notes import NotesObserver
 from producer.cli.show.safe_text import harmless
 from producer.requests import Retention
 from producer.summaries import ForgetSummary
@@ -148,7 +148,7 @@ def _summary(decisions: Sequence[Decision], *, dry_run: bool, duration_s: float)
 
 def _show(call: Call, decisions: Sequence[Decision], summary: ForgetSummary) -> None:
     # The rows of a decision are those of the catalog, which a call for --help does not need.
-    from producer.cli.show.verdicts import forget_words, verdict_lines, verdict_rows
+    from producer.cli.show.rows.verdicts import forget_words, verdict_lines, verdict_rows
 
     in_use = [kept for decision in decisions for kept in decision.kept if kept.is_in_use]
     if call.json:

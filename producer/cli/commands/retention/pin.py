@@ -9,7 +9,7 @@ from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.shared import config_option, json_option
-from producer.cli.show.marked import show_marked
+from producer.cli.show.rows.marked import show_marked
 
 
 @click.command(cls=FleetCommand)

@@ -19,8 +19,8 @@ from producer.cli.options.shared import (
     wide_option,
 )
 from producer.cli.show.json_lines import write_summary
-from producer.cli.show.pruned import show_prune
-from producer.cli.show.watching import watched
+from producer.cli.show.live.watching import watched
+from producer.cli.show.rows.pruned import show_prune
 from producer.requests import DEFAULT_LIMITS, PruneRequest, RepackLimits
 from producer.run.preflight import check_devices
 

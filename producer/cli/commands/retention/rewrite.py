@@ -22,8 +22,8 @@ from producer.cli.options.shared import (
     wide_option,
 )
 from producer.cli.show.json_lines import write_row, write_summary
-from producer.cli.show.rewritten import rewrite_lines
-from producer.cli.show.watching import watched
+from producer.cli.show.live.watching import watched
+from producer.cli.show.rows.rewritten import rewrite_lines
 from producer.requests import RewriteRequest
 from producer.run.preflight import check_devices
 from tasks.errors import UsageError

@@ -11,7 +11,7 @@ from producer.cli.commands.retention.prune import prune_now
 from producer.cli.commands.schedule.words import bounds_of
 from producer.cli.options.known_devices import all_devices
 from producer.cli.show.json_lines import write_error, write_row
-from producer.cli.show.notes import NotesObserver
+from producer.cli.show.live.notes import NotesObserver
 from producer.cli.show.safe_text import harmless
 from tasks.errors import LockedError, SegfleetError
 
@@ -55,7 +55,7 @@ def _forget(call: Call, volume: str, retention: Retention, *, prunes: bool) -> N
 
 def _show(call: Call, decision: Decision) -> None:
     # Only a process that forgets needs the catalog's rows.
-    from producer.cli.show.verdicts import verdict_rows
+    from producer.cli.show.rows.verdicts import verdict_rows
 
     for kept in (kept for kept in decision.kept if kept.is_in_use):
         _note(f"snapshot {kept.row.snapshot_id[:8]} stays: it is {kept.reasons[0]}")

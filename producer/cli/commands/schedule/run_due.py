@@ -18,9 +18,9 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.notifying import look_around, reported
 from producer.cli.options.shared import config_option, json_option, quiet_option
 from producer.cli.show.json_lines import write_error, write_row, write_summary
-from producer.cli.show.lost_files import watched_for_losses
+from producer.cli.show.live.lost_files import watched_for_losses
+from producer.cli.show.rows.summaries import show_backup, show_schedule
 from producer.cli.show.safe_text import harmless
-from producer.cli.show.summaries import show_backup, show_schedule
 from producer.cli.show.times import rfc3339, with_age
 from producer.host.signals import act_on_held_signal
 from producer.summaries import BackupSummary, UpkeepSummary, schedule_summary

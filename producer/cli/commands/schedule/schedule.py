@@ -13,7 +13,7 @@ from producer.cli.commands.schedule.run_due import run_due
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.json_lines import write_row
-from producer.cli.show.reservations import reservation_json, reservation_lines
+from producer.cli.show.rows.reservations import reservation_json, reservation_lines
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:

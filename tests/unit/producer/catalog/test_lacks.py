@@ -13,7 +13,7 @@ from kit.tree import Tree
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.devices import DeviceRow, DeviceState
 from producer.catalog.tables.snapshots.rows import LackRow
-from producer.cli.show.incomplete import in_words
+from producer.cli.show.rows.incomplete import in_words
 from producer.summaries import Incomplete
 
 LACK = LackRow(device_id="c" * 32, device="c", files_count=3, size_bytes=70)

@@ -8,7 +8,7 @@ import pytest
 
 from kit.models.offline import Recorded
 from producer.cli.call import Call
-from producer.cli.show.lost_files import LostFiles, watched_for_losses
+from producer.cli.show.live.lost_files import LostFiles, watched_for_losses
 from producer.observer import Trouble
 from tasks.errors import UsageError
 

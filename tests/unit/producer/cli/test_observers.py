@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from producer.cli.call import Call
-from producer.cli.show.bars import BarsObserver
 from producer.cli.show.json_lines import JsonObserver, write_summary
-from producer.cli.show.plain_lines import PlainObserver
-from producer.cli.show.quiet import QuietObserver
-from producer.cli.show.summaries import show_backup, show_check, show_restore
-from producer.cli.show.watching import watched
+from producer.cli.show.live.bars import BarsObserver
+from producer.cli.show.live.plain_lines import PlainObserver
+from producer.cli.show.live.quiet import QuietObserver
+from producer.cli.show.live.watching import watched
+from producer.cli.show.rows.summaries import show_backup, show_check, show_restore
 from producer.observer import DeviceProgress, FileChange, Progress, Trouble
 from producer.summaries import BackupSummary, CheckSummary, DeviceTotals, RestoreSummary, SnapshotLoss
 from tasks.errors import DeviceError

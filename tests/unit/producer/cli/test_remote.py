@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from producer.cli.elsewhere.remote import Output
-from producer.cli.show.entries import shown_path
+from producer.cli.show.rows.entries import shown_path
 from producer.host.behalf import is_for_terminal, terminal_variables
 
 

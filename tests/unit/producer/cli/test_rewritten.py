@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.cli.show.rewritten import rewrite_lines
+from producer.cli.show.rows.rewritten import rewrite_lines
 from producer.summaries import RewriteSummary, RewrittenSnapshot
 
 ROW = RewrittenSnapshot(

@@ -9,7 +9,7 @@ import pytest
 from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.manifest.marks import SnapshotMarks, decode_marks, encode_marks, marks_name
 from producer.manifest.tombstones import encode_tombstone
-from producer.pool.marks import marks_for, newest_marks
+from producer.pool.manifests.marks import marks_for, newest_marks
 from tasks.orders import MANIFEST_NAME
 
 ONE, TWO = "1" * 32, "2" * 32

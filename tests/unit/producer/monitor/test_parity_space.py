@@ -8,7 +8,7 @@ from pathlib import Path
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.parity import ParityGroup, ParityMember, ParityRow
-from producer.cli.show.parity_space import parity_line, parity_row
+from producer.cli.show.rows.parity_space import parity_line, parity_row
 from producer.monitor.parity_space import parity_space
 
 

@@ -15,8 +15,8 @@ from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.catalog import Catalog
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.objects import StoredObject
-from producer.pool.damage import refresh_damage
-from producer.pool.lost import mark_lost
+from producer.pool.losses.damage import refresh_damage
+from producer.pool.losses.lost import mark_lost
 from producer.summaries import Incomplete
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

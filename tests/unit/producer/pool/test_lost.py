@@ -15,7 +15,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.snapshots.rows import LackRow
-from producer.pool.lost import device_named, mark_lost
+from producer.pool.losses.lost import device_named, mark_lost
 from producer.pool.members import record_returned
 from tasks.errors import UsageError
 

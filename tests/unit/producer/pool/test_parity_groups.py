@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.parity import ParityGroup
 from producer.pool.copies import CopyTarget
-from producer.pool.parity import can_give, holders_of_objects, plan_parity
+from producer.pool.parity.grouping import can_give, holders_of_objects, plan_parity
 
 #: What happens: objects of these sizes are stored, each on the next device; one device is lost; a third is let go.
 STORE = st.lists(st.integers(1, 10**6), min_size=1, max_size=12)

@@ -17,7 +17,7 @@ from kit.models.pruned_pool import tree
 from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
-from producer.pool.lost import mark_lost
+from producer.pool.losses.lost import mark_lost
 
 TREE = Tree({"large": noise(400_000), **{f"d/{n}": noise(20_000 + 900 * n, seed=n) for n in range(24)}})
 PLAN: dict[str, Any] = {"segment_bytes": 64 * 1024}

@@ -7,7 +7,7 @@ from pathlib import Path
 from kit.models.offline import backup_request, offline
 from kit.tree import Tree
 from producer.manifest import head_name, part_name
-from producer.pool.unknown_snapshots import tell_unknown_snapshots, unknown_snapshots
+from producer.pool.manifests.unknown_snapshots import tell_unknown_snapshots, unknown_snapshots
 
 KNOWN, OTHER = "1" * 32, "2" * 32
 

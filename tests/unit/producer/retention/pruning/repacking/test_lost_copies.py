@@ -8,7 +8,7 @@ from pathlib import Path
 from kit.models.in_process import in_process
 from kit.models.pruned_pool import Pool
 from kit.tree import noise
-from producer.pool.lost import device_named, mark_lost
+from producer.pool.losses.lost import device_named, mark_lost
 from producer.requests import RepackLimits
 
 

@@ -11,7 +11,7 @@ from itertools import chain
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.parity import ParityGroup
-from producer.pool.parity import can_give, holders_of_objects
+from producer.pool.parity.grouping import can_give, holders_of_objects
 from tasks.groups import DeviceAt, GroupAt
 
 

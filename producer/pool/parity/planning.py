@@ -9,7 +9,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.pool.copies import CopyTarget
 from producer.pool.members import Member
-from producer.pool.parity import ParityPlan, holders_of_objects, plan_parity
+from producer.pool.parity.grouping import ParityPlan, holders_of_objects, plan_parity
 
 
 def parity_for(

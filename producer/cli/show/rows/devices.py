@@ -18,7 +18,7 @@ from producer.configuration.sizes import format_size
 if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow
     from producer.cli.show.json_types.lists import DeviceLine
-    from producer.pool.at_risk import AtRisk
+    from producer.pool.losses.at_risk import AtRisk
 
 _HEADER: tuple[str, ...] = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
 _SELDOM = ("pool", "since", "capacity", "folder")

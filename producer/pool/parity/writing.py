@@ -11,7 +11,7 @@ from producer.catalog.tables.doomed import DoomedObject
 from producer.catalog.tables.parity import ParityGroup
 from producer.pool.copying import Copied
 from producer.pool.members import Member
-from producer.pool.parity import ParityPlan, RowToWrite
+from producer.pool.parity.grouping import ParityPlan, RowToWrite
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.errors import Reason

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.show.incomplete import in_words
-from producer.cli.show.locks import lock_json
-from producer.cli.show.reservations import reservation_json, reservation_lines
+from producer.cli.show.rows.incomplete import in_words
+from producer.cli.show.rows.locks import lock_json
+from producer.cli.show.rows.reservations import reservation_json, reservation_lines
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339, with_age

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
-from producer.monitor.device_metrics import of_devices
-from producer.monitor.metric_families import Gauge, labelled, of_each, plain
+from producer.monitor.metrics.device_metrics import of_devices
+from producer.monitor.metrics.metric_families import Gauge, labelled, of_each, plain
 from producer.monitor.overview import VolumeStatus
 from producer.monitor.survey import Survey
 

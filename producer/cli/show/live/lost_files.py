@@ -9,9 +9,9 @@ from typing import TextIO
 
 from producer.cli.call import Call
 from producer.cli.show.counts import counted
-from producer.cli.show.plain_lines import trouble_line
+from producer.cli.show.live.plain_lines import trouble_line
+from producer.cli.show.live.watching import Shown, watched
 from producer.cli.show.safe_text import escaped
-from producer.cli.show.watching import Shown, watched
 from producer.observer import FileChange, Progress, Trouble
 from tasks.errors import UsageError
 

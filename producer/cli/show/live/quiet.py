@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.cli.show.plain_lines import PlainObserver
+from producer.cli.show.live.plain_lines import PlainObserver
 from producer.observer import FileChange, Progress, Trouble
 
 #: What was noted before the first trouble explains it; the last notes most of all.

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.parity import ParityGroup
 from producer.pool.copies import CopyTarget
-from producer.pool.parity import ParityPlan, holders_of_objects, plan_parity
+from producer.pool.parity.grouping import ParityPlan, holders_of_objects, plan_parity
 from tasks.groups import MAX_MEMBERS
 
 #: Of what the groups cost that would be replaced.

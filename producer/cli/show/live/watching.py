@@ -9,7 +9,7 @@ from typing import Protocol
 
 from producer.cli.call import Call
 from producer.cli.show.json_lines import JsonObserver
-from producer.cli.show.plain_lines import EVERY_S, PlainObserver
+from producer.cli.show.live.plain_lines import EVERY_S, PlainObserver
 from producer.observer import FileChange, Observer
 
 
@@ -27,7 +27,7 @@ def watched(call: Call) -> Iterator[Shown]:
         with _quietly() as quiet:
             yield quiet
     elif sys.stderr.isatty():
-        from producer.cli.show.bars import BarsObserver
+        from producer.cli.show.live.bars import BarsObserver
 
         with BarsObserver() as bars:
             yield bars
@@ -38,7 +38,7 @@ def watched(call: Call) -> Iterator[Shown]:
 @contextmanager
 def _quietly() -> Iterator[Shown]:
     """An error ends the quiet: what was noted before may explain it."""
-    from producer.cli.show.quiet import QuietObserver
+    from producer.cli.show.live.quiet import QuietObserver
 
     quiet = QuietObserver()
     try:

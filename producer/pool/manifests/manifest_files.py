@@ -30,7 +30,7 @@ from producer.manifest import (
     encode_troubles,
     part_name,
 )
-from producer.pool.index_lines import index_lines
+from producer.pool.manifests.index_lines import index_lines
 from producer.requests import PlanOptions
 
 

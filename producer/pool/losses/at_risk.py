@@ -11,7 +11,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tables.trees import Tree
 from producer.listing.entry import EntryBatch
 from producer.listing.placed import PlacedBatch
-from producer.pool.group_reads import GroupReads
+from producer.pool.parity.group_reads import GroupReads
 
 #: In the place of another device that has a segment.
 _BY_PARITY = ""

@@ -13,7 +13,7 @@ from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.catalog.tables.trees import Tree
 from producer.listing.stored_ranges import united, without
-from producer.pool.group_reads import GroupReads
+from producer.pool.parity.group_reads import GroupReads
 from tasks.errors import CatalogError, DamagedError
 
 

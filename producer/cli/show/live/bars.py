@@ -15,8 +15,8 @@ from rich.table import Column
 from rich.text import Text
 
 from producer.cli.show.counts import counted
-from producer.cli.show.file_lines import file_line
-from producer.cli.show.plain_lines import trouble_line
+from producer.cli.show.live.plain_lines import trouble_line
+from producer.cli.show.rows.file_lines import file_line
 from producer.cli.show.safe_text import harmless
 from producer.configuration.ages import format_age
 from producer.configuration.sizes import format_size

@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.manifest import decode_head, head_name
-from producer.pool.fetching import Fetcher, WantedFile
+from producer.pool.manifests.fetching import Fetcher, WantedFile
 from producer.pool.members import Member
 from producer.run.session import RunSession
 from producer.run.wave import run_wave

@@ -1,0 +1,1 @@
+"""Tables and words for what the catalog and the summaries hold, one file for each kind."""

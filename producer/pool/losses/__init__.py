@@ -1,0 +1,1 @@
+"""What is lost, damaged or missing on devices, and what would be lost with one."""

@@ -1,0 +1,1 @@
+"""Manifests on devices: written, read, brought to those that lack them, and those that no catalog knows."""
