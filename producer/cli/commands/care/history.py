@@ -20,8 +20,10 @@ from producer.cli.show.tables import lines_of
 from producer.cli.show.times import age_of, local_time, rfc3339
 from producer.configuration.ages import oldest_of, parse_age
 from producer.configuration.sizes import format_size
+from tasks.errors import UsageError
 
 if TYPE_CHECKING:
+    from producer.catalog.catalog import Catalog
     from producer.catalog.tables.runs import RunRow
     from producer.catalog.tables.segments.totals import TimingTotals
 
@@ -66,6 +68,8 @@ def history(
     """
     before = oldest_of(parse_age(keep), datetime.now(UTC)) if keep is not None else None
     with opened_catalog(call) as catalog:
+        if volume is not None:
+            _refuse_unknown(catalog, volume)
         if before is not None:
             count = catalog.runs.trim(before, volume)
             click.echo(f"segfleet: removed {count} runs from the history", err=True)
@@ -85,6 +89,12 @@ def history(
     else:
         cells = [_run_cells(run) for run in runs]
         _print(lines_of(_RUN_HEADER, cells, right="=>= =>>>>>>>>", seldom=_SELDOM, width=call.width))
+
+
+def _refuse_unknown(catalog: Catalog, volume: str) -> None:
+    """A volume with snapshots is known without a run too, as after a rebuild."""
+    if catalog.runs.last(1) and not catalog.runs.all(volume) and volume not in catalog.snapshots.volumes():
+        raise UsageError(f"there is no run of volume {volume}", hint="segfleet history lists all of them")
 
 
 def _print(lines: Iterable[str]) -> None:
