@@ -60,6 +60,8 @@ def rewrite(
     call.output.is_the_result = dry_run
     if bool(snapshots) == (volume is not None):
         raise UsageError("say what to rewrite", hint="name SNAPSHOTs, or give --volume NAME for all of a volume")
+    if not all(pattern.strip() for pattern in (*patterns, *patterns_any_case)):
+        raise UsageError("a PATTERN is empty, and matches nothing", hint="name what to leave out: -e /keys")
     exclusions = patterns_from(patterns, patterns_any_case, exclude_files)
     if not (exclusions.patterns or exclusions.patterns_any_case):
         raise UsageError("nothing says what to leave out", hint="give -e PATTERN, --iexclude or --exclude-file")

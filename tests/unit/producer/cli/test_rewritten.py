@@ -1,7 +1,12 @@
-"""The table of a rewrite, as narrow as a terminal."""
+"""What a rewrite refuses, and its table, as narrow as a terminal."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from producer.cli.main import run
 from producer.cli.show.rows.rewritten import rewrite_lines
 from producer.summaries import RewriteSummary, RewrittenSnapshot
 
@@ -26,3 +31,14 @@ def test_wide_shows_all_columns_and_nothing_that_a_terminal_obeys() -> None:
     header, row, *_ = rewrite_lines(SUMMARY, None)
     assert "entries out" in header
     assert "\x1b" not in row and "of a long name" in row
+
+
+@pytest.mark.parametrize("patterns", [["-e", ""], ["-e", "/keys", "-e", " "], ["--iexclude="]])
+def test_an_empty_pattern_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], patterns: list[str]
+) -> None:
+    monkeypatch.setenv("SEGFLEET_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+
+    assert run(["rewrite", "latest", *patterns]) == 2
+    assert "a PATTERN is empty" in capsys.readouterr().err
