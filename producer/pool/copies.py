@@ -35,8 +35,19 @@ class Copying:
 @dataclass(kw_only=True)
 class CopyPlan:
     copyings: list[Copying] = field(default_factory=list)
-    #: Copies that no device can take, or that nothing is there to be made from.
+    #: Copies that no device can take, or that nothing is there to be made from; and how many are of the second kind.
     missing_count: int = 0
+    without_origin_count: int = 0
+
+    @property
+    def why_missing(self) -> list[str]:
+        """In words for people."""
+        found = []
+        if self.without_origin_count:
+            found.append(f"no sound copy is there to make {self.without_origin_count} of them from")
+        if self.missing_count > self.without_origin_count:
+            found.append("no other device that is there has room")
+        return found
 
 
 def plan_copies(
@@ -70,6 +81,7 @@ def plan_copies(
             target = target or least_filled(targets, size_bytes, holders, taken_sites)
             if origin is None or target is None:
                 plan.missing_count += copies - len(holders)
+                plan.without_origin_count += copies - len(holders) if origin is None else 0
                 break
             target.load_bytes += origin.bytes_stored
             target.room_bytes -= origin.bytes_stored

@@ -34,12 +34,14 @@ def make_copies(session: RunSession, state: BackupState, copies: int, orders: St
         plan = _plan(session, state, copies, making.from_sources.settled)
         if not plan.copyings or not making.carry_out(plan.copyings):
             break
+    else:
+        plan = _plan(session, state, copies, making.from_sources.settled)
     making.from_sources.tell_changed()
     missing_count = len(plan.copyings) + plan.missing_count
     state.copies_missing_count = missing_count + len(making.from_sources.changed_entries)
     state.borrowed = list(chain.from_iterable(session.catalog.objects.of(state.borrowed_ids).values()))
     if missing_count:
-        why = "; ".join(making.failures) or "no other device has room"
+        why = "; ".join([*making.failures, *plan.why_missing])
         message = f"{missing_count} copies of segments could not be made: {why}; the next backup tries again"
         session.observer.trouble(Trouble(code="copies", message=message))
 

@@ -9,6 +9,8 @@ import pytest
 from producer.catalog.tables.objects import StoredObject
 from producer.pool.copies import CopyPlan, CopyTarget, plan_copies
 
+NO_ROOM = "no other device that is there has room"
+
 
 def stored(number: int, device: str, size_bytes: int = 100, **changes: object) -> StoredObject:
     values: dict[str, object] = {
@@ -76,19 +78,31 @@ def test_a_copy_goes_to_another_site_where_there_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objects", "options", "missing"),
+    ("objects", "options", "missing", "why"),
     [
-        ([stored(1, "a")], {"copies": 3, "targets": "ab"}, 1),
-        ([stored(1, "a")], {"rooms": {"b": 10, "c": 10}}, 1),
-        ([stored(1, "x")], {"holding": "abcx"}, 1),
-        ([stored(1, "a", is_damaged=True)], {}, 2),
+        ([stored(1, "a")], {"copies": 3, "targets": "ab"}, 1, [NO_ROOM]),
+        ([stored(1, "a")], {"rooms": {"b": 10, "c": 10}}, 1, [NO_ROOM]),
+        ([stored(1, "x")], {"holding": "abcx"}, 1, ["no sound copy is there to make 1 of them from"]),
+        ([stored(1, "a", is_damaged=True)], {}, 2, ["no sound copy is there to make 2 of them from"]),
+        (
+            [stored(1, "a", is_damaged=True), stored(2, "a")],
+            {"targets": "a"},
+            3,
+            ["no sound copy is there to make 2 of them from", NO_ROOM],
+        ),
     ],
-    ids=["too few devices", "no room", "its only device is away", "the only one is damaged"],
+    ids=["too few devices", "no room", "its only device is away", "the only one is damaged", "both"],
 )
-def test_copies_that_cannot_be_made_are_counted(
-    objects: list[StoredObject], options: dict[str, object], missing: int
+def test_copies_that_cannot_be_made_are_counted_and_the_reason_is_said(
+    objects: list[StoredObject], options: dict[str, object], missing: int, why: list[str]
 ) -> None:
-    assert planned(objects, **options).missing_count == missing  # type: ignore[arg-type]
+    plan = planned(objects, **options)  # type: ignore[arg-type]
+
+    assert (plan.missing_count, plan.why_missing) == (missing, why)
+
+
+def test_nothing_is_said_where_no_copy_is_missing() -> None:
+    assert planned([stored(1, "a")]).why_missing == []
 
 
 def test_an_object_on_a_device_that_is_away_counts_and_one_on_a_dead_device_does_not() -> None:
