@@ -51,13 +51,14 @@ def test_a_worker_that_is_killed_while_it_repacks_leaves_all_whole(pool: Machine
     pool.succeed("check", "--read-data")
 
 
-def test_what_a_restore_reads_is_not_repacked_beside_it(pool: Machine) -> None:
+def test_what_a_restore_reads_is_neither_forgotten_nor_repacked_beside_it(pool: Machine) -> None:
     """The restore stands still once it knows what it reads from which object."""
     target = pool.folder / "out"
     halt = HaltAt(pool.folder / "halt", "producer.restore.restore_run:RestoreRun._restore_data")
     restore = pool.start("restore", "latest", "--target", target, **halt.settings)
     halt.wait()
 
+    [read] = pool.succeed("snapshots", "--json").rows
     beside = pool.succeed("prune", "--max-unused=0%", "--json").summary
     forget = pool.run("forget", "latest", "--unsafe-allow-remove-all")
     halt.release()
@@ -65,4 +66,5 @@ def test_what_a_restore_reads_is_not_repacked_beside_it(pool: Machine) -> None:
     assert restore.wait().exit_code == 0
     assert differences(pool.folder / "data", target / "data") == []
     assert (beside["objects_written"], forget.exit_code) == (0, 11)
+    assert f"snapshot {read['snapshot_id'][:8]} is in use by restore (pid {restore.pid} on " in forget.stderr
     assert pool.succeed("prune", "--max-unused=0%", "--json").summary["bytes_unused"] == 0
