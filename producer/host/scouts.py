@@ -31,12 +31,16 @@ _READ_BYTES = 1024 * 1024
 
 _is_scout = False
 
+#: Scouts that had not ended when they were left behind.
+_left: set[int] = set()
+
 
 class Scout:
     """One scout, as the process that started it sees it; to be used in a with block."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         """``work``, in the scout, reports with :func:`report`."""
+        _reap_left()
         self._output, write_end = os.pipe()
         with warnings.catch_warnings():
             # Other threads may hold locks: the scout takes none of theirs, and runs nothing but its work.
@@ -55,11 +59,10 @@ class Scout:
             os.kill(self._pid, signal.SIGKILL)
         # One that waits for a server that hangs does not end: it is not waited for.
         for pause_ms in (0.2, 0.5, 1, 2, 5, 10, 20, 60):
-            with suppress(ChildProcessError):
-                if not os.waitpid(self._pid, os.WNOHANG)[0]:
-                    time.sleep(pause_ms / 1000)
-                    continue
-            return
+            if _has_ended(self._pid):
+                return
+            time.sleep(pause_ms / 1000)
+        _left.add(self._pid)
 
     def reports(self, beat: Callable[[], None]) -> Iterator[tuple[str, Any]]:
         """What it reports; ``beat`` is called while there is nothing, and may raise.
@@ -84,6 +87,18 @@ class Scout:
                 yield marshal.loads(memoryview(buffer)[start + _LENGTH.size : end])
                 start = end
             del buffer[:start]
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether it has; it is no zombie then."""
+    with suppress(ChildProcessError):
+        return bool(os.waitpid(pid, os.WNOHANG)[0])
+    return True
+
+
+def _reap_left() -> None:
+    """A process that runs for months would keep each as a zombie, which the system counts."""
+    _left.difference_update([pid for pid in list(_left) if _has_ended(pid)])
 
 
 def is_scout() -> bool:

@@ -95,7 +95,8 @@ class PoolStates(RuleBasedStateMachine):
 
     @rule()
     def back_up(self) -> None:
-        copies = min(self.copies, len(self.run.devices))
+        # Of one that is away there is no room.
+        copies = min(self.copies, len(self.run.devices) - bool(self.away))
         done = self.run.back_up({"data": self.source}, has_troubles=True, segment_bytes=128 * 1024, copies=copies)
         self.kept.note(done.snapshot_id)
         self.has_lost = False

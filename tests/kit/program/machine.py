@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -118,21 +118,26 @@ class Machine:
     def processes(self) -> list[psutil.Process]:
         """Every living process that belongs to this machine: commands, workers, the private broker and its keeper."""
         sessions = {running.pid for running in self._running}
-        return [process for process in psutil.process_iter() if self._owns(process, sessions)]
+        found = []
+        for pid in psutil.pids():
+            with suppress(OSError, psutil.Error):
+                if self._owns(pid, sessions):
+                    found.append(psutil.Process(pid))
+        return found
 
-    def _owns(self, process: psutil.Process, sessions: Set[int]) -> bool:
-        try:
-            # By its session and its folder too: what was forked shows another environment, and the server writes its
-            # title over its own.
-            cwd = process.cwd()
-            is_of_us = (
-                os.getsid(process.pid) in sessions
-                or process.environ().get(_STATE) == str(self.state)
-                or ((cwd == str(self.folder) or cwd.startswith(f"{self.state}/")) and process.pid != os.getpid())
-            )
-            return is_of_us and bool(process.status() != psutil.STATUS_ZOMBIE)
-        except (psutil.Error, ProcessLookupError):
-            return False
+    def _owns(self, pid: int, sessions: Set[int]) -> bool:
+        """Raises OSError for a process that has ended, or is of another user.
+
+        By its session and its folder too: what was forked shows another environment, and the server writes its title
+        over its own.
+        """
+        # What has ended and is not waited for yet has no folder.
+        cwd = os.readlink(f"/proc/{pid}/cwd")
+        if os.getsid(pid) in sessions:
+            return True
+        if cwd == str(self.folder) or cwd.startswith(f"{self.state}/"):
+            return pid != os.getpid()
+        return f"{_STATE}={self.state}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
     def wait_until_quiet(self) -> None:
         """Returns once no process of this machine is left; fails the test if one stays."""

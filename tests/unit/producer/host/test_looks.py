@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from kit.deadlines import DEADLINE_S, eventually
+from producer.host import scouts
 from producer.host.looks import LIMIT_VARIABLE, SilentError, give_sign, look, look_at_each, look_through
 from producer.host.places import folders_here, silent_devices
 from tasks.errors import UsageError
@@ -103,3 +104,16 @@ def _raiser(error: type[BaseException]) -> Callable[[], None]:
 
 def _running_children() -> set[int]:
     return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+
+
+def test_a_scout_that_ends_late_is_no_zombie_after_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {child.pid for child in psutil.Process().children()}
+    with monkeypatch.context() as patched:
+        patched.setattr(scouts, "_has_ended", lambda pid: False)
+        look(tmp_path, Path.exists)
+    (late,) = {child.pid for child in psutil.Process().children()} - before
+    eventually(lambda: psutil.Process(late).status() == psutil.STATUS_ZOMBIE, "the scout has ended")
+    look(tmp_path, Path.exists)
+    assert not psutil.pid_exists(late)
