@@ -1,4 +1,4 @@
-"""What would be lost with a device: each file that needs what only it has, whole files and cut ones."""
+"""What would be lost with a device: each file that cannot be read without it, whole files and cut ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from producer.pool.losses.at_risk import files_at_risk
 ONE, TWO, BOTH = (f"{number:032x}" for number in range(3))
 
 
-def test_a_file_counts_on_each_device_that_alone_has_some_of_it() -> None:
+def test_a_file_counts_on_each_device_without_which_some_of_it_is_lost() -> None:
     places = Places(
         segment_ids=[ONE, TWO, BOTH],
         segments=[0, 2, -1, 1],
@@ -32,7 +32,7 @@ def test_a_file_counts_on_each_device_that_alone_has_some_of_it() -> None:
         places=places,
     )
 
-    found = files_at_risk(sealed_tree([batch]), {ONE: "a", TWO: "b"})
+    found = files_at_risk(sealed_tree([batch]), {ONE: {"a"}, TWO: {"b", "c"}})
 
-    assert found == {"a": (2, 40), "b": (2, 25)}
+    assert found == {"a": (2, 40), "b": (2, 25), "c": (2, 25)}
     assert files_at_risk(sealed_tree([batch]), {}) == {}

@@ -17,7 +17,8 @@ from kit.models.pruned_pool import tree
 from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
-from producer.pool.losses.lost import mark_lost
+from producer.pool.losses.at_risk import Risks, at_risk_of
+from producer.pool.losses.lost import device_named, mark_lost
 
 TREE = Tree({"large": noise(400_000), **{f"d/{n}": noise(20_000 + 900 * n, seed=n) for n in range(24)}})
 PLAN: dict[str, Any] = {"segment_bytes": 64 * 1024}
@@ -155,6 +156,23 @@ def test_a_prune_keeps_what_the_parity_of_others_needs_and_deletes_groups_that_a
 
     assert len(rows(fresh)) == 1
     assert all(is_whole(fresh, tmp_path / "back", name) for name in "abcd")
+
+
+def test_after_a_loss_the_files_at_risk_with_each_device_are_those_that_go_with_it(
+    fresh: InProcess, tmp_path: Path
+) -> None:
+    mark_lost(fresh.catalog, device_named(fresh.catalog, "a"))
+    ids = {row.name: row.device_id for row in fresh.catalog.devices.all()}
+    risks = Risks(fresh.catalog)
+
+    for name in "bcd":
+        with without(fresh, ["a", name]):
+            restored(fresh, tmp_path / "back")
+        missing = {path for path, _ in fresh.troubles if path}
+        assert {path for _, path in risks.paths_on(ids[name])} == missing != set()
+        assert risks.by_device()[ids[name]].files_count == len(missing)
+        of_latest = at_risk_of(fresh.catalog, fresh.catalog.snapshots.find("latest").snapshot_id)
+        assert of_latest == risks.by_device()
 
 
 def is_whole_after_a_rebuild(made: InProcess, folder: Path, lost: str) -> bool:
