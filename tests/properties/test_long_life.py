@@ -79,4 +79,4 @@ def live_through(life: LongLife, day: int) -> None:
     if day == DAMAGED_ON_DAY:
         life.damage()
     if day % 5 == 0:
-        life.kept.restore_all()
+        life.kept.restore_all(life.kept.trees.keys())

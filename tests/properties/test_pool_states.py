@@ -1,9 +1,9 @@
 """Whatever is done to a pool: each kept snapshot whose devices are there restores exactly, and a prune leaves no waste.
 
 Hypothesis chooses what is done: changes, backups, forgetting, prunes, both of them killed at any order, devices that go
-away, come back, are lost, join, and leave on purpose.  In half of the lives each segment has two copies: what has them
-is lost with no device.  The code of workers and manager is the program's own; only the
-broker is missing.  ``make pool-states`` tries many more.
+away, come back, are lost, join, and leave on purpose, and repairs.  In some lives each segment has two copies, in some
+a parity of one: what has either is lost with no single device.  The code of workers and manager is the program's own;
+only the broker is missing.  ``make pool-states`` tries many more.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ PATHS = st.sampled_from(["a", "b", "c", "one/a", "one/b", "two/a", "two/deep/a"]
 SIZES = st.sampled_from([0, 10, 3_000, 20_000, 150_000])
 NAMES = "abcd"
 NONE_UNUSED = RepackLimits(max_unused_percent=0)
+ANY_UNUSED = RepackLimits(max_unused_percent=100)
 
 
 class PoolStates(RuleBasedStateMachine):
@@ -49,30 +50,33 @@ class PoolStates(RuleBasedStateMachine):
         self.source.mkdir()
         self.kept = KeptTrees(self.run, self.source)
         self.away = ""
-        #: Whether a device was lost since the last backup: its folder is that of no device until then.
-        self.has_lost = False
+        #: Was lost since the last backup or repair: its folder is that of no device until then.
+        self.lost = ""
+        #: Snapshots that parity lets survive the loss of a device; those that have survived one, and none since.
+        self.protected: set[str] = set()
+        self.worn: set[str] = set()
 
     def teardown(self) -> None:
         try:
             if self.away:
                 self.bring_back()
-            self.kept.restore_all()
+            self.restore_all()
         finally:
             self.stack.close()
 
     @property
     def is_whole(self) -> bool:
         """Whether all devices are there, and something is stored on them."""
-        return bool(self.kept.trees) and not self.away and not self.has_lost
+        return bool(self.kept.trees) and not self.away and not self.lost
 
     def adopted(self) -> list[str]:
         return sorted(row.name for row in self.kept.devices())
 
     # ---- the tree, and its snapshots
 
-    @initialize(copies=st.sampled_from([1, 2]))
-    def begin(self, copies: int) -> None:
-        self.copies = copies
+    @initialize(promise=st.sampled_from(["none", "copies", "parity"]))
+    def begin(self, promise: str) -> None:
+        self.promise = promise
         for number, path in enumerate(("a", "one/a", "one/b", "two/a")):
             self.write(path, 2_000 + number, number)
         self.write("large", 300_000, 1)
@@ -95,17 +99,24 @@ class PoolStates(RuleBasedStateMachine):
 
     @rule()
     def back_up(self) -> None:
-        # Of one that is away there is no room.
-        copies = min(self.copies, len(self.run.devices) - bool(self.away))
-        done = self.run.back_up({"data": self.source}, has_troubles=True, segment_bytes=128 * 1024, copies=copies)
+        plan = self.plan()
+        done = self.run.back_up({"data": self.source}, has_troubles=True, segment_bytes=128 * 1024, **plan)
+        assert done.snapshot_id is not None
         self.kept.note(done.snapshot_id)
-        self.has_lost = False
+        self.lost = ""
+        if "parity" in plan and not done.parity_missing:
+            self.protected.add(done.snapshot_id)
         if not self.away:
-            assert (done.exit_code, done.incomplete, done.copies_missing) == (0, (), 0), (
-                self.run.troubles,
-                self.run.notes,
-            )
-            self.restore_all()
+            lacking = done.copies_missing + done.parity_missing
+            assert (done.exit_code, done.incomplete, lacking) == (0, (), 0), (self.run.troubles, self.run.notes)
+        self.restore_all()
+
+    def plan(self) -> dict[str, int]:
+        """What a backup promises: as much as the devices allow."""
+        here_count = len(self.run.devices) - bool(self.away)
+        if here_count < 2 or self.promise == "none":
+            return {}
+        return {"copies": 2} if self.promise == "copies" else {"parity": 1}
 
     @rule(number=st.integers(1, 4), carried_out=st.booleans())
     def back_up_killed(self, number: int, carried_out: bool) -> None:
@@ -126,7 +137,8 @@ class PoolStates(RuleBasedStateMachine):
         done = self.run.prune(limits=NONE_UNUSED)
         assert done.exit_code == 0, self.run.troubles
         if self.is_whole and not self.run.catalog.snapshots.all("open"):
-            self.kept.check_pruned(done, NONE_UNUSED)
+            # What is dead may give parity.
+            self.kept.check_pruned(done, ANY_UNUSED if self.promise == "parity" else NONE_UNUSED)
         self.restore_all()
 
     @rule(number=st.integers(1, 10), carried_out=st.booleans())
@@ -158,19 +170,31 @@ class PoolStates(RuleBasedStateMachine):
         if len(self.adopted()) > 1:
             name = data.draw(st.sampled_from(self.adopted()))
             if self.kept.only_on(name):
-                self.kept.miss_only_copies()
+                self.kept.miss(self.kept.trees.keys() - self.protected)
+            self.protected, self.worn = set(), self.protected
             shutil.rmtree(self.run.device(name))
             self.run.device(name).mkdir()
             mark_lost(self.run.catalog, device_named(self.run.catalog, name))
-            self.has_lost = True
+            self.lost = name
             self.restore_all()
+
+    @precondition(lambda self: self.kept.trees and not self.away)
+    @rule()
+    def repair(self) -> None:
+        """Without what is no device yet; ``add`` names it again."""
+        self.run.devices, self.lost = "".join(self.adopted()), ""
+        done = self.run.repair()
+        assert done.exit_code == 0, self.run.troubles
+        if len(self.adopted()) > 1:
+            self.protected, self.worn = self.protected | self.worn, set()
+        self.restore_all()
 
     @precondition(lambda self: len(self.run.devices) < len(NAMES))
     @rule()
     def add(self) -> None:
         """The next backup takes it in."""
         name = next(name for name in NAMES if name not in self.run.devices)
-        self.run.device(name).mkdir(parents=True)
+        self.run.device(name).mkdir(parents=True, exist_ok=True)
         self.run.devices += name
 
     @precondition(lambda self: self.is_whole)
@@ -185,11 +209,13 @@ class PoolStates(RuleBasedStateMachine):
         if name not in self.adopted():
             shutil.rmtree(self.run.device(name))
             self.run.devices = self.run.devices.replace(name, "")
+        if len(self.adopted()) == 1:
+            self.protected = set()
         self.restore_all()
 
     def restore_all(self) -> None:
-        if not self.away:
-            self.kept.restore_all()
+        """With a device away, only what parity protects comes back."""
+        self.kept.restore_all(self.protected if self.away else self.kept.trees.keys())
 
 
 TestPoolStates = PoolStates.TestCase

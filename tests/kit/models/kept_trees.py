@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,13 +44,14 @@ class KeptTrees:
             del self.trees[snapshot_id]
         assert self.trees.keys() == {row.snapshot_id for row in self.catalog.snapshots.all()}
 
-    def miss_only_copies(self) -> None:
-        """Something is gone that had no copy."""
-        self.may_lack |= self.trees.keys()
+    def miss(self, snapshot_ids: Set[str]) -> None:
+        """Something of these is gone."""
+        self.may_lack |= snapshot_ids
 
-    def restore_all(self) -> None:
-        """Each snapshot is the tree of its day; what is lost with its only copy is named, and nothing else is wrong."""
-        for snapshot_id, kept in self.trees.items():
+    def restore_all(self, snapshot_ids: Set[str]) -> None:
+        """Each of these is the tree of its day; what is lost for good is named, and nothing else is wrong."""
+        for snapshot_id in snapshot_ids & self.trees.keys():
+            kept = self.trees[snapshot_id]
             shutil.rmtree(self.run.target, ignore_errors=True)
             done = self.run.restore(snapshot=snapshot_id)
             found = look_at(self.run.target / "data")

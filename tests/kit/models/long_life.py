@@ -84,7 +84,7 @@ class LongLife:
         mark_lost(self.run.catalog, device_named(self.run.catalog, name))
         self.run.device(name).mkdir()
         if self._copies == 1:
-            self.kept.miss_only_copies()
+            self.kept.miss(self.kept.trees.keys())
 
     def damage(self) -> None:
         """Bytes of stored objects change; a check finds these objects, and what has another copy is repaired."""
@@ -101,7 +101,7 @@ class LongLife:
         if self._copies > 1:
             assert (repaired.objects_damaged, self.run.check(read_data=True).exit_code) == (0, 0), self.run.troubles
         else:
-            self.kept.miss_only_copies()
+            self.kept.miss(self.kept.trees.keys())
 
     def _back_up(self) -> None:
         done = self.run.back_up(
