@@ -74,7 +74,7 @@ def test_what_is_due_is_backed_up_once_with_the_options_of_the_reservation(machi
     [pruned] = [row for row in again.rows_of("summary") if "bytes_freed" in row]
     assert pruned["exit_code"] == 0
     kinds = [row["kind"] for row in machine.succeed("history", "--json").rows]
-    assert kinds == ["backup", "restore", "backup", "forget", "prune"]
+    assert kinds == ["backup", "prune", "restore", "backup", "forget", "prune"]
 
 
 def test_one_that_fails_does_not_keep_the_others_from_running(machine: Machine, source: Path) -> None:
