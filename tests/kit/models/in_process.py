@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kit.models.offline import Answer, Devices, Offline, backup_request
 from producer.backup.summary import backup_summary
@@ -71,6 +71,8 @@ class InProcess:
         self.troubles: list[tuple[str, str]] = []
         #: Of backups: what is older than the first one by its mtime counts as unchanged.
         self.ignore_ctime = False
+        #: Of backups: how all sources are read.
+        self.mode: Literal["files", "raw"] = "files"
         self.before: Callable[[Order], object] = lambda order: None
         self.catalog = catalog
         self._sources: dict[str, Path] = {}
@@ -86,6 +88,7 @@ class InProcess:
         self._sources |= sources
         run = self._run()
         request = replace(backup_request(sources, " ".join(self.devices), **plan), ignore_ctime=self.ignore_ctime)
+        request = replace(request, sources=tuple(replace(source, mode=self.mode) for source in request.sources))
         intake = run.plan(request)
         whole = Whole(run.session, request, intake, run.state)
         whole.store()

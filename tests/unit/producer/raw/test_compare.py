@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from producer.catalog.tables.segments.rows import SegmentRow
+from producer.catalog.tables.objects import StoredObject
 from producer.raw.compare import compare
 from producer.raw.known import KnownCell, Reuse, references
 from producer.raw.ranges import Range
@@ -13,27 +13,16 @@ from producer.raw.raw_volumes import RawVolume
 from tasks.digests import CELL_BYTES, content_digest
 
 
-def segment(name: str) -> SegmentRow:
-    return SegmentRow(
-        snapshot_id="5" * 32,
-        number=0,
+def stored(name: str) -> StoredObject:
+    return StoredObject(
+        object_id=name * 32,
         segment_id=name * 32,
-        device="a",
         device_id="d" * 32,
-        first_entry=0,
-        stop_entry=1,
-        offset_bytes=0,
+        device="a",
+        snapshot_id="5" * 32,
         size_bytes=0,
-        state="stored",
-        attempt=1,
-        epoch=0,
         bytes_stored=77,
-        notes=[],
-        file_state=None,
-        timing=None,
-        rerouted_count=0,
-        fed_at=None,
-        last_error="",
+        trailer_digest=b"",
     )
 
 
@@ -46,7 +35,7 @@ def known(content: bytes, *numbers: int) -> dict[int, KnownCell]:
     """Cells of ``content``, all in one segment, one behind the other."""
     return {
         number * CELL_BYTES: KnownCell(
-            content_digest(content[number * CELL_BYTES : (number + 1) * CELL_BYTES]), segment("1"), place * CELL_BYTES
+            content_digest(content[number * CELL_BYTES : (number + 1) * CELL_BYTES]), stored("1"), place * CELL_BYTES
         )
         for place, number in enumerate(numbers)
     }
@@ -85,7 +74,7 @@ def test_a_cell_that_cannot_be_read_is_left_to_the_worker(tmp_path: Path) -> Non
 
 
 def test_neighbours_in_one_segment_become_one_reference() -> None:
-    one, two = segment("1"), segment("2")
+    one, two = stored("1"), stored("2")
     reused = [
         Reuse(0, CELL_BYTES, KnownCell(b"a" * 16, one, 0)),
         Reuse(CELL_BYTES, CELL_BYTES, KnownCell(b"b" * 16, one, CELL_BYTES)),

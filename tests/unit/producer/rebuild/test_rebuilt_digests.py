@@ -1,4 +1,4 @@
-"""A rebuilt catalog knows what older segments hold of each file: it compares and heals as the lost one did."""
+"""A rebuilt catalog knows what older segments hold of files and raw volumes: it compares and heals as before."""
 
 from __future__ import annotations
 
@@ -65,3 +65,27 @@ def test_what_is_lost_is_healed_for_the_old_snapshot_too(lost: InProcess) -> Non
 
     assert lost.restore(snapshot=first).exit_code == 0
     assert differences(lost.folder / "src", lost.target / "src") == []
+
+
+def test_of_a_raw_volume_only_the_cell_that_changed_is_stored(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(noise(5 * CELL_BYTES + 12_345))
+    with in_process(tmp_path) as made:
+        back_up_raw(made, disk)
+    with disk.open("r+b") as file:
+        file.seek(2 * CELL_BYTES + 5)
+        file.write(b"changed")
+    with Catalog(tmp_path / "again" / "catalog.sqlite") as catalog:
+        rebuilt = InProcess(tmp_path, catalog)
+        assert rebuilt.rebuild().errors == 0
+
+        done = back_up_raw(rebuilt, disk)
+
+        assert 0 < done.bytes_stored < CELL_BYTES + 10_000
+        assert rebuilt.restore().exit_code == 0
+        assert (rebuilt.target / "disk").read_bytes() == disk.read_bytes()
+
+
+def back_up_raw(run: InProcess, disk: Path) -> BackupSummary:
+    run.mode = "raw"
+    return run.back_up({"disk": disk}, segment_bytes=2 * CELL_BYTES, unit_bytes=CELL_BYTES)
