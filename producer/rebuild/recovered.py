@@ -18,7 +18,8 @@ from producer.catalog.tables.objects import StoredObject
 from producer.listing.stored_ranges import without
 from producer.manifest.tombstones import claim_name, claimed_by
 from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
-from producer.rebuild.recovered_snapshot import NamedFiles, recovered_id
+from producer.pool.manifests.unknown_snapshots import recovered_id
+from producer.rebuild.recovered_snapshot import NamedFiles
 from producer.rebuild.stored_unknown import describe
 from producer.rebuild.unindexed import choose, row_of
 from producer.run.session import RunSession

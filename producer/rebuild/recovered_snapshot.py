@@ -7,22 +7,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from blake3 import blake3
-
 from producer.catalog.tables.snapshots.rows import SnapshotRow, SourceRow
 from producer.listing.places import Place
 from producer.listing.stored_ranges import without
 from producer.listing.tree_parts import TreePart, TreeWriter
+from producer.pool.manifests.unknown_snapshots import recovered_id
 from producer.rebuild.header_tree import NamedRange, Owner, batches_of
 from tasks.orders.cleaning import ObjectContent
 
 #: Of a volume's name; it has 63 characters at most.
 _NAME_CHARACTERS = 53
-
-
-def recovered_id(snapshot_id: str) -> str:
-    """The id of the snapshot that has what is left of this one: the same in each rebuild."""
-    return blake3(f"recovered {snapshot_id}".encode()).hexdigest()[:32]
 
 
 class NamedFiles:

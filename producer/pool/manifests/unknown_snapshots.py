@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
+from blake3 import blake3
+
 from producer.catalog.tables.snapshots.names import parse_name
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.manifest import snapshot_of_head
@@ -46,6 +48,7 @@ def _pools_meant(session: RunSession, name: str) -> set[str] | None:
 def tell_unknown_snapshots(session: RunSession, present: Mapping[str, str]) -> int:
     """Ask the devices which snapshots they hold, and report those that the catalog does not know; returns how many.
 
+    One of which a rebuild has recovered what is left does not count: its head is damaged, and nobody can read more.
     ``present``: device id → name.  A device that does not answer counts as empty.
     """
     names: set[str] = set()
@@ -59,7 +62,8 @@ def tell_unknown_snapshots(session: RunSession, present: Mapping[str, str]) -> i
         for device_id, name in present.items()
     }
     run_wave(session, orders, take_names)
-    count = len(unknown_snapshots(names, session.catalog.snapshots.known_ids()))
+    known = session.catalog.snapshots.known_ids()
+    count = sum(recovered_id(found) not in known for found in unknown_snapshots(names, known))
     if count:
         snapshots = "1 snapshot on these devices is" if count == 1 else f"{count} snapshots on these devices are"
         message = f"{snapshots} not in this catalog ({session.catalog.place}); to read them into it: segfleet rebuild"
@@ -71,3 +75,8 @@ def unknown_snapshots(names: Collection[str], known: Collection[str]) -> set[str
     """The ids of the snapshots that have a head among these names of manifest files, and are not ``known``."""
     heads = {snapshot_id for name in names if (snapshot_id := snapshot_of_head(name)) is not None}
     return heads - set(known)
+
+
+def recovered_id(snapshot_id: str) -> str:
+    """The id of the snapshot that has what is left of this one: the same in each rebuild."""
+    return blake3(f"recovered {snapshot_id}".encode()).hexdigest()[:32]

@@ -78,6 +78,7 @@ def test_files_come_back_without_any_manifest(pool: Pool, again: InProcess, dama
         f"files of snapshot {snapshot_id} of which no manifest is left",
     )
     assert restored(again, found.snapshot_id) == tree(pool.source)
+    assert (again.check().exit_code, again.troubles) == (0, [])
     assert again.rebuild().snapshots == 0
 
 
