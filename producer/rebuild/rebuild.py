@@ -24,7 +24,7 @@ from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
 from producer.pool.manifests.unknown_snapshots import unknown_snapshots
 from producer.rebuild.entering import ReadManifest, enter
 from producer.rebuild.heads import FoundHead, choose_head, parents_first
-from producer.rebuild.identity import learn_generations, take_place
+from producer.rebuild.identity import catalog_to_become, learn_generations, take_place
 from producer.rebuild.lost_parts import keep_what_is_left, lack_all, lacks_all, lost_parts, read_headless_packs
 from producer.rebuild.marking import read_marks
 from producer.rebuild.parity import find_groups
@@ -124,6 +124,11 @@ class _Rebuild:
     def _settle_identity(self, reports: Sequence[DeviceReport]) -> None:
         if not self._is_whole:
             # Something that the lost catalog knew is not in this one: it may read, and store, but delete nothing.
+            if catalog_to_become(self._catalog.generations.catalog_id, [report.catalog_id for report in reports]):
+                self._session.observer.note(
+                    "prune will free no space on these devices: manifests are damaged, so this catalog may lack "
+                    "something that the lost one knew"
+                )
             return
         other = take_place(self._catalog, reports)
         if other:

@@ -109,7 +109,11 @@ class InProcess:
             self._remember(run)
 
     def rebuild(self) -> RebuildSummary:
-        return rebuild_in_session(self._run().session)
+        run = self._run()
+        try:
+            return rebuild_in_session(run.session)
+        finally:
+            self._remember(run)
 
     def check(self, *, read_data: bool = False) -> CheckSummary:
         run = self._run()

@@ -72,6 +72,7 @@ def test_files_come_back_without_any_manifest(pool: Pool, again: InProcess, dama
 
     assert again.rebuild().snapshots == 1
 
+    assert any("prune will free no space" in note for note in again.notes) == (damage == "torn")
     found = recovered(again)
     assert (found.files_count, found.description) == (
         3,
