@@ -20,6 +20,8 @@ class CopyTarget:
     load_bytes: int
     room_bytes: int
     site: str = ""
+    #: Of its reserve: for what replaces something larger on the same device.
+    spare_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -63,6 +63,11 @@ class PrunedDevice:
         free_bytes = self.free_bytes + self.bytes_freed - self.bytes_written
         return free_bytes - reserve_bytes(self.row.capacity_bytes)
 
+    @property
+    def spare_bytes(self) -> int:
+        """Of the reserve, for what is written so that something larger can go.  The rest is for manifests."""
+        return reserve_bytes(self.row.capacity_bytes) * 3 // 4
+
 
 def why_not(report: DeviceReport, catalog_id: str) -> str:
     """Why nothing can be deleted on a device that is there; "" if it can."""

@@ -57,6 +57,7 @@ def targets_of(catalog: Catalog, devices: Sequence[PrunedDevice]) -> list[CopyTa
             load_bytes=catalog.objects.bytes_on(device.device_id),
             room_bytes=device.room_bytes,
             site=device.row.site,
+            spare_bytes=device.spare_bytes,
         )
         for device in devices
     ]

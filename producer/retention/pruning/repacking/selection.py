@@ -103,6 +103,7 @@ def place(
 ) -> list[Repack]:
     """As many of the ``chosen`` as the devices have room for, and no more than ``batch_bytes`` in all, in that order.
 
+    Where there is no room, a device that holds the old object takes the new one into its reserve.
     Each goes to the then least-filled devices, as many copies as it has now, no two of them on one device.
     ``unreachable``: ids of a device that holds an object, and of one whose workers cannot read it there.
     ``repacked_on``: segment → ids of devices that have got repacked objects of it.
@@ -136,6 +137,7 @@ def _placed(
         origins = [target.device_id for target in taken[:1]] or [copy.device_id for copy in one.copies]
         reached = [target for target in targets if any((key, target.device_id) not in unreachable for key in origins)]
         target = least_filled(reached, size_bytes, held, {sites.get(key, "") for key in held})
+        target = target or _in_reserve(one, reached, size_bytes, held)
         if target is None:
             return None
         taken.append(target)
@@ -143,6 +145,19 @@ def _placed(
         target.room_bytes -= size_bytes
         target.load_bytes += one.bytes_to_write
     return Repack(candidate=one, targets=tuple(taken))
+
+
+def _in_reserve(
+    one: Candidate, targets: Iterable[CopyTarget], size_bytes: int, held: Collection[str]
+) -> CopyTarget | None:
+    """A device that has the old object: it has more room than before once that is gone."""
+    there = {copy.device_id for copy in one.copies}.difference(held)
+    fitting = [
+        target
+        for target in targets
+        if target.device_id in there and target.room_bytes + target.spare_bytes >= size_bytes
+    ]
+    return min(fitting, key=lambda target: target.load_bytes, default=None)
 
 
 def _unload(one: Candidate, targets: Sequence[CopyTarget]) -> None:

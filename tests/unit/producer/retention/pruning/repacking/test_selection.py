@@ -79,6 +79,7 @@ def placed(
     loads: dict[str, int],
     *,
     room: dict[str, int] | None = None,
+    spare: int = 0,
     batch: int = 10**6,
     sites: dict[str, str] | None = None,
     unreachable: set[tuple[str, str]] | None = None,
@@ -92,6 +93,7 @@ def placed(
             load_bytes=load * KIB,
             room_bytes=(room or {}).get(name, 10**6) * KIB,
             site=sites.get(name, ""),
+            spare_bytes=spare * KIB,
         )
         for name, load in loads.items()
     ]
@@ -121,6 +123,13 @@ def test_what_no_device_has_room_for_waits() -> None:
     chosen = [candidate("w", 40, size=1000), candidate("x", 40)]
 
     assert placed(chosen, {"a": 0, "b": 0}, room={"a": 130, "b": -5}) == ["x: a"]
+
+
+def test_a_device_without_room_takes_into_its_reserve_what_replaces_an_object_of_its_own() -> None:
+    chosen = [candidate("w", 40, on="a"), candidate("x", 40, on="b"), candidate("y", 40, on="a")]
+
+    assert placed(chosen, {"a": 0, "b": 0}, room={"a": 0, "b": -200}, spare=130) == ["w: a"]
+    assert placed(chosen, {"a": 0, "b": 0}, room={"a": 0, "b": 130}, spare=130) == ["w: b", "x: b", "y: a"]
 
 
 def test_a_batch_ends_when_it_is_full() -> None:
