@@ -14,6 +14,7 @@ from typing import NamedTuple
 from producer.plan import Plan, PlanRequest, make_plan
 from producer.plan.threshold import threshold_bytes
 from producer.raw.ranges import Range
+from producer.requests import PlanOptions
 from tasks.digests import CELL_BYTES
 
 #: A segment's receipt holds the digests of its cells: 1024 of them are 16 KiB.
@@ -33,17 +34,25 @@ def plan_with_raw_volumes(request: PlanRequest, stored: Mapping[int, Sequence[Ra
     sizes = array("q", request.sizes)
     for entry in stored:
         sizes[entry] = -1
-    parts = list(_parts(stored, _part_bytes(request, sizes, stored)))
+    share_bytes = _share_bytes(request, sizes, stored)
+    parts = list(_parts(stored, _part_bytes(request.options, share_bytes)))
     sizes.extend(part.stop - part.start for part in parts)
     starts = {*request.source_starts, *range(len(request.sizes), len(sizes))}
-    return _translated(make_plan(replace(request, sizes=sizes, source_starts=sorted(starts))), request, parts)
-
-
-def _part_bytes(request: PlanRequest, sizes: array[int], stored: Mapping[int, Sequence[Range]]) -> int:
-    """The size of the parts: whole units, or whole cells where the threshold is that small."""
     options = request.options
+    if parts and share_bytes < CELL_BYTES <= options.segment_bytes:
+        # A cell that lies in two segments is no cell to the next backup, which would store it again, every time.
+        options = replace(options, block_bytes=CELL_BYTES)
+    wanted = replace(request, sizes=sizes, source_starts=sorted(starts), options=options)
+    return _translated(make_plan(wanted), request, parts)
+
+
+def _share_bytes(request: PlanRequest, sizes: array[int], stored: Mapping[int, Sequence[Range]]) -> int:
     total_bytes = sum(sizes) + sizes.count(-1) + sum(item.size_bytes for rows in stored.values() for item in rows)
-    share_bytes = threshold_bytes(total_bytes, max(1, len(request.rooms)))
+    return threshold_bytes(total_bytes, max(1, len(request.rooms)))
+
+
+def _part_bytes(options: PlanOptions, share_bytes: int) -> int:
+    """The size of the parts: whole units, or whole cells where the threshold is that small."""
     cap_bytes = min(share_bytes, options.segment_bytes, _MAX_PART_BYTES)
     grid_bytes = options.unit_bytes if cap_bytes >= options.unit_bytes and not options.unit_bytes % CELL_BYTES else 0
     grid_bytes = grid_bytes or CELL_BYTES

@@ -72,6 +72,13 @@ def test_pieces_of_a_volume_begin_at_cells_and_do_not_exceed_the_threshold(devic
     assert sum(size for *_, size in rows) == size_bytes
 
 
+@pytest.mark.parametrize("devices_count", [2, 3, 7])
+def test_cells_of_a_volume_stay_whole_where_fewer_have_changed_than_there_are_devices(devices_count: int) -> None:
+    changed = [Range(8 * CELL_BYTES, 9 * CELL_BYTES), Range(20 * CELL_BYTES, 20 * CELL_BYTES + 100)]
+    rows = planned([100 * MIB], {0: changed}, devices_count)
+    assert rows == [(0, 8 * CELL_BYTES, CELL_BYTES), (0, 20 * CELL_BYTES, 100)]
+
+
 def test_a_volume_of_which_nothing_is_stored_has_no_segments_and_files_beside_it_have() -> None:
     assert planned([50 * MIB, 1000], {0: []}) == [(1, 0, 500), (1, 500, 500)] or planned([50 * MIB, 1000], {0: []}) == [
         (1, 0, 1000)
