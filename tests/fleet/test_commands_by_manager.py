@@ -19,7 +19,6 @@ from kit.tree import Tree, noise
 
 MIB = 1024 * 1024
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
-BIG = noise(40 * MIB, seed=1)
 #: 16 replies of 512 KiB in base64, and 4 receipts of 4 MiB, in base64 twice; a fifth more is the server's own.
 MOST_WAITING_BYTES = int(1.2 * (16 * MIB / 2 * 4 / 3 + 4 * 4 * MIB * 16 / 9))
 
@@ -49,6 +48,11 @@ REFUSED = (
     ("schedule", "add", "data", "--cron=0 2 30 2 *"),
     ("plan", "data", "--unit-size=5KiB"),
 )
+
+
+def big() -> bytes:
+    """What takes long to send; nobody keeps it meanwhile."""
+    return noise(40 * MIB, seed=1)
 
 
 def without_ages(shown: bytes) -> bytes:
@@ -127,7 +131,7 @@ def test_the_schedule_is_kept_by_way_of_the_manager(shared_site: Site) -> None:
 def big_site() -> Iterator[Site]:
     """A site with a backup of one large file, which nobody changes."""
     with new_fleet() as fleet:
-        site = Site(fleet, tree=Tree({"big": BIG}))
+        site = Site(fleet, tree=Tree({"big": big()}))
         site.master.succeed("backup", "data", "--segment-size=5MiB", "--unit-size=1MiB")
         yield site
 
@@ -154,7 +158,7 @@ def test_a_file_in_many_segments_is_dumped_by_way_of_the_manager_however_slow_it
         whole = dump.stdout.read()
 
     assert dump.returncode == 0
-    assert whole == BIG
+    assert whole == big()
     assert waiting() == 0
 
 
@@ -175,7 +179,7 @@ def test_a_dump_that_nobody_reads_on_is_stopped_at_the_manager(big_site: Site) -
 
 
 def test_a_list_ends_when_its_manager_goes_away(fleet: Fleet) -> None:
-    site = Site(fleet, tree=Tree({"big": BIG}))
+    site = Site(fleet, tree=Tree({"big": big()}))
     site.master.succeed("backup", "data", "--segment-size=5MiB", "--unit-size=1MiB")
     with subprocess.Popen(
         [*SEGFLEET, "dump", "latest", "data/big"],

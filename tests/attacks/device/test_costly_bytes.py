@@ -19,7 +19,7 @@ from workers.format import layout
 from workers.format.header import SegmentHeader, all_of
 from workers.units.compress import UnitCompressor
 
-GIB = 1024**3
+MIB, GIB = 1024**2, 1024**3
 UNIT_BYTES = 64 * 1024
 
 HEADER = SegmentHeader(
@@ -58,6 +58,15 @@ for digest in (None, bytes(32)):
 """
 
 
+#: Bytes, and how often they are repeated: the texts themselves would stay in the memory of each process of the tests,
+#: of which every fork costs as much as its memory.
+Pieces = tuple[tuple[bytes, int], ...]
+
+
+def text_of(pieces: Pieces) -> bytes:
+    return b"".join(part * count for part, count in pieces)
+
+
 def open_limited(path: Path) -> str:
     return run_limited(READ, setup=OPEN.format(path=str(path)))
 
@@ -94,18 +103,20 @@ def test_a_segment_of_some_hundred_bytes_that_claims_2_to_the_45_is_refused(tmp_
 
 
 @pytest.mark.parametrize(
-    "text",
+    "pieces",
     [
-        b"[" + b"[]," * (20 * 1024 * 1024) + b"[]]",
-        b'{"extents":{"paths":[' + b'"",' * (20 * 1024 * 1024) + b'""]}}',
-        b'{"a":' * 100_000 + b"0" + b"}" * 100_000,
-        b'"' + b"x\\" * (30 * 1024 * 1024),
+        ((b"[", 1), (b"[],", 20 * MIB), (b"[]]", 1)),
+        ((b'{"extents":{"paths":[', 1), (b'"",', 20 * MIB), (b'""]}}', 1)),
+        ((b'{"a":', 100_000), (b"0", 1), (b"}", 100_000)),
+        ((b'"', 1), (b"x\\", 30 * MIB)),
     ],
     ids=["empty lists", "empty names", "nesting", "a string without an end"],
 )
-def test_a_header_of_some_kilobytes_that_unpacks_to_millions_of_values_is_refused(tmp_path: Path, text: bytes) -> None:
+def test_a_header_of_some_kilobytes_that_unpacks_to_millions_of_values_is_refused(
+    tmp_path: Path, pieces: Pieces
+) -> None:
     path = tmp_path / "x.seg"
-    path.write_bytes(header_of_text(text) + footer(0))
+    path.write_bytes(header_of_text(text_of(pieces)) + footer(0))
 
     assert open_limited(path).count("refused") == 2
 
@@ -182,19 +193,20 @@ except DamagedError as error:
 
 
 @pytest.mark.parametrize(
-    "text",
+    "pieces",
     [
-        b"[" + b"[]," * (5 * 1024 * 1024) + b"[]]\n",
-        b'{"names":[' + b'"",' * (5 * 1024 * 1024) + b'""]}\n',
-        b"ab\n" * (5 * 1024 * 1024),
-        b" " * (60 * 1024 * 1024) + b"\n",
-        b'{"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
+        ((b"[", 1), (b"[],", 5 * MIB), (b"[]]\n", 1)),
+        ((b'{"names":[', 1), (b'"",', 5 * MIB), (b'""]}\n', 1)),
+        ((b"ab\n", 5 * MIB),),
+        ((b" ", 60 * MIB), (b"\n", 1)),
+        ((b'{"more":', 1), (b"[", 100_000), (b"]", 100_000), (b"}\n", 1)),
     ],
     ids=["empty lists", "empty names", "short lines", "more than a part may have", "lists in each other"],
 )
-def test_a_listing_part_of_some_kilobytes_does_not_unpack_to_gigabytes(tmp_path: Path, text: bytes) -> None:
+def test_a_listing_part_of_some_kilobytes_does_not_unpack_to_gigabytes(tmp_path: Path, pieces: Pieces) -> None:
     path = tmp_path / "x.part"
-    path.write_bytes(zstandard.ZstdCompressor(level=19, write_checksum=True).compress(b'{"segment_ids":[]}\n' + text))
+    text = b'{"segment_ids":[]}\n' + text_of(pieces)
+    path.write_bytes(zstandard.ZstdCompressor(level=19, write_checksum=True).compress(text))
     assert path.stat().st_size < 16 * 1024
     assert MAX_PART_BYTES <= 16 * 1024 * 1024
 
