@@ -22,8 +22,8 @@ from producer.backup.parent.merge import FileCounts, Merge
 from producer.backup.resume import Kept, carry_over, find_resumable
 from producer.backup.settle_pool import SettledPool, ask_devices, settle_pool
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotRow, SourceRow
-from producer.catalog.tables.trees import PartReference
 from producer.catalog.tables.troubles import TroubleRow
+from producer.catalog.tree import PartReference
 from producer.configuration.sizes import format_size
 from producer.observer import Progress, Trouble
 from producer.pool.device_reports import DeviceReports

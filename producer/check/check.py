@@ -11,7 +11,7 @@ from itertools import chain
 from producer.catalog.tables.checks import VolumeCheck
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.catalog.untaken import untaken
 from producer.check.choosing import due, subset
 from producer.check.findings import Findings

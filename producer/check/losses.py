@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from producer.catalog.tables.objects import StoredObject
-from producer.catalog.tables.trees import PartReference, Tree, places_in
+from producer.catalog.tree import PartReference, Tree, places_in
 from producer.listing.stored_ranges import without
 
 #: More than any segment has.

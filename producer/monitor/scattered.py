@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing.map_parts import MAX_INLINE_COUNT
 
 #: A disk reads this in the time of some ten of its seeks.  Places that are larger on average cost a restore little.

@@ -11,7 +11,7 @@ from producer.catalog.holders import Holder, holders_of
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
-from producer.catalog.tables.trees import places_in
+from producer.catalog.tree import places_in
 from producer.listing.entry import EntryBatch
 from producer.listing.places import Place
 from producer.listing.stored_ranges import without

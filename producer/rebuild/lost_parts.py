@@ -11,8 +11,8 @@ from itertools import accumulate
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
-from producer.catalog.tables.trees import PartReference
 from producer.catalog.tables.troubles import TroubleRow
+from producer.catalog.tree import PartReference
 from producer.manifest import decode_pack, snapshot_of_head
 from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
 from tasks.errors import DamagedError

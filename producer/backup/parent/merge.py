@@ -19,7 +19,7 @@ from producer.backup.parent.same_entries import SameEntries, is_as_sealed
 from producer.backup.parent.same_folder import places_of_same
 from producer.backup.parent.unchanged import Rules, is_whole
 from producer.catalog.sound import Held
-from producer.catalog.tables.trees import PartReference, Tree
+from producer.catalog.tree import PartReference, Tree
 from producer.listing.compared import comparable
 from producer.listing.entry import EntryBatch
 from producer.listing.places import PlacesWriter

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from producer.backup.parent.same_folder import joined_columns
-from producer.catalog.tables.trees import PartReference
+from producer.catalog.tree import PartReference
 from producer.listing.entry import EntryBatch
 from tasks.metadata import Attributes
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.catalog.tables.trees import PartReference
+from producer.catalog.tree import PartReference
 from producer.pool.members import Member
 
 

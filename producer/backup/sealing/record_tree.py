@@ -8,7 +8,7 @@ from producer.backup.sealing.placing import sealed_batches
 from producer.backup.sealing.tree_making import TreeMaking
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.catalog.tables.trees import PartReference
+from producer.catalog.tree import PartReference
 from producer.listing.tree_parts import TreePart
 from producer.pool.members import Member
 

@@ -16,7 +16,7 @@ from blake3 import blake3
 from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
-from producer.catalog.tables.trees import PartReference
+from producer.catalog.tree import PartReference
 from producer.manifest import ManifestDevice, ManifestPart, encode_head, head_name
 from producer.observer import Trouble
 from producer.pool.manifests.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head

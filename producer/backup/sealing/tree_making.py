@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from producer.catalog.tables.trees import PartReference
+from producer.catalog.tree import PartReference
 from producer.listing.columns import cut
 from producer.listing.entry import EntryBatch
 from producer.listing.tree_parts import TreePart, TreeWriter

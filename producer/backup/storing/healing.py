@@ -15,7 +15,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.sound import held
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import NewHealing, NewSegment, SegmentRow
-from producer.catalog.tables.trees import places_in
+from producer.catalog.tree import places_in
 from producer.listing.extents import SegmentContents
 from producer.listing.healing import healing_contents
 from producer.listing.stored_ranges import without

@@ -19,7 +19,7 @@ from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.store_orders import StoreOrders
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing.extents import SegmentContents
 from producer.listing.healing import healing_contents
 from producer.listing.read_again import stored_contents

@@ -10,7 +10,7 @@ from itertools import chain
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing.entry import EntryBatch
 from producer.listing.placed import PlacedBatch
 from producer.pool.parity.group_reads import GroupReads

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing import Entry, EntryBatch, ListingReader
 from producer.restore.planning.picks import snapshot_path
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing import EntryBatch
 from producer.restore.planning.picks import snapshot_path
 from tasks.errors import CatalogError

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from producer.catalog.holders import Holder
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing import EntryBatch
 from producer.listing.data_ranges import part_of
 from producer.listing.places import Place

@@ -24,7 +24,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.holders import Held, Holder
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.catalog.tables.trees import PartReference
+from producer.catalog.tree import PartReference
 from producer.catalog.untaken import untaken
 from producer.listing.entry import Entry
 from producer.listing.places import Place

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from producer.catalog.catalog import Catalog
 from producer.catalog.holders import Holder, holders_of, ranges_of
 from producer.catalog.tables.objects import StoredObject
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing.places import Place
 from producer.pool.parity.group_reads import GroupReads
 from tasks.errors import CatalogError

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing import EntryBatch
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.unread import UnreadFile, unread_file

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from producer.catalog.catalog import Catalog
 from producer.catalog.holders import holders_of
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing import Entry
 from producer.listing.data_ranges import DataRanges, part_of
 from producer.listing.places import Place

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing.columns import cut, joined
 from producer.listing.entry import NO_DATA, EntryBatch
 from producer.retention.rewriting.hard_links import HardLinks, heirs_of

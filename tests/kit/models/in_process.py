@@ -12,7 +12,7 @@ from kit.models.offline import Answer, Devices, Offline, backup_request
 from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.check.check import check_in_session
 from producer.ownership.holder import Holder
 from producer.rebuild.rebuild import rebuild_in_session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
-from producer.catalog.tables.trees import PartReference, Tree
+from producer.catalog.tree import PartReference, Tree
 from producer.listing.entry import EntryBatch
 from producer.listing.tree_parts import TreePart, TreeWriter, needs_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from kit.models.rows import T0, begin, plan
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.listing.entry import EntryBatch
 from producer.listing.tree_parts import TreeWriter
 

@@ -9,7 +9,7 @@ import pytest
 from kit.models.objects import stored_object
 from kit.models.sealed import sealed_tree
 from producer.catalog.tables.objects import StoredObject
-from producer.catalog.tables.trees import Tree
+from producer.catalog.tree import Tree
 from producer.check.losses import Damage, LostFile, LostFiles, damage_of, lost_ranges
 from producer.listing.entry import EntryBatch
 from producer.listing.places import Places

@@ -10,7 +10,7 @@ from kit.models.sealed import sealed_tree
 from producer.backup.parent.cursor import Cursor
 from producer.backup.parent.same_entries import SameEntries, is_as_sealed
 from producer.backup.sealing.tree_making import TreeMaking
-from producer.catalog.tables.trees import PartReference, Tree
+from producer.catalog.tree import PartReference, Tree
 from producer.listing.entry import EntryBatch
 from producer.listing.places import Places
 from producer.listing.tree_parts import TreePart
