@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from producer.backup.parent.merge import Merge
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.compared import extents_at, former_of
-from producer.listing.entry import NO_DATA
-from producer.listing.places import NO_SEGMENT
 from producer.observer import OnFile
 
 
@@ -57,14 +55,15 @@ class Entries:
         return taken
 
     def _take(self, batch: EntryBatch) -> None:
+        to_store = batch.stored_sizes_bytes
         if self._merge is not None:
-            batch = self._merge.merged(batch)
+            batch, to_store = self._merge.merged(batch)
         elif self._on_file is not None:
             for place, kind in enumerate(batch.kinds):
                 if kind == "f":
                     self._on_file("new", batch.snapshot_path_at(place))
         self.parts += self._writer.add(batch)
-        self.sizes.extend(_to_store(batch))
+        self.sizes.extend(to_store)
         if batch.former.segment_ids:
             self.extents_bytes |= _extents_bytes(batch)
 
@@ -77,13 +76,3 @@ def _extents_bytes(batch: EntryBatch) -> dict[int, list[int]]:
             extents = extents_at(batch, place, 0, batch.data_bytes_at(place), former)
             found[batch.first_entry + place] = [size_bytes for _, size_bytes in extents]
     return {entry: sizes_bytes for entry, sizes_bytes in found.items() if len(sizes_bytes) > 1}
-
-
-def _to_store(batch: EntryBatch) -> list[int]:
-    if not batch.places.segment_ids:
-        return batch.stored_sizes_bytes
-    if not batch.places.pieces:
-        columns = zip(batch.stored_sizes_bytes, batch.places.segments, strict=True)
-        return [size_bytes if segment == NO_SEGMENT else NO_DATA for size_bytes, segment in columns]
-    rows = enumerate(zip(batch.names, batch.stored_sizes_bytes, strict=True))
-    return [NO_DATA if batch.places.has(place, name) else size_bytes for place, (name, size_bytes) in rows]

@@ -15,7 +15,7 @@ from kit.models.sealed import sealed_tree
 from producer.backup.parent.merge import FileCounts, Merge
 from producer.backup.parent.unchanged import CLOCK_STEP_NS, Rules
 from producer.catalog.sound import Held
-from producer.listing.entry import EntryBatch
+from producer.listing.entry import NO_DATA, EntryBatch
 from producer.listing.places import NO_PLACES, Place, PlacesWriter
 from producer.observer import FileChange
 
@@ -114,9 +114,10 @@ def trees(draw: st.DrawFn) -> Files:
     return Files(files)
 
 
-def naive(parent: Files, walked: Files) -> tuple[dict[str, Place], dict[str, Place], FileCounts]:
-    """Where unchanged files are, what others are compared with, and the counts."""
+def naive(parent: Files, walked: Files) -> tuple[dict[str, Place], dict[str, Place], set[str], FileCounts]:
+    """Where unchanged files are, what others are compared with, which are not even opened, and the counts."""
     places: dict[str, Place] = {}
+    unopened: set[str] = set()
     former: dict[str, Place] = {}
     counts = FileCounts()
     by_inode = {state.inode: state for state in parent.files.values()}
@@ -133,16 +134,19 @@ def naive(parent: Files, walked: Files) -> tuple[dict[str, Place], dict[str, Pla
             counts.moved += not at_path
             if found.size_bytes and found.segment_id == USABLE:
                 places[path] = _place_of(found)
+                unopened.add(path)
             elif found.size_bytes:
                 counts.again += 1
                 counts.again_bytes += found.size_bytes
+            else:
+                unopened.add(path)
         else:
             counts.changed += before is not None
             counts.new += before is None
             compared = before or other
             if compared is not None and 0 < state.size_bytes == compared.size_bytes and compared.segment_id == USABLE:
                 former[path] = _place_of(compared)
-    return places, former, counts
+    return places, former, unopened, counts
 
 
 @given(trees(), trees(), st.integers(1, 5), st.booleans())
@@ -165,15 +169,20 @@ def test_the_merge_takes_over_what_two_dictionaries_would(
     )
     found: dict[str, Place] = {}
     former: dict[str, Place] = {}
+    unopened: set[str] = set()
     for batch in walked.batches(with_places=False, longest=longest):
-        merged = merge.merged(batch)
+        merged, to_store = merge.merged(batch)
         for place, name in enumerate(merged.names):
+            if merged.kinds[place] == "f" and to_store[place] == NO_DATA:
+                unopened.add(merged.path_at(place))
+            else:
+                assert to_store[place] == merged.sizes_bytes[place]
             for one in merged.places.of(place, name, merged.sizes_bytes[place]):
                 found[merged.path_at(place)] = one
             for one in merged.former_places_of(place):
                 former[merged.path_at(place)] = one
-    places, compared, counts = naive(parent, walked)
-    assert (found, former, merge.counts) == (places, compared, counts)
+    places, compared, kept, counts = naive(parent, walked)
+    assert (found, former, unopened, merge.counts) == (places, compared, kept, counts)
     assert Counter(change for change, _ in named) == +Counter(
         new=counts.new, changed=counts.changed, moved=counts.moved
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -21,7 +22,7 @@ from producer.backup.parent.unchanged import Rules, is_whole
 from producer.catalog.sound import Held
 from producer.catalog.tree import PartReference, Tree
 from producer.listing.compared import comparable
-from producer.listing.entry import EntryBatch
+from producer.listing.entry import NO_DATA, EntryBatch
 from producer.listing.places import PlacesWriter
 from producer.observer import OnFile
 from tasks.errors import SegfleetError
@@ -44,12 +45,23 @@ class FileCounts:
 Found = tuple[EntryBatch, int]
 
 
-class _Writers:
-    """Of one batch: the places of unchanged files, and those of files that are compared."""
+class Merged(NamedTuple):
+    """A batch with the places of its unchanged files, and of what others are compared with.
 
-    def __init__(self, entries_count: int) -> None:
-        self.unchanged = PlacesWriter(entries_count)
-        self.former = PlacesWriter(entries_count)
+    ``to_store``: the bytes to store of each entry; :data:`NO_DATA` for files that are as in the parent, empty ones too.
+    """
+
+    batch: EntryBatch
+    to_store: list[int]
+
+
+class _Writers:
+    """Of one batch: the places of unchanged files, those of files that are compared, and what is to be stored."""
+
+    def __init__(self, batch: EntryBatch) -> None:
+        self.unchanged = PlacesWriter(len(batch))
+        self.former = PlacesWriter(len(batch))
+        self.to_store = list(batch.stored_sizes_bytes)
 
 
 class Merge:
@@ -92,14 +104,11 @@ class Merge:
         """The parts of the parent in which nothing has changed; see :meth:`SameEntries.parts`.  After the walk."""
         return self._same.parts(self._tree.parts)
 
-    def merged(self, batch: EntryBatch) -> EntryBatch:
-        """The batch with the places of its unchanged files, and of what others are compared with.
-
-        Batches come in the order of the walk.
-        """
+    def merged(self, batch: EntryBatch) -> Merged:
+        """Batches come in the order of the walk."""
         if not batch.inodes:
             # A raw volume is compared cell by cell.
-            return batch
+            return Merged(batch, batch.stored_sizes_bytes)
         cursor = self._cursors.get(batch.source)
         parent = cursor.beside(batch) if cursor is not None else []
         places = places_of_same(batch, parent, self._rules, self._usable.whole)
@@ -108,13 +117,14 @@ class Merge:
             self.borrowed.update(places.segment_ids)
             if is_as_sealed(batch, parent):
                 self._same.add(batch, parent)
-            return replace(batch, places=places)
+            return Merged(replace(batch, places=places), [NO_DATA] * len(batch))
         beside = {name: (one, place) for one in parent for place, name in enumerate(one.names)}
-        writers = _Writers(len(batch))
+        writers = _Writers(batch)
         for place, (name, kind) in enumerate(zip(batch.names, batch.kinds, strict=True)):
             if kind == "f":
                 self._take(batch, place, beside.get(name), writers)
-        return replace(batch, places=writers.unchanged.places(), former=writers.former.places())
+        merged = replace(batch, places=writers.unchanged.places(), former=writers.former.places())
+        return Merged(merged, writers.to_store)
 
     def _take(self, batch: EntryBatch, place: int, before: Found | None, writers: _Writers) -> None:
         found, is_moved = before, False
@@ -125,7 +135,7 @@ class Merge:
             self.counts.unchanged += not is_moved
             if is_moved and self._on_file is not None:
                 self._on_file("moved", batch.snapshot_path_at(place))
-            self._take_over(batch, place, found, writers.unchanged)
+            self._take_over(batch, place, found, writers)
             return
         is_new = found is None and (before is None or before[0].kinds[before[1]] not in "fh")
         self.counts.new += is_new
@@ -150,7 +160,7 @@ class Merge:
         self.compared_bytes += sum(one.size_bytes for one in known)
         writer.add(place, batch.names[place], batch.data_bytes_at(place), known)
 
-    def _take_over(self, batch: EntryBatch, place: int, found: Found, writer: PlacesWriter) -> None:
+    def _take_over(self, batch: EntryBatch, place: int, found: Found, writers: _Writers) -> None:
         before, at = found
         size_bytes = batch.data_bytes_at(place)
         places = list(before.places_of(at))
@@ -158,10 +168,11 @@ class Merge:
         if lost:
             self.counts.again += 1
             self.counts.again_bytes += size_bytes
-        if places and lost <= self._healable:
+        if lost <= self._healable:
             self.lost |= lost
             self.borrowed |= {one.segment_id for one in places}
-            writer.add(place, batch.names[place], size_bytes, places)
+            writers.unchanged.add(place, batch.names[place], size_bytes, places)
+            writers.to_store[place] = NO_DATA
 
     def _moved(self, batch: EntryBatch, place: int) -> Found | None:
         """The same file at another path in the parent.  A file that is younger than the parent cannot be there."""

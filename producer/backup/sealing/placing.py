@@ -42,7 +42,8 @@ def sealed_batches(
     nothing is stored.
     """
     rows = catalog.segments.by_entries(snapshot.snapshot_id)
-    placing = _Placing(rows, snapshot.bundle_limit_bytes)
+    troubled = (row.entry_index for row in catalog.troubles.all(snapshot.snapshot_id))
+    placing = _Placing(rows, snapshot.bundle_limit_bytes, frozenset(at for at in troubled if at is not None))
     for batch in catalog.listing.batches(snapshot.snapshot_id, done_entries):
         if batch.stop_entry > done_entries():
             yield placing.sealed(batch)
@@ -67,13 +68,14 @@ class _Open:
 
 
 class _Placing:
-    """``rows`` in order of their first entries."""
+    """``rows`` in order of their first entries; ``troubled``: the entries that troubles are of."""
 
-    def __init__(self, rows: Iterable[SegmentRow], bundle_limit_bytes: int) -> None:
+    def __init__(self, rows: Iterable[SegmentRow], bundle_limit_bytes: int, troubled: Set[int]) -> None:
         self._rows = iter(rows)
         self._next = next(self._rows, None)
         self._open: list[_Open] = []
         self._limit_bytes = bundle_limit_bytes
+        self._troubled = troubled
 
     def sealed(self, batch: EntryBatch) -> EntryBatch:
         """The batch that follows the one of the last call."""
@@ -85,6 +87,10 @@ class _Placing:
             else:
                 self._place_bundle(one, batch, writer, files)
         self._open = [one for one in self._open if one.row.stop_entry > batch.stop_entry]
+        for place, size_bytes in enumerate(batch.stored_sizes_bytes) if self._troubled else ():
+            if size_bytes == 0 and batch.first_entry + place in self._troubled:
+                # In no segment, and perhaps not empty: the next backup looks at it again.
+                files[place].is_altered = True
         if not files and writer.is_empty:
             return replace(batch, former=NO_PLACES, ctimes_ns=_ctimes_ns(batch))
         _keep_known_places(batch, writer, files)

@@ -1,4 +1,7 @@
-"""Has workers look into the files that had no data at the walk, which no segment holds: have they any now?"""
+"""Has workers look into the files that had no data at the walk, which no segment holds: have they any now?
+
+Files that are as in the parent snapshot are not looked at, as no unchanged file is.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class EmptyFiles:
         places: Mapping[str, SourcePlace],
         raw: Collection[str],
     ) -> None:
-        """``sizes`` by entry index; ``roots``: the sources; ``raw``: those that are no folders of files."""
+        """``sizes`` to store, by entry index; ``roots``: the sources; ``raw``: those that are no folders of files."""
         self._session = session
         self._state = state
         self._roots = roots
@@ -145,7 +148,8 @@ def _empty_files(listing: ListingReader, sizes: array[int], raw: Collection[str]
             found = []
         source = batch.source
         if source not in raw:
-            empty = (place for place, size in enumerate(batch.stored_sizes_bytes) if size == 0)
+            to_store = sizes[batch.first_entry : batch.stop_entry]
+            empty = (place for place, size in enumerate(to_store) if size == 0)
             found += [(batch.first_entry + place, batch.path_at(place), batch.sizes_bytes[place]) for place in empty]
     if found:
         yield _files(source, found)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kit.models.offline import Answer, Devices, Offline, backup_request
 from kit.tree import Tree
+from producer.backup.sealing.seal import seal
 from producer.backup.storing.prepare import prepare_storing
 from producer.catalog.catalog import Catalog
 from tasks.errors import Reason
@@ -69,3 +72,22 @@ def test_what_nobody_could_look_at_is_named(catalog: Catalog, tmp_path: Path) ->
     run = back_up(catalog, tmp_path, dict.fromkeys("ab", NO_SOURCE))
 
     assert troubles(run) == [("unreadable", "empty 1"), ("unreadable", "empty 2")]
+
+
+def test_what_is_unchanged_is_not_looked_at_again_unless_it_was_not_confirmed(catalog: Catalog, tmp_path: Path) -> None:
+    source = Tree({"data": b"1", "empty 1": b"", "empty 2": b"", "empty 3": b""}).make(tmp_path / "data")
+    answers: dict[str, Answer] = {}
+    devices, looks = Lookers({"data": source}, answers), []
+    for answers["a"] in (WRITTEN, NOTHING, NOTHING):
+        run = Offline(catalog, ["a"], devices)
+        for file in source.iterdir():
+            # Long before the backup: so the next one takes them as unchanged.
+            os.utime(file, (10**9, 10**9))
+        request = replace(backup_request({"data": source}, "a"), ignore_ctime=True, expect_ratio=1.0)
+        intake = run.plan(request)
+        prepare_storing(run.session, request, intake, run.state).run()
+        seal(run.session, catalog.snapshots.get(run.state.snapshot_id), request.plan, run.state.members)
+        looks.append([order.paths for order in run.wires.sent if isinstance(order, ConfirmEmpty)])
+
+    # The second one found it empty: then nobody doubts it any more.
+    assert looks == [[("empty 1", "empty 2", "empty 3")], [("empty 2",)], []]
