@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from producer.listing.compared import Former, extents_at
 from producer.listing.entry import EntryBatch
 from producer.listing.extents import BatchExtents, SegmentContents, contents_of
 from producer.listing.places import Place
-from producer.listing.stored_ranges import without
+from producer.listing.stored_ranges import united, without
 
 
 def healing_contents(
     batches: Iterable[EntryBatch], segment_id: str, held: Sequence[tuple[int, int]]
-) -> SegmentContents | None:
-    """What files of the first source that has any still have of the segment, in the order of its stream, once.
+) -> Iterator[SegmentContents]:
+    """What the files still have of the segment, in the order of its stream, once; for each source that has any.
 
     ``held``: the ranges of the stream that a device has.  ``former`` says where in the segment each extent belongs.
-    None when there is nothing.
     """
-    found: list[BatchExtents] = []
-    for batch in batches:
-        if segment_id in batch.places.segment_ids and (not found or batch.source == found[0].batch.source):
-            found += [_of_file(batch, place, segment_id, held) for place in _placed(batch, segment_id)]
-    found = [one for one in found if one.places]
+    for _, of_source in groupby(batches, lambda batch: batch.source):
+        contents = _of_source(of_source, segment_id, held)
+        if contents is not None:
+            yield contents
+            held = united([*held, *ranges_of(contents)])
+
+
+def ranges_of(contents: SegmentContents) -> Iterator[tuple[int, int]]:
+    """Where in the stream of the segment these extents lie."""
+    return ((one.stream_offset_bytes, one.size_bytes) for one in contents.former if one is not None)
+
+
+def _of_source(
+    batches: Iterable[EntryBatch], segment_id: str, held: Sequence[tuple[int, int]]
+) -> SegmentContents | None:
+    found = [
+        extents
+        for batch in batches
+        if segment_id in batch.places.segment_ids
+        for place in _placed(batch, segment_id)
+        if (extents := _of_file(batch, place, segment_id, held)).places
+    ]
     if not found:
         return None
     contents = contents_of(found, is_piece=False)

@@ -6,6 +6,7 @@ segment only if it has the digest that is recorded; otherwise the file has chang
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from producer.backup.storing.ids import segment_id
@@ -17,8 +18,8 @@ from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import NewHealing, NewSegment, SegmentRow
 from producer.catalog.tree import places_in
 from producer.listing.extents import SegmentContents
-from producer.listing.healing import healing_contents
-from producer.listing.stored_ranges import without
+from producer.listing.healing import healing_contents, ranges_of
+from producer.listing.stored_ranges import united, without
 from producer.plan.pieces import equal_pieces
 from tasks.digests import CELL_BYTES, NO_DIGEST
 from tasks.orders import StoreSegment
@@ -45,22 +46,25 @@ class Healing:
         """
         spans = self._spans(frozenset(lost))
         anew: set[int] = set()
-        for segment, entries in spans.items():
+        planned = defaultdict[str, list[tuple[int, int]]](list)
+        for (segment, _), entries in spans.items():
             first, stop = min(entries), max(entries) + 1
-            contents = self.contents(segment, first, stop)
-            anew |= entries - set() if contents is None else entries - set(contents.entries)
+            contents = self.contents(segment, first, stop, planned[segment])
+            anew |= entries
             if contents is not None:
+                anew -= set(contents.entries)
+                planned[segment] += ranges_of(contents)
                 self._plan_one(segment, first, stop, contents.extents.total_bytes)
         self._store_anew(anew)
 
-    def _spans(self, lost: frozenset[str]) -> dict[str, set[int]]:
-        """Segment → the entries of which something is lost with it."""
-        found: dict[str, set[int]] = {}
+    def _spans(self, lost: frozenset[str]) -> dict[tuple[str, str], set[int]]:
+        """(segment, source) → the entries of which something is lost with it: an order reads from one source."""
+        found = defaultdict[tuple[str, str], set[int]](set)
         still = held(self._catalog, lost)
         for batch in self._catalog.listing.batches(self._state.snapshot_id) if lost else ():
             for _, at, place in places_in(batch, lost):
                 if not still.has(place) and batch.first_entry + at not in self._state.stored_anew:
-                    found.setdefault(place.segment_id, set()).add(batch.first_entry + at)
+                    found[place.segment_id, batch.source].add(batch.first_entry + at)
         return found
 
     def _plan_one(self, segment: str, first_entry: int, stop_entry: int, size_bytes: int) -> None:
@@ -76,11 +80,16 @@ class Healing:
         )
         self._state.assign_healing(row)
 
-    def contents(self, segment: str, first_entry: int, stop_entry: int) -> SegmentContents | None:
-        """What the files of these entries still have of the segment; None when there is nothing."""
-        ranges = held(self._catalog, [segment]).partly.get(segment, ())
+    def contents(
+        self, segment: str, first_entry: int, stop_entry: int, planned: Iterable[tuple[int, int]] = ()
+    ) -> SegmentContents | None:
+        """What the files of these entries, which are of one source, still have of the segment; None for nothing.
+
+        ``planned``: ranges of the segment that others heal.
+        """
+        ranges = united([*held(self._catalog, [segment]).partly.get(segment, ()), *planned])
         reader = self._catalog.listing.reader(self._state.snapshot_id)
-        found = healing_contents(reader.batches(first_entry, stop_entry), segment, ranges)
+        found = next(healing_contents(reader.batches(first_entry, stop_entry), segment, ranges), None)
         if found is None:
             return None
         digests = map(self._known.digest, found.former)

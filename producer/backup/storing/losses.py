@@ -158,7 +158,7 @@ class Losses:
                 "device": member.name,
                 "device_id": member.device_id,
                 "epoch": member.epoch,
-                "object_id": object_id(order.snapshot_id, order.segment_id, member, order.attempt),
+                "object_id": object_id(order.snapshot_id, order.order_id, member, order.attempt),
             }
 
         moved: set[str] = set()

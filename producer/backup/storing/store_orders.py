@@ -71,14 +71,14 @@ class StoreOrders:
         raw = reading_of(self._raw_volumes, contents.source, row.offset_bytes, row.size_bytes)
         return StoreSegment(
             run_id=self._session.run_id,
-            order_id=row.segment_id,
+            order_id=row.row_id,
             device=member.name,
             device_id=member.device_id,
             epoch=member.epoch,
             attempt=row.attempt,
             reply_to=self._session.reply_to,
             segment_id=row.segment_id,
-            object_id=object_id(row.snapshot_id, row.segment_id, member, row.attempt),
+            object_id=object_id(row.snapshot_id, row.row_id, member, row.attempt),
             snapshot_id=self._snapshot.snapshot_id,
             volume=self._snapshot.volume,
             number=row.number,

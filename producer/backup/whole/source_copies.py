@@ -7,7 +7,7 @@ file without it has changed in between: its copy is missing, which is said, and 
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -55,6 +55,8 @@ class SourceCopies:
         self.settled: set[tuple[str, str]] = set()
         #: Files that have changed since they were stored.
         self.changed_entries: set[int] = set()
+        #: Orders that are still to be answered before one is settled.
+        self._unanswered = Counter[tuple[str, str]]()
 
     def make(self, copyings: Sequence[Copying]) -> Copied:
         """Make the copies that the sources still have; each of them is settled, or fails.  Raises InterruptedRun."""
@@ -68,15 +70,17 @@ class SourceCopies:
         def orders(name: str) -> Iterator[Order]:
             member = self._state.members[name]
             for one in by_target[name]:
-                contents = self._contents(one, own, tree)
-                if contents is None:
-                    self.settled.add((one.object.segment_id, member.device_id))
-                elif self._orders.is_of_files(contents.source):
-                    order = self._order(one.object.segment_id, contents, member)
-                    asked[order.order_id] = order, contents.entries
-                    yield order
-                else:
-                    copied.failures["raw volumes and streams are not read again for a copy"] = None
+                key, found = (one.object.segment_id, member.device_id), self._contents(one, own, tree)
+                self._unanswered[key] = len(found)
+                if not found:
+                    self.settled.add(key)
+                for contents in found:
+                    if self._orders.is_of_files(contents.source):
+                        order = self._order(one.object.segment_id, contents, member)
+                        asked[order.order_id] = order, contents.entries
+                        yield order
+                    else:
+                        copied.failures["raw volumes and streams are not read again for a copy"] = None
 
         def take(order: Order, receipt: Receipt) -> None:
             self._take(*asked.pop(order.order_id), receipt, copied)
@@ -108,7 +112,10 @@ class SourceCopies:
         if made is not None:
             copied.made_count += 1
             self._on_made(made, member)
-        self.settled.add((order.segment_id, member.device_id))
+        key = order.segment_id, member.device_id
+        self._unanswered[key] -= 1
+        if not self._unanswered[key]:
+            self.settled.add(key)
         self.changed_entries |= {entries[place] for place in receipt.result.unchanged}
 
     def _own_rows(self, segment_ids: set[str]) -> dict[str, SegmentRow]:
@@ -122,18 +129,19 @@ class SourceCopies:
         record_tree(catalog, snapshot, self._state.members)
         return catalog.trees.of(snapshot.snapshot_id)
 
-    def _contents(self, one: Copying, own: Mapping[str, SegmentRow], tree: Tree | None) -> SegmentContents | None:
-        """What the snapshot needs of the segment and the device does not have; None when there is nothing."""
+    def _contents(self, one: Copying, own: Mapping[str, SegmentRow], tree: Tree | None) -> list[SegmentContents]:
+        """What the snapshot needs of the segment and the device does not have, of each source."""
         segment_id, held = one.object.segment_id, self._held(one)
         if segment_id in own:
             row = own[segment_id]
-            found = stored_contents(self._orders.contents(row), segment_id, unchanged=row.unchanged, held=held)
+            stored = stored_contents(self._orders.contents(row), segment_id, unchanged=row.unchanged, held=held)
+            found = [] if stored is None else [stored]
         else:
             assert tree is not None
             numbers = tree.parts_of_segments.get(segment_id, ())
             batches = (batch for number in numbers for batch in tree.decoded(tree.parts[number]))
-            found = healing_contents(batches, segment_id, held)
-        return None if found is None else self._proved(found)
+            found = list(healing_contents(batches, segment_id, held))
+        return [proved for contents in found if (proved := self._proved(contents)) is not None]
 
     def _held(self, one: Copying) -> list[tuple[int, int]]:
         objects: Iterable[StoredObject] = self._session.catalog.objects.of([one.object.segment_id]).get(
@@ -154,6 +162,7 @@ class SourceCopies:
         row = SegmentRow(
             snapshot_id=self._state.snapshot_id,
             number=0,
+            row_id=uuid.uuid4().hex,
             segment_id=segment_id,
             device=member.name,
             device_id=None,
@@ -174,5 +183,5 @@ class SourceCopies:
             heals=True,
         )
         # Not the id of a try that stored the segment itself on this device, and failed.
-        copy_id = object_id(row.snapshot_id, f"copy of {segment_id}", member, row.attempt)
-        return replace(self._orders.order(row, contents, member), order_id=uuid.uuid4().hex, object_id=copy_id)
+        copy_id = object_id(row.snapshot_id, f"copy of {segment_id} from {row.first_entry}", member, row.attempt)
+        return replace(self._orders.order(row, contents, member), object_id=copy_id)

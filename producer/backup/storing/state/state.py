@@ -164,7 +164,7 @@ class BackupState:
         self._catalog.transitions.mark_fed(
             self.snapshot_id, [one.row.number for one in segments], member.name, member.epoch
         )
-        self._in_flight |= {one.row.segment_id: one for one in segments}
+        self._in_flight |= {one.row.row_id: one for one in segments}
 
     def take(self, order_id: str) -> InFlight | None:
         """The segment is on its way no more: a receipt has come, or its order has been withdrawn."""
@@ -220,7 +220,7 @@ class BackupState:
             for target in sorted({targets[row.number] for row in rows}):
                 to_target = [row for row in rows if targets[row.number] == target]
                 self._catalog.transitions.replan(self.snapshot_id, [row.number for row in to_target], target)
-                in_queue = [row.number for row in to_target if row.segment_id in sent]
+                in_queue = [row.number for row in to_target if row.row_id in sent]
                 self._catalog.transitions.mark_fed(self.snapshot_id, in_queue, target, self.members[target].epoch)
         for row in rows:
             self._shares[device].remove_load(row.size_bytes)

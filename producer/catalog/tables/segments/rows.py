@@ -73,6 +73,8 @@ class SegmentRow:
     snapshot_id: str
     #: Place in the plan, from 0.
     number: int
+    #: What the row itself is called, and its order: another than the segment where it stands for an earlier one.
+    row_id: str
     segment_id: str
     #: Name of the device that it is assigned to, or stored on.
     device: str

@@ -217,7 +217,8 @@ def _segment_row(row: Row[Any]) -> SegmentRow:
     values["unchanged"] = values["unchanged"] or ()
     stored_as = values.pop("stored_as")
     values["heals"] = stored_as is not None and row.state != "referenced"
-    values["segment_id"] = stored_as or values["segment_id"]
+    values["row_id"] = row.segment_id
+    values["segment_id"] = stored_as or row.segment_id
     return SegmentRow(**values)
 
 

@@ -164,3 +164,17 @@ def test_healing_that_was_interrupted_is_resumed(source: Source) -> None:
     assert done.files_healed > 0
     source.check_all()
     assert source.back_up().files_healed == 0
+
+
+def test_files_that_were_moved_to_another_source_heal_what_they_were(source: Source, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    source.run.back_up({"src": source.root, "z": other})
+    (source.root / "folder" / "two").rename(other / "two")
+    source.age()
+    source.lose()
+
+    healed = source.run.back_up({"src": source.root, "z": other})
+
+    assert (healed.files_moved, healed.files_healed, healed.files_changed) == (1, FILES_COUNT, 0)
+    source.check_all()

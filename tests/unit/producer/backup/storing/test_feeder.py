@@ -33,6 +33,7 @@ def row(number: int, size_bytes: int) -> SegmentRow:
     return SegmentRow(
         snapshot_id="1" * 32,
         number=number,
+        row_id=f"{number:032x}",
         segment_id=f"{number:032x}",
         device="a",
         device_id=None,
