@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kit.program.command import make_shim
-from kit.program.dying_backup import DyingBackup
+from kit.program.halting.dying_backup import DyingBackup
 from kit.program.machine import Machine
 from kit.program.terminal import terminal
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from tasks.digests import Digests, check_whole
 from tasks.errors import Reason
 from tasks.generations import Generation
-from tasks.metadata import MetadataKind
+from tasks.sources.metadata import MetadataKind
 from tasks.values import (
     MAX_EXTENTS,
     WIRE_VERSION,

@@ -19,7 +19,7 @@ from disorder.repeats import Repeats
 from disorder.stage import Stage
 from kit.disks.small_disk import SmallDisk, small_disk
 from kit.program.command import Done
-from kit.program.halt import Halt
+from kit.program.halting.halt import Halt
 from kit.program.machine import machine as new_machine
 from kit.program.processes import socket_of
 from kit.program.scene import PATIENCE, Scene

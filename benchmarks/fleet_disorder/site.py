@@ -15,8 +15,8 @@ import redis
 
 from fleet_disorder.patience import wait_until
 from kit.disks.small_disk import SmallDisk
-from kit.program.brake import Brake
 from kit.program.command import make_shim
+from kit.program.halting.brake import Brake
 from kit.services.namespaces import NamespaceHost, Network
 from kit.services.postgres import initialize, postgres_program
 from kit.tree import Tree, noise

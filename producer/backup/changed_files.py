@@ -18,7 +18,7 @@ from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
 from producer.catalog.tables.troubles import TroubleRow
 from producer.observer import Trouble
 from producer.run.session import RunSession
-from tasks.mtimes import is_same_time
+from tasks.sources.mtimes import is_same_time
 
 #: A file that changed while it was stored again, twice, is taken not to hold still.
 _AGAIN_COUNT = 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from producer.backup.intake import Intake
 from producer.backup.storing.ids import segment_id
 from producer.catalog.tables.segments.rows import NewReference
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.observer import Progress
 from producer.raw.compare import compare
 from producer.raw.known import known_cells, references

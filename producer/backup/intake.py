@@ -24,7 +24,7 @@ from producer.backup.settle_pool import SettledPool, ask_devices, settle_pool
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotRow, SourceRow
 from producer.catalog.tables.troubles import TroubleRow
 from producer.catalog.tree import PartReference
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.observer import Progress, Trouble
 from producer.pool.device_reports import DeviceReports
 from producer.pool.members import Member
@@ -34,7 +34,7 @@ from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from producer.walk import Walk, limit_of_environment
 from tasks.errors import EmptySourceError
-from tasks.metadata import OwnerNames
+from tasks.sources.metadata import OwnerNames
 
 #: While the walk goes on: how often to see whether devices have answered.
 _LOOK_EVERY_S = 0.05

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from producer.catalog.copy import catalog_file, copy_catalog, files_beside
+from producer.catalog.database.copy import catalog_file, copy_catalog, files_beside
 from producer.observer import Observer
 from producer.requests import BackupRequest
 from producer.run.environment import Environment

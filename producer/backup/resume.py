@@ -23,7 +23,7 @@ from producer.catalog.tables.troubles import TroubleRow
 from producer.listing import ListingPart, ListingReader, decode_part, extents_of
 from producer.listing.data_ranges import DataRanges
 from producer.listing.extents import bundled_places
-from producer.listing.places import Place
+from producer.listing.places.places import Place
 from producer.pool.members import Member
 from producer.requests import BackupRequest
 from tasks.errors import UsageError

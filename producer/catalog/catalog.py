@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.tables.checks import Checks
 from producer.catalog.tables.devices import Devices
 from producer.catalog.tables.doomed import Doomed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from producer.catalog.tables.objects import StoredObject
-from producer.listing.stored_ranges import without
+from producer.listing.places.stored_ranges import without
 
 
 class Held(NamedTuple):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from producer.catalog.catalog import Catalog
 from producer.catalog.holders import lacking, ranges_of
 from producer.catalog.tables.objects import StoredObject
-from producer.listing.places import Place
-from producer.listing.stored_ranges import without
+from producer.listing.places.places import Place
+from producer.listing.places.stored_ranges import without
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from producer.listing.entry import EntryBatch
 from producer.listing.placed import PlacedBatch, decode_placed
-from producer.listing.places import Place
+from producer.listing.places.places import Place
 from producer.listing.reader import ListingReader
 from producer.listing.tree_parts import decode_tree_part
 from producer.listing.walk_order import folder_order, order_of_folder

@@ -6,7 +6,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.living import LivingRanges, Ranges
 from producer.catalog.needed import Needed, NeededFinder
 from producer.catalog.tables.objects import StoredObject
-from producer.listing.stored_ranges import bytes_in
+from producer.listing.places.stored_ranges import bytes_in
 
 
 class Unused:

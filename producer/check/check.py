@@ -18,7 +18,7 @@ from producer.check.findings import Findings
 from producer.check.losses import Damage, LostFile, LostFiles, LostRange, lost_ranges
 from producer.check.manifests import ManifestCheck
 from producer.check.verifying import Verifier
-from producer.configuration.ages import oldest_of
+from producer.configuration.values.ages import oldest_of
 from producer.listing.entry import NOT_STORED
 from producer.observer import Observer
 from producer.pool.losses.damage import refresh_damage

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tree import PartReference, Tree, places_in
-from producer.listing.stored_ranges import without
+from producer.listing.places.stored_ranges import without
 
 #: More than any segment has.
 _ANY_BYTES = 2**62

@@ -15,8 +15,8 @@ from producer.configuration.certificates import CA_VARIABLE, SKIP_VARIABLE, with
 from producer.configuration.finding import CONFIG_VARIABLE, FILE_NAME, find_configuration
 from producer.configuration.reading import read_configuration
 from producer.configuration.secrets import secret
-from producer.configuration.sizes import parse_size
 from producer.configuration.tables import Configuration, VolumeTable
+from producer.configuration.values.sizes import parse_size
 from producer.dispatch.limits import Limits
 from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_width
 from producer.host.looks import look

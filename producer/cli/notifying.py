@@ -118,7 +118,7 @@ def look_around(call: Call, note: Note) -> None:
 def _look_around(call: Call, notifier: Notifier) -> None:
     from producer.monitor.conditions import KINDS, conditions
     from producer.monitor.expected import expected_by
-    from producer.monitor.sums import NO_SUMS
+    from producer.monitor.space.sums import NO_SUMS
     from producer.monitor.survey import survey
 
     with opened_catalog(call) as catalog:

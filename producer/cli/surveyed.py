@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
-from producer.cli.options.paths import absolute
+from producer.cli.options.sources.paths import absolute
 from producer.cli.result_file import write_result
 from producer.host.behalf import HERE
 
 if TYPE_CHECKING:
     from producer.monitor.fleet import FleetStatus
-    from producer.monitor.page.downloads import Downloads
     from producer.monitor.page.looks import Looks
+    from producer.monitor.page.serving.downloads import Downloads
     from producer.monitor.survey import Survey
 
 PASSWORD_VARIABLE = "SEGFLEET_PAGE_AUTH"
@@ -66,8 +66,8 @@ def operator_page(call: Call, address: str, port: int, *, downloads: bool = Fals
     from producer.catalog.catalog import Catalog
     from producer.monitor.expected import expected_by
     from producer.monitor.page.looks import Looks
-    from producer.monitor.page.server import serving
-    from producer.monitor.page.site import Site
+    from producer.monitor.page.serving.server import serving
+    from producer.monitor.page.serving.site import Site
     from producer.monitor.passwords import users_of
     from tasks.broker.leases import this_release
 
@@ -89,7 +89,7 @@ def operator_page(call: Call, address: str, port: int, *, downloads: bool = Fals
 
 
 def _downloads(call: Call) -> Downloads:
-    from producer.monitor.page.downloads import Downloads
+    from producer.monitor.page.serving.downloads import Downloads
 
     command = [sys.executable, "-P", "-c", "from producer.cli.start import main; main()", "dump"]
     if call.configuration_path is not None:

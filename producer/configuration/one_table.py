@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from producer.configuration.sizes import format_size, parse_size
 from producer.configuration.tables import Table
+from producer.configuration.values.sizes import format_size, parse_size
 from producer.configuration.wrong_values import in_words
 from tasks.errors import UsageError
 

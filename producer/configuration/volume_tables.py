@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from producer.configuration.ages import parse_age
 from producer.configuration.one_table import Flaw, read_table, tables_in
-from producer.configuration.spans import parse_span
 from producer.configuration.tables import DEVICE_NAME, RetentionTable, ScheduleTable, VolumeTable
+from producer.configuration.values.ages import parse_age
+from producer.configuration.values.spans import parse_span
 from tasks.errors import UsageError
 
 #: What makes of a source a path, for names have no slash.

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from producer.listing.entry import EntryBatch
-from producer.listing.places import NO_PLACES, Places, PlacesWriter
-from tasks.metadata import Attributes
+from producer.listing.places.places import NO_PLACES, Places, PlacesWriter
+from tasks.sources.metadata import Attributes
 
 _V = TypeVar("_V")
 

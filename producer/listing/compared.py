@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 
 from producer.listing.data_ranges import DataRanges, part_of
 from producer.listing.entry import EntryBatch
-from producer.listing.places import Place
+from producer.listing.places.places import Place
 from tasks.digests import CELL_BYTES, cells_of
 
 #: A shorter end of a file that has grown is stored again with what is new: else a log that grows by a line a day would

@@ -13,9 +13,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from producer.listing.data_ranges import DataRanges, data_before, data_bytes
-from producer.listing.places import NO_PLACES, Place, Places
-from tasks.metadata import Attributes, Flags
+from producer.listing.places.places import NO_PLACES, Place, Places
 from tasks.orders import EntryKind
+from tasks.sources.metadata import Attributes, Flags
 from tasks.values import Count
 
 #: Letter in the column ``kinds`` → kind.

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from producer.listing.compared import extents_at, former_of
 from producer.listing.entry import EntryBatch
-from producer.listing.places import Place
-from tasks.states import WalkedStates
+from producer.listing.places.places import Place
+from tasks.sources.states import WalkedStates
 from tasks.values import Extents
 
 

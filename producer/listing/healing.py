@@ -8,8 +8,8 @@ from itertools import groupby
 from producer.listing.compared import Former, extents_at
 from producer.listing.entry import EntryBatch
 from producer.listing.extents import BatchExtents, SegmentContents, contents_of
-from producer.listing.places import Place
-from producer.listing.stored_ranges import united, without
+from producer.listing.places.places import Place
+from producer.listing.places.stored_ranges import united, without
 
 
 def healing_contents(

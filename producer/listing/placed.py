@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from producer.listing.data_ranges import data_bytes
 from producer.listing.entry import DataSize
 from producer.listing.frames import decode_line, decompress_lines
-from producer.listing.map_parts import MapHead, pieces_of
-from producer.listing.places import NO_PLACES, Place, Places
+from producer.listing.places.map_parts import MapHead, pieces_of
+from producer.listing.places.places import NO_PLACES, Place, Places
 from tasks.errors import DamagedError
 from tasks.values import Count
 

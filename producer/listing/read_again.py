@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from producer.listing.extents import SegmentContents
-from producer.listing.places import Place
-from producer.listing.stored_cells import IndexRanges, indexes_in
-from producer.listing.stored_ranges import without
+from producer.listing.places.places import Place
+from producer.listing.places.stored_cells import IndexRanges, indexes_in
+from producer.listing.places.stored_ranges import without
 from tasks.digests import cells_of
 from tasks.values import Extents
 

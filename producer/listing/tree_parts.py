@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from producer.listing.columns import cut, joined, with_segment_ids
 from producer.listing.entry import EntryBatch
 from producer.listing.frames import compress_lines, decode_line, decompress_lines, encode_line
-from producer.listing.map_parts import MAX_INLINE_COUNT, digest_of, large, map_lines
 from producer.listing.parts import checked_batches
 from producer.listing.placed import PlacesReader
-from producer.listing.places import Places
+from producer.listing.places.map_parts import MAX_INLINE_COUNT, digest_of, large, map_lines
+from producer.listing.places.places import Places
 from tasks.errors import DamagedError
 from tasks.values import Digest, HexId
 

@@ -14,8 +14,8 @@ from msgspec import Meta
 
 from tasks.bounded_json import load_bounded
 from tasks.errors import DamagedError, DeviceError
-from tasks.metadata import OwnerNames
 from tasks.orders import Level
+from tasks.sources.metadata import OwnerNames
 from tasks.values import Count, DeviceName, Digest, HexId, SourceName, UnitBytes
 
 FORMAT_VERSION: Literal[1] = 1

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from producer.listing.frames import PART_BYTES, compress_lines, decode_line, decompress_lines, encode_line
-from producer.listing.stored_cells import CellColumns
+from producer.listing.places.stored_cells import CellColumns
 from tasks.digests import DIGEST_BYTES
 from tasks.errors import DamagedError
 from tasks.values import Count, Digest, HexId

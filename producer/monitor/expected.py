@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from producer.configuration.ages import parse_age
 from producer.configuration.tables import Configuration
+from producer.configuration.values.ages import parse_age
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from producer.configuration.ages import format_age
+from producer.configuration.values.ages import format_age
 from producer.monitor.overview import VolumeStatus
 
 

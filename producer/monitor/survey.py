@@ -10,13 +10,13 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.checks import VolumeCheck
 from producer.catalog.tables.devices import DeviceRow, without_replaced
 from producer.catalog.tables.runs import RunRow
-from producer.monitor.at_risk import at_risk
 from producer.monitor.expected import Expected
 from producer.monitor.fleet import FleetStatus
 from producer.monitor.other_runs import OtherRun, other_runs
 from producer.monitor.overview import VolumeStatus, upkeep, volumes
 from producer.monitor.running import RunningBackup, running_backups
-from producer.monitor.sums import Sums, sums
+from producer.monitor.space.at_risk import at_risk
+from producer.monitor.space.sums import Sums, sums
 from producer.monitor.verdict import Verdict, verdict
 from producer.ownership.verdict import living_locks
 from producer.summaries import DeviceRisk

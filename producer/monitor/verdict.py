@@ -12,7 +12,7 @@ from typing import Literal
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
-from producer.configuration.ages import format_age
+from producer.configuration.values.ages import format_age
 from producer.monitor.expected import Expected
 from producer.monitor.freshness import why_stale
 from producer.monitor.overview import VolumeStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.host.safe_text import escaped
 from producer.summaries import BackupSummary
 from tasks.errors import SegfleetError

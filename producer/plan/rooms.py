@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.requests import PlanOptions
 from tasks.errors import DeviceFullError, UsageError
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.plan.describe import Item, PlanDescription, describe
 from producer.plan.plan import Plan
 

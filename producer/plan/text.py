@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.plan.describe import Item, PlanDescription
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"

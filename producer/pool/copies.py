@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from producer.catalog.tables.objects import StoredObject
-from producer.listing.stored_ranges import united, without
+from producer.listing.places.stored_ranges import united, without
 from tasks.groups import GroupAt
 
 

@@ -13,8 +13,8 @@ from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.catalog.tree import places_in
 from producer.listing.entry import EntryBatch
-from producer.listing.places import Place
-from producer.listing.stored_ranges import without
+from producer.listing.places.places import Place
+from producer.listing.places.stored_ranges import without
 from producer.pool.parity.group_reads import GroupReads
 from producer.pool.row_extents import extents_of_row
 

@@ -9,8 +9,8 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.listing.entry import EntryBatch
 from producer.listing.extents import extents_by_batch
-from producer.listing.places import Place
-from producer.listing.stored_cells import indexes_in
+from producer.listing.places.places import Place
+from producer.listing.places.stored_cells import indexes_in
 
 
 class RowExtent(NamedTuple):

@@ -10,9 +10,9 @@ from producer.catalog.holders import ranges_of
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import NewReference, SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.listing.places import Place
-from producer.listing.stored_cells import StoredCells, cells_in
-from producer.listing.stored_ranges import without
+from producer.listing.places.places import Place
+from producer.listing.places.stored_cells import StoredCells, cells_in
+from producer.listing.places.stored_ranges import without
 from tasks.digests import CELL_BYTES, cells_of, range_digest, split_digests
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.host.looks import SilentError, look_through
 from producer.raw.mounts import mounts_of
 from producer.raw.ranges import Range, gaps, inside, widened

@@ -10,7 +10,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow, SourceRow
 from producer.catalog.tables.troubles import TroubleRow
-from producer.listing.stored_cells import CellColumns
+from producer.listing.places.stored_cells import CellColumns
 from producer.manifest import (
     IndexRow,
     ManifestHead,

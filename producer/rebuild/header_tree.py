@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from producer.listing.entry import NO_DATA, NOT_STORED, EntryBatch
-from producer.listing.places import Place, PlacesWriter
+from producer.listing.places.places import Place, PlacesWriter
 from tasks.ranges import joined
 
 _FILE_MODE, _FOLDER_MODE = 0o600, 0o700

@@ -15,7 +15,7 @@ from functools import cached_property
 from producer.catalog.living import LivingRanges, Ranges
 from producer.catalog.needed import Needed, NeededFinder
 from producer.catalog.tables.objects import StoredObject
-from producer.listing.stored_ranges import without
+from producer.listing.places.stored_ranges import without
 from producer.manifest.tombstones import claim_name, claimed_by
 from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
 from producer.pool.manifests.unknown_snapshots import recovered_id

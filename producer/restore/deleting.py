@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from producer.requests import RestoreRequest
-from producer.restore.failed import failed
-from producer.restore.outcome import Outcome
+from producer.restore.outcome.failed import failed
+from producer.restore.outcome.outcome import Outcome
 from producer.restore.planning.folder_names import in_orders, questions
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.surplus import SurplusTree

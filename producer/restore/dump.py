@@ -19,7 +19,7 @@ from producer.pool.manifests.unknown_snapshots import find_snapshot
 from producer.pool.present import present_devices
 from producer.raw.ranges import Range, gaps, merged
 from producer.requests import UNNAMED_TARGET, RestoreRequest
-from producer.restore.holes import Hole
+from producer.restore.outcome.holes import Hole
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
 from producer.restore.reading.fetches import Fetch, Fetches

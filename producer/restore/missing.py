@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.restore.outcome import Outcome
+from producer.restore.outcome.outcome import Outcome
 from producer.restore.planning.plan import RestorePlan
 
 

@@ -11,9 +11,9 @@ from producer.restore.planning.picks import Metadata, Pick
 from producer.run.session import RunSession
 from producer.run.threads import default_threads
 from tasks.groups import GroupAt
-from tasks.metadata import Attributes, OwnerNames, size_bytes_of
 from tasks.orders import RestoreEntries, RestoreSegment, TargetEntry
 from tasks.orders.target_looks import PreviewEntries
+from tasks.sources.metadata import Attributes, OwnerNames, size_bytes_of
 
 #: Entries in one order: 2,000 take a worker some 50 ms and 300 KB in the broker.
 ENTRIES_COUNT = 2000

@@ -10,8 +10,8 @@ from typing import Literal
 
 from producer.observer import Observer
 from producer.requests import RestoreRequest
-from producer.restore.failed import failed
 from producer.restore.orders import batches
+from producer.restore.outcome.failed import failed
 from producer.restore.restore import restore_session
 from producer.restore.restore_run import RestoreRun
 from producer.run.environment import Environment

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from producer.catalog.copy import catalog_file, files_beside
+from producer.catalog.database.copy import catalog_file, files_beside
 from producer.observer import Observer
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.restore.entry_waves import AGAIN

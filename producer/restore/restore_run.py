@@ -16,10 +16,10 @@ from producer.pool.present import present_devices
 from producer.requests import RestoreRequest
 from producer.restore.deleting import Deleting
 from producer.restore.entry_waves import EntryWaves
-from producer.restore.failed import failed
 from producer.restore.missing import leave_out_what_is_absent, tell_what_was_not_stored
 from producer.restore.orders import RestoreOrders, batches, surplus_entry
-from producer.restore.outcome import Outcome
+from producer.restore.outcome.failed import failed
+from producer.restore.outcome.outcome import Outcome
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.planning.selection import Selection
 from producer.restore.progress import restore_progress
@@ -28,10 +28,10 @@ from producer.restore.segments.waves import OF_TARGET, SegmentWaves
 from producer.restore.unlinked import Unlinked, in_place_of_links
 from producer.run.session import RunSession
 from producer.summaries import RestoreSummary
-from tasks.metadata import OwnerNames
 from tasks.orders import KEEP_OTHERS, Order, RestoreEntries, RestoreSegment, TargetEntry
 from tasks.orders.target_looks import PreviewEntries
 from tasks.receipts import PathTrouble, Receipt, RestoreResult
+from tasks.sources.metadata import OwnerNames
 
 
 class RestoreRun:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from producer.configuration.spans import parse_span
+from producer.configuration.values.spans import parse_span
 from producer.requests import Retention
 
 _FIRST = datetime.min.replace(tzinfo=UTC)

@@ -11,7 +11,7 @@ from producer.catalog.needed import NeededFinder
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.unused import Unused
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.observer import Observer
 from producer.ownership.holder import Holder
 from producer.pool.copies import Copying, CopyPlan, plan_copies

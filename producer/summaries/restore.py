@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tasks.metadata import MetadataKind
+from tasks.sources.metadata import MetadataKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,7 +18,7 @@ class RestoreSummary:
     errors: int
     duration_s: float
     exit_code: int
-    #: Entries restored without what this user may not set, by kind (:data:`tasks.metadata.MetadataKind`).
+    #: Entries restored without what this user may not set, by kind (:data:`tasks.sources.metadata.MetadataKind`).
     not_kept: dict[MetadataKind, int] = field(default_factory=dict)
     #: What older files of the target held already; not part of ``bytes_restored``.
     bytes_reused: int = 0

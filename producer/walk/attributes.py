@@ -6,7 +6,7 @@ import errno
 import os
 
 from producer.observer import Trouble
-from tasks.metadata import MAX_ATTRIBUTES_BYTES
+from tasks.sources.metadata import MAX_ATTRIBUTES_BYTES
 
 #: The file system has none, or forgot one between its name and its value.
 _NONE = frozenset({errno.ENOTSUP, errno.ENODATA})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 
 from producer.walk.found import Found
-from tasks.metadata import Attributes
+from tasks.sources.metadata import Attributes
 
 
 def shared_attributes(found: Found) -> tuple[dict[str, int], list[Attributes]]:

@@ -7,7 +7,7 @@ import pwd
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from tasks.metadata import OwnerNames
+from tasks.sources.metadata import OwnerNames
 
 
 class OwnersSeen:

@@ -9,7 +9,7 @@ import threading
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tasks.metadata import KEPT_FLAGS
+from tasks.sources.metadata import KEPT_FLAGS
 
 _AT_FDCWD = -100
 _AT_SYMLINK_NOFOLLOW = 0x100
@@ -39,7 +39,7 @@ class Status(NamedTuple):
     st_rdev: int
     st_blocks: int
     st_birth_ns: int | None
-    #: Of :data:`tasks.metadata.KEPT_FLAGS`; statx has the same bits as the ioctl that sets them.
+    #: Of :data:`tasks.sources.metadata.KEPT_FLAGS`; statx has the same bits as the ioctl that sets them.
     st_flags: int
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from tasks.groups import GroupAt
-from tasks.metadata import Attributes, OwnerNames
 from tasks.orders.order import Order, Threads
 from tasks.orders.targets import Overwrite
+from tasks.sources.metadata import Attributes, OwnerNames
 from tasks.values import MAX_EXTENTS, Count, Counts, Digest, HexId, Paths, SourceName, is_safe_path
 
 #: The longest range of a segment's stream that one receipt returns.

@@ -10,9 +10,9 @@ from msgspec import Meta
 from tasks.digests import DIGEST_BYTES, MAX_CELLS, Digests, known_places, listed_cells_count
 from tasks.orders.order import Order, Threads
 from tasks.raw import RawReading
-from tasks.states import PackedStates, unpack_states
+from tasks.sources.states import PackedStates, unpack_states
+from tasks.sources.views import View
 from tasks.values import Count, Counts, Extents, HexId, Paths, SourceName, SourcePlace, UnitBytes, is_safe_path
-from tasks.views import View
 
 Level = Annotated[int, Meta(ge=-7, le=22)]
 Readers = Annotated[int, Meta(ge=1, le=256)]
@@ -58,7 +58,7 @@ class StoreSegment(Order):
     #: To heal a segment that no device has any more: where each extent begins in its stream, ascending.  Then only the
     #: extents that have their known digests are stored, as these ranges of the segment.
     stream_offsets_bytes: Counts = ()
-    #: How the walk saw the source (:mod:`tasks.views`); "" where nobody can tell.
+    #: How the walk saw the source (:mod:`tasks.sources.views`); "" where nobody can tell.
     view: View = ""
     #: The source is a part of a stream: what is at ``within`` begins with the first byte of the one extent.
     spooled: bool = False

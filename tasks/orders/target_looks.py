@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from tasks.metadata import OwnerNames
 from tasks.orders.order import Order
 from tasks.orders.targets import Overwrite, TargetEntry
 from tasks.receipts import PathTrouble
+from tasks.sources.metadata import OwnerNames
 from tasks.values import MAX_EXTENTS, Count, RelativePath, SourceName, is_safe_path
 
 #: What a restore would make of an entry: ``replaced`` is ``new`` in the place of something else (docs/restore.md).

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from tasks.metadata import Attributes, Flags, OwnerNames
 from tasks.orders.order import Order
+from tasks.sources.metadata import Attributes, Flags, OwnerNames
 from tasks.values import MAX_EXTENTS, Count, Counts, RelativePath, SourceName, is_safe_path
 
 #: What becomes of what is in the target already (docs/restore.md).

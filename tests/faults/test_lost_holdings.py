@@ -13,7 +13,7 @@ from kit.compare import differences
 from kit.deadlines import eventually
 from kit.disks.small_disk import SmallDisk, small_disk
 from kit.program.command import Done, Row
-from kit.program.halt import Halt
+from kit.program.halting.halt import Halt
 from kit.program.machine import Machine
 from kit.program.scene import Scene
 

@@ -14,7 +14,7 @@ from celery import Celery
 from kit.compare import differences
 from kit.deadlines import DEADLINE_S, eventually
 from kit.needs import program
-from kit.program.forked import EXECUTED
+from kit.program.forking.forked import EXECUTED
 from kit.program.machine import Machine
 from kit.services.fleet import PASSWORD, Fleet, RedisServer
 from kit.tree import Tree, noise

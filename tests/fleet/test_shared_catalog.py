@@ -15,8 +15,8 @@ from kit.compare import differences
 from kit.deadlines import eventually
 from kit.models.owners import ELSEWHERE, change_owners
 from kit.models.reservations import NEW_YEAR, make_due
-from kit.program.brake import Brake
 from kit.program.command import Running
+from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.services.fleet import Fleet, kill_tree
 from kit.services.postgres import PostgresServer

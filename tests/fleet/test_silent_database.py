@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kit.compare import differences
-from kit.program.brake import Brake
 from kit.program.command import Done
+from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.services.postgres import PostgresServer
 from kit.tree import Tree, noise

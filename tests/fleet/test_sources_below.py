@@ -10,7 +10,7 @@ import pytest
 
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.program.brake import Brake
+from kit.program.halting.brake import Brake
 from kit.services.fleet import Fleet
 from kit.services.fleet import fleet as new_fleet
 from kit.tree import Tree, noise

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.program.brake import Brake
 from kit.program.clock import FakeClock
+from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.services.fleet import Fleet, kill_tree, signal_tree
 from kit.tree import Tree, noise

@@ -12,7 +12,7 @@ from producer.listing import compared
 from producer.listing.compared import Former, comparable, extents_at
 from producer.listing.data_ranges import data_bytes, part_of
 from producer.listing.entry import EntryBatch
-from producer.listing.places import Place
+from producer.listing.places.places import Place
 
 #: Gap before, and length of, each range of data.
 STEPS = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 6)), min_size=1, max_size=5)

@@ -16,7 +16,7 @@ from producer.backup.parent.merge import FileCounts, Merge
 from producer.backup.parent.unchanged import CLOCK_STEP_NS, Rules
 from producer.catalog.sound import Held
 from producer.listing.entry import NO_DATA, EntryBatch
-from producer.listing.places import NO_PLACES, Place, PlacesWriter
+from producer.listing.places.places import NO_PLACES, Place, PlacesWriter
 from producer.observer import FileChange
 
 BEGAN_NS = 1_000_000_000_000

@@ -25,7 +25,8 @@ from hypothesis.strategies import sampled_from
 from kit.models.channel import Channel
 from producer.backup.intake import take_in
 from producer.backup.planning import plan_backup
-from producer.backup.storing import balancing, failures, losses, storing
+from producer.backup.storing import balancing, storing
+from producer.backup.storing.failing import failures, losses
 from producer.backup.storing.prepare import prepare_storing
 from producer.catalog.catalog import Catalog
 from producer.dispatch import courier, liveness

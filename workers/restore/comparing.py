@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tasks.digests import content_digest
 from tasks.errors import DamagedError
-from tasks.mtimes import is_same_time
 from tasks.orders import KEEP_OTHERS, RestoreSegment
 from tasks.receipts import PathTrouble, RestoreResult
+from tasks.sources.mtimes import is_same_time
 from workers.devices.base import Device
 from workers.progress import OrderProgress
 from workers.restore.known_content import KnownContent

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tasks.orders import StoreSegment
 from tasks.receipts import FileState
-from tasks.states import unpack_states
+from tasks.sources.states import unpack_states
 from workers.disks.turns import turns_at
 from workers.progress import OrderProgress, Stages
 from workers.sources.direct import open_reader

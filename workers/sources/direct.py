@@ -15,9 +15,9 @@ import stat
 from contextlib import suppress
 
 from tasks.errors import SourceError
-from tasks.mtimes import packable
 from tasks.raw import MARK_BYTES, raw_volume_mark
 from tasks.receipts import FileState
+from tasks.sources.mtimes import packable
 from workers.sources.place import Place
 
 #: Memory, offset and size of a direct read are multiples of this, the largest logical block size of disks.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from tasks.states import WalkedStates
+from tasks.sources.states import WalkedStates
+from tasks.sources.views import View, view_of
 from tasks.values import Extents
-from tasks.views import View, view_of
 from workers.sources.files import SourceFiles
 
 #: Files of an order that are looked at before the first is read, so that even that one is compared.

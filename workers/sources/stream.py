@@ -11,9 +11,9 @@ import os
 import stat
 from collections.abc import Iterable
 
-from tasks.mtimes import packable
 from tasks.receipts import ExtentNote, ExtentTrouble, FileState
-from tasks.states import WalkedStates
+from tasks.sources.mtimes import packable
+from tasks.sources.states import WalkedStates
 from tasks.values import Extents
 from workers.sources.content import ContentDigests
 from workers.sources.files import SourceFiles

@@ -14,7 +14,7 @@ from workers.target.content.whole_files import take_place
 from workers.target.files import remove_entry, stat_entry
 from workers.target.folders import Folders, make_folder
 from workers.target.metadata.metadata import metadata_of, set_metadata, set_symlink_metadata
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.overwrite import stays
 from workers.target.refusals import NotMade, counted
 from workers.target.spelling import refuse_other_spelling

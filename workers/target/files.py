@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 
 from workers.target.holes import BLOCK_BYTES, punch_hole, stretches
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
 
 #: Written repeatedly where a range must be zeros and cannot be a hole.

@@ -8,10 +8,10 @@ import fcntl
 import os
 import stat
 
-from tasks.metadata import KEPT_FLAGS, NO_DUMP
 from tasks.orders import TargetEntry
+from tasks.sources.metadata import KEPT_FLAGS, NO_DUMP
 from workers.target.folders import Folders
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.troubles import MetadataTrouble
 
 #: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS: in and out, a long by their definition and an int in fact.

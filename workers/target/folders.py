@@ -11,7 +11,7 @@ from types import TracebackType
 from tasks.errors import TargetError
 from tasks.values import is_safe_path
 from workers.target.metadata.not_kept import NotKept
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.spelling import refuse_other_spelling
 from workers.target.troubles import TargetTrouble, name_trouble
 from workers.target.unfinished import UNFINISHED_FOLDER_MODE

@@ -12,7 +12,7 @@ from workers.target.entries import make_entry
 from workers.target.files import stat_entry
 from workers.target.folders import Folders
 from workers.target.metadata.metadata import has_metadata, metadata_of
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.refusals import is_refused
 from workers.target.troubles import TargetTrouble
 

@@ -6,13 +6,13 @@ import os
 import stat
 from typing import Literal
 
-from tasks.mtimes import is_same_time
 from tasks.orders import Overwrite
+from tasks.sources.mtimes import is_same_time
 from workers.target.files import stat_entry
 from workers.target.folders import Folders
 from workers.target.metadata.attributes import has_attributes, lacks_attributes, set_attributes
 from workers.target.metadata.metadata import Metadata, effective_mode, has_content, has_metadata, has_owner, set_mode
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import is_unfinished
 

@@ -6,9 +6,9 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasks.metadata import MetadataKind
+from tasks.sources.metadata import MetadataKind
 from workers.target.metadata.not_kept import NotKept
-from workers.target.sealed import is_immutable
+from workers.target.metadata.sealed import is_immutable
 
 #: FAT and exFAT refuse with these; EIO is what exfat-fuse says of FIFOs and devices.
 _REFUSED = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from workers.target.files import stat_entry
 from workers.target.folders import Folders
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 
 
 def remove_surplus(folders: Folders, path: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from workers.target.files import stat_entry
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
 
 

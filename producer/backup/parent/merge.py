@@ -23,7 +23,7 @@ from producer.catalog.sound import Held
 from producer.catalog.tree import PartReference, Tree
 from producer.listing.compared import comparable
 from producer.listing.entry import NO_DATA, EntryBatch
-from producer.listing.places import PlacesWriter
+from producer.listing.places.places import PlacesWriter
 from producer.observer import OnFile
 from tasks.errors import SegfleetError
 

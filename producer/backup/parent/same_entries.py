@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from producer.backup.parent.same_folder import joined_columns
 from producer.catalog.tree import PartReference
 from producer.listing.entry import EntryBatch
-from tasks.metadata import Attributes
+from tasks.sources.metadata import Attributes
 
 _LISTS = ("modes", "uids", "gids", "mtimes_ns", "inodes", "births_ns")
 _BY_NAME = ("links", "device_numbers", "flags")

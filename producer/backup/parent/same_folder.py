@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from producer.backup.parent.unchanged import Rules
 from producer.listing.entry import EntryBatch
-from producer.listing.places import NO_PLACES, NO_SEGMENT, Places
+from producer.listing.places.places import NO_PLACES, NO_SEGMENT, Places
 
 _V = TypeVar("_V")
 

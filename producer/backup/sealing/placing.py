@@ -22,11 +22,11 @@ from producer.listing.compared import extents_at, former_of
 from producer.listing.data_ranges import data_bytes, up_to
 from producer.listing.entry import NOT_STORED, EntryBatch
 from producer.listing.extents import bundled_places
-from producer.listing.places import NO_PLACES, Place, PlacesWriter
-from producer.listing.stored_cells import indexes_in
+from producer.listing.places.places import NO_PLACES, Place, PlacesWriter
+from producer.listing.places.stored_cells import indexes_in
 from producer.raw.ranges import Range
-from tasks.metadata import without_capabilities
-from tasks.mtimes import is_same_time
+from tasks.sources.metadata import without_capabilities
+from tasks.sources.mtimes import is_same_time
 
 #: States of segments whose bytes have been read.
 _SETTLED = ("stored", "unchanged", "referenced")

@@ -6,7 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 
 from producer.catalog.columns import JsonObject
-from producer.listing.places import Place
+from producer.listing.places.places import Place
 from tasks.digests import CELL_BYTES
 from tasks.receipts import UNREAD
 

@@ -19,7 +19,7 @@ from producer.catalog.tables.segments.rows import NewHealing, NewSegment, Segmen
 from producer.catalog.tree import places_in
 from producer.listing.extents import SegmentContents
 from producer.listing.healing import healing_contents, ranges_of
-from producer.listing.stored_ranges import united, without
+from producer.listing.places.stored_ranges import united, without
 from producer.plan.pieces import equal_pieces
 from tasks.digests import CELL_BYTES, NO_DIGEST
 from tasks.orders import StoreSegment

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from producer.catalog.catalog import Catalog
-from producer.listing.places import Place
-from producer.listing.stored_cells import StoredCells
+from producer.listing.places.places import Place
+from producer.listing.places.stored_cells import StoredCells
 from tasks.digests import NO_DIGEST
 
 #: Segments whose cells are in memory: some MB each at most.

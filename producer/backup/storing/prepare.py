@@ -5,9 +5,9 @@ from __future__ import annotations
 from producer.backup.intake import Intake
 from producer.backup.storing.balancing import Balancing
 from producer.backup.storing.empty_files import EmptyFiles
-from producer.backup.storing.failures import Failures
+from producer.backup.storing.failing.failures import Failures
+from producer.backup.storing.failing.losses import Losses
 from producer.backup.storing.feeder import Feeder
-from producer.backup.storing.losses import Losses
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.store_orders import StoreOrders
@@ -16,7 +16,7 @@ from producer.host.looks import SilentError, look_at_each
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from producer.run.threads import default_threads
-from tasks.views import view_at
+from tasks.sources.views import view_at
 
 
 def prepare_storing(session: RunSession, request: BackupRequest, intake: Intake, state: BackupState) -> Storing:

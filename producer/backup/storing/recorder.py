@@ -21,7 +21,7 @@ from tasks.receipts import UNREAD, ExtentNote, Failure, Receipt
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """A failed try of a segment; what follows is decided in :mod:`producer.backup.storing.failures`."""
+    """A failed try of a segment; what follows is decided in :mod:`producer.backup.storing.failing.failures`."""
 
     row: SegmentRow
     receipt: Receipt

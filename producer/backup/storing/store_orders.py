@@ -9,15 +9,15 @@ from producer.backup.storing.known_digests import KnownDigests
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.extents import SegmentContents, extents_of
-from producer.listing.places import Place
+from producer.listing.places.places import Place
 from producer.listing.reader import ListingReader
 from producer.pool.members import Member
 from producer.raw.raw_volumes import RawVolume, reading_of
 from producer.run.session import RunSession
 from tasks.orders import StoreSegment
-from tasks.states import pack_states
+from tasks.sources.states import pack_states
+from tasks.sources.views import View
 from tasks.values import SourcePlace
-from tasks.views import View
 
 
 class StoreOrders:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from producer.backup.storing.balancing import Balancing
 from producer.backup.storing.empty_files import EmptyFiles
-from producer.backup.storing.failures import Failures
+from producer.backup.storing.failing.failures import Failures
+from producer.backup.storing.failing.losses import Losses
 from producer.backup.storing.feeder import Feeder
-from producer.backup.storing.losses import Losses
 from producer.backup.storing.progress import progress_of
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.state.state import BackupState

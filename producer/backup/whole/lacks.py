@@ -13,7 +13,7 @@ from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import LackRow
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.observer import Trouble
 from producer.pool.holdings import Lacking, bytes_in, paths_in
 from producer.pool.parity.group_reads import GroupReads

@@ -22,8 +22,8 @@ from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tree import Tree
 from producer.listing.extents import SegmentContents
 from producer.listing.healing import healing_contents
+from producer.listing.places.stored_ranges import united
 from producer.listing.read_again import stored_contents
-from producer.listing.stored_ranges import united
 from producer.observer import Trouble
 from producer.pool.copies import Copying
 from producer.pool.copying import Copied

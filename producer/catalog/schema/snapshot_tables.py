@@ -146,7 +146,7 @@ segments = Table(
     count("unchanged_bytes"),
     # 16 bytes for each extent: up to 1 MiB, so it comes last, where reading the other columns does not touch it.
     Column("extent_digests", LargeBinary),
-    # Of what the segment holds, whose digests these are: producer/listing/stored_cells.py.
+    # Of what the segment holds, whose digests these are: producer/listing/places/stored_cells.py.
     Column("layout", LargeBinary),
     # No CHECK of the state: it would make the insert of a plan a quarter slower.
     Index(None, "snapshot_key", "device", "state", "number"),

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import case, func, select, update
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import stored_objects, volume_checks
 
 

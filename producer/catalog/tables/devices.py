@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import case, select, update
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import devices
 from tasks.errors import CatalogError
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy import and_, delete, insert, or_, select
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import doomed, packed_parts, segment_cells, segments, snapshots, stored_objects, tree_parts
 from producer.catalog.tables.doomed import DoomedObject
 

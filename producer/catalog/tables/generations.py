@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select, update
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import generations, identity
 from tasks.generations import Generation
 

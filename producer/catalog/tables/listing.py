@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, insert, select
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import listing_parts, snapshots
 from producer.listing.entry import EntryBatch
 from producer.listing.parts import decode_part

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, select
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import locks, owners
 from producer.catalog.tables.owners import NOW, OWNER_COLUMNS, OwnerRow, owner_row
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import LargeBinary, Row, Select, and_, delete, func, insert, literal, select, update
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import devices, segments, stored_objects
 
 #: Ids in one IN list; SQLite takes 32,766 parameters at most.

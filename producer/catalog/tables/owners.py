@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, type_coerce, update
 
 from producer.catalog.columns import UtcTime
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import owners
 
 #: The database's clock.

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, delete, insert, select, update
 
 from producer.catalog.columns import JsonObject
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import reservations
 
 #: What to do about a run whose time has passed unseen, and about one whose volume is being backed up just then.

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
 
 from producer.catalog.columns import JsonObject
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import runs
 from tasks.errors import CatalogError, InterruptedRun
 

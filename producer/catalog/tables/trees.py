@@ -8,7 +8,7 @@ from itertools import islice
 
 from sqlalchemy import delete, insert, select
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import packed_parts, snapshots, tree_parts, trees
 from producer.catalog.tree import PAGE_PARTS, PartReference, Tree
 from producer.listing.tree_parts import PartNeeds, TreePart, needs_of

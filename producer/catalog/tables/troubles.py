@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import ColumnElement, delete, func, insert, select
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import troubles
 
 _COLUMNS = [troubles.c.entry_index, troubles.c.path, troubles.c.code, troubles.c.message]

@@ -9,8 +9,8 @@ import click
 
 from producer.cli.call import GIVEN, Call
 from producer.cli.elsewhere.command import Command
-from producer.cli.options.naming import volume_name
 from producer.cli.options.sections import write_options
+from producer.cli.options.sources.naming import volume_name
 from producer.cli.show.json_lines import write_row
 from producer.host.behalf import HERE
 from tasks.errors import UsageError

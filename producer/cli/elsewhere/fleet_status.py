@@ -19,7 +19,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.live.watching import watched
 from producer.cli.show.safe_text import escaped, harmless
 from producer.cli.show.tables import lines_of
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, managers, runs
 from producer.master.choose import is_there, lost_run
 from producer.observer import Observer, Progress

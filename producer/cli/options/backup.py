@@ -21,7 +21,7 @@ from producer.cli.options.shared import (
     wait_option,
 )
 from producer.cli.options.stream import stream_options
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.requests import PlanOptions
 from tasks.groups import MAX_ROWS
 from tasks.values import MAX_UNIT_BYTES, MIN_UNIT_BYTES

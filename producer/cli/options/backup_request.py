@@ -9,11 +9,11 @@ from typing import Any
 
 from producer.cli.call import Call
 from producer.cli.options.choosing import exclusions_from
-from producer.cli.options.naming import is_volume_name, volume_name
-from producer.cli.options.paths import absolute
-from producer.cli.options.sources import choose_sources
+from producer.cli.options.sources.naming import is_volume_name, volume_name
+from producer.cli.options.sources.paths import absolute
+from producer.cli.options.sources.sources import choose_sources
 from producer.cli.options.volumes import sources_of, with_lists
-from producer.configuration.sizes import format_size, parse_size
+from producer.configuration.values.sizes import format_size, parse_size
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from producer.run.kept_out import is_kept_out
 from producer.run.preflight import check_apart, check_devices, check_sources
@@ -42,7 +42,7 @@ def request_from(
     _check_lists(call, sources, files_from, by_nul=by_nul, mode=choices["mode"])
     chosen = choose_sources(sources or ("/",), call.configuration, volume=volume, asker=asker)
     if files_from:
-        from producer.cli.options.listed import with_listed
+        from producer.cli.options.sources.listed import with_listed
 
         chosen = with_listed(chosen, files_from, by_nul=by_nul)
     real_devices = check_devices(devices)

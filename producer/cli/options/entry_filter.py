@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import click
 
 from producer.cli.options.shared import Command
-from producer.configuration.moments import parse_moment_ns
-from producer.configuration.sizes import parse_size
+from producer.configuration.values.moments import parse_moment_ns
+from producer.configuration.values.sizes import parse_size
 from tasks.errors import UsageError
 
 #: Letter of ``--type``, as find and fd have them → kinds of entries.  A hard link is a file.

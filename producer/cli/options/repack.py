@@ -11,7 +11,7 @@ import click
 
 from producer.cli.options.retention import UNLIMITED
 from producer.cli.options.shared import size_between
-from producer.configuration.sizes import parse_size
+from producer.configuration.values.sizes import parse_size
 from producer.requests import RepackLimits
 from tasks.errors import UsageError
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from producer.configuration.spans import parse_span
 from producer.configuration.tables import Configuration
+from producer.configuration.values.spans import parse_span
 from producer.requests import UNLIMITED_COUNT, Retention
 from tasks.errors import UsageError
 

@@ -12,11 +12,11 @@ import click
 
 from producer.cli.call import GIVEN, Call
 from producer.cli.options.completing import files
-from producer.cli.options.paths import absolute
+from producer.cli.options.sources.paths import absolute
 from producer.cli.options.volumes import devices_among, table_meant
-from producer.configuration.durations import parse_duration
-from producer.configuration.moments import parse_moment
-from producer.configuration.sizes import parse_size
+from producer.configuration.values.durations import parse_duration
+from producer.configuration.values.moments import parse_moment
+from producer.configuration.values.sizes import parse_size
 from producer.host.places import place_of
 from tasks.errors import UsageError
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from producer.cli.call import Call
-from producer.cli.options.paths import absolute
 from producer.cli.options.shared import default_option, size_between
+from producer.cli.options.sources.paths import absolute
 from producer.host.state import open_state
 from producer.requests import Source
 from tasks.errors import UsageError

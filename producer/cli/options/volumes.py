@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from producer.cli.options.sources import Asker, volume_of
+from producer.cli.options.sources.sources import Asker, volume_of
 from producer.configuration.tables import Configuration, VolumeTable
 from tasks.errors import UsageError
 

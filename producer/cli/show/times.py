@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
-from producer.configuration.ages import format_age
+from producer.configuration.values.ages import format_age
 
 
 def rfc3339(moment: datetime) -> str:

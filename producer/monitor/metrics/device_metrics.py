@@ -9,8 +9,8 @@ from typing import get_args
 from prometheus_client.core import Metric
 
 from producer.catalog.tables.devices import DeviceRow, DeviceState
-from producer.monitor.at_risk import NOTHING
 from producer.monitor.metrics.metric_families import Gauge, labelled, of_each
+from producer.monitor.space.at_risk import NOTHING
 from producer.monitor.survey import Survey
 from producer.summaries import DeviceRisk
 

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.configuration.ages import format_age
-from producer.configuration.sizes import format_size
+from producer.configuration.values.ages import format_age
+from producer.configuration.values.sizes import format_size
 from producer.host.safe_text import escaped
 from producer.listing.entry import Entry, EntryBatch
 from tasks.errors import UsageError

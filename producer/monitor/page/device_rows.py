@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from producer.catalog.tables.devices import DeviceRow
-from producer.configuration.ages import format_age
-from producer.configuration.sizes import format_size
+from producer.configuration.values.ages import format_age
+from producer.configuration.values.sizes import format_size
 from producer.host.safe_text import escaped
 from producer.monitor.page.drawing import bar
 from producer.monitor.page.history import Day, full_in_days

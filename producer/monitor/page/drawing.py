@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from html import escape
 
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.monitor.page.history import DAYS_COUNT, Day, Mark
 
 #: Classes of the style for the devices of a chart, in order; further devices share the last.

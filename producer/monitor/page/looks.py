@@ -13,7 +13,7 @@ from producer.monitor.fleet import FleetStatus
 from producer.monitor.page.history import Past
 from producer.monitor.page.rates import Rates
 from producer.monitor.page.remembered import RememberedPast
-from producer.monitor.sums import Sums, sums
+from producer.monitor.space.sums import Sums, sums
 from producer.monitor.survey import Survey, survey
 
 Value = TypeVar("Value")

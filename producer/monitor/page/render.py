@@ -14,7 +14,7 @@ from typing import Any
 
 from tornado.template import Loader
 
-from producer.configuration.ages import format_age
+from producer.configuration.values.ages import format_age
 from producer.host.safe_text import escaped
 from producer.monitor.page.device_rows import device_cells
 from producer.monitor.page.drawing import HUES_COUNT, hue, minutes_chart, stored_chart

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.runs import RunRow
-from producer.configuration.ages import format_age
-from producer.configuration.sizes import format_size
+from producer.configuration.values.ages import format_age
+from producer.configuration.values.sizes import format_size
 from producer.host.safe_text import escaped
 from producer.monitor.other_runs import OtherRun
 from producer.monitor.overview import VolumeStatus

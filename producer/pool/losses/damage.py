@@ -12,7 +12,7 @@ from producer.catalog.holders import ranges_of
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.catalog.tree import Tree
-from producer.listing.stored_ranges import united, without
+from producer.listing.places.stored_ranges import united, without
 from producer.pool.parity.group_reads import GroupReads
 from tasks.errors import CatalogError, DamagedError
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
-from producer.listing.stored_cells import CellColumns
+from producer.listing.places.stored_cells import CellColumns
 from producer.manifest import IndexRow
 
 #: Rows whose digests are in memory at once.

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 
 from producer.listing import Entry
-from tasks.metadata import APPEND_ONLY, IMMUTABLE, NO_DUMP, OwnerNames
+from tasks.sources.metadata import APPEND_ONLY, IMMUTABLE, NO_DUMP, OwnerNames
 
 BLOCK_BYTES = 512
 #: tar writes records of 20 blocks.

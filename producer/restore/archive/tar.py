@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from producer.restore.archive.members import Member
 from producer.restore.archive.pax import end_after, header_of, padding
 from producer.restore.reading.without_holes import Out
-from tasks.metadata import OwnerNames
+from tasks.sources.metadata import OwnerNames
 
 
 class TarArchive:

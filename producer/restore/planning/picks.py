@@ -11,11 +11,11 @@ from producer.catalog.holders import Holder
 from producer.catalog.tree import Tree
 from producer.listing import EntryBatch
 from producer.listing.data_ranges import part_of
-from producer.listing.places import Place
-from producer.listing.stored_ranges import without
+from producer.listing.places.places import Place
+from producer.listing.places.stored_ranges import without
 from producer.restore.planning.selection import Selection
 from producer.restore.planning.wanted import Wanted
-from tasks.metadata import Attributes
+from tasks.sources.metadata import Attributes
 
 #: (mode, uid, gid, mtime_ns) of a whole file; () for a piece, whose file is finished later.
 Metadata = tuple[int, ...]

@@ -27,8 +27,8 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tree import PartReference
 from producer.catalog.untaken import untaken
 from producer.listing.entry import Entry
-from producer.listing.places import Place
-from producer.restore.holes import Hole
+from producer.listing.places.places import Place
+from producer.restore.outcome.holes import Hole
 from producer.restore.planning.folder_names import names_by_folder
 from producer.restore.planning.picks import Pick, Picks, path_at
 from producer.restore.planning.reach import Reach

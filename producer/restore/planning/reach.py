@@ -8,7 +8,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.holders import Holder, holders_of, ranges_of
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tree import Tree
-from producer.listing.places import Place
+from producer.listing.places.places import Place
 from producer.pool.parity.group_reads import GroupReads
 from tasks.errors import CatalogError
 

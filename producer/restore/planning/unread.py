@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from producer.listing import EntryBatch
 from producer.listing.data_ranges import data_bytes, part_of
 from producer.raw.ranges import Range, gaps, merged
-from producer.restore.holes import Hole
+from producer.restore.outcome.holes import Hole
 
 
 @dataclass(kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tree import Tree
 from producer.listing import Entry
 from producer.listing.data_ranges import DataRanges, part_of
-from producer.listing.places import Place
+from producer.listing.places.places import Place
 from producer.pool.parity.group_reads import GroupReads
 from producer.restore.planning.wanted import Wanted
 from producer.restore.reading.ways import Piece

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from producer.catalog.holders import Holder
 from producer.pool.parity.group_reads import GroupReads
 from producer.restore.orders import RestoreOrders, in_bounds
-from producer.restore.outcome import Outcome
+from producer.restore.outcome.outcome import Outcome
 from producer.restore.planning.picks import Pick
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.segments.through_parity import read_by_parity

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from producer.catalog.holders import Holder
 from producer.pool.parity.group_reads import GroupPlace, GroupReads
 from producer.restore.orders import RestoreOrders, in_bounds
-from producer.restore.outcome import Outcome
+from producer.restore.outcome.outcome import Outcome
 from producer.restore.planning.plan import RestorePlan
 from producer.restore.segments.other_copies import OtherCopies
 from producer.restore.segments.through_parity import read_by_parity

@@ -19,7 +19,7 @@ from producer.requests import Exclusions
 from producer.walk.choosing.gitignore import GitIgnore, lines_of
 from producer.walk.status import Status
 from tasks.errors import UsageError
-from tasks.metadata import NO_DUMP
+from tasks.sources.metadata import NO_DUMP
 
 #: Cache Directory Tagging Specification (bford.info/cachedir): the tag's name and its first bytes.
 CACHE_TAG = "CACHEDIR.TAG"

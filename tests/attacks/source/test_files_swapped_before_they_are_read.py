@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from kit.needs import need_root
-from kit.program.brake import Brake
 from kit.program.command import Done
+from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.tree import Tree, noise
 

@@ -17,7 +17,7 @@ import pytest
 
 from kit.compare import differences
 from kit.program.command import Row
-from kit.program.forked import EXECUTED
+from kit.program.forking.forked import EXECUTED
 from kit.program.machine import Machine
 from kit.program.memory import peak_memory
 

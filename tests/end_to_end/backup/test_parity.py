@@ -13,7 +13,7 @@ import pytest
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.program.command import Done
-from kit.program.halt_at import HaltAt
+from kit.program.halting.halt_at import HaltAt
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
 from kit.tree import Tree, noise

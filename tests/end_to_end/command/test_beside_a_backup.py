@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from kit.deadlines import eventually
-from kit.program.brake import Brake
+from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.tree import Tree, noise
 

@@ -19,8 +19,8 @@ import pytest
 from kit.compare import Look, differences, look_at
 from kit.disks.small_disk import small_disk
 from kit.needs import need, need_root
-from kit.program.brake import Brake
 from kit.program.command import Done
+from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.tree import Tree, noise
 

@@ -9,8 +9,8 @@ import pytest
 
 from kit.deadlines import eventually
 from kit.models.owners import ELSEWHERE, change_owners
-from kit.program.brake import Brake
 from kit.program.command import Running
+from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.tree import Tree, noise
 from producer.ownership.verdict import GONE_S

@@ -12,7 +12,7 @@ import pytest
 
 from kit.compare import differences
 from kit.program.command import Done
-from kit.program.halt_at import HaltAt
+from kit.program.halting.halt_at import HaltAt
 from kit.program.json_lines import follow_their_schema
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine

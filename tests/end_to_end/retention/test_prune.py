@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kit.deadlines import eventually
-from kit.program.halt import Halt
+from kit.program.halting.halt import Halt
 from kit.program.machine import Machine
 from kit.tree import Tree, noise
 

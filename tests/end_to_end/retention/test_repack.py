@@ -11,7 +11,7 @@ import pytest
 
 from kit.compare import differences
 from kit.disks.small_disk import MIB, SmallDisk, small_disk
-from kit.program.halt_at import HaltAt
+from kit.program.halting.halt_at import HaltAt
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
 from kit.program.processes import kill, worker

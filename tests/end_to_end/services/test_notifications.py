@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.models.reservations import NEW_YEAR, make_due
-from kit.program.forked import EXECUTED
+from kit.program.forking.forked import EXECUTED
 from kit.program.machine import Machine
 from kit.services.receivers import MailServer, WebServer, mail_server, web_server
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kit.models.reservations import NEW_YEAR, make_due
-from kit.program.brake import Brake
 from kit.program.command import Done
+from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.tree import noise
 

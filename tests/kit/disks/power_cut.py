@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 
 FOLDER = -1
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import update
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.opening import catalog_url, open_engine
+from producer.catalog.database.opening import catalog_url, open_engine
 from producer.catalog.schema import owners
 from producer.catalog.tables.owners import NewOwner
 

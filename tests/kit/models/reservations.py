@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import select, update
 
-from producer.catalog.opening import catalog_url, open_engine
+from producer.catalog.database.opening import catalog_url, open_engine
 from producer.catalog.schema import reservations
 
 NEW_YEAR = ("--cron", "0 2 1 1 *", "--tz", "UTC")

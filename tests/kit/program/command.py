@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from kit.deadlines import DEADLINE_S, eventually
 from kit.program.as_user import as_user
-from kit.program.forked import start
+from kit.program.forking.forked import start
 
 #: As the console script does it, by whichever interpreter runs the tests.
 SEGFLEET = (sys.executable, "-P", "-c", "from producer.cli.start import main; main()")

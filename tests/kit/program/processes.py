@@ -12,7 +12,7 @@ import redis
 
 from kit.deadlines import eventually
 from kit.program.command import Running
-from kit.program.forked_children import ON_BEHALF
+from kit.program.forking.forked_children import ON_BEHALF
 from kit.program.machine import Machine
 
 

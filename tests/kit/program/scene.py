@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kit.compare import differences
-from kit.program.brake import Brake
 from kit.program.command import Done, Row, Running
+from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.tree import Entries, Tree, noise
 

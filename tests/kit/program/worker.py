@@ -17,7 +17,7 @@ from celery import Celery
 from redis import Redis
 
 from kit.deadlines import DEADLINE_S, eventually
-from kit.program.brake import Brake
+from kit.program.halting.brake import Brake
 from producer.broker import broker
 from producer.host.state import StateFolder
 from tasks.app import queue, transport_options

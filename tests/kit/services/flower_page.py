@@ -10,7 +10,7 @@ import urllib.request
 from typing import Any
 
 from kit.deadlines import DEADLINE_S, eventually
-from kit.program.forked import EXECUTED
+from kit.program.forking.forked import EXECUTED
 from kit.program.machine import Machine
 
 USER = "operator:hunter2"

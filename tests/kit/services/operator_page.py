@@ -13,10 +13,10 @@ from pathlib import Path
 from kit.deadlines import DEADLINE_S
 from producer.catalog.catalog import Catalog
 from producer.monitor.fleet import FleetStatus
-from producer.monitor.page.downloads import Downloads
 from producer.monitor.page.looks import Looks
-from producer.monitor.page.server import serving
-from producer.monitor.page.site import Site
+from producer.monitor.page.serving.downloads import Downloads
+from producer.monitor.page.serving.server import serving
+from producer.monitor.page.serving.site import Site
 
 USER = "operator:hunter2"
 

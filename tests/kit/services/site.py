@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kit.deadlines import eventually
-from kit.program.brake import Brake
 from kit.program.command import Running
+from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.services.fleet import Fleet
 from kit.tree import Tree, noise

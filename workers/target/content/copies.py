@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from workers.target.content.whole_files import WholeFile, open_whole_file
 from workers.target.folders import Folders
 from workers.target.metadata.metadata import Metadata
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.troubles import MetadataTrouble, TargetTrouble
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

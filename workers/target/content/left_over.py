@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 
 from workers.target.files import stat_entry
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.unfinished import is_left_over_of, kept_name
 
 #: Only its owner can open it, as while it was being made; but he can read it.

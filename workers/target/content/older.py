@@ -12,7 +12,7 @@ from workers.target.content.restored_file import read_range
 from workers.target.files import stat_entry
 from workers.target.folders import Folders
 from workers.target.holes import punch_hole
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.troubles import PATH_ERRORS
 from workers.target.unfinished import kept_name
 

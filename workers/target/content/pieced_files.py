@@ -19,7 +19,7 @@ from workers.target.files import TargetFile, remove_entry, stat_entry
 from workers.target.folders import Folders
 from workers.target.metadata.metadata import Metadata, metadata_of, set_metadata
 from workers.target.metadata.not_kept import NotKept
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.troubles import TargetTrouble
 from workers.target.unfinished import is_unfinished, temporary_name
 

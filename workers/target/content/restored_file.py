@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from workers.target.beating import beating
 from workers.target.folders import Folders
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: As for the sync of an image.

@@ -19,7 +19,7 @@ from workers.target.files import TargetFile, stat_entry
 from workers.target.folders import Folders
 from workers.target.metadata.attributes import lacks_attributes
 from workers.target.metadata.metadata import Metadata, has_metadata, set_metadata
-from workers.target.opening_up import in_folder
+from workers.target.metadata.opening_up import in_folder
 from workers.target.spelling import refuse_other_spelling
 from workers.target.troubles import TargetTrouble, name_trouble
 from workers.target.unfinished import UNFINISHED_MODE, is_unfinished, temporary_name

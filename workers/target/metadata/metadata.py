@@ -9,9 +9,9 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
-from tasks.metadata import MetadataKind
-from tasks.mtimes import is_same_time
 from tasks.orders import TargetEntry
+from tasks.sources.metadata import MetadataKind
+from tasks.sources.mtimes import is_same_time
 from workers.target.metadata.attributes import set_attributes
 from workers.target.metadata.not_kept import NotKept
 from workers.target.metadata.place import Place

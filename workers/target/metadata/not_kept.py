@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections import Counter
 
-from tasks.metadata import MetadataKind
+from tasks.sources.metadata import MetadataKind
 
 _NO_RIGHT = frozenset({errno.EPERM, errno.EACCES})
 _UNSUPPORTED = frozenset({errno.ENOTSUP, errno.ENOTTY, errno.ENOSYS})

@@ -7,8 +7,8 @@ import pwd
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from tasks.metadata import OwnerNames
 from tasks.orders import TargetEntry
+from tasks.sources.metadata import OwnerNames
 
 
 class LocalOwners:

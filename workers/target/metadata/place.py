@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from workers.target.sealed import is_sealed
+from workers.target.metadata.sealed import is_sealed
 
 
 class Place(NamedTuple):

@@ -14,7 +14,7 @@ from producer.backup.storing.state.share import Share
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import NewHealing, NewSegment, SegmentRow
-from producer.listing.stored_cells import index_ranges, pack_layout
+from producer.listing.places.stored_cells import index_ranges, pack_layout
 from producer.pool.members import Member
 from tasks.orders import StoreSegment
 from tasks.receipts import Receipt, StoreResult

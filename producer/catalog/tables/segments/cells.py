@@ -14,9 +14,16 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, select
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import segment_cells, segments
-from producer.listing.stored_cells import CellColumns, StoredCells, cells_in, columns_of, layout_sizes, stored_cells
+from producer.listing.places.stored_cells import (
+    CellColumns,
+    StoredCells,
+    cells_in,
+    columns_of,
+    layout_sizes,
+    stored_cells,
+)
 
 #: Segments read at once: some MB each at most.
 _PAGE_ROWS = 64

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from producer.catalog.columns import JsonObject
-from producer.listing.stored_cells import IndexRanges
+from producer.listing.places.stored_cells import IndexRanges
 
 SegmentState = Literal["planned", "fed", "stored", "unchanged", "failed", "superseded", "referenced", "omitted"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import segments, snapshots
 from producer.catalog.tables.segments.rows import NewHealing, NewReference, NewSegment, SegmentRow
 

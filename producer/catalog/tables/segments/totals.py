@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, case, func, select
 
 from producer.catalog.columns import JsonObject
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import segments, snapshots, stored_objects
 from producer.catalog.tables.segments.rows import SegmentState
 

@@ -23,11 +23,11 @@ from itertools import islice
 from sqlalchemy import ColumnElement, Update, bindparam, case, delete, insert, select, update
 
 from producer.catalog.columns import JsonObject
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import attempts, segments
 from producer.catalog.tables.objects import Objects, StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
-from producer.listing.stored_cells import IndexRanges
+from producer.listing.places.stored_cells import IndexRanges
 
 #: Numbers in one IN list; SQLite takes 32,766 parameters at most.
 _LIST_ROWS = 1000

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import delete, func, select, update
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import packed_parts, segments, stored_objects, tree_parts
 
 T = TypeVar("T")

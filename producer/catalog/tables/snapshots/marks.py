@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import snapshots
 from producer.catalog.tables.snapshots.rows import SnapshotState
 from tasks.errors import CatalogError

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from producer.catalog.schema import snapshots
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow, SourceRow
-from tasks.metadata import OwnerNames
+from tasks.sources.metadata import OwnerNames
 
 #: All columns of SnapshotRow, under its names.
 COLUMNS = [column for column in snapshots.c if column.name not in ("snapshot_key", "position")]

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from sqlalchemy import delete, select, update
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import (
     attempts,
     listing_parts,

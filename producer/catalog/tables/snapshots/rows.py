@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from producer.catalog.columns import JsonObject
-from tasks.metadata import OwnerNames
+from tasks.sources.metadata import OwnerNames
 
 #: forgotten: nobody sees it any more; others may need what it stored, and devices that are away still have it.
 SnapshotState = Literal["open", "sealed", "forgotten"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, delete, func, insert, select, update
 
-from producer.catalog.database import Database
+from producer.catalog.database.database import Database
 from producer.catalog.schema import segments, snapshots
 from producer.catalog.tables.snapshots.finding import find
 from producer.catalog.tables.snapshots.order import SnapshotOrder

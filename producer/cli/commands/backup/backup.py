@@ -17,7 +17,7 @@ from producer.cli.notifying import did_not_start, reported
 from producer.cli.options.backup import stream_and_backup_options
 from producer.cli.options.backup_request import request_from, stream_request_from
 from producer.cli.options.shared import quiet_option, verbose_option
-from producer.cli.options.sources import volume_of
+from producer.cli.options.sources.sources import volume_of
 from producer.cli.options.stream import name_of, origin_of, source_of
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.live.lost_files import watched_for_losses

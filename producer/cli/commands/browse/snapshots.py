@@ -19,7 +19,7 @@ from producer.cli.show.rows.incomplete import in_words
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import age_of, local_time, rfc3339
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from producer.cli.options.shared import (
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.live.lost_files import watched_for_losses
 from producer.cli.show.rows.summaries import show_check
-from producer.configuration.ages import parse_age
+from producer.configuration.values.ages import parse_age
 from producer.requests import CheckRequest
 from producer.run.preflight import check_devices
 from tasks.errors import UsageError

@@ -18,8 +18,8 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import age_of, local_time, rfc3339
-from producer.configuration.ages import oldest_of, parse_age
-from producer.configuration.sizes import format_size
+from producer.configuration.values.ages import oldest_of, parse_age
+from producer.configuration.values.sizes import format_size
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
-from producer.cli.options.paths import absolute
 from producer.cli.options.shared import config_option
+from producer.cli.options.sources.paths import absolute
 from producer.cli.result_file import write_result
 from producer.cli.surveyed import surveyed
 

@@ -21,7 +21,7 @@ from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339
 from producer.cli.show.wrapped import say
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         ScatteredLine,
         VolumeSpaceLine,
     )
-    from producer.monitor.space import DeviceSpace, Held, VolumeSpace
+    from producer.monitor.space.space import DeviceSpace, Held, VolumeSpace
 
 _VOLUMES = ("volume", "snapshots", "newest", "all", "stored", "ratio", "unused", "")
 _DEVICES = ("device", "snapshots", "state", "source", "stored", "ratio", "unused", "")
@@ -50,8 +50,8 @@ _SCATTERED_COUNT = 5
 @click.pass_obj
 def stats(call: Call, volume: str | None) -> None:
     """Show how much space each volume and each device takes, or VOLUME alone, and how it grew."""
-    from producer.monitor.parity_space import parity_space
-    from producer.monitor.space import space
+    from producer.monitor.space.parity_space import parity_space
+    from producer.monitor.space.space import space
 
     with opened_catalog(call) as catalog:
         volumes, devices = space(catalog, volume)

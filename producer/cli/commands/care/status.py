@@ -16,7 +16,7 @@ from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.rows.status import Shown, status_lines, status_rows
 from producer.cli.surveyed import write_page
-from producer.configuration.ages import parse_age
+from producer.configuration.values.ages import parse_age
 from producer.host.behalf import HERE
 from tasks.errors import SegfleetError, UsageError
 
@@ -149,7 +149,7 @@ def _print(found: Sequence[Any], *, anew: bool) -> None:
 
 def _say_whether_fresh(call: Call, rows: Sequence[VolumeStatus], volume: str | None, max_age: timedelta) -> int:
     """Returns the exit code; raises SegfleetError (exit code 1) where nobody can tell."""
-    from producer.configuration.ages import format_age
+    from producer.configuration.values.ages import format_age
     from producer.monitor.freshness import stale
 
     rows = [row for row in rows if volume in (None, row.volume)]

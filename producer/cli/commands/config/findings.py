@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from producer.cli.commands.config.facts import Facts
-from producer.cli.options.naming import volume_name
+from producer.cli.options.sources.naming import volume_name
 from producer.configuration.tables import Configuration
 
 

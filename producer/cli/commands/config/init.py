@@ -13,9 +13,9 @@ from producer.cli.call import Call
 from producer.cli.commands.config.questions import ask_cron, ask_devices, ask_sources
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.completing import files
-from producer.cli.options.naming import is_volume_name, source_name, volume_name
-from producer.cli.options.paths import absolute
 from producer.cli.options.shared import json_option, named_folder
+from producer.cli.options.sources.naming import is_volume_name, source_name, volume_name
+from producer.cli.options.sources.paths import absolute
 from producer.cli.show.json_lines import write_row
 from producer.configuration.finding import CONFIG_VARIABLE, FILE_NAME, SYSTEM_FOLDER
 from producer.configuration.reading import parse_configuration

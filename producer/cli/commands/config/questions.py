@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli.options.paths import absolute
+from producer.cli.options.sources.paths import absolute
 
 
 def ask_sources() -> tuple[str, ...]:

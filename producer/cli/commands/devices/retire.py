@@ -14,7 +14,7 @@ from producer.cli.options.shared import config_option, devices_option, json_opti
 from producer.cli.show.counts import counted
 from producer.cli.show.live.watching import watched
 from producer.cli.show.rows.devices import show_devices
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.run.preflight import check_devices
 
 

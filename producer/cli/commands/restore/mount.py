@@ -10,8 +10,8 @@ from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.known_devices import all_devices
-from producer.cli.options.paths import absolute
 from producer.cli.options.shared import config_option, devices_option, wait_option
+from producer.cli.options.sources.paths import absolute
 from producer.cli.show.counts import counted
 from producer.cli.show.live.plain_lines import PlainObserver
 from producer.run.preflight import check_devices

@@ -13,7 +13,6 @@ from producer.cli.commands.restore.restore_raw_volume import restore_raw_volume
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import files, stored_snapshots
 from producer.cli.options.known_devices import devices_of
-from producer.cli.options.paths import absolute
 from producer.cli.options.shared import (
     config_option,
     devices_option,
@@ -24,6 +23,7 @@ from producer.cli.options.shared import (
     threads_option,
     wait_option,
 )
+from producer.cli.options.sources.paths import absolute
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.live.lost_files import watched_for_losses
 from producer.cli.show.rows.summaries import show_restore

@@ -12,8 +12,8 @@ from producer.cli.call import Call
 from producer.cli.commands.backup.backup import backup
 from producer.cli.commands.retention.forget import forget
 from producer.cli.options.backup_request import request_from
-from producer.cli.options.paths import absolute
 from producer.cli.options.retention import RETENTION, configured_retention, retention_from
+from producer.cli.options.sources.paths import absolute
 
 if TYPE_CHECKING:
     from producer.requests import BackupRequest, Retention

@@ -11,8 +11,8 @@ from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.completing import known_devices
 from producer.cli.options.shared import config_option
 from producer.cli.show.times import stamped
-from producer.configuration.sizes import parse_size
 from producer.configuration.tables import Configuration, DeviceTable
+from producer.configuration.values.sizes import parse_size
 from tasks.errors import UsageError
 
 

@@ -18,8 +18,8 @@ from producer.cli.show.counts import counted
 from producer.cli.show.live.plain_lines import trouble_line
 from producer.cli.show.rows.file_lines import file_line
 from producer.cli.show.safe_text import harmless
-from producer.configuration.ages import format_age
-from producer.configuration.sizes import format_size
+from producer.configuration.values.ages import format_age
+from producer.configuration.values.sizes import format_size
 from producer.observer import FileChange, Progress, Trouble
 
 _WHOLE = "all"

@@ -9,7 +9,7 @@ import click
 from producer.cli.show.counts import counted
 from producer.cli.show.rows.file_lines import file_line
 from producer.cli.show.safe_text import escaped, harmless
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.observer import FileChange, Progress, Trouble
 
 #: Between two lines of progress.

@@ -13,7 +13,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339, with_age
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 
 if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow

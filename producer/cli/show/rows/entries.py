@@ -9,7 +9,7 @@ import click
 
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.times import rfc3339_of_ns
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.host.behalf import is_for_terminal
 
 if TYPE_CHECKING:

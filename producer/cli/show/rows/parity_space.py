@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 
 if TYPE_CHECKING:
     from producer.cli.show.json_types.states import ParitySpaceLine
-    from producer.monitor.parity_space import ParitySpace
+    from producer.monitor.space.parity_space import ParitySpace
 
 
 def parity_line(one: ParitySpace) -> str:

@@ -6,7 +6,7 @@ import click
 
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.restore.preview import PreviewRow
 from producer.summaries import PreviewSummary
 

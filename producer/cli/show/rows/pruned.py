@@ -7,7 +7,7 @@ import click
 from producer.cli.show.counts import counted
 from producer.cli.show.tables import lines_of
 from producer.cli.show.wrapped import say
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.summaries import PruneSummary
 
 _HEADER = ("device", "objects", "files", "freed", "written", "waiting")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from producer.cli.show.counts import counted
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.summaries import RewriteSummary
 
 _HEADER = ("snapshot", "replaced by", "volume", "entries out", "files out", "size out")

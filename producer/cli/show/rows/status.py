@@ -17,8 +17,8 @@ from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339, with_age
 from producer.cli.show.wrapped import wrapped
-from producer.configuration.ages import format_age
-from producer.configuration.sizes import format_size
+from producer.configuration.values.ages import format_age
+from producer.configuration.values.sizes import format_size
 
 if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow

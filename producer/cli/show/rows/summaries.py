@@ -10,7 +10,7 @@ from producer.cli.show.counts import counted
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.wrapped import say
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.host.behalf import terminal_width
 from producer.summaries import (
     BackupSummary,
@@ -21,7 +21,7 @@ from producer.summaries import (
     RestoreSummary,
     ScheduleSummary,
 )
-from tasks.metadata import METADATA_NAMES
+from tasks.sources.metadata import METADATA_NAMES
 
 #: Snapshots that a check names.
 _NAMED_COUNT = 20

@@ -10,7 +10,7 @@ from producer.cli.show.counts import counted
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339, with_age
-from producer.configuration.sizes import format_size
+from producer.configuration.values.sizes import format_size
 from producer.retention.decisions import Decision
 from producer.summaries import ForgetSummary
 

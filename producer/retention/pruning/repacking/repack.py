@@ -21,7 +21,7 @@ from producer.catalog.tables.doomed import DoomedObject
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.unused import Unused
-from producer.listing.stored_ranges import without
+from producer.listing.places.stored_ranges import without
 from producer.ownership.readers import no_new_readers
 from producer.requests import RepackLimits
 from producer.retention.pruning.devices import PrunedDevice

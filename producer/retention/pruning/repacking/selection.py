@@ -10,7 +10,7 @@ from types import MappingProxyType
 from producer.catalog.living import Ranges
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.unused import unused_bytes
-from producer.listing.stored_ranges import bytes_in
+from producer.listing.places.stored_ranges import bytes_in
 from producer.pool.copies import CopyTarget, least_filled
 from producer.requests import RepackLimits
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from producer.catalog.tables.objects import StoredObject
-from producer.listing.stored_ranges import bytes_in
+from producer.listing.places.stored_ranges import bytes_in
 from producer.pool.copies import Copying
 from producer.pool.copying import copy_objects
 from producer.pool.members import Member

@@ -12,7 +12,7 @@ from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tree import Tree
 from producer.check.losses import Damage, LostFile, LostFiles, damage_of, lost_ranges
 from producer.listing.entry import EntryBatch
-from producer.listing.places import Places
+from producer.listing.places.places import Places
 
 SEGMENT = f"{1:032x}"
 

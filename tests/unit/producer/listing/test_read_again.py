@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from producer.listing.extents import SegmentContents
-from producer.listing.places import Place
+from producer.listing.places.places import Place
 from producer.listing.read_again import stored_contents
 from tasks.digests import CELL_BYTES
-from tasks.states import WalkedStates
+from tasks.sources.states import WalkedStates
 from tasks.values import Extent, Extents
 
 SEGMENT = "5" * 32

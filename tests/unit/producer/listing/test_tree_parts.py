@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from producer.listing.entry import EntryBatch
 from producer.listing.frames import compress_lines, decompress_lines
-from producer.listing.places import Place, PlacesWriter
+from producer.listing.places.places import Place, PlacesWriter
 from producer.listing.tree_parts import TreePart, TreeWriter, decode_tree_part, needs_of
 from tasks.errors import DamagedError
 

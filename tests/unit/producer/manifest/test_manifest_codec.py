@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from producer.listing.frames import PART_BYTES, compress_lines
-from producer.listing.stored_cells import CellColumns
+from producer.listing.places.stored_cells import CellColumns
 from producer.manifest import (
     IndexRow,
     ManifestDevice,

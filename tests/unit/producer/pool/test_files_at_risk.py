@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kit.models.sealed import sealed_tree
 from producer.listing.entry import EntryBatch
-from producer.listing.places import Places
+from producer.listing.places.places import Places
 from producer.pool.losses.at_risk import files_at_risk
 
 ONE, TWO, BOTH = (f"{number:032x}" for number in range(3))

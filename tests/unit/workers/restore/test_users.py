@@ -8,8 +8,8 @@ from kit.program.nobody import NOBODY, as_nobody
 from kit.stored.entries import entry
 from kit.stored.entries import make_entries as restore_all
 from kit.stored.segment_in_memory import FILES, MTIME_NS, content, restore, store, whole_files
-from tasks.metadata import IMMUTABLE, NO_DUMP
 from tasks.orders import Overwrite
+from tasks.sources.metadata import IMMUTABLE, NO_DUMP
 
 #: user::rwx, user 12: rw-, group::r--, mask r-x, other::---
 ACL = bytes.fromhex("0200000001000700ffffffff020006000c00000004000400ffffffff10000500ffffffff20000000ffffffff")

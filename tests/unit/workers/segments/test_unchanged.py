@@ -14,7 +14,7 @@ from tasks.digests import NO_DIGEST, content_digest
 from tasks.orders import StoreSegment
 from tasks.raw import RawReading
 from tasks.receipts import StoreResult
-from tasks.states import WalkedStates, pack_states
+from tasks.sources.states import WalkedStates, pack_states
 from tasks.values import Extent, Extents
 from workers.devices.keys import object_key
 from workers.devices.local.device import LocalDevice

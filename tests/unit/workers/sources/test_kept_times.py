@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.states import WalkedStates
+from tasks.sources.states import WalkedStates
 from tasks.values import Extent, Extents
 from workers.sources.files import SourceFiles
 from workers.sources.kept_times import KeptTimes, Views

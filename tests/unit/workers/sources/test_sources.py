@@ -11,7 +11,7 @@ import pytest
 
 from tasks.digests import NO_DIGEST, content_digest
 from tasks.errors import SourceError
-from tasks.states import WalkedStates
+from tasks.sources.states import WalkedStates
 from tasks.values import Extent, Extents
 from workers.sources.files import SourceFiles
 from workers.sources.kept_times import KeptTimes

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.states import WalkedStates
+from tasks.sources.states import WalkedStates
 from tasks.values import Extent, Extents
 from workers.sources.files import SourceFiles
 from workers.sources.place import Place

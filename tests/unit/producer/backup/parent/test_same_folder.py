@@ -14,7 +14,7 @@ from producer.backup.parent.unchanged import CLOCK_STEP_NS, Rules
 from producer.catalog.sound import Held
 from producer.listing.columns import cut
 from producer.listing.entry import EntryBatch
-from producer.listing.places import NO_PLACES, Place, PlacesWriter
+from producer.listing.places.places import NO_PLACES, Place, PlacesWriter
 
 BEGAN_NS = 1_000 * CLOCK_STEP_NS
 OLD_NS = BEGAN_NS - 2 * CLOCK_STEP_NS

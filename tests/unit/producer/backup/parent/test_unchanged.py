@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from producer.backup.parent.unchanged import CLOCK_STEP_NS, Rules, is_whole
 from producer.listing.entry import EntryBatch
-from producer.listing.places import NO_PLACES, PlacesWriter
+from producer.listing.places.places import NO_PLACES, PlacesWriter
 
 BEGAN_NS = 1_000 * CLOCK_STEP_NS
 EARLIER_NS = BEGAN_NS - 2 * CLOCK_STEP_NS

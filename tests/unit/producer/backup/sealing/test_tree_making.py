@@ -12,7 +12,7 @@ from producer.backup.parent.same_entries import SameEntries, is_as_sealed
 from producer.backup.sealing.tree_making import TreeMaking
 from producer.catalog.tree import PartReference, Tree
 from producer.listing.entry import EntryBatch
-from producer.listing.places import Places
+from producer.listing.places.places import Places
 from producer.listing.tree_parts import TreePart
 
 #: Source → folder → name of a file → its time.

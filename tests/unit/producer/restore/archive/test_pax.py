@@ -16,7 +16,7 @@ import pytest
 from kit.needs import program
 from producer.listing import Entry
 from producer.restore.archive.pax import RECORD_BYTES, end_after, header_of, padding
-from tasks.metadata import OwnerNames
+from tasks.sources.metadata import OwnerNames
 
 PLAIN = Entry(
     index=1,

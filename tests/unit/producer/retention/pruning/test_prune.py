@@ -17,7 +17,7 @@ from producer.catalog.needed import NeededFinder
 from producer.catalog.schema import snapshots
 from producer.catalog.tables.snapshots.rows import NewSnapshot
 from producer.listing.entry import EntryBatch
-from producer.listing.places import Place, PlacesWriter
+from producer.listing.places.places import Place, PlacesWriter
 from producer.listing.tree_parts import TreeWriter
 from producer.retention.pruning.meeting import OldCatalogError
 from tasks.errors import DeviceFullError

@@ -7,7 +7,7 @@ from dataclasses import replace
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow
 from producer.listing.entry import NOT_STORED, EntryBatch
-from producer.listing.places import PlacesWriter
+from producer.listing.places.places import PlacesWriter
 from producer.retention.rewriting.lacks import Lacking
 
 AWAY = LackRow(device_id="d" * 32, device="b", files_count=3, size_bytes=600, omitted_files_count=1, omitted_bytes=300)

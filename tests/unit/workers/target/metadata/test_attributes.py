@@ -13,8 +13,8 @@ import pytest
 
 from kit.needs import need, need_root
 from kit.program.nobody import as_nobody
-from tasks.metadata import OwnerNames
 from tasks.orders import TargetEntry
+from tasks.sources.metadata import OwnerNames
 from workers.target.metadata.attributes import set_attributes
 from workers.target.metadata.not_kept import NotKept
 from workers.target.metadata.owners import LocalOwners

@@ -14,7 +14,7 @@ from kit.models.pruned_pool import Pool
 from kit.tree import noise
 from producer.catalog.catalog import Catalog
 from producer.catalog.schema import snapshots
-from producer.monitor.space import space
+from producer.monitor.space.space import space
 from producer.requests import RepackLimits
 from tasks.errors import DeviceFullError, NotADeviceError, OutOfReachError
 from tasks.orders import Order

@@ -1,0 +1,1 @@
+"""What a backup does about tries that fail and devices that die."""

@@ -1,0 +1,1 @@
+"""The database of a catalog: found, opened, brought to this release, copied."""

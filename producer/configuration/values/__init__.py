@@ -1,0 +1,1 @@
+"""Sizes, ages, durations and dates as people write them."""

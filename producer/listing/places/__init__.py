@@ -1,0 +1,1 @@
+"""Where the bytes of entries are stored: places, map parts, cells and ranges."""

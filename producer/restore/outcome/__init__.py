@@ -1,0 +1,1 @@
+"""What a restore could not bring back, or keep, and how it says so."""

@@ -1,0 +1,1 @@
+"""What producer and workers must agree on about entries of sources: their states, times and metadata."""
