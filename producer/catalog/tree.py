@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Protocol
 
 from producer.listing.entry import EntryBatch
+from producer.listing.part_head import WholeFiles
 from producer.listing.placed import PlacedBatch, decode_placed
 from producer.listing.places.places import Place
 from producer.listing.reader import ListingReader
@@ -44,6 +45,7 @@ class Parts(Protocol):
         """Learn at once what these need."""
 
     def segment_ids(self, digest: bytes) -> list[str]: ...
+    def whole_files(self, digest: bytes) -> Mapping[str, WholeFiles] | None: ...
     def maps(self, digest: bytes) -> list[bytes]: ...
 
 
@@ -70,9 +72,15 @@ class Tree:
             else:
                 yield from batches
 
-    def placed(self) -> Iterator[PlacedBatch]:
-        """As :meth:`batches`, but only where the bytes of files are: a fraction of the work."""
-        for part, data in self._read(self.parts):
+    def whole_files(self) -> Iterator[tuple[PartReference, Mapping[str, WholeFiles] | None]]:
+        """Each part, and how many of its files lie in which segment; None where some lie in several places."""
+        self._stored.look_into([part.digest for part in self.parts])
+        for part in self.parts:
+            yield part, self._stored.whole_files(part.digest)
+
+    def placed(self, parts: Sequence[PartReference]) -> Iterator[PlacedBatch]:
+        """As :meth:`batches`, of some parts, but only where the bytes of files are: a fraction of the work."""
+        for part, data in self._read(parts):
             yield from decode_placed(data or self._stored.data(part.digest), self._stored.data)
 
     def mapped(self) -> Iterator[EntryBatch]:

@@ -7,22 +7,21 @@ of the source, nor where in the listing it begins.  docs/manifest.md specifies i
 from __future__ import annotations
 
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from producer.listing.columns import cut, joined, with_segment_ids
 from producer.listing.entry import EntryBatch
 from producer.listing.frames import compress_lines, decode_line, decompress_lines, encode_line
+from producer.listing.part_head import PartNeeds, WholeFiles, head_line, needs_in
 from producer.listing.parts import checked_batches
 from producer.listing.placed import PlacesReader
 from producer.listing.places.map_parts import MAX_INLINE_COUNT, digest_of, large, map_lines
 from producer.listing.places.places import Places
 from tasks.errors import DamagedError
-from tasks.values import Digest, HexId
 
 #: A part ends before an entry whose digest is a multiple of this, so it has some 300 entries: 32 KiB uncompressed.
 _CUT_DIVISOR = 256
@@ -34,20 +33,6 @@ _MAX_MORE_BYTES = 1024 * 1024
 
 def _no_maps(digest: bytes) -> bytes:
     raise DamagedError(f"tree part: it needs map part {digest.hex()}")
-
-
-class _Head(Struct, frozen=True, omit_defaults=True):
-    """The first line: what prune reads.  ``maps``: the map parts that belong to the part."""
-
-    segment_ids: list[HexId]
-    maps: list[Digest] = []
-
-
-class PartNeeds(NamedTuple):
-    """What a part refers to: the segments that it names itself, and map parts, which name others."""
-
-    segment_ids: list[str]
-    maps: list[bytes]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +47,7 @@ class TreePart:
 
     @property
     def needs(self) -> PartNeeds:
-        return _needs(self.lines[0])
+        return needs_in(self.lines[0])
 
     @property
     def data(self) -> bytes:
@@ -145,12 +130,18 @@ def _more_bytes(batch: EntryBatch) -> int:
 def encode_tree_part(batches: Iterator[EntryBatch]) -> TreePart:
     numbers: dict[str, int] = {}
     maps: dict[bytes, TreePart] = {}
-    lines, count = [], 0
+    lines, count, has_pieces = [], 0, False
+    files_counts, files_bytes = defaultdict[int, int](int), defaultdict[int, int](int)
     for batch in batches:
         count += len(batch)
         places = _with_maps(batch.places, numbers, maps)
         lines.append(encode_line(replace(batch, source="", first_entry=0, places=places)))
-    lines.insert(0, encode_line(_Head(segment_ids=list(numbers), maps=[digest.hex() for digest in maps])))
+        has_pieces = has_pieces or bool(places.pieces or places.maps)
+        for number, size_bytes in zip(places.segments, batch.stored_sizes_bytes, strict=False):
+            files_counts[number] += 1
+            files_bytes[number] += size_bytes
+    files = (WholeFiles(files_counts[number], files_bytes[number]) for number in numbers.values())
+    lines.insert(0, head_line(numbers, maps, files, has_pieces=has_pieces))
     return TreePart(digest=digest_of(lines), entries_count=count, lines=tuple(lines), maps=tuple(maps.values()))
 
 
@@ -177,7 +168,7 @@ def decode_tree_part(
     Raises DamagedError on anything that is not a sound part.
     """
     first, *lines = decompress_lines(data)
-    reader = PlacesReader(decode_line(first, _Head).segment_ids, load)
+    reader = PlacesReader(needs_in(first).segment_ids, load)
     batches: list[EntryBatch] = []
     for line in lines:
         batch = decode_line(line, EntryBatch)
@@ -189,9 +180,4 @@ def decode_tree_part(
 
 def needs_of(data: bytes) -> PartNeeds:
     """What a tree part or map part refers to."""
-    return _needs(decompress_lines(data)[0])
-
-
-def _needs(line: bytes) -> PartNeeds:
-    head = decode_line(line, _Head)
-    return PartNeeds(head.segment_ids, list(map(bytes.fromhex, head.maps)))
+    return needs_in(decompress_lines(data)[0])

@@ -11,7 +11,8 @@ from sqlalchemy import delete, insert, select
 from producer.catalog.database.database import Database
 from producer.catalog.schema import packed_parts, snapshots, tree_parts, trees
 from producer.catalog.tree import PAGE_PARTS, PartReference, Tree
-from producer.listing.tree_parts import PartNeeds, TreePart, needs_of
+from producer.listing.part_head import PartNeeds, WholeFiles
+from producer.listing.tree_parts import TreePart, needs_of
 from tasks.errors import CatalogError
 
 #: In the list of a snapshot: digest, source, entries.
@@ -122,6 +123,10 @@ class Trees:
             return needs.segment_ids
         of_maps = (segment_id for one in needs.maps for segment_id in self._needs_of(one).segment_ids)
         return list(dict.fromkeys([*needs.segment_ids, *of_maps]))
+
+    def whole_files(self, digest: bytes) -> Mapping[str, WholeFiles] | None:
+        """How many files of a part lie in which segment; None where some lie in several places."""
+        return self._needs_of(digest).whole_files
 
     def maps(self, digest: bytes) -> list[bytes]:
         """The digests of the map parts that a part needs."""

@@ -58,14 +58,25 @@ def _keepers(catalog: Catalog, objects: Iterable[StoredObject]) -> dict[str, Set
 
 
 def files_at_risk(tree: Tree, keepers: Keepers) -> dict[str, tuple[int, int]]:
-    """Device id → how many files cannot be read whole without it, and how much of them cannot."""
+    """Device id → how many files cannot be read whole without it, and how much of them cannot.
+
+    Of most parts the first line says enough.
+    """
     files: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
-    if keepers:
-        for batch in tree.placed():
-            for device_id, size_bytes in _of_batch(batch, keepers):
-                files[device_id] += 1
-                sizes[device_id] += size_bytes
+    cut = []
+    for part, whole_files in tree.whole_files() if keepers else ():
+        if whole_files is None:
+            cut.append(part)
+            continue
+        for segment_id, found in whole_files.items():
+            for device_id in keepers.get(segment_id, ()):
+                files[device_id] += found.files_count
+                sizes[device_id] += found.size_bytes
+    for batch in tree.placed(cut):
+        for device_id, size_bytes in _of_batch(batch, keepers):
+            files[device_id] += 1
+            sizes[device_id] += size_bytes
     return {device_id: (count, sizes[device_id]) for device_id, count in files.items()}
 
 

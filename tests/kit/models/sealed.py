@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 
 from producer.catalog.tree import PartReference, Tree
 from producer.listing.entry import EntryBatch
+from producer.listing.part_head import WholeFiles
 from producer.listing.tree_parts import TreePart, TreeWriter, needs_of
 
 
@@ -26,6 +27,9 @@ class _Stored:
     def segment_ids(self, digest: bytes) -> list[str]:
         ids = (needs_of(self._data[one]).segment_ids for one in (digest, *self.maps(digest)))
         return list(dict.fromkeys(chain.from_iterable(ids)))
+
+    def whole_files(self, digest: bytes) -> Mapping[str, WholeFiles] | None:
+        return needs_of(self._data[digest]).whole_files
 
     def maps(self, digest: bytes) -> list[bytes]:
         return needs_of(self._data[digest]).maps

@@ -117,6 +117,33 @@ def test_a_part_begins_with_the_segments_that_it_needs() -> None:
     assert list(read.places.of(0, "a", 9)) == [Place(B, 0, 0, 4), Place(A, 7, 4, 5)]
 
 
+def test_a_part_begins_with_how_many_whole_files_lie_in_which_segment() -> None:
+    writer = PlacesWriter(4)
+    for place, segment_id in ((0, A), (1, B), (3, A)):
+        writer.add_whole(place, segment_id, 0)
+    batch = replace(
+        folder(["a", "b", "c", "d"]),
+        kinds="ffdf",
+        sizes_bytes=[9, 1, -1, 5],
+        data_ranges={"d": [(0, 2), (3, 1)]},
+        places=writer.places(),
+    )
+    (part,) = parts_of(batch)
+    assert needs_of(part.data).whole_files == {A: (2, 9 + 3), B: (1, 1)}
+
+
+def test_a_part_with_a_file_in_several_places_or_of_another_program_does_not_say_it() -> None:
+    writer = PlacesWriter(2)
+    writer.add(0, "a", 9, [Place(B, 0, 0, 4), Place(A, 7, 4, 5)])
+    writer.add_whole(1, A, 3)
+    (part,) = parts_of(replace(folder(["a", "b"]), sizes_bytes=[9, 1], places=writer.places()))
+    assert needs_of(part.data).whole_files is None
+    for head in (b'{"segment_ids":["%s"]}', b'{"segment_ids":["%s"],"files_counts":[2],"files_bytes":[]}'):
+        assert needs_of(compress_lines([head % A.encode()])).whole_files is None
+    with pytest.raises(DamagedError):
+        needs_of(compress_lines([b'{"segment_ids":["%s"],"files_counts":[-2],"files_bytes":[1]}' % A.encode()]))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -36,3 +36,35 @@ def test_a_file_counts_on_each_device_without_which_some_of_it_is_lost() -> None
 
     assert found == {"a": (2, 40), "b": (2, 25), "c": (2, 25)}
     assert files_at_risk(sealed_tree([batch]), {}) == {}
+
+
+def test_parts_of_whole_files_count_as_those_with_cut_ones() -> None:
+    def folder(directory: str, first_entry: int, **pieces: list[tuple[int, int, int, int]]) -> EntryBatch:
+        """Seventy files of ten bytes, in three segments by turns; a part ends between two such folders."""
+        names = [f"{number:03}" for number in range(70)]
+        segments = [-1 if name in pieces else number % 3 for number, name in enumerate(names)]
+        return EntryBatch(
+            source="src",
+            directory=directory,
+            first_entry=first_entry,
+            names=names,
+            kinds="f" * 70,
+            sizes_bytes=[10] * 70,
+            mtimes_ns=[0] * 70,
+            ctimes_ns=[0] * 70,
+            modes=[0o644] * 70,
+            uids=[0] * 70,
+            gids=[0] * 70,
+            places=Places(
+                segment_ids=[ONE, TWO, BOTH], segments=segments, stream_offsets_bytes=[0] * 70, pieces=pieces
+            ),
+        )
+
+    whole = sealed_tree([folder("a", 0)])
+    cut = sealed_tree([folder("a", 0, **{"001": [(0, 5, 1, 0), (5, 5, 1, 9)]})])
+    keepers = {ONE: {"a"}, TWO: {"b", "c"}}
+
+    assert {found for _, found in whole.whole_files() if found is None} == set()
+    assert {found for _, found in cut.whole_files() if found is None} == {None}
+    expected = {"a": (24, 240), "b": (23, 230), "c": (23, 230)}
+    assert files_at_risk(whole, keepers) == files_at_risk(cut, keepers) == expected

@@ -98,7 +98,7 @@ def test_a_place_that_reaches_over_the_end_of_a_range_is_cut_there() -> None:
 
 def test_a_part_names_its_maps_and_these_their_segments() -> None:
     part = part_of(image(scattered(70, 10)))
-    assert needs_of(part.data) == (["f" * 32], [part.maps[0].digest])
+    assert needs_of(part.data) == (["f" * 32], [part.maps[0].digest], None)
     assert needs_of(part.maps[0].data).segment_ids == [f"{number:032x}" for number in range(70)]
 
 
