@@ -31,6 +31,8 @@ class BadHead:
     snapshot_id: str
     device: str
     why: str
+    #: Not damaged, but another one.
+    is_sound: bool = False
 
 
 def choose_head(
@@ -54,7 +56,7 @@ def choose_head(
     best = max(sound, key=lambda device: (count[copies[device]], sound[device].ended, copies[device]))
     agreeing = tuple(sorted(device for device in sound if copies[device] == copies[best]))
     bad += (
-        BadHead(snapshot_id=snapshot_id, device=device, why=f"differs from that of device {agreeing[0]}")
+        BadHead(snapshot_id=snapshot_id, device=device, why=f"differs from that of device {agreeing[0]}", is_sound=True)
         for device in sorted(sound.keys() - set(agreeing))
     )
     return FoundHead(head=sound[best], digest=blake3(copies[best]).digest(), devices=agreeing), bad

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from producer.catalog.catalog import Catalog
+from producer.pool.members import is_ahead
 from tasks.receipts import DeviceReport
 
 
@@ -20,6 +21,12 @@ def catalog_to_become(own_id: str, marked: Collection[str]) -> str:
     """
     others = set(marked) - {""}
     return "" if own_id in others or len(others) != 1 else next(iter(others))
+
+
+def may_not_delete(catalog: Catalog, reports: Collection[DeviceReport]) -> bool:
+    """Whether this catalog can prune on these devices only once it has taken a place, or learned what they know."""
+    other = catalog_to_become(catalog.generations.catalog_id, [report.catalog_id for report in reports])
+    return bool(other) or any(is_ahead(catalog, report) for report in reports)
 
 
 def take_place(catalog: Catalog, reports: Iterable[DeviceReport]) -> str:

@@ -13,7 +13,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.catalog.tables.troubles import TroubleRow
 from producer.catalog.tree import PartReference
-from producer.manifest import decode_pack, snapshot_of_head
+from producer.manifest import decode_pack
 from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
 from tasks.errors import DamagedError
 
@@ -109,8 +109,8 @@ def _renumbered(
 def read_headless_packs(catalog: Catalog, fetcher: Fetcher, names: Mapping[str, frozenset[str]]) -> None:
     """Take in the packs of snapshots that were forgotten, or of which no head is whole: others may need their parts."""
     there = frozenset().union(*names.values())
-    heads = {snapshot_of_head(name) for name in there}
-    loose = sorted(name for name in there if name.endswith(".part") and name.partition(".")[0] not in heads)
+    known = catalog.snapshots.states()
+    loose = sorted(name for name in there if name.endswith(".part") and name.partition(".")[0] not in known)
 
     def take(_name: str, data: bytes) -> None:
         try:

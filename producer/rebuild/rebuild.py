@@ -3,7 +3,8 @@
 Reads the manifests of all snapshots that the catalog does not know, from whichever device has them whole, and records
 each as it was sealed.  What the catalog knows stays as it is.  Changes nothing on the devices.  A rebuild that was
 interrupted is run again: what a manifest says of a snapshot is recorded whole or not at all, and what else the devices
-know is looked for again, for all snapshots of the pool.
+know is looked for again, for all snapshots of the pool.  Only where damage is accepted, heads that nobody can read are
+deleted.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
 from producer.pool.manifests.unknown_snapshots import unknown_snapshots
+from producer.rebuild.accepting import delete_heads, devices_away
 from producer.rebuild.entering import ReadManifest, enter
 from producer.rebuild.heads import FoundHead, choose_head, parents_first
-from producer.rebuild.identity import catalog_to_become, learn_generations, take_place
+from producer.rebuild.identity import learn_generations, may_not_delete, take_place
 from producer.rebuild.lost_parts import keep_what_is_left, lack_all, lacks_all, lost_parts, read_headless_packs
 from producer.rebuild.marking import read_marks
 from producer.rebuild.parity import find_groups
@@ -53,17 +55,18 @@ def rebuild(request: RebuildRequest, observer: Observer, environment: Environmen
     ):
         needs = RunNeeds(devices=request.devices, purpose="rebuild", holder=holder)
         with open_session(needs, observer, environment) as session, holder.holding(NEW_DEVICES, purpose="rebuild"):
-            return rebuild_in_session(session)
+            return rebuild_in_session(session, accept_damage=request.accept_damage)
 
 
-def rebuild_in_session(session: RunSession) -> RebuildSummary:
+def rebuild_in_session(session: RunSession, *, accept_damage: bool = False) -> RebuildSummary:
     """For a session whose run holds the locks."""
-    return _Rebuild(session).run()
+    return _Rebuild(session, accept_damage=accept_damage).run()
 
 
 class _Rebuild:
-    def __init__(self, session: RunSession) -> None:
+    def __init__(self, session: RunSession, *, accept_damage: bool) -> None:
         self._session = session
+        self._accepts_damage = accept_damage
         self._catalog = session.catalog
         self._started_s = time.monotonic()
         self._errors_count = self._segments_count = self._bytes_done = 0
@@ -71,6 +74,8 @@ class _Rebuild:
         self._without_list: set[str] = set()
         #: Snapshot → its tags and pin.
         self._marks: Mapping[str, MarkedRow] = {}
+        #: The snapshots of which no device has a sound head.
+        self._headless: list[str] = []
         #: Whether all that the devices hold could be read.
         self._is_whole = True
 
@@ -100,7 +105,7 @@ class _Rebuild:
         recovering = Recovering(self._session, decision.ready, names, buried=buried, catalogs=catalogs)
         recovered = recovering.run(unknown, partial)
         find_groups(self._session, decision.ready, lambda message: self._tell("parity", message))
-        self._settle_identity([reports[name] for name in decision.ready])
+        self._settle_identity(decision, [reports[name] for name in decision.ready], names)
         return RebuildSummary(
             snapshots=len(added) + len(recovered),
             snapshots_known=len(known),
@@ -121,13 +126,16 @@ class _Rebuild:
         record_present(self._catalog, decision, reports, session.paths, session.link.published_epoch)
         return reports, decision
 
-    def _settle_identity(self, reports: Sequence[DeviceReport]) -> None:
-        if not self._is_whole:
+    def _settle_identity(
+        self, decision: PoolDecision, reports: Sequence[DeviceReport], names: Mapping[str, frozenset[str]]
+    ) -> None:
+        if not self._is_whole and not self._may_accept_damage(decision):
             # Something that the lost catalog knew is not in this one: it may read, and store, but delete nothing.
-            if catalog_to_become(self._catalog.generations.catalog_id, [report.catalog_id for report in reports]):
+            if may_not_delete(self._catalog, reports):
                 self._session.observer.note(
                     "prune will free no space on these devices: manifests are damaged, so this catalog may lack "
-                    "something that the lost one knew"
+                    "something that the lost one knew; look at what there is (segfleet snapshots, check), then count "
+                    "the rest as lost: segfleet rebuild --accept-damage"
                 )
             return
         other = take_place(self._catalog, reports)
@@ -136,6 +144,15 @@ class _Rebuild:
                 f"this catalog takes the place of {other[:8]}, which made these devices; do not use that one any more"
             )
         learn_generations(self._catalog, reports)
+        for why in delete_heads(self._session, decision.ready, names, self._headless):
+            self._tell("manifest", f"a damaged head stays: {why}")
+
+    def _may_accept_damage(self, decision: PoolDecision) -> bool:
+        away = devices_away(self._catalog, decision) if self._accepts_damage else []
+        for name in away:
+            why = "is not there and may have what is damaged on the others; name it, or: segfleet devices lost"
+            self._tell("device-absent", f"the damage is not accepted: device {name} {why} {name}", device=name)
+        return self._accepts_damage and not away
 
     # ---- heads
 
@@ -169,11 +186,13 @@ class _Rebuild:
     def _chosen(self, snapshot_id: str, copies: Mapping[str, bytes], pools: Mapping[str, str]) -> FoundHead | None:
         found, bad = choose_head(snapshot_id, copies, pools)
         for one in bad:
-            self._tell(
-                "manifest", f"device {one.device}: head of {snapshot_id[:8]}: {one.why}", snapshot_id, one.device
-            )
-        if found is None and not bad:
-            self._tell("manifest", f"no device could read the head of {snapshot_id[:8]}", snapshot_id)
+            # One that is damaged on a device is sound on another; which of two that differ is right, nobody knows.
+            message = f"device {one.device}: head of {snapshot_id[:8]}: {one.why}"
+            self._tell("manifest", message, snapshot_id, one.device, is_loss=found is None or one.is_sound)
+        if found is None:
+            self._headless.append(snapshot_id)
+            if not bad:
+                self._tell("manifest", f"no device could read the head of {snapshot_id[:8]}", snapshot_id)
         return found
 
     # ---- snapshots
@@ -271,9 +290,10 @@ class _Rebuild:
             if count:
                 self._tell("manifest", f"snapshot {one[:8]} needs {count} segments that no index names", one)
 
-    def _tell(self, code: str, message: str, snapshot_id: str = "", device: str = "") -> None:
+    def _tell(self, code: str, message: str, snapshot_id: str = "", device: str = "", *, is_loss: bool = True) -> None:
+        """``is_loss``: of damage, whether no other device has it whole."""
         self._errors_count += 1
-        self._is_whole = self._is_whole and code != "manifest"
+        self._is_whole = self._is_whole and not (code == "manifest" and is_loss)
         self._session.observer.trouble(Trouble(code=code, message=message, snapshot_id=snapshot_id, device=device))
 
 

@@ -24,7 +24,7 @@ def unknown_objects(session: RunSession, device_ids: Mapping[str, str]) -> dict[
 
     def orders(name: str) -> Iterator[ListObjects]:
         for digit in range(16):
-            fields = _fields(session, name, device_ids[name])
+            fields = fields_for(session, name, device_ids[name])
             yield ListObjects(order_id=uuid.uuid4().hex, digit=f"{digit:x}", **fields)
 
     run_wave(session, {name: orders(name) for name in device_ids}, take)
@@ -52,12 +52,13 @@ def describe(
     def orders(name: str) -> Iterator[DescribeObjects]:
         pending = iter(object_ids[name])
         while page := tuple(islice(pending, 1 if with_origin else MAX_DESCRIBED)):
-            fields = _fields(session, name, device_ids[name])
+            fields = fields_for(session, name, device_ids[name])
             yield DescribeObjects(order_id=uuid.uuid4().hex, object_ids=page, with_origin=with_origin, **fields)
 
     run_wave(session, {name: orders(name) for name in object_ids}, on_receipt)
 
 
-def _fields(session: RunSession, name: str, device_id: str) -> dict[str, Any]:
+def fields_for(session: RunSession, name: str, device_id: str) -> dict[str, Any]:
+    """Of an order to this device."""
     epochs = {row.device_id: row.epoch for row in session.catalog.devices.all()}
     return session.order_fields(name, device_id=device_id, epoch=epochs.get(device_id, 0))

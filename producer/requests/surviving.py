@@ -30,7 +30,10 @@ class CheckRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RebuildRequest:
+    """``accept_damage``: what is damaged on all devices counts as lost, and the catalog may delete there."""
+
     devices: dict[str, Path]
+    accept_damage: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

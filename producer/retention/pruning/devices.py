@@ -77,7 +77,7 @@ def why_not(report: DeviceReport, catalog_id: str) -> str:
         return _APPEND_ONLY
     if report.catalog_id != catalog_id:
         return (
-            f"only catalog {report.catalog_id[:8]} may delete on it"
+            f"only catalog {report.catalog_id[:8]} may delete on it (if that one is lost: segfleet rebuild)"
             if report.catalog_id
             else "no catalog may delete on it"
         )

@@ -108,10 +108,10 @@ class InProcess:
         finally:
             self._remember(run)
 
-    def rebuild(self) -> RebuildSummary:
+    def rebuild(self, *, accept_damage: bool = False) -> RebuildSummary:
         run = self._run()
         try:
-            return rebuild_in_session(run.session)
+            return rebuild_in_session(run.session, accept_damage=accept_damage)
         finally:
             self._remember(run)
 

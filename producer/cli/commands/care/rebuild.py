@@ -19,15 +19,20 @@ from tasks.errors import UsageError
 
 @click.command(cls=CommandHere)
 @devices_option
+@click.option(
+    "--accept-damage",
+    is_flag=True,
+    help="Count what is damaged on all devices as lost for good, so that prune may delete on them again.",
+)
 @wait_option
 @json_option
 @config_option
 @click.pass_obj
-def rebuild(call: Call, devices: dict[str, Path]) -> int:
+def rebuild(call: Call, devices: dict[str, Path], accept_damage: bool) -> int:
     """Make the catalog again from what the devices hold: every snapshot that it does not know.
 
-    What the catalog knows stays as it is, and nothing on the devices changes.  Run it after the state folder was lost,
-    after an old copy of it was put back, or to restore on another machine.
+    What the catalog knows stays as it is, and nothing on the devices changes without --accept-damage.  Run it after the
+    state folder was lost, after an old copy of it was put back, or to restore on another machine.
     """
     if not devices:
         raise UsageError("name the devices to read", hint="segfleet rebuild --device NAME=PLACE, once for each")
@@ -36,8 +41,9 @@ def rebuild(call: Call, devices: dict[str, Path]) -> int:
 
     from producer.rebuild.rebuild import rebuild as rebuild_catalog
 
+    request = RebuildRequest(devices=devices, accept_damage=accept_damage)
     with watched(call) as observer:
-        summary = rebuild_catalog(RebuildRequest(devices=devices), observer, environment)
+        summary = rebuild_catalog(request, observer, environment)
     if call.json:
         write_summary(summary)
     else:

@@ -181,3 +181,48 @@ def test_a_snapshot_that_another_catalog_is_storing_is_left_to_it(pool: Pool, ag
         (pool.device(name) / "manifests" / f"{snapshot_id}.claim").write_text(json.dumps(claim))
 
     assert again.rebuild().snapshots == 0
+
+
+def test_a_catalog_that_accepts_the_damage_may_delete_and_loses_nothing_more(pool: Pool, again: InProcess) -> None:
+    lost, kept = pool.back_up(), ""
+    pool.write("later")
+    (pool.source / "one").unlink()
+    kept = pool.back_up()
+    tear(manifests(pool, f"{lost}.manifest"))
+    again.rebuild()
+    assert any("rebuild --accept-damage" in note for note in again.notes)
+    found = recovered(again).snapshot_id
+    before = restored(again, found)
+
+    assert again.rebuild(accept_damage=True).exit_code == 3
+
+    assert again.catalog.generations.catalog_id == pool.catalog.generations.catalog_id
+    assert again.prune().exit_code == 0
+    assert restored(again, kept) == tree(pool.copies[kept])
+    assert restored(again, found) == before
+    with again.catalog.durable_transaction():
+        again.catalog.marks.forget([found])
+    assert again.prune().bytes_freed > 0
+    assert restored(again, kept) == tree(pool.copies[kept])
+    # What is damaged is not there any more.
+    assert again.rebuild().errors == 0
+
+
+def test_no_damage_is_accepted_while_a_device_is_away(pool: Pool, again: InProcess) -> None:
+    snapshot_id = pool.back_up()
+    own = again.catalog.generations.catalog_id
+    tear([path for path in manifests(pool, f"{snapshot_id}.manifest") if path.is_relative_to(pool.device("a"))])
+    pool.device("b").rename(pool.folder / "away")
+    again.catalog.devices.record(pool.catalog.devices.get(json.loads(marker(pool.folder / "away"))["device_id"]))
+
+    again.rebuild(accept_damage=True)
+
+    assert again.catalog.generations.catalog_id == own
+    assert manifests(pool, f"{snapshot_id}.manifest")
+    (pool.folder / "away").rename(pool.device("b"))
+    assert again.rebuild().snapshots == 1
+    assert again.catalog.generations.catalog_id == pool.catalog.generations.catalog_id
+
+
+def marker(device: Path) -> bytes:
+    return (device / "segfleet.json").read_bytes()
