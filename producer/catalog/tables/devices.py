@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, false, or_, select, update
 
 from producer.catalog.database.database import Database
 from producer.catalog.schema import devices
@@ -16,6 +16,9 @@ from tasks.errors import CatalogError
 #: read-only: it can be read, and not written; absent: away, and expected back; lost: it will not come back, as its
 #: operator said.
 DeviceState = Literal["live", "full", "read-only", "suspect", "dead", "absent", "lost"]
+
+#: Who says so has just seen the device's marker.
+_THERE: Collection[DeviceState] = ("live", "read-only")
 
 _COLUMNS = [column for column in devices.c if column.name != "recorded_at"]
 _LAST_FIRST = (devices.c.recorded_at.desc(), devices.c.device_id)
@@ -112,9 +115,18 @@ class Devices:
         return None if row is None else DeviceRow(**row._asdict())
 
     def set_state(self, device_id: str, state: DeviceState, reason: str) -> None:
-        """Record a device's state and why; ``since`` stays when only the reason changes."""
-        changed_since = case((devices.c.state == state, devices.c.since), else_=datetime.now(UTC))
-        self._change(device_id, state=state, reason=reason, since=changed_since)
+        """Record a device's state and why; ``since`` stays when only the reason changes.
+
+        A lost device is lost until it is there again: a run that began before its operator said so, and now finds the
+        device dead, full or absent, does not undo that word.
+        """
+        stays = false() if state in _THERE else devices.c.state == "lost"
+        self._change(
+            device_id,
+            state=case((stays, devices.c.state), else_=state),
+            reason=case((stays, devices.c.reason), else_=reason),
+            since=case((or_(stays, devices.c.state == state), devices.c.since), else_=datetime.now(UTC)),
+        )
 
     def set_rotating(self, rotating: Mapping[str, bool]) -> None:
         """Record which devices may be away, by name; others stay as they are."""

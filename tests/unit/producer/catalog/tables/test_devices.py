@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.devices import DeviceRow, without_replaced
+from producer.catalog.tables.devices import DeviceRow, DeviceState, without_replaced
 from tasks.errors import CatalogError
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -52,6 +52,21 @@ def test_the_state_keeps_its_reason_and_its_time(catalog: Catalog) -> None:
     catalog.devices.set_state(A.device_id, "dead", "unmounted")
     (still_dead,) = catalog.devices.all()
     assert (still_dead.reason, still_dead.since) == ("unmounted", dead.since)
+
+
+@pytest.mark.parametrize("state", ["dead", "full", "absent"])
+def test_a_run_that_finds_a_device_dead_does_not_undo_that_it_was_declared_lost(
+    catalog: Catalog, state: DeviceState
+) -> None:
+    catalog.devices.record(A)
+    catalog.devices.set_state(A.device_id, "lost", "its operator said so")
+    lost = catalog.devices.get(A.device_id)
+
+    catalog.devices.set_state(A.device_id, state, "its folder is empty")
+    assert catalog.devices.get(A.device_id) == lost
+
+    catalog.devices.set_state(A.device_id, "live", "")
+    assert catalog.devices.get(A.device_id).state == "live", "its marker was seen again"
 
 
 def test_an_epoch_only_rises(catalog: Catalog) -> None:
