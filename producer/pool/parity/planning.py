@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
+from producer.catalog.tables.parity import ParityGroup
 from producer.pool.copies import CopyTarget
 from producer.pool.members import Member
 from producer.pool.parity.grouping import ParityPlan, holders_of_objects, plan_parity
@@ -53,6 +55,22 @@ def missing_rows(catalog: Catalog, live: Sequence[Member]) -> ParityPlan:
     """The rows that groups lack whose members are all there; replaces no group."""
     plan = parity_for(catalog, (), live, rows_count=0)
     return ParityPlan(rows=plan.rows)
+
+
+def living_members(
+    catalog: Catalog, groups: Iterable[ParityGroup], referred: Collection[str]
+) -> dict[str, list[StoredObject]]:
+    """Member that somebody needs → where it lies.  ``referred``: the segments that snapshots refer to.
+
+    Of what an unfinished backup has stored nobody can say that it is not needed.
+    """
+    opened = {row.snapshot_id for row in catalog.snapshots.all("open")}
+    index = catalog.objects.of({one.segment_id for group in groups for one in group.members})
+    found: defaultdict[str, list[StoredObject]] = defaultdict(list)
+    for one in chain.from_iterable(index.values()):
+        if one.segment_id in referred or one.snapshot_id in opened:
+            found[one.object_id].append(one)
+    return dict(found)
 
 
 def _counts(one: StoredObject, holding: Collection[str]) -> bool:

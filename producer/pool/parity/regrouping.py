@@ -5,12 +5,14 @@ Small backups make small groups, and a group whose members are dead keeps them f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.parity import ParityGroup
 from producer.pool.copies import CopyTarget
-from producer.pool.parity.grouping import ParityPlan, holders_of_objects, plan_parity
+from producer.pool.parity.grouping import Holders, ParityPlan, holders_of_objects, member_devices, plan_parity
 from tasks.groups import MAX_MEMBERS
 
 #: Of what the groups cost that would be replaced.
@@ -56,6 +58,38 @@ def plan_regrouping(
         return ParityPlan()
     plan.replaced = chosen
     return plan
+
+
+def superseded(
+    groups: Sequence[ParityGroup], living: Mapping[str, Sequence[StoredObject]], device_ids: Collection[str]
+) -> list[ParityGroup]:
+    """The groups whose living members are all in others that are whole on these devices, and have as many rows.
+
+    A run that was killed while it formed groups anew leaves both.
+    """
+    holders = holders_of_objects(chain.from_iterable(living.values()), device_ids)
+    whole = {group.group_id for group in groups if _is_whole(group, holders, device_ids)}
+    of_object = defaultdict[str, dict[str, int]](dict)
+    for group in groups:
+        for one in group.members if group.group_id in whole else ():
+            of_object[one.object_id][group.group_id] = len(group.rows)
+    found = list[ParityGroup]()
+    for group in sorted(groups, key=lambda one: (one.group_id in whole, len(one.members), one.group_id)):
+        needed = [one.object_id for one in group.members if one.object_id in living]
+        others = ({rows for key, rows in of_object[one].items() if key != group.group_id} for one in needed)
+        if needed and all(max(found_rows, default=0) >= len(group.rows) for found_rows in others):
+            found.append(group)
+            for object_id in needed:
+                of_object[object_id].pop(group.group_id, None)
+    return found
+
+
+def _is_whole(group: ParityGroup, holders: Holders, device_ids: Collection[str]) -> bool:
+    """Whether all of it is there, each file on a device of its own."""
+    of_members = member_devices(group, holders)
+    if of_members is None or not all(row.digest is not None and row.device_id in device_ids for row in group.rows):
+        return False
+    return len({*of_members, *(row.device_id for row in group.rows)}) == len(group.members) + len(group.rows)
 
 
 def _cost_bytes(group: ParityGroup) -> int:

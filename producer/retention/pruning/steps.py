@@ -104,12 +104,18 @@ class Prune:
     def repack(self) -> None:
         if self._limits.is_unlimited:
             return
-        unused, self._bytes_unused = Unused(self._catalog, self._finder), 0
+        unused, self._bytes_unused, has_formed_groups = Unused(self._catalog, self._finder), 0, False
         for devices in by_pool(self._meeting.writable):
             repacking = Repacking(self._session, self._meeting, unused, devices, self._limits, self._progress)
             self._bytes_total += repacking.bytes_to_write
             repacking.run(self._delete_doomed)
             self._bytes_unused += repacking.bytes_unused
+            has_formed_groups |= repacking.has_formed_groups
+        if has_formed_groups:
+            # They kept what is dead, and are as large as the repacked objects alone made them.
+            doom_unneeded(self._catalog, self._finder)
+            self.regroup()
+            self._delete_doomed()
 
     def gather(self) -> None:
         """What many forgotten snapshots lend is gathered in one manifest, and their own go."""

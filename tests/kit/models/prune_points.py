@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -9,6 +10,7 @@ from importlib import import_module
 import pytest
 
 from kit.models.pruned_pool import Pool
+from kit.tree import noise
 from producer.requests import RepackLimits
 from producer.retention.pruning.steps import STEPS
 
@@ -21,6 +23,9 @@ POINTS = [
     f"{_REPACKING}._tell",
     *(f"producer.retention.pruning.steps:Prune.{step}" for step in STEPS[5:]),
 ]
+
+#: Of a repack of what shares parity.
+PARITY_POINTS = [f"{_REPACKING}.{name}" for name in ("_form_groups", "_swap", "_tell")]
 
 NONE_UNUSED = RepackLimits(max_unused_percent=0)
 
@@ -36,6 +41,20 @@ def fill(pool: Pool) -> None:
         pool.back_up()
     first, second, _ = (row.snapshot_id for row in pool.catalog.snapshots.all())
     pool.forget(first, second)
+
+
+def fill_groups(pool: Pool) -> None:
+    """Two snapshots with a parity of one; of what the first one stored the second needs a part of each object."""
+    pool.made.ignore_ctime = True
+    for number in range(48):
+        (pool.source / f"{number:02}").write_bytes(noise(2_000, seed=number))
+        os.utime(pool.source / f"{number:02}", (10**9, 10**9))
+    first = pool.back_up()
+    for number in range(48):
+        if number % 4:
+            (pool.source / f"{number:02}").write_bytes(noise(2_000, seed=100 + number))
+    pool.back_up()
+    pool.forget(first)
 
 
 @contextmanager

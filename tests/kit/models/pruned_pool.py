@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kit.models.in_process import InProcess
 
 
 class Pool:
-    """A source, two devices, and a copy of the source for each snapshot."""
+    """A source, devices, and a copy of the source for each snapshot."""
 
-    def __init__(self, folder: Path, made: InProcess) -> None:
+    def __init__(self, folder: Path, made: InProcess, **plan: Any) -> None:
+        """``plan``: of each backup."""
+        self.plan = plan
         self.folder, self.made, self.catalog = folder, made, made.catalog
         self.source = folder / "source"
         self.source.mkdir()
@@ -28,7 +33,7 @@ class Pool:
         path.write_bytes((f"{name}{len(self.copies)}" * size).encode()[:size])
 
     def back_up(self) -> str:
-        self.made.back_up({"data": self.source})
+        self.made.back_up({"data": self.source}, **self.plan)
         snapshot_id = self.catalog.snapshots.find("latest").snapshot_id
         self.copies[snapshot_id] = self.folder / "copies" / snapshot_id
         shutil.copytree(self.source, self.copies[snapshot_id])
@@ -45,6 +50,21 @@ class Pool:
             shutil.rmtree(self.made.target, ignore_errors=True)
             assert self.made.restore(snapshot=row.snapshot_id).exit_code == 0
             assert tree(self.made.target / "data") == tree(self.copies[row.snapshot_id])
+
+    def check_without(self, *names: str) -> None:
+        """With each of these devices away in turn."""
+        for name in names:
+            with self.without(name):
+                self.check()
+
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """A device is away meanwhile."""
+        self.device(name).rename(self.folder / "away")
+        try:
+            yield
+        finally:
+            (self.folder / "away").rename(self.device(name))
 
     def device(self, name: str) -> Path:
         return self.made.device(name)

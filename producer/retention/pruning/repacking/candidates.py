@@ -10,10 +10,13 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.unused import Unused
 from producer.ownership.readers import read_snapshots
+from producer.pool.parity.grouping import holders_of_objects
+from producer.pool.parity.planning import living_members
 from producer.retention.pruning.repacking.selection import Candidate
 from tasks.values import MAX_EXTENTS
 
-_SHARED = "others share parity with it"
+_AWAY = "a member of its parity is damaged, or on a device that is away, or on which nothing is deleted"
+_FEW = "too few devices are there for the parity that it shares"
 
 
 def find_candidates(
@@ -35,13 +38,14 @@ def find_candidates(
     index = catalog.objects.of({objects[0].segment_id for objects in found.values()})
     there = {key: [one for one in objects if one.device_id not in lost] for key, objects in index.items()}
     copies = _copies(found, there.values())
-    in_groups = catalog.parity.object_ids()
+    of_parity = _why_parity_stays(catalog, unused, device_ids)
     return [
         Candidate(
             copies=tuple(copies[object_id]),
             living=tuple(unused.living_of(objects[0])),
             others_on=frozenset(one.device_id for one in there[objects[0].segment_id] if one.object_id != object_id),
-            why_not=_SHARED if object_id in in_groups else _why_not(copies[object_id], unused, device_ids, busy),
+            has_parity=object_id in of_parity,
+            why_not=_why_not(copies[object_id], unused, device_ids, busy) or of_parity.get(object_id, ""),
         )
         for object_id, objects in found.items()
     ], bytes_stored
@@ -68,6 +72,21 @@ def _copies(
         if one.object_id in found:
             copies[one.object_id].append(one)
     return copies
+
+
+def _why_parity_stays(catalog: Catalog, unused: Unused, device_ids: Collection[str]) -> dict[str, str]:
+    """Object that shares parity → why its groups cannot be written anew; "" if they can."""
+    groups = catalog.parity.groups()
+    living = living_members(catalog, groups, unused.needed.referred)
+    there = holders_of_objects(chain.from_iterable(living.values()), device_ids)
+    found: dict[str, str] = {}
+    for group in groups:
+        needed = [one.object_id for one in group.members if one.object_id in living]
+        why = "" if all(one in there for one in needed) else _AWAY
+        why = why or ("" if len(needed) + len(group.rows) <= len(device_ids) else _FEW)
+        for one in group.members:
+            found[one.object_id] = found.get(one.object_id) or why
+    return found
 
 
 def _why_not(copies: list[StoredObject], unused: Unused, device_ids: Collection[str], busy: Collection[str]) -> str:

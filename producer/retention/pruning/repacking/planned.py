@@ -22,7 +22,9 @@ def selected(
     ids = {device.device_id for device in devices}
     candidates, bytes_stored = find_candidates(catalog, unused, ids, busy_segments(catalog))
     if leaving:
-        candidates = [one for one in candidates if any(copy.device_id == leaving for copy in one.copies)]
+        # What shares parity is copied as it is: its groups need it until they are formed anew on the others.
+        here = (one for one in candidates if not one.has_parity)
+        candidates = [one for one in here if any(copy.device_id == leaving for copy in one.copies)]
     return select(candidates, bytes_stored=bytes_stored, limits=limits)
 
 

@@ -1,36 +1,36 @@
-"""Repacks what is mostly dead, batch by batch: select, write, put the index on the devices, swap, delete.
+"""Repacks what is mostly dead, batch by batch: select, write, index, form groups of parity anew, swap, delete.
 
 ::
 
     [1] select objects, and devices for what is needed of them (:mod:`producer.retention.pruning.repacking.selection`)
     [2] their workers write the new objects; no index knows them yet
     [3] a manifest with the new lines of the index, on the devices
-    [4] in one transaction that survives a power cut: the new objects take the place of the old ones, which are doomed
-    [5] the devices delete the old ones
+    [4] where the old objects have parity: groups for the new ones and for what else is needed of their groups
+    [5] in one transaction that survives a power cut: the new objects take the place of the old ones, which are doomed
+        with the old groups
+    [6] the devices delete the old ones
 
-A kill before [4] leaves new objects that the next prune deletes, one after it old ones.
+A kill before [5] leaves new objects and groups that the next prune deletes, one after it old ones.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 
-from producer.catalog.catalog import Catalog
-from producer.catalog.tables.doomed import DoomedObject
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.unused import Unused
-from producer.listing.places.stored_ranges import without
-from producer.ownership.readers import no_new_readers
 from producer.requests import RepackLimits
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.heir import begin_heir, model_of, write_heir
 from producer.retention.pruning.meeting import Meeting
 from producer.retention.pruning.members import member_of
-from producer.retention.pruning.repacking.candidates import busy_segments
 from producer.retention.pruning.repacking.planned import selected, targets_of
-from producer.retention.pruning.repacking.selection import Candidate, Repack, place
+from producer.retention.pruning.repacking.selection import Repack, place
+from producer.retention.pruning.repacking.shared_parity import Done, NewGroups, form_groups
+from producer.retention.pruning.repacking.swapping import swap
 from producer.retention.pruning.repacking.writing import Writing, Written
 from producer.run.session import RunSession
 
@@ -68,6 +68,8 @@ class Repacking:
         self._waiting = list(selection.chosen)
         #: What nothing needs and is stored nevertheless, if all that waits is repacked.
         self.bytes_unused = selection.bytes_unused
+        #: Whether groups of parity went: what they alone kept is needed no more then.
+        self.has_formed_groups = False
         self._unreachable: set[tuple[str, str]] = set()
         #: Segment → ids of devices that have got new objects of it.
         self._repacked_on: defaultdict[str, set[str]] = defaultdict(set)
@@ -108,7 +110,8 @@ class Repacking:
         heir = begin_heir(self._catalog, like)
         written = Writing(self._session, self._members, heir, self._unreachable, self._on_bytes).run(batch)
         takers = self._put_index(heir, like, [one for _, new in written.done for one in new])
-        swapped = self._swap(heir, takers, written.done)
+        groups = self._form_groups(written)
+        swapped = self._swap(heir, takers, written.done, groups.group_ids)
         done = {one.candidate.object.object_id for one in swapped}
         self._tell(batch, done, written)
         kept = {one.object_id for repack, new in written.done for one in new if repack in swapped}
@@ -127,32 +130,26 @@ class Repacking:
         took = write_heir(self._catalog, self._meeting, of_pool, heir, like=like, digests=(), rows=rows)
         return {device.device_id for device in took}
 
-    def _swap(
-        self, heir: str, takers: Collection[str], done: Sequence[tuple[Repack, Sequence[StoredObject]]]
-    ) -> list[Repack]:
-        """Let the new objects take the place of the old ones, where nobody has come to need more of these meanwhile.
+    def _form_groups(self, written: Written) -> NewGroups:
+        targets = targets_of(self._catalog, [device for device in self._devices if self._meeting.work.is_well(device)])
+        by_id = {target.device_id: target for target in targets}
+        for one in chain.from_iterable(new for _, new in written.done):
+            if one.device_id in by_id:
+                by_id[one.device_id].room_bytes -= one.bytes_stored
+        referred = self._unused.needed.referred
+        groups = form_groups(self._session, self._members, targets, written.done, referred)
+        written.failures |= groups.failures
+        if groups.missing_count:
+            self._session.observer.note(
+                f"not repacked: objects whose parity would have to be written anew, for {groups.missing_count} of "
+                "which no device has room"
+            )
+        return groups
 
-        A new object counts only on a device that has the index with it: whoever finds the one there finds the other.
-        """
-        catalog, swapped = self._catalog, list[Repack]()
-        lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
-        with no_new_readers(self._session.holder, purpose="prune"), catalog.durable_transaction():
-            self._unused.look()
-            busy = busy_segments(catalog)
-            for repack, new in done:
-                if all(one.device_id in takers for one in new) and self._may_swap(repack.candidate, busy):
-                    swap_objects(catalog, repack.candidate.copies, new)
-                    _drop_copies(catalog, repack.candidate.object, lost)
-                    swapped.append(repack)
-            catalog.remains.set_holders(heir, takers)
+    def _swap(self, heir: str, takers: Collection[str], done: Done, group_ids: Collection[str]) -> list[Repack]:
+        swapped, groups_went = swap(self._session, self._unused, heir, takers, done, group_ids)
+        self.has_formed_groups |= groups_went
         return swapped
-
-    def _may_swap(self, candidate: Candidate, busy: Collection[str]) -> bool:
-        old = candidate.object
-        now = self._catalog.objects.of([old.segment_id]).get(old.segment_id, [])
-        there = {one.key for one in now if one.object_id == old.object_id}
-        more = without(self._unused.living_of(old), candidate.living)
-        return old.segment_id not in busy and not more and there >= {one.key for one in candidate.copies}
 
     def _tell(self, batch: Sequence[Repack], done: Collection[str], written: Written) -> None:
         """What was not done is tried again where another device can do it."""
@@ -177,21 +174,3 @@ class Repacking:
         for one in objects:
             ids.setdefault(names[one.device_id], []).append(one.object_id)
         self._meeting.work.delete_objects(ids, lambda _device, _gone: None)
-
-
-def swap_objects(catalog: Catalog, old: Sequence[StoredObject], new: Sequence[StoredObject]) -> None:
-    """The new objects stand in the index, the old ones are to be deleted by their devices."""
-    for one in new:
-        catalog.objects.add(one)
-    for one in old:
-        catalog.objects.remove(one.object_id, one.device_id)
-    catalog.doomed.add(
-        DoomedObject(device_id=one.device_id, object_id=one.object_id, bytes_stored=one.bytes_stored) for one in old
-    )
-
-
-def _drop_copies(catalog: Catalog, old: StoredObject, lost: Collection[str]) -> None:
-    """Nobody misses what lost devices had of it: what is needed is in the new objects."""
-    for one in catalog.objects.of([old.segment_id]).get(old.segment_id, []):
-        if one.object_id == old.object_id and one.device_id in lost:
-            catalog.objects.remove(one.object_id, one.device_id)

@@ -26,6 +26,8 @@ class Candidate:
     living: Ranges
     #: Ids of devices that hold other objects of its segment: copies that were made from the source, or other ranges.
     others_on: frozenset[str] = frozenset()
+    #: Whether others share parity with it: then what is needed of it stays on its device, where their groups want it.
+    has_parity: bool = False
     #: Why it stays as it is, dead parts and all; "" where it may be repacked.
     why_not: str = ""
 
@@ -104,7 +106,8 @@ def place(
     """As many of the ``chosen`` as the devices have room for, and no more than ``batch_bytes`` in all, in that order.
 
     Where there is no room, a device that holds the old object takes the new one into its reserve.
-    Each goes to the then least-filled devices, as many copies as it has now, no two of them on one device.
+    Each goes to the then least-filled devices, as many copies as it has now, no two of them on one device; one that has
+    parity goes to where it is now.
     ``unreachable``: ids of a device that holds an object, and of one whose workers cannot read it there.
     ``repacked_on``: segment → ids of devices that have got repacked objects of it.
     """
@@ -115,6 +118,8 @@ def place(
             break
         # Another object of the segment may hold the same bytes, so as to survive the loss of this one's device.
         apart = one.others_on | taken[one.object.segment_id]
+        if one.has_parity:
+            apart = frozenset(target.device_id for target in targets) - {copy.device_id for copy in one.copies}
         allowed = [target for target in targets if target.device_id not in apart]
         repack = _placed(one, allowed, sites, unreachable)
         if repack is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from kit.disks.power_cut import PowerCut
 from kit.models.in_process import CATALOG, InProcess, in_process
 from kit.models.kept_trees import Killed
-from kit.models.prune_points import NONE_UNUSED, POINTS, fill, first_of_all
+from kit.models.prune_points import NONE_UNUSED, PARITY_POINTS, POINTS, fill, fill_groups, first_of_all
 from kit.models.pruned_pool import Pool
 from tasks.orders import Order, StoreSegment
 
@@ -49,7 +50,12 @@ def cut_off(pool: Pool, point: str, *, inside: bool, survives: float) -> None:
         else:
             die()
 
-    with suppress(Killed), in_process(pool.folder) as made, first_of_all(point, act), power.watching():
+    with (
+        suppress(Killed),
+        in_process(pool.folder, pool.made.devices) as made,
+        first_of_all(point, act),
+        power.watching(),
+    ):
         made.prune(limits=NONE_UNUSED)
     power.cut(survives=survives)
 
@@ -68,6 +74,27 @@ def test_what_is_not_yet_on_the_disks_when_the_power_goes_costs_space_alone(
             again = made.prune(limits=NONE_UNUSED)
             assert (again.exit_code, again.objects_deleted, again.objects_written) == (0, 0, 0), point
             assert pool.objects() == pool.needed_objects(), point
+
+
+def test_when_the_power_goes_while_groups_are_formed_anew_any_device_may_be_lost(tmp_path: Path) -> None:
+    with in_process(tmp_path, "abc") as made:
+        pool = Pool(tmp_path, made, parity=1)
+        fill_groups(pool)
+    for name in KEPT:
+        shutil.copytree(tmp_path / name, tmp_path / "begin" / name)
+
+    for number, (point, away) in enumerate(zip(PARITY_POINTS, cycle("abc"), strict=False)):
+        inside = number % 2 == 0
+        cut_off(pool, point, inside=inside, survives=0.5 if inside else 0)
+
+        with in_process(tmp_path, "abc") as made:
+            pool.reopen(made)
+            pool.check_without(away)
+            made.prune(limits=NONE_UNUSED)
+            pool.check_without(away)
+            assert pool.objects() == pool.needed_objects(), point
+            of_groups = {one.object_id for group in made.catalog.parity.groups() for one in group.members}
+            assert of_groups == pool.objects(), point
 
 
 def test_what_a_backup_has_stored_when_the_power_goes_is_resumed_or_deleted(tmp_path: Path) -> None:

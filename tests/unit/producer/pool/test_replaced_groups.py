@@ -1,0 +1,90 @@
+"""Which objects may give way though they share parity, and which groups go with them."""
+
+from __future__ import annotations
+
+from producer.catalog.tables.objects import StoredObject
+from producer.catalog.tables.parity import ParityGroup, ParityMember, ParityRow
+from producer.pool.parity.regrouping import superseded
+from producer.pool.parity.replacing import settle
+
+
+def group(name: str, members: str, *, rows: str = "d", is_written: bool = True) -> ParityGroup:
+    """``members``: objects; ``rows``: devices."""
+    return ParityGroup(
+        group_id=name,
+        members=tuple(
+            ParityMember(object_id=one, segment_id=one, bytes_stored=1, trailer_digest=b"") for one in members.split()
+        ),
+        rows=tuple(ParityRow(device_id=one, digest=b"x" if is_written else None) for one in rows),
+    )
+
+
+def settled(groups: list[ParityGroup], replaced_by: dict[str, str], *, living: str = "x y z") -> tuple[str, str]:
+    """The objects that may give way, and the groups that go.  X, Y and Z are new objects."""
+    found = settle(
+        groups,
+        replaced_by,
+        new_objects={"X", "Y", "Z"},
+        new_groups={one.group_id for one in groups if one.group_id.startswith("new")},
+        living=living.split(),
+    )
+    return " ".join(sorted(found.objects)), " ".join(one.group_id for one in found.groups)
+
+
+def test_an_object_gives_way_once_all_that_is_needed_of_its_groups_has_parity_in_new_ones() -> None:
+    old = group("old", "x y z")
+
+    assert settled([old, group("new", "X y z")], {"x": "X"}) == ("x", "old")
+    assert settled([old, group("new", "X y")], {"x": "X"}) == ("", "new")
+    assert settled([old, group("new", "X y")], {"x": "X"}, living="x y") == ("x", "old")
+    assert settled([old, group("new-1", "X y"), group("new-2", "z")], {"x": "X"}) == ("x", "old")
+    assert settled([old, group("new", "X y z", is_written=False)], {"x": "X"}) == ("", "new")
+
+
+def test_one_of_which_nothing_is_needed_gives_way_without_another() -> None:
+    assert settled([group("old", "x y z"), group("new", "y z")], {"x": ""}) == ("x", "old")
+    assert settled([group("old", "x y z"), group("new", "y z", is_written=False)], {"x": ""}) == ("", "new")
+
+
+def test_what_does_not_give_way_keeps_the_others_of_its_groups() -> None:
+    olds = [group("old-1", "x y"), group("old-2", "y z"), group("old-3", "w")]
+    news = [group("new-1", "X Y"), group("new-2", "Z"), group("new-3", "W")]
+
+    assert settled(olds + news, {"x": "X", "y": "Y", "z": "Z"}) == ("x y z", "old-1 old-2")
+    # Y was not to be had: then x stays, whose new group needs it, and z, that shares a group with y.
+    assert settled(olds + news, {"x": "X", "z": "Z"}) == ("", "new-1 new-2")
+
+
+def test_one_without_parity_gives_way_anyway() -> None:
+    assert settled([group("old", "y z")], {"x": "X"}) == ("x", "")
+
+
+def test_a_group_whose_needed_members_are_all_in_other_whole_ones_is_superseded() -> None:
+    def found(groups: list[ParityGroup], *, devices: str = "abcd") -> list[str]:
+        living = {one: [stored(one)] for one in ("a1", "b1", "c1")}
+        return [one.group_id for one in superseded(groups, living, devices)]
+
+    wide = group("wide", "a1 b1 c1")
+    assert found([wide, group("half", "gone a1 b1")]) == ["half"]
+    assert found([wide, group("small", "a1", rows="b")]) == ["small"]
+    assert found([wide, group("twin", "a1 b1 c1")]) == ["twin"]
+    assert found([wide]) == []
+    # The others do not count: fewer rows, one that is not written, a device that is away, two files on one device.
+    assert found([wide, group("two", "a1 b1", rows="cd")]) == []
+    assert found([group("wide", "a1 b1 c1", is_written=False), group("small", "a1", rows="b")]) == []
+    assert found([wide, group("small", "a1", rows="b")], devices="ab") == []
+    assert found([group("wide", "a1 b1 c1", rows="a"), group("half", "gone a1 b1")]) == []
+
+
+def stored(object_id: str) -> StoredObject:
+    """On the device of its first letter."""
+    return StoredObject(
+        object_id=object_id,
+        segment_id=object_id,
+        device_id=object_id[0],
+        device=object_id[0],
+        snapshot_id="",
+        size_bytes=1,
+        bytes_stored=1,
+        trailer_digest=b"",
+    )
