@@ -33,7 +33,8 @@ def load_bounded(text: bytes, max_values_count: int) -> Any:
 
 def check_values(text: bytes, max_values_count: int) -> None:
     """Raises ValueError when ``text``, whatever it is, has more values."""
-    if _values_count(text) <= max_values_count:
+    # Each takes a character at least, so of a short text there is nothing to count.
+    if len(text) < max_values_count or _values_count(text) <= max_values_count:
         return
     # Each value may be a string under a key.  To look into more strings costs memory, too.
     if text.count(b'"') > 4 * max_values_count or _values_count(_STRING.sub(b"", text)) > max_values_count:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from producer.listing.entry import EntryBatch
-from producer.listing.places.places import NO_PLACES, Places, PlacesWriter
+from producer.listing.places.places import NO_PLACES, NO_SEGMENT, Places
 from tasks.sources.metadata import Attributes
 
 _V = TypeVar("_V")
@@ -57,6 +57,13 @@ def joined(batches: Sequence[EntryBatch]) -> EntryBatch:
     )
 
 
+def sealed_ctimes_ns(batch: EntryBatch) -> list[int]:
+    """The times of change that are kept, of files alone: a folder's changes with all that is made in it."""
+    if not batch.kinds.strip("f"):
+        return batch.ctimes_ns
+    return [time_ns if kind == "f" else 0 for kind, time_ns in zip(batch.kinds, batch.ctimes_ns, strict=True)]
+
+
 def _chosen(values: Mapping[str, _V], names: Sequence[str]) -> dict[str, _V]:
     return {name: values[name] for name in names if name in values} if values else {}
 
@@ -97,14 +104,20 @@ def _cut_places(places: Places, start: int, stop: int, names: Sequence[str]) -> 
 
 
 def _join_places(batches: Sequence[EntryBatch]) -> Places:
-    writer, count = PlacesWriter(sum(map(len, batches))), 0
-    for batch in batches:
-        sizes_bytes = batch.stored_sizes_bytes
-        for place, name in enumerate(batch.names):
-            if batch.places.has(place, name):
-                writer.add(count + place, name, sizes_bytes[place], list(batch.places_of(place)))
-        count += len(batch)
-    return writer.places()
+    numbers: dict[str, int] = {}
+    places = [with_segment_ids(one.places, numbers) for one in batches]
+    if not numbers:
+        return NO_PLACES
+    return Places(
+        segment_ids=list(numbers),
+        segments=list(
+            chain(*(one.segments or [NO_SEGMENT] * len(batch) for one, batch in zip(places, batches, strict=True)))
+        ),
+        stream_offsets_bytes=list(
+            chain(*(one.stream_offsets_bytes or [0] * len(batch) for one, batch in zip(places, batches, strict=True)))
+        ),
+        pieces={name: pieces for one in places for name, pieces in one.pieces.items()},
+    )
 
 
 def with_segment_ids(places: Places, numbers: dict[str, int]) -> Places:

@@ -88,9 +88,9 @@ def checked_batches(batches: list[EntryBatch]) -> list[EntryBatch]:
 def _flaw_of(batch: EntryBatch) -> str | None:
     columns = (batch.kinds, batch.modes, batch.uids, batch.gids, batch.mtimes_ns, batch.ctimes_ns, batch.sizes_bytes)
     count = len(batch.names)
-    if {count, *map(len, columns)} != {count} or len(batch.inodes) not in (0, count):
+    if set(map(len, columns)) != {count} or len(batch.inodes) not in (0, count):
         return "columns differ in length"
-    if not set(batch.kinds) <= KINDS.keys():
+    if batch.kinds.strip("f") and not KINDS.keys() >= set(batch.kinds):
         return f"unknown kind of entry in {batch.kinds!r}"
     if not (_names_are_safe(batch) and is_safe_path(batch.directory)):
         return "a name leaves its directory"
@@ -100,8 +100,7 @@ def _flaw_of(batch: EntryBatch) -> str | None:
 
 
 def _only_files_have_sizes(batch: EntryBatch) -> bool:
-    others_count = len(batch) - batch.kinds.count("f")
-    if not others_count:
+    if not batch.kinds.strip("f"):
         return True
     with_size = [kind for kind, size in zip(batch.kinds, batch.sizes_bytes, strict=True) if size > NO_DATA]
     return with_size.count("f") == len(with_size)

@@ -23,17 +23,22 @@ class Cursor:
 
         To be called with the walk's batches in order.
         """
-        first, last = os.fsencode(batch.names[0]), os.fsencode(batch.names[-1])
-        self._beside = [
-            one for one in self._beside if _is_same_folder(one, batch) and os.fsencode(one.names[-1]) >= first
-        ]
+        if self._beside:
+            first = os.fsencode(batch.names[0])
+            self._beside = [
+                one for one in self._beside if _is_same_folder(one, batch) and os.fsencode(one.names[-1]) >= first
+            ]
         while self._next is not None:
-            if _is_same_folder(self._next, batch):
-                if os.fsencode(self._next.names[0]) > last:
+            if not _is_same_folder(self._next, batch):
+                # Most folders are where they were: then the next one is later, and needs no comparison.
+                if self._beside or folder_order(self._next) > folder_order(batch):
                     break
-                self._beside.append(self._next)
-            elif folder_order(self._next) > folder_order(batch):
+            elif self._next.names[0] != batch.names[0] and os.fsencode(self._next.names[0]) > os.fsencode(
+                batch.names[-1]
+            ):
                 break
+            else:
+                self._beside.append(self._next)
             self._next = next(self._batches, None)
         return self._beside
 

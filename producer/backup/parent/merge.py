@@ -21,6 +21,7 @@ from producer.backup.parent.same_folder import places_of_same
 from producer.backup.parent.unchanged import Rules, is_whole
 from producer.catalog.sound import Held
 from producer.catalog.tree import PartReference, Tree
+from producer.listing.columns import joined
 from producer.listing.compared import comparable
 from producer.listing.entry import NO_DATA, EntryBatch
 from producer.listing.places.places import PlacesWriter
@@ -111,13 +112,15 @@ class Merge:
             return Merged(batch, batch.stored_sizes_bytes)
         cursor = self._cursors.get(batch.source)
         parent = cursor.beside(batch) if cursor is not None else []
-        places = places_of_same(batch, parent, self._rules, self._usable.whole)
-        if places is not None:
-            self.counts.unchanged += batch.kinds.count("f")
-            self.borrowed.update(places.segment_ids)
-            if is_as_sealed(batch, parent):
-                self._same.add(batch, parent)
-            return Merged(replace(batch, places=places), [NO_DATA] * len(batch))
+        if parent and sum(map(len, parent)) == len(batch):
+            before = joined(parent)
+            places = places_of_same(batch, before, self._rules, self._usable.whole)
+            if places is not None:
+                self.counts.unchanged += batch.kinds.count("f")
+                self.borrowed.update(places.segment_ids)
+                if is_as_sealed(batch, before):
+                    self._same.add(batch, before)
+                return Merged(replace(batch, places=places), [NO_DATA] * len(batch))
         beside = {name: (one, place) for one in parent for place, name in enumerate(one.names)}
         writers = _Writers(batch)
         for place, (name, kind) in enumerate(zip(batch.names, batch.kinds, strict=True)):

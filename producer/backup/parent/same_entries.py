@@ -6,34 +6,34 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from producer.backup.parent.same_folder import joined_columns
 from producer.catalog.tree import PartReference
+from producer.listing.columns import sealed_ctimes_ns
 from producer.listing.entry import EntryBatch
 from tasks.sources.metadata import Attributes
 
-_LISTS = ("modes", "uids", "gids", "mtimes_ns", "inodes", "births_ns")
-_BY_NAME = ("links", "device_numbers", "flags")
 
-
-def is_as_sealed(batch: EntryBatch, parent: Sequence[EntryBatch]) -> bool:
+def is_as_sealed(batch: EntryBatch, before: EntryBatch) -> bool:
     """Whether a seal would make the parent's entries out of this batch, whose files are all unchanged."""
-    ctimes_ns = [time_ns if kind == "f" else 0 for kind, time_ns in zip(batch.kinds, batch.ctimes_ns, strict=True)]
     return (
-        all(getattr(batch, name) == joined_columns(getattr(one, name) for one in parent) for name in _LISTS)
-        and ctimes_ns == joined_columns(one.ctimes_ns for one in parent)
-        and all(
-            getattr(batch, name) == {key: value for one in parent for key, value in getattr(one, name).items()}
-            for name in _BY_NAME
-        )
-        and _attributes([batch]) == _attributes(parent)
+        batch.modes == before.modes
+        and batch.uids == before.uids
+        and batch.gids == before.gids
+        and batch.mtimes_ns == before.mtimes_ns
+        and sealed_ctimes_ns(batch) == before.ctimes_ns
+        and batch.inodes == before.inodes
+        and batch.births_ns == before.births_ns
+        and batch.links == before.links
+        and batch.device_numbers == before.device_numbers
+        and batch.flags == before.flags
+        and _attributes(batch) == _attributes(before)
     )
 
 
-def _attributes(batches: Sequence[EntryBatch]) -> Mapping[str, Attributes]:
-    return {name: one.attribute_sets[number] for one in batches for name, number in one.attributes.items()}
+def _attributes(batch: EntryBatch) -> Mapping[str, Attributes]:
+    return {name: batch.attribute_sets[number] for name, number in batch.attributes.items()}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _Run:
     """Entries that follow each other in the walk and in the parent."""
 
@@ -48,17 +48,17 @@ class SameEntries:
     def __init__(self) -> None:
         self._runs: list[_Run] = []
 
-    def add(self, batch: EntryBatch, parent: Sequence[EntryBatch]) -> None:
-        """A batch of the walk that is as the parent's, which are consecutive; to be called in the order of the walk."""
+    def add(self, batch: EntryBatch, before: EntryBatch) -> None:
+        """A batch of the walk that is as the parent's; to be called in the order of the walk."""
         last = self._runs[-1] if self._runs else None
-        first, parent_first = batch.first_entry, parent[0].first_entry
+        first, parent_first = batch.first_entry, before.first_entry
         follows = last is not None and (first, parent_first) == (
             last.first_entry + last.entries_count,
             last.parent_first_entry + last.entries_count,
         )
         # A source begins with a part of its own, and may have had another number.
         if last is not None and follows and batch.names != [""]:
-            self._runs[-1] = replace(last, entries_count=last.entries_count + len(batch))
+            last.entries_count += len(batch)
         else:
             self._runs.append(_Run(first_entry=first, parent_first_entry=parent_first, entries_count=len(batch)))
 

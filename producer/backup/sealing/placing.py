@@ -18,6 +18,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.listing.columns import sealed_ctimes_ns
 from producer.listing.compared import extents_at, former_of
 from producer.listing.data_ranges import data_bytes, up_to
 from producer.listing.entry import NOT_STORED, EntryBatch
@@ -92,7 +93,7 @@ class _Placing:
                 # In no segment, and perhaps not empty: the next backup looks at it again.
                 files[place].is_altered = True
         if not files and writer.is_empty:
-            return replace(batch, former=NO_PLACES, ctimes_ns=_ctimes_ns(batch))
+            return replace(batch, former=NO_PLACES, ctimes_ns=sealed_ctimes_ns(batch))
         _keep_known_places(batch, writer, files)
         return _as_read(batch, files, writer)
 
@@ -154,7 +155,7 @@ def _keep_known_places(batch: EntryBatch, writer: PlacesWriter, files: Mapping[i
 
 def _as_read(batch: EntryBatch, files: Mapping[int, ReadFile], writer: PlacesWriter) -> EntryBatch:
     """The batch as it was read: another size, time or content than the walk saw shows in its columns."""
-    columns: dict[str, Any] = {"ctimes_ns": _ctimes_ns(batch)}
+    columns: dict[str, Any] = {"ctimes_ns": sealed_ctimes_ns(batch)}
     sizes_bytes, mtimes_ns, modes = list(batch.sizes_bytes), list(batch.mtimes_ns), list(batch.modes)
     data_ranges = dict(batch.data_ranges)
     unread, unsettled, altered = dict(batch.unread), list(batch.unsettled), set[str]()
@@ -183,11 +184,6 @@ def _as_read(batch: EntryBatch, files: Mapping[int, ReadFile], writer: PlacesWri
     if altered.intersection(batch.attributes):
         columns |= _without_capabilities(batch, altered)
     return replace(batch, places=writer.places(), former=NO_PLACES, **columns)
-
-
-def _ctimes_ns(batch: EntryBatch) -> list[int]:
-    """Of files alone: a folder's changes with all that is made in it."""
-    return [time_ns if kind == "f" else 0 for kind, time_ns in zip(batch.kinds, batch.ctimes_ns, strict=True)]
 
 
 def _up_to(places: Sequence[Place], size_bytes: int) -> list[Place]:

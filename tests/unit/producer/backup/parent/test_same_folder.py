@@ -12,7 +12,7 @@ from producer.backup.parent.merge import Merge
 from producer.backup.parent.same_folder import places_of_same
 from producer.backup.parent.unchanged import CLOCK_STEP_NS, Rules
 from producer.catalog.sound import Held
-from producer.listing.columns import cut
+from producer.listing.columns import cut, joined
 from producer.listing.entry import EntryBatch
 from producer.listing.places.places import NO_PLACES, Place, PlacesWriter
 
@@ -52,7 +52,7 @@ RULES = Rules(began_ns=BEGAN_NS)
 
 @pytest.mark.parametrize("parent", [[folder()], [cut(folder(), 0, 2), cut(folder(), 2, 4)]], ids=["whole", "cut"])
 def test_nothing_differs(parent: list[EntryBatch]) -> None:
-    assert places_of_same(WALKED, parent, RULES, {WHOLE}) == folder().places
+    assert places_of_same(WALKED, joined(parent), RULES, {WHOLE}) == folder().places
 
 
 @pytest.mark.parametrize(
@@ -69,34 +69,33 @@ def test_nothing_differs(parent: list[EntryBatch]) -> None:
     ],
 )
 def test_something_in_the_folder_differs(columns: dict[str, Any]) -> None:
-    assert places_of_same(replace(WALKED, **columns), [folder()], RULES, {WHOLE}) is None
+    assert places_of_same(replace(WALKED, **columns), folder(), RULES, {WHOLE}) is None
 
 
 def test_a_file_that_changed_while_the_parent_walked_is_never_trusted() -> None:
     late = {"ctimes_ns": [OLD_NS, 0, OLD_NS, BEGAN_NS]}
-    assert places_of_same(replace(WALKED, **late), [folder(**late)], RULES, {WHOLE}) is None
+    assert places_of_same(replace(WALKED, **late), folder(**late), RULES, {WHOLE}) is None
 
 
 def test_what_does_not_count_may_differ() -> None:
     other = replace(WALKED, inodes=[1, 0, 2, 3], ctimes_ns=[BEGAN_NS] * 4)
     rules = Rules(began_ns=BEGAN_NS, compares_ctime=False, compares_inode=False)
-    assert places_of_same(other, [folder()], rules, {WHOLE}) == folder().places
+    assert places_of_same(other, folder(), rules, {WHOLE}) == folder().places
 
 
 @pytest.mark.parametrize(
     "parent", [folder(places=NO_PLACES), folder(unread={"a": ("x", "y")}), folder(unsettled=["d"])]
 )
 def test_a_file_that_the_parent_does_not_have_as_a_whole(parent: EntryBatch) -> None:
-    assert places_of_same(WALKED, [parent], RULES, {WHOLE}) is None
+    assert places_of_same(WALKED, parent, RULES, {WHOLE}) is None
 
 
 def test_a_file_in_several_places_or_in_what_is_lost() -> None:
     writer = PlacesWriter(4)
     writer.add_whole(0, WHOLE, 100)
     writer.add(3, "d", 9, [Place(WHOLE, 0, 0, 4), Place(OTHER, 0, 4, 5)])
-    assert places_of_same(WALKED, [folder(places=writer.places())], RULES, {WHOLE, OTHER}) is None
-    assert places_of_same(WALKED, [folder()], RULES, {OTHER}) is None
-    assert places_of_same(WALKED, [], RULES, {WHOLE}) is None
+    assert places_of_same(WALKED, folder(places=writer.places()), RULES, {WHOLE, OTHER}) is None
+    assert places_of_same(WALKED, folder(), RULES, {OTHER}) is None
 
 
 def test_a_folder_without_files_does_not_part_what_is_unchanged() -> None:

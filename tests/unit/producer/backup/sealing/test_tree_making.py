@@ -11,6 +11,7 @@ from producer.backup.parent.cursor import Cursor
 from producer.backup.parent.same_entries import SameEntries, is_as_sealed
 from producer.backup.sealing.tree_making import TreeMaking
 from producer.catalog.tree import PartReference, Tree
+from producer.listing.columns import joined
 from producer.listing.entry import EntryBatch
 from producer.listing.places.places import Places
 from producer.listing.tree_parts import TreePart
@@ -57,8 +58,8 @@ def unchanged_parts(tree: Model, parent: Tree) -> list[PartReference]:
     cursors = {name: Cursor(parent.readable(number, lambda error: None)) for number, name in enumerate(tree)}
     for batch in sealed(tree):
         beside = cursors[batch.source].beside(batch)
-        if [name for one in beside for name in one.names] == batch.names and is_as_sealed(batch, beside):
-            same.add(batch, beside)
+        if [name for one in beside for name in one.names] == batch.names and is_as_sealed(batch, joined(beside)):
+            same.add(batch, joined(beside))
     return same.parts(parent.parts)
 
 
