@@ -232,7 +232,7 @@ def page_of(fill: Callable[[Catalog], None], folder: Path) -> Path:
         with catalog.transaction():
             fill(catalog)
         html = page_html(
-            survey(catalog, now=NOW + LATER), RememberedPast(catalog.runs).look(datetime.now(UTC)), "", is_served=False
+            survey(catalog, now=NOW + LATER), RememberedPast(catalog).look(datetime.now(UTC)), "", is_served=False
         )
     file = folder / "page.html"
     file.write_bytes(html)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from producer.catalog.database.database import Database
+from producer.catalog.database.version import Version
 from producer.catalog.tables.checks import Checks
 from producer.catalog.tables.devices import Devices
 from producer.catalog.tables.doomed import Doomed
@@ -93,6 +94,13 @@ class Catalog:
     def reading(self) -> AbstractContextManager[None]:
         """One look: all that is read inside comes from one transaction."""
         return self._database.reading()
+
+    def version(self) -> Version:
+        """Equal to an earlier one of this object only if nobody has changed the catalog since.
+
+        Ask before reading what is to be kept for it, inside the same :meth:`reading`.
+        """
+        return self._database.version()
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit everything written inside at the end, or nothing if an error leaves the block.

@@ -26,7 +26,7 @@ class AnyText(TypeDecorator[str]):
         return None if value is None else json.dumps(value)[1:-1]
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else json.loads(f'"{value}"')
+        return value if value is None or "\\" not in value else json.loads(f'"{value}"')
 
 
 class UtcTime(TypeDecorator[datetime]):

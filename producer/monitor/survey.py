@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.checks import VolumeCheck
 from producer.catalog.tables.devices import DeviceRow, without_replaced
+from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
 from producer.monitor.expected import Expected
 from producer.monitor.fleet import FleetStatus
@@ -28,6 +29,8 @@ class Survey:
     verdict: Verdict
     #: By name.
     volumes: tuple[VolumeStatus, ...]
+    #: The scheduled checks and prunes, soonest first.
+    upkeep: tuple[ReservationRow, ...]
     running: tuple[RunningBackup, ...]
     #: Restores, checks and the like.
     others: tuple[OtherRun, ...]
@@ -72,6 +75,7 @@ def survey(
         at=now,
         verdict=verdict(rows, devices, last_check, now, expected, scheduled),
         volumes=tuple(rows),
+        upkeep=tuple(scheduled),
         running=running,
         others=others,
         devices=tuple(devices),
@@ -81,3 +85,12 @@ def survey(
         volume_checks=volume_checks,
         fleet=fleet,
     )
+
+
+def judged_again(
+    last: Survey, fleet: FleetStatus | None, *, expected: Expected | None, kept: Sums, now: datetime | None = None
+) -> Survey:
+    """The survey of a catalog that has not changed since ``last``, in which nothing ran: time has passed."""
+    now = now or datetime.now(UTC)
+    found = verdict(last.volumes, last.devices, last.last_check, now, expected, last.upkeep)
+    return replace(last, at=now, verdict=found, fleet=fleet, sums=kept)

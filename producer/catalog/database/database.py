@@ -20,6 +20,7 @@ from producer.catalog.database.opening import (
     why_read_only,
 )
 from producer.catalog.database.revision import bring_up_to_date
+from producer.catalog.database.version import Version, version_of
 from producer.catalog.schema import owners, snapshots
 from tasks.errors import CatalogError, LockedError
 
@@ -43,6 +44,7 @@ class Database:
         self._reading: Connection | None = None
         self._snapshot_keys: dict[str, int] = {}
         self._writer_id = ""
+        self._transactions_count = 0
         with catalog_errors(self._url):
             bring_up_to_date(self._engine, refuse=self._refuse_when_read_only)
 
@@ -84,12 +86,25 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """One transaction for all that is read inside, which costs less than many; writes inside have their own."""
+        """One transaction for all that is read inside, which costs less than many; writes inside have their own.
+
+        One inside another is part of it.
+        """
+        if self._reading is not None:
+            yield
+            return
         with catalog_errors(self._url), self._engine.connect() as self._reading:
             try:
                 yield
             finally:
                 self._reading = None
+
+    def version(self) -> Version:
+        """See :meth:`producer.catalog.catalog.Catalog.version`."""
+        with self.reading(), catalog_errors(self._url):
+            assert self._reading is not None
+            # SQLite does not count what this connection has written.
+            return *version_of(self._reading), self._transactions_count
 
     def _refuse_when_read_only(self) -> None:
         if self.why_read_only:
@@ -107,6 +122,7 @@ class Database:
             if self._transaction is not None:
                 yield self._transaction
                 return
+            self._transactions_count += 1
             engine = self._durable_engine if durably else self._writing_engine
             with engine.begin() as self._transaction:
                 try:

@@ -44,6 +44,9 @@ class VolumeCheck:
     damaged_count: int
 
 
+_LAST_FIRST = select(volume_checks).order_by(volume_checks.c.checked_at.desc())
+
+
 class Checks:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -74,7 +77,7 @@ class Checks:
     def by_volume(self) -> dict[str, list[VolumeCheck]]:
         """Volume → its last check of structure, and its last one of every byte; the newest first."""
         found: defaultdict[str, list[VolumeCheck]] = defaultdict(list)
-        for row in self._database.read(select(volume_checks).order_by(volume_checks.c.checked_at.desc())):
+        for row in self._database.read(_LAST_FIRST):
             found[row.volume].append(VolumeCheck(**row._asdict()))
         return dict(found)
 

@@ -13,6 +13,7 @@ from producer.catalog.schema import locks, owners
 from producer.catalog.tables.owners import NOW, OWNER_COLUMNS, OwnerRow, owner_row
 
 _COLUMNS = [locks.c.name, locks.c.purpose, locks.c.since.label("locked_since"), *OWNER_COLUMNS]
+_BY_NAME = select(*_COLUMNS).join(owners, owners.c.owner_id == locks.c.owner_id).order_by(locks.c.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,17 +39,13 @@ class Locks:
 
     def all(self) -> list[LockRow]:
         """All locks, by name; whether their owners live is another question."""
-        return self._rows(_statement())
+        return self._rows(_BY_NAME)
 
     def get(self, name: str) -> LockRow | None:
-        return next(iter(self._rows(_statement().where(locks.c.name == name))), None)
+        return next(iter(self._rows(_BY_NAME.where(locks.c.name == name))), None)
 
     def _rows(self, statement: Select[Any]) -> list[LockRow]:
-        rows = self._database.read(statement.order_by(locks.c.name))
+        rows = self._database.read(statement)
         return [
             LockRow(name=row.name, purpose=row.purpose, since=row.locked_since, owner=owner_row(row)) for row in rows
         ]
-
-
-def _statement() -> Select[Any]:
-    return select(*_COLUMNS).join(owners, owners.c.owner_id == locks.c.owner_id)

@@ -7,27 +7,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-from producer.catalog.tables.runs import RunKind, RunRow
+from producer.catalog.tables.runs import BriefRun
 
 DAYS_COUNT = 30
 
 #: How the last backup of a day ended.
 Mark = Literal["none", "done", "partial", "failed", "interrupted"]
 _MARKS: dict[int, Mark] = {0: "done", 3: "partial", 130: "interrupted"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BriefRun:
-    """What the pictures show of a run: ten thousand are kept."""
-
-    run_id: str
-    kind: RunKind
-    volume: str
-    started_at: datetime
-    ended_at: datetime | None
-    exit_code: int | None
-    #: By device; nothing of a run that failed.
-    stored_bytes: Mapping[str, int]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -47,7 +33,7 @@ class Past:
     """All that the page shows of the last 30 days; equal only to itself, so that what is drawn of it can be kept."""
 
     #: The newest, newest first.
-    runs: Sequence[RunRow]
+    runs: Sequence[BriefRun]
     days: Sequence[Day]
     strips: Mapping[str, tuple[Mark, ...]]
 
@@ -73,18 +59,6 @@ def day_of(run: BriefRun) -> date:
     return run.started_at.astimezone().date()
 
 
-def brief(run: RunRow) -> BriefRun:
-    return BriefRun(
-        run_id=run.run_id,
-        kind=run.kind,
-        volume=run.volume,
-        started_at=run.started_at,
-        ended_at=run.ended_at,
-        exit_code=run.exit_code,
-        stored_bytes=_stored_by_device(run),
-    )
-
-
 def judged(day: date, runs: Iterable[BriefRun]) -> JudgedDay:
     """``runs``: all that began on the day."""
     summed, marks = Day(date=day), dict[str, Mark]()
@@ -97,8 +71,8 @@ def judged(day: date, runs: Iterable[BriefRun]) -> JudgedDay:
         if run.ended_at is not None:
             # A clock may have been set back meanwhile.
             summed.minutes += max(0.0, (run.ended_at - run.started_at).total_seconds() / 60)
-            for device, stored in run.stored_bytes.items():
-                stored_bytes[device] = stored_bytes.get(device, 0) + stored
+            for device, stored in run.figures.devices.items():
+                stored_bytes[device] = stored_bytes.get(device, 0) + stored.bytes_stored
     return JudgedDay(day=summed, marks=marks)
 
 
@@ -106,14 +80,6 @@ def strips(days: Sequence[JudgedDay]) -> dict[str, tuple[Mark, ...]]:
     """Volume → a mark for each day."""
     volumes = {volume for day in days for volume in day.marks}
     return {volume: tuple(day.marks.get(volume, "none") for day in days) for volume in volumes}
-
-
-def _stored_by_device(run: RunRow) -> dict[str, int]:
-    devices = (run.summary or {}).get("devices")
-    if not isinstance(devices, dict):
-        return {}
-    totals = {name: device.get("bytes_stored") for name, device in devices.items() if isinstance(device, dict)}
-    return {name: stored for name, stored in totals.items() if isinstance(stored, int)}
 
 
 def full_in_days(free_bytes: int, device: str, history: Sequence[Day]) -> int | None:

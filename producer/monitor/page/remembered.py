@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from producer.catalog.tables.runs import Runs
-from producer.monitor.page.history import BriefRun, JudgedDay, Past, beginning_of, brief, dates, day_of, judged, strips
+from producer.catalog.catalog import Catalog
+from producer.catalog.database.version import Version
+from producer.catalog.tables.runs import BriefRun
+from producer.monitor.page.history import JudgedDay, Past, beginning_of, dates, day_of, judged, strips
 
 #: How far the clocks of hosts that share a catalog may differ; a look reads the runs of that time again.
 _CLOCKS_DIFFER = timedelta(minutes=10)
@@ -13,10 +15,12 @@ _LAST_RUNS_COUNT = 50
 
 
 class RememberedPast:
-    """Belongs to the thread of the catalog whose ``runs`` it reads."""
+    """Belongs to the thread of ``catalog``."""
 
-    def __init__(self, runs: Runs) -> None:
-        self._runs = runs
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._runs = catalog.runs
+        self._version: Version | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -29,21 +33,32 @@ class RememberedPast:
     def look(self, now: datetime) -> Past:
         """The 30 days that end with today; the same object as at the last look when nothing has changed."""
         shown = dates(now)
+        with self._catalog.reading():
+            version = self._catalog.version()
+            if self._past is None or version != self._version or shown[-1] != self._past.days[-1].date:
+                self._past = self._look_again(shown, now)
+                self._version = version
+        return self._past
+
+    def _look_again(self, shown: list[date], now: datetime) -> Past:
         self._read(shown, now)
         if not self._drop_trimmed(shown):
             self._forget()
             self._read(shown, now)
-        if self._past is None or shown[-1] != self._past.days[-1].date:
-            self._past = self._put_together(shown)
+        # Of few runs, the last may be older than those that are known.
+        are_few = len(self._days_of_runs) < _LAST_RUNS_COUNT
+        if self._past is None or are_few or shown[-1] != self._past.days[-1].date:
+            return self._put_together(shown)
         return self._past
 
     def _read(self, shown: list[date], now: datetime) -> None:
-        for day in self._by_day.keys() - set(shown):
-            for run_id in list(self._by_day[day]):
-                self._drop(run_id)
+        for day in [day for day in self._by_day if day < shown[0]]:
+            for run_id in list(self._by_day.pop(day)):
+                del self._days_of_runs[run_id]
         since = beginning_of(shown[0]) if self._looked_at is None else self._looked_at - _CLOCKS_DIFFER
-        for run in map(brief, self._runs.changed_since(since)):
-            if day_of(run) in shown:
+        for run in self._runs.changed_since(since):
+            # Perhaps tomorrow's, by the clock of another host.
+            if day_of(run) >= shown[0]:
                 self._take(run)
         self._looked_at = now
 
@@ -70,12 +85,12 @@ class RememberedPast:
     def _drop_trimmed(self, shown: list[date]) -> bool:
         """Forget what the history has no more; False when it has what was never seen."""
         count = self._runs.count_since(beginning_of(shown[0]))
-        for day in shown:
+        for day in sorted(self._by_day):
             if len(self._days_of_runs) == count:
                 break
             # The oldest go first.
             known = self._runs.ids_between(beginning_of(day), beginning_of(day + timedelta(days=1)))
-            for run_id in self._by_day.get(day, {}).keys() - known:
+            for run_id in self._by_day[day].keys() - known:
                 self._drop(run_id)
         return len(self._days_of_runs) == count
 
@@ -84,4 +99,15 @@ class RememberedPast:
             if day not in self._judged:
                 self._judged[day] = judged(day, self._by_day.get(day, {}).values())
         days = [self._judged[day] for day in shown]
-        return Past(runs=self._runs.last(_LAST_RUNS_COUNT), days=[one.day for one in days], strips=strips(days))
+        return Past(runs=self._last_runs(), days=[one.day for one in days], strips=strips(days))
+
+    def _last_runs(self) -> list[BriefRun]:
+        """The newest first."""
+        found: list[BriefRun] = []
+        for day in sorted(self._by_day, reverse=True):
+            by_id = sorted(self._by_day[day].values(), key=lambda run: run.run_id)
+            found += sorted(by_id, key=lambda run: run.started_at, reverse=True)
+            if len(found) >= _LAST_RUNS_COUNT:
+                return found[:_LAST_RUNS_COUNT]
+        # Some may be older than what is kept.
+        return self._runs.last(_LAST_RUNS_COUNT)

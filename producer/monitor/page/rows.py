@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from producer.catalog.tables.devices import DeviceRow
-from producer.catalog.tables.runs import RunRow
+from producer.catalog.tables.runs import BriefRun
 from producer.configuration.values.ages import format_age
 from producer.configuration.values.sizes import format_size
 from producer.host.safe_text import escaped
@@ -176,19 +176,20 @@ class RunCells:
 _OUTCOMES = {0: "done", 3: "partial", 130: "interrupted", None: "unfinished"}
 
 
-def run_cells(run: RunRow) -> RunCells:
-    summary = run.summary or {}
-    stored = next((summary[key] for key in ("bytes_stored", "bytes_restored", "bytes_read") if key in summary), None)
+def run_cells(run: BriefRun) -> RunCells:
+    figures = run.figures
+    moved = (figures.bytes_stored, figures.bytes_restored, figures.bytes_read)
+    data_bytes = next((count for count in moved if count is not None), None)
     return RunCells(
         run_id=run.run_id,
         started=f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
         kind=run.kind,
         volume=escaped(run.volume),
         took=format_age(run.ended_at - run.started_at) if run.ended_at else "",
-        files=f"{summary['files']:,}" if isinstance(summary.get("files"), int) else "",
-        stored=format_size(stored) if isinstance(stored, int) else "",
-        errors=str(summary.get("errors", "") or ""),
+        files=f"{figures.files:,}" if figures.files is not None else "",
+        stored=format_size(data_bytes) if data_bytes is not None else "",
+        errors=str(figures.errors or ""),
         exit_code="" if run.exit_code is None else str(run.exit_code),
         outcome=_OUTCOMES.get(run.exit_code, "failed"),
-        reason=escaped(str(summary.get("error", ""))),
+        reason=escaped(figures.error),
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from producer.catalog.tables.runs import RunRow
+from producer.catalog.tables.runs import BriefRun
 from producer.host.run_logs import read_log
 from producer.host.safe_text import escaped
 from producer.monitor.page.render import render
 from tasks.errors import UsageError
 
 
-def log_html(runs: Sequence[RunRow], logs: Path, run_id: str) -> bytes:
+def log_html(runs: Sequence[BriefRun], logs: Path, run_id: str) -> bytes:
     """``runs``: those that have links; ``logs``: the folder of this host's.  Raises UsageError for another run."""
     run = next((run for run in runs if run.run_id == run_id), None)
     if run is None:

@@ -68,6 +68,18 @@ class TimingTotals:
         self.total_s += timing["total_s"]
 
 
+_STATES = (
+    select(
+        snapshots.c.snapshot_id,
+        segments.c.state,
+        func.count().label("segments_count"),
+        func.sum(segments.c.size_bytes).label("bytes_source"),
+    )
+    .join(snapshots, snapshots.c.snapshot_key == segments.c.snapshot_key)
+    .group_by(snapshots.c.snapshot_id, segments.c.state)
+)
+
+
 class Totals:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -94,19 +106,9 @@ class Totals:
     def states_of(self, snapshot_ids: Collection[str]) -> dict[str, list[StateTotals]]:
         """Snapshot → its sums for each state; reads every segment of these snapshots once."""
         found: dict[str, list[StateTotals]] = {snapshot_id: [] for snapshot_id in snapshot_ids}
-        statement = (
-            select(
-                snapshots.c.snapshot_id,
-                segments.c.state,
-                func.count().label("segments_count"),
-                func.sum(segments.c.size_bytes).label("bytes_source"),
-            )
-            .join(snapshots, snapshots.c.snapshot_key == segments.c.snapshot_key)
-            .group_by(snapshots.c.snapshot_id, segments.c.state)
-        )
         pending = iter(found)
         while page := list(islice(pending, _IDS_COUNT)):
-            for row in self._database.read(statement.where(snapshots.c.snapshot_id.in_(page))):
+            for row in self._database.read(_STATES.where(snapshots.c.snapshot_id.in_(page))):
                 totals = StateTotals(
                     state=row.state, segments_count=row.segments_count, bytes_source=int(row.bytes_source)
                 )

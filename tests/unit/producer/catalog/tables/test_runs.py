@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.runs import RunRow
+from producer.catalog.tables.runs import NO_FIGURES, RunRow, figures_of
 from producer.catalog.tables.troubles import TroubleRow
 from tasks.errors import CatalogError
 
@@ -144,3 +144,16 @@ def test_runs_that_began_or_ended_since_a_moment_are_the_changed_ones(catalog: C
     catalog.runs.end(f"{0:032x}", 0, {})
     moment = RUN.started_at + timedelta(days=2)
     assert {int(run.run_id, 16) for run in catalog.runs.changed_since(moment)} == {0, 2}
+
+
+def test_figures_of_a_summary_are_read_with_bytes_that_are_no_utf_8(catalog: Catalog) -> None:
+    error = "cannot read /srv/\udcff\U0001f642"
+    catalog.runs.begin(RUN)
+    catalog.runs.end(RUN.run_id, 3, {"error": error, "files": 7, "devices": {"a": {"bytes_stored": 5, "new": True}}})
+    (run,) = catalog.runs.last(1)
+    assert (run.figures.error, run.figures.files) == (error, 7)
+    assert run.figures.devices["a"].bytes_stored == 5
+
+
+def test_a_strange_summary_has_no_figures() -> None:
+    assert figures_of('{"files": "many"}') == figures_of('["\\\\ud"]') == NO_FIGURES

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from producer.catalog.tables.runs import RunRow
-from producer.monitor.page.history import Day, JudgedDay, brief, dates, day_of, full_in_days, judged, strips
+from producer.catalog.tables.runs import BriefRun, figures_of
+from producer.monitor.page.history import Day, JudgedDay, dates, day_of, full_in_days, judged, strips
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def run(days_ago: int, exit_code: int | None, *, minutes: int = 30, kind: Any = "backup", **stored: Any) -> RunRow:
+def run(days_ago: int, exit_code: int | None, *, minutes: int = 30, kind: Any = "backup", **stored: Any) -> BriefRun:
     at = NOW - timedelta(days=days_ago)
-    return RunRow(
+    devices = {name: {"bytes_stored": value, "state": "live"} for name, value in stored.items()}
+    return BriefRun(
         run_id="r",
         kind=kind,
-        snapshot_id=None,
         volume="home",
         owner_host="host",
-        owner_pid=1,
         started_at=at,
         ended_at=None if exit_code is None else at + timedelta(minutes=minutes),
         exit_code=exit_code,
-        summary={"devices": {name: {"bytes_stored": value} for name, value in stored.items()}} if stored else None,
+        figures=figures_of(json.dumps({"devices": devices})),
     )
 
 
-def days_of(*runs: RunRow) -> list[JudgedDay]:
-    return [judged(day, [run for run in map(brief, runs) if day_of(run) == day]) for day in dates(NOW)]
+def days_of(*runs: BriefRun) -> list[JudgedDay]:
+    return [judged(day, [run for run in runs if day_of(run) == day]) for day in dates(NOW)]
 
 
-def days(*runs: RunRow) -> list[Day]:
+def days(*runs: BriefRun) -> list[Day]:
     return [one.day for one in days_of(*runs)]
 
 

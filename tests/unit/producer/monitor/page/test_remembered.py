@@ -38,12 +38,12 @@ def what_it_shows(past: Past) -> tuple[object, ...]:
 
 
 def test_looks_see_what_a_look_from_the_beginning_would_see(catalog: Catalog) -> None:
-    remembered, moment = RememberedPast(catalog.runs), NOW
+    remembered, moment = RememberedPast(catalog), NOW
 
     def look_is_right() -> None:
         nonlocal moment
         moment += timedelta(seconds=5)
-        assert what_it_shows(remembered.look(moment)) == what_it_shows(RememberedPast(catalog.runs).look(moment))
+        assert what_it_shows(remembered.look(moment)) == what_it_shows(RememberedPast(catalog).look(moment))
 
     begin(catalog, "1", minutes_ago=60 * 24 * 3)
     begin(catalog, "2", minutes_ago=60 * 24 * 40, volume="old")
@@ -60,7 +60,7 @@ def test_looks_see_what_a_look_from_the_beginning_would_see(catalog: Catalog) ->
 
 
 def test_runs_that_the_history_lost_are_not_shown_any_more(catalog: Catalog) -> None:
-    remembered = RememberedPast(catalog.runs)
+    remembered = RememberedPast(catalog)
     for run_id in ("1", "2", "3"):
         begin(catalog, run_id, minutes_ago=60 * 24 * int(run_id), ended_at=NOW, exit_code=0)
     assert remembered.look(NOW).strips["home"].count("done") == 3
@@ -69,7 +69,7 @@ def test_runs_that_the_history_lost_are_not_shown_any_more(catalog: Catalog) -> 
 
 
 def test_runs_that_came_with_an_older_history_are_read(catalog: Catalog) -> None:
-    remembered = RememberedPast(catalog.runs)
+    remembered = RememberedPast(catalog)
     remembered.look(NOW)
     begin(catalog, "1", minutes_ago=60 * 24 * 5, ended_at=NOW - timedelta(days=5), exit_code=3)
     assert remembered.look(NOW).strips["home"].count("partial") == 1
@@ -80,7 +80,34 @@ def test_a_look_reads_nothing_of_a_history_that_has_not_changed(
 ) -> None:
     for number in range(20):
         begin(catalog, str(number), minutes_ago=60 * (number + 1), ended_at=NOW - timedelta(hours=1), exit_code=0)
-    remembered = RememberedPast(catalog.runs)
+    remembered = RememberedPast(catalog)
     first = remembered.look(NOW)
-    monkeypatch.setattr(table, "RunRow", None)
+    monkeypatch.setattr(table, "BriefRun", None)
     assert remembered.look(NOW + timedelta(seconds=5)) is first
+
+
+def test_of_a_few_runs_those_that_the_history_lost_are_not_listed_any_more(catalog: Catalog) -> None:
+    remembered = RememberedPast(catalog)
+    for run_id in ("1", "2", "3"):
+        begin(catalog, run_id, minutes_ago=60 * 24 * 40 * int(run_id), ended_at=NOW, exit_code=0)
+    assert len(remembered.look(NOW).runs) == 3
+    catalog.runs.trim(NOW)
+    assert len(remembered.look(NOW).runs) == 1
+
+
+def test_the_last_runs_of_a_busy_history_are_in_the_order_of_the_catalog(catalog: Catalog) -> None:
+    for number in range(70):
+        begin(catalog, f"{number:02}", minutes_ago=60 * (number // 2))
+    assert RememberedPast(catalog).look(NOW).runs == catalog.runs.last(50)
+
+
+def test_a_run_that_begins_tomorrow_by_another_clock_is_listed_and_no_look_begins_again(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered = RememberedPast(catalog)
+    begin(catalog, "1", minutes_ago=60)
+    begin(catalog, "2", minutes_ago=-60 * 24)
+    remembered.look(NOW)
+    monkeypatch.setattr(remembered, "_forget", None)
+    begin(catalog, "3")
+    assert [run.run_id for run in remembered.look(NOW).runs] == ["2", "3", "1"]
