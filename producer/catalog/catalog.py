@@ -18,6 +18,7 @@ from producer.catalog.tables.locks import Locks
 from producer.catalog.tables.objects import Objects
 from producer.catalog.tables.owners import Owners
 from producer.catalog.tables.parity import Parity
+from producer.catalog.tables.redundancy import Redundancy
 from producer.catalog.tables.reservations import Reservations
 from producer.catalog.tables.runs import Runs
 from producer.catalog.tables.segments.cells import Cells
@@ -53,6 +54,7 @@ class Catalog:
         self.cells = Cells(database)
         self.objects = Objects(database)
         self.parity = Parity(database)
+        self.redundancy = Redundancy(database)
         self.transitions = Transitions(database, self.objects)
         self.totals = Totals(database)
         self.troubles = Troubles(database)

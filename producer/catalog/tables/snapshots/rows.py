@@ -141,6 +141,20 @@ class SnapshotRow:
     gone_from: tuple[str, ...] = ()
 
     @property
+    def copies(self) -> int:
+        """On how many devices each segment is to lie; 1 also where nobody knows, as after a rebuild."""
+        return int(self.request.get("plan", {}).get("copies", 1))
+
+    @property
+    def parity(self) -> int:
+        """How many devices parity is to replace; 0 also where nobody knows."""
+        return int(self.request.get("plan", {}).get("parity", 0))
+
+    @property
+    def is_to_be_protected(self) -> bool:
+        return self.copies > 1 or self.parity > 0
+
+    @property
     def has_omitted(self) -> bool:
         """Whether it was sealed without some of its segments."""
         return any(lack.omitted_bytes for lack in self.lacks)

@@ -16,6 +16,7 @@ from producer.cli.options.completing import known_volumes
 from producer.cli.options.shared import config_option, json_option, since_option, wide_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.rows.incomplete import in_words
+from producer.cli.show.rows.protection import json_protection, protection_in_words
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import age_of, local_time, rfc3339
@@ -23,12 +24,14 @@ from producer.configuration.values.sizes import format_size
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:
+    from producer.catalog.catalog import Catalog
     from producer.catalog.tables.snapshots.rows import SnapshotRow
     from producer.cli.show.json_types.lists import SnapshotLine
+    from producer.pool.losses.protection import Protection
     from producer.summaries import Incomplete
 
 _HEADER = ("snapshot", "started", "age", "volume", "files", "size", "stored", "tags", "sources")
-_SELDOM = ("sources", "tags", "files", "stored", "age", "size", "description", "pool")
+_SELDOM = ("sources", "tags", "files", "stored", "age", "size", "description", "pool", "protection")
 
 
 @click.command(cls=FleetCommand)
@@ -44,6 +47,7 @@ def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int |
     """List the snapshots, the oldest first; of VOLUME only, if given."""
     with opened_catalog(call) as catalog:
         rows, devices, place = catalog.snapshots.all(), catalog.devices.all(), catalog.place
+        protection = protections_of(catalog, rows)
     if rows and volume is not None and not any(row.volume == volume for row in rows):
         raise UsageError(f"there is no snapshot of volume {volume}", hint="segfleet snapshots lists all of them")
     rows = [row for row in rows if since is None or row.started_at >= since]
@@ -51,10 +55,13 @@ def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int |
     incomplete = {row.snapshot_id: still_lacking(row.lacks, devices, row.sealed_at) for row in rows}
     if call.json:
         for row in rows:
-            write_row(_json_row(row, incomplete[row.snapshot_id]))
+            write_row(
+                {**_json_row(row, incomplete[row.snapshot_id]), **json_protection(protection.get(row.snapshot_id))}
+            )
     elif rows:
         columns = {
-            "state": [_state(row, incomplete[row.snapshot_id]) for row in rows],
+            "state": [_state(row, incomplete[row.snapshot_id], protection.get(row.snapshot_id)) for row in rows],
+            "protection": [protection_in_words(protection.get(row.snapshot_id)) for row in rows],
             "description": [escaped(row.description) for row in rows],
             "pool": _pools(rows),
         }
@@ -65,6 +72,17 @@ def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int |
             click.echo(line)
     else:
         click.echo(f"there are no snapshots yet in this catalog ({escaped(place)})", err=True)
+
+
+def protections_of(catalog: Catalog, rows: Sequence[SnapshotRow]) -> dict[str, Protection]:
+    """Snapshot → its protection, of those that are to have one."""
+    if not any(row.is_to_be_protected for row in rows):
+        return {}
+    # Only where it is needed: it would take part of the start of each list.
+    from producer.pool.losses.protection import Protections
+
+    protections = Protections(catalog)
+    return {row.snapshot_id: found for row in rows if (found := protections.of(row)) is not None}
 
 
 def chosen(
@@ -81,8 +99,10 @@ def chosen(
     return [row for row in fitting if row.snapshot_id in kept]
 
 
-def _state(row: SnapshotRow, incomplete: Sequence[Incomplete]) -> str:
-    return ", ".join(filter(None, ("pinned" if row.pinned else "", in_words(incomplete))))
+def _state(row: SnapshotRow, incomplete: Sequence[Incomplete], protection: Protection | None) -> str:
+    lacks = protection is not None and protection.unprotected_count
+    words = ("pinned" if row.pinned else "", in_words(incomplete), "not all protected" if lacks else "")
+    return ", ".join(filter(None, words))
 
 
 def _pools(rows: Sequence[SnapshotRow]) -> list[str]:

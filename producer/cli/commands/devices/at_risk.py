@@ -1,4 +1,4 @@
-"""``segfleet devices --at-risk``."""
+"""``segfleet devices --at-risk``, and what is not protected on each device."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from producer.cli.show.safe_text import escaped
 
 if TYPE_CHECKING:
     from producer.pool.losses.at_risk import AtRisk
+    from producer.pool.losses.protection import Unprotected
 
 
 def risks_of(call: Call) -> Mapping[str, AtRisk]:
@@ -22,6 +23,14 @@ def risks_of(call: Call) -> Mapping[str, AtRisk]:
 
     with opened_catalog(call) as catalog:
         return Risks(catalog).by_device()
+
+
+def unprotected_on(call: Call) -> Mapping[str, Unprotected] | None:
+    """Device id → what has fewer copies, or less parity, than it should; None where nothing is to be protected."""
+    from producer.pool.losses.protection import Protections
+
+    with opened_catalog(call) as catalog:
+        return Protections(catalog).by_device(catalog.snapshots.all())
 
 
 def list_at_risk(call: Call, name: str) -> None:

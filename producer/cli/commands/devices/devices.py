@@ -8,7 +8,7 @@ import click
 
 from producer.cli.call import Call
 from producer.cli.commands.devices.add import add
-from producer.cli.commands.devices.at_risk import list_at_risk, risks_of
+from producer.cli.commands.devices.at_risk import list_at_risk, risks_of, unprotected_on
 from producer.cli.commands.devices.lost import lost
 from producer.cli.commands.devices.moved import move, replace
 from producer.cli.commands.devices.retire import retire
@@ -79,4 +79,4 @@ def list_(call: Call, devices: dict[str, Path], at_risk: bool, listed: str | Non
 
     with watched(call) as observer:
         rows = ask_devices(devices, observer, call.environment(reads=True))
-    show_devices(call, rows, risks_of(call) if at_risk else None)
+    show_devices(call, rows, risks_of(call) if at_risk else None, unprotected_on(call))

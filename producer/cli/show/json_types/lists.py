@@ -8,7 +8,17 @@ from producer.catalog.tables.snapshots.rows import SourceRow
 from producer.summaries import Incomplete
 
 
+class ProtectionJson(TypedDict):
+    """``unprotected_segments``: those that the snapshot needs and that have fewer copies, or less parity."""
+
+    copies: int
+    parity: int
+    unprotected_segments: int
+
+
 class SnapshotLine(TypedDict):
+    """``protection``: only where copies or parity were asked for."""
+
     message_type: Literal["snapshot"]
     snapshot_id: str
     volume: str
@@ -27,6 +37,7 @@ class SnapshotLine(TypedDict):
     threshold_bytes: int
     segments: int
     incomplete: list[Incomplete]
+    protection: NotRequired[ProtectionJson]
 
 
 class MarkedLine(TypedDict):
@@ -66,7 +77,14 @@ class AtRiskJson(TypedDict):
     bytes: int
 
 
+class UnprotectedJson(TypedDict):
+    segments: int
+    bytes: int
+
+
 class DeviceLine(TypedDict):
+    """``unprotected``: only where a snapshot is to have copies or parity."""
+
     message_type: Literal["device"]
     name: str
     device_id: str
@@ -80,6 +98,7 @@ class DeviceLine(TypedDict):
     site: str
     rotating: bool
     at_risk: NotRequired[AtRiskJson]
+    unprotected: NotRequired[UnprotectedJson]
 
 
 class AtRiskLine(TypedDict):

@@ -10,6 +10,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.show.counts import counted
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.rows.protection import json_unprotected, unprotected_in_words
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339, with_age
@@ -19,21 +20,37 @@ if TYPE_CHECKING:
     from producer.catalog.tables.devices import DeviceRow
     from producer.cli.show.json_types.lists import DeviceLine
     from producer.pool.losses.at_risk import AtRisk
+    from producer.pool.losses.protection import Unprotected
 
 _HEADER: tuple[str, ...] = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
 _SELDOM = ("pool", "since", "capacity", "folder")
 
 
-def show_devices(call: Call, rows: Iterable[DeviceRow], risks: Mapping[str, AtRisk] | None = None) -> None:
-    """``risks``: device id → what would be lost with it; None leaves it out."""
+def show_devices(
+    call: Call,
+    rows: Iterable[DeviceRow],
+    risks: Mapping[str, AtRisk] | None = None,
+    unprotected: Mapping[str, Unprotected] | None = None,
+) -> None:
+    """``risks``: device id → what would be lost with it; ``unprotected``: what has less than it should.
+
+    None leaves it out.
+    """
     if call.json:
         for row in rows:
-            write_row({**_json_row(row), **({} if risks is None else _json_risk(risks.get(row.device_id)))})
+            risk = {} if risks is None else _json_risk(risks.get(row.device_id))
+            lacks = {} if unprotected is None else json_unprotected(unprotected.get(row.device_id))
+            write_row({**_json_row(row), **risk, **lacks})
         return
     rows = list(rows)
     header, cells = _HEADER, [_cells(row) for row in rows]
     if any(row.site for row in rows):
         header, cells = (*header, "site"), [(*line, row.site) for line, row in zip(cells, rows, strict=True)]
+    if unprotected:
+        header = (*header, "unprotected")
+        cells = [
+            (*line, unprotected_in_words(unprotected.get(row.device_id))) for line, row in zip(cells, rows, strict=True)
+        ]
     if risks is not None:
         header = (*header, "would be lost")
         cells = [(*line, _risk_in_words(risks.get(row.device_id))) for line, row in zip(cells, rows, strict=True)]

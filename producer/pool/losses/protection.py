@@ -1,0 +1,107 @@
+"""Whether snapshots have the copies or the parity that their backups asked for, and what has less."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from itertools import chain
+
+from producer.catalog.catalog import Catalog
+from producer.catalog.tables.objects import StoredObject
+from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.listing.places.stored_ranges import united, without
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Protection:
+    """What a snapshot is to have, and how many of the segments that it needs have less."""
+
+    copies: int
+    parity: int
+    unprotected_count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unprotected:
+    """What a device holds of segments that have less than a snapshot is to have."""
+
+    segments_count: int = 0
+    bytes_stored: int = 0
+
+
+class Protections:
+    """Reads the catalog once, for all snapshots.  Belongs to the catalog's thread."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._below: dict[tuple[int, int], Set[str]] = {}
+
+    def of(self, snapshot: SnapshotRow) -> Protection | None:
+        """None where the backup asked for nothing, or nobody knows what it asked for, as after a rebuild."""
+        if not snapshot.is_to_be_protected:
+            return None
+        count = len(self._unprotected(snapshot))
+        return Protection(copies=snapshot.copies, parity=snapshot.parity, unprotected_count=count)
+
+    def by_device(self, snapshots: Iterable[SnapshotRow]) -> dict[str, Unprotected] | None:
+        """Device id → what is not protected there of what these snapshots need; None where none is to be protected."""
+        wanted = [one for one in snapshots if one.is_to_be_protected]
+        if not wanted:
+            return None
+        weak = set[str]().union(*map(self._unprotected, wanted))
+        held = defaultdict[str, list[StoredObject]](list)
+        for one in chain.from_iterable(self._catalog.objects.of(weak).values()):
+            held[one.device_id].append(one)
+        return {
+            device_id: Unprotected(
+                segments_count=len({one.segment_id for one in found}),
+                bytes_stored=sum(one.bytes_stored for one in found),
+            )
+            for device_id, found in held.items()
+        }
+
+    def _unprotected(self, snapshot: SnapshotRow) -> Set[str]:
+        """The segments that the snapshot needs and that have less."""
+        catalog, copies, parity = self._catalog, snapshot.copies, snapshot.parity
+        if (copies, parity) not in self._below:
+            below = _below_parity(catalog, parity) if parity else _below_copies(catalog, copies)
+            self._below[copies, parity] = below
+        below = self._below[copies, parity]
+        return below & catalog.trees.of(snapshot.snapshot_id).parts_of_segments.keys() if below else below
+
+
+def _there(catalog: Catalog) -> Set[str]:
+    """The devices that count: those that are away are expected back."""
+    return {row.device_id for row in catalog.devices.all() if row.state not in ("dead", "lost")}
+
+
+def _below_copies(catalog: Catalog, copies: int) -> Set[str]:
+    few, in_parts = catalog.redundancy.on_few(copies)
+    index, there = catalog.objects.of(in_parts), _there(catalog)
+    return few | {key for key, objects in index.items() if not _is_on(objects, copies, there)}
+
+
+def _is_on(objects: Sequence[StoredObject], copies: int, there: Set[str]) -> bool:
+    """Whether each object of a segment is on so many devices, be it in parts."""
+    sound = [one for one in objects if one.device_id in there and not one.is_damaged]
+    ranges = defaultdict[str, list[tuple[int, int]]](list)
+    for one in sound:
+        ranges[one.device_id] += one.ranges
+    held = [united(found) for found in ranges.values()]
+    return all(sum(not without(one.ranges, found) for found in held) >= copies for one in sound)
+
+
+def _below_parity(catalog: Catalog, parity: int) -> Set[str]:
+    """A group counts if it gives everything without any ``parity`` further devices."""
+    objects, there = catalog.redundancy.objects(), _there(catalog)
+    sound = {one.object_id for one in objects if one.is_sound}
+    strong: set[str] = set()
+    for group in catalog.parity.groups():
+        members = {member.object_id for member in group.members}
+        rows_count = sum(row.digest is not None and row.device_id in there for row in group.rows)
+        if rows_count - len(members - sound) >= parity:
+            strong |= members
+    weak = {one.segment_id for one in objects if one.is_sound and one.object_id not in strong}
+    held = {one.segment_id for one in objects if one.is_sound or one.object_id in strong}
+    return weak | {one.segment_id for one in objects} - held
