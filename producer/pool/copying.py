@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +21,8 @@ from tasks.receipts import Receipt
 class Copied:
     made_count: int = 0
     bytes_count: int = 0
+    #: What was made on each device, by name; of what was made again alone.
+    loads_bytes: Counter[str] = field(default_factory=Counter)
     #: Devices that take no more: name → why.
     full: dict[str, str] = field(default_factory=dict)
     died: dict[str, str] = field(default_factory=dict)

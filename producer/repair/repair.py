@@ -22,8 +22,7 @@ from producer.pool.manifests.unknown_snapshots import tell_unknown_snapshots
 from producer.pool.members import Member, record_members
 from producer.pool.parity.checking import verify_parity
 from producer.pool.parity.group_reads import GroupReads
-from producer.pool.parity.planning import missing_rows
-from producer.pool.parity.writing import write_parity
+from producer.pool.parity.keeping import keep_parity
 from producer.requests import RepairRequest
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
@@ -71,8 +70,8 @@ class _Repair:
             self._tell("manifest", failure)
         self._mark_missing(members)
         copied_count = self._copy_back(members) + self._make_by_parity(members)
-        copied_count += self._make_what_is_lost()
-        self._complete_parity(members)
+        copied_count += self._make_what_is_lost(members)
+        self._complete_parity(members, decision.pool_id)
         refresh_damage(self._session.catalog)
         damaged = Counter(row.device for row in self._damaged(members))
         for device, count in damaged.items():
@@ -161,22 +160,23 @@ class _Repair:
             self._tell("parity", why)
         return copied.made_count
 
-    def _make_what_is_lost(self) -> int:
+    def _make_what_is_lost(self, members: dict[str, Member]) -> int:
         made = self._make_lost_again(self._session)
+        for name, bytes_count in made.loads_bytes.items():
+            members[name].free_bytes -= bytes_count
         for why in made.failures:
             self._tell("parity", f"not all that lost devices held was made again: {why}")
         return made.made_count
 
-    def _complete_parity(self, members: dict[str, Member]) -> None:
-        """Write again the rows of parity that are missing, damaged or on lost devices."""
-        live = {one.device_id: one for one in members.values() if one.is_live}
-        verify_parity(self._session, {key: one.name for key, one in live.items()}, read_data=False)
-        plan = missing_rows(self._session.catalog, list(live.values()))
-        if plan.rows:
-            written = write_parity(self._session, members, plan)
-            for why in written.failures:
-                self._tell("parity", f"parity is not complete: {why}")
-            self._session.observer.note(f"parity: {written.made_count} files were written again")
+    def _complete_parity(self, members: dict[str, Member], pool_id: str) -> None:
+        """Write again the rows of parity that are missing, damaged or on lost devices, in new groups where need be."""
+        live = {one.device_id: one.name for one in members.values() if one.is_live}
+        verify_parity(self._session, live, read_data=False)
+        kept = keep_parity(self._session, members, pool_id)
+        for why in kept.lacking:
+            self._tell("parity", why)
+        if kept.made_count:
+            self._session.observer.note(f"parity: {kept.made_count} files were written again")
 
     def _damaged(self, members: dict[str, Member]) -> list[StoredObject]:
         ids = {one.device_id for one in members.values()}

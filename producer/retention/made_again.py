@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
@@ -17,9 +16,8 @@ from producer.pool.parity.group_reads import GroupReads
 from producer.retention.heir_copies import copy_with_heir
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.meeting import meet
-from producer.retention.pruning.members import member_of, target_of
+from producer.retention.pruning.members import target_of
 from producer.retention.pruning.prune import PRUNE
-from producer.retention.retired_parity import keep_parity
 from producer.run.session import RunSession
 
 
@@ -40,7 +38,7 @@ def lost_objects(catalog: Catalog) -> list[StoredObject]:
 
 
 def make_lost_again(session: RunSession) -> Copied:
-    """Make them from parity on the least-filled devices, then give all that has parity as much as it had.
+    """Make them from parity on the least-filled devices; what parity these lack then is left to others.
 
     Idempotent.  What fails is said in the result.  Takes the lock of prunes, if there is anything to do.  Raises
     LockedError beside a prune, what :func:`meet` raises, and InterruptedRun.
@@ -65,12 +63,10 @@ def _make(session: RunSession, objects: Sequence[StoredObject]) -> Copied:
         if len(plan) < len(mine):
             done.failures[f"the devices have no room for {len(mine) - len(plan)} objects of lost devices"] = None
         done.failures |= copy_with_heir(session, meeting, devices, plan, made)
-        loads = Counter[str]()
-        for one in made:
-            loads[one.device_id] += one.bytes_stored
-        keep_parity(session, {device.name: member_of(device, loads[device.device_id]) for device in devices}, "")
         refresh_lacks(catalog, pool_id)
     done.made_count = len(made)
+    for one in made:
+        done.loads_bytes[one.device] += one.bytes_stored
     return done
 
 

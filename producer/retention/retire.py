@@ -12,10 +12,11 @@ from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.unused import Unused
 from producer.configuration.values.sizes import format_size
-from producer.observer import Observer
+from producer.observer import Observer, Trouble
 from producer.ownership.holder import Holder
 from producer.pool.copies import Copying, CopyPlan, plan_copies
 from producer.pool.losses.lost import device_named
+from producer.pool.parity.keeping import keep_parity
 from producer.requests import RepackLimits
 from producer.retention.heir_copies import copy_with_heir
 from producer.retention.pruning.devices import PrunedDevice
@@ -23,7 +24,6 @@ from producer.retention.pruning.meeting import Meeting, meet
 from producer.retention.pruning.members import member_of, target_of
 from producer.retention.pruning.prune import PRUNE
 from producer.retention.pruning.repacking.repack import Repacking
-from producer.retention.retired_parity import keep_parity
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError, UsageError
@@ -83,7 +83,9 @@ class _Retiring:
             )
         self._copy(meeting, staying, plan.copyings)
         members = {device.name: member_of(device, self._bytes_on(device)) for device in staying}
-        keep_parity(self._session, members, self._row.device_id)
+        kept = keep_parity(self._session, members, self._row.pool_id, leaving=self._row.device_id)
+        for why in kept.lacking:
+            self._session.observer.trouble(Trouble(code="parity", message=why))
         self._leave()
         return Retired(
             row=self._catalog.devices.get(self._row.device_id),

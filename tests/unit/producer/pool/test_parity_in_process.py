@@ -19,6 +19,9 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.pool.losses.at_risk import Risks, at_risk_of
 from producer.pool.losses.lost import device_named, mark_lost
+from tasks.errors import DeviceFullError
+from tasks.orders import Order
+from tasks.orders.parity import MakeParity
 
 TREE = Tree({"large": noise(400_000), **{f"d/{n}": noise(20_000 + 900 * n, seed=n) for n in range(24)}})
 PLAN: dict[str, Any] = {"segment_bytes": 64 * 1024}
@@ -259,6 +262,42 @@ def test_a_repair_makes_again_what_a_lost_device_held_on_those_that_are_left(fre
     for name in "abd":
         assert is_whole(fresh, tmp_path / "back", name)
         assert is_whole_after_a_rebuild(fresh, tmp_path, name)
+
+
+def test_a_repair_says_when_what_it_made_again_has_no_parity_yet(fresh: InProcess, tmp_path: Path) -> None:
+    def refuse(order: Order) -> None:
+        if isinstance(order, MakeParity):
+            raise DeviceFullError(f"device {order.device} is full")
+
+    mark_lost(fresh.catalog, device_named(fresh.catalog, "c"))
+    fresh.devices, fresh.before = "abd", refuse
+    first = fresh.repair()
+    fresh.before = lambda order: None
+
+    assert first.exit_code == 3 and ("", "parity") in fresh.troubles
+    assert fresh.repair().exit_code == 0
+    assert all(is_whole(fresh, tmp_path / "back", name) for name in "abd")
+
+
+def test_a_repair_forms_groups_anew_of_which_only_a_row_was_lost(tmp_path: Path) -> None:
+    with in_process(tmp_path, "abc") as made:
+        source = tmp_path / "data"
+        source.mkdir()
+        made.ignore_ctime = True
+        for made.devices in ("a", "ab", "abc"):
+            (source / made.devices).write_bytes(noise(3000, seed=len(made.devices)) if made.devices != "abc" else b"")
+            os.utime(source / made.devices, (10**9, 10**9))
+            made.back_up({"data": source}, parity=int(made.devices == "abc"))
+        mark_lost(made.catalog, device_named(made.catalog, "c"))
+        made.devices = "ab"
+
+        assert made.repair().exit_code == 0
+        assert all(is_whole(made, tmp_path / "back", name) for name in "ab")
+
+        mark_lost(made.catalog, device_named(made.catalog, "b"))
+        made.devices = "a"
+        assert made.repair().exit_code == 3
+        assert made.troubles == [("", "parity")]
 
 
 def devices_of_groups(made: InProcess) -> list[set[str]]:
