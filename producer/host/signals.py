@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import NoReturn
+from types import FrameType, TracebackType
+from typing import NoReturn, Self
 
 _INTERRUPTED = 130
 
@@ -32,6 +33,41 @@ def end_at_once_on_signals(exit_code: int = _INTERRUPTED) -> None:
     for number in ending_signals():
         if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, end)
+
+
+class EndingInOrder(ABC):
+    """A context in which the first signal only asks for an end in order; the next one calls :meth:`end_now`.
+
+    Main thread only.
+    """
+
+    def __init__(self) -> None:
+        #: The first signal has come.
+        self.requested = False
+        #: It was no Ctrl-C.
+        self.by_sigterm = False
+        self._previous: dict[int, object] = {}
+
+    @abstractmethod
+    def end_now(self) -> NoReturn:
+        """End without waiting for anything.  Called from a signal handler."""
+
+    def __enter__(self) -> Self:
+        for number in ending_signals():
+            self._previous[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGHUP:
+            return  # a terminal that goes away sends it, and then the shell does
+        if self.requested:
+            self.end_now()
+        self.requested = True
+        self.by_sigterm = number != signal.SIGINT
 
 
 @contextmanager

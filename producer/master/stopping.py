@@ -5,13 +5,11 @@ When nobody is there to stop the run, the first ends the wait too.
 
 from __future__ import annotations
 
-import signal
 import time
 import uuid
-from types import FrameType, TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn
 
-from producer.host.signals import ending_signals
+from producer.host.signals import EndingInOrder
 from producer.manager.mailbox import Mailbox
 from producer.manager.protocol.asks.managing import AskStop
 from producer.manager.protocol.asks.table import STOP
@@ -21,39 +19,26 @@ from tasks.broker.queues import command_queue
 from tasks.errors import BrokerError, InterruptedRun
 
 
-class Stopping:
+class Stopping(EndingInOrder):
     """A context in which signals are for the run.  Main thread only."""
 
     def __init__(self, mailbox: Mailbox, manager: str, run_id: str) -> None:
+        super().__init__()
         self._mailbox = mailbox
         self._manager = manager
         self._run_id = run_id
         self._id, self._nonce = uuid.uuid4().hex, uuid.uuid4().hex
-        self._is_requested = False
         #: For the manager's answer; None until it is asked.
         self._deadline_s: float | None = None
         self._is_answered = False
-        self._previous: dict[int, object] = {}
 
-    def __enter__(self) -> Self:
-        for number in ending_signals():
-            self._previous[number] = signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._is_requested and number == signal.SIGHUP:
-            return  # a terminal that goes away sends it, and then the shell does
-        if self._is_requested:
-            self._end_wait("interrupted")
-        self._is_requested = True
+    def end_now(self) -> NoReturn:
+        """End the wait, and leave the run to its manager; raises InterruptedRun."""
+        self._end_wait("interrupted")
 
     def turn(self, *, has_manager: bool) -> None:
         """Call often.  After a signal: ask the manager once; raises InterruptedRun when it is not there to answer."""
-        if not self._is_requested:
+        if not self.requested:
             return
         if self._deadline_s is None:
             self._deadline_s = time.monotonic() + ANSWER_S
