@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from producer.observer import Trouble
 from producer.walk.status import Status
@@ -110,16 +110,6 @@ class Rest:
     below: tuple[str, ...] = ()
 
 
-def content_of(found: Found) -> tuple[Any, ...]:
-    rows = list(map(tuple, found.statuses))
-    return (found.directory, found.names, found.letters, rows, found.links, found.attributes, found.data_ranges)
-
-
 def trouble_of(content: tuple[str, str, str]) -> Trouble:
     code, message, path = content
     return Trouble(code=code, message=message, path=path)
-
-
-def found_of(content: tuple[Any, ...]) -> Found:
-    directory, names, letters, rows, links, attributes, data_ranges = content
-    return Found(directory, names, letters, list(map(Status._make, rows)), links, attributes, data_ranges)

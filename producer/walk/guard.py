@@ -13,7 +13,8 @@ from functools import partial
 
 from producer.host.scouts import Scout
 from producer.observer import Trouble
-from producer.walk.found import Found, Rest, found_of, trouble_of
+from producer.walk.columns import Columns
+from producer.walk.found import Rest, trouble_of
 from producer.walk.scanner import scan
 from producer.walk.tree import SourceTree
 
@@ -33,7 +34,7 @@ def limit_of_environment() -> float:
 
 def guarded_scan(
     tree: SourceTree, on_trouble: Callable[[Trouble], None], beat: Callable[[], None], *, limit_s: float
-) -> Iterator[Found]:
+) -> Iterator[Columns]:
     """As ``tree.scan()``; what takes longer than ``limit_s`` is a trouble, and left out with all below.
 
     ``beat`` is called while there is nothing to read, and may raise to end the scan.
@@ -44,7 +45,7 @@ def guarded_scan(
             rest = None
             for kind, content in scout.reports(beat):
                 if kind == "found":
-                    yield found_of(content)
+                    yield Columns._make(content)
                 elif kind == "trouble":
                     on_trouble(trouble_of(content))
                 elif kind == "waits":
@@ -52,7 +53,7 @@ def guarded_scan(
                 elif kind == "stuck":
                     path, found, pending, directory, after_name, below = content
                     if found is not None:
-                        yield found_of(found)
+                        yield Columns._make(found)
                     message = f"did not answer within {limit_s:g} s: skipped, with all that is below"
                     on_trouble(Trouble(code="unreadable", message=message, path=path))
                     rest = Rest(pending, directory=directory, after_name=after_name, below=tuple(below))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from producer.walk.status import Status
-
 
 class HardLinks:
     """Remembers the first name of each file; call it only for files with several names.
@@ -15,7 +13,7 @@ class HardLinks:
     def __init__(self) -> None:
         self._first_names: dict[tuple[int, int], str] = {}
 
-    def first_name(self, status: Status, name: str) -> str | None:
-        """The name under which this file was seen before, or None if ``name`` is its first."""
-        first = self._first_names.setdefault((status.st_dev, status.st_ino), name)
+    def first_name(self, file: tuple[int, int], name: str) -> str | None:
+        """The name under which a file (file system, inode) was seen before, or None if ``name`` is its first."""
+        first = self._first_names.setdefault(file, name)
         return first if first != name else None

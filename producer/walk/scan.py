@@ -14,7 +14,7 @@ from producer.listing.entry import NO_DATA
 from producer.observer import Trouble
 from producer.requests import Exclusions, Source
 from producer.walk.choosing.exclusions import ExclusionRules
-from producer.walk.columns import data_ranges_of, device_numbers_of, flags_of, shared_attributes
+from producer.walk.columns import Columns, columns_of
 from producer.walk.found import Found
 from producer.walk.guard import guarded_scan
 from producer.walk.hardlinks import HardLinks
@@ -132,10 +132,10 @@ class Walk:
         self.bytes_total += batch.sizes_bytes[0]
         return batch
 
-    def _found_in(self, source: Source, root: Found) -> Iterator[Found]:
+    def _found_in(self, source: Source, root: Found) -> Iterator[Columns]:
         for trouble in root.troubles:
             self._on_trouble(trouble)
-        yield root
+        yield columns_of(root)
         if root.letters == ["d"]:
             tree = SourceTree(
                 str(source.path),
@@ -147,46 +147,18 @@ class Walk:
                 left_out=self._left_out,
             )
             if self._limit_s is None:
-                yield from tree.scan()
+                yield from map(columns_of, tree.scan())
             else:
                 yield from guarded_scan(tree, self._on_trouble, self._beat, limit_s=self._limit_s)
 
     def _beat(self) -> None:
         self._on_progress(self.files_count, self.bytes_total)
 
-    def _batch(self, source: str, found: Found) -> EntryBatch:
-        # The fields of Status, a column each.
-        modes, uids, gids, sizes_bytes, mtimes_ns, ctimes_ns, links_counts, _, inodes, *_, births_ns, flags = zip(
-            *found.statuses, strict=True
-        )
-        if max(links_counts) > 1:
-            self._mark_hard_links(source, found)
-        self.owners.add(uids, gids)
-        places, attribute_sets = shared_attributes(found) if found.attributes else ({}, [])
-        kinds = "".join(found.letters)
-        batch = EntryBatch(
-            source=source,
-            directory=found.directory,
-            first_entry=len(self.sizes),
-            names=found.names,
-            kinds=kinds,
-            modes=[mode & 0o7777 for mode in modes],
-            uids=list(uids),
-            gids=list(gids),
-            mtimes_ns=list(mtimes_ns),
-            ctimes_ns=list(ctimes_ns),
-            sizes_bytes=[
-                size if letter == "f" else NO_DATA for letter, size in zip(found.letters, sizes_bytes, strict=True)
-            ],
-            inodes=[inode if letter == "f" else 0 for letter, inode in zip(found.letters, inodes, strict=True)],
-            links=found.links,
-            device_numbers=device_numbers_of(found) if "c" in kinds or "b" in kinds else {},
-            births_ns=list(births_ns),
-            flags=flags_of(found) if any(flags) else {},
-            attributes=places,
-            attribute_sets=attribute_sets,
-            data_ranges=data_ranges_of(found),
-        )
+    def _batch(self, source: str, found: Columns) -> EntryBatch:
+        self.owners.add(found.uids, found.gids)
+        columns = (self._with_hard_links(source, found) if found.several_names else found)._asdict()
+        del columns["several_names"]
+        batch = EntryBatch(source=source, first_entry=len(self.sizes), **columns)
         self._count(batch)
         return batch
 
@@ -200,13 +172,22 @@ class Walk:
         self.files_count += batch.kinds.count("f")
         self.bytes_total += sum(sizes) - NO_DATA * sizes.count(NO_DATA)
 
-    def _mark_hard_links(self, source: str, found: Found) -> None:
-        """Turn each file that was seen before under another name into a link to that name."""
+    def _with_hard_links(self, source: str, found: Columns) -> Columns:
+        """Each file that was seen before under another name is a link to that name."""
         above = "/".join(filter(None, (source, found.directory)))
-        for place, status in enumerate(found.statuses):
-            if status.st_nlink > 1 and found.letters[place] == "f":
-                name = found.names[place]
-                first = self._hard_links.first_name(status, f"{above}/{name}" if name else above)
-                if first is not None:
-                    found.letters[place] = "h"
-                    found.links[name] = first
+        firsts: dict[int, str] = {}
+        for place, file in found.several_names.items():
+            name = found.names[place]
+            first = self._hard_links.first_name(file, f"{above}/{name}" if name else above)
+            if first is not None:
+                firsts[place] = first
+        if not firsts:
+            return found
+        linked = {found.names[place]: first for place, first in firsts.items()}
+        return found._replace(
+            kinds="".join("h" if place in firsts else kind for place, kind in enumerate(found.kinds)),
+            sizes_bytes=[NO_DATA if place in firsts else size for place, size in enumerate(found.sizes_bytes)],
+            inodes=[0 if place in firsts else inode for place, inode in enumerate(found.inodes)],
+            links={**found.links, **linked},
+            data_ranges={name: ranges for name, ranges in found.data_ranges.items() if name not in linked},
+        )

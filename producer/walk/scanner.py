@@ -8,7 +8,8 @@ import time
 from typing import Any
 
 from producer.host.scouts import report
-from producer.walk.found import Rest, content_of
+from producer.walk.columns import columns_of
+from producer.walk.found import Rest
 from producer.walk.tree import SourceTree
 
 #: After this time a person wants to know what the walk waits for.
@@ -30,7 +31,7 @@ class _Scan:
     def run(self, rest: Rest) -> None:
         threading.Thread(target=self._watch, daemon=True).start()
         for found in self._tree.scan(rest):
-            self._tell("found", content_of(found))
+            self._tell("found", tuple(columns_of(found)))
         self._tell("end", None)
 
     def _tell(self, kind: str, content: Any) -> None:
@@ -59,7 +60,7 @@ class _Scan:
         with self._writing:
             if self._tree.waits_for is seen:
                 found, rest = self._tree.rest()
-                content = None if found is None else content_of(found)
+                content = None if found is None else tuple(columns_of(found))
                 where = self._tree.absolute(*seen)
                 report("stuck", (where, content, rest.pending, rest.directory, rest.after_name, rest.below))
                 os._exit(0)

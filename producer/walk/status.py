@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+import sys
 import threading
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,6 +23,10 @@ _STATX_BYTES = 256
 #: Of struct statx: mask, attributes, links, uid, gid, mode, inode, size, blocks; birth, change of the inode and last
 #: write, each in seconds and nanoseconds; device numbers of the node, and of the file system.
 _STATX = struct.Struct("=I4xQIIIH2xQQQ8x16xqI4xqI4xqI4xIIII")
+
+
+#: As os.fsencode, which takes longer than the kernel.
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 class Status(NamedTuple):
@@ -53,7 +58,7 @@ def status_at(name: str, folder: int = _AT_FDCWD, *, cached: bool = False) -> St
         return _from_stat(os.stat(name, dir_fd=None if folder == _AT_FDCWD else folder, follow_symlinks=False))
     flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | (_AT_STATX_DONT_SYNC if cached else 0)
     buffer = _buffer()
-    if _statx(folder, os.fsencode(name), flags, _BASIC_STATS_AND_BIRTH, buffer):
+    if _statx(folder, name.encode(_ENCODING, _ERRORS), flags, _BASIC_STATS_AND_BIRTH, buffer):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error), name)
     return _from_statx(buffer)
@@ -74,9 +79,11 @@ _device = lru_cache(maxsize=256)(os.makedev)
 
 def _buffer() -> ctypes.Array[ctypes.c_char]:
     """This thread's: a new one for each entry would take as long as the question."""
-    if not hasattr(_of_thread, "buffer"):
-        _of_thread.buffer = ctypes.create_string_buffer(_STATX_BYTES)
-    buffer: ctypes.Array[ctypes.c_char] = _of_thread.buffer
+    buffer: ctypes.Array[ctypes.c_char]
+    try:
+        buffer = _of_thread.buffer
+    except AttributeError:
+        buffer = _of_thread.buffer = ctypes.create_string_buffer(_STATX_BYTES)
     return buffer
 
 
