@@ -76,6 +76,7 @@ def page_html(
         others=[other_cells(survey, run) for run in survey.others],
         volumes=[volume_cells(survey, row, found.strips.get(row.volume), history) for row in survey.volumes],
         last_check=_last_check(survey),
+        never_checked=survey.last_check is None,
         devices=[device_cells(survey, row, history) for row in survey.devices],
         agents=_agents(survey),
         history=_history(found, tuple(names), is_served),
@@ -104,7 +105,7 @@ def _problem(problem: Problem) -> Problem:
 def _last_check(survey: Survey) -> str:
     last = survey.last_check
     if last is None:
-        return "Nothing has been checked yet: segfleet check --read-data"
+        return "Nothing has been checked yet:"
     outcome = "found no error" if last.exit_code == 0 else f"ended with exit code {last.exit_code}"
     return f"The last check was {format_age(survey.at - last.started_at)} ago and {outcome}."
 
