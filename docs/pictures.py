@@ -21,12 +21,12 @@ from typing import Any
 from uuid import uuid4
 
 from kit.models.owners import enter_owner
-from kit.models.rows import begin, lock, plan, reserve
+from kit.models.rows import T0, begin, lock, plan, record_run, reserve
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.runs import RunRow
 from producer.catalog.tables.segments.rows import NewSegment
-from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SourceRow
+from producer.catalog.tables.snapshots.rows import SnapshotPlan
 from producer.host.processes import pid_space, start_of
 from producer.monitor.page.remembered import RememberedPast
 from producer.monitor.page.render import page_html
@@ -57,20 +57,7 @@ def device(catalog: Catalog, name: str, *, state: Any = "live", reason: str = ""
 
 
 def snapshot(catalog: Catalog, volume: str, hours_ago: float) -> str:
-    snapshot_id = uuid4().hex
-    catalog.snapshots.begin(
-        NewSnapshot(
-            snapshot_id=snapshot_id,
-            pool_id="1" * 32,
-            volume=volume,
-            mode="files",
-            hostname="tower",
-            tags=(),
-            sources=(SourceRow(name="data", path="/srv/data"),),
-            request={},
-            started_at=NOW - timedelta(hours=hours_ago),
-        )
-    )
+    snapshot_id = begin(catalog, volume, (NOW - timedelta(hours=hours_ago) - T0) / timedelta(days=1))
     figures: dict[str, Any] = {name: 0 for name in SnapshotPlan.__slots__ if name != "owner_names"}
     figures |= {"files_count": 184_000, "bytes_source": 420 * GIB}
     catalog.snapshots.set_plan(snapshot_id, SnapshotPlan(**figures))
@@ -105,28 +92,34 @@ def segments(catalog: Catalog, snapshot_id: str, devices: list[str], count: int,
         )
 
 
-def history(catalog: Catalog, volume: str, devices: list[str], *, trouble: bool = False) -> None:
-    for day in range(29, -1, -1):
-        started = NOW - timedelta(days=day, hours=2)
-        code = 3 if trouble and day in (4, 11) else 1 if trouble and day == 7 else 0
-        stored = {name: {"bytes_stored": (day * 7 + place * 3) % 11 * GIB} for place, name in enumerate(devices)}
-        summary: dict[str, Any] = {"files": 184_000, "bytes_stored": 40 * GIB, "errors": 2 * (code == 3)}
-        at_risk = {name: {"files": 4100 + 700 * place, "bytes": 61 * GIB} for place, name in enumerate(devices[1:])}
-        summary |= {"devices": stored, "at_risk": at_risk} if code != 1 else {"error": "no device is left"}
-        catalog.runs.begin(
-            RunRow(
-                run_id=uuid4().hex,
-                kind="backup",
-                snapshot_id=None,
-                volume=volume,
-                owner_host="tower",
-                owner_pid=1,
-                started_at=started,
-                ended_at=started + timedelta(minutes=20 + day % 9),
-                exit_code=code,
-                summary=summary,
-            )
+def run(
+    catalog: Catalog, kind: Any, volume: str, started_at: datetime, *, minutes: int, exit_code: int, **summary: Any
+) -> None:
+    catalog.runs.begin(
+        RunRow(
+            run_id=uuid4().hex,
+            kind=kind,
+            snapshot_id=None,
+            volume=volume,
+            owner_host="tower",
+            owner_pid=1,
+            started_at=started_at,
+            ended_at=started_at + timedelta(minutes=minutes),
+            exit_code=exit_code,
+            summary=summary,
         )
+    )
+
+
+def history(catalog: Catalog, volume: str, devices: list[str], *, trouble: bool = False) -> None:
+    at_risk = {name: {"files": 4100 + 700 * place, "bytes": 61 * GIB} for place, name in enumerate(devices[1:])}
+    for day in range(29, -1, -1):
+        code = 3 if trouble and day in (4, 11) else 1 if trouble and day == 7 else 0
+        summary: dict[str, Any] = {"files": 184_000, "bytes_stored": 40 * GIB, "errors": 2 * (code == 3)}
+        stored = {name: {"bytes_stored": (day * 7 + place * 3) % 11 * GIB} for place, name in enumerate(devices)}
+        summary |= {"devices": stored, "at_risk": at_risk} if code != 1 else {"error": "no device is left"}
+        started_at = NOW - timedelta(days=day, hours=2)
+        run(catalog, "backup", volume, started_at, minutes=20 + day % 9, exit_code=code, **summary)
 
 
 def backed_up(catalog: Catalog, volume: str, devices: list[str], *, trouble: bool = False) -> None:
@@ -134,24 +127,11 @@ def backed_up(catalog: Catalog, volume: str, devices: list[str], *, trouble: boo
     segments(catalog, snapshot_id, devices, 35, lambda number: True)
     catalog.snapshots.seal(snapshot_id, NOW - timedelta(hours=1.5), b"h" * 32)
     history(catalog, volume, devices, trouble=trouble)
-    reserve(catalog, volume, (NOW - datetime(2026, 1, 1, tzinfo=UTC)).days + 1)
+    reserve(catalog, volume, (NOW - T0).days + 1)
 
 
 def checked(catalog: Catalog) -> None:
-    catalog.runs.begin(
-        RunRow(
-            run_id=uuid4().hex,
-            kind="check",
-            snapshot_id=None,
-            volume="",
-            owner_host="tower",
-            owner_pid=1,
-            started_at=NOW - timedelta(days=3),
-            ended_at=NOW - timedelta(days=3),
-            exit_code=0,
-            summary={"segments": 70, "errors": 0},
-        )
-    )
+    run(catalog, "check", "", NOW - timedelta(days=3), minutes=50, exit_code=0, segments=70, errors=0)
 
 
 def idle(catalog: Catalog) -> None:
@@ -177,20 +157,7 @@ def running(catalog: Catalog) -> None:
     backed_up(catalog, "photos", names, trouble=True)
     backed_up(catalog, "home", names)
     lock(catalog, "home")
-    catalog.runs.begin(
-        RunRow(
-            run_id=uuid4().hex,
-            kind="backup",
-            snapshot_id=None,
-            volume="home",
-            owner_host=platform.node(),
-            owner_pid=os.getpid(),
-            started_at=datetime.now(UTC),
-            ended_at=None,
-            exit_code=None,
-            summary=None,
-        )
-    )
+    record_run(catalog, "home", exit_code=None, started_at=datetime.now(UTC))
     segments(
         catalog,
         snapshot(catalog, "home", -0.1),
@@ -245,13 +212,8 @@ def draw(page: Path, picture: Path, *, width: int, height: int, dark: bool) -> N
     frame.write_text(
         f'<body style="margin:0"><iframe src="{page.name}" style="border:0;width:{width}px;height:{height}px">'
     )
-    command = [
-        shutil.which("chromium") or "chromium",
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-    ]
+    command = [shutil.which("chromium") or "chromium"]
+    command += ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     command += [f"--user-data-dir={page.parent / 'profile'}", f"--window-size={max(width, 500)},{height}"]
     command += ["--blink-settings=preferredColorScheme=0"] if dark else []
     command += [f"--screenshot={picture.absolute()}", (frame if width < 500 else page).as_uri()]
