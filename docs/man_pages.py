@@ -1,6 +1,7 @@
 """Writes a man page for each command: docs/man_pages.py FOLDER, or make man.
 
-Not by click-man: it looks for commands where they are registered, and ours are imported when they are asked for.
+Not by click-man: it takes the commands that are registered with the program (``cli.commands``), and ours are imported
+when somebody asks for them, so it would write one page, of a program without commands.
 """
 
 from __future__ import annotations

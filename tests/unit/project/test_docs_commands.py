@@ -32,13 +32,38 @@ RUN_BY = {
     **dict.fromkeys(("cli", "flower", "monitoring", "raw"), f"{_DOCS}/test_reference_pages.py"),
     "start-fleet": f"{_DOCS}/test_start_fleet.py",
     "fleet": "tests/fleet/test_docs_fleet.py",
+    # As root, with an engine: no part of the suite.
+    "docker": "docker/smoke-test",
+}
+
+#: Pages of which a test runs every fenced block of shell, whatever program it calls.
+RUN_AS_A_WHOLE = {
+    **dict.fromkeys(("start-one-machine", "start-nas", "daily", "recovery"), f"{_DOCS}/test_start_pages.py"),
+    "start-fleet": f"{_DOCS}/test_start_fleet.py",
+    "fleet": "tests/fleet/test_docs_fleet.py",
+    "format": "tests/unit/workers/format/test_by_hand.py",
+}
+#: The beginnings of all other blocks that call no segfleet → why no test runs them.
+NOT_RUN = {
+    "make demo": "it makes an environment of its own; `make test` is how the suite is run",
+    "pipx install .": "it needs a package index; test_start_pages.py has a stand-in for pipx",
+    "pip install --require-hashes": "it needs a package index; test_lock.py looks at the file",
+    "cd docker": "it needs an engine; docker/smoke-test runs it as root",
+    "docker compose --profile monitoring": "it needs an engine, and images of others",
+    "docker compose up --detach --no-recreate": "it needs an engine; docker/smoke-test runs it as root",
+    "docker/fetch-wheels": "it needs a package index and an engine",
+    "flower_events_total": "no command: a metric",
+    "segfleet: volume data is in use": "no command: what a command prints",
+    "the backup does not fit": "no command: what a command prints",
+    "LABEL=backup1": "no command: lines of fstab",
 }
 
 
 def commands_of(page: Path) -> Iterator[list[str]]:
-    """The arguments of each command on a page."""
+    """The arguments of each command on a page, in containers too."""
     for fenced, indented in _BLOCK.findall(page.read_text()):
         text = _HERE_DOCUMENT.sub("", fenced or indented).replace("\\\n", " ")
+        text = text.replace("docker compose run --rm cli", "segfleet")
         for line in text.splitlines():
             words = words_of(line) if "segfleet" in line else []
             for index, word in enumerate(words):
@@ -93,3 +118,22 @@ def test_the_commands_of_each_page_are_run_by_a_test() -> None:
     assert shown == RUN_BY.keys()
     for page, test in RUN_BY.items():
         assert page in (REPOSITORY / test).read_text(), page
+
+
+def test_each_block_that_calls_other_programs_is_run_or_listed_with_the_reason() -> None:
+    left = {block for page in PAGES for block in other_blocks_of(page)}
+    unlisted = [block for block in left if not block.startswith(tuple(NOT_RUN))]
+    assert unlisted == []
+    assert [beginning for beginning in NOT_RUN if not any(block.startswith(beginning) for block in left)] == []
+    for page, test in RUN_AS_A_WHOLE.items():
+        assert f"{page}.md" in (REPOSITORY / test).read_text(), page
+
+
+def other_blocks_of(page: Path) -> Iterator[str]:
+    """The blocks that call no segfleet and are no tables of the configuration."""
+    text = page.read_text()
+    fenced = [] if page.stem in RUN_AS_A_WHOLE else re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    indented = re.findall(r"(?<=\n\n)((?: {4}\S[^\n]*\n)+)", re.sub(r"(?ms)^```.*?^```$", "", text))
+    for block in map(str.strip, fenced + indented):
+        if not re.search(r"(?<![\w.-])segfleet [a-z]", block) and not block.startswith("["):
+            yield block
