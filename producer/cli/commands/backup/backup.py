@@ -19,7 +19,7 @@ from producer.cli.options.backup_request import request_from, stream_request_fro
 from producer.cli.options.shared import quiet_option, verbose_option
 from producer.cli.options.sources.sources import volume_of
 from producer.cli.options.stream import name_of, origin_of, source_of
-from producer.cli.show.json_lines import write_summary
+from producer.cli.show.ended import ended
 from producer.cli.show.live.lost_files import watched_for_losses
 from producer.cli.show.live.watching import Shown
 from producer.cli.show.rows.summaries import show_backup
@@ -99,8 +99,4 @@ def _watch(call: Call, request: BackupRequest, back_up: Callable[[Shown], Backup
         for note in notes_about(request.devices, request.sources, patterns):
             observer.note(note)
         summary = reported(call, request.volume, observer.note, lambda: back_up(observer))
-    if call.json:
-        write_summary(summary)
-    elif call.says(summary.exit_code):
-        show_backup(summary)
-    return summary.exit_code
+    return ended(call, summary, show_backup)

@@ -12,7 +12,7 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.notifying import reported
 from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.shared import config_option, devices_option, json_option, quiet_option, wait_option
-from producer.cli.show.json_lines import write_summary
+from producer.cli.show.ended import ended
 from producer.cli.show.live.lost_files import watched_for_losses
 from producer.cli.show.rows.summaries import show_backup
 
@@ -60,8 +60,4 @@ def _go_on(call: Call, snapshot: str | None, devices: dict[str, Path], *, failed
     with watched_for_losses(call, None, has_option=False) as observer:
         environment = call.environment()
         summary = reported(call, request.volume, observer.note, lambda: back_up(request, observer, environment))
-    if call.json:
-        write_summary(summary)
-    elif call.says(summary.exit_code):
-        show_backup(summary)
-    return summary.exit_code
+    return ended(call, summary, show_backup)

@@ -22,7 +22,7 @@ from producer.cli.options.shared import (
     size_between,
     wait_option,
 )
-from producer.cli.show.json_lines import write_summary
+from producer.cli.show.ended import ended
 from producer.cli.show.live.lost_files import watched_for_losses
 from producer.cli.show.rows.summaries import show_check
 from producer.configuration.values.ages import parse_age
@@ -113,8 +113,4 @@ def check(
 
     with watched_for_losses(call, lost_files) as observer:
         summary = check_devices_hold(request, observer, environment)
-    if call.json:
-        write_summary(summary)
-    elif call.says(summary.exit_code):
-        show_check(summary)
-    return summary.exit_code
+    return ended(call, summary, show_check)

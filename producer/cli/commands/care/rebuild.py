@@ -9,7 +9,7 @@ import click
 from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
-from producer.cli.show.json_lines import write_summary
+from producer.cli.show.ended import ended
 from producer.cli.show.live.watching import watched
 from producer.cli.show.rows.summaries import show_rebuild
 from producer.requests import RebuildRequest
@@ -44,8 +44,4 @@ def rebuild(call: Call, devices: dict[str, Path], accept_damage: bool) -> int:
     request = RebuildRequest(devices=devices, accept_damage=accept_damage)
     with watched(call) as observer:
         summary = rebuild_catalog(request, observer, environment)
-    if call.json:
-        write_summary(summary)
-    else:
-        show_rebuild(summary)
-    return summary.exit_code
+    return ended(call, summary, show_rebuild)

@@ -10,7 +10,7 @@ from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.shared import config_option, devices_option, json_option, wait_option
-from producer.cli.show.json_lines import write_summary
+from producer.cli.show.ended import ended
 from producer.cli.show.live.watching import watched
 from producer.cli.show.rows.summaries import show_repair
 from producer.requests import RepairRequest
@@ -39,8 +39,4 @@ def repair(call: Call, devices: dict[str, Path]) -> int:
 
     with watched(call) as observer:
         summary = repair_devices(RepairRequest(devices=devices), observer, environment, make_lost_again)
-    if call.json:
-        write_summary(summary)
-    else:
-        show_repair(summary)
-    return summary.exit_code
+    return ended(call, summary, show_repair)

@@ -24,6 +24,7 @@ from producer.cli.options.shared import (
     wait_option,
 )
 from producer.cli.options.sources.paths import absolute
+from producer.cli.show.ended import ended
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.live.lost_files import watched_for_losses
 from producer.cli.show.rows.summaries import show_restore
@@ -155,11 +156,7 @@ def restore(
         if summary is None and dry_run:
             return _show_preview(call, request, observer, environment)
         summary = summary or restore_snapshot(request, observer, environment)
-    if call.json:
-        write_summary(summary)
-    elif call.says(summary.exit_code):
-        show_restore(summary)
-    return summary.exit_code
+    return ended(call, summary, show_restore)
 
 
 def _show_preview(call: Call, request: RestoreRequest, observer: Observer, environment: Environment) -> int:

@@ -18,7 +18,7 @@ from producer.cli.options.shared import (
     wait_option,
     wide_option,
 )
-from producer.cli.show.json_lines import write_summary
+from producer.cli.show.ended import ended
 from producer.cli.show.live.watching import watched
 from producer.cli.show.rows.pruned import show_prune
 from producer.requests import DEFAULT_LIMITS, PruneRequest, RepackLimits
@@ -59,8 +59,4 @@ def prune_now(
 
     with watched(call) as observer:
         summary = prune_devices(PruneRequest(devices=devices, limits=limits, dry_run=dry_run), observer, environment)
-    if call.json:
-        write_summary(summary)
-    elif call.says(summary.exit_code):
-        show_prune(summary, call.width)
-    return summary.exit_code
+    return ended(call, summary, lambda done: show_prune(done, call.width))
