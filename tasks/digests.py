@@ -2,8 +2,8 @@
 
 The digest of a range of a file or raw volume: the range is cut at multiples of :data:`CELL_BYTES` of the *file's*
 offsets, and of one such cell it is the BLAKE3 of the content; of several cells it is the BLAKE3 of their digests, one
-after the other.  So it does not depend on the segment that holds the range, every byte is hashed once, and whoever has
-the digests of cells can compare any range of whole cells.
+after the other.  So it does not depend on the segment that holds the range, every byte is hashed once, and the
+digests of cells are enough to compare any range of whole cells.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class DeviceReport:
     catalog_id: HexIdOrNone = ""
     #: The last generation of that catalog of which the device knows.
     generation: Generation | None = None
-    #: Its worker deletes nothing, whoever asks.
+    #: Its worker deletes nothing, no matter who asks.
     append_only: bool = False
     #: Where it stands, as its configuration or its marker says; "" where nobody did.
     site: SiteNameOrNone = ""
@@ -140,8 +140,8 @@ class StoreResult:
     found: bool
     free_bytes: DeviceBytes
     timing: Timing
-    #: The digest in the segment's trailer.  It covers the digests of all other parts: whoever reads the segment later
-    #: compares it, so that nothing else is accepted as this segment.
+    #: The digest in the segment's trailer.  It covers the digests of all other parts: readers of the segment compare
+    #: it, so that nothing else is accepted as this segment.
     #: "" where all extents are unchanged, so that nothing was stored.
     trailer_digest: DigestOrNone
     #: Of what was read of each extent (:mod:`tasks.digests`).

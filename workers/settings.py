@@ -24,7 +24,7 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     bytes_per_s: Annotated[int, Meta(ge=1)] | None = None
     #: Keep no segments; manifests are kept.
     discard: bool = False
-    #: Delete nothing, whoever asks.
+    #: Delete nothing, no matter who asks.
     append_only: bool = False
     #: Where the device stands; "" where nobody said.
     site: SiteNameOrNone = ""

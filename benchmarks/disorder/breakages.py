@@ -154,7 +154,7 @@ def unmount(stage: Stage, device: str) -> Repair | None:
 
 
 def hang_disk(stage: Stage, device: str) -> Repair | None:
-    """Whoever looks at the device waits for ever."""
+    """Anyone who looks at the device waits for ever."""
     if not (stage.scene.folder(device) / MARKER).exists():
         return None
     try:

@@ -76,7 +76,7 @@ def _decide(
     if not request.new_devices:
         refuse_new(decision, session.paths)
     if resumed is not None and request.resume is not None and resumed.pool_id != decision.pool_id:
-        # Whoever names a snapshot wants that one, and no new one on other devices.
+        # A user who names a snapshot wants that one, and no new one on other devices.
         raise NotADeviceError(
             f"snapshot {resumed.snapshot_id[:8]} is not in the pool of {', '.join(sorted(session.paths))}",
             hint="name devices of its backup: --device NAME=PATH",

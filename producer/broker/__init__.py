@@ -13,7 +13,7 @@ take part:
 There is no pid file and no flag file: what is true is held by the kernel, so nothing can be stale.
 
 To join, a user takes its share of ``users.lock``, sends a PING, and is done when it is answered.  If not,
-it tries ``keeper.lock``.  Whoever gets it starts a keeper, which inherits the lock; everybody else goes
+it tries ``keeper.lock``.  The first to get it starts a keeper, which inherits the lock; everybody else goes
 on asking until the server answers.  The races, one by one:
 
 - *Two users start at once*: one gets ``keeper.lock``, the other waits for the answer.

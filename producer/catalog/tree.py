@@ -34,7 +34,7 @@ class PartReference:
 
 
 class Parts(Protocol):
-    """Whoever has the parts."""
+    """What has the parts."""
 
     def data(self, digest: bytes) -> bytes: ...
 

@@ -60,7 +60,7 @@ class Call:
     configuration_path: Path | None = None
     #: What the configuration says of the volume that this command line means; None if it says nothing.
     volume_table: VolumeTable | None = None
-    #: Whether a master asks, who may name only what the configuration has.  None: whoever started this process does.
+    #: Whether a master asks, who may name only what the configuration has.  None: the user of this process does.
     by_master: bool | None = None
 
     def read_configuration(self, flag: str | None) -> None:
@@ -115,7 +115,7 @@ class Call:
         )
 
     def environment(self, *, boot: Iterable[str] = (), reads: bool = False) -> Environment:
-        """Where the run keeps its state; ``reads``: it stores nothing, and goes on beside other runs.
+        """Where the run keeps its state; ``reads``: it stores nothing, and runs beside other runs.
 
         Without a configured broker, the workers of the devices ``boot`` start at once.  Call it before you import the
         modules of a run: that takes half a second, and the workers boot meanwhile.

@@ -1,4 +1,4 @@
-"""Who is told of a command's backups, as the configuration and the environment say."""
+"""Who is notified of a command's backups, as the configuration and the environment say."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def notify_settings(call: Call) -> NotifySettings:
 
 
 def notifier_of(call: Call, note: Note) -> Notifier | None:
-    """None where nobody is to be told."""
+    """None where nobody is to be notified."""
     settings = notify_settings(call)
     if settings.is_empty:
         return None
@@ -112,7 +112,7 @@ def look_around(call: Call, note: Note) -> None:
         if notifier is not None:
             _look_around(call, notifier)
     except SegfleetError as error:
-        note(f"nobody is told of devices and schedules: {error.message}")
+        note(f"nobody is notified of devices and schedules: {error.message}")
 
 
 def _look_around(call: Call, notifier: Notifier) -> None:

@@ -68,7 +68,7 @@ class _Guarded(io.RawIOBase):
             try:
                 return os.write(self._descriptor, data)
             except BlockingIOError:
-                # Whoever started this process shares a non-blocking pipe with it.
+                # The parent process may share a non-blocking pipe with this one.
                 select.select([], [self._descriptor], [])
             except OSError as error:
                 self._failed = True

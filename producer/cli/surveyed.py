@@ -61,7 +61,7 @@ def fleet_of(broker_url: str | None) -> FleetStatus | None:
 def operator_page(call: Call, address: str, port: int, *, downloads: bool = False) -> AbstractContextManager[int]:
     """Serves the page during its block; raises UsageError unless the environment says who may see it.
 
-    ``downloads``: whoever may see it may also download files of snapshots.
+    ``downloads``: anyone who may see it may also download files of snapshots.
     """
     from producer.catalog.catalog import Catalog
     from producer.monitor.expected import expected_by

@@ -29,7 +29,7 @@ class BrokerTable(Table, frozen=True, kw_only=True):
     #: Of a rediss:// server: a file with the certificates of those who may have signed its own; None: the system's.
     #: Called as the parameter of the URL is.
     ssl_ca_certs: str | None = msgspec.field(default=None, name="ssl_ca_certs")
-    #: Accept any certificate: whoever is between can pose as the broker.
+    #: Accept any certificate: anyone in between can pose as the broker.
     insecure_skip_verify: bool = False
 
 
@@ -49,7 +49,7 @@ class DeviceTable(Table, frozen=True, kw_only=True):
     max_rate: str | None = None
     #: Where it stands, such as "cellar": what strikes one device there may strike the others.
     site: SiteName | None = None
-    #: Its worker deletes nothing, whoever asks: forget and prune say what waits there.
+    #: Its worker deletes nothing, no matter who asks: forget and prune say what waits there.
     append_only: bool = False
     #: It comes and goes: a backup of what needs it while it is away is whole all the same.
     rotating: bool = False

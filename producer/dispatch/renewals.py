@@ -2,7 +2,7 @@
 
 A lease outlives its worker by LEASE_LIFE_S.  A worker that has ended no longer renews it, and its connections are gone
 from the broker's list of clients.  Only both together are proof: a worker that is stuck keeps its connections, and one
-that lost them goes on renewing.
+that lost them keeps renewing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Strays: orders and receipts that went astray.  Which receipts answer nothing that was asked, and the counts.
 
-The broker may lose an order, or deliver a receipt twice or late.  And whoever may write into the manager's queue can
+The broker may lose an order, or deliver a receipt twice or late.  And anyone who may write into the manager's queue can
 send a receipt that reads well, but belongs to another attempt or task, or reports more than was ordered.
 """
 

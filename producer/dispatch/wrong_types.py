@@ -1,4 +1,4 @@
-"""Keys of a queue that are no queue: whoever may write them can put a string in the place of the list.
+"""Keys of a queue that are no queue: anyone who may write them can put a string in the place of the list.
 
 That ends no run: such a queue is deleted, with whatever its other keys hold, and orders that are lost are sent again.
 """

@@ -1,7 +1,7 @@
 """The one door to what a person names: sources, devices, targets, configuration.
 
 Any of them may lie on a file system that does not answer.  So scouts look at them, and this process stays in control:
-signals work, what is silent is named after some seconds, and everything else goes on.
+signals work, what is silent is named after some seconds, and everything else continues.
 """
 
 from __future__ import annotations

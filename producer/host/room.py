@@ -1,4 +1,4 @@
-"""Whether a folder can be written now: a disk that is full or read-only must not stop whoever only reads."""
+"""Whether a folder can be written now: a disk that is full or read-only must not stop anyone who only reads."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A scout: a process that looks at files in our place, so that a file system that never answers costs nothing else.
 
-Whoever looks at a mount whose server hangs waits, and may not even be killed: not a thread then, but a process that
+Anyone who looks at a mount whose server hangs waits, and may not even be killed: not a thread then, but a process that
 can be left behind.  It holds nothing: no lock, no connection, no output of ours.
 """
 

@@ -1,4 +1,4 @@
-"""What segfleet obeys must be its user's own: whoever can write a configuration or a state folder commands the user.
+"""What segfleet obeys must be its user's own: anyone who can write a configuration or a state folder commands the user.
 
 A configuration names commands to run, and the state folder holds what was left to do.
 """
@@ -21,13 +21,13 @@ def check_trusted(path: str | os.PathLike[str], found: os.stat_result, what: str
     if found.st_uid not in (os.geteuid(), 0):
         raise UsageError(
             f"{what} {shown} belongs to {_name_of(found.st_uid)}, not to {_name_of(os.geteuid())} or root",
-            hint="whoever owns it could run commands as you; use a file and folder of your own",
+            hint="its owner could run commands as you; use a file and folder of your own",
             path=shown,
         )
     if stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
         raise UsageError(
             f"others can write {what} {shown} (mode {stat.S_IMODE(found.st_mode):04o})",
-            hint=f"whoever can write it could run commands as you; if it is what you want: chmod go-w {shown}",
+            hint=f"anyone who can write it could run commands as you; if it is what you want: chmod go-w {shown}",
             path=shown,
         )
 

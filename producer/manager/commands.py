@@ -82,7 +82,7 @@ class Commands:
             self.fail(command, f"the manager cannot start this: {error}")
 
     def fail(self, command: Command, why: str) -> None:
-        """End a command that cannot be carried out, for whoever waits for it."""
+        """End a command that cannot be carried out, for anyone who waits for it."""
         self._ledger.set_aside(command.run_id, why)
         if command.command in RUNS:
             status = first_status(command, self._name)

@@ -1,7 +1,7 @@
 """Messages between masters and managers: lists of plain JSON in the broker.
 
 Celery's envelope is for orders.  It would let a message choose how it is decoded and decompressed, and these come from
-whoever may write into a command queue.
+anyone who may write into a command queue.
 
 A message is taken without acknowledgement.  Redis delivers an unacknowledged message again hours later, and a backup
 that starts then is worse than a command that its sender must repeat.

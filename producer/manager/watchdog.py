@@ -17,7 +17,7 @@ from typing import NoReturn, Self
 
 _LOOKS_COUNT = 20
 
-#: Whoever reads standard error may be stuck as well.
+#: Anyone who reads standard error may be stuck as well.
 _WRITE_S = 2.0
 
 

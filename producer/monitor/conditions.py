@@ -1,4 +1,4 @@
-"""The problems that people are told of when nobody runs a command: devices, schedules, what a check found.  Pure."""
+"""The problems that people learn of when nobody runs a command: devices, schedules, what a check found.  Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which events Flower believes.  Whoever may send some can send anything, and Flower computes with what it gets."""
+"""Which events Flower believes.  Anyone who may send some can send anything, and Flower computes with what it gets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The snapshots that runs read: nobody forgets them meanwhile.
 
-A reader has a lock of its own for each snapshot, so readers do not exclude each other.  Whoever forgets excludes all of
-them while it looks for their locks.
+A reader has a lock of its own for each snapshot, so readers do not exclude each other.  A run that forgets excludes
+all of them while it looks for their locks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from producer.ownership.holder import Holder
 from producer.ownership.verdict import living_locks
 from tasks.errors import UsageError
 
-#: Held for a moment: by whoever begins to read, and by whoever forgets.
+#: Held for a moment: by a run that begins to read, and by one that forgets.
 _ALL = "snapshots"
 _READ = "snapshot"
 

@@ -60,7 +60,7 @@ def in_words(lock: LockRow) -> str:
 
 
 def what_to_do(lock: LockRow) -> str:
-    """The hint for whoever finds the lock taken."""
+    """The hint for anyone who finds the lock taken."""
     if lock.owner.pid_space == pid_space() != "":
         return "wait for the other run to end (--wait TIME), or end it"
     there = f"on {lock.owner.host}" if lock.owner.host != platform.node() else "where it runs"

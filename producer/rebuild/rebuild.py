@@ -1,4 +1,4 @@
-"""A rebuild: whoever holds the devices has the catalog.
+"""A rebuild: anyone who holds the devices has the catalog.
 
 Reads the manifests of all snapshots that the catalog does not know, from whichever device has them whole, and records
 each as it was sealed.  What the catalog knows stays as it is.  Changes nothing on the devices.  A rebuild that was

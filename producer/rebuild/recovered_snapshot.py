@@ -41,7 +41,7 @@ class NamedFiles:
         return sorted(source for source, ranges in self._ranges.items() if ranges)
 
     def parts(self) -> Iterator[tuple[int, TreePart]]:
-        """(source, part) in entry order.  The files belong to whoever runs this: the headers do not say to whom."""
+        """(source, part) in entry order.  The files belong to the user who runs this: headers name no owner."""
         owner = Owner(uid=os.getuid(), gid=os.getgid())
         for number, source in enumerate(self._sources):
             writer = TreeWriter()

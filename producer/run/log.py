@@ -1,4 +1,4 @@
-"""The log of one run: what it has reported, with times, for whoever asks later."""
+"""The log of one run: what it has reported, with times, for anyone who asks later."""
 
 from __future__ import annotations
 

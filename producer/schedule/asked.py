@@ -1,6 +1,6 @@
 """What a reservation asks for: the words of a backup, a check or a prune, or a schedule of the configuration.
 
-It keeps no devices, options or patterns of the configuration: whoever runs it reads them then.
+It keeps no devices, options or patterns of the configuration: anyone who runs it reads them then.
 """
 
 from __future__ import annotations

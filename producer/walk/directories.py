@@ -14,7 +14,7 @@ _MOST_OPEN = 64
 class Directories:
     """The directories below ``root``, each opened from the descriptor of the one above it.
 
-    So whoever owns a part of the source can put a symlink in place of any directory and leads nobody out of it.  The
+    So anyone who owns a part of the source can put a symlink in place of any directory and leads nobody out of it.  The
     way to the last directory stays open for the next one.  To be used in a with block, by one thread.
     """
 

@@ -186,7 +186,7 @@ class SourceTree:
     def _look_at(self, descriptor: int, prefix: str, directory: str, name: str, *, is_mount_point: bool) -> Seen | None:
         """What is at ``name`` in the open directory, to whose path ``prefix`` leads too; None for what is left out."""
         try:
-            # Nothing in a mount point is wanted, so whoever serves it is not asked: it may not answer.
+            # Nothing in a mount point is wanted, so its server is not asked: it may not answer.
             status = status_at(name, descriptor, cached=is_mount_point)
             letter = LETTERS.get(status.st_mode & FORMAT_BITS)
             link = os.readlink(name, dir_fd=descriptor) if letter == "l" else ""

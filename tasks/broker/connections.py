@@ -1,6 +1,6 @@
 """How every connection to the broker is made: the server's certificate is verified, and each wait has a limit.
 
-A host that loses its power, a firewall that forgets a connection, a link that is cut: none of them says so.  Whoever
+A host that loses its power, a firewall that forgets a connection, a link that is cut: none of them says so.  Anyone who
 waits for an answer then waits until the kernel gives up, which takes a quarter of an hour, or for ever if nothing was
 under way.  With these limits a dead connection is noticed within seven seconds, and replaced within fifteen.
 """

@@ -174,7 +174,7 @@ def _text(value: Any, pattern: re.Pattern[str]) -> str:
 
 
 def _nothing() -> dict[str, Any]:
-    """A message without content, for whoever expects one."""
+    """A message without content, for anyone who expects one."""
     return {
         "body": base64.b64encode(b"null").decode("ascii"),
         "content-type": "application/json",

@@ -22,8 +22,8 @@ Readers = Annotated[int, Meta(ge=1, le=256)]
 class StoreSegment(Order):
     """Read the extents, compress them, and store them as one object of a segment, without those that are unchanged.
 
-    A segment's id never changes, whoever stores it.  Each try stores an object of its own: a message that comes twice
-    finds its own object, and never that of another try.
+    A segment's id never changes, no matter who stores it.  Each try stores an object of its own: a message that comes
+    twice finds its own object, and never that of another try.
     """
 
     segment_id: HexId

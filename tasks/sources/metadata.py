@@ -17,7 +17,7 @@ AttributeValue = Annotated[str, Meta(max_length=90_000, pattern=r"^[A-Za-z0-9+/]
 #: Name of an extended attribute -> its value in base64.
 Attributes = Annotated[dict[AttributeName, AttributeValue], Meta(max_length=8192)]
 
-#: Rights of a program, whoever runs it, as set-id bits are.
+#: Rights of a program, no matter who runs it, as set-id bits are.
 CAPABILITIES = "security.capability"
 
 #: FS_IMMUTABLE_FL, FS_APPEND_FL, FS_NODUMP_FL.

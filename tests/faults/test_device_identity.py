@@ -118,7 +118,7 @@ def test_a_new_disk_takes_the_name_of_an_old_one_by_a_word_and_not_by_itself(mac
     assert {device["state"] for device in again.summary["devices"].values()} == {"live"}
     assert again.errors == []
 
-    # Whoever has the old disk still has its files: its marker says what it is.
+    # Anyone who has the old disk still has its files: its marker says what it is.
     beside = (*machine.devices("a b"), f"--device=old={old}")
     assert machine.run("backup", source, f"--device=b={old}", *machine.devices("a")).exit_code == 10
     machine.succeed("restore", first["snapshot_id"][:8], "--target", "out", *beside)

@@ -91,7 +91,7 @@ class Site:
         (host.folder / "segfleet.toml").chmod(0o600)
 
     def copy(self, name: str, block: str) -> None:
-        """Run a block as whoever copies it does; what it starts in the background stays."""
+        """Run a block as anyone who copies it does; what it starts in the background stays."""
         host, log = self.hosts[name], self.hosts[name].folder / "log"
         done = host.run("bash", "-ec", f"exec >{log} 2>&1; {block}", timeout_s=280)
         assert done.returncode == 0, (name, block, log.read_text()[-2000:])

@@ -81,7 +81,7 @@ class Reader:
             (self.root / folder).mkdir(parents=True)
 
     def follow(self, block: Block) -> str:
-        """Run a block as whoever copies it does; fails the test when one of its commands fails.
+        """Run a block as anyone who copies it does; fails the test when one of its commands fails.
 
         Returns its output.  What it starts in the background stays.
         """

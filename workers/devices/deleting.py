@@ -16,7 +16,7 @@ _OBJECT = re.compile(rf"{SEGMENTS_FOLDER}/([0-9a-f]{{2}})/(\1[0-9a-f]{{30}})\.se
 
 
 class AppendOnlyError(SegfleetError):
-    """The device's configuration allows no deletion, whoever asks."""
+    """The device's configuration allows no deletion, no matter who asks."""
 
     code = "append-only"
     reason = Reason.REFUSED

@@ -1,6 +1,6 @@
 """Workers of one host take turns at a disk, whose head can be at one place only.
 
-Turns are locks on files, which the kernel releases when their holder dies.  Whoever wants one waits at a gate, so that
+Turns are locks on files, which the kernel releases when their holder dies.  Others wait at a gate, so that
 the last holder, who returns at once, does not overtake those who wait.  Each holder leaves a mark.  When no mark
 changes for long, the holder is stuck, and those who wait go ahead without a turn: turns only make a disk faster.
 """

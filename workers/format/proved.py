@@ -1,6 +1,6 @@
 """Finds the parts of a stored segment of which the digest is known.
 
-The digest is that of the trailer, which names the header by its digest and each unit by the unit's.  So whoever has it,
+The digest is that of the trailer, which names the header by its digest and each unit by the unit's.  Who has it,
 from the catalog or a manifest, has the content: what a device has exchanged is found out, and is not even decoded.
 """
 

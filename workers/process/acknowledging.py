@@ -25,7 +25,7 @@ PAUSES_S = (0.0, 0.0, 0.2, 0.5, 1.0, 2.0, 3.0)
 
 
 def end_where_orders_stay() -> None:
-    """For this process: it ends, and whoever started it starts another, which waits for the broker.
+    """For this process: it ends, and anyone who started it starts another, which waits for the broker.
 
     Only the order of a worker that is gone is given again, and its receipt is most likely lost too.  A broker that
     refuses writes would end Celery as well, with the traceback of an error that it does not expect.

@@ -24,7 +24,7 @@ def reuse_older(
 ) -> Done:
     """Copy each cell that an older file holds, as its digest proves; returns what is done of which extent.
 
-    New files are made of that, as of what comes from a device: whoever has the older one open sees no change.
+    New files are made of that, as of what comes from a device: anyone who has the older one open sees no change.
     """
     done: Done = {}
     for index in chosen:

@@ -1,4 +1,4 @@
-"""Reads a stream into the spool, on a thread of its own: the run goes on while the stream is silent."""
+"""Reads a stream into the spool, on a thread of its own: the run continues while the stream is silent."""
 
 from __future__ import annotations
 

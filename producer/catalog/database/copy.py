@@ -29,7 +29,7 @@ def copy_catalog(catalog: Path, copy: Path) -> None:
         os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         with closing(sqlite3.connect(catalog)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
-            # Else whoever opens the copy, even to read, must be able to write beside it.
+            # Else anyone who opens the copy, even to read, must be able to write beside it.
             target.execute("PRAGMA journal_mode = DELETE")
     except (OSError, sqlite3.Error) as error:
         copy.unlink(missing_ok=True)

@@ -142,7 +142,7 @@ class Database:
         if connection.execute(present.with_for_update(read=True, key_share=True)).first() is None:
             raise LockedError(
                 "this run has lost its locks: it gave no sign of life for so long that it was taken for dead",
-                hint="run the same command again to go on; segfleet unlock --list shows who has the locks now",
+                hint="run the same command again to continue; segfleet unlock --list shows who has the locks now",
             )
 
     def read(self, statement: Executable) -> Sequence[Row[Any]]:

@@ -166,7 +166,7 @@ def _set_up(connection: SqliteConnection, _record: object) -> None:
 
 
 def _use_wal(connection: SqliteConnection) -> None:
-    """WAL: readers go on while the manager writes.
+    """WAL: readers continue while the manager writes.
 
     Unlike for a transaction, SQLite does not wait for another process that does the same to a new file at that moment.
     """

@@ -60,7 +60,7 @@ reservations = Table(
     Column("last_outcome", String(16), nullable=False, server_default=""),
     Column("last_message", AnyText, nullable=False, server_default=""),
     Column("owner", AnyText, nullable=False, server_default=""),
-    # Who is to run it: one manager, or whoever is on one host; "" means anybody.
+    # Who is to run it: one manager, or anyone on one host; "" means anybody.
     Column("manager", String(63), nullable=False, server_default=""),
     Column("host", AnyText, nullable=False, server_default=""),
     CheckConstraint("if_missed IN ('catch-up', 'skip')", name="if_missed"),

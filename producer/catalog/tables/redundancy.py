@@ -1,4 +1,4 @@
-"""How many devices hold what: for whoever asks whether copies and parity are complete."""
+"""How many devices hold what: for anyone who asks whether copies and parity are complete."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Reservations:
         False, and nothing changed, when somebody else has taken it, or another run of the volume is claimed.
         """
         with self._database.transaction():
-            # PostgreSQL: whoever claims another reservation of the volume waits here.  SQLite has one writer anyway.
+            # PostgreSQL: anyone who claims another reservation of the volume waits here.  SQLite has one writer anyway.
             # In the order of what never changes: two that lock the rows in different orders would wait for each other.
             locked = select(reservations.c.last_outcome).where(reservations.c.volume == row.volume)
             outcomes = self._database.read(locked.order_by(reservations.c.reservation_id).with_for_update())

@@ -133,7 +133,7 @@ class Trees:
         return self._needs_of(digest).maps
 
     def needs(self, digest: bytes) -> PartNeeds:
-        """What a part or map part refers to itself.  Read anew each time: for whoever reads all parts there are."""
+        """What a part or map part refers to itself.  Read anew each time: for anyone who reads all parts there are."""
         return needs_of(self.data(digest))
 
     def _needs_of(self, digest: bytes) -> PartNeeds:

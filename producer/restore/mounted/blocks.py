@@ -65,7 +65,7 @@ class Blocks:
         return block
 
     def serve(self, fetches: Fetches, is_over: Callable[[], bool]) -> None:
-        """Until ``is_over``.  However it ends, whoever waits gets an error, and so does whoever comes later."""
+        """Until ``is_over``.  However it ends, anyone who waits gets an error, and so does anyone who comes later."""
         under_way: dict[Fetch, Future[bytes]] = {}
         try:
             while not is_over():
@@ -99,7 +99,7 @@ class Blocks:
             self._forget_the_oldest()
 
     def _fail(self, block: Future[bytes], error: DamagedError) -> None:
-        """Whoever asks for it later causes another try."""
+        """Asking for it later causes another try."""
         with self._lock:
             for key in [key for key, kept in self._kept.items() if kept is block]:
                 del self._kept[key]

@@ -111,7 +111,7 @@ class Mount:
             return False
 
     def end(self) -> None:
-        """Unmount it, if it still is mounted; whoever has files open gets errors from now on."""
+        """Unmount it, if it still is mounted; anyone who has files open gets errors from now on."""
         for options in (("-u",), ("-u", "-z")):
             if self.is_over:
                 return
@@ -136,7 +136,7 @@ class Mount:
                 kernel_cache=True,
                 attr_timeout=_KERNEL_KEEPS_S,
                 entry_timeout=_KERNEL_KEEPS_S,
-                # Whoever may mount may read all of the backup; others only what its modes allow.
+                # Anyone who may mount may read all of the backup; others only what its modes allow.
                 allow_other=self._allow_other,
                 default_permissions=self._allow_other,
             )

@@ -31,7 +31,7 @@ def mount(
 ) -> None:
     """Mount the snapshots on ``folder``, and return once they are unmounted: by somebody else, or by a signal.
 
-    A file that cannot be read is reported to the observer; whoever reads it gets EIO, and everything else goes on.
+    A file that cannot be read is reported to the observer; anyone who reads it gets EIO, and everything else continues.
 
     Raises UsageError for a folder that is not empty or without FUSE, MountError, and what opening a session raises.
     """

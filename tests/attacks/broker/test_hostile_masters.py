@@ -1,4 +1,4 @@
-"""Whoever may write into a manager's command queue sends it what no honest master would."""
+"""Anyone who may write into a manager's command queue sends it what no honest master would."""
 
 from __future__ import annotations
 

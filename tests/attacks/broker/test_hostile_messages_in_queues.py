@@ -1,4 +1,4 @@
-"""Whoever may write into a queue puts messages there that no segfleet sends: nothing ends, and the work is done."""
+"""Anyone who may write into a queue puts messages there that no segfleet sends: nothing ends, and the work is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images of ext2, ext3 and ext4 that somebody wrote to get at the host of whoever takes files out of them."""
+"""Images of ext2, ext3 and ext4 that somebody wrote to get at the host of anyone who takes files out of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images of XFS and FAT that somebody wrote to get at the host of whoever takes files out of them."""
+"""Images of XFS and FAT that somebody wrote to get at the host of anyone who takes files out of them."""
 
 from __future__ import annotations
 

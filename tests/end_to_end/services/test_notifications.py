@@ -1,4 +1,4 @@
-"""Who is told of real backups, by hand and by the schedule."""
+"""Who is notified of real backups, by hand and by the schedule."""
 
 from __future__ import annotations
 

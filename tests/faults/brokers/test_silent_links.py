@@ -1,4 +1,4 @@
-"""Connections that die without a word: nothing arrives any more, and no end is told of it."""
+"""Connections that die without a word: nothing arrives any more, and no end is notified of it."""
 
 from __future__ import annotations
 

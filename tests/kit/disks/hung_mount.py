@@ -1,4 +1,4 @@
-"""A file system whose server never answers: whoever looks at its mount point waits for ever."""
+"""A file system whose server never answers: anyone who looks at its mount point waits for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands run by a user who is not root, whoever runs the tests.
+"""Commands run by a user who is not root, anyone who runs the tests.
 
 The interpreter and this checkout may lie below a folder that root alone can enter; then the command gets mounts of its
 own, in which the way there is open.

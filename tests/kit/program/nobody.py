@@ -1,4 +1,4 @@
-"""Have something done by a user who is not root, whoever runs the tests."""
+"""Have something done by a user who is not root, anyone who runs the tests."""
 
 from __future__ import annotations
 

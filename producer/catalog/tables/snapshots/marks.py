@@ -37,7 +37,7 @@ class Marks:
     def forget(self, snapshot_ids: Collection[str]) -> None:
         """Forget these snapshots, open or sealed: all or none.
 
-        No list, no search and no backup knows them from now on.  Their rows, trees and segments stay, for whoever
+        No list, no search and no backup knows them from now on.  Their rows, trees and segments stay, for anyone who
         removes from the devices what nothing else needs.  Raises CatalogError for one that is unknown, forgotten
         already, or pinned.
         """

@@ -52,7 +52,7 @@ class Snapshots:
             self._change_open(snapshot_id, parent_id=parent_id)
 
     def _confirm_sealed(self, snapshot_id: str) -> None:
-        """FOR SHARE: whoever wants to forget it waits for this transaction, and sees then what needs it."""
+        """FOR SHARE: anyone who wants to forget it waits for this transaction, and sees then what needs it."""
         if not snapshot_id:
             return
         statement = select(snapshots.c.state).where(snapshots.c.snapshot_id == snapshot_id).with_for_update(read=True)

@@ -66,7 +66,7 @@ def backup(ctx: click.Context, /, **choices: Any) -> int:
 
 
 def _request(call: Call, choices: dict[str, Any]) -> BackupRequest:
-    """Raises UsageError; where nobody sits at a terminal, people are told that the backup did not start."""
+    """Raises UsageError; where nobody sits at a terminal, people are notified that the backup did not start."""
     try:
         return request_from(call, **choices)
     except SegfleetError as error:

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, as far as its host can tell.  Pure."""
+"""What is wrong with a configuration, seen from its host.  Pure."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def replace(call: Call, device: tuple[str, Path]) -> None:
 
 
 def _point_at_configuration(call: Call, name: str, place: Path) -> None:
-    """The file goes on naming the folder that it names, and the next backup looks there."""
+    """The file still names the folder that it names, and the next backup looks there."""
     table = call.configuration.devices.get(name)
     if table is not None and table.path != str(place):
         click.echo(

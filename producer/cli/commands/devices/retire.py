@@ -28,7 +28,7 @@ from producer.run.preflight import check_devices
 def retire(call: Call, device: str, devices: dict[str, Path]) -> None:
     """Copy to the other devices what is needed of one, which then leaves the pool.
 
-    What it holds stays on it, for whoever wants to delete it.  Take it out of the configuration afterwards: a device
+    What it holds stays on it, for anyone who wants to delete it.  Take it out of the configuration afterwards: a device
     that is named in a backup is used again.
     """
     call.output.is_the_result = False

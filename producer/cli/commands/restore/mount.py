@@ -20,7 +20,7 @@ from tasks.errors import UsageError
 
 @click.command(cls=CommandHere)
 @click.argument("words", nargs=-1, required=True, metavar="[SNAPSHOT]... DIR")
-@click.option("--allow-other", is_flag=True, help="Let other users in too, as far as the modes of the files allow.")
+@click.option("--allow-other", is_flag=True, help="Let other users in too, if the modes of the files allow it.")
 @devices_option
 @wait_option
 @config_option

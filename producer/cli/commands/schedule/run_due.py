@@ -71,7 +71,7 @@ def run_due(call: Call) -> int:
             run = _run if claimed[0].volume else _run_upkeep
             results[claimed[0].reservation_id] = run(call, scheduler, claimed[0])
             act_on_held_signal()
-    # Whoever has no manager calls this every few minutes.
+    # Where there is no manager, cron calls this every few minutes.
     look_around(call, _note)
     summary = schedule_summary(results.values(), duration_s=round(time.monotonic() - started_s, 3))
     if call.json:

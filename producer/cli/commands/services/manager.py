@@ -42,7 +42,7 @@ def _place(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
 @click.argument("name", required=False)
 @click.option("--page", metavar="[IP:]PORT", callback=_place, help="Serve the page of `segfleet page` there, too.")
 @click.option(
-    "--downloads", is_flag=True, help="With --page: whoever may see it may download single files of snapshots, too."
+    "--downloads", is_flag=True, help="With --page: anyone who may see it may download single files of snapshots, too."
 )
 @config_option
 @click.pass_obj

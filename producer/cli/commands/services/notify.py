@@ -1,4 +1,4 @@
-"""``segfleet notify``: who is told when something goes wrong."""
+"""``segfleet notify``: who is notified when something goes wrong."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def swap(
     """Let the new objects take the place of the old ones, where nobody has come to need more of these meanwhile.
 
     ``takers``: ids of the devices that have the index of the ``heir``.  A new object counts only on one of these:
-    whoever finds the one there finds the other.  ``group_ids``: of the groups that were formed for it.  In one
+    anyone who finds the one there finds the other.  ``group_ids``: of the groups that were formed for it.  In one
     transaction that survives a power cut.  Returns what was swapped, and whether groups of parity went with it.
     """
     catalog, swapped = session.catalog, list[Repack]()

@@ -113,7 +113,7 @@ def _import_program() -> None:
 
 
 def _is_adopted_fork() -> bool:
-    """Fork once more and end; True in the new process, once whoever has asked is its parent."""
+    """Fork once more and end; True in the new process, once anyone who has asked is its parent."""
     own_pid = os.getpid()
     if os.fork():
         os._exit(0)

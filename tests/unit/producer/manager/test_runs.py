@@ -1,4 +1,4 @@
-"""What is told of a run while its child prints, and when it has ended."""
+"""What is notified of a run while its child prints, and when it has ended."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Child:
 
 
 def told(rows: list[dict[str, Any]], code: int) -> tuple[list[str], bool]:
-    """The states that are told of a run that the schedule has started, and whether it counts as begun."""
+    """The states that are notified of a run that the schedule has started, and whether it counts as begun."""
     statuses: list[RunStatus] = []
     run = Run(
         due_command(),

@@ -203,5 +203,5 @@ def test_new_devices_are_refused_by_name_where_only_known_ones_may_be_used() -> 
     paths = {"a": Path("/mnt/a"), "b": Path("/mnt/b")}
     refuse_new(decide(a=ready("a")), paths)
     with pytest.raises(NotADeviceError, match="may be used, and these folders are empty: a: /mnt/a; b: /mnt/b"):
-        # In the order of their names, whoever answers first.
+        # In the order of their names, anyone who answers first.
         refuse_new(decide(b=report(), a=report()), paths)

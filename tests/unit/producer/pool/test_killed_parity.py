@@ -20,7 +20,7 @@ PLAN: dict[str, Any] = {"segment_bytes": 64 * 1024, "parity": 1}
 
 
 class Killed(BaseException):
-    """Nothing of the run goes on after this."""
+    """Nothing of the run continues after this."""
 
 
 def kill_at(number: int) -> Callable[[Order], None]:

@@ -1,4 +1,4 @@
-"""What must be done in the end is done once: by its owner, or by whoever comes after a crash."""
+"""What must be done in the end is done once: by its owner, or by anyone who comes after a crash."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_a_restore_whose_run_ends_meanwhile_leaves_what_was_there(tmp_path: Path
 def test_what_a_restore_leaves_when_its_run_ends_is_what_others_have_written(
     tmp_path: Path, is_written_to: bool
 ) -> None:
-    """Whoever sees the end of the run may write to the target before its last worker stops."""
+    """Anyone who sees the end of the run may write to the target before its last worker stops."""
     data = pattern(5 * UNIT)
 
     def before_write() -> None:
