@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tree import Tree
 from producer.listing.entry import EntryBatch
 from producer.listing.placed import PlacedBatch
-from producer.pool.parity.group_reads import GroupReads
-
-#: Segment → the devices without which it cannot be read: one that alone holds it, or all that its parity needs.
-Keepers = Mapping[str, Set[str]]
+from producer.pool.losses.keepers import Keepers, find_keepers, has_ranges, lost_bytes_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,26 +31,13 @@ class AtRisk:
 def at_risk_of(catalog: Catalog, snapshot_id: str) -> dict[str, AtRisk]:
     """Device id → what of one snapshot would be lost with it, as :meth:`Risks.by_device` counts."""
     tree = catalog.trees.of(snapshot_id)
-    keepers = _keepers(catalog, chain.from_iterable(catalog.objects.of(tree.parts_of_segments).values()))
+    index = catalog.objects.of(tree.parts_of_segments)
+    several = {key: objects for key, objects in index.items() if len({one.object_id for one in objects}) > 1}
+    keepers = find_keepers(catalog, chain.from_iterable(index.values()), several)
     return {
         device_id: AtRisk(snapshots_count=1, files_count=files_count, size_bytes=size_bytes)
         for device_id, (files_count, size_bytes) in files_at_risk(tree, keepers).items()
     }
-
-
-def _keepers(catalog: Catalog, objects: Iterable[StoredObject]) -> dict[str, Set[str]]:
-    """Of the segments that the loss of one device would take; what is lost already is not among them."""
-    there = frozenset(device.device_id for device in catalog.devices.all() if device.state != "lost")
-    groups, found = GroupReads(catalog), dict[str, frozenset[str]]()
-    for one in objects:
-        if one.device_id in there and not one.is_damaged:
-            found[one.segment_id] = found.get(one.segment_id, there) & {one.device_id}
-        # What is on a lost device, or damaged, may come from parity too: then each device counts that this needs.
-        keepers = found.get(one.segment_id, there)
-        if keepers and groups and groups.can_read(one, there):
-            needed = (key for key in keepers if not groups.can_read(one, there - {key}))
-            found[one.segment_id] = frozenset(needed)
-    return {segment_id: keepers for segment_id, keepers in found.items() if keepers}
 
 
 def files_at_risk(tree: Tree, keepers: Keepers) -> dict[str, tuple[int, int]]:
@@ -66,7 +49,7 @@ def files_at_risk(tree: Tree, keepers: Keepers) -> dict[str, tuple[int, int]]:
     sizes: Counter[str] = Counter()
     cut = []
     for part, whole_files in tree.whole_files() if keepers else ():
-        if whole_files is None:
+        if whole_files is None or any(has_ranges(keepers.get(segment_id, {})) for segment_id in whole_files):
             cut.append(part)
             continue
         for segment_id, found in whole_files.items():
@@ -83,11 +66,14 @@ def files_at_risk(tree: Tree, keepers: Keepers) -> dict[str, tuple[int, int]]:
 def _of_batch(batch: PlacedBatch, keepers: Keepers) -> Iterator[tuple[str, int]]:
     """Of each file: the devices without which some of it is lost, with how much.  Most files lie in one segment."""
     places = batch.places
-    owners = [keepers.get(segment_id, ()) for segment_id in places.segment_ids]
+    owners = [keepers.get(segment_id, {}) for segment_id in places.segment_ids]
     if places.segments and any(owners):
         for at, number in enumerate(places.segments):
-            for owner in owners[number] if number >= 0 else ():
-                yield owner, batch.data_bytes_at(at) if batch.data_ranges else batch.sizes_bytes[at]
+            for owner, ranges in owners[number].items() if number >= 0 else ():
+                size_bytes = batch.data_bytes_at(at) if batch.data_ranges else batch.sizes_bytes[at]
+                lost_bytes = lost_bytes_of(ranges, places.stream_offsets_bytes[at], size_bytes)
+                if lost_bytes or ranges is None:
+                    yield owner, lost_bytes
     cut = places.pieces.keys() | places.maps.keys()
     for at, name in enumerate(batch.names) if cut else ():
         if name in cut:
@@ -97,8 +83,10 @@ def _of_batch(batch: PlacedBatch, keepers: Keepers) -> Iterator[tuple[str, int]]
 def _by_device(batch: EntryBatch | PlacedBatch, at: int, keepers: Keepers) -> dict[str, int]:
     found: dict[str, int] = {}
     for place in batch.places_of(at):
-        for device_id in keepers.get(place.segment_id, ()):
-            found[device_id] = found.get(device_id, 0) + place.size_bytes
+        for device_id, ranges in keepers.get(place.segment_id, {}).items():
+            lost_bytes = lost_bytes_of(ranges, place.stream_offset_bytes, place.size_bytes)
+            if lost_bytes or ranges is None:
+                found[device_id] = found.get(device_id, 0) + lost_bytes
     return found
 
 
@@ -108,7 +96,8 @@ class Risks:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         devices = sorted(device.device_id for device in catalog.devices.all())
-        self._keepers = _keepers(catalog, chain.from_iterable(map(catalog.objects.on_device, devices)))
+        several = catalog.objects.of(catalog.objects.segments_in_several())
+        self._keepers = find_keepers(catalog, chain.from_iterable(map(catalog.objects.on_device, devices)), several)
 
     def by_device(self) -> dict[str, AtRisk]:
         """Device id → what would be lost with it, of the devices without which something is lost."""
@@ -117,7 +106,7 @@ class Risks:
         sizes: defaultdict[str, int] = defaultdict(int)
         for snapshot in self._catalog.snapshots.all():
             tree = self._catalog.trees.of(snapshot.snapshot_id)
-            for device_id in set().union(*(self._keepers.get(found, ()) for found in tree.parts_of_segments)):
+            for device_id in self._needed_by(tree):
                 snapshots[device_id] += 1
         for _, tree in self._newest():
             for device_id, (files_count, size_bytes) in files_at_risk(tree, self._keepers).items():
@@ -127,6 +116,17 @@ class Risks:
             device_id: AtRisk(snapshots_count=count, files_count=files[device_id], size_bytes=sizes[device_id])
             for device_id, count in snapshots.items()
         }
+
+    def _needed_by(self, tree: Tree) -> set[str]:
+        """The devices without which the snapshot is not whole."""
+        found, in_ranges = set[str](), list[str]()
+        for segment_id in tree.parts_of_segments:
+            of_devices = self._keepers.get(segment_id, {})
+            found.update(key for key, ranges in of_devices.items() if ranges is None)
+            in_ranges += [segment_id] if has_ranges(of_devices) else []
+        for batch, at, _ in tree.files_in(in_ranges) if in_ranges else ():
+            found.update(_by_device(batch, at, self._keepers))
+        return found
 
     def paths_on(self, device_id: str) -> Iterator[tuple[SnapshotRow, str]]:
         """The files of the newest snapshot of each volume that would not come back whole without the device."""
