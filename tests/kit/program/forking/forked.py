@@ -69,18 +69,22 @@ def fork(
     *,
     environment: Mapping[str, str],
     folder: Path,
-    outputs: tuple[int, int],
+    outputs: tuple[int | None, int | None],
 ) -> int:
-    """As :func:`start`, with standard output and error of the caller's; returns the process id of the new child."""
+    """As :func:`start`, with standard output and error of the caller's; returns the process id of the new child.
+
+    Where the caller has none, the command begins with that descriptor closed.
+    """
     call = {
         "command": list(command),
         "arguments": list(arguments),
         "environment": dict(environment),
         "folder": str(folder),
+        "closed": [place for place, output in enumerate(outputs, start=1) if output is None],
     }
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
-        return _template()[0].fork(call, [nothing, *outputs])
+        return _template()[0].fork(call, [nothing, *(nothing if output is None else output for output in outputs)])
     finally:
         os.close(nothing)
 

@@ -47,6 +47,7 @@ class _Starting:
             "arguments": list(command[at + 1 :]),
             "environment": dict(env),
             "folder": os.getcwd(),
+            "closed": [],
         }
         try:
             pid = self._link.fork(call, [stdin.fileno(), stdout_end, stderr_end])

@@ -127,6 +127,11 @@ def _become(call: dict[str, Any], streams: list[int], asked: socket.socket) -> N
     for place, stream in enumerate(streams):
         os.dup2(stream, place)
         os.close(stream)
+    for place, name in enumerate(("stdin", "stdout", "stderr")):
+        if place in call["closed"]:
+            # As an interpreter leaves them that begins without.
+            os.close(place)
+            setattr(sys, name, None)
     fork_workers()
     os.environ.clear()
     os.environ.update(call["environment"])
