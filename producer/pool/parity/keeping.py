@@ -1,4 +1,4 @@
-"""Gives all that has parity as much as it had, when devices were lost, retire or have failed."""
+"""Gives all as much parity as it is to have, when devices were lost, retire or have failed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from producer.run.session import RunSession
 
 @dataclass(kw_only=True)
 class Kept:
-    """``lacking``: what has less parity than it had, and why, in words."""
+    """``lacking``: what has less parity than it is to have, and why, in words."""
 
     made_count: int = 0
     lacking: list[str] = field(default_factory=list)
 
 
 def keep_parity(session: RunSession, members: Mapping[str, Member], pool_id: str, *, leaving: str = "") -> Kept:
-    """Write parity until all in the pool that has any survives as many losses as it did, without the one ``leaving``.
+    """Write parity until all in the pool survives as many losses as backups asked for, without the one ``leaving``.
+
+    What is in groups gets as much as these have, where nobody knows what was asked for, as after a rebuild.
 
     ``members``: the devices that stay, by name; others that are not lost are away, and count as they are.  Call once
     what a device that leaves or is lost held is on the others.  Raises InterruptedRun.
@@ -47,7 +49,7 @@ def keep_parity(session: RunSession, members: Mapping[str, Member], pool_id: str
             few = f"--parity {rows_count} needs {rows_count + 1} devices, and {live_count} are there to take it"
             no_room = "the devices have no room for more"
             why = "; ".join(written.failures) or (few if possible_count < rows_count else no_room)
-            kept.lacking.append(f"{lacking_count} objects have less parity than before: {why}")
+            kept.lacking.append(f"{lacking_count} objects have less parity than they are to have: {why}")
     return kept
 
 
@@ -57,10 +59,18 @@ def _of_open_snapshots(catalog: Catalog) -> set[str]:
 
 
 def _segments_by_rows(catalog: Catalog, pool_id: str) -> dict[int, set[str]]:
-    """How many losses the segments in groups of the pool survive → their ids."""
+    """How many losses segments of the pool are to survive → their ids."""
     of_pool = {row.device_id for row in catalog.devices.all(pool_id)}
-    found: defaultdict[int, set[str]] = defaultdict(set)
+    rows_counts: defaultdict[str, int] = defaultdict(int)
     for group in catalog.parity.groups():
         if any(row.device_id in of_pool for row in group.rows):
-            found[len(group.rows)].update(member.segment_id for member in group.members)
+            for member in group.members:
+                rows_counts[member.segment_id] = max(rows_counts[member.segment_id], len(group.rows))
+    for snapshot in catalog.snapshots.all():
+        if snapshot.pool_id == pool_id and snapshot.parity:
+            for segment_id in catalog.trees.of(snapshot.snapshot_id).parts_of_segments:
+                rows_counts[segment_id] = max(rows_counts[segment_id], snapshot.parity)
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for segment_id, rows_count in rows_counts.items():
+        found[rows_count].add(segment_id)
     return dict(found)

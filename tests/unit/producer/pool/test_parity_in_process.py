@@ -300,6 +300,24 @@ def test_a_repair_forms_groups_anew_of_which_only_a_row_was_lost(tmp_path: Path)
         assert made.troubles == [("", "parity")]
 
 
+def test_each_repair_says_that_there_are_too_few_devices_for_the_parity_that_was_asked_for(tmp_path: Path) -> None:
+    with in_process(tmp_path, "abcd") as made:
+        made.back_up({"data": Tree({"file": noise(3000)}).make(tmp_path / "data")}, parity=2)
+        for name in "cd":
+            mark_lost(made.catalog, device_named(made.catalog, name))
+            shutil.rmtree(made.device(name))
+        made.devices = "ab"
+
+        assert [made.repair().exit_code, made.repair().exit_code] == [3, 3]
+        assert all(is_whole(made, tmp_path / "back", name) for name in "ab")
+
+        made.devices = "abe"
+        made.device("e").mkdir()
+        (tmp_path / "data" / "new").write_bytes(noise(1000, seed=3))
+        made.back_up({"data": tmp_path / "data"}, parity=2)
+        assert made.repair().exit_code == 0
+
+
 def devices_of_groups(made: InProcess) -> list[set[str]]:
     """Of each group the devices that its files lie on, each on one of its own."""
     left = [row.device_id for row in made.catalog.devices.all() if row.state != "lost"]
