@@ -65,9 +65,9 @@ def _decode_with_surrogates(line: bytes, cls: type[T], max_values_count: int) ->
         raise DamagedError(f"a line of a manifest part does not decode: {error}") from error
 
 
-def compress_lines(lines: Iterable[bytes]) -> bytes:
+def compress_lines(lines: Iterable[bytes], *, level: int = LEVEL) -> bytes:
     """The lines as one zstd frame with its content size and a checksum."""
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(b"\n".join([*lines, b""]))
+    return zstandard.ZstdCompressor(level=level, write_checksum=True).compress(b"\n".join([*lines, b""]))
 
 
 def decompress_lines(data: bytes, *, max_bytes: int = MAX_PART_BYTES) -> list[bytes]:
