@@ -24,7 +24,7 @@ class Protection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unprotected:
-    """What a device holds of segments that have less than a snapshot is to have."""
+    """What a device that counts holds of segments that have less than a snapshot is to have."""
 
     segments_count: int = 0
     bytes_stored: int = 0
@@ -51,8 +51,10 @@ class Protections:
             return None
         weak = set[str]().union(*map(self._unprotected, wanted))
         held = defaultdict[str, list[StoredObject]](list)
+        there = _there(self._catalog)
         for one in chain.from_iterable(self._catalog.objects.of(weak).values()):
-            held[one.device_id].append(one)
+            if one.device_id in there and not one.is_damaged:
+                held[one.device_id].append(one)
         return {
             device_id: Unprotected(
                 segments_count=len({one.segment_id for one in found}),
