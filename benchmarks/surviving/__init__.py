@@ -1,0 +1,1 @@
+"""What ``benchmarks/survive`` measures with."""
