@@ -14,7 +14,7 @@ from producer.cli.call import Call
 from producer.cli.lazy_group import LazyGroup
 from producer.cli.output import GuardedOutput, guard_output
 from producer.cli.show.json_lines import write_error
-from producer.cli.show.safe_text import harmless
+from producer.cli.show.wrapped import warn
 from producer.host.signals import ending_signals
 from producer.host.state import open_state
 from producer.run.interrupt import on_sigterm
@@ -171,9 +171,9 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 def _tell(error: SegfleetError, json: bool) -> int:
     if json:
         write_error(error.code, error.message, error.path or "", hint=error.hint)
-    click.echo(f"segfleet: {harmless(error.message)}", err=True)
+    warn(f"segfleet: {error.message}")
     if error.hint:
-        click.echo(f"  {harmless(error.hint)}", err=True)
+        warn(f"  {error.hint}")
     return error.exit_code
 
 

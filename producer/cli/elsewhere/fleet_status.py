@@ -19,6 +19,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.live.watching import watched
 from producer.cli.show.safe_text import escaped, harmless
 from producer.cli.show.tables import lines_of
+from producer.cli.show.wrapped import warn
 from producer.configuration.values.sizes import format_size
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, managers, runs
 from producer.master.choose import is_there, lost_run
@@ -60,7 +61,7 @@ def show_fleet(call: Call) -> int:
 def _show_status(call: Call, names: str, text: str) -> None:
     """``names``: "" for a complaint."""
     if not names:
-        click.echo(f"segfleet: {harmless(text)}", err=True)
+        warn(f"segfleet: {text}")
     elif call.json:
         click.echo(text, nl=False)
     else:

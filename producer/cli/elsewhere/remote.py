@@ -16,6 +16,7 @@ from producer.cli.call import Call
 from producer.cli.show.live.lost_files import LostFiles, watched_for_losses
 from producer.cli.show.rows.summaries import show_backup, show_check, show_restore
 from producer.cli.show.safe_text import harmless
+from producer.cli.show.wrapped import warn
 from producer.observer import Progress, Trouble
 from producer.summaries import BackupSummary, CheckSummary, RestoreSummary
 
@@ -51,7 +52,7 @@ class Output:
         sys.stdout.buffer.flush()
 
     def err(self, line: str) -> None:
-        click.echo(harmless(line), err=True)
+        warn(line)
 
 
 class Watched(Output):

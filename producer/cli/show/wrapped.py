@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import textwrap
 
 import click
 
+from producer.cli.show.safe_text import harmless
 from producer.host.behalf import terminal_width
 
 #: What a line begins with that its further lines are indented by: blanks, or a label and blanks.
@@ -26,3 +29,11 @@ def say(text: str) -> None:
     """Print a sentence on standard output."""
     for line in wrapped(text, terminal_width()):
         click.echo(line)
+
+
+def warn(text: str) -> None:
+    """Print a sentence on standard error; its characters do no harm."""
+    width = os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else None
+    for line in harmless(text).splitlines() or [""]:
+        # 0: a terminal that does not know.
+        click.echo("\n".join(wrapped(line, width or None)), err=True)

@@ -23,7 +23,7 @@ from producer.cli.show.ended import ended
 from producer.cli.show.live.lost_files import watched_for_losses
 from producer.cli.show.live.watching import Shown
 from producer.cli.show.rows.summaries import show_backup
-from producer.host.safe_text import harmless
+from producer.cli.show.wrapped import warn
 from producer.requests import BackupRequest
 from producer.run.preflight import notes_about
 from producer.summaries import BackupSummary
@@ -72,7 +72,7 @@ def _request(call: Call, choices: dict[str, Any]) -> BackupRequest:
     except SegfleetError as error:
         volume = _volume_meant(call, choices)
         if volume and not (choices["dry_run"] or sys.stderr.isatty()):
-            did_not_start(call, volume, error, lambda text: click.echo(f"segfleet: {harmless(text)}", err=True))
+            did_not_start(call, volume, error, lambda text: warn(f"segfleet: {text}"))
         raise
 
 

@@ -14,6 +14,7 @@ from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import harmless
 from producer.cli.show.times import with_age
+from producer.cli.show.wrapped import say
 from producer.host.run_logs import read_log
 from producer.host.state import open_state
 from tasks.errors import UsageError
@@ -51,7 +52,7 @@ def log(call: Call, run: str | None) -> None:
         return
     click.echo(f"run {row.run_id} on {row.owner_host}")
     for line in lines:
-        click.echo(harmless(line))
+        say(harmless(line))
 
 
 def chosen(runs: Sequence[RunRow], name: str | None) -> RunRow:

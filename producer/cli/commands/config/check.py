@@ -12,6 +12,7 @@ from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
+from producer.cli.show.wrapped import say
 from producer.configuration.toml_lines import line_of
 
 
@@ -33,7 +34,7 @@ def check(call: Call) -> int:
             row = {"level": finding.level, "file": str(path), "line": line, "message": finding.message}
             write_row({"message_type": "finding", **row})
         else:
-            click.echo(escaped(f"{path}:{line}: {finding.level}: {finding.message}"))
+            say(escaped(f"{path}:{line}: {finding.level}: {finding.message}"))
     if not found and not call.json:
         click.echo(f"{path}: no problems found")
     return int(any(finding.level == "error" for finding in found))

@@ -26,7 +26,7 @@ from producer.cli.options.shared import (
 )
 from producer.cli.show.json_lines import write_error, write_row, write_summary
 from producer.cli.show.live.notes import NotesObserver
-from producer.cli.show.safe_text import harmless
+from producer.cli.show.wrapped import warn
 from producer.requests import Retention
 from producer.summaries import ForgetSummary
 from tasks.errors import LockedError, UsageError
@@ -100,7 +100,7 @@ def forget(
 
 
 def _note(text: str) -> None:
-    click.echo(f"segfleet: {harmless(text)}", err=True)
+    warn(f"segfleet: {text}")
 
 
 def _refuse_both(snapshots: Sequence[str], volume: str | None, retention: Retention | None) -> None:

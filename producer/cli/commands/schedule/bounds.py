@@ -12,7 +12,7 @@ from producer.cli.commands.schedule.words import bounds_of
 from producer.cli.options.known_devices import all_devices
 from producer.cli.show.json_lines import write_error, write_row
 from producer.cli.show.live.notes import NotesObserver
-from producer.cli.show.safe_text import harmless
+from producer.cli.show.wrapped import warn
 from tasks.errors import LockedError, SegfleetError
 
 if TYPE_CHECKING:
@@ -72,4 +72,4 @@ def _show(call: Call, decision: Decision) -> None:
 
 
 def _note(text: str) -> None:
-    click.echo(f"segfleet: {harmless(text)}", err=True)
+    warn(f"segfleet: {text}")

@@ -20,8 +20,8 @@ from producer.cli.options.shared import config_option, json_option, quiet_option
 from producer.cli.show.json_lines import write_error, write_row, write_summary
 from producer.cli.show.live.lost_files import watched_for_losses
 from producer.cli.show.rows.summaries import show_backup, show_schedule
-from producer.cli.show.safe_text import harmless
 from producer.cli.show.times import rfc3339, with_age
+from producer.cli.show.wrapped import warn
 from producer.host.signals import act_on_held_signal
 from producer.summaries import BackupSummary, UpkeepSummary, schedule_summary
 from tasks.errors import SegfleetError
@@ -116,7 +116,7 @@ def _run_upkeep(call: Call, scheduler: Scheduler, row: ReservationRow) -> Upkeep
 
 
 def _note(text: str) -> None:
-    click.echo(f"segfleet: {harmless(text)}", err=True)
+    warn(f"segfleet: {text}")
 
 
 def _announce(call: Call, row: ReservationRow) -> None:
@@ -138,7 +138,7 @@ def _announce(call: Call, row: ReservationRow) -> None:
 def _tell(call: Call, error: SegfleetError) -> None:
     if call.json:
         write_error(error.code, error.message, error.path or "")
-    click.echo(f"segfleet: {harmless(error.message)}", err=True)
+    warn(f"segfleet: {error.message}")
 
 
 def _show(call: Call, summary: BackupSummary) -> None:

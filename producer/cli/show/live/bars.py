@@ -18,6 +18,7 @@ from producer.cli.show.counts import counted
 from producer.cli.show.live.plain_lines import trouble_line
 from producer.cli.show.rows.file_lines import file_line
 from producer.cli.show.safe_text import harmless
+from producer.cli.show.wrapped import wrapped
 from producer.configuration.values.ages import format_age
 from producer.configuration.values.sizes import format_size
 from producer.observer import FileChange, Progress, Trouble
@@ -107,14 +108,14 @@ class BarsObserver:
         """Only scripts want to know."""
 
     def note(self, text: str) -> None:
-        self._print(f"segfleet: {harmless(text)}")
+        self._say(f"segfleet: {harmless(text)}")
 
     def file(self, change: FileChange, path: str) -> None:
         self._print(file_line(change, path))
 
     def trouble(self, trouble: Trouble) -> None:
         self._errors_count += 1
-        self._print(trouble_line(trouble))
+        self._say(trouble_line(trouble))
 
     def progress(self, progress: Progress) -> None:
         if any(f"  {name}" not in self._rows for name in progress.devices):
@@ -169,5 +170,10 @@ class BarsObserver:
         if row is not None:
             self._bars.remove_task(row)
 
+    def _say(self, text: str) -> None:
+        for line in wrapped(text, self._bars.console.width):
+            self._print(line)
+
     def _print(self, line: str) -> None:
+        """A path stays on one line, so that it can be copied."""
         self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import click
-
 from producer.cli.call import Call
 from producer.cli.show.json_lines import write_error
-from producer.cli.show.safe_text import harmless
+from producer.cli.show.wrapped import warn
 from producer.observer import Progress, Trouble
 
 
@@ -21,12 +19,12 @@ class NotesObserver:
 
     def note(self, text: str) -> None:
         if not self._call.quiet:
-            click.echo(f"segfleet: {harmless(text)}", err=True)
+            warn(f"segfleet: {text}")
 
     def trouble(self, trouble: Trouble) -> None:
         if self._call.json:
             write_error(trouble.code, trouble.message, trouble.path)
-        click.echo(f"segfleet: {harmless(trouble.message)}", err=True)
+        warn(f"segfleet: {trouble.message}")
 
     def progress(self, progress: Progress) -> None:
         """It is over in a moment."""

@@ -9,6 +9,7 @@ import click
 from producer.cli.show.counts import counted
 from producer.cli.show.rows.file_lines import file_line
 from producer.cli.show.safe_text import escaped, harmless
+from producer.cli.show.wrapped import warn
 from producer.configuration.values.sizes import format_size
 from producer.observer import FileChange, Progress, Trouble
 
@@ -46,7 +47,7 @@ class PlainObserver:
         click.echo(file_line(change, path), err=True)
 
     def note(self, text: str) -> None:
-        click.echo(f"segfleet: {harmless(text)}", err=True)
+        warn(f"segfleet: {text}")
 
     def trouble(self, trouble: Trouble) -> None:
         click.echo(trouble_line(trouble), err=True)

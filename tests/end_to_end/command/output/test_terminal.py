@@ -18,12 +18,18 @@ from kit.tree import Tree, noise
 WIDTHS = (60, 80, 120)
 #: Not in the order of the alphabet.
 DEVICES = "second first"
-COMMANDS = ("snapshots", "devices --at-risk", "status", "history", "stats", "plan --volume data", "backup -h")
+COMMANDS = (
+    *("snapshots", "devices --at-risk", "status", "history", "stats", "plan --volume data", "backup -h"),
+    *("schedule list", "config show", "config check"),
+)
+#: Devices have names as long as they may be.
+LONG_DEVICES = tuple(f"{letter}-device-with-a-name-as-long-as-names-of-devices-may-ever-be-{letter}" for letter in "ab")
+LONG_VOLUME = "what-is-on-the-old-laptop-of-my-grandmother"
 
 
 @pytest.fixture(scope="module")
 def stored(shared_machine: Machine) -> Machine:
-    """A backup, one that is partial because a device is away, and a schedule."""
+    """A backup, one that is partial because a device is away, a schedule, and names that fill a line."""
     source = Tree({f"folder/{n}": noise(30_000, seed=n) for n in range(12)}).make(shared_machine.folder / "data")
     also = f'[sources.data]\npath = "{source}"\n[volumes.data]\nsources = ["data"]\n[schedules.data]\ncron = "@daily"\n'
     shared_machine.devices(DEVICES)
@@ -32,6 +38,11 @@ def stored(shared_machine: Machine) -> Machine:
     shared_machine.succeed("schedule", "run-due")
     shared_machine.device("first").rename(shared_machine.folder / "away")
     assert shared_machine.run("backup", "--volume", "data").exit_code == 3
+    other = Tree({"picture.png": noise(20_000)}).make(shared_machine.folder / "old laptop")
+    for name in LONG_DEVICES:
+        (shared_machine.folder / name).mkdir()
+    options = [f"--device={name}={shared_machine.folder / name}" for name in LONG_DEVICES]
+    shared_machine.succeed("backup", str(other), "--volume", LONG_VOLUME, *options)
     make_shim(shared_machine.folder / "bin")
     return shared_machine
 
@@ -49,6 +60,13 @@ def test_no_command_runs_past_the_edge_or_is_broken_in_a_word(screen: Terminal) 
         lines = screen.shows(f"segfleet {command} 2>/dev/null")
         assert lines, command
         # The terminal had to break none of them.
+        assert screen.lines() == screen.lines(joined=True), (command, lines)
+
+
+def test_notes_errors_and_logs_are_not_broken_in_a_word(screen: Terminal) -> None:
+    for command in ("plan --volume data", "config check", "log data", "ls 12345678"):
+        lines = screen.shows(f"segfleet {command}")
+        assert lines, command
         assert screen.lines() == screen.lines(joined=True), (command, lines)
 
 

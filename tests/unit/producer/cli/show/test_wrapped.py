@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from producer.cli.show.wrapped import wrapped
+import pytest
+
+from producer.cli.show.wrapped import warn, wrapped
 
 SENTENCE = "snapshot 46d91636 of volume me: 843 files, 4 MiB"
 
@@ -22,3 +24,8 @@ def test_further_lines_begin_where_the_text_after_a_label_or_blanks_does() -> No
 
 def test_a_word_that_is_wider_than_the_terminal_stays_whole() -> None:
     assert wrapped("see /a/very/long/path", 10) == ["see", "  /a/very/long/path"]
+
+
+def test_a_note_for_another_program_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    warn("segfleet:" + " word" * 100)
+    assert capsys.readouterr().err == "segfleet:" + " word" * 100 + "\n"
