@@ -165,7 +165,7 @@ class _Repair:
         for name, bytes_count in made.loads_bytes.items():
             members[name].free_bytes -= bytes_count
         for why in made.failures:
-            self._tell("parity", f"not all that lost devices held was made again: {why}")
+            self._tell("repair", f"not all was made again: {why}")
         return made.made_count
 
     def _complete_parity(self, members: dict[str, Member], pool_id: str) -> None:

@@ -13,6 +13,7 @@ from producer.pool.copies import Copying, CopyTarget
 from producer.pool.copying import Copied
 from producer.pool.losses.lost import refresh_lacks
 from producer.pool.parity.group_reads import GroupReads
+from producer.retention.copied_again import copy_again, lacks_copies
 from producer.retention.heir_copies import copy_with_heir
 from producer.retention.pruning.devices import PrunedDevice
 from producer.retention.pruning.meeting import meet
@@ -38,13 +39,15 @@ def lost_objects(catalog: Catalog) -> list[StoredObject]:
 
 
 def make_lost_again(session: RunSession) -> Copied:
-    """Make them from parity on the least-filled devices; what parity these lack then is left to others.
+    """Make them from parity on the least-filled devices, and the copies that something lacks.
+
+    What parity these lack then is left to others.
 
     Idempotent.  What fails is said in the result.  Takes the lock of prunes, if there is anything to do.  Raises
     LockedError beside a prune, what :func:`meet` raises, and InterruptedRun.
     """
     objects = lost_objects(session.catalog)
-    if not objects:
+    if not objects and not lacks_copies(session.catalog):
         return Copied()
     assert session.holder is not None
     with session.holder.holding(PRUNE, purpose="repair"):
@@ -54,7 +57,7 @@ def make_lost_again(session: RunSession) -> Copied:
 def _make(session: RunSession, objects: Sequence[StoredObject]) -> Copied:
     catalog, meeting = session.catalog, meet(session)
     made: list[StoredObject] = []
-    done = Copied()
+    done = Copied(failures=copy_again(session, meeting, made))
     pools = {row.device_id: row.pool_id for row in catalog.devices.all()}
     for pool_id in sorted({pools[one.device_id] for one in objects}):
         devices = [device for device in meeting.taking if device.row.pool_id == pool_id]

@@ -187,9 +187,9 @@ class PoolStates(RuleBasedStateMachine):
         """Without what is no device yet; ``add`` names it again."""
         self.run.devices, self.lost = "".join(self.adopted()), ""
         done = self.run.repair()
-        if len(self.adopted()) == 1 and self.promise == "parity":
-            # One device alone has no parity.
-            assert {code for _, code in self.run.troubles} <= {"parity"}
+        if len(self.adopted()) == 1:
+            # One device alone has neither copies nor parity.
+            assert {code for _, code in self.run.troubles} <= {"parity", "repair"}
         else:
             assert done.exit_code == 0, self.run.troubles
             self.lacks_parity = False

@@ -27,7 +27,7 @@ def repair(call: Call, devices: dict[str, Path]) -> int:
     """Give each device what it lacks and others have, and name what none has any more.
 
     Run it when a device is back that was away, when one is lost, or after `check` found damage.  Of a lost device it
-    makes again on the others what has parity.  What is lost is stored again by the next
+    makes again on the others what has a copy or parity.  What is lost is stored again by the next
     backup, where the files are unchanged.
     """
     devices = devices or all_devices(call)

@@ -64,6 +64,21 @@ def test_a_snapshot_is_protected_until_a_device_is_lost_and_again_after_the_next
     assert unprotected(pool)[1] == 0
 
 
+def test_a_repair_protects_again_what_a_lost_device_held_or_says_that_it_cannot(pool: InProcess) -> None:
+    lose(pool, "d")
+    pool.devices = "abc"
+
+    assert pool.repair().exit_code == 0
+    assert unprotected(pool) == [None, 0]
+    again = pool.repair()
+    assert (again.exit_code, again.objects_copied) == (0, 0)
+
+    lose(pool, "b")
+    lose(pool, "c")
+    pool.devices = "a"
+    assert pool.repair().exit_code == 3
+
+
 def test_the_list_of_snapshots_says_what_is_protected(
     pool: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
