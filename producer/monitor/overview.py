@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -87,27 +87,36 @@ class VolumeStatus:
         return self.reservations[0].next_due if self.reservations else None
 
 
-def upkeep(catalog: Catalog) -> list[ReservationRow]:
-    """The scheduled checks and prunes, which are of no volume, soonest first."""
-    return [row for row in catalog.reservations.all() if not row.volume]
+def upkeep(reservations: Iterable[ReservationRow]) -> list[ReservationRow]:
+    """The scheduled checks and prunes, which are of no volume, in the order given."""
+    return [row for row in reservations if not row.volume]
 
 
 def volumes(catalog: Catalog) -> list[VolumeStatus]:
     """All volumes that have been backed up, are being backed up, or have a schedule, by name."""
+    return volumes_of(catalog, catalog.devices.all(), catalog.reservations.all(), living_locks(catalog))
+
+
+def volumes_of(
+    catalog: Catalog,
+    devices: Sequence[DeviceRow],
+    scheduled: Iterable[ReservationRow],
+    living: Mapping[str, LockRow],
+) -> list[VolumeStatus]:
+    """As :func:`volumes`, for who has read these already."""
     snapshots = catalog.snapshots.newest_of_each_volume()
     sealed = {volume: _newest_sealed(catalog, rows[0]) for volume, rows in snapshots.items()}
     reservations: defaultdict[str, list[ReservationRow]] = defaultdict(list)
     # Checks and prunes are of no volume.
-    for reservation in (row for row in catalog.reservations.all() if row.volume):
+    for reservation in (row for row in scheduled if row.volume):
         reservations[reservation.volume].append(reservation)
     runs = catalog.runs.newest_of_each_volume("backup")
     ended = {volume: _newest_ended(catalog, run) for volume, run in runs.items()}
-    locks = {name: lock for name, lock in living_locks(catalog).items() if name.startswith(volume_lock(""))}
+    locks = {name: lock for name, lock in living.items() if name.startswith(volume_lock(""))}
     locked = {name.removeprefix(volume_lock("")) for name in locks}
     names = sorted(snapshots.keys() | runs.keys() | reservations.keys() | locked)
     shown = {name: _shown(snapshots.get(name, ()), runs.get(name)) for name in names}
     totals = catalog.totals.states_of({row.snapshot_id for row in shown.values() if row is not None})
-    devices = catalog.devices.all()
     return [
         _status(
             name,

@@ -14,7 +14,7 @@ from producer.catalog.tables.runs import RunRow
 from producer.monitor.expected import Expected
 from producer.monitor.fleet import FleetStatus
 from producer.monitor.other_runs import OtherRun, other_runs
-from producer.monitor.overview import VolumeStatus, upkeep, volumes
+from producer.monitor.overview import VolumeStatus, upkeep, volumes_of
 from producer.monitor.running import RunningBackup, running_backups
 from producer.monitor.space.at_risk import at_risk
 from producer.monitor.space.sums import Sums, sums
@@ -62,13 +62,13 @@ def survey(
     """
     now = now or datetime.now(UTC)
     with catalog.reading():
-        rows = volumes(catalog)
-        devices = without_replaced(catalog.devices.all())
+        known, reservations, locks = catalog.devices.all(), catalog.reservations.all(), living_locks(catalog)
+        rows = volumes_of(catalog, known, reservations, locks)
+        devices, scheduled = without_replaced(known), upkeep(reservations)
         # A check is of no volume.
         last_check = catalog.runs.newest("check", "")
         running = running_backups(catalog, rows)
-        scheduled = upkeep(catalog)
-        others = other_runs(living_locks(catalog).values())
+        others = other_runs(locks.values())
         volume_checks = catalog.checks.by_volume()
         kept = kept or sums(catalog)
     return Survey(

@@ -65,8 +65,7 @@ NO_FIGURES = RunFigures()
 _READ_FIGURES = msgspec.json.Decoder(RunFigures)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BriefRun:
+class BriefRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run with little of its summary: ten thousand are read in a fraction of a second."""
 
     run_id: str

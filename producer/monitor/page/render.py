@@ -20,7 +20,7 @@ from producer.monitor.page.device_rows import device_cells
 from producer.monitor.page.drawing import HUES_COUNT, hue, minutes_chart, stored_chart
 from producer.monitor.page.history import Past
 from producer.monitor.page.rates import Rates
-from producer.monitor.page.rows import other_cells, run_cells, running_cells, volume_cells
+from producer.monitor.page.rows import RunCells, other_cells, run_cells, running_cells, volume_cells
 from producer.monitor.survey import Survey
 from producer.monitor.verdict import Problem
 
@@ -91,11 +91,17 @@ def _history(found: Past, names: tuple[str, ...], is_served: bool) -> bytes:
     template = _loader().load("history.html")
     return template.generate(
         is_served=is_served,
-        runs=[run_cells(run) for run in found.runs],
+        runs=[_run_row(run_cells(run), is_served) for run in found.runs],
         stored_chart=stored_chart(found.days, names),
         minutes_chart=minutes_chart(found.days),
         device_legend="".join(_legend_item(hue(name, names), name) for name in names),
     )
+
+
+@lru_cache(maxsize=200)
+def _run_row(row: RunCells, is_served: bool) -> bytes:
+    """Of the runs that are shown, a new one is drawn, and the others are known from earlier looks."""
+    return _loader().load("run.html").generate(row=row, is_served=is_served)
 
 
 def _problem(problem: Problem) -> Problem:

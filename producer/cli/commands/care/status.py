@@ -103,11 +103,13 @@ def _shown(call: Call, catalog: Catalog) -> Shown:
     from producer.catalog.tables.devices import without_replaced
     from producer.monitor.expected import expected_by
     from producer.monitor.other_runs import other_runs
-    from producer.monitor.overview import upkeep, volumes
+    from producer.monitor.overview import upkeep, volumes_of
     from producer.monitor.verdict import verdict
     from producer.ownership.verdict import living_locks
 
-    rows, devices, scheduled = volumes(catalog), without_replaced(catalog.devices.all()), upkeep(catalog)
+    known, reservations, locks = catalog.devices.all(), catalog.reservations.all(), living_locks(catalog)
+    rows = volumes_of(catalog, known, reservations, locks)
+    devices, scheduled = without_replaced(known), upkeep(reservations)
     # A check is of no volume.
     last_check = catalog.runs.newest("check", "")
     judged = verdict(
@@ -118,7 +120,7 @@ def _shown(call: Call, catalog: Catalog) -> Shown:
         expected_by(call.configuration),
         scheduled,
     )
-    others = other_runs(living_locks(catalog).values())
+    others = other_runs(locks.values())
     return Shown(verdict=judged, volumes=rows, devices=devices, others=others, upkeep=scheduled)
 
 

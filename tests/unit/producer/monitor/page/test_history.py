@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from producer.catalog.tables.runs import BriefRun, figures_of
 from producer.monitor.page.history import Day, JudgedDay, dates, day_of, full_in_days, judged, strips
@@ -37,7 +38,7 @@ def days(*runs: BriefRun) -> list[Day]:
 
 
 def test_each_day_has_the_mark_of_its_last_backup() -> None:
-    later = replace(run(3, 1), started_at=NOW - timedelta(days=3, hours=-1))
+    later = msgspec.structs.replace(run(3, 1), started_at=NOW - timedelta(days=3, hours=-1))
     found = strips(days_of(run(0, None), run(0, 0), run(1, 3), run(2, 130), later, run(3, 0), run(5, 0, kind="check")))
     assert found["home"][-6:] == ("none", "none", "failed", "interrupted", "partial", "done")
 
