@@ -11,6 +11,8 @@ runs = Table(
     "runs",
     metadata,
     Column("run_id", String(32), primary_key=True),
+    # The order of their beginnings, which clocks may tell wrongly; two managers may take the same one.
+    Column("position", BigInteger, nullable=False),
     Column("kind", String(16), nullable=False),
     # Not a foreign key: a run stays in the history when its snapshot is gone.
     Column("snapshot_id", String(32)),
@@ -23,8 +25,9 @@ runs = Table(
     Column("summary", JSON(none_as_null=True)),
     CheckConstraint("kind IN ('backup', 'restore', 'check', 'forget', 'prune', 'rewrite')", name="kind"),
     # The newest of each kind of each volume.
-    Index(None, "kind", "volume", "started_at"),
+    Index(None, "kind", "volume", "position"),
     # The history is cut at its end, and read again from where it has changed.
+    Index(None, "position"),
     Index(None, "started_at"),
     Index(None, "ended_at"),
 )

@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Row, Select, Text, and_, cast, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, delete, func, insert, or_, select, update
 
 from producer.catalog.columns import JsonObject
 from producer.catalog.database.database import Database
@@ -78,6 +78,13 @@ class BriefRun(msgspec.Struct, frozen=True, kw_only=True):
     figures: RunFigures
 
 
+#: Not by their times: a clock that was set back would hide all runs until it is where it was.
+_NEWEST_FIRST = (runs.c.position.desc(), runs.c.run_id)
+_NEXT = select(func.coalesce(func.max(runs.c.position), 0) + 1).scalar_subquery()
+
+#: The columns of RunRow.
+_COLUMNS = [column for column in runs.c if column.name != "position"]
+
 #: The columns of BriefRun; the summary as it is written.
 _BRIEF = select(
     runs.c.run_id,
@@ -102,7 +109,7 @@ class Runs:
             self._database.write(delete(runs).where(runs.c.run_id == row.run_id, interrupted))
             if (code := self.exit_code(row.run_id)) is not None:
                 raise CatalogError(f"run {row.run_id[:8]} has ended already, with exit code {code}", hint="")
-            self._database.write(insert(runs).values(**asdict(row)))
+            self._database.write(insert(runs).values(**asdict(row), position=_NEXT))
             self._keep_newest(HISTORY_COUNT)
 
     def end(self, run_id: str, exit_code: int, summary: JsonObject, *, snapshot_id: str | None = None) -> None:
@@ -118,20 +125,18 @@ class Runs:
 
         The newest of each kind of each volume stays: it is part of the volume's state.
         """
-        newest = select(runs.c.volume, runs.c.kind, func.max(runs.c.started_at).label("started_at"))
-        kept = newest.group_by(runs.c.volume, runs.c.kind).subquery()
-        same = (runs.c.volume == kept.c.volume, runs.c.kind == kept.c.kind, runs.c.started_at == kept.c.started_at)
-        kept_ids = select(runs.c.run_id).join(kept, and_(*same))
-        statement = delete(runs).where(runs.c.started_at < before, runs.c.run_id.not_in(kept_ids))
-        if volume is not None:
-            statement = statement.where(runs.c.volume == volume)
-        return self._database.write(statement)
+        old = runs.c.started_at < before
+        return self._remove(old if volume is None else and_(old, runs.c.volume == volume))
 
     def _keep_newest(self, limit_count: int) -> None:
-        newest_first = select(runs.c.started_at).order_by(runs.c.started_at.desc())
+        newest_first = select(runs.c.position).order_by(runs.c.position.desc())
         oldest_kept = self._database.read_one(newest_first.offset(limit_count - 1).limit(1))
         if oldest_kept is not None:
-            self.trim(oldest_kept.started_at)
+            self._remove(runs.c.position < oldest_kept.position)
+
+    def _remove(self, old: ColumnElement[bool]) -> int:
+        newest = select(func.max(runs.c.position)).group_by(runs.c.volume, runs.c.kind)
+        return self._database.write(delete(runs).where(old, runs.c.position.not_in(newest)))
 
     def exit_code(self, run_id: str) -> int | None:
         """How the run ended; None for one that runs, was killed, or is unknown."""
@@ -140,15 +145,15 @@ class Runs:
 
     def all(self, volume: str | None = None) -> list[RunRow]:
         """All runs, or those of one volume, newest first."""
-        statement = select(runs).order_by(runs.c.started_at.desc(), runs.c.run_id)
+        statement = select(*_COLUMNS).order_by(*_NEWEST_FIRST)
         if volume is not None:
             statement = statement.where(runs.c.volume == volume)
         return [RunRow(**row._asdict()) for row in self._database.read(statement)]
 
     def since(self, moment: datetime) -> list[RunRow]:
         """The runs that began at ``moment`` or later, newest first."""
-        statement = select(runs).where(runs.c.started_at >= moment)
-        rows = self._database.read(statement.order_by(runs.c.started_at.desc(), runs.c.run_id))
+        statement = select(*_COLUMNS).where(runs.c.started_at >= moment)
+        rows = self._database.read(statement.order_by(*_NEWEST_FIRST))
         return [RunRow(**row._asdict()) for row in rows]
 
     def changed_since(self, moment: datetime) -> list[BriefRun]:
@@ -157,7 +162,7 @@ class Runs:
 
     def last(self, count: int) -> list[BriefRun]:
         """The newest runs, newest first."""
-        return self._brief(_BRIEF.order_by(runs.c.started_at.desc(), runs.c.run_id).limit(count))
+        return self._brief(_BRIEF.order_by(*_NEWEST_FIRST).limit(count))
 
     def _brief(self, statement: Select[Any]) -> list[BriefRun]:
         return [_brief_run(row) for row in self._database.read(statement)]
@@ -175,7 +180,7 @@ class Runs:
     def newest(self, kind: RunKind, volume: str) -> RunRow | None:
         """The newest run of this kind of a volume that has ended."""
         wanted = (runs.c.kind == kind, runs.c.volume == volume, runs.c.exit_code.is_not(None))
-        statement = select(runs).where(*wanted).order_by(runs.c.started_at.desc(), runs.c.run_id).limit(1)
+        statement = select(*_COLUMNS).where(*wanted).order_by(*_NEWEST_FIRST).limit(1)
         row = self._database.read_one(statement)
         return None if row is None else RunRow(**row._asdict())
 
@@ -185,7 +190,7 @@ class Runs:
         ``but``: a run that does not count.  None where the last one was done.
         """
         statement = select(runs.c.started_at, runs.c.exit_code).where(runs.c.kind == kind, runs.c.run_id != but)
-        rows = self._database.read(statement.order_by(runs.c.started_at.desc()).limit(_UNFINISHED_COUNT))
+        rows = self._database.read(statement.order_by(*_NEWEST_FIRST).limit(_UNFINISHED_COUNT))
         unfinished = list(takewhile(lambda row: row.exit_code not in _DONE_CODES, rows))
         return unfinished[-1].started_at if unfinished else None
 
@@ -226,13 +231,13 @@ def _newest_of_each_volume(kind: RunKind) -> Select[Any]:
     found = first.cte("volumes", recursive=True)
     after = select(func.min(runs.c.volume)).where(runs.c.kind == kind, runs.c.volume > found.c.volume)
     volumes = found.union_all(select(after.correlate(found).scalar_subquery()).where(found.c.volume.is_not(None)))
-    # Of two that began at the same moment the first by id counts, as in all().
+    # Of two that took the same position the first by id counts, as in all().
     newest = (
         select(runs.c.run_id)
         .where(runs.c.kind == kind, runs.c.volume == volumes.c.volume)
-        .order_by(runs.c.started_at.desc(), runs.c.run_id)
+        .order_by(*_NEWEST_FIRST)
         .limit(1)
         .correlate(volumes)
         .scalar_subquery()
     )
-    return select(runs).join(volumes, runs.c.run_id == newest)
+    return select(*_COLUMNS).join(volumes, runs.c.run_id == newest)

@@ -99,15 +99,4 @@ class RememberedPast:
             if day not in self._judged:
                 self._judged[day] = judged(day, self._by_day.get(day, {}).values())
         days = [self._judged[day] for day in shown]
-        return Past(runs=self._last_runs(), days=[one.day for one in days], strips=strips(days))
-
-    def _last_runs(self) -> list[BriefRun]:
-        """The newest first."""
-        found: list[BriefRun] = []
-        for day in sorted(self._by_day, reverse=True):
-            by_id = sorted(self._by_day[day].values(), key=lambda run: run.run_id)
-            found += sorted(by_id, key=lambda run: run.started_at, reverse=True)
-            if len(found) >= _LAST_RUNS_COUNT:
-                return found[:_LAST_RUNS_COUNT]
-        # Some may be older than what is kept.
-        return self._runs.last(_LAST_RUNS_COUNT)
+        return Past(runs=self._runs.last(_LAST_RUNS_COUNT), days=[one.day for one in days], strips=strips(days))

@@ -309,6 +309,7 @@ def _create_runs() -> None:
     op.create_table(
         "runs",
         sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("snapshot_id", sa.String(length=32)),
         sa.Column("volume", sa.Text(), nullable=False),
@@ -323,7 +324,8 @@ def _create_runs() -> None:
         ),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
-    op.create_index(op.f("ix_runs_kind_volume_started_at"), "runs", ["kind", "volume", "started_at"])
+    op.create_index(op.f("ix_runs_kind_volume_position"), "runs", ["kind", "volume", "position"])
+    op.create_index(op.f("ix_runs_position"), "runs", ["position"])
     op.create_index(op.f("ix_runs_started_at"), "runs", ["started_at"])
     op.create_index(op.f("ix_runs_ended_at"), "runs", ["ended_at"])
 

@@ -81,7 +81,19 @@ def test_the_newest_run_of_each_volume_is_found_without_its_history(catalog: Cat
 
     newest = catalog.runs.newest_of_each_volume("backup")
 
-    assert {volume: run.run_id for volume, run in newest.items()} == {"home": "2" * 32, "mail": "5" * 32}
+    assert {volume: run.run_id for volume, run in newest.items()} == {"home": "3" * 32, "mail": "5" * 32}
+
+
+def test_the_last_run_is_the_newest_though_its_clock_was_set_back(catalog: Catalog) -> None:
+    catalog.runs.begin(replace(RUN, exit_code=1, started_at=datetime(2037, 1, 1, tzinfo=UTC)))
+    last = replace(RUN, run_id="2" * 32, exit_code=0)
+    catalog.runs.begin(last)
+
+    assert catalog.runs.all()[0] == last
+    assert [run.run_id for run in catalog.runs.last(1)] == [last.run_id]
+    assert catalog.runs.newest("backup", "home") == last
+    assert catalog.runs.newest_of_each_volume("backup") == {"home": last}
+    assert catalog.runs.unfinished_since("backup") is None
 
 
 def run_of_day(day: int, volume: str = "home") -> RunRow:
