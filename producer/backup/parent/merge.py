@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from producer.backup.parent.cursor import Cursor
+from producer.backup.parent.merged import Merged, Writers
 from producer.backup.parent.same_entries import SameEntries, is_as_sealed
 from producer.backup.parent.same_folder import places_of_same
 from producer.backup.parent.unchanged import Rules, is_whole
@@ -44,25 +44,6 @@ class FileCounts:
 
 #: A batch of the parent, and the place of an entry there.
 Found = tuple[EntryBatch, int]
-
-
-class Merged(NamedTuple):
-    """A batch with the places of its unchanged files, and of what others are compared with.
-
-    ``to_store``: the bytes to store of each entry; :data:`NO_DATA` for files that are as in the parent, empty ones too.
-    """
-
-    batch: EntryBatch
-    to_store: list[int]
-
-
-class _Writers:
-    """Of one batch: the places of unchanged files, those of files that are compared, and what is to be stored."""
-
-    def __init__(self, batch: EntryBatch) -> None:
-        self.unchanged = PlacesWriter(len(batch))
-        self.former = PlacesWriter(len(batch))
-        self.to_store = list(batch.stored_sizes_bytes)
 
 
 class Merge:
@@ -122,14 +103,14 @@ class Merge:
                     self._same.add(batch, before)
                 return Merged(replace(batch, places=places), [NO_DATA] * len(batch))
         beside = {name: (one, place) for one in parent for place, name in enumerate(one.names)}
-        writers = _Writers(batch)
+        writers = Writers(batch)
         for place, (name, kind) in enumerate(zip(batch.names, batch.kinds, strict=True)):
             if kind == "f":
                 self._take(batch, place, beside.get(name), writers)
         merged = replace(batch, places=writers.unchanged.places(), former=writers.former.places())
         return Merged(merged, writers.to_store)
 
-    def _take(self, batch: EntryBatch, place: int, before: Found | None, writers: _Writers) -> None:
+    def _take(self, batch: EntryBatch, place: int, before: Found | None, writers: Writers) -> None:
         found, is_moved = before, False
         if before is None or not self._rules.is_same(batch, place, *before):
             found, is_moved = self._moved(batch, place), True
@@ -163,7 +144,7 @@ class Merge:
         self.compared_bytes += sum(one.size_bytes for one in known)
         writer.add(place, batch.names[place], batch.data_bytes_at(place), known)
 
-    def _take_over(self, batch: EntryBatch, place: int, found: Found, writers: _Writers) -> None:
+    def _take_over(self, batch: EntryBatch, place: int, found: Found, writers: Writers) -> None:
         before, at = found
         size_bytes = batch.data_bytes_at(place)
         places = list(before.places_of(at))

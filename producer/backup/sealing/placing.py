@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
 
-from producer.backup.sealing.read_file import ReadFile
+from producer.backup.sealing.read_file import ReadFile, places_up_to
 from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.segments.rows import SegmentRow
@@ -177,20 +177,13 @@ def _as_read(batch: EntryBatch, files: Mapping[int, ReadFile], writer: PlacesWri
             altered.add(name)
             modes[place] &= ~_SET_ID
         stored_bytes = data_bytes(data_ranges.get(name, [(0, sizes_bytes[place])]))
-        writer.add(place, name, stored_bytes, _up_to(file.places, stored_bytes))
+        writer.add(place, name, stored_bytes, places_up_to(file.places, stored_bytes))
     if files:
         columns |= {"sizes_bytes": sizes_bytes, "mtimes_ns": mtimes_ns, "modes": modes, "data_ranges": data_ranges}
         columns |= {"unread": unread, "unsettled": unsettled}
     if altered.intersection(batch.attributes):
         columns |= _without_capabilities(batch, altered)
     return replace(batch, places=writer.places(), former=NO_PLACES, **columns)
-
-
-def _up_to(places: Sequence[Place], size_bytes: int) -> list[Place]:
-    """The places in order, cut where the file ended."""
-    found = sorted(places, key=lambda place: place.offset_bytes)
-    cut = [place._replace(size_bytes=min(place.size_bytes, size_bytes - place.offset_bytes)) for place in found]
-    return [place for place in cut if place.size_bytes > 0]
 
 
 def _without_capabilities(batch: EntryBatch, altered: set[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from producer.catalog.columns import JsonObject
@@ -55,3 +55,10 @@ def _follows(found: Place, last: Place) -> bool:
         last.stream_offset_bytes + last.size_bytes,
         last.offset_bytes + last.size_bytes,
     )
+
+
+def places_up_to(places: Sequence[Place], size_bytes: int) -> list[Place]:
+    """The places in order, cut where the file ended."""
+    found = sorted(places, key=lambda place: place.offset_bytes)
+    cut = [place._replace(size_bytes=min(place.size_bytes, size_bytes - place.offset_bytes)) for place in found]
+    return [place for place in cut if place.size_bytes > 0]

@@ -1,0 +1,28 @@
+"""What the merge of the walk with the parent makes of one batch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from producer.listing.entry import EntryBatch
+from producer.listing.places.places import PlacesWriter
+
+
+class Merged(NamedTuple):
+    """A batch with the places of its unchanged files, and of what others are compared with.
+
+    ``to_store``: the bytes to store of each entry; :data:`producer.listing.entry.NO_DATA` for files that are as in the
+    parent, empty ones too.
+    """
+
+    batch: EntryBatch
+    to_store: list[int]
+
+
+class Writers:
+    """Of one batch: the places of unchanged files, those of files that are compared, and what is to be stored."""
+
+    def __init__(self, batch: EntryBatch) -> None:
+        self.unchanged = PlacesWriter(len(batch))
+        self.former = PlacesWriter(len(batch))
+        self.to_store = list(batch.stored_sizes_bytes)
