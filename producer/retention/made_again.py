@@ -1,4 +1,4 @@
-"""What a lost device held, made again from parity on the devices that are left, each file of a group on its own."""
+"""What a lost device held, made again from copies and parity on the devices that are left."""
 
 from __future__ import annotations
 
