@@ -264,6 +264,8 @@ class _IntakeRun:
                 request=request.to_json(),
                 started_at=self._started_at,
                 parent_id=parent_id,
+                copies=request.plan.copies,
+                parity=request.plan.parity,
             )
         )
 

@@ -112,6 +112,9 @@ class ManifestHead:
     incomplete: tuple[ManifestLack, ...] = ()
     #: What users and groups of the entries are called where the sources were read.
     owner_names: OwnerNames = field(default_factory=OwnerNames)
+    #: On how many devices each segment is to lie, and how many devices parity is to replace.
+    copies: Annotated[int, Meta(ge=1, le=255)] = 1
+    parity: Annotated[int, Meta(ge=0, le=255)] = 0
 
 
 def head_name(snapshot_id: str) -> str:

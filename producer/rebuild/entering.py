@@ -127,6 +127,8 @@ def _snapshot_row(
         owner_names=head.owner_names,
         parent_id=head.parent_id,
         holders=holders,
+        copies=head.copies,
+        parity=head.parity,
     )
 
 

@@ -71,6 +71,8 @@ def begin(session: RunSession, request: BackupRequest) -> Intake:
         sources=tuple(SourceRow(name=source.name, path=source.name) for source in request.sources),
         request=request.to_json(),
         started_at=datetime.now(UTC),
+        copies=request.plan.copies,
+        parity=request.plan.parity,
     )
     with session.catalog.transaction():
         session.catalog.snapshots.begin(snapshot)

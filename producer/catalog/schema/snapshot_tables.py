@@ -73,6 +73,9 @@ snapshots = Table(
     Column("forgotten_at", UtcTime),
     # Of a forgotten one: the ids of the devices that have no file of its manifest any more.
     Column("gone_from", JSON, nullable=False, server_default="[]"),
+    # On how many devices each segment is to lie, and how many devices parity is to replace.
+    Column("copies", Integer, nullable=False, server_default=text("1")),
+    Column("parity", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name="state"),
     # The newest of each volume, and the one that was planned last.
     Index(None, "volume", "planned_at"),

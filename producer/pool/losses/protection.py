@@ -38,7 +38,7 @@ class Protections:
         self._below: dict[tuple[int, int], Set[str]] = {}
 
     def of(self, snapshot: SnapshotRow) -> Protection | None:
-        """None where the backup asked for nothing, or nobody knows what it asked for, as after a rebuild."""
+        """None where the backup asked for nothing."""
         if not snapshot.is_to_be_protected:
             return None
         count = len(self._unprotected(snapshot))

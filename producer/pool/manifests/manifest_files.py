@@ -161,6 +161,8 @@ def manifest_head(
             for lack in lacks
         ),
         owner_names=snapshot.owner_names,
+        copies=snapshot.copies,
+        parity=snapshot.parity,
     )
 
 

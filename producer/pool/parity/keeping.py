@@ -26,7 +26,8 @@ class Kept:
 def keep_parity(session: RunSession, members: Mapping[str, Member], pool_id: str, *, leaving: str = "") -> Kept:
     """Write parity until all in the pool survives as many losses as backups asked for, without the one ``leaving``.
 
-    What is in groups gets as much as these have, where nobody knows what was asked for, as after a rebuild.
+    What is in groups gets as much as these have, also where nobody knows what was asked for: of what a rebuild found
+    without a manifest.
 
     ``members``: the devices that stay, by name; others that are not lost are away, and count as they are.  Call once
     what a device that leaves or is lost held is on the others.  Raises InterruptedRun.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import signal
 from collections.abc import Iterator
@@ -100,10 +101,19 @@ def test_a_device_that_goes_away_in_the_middle_of_a_restore_costs_nothing(pool: 
     assert is_whole(pool, done, target)
 
 
+def answers(machine: Machine) -> list[bytes]:
+    """What is said of the protection of snapshots, on which devices, and of what parity takes."""
+    lists = [machine.succeed(*words.split()).stdout for words in ("snapshots --json", "stats --json")]
+    rows = machine.succeed("devices", "--json").rows_of("device")
+    return [*lists, *(json.dumps([row["name"], row["state"], row["unprotected"]]).encode() for row in rows)]
+
+
 def test_after_a_rebuild_any_two_devices_suffice_too(pool: Machine, tmp_path: Path) -> None:
+    before = answers(pool)
     shutil.rmtree(pool.state)
     pool.succeed("rebuild", *pool.devices("a b c d"))
 
+    assert answers(pool) == before
     assert is_whole(pool, restored(pool, "a c", tmp_path / "back"), tmp_path / "back")
 
 

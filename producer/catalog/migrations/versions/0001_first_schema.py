@@ -66,6 +66,8 @@ def _create_snapshots() -> None:
         sa.Column("marks_on", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("forgotten_at", sa.DateTime(timezone=True)),
         sa.Column("gone_from", sa.JSON(), server_default="[]", nullable=False),
+        sa.Column("copies", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("parity", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint("state IN ('open', 'sealed', 'forgotten')", name=op.f("ck_snapshots_state")),
         sa.PrimaryKeyConstraint("snapshot_key", name=op.f("pk_snapshots")),
         sa.UniqueConstraint("position", name=op.f("uq_snapshots_position")),

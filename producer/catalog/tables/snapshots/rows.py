@@ -44,6 +44,9 @@ class NewSnapshot:
     parent_id: str = ""
     #: In a person's words.
     description: str = ""
+    #: On how many devices each segment is to lie, and how many devices parity is to replace.
+    copies: int = 1
+    parity: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,16 +142,9 @@ class SnapshotRow:
     forgotten_at: datetime | None = None
     #: Of a forgotten one: the ids of the devices that have no file of its manifest any more.
     gone_from: tuple[str, ...] = ()
-
-    @property
-    def copies(self) -> int:
-        """On how many devices each segment is to lie; 1 also where nobody knows, as after a rebuild."""
-        return int(self.request.get("plan", {}).get("copies", 1))
-
-    @property
-    def parity(self) -> int:
-        """How many devices parity is to replace; 0 also where nobody knows."""
-        return int(self.request.get("plan", {}).get("parity", 0))
+    #: On how many devices each segment is to lie, and how many devices parity is to replace, as its backup asked for.
+    copies: int = 1
+    parity: int = 0
 
     @property
     def is_to_be_protected(self) -> bool:

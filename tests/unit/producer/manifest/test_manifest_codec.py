@@ -84,7 +84,7 @@ def _changed(**changes: Any) -> bytes:
 
 
 def test_unknown_keys_of_a_head_are_ignored() -> None:
-    assert decode_head(_changed(parity=2)) == HEAD
+    assert decode_head(_changed(mirrors=2)) == HEAD
 
 
 def test_a_head_of_a_later_format_asks_for_a_newer_program() -> None:

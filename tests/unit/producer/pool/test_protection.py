@@ -11,6 +11,7 @@ import pytest
 
 from kit.models.in_process import InProcess, in_process
 from kit.tree import Tree, noise
+from producer.catalog.catalog import Catalog
 from producer.cli.main import run
 from producer.pool.losses.lost import device_named, mark_lost
 from producer.pool.losses.protection import Protections
@@ -77,6 +78,32 @@ def test_a_repair_protects_again_what_a_lost_device_held_or_says_that_it_cannot(
     lose(pool, "c")
     pool.devices = "a"
     assert pool.repair().exit_code == 3
+
+
+def test_a_rebuilt_catalog_knows_what_is_to_be_protected(pool: InProcess, tmp_path: Path) -> None:
+    with Catalog(tmp_path / "other.sqlite") as pool.catalog:
+        pool.rebuild()
+        assert unprotected(pool) == [None, 0]
+        assert Protections(pool.catalog).by_device(pool.catalog.snapshots.all()) == {}
+
+        lose(pool, "d")
+        pool.devices = "abc"
+        assert unprotected(pool)[1]
+        assert pool.repair().exit_code == 0
+        assert unprotected(pool) == [None, 0]
+
+
+def test_a_device_that_was_missing_at_a_rebuild_is_missing_in_what_is_protected(
+    pool: InProcess, tmp_path: Path
+) -> None:
+    pool.device("d").rename(tmp_path / "away")
+    pool.devices = "abc"
+    with Catalog(tmp_path / "other.sqlite") as pool.catalog:
+        pool.rebuild()
+        lose(pool, "d")
+        assert unprotected(pool)[1]
+        assert pool.repair().exit_code == 0
+        assert unprotected(pool) == [None, 0]
 
 
 def test_the_list_of_snapshots_says_what_is_protected(

@@ -38,7 +38,8 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
             found.write(f"folder/new{chance.randrange(9)}", chance.randrange(1, 9_000))
             (found.source / f"gone{day}").write_bytes(b"x" * day)
             (found.source / f"gone{day - 3}").unlink(missing_ok=True)
-            made.back_up({"data": found.source})
+            # What they are to have is in the answers.
+            made.back_up({"data": found.source}, copies=1 + (day > 20))
             ids.append(made.catalog.snapshots.find("latest").snapshot_id)
             if day == SNAPSHOTS_COUNT // 2:
                 found.forget(*ids[::3])
