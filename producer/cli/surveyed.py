@@ -41,7 +41,7 @@ def write_page(call: Call, file: str) -> None:
 
     with opened_catalog(call) as catalog:
         found = survey(catalog, fleet_of(call.broker_url), expected=expected_by(call.configuration))
-        history = RememberedPast(catalog).look(found.at)
+        history = RememberedPast(catalog).look(found.at, found.processes)
     # It names files, and nobody asks for a password any more.
     write_result(
         absolute(file), page_html(found, history, this_release(), is_served=False), option="--html", mode=0o600

@@ -11,6 +11,7 @@ from producer.catalog.tables.checks import VolumeCheck
 from producer.catalog.tables.devices import DeviceRow, without_replaced
 from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
+from producer.monitor.at_work import Process, at_work
 from producer.monitor.expected import Expected
 from producer.monitor.fleet import FleetStatus
 from producer.monitor.other_runs import OtherRun, other_runs
@@ -34,6 +35,8 @@ class Survey:
     running: tuple[RunningBackup, ...]
     #: Restores, checks and the like.
     others: tuple[OtherRun, ...]
+    #: Those of all these runs.
+    processes: frozenset[Process]
     #: By name; of equal names the one recorded last comes first.
     devices: tuple[DeviceRow, ...]
     sums: Sums
@@ -78,6 +81,7 @@ def survey(
         upkeep=tuple(scheduled),
         running=running,
         others=others,
+        processes=at_work(locks.values()),
         devices=tuple(devices),
         sums=kept,
         at_risk=at_risk(rows),

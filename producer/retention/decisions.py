@@ -37,6 +37,8 @@ class Decision:
     forgotten: tuple[SnapshotRow, ...]
     #: Backups that were interrupted, and stay until somebody resumes or names them.
     unfinished: tuple[SnapshotRow, ...] = ()
+    #: Whether a run has the volume now; it may be what makes an unfinished one.
+    is_in_use: bool = False
 
 
 def by_policy(catalog: Catalog, volume: str, retention: Retention, now: datetime) -> Decision:

@@ -13,7 +13,7 @@ from producer.catalog.tables.locks import LockRow
 from producer.observer import Observer
 from producer.ownership.holder import Holder, volume_lock
 from producer.ownership.readers import without_readers
-from producer.ownership.verdict import in_words, what_to_do
+from producer.ownership.verdict import in_words, living_locks, what_to_do
 from producer.requests import Retention
 from producer.retention.decisions import Decision, Kept, by_names, by_policy, refuse_all, refuse_unknown_tags
 from producer.retention.pruning.meeting import Meeting, OldCatalogError, meet
@@ -43,7 +43,11 @@ class ForgetRequest:
 def preview(request: ForgetRequest, environment: Environment) -> list[Decision]:
     """What :func:`forget` would do; takes no lock and changes nothing."""
     with Catalog(environment.catalog) as catalog:
-        return _decisions(catalog, request)
+        living = living_locks(catalog)
+        return [
+            replace(decision, is_in_use=volume_lock(decision.volume) in living)
+            for decision in _decisions(catalog, request)
+        ]
 
 
 def forget(request: ForgetRequest, observer: Observer, environment: Environment) -> list[Decision]:

@@ -72,6 +72,7 @@ class BriefRun(msgspec.Struct, frozen=True, kw_only=True):
     kind: RunKind
     volume: str
     owner_host: str
+    owner_pid: int
     started_at: datetime
     ended_at: datetime | None
     exit_code: int | None
@@ -91,6 +92,7 @@ _BRIEF = select(
     runs.c.kind,
     runs.c.volume,
     runs.c.owner_host,
+    runs.c.owner_pid,
     runs.c.started_at,
     runs.c.ended_at,
     runs.c.exit_code,
@@ -200,12 +202,13 @@ class Runs:
 
 
 def _brief_run(row: Row[Any]) -> BriefRun:
-    run_id, kind, volume, host, started_at, ended_at, exit_code, summary = tuple(row)
+    run_id, kind, volume, host, pid, started_at, ended_at, exit_code, summary = tuple(row)
     return BriefRun(
         run_id=run_id,
         kind=kind,
         volume=volume,
         owner_host=host,
+        owner_pid=pid,
         started_at=started_at,
         ended_at=ended_at,
         exit_code=exit_code,

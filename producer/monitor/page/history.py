@@ -8,12 +8,12 @@ from datetime import date, datetime, time, timedelta
 from typing import Literal
 
 from producer.catalog.tables.runs import BriefRun
+from producer.monitor.at_work import Process, outcome
 
 DAYS_COUNT = 30
 
 #: How the last backup of a day ended.
 Mark = Literal["none", "done", "partial", "failed", "interrupted"]
-_MARKS: dict[int, Mark] = {0: "done", 3: "partial", 130: "interrupted"}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -36,6 +36,8 @@ class Past:
     runs: Sequence[BriefRun]
     days: Sequence[Day]
     strips: Mapping[str, tuple[Mark, ...]]
+    #: The processes that are at work.
+    processes: frozenset[Process]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,15 +61,15 @@ def day_of(run: BriefRun) -> date:
     return run.started_at.astimezone().date()
 
 
-def judged(day: date, runs: Iterable[BriefRun]) -> JudgedDay:
-    """``runs``: all that began on the day."""
+def judged(day: date, runs: Iterable[BriefRun], processes: frozenset[Process]) -> JudgedDay:
+    """``runs``: all that began on the day; ``processes``: those at work now."""
     summed, marks = Day(date=day), dict[str, Mark]()
     stored_bytes = summed.stored_bytes
     for run in sorted(runs, key=lambda run: run.started_at):
         if run.kind != "backup":
             continue
-        if run.exit_code is not None:
-            marks[run.volume] = _MARKS.get(run.exit_code, "failed")
+        if (ended := outcome(run, processes)) != "running":
+            marks[run.volume] = ended
         if run.ended_at is not None:
             # A clock may have been set back meanwhile.
             summed.minutes += max(0.0, (run.ended_at - run.started_at).total_seconds() / 60)

@@ -75,7 +75,7 @@ class Looks:
 
     def past(self) -> Past:
         """The last 30 days."""
-        return self._past.look(datetime.now(UTC))
+        return self._past.look(datetime.now(UTC), self.survey().processes)
 
     def _look(self) -> Survey:
         fleet = self._fleet.get()[0]

@@ -7,10 +7,9 @@ from datetime import date, datetime, timedelta
 from producer.catalog.catalog import Catalog
 from producer.catalog.database.version import Version
 from producer.catalog.tables.runs import BriefRun
+from producer.monitor.at_work import CLOCKS_DIFFER, Process
 from producer.monitor.page.history import JudgedDay, Past, beginning_of, dates, day_of, judged, strips
 
-#: How far the clocks of hosts that share a catalog may differ; a look reads the runs of that time again.
-_CLOCKS_DIFFER = timedelta(minutes=10)
 _LAST_RUNS_COUNT = 50
 
 
@@ -21,6 +20,7 @@ class RememberedPast:
         self._catalog = catalog
         self._runs = catalog.runs
         self._version: Version | None = None
+        self._processes: frozenset[Process] = frozenset()
         self._forget()
 
     def _forget(self) -> None:
@@ -30,9 +30,15 @@ class RememberedPast:
         self._looked_at: datetime | None = None
         self._past: Past | None = None
 
-    def look(self, now: datetime) -> Past:
-        """The 30 days that end with today; the same object as at the last look when nothing has changed."""
+    def look(self, now: datetime, processes: frozenset[Process] = frozenset()) -> Past:
+        """The 30 days that end with today; the same object as at the last look when nothing has changed.
+
+        ``processes``: those at work.
+        """
         shown = dates(now)
+        if processes != self._processes:
+            self._processes = processes
+            self._judge_unfinished_again()
         with self._catalog.reading():
             version = self._catalog.version()
             if self._past is None or version != self._version or shown[-1] != self._past.days[-1].date:
@@ -55,7 +61,7 @@ class RememberedPast:
         for day in [day for day in self._by_day if day < shown[0]]:
             for run_id in list(self._by_day.pop(day)):
                 del self._days_of_runs[run_id]
-        since = beginning_of(shown[0]) if self._looked_at is None else self._looked_at - _CLOCKS_DIFFER
+        since = beginning_of(shown[0]) if self._looked_at is None else self._looked_at - CLOCKS_DIFFER
         for run in self._runs.changed_since(since):
             # Perhaps tomorrow's, by the clock of another host.
             if day_of(run) >= shown[0]:
@@ -82,6 +88,13 @@ class RememberedPast:
         self._judged.pop(day, None)
         self._past = None
 
+    def _judge_unfinished_again(self) -> None:
+        for day, runs in self._by_day.items():
+            if any(run.exit_code is None for run in runs.values()):
+                self._judged.pop(day, None)
+        # Of the runs that are listed, some may be older than these days.
+        self._past = None
+
     def _drop_trimmed(self, shown: list[date]) -> bool:
         """Forget what the history has no more; False when it has what was never seen."""
         count = self._runs.count_since(beginning_of(shown[0]))
@@ -97,6 +110,11 @@ class RememberedPast:
     def _put_together(self, shown: list[date]) -> Past:
         for day in shown:
             if day not in self._judged:
-                self._judged[day] = judged(day, self._by_day.get(day, {}).values())
+                self._judged[day] = judged(day, self._by_day.get(day, {}).values(), self._processes)
         days = [self._judged[day] for day in shown]
-        return Past(runs=self._runs.last(_LAST_RUNS_COUNT), days=[one.day for one in days], strips=strips(days))
+        return Past(
+            runs=self._runs.last(_LAST_RUNS_COUNT),
+            days=[one.day for one in days],
+            strips=strips(days),
+            processes=self._processes,
+        )

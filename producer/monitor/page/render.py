@@ -91,7 +91,7 @@ def _history(found: Past, names: tuple[str, ...], is_served: bool) -> bytes:
     template = _loader().load("history.html")
     return template.generate(
         is_served=is_served,
-        runs=[_run_row(run_cells(run), is_served) for run in found.runs],
+        runs=[_run_row(run_cells(run, found.processes), is_served) for run in found.runs],
         stored_chart=stored_chart(found.days, names),
         minutes_chart=minutes_chart(found.days),
         device_legend="".join(_legend_item(hue(name, names), name) for name in names),

@@ -11,6 +11,7 @@ from producer.catalog.tables.runs import BriefRun
 from producer.configuration.values.ages import format_age
 from producer.configuration.values.sizes import format_size
 from producer.host.safe_text import escaped
+from producer.monitor.at_work import Process, outcome
 from producer.monitor.other_runs import OtherRun
 from producer.monitor.overview import VolumeStatus
 from producer.monitor.page.browse import volume_link
@@ -168,15 +169,12 @@ class RunCells:
     files: str
     stored: str
     errors: str
-    exit_code: str
     outcome: str
     reason: str
 
 
-_OUTCOMES = {0: "done", 3: "partial", 130: "interrupted", None: "unfinished"}
-
-
-def run_cells(run: BriefRun) -> RunCells:
+def run_cells(run: BriefRun, processes: frozenset[Process]) -> RunCells:
+    """``processes``: those at work."""
     figures = run.figures
     moved = (figures.bytes_stored, figures.bytes_restored, figures.bytes_read)
     data_bytes = next((count for count in moved if count is not None), None)
@@ -189,7 +187,6 @@ def run_cells(run: BriefRun) -> RunCells:
         files=f"{figures.files:,}" if figures.files is not None else "",
         stored=format_size(data_bytes) if data_bytes is not None else "",
         errors=str(figures.errors or ""),
-        exit_code="" if run.exit_code is None else str(run.exit_code),
-        outcome=_OUTCOMES.get(run.exit_code, "failed"),
+        outcome=outcome(run, processes),
         reason=escaped(figures.error),
     )

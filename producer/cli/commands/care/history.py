@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from producer.catalog.catalog import Catalog
     from producer.catalog.tables.runs import RunRow
     from producer.catalog.tables.segments.totals import TimingTotals
+    from producer.monitor.at_work import Outcome
 
 _RUN_HEADER = (
     *("started", "age", "run", "volume", "snapshot", "took"),
@@ -64,8 +65,10 @@ def history(
 ) -> None:
     """List past runs, oldest first: of VOLUME, or all.
 
-    A run without an exit code is still running, or was killed.  The last 10,000 runs are kept.
+    The last 10,000 runs are kept.
     """
+    from producer.monitor.at_work import outcomes_of
+
     before = oldest_of(parse_age(keep), datetime.now(UTC)) if keep is not None else None
     with opened_catalog(call) as catalog:
         if volume is not None:
@@ -73,21 +76,23 @@ def history(
         if before is not None:
             count = catalog.runs.trim(before, volume)
             click.echo(f"segfleet: removed {count} runs from the history", err=True)
-        runs = chosen(catalog.runs.all(volume), since=since, failed=failed)
+        runs = catalog.runs.all(volume)
+        outcomes = outcomes_of(catalog, runs)
+        runs = chosen(runs, outcomes, since=since, failed=failed)
         if timing:
             runs = [run for run in runs if run.kind == "backup" and run.snapshot_id]
         runs = runs[:last][::-1]
         timings = {run.run_id: catalog.totals.timings(run.snapshot_id or "") if timing else [] for run in runs}
     if call.json:
         for run in runs:
-            write_row(_json_row(run, timings[run.run_id] if timing else None))
+            write_row(_json_row(run, outcomes[run.run_id], timings[run.run_id] if timing else None))
     elif not runs:
         click.echo(f"volume {volume} has no runs" if volume else "there are no runs yet", err=True)
     elif timing:
         rows = [_timing_cells(run, totals) for run in runs for totals in timings[run.run_id]]
         _print(lines_of(_TIMING_HEADER, rows, right="  >>>>>>>", width=call.width))
     else:
-        cells = [_run_cells(run) for run in runs]
+        cells = [_run_cells(run, outcomes[run.run_id]) for run in runs]
         _print(lines_of(_RUN_HEADER, cells, right="=>= =>>>>>>>>", seldom=_SELDOM, width=call.width))
 
 
@@ -102,16 +107,18 @@ def _print(lines: Iterable[str]) -> None:
         click.echo(line)
 
 
-def chosen(runs: Sequence[RunRow], *, since: datetime | None, failed: bool) -> list[RunRow]:
+def chosen(
+    runs: Sequence[RunRow], outcomes: Mapping[str, Outcome], *, since: datetime | None, failed: bool
+) -> list[RunRow]:
     """Those that began at ``since`` or later, and those that ended badly; a run that was interrupted has ended so."""
     return [
         run
         for run in runs
-        if (since is None or run.started_at >= since) and not (failed and run.exit_code in (0, None))
+        if (since is None or run.started_at >= since) and not (failed and outcomes[run.run_id] in ("done", "running"))
     ]
 
 
-def _run_cells(run: RunRow) -> tuple[str, ...]:
+def _run_cells(run: RunRow, outcome: Outcome) -> tuple[str, ...]:
     took_s, summary = _duration_s(run), run.summary or {}
     ratio = _ratio(summary)
     return (
@@ -125,8 +132,15 @@ def _run_cells(run: RunRow) -> tuple[str, ...]:
         _size(summary),
         "" if ratio is None else f"{ratio:.2f}",
         *(str(summary.get(name, "")) for name in ("segments_rerouted", "segments_retried", "errors")),
-        "" if run.exit_code is None else str(run.exit_code),
+        _exit(run, outcome),
     )
+
+
+def _exit(run: RunRow, outcome: Outcome) -> str:
+    """The exit code; of a run that has none, why."""
+    if run.exit_code is not None:
+        return str(run.exit_code)
+    return outcome if outcome == "running" else "killed"
 
 
 def _size(summary: dict[str, Any]) -> str:
@@ -157,7 +171,7 @@ def _timing_cells(run: RunRow, totals: TimingTotals) -> tuple[str, ...]:
     )
 
 
-def _json_row(run: RunRow, timings: list[TimingTotals] | None) -> dict[str, Any]:
+def _json_row(run: RunRow, outcome: Outcome, timings: list[TimingTotals] | None) -> dict[str, Any]:
     summary = run.summary or {}
     row: dict[str, Any] = {
         "message_type": "run",
@@ -170,6 +184,7 @@ def _json_row(run: RunRow, timings: list[TimingTotals] | None) -> dict[str, Any]
         "ended": rfc3339(run.ended_at) if run.ended_at else None,
         "duration_s": _duration_s(run),
         "exit_code": run.exit_code,
+        "outcome": outcome,
         "reason": summary.get("error", ""),
         "ratio": _ratio(summary),
         **{name: summary.get(name) for name in _OF_SUMMARY},

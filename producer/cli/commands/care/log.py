@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from producer.catalog.tables.runs import RunRow
+    from producer.monitor.at_work import Outcome
 
 
 @click.command(cls=FleetCommand)
@@ -36,12 +37,17 @@ def log(call: Call, run: str | None) -> None:
     RUN is the beginning of its id, as `history --json` has it, or the name of a volume: its last run.  The logs of the
     last 1,000 runs of a host are kept there.
     """
+    from producer.monitor.at_work import outcomes_of
+
     with opened_catalog(call) as catalog:
         row = chosen(catalog.runs.all(), run)
+        ended = _how_it_ended(row, outcomes_of(catalog, [row])[row.run_id])
     lines = read_log(open_state().run_logs_dir, row.run_id)
     if lines is None and row.owner_host == platform.node():
         # A run that has nothing to report makes no file.
-        lines = [] if row.exit_code is None else [f"nothing to report; it ended with exit code {row.exit_code}"]
+        lines = [f"nothing to report; {ended}"]
+    elif lines is not None and row.exit_code is None:
+        lines = [*lines, ended]
     if lines is None:
         raise UsageError(
             f"this host has no log of run {row.run_id[:8]}",
@@ -53,6 +59,12 @@ def log(call: Call, run: str | None) -> None:
     click.echo(f"run {row.run_id} on {row.owner_host}")
     for line in lines:
         say(harmless(line))
+
+
+def _how_it_ended(row: RunRow, outcome: Outcome) -> str:
+    if row.exit_code is not None:
+        return f"it ended with exit code {row.exit_code}"
+    return "it is running" if outcome == "running" else "it was killed"
 
 
 def chosen(runs: Sequence[RunRow], name: str | None) -> RunRow:

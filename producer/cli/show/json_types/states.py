@@ -6,6 +6,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from producer.cli.show.json_types.lists import LockJson, ReservationJson
 from producer.manager.presence import RunState
+from producer.monitor.at_work import Outcome
 from producer.monitor.verdict import Colour, Problem
 from producer.summaries import Incomplete
 
@@ -173,6 +174,7 @@ class RunLine(TypedDict):
     ended: str | None
     duration_s: float | None
     exit_code: int | None
+    outcome: Outcome
     reason: str
     ratio: float | None
     mode: str | None

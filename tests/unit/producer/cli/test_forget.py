@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kit.models.owners import enter_owner
+from kit.models.rows import lock
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import NewSnapshot
 from producer.cli.main import run
@@ -130,6 +131,16 @@ def test_json_has_a_row_for_each_verdict_and_a_summary(catalog: Catalog, capsys:
         "dry_run": True,
         "exit_code": 0,
     }
+
+
+def test_nobody_is_told_to_resume_a_backup_that_runs(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
+    record(catalog, "f" * 32, age=0, sealed=False)
+    command = ["forget", "--volume=home", "--keep-last=1", "--dry-run"]
+    assert run(command) == 0
+    assert "resume it, or forget it by its id" in capsys.readouterr().out
+    lock(catalog, "home")
+    assert run(command) == 0
+    assert "a run has its volume now" in capsys.readouterr().out
 
 
 def test_named_snapshots_are_forgotten_in_whatever_volume(catalog: Catalog) -> None:

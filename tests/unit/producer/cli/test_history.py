@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 
+from kit.models.rows import lock
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.runs import RunRow
 from producer.catalog.tables.segments.rows import NewSegment
@@ -111,14 +114,15 @@ def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, 
     return [json.loads(line) for line in lines(capsys, *arguments, "--json")]
 
 
-def test_runs_come_oldest_first_and_one_without_an_end_has_no_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_come_oldest_first_and_one_without_an_end_was_killed(capsys: pytest.CaptureFixture[str]) -> None:
     header, backup, failed, check = lines(capsys)
     assert header.split()[:6] == ["started", "age", "run", "volume", "snapshot", "took"]
     assert backup.startswith(f"{datetime(2026, 3, 1, 12, tzinfo=UTC).astimezone():%Y-%m-%d %H:%M}  ")
     assert backup.split()[4:7] == ["backup", "home", SNAPSHOT[:8]]
     assert failed.split()[0] == "2026-03-02"
     assert failed.endswith("  1")
-    assert check.split()[-1] == "check"
+    assert check.split()[-2:] == ["check", "killed"]
+    assert [row["outcome"] for row in rows(capsys)] == ["partial", "failed", "interrupted"]
 
 
 def test_the_table_has_what_a_run_moved_and_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,9 +212,9 @@ def test_what_is_no_age_is_refused(capsys: pytest.CaptureFixture[str], age: str)
     ("arguments", "days"),
     [
         ([], [1, 2, 3]),
-        (["--failed"], [1, 2]),
+        (["--failed"], [1, 2, 3]),
         (["--last=1"], [3]),
-        (["--failed", "--last=1"], [2]),
+        (["--failed", "--last=2"], [2, 3]),
         (["--since=2026-03-02"], [2, 3]),
         (["--since=2026-03-02T12:00:01", "home"], []),
     ],
@@ -221,6 +225,21 @@ def test_runs_are_chosen_by_their_end_their_number_and_their_time(
     assert run(["history", "--json", *arguments]) == 0
     found = [json.loads(line)["started"] for line in capsys.readouterr().out.splitlines()]
     assert found == [f"2026-03-0{day}T12:00:00Z" for day in days]
+
+
+def test_a_run_whose_process_lives_is_running_and_has_not_failed(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock(catalog, "home")
+    begun = run_row("4" * 32, kind="backup", volume="home", snapshot_id=None, started_at=datetime.now(UTC))
+    # As a container does it that was started again.
+    same_number = replace(begun, run_id="5" * 32, started_at=datetime.now(UTC) - timedelta(days=1))
+    for row in (begun, same_number):
+        catalog.runs.begin(replace(row, owner_host=platform.node(), owner_pid=os.getpid()))
+
+    assert [row["outcome"] for row in rows(capsys, "--last=2")] == ["running", "interrupted"]
+    assert [line.split()[-1] for line in lines(capsys, "--last=2")[1:]] == ["running", "killed"]
+    assert "4" * 32 not in [row["run_id"] for row in rows(capsys, "--failed")]
 
 
 def test_a_prune_shows_what_it_freed(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from producer.catalog.tables.runs import BriefRun, figures_of
+from producer.monitor.at_work import Process
 from producer.monitor.page.history import Day, JudgedDay, dates, day_of, full_in_days, judged, strips
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -22,6 +23,7 @@ def run(days_ago: int, exit_code: int | None, *, minutes: int = 30, kind: Any = 
         kind=kind,
         volume="home",
         owner_host="host",
+        owner_pid=1,
         started_at=at,
         ended_at=None if exit_code is None else at + timedelta(minutes=minutes),
         exit_code=exit_code,
@@ -29,8 +31,8 @@ def run(days_ago: int, exit_code: int | None, *, minutes: int = 30, kind: Any = 
     )
 
 
-def days_of(*runs: BriefRun) -> list[JudgedDay]:
-    return [judged(day, [run for run in runs if day_of(run) == day]) for day in dates(NOW)]
+def days_of(*runs: BriefRun, processes: frozenset[Process] = frozenset()) -> list[JudgedDay]:
+    return [judged(day, [run for run in runs if day_of(run) == day], processes) for day in dates(NOW)]
 
 
 def days(*runs: BriefRun) -> list[Day]:
@@ -39,8 +41,15 @@ def days(*runs: BriefRun) -> list[Day]:
 
 def test_each_day_has_the_mark_of_its_last_backup() -> None:
     later = msgspec.structs.replace(run(3, 1), started_at=NOW - timedelta(days=3, hours=-1))
-    found = strips(days_of(run(0, None), run(0, 0), run(1, 3), run(2, 130), later, run(3, 0), run(5, 0, kind="check")))
+    found = strips(days_of(run(0, 0), run(1, 3), run(2, 130), later, run(3, 0), run(5, 0, kind="check")))
     assert found["home"][-6:] == ("none", "none", "failed", "interrupted", "partial", "done")
+
+
+def test_a_day_does_not_count_the_backup_that_runs_but_one_that_was_killed() -> None:
+    begun = [msgspec.structs.replace(run(0, 0), started_at=NOW - timedelta(hours=1)), run(0, None)]
+    process = Process(host="host", pid=1, since=NOW)
+    assert strips(days_of(*begun, processes=frozenset({process})))["home"][-1] == "done"
+    assert strips(days_of(*begun))["home"][-1] == "interrupted"
 
 
 def test_a_day_sums_what_its_backups_stored_and_took() -> None:

@@ -11,6 +11,7 @@ import pytest
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables import runs as table
 from producer.catalog.tables.runs import RunRow
+from producer.monitor.at_work import Process
 from producer.monitor.page.history import Past
 from producer.monitor.page.remembered import RememberedPast
 
@@ -57,6 +58,21 @@ def test_looks_see_what_a_look_from_the_beginning_would_see(catalog: Catalog) ->
     # Resumed under its id, today.
     begin(catalog, "1")
     look_is_right()
+
+
+def test_a_run_is_interrupted_once_its_process_is_gone_although_nobody_writes(catalog: Catalog) -> None:
+    remembered = RememberedPast(catalog)
+    begin(catalog, "1", minutes_ago=60 * 24, ended_at=NOW, exit_code=0)
+    begin(catalog, "2")
+    begin(catalog, "3", volume="other", owner_pid=2)
+    one, two = (Process(host="host", pid=pid, since=NOW) for pid in (1, 2))
+
+    at_work = remembered.look(NOW, frozenset({one, two}))
+    assert at_work.processes == {one, two}
+    assert (at_work.strips["home"][-2:], "other" in at_work.strips) == (("done", "none"), False)
+    gone = remembered.look(NOW, frozenset({one}))
+    assert (gone.strips["other"][-1], gone.strips["home"][-1]) == ("interrupted", "none")
+    assert remembered.look(NOW, frozenset({one})) is gone
 
 
 def test_runs_that_the_history_lost_are_not_shown_any_more(catalog: Catalog) -> None:
