@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping
 
 from producer.backup.parent.merge import Merge
+from producer.backup.parent.overlay import Overlay
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.compared import extents_at, former_of
 from producer.observer import OnFile
@@ -26,6 +27,7 @@ class Entries:
         self._waiting: list[EntryBatch] = []
         self._writer = ListingWriter()
         self._merge: Merge | None = None
+        self._overlay: Overlay | None = None
         self._is_merging = False
 
     def add(self, batch: EntryBatch) -> None:
@@ -34,9 +36,9 @@ class Entries:
         else:
             self._waiting.append(batch)
 
-    def begin(self, merge: Merge | None) -> None:
-        """Merge with this one, or with nothing."""
-        self._merge, self._is_merging = merge, True
+    def begin(self, merge: Merge | None, overlay: Overlay | None = None) -> None:
+        """Merge with this one, or with nothing; ``overlay``: of an interrupted run."""
+        self._merge, self._overlay, self._is_merging = merge, overlay, True
         for batch in self._waiting:
             self._take(batch)
         self._waiting.clear()
@@ -62,6 +64,8 @@ class Entries:
             for place, kind in enumerate(batch.kinds):
                 if kind == "f":
                     self._on_file("new", batch.snapshot_path_at(place))
+        if self._overlay is not None:
+            batch = self._overlay.over(batch)
         self.parts += self._writer.add(batch)
         self.sizes.extend(to_store)
         if batch.former.segment_ids:

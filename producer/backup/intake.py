@@ -19,6 +19,7 @@ from producer.backup.entries import Entries
 from producer.backup.fewer_files import fewer_files_count, refuse_sudden_emptiness
 from producer.backup.parent.choose import merge_with, parent_in_pool
 from producer.backup.parent.merge import FileCounts, Merge
+from producer.backup.parent.overlay import Overlay
 from producer.backup.resume import Kept, carry_over, find_resumable
 from producer.backup.settle_pool import SettledPool, ask_devices, settle_pool
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotRow, SourceRow
@@ -104,6 +105,7 @@ class _IntakeRun:
         self._asked = asked
         self._entries = Entries(session.on_file)
         self._merge: Merge | None = None
+        self._overlay: Overlay | None = None
         self._parent_id = ""
         self._troubles: list[Trouble] = []
         self._pool: SettledPool | None = None
@@ -160,12 +162,16 @@ class _IntakeRun:
             raw_volumes=raw_volumes,
             parent_id=self._parent_id,
             counts=FileCounts(new=walk.files_count) if self._merge is None else self._merge.counts,
-            borrowed=frozenset() if self._merge is None else self._merge.borrowed | self._merge.compared,
+            borrowed=self._borrowed(),
             extents_bytes=self._entries.extents_bytes,
             compared_bytes=0 if self._merge is None else self._merge.compared_bytes,
             lost=frozenset() if self._merge is None else frozenset(self._merge.lost),
             unchanged_parts=self._unchanged_parts(),
         )
+
+    def _borrowed(self) -> Set[str]:
+        of_parent = frozenset[str]() if self._merge is None else self._merge.borrowed | self._merge.compared
+        return of_parent if self._overlay is None else of_parent | self._overlay.compared
 
     def _unchanged_parts(self) -> Sequence[PartReference]:
         if self._merge is None or self._merge.lost or self._resumed is not None:
@@ -230,7 +236,10 @@ class _IntakeRun:
                 self._parent_id = parent.snapshot_id
             else:
                 catalog.snapshots.set_parent(self._snapshot_id, "")
-        self._entries.begin(self._merge)
+        if self._resumed is not None:
+            live_ids = {member.device_id for member in pool.members.values() if member.is_live}
+            self._overlay = Overlay(catalog, self._resumed, live_ids)
+        self._entries.begin(self._merge, self._overlay)
 
     def _begin_or_resume(self, pool_id: str, parent_id: str) -> None:
         if self._resumed is not None and self._resumed.pool_id == pool_id:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
-from producer.backup.compared_raw_volumes import ComparedRawVolumes, compare_raw_volumes, numbered
 from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
 from producer.backup.intake import Intake
 from producer.backup.resume import Kept
@@ -23,6 +22,7 @@ from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.plan.rooms import room_of
 from producer.pool.members import Member
 from producer.raw.cutting import plan_with_raw_volumes
+from producer.raw.ranges import Range
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from tasks.errors import UsageError
@@ -55,20 +55,16 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
             intake.compared_bytes,
         ),
     )
-    compared = compare_raw_volumes(session, intake)
     if intake.kept is None:
-        plan = plan_with_raw_volumes(plan_request, compared.stored)
+        plan = plan_with_raw_volumes(plan_request, _used_cells(intake))
         # Durable: a prune deletes what is stored of a snapshot only if the catalog knows it.
         with catalog.durable_transaction():
             catalog.snapshots.set_plan(intake.snapshot_id, _snapshot_plan(plan, request, intake))
             catalog.segments.add(intake.snapshot_id, _segments(plan, intake.snapshot_id, 0))
-            catalog.segments.add_references(
-                intake.snapshot_id, numbered(compared.references, intake.snapshot_id, len(plan))
-            )
     elif intake.kept.is_everything:
         catalog.snapshots.confirm_plan(intake.snapshot_id)
     else:
-        _plan_the_rest(catalog, plan_request, intake, intake.kept, compared)
+        _plan_the_rest(catalog, plan_request, intake, intake.kept)
     borrowed = list(chain.from_iterable(catalog.objects.of(sorted(intake.borrowed)).values()))
     state = BackupState(catalog, intake.snapshot_id, intake.members, borrowed)
     state.load()
@@ -89,9 +85,13 @@ def _refuse_parity_between_hosts(members: Mapping[str, Member], request: BackupR
         )
 
 
-def _plan_the_rest(
-    catalog: Catalog, request: PlanRequest, intake: Intake, kept: Kept, compared: ComparedRawVolumes
-) -> None:
+def _used_cells(intake: Intake, kept: Iterable[tuple[int, int]] = ()) -> dict[int, list[Range]]:
+    """What is to be read of each raw volume; nothing of one that has ``kept`` its segments."""
+    firsts = {first for first, _ in kept}
+    return {one.entry: [] if one.entry in firsts else one.used_cells for one in intake.raw_volumes.values()}
+
+
+def _plan_the_rest(catalog: Catalog, request: PlanRequest, intake: Intake, kept: Kept) -> None:
     """Plan the files that no kept segment holds.  The threshold and the bundle limit stay those of the first plan."""
     snapshot = catalog.snapshots.get(intake.snapshot_id)
     sizes, starts = array("q", intake.sizes), set(intake.source_starts)
@@ -102,7 +102,8 @@ def _plan_the_rest(
         # No new bundle reaches across a kept one: its range would take in the kept one's files.
         starts |= {first, stop} if stop < len(sizes) else {first}
     rest = replace(request, sizes=sizes, source_starts=sorted(starts), bundle_limit_bytes=snapshot.bundle_limit_bytes)
-    plan, first_number = plan_with_raw_volumes(rest, compared.stored), catalog.segments.next_number(intake.snapshot_id)
+    plan = plan_with_raw_volumes(rest, _used_cells(intake, kept.ranges))
+    first_number = catalog.segments.next_number(intake.snapshot_id)
     snapshot_plan = SnapshotPlan(
         threshold_bytes=snapshot.threshold_bytes,
         bundle_limit_bytes=snapshot.bundle_limit_bytes,
@@ -118,10 +119,6 @@ def _plan_the_rest(
     with catalog.durable_transaction():
         catalog.snapshots.set_plan(intake.snapshot_id, snapshot_plan)
         catalog.segments.add(intake.snapshot_id, _segments(plan, intake.snapshot_id, first_number))
-        first_number += len(plan)
-        catalog.segments.add_references(
-            intake.snapshot_id, numbered(compared.references, intake.snapshot_id, first_number)
-        )
 
 
 def _give_to_present(catalog: Catalog, state: BackupState) -> None:

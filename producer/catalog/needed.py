@@ -74,7 +74,7 @@ class NeededFinder:
         for snapshot_id in {row.snapshot_id for row in opened} | parents_of(opened):
             others.add(catalog, catalog.trees.parts_of(snapshot_id))
         map_parts = frozenset(sealed.map_parts | others.map_parts)
-        needed = sealed.segment_ids | others.segment_ids | catalog.garbage.references_of_open()
+        needed = sealed.segment_ids | others.segment_ids | catalog.garbage.healed_by_open()
         return Needed(
             parts=map_parts.union(others.parts),
             map_parts=map_parts,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 
 from producer.listing.data_ranges import DataRanges, part_of
 from producer.listing.entry import EntryBatch
@@ -91,6 +91,33 @@ def comparable(
     if now_bytes > size_bytes and len(places) > 1 and places[-1].size_bytes < _LEAST_TAIL_BYTES:
         places = places[:-1]
     return list(_onto(_in_file(places, before), now))
+
+
+def overlaid(under: Sequence[Place], over: Sequence[Place]) -> list[Place]:
+    """The places of ``over``, and what ``under`` has between them; both ascend, and so does what is returned."""
+    if not over:
+        return list(under)
+    found, edges = list(over), [0]
+    for one in over:
+        edges += [one.offset_bytes, one.offset_bytes + one.size_bytes]
+    edges.append(max([edges[-1], *(one.offset_bytes + one.size_bytes for one in under)]))
+    free = [(start, stop - start) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
+    for one in under:
+        for start, size_bytes in _common(free, one.offset_bytes, one.offset_bytes + one.size_bytes):
+            stream_bytes = one.stream_offset_bytes + start - one.offset_bytes
+            found.append(Place(one.segment_id, stream_bytes, start, size_bytes))
+    return sorted(found, key=lambda one: one.offset_bytes)
+
+
+def _common(ranges: DataRanges, start_bytes: int, stop_bytes: int) -> Iterator[tuple[int, int]]:
+    """The parts of the ranges, which ascend, from byte ``start`` to ``stop``."""
+    first = max(0, bisect_right(ranges, start_bytes, key=lambda one: one[0]) - 1)
+    for offset_bytes, size_bytes in islice(ranges, first, None):
+        if offset_bytes >= stop_bytes:
+            break
+        start, stop = max(offset_bytes, start_bytes), min(offset_bytes + size_bytes, stop_bytes)
+        if start < stop:
+            yield start, stop - start
 
 
 def _in_file(places: Sequence[Place], ranges: DataRanges) -> Iterator[Place]:

@@ -28,7 +28,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 #: Segments in these states need no more work of a backup.
-STORED_STATES: Collection[SegmentState] = ("stored", "unchanged", "referenced")
+STORED_STATES: Collection[SegmentState] = ("stored", "unchanged")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -70,12 +70,12 @@ class StoreSegment(Order):
             raise ValueError("a part of a stream is one extent, in a file of its own")
         if self.unit_bytes % self.block_bytes:
             raise ValueError("unit_bytes is not a multiple of block_bytes")
-        if self.raw is not None and self.extents.paths != ("",):
-            raise ValueError("a piece of a raw volume is one extent of the source itself")
+        if self.raw is not None and any(self.extents.paths):
+            raise ValueError("a piece of a raw volume consists of extents of the source itself")
         if listed_cells_count(self.extents) > MAX_CELLS:
             raise ValueError(f"a segment of more than {MAX_CELLS} cells")
-        if self.known_digests and (self.raw is not None or len(self.known_digests) != len(self.extents) * DIGEST_BYTES):
-            raise ValueError("known digests are those of extents of files, one for each")
+        if self.known_digests and len(self.known_digests) != len(self.extents) * DIGEST_BYTES:
+            raise ValueError("known digests are those of extents, one for each")
         if self.is_piece and len(set(self.extents.paths)) > 1:
             raise ValueError("a piece is of one file")
         if self.heals and not self._has_all_digests():

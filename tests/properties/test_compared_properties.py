@@ -9,13 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.listing import compared
-from producer.listing.compared import Former, comparable, extents_at
+from producer.listing.compared import Former, comparable, extents_at, overlaid
 from producer.listing.data_ranges import data_bytes, part_of
 from producer.listing.entry import EntryBatch
 from producer.listing.places.places import Place
 
 #: Gap before, and length of, each range of data.
 STEPS = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 6)), min_size=1, max_size=5)
+
+
+#: Offset and length of ranges, in any order.
+SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)), max_size=6)
 
 
 def ranges_of(steps: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -80,6 +84,39 @@ def test_each_extent_lies_in_one_cell_and_is_known_as_a_whole_or_not_at_all(
         else:
             assert held == [(place.segment_id, place.stream_offset_bytes + n) for n in range(size)]
         at += size
+
+
+@given(SPANS, SPANS)
+def test_what_lies_over_counts_and_the_rest_stays_as_it_was(
+    under: list[tuple[int, int]], over: list[tuple[int, int]]
+) -> None:
+    below, above = _apart(under, "a"), _apart(over, "b")
+
+    found = overlaid(below, above)
+
+    expected = {**_bytes_in(below), **_bytes_in(above)}
+    assert _bytes_in(found) == expected
+    assert sum(one.size_bytes for one in found) == len(expected)
+    assert [one.offset_bytes for one in found] == sorted(one.offset_bytes for one in found)
+
+
+def _apart(ranges: list[tuple[int, int]], segment: str) -> list[Place]:
+    """Places of one segment, one after the other in its stream; ranges that overlap the one before are left out."""
+    found: list[Place] = []
+    stop = stream = 0
+    for start, size in sorted(ranges):
+        if start >= stop:
+            found.append(Place(segment, stream, start, size))
+            stop, stream = start + size, stream + size
+    return found
+
+
+def _bytes_in(places: list[Place]) -> dict[int, tuple[str, int]]:
+    return {
+        one.offset_bytes + at: (one.segment_id, one.stream_offset_bytes + at)
+        for one in places
+        for at in range(one.size_bytes)
+    }
 
 
 def small_cells(offset: int, size: int) -> list[tuple[int, int]]:

@@ -35,19 +35,15 @@ class Reading:
             self._kept_times = views.kept_times(order.view, files, order.extents, self._states)
 
     def stream(self, places: Sequence[int], seen: FileState | None = None) -> ExtentStream | RawStream:
-        """The extents at these ``places`` of the order, one after the other; of a raw volume, its piece.
+        """The extents at these ``places`` of the order, one after the other.
 
         ``seen``: the state in which the order's one file was when other extents of it were read.
         """
-        raw = self._order.raw
-        if raw is None:
-            return self.files_stream(places, seen)
-        reader = open_reader(self._files.place, mark=raw.mark)
-        return RawStream(self._order, reader, where=self._files.place.where)
-
-    def files_stream(self, places: Sequence[int], seen: FileState | None = None) -> ExtentStream:
-        """As :meth:`stream`, for what is no raw volume."""
         order = self._order
+        if order.raw is not None:
+            reader = open_reader(self._files.place, mark=order.raw.mark)
+            where = self._files.place.where
+            return RawStream(order.extents.at(places), order.raw, reader, where=where, seen=seen)
         return ExtentStream(
             self._files,
             order.extents.at(places),

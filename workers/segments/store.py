@@ -110,7 +110,7 @@ def _store(
 ) -> Stored:
     if order.heals:
         return _heal(order, device, reading, progress, stages, before_commit, spare)
-    compared = compare(order, reading.files_stream, reading.fill)
+    compared = compare(order, reading.stream, reading.fill)
     progress.add(sum(order.extents.sizes_bytes[place] for place in compared.places))
     unchanged = frozenset(compared.places)
     places = [place for place in range(len(order.extents)) if place not in unchanged]

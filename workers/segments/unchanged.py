@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ from tasks.digests import NO_DIGEST, known_places, split_digests
 from tasks.orders import StoreSegment
 from tasks.receipts import ExtentNote, FileState
 from workers.format.header import SegmentHeader
+from workers.sources.raw import RawStream
 from workers.sources.stream import ExtentStream
 
 #: What is read at a time: small enough for the processor's cache, and most files fit into it.
@@ -25,8 +27,8 @@ class Compared:
 
 def compare(
     order: StoreSegment,
-    stream_of: Callable[[Sequence[int]], ExtentStream],
-    fill: Callable[[ExtentStream, memoryview], object],
+    stream_of: Callable[[Sequence[int]], ExtentStream | RawStream],
+    fill: Callable[[ExtentStream | RawStream, memoryview], object],
 ) -> Compared:
     """Read the extents of which ``order`` knows the digest.  Unchanged is what has it and was read exactly as planned.
 
@@ -36,7 +38,8 @@ def compare(
     if not candidates:
         return Compared()
     left_bytes = sum(order.extents.sizes_bytes[place] for place in candidates)
-    buffer = memoryview(bytearray(min(left_bytes, _STEP_BYTES)))
+    # Whole pages, as direct reads of a block device need them.
+    buffer = memoryview(mmap.mmap(-1, min(left_bytes, _STEP_BYTES)))
     with stream_of(candidates) as stream:
         while left_bytes:
             part = buffer[:left_bytes]

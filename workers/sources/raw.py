@@ -1,14 +1,14 @@
-"""One piece of a raw volume as a stream: large aligned reads; unused ranges and bad blocks become zeros."""
+"""Extents of a raw volume as a stream: large aligned reads; unused ranges and bad blocks become zeros."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
 
-from tasks.orders import StoreSegment
-from tasks.receipts import ExtentNote, FileState
-from tasks.values import MAX_EXTENTS
-from workers.sources.bad_blocks import BadRange, OpenRawVolume, read_around_bad_blocks
+from tasks.raw import RawReading
+from tasks.receipts import ExtentNote, ExtentTrouble, FileState
+from tasks.values import MAX_EXTENTS, Extents
+from workers.sources.bad_blocks import OpenRawVolume, read_around_bad_blocks
 from workers.sources.content import ContentDigests
 from workers.sources.direct import raw_volume_error
 
@@ -22,24 +22,34 @@ _GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM, errno.ENOENT})
 
 
 class RawStream:
-    """Reads the one extent of ``order``; ``notes`` and ``digests`` are complete once all was read.
+    """Reads ``extents`` of a raw volume in order; ``notes`` and ``digests`` are complete once all was read.
 
-    Closes the reader in the end; ``where`` names it in errors.  For one thread at a time.  Raises SourceError
-    when the raw volume goes away.
+    Closes the reader in the end; ``where`` names it in errors.  ``seen``: the state in which an image file was when
+    other extents of it were read.  For one thread at a time.  Raises SourceError when the raw volume goes away.
     """
 
-    def __init__(self, order: StoreSegment, reader: OpenRawVolume, *, where: str) -> None:
-        assert order.raw is not None
+    def __init__(
+        self,
+        extents: Extents,
+        reading: RawReading,
+        reader: OpenRawVolume,
+        *,
+        where: str,
+        seen: FileState | None = None,
+    ) -> None:
         self.notes: list[ExtentNote] = []
-        self.digests = ContentDigests(order.extents)
+        self.digests = ContentDigests(extents)
         #: Of an image file: two of its pieces must agree.
         self.file_state: FileState | None = None
         self._where = where
         self._reader = reader
-        self._at_bytes = order.extents.offsets_bytes[0]
-        self._size_bytes = order.extents.sizes_bytes[0]
-        self._stop_bytes = self._at_bytes + self._size_bytes
-        self._unused = list(zip(order.raw.unused_offsets_bytes, order.raw.unused_sizes_bytes, strict=True))
+        self._seen = seen
+        self._sizes_bytes = extents.sizes_bytes
+        self._offsets_bytes = extents.offsets_bytes
+        self._index = 0
+        #: Of the extent at _index.
+        self._done_bytes = 0
+        self._unused = list(zip(reading.unused_offsets_bytes, reading.unused_sizes_bytes, strict=True))
 
     def __enter__(self) -> RawStream:
         return self
@@ -48,20 +58,33 @@ class RawStream:
         self._reader.close()
 
     def fill(self, buffer: memoryview) -> int:
-        """Write the next bytes of the piece to ``buffer``; returns how many, fewer only at the end."""
-        size_bytes = min(len(buffer), self._stop_bytes - self._at_bytes)
-        for start, stop, is_unused in self._parts(self._at_bytes, self._at_bytes + size_bytes):
-            part = buffer[start - self._at_bytes : stop - self._at_bytes]
+        """Write the next bytes of the extents to ``buffer``; returns how many, fewer only at the end."""
+        filled_bytes = 0
+        while filled_bytes < len(buffer) and self._index < len(self._sizes_bytes):
+            rest_bytes = self._sizes_bytes[self._index] - self._done_bytes
+            part = buffer[filled_bytes : filled_bytes + rest_bytes]
+            self._fill_part(part, self._offsets_bytes[self._index] + self._done_bytes)
+            filled_bytes += len(part)
+            self._done_bytes += len(part)
+            if len(part) == rest_bytes:
+                self._end_extent()
+        return filled_bytes
+
+    def _fill_part(self, buffer: memoryview, at_bytes: int) -> None:
+        for start, stop, is_unused in self._parts(at_bytes, at_bytes + len(buffer)):
+            part = buffer[start - at_bytes : stop - at_bytes]
             if is_unused:
                 _make_zeros(part)
             else:
                 self._read(part, start)
-        self.digests.add(buffer[:size_bytes])
-        self._at_bytes += size_bytes
-        if self._at_bytes == self._stop_bytes:
-            self.digests.end_extent()
+        self.digests.add(buffer)
+
+    def _end_extent(self) -> None:
+        self.digests.end_extent()
+        if self._index == len(self._sizes_bytes) - 1:
             self._look_again()
-        return size_bytes
+        self._index += 1
+        self._done_bytes = 0
 
     def _parts(self, start: int, stop: int) -> Iterator[tuple[int, int, bool]]:
         """[start, stop) cut into ranges that are read, and ranges that are unused."""
@@ -83,25 +106,22 @@ class RawStream:
             for bad in read_around_bad_blocks(self._reader, part, offset_bytes):
                 lost = part[bad.start - offset_bytes : bad.stop - offset_bytes]
                 _make_zeros(lost)
-                self._note(bad)
+                self._note("bad-blocks", f"bytes {bad.start} to {bad.stop} are zeros in the backup: {bad.why}")
         except OSError as error:
             raise raw_volume_error(self._where, error) from error
 
-    def _note(self, bad: BadRange) -> None:
+    def _note(self, trouble: ExtentTrouble, message: str) -> None:
         if len(self.notes) < _MAX_NOTES:
-            message = f"bytes {bad.start} to {bad.stop} are zeros in the backup: {bad.why}"
-            note = ExtentNote(index=0, trouble="bad-blocks", read_bytes=self._size_bytes, message=message)
-            self.notes.append(note)
+            size_bytes = self._sizes_bytes[self._index]
+            self.notes.append(ExtentNote(index=self._index, trouble=trouble, read_bytes=size_bytes, message=message))
 
     def _look_again(self) -> None:
         """Notes an image file that was written meanwhile; a block device has no time of change."""
         self.file_state = self._reader.file_state()
         if self._reader.was_changed():
-            self.notes.append(
-                ExtentNote(
-                    index=0, trouble="changed", read_bytes=self._size_bytes, message="was written while it was read"
-                )
-            )
+            self._note("changed", "was written while it was read")
+        elif self._seen not in (None, self.file_state):
+            self._note("changed", "was written while parts of it were read")
 
 
 def _make_zeros(part: memoryview) -> None:

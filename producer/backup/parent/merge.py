@@ -88,12 +88,9 @@ class Merge:
 
     def merged(self, batch: EntryBatch) -> Merged:
         """Batches come in the order of the walk."""
-        if not batch.inodes:
-            # A raw volume is compared cell by cell.
-            return Merged(batch, batch.stored_sizes_bytes)
         cursor = self._cursors.get(batch.source)
         parent = cursor.beside(batch) if cursor is not None else []
-        if parent and sum(map(len, parent)) == len(batch):
+        if batch.inodes and parent and sum(map(len, parent)) == len(batch):
             before = joined(parent)
             places = places_of_same(batch, before, self._rules, self._usable.whole)
             if places is not None:
@@ -112,7 +109,10 @@ class Merge:
 
     def _take(self, batch: EntryBatch, place: int, before: Found | None, writers: Writers) -> None:
         found, is_moved = before, False
-        if before is None or not self._rules.is_same(batch, place, *before):
+        if not batch.inodes:
+            # A raw volume may be written without any time that shows it.
+            found = None
+        elif before is None or not self._rules.is_same(batch, place, *before):
             found, is_moved = self._moved(batch, place), True
         if found is not None and is_whole(*found):
             self.counts.moved += is_moved

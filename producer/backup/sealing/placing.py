@@ -30,7 +30,7 @@ from tasks.sources.metadata import without_capabilities
 from tasks.sources.mtimes import is_same_time
 
 #: States of segments whose bytes have been read.
-_SETTLED = ("stored", "unchanged", "referenced")
+_SETTLED = ("stored", "unchanged")
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
@@ -101,7 +101,7 @@ class _Placing:
         while self._next is not None and self._next.first_entry < stop_entry:
             notes = {note["index"]: note for note in self._next.notes}
             unchanged = frozenset(indexes_in(self._next.unchanged))
-            self._open.append(_Open(self._next, notes, unchanged, stream_offset_bytes=self._next.stream_offset_bytes))
+            self._open.append(_Open(self._next, notes, unchanged))
             self._next = next(self._rows, None)
 
     def _place_piece(self, one: _Open, batch: EntryBatch, files: dict[int, ReadFile]) -> None:

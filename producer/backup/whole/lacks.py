@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from producer.backup.storing.state.state import BackupState
@@ -45,6 +46,15 @@ def omit_left_over(catalog: Catalog, state: BackupState) -> None:
     """Leave out of the snapshot what has waited for a dead device in vain."""
     catalog.transitions.drop_healing(state.snapshot_id)
     catalog.transitions.omit(state.snapshot_id, [row.number for row in state.left_over()])
+
+
+def record_away(catalog: Catalog, state: BackupState, lacks: Iterable[Lack]) -> None:
+    """A device that the backup needs and did not name is away, as far as anybody knows."""
+    known = {row.device_id: row for row in catalog.devices.all()}
+    members = {member.device_id for member in state.members.values()}
+    for device_id in {lack.row.device_id for lack in lacks} - members:
+        if device_id in known and known[device_id].state in ("live", "full", "read-only"):
+            catalog.devices.set_state(device_id, "absent", "the last backup that needs it did not name it")
 
 
 def find_lacks(catalog: Catalog, state: BackupState) -> list[Lack]:

@@ -15,7 +15,7 @@ from producer.backup.storing.prepare import prepare_storing
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing
 from producer.backup.whole.copying import make_copies
-from producer.backup.whole.lacks import find_lacks, omit_left_over, tell_lacks
+from producer.backup.whole.lacks import find_lacks, omit_left_over, record_away, tell_lacks
 from producer.backup.whole.lost_holdings import look_again, store_lost_again
 from producer.backup.whole.parity import make_parity
 from producer.backup.whole.vanished_sources import refuse_vanished_sources
@@ -99,6 +99,7 @@ class Whole:
         found = find_lacks(catalog, self._state)
         with catalog.transaction():
             catalog.snapshots.set_lacks(snapshot_id, [lack.row for lack in found])
+            record_away(catalog, self._state, found)
             catalog.listing.clear_sealed()
             if self._intake.lost:
                 refresh_lacks(catalog, snapshot.pool_id)

@@ -139,9 +139,8 @@ segments = Table(
     Column("rerouted_count", Integer, nullable=False, server_default=text("0")),
     Column("fed_at", UtcTime),
     Column("last_error", AnyText, nullable=False, server_default=""),
-    # Of a range that an earlier segment holds ("referenced"): that segment, and where in its stream the range begins.
+    # Of a row that heals: the segment of an earlier snapshot of which it stores ranges again.
     Column("stored_as", String(32)),
-    count("stream_offset_bytes"),
     # What the receipt said (tasks/digests.py): 16 bytes for each cell of the extents that have several.
     Column("cell_digests", LargeBinary),
     # The extents, as ranges of their indexes, that were found unchanged and are not in the segment; and their bytes.

@@ -67,8 +67,8 @@ class Garbage:
                 for page in _pages(sorted(there.difference(needed))):
                     self._database.write(delete(table).where(table.c.digest.in_(page)))
 
-    def references_of_open(self) -> set[str]:
-        """The segments that ranges of raw volumes in open snapshots refer to."""
+    def healed_by_open(self) -> set[str]:
+        """The segments of which open snapshots store something again."""
         statement = select(segments.c.stored_as).join(snapshots, snapshots.c.snapshot_key == segments.c.snapshot_key)
         rows = self._database.read(statement.where(snapshots.c.state == "open", segments.c.stored_as.is_not(None)))
         return {row.stored_as for row in rows}

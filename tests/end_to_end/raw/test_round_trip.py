@@ -151,11 +151,17 @@ def test_the_second_backup_stores_what_changed_and_needs_the_first_for_the_rest(
     assert machine.succeed("check", "--read-data", "--json").summary["errors"] == 0
 
 
-def test_an_absent_device_is_not_referred_to(machine: Machine, plain_image: Path) -> None:
+def test_unchanged_cells_stay_on_a_device_that_is_away_and_are_stored_again_when_it_is_lost(
+    machine: Machine, plain_image: Path
+) -> None:
     machine.succeed("backup", "--mode", "raw", plain_image, *machine.devices("a b"))
     machine.device("b").rename(machine.folder / "away")
+    away = machine.run("backup", "--mode", "raw", plain_image, *machine.devices("a"), "--json")
+    machine.succeed("devices", "lost", "b")
     machine.succeed("backup", "--mode", "raw", plain_image, *machine.devices("a"))
     machine.succeed("restore", "latest", "--target", machine.folder / "out.img", *machine.devices("a"))
+    assert (away.exit_code, [lack["device"] for lack in away.summary["incomplete"]]) == (3, ["b"])
+    assert away.summary["bytes_stored"] == 0
     assert (machine.folder / "out.img").read_bytes() == plain_image.read_bytes()
 
 

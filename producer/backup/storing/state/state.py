@@ -23,9 +23,6 @@ from tasks.wire import encode
 #: States of segments that their device has still to store.
 UNFINISHED = ("planned", "fed", "failed")
 
-#: States of segments that are no part of a device's load.
-_NO_LOAD = ("superseded", "referenced")
-
 
 class BackupState:
     """Used from the run's thread only.  What must outlive the run is in the catalog as well."""
@@ -72,7 +69,7 @@ class BackupState:
         """Take each device's share from the catalog: when the plan is made, before anything is given."""
         self._shares.clear()
         for total in self._catalog.totals.by_state(self.snapshot_id):
-            if total.state in _NO_LOAD:
+            if total.state == "superseded":
                 continue
             share = self._shares[total.device]
             share.load_bytes += total.bytes_source
@@ -237,8 +234,7 @@ class BackupState:
         for row in chosen:
             self.displaced[row.number] = row
             self.lost_holders.add(row.device)
-            if row.state == "stored":
-                self._shares[row.device].remove_stored(row.size_bytes)
+            self._shares[row.device].remove_stored(row.size_bytes)
             self._shares[targets[row.number]].add_load(row.size_bytes)
 
     def keep(self, number: int) -> None:
@@ -254,6 +250,5 @@ class BackupState:
             if self._catalog.transitions.put_back(self.snapshot_id, row):
                 self.waiting.pop(number, None)
                 self._shares[now.device].remove_load(row.size_bytes)
-                if row.state == "stored":
-                    self._shares[row.device].add_load(row.size_bytes)
-                    self._shares[row.device].add_stored(row.size_bytes)
+                self._shares[row.device].add_load(row.size_bytes)
+                self._shares[row.device].add_stored(row.size_bytes)

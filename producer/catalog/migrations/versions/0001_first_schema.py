@@ -143,7 +143,6 @@ def _create_segments() -> None:
         sa.Column("fed_at", sa.DateTime(timezone=True)),
         sa.Column("last_error", sa.Text(), server_default="", nullable=False),
         sa.Column("stored_as", sa.String(length=32)),
-        sa.Column("stream_offset_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("cell_digests", sa.LargeBinary()),
         sa.Column("unchanged", sa.JSON()),
         sa.Column("unchanged_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),

@@ -73,7 +73,8 @@ def _of_receipt(row: Row[Any]) -> CellColumns:
         extent_digests=row.extent_digests,
         cell_digests=row.cell_digests or b"",
         unchanged=row.unchanged or (),
-        noted={note["index"] for note in row.notes or ()},
+        # What was stored in the place of bad blocks is certain: zeros.
+        noted={note["index"] for note in row.notes or () if note["trouble"] != "bad-blocks"},
     )
     return columns_of(found)
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from producer.catalog.columns import JsonObject
 from producer.listing.places.stored_cells import IndexRanges
 
-SegmentState = Literal["planned", "fed", "stored", "unchanged", "failed", "superseded", "referenced", "omitted"]
+SegmentState = Literal["planned", "fed", "stored", "unchanged", "failed", "superseded", "omitted"]
 
 
 class NewSegment(NamedTuple):
@@ -22,27 +22,6 @@ class NewSegment(NamedTuple):
     stop_entry: int
     offset_bytes: int
     size_bytes: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewReference:
-    """A range of a raw volume that a segment of an earlier snapshot holds."""
-
-    number: int
-    #: What the row itself is called; ``stored_as`` is the segment on the device.
-    segment_id: str
-    stored_as: str
-    device: str
-    device_id: str
-    entry: int
-    offset_bytes: int
-    size_bytes: int
-    #: Where in the stream of ``stored_as`` the range begins.
-    stream_offset_bytes: int
-    #: Of the whole of ``stored_as``.
-    bytes_stored: int
-    extent_digests: bytes
-    cell_digests: bytes
 
 
 class NewHealing(NamedTuple):
@@ -65,8 +44,6 @@ class SegmentRow:
     """A segment and how far it has come (``docs/catalog.md`` draws the states).
 
     One that is ``unchanged`` was read, and found to hold what earlier segments have: no device has it.
-    A row that is ``referenced`` stands for a range of a raw volume that an earlier segment holds: ``segment_id`` and
-    ``bytes_stored`` are those of that segment, which several rows may name.
     One that ``heals`` stores again what an earlier segment, ``segment_id``, has lost.
     """
 
@@ -98,8 +75,6 @@ class SegmentRow:
     rerouted_count: int
     fed_at: datetime | None
     last_error: str
-    #: Where in the segment's stream the range begins; 0 but for a referenced one.
-    stream_offset_bytes: int = 0
     #: Of the cells of the extents that have several (:mod:`tasks.digests`).
     cell_digests: bytes | None = None
     #: The extents that were found unchanged, and are not in the segment: ranges of their indexes; and their bytes.

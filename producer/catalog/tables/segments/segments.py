@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from producer.catalog.database.database import Database
 from producer.catalog.schema import segments, snapshots
-from producer.catalog.tables.segments.rows import NewHealing, NewReference, NewSegment, SegmentRow
+from producer.catalog.tables.segments.rows import NewHealing, NewSegment, SegmentRow
 
 #: Rows of one page of an iterator: some 10 MB of Python values.
 _PAGE_ROWS = 10_000
@@ -27,33 +27,11 @@ _SEGMENT_COLUMNS = [
 ]
 
 
-#: What a restore reads: stored by this snapshot, or by an earlier one.
-_ON_DEVICES = ("stored", "referenced")
-
-#: What has a receipt, or needs none.
-_SETTLED = (*_ON_DEVICES, "unchanged")
-
-_REFERENCE_COLUMNS = (
-    "snapshot_key",
-    "number",
-    "segment_id",
-    "device",
-    "device_id",
-    "first_entry",
-    "stop_entry",
-    "offset_bytes",
-    "size_bytes",
-    "state",
-    "bytes_stored",
-    "stored_as",
-    "stream_offset_bytes",
-    "cell_digests",
-    "extent_digests",
-)
-
+#: What has a receipt.
+_SETTLED = ("stored", "unchanged")
 
 #: Rows that stand for files of their snapshot: those that heal store for others.
-_OF_FILES = or_(segments.c.stored_as.is_(None), segments.c.state == "referenced")
+_OF_FILES = segments.c.stored_as.is_(None)
 
 
 class Segments:
@@ -64,11 +42,6 @@ class Segments:
         """Record planned segments, all or none; 100,000 of them in about a second."""
         key = self._database.snapshot_key(snapshot_id)
         self._database.insert_many(segments, ("snapshot_key", *NewSegment._fields), ((key, *row) for row in rows))
-
-    def add_references(self, snapshot_id: str, rows: Iterable[NewReference]) -> None:
-        """Record ranges of raw volumes that earlier segments hold; nothing is to be done about them any more."""
-        key = self._database.snapshot_key(snapshot_id)
-        self._database.insert_many(segments, _REFERENCE_COLUMNS, (_reference_values(key, row) for row in rows))
 
     def add_healing(self, snapshot_id: str, rows: Iterable[NewHealing]) -> None:
         """Record segments of earlier snapshots that are to be stored again."""
@@ -118,7 +91,7 @@ class Segments:
         return self._by_pages(self._of(snapshot_id).where(_OF_FILES, segments.c.state != "superseded"))
 
     def stored(self, snapshot_id: str, *, device_id: str = "") -> Iterator[SegmentRow]:
-        """All stored segments and references (of one device) in plan order.
+        """All stored segments (of one device) in plan order.
 
         They are read page by page; writing in between is allowed.
         """
@@ -148,16 +121,10 @@ class Segments:
         found: dict[str, SegmentRow] = {}
         pending = iter(segment_ids)
         while page := list(islice(pending, _LIST_ROWS)):
-            # A range of a raw volume may refer to a segment that has been superseded since.
             on_device = (segments.c.device_id.is_not(None), segments.c.stored_as.is_(None))
             statement = _all_segments().where(segments.c.segment_id.in_(page), *on_device)
             found |= {row.segment_id: row for row in self._rows(statement)}
         return found
-
-    def pieces(self, snapshot_id: str) -> Iterator[SegmentRow]:
-        """The pieces of single entries that are on a device, also those that were superseded later, in plan order."""
-        of_one_entry = segments.c.stop_entry == segments.c.first_entry + 1
-        return self._by_pages(self._of(snapshot_id).where(_OF_FILES, of_one_entry, segments.c.device_id.is_not(None)))
 
     def extent_digests(self, snapshot_id: str, numbers: Sequence[int]) -> dict[int, bytes]:
         """Number → what the receipt said of its extents, for the segments of these numbers that have a receipt."""
@@ -172,7 +139,7 @@ class Segments:
 
     def device_ids(self, snapshot_id: str) -> list[str]:
         """The ids of the devices that hold segments of the snapshot."""
-        statement = select(segments.c.device_id).distinct().where(segments.c.state.in_(_ON_DEVICES))
+        statement = select(segments.c.device_id).distinct().where(segments.c.state == "stored")
         rows = self._database.read(statement.where(self._within(snapshot_id)))
         return sorted(row.device_id for row in rows)
 
@@ -203,7 +170,7 @@ class Segments:
 
 
 def _on_devices(device_id: str) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [_OF_FILES, segments.c.state.in_(_ON_DEVICES)]
+    found: list[ColumnElement[bool]] = [_OF_FILES, segments.c.state == "stored"]
     return [*found, segments.c.device_id == device_id] if device_id else found
 
 
@@ -216,27 +183,7 @@ def _segment_row(row: Row[Any]) -> SegmentRow:
     values["notes"] = values["notes"] or []
     values["unchanged"] = values["unchanged"] or ()
     stored_as = values.pop("stored_as")
-    values["heals"] = stored_as is not None and row.state != "referenced"
+    values["heals"] = stored_as is not None
     values["row_id"] = row.segment_id
     values["segment_id"] = stored_as or row.segment_id
     return SegmentRow(**values)
-
-
-def _reference_values(key: int, row: NewReference) -> tuple[Any, ...]:
-    return (
-        key,
-        row.number,
-        row.segment_id,
-        row.device,
-        row.device_id,
-        row.entry,
-        row.entry + 1,
-        row.offset_bytes,
-        row.size_bytes,
-        "referenced",
-        row.bytes_stored,
-        row.stored_as,
-        row.stream_offset_bytes,
-        row.cell_digests,
-        row.extent_digests,
-    )

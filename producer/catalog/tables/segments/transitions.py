@@ -48,7 +48,6 @@ _NOT_STORED = {
     "file_state": None,
     "timing": None,
     "stored_as": None,
-    "stream_offset_bytes": 0,
     "cell_digests": None,
     "unchanged": None,
     "unchanged_bytes": 0,
@@ -203,13 +202,12 @@ class Transitions:
     def plan_again(self, snapshot_id: str, numbers: Iterable[int], device: str) -> int:
         """Give segments that lie on a device which is gone to another one, to be fed; returns how many there were."""
         values = {"state": "planned", "device": device, "rerouted_count": segments.c.rerouted_count + 1, **_NOT_STORED}
-        return self._change(snapshot_id, numbers, ("stored", "referenced"), update(segments).values(values))
+        return self._change(snapshot_id, numbers, ("stored",), update(segments).values(values))
 
     def put_back(self, snapshot_id: str, row: SegmentRow) -> bool:
         """Undo :meth:`plan_again` for a segment that is not stored again; ``row`` is what it was, but for its tries."""
         before = ("state", "device", "epoch", "rerouted_count", "fed_at", "last_error", *_NOT_STORED)
         values = {name: getattr(row, name) for name in before if name != "stored_as"}
-        values["stored_as"] = row.segment_id if row.state == "referenced" else None
         values["notes"] = row.notes or None
         values["unchanged"] = [list(one) for one in row.unchanged] or None
         statement = update(segments).values(values)

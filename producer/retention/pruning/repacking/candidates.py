@@ -60,7 +60,7 @@ def busy_segments(catalog: Catalog) -> set[str]:
     ids = read_snapshots(catalog) | {row.parent_id for row in opened if row.parent_id}
     parts = {digest for snapshot_id in ids for digest in catalog.trees.digests(snapshot_id)}
     found = {segment_id for digest in parts for segment_id in catalog.trees.needs(digest).segment_ids}
-    return found | catalog.garbage.references_of_open()
+    return found | catalog.garbage.healed_by_open()
 
 
 def _copies(

@@ -82,7 +82,8 @@ def order(size_bytes: int = len(CONTENT), *, offset_bytes: int = 0, raw: RawRead
 
 
 def made(order: StoreSegment, reader: Disk) -> RawStream:
-    return RawStream(order, reader, where="source disk: /disk")
+    assert order.raw is not None
+    return RawStream(order.extents, order.raw, reader, where="source disk: /disk")
 
 
 def read(stream: RawStream, size_bytes: int, step_bytes: int = 3_000_000) -> bytes:
@@ -101,6 +102,16 @@ def test_the_piece_comes_back_whatever_the_steps_and_each_cell_has_its_digest() 
     assert bytes(stream.digests.cells) == b"".join(map(content_digest, cells))
     assert bytes(stream.digests.extents) == content_digest(bytes(stream.digests.cells))
     assert stream.notes == []
+
+
+def test_several_extents_come_one_after_the_other_and_each_has_its_digest_and_its_notes() -> None:
+    extents = Extents(paths=("", ""), offsets_bytes=(0, 2 * CELL_BYTES), sizes_bytes=(CELL_BYTES, 5000))
+    disk = Disk(CONTENT, [(2 * CELL_BYTES, 2 * CELL_BYTES + 100)])
+    stream = RawStream(extents, RawReading(), disk, where="source disk: /disk")
+    tail = bytes(4096) + CONTENT[2 * CELL_BYTES + 4096 :]
+    assert read(stream, CELL_BYTES + 5000) == CONTENT[:CELL_BYTES] + tail
+    assert bytes(stream.digests.extents) == content_digest(CONTENT[:CELL_BYTES]) + content_digest(tail)
+    assert [(note.index, note.read_bytes) for note in stream.notes] == [(1, 5000)]
 
 
 def test_a_read_that_comes_back_short_is_read_on() -> None:

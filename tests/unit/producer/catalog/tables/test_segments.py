@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.segments.rows import NewReference, NewSegment
+from producer.catalog.tables.segments.rows import NewSegment
 from producer.catalog.tables.segments.totals import SegmentTotals
 from tasks.errors import CatalogError
 
@@ -157,28 +157,6 @@ def test_a_displaced_segment_that_is_put_back_has_its_digests(catalog: Catalog, 
 
     assert catalog.segments.by_number(planned, [0])[0].cell_digests == b"c" * 32
     assert catalog.segments.extent_digests(planned, [0]) == {0: b"e" * 16}
-
-
-def test_a_reference_has_the_digests_of_the_segment_that_it_refers_to(catalog: Catalog, planned: str) -> None:
-    reference = NewReference(
-        number=100,
-        segment_id="7" * 32,
-        stored_as="8" * 32,
-        device="b",
-        device_id="b" * 32,
-        entry=5,
-        offset_bytes=10,
-        size_bytes=20,
-        stream_offset_bytes=30,
-        bytes_stored=40,
-        extent_digests=b"e" * 16,
-        cell_digests=b"c" * 32,
-    )
-    catalog.segments.add_references(planned, [reference])
-    (row,) = catalog.segments.by_number(planned, [100])
-    assert (row.segment_id, row.device_id, row.bytes_stored) == ("8" * 32, "b" * 32, 40)
-    assert row.cell_digests == b"c" * 32
-    assert catalog.segments.extent_digests(planned, [100]) == {100: b"e" * 16}
 
 
 def test_a_receipt_that_comes_twice_counts_once(catalog: Catalog, planned: str) -> None:
