@@ -89,6 +89,10 @@ class Tree:
             if self._stored.maps(part.digest):
                 yield from self.decoded(part)
 
+    def source_of(self, part: PartReference) -> str:
+        """The name of the source that the part is of."""
+        return self._sources[part.source]
+
     def decoded(self, part: PartReference) -> list[EntryBatch]:
         return self._decoded(part, None)
 

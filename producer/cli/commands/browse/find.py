@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from producer.cli.call import Call
-from producer.cli.catalog import batches_of, opened_catalog
+from producer.cli.catalog import opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.entry_filter import filter_of, filter_options
@@ -19,7 +19,11 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.rows.entries import entry_row, long_line, shown_path, write_path_line
 
 if TYPE_CHECKING:
+    from producer.catalog.tree import Tree
     from producer.listing import Entry, EntryBatch
+
+#: Entries that are kept for the next snapshots: some 50 MB.
+_KEPT_COUNT = 100_000
 
 
 @click.command(cls=FleetCommand)
@@ -47,13 +51,42 @@ def find(
     wildcards.  Each line is SNAPSHOT:PATH, which "segfleet restore" accepts.
     """
     wanted = filter_of(**chosen)
+
+    def matching(batch: EntryBatch) -> Iterator[Entry]:
+        found = matches(batch, pattern, ignore_case=ignore_case)
+        return (entry for entry in found if wanted.fits(entry.kind, entry.size_bytes, entry.mtime_ns))
+
     with opened_catalog(call) as catalog:
         rows = [catalog.snapshots.find(snapshot)] if snapshot else catalog.snapshots.all()
+        search = Search(matching)
         for row in rows:
-            for batch in batches_of(catalog, row.snapshot_id):
-                for entry in matches(batch, pattern, ignore_case=ignore_case):
-                    if wanted.fits(entry.kind, entry.size_bytes, entry.mtime_ns):
-                        _show(row.snapshot_id, entry, call, long=long, human_readable=human_readable)
+            for entry in search.entries(catalog.trees.of(row.snapshot_id)):
+                _show(row.snapshot_id, entry, call, long=long, human_readable=human_readable)
+
+
+class Search:
+    """Finds the entries of one snapshot after the other; a part that they share is read once.
+
+    Only the indexes of the entries are not those of the snapshot.  Memory: what was found, up to a limit; parts that
+    hold more are read for each snapshot.
+    """
+
+    def __init__(self, matching: Callable[[EntryBatch], Iterable[Entry]]) -> None:
+        self._matching = matching
+        self._found: dict[tuple[bytes, str], list[Entry]] = {}
+        self._entries_count = 0
+
+    def entries(self, tree: Tree) -> Iterator[Entry]:
+        """Those of a snapshot that match, in its order."""
+        for part in tree.parts:
+            key = part.digest, tree.source_of(part)
+            found = self._found.get(key)
+            if found is None:
+                found = [entry for batch in tree.decoded(part) for entry in self._matching(batch)]
+                if self._entries_count + len(found) <= _KEPT_COUNT:
+                    self._found[key] = found
+                    self._entries_count += len(found)
+            yield from found
 
 
 def matches(batch: EntryBatch, pattern: str, *, ignore_case: bool = False) -> Iterator[Entry]:

@@ -14,8 +14,10 @@ import pytest
 from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SourceRow
+from producer.cli.commands.browse.find import Search
 from producer.cli.main import run
 from producer.host.state import open_state
+from producer.listing import Entry, EntryBatch
 from producer.requests import Exclusions, Source
 from producer.walk import Walk
 
@@ -251,6 +253,22 @@ def test_find_with_a_slash_looks_at_the_whole_path_and_at_one_snapshot_if_asked(
 ) -> None:
     assert lines(capsys, "find", "data/*/b.txt", "--snapshot", OLD[:8]) == [f"{OLD[:8]}:data/docs/old/b.txt"]
     assert [row["snapshot_id"] for row in rows(capsys, "find", "data")] == [OLD, NEW]
+
+
+def test_find_reads_each_part_once_however_many_snapshots_share_it(catalog: Catalog, tree: Path) -> None:
+    record(catalog, "7" * 32, tree, STARTED + timedelta(days=2))
+    read = list[str]()
+
+    def matching(batch: EntryBatch) -> list[Entry]:
+        read.append(batch.directory)
+        return list(batch)
+
+    search = Search(matching)
+    found = [[entry.path for entry in search.entries(catalog.trees.of(one))] for one in (NEW, "7" * 32)]
+
+    assert found[0] == found[1]
+    assert len(found[0]) == 8
+    assert len(read) == len(list(catalog.trees.of(NEW).batches()))
 
 
 def test_diff_tells_added_removed_modified_and_other_type(capsys: pytest.CaptureFixture[str]) -> None:
