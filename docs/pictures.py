@@ -58,7 +58,7 @@ def device(catalog: Catalog, name: str, *, state: Any = "live", reason: str = ""
 
 def snapshot(catalog: Catalog, volume: str, hours_ago: float) -> str:
     snapshot_id = begin(catalog, volume, (NOW - timedelta(hours=hours_ago) - T0) / timedelta(days=1))
-    figures: dict[str, Any] = {name: 0 for name in SnapshotPlan.__slots__ if name != "owner_names"}
+    figures: dict[str, Any] = {name: 0 for name in SnapshotPlan.__struct_fields__ if name != "owner_names"}
     figures |= {"files_count": 184_000, "bytes_source": 420 * GIB}
     catalog.snapshots.set_plan(snapshot_id, SnapshotPlan(**figures))
     return snapshot_id

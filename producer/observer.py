@@ -7,8 +7,9 @@ thread, in order.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+from msgspec import Struct, field
 
 #: What became of a regular file that is not as it was in the parent; a moved one is unchanged, at another path.
 FileChange = Literal["new", "changed", "moved"]
@@ -19,8 +20,7 @@ OnFile = Callable[[FileChange, str], None]
 Phase = Literal["starting", "walking", "planning", "storing", "sealing", "restoring", "checking", "reading", "pruning"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceProgress:
+class DeviceProgress(Struct, frozen=True, kw_only=True):
     """One device within one run.  ``bytes_done`` grows smoothly: it includes segments in progress."""
 
     bytes_planned: int
@@ -30,8 +30,7 @@ class DeviceProgress:
     state: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True, kw_only=True):
     """The whole run at one moment.  Totals are 0 until they are known."""
 
     phase: Phase
@@ -41,8 +40,7 @@ class Progress:
     devices: dict[str, DeviceProgress] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True, kw_only=True):
     """Something that went wrong without ending the run: a source file, a device, a damaged range."""
 
     code: str

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.bounded_json import load_bounded
 from tasks.values import HexId
@@ -17,8 +16,7 @@ MAX_GENERATION_BYTES = 4096
 _MAX_VALUES_COUNT = 100
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Generation:
+class Generation(Struct, frozen=True, kw_only=True):
     """``token``: tells it from one of the same number in another copy of the catalog."""
 
     format_version: Literal[1] = 1

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.values import Count, DeviceName, Digest, HexId
 
@@ -17,8 +16,7 @@ MAX_ROWS = 4
 STRIPE_BYTES = 2 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceAt:
+class DeviceAt(Struct, frozen=True, kw_only=True):
     """A device on which something of a group may lie."""
 
     name: DeviceName
@@ -28,8 +26,7 @@ class DeviceAt:
 Devices = Annotated[tuple[DeviceAt, ...], Meta(max_length=1000)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GroupMember:
+class GroupMember(Struct, frozen=True, kw_only=True):
     """A stored object of a group.  ``trailer_digest``: proves that a file is this object."""
 
     object_id: HexId
@@ -37,8 +34,7 @@ class GroupMember:
     trailer_digest: Digest
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GroupAt:
+class GroupAt(Struct, frozen=True, kw_only=True):
     """A group to read an object from that is missing or damaged: from those of ``devices`` that the worker reaches."""
 
     group_id: HexId

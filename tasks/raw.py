@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from blake3 import blake3
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.values import Counts
 
@@ -14,8 +13,7 @@ from tasks.values import Counts
 MARK_BYTES = 128 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RawReading:
+class RawReading(Struct, frozen=True, kw_only=True):
     """How a piece of a raw volume is read: the ranges that no file uses count as zeros, whatever is there.
 
     Offsets are those in the raw volume, ascending.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from tasks.digests import Digests, check_whole
 from tasks.errors import Reason
@@ -38,8 +37,7 @@ MAX_MANIFEST_NAMES = 100_000
 ManifestText = Annotated[str, Meta(max_length=64)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True):
     """Why an order failed; ``code`` is that of an error class (:mod:`tasks.errors`)."""
 
     reason: Reason
@@ -54,8 +52,7 @@ class Failure:
 DeviceCondition = Literal["ready", "empty", "foreign", "missing", "unwritable", "newer", "damaged"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceReport:
+class DeviceReport(Struct, frozen=True, kw_only=True):
     """What is at a device.  ``device_id``, ``pool_id`` and ``marker_name`` are "" without a marker."""
 
     condition: DeviceCondition
@@ -90,8 +87,7 @@ ExtentTrouble = Literal["changed", "vanished", "unreadable", "bad-blocks"]
 UNREAD: frozenset[str] = frozenset(("vanished", "unreadable"))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExtentNote:
+class ExtentNote(Struct, frozen=True, kw_only=True):
     """An extent that was not read exactly as planned.  ``index`` counts the order's extents from 0."""
 
     index: Annotated[int, Meta(ge=0, lt=MAX_EXTENTS)]
@@ -101,8 +97,7 @@ class ExtentNote:
     message: Text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileState:
+class FileState(Struct, frozen=True, kw_only=True):
     """A file as ``fstat`` saw it after its extent was read: all extents of one file must agree."""
 
     size_bytes: Count
@@ -111,8 +106,7 @@ class FileState:
     ctime_ns: Nanoseconds | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True, kw_only=True):
     """How a segment's time was spent; sums over threads, so they may exceed ``total_s``."""
 
     read_s: Seconds
@@ -122,8 +116,7 @@ class Timing:
     total_s: Seconds
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoreResult:
+class StoreResult(Struct, frozen=True, kw_only=True):
     """The segment is stored: synced, renamed, and its header and seek table read back.
 
     All columns and indexes are about the extents of the order, whichever of them the segment holds.
@@ -156,23 +149,20 @@ class StoreResult:
         check_whole((self.extent_digests, self.cell_digests))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EmptyResult:
+class EmptyResult(Struct, frozen=True, kw_only=True):
     """``notes`` name the files that are not empty, or could not be read; of none a byte was kept."""
 
     notes: Annotated[tuple[ExtentNote, ...], Meta(max_length=MAX_EXTENTS)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestResult:
+class ManifestResult(Struct, frozen=True, kw_only=True):
     """``names`` answers a listing, ``data_base64`` a read; both are empty after a put."""
 
     names: Annotated[tuple[ManifestText, ...], Meta(max_length=MAX_MANIFEST_NAMES)] = ()
     data_base64: PartText = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PathTrouble:
+class PathTrouble(Struct, frozen=True, kw_only=True):
     """A path that could not be restored, as a whole (``size_bytes`` -1) or in one range.
 
     ``code`` is ``damaged`` (stored bytes), ``unproved`` (size 0: restored from a segment without its digests),
@@ -189,8 +179,7 @@ class PathTrouble:
     message: Text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestoreResult:
+class RestoreResult(Struct, frozen=True, kw_only=True):
     """What was restored.
 
     ``files_count`` counts everything but folders that this order completed; ``skipped_count`` what it kept because of
@@ -212,15 +201,13 @@ class RestoreResult:
     verified_bytes: Count = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReadResult:
+class ReadResult(Struct, frozen=True, kw_only=True):
     """All bytes of the range."""
 
     data_base64: PartText
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SegmentFinding:
+class SegmentFinding(Struct, frozen=True, kw_only=True):
     """What is wrong with one stored object; ``ranges`` are damaged (offset, size) of its stream."""
 
     object_id: HexId
@@ -229,8 +216,7 @@ class SegmentFinding:
     ranges: Annotated[tuple[tuple[Count, Count], ...], Meta(max_length=MAX_RANGES)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VerifyResult:
+class VerifyResult(Struct, frozen=True, kw_only=True):
     segments_count: Count
     bytes_read: Count
     findings: Annotated[tuple[SegmentFinding, ...], Meta(max_length=4096)]
@@ -239,8 +225,7 @@ class VerifyResult:
 Result = DeviceReport | StoreResult | EmptyResult | ManifestResult | RestoreResult | ReadResult | VerifyResult
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """The envelope.  Exactly one of ``result`` and ``failure`` is set.
 
     ``result`` has the class that the row of ``task`` promises (:mod:`tasks.registry`).

@@ -7,8 +7,9 @@ row's name in ``workers/process/handlers.py``.  Its Celery task, its decoding an
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from tasks.orders import (
     AdoptDevice,
@@ -55,8 +56,7 @@ FULL_SPEED_BYTES_PER_S = 100_000_000
 O = TypeVar("O", bound=Order)  # noqa: E741
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrderKind:
+class OrderKind(Struct, frozen=True, kw_only=True):
     """One row of the table."""
 
     #: The method that carries it out.

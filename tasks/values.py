@@ -7,11 +7,10 @@ as narrow as normal use allows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from operator import eq
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 #: 2**63 - 1, the largest offset in Linux.
 MAX_OFFSET_BYTES = 2**63 - 1
@@ -63,8 +62,7 @@ WIRE_VERSION: Literal[1] = 1
 PartText = Annotated[str, Meta(max_length=8 * 1024 * 1024)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Extent:
+class Extent(Struct, frozen=True, kw_only=True):
     """A byte range of one source file."""
 
     path: str
@@ -72,8 +70,7 @@ class Extent:
     size_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Extents:
+class Extents(Struct, frozen=True, kw_only=True):
     """The extents of one segment, in stored order, as columns.
 
     Columns, because a bundle holds thousands of extents, and encoding three lists costs a tenth of encoding that many
@@ -121,8 +118,7 @@ class Extents:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SourcePlace:
+class SourcePlace(Struct, frozen=True, kw_only=True):
     """Where a source is that a worker's configuration does not name: below one that it does.
 
     ``source`` is the configured one, ``path`` the relative path of a folder or file in it, never "".

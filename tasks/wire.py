@@ -6,13 +6,14 @@ Decoding trusts nothing: it checks version, unknown keys, types and bounds, and 
 
 from __future__ import annotations
 
-import dataclasses
 import types
 import typing
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from tasks.errors import MessageError
 from tasks.orders import WIRE_VERSION, Order
@@ -51,9 +52,7 @@ def address_in(wire: Any) -> Order | None:
     if not isinstance(wire, dict):
         return None
     try:
-        return decode(
-            Order, {field.name: wire[field.name] for field in dataclasses.fields(Order) if field.name in wire}
-        )
+        return decode(Order, {field.name: wire[field.name] for field in fields(Order) if field.name in wire})
     except MessageError:
         return None
 
@@ -69,7 +68,7 @@ def decode_receipt(wire: Any) -> Receipt:
         raise MessageError("a receipt has either a result or a failure")
     if envelope.result is None:
         return envelope
-    return dataclasses.replace(envelope, result=decode(kind.result, envelope.result))
+    return replace(envelope, result=decode(kind.result, envelope.result))
 
 
 def _check_version(what: str, wire: Any) -> None:
@@ -83,7 +82,7 @@ def _check_version(what: str, wire: Any) -> None:
 
 
 def _check_keys(cls: Any, wire: Any, where: str) -> None:
-    """Raise MessageError for keys that ``cls`` does not have; msgspec ignores them in dataclasses."""
+    """Raise MessageError for keys that ``cls`` does not have; msgspec ignores them."""
     if not isinstance(wire, dict):
         return
     nested = _fields(cls)
@@ -100,17 +99,17 @@ def _check_keys(cls: Any, wire: Any, where: str) -> None:
 
 @cache
 def _fields(cls: Any) -> dict[str, tuple[Any, bool]]:
-    """Field name → (the dataclass inside it or None, whether it is a sequence of them)."""
-    return {name: _dataclass_inside(hint) for name, hint in typing.get_type_hints(cls).items()}
+    """Field name → (the struct inside it or None, whether it is a sequence of them)."""
+    return {name: _struct_inside(hint) for name, hint in typing.get_type_hints(cls).items()}
 
 
-def _dataclass_inside(hint: Any) -> tuple[Any, bool]:
-    if dataclasses.is_dataclass(hint):
+def _struct_inside(hint: Any) -> tuple[Any, bool]:
+    if isinstance(hint, type) and issubclass(hint, Struct):
         return hint, False
     many = typing.get_origin(hint) is tuple
     if many or typing.get_origin(hint) in (typing.Union, types.UnionType):
         for argument in typing.get_args(hint):
-            inner, _ = _dataclass_inside(argument)
+            inner, _ = _struct_inside(argument)
             if inner is not None:
                 return inner, many
     return None, False

@@ -1,7 +1,6 @@
 """What one worker serves, and where: the only place where names become paths.
 
-The process that starts a worker passes them as plain JSON.  Structs instead of dataclasses, because msgspec refuses
-unknown keys in structs at every depth.
+The process that starts a worker passes them as plain JSON.  Unknown keys are refused at every depth.
 """
 
 from __future__ import annotations

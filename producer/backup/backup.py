@@ -11,7 +11,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from producer.backup.intake import take_in
 from producer.backup.own_state import own_files, with_catalog_copied

@@ -8,7 +8,8 @@ stored again (docs/faults.md).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.backup.storing.ids import segment_id
 from producer.backup.storing.state.state import BackupState
@@ -65,8 +66,7 @@ def are_of_one_file(states: Sequence[JsonObject]) -> bool:
     return is_same_size and all(is_same_time(time_ns, max(column)) for column in times_ns for time_ns in column)
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(Struct):
     """The stored pieces of one file, and the states in which they saw it."""
 
     rows: list[SegmentRow] = field(default_factory=list)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.backup.entries import Entries
 from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
@@ -28,8 +29,7 @@ from producer.run.session import RunNeeds, RunSession, open_session
 from producer.walk import Walk, limit_of_environment
 
 
-@dataclass(frozen=True, kw_only=True)
-class DryRun:
+class DryRun(Struct, frozen=True, kw_only=True):
     plan: Plan
     #: The entries that the plan's segments speak of.
     entries: ListingReader

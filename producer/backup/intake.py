@@ -11,9 +11,11 @@ import time
 import uuid
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from producer.backup.entries import Entries
 from producer.backup.fewer_files import fewer_files_count, refuse_sudden_emptiness
@@ -41,8 +43,7 @@ from tasks.sources.metadata import OwnerNames
 _LOOK_EVERY_S = 0.05
 
 
-@dataclass(frozen=True, kw_only=True)
-class Intake:
+class Intake(Struct, frozen=True, kw_only=True):
     """What the walk found, and the devices that take part.  The listing is in the catalog."""
 
     snapshot_id: str

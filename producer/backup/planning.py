@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import chain
+
+from msgspec.structs import replace
 
 from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
 from producer.backup.intake import Intake

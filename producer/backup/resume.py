@@ -11,9 +11,11 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.listing import ListingPartRow
@@ -33,8 +35,7 @@ from tasks.errors import UsageError
 _FileRow = tuple[str, int, int, int, DataRanges, Sequence[Place]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """What remains of the earlier plan: entry ranges [first, stop) of the segments, in the new listing."""
 
     ranges: tuple[tuple[int, int], ...]

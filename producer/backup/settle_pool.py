@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.ownership.holder import NEW_DEVICES
@@ -23,8 +24,7 @@ from tasks.receipts import DeviceReport
 _ADOPTION_S = 120.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class SettledPool:
+class SettledPool(Struct, frozen=True, kw_only=True):
     pool_id: str
     members: Mapping[str, Member]
     #: Devices of the pool that are not there → why.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.broker.configured import check_configured
 from producer.broker.private import PrivateServer, private_server
@@ -12,8 +13,7 @@ from producer.broker.urls import socket_url
 from producer.host.state import StateFolder
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Broker:
+class Broker(Struct, frozen=True, kw_only=True):
     """A broker that answered.  ``url`` is kombu's, and may hold a password."""
 
     url: str

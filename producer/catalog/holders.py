@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from producer.catalog.tables.objects import StoredObject
 from producer.listing.places.stored_ranges import without
@@ -21,8 +22,7 @@ class Held(NamedTuple):
     size_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True, kw_only=True):
     """An object, and what is to be read from it: ``ranges`` (offset, size) of the segment's stream, ascending."""
 
     object: StoredObject

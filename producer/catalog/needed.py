@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Needed:
+class Needed(Struct, frozen=True, kw_only=True):
     """``parts``: tree parts and map parts; ``map_parts``: those of them that have no entries of their own.
 
     ``segment_ids``: with those that share parity with what is ``referred`` to.

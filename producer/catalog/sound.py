@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.holders import lacking, ranges_of
@@ -12,8 +13,7 @@ from producer.listing.places.places import Place
 from producer.listing.places.stored_ranges import without
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
+class Held(Struct, frozen=True, kw_only=True):
     """``whole``: the segments of which nothing has been lost; ``partly``: the ranges that are left of others."""
 
     whole: Collection[str]

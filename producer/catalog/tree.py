@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Protocol
+
+from msgspec import Struct
 
 from producer.listing.entry import EntryBatch
 from producer.listing.part_head import WholeFiles
@@ -23,8 +24,7 @@ from tasks.errors import CatalogError, DamagedError, SegfleetError
 PAGE_PARTS = 32
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PartReference:
+class PartReference(Struct, frozen=True, kw_only=True):
     """A part in its place in a snapshot.  ``source`` counts the snapshot's sources from 0."""
 
     digest: bytes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
+
+from msgspec import Struct
 
 from producer.catalog.tables.snapshots.rows import SourceRow
 from producer.catalog.tables.troubles import TroubleRow
@@ -13,8 +14,7 @@ from producer.catalog.tables.troubles import TroubleRow
 _CODES = frozenset({"vanished", "unreadable", "path-too-long", "too-large", "bad-blocks"})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Untaken:
+class Untaken(Struct, frozen=True, kw_only=True):
     """``path`` begins with the name of its source.  ``entry_index``: of a file in the listing."""
 
     path: str

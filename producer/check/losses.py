@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tree import PartReference, Tree, places_in
@@ -17,8 +18,7 @@ from producer.listing.places.stored_ranges import without
 _ANY_BYTES = 2**62
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Damage:
+class Damage(Struct, frozen=True, kw_only=True):
     """What is wrong with an object.  ``ranges``: what of its segment's stream it does not have any more."""
 
     row: StoredObject
@@ -27,8 +27,7 @@ class Damage:
     ranges: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LostRange:
+class LostRange(Struct, frozen=True, kw_only=True):
     """A range of a segment's stream that no device has; ``damage`` says of one that had it what is wrong."""
 
     offset_bytes: int
@@ -36,8 +35,7 @@ class LostRange:
     damage: Damage
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LostFile:
+class LostFile(Struct, frozen=True, kw_only=True):
     """What of a file lay in one object, and is lost."""
 
     #: In its source, "" for the source itself.

@@ -6,9 +6,10 @@ import math
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 from producer.cli.output import GuardedOutput
 from producer.configuration.certificates import CA_VARIABLE, SKIP_VARIABLE, with_certificates
@@ -40,8 +41,7 @@ EVENTS_VARIABLE = "SEGFLEET_EVENTS"
 GIVEN = "segfleet.given"
 
 
-@dataclass(kw_only=True, slots=True)
-class Call:
+class Call(Struct, kw_only=True):
     """Click's context object.  The shared options fill it (``options.py``), the commands read it."""
 
     json: bool = False

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tasks.orders import Order
 from tasks.receipts import Receipt
 from tasks.registry import kind_of
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Purged:
+class Purged(Struct, frozen=True, kw_only=True):
     """Ids of the orders of a run that were removed at a device."""
 
     #: Those that waited in its queue.

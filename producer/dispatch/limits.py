@@ -5,11 +5,10 @@ A module of its own, because every call of the command line imports it: it must 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """The defaults suit disks."""
 
     #: How long a worker's byte counter may stand still, in addition to the time for its segment's size.

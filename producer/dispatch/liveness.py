@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.dispatch.limits import Limits
 from producer.dispatch.link import Link
@@ -41,8 +42,7 @@ _SPEED_OVER_S = 10.0
 _MIN_RATE_BYTES_PER_S = 10_000_000
 
 
-@dataclass(slots=True)
-class _Pulse:
+class _Pulse(Struct):
     """What is known about the workers of one device.  Times are those of :class:`SeenTime`, but for the speed."""
 
     #: When a lease was last seen; before the first one, when the device was added.

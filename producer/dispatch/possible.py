@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from producer.dispatch.possible_looks import is_possible_look
 from tasks.digests import DIGEST_BYTES, known_places, listed_cells_count, split_digests

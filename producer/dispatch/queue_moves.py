@@ -17,8 +17,9 @@ somebody publishes meanwhile.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from producer.dispatch.stored_messages import StoredMessage, read_message, read_unacknowledged
 from producer.dispatch.wrong_types import messages_in
@@ -60,8 +61,7 @@ return done
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True, kw_only=True):
     """Where an order goes, and what it says from then on: its device, device id, epoch, attempt."""
 
     queue: str
@@ -75,8 +75,7 @@ LEAVE = Destination(queue="")
 Choose = Callable[[Mapping[str, Any]], Destination | None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Moves:
+class Moves(Struct, frozen=True, kw_only=True):
     """What happened to each order, by its id.  A message that was consumed meanwhile appears in neither."""
 
     #: Order id → its new queue.
@@ -86,8 +85,7 @@ class Moves:
     unreadable_count: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WaitingOrder:
+class WaitingOrder(Struct, frozen=True, kw_only=True):
     """An order in the broker; values as they travel, not validated."""
 
     queue: str
@@ -177,8 +175,7 @@ def _waiting(message: StoredMessage | None, queue: str, *, unacknowledged: bool)
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Step:
+class _Step(Struct, frozen=True, kw_only=True):
     """One message to move: what identifies it in its place, and its new text ("" when it is dropped)."""
 
     place: bytes | str

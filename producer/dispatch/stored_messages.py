@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
+
+from msgspec import Struct
 
 from tasks.broker.door import NO_TASK, open_message, open_unacknowledged
 from tasks.errors import MessageError
@@ -19,8 +20,7 @@ from tasks.errors import MessageError
 _ADDRESS = {"run_id": str, "order_id": str, "device": str, "reply_to": str, "epoch": int}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredMessage:
+class StoredMessage(Struct, frozen=True, kw_only=True):
     """One message with its order, of which only the address has been checked.
 
     ``queue`` is the queue that the message names; ``order`` must not be changed.

@@ -7,7 +7,9 @@ send a receipt that reads well, but belongs to another attempt or task, or repor
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from producer.dispatch.possible import is_possible
 from tasks.orders import Order
@@ -22,8 +24,7 @@ _WORDS = {
 }
 
 
-@dataclass(kw_only=True, slots=True)
-class Strays:
+class Strays(Struct, kw_only=True):
     """How many messages of one run were lost, repeated or unexpected."""
 
     orders_resent: int = 0

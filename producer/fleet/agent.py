@@ -15,9 +15,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
+
+from msgspec import Struct
 
 from producer.host.signals import ending_signals
 from producer.host.supervisor import Supervisor
@@ -33,8 +34,7 @@ _LOOK_EVERY_S = 0.2
 _KILLED_S = 5.0
 
 
-@dataclass(slots=True)
-class _Post:
+class _Post(Struct):
     """One device, and the worker that serves it."""
 
     device: str

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
+from msgspec import Struct, field
 
 from producer.broker import without_password
 from producer.fleet.local import Fleet, LocalFleet
@@ -26,8 +26,7 @@ ANSWER_S = 5.0
 _LOOK_EVERY_S = 0.2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Agents:
+class Agents(Struct, frozen=True, kw_only=True):
     """Which devices of a run are served by agents."""
 
     #: Device → the leases of its workers, at least one.

@@ -16,13 +16,14 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from producer.host.patience import NO_PATIENCE, Patience
 from producer.host.state import StateFolder
@@ -33,8 +34,7 @@ from tasks.errors import CatalogError, LockedError, MessageError
 _MAX_COMMAND_CHARACTERS = 500
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LockOwner:
+class LockOwner(Struct, frozen=True, kw_only=True):
     """Who holds a lock, as written into its file.  ``since`` is RFC 3339, UTC."""
 
     pid: int

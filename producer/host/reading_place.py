@@ -9,9 +9,10 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import IO
+
+from msgspec.structs import replace
 
 from producer.host.device_locks import open_lock_file
 from producer.host.state import LONGEST_SOCKET_PATH_BYTES, StateFolder, make_private, work_elsewhere

@@ -7,10 +7,11 @@ import os
 import shlex
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.host.room import why_not_writable
 from producer.host.trusted import check_trusted
@@ -24,8 +25,7 @@ LONGEST_SOCKET_PATH_BYTES = 107
 _PARTS = ("broker", "locks", "logs")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StateFolder:
+class StateFolder(Struct, frozen=True, kw_only=True):
     """Paths in one state folder; ``path`` is absolute.  Everything in it belongs to one user."""
 
     path: Path

@@ -7,10 +7,9 @@ rows as objects would take 280 MB more, and most of the time of the walk.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from producer.listing.data_ranges import DataRanges, data_before, data_bytes
 from producer.listing.places.places import NO_PLACES, Place, Places
@@ -39,8 +38,7 @@ Mode = Annotated[int, Meta(ge=0, le=0o7777)]
 DataSize = Annotated[int, Meta(ge=NO_DATA, le=2**63 - 1)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One entry.  ``path`` is relative to the source ("" is the source itself).
 
     ``link`` is what a symlink says, or, for a hard link, the path in the snapshot (source name first)

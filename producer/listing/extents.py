@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from producer.listing.compared import extents_at, former_of
 from producer.listing.entry import EntryBatch
@@ -15,8 +16,7 @@ from tasks.sources.states import WalkedStates
 from tasks.values import Extents
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SegmentContents:
+class SegmentContents(Struct, frozen=True, kw_only=True):
     """The extents of one segment in stored order; ``entries[i]`` is the entry index of extent ``i``.
 
     ``states`` has what the walk saw of each.  ``sparse``: which extents, by index, are of files with holes, or parts of

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.listing.data_ranges import are_sound
 from producer.listing.entry import KINDS, NO_DATA, EntryBatch
@@ -25,8 +26,7 @@ _MAX_BYTES = 128 * 1024 * 1024
 _MAX_VALUES_COUNT = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListingPart:
+class ListingPart(Struct, frozen=True, kw_only=True):
     """One part.  ``number`` counts from 0; ``data`` is one zstd frame, far below what one order carries."""
 
     number: int

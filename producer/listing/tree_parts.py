@@ -9,8 +9,8 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from producer.listing.columns import cut, joined, with_segment_ids
@@ -35,8 +35,7 @@ def _no_maps(digest: bytes) -> bytes:
     raise DamagedError(f"tree part: it needs map part {digest.hex()}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreePart:
+class TreePart(Struct, frozen=True, kw_only=True):
     """``digest``: BLAKE3 of the lines before compression, which names the part."""
 
     digest: bytes

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_variables
 from producer.manager.child import Child
@@ -30,8 +32,7 @@ log = logging.getLogger("segfleet.manager")
 _RUNS_COUNT = 16
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True, kw_only=True):
     """One manager: its name and its means."""
 
     presence: Presence

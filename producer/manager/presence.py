@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import msgspec
 import redis
+from msgspec import Struct, field
 
 from tasks.bounded_json import dump_json, load_json
 from tasks.errors import MessageError
@@ -21,8 +21,7 @@ PRESENCE_LIFE_S = 6.0
 _RUN_LIFE_S = 14 * 24 * 3600
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Presence:
+class Presence(Struct, frozen=True, kw_only=True):
     """What a manager says about itself."""
 
     name: str
@@ -40,8 +39,7 @@ class Presence:
 RunState = Literal["running", "done", "failed", "interrupted"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunStatus:
+class RunStatus(Struct, frozen=True, kw_only=True):
     """The last known progress of one run.  Times are RFC 3339, UTC, or ""."""
 
     run_id: str

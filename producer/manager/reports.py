@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import redis
+from msgspec import Struct
 
 from producer.manager.mailbox import Mailbox
 from producer.manager.presence import RunStatus, tell_run
@@ -25,8 +25,7 @@ _REPEAT_EVERY_S = 5.0
 _REPEAT_FOR_S = 60.0
 
 
-@dataclass(slots=True)
-class _End:
+class _End(Struct):
     status: RunStatus
     next_s: float = 0.0
     #: None until the broker has it.

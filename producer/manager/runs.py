@@ -6,9 +6,10 @@ import json
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from producer.manager.child import Child
 from producer.manager.presence import RunState, RunStatus

@@ -7,10 +7,10 @@ import platform
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from types import FrameType
 
 import redis
+from msgspec.structs import replace
 
 from producer.host.signals import ending_signals
 from producer.host.supervisor import Supervisor

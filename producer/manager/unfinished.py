@@ -7,7 +7,8 @@ every other command is reported as interrupted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from producer.manager.ledger import Ledger
 from producer.manager.mailbox import Mailbox

@@ -6,11 +6,10 @@ JSON with indentation, for people too.  Written last: without a head there is no
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from tasks.bounded_json import load_bounded
 from tasks.errors import DamagedError, DeviceError
@@ -29,8 +28,7 @@ _MAX_VALUES_COUNT = 512 * 1024
 PartKind = Literal["tree", "pack", "index", "troubles"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestSource:
+class ManifestSource(Struct, frozen=True, kw_only=True):
     """``path`` is where the source was.  It is for people; a restore never uses it."""
 
     name: SourceName
@@ -39,8 +37,7 @@ class ManifestSource:
     mode: Literal["files", "raw"] = "files"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestDevice:
+class ManifestDevice(Struct, frozen=True, kw_only=True):
     """A device that holds segments of the snapshot; its place in the head is what segments refer to."""
 
     name: DeviceName
@@ -49,16 +46,14 @@ class ManifestDevice:
     bytes_stored: Count
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestTotals:
+class ManifestTotals(Struct, frozen=True, kw_only=True):
     files_count: Count
     bytes_source: Count
     bytes_stored: Count
     segments_count: Count
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestPart:
+class ManifestPart(Struct, frozen=True, kw_only=True):
     """One part beside the head.  ``size_bytes`` and ``blake3`` are those of the file as it lies on the device."""
 
     name: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\.[0-9]{6}\.part$")]
@@ -67,8 +62,7 @@ class ManifestPart:
     blake3: Digest
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestLack:
+class ManifestLack(Struct, frozen=True, kw_only=True):
     """A device that was away when the manifest was written, and what could not be restored without it.
 
     Of that, ``omitted_…`` is on no device.
@@ -81,8 +75,7 @@ class ManifestLack:
     omitted_bytes_source: Count = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestHead:
+class ManifestHead(Struct, frozen=True, kw_only=True):
     """Fields as in docs/manifest.md."""
 
     format_version: Literal[1] = FORMAT_VERSION

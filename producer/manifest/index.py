@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.listing.frames import PART_BYTES, compress_lines, decode_line, decompress_lines, encode_line
 from producer.listing.places.stored_cells import CellColumns
@@ -16,8 +17,7 @@ ROWS_A_LINE = 4096
 DIGESTS_A_LINE = 16_384
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IndexRow:
+class IndexRow(Struct, frozen=True, kw_only=True):
     """One stored object.  ``device`` is the place of its device in the head's ``devices``, from 0."""
 
     object_id: str
@@ -34,15 +34,13 @@ class IndexRow:
     cells: CellColumns | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Cells:
+class _Cells(Struct, frozen=True, kw_only=True):
     sizes_bytes: list[Count]
     #: In base64.
     digests: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True, kw_only=True):
     """Rows as columns: as they stand in one line of a part.  What few rows have is by object id."""
 
     object_ids: list[HexId]

@@ -6,12 +6,11 @@ A small file beside the manifest, which is replaced at each change (docs/manifes
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.bounded_json import load_bounded
 from tasks.values import HexId
@@ -20,8 +19,7 @@ _MARKS = ".marks"
 _MAX_VALUES_COUNT = 100_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SnapshotMarks:
+class SnapshotMarks(Struct, frozen=True, kw_only=True):
     """``changed``: RFC 3339; of several files of one snapshot that with the latest counts."""
 
     format_version: Literal[1] = 1

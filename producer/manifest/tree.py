@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from producer.listing.frames import (
     PART_BYTES,
@@ -29,15 +30,13 @@ class TreeReference(NamedTuple):
     entries_count: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _References:
+class _References(Struct, frozen=True, kw_only=True):
     digests: list[Digest]
     sources: list[Count]
     entries_counts: list[Count]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _PackHead:
+class _PackHead(Struct, frozen=True, kw_only=True):
     """The first line of a pack: what follows, in its order."""
 
     digests: list[Digest]

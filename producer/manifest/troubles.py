@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from producer.listing.frames import PART_BYTES, compress_lines, decode_line, decompress_lines, encode_line
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestTrouble:
+class ManifestTrouble(Struct, frozen=True, kw_only=True):
     """One entry in trouble.  ``entry`` is its index, or -1 for what the walk could not even list.
 
     ``path`` is for people: the path in the snapshot, or the absolute path for what was not listed.

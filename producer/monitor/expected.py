@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
+
+from msgspec import Struct, field
 
 from producer.configuration.tables import Configuration
 from producer.configuration.values.ages import parse_age
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True, kw_only=True):
     #: Volume → how old its last snapshot may be, for those that say so.
     max_ages: Mapping[str, timedelta] = field(default_factory=dict)
     #: Names of schedules that somebody has to run.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from tasks.app import BROKEN
 from tasks.broker.leases import Lease, all_leases, redis_client
 from tasks.errors import BrokerError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FleetStatus:
+class FleetStatus(Struct, frozen=True, kw_only=True):
     is_broker_up: bool
     #: Of agents, and of workers that a run has started for itself.
     leases: tuple[Lease, ...] = ()

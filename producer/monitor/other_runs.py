@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from producer.catalog.tables.locks import LockRow
 from producer.ownership.holder import volume_lock
 from producer.ownership.readers import read_by
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OtherRun:
+class OtherRun(Struct, frozen=True, kw_only=True):
     #: Such as "restore", "check" or "prune".
     purpose: str
     since: datetime

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.lacks import still_lacking
@@ -31,8 +32,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 STORED_STATES: Collection[SegmentState] = ("stored", "unchanged")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VolumeStatus:
+class VolumeStatus(Struct, frozen=True, kw_only=True):
     """One volume.
 
     ``snapshot_id``: the snapshot that the last run planned, else the newest, open or sealed; "" if there is none.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.monitor.other_runs import held_by
@@ -12,8 +13,7 @@ from producer.monitor.overview import STORED_STATES, VolumeStatus
 from producer.observer import Phase
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunningDevice:
+class RunningDevice(Struct, frozen=True, kw_only=True):
     """Source bytes of the segments of one device: stored, and planned for it now."""
 
     device: str
@@ -25,8 +25,7 @@ class RunningDevice:
     rerouted_count: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunningBackup:
+class RunningBackup(Struct, frozen=True, kw_only=True):
     volume: str
     snapshot_id: str
     phase: Phase

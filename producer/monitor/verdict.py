@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Literal
+
+from msgspec import Struct
 
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.reservations import ReservationRow
@@ -47,8 +48,7 @@ _OF_DEVICES: dict[str, Colour] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     kind: ProblemKind
     colour: Colour
     #: The volume or the device that has it, "check" or "prune" of a schedule; "" for a problem of all.
@@ -61,8 +61,7 @@ class Problem:
     headline: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     colour: Colour
     sentence: str
     #: The worst first.

@@ -7,8 +7,9 @@ A condition that stays as it is makes no second message, however often somebody 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from producer.notify.settings import Topic
 
@@ -17,16 +18,14 @@ from producer.notify.settings import Topic
 AGAIN_AFTER = timedelta(hours=20)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     topic: Topic
     #: One line.
     title: str
     body: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True, kw_only=True):
     """Something that is wrong now.  ``key`` says with what, ``state`` how: a new state is a change."""
 
     key: str
@@ -36,8 +35,7 @@ class Condition:
     body: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
+class Told(Struct, frozen=True, kw_only=True):
     """What people know of a condition, by the last message about it."""
 
     state: str
@@ -45,8 +43,7 @@ class Told:
     at: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     message: Message
     #: What is told by it, under this key; None: that all is well again.
     key: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from producer.configuration.values.sizes import format_size
 from producer.host.safe_text import escaped
@@ -11,8 +12,7 @@ from producer.summaries import BackupSummary
 from tasks.errors import SegfleetError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     volume: str
     exit_code: int
     snapshot_id: str = ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.locks import LockRow
@@ -11,8 +12,7 @@ from producer.ownership.holder import volume_lock
 from producer.ownership.verdict import Verdict, verdict
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SeenLock:
+class SeenLock(Struct, frozen=True, kw_only=True):
     """A lock, what its owner is, and whether it has been removed."""
 
     lock: LockRow

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.plan.unplaced import UnplacedSegments
 from tasks.values import MAX_EXTENTS
@@ -27,8 +28,7 @@ _MIN_BUNDLES_PER_DEVICE = 4
 _MAX_BUNDLE_UNITS = 4
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BundleRule:
+class BundleRule(Struct, frozen=True, kw_only=True):
     """How small files are packed.
 
     ``limit_bytes``: the largest file that goes into a bundle; 0: no bundles.  A bundle ends with the file that brings

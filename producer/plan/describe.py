@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.plan.plan import Plan
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceShare:
+class DeviceShare(Struct, frozen=True, kw_only=True):
     """What one device gets.  ``share`` is its fraction of all bytes; a cut file counts on each of its devices."""
 
     device: str
@@ -20,8 +20,7 @@ class DeviceShare:
     share: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
+class Item(Struct, frozen=True, kw_only=True):
     """A file (whole or in pieces) or a bundle.  ``devices`` are in the order of their first segment of it."""
 
     first_entry: int
@@ -31,8 +30,7 @@ class Item:
     devices: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlanDescription:
+class PlanDescription(Struct, frozen=True, kw_only=True):
     """``spread``: (largest - smallest load) / mean load, in bytes.  ``largest``: items, the largest first.
 
     ``cost_spread``: the spread with ``file_cost_bytes`` added for each file, by which devices are balanced.

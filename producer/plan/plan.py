@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from producer.plan.bundles import FILE_COST_BYTES, NO_BUNDLES, BundleRule, add_bundles, bundle_rule
 from producer.plan.pieces import add_pieces, grid_bytes
@@ -20,8 +22,7 @@ from tasks.errors import UsageError
 _FINEST_SHARE = 256
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlanRequest:
+class PlanRequest(Struct, frozen=True, kw_only=True):
     """``sizes`` by entry index: -1 nothing to store, 0 an empty file (in no segment).
 
     ``source_starts``: the entry index at which each source begins, ascending from 0; the same for two if the first has
@@ -42,8 +43,7 @@ class PlanRequest:
     extents_bytes: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlannedSegment:
+class PlannedSegment(Struct, frozen=True, kw_only=True):
     """One row of a plan; see :class:`producer.plan.unplaced.UnplacedSegments` for bundle and piece."""
 
     number: int
@@ -55,8 +55,7 @@ class PlannedSegment:
     files_count: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """Segments in the order of their placement, as columns; ``devices`` indexes ``rooms``.
 
     ``file_cost_bytes`` is what each file of a segment added to its bytes when devices were compared.

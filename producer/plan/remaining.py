@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.plan.pieces import equal_pieces
 from producer.plan.placement import Loads, NoRoomError
@@ -15,8 +16,7 @@ from producer.plan.unplaced import UnplacedSegments
 _HALVINGS_COUNT = 64
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _LargeFile:
+class _LargeFile(Struct, frozen=True, kw_only=True):
     entry: int
     blocks_count: int
     #: The part of a block at the file's end, and the device that takes it after its blocks of this file.

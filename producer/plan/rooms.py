@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.configuration.values.sizes import format_size
 from producer.requests import PlanOptions
@@ -21,8 +22,7 @@ _MIN_WEIGHT, _MAX_WEIGHT = 0.001, 1000.0
 _RATIO_MARGIN = 1.1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceRoom:
+class DeviceRoom(Struct, frozen=True, kw_only=True):
     """One device as the plan sees it, in stored bytes.  ``weight`` counts with ``--balance weight`` only."""
 
     name: str

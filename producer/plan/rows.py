@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from producer.plan.describe import Item, PlanDescription
 from producer.plan.plan import Plan, PlannedSegment

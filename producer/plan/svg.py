@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from xml.sax.saxutils import escape
+
+from msgspec import Struct
 
 from producer.configuration.values.sizes import format_size
 from producer.plan.describe import Item, PlanDescription, describe
@@ -29,8 +30,7 @@ _MIN_BOX_WIDTH = 2.0
 _TICKS_COUNT = 5
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Frame:
+class _Frame(Struct, frozen=True, kw_only=True):
     """Where the rows are, in pixels, and how many pixels a byte is wide."""
 
     pixels_per_byte: float
@@ -48,8 +48,7 @@ class _Frame:
         return self.left + size_bytes * self.pixels_per_byte
 
 
-@dataclass(slots=True)
-class _Box:
+class _Box(Struct):
     start_bytes: int
     stop_bytes: int
     colour: str

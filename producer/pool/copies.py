@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.catalog.tables.objects import StoredObject
 from producer.listing.places.stored_ranges import united, without
 from tasks.groups import GroupAt
 
 
-@dataclass(kw_only=True)
-class CopyTarget:
+class CopyTarget(Struct, kw_only=True):
     """A device that can take copies.  ``load_bytes`` and ``room_bytes`` change as copies are given to it."""
 
     name: str
@@ -24,8 +24,7 @@ class CopyTarget:
     spare_bytes: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Copying:
+class Copying(Struct, frozen=True, kw_only=True):
     """One copy to make: from where ``object`` lies to ``target``."""
 
     object: StoredObject
@@ -34,8 +33,7 @@ class Copying:
     group: GroupAt | None = None
 
 
-@dataclass(kw_only=True)
-class CopyPlan:
+class CopyPlan(Struct, kw_only=True):
     copyings: list[Copying] = field(default_factory=list)
     #: Copies that no device can take, or that nothing is there to be made from; and how many are of the second kind.
     missing_count: int = 0

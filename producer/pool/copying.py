@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.pool.copies import Copying
 from producer.pool.members import Member
@@ -17,8 +18,7 @@ from tasks.orders.copying import CopyObject
 from tasks.receipts import Receipt
 
 
-@dataclass(kw_only=True)
-class Copied:
+class Copied(Struct, kw_only=True):
     made_count: int = 0
     bytes_count: int = 0
     #: What was made on each device, by name; of what was made again alone.

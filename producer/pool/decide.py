@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from producer.pool.known import KnownDevice, why_not_new
 from producer.pool.refusals import refuse_copies, refuse_shared_folders, refuse_unknown_out_of_reach, refuse_unusable
@@ -20,8 +21,7 @@ from tasks.receipts import DeviceReport
 NO_HOSTS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PoolDecision:
+class PoolDecision(Struct, frozen=True, kw_only=True):
     pool_id: str
     #: Devices that have their marker: name → device id.
     ready: dict[str, str]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
@@ -24,8 +25,7 @@ from tasks.errors import NotADeviceError, UsageError
 from tasks.receipts import DeviceReport
 
 
-@dataclass(frozen=True, kw_only=True)
-class Replaced:
+class Replaced(Struct, frozen=True, kw_only=True):
     old: DeviceRow
     new: DeviceRow
     #: How many snapshots lack what the old one held.
@@ -40,7 +40,7 @@ def move_device(name: str, place: Path, observer: Observer, environment: Environ
     with _asked(name, place, observer, environment) as (session, row, report):
         check_moved(row, place, report)
         is_ready = report.condition == "ready"
-        moved = dataclasses.replace(
+        moved = replace(
             row,
             state="live" if is_ready else "read-only",
             reason="" if is_ready else report.detail,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.holders import Holder, holders_of
@@ -19,8 +20,7 @@ from producer.pool.parity.group_reads import GroupReads
 from producer.pool.row_extents import extents_of_row
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lacking:
+class Lacking(Struct, frozen=True, kw_only=True):
     """A segment of earlier snapshots of which only the ranges ``held`` can be read; a device had the rest."""
 
     segment_id: str

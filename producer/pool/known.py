@@ -7,16 +7,16 @@ size, name or place of a folder prove nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.host.places import is_at_agents
 from tasks.receipts import DeviceReport
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KnownDevice:
+class KnownDevice(Struct, frozen=True, kw_only=True):
     """A device, and where it was seen last: in the folder ``path``, on the file system mounted at ``mount_point``."""
 
     device_id: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow, DeviceState, without_replaced
@@ -13,8 +14,7 @@ from producer.pool.decide import PoolDecision, is_read_only, is_readable
 from tasks.receipts import DeviceReport
 
 
-@dataclass(slots=True)
-class Member:
+class Member(Struct):
     """One device of the pool.  Changed by the run's thread only; the catalog has the lasting copy."""
 
     name: str

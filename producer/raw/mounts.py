@@ -7,8 +7,9 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from tasks.errors import UsageError
 
@@ -22,8 +23,7 @@ class UnknownMountsError(UsageError):
     hint = "mount it: mount -t proc proc /proc"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True, kw_only=True):
     """One line of /proc/self/mountinfo.  ``number`` is major:minor; ``root`` is the folder of it that is mounted."""
 
     number: str

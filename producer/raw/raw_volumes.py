@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from producer.configuration.values.sizes import format_size
 from producer.host.looks import SilentError, look_through
@@ -22,8 +23,7 @@ from tasks.values import MAX_EXTENTS
 _TOOLS_COUNT = 4
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RawVolume:
+class RawVolume(Struct, frozen=True, kw_only=True):
     """One raw source.  ``unused`` ranges count as zeros: they are in no segment, or not read."""
 
     name: str

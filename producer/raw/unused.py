@@ -11,8 +11,9 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from producer.raw.ranges import Range, gaps, merged
 from producer.raw.tools import ToolError, file_system_of, run_tool
@@ -21,8 +22,7 @@ from producer.raw.tools import ToolError, file_system_of, run_tool
 MIN_UNUSED_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unused:
+class Unused(Struct, frozen=True, kw_only=True):
     """``ranges`` ascend.  ``why`` tells the user where they come from, or why there are none."""
 
     ranges: tuple[Range, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
@@ -26,8 +27,7 @@ from producer.rebuild.heads import FoundHead
 from tasks.errors import DamagedError
 
 
-@dataclass(kw_only=True)
-class ReadManifest:
+class ReadManifest(Struct, kw_only=True):
     """The parts of one manifest, as they come, in any order.  Packs are not kept: they go to the catalog at once."""
 
     found: FoundHead

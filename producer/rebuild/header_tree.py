@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.listing.entry import NO_DATA, NOT_STORED, EntryBatch
 from producer.listing.places.places import Place, PlacesWriter
@@ -15,8 +16,7 @@ _FILE_MODE, _FOLDER_MODE = 0o600, 0o700
 _BATCH_COUNT = 4096
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NamedRange:
+class NamedRange(Struct, frozen=True, kw_only=True):
     """A range of a file that an object holds.  ``number``: of its segment in the plan of its snapshot."""
 
     path: str
@@ -24,8 +24,7 @@ class NamedRange:
     number: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True, kw_only=True):
     """Whom the files belong to: the headers do not say."""
 
     uid: int

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from blake3 import blake3
+from msgspec import Struct
 
 from producer.manifest import ManifestHead, decode_head, head_name
 from tasks.errors import DamagedError, DeviceError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundHead:
+class FoundHead(Struct, frozen=True, kw_only=True):
     """The head of a snapshot, and the names of the devices that have just this one."""
 
     head: ManifestHead
@@ -24,8 +23,7 @@ class FoundHead:
     devices: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BadHead:
+class BadHead(Struct, frozen=True, kw_only=True):
     """A head that is not what the snapshot's other devices have, or that no device has whole."""
 
     snapshot_id: str

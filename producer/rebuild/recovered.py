@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.catalog.living import LivingRanges, Ranges
 from producer.catalog.needed import Needed, NeededFinder
@@ -26,8 +28,7 @@ from producer.run.session import RunSession
 from tasks.orders.cleaning import ObjectContent
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Leftover:
+class _Leftover(Struct, frozen=True, kw_only=True):
     """An object with files that no manifest names.  ``living``: the ranges of its segment that one does."""
 
     device: str

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from producer.catalog.tables.objects import StoredObject
 from producer.run.session import RunSession
 from tasks.orders.cleaning import ObjectContent
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Indexed:
+class Indexed(Struct, frozen=True, kw_only=True):
     """What was found of the segments that were wanted.  ``ambiguous``: their objects do not all hold the same."""
 
     segments_count: int

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct, field
 
 from tasks.values import SourcePlace
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """A named source; ``path`` is absolute.  The name is the first part of paths in the snapshot.
 
     A ``raw`` source is one block device or image file, read as a whole.
@@ -35,8 +34,7 @@ class Source:
         return self.within.source, self.path.parents[self.within.path.count("/")]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Exclusions:
+class Exclusions(Struct, frozen=True, kw_only=True):
     """What the walk skips.  ``patterns`` are gitignore patterns; later ones win."""
 
     patterns: tuple[str, ...] = ()
@@ -61,8 +59,7 @@ class Exclusions:
         return bool(by_name) or self.larger_than_bytes is not None or self.no_dump
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlanOptions:
+class PlanOptions(Struct, frozen=True, kw_only=True):
     """How the plan is made (docs/plan.md)."""
 
     split: Literal["threshold", "remaining"] = "threshold"
@@ -88,8 +85,7 @@ class PlanOptions:
     block_bytes: int = 4 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BackupRequest:
+class BackupRequest(Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...]
     #: Device name → its folder.
     devices: dict[str, Path]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from tasks.orders import Overwrite
 
@@ -11,8 +12,7 @@ from tasks.orders import Overwrite
 UNNAMED_TARGET = "target"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestoreRequest:
+class RestoreRequest(Struct, frozen=True, kw_only=True):
     #: 8 hex digits or more, or "latest".
     snapshot: str
     #: Path in the snapshot, "" for all of it.

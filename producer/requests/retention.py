@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from producer.requests.backup import Exclusions
 
@@ -11,8 +12,7 @@ from producer.requests.backup import Exclusions
 UNLIMITED_COUNT = 2**31 - 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Retention:
+class Retention(Struct, frozen=True, kw_only=True):
     """Which snapshots of a volume are kept (docs/retention.md); each rule keeps more, none less."""
 
     #: "last", "hourly", "daily", "weekly", "monthly" or "yearly" → of how many such buckets the newest is kept.
@@ -27,8 +27,7 @@ class Retention:
         return bool(self.counts or self.within or self.tags)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RepackLimits:
+class RepackLimits(Struct, frozen=True, kw_only=True):
     """How much may stay stored that nothing needs: a share of all that is stored, so many bytes, or anything."""
 
     max_unused_percent: float | None = 5.0
@@ -52,16 +51,14 @@ class RepackLimits:
 DEFAULT_LIMITS = RepackLimits()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PruneRequest:
+class PruneRequest(Struct, frozen=True, kw_only=True):
     devices: dict[str, Path]
     limits: RepackLimits = DEFAULT_LIMITS
     #: Say what would go, and change nothing.
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RewriteRequest:
+class RewriteRequest(Struct, frozen=True, kw_only=True):
     """``names`` of snapshots, or all those of ``volume``."""
 
     names: tuple[str, ...]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckRequest:
+
+class CheckRequest(Struct, frozen=True, kw_only=True):
     #: None checks all snapshots.
     snapshot: str | None
     devices: dict[str, Path]
@@ -28,14 +28,12 @@ class CheckRequest:
         return (self.subset, self.share, self.size_bytes) != (None, None, None)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RebuildRequest:
+class RebuildRequest(Struct, frozen=True, kw_only=True):
     """``accept_damage``: what is damaged on all devices counts as lost, and the catalog may delete there."""
 
     devices: dict[str, Path]
     accept_damage: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RepairRequest:
+class RepairRequest(Struct, frozen=True, kw_only=True):
     devices: dict[str, Path]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
@@ -59,8 +58,7 @@ def restore_image(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _RawVolumeSelection(Selection):
+class _RawVolumeSelection(Selection, frozen=True, kw_only=True):
     """Selects one source, which goes to the target itself."""
 
     raw_volume: str

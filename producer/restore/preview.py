@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from producer.observer import Observer
 from producer.requests import RestoreRequest
@@ -26,8 +27,7 @@ from tasks.receipts import Receipt
 Action = Literal[Fate, "removed"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PreviewRow:
+class PreviewRow(Struct, frozen=True, kw_only=True):
     """``path`` in the target.  ``size_bytes`` of what a restore would write."""
 
     action: Action

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from producer.pool.manifests.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.pool.parity.group_reads import GroupReads

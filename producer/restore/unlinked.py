@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tasks.orders import RestoreEntries, TargetEntry
 from tasks.receipts import RestoreResult
@@ -14,8 +16,7 @@ _OTHER_FILE = "other-file"
 _TOO_MANY = "too-many-links"
 
 
-@dataclass(kw_only=True, slots=True)
-class Unlinked:
+class Unlinked(Struct, kw_only=True):
     """Those that wait for their data."""
 
     other_file: list[TargetEntry] = field(default_factory=list)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.names import parse_name
@@ -16,16 +17,14 @@ from tasks.errors import UsageError
 ALLOW_ALL = "--unsafe-allow-remove-all"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     row: SnapshotRow
     reasons: tuple[str, ...]
     #: It was to be forgotten, and somebody reads it.
     is_in_use: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What is kept and what goes of one volume, the newest first.
 
     Each pool that has snapshots of it is decided about by itself: nobody who keeps the last one here and the last one

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.locks import LockRow
@@ -26,8 +28,7 @@ from tasks.errors import InterruptedRun, LockedError, SegfleetError, UsageError
 PURPOSE = "forget"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ForgetRequest:
+class ForgetRequest(Struct, frozen=True, kw_only=True):
     """Either names of snapshots, or volumes with their policies."""
 
     names: tuple[str, ...] = ()

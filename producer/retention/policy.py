@@ -6,8 +6,9 @@ The rules are those of restic's ``forget``, so that a policy means here what peo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from producer.configuration.values.spans import parse_span
 from producer.requests import Retention
@@ -25,8 +26,7 @@ _BUCKETS: dict[str, Callable[[datetime, int], object]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True, kw_only=True):
     """A snapshot to decide about.  ``held_by``: why it is kept whatever the policy says."""
 
     snapshot_id: str
@@ -37,8 +37,7 @@ class Candidate:
     made: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """``reasons``: why the snapshot is kept; none: it is forgotten."""
 
     snapshot_id: str

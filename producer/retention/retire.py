@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.needed import NeededFinder
@@ -33,8 +34,7 @@ _NOTHING_UNUSED = RepackLimits(max_unused_percent=0)
 REASON = "retired: what is needed of it is on the other devices"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Retired:
+class Retired(Struct, frozen=True, kw_only=True):
     row: DeviceRow
     objects_copied: int
     bytes_copied: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from producer.dispatch.limits import Limits
 from producer.host.patience import NO_PATIENCE, Patience
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from producer.raw.quiesce.hooks import Hooks
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True, kw_only=True):
     state: StateFolder
     #: None: the private server of the state folder.
     broker_url: str | None = None

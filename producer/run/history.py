@@ -7,9 +7,10 @@ import platform
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TypeVar
+
+from msgspec.structs import asdict
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject

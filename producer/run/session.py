@@ -10,9 +10,11 @@ import os
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from producer.broker import Broker, broker
 from producer.catalog.catalog import Catalog
@@ -32,8 +34,7 @@ from producer.run.log import RunLog
 from tasks.broker.queues import manager_queue
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunSession:
+class RunSession(Struct, frozen=True, kw_only=True):
     """What one run works with.  Used from the run's thread; all of it ends with the ``open_session`` block."""
 
     run_id: str
@@ -77,8 +78,7 @@ class RunSession:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunNeeds:
+class RunNeeds(Struct, frozen=True, kw_only=True):
     """What a run is for, and what its workers must be able to reach, by name."""
 
     purpose: str
@@ -142,8 +142,7 @@ def open_session(needs: RunNeeds, observer: Observer, environment: Environment) 
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Workers:
+class _Workers(Struct, frozen=True, kw_only=True):
     """Who serves the run's devices."""
 
     agents: Agents

@@ -5,10 +5,10 @@ It keeps no devices, options or patterns of the configuration: anyone who runs i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.reservations import ReservationRow
@@ -17,8 +17,7 @@ from tasks.errors import CatalogError
 Kind = Literal["backup", "check", "prune"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """The arguments of ``segfleet backup``, ``check`` or ``prune``.  Paths in them are absolute."""
 
     arguments: tuple[str, ...]

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import ReservationRow
@@ -25,8 +27,7 @@ from tasks.errors import UsageError
 _FROM_FILE = ("volume", "cron", "timezone", "if_missed", "if_busy", "request")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True, kw_only=True):
     added: tuple[ReservationRow, ...]
     #: As they become.
     changed: tuple[ReservationRow, ...]

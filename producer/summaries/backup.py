@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceTotals:
+class DeviceTotals(Struct, frozen=True, kw_only=True):
     """What a device has stored.  ``new``: this run made a device of an empty folder."""
 
     segments: int
@@ -18,8 +17,7 @@ class DeviceTotals:
     bytes_copied: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Incomplete:
+class Incomplete(Struct, frozen=True, kw_only=True):
     """What cannot be restored of a snapshot while a device is away, which it has been ``since`` then (RFC 3339).
 
     ``lost``: an operator has said that it will not come back.  ``rotating``: it is expected to be away now and then,
@@ -36,16 +34,14 @@ class Incomplete:
     damaged: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceRisk:
+class DeviceRisk(Struct, frozen=True, kw_only=True):
     """The files of a snapshot that would not come back whole if a device failed now, and how much only it has."""
 
     files: int
     bytes: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BackupSummary:
+class BackupSummary(Struct, frozen=True, kw_only=True):
     """``exit_code``: 0 every file can be restored now from the devices that are there, and from rotating devices that
     are away; 3 sealed, but some cannot.
 

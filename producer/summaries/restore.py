@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from tasks.sources.metadata import MetadataKind
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestoreSummary:
+class RestoreSummary(Struct, frozen=True, kw_only=True):
     """``exit_code``: 0 all restored; 3 some data could not be restored (each reported as a trouble)."""
 
     snapshot_id: str
@@ -29,8 +28,7 @@ class RestoreSummary:
     verified_bytes: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PreviewSummary:
+class PreviewSummary(Struct, frozen=True, kw_only=True):
     """What a restore would do, in entries.  ``bytes``: of the files that it would write."""
 
     snapshot_id: str

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ForgetSummary:
+class ForgetSummary(Struct, frozen=True, kw_only=True):
     """``exit_code``: 0 all is forgotten that was to be; 11 some of it is in use, and stays.
 
     ``unfinished``: backups that were interrupted, and stay.
@@ -21,8 +20,7 @@ class ForgetSummary:
     exit_code: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RewrittenSnapshot:
+class RewrittenSnapshot(Struct, frozen=True, kw_only=True):
     """``replaces`` is forgotten, and ``snapshot_id`` stands in its place; "" in a dry run."""
 
     snapshot_id: str
@@ -33,8 +31,7 @@ class RewrittenSnapshot:
     bytes_removed: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RewriteSummary:
+class RewriteSummary(Struct, frozen=True, kw_only=True):
     """``exit_code``: 0, also when nothing fits the patterns.  ``unchanged``: the snapshots in which nothing does."""
 
     rewritten: tuple[RewrittenSnapshot, ...]
@@ -44,8 +41,7 @@ class RewriteSummary:
     exit_code: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PrunedTotals:
+class PrunedTotals(Struct, frozen=True, kw_only=True):
     """What has gone from a device, or would go.  ``bytes_freed`` of a dry run are of objects alone."""
 
     objects_deleted: int
@@ -56,8 +52,7 @@ class PrunedTotals:
     bytes_written: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WaitingTotals:
+class WaitingTotals(Struct, frozen=True, kw_only=True):
     """What is to go from a device, and stays for now: ``why``."""
 
     objects: int
@@ -65,8 +60,7 @@ class WaitingTotals:
     why: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PruneSummary:
+class PruneSummary(Struct, frozen=True, kw_only=True):
     """``exit_code``: 0 all is gone that could go; 3 some could not be deleted or repacked (each reported as a trouble).
 
     ``waiting``: device → what waits there, because it is away, append-only or another catalog's.

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.summaries.backup import BackupSummary
 from tasks.errors import LockedError, SegfleetError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpkeepSummary:
+class UpkeepSummary(Struct, frozen=True, kw_only=True):
     """A scheduled check or prune; the history has what it found."""
 
     kind: str
     exit_code: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScheduleSummary:
+class ScheduleSummary(Struct, frozen=True, kw_only=True):
     """Everything that one ``run-due`` ran.  ``exit_code``: 0 all stored; 3 some in part; 1 some failed."""
 
     runs: int

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SnapshotLoss:
+class SnapshotLoss(Struct, frozen=True, kw_only=True):
     """A snapshot that would not come back whole: how many files, and how much of them is gone."""
 
     snapshot_id: str
@@ -15,8 +14,7 @@ class SnapshotLoss:
     bytes: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckSummary:
+class CheckSummary(Struct, frozen=True, kw_only=True):
     """``exit_code``: 0 clean; 3 some data is damaged or missing (each reported as a trouble).
 
     ``segments``: those that this check has looked at; ``segments_skipped``: those that others have, lately.
@@ -32,8 +30,7 @@ class CheckSummary:
     exit_code: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RebuildSummary:
+class RebuildSummary(Struct, frozen=True, kw_only=True):
     """``exit_code``: 0 the catalog knows all that the devices hold; 3 something of it is damaged or away."""
 
     #: Recorded now, of so many volumes; and those that the catalog had before.
@@ -46,8 +43,7 @@ class RebuildSummary:
     exit_code: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RepairSummary:
+class RepairSummary(Struct, frozen=True, kw_only=True):
     """``exit_code``: 0 each device has all that it should; 3 something is lacking still, or could not be looked at."""
 
     snapshots: int

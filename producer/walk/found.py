@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from producer.observer import Trouble
 from producer.walk.status import Status
@@ -41,8 +42,7 @@ class Seen(NamedTuple):
     data_ranges: list[tuple[int, int]] | None = None
 
 
-@dataclass(slots=True)
-class Found:
+class Found(Struct):
     """Entries of one directory, in order: lists of equal length.
 
     By name: the targets of the symlinks, the extended attributes of those that have any, and where files have data that
@@ -99,8 +99,7 @@ class Found:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(Struct, frozen=True):
     """Where a scan stopped: what is still to be done of ``directory`` (None: nothing), and then of ``pending``."""
 
     pending: list[str]

@@ -7,13 +7,13 @@ between hosts, or jump, do no harm.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import count
 from typing import Any
 
 import msgspec
 import redis
+from msgspec import Struct
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
@@ -33,8 +33,7 @@ LEASE_RENEW_S = 1.0
 LEASE_LIFE_S = 6.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True, kw_only=True):
     """What a worker reports with each renewal."""
 
     device: DeviceName

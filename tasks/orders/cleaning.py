@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.orders.manifests import ManifestName
 from tasks.orders.order import Order
@@ -20,8 +19,7 @@ MAX_LISTED = 500_000
 MAX_DESCRIBED = 64
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteStored(Order):
+class DeleteStored(Order, frozen=True, kw_only=True):
     """Delete files of manifests, then stored objects, in this order.  What is not there is no error.
 
     Refused unless the device's marker names ``catalog_id``, and by the workers of a device that only grows.
@@ -32,16 +30,14 @@ class DeleteStored(Order):
     object_ids: Annotated[tuple[HexId, ...], Meta(max_length=MAX_DELETED)] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeptFile:
+class KeptFile(Struct, frozen=True, kw_only=True):
     """A file that could not be deleted.  ``name``: an object's id, or the name of a file of a manifest."""
 
     name: Annotated[str, Meta(max_length=64)]
     message: Text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteResult:
+class DeleteResult(Struct, frozen=True, kw_only=True):
     """``deleted_count`` and ``bytes_freed`` are of files that were there."""
 
     deleted_count: Count
@@ -49,47 +45,41 @@ class DeleteResult:
     kept: Annotated[tuple[KeptFile, ...], Meta(max_length=2 * MAX_DELETED)] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListObjects(Order):
+class ListObjects(Order, frozen=True, kw_only=True):
     """Name the stored objects whose ids begin with ``digit``, and say where they lie ``with_positions``."""
 
     digit: Annotated[str, Meta(pattern=r"^[0-9a-f]$")]
     with_positions: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectsResult:
+class ObjectsResult(Struct, frozen=True, kw_only=True):
     """``positions``: one number for each object, if they were asked for; what has close numbers lies close together."""
 
     object_ids: Annotated[tuple[HexId, ...], Meta(max_length=MAX_LISTED)]
     positions: Annotated[tuple[Count, ...], Meta(max_length=MAX_LISTED)] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExamineObjects(Order):
+class ExamineObjects(Order, frozen=True, kw_only=True):
     """Say which snapshot stored each object, as its header says."""
 
     object_ids: Annotated[tuple[HexId, ...], Meta(max_length=MAX_DELETED)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OriginsResult:
+class OriginsResult(Struct, frozen=True, kw_only=True):
     """One element for each object; "" where no sound header says it, and 0 bytes where there is no file."""
 
     snapshot_ids: Annotated[tuple[HexIdOrNone, ...], Meta(max_length=MAX_DELETED)]
     bytes_stored: Annotated[tuple[Count, ...], Meta(max_length=MAX_DELETED)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DescribeObjects(Order):
+class DescribeObjects(Order, frozen=True, kw_only=True):
     """Say what each object holds, as its header and trailer say: of one ``with_origin`` also of which files."""
 
     object_ids: Annotated[tuple[HexId, ...], Meta(max_length=MAX_DESCRIBED)]
     with_origin: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectOrigin:
+class ObjectOrigin(Struct, frozen=True, kw_only=True):
     """Of which files an object's stream consists.  ``number``: of the segment in its snapshot's plan.
 
     ``unread``: the extents, by their indexes, of which nothing was read.
@@ -102,8 +92,7 @@ class ObjectOrigin:
     unread: Annotated[tuple[Count, ...], Meta(max_length=MAX_EXTENTS)] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectContent:
+class ObjectContent(Struct, frozen=True, kw_only=True):
     """What an object holds: ``ranges`` of its segment's stream, ascending and apart."""
 
     object_id: HexId
@@ -121,8 +110,7 @@ class ObjectContent:
         return sum(size_bytes for _, size_bytes in self.ranges)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ContentsResult:
+class ContentsResult(Struct, frozen=True, kw_only=True):
     """Of those objects that are sound segments, in the order in which they were named."""
 
     contents: Annotated[tuple[ObjectContent, ...], Meta(max_length=MAX_DESCRIBED)]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from tasks.groups import GroupAt
 from tasks.orders.order import Order
 from tasks.values import Count, DeviceName, Digest, HexId
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CopyObject(Order):
+class CopyObject(Order, frozen=True, kw_only=True):
     """Take over object ``object_id`` from another device that the worker reaches, byte for byte.
 
     ``stored_bytes`` and ``trailer_digest``, from the index, decide whether it is the object that is meant.  A repeat
@@ -26,6 +25,5 @@ class CopyObject(Order):
     group: GroupAt | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CopyResult:
+class CopyResult(Struct, frozen=True, kw_only=True):
     bytes_written: Count

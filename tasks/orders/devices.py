@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
@@ -11,13 +10,11 @@ from tasks.orders.order import Order
 from tasks.values import HexId
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DescribeDevice(Order):
+class DescribeDevice(Order, frozen=True, kw_only=True):
     """Report what is at the device: its marker and capacity, and whether it can be written."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AdoptDevice(Order):
+class AdoptDevice(Order, frozen=True, kw_only=True):
     """Write the marker into an empty device, which joins the pool.  A repeat changes nothing."""
 
     pool_id: HexId

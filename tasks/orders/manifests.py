@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
@@ -18,8 +17,7 @@ MANIFEST_NAME = re.compile(r"[0-9a-f]{32}\.([0-9]{6}\.part|manifest|claim|forgot
 ManifestName = Annotated[str, Meta(pattern=f"^{MANIFEST_NAME.pattern}$")]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PutManifest(Order):
+class PutManifest(Order, frozen=True, kw_only=True):
     """Store a part of a manifest, or its head, under ``name``.  The head comes last: it commits."""
 
     name: ManifestName
@@ -28,8 +26,7 @@ class PutManifest(Order):
     digest: Digest
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetManifest(Order):
+class GetManifest(Order, frozen=True, kw_only=True):
     """Return one manifest file; with name "", the names of all."""
 
     name: Annotated[str, Meta(pattern=f"^({MANIFEST_NAME.pattern})?$")]

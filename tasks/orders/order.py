@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.values import WIRE_VERSION, Count, DeviceName, HexId
 
@@ -13,8 +12,7 @@ ManagerQueue = Annotated[str, Meta(pattern=r"^manager\.[A-Za-z0-9][A-Za-z0-9_-]{
 Threads = Annotated[int, Meta(ge=1, le=256)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class Order(Struct, frozen=True, kw_only=True):
     """What all orders have.  ``order_id`` names the work, not the message: a repeat has the same id."""
 
     run_id: HexId

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.groups import MAX_MEMBERS, MAX_ROWS, Devices, GroupMember
 from tasks.orders.order import Order
 from tasks.values import Count, Digest, HexId
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MakeParity(Order):
+class MakeParity(Order, frozen=True, kw_only=True):
     """Write row ``row`` of the parity of ``members``, which lie on ``devices`` that the worker reaches.
 
     A repeat finds the row.  The order of the members is part of what is written.
@@ -30,16 +28,14 @@ class MakeParity(Order):
             raise ValueError("a row of parity that its group does not have")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ParityResult:
+class ParityResult(Struct, frozen=True, kw_only=True):
     """``digest``: of the directory at the end of the file, which covers every byte of it."""
 
     stored_bytes: Count
     digest: Digest
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListParity(Order):
+class ListParity(Order, frozen=True, kw_only=True):
     """Say which rows of parity are on the device, of groups whose ids begin with ``digits``.
 
     Without digits: say with which digits any begin.
@@ -48,8 +44,7 @@ class ListParity(Order):
     digits: Annotated[str, Meta(pattern=r"^([0-9a-f]{2})?$")] = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundParity:
+class FoundParity(Struct, frozen=True, kw_only=True):
     """A row as its directory says.  ``digest``: of the directory."""
 
     group_id: HexId
@@ -60,8 +55,7 @@ class FoundParity:
     digest: Digest
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ParityList:
+class ParityList(Struct, frozen=True, kw_only=True):
     """``damaged_count``: files there that have no directory that is whole."""
 
     rows: Annotated[tuple[FoundParity, ...], Meta(max_length=100_000)] = ()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from tasks.groups import GroupAt
 from tasks.orders.order import Order, Threads
@@ -17,8 +16,7 @@ from tasks.values import MAX_EXTENTS, Count, Counts, Digest, HexId, Paths, Sourc
 MAX_READ_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestoreSegment(Order):
+class RestoreSegment(Order, frozen=True, kw_only=True):
     """Write extents of the stored object ``object_id`` into the target.  All columns have one length.
 
     ``stream_offsets_bytes`` are the places of the extents in the object's uncompressed stream.  The target itself must
@@ -76,8 +74,7 @@ class RestoreSegment(Order):
             raise ValueError("a path of a restore order leaves the target")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReadSegment(Order):
+class ReadSegment(Order, frozen=True, kw_only=True):
     """Return a range of the uncompressed stream of a stored object: for a dump, which has no target folder."""
 
     object_id: HexId
@@ -88,8 +85,7 @@ class ReadSegment(Order):
     group: GroupAt | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VerifySegments(Order):
+class VerifySegments(Order, frozen=True, kw_only=True):
     """Check stored objects: their structure; with ``read_data`` every stored byte; with ``only_size`` no byte.
 
     ``limit_bytes_per_s``: read no faster; 0: as fast as the device is.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.orders.order import Order, Threads
 from tasks.values import MAX_EXTENTS, Count, DeviceName, Digest, HexId
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RepackObject(Order):
+class RepackObject(Order, frozen=True, kw_only=True):
     """Write these ``ranges`` of the segment's stream, (offset, size) each, as a new object of the same segment.
 
     They come from object ``from_object_id`` of a device that the worker reaches, which may be the order's own, and
@@ -33,8 +31,7 @@ class RepackObject(Order):
     threads: Threads
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RepackResult:
+class RepackResult(Struct, frozen=True, kw_only=True):
     """The new object."""
 
     bytes_stored: Count

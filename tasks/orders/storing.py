@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
@@ -18,8 +17,7 @@ Level = Annotated[int, Meta(ge=-7, le=22)]
 Readers = Annotated[int, Meta(ge=1, le=256)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoreSegment(Order):
+class StoreSegment(Order, frozen=True, kw_only=True):
     """Read the extents, compress them, and store them as one object of a segment, without those that are unchanged.
 
     A segment's id never changes, no matter who stores it.  Each try stores an object of its own: a message that comes
@@ -97,8 +95,7 @@ class StoreSegment(Order):
         return True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConfirmEmpty(Order):
+class ConfirmEmpty(Order, frozen=True, kw_only=True):
     """Look into files that were empty or one hole at the walk: do they have data?  Needs no device, only the source.
 
     Some file systems do not tell the size of a file (/proc, some of FUSE), and a file may be written after the walk.

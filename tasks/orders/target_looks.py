@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from tasks.orders.order import Order
 from tasks.orders.targets import Overwrite, TargetEntry
@@ -22,8 +21,7 @@ MAX_SURPLUS = 10_000
 Name = Annotated[str, Meta(max_length=255, pattern=r"^[^/\x00]*$")]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PreviewEntries(Order):
+class PreviewEntries(Order, frozen=True, kw_only=True):
     """Say what a restore would make of each entry, whose data would come from a segment if it has any.
 
     Nothing is made, and a missing target counts as an empty one.  With ``must_be_empty`` the order fails with code
@@ -37,15 +35,13 @@ class PreviewEntries(Order):
     owner_names: OwnerNames = field(default_factory=OwnerNames)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PreviewResult:
+class PreviewResult(Struct, frozen=True, kw_only=True):
     """One fate for each entry."""
 
     fates: Annotated[tuple[Fate, ...], Meta(max_length=MAX_EXTENTS)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FolderNames:
+class FolderNames(Struct, frozen=True, kw_only=True):
     """What the snapshot has in a folder, between two names: after ``after``, and up to ``until`` ("" is no bound).
 
     Names are in the order of their bytes.
@@ -61,8 +57,7 @@ class FolderNames:
             raise ValueError("a folder of an order leaves the target")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FindSurplus(Order):
+class FindSurplus(Order, frozen=True, kw_only=True):
     """Name what these folders of the target hold, between their bounds, and the snapshot does not.
 
     Only what lies on the target's own file system: mount points are named as such, and nothing is looked for in a
@@ -73,16 +68,14 @@ class FindSurplus(Order):
     folders: Annotated[tuple[FolderNames, ...], Meta(max_length=MAX_EXTENTS)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Surplus:
+class Surplus(Struct, frozen=True, kw_only=True):
     """A ``mount`` point stays, and what is ``fixed``: sockets, which no snapshot holds, and ``lost+found``."""
 
     path: RelativePath
     kind: Literal["file", "directory", "mount", "fixed"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SurplusResult:
+class SurplusResult(Struct, frozen=True, kw_only=True):
     """``rest``: how much of the order is left to ask: from folder ``rest`` on, and in that from ``after`` on."""
 
     found: Annotated[tuple[Surplus, ...], Meta(max_length=MAX_SURPLUS)]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from operator import add
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from tasks.orders.order import Order
 from tasks.sources.metadata import Attributes, Flags, OwnerNames
@@ -22,8 +21,7 @@ EntryKind = Literal[
 ]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TargetEntry:
+class TargetEntry(Struct, frozen=True, kw_only=True):
     """One entry to make, or to finish, in the target.
 
     A directory is made for its owner alone.  It gets its metadata when it comes a second time, with ``finish`` set,
@@ -75,8 +73,7 @@ class TargetEntry:
             raise ValueError("a path of a target entry leaves the target")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestoreEntries(Order):
+class RestoreEntries(Order, frozen=True, kw_only=True):
     """Make or finish entries that need no stored data, in the given order.
 
     A missing target is made.  With ``must_be_empty`` it is checked first: if the target holds anything that an earlier
@@ -95,8 +92,7 @@ class RestoreEntries(Order):
     owner_names: OwnerNames = field(default_factory=OwnerNames)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PrepareImage(Order):
+class PrepareImage(Order, frozen=True, kw_only=True):
     """Prepare the target for the image of a raw volume: the target is a block device or a regular file.
 
     Refused (code ``target``, or ``target-not-empty`` without ``force``): a block device that is mounted or in use, one

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 #: Of one entry, names and values together.  Linux allows 64 KiB a value and 64 KiB of names.
 MAX_ATTRIBUTES_BYTES = 1024 * 1024
@@ -44,8 +43,7 @@ OwnerId = Annotated[str, Meta(pattern=r"^[0-9]{1,10}$")]
 OwnerName = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00:\n]+$")]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OwnerNames:
+class OwnerNames(Struct, frozen=True, kw_only=True):
     """What numbers of users and groups were called where the source was read; those without a name are left out."""
 
     users: Annotated[dict[OwnerId, OwnerName], Meta(max_length=65_536)] = field(default_factory=dict)

@@ -13,11 +13,10 @@ import stat
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import eq
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.sources.mtimes import is_same_time, packable
 from tasks.values import MAX_EXTENTS
@@ -29,8 +28,7 @@ _SET_ID = stat.S_ISUID | stat.S_ISGID
 PackedStates = Annotated[str, Meta(max_length=MAX_EXTENTS * _FILE_BYTES * 3 // 2 + 1024)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WalkedStates:
+class WalkedStates(Struct, frozen=True, kw_only=True):
     """Columns of one length, a row for each extent of the order."""
 
     mtimes_ns: Sequence[int]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from kit.compare import look_at
 from kit.deadlines import eventually
@@ -100,7 +100,7 @@ def store(order_id: str = "e" * 32, *, source: str = "data", **changes: Any) -> 
         level=3,
         threads=2,
     )
-    return dataclasses.replace(order, **changes)
+    return replace(order, **changes)
 
 
 def segments(worker: Worker) -> list[Path]:

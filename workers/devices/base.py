@@ -11,8 +11,9 @@ device.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from tasks.receipts import DeviceReport
 from workers.devices.marker import Marker
@@ -20,16 +21,14 @@ from workers.devices.marker import Marker
 Bytes = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Capacity:
+class Capacity(Struct, frozen=True, kw_only=True):
     """``free_bytes``: what this user may still write."""
 
     capacity_bytes: int
     free_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Swept:
+class Swept(Struct, frozen=True, kw_only=True):
     """What a sweep has removed, and what it could not: "" or a line for people, with the first file and why."""
 
     removed_count: int

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.bounded_json import load_bounded
 from tasks.errors import NotADeviceError
@@ -35,8 +34,7 @@ class DamagedMarkerError(NotADeviceError):
     hint = "restore segfleet.json from a copy; segfleet check names the segments that are still whole"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Marker:
+class Marker(Struct, frozen=True, kw_only=True):
     """``created`` is RFC 3339, UTC; ``catalog_id`` is who alone may delete on the device, "" for nobody."""
 
     format_version: Annotated[int, Meta(ge=1)]

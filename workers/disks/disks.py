@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from msgspec import Struct
 
 _SYSFS = Path("/sys")
 
@@ -15,8 +16,7 @@ _SYSFS = Path("/sys")
 _VIRTUAL_DISKS = ("vd", "xvd")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Disk:
+class Disk(Struct, frozen=True, kw_only=True):
     """``name`` is the same for all that is on the same disk, or on the same set of disks; it has no slash."""
 
     name: str

@@ -6,10 +6,10 @@ Fixed fields, a digest, and compressed JSON.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from blake3 import blake3
+from msgspec import Struct
 
 from tasks.bounded_json import load_bounded
 from tasks.errors import DamagedError, DeviceError
@@ -21,8 +21,7 @@ from workers.units.compress import UnitCompressor, decompress_unit
 _LEVEL = 9
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EnvelopeKind:
+class EnvelopeKind(Struct, frozen=True, kw_only=True):
     """``name`` is the word for it in errors."""
 
     name: str
@@ -35,8 +34,7 @@ TRAILER = EnvelopeKind(name="trailer", frame_magic=layout.TRAILER_FRAME_MAGIC, m
 PARITY = EnvelopeKind(name="parity directory", frame_magic=layout.PARITY_FRAME_MAGIC, magic=b"SEGFPARI")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True, kw_only=True):
     """One envelope as stored: the JSON value in it, its digest, and the length of its whole frame."""
 
     content: Any
@@ -44,8 +42,7 @@ class Envelope:
     stored_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Fields:
+class _Fields(Struct, frozen=True, kw_only=True):
     version: int
     flags: int
     encoding: int

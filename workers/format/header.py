@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.errors import DamagedError
 from tasks.orders import Level
@@ -14,8 +13,7 @@ from tasks.values import MAX_EXTENTS, MAX_UNITS_COUNT, Count, Extents, HexId, So
 from workers.format.envelope import HEADER, Envelope, encode_envelope
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SegmentHeader:
+class SegmentHeader(Struct, frozen=True, kw_only=True):
     """Known before the first byte is read; the fields mean what they mean in :class:`tasks.orders.StoreSegment`.
 
     The stream of the object is its extents, one after the other, each as long as stated here.  It is made of ``ranges``

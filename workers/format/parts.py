@@ -8,8 +8,9 @@ named, and what it said is learnt from the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from tasks.errors import DamagedError
 from workers.format.envelope import HEADER, TRAILER, Envelope, read_envelope
@@ -22,8 +23,7 @@ from workers.format.trailer import SegmentTrailer, decode_trailer, has_digests_o
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SegmentParts:
+class SegmentParts(Struct, frozen=True, kw_only=True):
     """What was found.  ``units_offset_bytes`` is where the first unit begins.
 
     A part that is None is damaged; ``damage`` says how, one error for each damaged part, worst first.
@@ -99,14 +99,12 @@ def _parts(
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Header:
+class _Header(Struct, frozen=True, kw_only=True):
     value: SegmentHeader
     envelope: Envelope
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Trailer:
+class _Trailer(Struct, frozen=True, kw_only=True):
     value: SegmentTrailer
     envelope: Envelope
 

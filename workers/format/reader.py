@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from blake3 import blake3
+from msgspec import Struct
 
 from tasks.errors import DamagedError
 from workers.format.header import SegmentHeader
@@ -17,8 +17,7 @@ from workers.format.trailer import SegmentTrailer
 from workers.units.compress import decompress_unit
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredUnit:
+class StoredUnit(Struct, frozen=True, kw_only=True):
     """Where a unit is in the file and in the stream.  ``digest`` is None when the trailer is lost."""
 
     stored_offset_bytes: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from tasks.errors import DamagedError
 from tasks.values import MAX_UNIT_BYTES, MAX_UNITS_COUNT
@@ -21,8 +21,7 @@ _LEAST_BLOCK_BYTES = 512
 _LEAST_BLOCKS_COUNT = 16
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scan:
+class Scan(Struct, frozen=True, kw_only=True):
     """The frames in front of what could not be followed: header, units, and the trailer if it was reached.
 
     ``stop`` says why the scan ended; it is "" when a trailer was reached.

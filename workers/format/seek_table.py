@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tasks.errors import DamagedError
 from tasks.values import MAX_UNIT_BYTES
@@ -11,8 +12,7 @@ from workers.format import layout
 from workers.format.stored_bytes import StoredBytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True, kw_only=True):
     """One frame of a segment; ``size_bytes`` is the size of its content, 0 for a skippable frame."""
 
     stored_bytes: int

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from tasks.digests import DIGEST_BYTES, Digests, check_whole, listed_cells_count
 from tasks.errors import DamagedError
@@ -19,8 +18,7 @@ UnitSize = Annotated[int, Meta(ge=1, le=MAX_UNIT_BYTES)]
 FrameSize = Annotated[int, Meta(ge=1, le=layout.MAX_FRAME_BYTES)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SegmentTrailer:
+class SegmentTrailer(Struct, frozen=True, kw_only=True):
     """Known when the last unit is written.  The columns about units have one length, in stream order.
 
     ``header_digest`` is the digest in the header's frame: it ties the two together.
@@ -38,8 +36,7 @@ class SegmentTrailer:
     cell_digests: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Content:
+class _Content(Struct, frozen=True, kw_only=True):
     """The trailer as JSON has it."""
 
     notes: Annotated[tuple[ExtentNote, ...], Meta(max_length=MAX_EXTENTS)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
-from struct import Struct
+import struct
 from typing import Any
 
 from blake3 import blake3
+from msgspec import Struct
 
 from tasks.errors import DamagedError, MessageError
 from tasks.groups import MAX_MEMBERS, MAX_ROWS, STRIPE_BYTES, GroupMember
@@ -17,15 +17,14 @@ from workers.format.envelope import PARITY, digest_of, encode_envelope, read_env
 from workers.format.stored_bytes import StoredBytes
 
 #: Ends the file: the size of the directory before it, and a magic number.
-FOOTER = Struct("<Q8s")
+FOOTER = struct.Struct("<Q8s")
 _MAGIC = b"SEGFPEND"
 
 #: 128 bits of BLAKE3, as elsewhere for content.
 DIGEST_BYTES = 16
 
 
-@dataclass(frozen=True, kw_only=True)
-class Directory:
+class Directory(Struct, frozen=True, kw_only=True):
     """``digests``: of each stripe, in order, those of all members and that of the row itself."""
 
     group_id: str

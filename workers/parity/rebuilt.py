@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from threading import Lock
+
+from msgspec import Struct
 
 from tasks.errors import DamagedError, DeviceError
 from tasks.groups import STRIPE_BYTES
@@ -17,8 +18,7 @@ from workers.parity.code import code_of
 from workers.parity.directory import Directory, read_directory, stripe_digest
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Piece:
+class _Piece(Struct, frozen=True, kw_only=True):
     """A file of the group that is there.  ``directory``: the one that has the digests of its stripes."""
 
     place: int

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from tasks.errors import TargetNotEmptyError
 from tasks.orders import Overwrite, TargetEntry
@@ -24,8 +25,7 @@ from workers.target.unfinished import is_unfinished
 _NEW: Fate = "new"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _There:
+class _There(Struct, frozen=True, kw_only=True):
     """What is in the place of an entry, and a path to it through the folder's descriptor."""
 
     found: os.stat_result

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tasks.digests import split_digests
 from tasks.orders import StoreSegment
@@ -12,8 +14,7 @@ from workers.progress import Stages
 from workers.segments.stored import StoredSegment
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True, kw_only=True):
     """``segment`` holds the extents at these ``places`` of the order; None for none: all others are unchanged."""
 
     places: Sequence[int]

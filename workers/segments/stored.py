@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tasks.errors import DamagedError
 from tasks.receipts import ExtentNote, FileState
@@ -13,8 +14,7 @@ from workers.format.header import SegmentHeader
 from workers.format.reader import SegmentReader
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredSegment:
+class StoredSegment(Struct, frozen=True, kw_only=True):
     """A stored segment, as its trailer describes it."""
 
     header: SegmentHeader

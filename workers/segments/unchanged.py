@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tasks.digests import NO_DIGEST, known_places, split_digests
 from tasks.orders import StoreSegment
@@ -17,8 +19,7 @@ from workers.sources.stream import ExtentStream
 _STEP_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True, kw_only=True):
     """``places``: the unchanged extents, by index.  ``file_state``: of the one file that all extents are of."""
 
     places: tuple[int, ...] = ()

@@ -5,9 +5,8 @@ A frame states the size of its content and ends with an xxh64 checksum of it (do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import zstandard
+from msgspec import Struct
 
 from tasks.errors import DamagedError
 
@@ -30,8 +29,7 @@ class UnitCompressor:
         return self._compressor.compress(unit)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FrameHeader:
+class FrameHeader(Struct, frozen=True, kw_only=True):
     """A frame's header.  ``content_bytes`` is the size that it *claims* to decompress to."""
 
     header_bytes: int

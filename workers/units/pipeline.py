@@ -17,18 +17,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from blake3 import blake3
+from msgspec import Struct
 
 from workers.units.buffers import UnitBuffers
 from workers.units.compress import UnitCompressor
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CompressedUnit:
+class CompressedUnit(Struct, frozen=True, kw_only=True):
     """One frame, ready to be stored; ``digest`` is the BLAKE3 of ``frame``."""
 
     frame: bytes

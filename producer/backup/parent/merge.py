@@ -9,9 +9,9 @@ older than the parent stand at new paths, all the parent's files are looked thro
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from dataclasses import dataclass
 from functools import cached_property
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from producer.backup.parent.cursor import Cursor
@@ -29,8 +29,7 @@ from producer.observer import OnFile
 from tasks.errors import SegfleetError
 
 
-@dataclass(kw_only=True, slots=True)
-class FileCounts:
+class FileCounts(Struct, kw_only=True):
     """Regular files by what the parent has of them; a moved one is unchanged, at another path."""
 
     new: int = 0

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from producer.backup.sealing.placing import sealed_batches
@@ -21,8 +21,7 @@ from producer.listing.entry import EntryBatch
 from producer.listing.places.places import Place, PlacesWriter
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Before:
+class _Before(Struct, frozen=True, kw_only=True):
     """A file as the interrupted run saw it; its places in segments of that snapshot.
 
     ``compared``: what the run compared it with; ``stored``: that, overlaid by what it has stored.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.catalog.tree import PartReference
 from producer.listing.columns import sealed_ctimes_ns
@@ -33,8 +35,7 @@ def _attributes(batch: EntryBatch) -> Mapping[str, Attributes]:
     return {name: batch.attribute_sets[number] for name, number in batch.attributes.items()}
 
 
-@dataclass(kw_only=True, slots=True)
-class _Run:
+class _Run(Struct, kw_only=True):
     """Entries that follow each other in the walk and in the parent."""
 
     first_entry: int

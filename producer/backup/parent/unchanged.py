@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.listing.data_ranges import data_bytes
 from producer.listing.entry import EntryBatch
@@ -12,8 +13,7 @@ from producer.listing.entry import EntryBatch
 CLOCK_STEP_NS = 2_000_000_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """What must be equal, beside kind, size and mtime.
 
     ``began_ns``: when the parent's walk began.  What was changed later is never trusted: the parent may have seen it

@@ -8,9 +8,9 @@ from __future__ import annotations
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from producer.backup.sealing.read_file import ReadFile, places_up_to
@@ -50,8 +50,7 @@ def sealed_batches(
             yield placing.sealed(batch)
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     """A segment whose range of entries is being passed, and how far."""
 
     row: SegmentRow

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.catalog.columns import JsonObject
 from producer.listing.places.places import Place
@@ -11,8 +12,7 @@ from tasks.digests import CELL_BYTES
 from tasks.receipts import UNREAD
 
 
-@dataclass(kw_only=True, slots=True)
-class ReadFile:
+class ReadFile(Struct, kw_only=True):
     """What segments say of one file of a batch; extents come in the order of each segment."""
 
     places: list[Place] = field(default_factory=list)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from blake3 import blake3
+from msgspec import Struct
 
 from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.tables.snapshots.marks import MarkedRow
@@ -34,8 +34,7 @@ from tasks.receipts import Failure, Receipt
 _WINDOW_COUNT = 4
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SealedParts:
+class SealedParts(Struct, frozen=True, kw_only=True):
     """The manifest's parts are on the devices; the head is still to come."""
 
     devices: tuple[ManifestDevice, ...]

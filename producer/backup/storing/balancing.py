@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.backup.storing.state.state import BackupState
 from producer.pool.members import Member
@@ -82,8 +83,7 @@ class Balancing:
         self.moved_count += len(moves)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Backlog:
+class Backlog(Struct, frozen=True, kw_only=True):
     """What one device still has to do."""
 
     #: Bytes in flight, less what is moved of them already: they stay where they are.

@@ -10,8 +10,10 @@ from array import array
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.troubles import TroubleRow
@@ -31,8 +33,7 @@ _FILES_COUNT = 8192
 _ORDERS_COUNT = 4
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Files:
+class _Files(Struct, frozen=True, kw_only=True):
     """Files without data of one source.  ``asked``: the devices whose workers could not look."""
 
     source: str

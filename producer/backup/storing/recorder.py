@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.backup.storing.healing import Healing
 from producer.backup.storing.state.in_flight import InFlight
@@ -19,8 +21,7 @@ from tasks.orders import StoreSegment
 from tasks.receipts import UNREAD, ExtentNote, Failure, Receipt
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """A failed try of a segment; what follows is decided in :mod:`producer.backup.storing.failing.failures`."""
 
     row: SegmentRow

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 #: Smaller segments would make millions of a stream that nobody has measured.
 MIN_SEGMENT_BYTES = 1024 * 1024
@@ -15,8 +16,7 @@ _SEGMENTS_COUNT = 3
 _LEAST_SEGMENTS_COUNT = 2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     #: The program whose output is the stream, with its arguments; (): standard input.
     command: tuple[str, ...]
     #: The folder for what is read and not stored yet.

@@ -6,8 +6,9 @@ import os
 import queue
 import select
 import threading
-from dataclasses import dataclass
 from typing import IO, Self
+
+from msgspec import Struct
 
 from producer.backup.streaming.spool import Spool, SpoolClosedError, spool_error
 from tasks.errors import StreamError
@@ -19,8 +20,7 @@ _READ_BYTES = 1024 * 1024
 _LOOK_EVERY_MS = 200
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True, kw_only=True):
     """A segment that is complete in the spool."""
 
     number: int

@@ -7,8 +7,9 @@ import platform
 import uuid
 from array import array
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from producer.backup.intake import Intake
 from producer.backup.parent.merge import FileCounts

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from producer.backup.intake import Intake
 from producer.backup.resume import discard_streams

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.backup.storing.state.state import BackupState
 from producer.backup.whole.lost_holdings import borrowed_out_of_reach, is_unreadable, lying_on, missing
@@ -21,8 +22,7 @@ from producer.pool.parity.group_reads import GroupReads
 from producer.run.session import RunSession
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lack:
+class Lack(Struct, frozen=True, kw_only=True):
     """What a snapshot lacks while one device is away."""
 
     row: LackRow
@@ -34,8 +34,7 @@ class Lack:
     is_expected: bool
 
 
-@dataclass(slots=True)
-class _Rows:
+class _Rows(Struct):
     """The segments that one device holds, and those that it was to store."""
 
     lying: list[SegmentRow | Lacking] = field(default_factory=list)

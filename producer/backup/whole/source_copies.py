@@ -9,7 +9,8 @@ from __future__ import annotations
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from producer.backup.sealing.record_tree import record_tree
 from producer.backup.storing.healing import stored_again

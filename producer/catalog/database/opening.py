@@ -6,16 +6,19 @@ Errors of the database become CatalogError here.
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from sqlite3 import SQLITE_BUSY, OperationalError
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
+from msgspec.structs import asdict
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -30,6 +33,9 @@ from tasks.errors import CatalogError, UsageError
 BUSY_TIMEOUT_S = 30
 
 _LOOK_EVERY_S = 0.01
+
+#: For columns of JSON, which may hold structs.
+_to_json = partial(json.dumps, default=asdict)
 
 #: Execution option of transactions that write: they take SQLite's write lock at once, because a
 #: transaction that reads first and writes later fails without waiting when another has written meanwhile.
@@ -87,7 +93,7 @@ def open_engine(url: URL, *, read_only: str = "") -> Engine:
     limits = {name: value for name, value in _SERVER_LIMITS.items() if name not in url.query}
     try:
         # A manager lives for weeks and the server may restart: test a connection before use.
-        engine = create_engine(url, pool_pre_ping=True, connect_args=limits)
+        engine = create_engine(url, pool_pre_ping=True, connect_args=limits, json_serializer=_to_json)
     except NoSuchModuleError as error:
         hint = "write postgresql://user@host/database, or the path of a SQLite file"
         raise UsageError(f"no catalog can be at {shown_url(url)}: {error}", hint=hint) from error
@@ -150,7 +156,9 @@ def _open_sqlite(url: URL) -> Engine:
     except OSError as error:
         raise CatalogError(f"cannot make the catalog {path}: {error.strerror}", path=str(path)) from error
     # isolation_level None: the driver begins no transaction by itself, _begin does.
-    engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(
+        url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S}, json_serializer=_to_json
+    )
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     return engine

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import case, func, select, update
 
 from producer.catalog.database.database import Database
 from producer.catalog.schema import stored_objects, volume_checks
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceCheck:
+class DeviceCheck(Struct, frozen=True, kw_only=True):
     """How much of a device's objects was ever looked at, and read to the last byte.
 
     ``oldest_read_at``: all that has ever been read was read since.  Times are None where nothing was.
@@ -30,8 +29,7 @@ class DeviceCheck:
     oldest_read_at: datetime | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VolumeCheck:
+class VolumeCheck(Struct, frozen=True, kw_only=True):
     """The last check of all snapshots of a volume that went to its end; ``damaged_count``: those that lacked something.
 
     With ``read_data`` every byte was read, by this check or by others that ``--older-than`` let count.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import case, false, or_, select, update
 
 from producer.catalog.database.database import Database
@@ -26,8 +27,7 @@ _LAST_FIRST = (devices.c.recorded_at.desc(), devices.c.device_id)
 _BY_NAME = select(*_COLUMNS).order_by(devices.c.name, *_LAST_FIRST)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceRow:
+class DeviceRow(Struct, frozen=True, kw_only=True):
     """A device, known by its id: another device may have the same name in another pool."""
 
     name: str

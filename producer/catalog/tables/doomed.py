@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import delete, func, select
 
 from producer.catalog.database.database import Database
@@ -14,8 +14,7 @@ from producer.catalog.schema import doomed
 _LIST_ROWS = 500
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DoomedObject:
+class DoomedObject(Struct, frozen=True, kw_only=True):
     device_id: str
     object_id: str
     bytes_stored: int

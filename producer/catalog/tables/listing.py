@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, Row, delete, insert, select
 
 from producer.catalog.database.database import Database
@@ -18,8 +19,7 @@ from tasks.errors import CatalogError
 _COLUMNS = [column for column in listing_parts.c if column.name != "snapshot_key"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListingPartRow:
+class ListingPartRow(Struct, frozen=True, kw_only=True):
     """One immutable part of a listing; it covers ``entries_count`` entries from index ``first_entry``."""
 
     number: int

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Select, delete, select
 
 from producer.catalog.database.database import Database
@@ -16,8 +16,7 @@ _COLUMNS = [locks.c.name, locks.c.purpose, locks.c.since.label("locked_since"), 
 _BY_NAME = select(*_COLUMNS).join(owners, owners.c.owner_id == locks.c.owner_id).order_by(locks.c.name)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LockRow:
+class LockRow(Struct, frozen=True, kw_only=True):
     name: str
     purpose: str
     since: datetime

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import LargeBinary, Row, Select, and_, delete, func, insert, literal, select, update
 
 from producer.catalog.database.database import Database
@@ -28,8 +28,7 @@ _PAGE_ROWS = 10_000
 _LATER = ("parts", "is_damaged", "damaged_ranges", "looked_at", "read_at")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredObject:
+class StoredObject(Struct, frozen=True, kw_only=True):
     """A line of the index: an object on a device."""
 
     object_id: str

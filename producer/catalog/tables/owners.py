@@ -6,10 +6,11 @@ it was renewed meanwhile.  :mod:`producer.ownership` decides who counts as gone.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import asdict, fields
 from sqlalchemy import Row, delete, func, insert, select, type_coerce, update
 
 from producer.catalog.columns import UtcTime
@@ -22,8 +23,7 @@ NOW = func.now()
 OWNER_COLUMNS = [*owners.c, type_coerce(NOW, UtcTime).label("now")]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewOwner:
+class NewOwner(Struct, frozen=True, kw_only=True):
     """A process that is about to own locks; :mod:`producer.host.processes` says how it is identified."""
 
     owner_id: str
@@ -35,8 +35,7 @@ class NewOwner:
     manager: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OwnerRow(NewOwner):
+class OwnerRow(NewOwner, frozen=True, kw_only=True):
     """A process that owns locks, or that died while it did.  Its times are those of the database's clock."""
 
     since: datetime

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import delete, insert, select, update
 
 from producer.catalog.database.database import Database
 from producer.catalog.schema import parity_members, parity_rows, stored_objects
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ParityMember:
+class ParityMember(Struct, frozen=True, kw_only=True):
     object_id: str
     segment_id: str
     bytes_stored: int
     trailer_digest: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ParityRow:
+class ParityRow(Struct, frozen=True, kw_only=True):
     """``digest``: proves the file; None until it has been written."""
 
     device_id: str
@@ -29,8 +27,7 @@ class ParityRow:
     digest: bytes | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ParityGroup:
+class ParityGroup(Struct, frozen=True, kw_only=True):
     """``rows``: in order; on devices of their own."""
 
     group_id: str
@@ -121,4 +118,4 @@ class Parity:
 
 
 def _values(row: ParityMember | ParityRow) -> dict[str, object]:
-    return {name: getattr(row, name) for name in row.__slots__}
+    return {name: getattr(row, name) for name in row.__struct_fields__}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import Select, delete, insert, select, update
 
 from producer.catalog.columns import JsonObject
@@ -19,8 +20,7 @@ IfBusy = Literal["queue", "skip"]
 Outcome = Literal["", "running", "done", "partial", "failed", "interrupted", "missed", "skipped"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReservationRow:
+class ReservationRow(Struct, frozen=True, kw_only=True):
     """A scheduled backup of a volume."""
 
     reservation_id: str

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from itertools import takewhile
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, delete, func, insert, or_, select, update
 
 from producer.catalog.columns import JsonObject
@@ -29,8 +30,7 @@ _UNFINISHED_COUNT = 100
 RunKind = Literal["backup", "restore", "check", "forget", "prune", "rewrite"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunRow:
+class RunRow(Struct, frozen=True, kw_only=True):
     """One run.  ``ended_at`` and ``exit_code`` are None while it runs, or when it was killed."""
 
     run_id: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, delete, func, insert, select
 
 from producer.catalog.database.database import Database
@@ -13,8 +14,7 @@ from producer.catalog.schema import troubles
 _COLUMNS = [troubles.c.entry_index, troubles.c.path, troubles.c.code, troubles.c.message]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TroubleRow:
+class TroubleRow(Struct, frozen=True, kw_only=True):
     """Something wrong with one source file.  ``entry_index`` is None for what is not in the listing."""
 
     entry_index: int | None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 import click
 import msgspec
 import redis
+from msgspec.structs import asdict
 
 from producer.broker import without_password
 from producer.cli.call import Call

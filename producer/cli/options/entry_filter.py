@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
+from msgspec import Struct
 
 from producer.cli.options.shared import Command
 from producer.configuration.values.moments import parse_moment_ns
@@ -25,8 +25,7 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EntryFilter:
+class EntryFilter(Struct, frozen=True, kw_only=True):
     """Which entries are shown.  Empty and None: any."""
 
     kinds: frozenset[str] = frozenset()

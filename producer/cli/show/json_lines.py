@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import click
+from msgspec.structs import asdict
 
 from producer.cli.show.safe_text import harmless
 from producer.observer import FileChange, Progress, Trouble
@@ -18,13 +18,13 @@ _STATUS_INTERVAL_S = 1.0
 
 
 def write_row(row: Mapping[str, object]) -> None:
-    """Print one object and flush it: the reader may be waiting.  Dataclasses in it become objects too."""
+    """Print one object and flush it: the reader may be waiting.  Structs in it become objects too."""
     # ASCII only: lone surrogates, which stand for bytes that are not UTF-8, survive as \udcXX.
-    click.echo(json.dumps(row, default=dataclasses.asdict))
+    click.echo(json.dumps(row, default=asdict))
 
 
 def write_summary(summary: Any) -> None:
-    write_row({"message_type": "summary", **dataclasses.asdict(summary)})
+    write_row({"message_type": "summary", **asdict(summary)})
 
 
 def write_error(code: str, message: str, path: str = "", **more: str) -> None:
@@ -58,4 +58,4 @@ class JsonObserver:
         if progress.phase == self._phase and now_s < self._status_due_s:
             return
         self._phase, self._status_due_s = progress.phase, now_s + _STATUS_INTERVAL_S
-        write_row({"message_type": "status", **dataclasses.asdict(progress)})
+        write_row({"message_type": "status", **asdict(progress)})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from tasks.errors import UsageError
 
@@ -13,8 +14,7 @@ _PART = re.compile(r"(\d+)([ymdh])", re.ASCII)
 _HINT = "write years, months, days and hours, each at most once: 7d, 36h, 1y5m7d2h"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Span:
+class Span(Struct, frozen=True, kw_only=True):
     years_count: int = 0
     months_count: int = 0
     days_count: int = 0

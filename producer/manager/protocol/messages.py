@@ -6,10 +6,10 @@ A command goes to ``command.<name>``, its replies to ``master.<id>``; both are d
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar
 
-from msgspec import Meta
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from producer.manager.protocol.asks.table import ASKS, RUNS, Ask
 from tasks.errors import MessageError
@@ -23,8 +23,7 @@ Line = Annotated[str, Meta(max_length=MAX_LINE)]
 ReplyKind = Literal["accepted", "refused", "out", "data", "err", "end"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """What a master asks, and how it is to be answered."""
 
     run_id: HexId
@@ -57,8 +56,7 @@ class Command:
             raise ValueError(f"{self.command} cannot be detached")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True, kw_only=True):
     """A reply to a command: first accepted or refused, then lines or data, then the end.
 
     ``number`` counts the replies that must all arrive, once each, from 1; 0 is a reply that may be lost.  The text of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import get_args
 
+from msgspec import Struct
 from prometheus_client.core import Metric
 
 from producer.catalog.tables.devices import DeviceRow, DeviceState
@@ -15,8 +15,7 @@ from producer.monitor.survey import Survey
 from producer.summaries import DeviceRisk
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Device:
+class _Device(Struct, frozen=True, kw_only=True):
     row: DeviceRow
     bytes_stored: int
     #: None: nobody knows.

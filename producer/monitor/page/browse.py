@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
@@ -23,8 +24,7 @@ SNAPSHOTS_COUNT = 100
 ROWS_COUNT = 2000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SnapshotCells:
+class SnapshotCells(Struct, frozen=True, kw_only=True):
     link: str
     snapshot_id: str
     made: str
@@ -33,8 +33,7 @@ class SnapshotCells:
     files: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EntryCells:
+class EntryCells(Struct, frozen=True, kw_only=True):
     #: "" for what is no folder.
     link: str
     #: "" for what has no bytes to download.
@@ -45,8 +44,7 @@ class EntryCells:
     changed: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileMeant:
+class FileMeant(Struct, frozen=True, kw_only=True):
     """A file that a reader wants to download."""
 
     snapshot_id: str

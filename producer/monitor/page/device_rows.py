@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.catalog.tables.devices import DeviceRow
 from producer.configuration.values.ages import format_age
@@ -14,8 +15,7 @@ from producer.monitor.page.history import Day, full_in_days
 from producer.monitor.survey import Survey
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceCells:
+class DeviceCells(Struct, frozen=True, kw_only=True):
     name: str
     state: str
     since: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal
+
+from msgspec import Struct, field
 
 from producer.catalog.tables.runs import BriefRun
 from producer.monitor.at_work import Process, outcome
@@ -16,8 +17,7 @@ DAYS_COUNT = 30
 Mark = Literal["none", "done", "partial", "failed", "interrupted"]
 
 
-@dataclass(kw_only=True, slots=True)
-class Day:
+class Day(Struct, kw_only=True):
     date: date
     #: By device, of the backups that began on the day.
     stored_bytes: dict[str, int] = field(default_factory=dict)
@@ -28,8 +28,7 @@ class Day:
         return sum(self.stored_bytes.values())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Past:
+class Past(Struct, frozen=True, kw_only=True, eq=False):
     """All that the page shows of the last 30 days; equal only to itself, so that what is drawn of it can be kept."""
 
     #: The newest, newest first.
@@ -40,8 +39,7 @@ class Past:
     processes: frozenset[Process]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JudgedDay:
+class JudgedDay(Struct, frozen=True, kw_only=True):
     day: Day
     #: By volume.
     marks: Mapping[str, Mark]

@@ -6,12 +6,12 @@ import hashlib
 import platform
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from tornado.template import Loader
 
 from producer.configuration.values.ages import format_age

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.runs import BriefRun
@@ -22,8 +23,7 @@ from producer.monitor.running import RunningBackup, RunningDevice
 from producer.monitor.survey import Survey
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VolumeCells:
+class VolumeCells(Struct, frozen=True, kw_only=True):
     name: str
     state: str
     age: str
@@ -69,8 +69,7 @@ def _when(moment: datetime, now: datetime) -> str:
     return f"in {format_age(moment - now)}" if moment > now else f"due for {format_age(now - moment)}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunningCells:
+class RunningCells(Struct, frozen=True, kw_only=True):
     volume: str
     phase: str
     elapsed: str
@@ -82,8 +81,7 @@ class RunningCells:
     devices: tuple[BarCells, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BarCells:
+class BarCells(Struct, frozen=True, kw_only=True):
     name: str
     state: str
     reason: str
@@ -143,8 +141,7 @@ def _progress(done: int, total: int, kind: str, name: str) -> str:
     return bar([(kind, share)], f"{name}: {share * 100:.0f} %")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OtherCells:
+class OtherCells(Struct, frozen=True, kw_only=True):
     purpose: str
     elapsed: str
     what: str
@@ -159,8 +156,7 @@ def other_cells(survey: Survey, run: OtherRun) -> OtherCells:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunCells:
+class RunCells(Struct, frozen=True, kw_only=True):
     run_id: str
     started: str
     kind: str

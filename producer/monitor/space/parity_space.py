@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.parity import ParityGroup
 from tasks.groups import MAX_MEMBERS
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ParitySpace:
+class ParitySpace(Struct, frozen=True, kw_only=True):
     groups_count: int
     #: Of these: with fewer members than the devices allow, so that each costs more.
     small_groups_count: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.catalog.tree import Tree
 from producer.listing.places.map_parts import MAX_INLINE_COUNT
@@ -12,8 +13,7 @@ from producer.listing.places.map_parts import MAX_INLINE_COUNT
 _SMALL_BYTES = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScatteredFile:
+class ScatteredFile(Struct, frozen=True, kw_only=True):
     """``path``: in the snapshot."""
 
     path: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
+
+from msgspec import Struct, field
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
@@ -16,8 +17,7 @@ from producer.catalog.unused import Unused
 from producer.monitor.space.scattered import ScatteredFile, scattered_files
 
 
-@dataclass(kw_only=True)
-class Held:
+class Held(Struct, kw_only=True):
     """Sums over stored objects.  ``unused``: what no snapshot needs, as prune counts it."""
 
     bytes_source: int = 0
@@ -34,8 +34,7 @@ class Held:
         return self.bytes_unused / self.bytes_stored if self.bytes_stored else 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GrowthPoint:
+class GrowthPoint(Struct, frozen=True, kw_only=True):
     """What one backup has stored, and what its volume had stored by then."""
 
     snapshot_id: str
@@ -44,8 +43,7 @@ class GrowthPoint:
     bytes_stored_total: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VolumeSpace:
+class VolumeSpace(Struct, frozen=True, kw_only=True):
     volume: str
     snapshots_count: int
     #: What its snapshots hold, each counted as a whole, and the newest of them alone.
@@ -63,8 +61,7 @@ class VolumeSpace:
         return self.bytes_source / self.held.bytes_stored if self.held.bytes_stored else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceSpace:
+class DeviceSpace(Struct, frozen=True, kw_only=True):
     row: DeviceRow
     #: Whose manifests it has.
     snapshots_count: int
@@ -75,8 +72,7 @@ class DeviceSpace:
         return self.held.bytes_source / self.held.bytes_stored if self.held.bytes_stored else None
 
 
-@dataclass(kw_only=True)
-class _Sums:
+class _Sums(Struct, kw_only=True):
     of_volumes: defaultdict[str, Held] = field(default_factory=lambda: defaultdict(Held))
     of_devices: defaultdict[str, Held] = field(default_factory=lambda: defaultdict(Held))
     #: Snapshot → what its backup has stored.

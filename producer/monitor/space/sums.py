@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.checks import DeviceCheck
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sums:
+class Sums(Struct, frozen=True, kw_only=True):
     #: Device id → bytes of its segments.
     on_devices: Mapping[str, int]
     #: Volume → source bytes and stored bytes of its segments.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
@@ -15,8 +16,7 @@ from producer.listing.placed import PlacedBatch
 from producer.pool.losses.keepers import Keepers, find_keepers, has_ranges, lost_bytes_of
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AtRisk:
+class AtRisk(Struct, frozen=True, kw_only=True):
     """``files_count`` and ``size_bytes`` are of the newest snapshot of each volume: what its owner would miss first.
 
     A file counts that would not come back whole; ``size_bytes`` is the part of it that would be missing.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.holders import ranges_of
@@ -17,8 +19,7 @@ from producer.pool.parity.group_reads import GroupReads
 from tasks.errors import CatalogError, DamagedError
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """What one device had of a snapshot."""
 
     device: str
@@ -26,8 +27,7 @@ class _Found:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Hole:
+class _Hole(Struct, frozen=True, kw_only=True):
     """A range of a segment that only a damaged object of this device has."""
 
     device_id: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
 from itertools import chain
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
@@ -13,8 +14,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.places.stored_ranges import united, without
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Protection:
+class Protection(Struct, frozen=True, kw_only=True):
     """What a snapshot is to have, and how many of the segments that it needs have less."""
 
     copies: int
@@ -22,8 +22,7 @@ class Protection:
     unprotected_count: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unprotected:
+class Unprotected(Struct, frozen=True, kw_only=True):
     """What a device that counts holds of segments that have less than a snapshot is to have."""
 
     segments_count: int = 0

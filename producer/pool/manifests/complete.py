@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
 
 from blake3 import blake3
+from msgspec import Struct
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.manifest import decode_head, head_name
@@ -23,8 +23,7 @@ from tasks.receipts import Receipt
 _FILES_COUNT = 4
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Completed:
+class Completed(Struct, frozen=True, kw_only=True):
     """``snapshots_count``: of which a device got the manifest.  ``failures``: what could not be done, in words."""
 
     snapshots_count: int

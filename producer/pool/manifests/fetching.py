@@ -6,9 +6,9 @@ import base64
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from blake3 import blake3
+from msgspec import Struct
 
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
@@ -20,8 +20,7 @@ from tasks.receipts import Receipt
 _WINDOW_COUNT = 4
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WantedFile:
+class WantedFile(Struct, frozen=True, kw_only=True):
     """``digest``: its BLAKE3; None where nothing says what it must be."""
 
     name: str

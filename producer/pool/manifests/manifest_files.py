@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import chain
 
 from blake3 import blake3
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
@@ -34,8 +34,7 @@ from producer.pool.manifests.index_lines import index_lines
 from producer.requests import PlanOptions
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ManifestFile:
+class ManifestFile(Struct, frozen=True, kw_only=True):
     """One manifest file: its entry in the head, and its bytes."""
 
     part: ManifestPart

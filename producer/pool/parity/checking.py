@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.catalog.tables.parity import ParityRow
 from producer.run.session import RunSession
@@ -17,8 +18,7 @@ from tasks.receipts import Receipt
 _STRUCTURE_COUNT = 64
 
 
-@dataclass(kw_only=True)
-class CheckedParity:
+class CheckedParity(Struct, kw_only=True):
     """``damage``: what is wrong, in words.  ``died``: device → why."""
 
     damage: list[str] = field(default_factory=list)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
@@ -15,8 +16,7 @@ from producer.pool.parity.grouping import can_give, holders_of_objects
 from tasks.groups import DeviceAt, GroupAt
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GroupPlace:
+class GroupPlace(Struct, frozen=True, kw_only=True):
     """``device``: whose worker reads the object from its group."""
 
     device: str

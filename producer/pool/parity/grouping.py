@@ -9,7 +9,8 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.parity import ParityGroup, ParityMember, ParityRow
@@ -20,8 +21,7 @@ from tasks.groups import MAX_MEMBERS
 Holders = Mapping[str, Collection[str]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RowToWrite:
+class RowToWrite(Struct, frozen=True, kw_only=True):
     """``moved``: from a device that does not count any more."""
 
     group: ParityGroup
@@ -30,8 +30,7 @@ class RowToWrite:
     moved: bool = False
 
 
-@dataclass(kw_only=True)
-class ParityPlan:
+class ParityPlan(Struct, kw_only=True):
     #: Groups that are to be recorded before their rows are written.
     new: list[ParityGroup] = field(default_factory=list)
     rows: list[RowToWrite] = field(default_factory=list)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.needed import NeededFinder
@@ -15,8 +16,7 @@ from producer.pool.parity.writing import write_parity
 from producer.run.session import RunSession
 
 
-@dataclass(kw_only=True)
-class Kept:
+class Kept(Struct, kw_only=True):
     """``lacking``: what has less parity than it is to have, and why, in words."""
 
     made_count: int = 0

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.catalog.tables.parity import ParityGroup
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True, kw_only=True):
     """``objects``: those that may give way.  ``groups``: those that can go then, new ones that are of no use too."""
 
     objects: frozenset[str]

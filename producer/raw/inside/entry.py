@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from producer.raw.inside.image_bytes import ImageBytes, Piece
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Node:
+class Node(Struct, frozen=True, kw_only=True):
     """What the file system keeps of a file, a directory or a link, whatever its names are."""
 
     #: The same for all names of one node; of directories and of other nodes apart.
@@ -30,8 +30,7 @@ class Node:
         return stat.S_ISDIR(self.mode)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InsideEntry:
+class InsideEntry(Struct, frozen=True, kw_only=True):
     """One entry of the file system in an image; ``path`` is relative to its root."""
 
     path: str

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 
 class DamagedError(Exception):
     """The file system in the image contradicts itself, or uses what is not known here; the text says how."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Bytes of a file that lie together in the image; what lies between two pieces is zeros."""
 
     start_bytes: int

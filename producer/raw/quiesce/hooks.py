@@ -11,9 +11,10 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from producer.host.signals import first_signal_held
 from producer.host.state import StateFolder
@@ -31,8 +32,7 @@ class HookError(SegfleetError):
     hint = "its output is above; see [volumes.NAME] in the configuration"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hooks:
+class Hooks(Struct, frozen=True, kw_only=True):
     """Shell commands, "" for none; each may take ``limit_s``."""
 
     volume: str

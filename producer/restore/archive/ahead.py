@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.restore.archive.members import Member
 from producer.restore.reading.fetches import Fetch, Fetches
@@ -57,8 +59,7 @@ class _Range:
             deque(self._blocks, maxlen=0)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
-class _Part:
+class _Part(Struct, frozen=True, kw_only=True, eq=False):
     """A piece of a member, within one range."""
 
     piece: Piece

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from producer.observer import Observer, Trouble
 from producer.pool.manifests.unknown_snapshots import find_snapshot
@@ -22,8 +23,7 @@ from producer.run.session import RunNeeds, RunSession, open_session
 from producer.run.threads import default_threads
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ArchiveSummary:
+class ArchiveSummary(Struct, frozen=True, kw_only=True):
     members_count: int
     #: Members that were left out, or have zeros for lost bytes; each was reported to the observer.
     lost_count: int

@@ -6,7 +6,9 @@ So an archive reads each unit once.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
@@ -19,8 +21,7 @@ from producer.restore.reading.stored_files import StoredFile, StoredFiles
 from producer.restore.reading.ways import Piece
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
+class Member(Struct, frozen=True, kw_only=True):
     """One member of an archive.  Its name is the entry's path in the snapshot.
 
     ``why_lost``: why it cannot be in the archive; "" if it can, as far as the catalog knows.

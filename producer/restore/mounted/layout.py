@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 
@@ -13,8 +14,7 @@ IDS, VOLUMES, LATEST = "ids", "volumes", "latest"
 _SHORT_CHARACTERS = 8
 
 
-@dataclass(kw_only=True)
-class Layout:
+class Layout(Struct, kw_only=True):
     """What is in each folder, where symlinks lead, and which folders are snapshots; paths have no leading slash."""
 
     folders: dict[str, list[str]] = field(default_factory=dict)

@@ -8,8 +8,9 @@ import os
 import stat
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from threading import Lock
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
@@ -27,8 +28,7 @@ from tasks.errors import DamagedError
 _OPEN_COUNT = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
+class _Open(Struct, frozen=True):
     number: int
     tree: SnapshotTree
     files: StoredFiles

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.listing import Entry
 
@@ -28,8 +29,7 @@ _LETTERS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Status:
+class Status(Struct, frozen=True, kw_only=True):
     """As ``stat`` has it; ``mode`` with the bits of the kind."""
 
     mode: int

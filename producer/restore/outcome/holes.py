@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.raw.ranges import Range, merged
 from tasks.orders import TargetEntry
@@ -16,8 +18,7 @@ NOTE_SUFFIX = ".segfleet-missing"
 _MAX_RANGES = 10_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hole:
+class Hole(Struct, frozen=True, kw_only=True):
     """Bytes [offset_bytes, offset_bytes + size_bytes) of a file, and why they are missing."""
 
     offset_bytes: int

@@ -17,8 +17,9 @@ The waves of a restore, each answered before the next begins:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
+
+from msgspec.structs import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.holders import Held, Holder

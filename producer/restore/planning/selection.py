@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pathspec
+from msgspec import Struct
 
 from producer.walk.choosing.exclusions import compile_patterns
 
 
-@dataclass(frozen=True, kw_only=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """``path`` is a path in the snapshot, "" for all; patterns are gitignore patterns on paths in the snapshot.
 
     An entry is wanted when it lies at or below ``path``, matches ``include`` if given, and does not match ``exclude``.
@@ -79,11 +77,12 @@ def _text(snapshot_path: str, is_directory: bool) -> str:
     return snapshot_path + "/" if is_directory else snapshot_path
 
 
-class NothingByPath(Selection):
+class NothingByPath(Selection, frozen=True, kw_only=True):
     """Selects nothing: all that is restored has a place of its own (``Wanted.promoted``)."""
 
-    def __init__(self) -> None:
-        super().__init__(path="", include=None, exclude=None)
+    path: str = ""
+    include: pathspec.GitIgnoreSpec | None = None
+    exclude: pathspec.GitIgnoreSpec | None = None
 
     def target_path(self, snapshot_path: str, *, is_directory: bool) -> str | None:
         return None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.restore.planning.selection import Selection
 from tasks.orders.target_looks import Surplus
 
 
-@dataclass(kw_only=True)
-class SurplusTree:
+class SurplusTree(Struct, kw_only=True):
     """Grows while folders are looked into.  ``kept``: paths that stay besides, with all that is in them."""
 
     selection: Selection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from producer.listing import EntryBatch
 from producer.listing.data_ranges import data_bytes, part_of
@@ -10,8 +10,7 @@ from producer.raw.ranges import Range, gaps, merged
 from producer.restore.outcome.holes import Hole
 
 
-@dataclass(kw_only=True, slots=True)
-class UnreadFile:
+class UnreadFile(Struct, kw_only=True):
     """A file that the backup could not read or store, or not completely."""
 
     snapshot_path: str

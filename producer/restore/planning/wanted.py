@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tree import Tree
@@ -13,8 +14,7 @@ from producer.restore.planning.unread import UnreadFile, unread_file
 from tasks.errors import UsageError
 
 
-@dataclass(kw_only=True, slots=True)
-class Wanted:
+class Wanted(Struct, kw_only=True):
     """The result of a selection."""
 
     #: All wanted entries have indexes in [first_entry, stop_entry).

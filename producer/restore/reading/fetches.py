@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from producer.pool.parity.group_reads import GroupPlace, GroupReads
 from producer.restore.reading.ways import Answers, Piece, Spool
@@ -17,8 +19,7 @@ from tasks.receipts import Receipt
 _GONE_HINT = "mount the device, and run the command again"
 
 
-@dataclass(kw_only=True, eq=False, slots=True)
-class Fetch:
+class Fetch(Struct, kw_only=True, eq=False):
     """A range that was asked for.  ``error``: why its bytes are lost, once that is known."""
 
     piece: Piece

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
+
+from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.holders import holders_of
@@ -19,8 +20,7 @@ from producer.restore.planning.wanted import Wanted
 from producer.restore.reading.ways import Piece
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredFile:
+class StoredFile(Struct, frozen=True, kw_only=True):
     """A regular file, and its bytes: what no piece holds is zeros.
 
     ``why_lost``: why its bytes cannot be had at all; "" if they can, as far as the catalog knows.

@@ -10,9 +10,11 @@ import base64
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.catalog.tables.objects import StoredObject
 from producer.requests import UNNAMED_TARGET
@@ -26,8 +28,7 @@ _COPY_BYTES = 1024 * 1024
 _ZEROS = bytes(_COPY_BYTES)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True, kw_only=True):
     """A range of the file or raw volume that lies in one object; ``stream_offset_bytes``: in its own stream."""
 
     object: StoredObject

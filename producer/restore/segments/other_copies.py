@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from producer.catalog.tables.objects import Objects, StoredObject
 from producer.pool.parity.group_reads import GroupReads

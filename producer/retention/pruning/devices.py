@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
 from blake3 import blake3
+from msgspec import Struct, field
 
 from producer.catalog.tables.devices import DeviceRow
 from producer.manifest.tombstones import is_tombstone
@@ -30,8 +30,7 @@ _APPEND_ONLY = "it is append-only"
 _WINDOW_COUNT = 4
 
 
-@dataclass(kw_only=True, slots=True)
-class PrunedDevice:
+class PrunedDevice(Struct, kw_only=True):
     """A device that is there.  ``why_not``: why nothing is deleted on it; "" if it is."""
 
     row: DeviceRow

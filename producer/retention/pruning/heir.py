@@ -9,11 +9,11 @@ from __future__ import annotations
 import platform
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 from blake3 import blake3
+from msgspec.structs import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.manifest.tombstones import claimed_by
 from producer.pool.device_reports import ask_for_reports
@@ -25,8 +26,7 @@ class OldCatalogError(SegfleetError):
     hint = "use the newest copy of the catalog, or segfleet rebuild; nothing has been changed"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Meeting:
+class Meeting(Struct, frozen=True, kw_only=True):
     """``absent``: device of the catalog that is not there → why."""
 
     devices: tuple[PrunedDevice, ...]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import msgspec
 from blake3 import blake3
+from msgspec import Struct
+from msgspec.structs import replace
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
@@ -25,8 +26,7 @@ from producer.run.session import RunSession
 from tasks.errors import DeviceError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WrittenManifest:
+class WrittenManifest(Struct, frozen=True, kw_only=True):
     """``digest``: of the head; ``holders``: the ids of the devices that have all of it."""
 
     digest: bytes

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
+from msgspec import Struct
 from pathspec.patterns.gitignore.base import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
@@ -21,8 +21,7 @@ _DIRECTORY_MARK = "ps_d"
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Pattern:
+class _Pattern(Struct, frozen=True, kw_only=True):
     expression: re.Pattern[str]
     #: Whether a match is left out; else it is kept, whatever a line before says.
     leaves_out: bool

@@ -80,7 +80,7 @@ def lock(catalog: Catalog, volume: str) -> str:
 
 def plan(catalog: Catalog, snapshot_id: str, segments_count: int) -> None:
     """A plan of segments of 100 bytes each, all for device a.  It is made now, long after T0."""
-    figures: dict[str, Any] = {name: 0 for name in SnapshotPlan.__slots__ if name != "owner_names"}
+    figures: dict[str, Any] = {name: 0 for name in SnapshotPlan.__struct_fields__ if name != "owner_names"}
     catalog.snapshots.set_plan(snapshot_id, SnapshotPlan(**figures))
     catalog.segments.add(snapshot_id, segments(segments_count))
 

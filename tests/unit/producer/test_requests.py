@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from tasks.values import SourcePlace
@@ -44,7 +44,7 @@ def test_a_request_survives_the_catalog_with_names_that_are_not_utf_8() -> None:
     ids=lambda changes: next(iter(changes)),
 )
 def test_another_fleet_or_speed_makes_the_same_backup(changes: dict[str, object]) -> None:
-    assert replace(REQUEST, **changes).is_same_backup(REQUEST.to_json())  # type: ignore[arg-type]
+    assert replace(REQUEST, **changes).is_same_backup(REQUEST.to_json())
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_another_fleet_or_speed_makes_the_same_backup(changes: dict[str, object]
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_changes_the_stored_bytes_makes_another_backup(changes: dict[str, object]) -> None:
-    assert not replace(REQUEST, **changes).is_same_backup(REQUEST.to_json())  # type: ignore[arg-type]
+    assert not replace(REQUEST, **changes).is_same_backup(REQUEST.to_json())
 
 
 def test_a_request_that_was_written_down_before_sources_had_places_is_read() -> None:

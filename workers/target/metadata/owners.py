@@ -5,7 +5,8 @@ from __future__ import annotations
 import grp
 import pwd
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tasks.orders import TargetEntry
 from tasks.sources.metadata import OwnerNames

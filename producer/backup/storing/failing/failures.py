@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from producer.backup.storing.failing.losses import Losses
 from producer.backup.storing.failing.retry import NextStep, judge, wait_before_s

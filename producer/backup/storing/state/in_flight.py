@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from producer.catalog.tables.segments.rows import SegmentRow
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InFlight:
+class InFlight(Struct, frozen=True, kw_only=True):
     """A segment on its way to a device, with the entry index of each of its extents."""
 
     row: SegmentRow
     entries: Sequence[int]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NextTry:
+class NextTry(Struct, frozen=True, kw_only=True):
     """The next try of a failed segment, which stays with its device until then.
 
     ``elsewhere``: on another device, chosen when the try is due.

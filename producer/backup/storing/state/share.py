@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(slots=True)
-class Share:
+class Share(Struct):
     """One device's part of the backup, in source bytes and segments."""
 
     #: Assigned to the device, stored or not.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
 
 from producer.catalog.columns import JsonObject
 from producer.listing.places.stored_cells import IndexRanges
@@ -39,8 +40,7 @@ class NewHealing(NamedTuple):
     stored_as: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SegmentRow:
+class SegmentRow(Struct, frozen=True, kw_only=True):
     """A segment and how far it has come (``docs/catalog.md`` draws the states).
 
     One that is ``unchanged`` was read, and found to hold what earlier segments have: no device has it.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Row, case, func, select
 
 from producer.catalog.columns import JsonObject
@@ -18,8 +18,7 @@ from producer.catalog.tables.segments.rows import SegmentState
 _IDS_COUNT = 500
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SegmentTotals:
+class SegmentTotals(Struct, frozen=True, kw_only=True):
     """The segments of one snapshot that share a device and a state, summed up."""
 
     device: str
@@ -34,8 +33,7 @@ class SegmentTotals:
     bytes_unchanged: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StateTotals:
+class StateTotals(Struct, frozen=True, kw_only=True):
     """The segments of one snapshot that share a state, on all devices."""
 
     state: SegmentState
@@ -43,8 +41,7 @@ class StateTotals:
     bytes_source: int
 
 
-@dataclass(kw_only=True, slots=True)
-class TimingTotals:
+class TimingTotals(Struct, kw_only=True):
     """What one device's workers spent on the segments of a snapshot: sums over segments and threads."""
 
     device: str

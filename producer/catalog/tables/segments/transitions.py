@@ -16,10 +16,10 @@ states that it may leave, and says whether it happened.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Update, bindparam, case, delete, insert, select, update
 
 from producer.catalog.columns import JsonObject
@@ -54,8 +54,7 @@ _NOT_STORED = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AttemptRow:
+class AttemptRow(Struct, frozen=True, kw_only=True):
     """One failed try of a segment.  ``reason`` is a :class:`tasks.errors.Reason`."""
 
     number: int

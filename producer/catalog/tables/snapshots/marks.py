@@ -6,10 +6,11 @@ Heads never change, so devices get all of it in files of its own (:mod:`producer
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import fields
 from sqlalchemy import select, update
 
 from producer.catalog.database.database import Database
@@ -18,8 +19,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotState
 from tasks.errors import CatalogError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MarkedRow:
+class MarkedRow(Struct, frozen=True, kw_only=True):
     """A snapshot that was forgotten, or whose tags or pin were changed, and the ids of the devices that know."""
 
     snapshot_id: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from tasks.errors import UsageError
 
@@ -14,8 +15,7 @@ _PREFIX = re.compile(r"[0-9a-f]{8,32}")
 _BY_TIME = re.compile(r"(?:(?P<volume>[^@]+)@)?(?:latest(?:~(?P<back>\d{1,9}))?|(?P<day>\d{4}-\d\d-\d\d))")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ByTime:
+class ByTime(Struct, frozen=True, kw_only=True):
     """The newest snapshot of a volume ("": of any), or the one ``back`` before it; none that began at ``until``."""
 
     volume: str = ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct, field
 
 from producer.catalog.columns import JsonObject
 from tasks.sources.metadata import OwnerNames
@@ -13,8 +14,7 @@ from tasks.sources.metadata import OwnerNames
 SnapshotState = Literal["open", "sealed", "forgotten"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SourceRow:
+class SourceRow(Struct, frozen=True, kw_only=True):
     """A source of a snapshot: its name is the first part of the paths."""
 
     name: str
@@ -23,8 +23,7 @@ class SourceRow:
     mode: Literal["files", "raw"] = "files"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewSnapshot:
+class NewSnapshot(Struct, frozen=True, kw_only=True):
     """What is known of a snapshot when its backup begins.
 
     ``request`` is a JSON object of the options; the same command gives an equal one, and so finds
@@ -49,8 +48,7 @@ class NewSnapshot:
     parity: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SnapshotPlan:
+class SnapshotPlan(Struct, frozen=True, kw_only=True):
     """What is known of a snapshot when its plan is made."""
 
     threshold_bytes: int
@@ -66,16 +64,14 @@ class SnapshotPlan:
     owner_names: OwnerNames = field(default_factory=OwnerNames)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredSums:
+class StoredSums(Struct, frozen=True, kw_only=True):
     """What a snapshot itself has stored, without what it shares with others."""
 
     segments_count: int
     bytes_stored: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LackRow:
+class LackRow(Struct, frozen=True, kw_only=True):
     """What a snapshot lacks because a device was away when it was sealed, or because of damage on it since then."""
 
     device_id: str
@@ -92,8 +88,7 @@ class LackRow:
     damaged_since: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SnapshotRow:
+class SnapshotRow(Struct, frozen=True, kw_only=True):
     """A snapshot.  What SnapshotPlan says is 0 until ``planned_at`` is set, ``bytes_stored`` until it is sealed.
 
     ``planned_at``: when the last run that worked on it had its plan.  ``lacks``: as it was sealed; what is lacking

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from msgspec.structs import asdict
 from sqlalchemy import Select, and_, case, delete, func, insert, select, update
 
 from producer.catalog.database.database import Database

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from producer.cli.options.entry_filter import EntryFilter
 
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from producer.restore.planning.selection import Selection
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     chosen: EntryFilter
     #: None: any path.
     patterns: Selection | None

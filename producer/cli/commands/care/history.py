@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import asdict
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
@@ -190,7 +190,7 @@ def _json_row(run: RunRow, outcome: Outcome, timings: list[TimingTotals] | None)
         **{name: summary.get(name) for name in _OF_SUMMARY},
     }
     if timings is not None:
-        row["timing"] = [dataclasses.asdict(totals) for totals in timings]
+        row["timing"] = [asdict(totals) for totals in timings]
     return row
 
 

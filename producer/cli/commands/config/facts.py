@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
@@ -18,8 +19,7 @@ from tasks.errors import SegfleetError
 Kind = Literal["folder", "other", "nothing", "silent"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     kinds: Mapping[str, Kind]
     #: The devices that agents serve; None without a broker.
     served: frozenset[str] | None

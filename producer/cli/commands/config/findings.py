@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from producer.cli.commands.config.facts import Facts
 from producer.cli.options.sources.naming import volume_name
 from producer.configuration.tables import Configuration
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     #: error: some command fails because of it; warning: it may be meant.
     level: Literal["error", "warning"]
     #: Where in the file.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from producer.cli.call import BROKER_VARIABLE, CATALOG_VARIABLE, Call
 from producer.cli.commands.config.text import file_of
@@ -30,8 +30,7 @@ _OWN_VARIABLES = {BROKER_VARIABLE: "broker.url", CATALOG_VARIABLE: "catalog.url"
 _HIDDEN = "***"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
+class Held(Struct, frozen=True, kw_only=True):
     """A value that holds, and where it comes from; secrets are hidden."""
 
     key: str

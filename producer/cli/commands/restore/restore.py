@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import click
+from msgspec.structs import replace
 
 from producer.cli.call import Call
 from producer.cli.commands.restore.restore_raw_volume import restore_raw_volume

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from producer.cli.show.json_types.by_command import ERROR, LINES
 from producer.summaries import RewrittenSnapshot
@@ -19,7 +19,7 @@ def schema_of(command: str) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     lines = list(schemas)
     for place, kind in enumerate(types):
-        if dataclasses.is_dataclass(kind):
+        if isinstance(kind, type) and issubclass(kind, Struct):
             name = f"{kind.__name__}Line"
             components[name] = _with_message(components[kind.__name__], _message_of(kind))
             lines[place] = {"$ref": f"#/$defs/{name}"}
@@ -36,6 +36,6 @@ def _message_of(kind: type) -> str:
 
 
 def _with_message(component: dict[str, Any], message_type: str) -> dict[str, Any]:
-    """A dataclass gets its ``message_type`` as a line of its own, not inside another; there it has all fields."""
+    """A struct gets its ``message_type`` as a line of its own, not inside another; there it has all fields."""
     properties = {"message_type": {"const": message_type}, **component["properties"]}
     return {**component, "properties": properties, "required": list(properties)}

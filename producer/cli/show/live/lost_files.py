@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import TextIO
+
+from msgspec import Struct, field
 
 from producer.cli.call import Call
 from producer.cli.show.counts import counted
@@ -19,8 +20,7 @@ from tasks.errors import UsageError
 _NAMED_COUNT = 20
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """What one snapshot has lost on one device, or never had."""
 
     paths: set[str] = field(default_factory=set)

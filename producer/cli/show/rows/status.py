@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from producer.cli.show.rows.incomplete import in_words
 from producer.cli.show.rows.locks import lock_json
@@ -38,8 +38,7 @@ _DEVICES = ("device", "state", "since", "free", "folder", "why")
 _SELDOM_OF_DEVICES = ("since", "folder")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     """What ``status`` shows of one moment."""
 
     verdict: Verdict

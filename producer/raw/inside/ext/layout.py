@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from producer.raw.inside.image_bytes import DamagedError, ImageBytes
 
@@ -17,8 +18,7 @@ _SPARSE_2 = 0x200
 _SHARED_BLOCKS = 0x4000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExtLayout:
+class ExtLayout(Struct, frozen=True, kw_only=True):
     """What reading needs of the superblock."""
 
     block_bytes: int

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from producer.raw.inside.image_bytes import DamagedError, ImageBytes, Piece
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FatLayout:
+class FatLayout(Struct, frozen=True, kw_only=True):
     """What reading needs of the boot sector."""
 
     bits: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from producer.raw.inside.image_bytes import DamagedError, ImageBytes
 
@@ -18,8 +19,7 @@ _REALTIME = 0x1
 _REFLINKS = 0x4
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class XfsInode:
+class XfsInode(Struct, frozen=True, kw_only=True):
     """An inode: its bytes, and what of them is needed here."""
 
     raw: bytes
@@ -37,8 +37,7 @@ class XfsInode:
     has_big_times: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class XfsLayout:
+class XfsLayout(Struct, frozen=True, kw_only=True):
     """What reading needs of the superblock."""
 
     block_bytes: int

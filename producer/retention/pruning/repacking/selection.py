@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from producer.catalog.living import Ranges
 from producer.catalog.tables.objects import StoredObject
@@ -18,8 +19,7 @@ from producer.requests import RepackLimits
 _MORE_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True, kw_only=True):
     """An object of which some is dead, with all its ``copies``; ``living``: what of its segment it is needed for."""
 
     copies: tuple[StoredObject, ...]
@@ -55,8 +55,7 @@ class Candidate:
         return self.object.bytes_stored - unused_bytes(self.object, self.living) if self.living else 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """``bytes_unused``: what is still dead when the ``chosen`` have been repacked."""
 
     chosen: tuple[Candidate, ...]
@@ -86,8 +85,7 @@ def select(candidates: Iterable[Candidate], *, bytes_stored: int, limits: Repack
     return Selection(chosen=tuple(chosen), bytes_unused=unused)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Repack:
+class Repack(Struct, frozen=True, kw_only=True):
     """One object to write, on each of the ``targets``; none where nothing of the old one is needed."""
 
     candidate: Candidate

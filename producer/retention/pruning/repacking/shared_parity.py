@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
+
+from msgspec import Struct, field
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
@@ -23,8 +24,7 @@ from producer.run.session import RunSession
 Done = Sequence[tuple[Repack, Sequence[StoredObject]]]
 
 
-@dataclass(kw_only=True)
-class NewGroups:
+class NewGroups(Struct, kw_only=True):
     """``missing_count``: objects for whose parity no device has room."""
 
     group_ids: set[str] = field(default_factory=set)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import chain
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from producer.catalog.tables.objects import StoredObject
 from producer.listing.places.stored_ranges import bytes_in
@@ -23,8 +25,7 @@ from tasks.orders.repacking import RepackObject, RepackResult
 from tasks.receipts import Receipt
 
 
-@dataclass(kw_only=True)
-class Written:
+class Written(Struct, kw_only=True):
     """What has come of a batch: each repack with its new objects, as they will stand in the index."""
 
     done: list[tuple[Repack, tuple[StoredObject, ...]]] = field(default_factory=list)

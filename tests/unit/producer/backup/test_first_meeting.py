@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from kit.models.offline import Answer, Devices, Offline, backup_request, report
 from kit.tree import Tree

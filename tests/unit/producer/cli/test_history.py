@@ -6,13 +6,13 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from kit.models.rows import lock
 from producer.catalog.catalog import Catalog

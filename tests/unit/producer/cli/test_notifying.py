@@ -42,7 +42,7 @@ def call_with(text: str) -> Call:
 
 
 def summary(exit_code: int = 0) -> BackupSummary:
-    figures: dict[str, Any] = dict.fromkeys(BackupSummary.__dataclass_fields__, 0)
+    figures: dict[str, Any] = dict.fromkeys(BackupSummary.__struct_fields__, 0)
     words = {"snapshot_id": "5" * 32, "volume": "home", "devices": {}, "incomplete": (), "exit_code": exit_code}
     return BackupSummary(**{**figures, **words, "errors": 2 if exit_code else 0})
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kit.models.offline import Offline, offline, receipt_for, report
 from producer.dispatch import courier as courier_module
@@ -166,7 +166,7 @@ def test_the_orders_of_a_dropped_device_go_to_others_as_theirs(run: Offline) -> 
 
 def entries(device: str = "a", **fields: Any) -> RestoreEntries:
     plain = order(device)
-    common = {name: getattr(plain, name) for name in Order.__dataclass_fields__ if name != "version"}
+    common = {name: getattr(plain, name) for name in Order.__struct_fields__ if name != "version"}
     return RestoreEntries(**{**common, "target": "t", "entries": (), "overwrite": "always", **fields})
 
 

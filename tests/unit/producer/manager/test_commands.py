@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from producer.host.behalf import RUN_VARIABLE
 from producer.manager.commands import variables_of

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
 import pytest
 import zstandard
+from msgspec.structs import replace
 
 from producer.listing.frames import PART_BYTES, compress_lines
 from producer.listing.places.stored_cells import CellColumns
@@ -229,6 +229,6 @@ def test_many_troubles_take_several_parts() -> None:
 
 
 def test_a_trouble_about_no_possible_entry_is_refused() -> None:
-    (part,) = encode_troubles([dataclasses.replace(ManifestTrouble(entry=0, path="", code="x", message=""), entry=-2)])
+    (part,) = encode_troubles([replace(ManifestTrouble(entry=0, path="", code="x", message=""), entry=-2)])
     with pytest.raises(DamagedError):
         decode_troubles(part)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from producer.monitor.conditions import KINDS, conditions
 from producer.monitor.survey import Survey
@@ -11,7 +12,7 @@ from producer.monitor.verdict import Problem, ProblemKind, Verdict
 
 
 def told(*problems: Problem) -> list[tuple[str, str, str, str]]:
-    values: dict[str, Any] = dict.fromkeys(Survey.__dataclass_fields__, ())
+    values: dict[str, Any] = dict.fromkeys(Survey.__struct_fields__, ())
     found = Survey(**{**values, "verdict": Verdict(colour="red", sentence="", problems=problems)})
     return [(one.key, one.state, one.topic, one.title) for one in conditions(found)]
 

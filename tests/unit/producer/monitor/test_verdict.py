@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.reservations import ReservationRow
@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 
 
 def sealed(age: timedelta = HOUR) -> SnapshotRow:
-    values: dict[str, Any] = dict.fromkeys(SnapshotRow.__dataclass_fields__, 0)
+    values: dict[str, Any] = dict.fromkeys(SnapshotRow.__struct_fields__, 0)
     sources = (SourceRow(name="my data", path="/srv/my data"),)
     return SnapshotRow(**{**values, "volume": "home", "sources": sources, "started_at": NOW - age, "lacks": ()})
 
@@ -44,7 +44,7 @@ def ended(exit_code: int, age: timedelta = HOUR, kind: Any = "backup", **summary
 
 
 def volume(**values: Any) -> VolumeStatus:
-    figures: dict[str, Any] = dict.fromkeys(VolumeStatus.__dataclass_fields__, 0)
+    figures: dict[str, Any] = dict.fromkeys(VolumeStatus.__struct_fields__, 0)
     well = {"volume": "home", "state": "idle", "reason": "", "phase": None, "lock": None, "incomplete": ()}
     also = {"sealed": sealed(), "last_ended": ended(0), "reservations": ()}
     return VolumeStatus(**{**figures, **well, **also, **values})

@@ -6,11 +6,11 @@ import base64
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from msgspec.structs import replace
 
 from kit.deadlines import DEADLINE_S
 from kit.services.receivers import MailServer, WebServer, mail_server, web_server

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from producer.plan import DeviceRoom, Plan, PlanRequest, expected_ratio, make_plan, reserve_bytes
 from producer.plan.bundles import FILE_COST_BYTES

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from kit.models.in_process import InProcess, in_process
 from kit.models.sealed import sealed_tree

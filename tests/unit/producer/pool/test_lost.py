@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from kit.models.offline import backup_request, offline, report
 from kit.tree import Tree, noise
@@ -36,7 +36,7 @@ def add(catalog: Catalog, digit: str, name: str = "b", **fields: object) -> Devi
         epoch=0,
         path=f"/mnt/{digit}",
     )
-    catalog.devices.record(replace(row, **fields))  # type: ignore[arg-type]
+    catalog.devices.record(replace(row, **fields))
     return catalog.devices.get(digit * 32)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from producer.raw import mounts, switch
 from producer.raw.agents import refuse_what_agents_cannot_find

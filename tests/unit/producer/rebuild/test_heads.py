@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from producer.manifest import ManifestHead, ManifestTotals, encode_head
 from producer.rebuild.heads import FoundHead, choose_head, parents_first

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from producer.requests import UNLIMITED_COUNT, Retention
 from producer.retention.policy import Candidate, decide

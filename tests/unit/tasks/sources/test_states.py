@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import os
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tasks.sources.states import WalkedStates, pack_states, unpack_states
 

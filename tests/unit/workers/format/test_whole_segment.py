@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import random
 import subprocess
@@ -13,6 +12,7 @@ import msgspec
 import pytest
 import pyzstd
 from blake3 import blake3
+from msgspec.structs import replace
 
 from kit.needs import need_tools
 from kit.stored.digests import digests_of
@@ -174,7 +174,7 @@ def test_a_trailer_with_digests_of_other_extents_is_damage(
 def test_a_header_that_could_not_be_read_back_is_refused_before_anything_is_written() -> None:
     written: list[object] = []
     with pytest.raises(ValueError, match="not a valid header"):
-        SegmentWriter(dataclasses.replace(HEADER_OF_STREAM, segment_id="../../etc"), written.append)
+        SegmentWriter(replace(HEADER_OF_STREAM, segment_id="../../etc"), written.append)
     assert written == []
 
 
@@ -320,7 +320,7 @@ def test_two_swapped_units_are_both_damaged() -> None:
 
 
 def test_the_trailer_of_another_segment_is_refused() -> None:
-    other = dataclasses.replace(HEADER_OF_STREAM, segment_id="6" * 32)
+    other = replace(HEADER_OF_STREAM, segment_id="6" * 32)
     stored, foreign = make_segment(), make_segment(other)
     header_bytes = open_segment(stored).units[0].stored_offset_bytes
     assert open_segment(foreign).units[0].stored_offset_bytes == header_bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import reduce
 from itertools import combinations
 from operator import xor
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from msgspec.structs import replace
 
 from tasks.errors import DamagedError
 from tasks.groups import GroupMember

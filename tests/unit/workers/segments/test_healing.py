@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tasks.digests import NO_DIGEST, split_digests
 from tasks.orders import StoreSegment
@@ -79,9 +79,7 @@ def store(device: LocalDevice, source: Path, order: StoreSegment) -> StoreResult
 def healing(device: LocalDevice, source: Path) -> StoreSegment:
     """Heals all files of a segment, which lay in its stream with a gap before the last one."""
     digests = store(device, source, ORDER).extent_digests
-    return dataclasses.replace(
-        ORDER, object_id="0b" * 16, known_digests=digests, stream_offsets_bytes=(100, 5_100, 20_000)
-    )
+    return replace(ORDER, object_id="0b" * 16, known_digests=digests, stream_offsets_bytes=(100, 5_100, 20_000))
 
 
 def header_of(device: LocalDevice, order: StoreSegment) -> SegmentHeader:
@@ -140,4 +138,4 @@ def test_an_order_to_heal_has_a_digest_and_a_place_for_each_extent(
     order = healing(device, source)
     assert NO_DIGEST not in list(split_digests(order.known_digests))
     with pytest.raises(ValueError, match="healed"):
-        dataclasses.replace(order, **changes)  # type: ignore[arg-type]
+        replace(order, **changes)

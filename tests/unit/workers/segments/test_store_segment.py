@@ -1,6 +1,5 @@
 """Storing a segment on a local device: what is there afterwards, and what is not."""
 
-import dataclasses
 import random
 import threading
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 import zstandard
+from msgspec.structs import fields, replace
 
 from tasks.digests import CELL_BYTES, content_digest
 from tasks.errors import DeviceFullError, MessageError, SourceError
@@ -120,7 +120,7 @@ def test_a_message_that_comes_twice_finds_its_own_object_and_another_try_stores_
     (source / "b").write_bytes(bytes(150_000))
 
     again = store(device, source)
-    other = store(device, source, dataclasses.replace(ORDER, object_id="0b" * 16))
+    other = store(device, source, replace(ORDER, object_id="0b" * 16))
 
     assert (again.found, other.found) == (True, False)
     assert again.trailer_digest == first.trailer_digest != other.trailer_digest
@@ -134,7 +134,7 @@ def test_an_object_names_no_device_so_that_a_copy_may_be_the_same_bytes(
     first = stored_file(folder).read_bytes()
     stored_file(folder).unlink()
 
-    store(device, source, dataclasses.replace(ORDER, device="b", device_id="0d" * 16, epoch=7))
+    store(device, source, replace(ORDER, device="b", device_id="0d" * 16, epoch=7))
 
     assert stored_file(folder).read_bytes() == first
 
@@ -145,7 +145,7 @@ def test_the_header_says_what_the_order_said(device: LocalDevice, folder: Path, 
     assert stored is not None
     with stored:
         header = SegmentReader(stored.read, stored.size_bytes).header
-    same = {field.name for field in dataclasses.fields(header)} - {"ranges"}
+    same = {field.name for field in fields(header)} - {"ranges"}
     assert header.ranges == ((0, 190_007),)
     assert {name: getattr(header, name) for name in same} == {name: getattr(ORDER, name) for name in same}
 
@@ -153,12 +153,10 @@ def test_the_header_says_what_the_order_said(device: LocalDevice, folder: Path, 
 def test_a_source_below_the_configured_one_is_stored_as_if_it_were_configured(
     device: LocalDevice, folder: Path, source: Path
 ) -> None:
-    whole = dataclasses.replace(
+    whole = replace(
         ORDER, extents=Extents.of([Extent(path="d", offset_bytes=0, size_bytes=40_000)]), object_id="1" * 32
     )
-    below = dataclasses.replace(
-        whole, within=SourcePlace(source="configured", path="source/c"), device_id=ORDER.device_id
-    )
+    below = replace(whole, within=SourcePlace(source="configured", path="source/c"), device_id=ORDER.device_id)
     store(device, source / "c", whole)
     as_configured = (folder / object_key("1" * 32)).read_bytes()
     (folder / object_key("1" * 32)).unlink()
@@ -172,7 +170,7 @@ def test_a_piece_of_a_file_is_stored_with_the_state_of_the_file(
     device: LocalDevice, folder: Path, source: Path
 ) -> None:
     piece = Extents.of([Extent(path="b", offset_bytes=100, size_bytes=100_000)])
-    result = store(device, source, dataclasses.replace(ORDER, extents=piece))
+    result = store(device, source, replace(ORDER, extents=piece))
     assert content(folder) == FILES["b"][100:100_100]
     assert result.file_state is not None
     assert result.file_state.size_bytes == 150_000
@@ -205,7 +203,7 @@ def test_the_receipt_says_the_digests_that_the_trailer_holds_also_when_the_segme
     (source / "large").write_bytes(large := random.Random(0).randbytes(CELL_BYTES + 5))
     size_bytes = {**{path: len(data) for path, data in FILES.items()}, "large": len(large)}
     rows = [Extent(path=path, offset_bytes=0, size_bytes=size) for path, size in size_bytes.items()]
-    order = dataclasses.replace(ORDER, extents=Extents.of(rows))
+    order = replace(ORDER, extents=Extents.of(rows))
     cells = content_digest(large[:CELL_BYTES]) + content_digest(large[CELL_BYTES:])
     expected = (b"".join(map(content_digest, FILES.values())) + content_digest(cells), cells)
 
@@ -275,7 +273,7 @@ def test_what_is_no_file_in_the_segments_place_is_stored_over(device: LocalDevic
 
 def test_another_content_under_the_same_id_is_replaced(device: LocalDevice, folder: Path, source: Path) -> None:
     store(device, source)
-    other = dataclasses.replace(ORDER, extents=Extents.of([Extent(path="a", offset_bytes=0, size_bytes=7)]))
+    other = replace(ORDER, extents=Extents.of([Extent(path="a", offset_bytes=0, size_bytes=7)]))
     assert not store(device, source, other).found
     assert content(folder) == FILES["a"]
 
@@ -319,7 +317,7 @@ def test_a_small_segment_is_stored_as_a_large_one_is_and_without_threads(
         raise AssertionError(f"{self.name} is started")
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    small = dataclasses.replace(ORDER, unit_bytes=256 * 1024, block_bytes=1024)
+    small = replace(ORDER, unit_bytes=256 * 1024, block_bytes=1024)
     result = store_segment(small, device=device, source_root=source, progress=Counter())
     assert content(folder) == b"".join(FILES.values())
     assert (result.units_count, result.bytes_source) == (1, 190_007)

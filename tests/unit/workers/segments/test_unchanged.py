@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tasks.digests import NO_DIGEST, content_digest
 from tasks.orders import StoreSegment
@@ -242,4 +242,4 @@ def test_a_file_that_is_written_between_comparing_and_storing_is_noted(device: L
 )
 def test_orders_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"known digests|one file"):
-        replace(order(SAME), **wrong)  # type: ignore[arg-type]
+        replace(order(SAME), **wrong)

@@ -4,10 +4,10 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tasks.digests import NO_DIGEST, content_digest
 from tasks.errors import SourceError

@@ -18,7 +18,7 @@ DEVICE = "d" * 32
 def ended(catalog: Catalog, *segment_ids: str) -> str:
     """A sealed snapshot that has stored these segments, an object each."""
     snapshot_id = begin(catalog, "data")
-    figures = {name: 0 for name in SnapshotPlan.__slots__ if name != "owner_names"}
+    figures = {name: 0 for name in SnapshotPlan.__struct_fields__ if name != "owner_names"}
     catalog.snapshots.set_plan(snapshot_id, SnapshotPlan(**figures))  # type: ignore[arg-type]
     for number, segment_id in enumerate(segment_ids):
         catalog.segments.add(

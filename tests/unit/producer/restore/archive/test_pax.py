@@ -7,11 +7,11 @@ import io
 import os
 import subprocess
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kit.needs import program
 from producer.listing import Entry

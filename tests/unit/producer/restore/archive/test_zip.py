@@ -6,8 +6,9 @@ import io
 import stat
 import struct
 import zipfile
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from producer.listing import Entry
 from producer.restore.archive.members import Member

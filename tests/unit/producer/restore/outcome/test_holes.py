@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from producer.restore.outcome.holes import NOTE_SUFFIX, Hole, Holes
 from tasks.orders import TargetEntry

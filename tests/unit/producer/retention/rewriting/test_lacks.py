@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow
