@@ -87,8 +87,13 @@ class LongLife:
             self.kept.miss(self.kept.trees.keys())
 
     def damage(self) -> None:
-        """Bytes of stored objects change; a check finds these objects, and what has another copy is repaired."""
-        objects = self._random.sample(sorted(self.kept.stored()), DAMAGED_COUNT)
+        """Bytes of stored objects change; a check finds these objects, and what has another copy is repaired.
+
+        All on one device: two damaged objects may otherwise be the only copies of a segment.
+        """
+        stored = sorted(self.kept.stored())
+        rotten, _ = self._random.choice(stored)
+        objects = self._random.sample([one for one in stored if one[0] == rotten], DAMAGED_COUNT)
         for device, object_id in objects:
             (path,) = self.run.device(device).glob(f"segments/*/{object_id}.seg")
             data = bytearray(path.read_bytes())
