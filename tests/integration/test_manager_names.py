@@ -131,7 +131,7 @@ class SlowToEnd:
 
 def test_a_manager_keeps_its_name_while_its_runs_stop(url: str, client: Redis, tmp_path: Path) -> None:
     def end() -> bool:
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         return False
 
     ending = manager(url, tmp_path, end)
@@ -149,7 +149,7 @@ def test_a_manager_continues_after_an_error_that_nobody_foresaw(url: str, client
         looks.append(None)
         if len(looks) == 1:
             raise RuntimeError("nobody foresaw this")
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         return False
 
     manager(url, tmp_path, fail_first).run()
@@ -164,7 +164,7 @@ def test_a_manager_whose_state_disk_is_full_refuses_a_command_and_continues(
 
     def end_at_the_second_look() -> bool:
         if next(looks, None) is None:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         return False
 
     monkeypatch.setattr("producer.manager.due._LOOK_EVERY_S", 0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ def test_an_agent_that_cannot_start_a_worker_says_so_and_tries_again(monkeypatch
         tries.append(command)
         if len(tries) == 1:
             raise BlockingIOError(11, "Resource temporarily unavailable")
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         return real([sys.executable, "-c", ""], stdin=subprocess.PIPE)
 
     real = subprocess.Popen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -61,14 +60,14 @@ def reserved(catalog: Catalog, volume: str, if_missed: IfMissed = "catch-up") ->
 
 def while_storing(number: signal.Signals) -> NoReturn:
     with Interrupt() as interrupt:
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         interrupt.check()
     pytest.fail("it went on")
 
 
 def before_storing(number: signal.Signals) -> NoReturn:
     """In the midst of the commands before the backup, for example."""
-    os.kill(os.getpid(), number)
+    signal.raise_signal(number)
     pytest.fail("it went on")
 
 
@@ -134,7 +133,7 @@ def test_a_run_is_not_made_again_when_its_process_has_to_end_while_the_end_is_re
 
     def interrupted_end(*arguments: Any, **fields: Any) -> bool:
         while still_to_come:
-            os.kill(os.getpid(), still_to_come.pop())
+            signal.raise_signal(still_to_come.pop())
         return ended(*arguments, **fields)
 
     monkeypatch.setattr(holder.catalog.reservations, "end", interrupted_end)
