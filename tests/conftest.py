@@ -13,10 +13,13 @@ from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
 from kit.services.fleet import Fleet
 from kit.services.fleet import fleet as new_fleet
+from kit.statements import share_statements
 
 # Compile modules once, as pip does for users, whatever the shell says: the tests start thousands of processes.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+share_statements()
 
 # A shell ignores Ctrl-C for what it starts in the background, nohup ignores SIGHUP; what tests start would inherit it.
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):

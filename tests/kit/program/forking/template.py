@@ -27,6 +27,7 @@ import workers
 from kit.program.forking.forked_children import ON_BEHALF, fork_children
 from kit.program.forking.forked_workers import fork_workers
 from kit.program.forking.forks import LENGTH, STREAMS_COUNT
+from kit.program.forking.warmed import warm_up
 from producer.cli.on_behalf import main as run_on_behalf
 from producer.cli.start import main as run
 from workers.process.fork import IMPORTED_BY_CELERY
@@ -44,6 +45,7 @@ def main() -> None:
     """Serve until the other end is closed, and in each process that is forked carry out its command line."""
     sys.path.remove(sys.argv[2])
     _import_program()
+    warm_up()
     _serve(socket.socket(fileno=int(sys.argv[1])))
     _end(_exit_code(run))
 
