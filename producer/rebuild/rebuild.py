@@ -10,31 +10,30 @@ deleted.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.marks import MarkedRow
-from producer.manifest import head_name, snapshot_of_head
 from producer.manifest.tombstones import is_tombstone
-from producer.observer import Observer, Progress, Trouble
+from producer.observer import Observer, Progress
 from producer.ownership.holder import NEW_DEVICES, Holder
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
-from producer.pool.manifests.unknown_snapshots import unknown_snapshots
 from producer.rebuild.accepting import delete_heads, devices_away
 from producer.rebuild.entering import ReadManifest, enter
-from producer.rebuild.heads import FoundHead, choose_head, parents_first
+from producer.rebuild.heads import FoundHead
 from producer.rebuild.identity import learn_generations, may_not_delete, take_place
 from producer.rebuild.lost_parts import keep_what_is_left, lack_all, lacks_all, lost_parts, read_headless_packs
 from producer.rebuild.marking import read_marks
 from producer.rebuild.parity import find_groups
+from producer.rebuild.reading_heads import HeadReader
 from producer.rebuild.recorded_devices import record_named, record_present
 from producer.rebuild.recovered import Recovering
 from producer.rebuild.replaced import drop_pruned
 from producer.rebuild.stored_unknown import describe, unknown_objects
-from producer.rebuild.unindexed import index_by_headers
+from producer.rebuild.troubles import Troubles
+from producer.rebuild.unindexed import find_unindexed
 from producer.requests import RebuildRequest
 from producer.run.environment import Environment
 from producer.run.session import RunNeeds, RunSession, open_session
@@ -69,22 +68,20 @@ class _Rebuild:
         self._accepts_damage = accept_damage
         self._catalog = session.catalog
         self._started_s = time.monotonic()
-        self._errors_count = self._segments_count = self._bytes_done = 0
+        self._troubles = Troubles(session.observer)
+        self._segments_count = self._bytes_done = 0
         #: The snapshots of which not all of the list of tree parts could be read.
         self._without_list: set[str] = set()
         #: Snapshot → its tags and pin.
         self._marks: Mapping[str, MarkedRow] = {}
-        #: The snapshots of which no device has a sound head.
-        self._headless: list[str] = []
-        #: Whether all that the devices hold could be read.
-        self._is_whole = True
 
     def run(self) -> RebuildSummary:
         reports, decision = self._meet()
         fetcher = Fetcher(self._session, decision.ready)
         names = fetcher.names()
         known = self._catalog.snapshots.known_ids()
-        heads = self._read_heads(fetcher, decision, names, known)
+        reader = HeadReader(fetcher, decision, self._troubles)
+        heads = reader.read(names, known)
         device_names = record_named(self._catalog, decision, [found.head for found in heads])
         buried = _buried(names)
         self._marks = read_marks(fetcher, names, {found.head.snapshot_id for found in heads} - buried)
@@ -99,21 +96,20 @@ class _Rebuild:
         partial = self._keep_what_is_left(fetcher, names, sealed)
         drop_pruned(self._session, decision.ready)
         unknown = self._unknown_objects(decision)
-        self._find_unindexed(decision, sealed, unknown)
-        self._tell_unknown_segments(sealed)
+        self._segments_count += find_unindexed(self._session, decision.ready, sealed, unknown, self._troubles)
         catalogs = {self._catalog.generations.catalog_id, *(reports[name].catalog_id for name in decision.ready)}
         recovering = Recovering(self._session, decision.ready, names, buried=buried, catalogs=catalogs)
         recovered = recovering.run(unknown, partial)
-        find_groups(self._session, decision.ready, lambda message: self._tell("parity", message))
-        self._settle_identity(decision, [reports[name] for name in decision.ready], names)
+        find_groups(self._session, decision.ready, lambda message: self._troubles.tell("parity", message))
+        self._settle_identity(decision, [reports[name] for name in decision.ready], names, reader.headless)
         return RebuildSummary(
             snapshots=len(added) + len(recovered),
             snapshots_known=len(known),
             volumes=len({*(found.head.volume for found in added), *recovered}),
             segments=self._segments_count,
-            errors=self._errors_count,
+            errors=self._troubles.count,
             duration_s=round(time.monotonic() - self._started_s, 3),
-            exit_code=3 if self._errors_count else 0,
+            exit_code=3 if self._troubles.count else 0,
         )
 
     def _meet(self) -> tuple[dict[str, DeviceReport], PoolDecision]:
@@ -122,14 +118,18 @@ class _Rebuild:
         reports = ask_for_reports(session, may_lose=session.paths).wait()
         decision = decide_readable(reports, session.paths)
         for name, why in decision.absent.items():
-            self._tell("device-absent", f"device {name} is absent: {why}", device=name)
+            self._troubles.tell("device-absent", f"device {name} is absent: {why}", device=name)
         record_present(self._catalog, decision, reports, session.paths, session.link.published_epoch)
         return reports, decision
 
     def _settle_identity(
-        self, decision: PoolDecision, reports: Sequence[DeviceReport], names: Mapping[str, frozenset[str]]
+        self,
+        decision: PoolDecision,
+        reports: Sequence[DeviceReport],
+        names: Mapping[str, frozenset[str]],
+        headless: Sequence[str],
     ) -> None:
-        if not self._is_whole and not self._may_accept_damage(decision):
+        if not self._troubles.is_whole and not self._may_accept_damage(decision):
             # Something that the lost catalog knew is not in this one: it may read, and store, but delete nothing.
             if may_not_delete(self._catalog, reports):
                 self._session.observer.note(
@@ -144,58 +144,15 @@ class _Rebuild:
                 f"this catalog takes the place of {other[:8]}, which made these devices; do not use that one any more"
             )
         learn_generations(self._catalog, reports)
-        for why in delete_heads(self._session, decision.ready, names, self._headless):
-            self._tell("manifest", f"a damaged head stays: {why}")
+        for why in delete_heads(self._session, decision.ready, names, headless):
+            self._troubles.manifest(f"a damaged head stays: {why}")
 
     def _may_accept_damage(self, decision: PoolDecision) -> bool:
         away = devices_away(self._catalog, decision) if self._accepts_damage else []
         for name in away:
             why = "is not there and may have what is damaged on the others; name it, or: segfleet devices lost"
-            self._tell("device-absent", f"the damage is not accepted: device {name} {why} {name}", device=name)
+            self._troubles.tell("device-absent", f"the damage is not accepted: device {name} {why} {name}", device=name)
         return self._accepts_damage and not away
-
-    # ---- heads
-
-    def _read_heads(
-        self,
-        fetcher: Fetcher,
-        decision: PoolDecision,
-        names: Mapping[str, frozenset[str]],
-        known: Iterable[str],
-    ) -> list[FoundHead]:
-        """The heads of the snapshots that the catalog does not know, in the order of their making."""
-        wanted = unknown_snapshots(frozenset().union(*names.values()), frozenset(known))
-        copies: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
-
-        def take(name: str, device: str, data: bytes) -> None:
-            snapshot_id = snapshot_of_head(name)
-            assert snapshot_id is not None
-            copies[snapshot_id][device] = data
-
-        fetcher.copies(
-            [
-                WantedFile(name=head_name(snapshot_id), devices=holding(names, head_name(snapshot_id)))
-                for snapshot_id in sorted(wanted)
-            ],
-            take,
-        )
-        pools = dict.fromkeys(decision.ready, decision.pool_id)
-        found = [self._chosen(snapshot_id, copies[snapshot_id], pools) for snapshot_id in sorted(wanted)]
-        return parents_first(one for one in found if one is not None)
-
-    def _chosen(self, snapshot_id: str, copies: Mapping[str, bytes], pools: Mapping[str, str]) -> FoundHead | None:
-        found, bad = choose_head(snapshot_id, copies, pools)
-        for one in bad:
-            # One that is damaged on a device is sound on another; which of two that differ is right, nobody knows.
-            message = f"device {one.device}: head of {snapshot_id[:8]}: {one.why}"
-            self._tell("manifest", message, snapshot_id, one.device, is_loss=found is None or one.is_sound)
-        if found is None:
-            self._headless.append(snapshot_id)
-            if not bad:
-                self._tell("manifest", f"no device could read the head of {snapshot_id[:8]}", snapshot_id)
-        return found
-
-    # ---- snapshots
 
     def _add(
         self,
@@ -223,7 +180,7 @@ class _Rebuild:
             ]
             missing = fetcher.whole(wanted, take)
             for name, why in missing.items():
-                self._tell("manifest", f"manifest part {name}: {why}", snapshot_id)
+                self._troubles.manifest(f"manifest part {name}: {why}", snapshot_id)
             if any(parts[name].kind == "tree" for name in missing):
                 self._without_list.add(snapshot_id)
             holders = [decision.ready[device] for device in found.devices]
@@ -238,7 +195,7 @@ class _Rebuild:
                     # At once: a rebuild that is run again knows the snapshot, and looks no more for its pin.
                     self._catalog.marks.restore(self._marks[snapshot_id])
         except DamagedError as error:
-            self._tell("manifest", f"snapshot {snapshot_id[:8]} cannot be rebuilt: {error}", snapshot_id)
+            self._troubles.manifest(f"snapshot {snapshot_id[:8]} cannot be rebuilt: {error}", snapshot_id)
             return False
         return True
 
@@ -251,7 +208,7 @@ class _Rebuild:
             is_list_lost = one in self._without_list
             lack = keep_what_is_left(self._catalog, one, lost.get(one, ()), is_list_lost=is_list_lost)
             what = "the list of its tree is lost" if is_list_lost else f"{len(lost[one])} parts of its tree are lost"
-            self._tell("manifest", f"snapshot {one[:8]} is incomplete: {what}, with {lack.files_count} files", one)
+            self._troubles.manifest(f"snapshot {one[:8]} is incomplete: {what}, with {lack.files_count} files", one)
         return partial
 
     def _unknown_objects(self, decision: PoolDecision) -> list[tuple[str, ObjectContent]]:
@@ -260,41 +217,6 @@ class _Rebuild:
         unknown = unknown_objects(self._session, decision.ready)
         describe(self._session, decision.ready, unknown, lambda device, content: found.append((device, content)))
         return found
-
-    def _find_unindexed(
-        self, decision: PoolDecision, ids: Iterable[str], unknown: Iterable[tuple[str, ObjectContent]]
-    ) -> None:
-        """What no index has, out of the headers of the objects: the parts of an index may be damaged everywhere."""
-        missing = self._unindexed(ids)
-        if not missing:
-            return
-        found = index_by_headers(self._session, decision.ready, missing, unknown)
-        self._segments_count += found.objects_count
-        self._session.observer.note(
-            f"{len(missing)} segments are in no index that could be read; the headers of the objects on the "
-            f"devices say where {found.segments_count} of them are"
-        )
-        for segment_id in found.ambiguous:
-            self._tell("manifest", f"the objects of segment {segment_id[:8]} differ, and no index says which counts")
-
-    def _unindexed(self, ids: Iterable[str]) -> set[str]:
-        catalog = self._catalog
-        needed = {key for one in ids for key in catalog.trees.of(one).parts_of_segments}
-        return needed - catalog.objects.of(needed).keys()
-
-    def _tell_unknown_segments(self, ids: Iterable[str]) -> None:
-        """Name the snapshots that need segments which no index has: the files in these cannot be restored."""
-        for one in ids:
-            needed = self._catalog.trees.of(one).parts_of_segments.keys()
-            count = len(needed - self._catalog.objects.of(needed).keys())
-            if count:
-                self._tell("manifest", f"snapshot {one[:8]} needs {count} segments that no index names", one)
-
-    def _tell(self, code: str, message: str, snapshot_id: str = "", device: str = "", *, is_loss: bool = True) -> None:
-        """``is_loss``: of damage, whether no other device has it whole."""
-        self._errors_count += 1
-        self._is_whole = self._is_whole and not (code == "manifest" and is_loss)
-        self._session.observer.trouble(Trouble(code=code, message=message, snapshot_id=snapshot_id, device=device))
 
 
 def _buried(names: Mapping[str, frozenset[str]]) -> set[str]:

@@ -8,7 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
+from producer.rebuild.troubles import Troubles
 from producer.run.session import RunSession
 from tasks.orders.cleaning import ObjectContent
 
@@ -19,6 +21,43 @@ class Indexed(Struct, frozen=True, kw_only=True):
     segments_count: int
     objects_count: int
     ambiguous: tuple[str, ...]
+
+
+def find_unindexed(
+    session: RunSession,
+    device_ids: Mapping[str, str],
+    ids: Collection[str],
+    unknown: Iterable[tuple[str, ObjectContent]],
+    troubles: Troubles,
+) -> int:
+    """Record what no index has, because its parts are damaged everywhere; returns how many objects were found.
+
+    ``ids``: of the snapshots.  Those that need segments which no index has even then are named.
+    """
+    missing = set().union(*_unindexed(session.catalog, ids).values())
+    if not missing:
+        return 0
+    found = index_by_headers(session, device_ids, missing, unknown)
+    session.observer.note(
+        f"{len(missing)} segments are in no index that could be read; the headers of the objects on the "
+        f"devices say where {found.segments_count} of them are"
+    )
+    for segment_id in found.ambiguous:
+        troubles.manifest(f"the objects of segment {segment_id[:8]} differ, and no index says which counts")
+    for snapshot_id, needed in _unindexed(session.catalog, ids).items():
+        if needed:
+            count = len(needed)
+            troubles.manifest(f"snapshot {snapshot_id[:8]} needs {count} segments that no index names", snapshot_id)
+    return found.objects_count
+
+
+def _unindexed(catalog: Catalog, ids: Iterable[str]) -> dict[str, set[str]]:
+    """Snapshot → the segments that it needs and that no index has."""
+    found: dict[str, set[str]] = {}
+    for snapshot_id in ids:
+        needed = catalog.trees.of(snapshot_id).parts_of_segments.keys()
+        found[snapshot_id] = needed - catalog.objects.of(needed).keys()
+    return found
 
 
 def index_by_headers(
