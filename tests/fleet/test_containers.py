@@ -54,7 +54,9 @@ def test_each_secret_of_compose_is_made_and_no_other(secrets: Path) -> None:
     assert secrets.stat().st_mode & 0o077 == 0
 
 
-def test_the_broker_knows_each_user_by_its_password_and_nobody_else(secrets: Path, tmp_path: Path) -> None:
+def test_the_broker_knows_each_user_by_its_password_and_nobody_else_and_keeps_what_they_sent(
+    secrets: Path, tmp_path: Path
+) -> None:
     server = RedisServer(tmp_path / "redis")
     try:
         server.end()
@@ -67,6 +69,13 @@ def test_the_broker_knows_each_user_by_its_password_and_nobody_else(secrets: Pat
             assert password[1] not in (secrets / "users.acl").read_text()
         with pytest.raises(redis.AuthenticationError):
             redis.Redis(port=server.port).ping()
+        manager = redis.Redis.from_url(
+            (secrets / "manager-main").read_text().strip().replace("redis:6379", f"127.0.0.1:{server.port}")
+        )
+        manager.pipeline(transaction=True).lpush("device.a", "order").lpush("device.b", "order").execute()
+        server.kill()
+        server.start()
+        assert (manager.llen("device.a"), manager.llen("device.b")) == (1, 1)
         health = redis.Redis(port=server.port, username="health", password="any")
         assert health.ping()
         with pytest.raises(redis.exceptions.NoPermissionError):
