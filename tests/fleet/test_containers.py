@@ -72,7 +72,10 @@ def test_the_broker_knows_each_user_by_its_password_and_nobody_else_and_keeps_wh
         manager = redis.Redis.from_url(
             (secrets / "manager-main").read_text().strip().replace("redis:6379", f"127.0.0.1:{server.port}")
         )
-        manager.pipeline(transaction=True).lpush("device.a", "order").lpush("device.b", "order").execute()
+        with manager.pipeline(transaction=True) as pipeline:
+            pipeline.lpush("device.a", "order")
+            pipeline.lpush("device.b", "order")
+            pipeline.execute()
         server.kill()
         server.start()
         assert (manager.llen("device.a"), manager.llen("device.b")) == (1, 1)

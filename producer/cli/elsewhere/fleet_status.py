@@ -19,6 +19,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.live.watching import watched
 from producer.cli.show.safe_text import escaped, harmless
 from producer.cli.show.tables import lines_of
+from producer.cli.show.times import with_age_of
 from producer.cli.show.wrapped import warn
 from producer.configuration.values.sizes import format_size
 from producer.manager.presence import PRESENCE_LIFE_S, Presence, RunStatus, managers, runs
@@ -30,7 +31,7 @@ from tasks.errors import BrokerError, UsageError
 _MANAGERS = ("manager", "host", "since", "volumes")
 _WORKERS = ("device", "worker", "moved", "current order")
 _RUNS = ("run", "manager", "command", "of", "state", "phase", "done", "total", "started", "ended", "exit", "why")
-_SELDOM = ("total", "ended", "phase", "manager", "done", "since")
+_SELDOM = ("total", "ended", "phase", "manager", "done", "since", "current order", "started")
 
 #: Older runs are in the managers' histories.
 _RUNS_COUNT = 20
@@ -53,7 +54,9 @@ def show_fleet(call: Call) -> int:
             write_row(_run_json(run))
         return 0
     _print(call, _MANAGERS, [_manager_cells(presence) for presence in found.values()])
+    click.echo()
     _print(call, _WORKERS, [_worker_cells(lease) for lease in workers])
+    click.echo()
     _print(call, _RUNS, [_run_cells(run) for run in last])
     return 0
 
@@ -140,11 +143,10 @@ def _client(call: Call) -> Iterator[redis.Redis]:
 def _print(call: Call, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     for line in lines_of(header, rows, seldom=_SELDOM, width=call.width):
         click.echo(line)
-    click.echo()
 
 
 def _manager_cells(presence: Presence) -> tuple[str, ...]:
-    return presence.name, presence.host, presence.since, ", ".join(presence.volumes)
+    return presence.name, presence.host, with_age_of(presence.since), ", ".join(presence.volumes)
 
 
 def _worker_cells(lease: Lease) -> tuple[str, ...]:
@@ -162,8 +164,8 @@ def _run_cells(run: RunStatus) -> tuple[str, ...]:
         str(progress.get("phase", "")),
         format_size(progress.get("bytes_done", 0)),
         format_size(progress.get("bytes_total", 0)),
-        run.started,
-        run.ended,
+        with_age_of(run.started),
+        with_age_of(run.ended),
         "" if run.exit_code is None else str(run.exit_code),
         escaped(run.reason),
     )

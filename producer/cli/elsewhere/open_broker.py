@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import click
-
 from producer.broker.urls import is_open, without_password
+from producer.cli.show.wrapped import warn
 from producer.configuration.certificates import is_unverified
 
 
 def warn_about_broker(url: str | None) -> None:
     """Warn on standard error if ``url`` is a TCP broker without password and certificate, or is not verified."""
     if url is not None and is_open(url):
-        click.echo(
+        warn(
             f"segfleet: warning: the broker {without_password(url)} has no password; anybody who reaches it can give "
             "orders to every worker (docs/fleet.md says how to protect it)",
-            err=True,
         )
     if url is not None and is_unverified(url):
-        click.echo(
+        warn(
             f"segfleet: warning: the certificate of {without_password(url)} is not verified: anybody between here and "
             "there can pose as the broker, and get the password (insecure-skip-verify)",
-            err=True,
         )

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 _GAP = "  "
 _CUT = "…"
 
-#: A column that is cut keeps this much, and its header.
-_LEAST = 12
+#: What a column that is cut keeps, first; then, where all columns that may be cut are, and at last all texts.
+_LEAST, _VERY_LEAST = 12, 6
 
 
 def lines_of(
@@ -21,10 +21,11 @@ def lines_of(
 ) -> Iterator[str]:
     """The table's lines.
 
-    ``right`` has one character per column: ``>`` aligns it to the right, ``=`` never cuts it.
+    ``right`` has one character per column: ``>`` aligns it to the right and never cuts it, ``=`` cuts it only when
+    nothing else is left to cut.
 
     Where ``width`` is too narrow, columns without any text are left out, then those that are needed ``seldom``, in
-    this order; then the last texts are cut.  None: any width.
+    this order; then texts are cut, the last first.  None: any width.
     """
     table = [list(header), *map(list, rows)]
     sides = list(right.ljust(len(header)))
@@ -32,7 +33,8 @@ def lines_of(
         _leave_out(table, sides, _unneeded(table, seldom, width))
     widths = _widths(table)
     if width is not None:
-        _cut_last_texts(table, sides, widths, width)
+        for kind, least in ((" ", _LEAST), ("=", _LEAST), (" ", _VERY_LEAST)):
+            _cut_last_texts(table, [side == kind for side in sides], widths, width, least)
     for row in table:
         cells = (
             cell.rjust(wide) if side == ">" else cell.ljust(wide)
@@ -59,15 +61,15 @@ def _leave_out(table: list[list[str]], sides: list[str], columns: Collection[int
         row[:] = [cell for index, cell in enumerate(row) if index not in columns]
 
 
-def _cut_last_texts(table: list[list[str]], sides: Sequence[str], widths: list[int], width: int) -> None:
-    """Shorten texts, from the last column on: numbers stay whole."""
+def _cut_last_texts(table: list[list[str]], may: Sequence[bool], widths: list[int], width: int, least: int) -> None:
+    """Shorten the columns that may be, from the last on, to ``least`` and their headers: numbers stay whole."""
     for index in reversed(range(len(widths))):
         excess = _total(widths) - width
         if excess <= 0:
             return
-        least = max(len(table[0][index]), min(_LEAST, widths[index]))
-        if sides[index] == " " and widths[index] > least:
-            widths[index] = max(widths[index] - excess, least)
+        kept = max(len(table[0][index]), min(least, widths[index]))
+        if may[index] and widths[index] > kept:
+            widths[index] = max(widths[index] - excess, kept)
             for row in table:
                 if len(row[index]) > widths[index]:
                     row[index] = row[index][: widths[index] - len(_CUT)] + _CUT

@@ -43,3 +43,20 @@ def rfc3339_of_ns(time_ns: int) -> str:
     except (OverflowError, ValueError, OSError):
         return f"@{seconds}"
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction_ns:09d}Z"
+
+
+def local_time_of_ns(time_ns: int) -> str:
+    """A file's time in this machine's zone, to the minute; ``@SECONDS`` outside the years 1 to 9999."""
+    seconds = time_ns // 1_000_000_000
+    try:
+        return local_time(datetime.fromtimestamp(seconds, UTC))
+    except (OverflowError, ValueError, OSError):
+        return f"@{seconds}"
+
+
+def with_age_of(written: str) -> str:
+    """As :func:`with_age`, of a time as it travels; what is none stays as it is."""
+    try:
+        return with_age(datetime.fromisoformat(written))
+    except (ValueError, TypeError):
+        return written

@@ -22,6 +22,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.rows.entries import entry_row, long_line, shown_path, write_path_line
 from producer.cli.show.rows.incomplete import in_words
 from producer.cli.show.safe_text import harmless
+from producer.cli.show.wrapped import warn
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,10 +92,9 @@ def _note_what_it_lacks(catalog: Catalog, row: SnapshotRow) -> None:
     if lacking:
         files = counted(sum(one.files for one in lacking), "file")
         short = row.snapshot_id[:8]
-        click.echo(
+        warn(
             f"segfleet: snapshot {short} is {harmless(in_words(lacking))}: {files} cannot be restored as a whole now; "
             f"to see which: segfleet check {short}",
-            err=True,
         )
 
 

@@ -20,6 +20,7 @@ from producer.cli.show.rows.protection import json_protection, protection_in_wor
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import age_of, local_time, rfc3339
+from producer.cli.show.wrapped import warn
 from producer.configuration.values.sizes import format_size
 from tasks.errors import UsageError
 
@@ -71,7 +72,7 @@ def snapshots(call: Call, volume: str | None, tags: tuple[str, ...], last: int |
         for line in lines_of((*_HEADER, *more), lines, right="==> >>>", seldom=_SELDOM, width=call.width):
             click.echo(line)
     else:
-        click.echo(f"there are no snapshots yet in this catalog ({escaped(place)})", err=True)
+        warn(f"there are no snapshots yet in this catalog ({escaped(place)})")
 
 
 def protections_of(catalog: Catalog, rows: Sequence[SnapshotRow]) -> dict[str, Protection]:

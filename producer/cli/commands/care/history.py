@@ -18,6 +18,7 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import age_of, local_time, rfc3339
+from producer.cli.show.wrapped import warn
 from producer.configuration.values.ages import oldest_of, parse_age
 from producer.configuration.values.sizes import format_size
 from tasks.errors import UsageError
@@ -33,6 +34,7 @@ _RUN_HEADER = (
     *("files", "size", "ratio", "rerouted", "retried", "errors", "exit"),
 )
 _SELDOM = ("rerouted", "retried", "ratio", "snapshot", "files", "took", "size", "age")
+_SELDOM_OF_TIMING = ("segments", "size", "total")
 _TIMING_HEADER = ("snapshot", "device", "segments", "size", "read", "compress", "write", "sync", "total")
 
 #: What a row takes from the run's summary, under the same names.  Restores and checks have some of it, failed runs
@@ -75,7 +77,7 @@ def history(
             _refuse_unknown(catalog, volume)
         if before is not None:
             count = catalog.runs.trim(before, volume)
-            click.echo(f"segfleet: removed {count} runs from the history", err=True)
+            warn(f"segfleet: removed {count} runs from the history")
         runs = catalog.runs.all(volume)
         outcomes = outcomes_of(catalog, runs)
         runs = chosen(runs, outcomes, since=since, failed=failed)
@@ -87,10 +89,10 @@ def history(
         for run in runs:
             write_row(_json_row(run, outcomes[run.run_id], timings[run.run_id] if timing else None))
     elif not runs:
-        click.echo(f"volume {volume} has no runs" if volume else "there are no runs yet", err=True)
+        warn(f"volume {volume} has no runs" if volume else "there are no runs yet")
     elif timing:
         rows = [_timing_cells(run, totals) for run in runs for totals in timings[run.run_id]]
-        _print(lines_of(_TIMING_HEADER, rows, right="  >>>>>>>", width=call.width))
+        _print(lines_of(_TIMING_HEADER, rows, right="  >>>>>>>", seldom=_SELDOM_OF_TIMING, width=call.width))
     else:
         cells = [_run_cells(run, outcomes[run.run_id]) for run in runs]
         _print(lines_of(_RUN_HEADER, cells, right="=>= =>>>>>>>>", seldom=_SELDOM, width=call.width))

@@ -56,7 +56,7 @@ def log(call: Call, run: str | None) -> None:
     if call.json:
         write_row({"message_type": "log", "run_id": row.run_id, "kind": row.kind, "volume": row.volume, "lines": lines})
         return
-    click.echo(f"run {row.run_id} on {row.owner_host}")
+    say(f"run {row.run_id} on {row.owner_host}")
     for line in lines:
         say(harmless(line))
 

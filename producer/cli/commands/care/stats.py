@@ -20,7 +20,7 @@ from producer.cli.show.rows.parity_space import parity_line, parity_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import rfc3339
-from producer.cli.show.wrapped import say
+from producer.cli.show.wrapped import say, warn
 from producer.configuration.values.sizes import format_size
 from tasks.errors import UsageError
 
@@ -68,7 +68,7 @@ def stats(call: Call, volume: str | None) -> None:
         if parity is not None:
             say(parity_line(parity))
     else:
-        click.echo("there are no snapshots yet", err=True)
+        warn("there are no snapshots yet")
 
 
 def _print_tables(volumes: Sequence[VolumeSpace], devices: Sequence[DeviceSpace], width: int | None) -> None:

@@ -15,6 +15,7 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.rows.status import Shown, status_lines, status_rows
+from producer.cli.show.wrapped import say
 from producer.cli.surveyed import write_page
 from producer.configuration.values.ages import parse_age
 from producer.host.behalf import HERE
@@ -164,5 +165,5 @@ def _say_whether_fresh(call: Call, rows: Sequence[VolumeStatus], volume: str | N
     else:
         fresh = f"fresh: the last snapshot of each volume is not older than {format_age(max_age)}"
         for line in reasons or [fresh]:
-            click.echo(line)
+            say(line)
     return _STALE if reasons else 0

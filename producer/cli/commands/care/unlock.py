@@ -16,6 +16,7 @@ from producer.cli.show.rows.locks import lock_json
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
 from producer.cli.show.times import with_age
+from producer.cli.show.wrapped import say, warn
 from tasks.errors import LockedError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _show(call: Call, rows: list[SeenLock], *, only_list: bool) -> None:
         for row in rows:
             write_row(lock_json(row.lock) | {"message_type": "lock", "owner": row.owner, "removed": row.removed})
     elif not rows:
-        click.echo("there are no locks", err=True)
+        warn("there are no locks")
     elif only_list:
         for line in lines_of(_HEADER, [_cells(row) for row in rows], right="   >", width=call.width):
             click.echo(line)
@@ -65,7 +66,7 @@ def _tell(rows: list[SeenLock]) -> None:
 
     for row in rows:
         what = "removed, its owner is gone" if row.removed else f"kept, its owner is {_OWNERS[row.owner]}"
-        click.echo(f"{escaped(row.lock.name)}: {escaped(in_words(row.lock))}: {what}")
+        say(f"{escaped(row.lock.name)}: {escaped(in_words(row.lock))}: {what}")
 
 
 #: An owner that seemed gone, and whose lock was kept, has shown a sign of life just now.

@@ -36,5 +36,5 @@ def check(call: Call) -> int:
         else:
             say(escaped(f"{path}:{line}: {finding.level}: {finding.message}"))
     if not found and not call.json:
-        click.echo(f"{path}: no problems found")
+        say(f"{path}: no problems found")
     return int(any(finding.level == "error" for finding in found))

@@ -17,6 +17,7 @@ from producer.cli.options.shared import json_option, named_folder
 from producer.cli.options.sources.naming import is_volume_name, source_name, volume_name
 from producer.cli.options.sources.paths import absolute
 from producer.cli.show.json_lines import write_row
+from producer.cli.show.wrapped import say
 from producer.configuration.finding import CONFIG_VARIABLE, FILE_NAME, SYSTEM_FOLDER
 from producer.configuration.reading import parse_configuration
 from producer.configuration.writing import Wishes, configuration_text
@@ -78,8 +79,8 @@ def init(
     if call.json:
         write_row({"message_type": "configuration", "file": str(path), "volume": wishes.volume})
     else:
-        click.echo(f"{path} is written; look for mistakes with: segfleet config check")
-        click.echo(f"then: segfleet backup --volume {wishes.volume}")
+        say(f"{path} is written; look for mistakes with: segfleet config check")
+        say(f"then: segfleet backup --volume {wishes.volume}")
 
 
 def _usual_file() -> Path:

@@ -17,6 +17,7 @@ from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
+from producer.cli.show.wrapped import warn
 from producer.configuration.finding import CONFIG_VARIABLE
 from producer.configuration.settings import Setting, settings_in
 from producer.host.state import VARIABLE as STATE_VARIABLE
@@ -67,10 +68,10 @@ def show(call: Call) -> None:
 def _say_which_file(call: Call) -> None:
     path = call.configuration_path
     if path is None:
-        click.echo("there is no configuration file; these come from the environment", err=True)
+        warn("there is no configuration file; these come from the environment")
         return
     how = "--config" if call.config_file else CONFIG_VARIABLE if os.environ.get(CONFIG_VARIABLE) else "found"
-    click.echo(f"{path} ({how})", err=True)
+    warn(f"{path} ({how})")
 
 
 def held(settings: list[Setting], path: Path, environ: Mapping[str, str], variables: Mapping[str, str]) -> list[Held]:

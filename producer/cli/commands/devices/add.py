@@ -13,6 +13,7 @@ from producer.cli.options.shared import config_option, devices_option, json_opti
 from producer.cli.show.live.watching import watched
 from producer.cli.show.rows.devices import show_devices
 from producer.cli.show.safe_text import escaped
+from producer.cli.show.wrapped import say, warn
 from producer.run.preflight import check_devices
 
 
@@ -42,9 +43,9 @@ def add(call: Call, device: tuple[str, Path], site: str, devices: dict[str, Path
         show_devices(call, [row])
     else:
         at = f" at {row.site}" if row.site else ""
-        click.echo(f"device {row.name} ({row.device_id[:8]}){at} is {escaped(row.path)}, in pool {row.pool_id[:8]}")
+        say(f"device {row.name} ({row.device_id[:8]}){at} is {escaped(row.path)}, in pool {row.pool_id[:8]}")
     if name not in call.configuration.devices:
-        click.echo(f"to use it in each backup, name it in the configuration: [devices.{name}]", err=True)
+        warn(f"to use it in each backup, name it in the configuration: [devices.{name}]")
 
 
 def checked_site(site: str) -> str:

@@ -11,6 +11,7 @@ from producer.cli.options.completing import known_devices
 from producer.cli.options.shared import config_option, json_option
 from producer.cli.show.counts import counted
 from producer.cli.show.rows.devices import show_devices
+from producer.cli.show.wrapped import say
 
 
 @click.command(cls=FleetCommand)
@@ -33,7 +34,7 @@ def lost(call: Call, device: str) -> None:
     if call.json:
         show_devices(call, [row])
     else:
-        click.echo(
+        say(
             f"device {row.name} ({row.device_id[:8]}) is lost; "
             f"{counted(lacking_count, 'snapshot')} {'lacks' if lacking_count == 1 else 'lack'} what it held"
         )

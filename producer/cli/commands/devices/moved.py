@@ -13,6 +13,7 @@ from producer.cli.show.counts import counted
 from producer.cli.show.live.watching import watched
 from producer.cli.show.rows.devices import show_devices
 from producer.cli.show.safe_text import escaped
+from producer.cli.show.wrapped import say, warn
 
 
 @click.command(cls=CommandHere)
@@ -36,7 +37,7 @@ def move(call: Call, device: tuple[str, Path]) -> None:
     if call.json:
         show_devices(call, [row])
     else:
-        click.echo(f"device {row.name} ({row.device_id[:8]}) is in {escaped(str(place))}")
+        say(f"device {row.name} ({row.device_id[:8]}) is in {escaped(str(place))}")
     _point_at_configuration(call, row.name, place)
 
 
@@ -62,7 +63,7 @@ def replace(call: Call, device: tuple[str, Path]) -> None:
     if call.json:
         show_devices(call, [done.old, done.new])
     else:
-        click.echo(
+        say(
             f"device {name} is {done.new.device_id[:8]} in {escaped(str(place))} from now on; {done.old.device_id[:8]} "
             f"is lost, and {counted(done.lacking_count, 'snapshot')} "
             f"{'lacks' if done.lacking_count == 1 else 'lack'} what it held"
@@ -74,7 +75,6 @@ def _point_at_configuration(call: Call, name: str, place: Path) -> None:
     """The file still names the folder that it names, and the next backup looks there."""
     table = call.configuration.devices.get(name)
     if table is not None and table.path != str(place):
-        click.echo(
+        warn(
             f"segfleet: {escaped(str(call.configuration_path))} has another path for [devices.{name}]; change it too",
-            err=True,
         )

@@ -14,6 +14,7 @@ from producer.cli.options.shared import config_option, devices_option, json_opti
 from producer.cli.show.counts import counted
 from producer.cli.show.live.watching import watched
 from producer.cli.show.rows.devices import show_devices
+from producer.cli.show.wrapped import say, warn
 from producer.configuration.values.sizes import format_size
 from producer.run.preflight import check_devices
 
@@ -42,9 +43,9 @@ def retire(call: Call, device: str, devices: dict[str, Path]) -> None:
     if call.json:
         show_devices(call, [done.row])
         return
-    click.echo(
+    say(
         f"device {done.row.name} ({done.row.device_id[:8]}) has left the pool; "
         f"{counted(done.objects_copied, 'object')}, {format_size(done.bytes_copied)} copied to other devices"
     )
     if device in call.configuration.devices:
-        click.echo(f"take it out of the configuration: [devices.{device}]", err=True)
+        warn(f"take it out of the configuration: [devices.{device}]")

@@ -14,6 +14,7 @@ from producer.cli.options.shared import config_option, devices_option, wait_opti
 from producer.cli.options.sources.paths import absolute
 from producer.cli.show.counts import counted
 from producer.cli.show.live.plain_lines import PlainObserver
+from producer.cli.show.wrapped import warn
 from producer.run.preflight import check_devices
 from tasks.errors import UsageError
 
@@ -45,10 +46,9 @@ def mount(call: Call, /, words: tuple[str, ...], allow_other: bool, devices: dic
     from producer.restore.mounted.mount import mount as mount_snapshots
 
     def on_mounted() -> None:
-        click.echo(
+        warn(
             f"segfleet: mounted {counted(len(snapshots), 'snapshot')} on {target}; "
             f"unmount with Ctrl-C or {unmount_command(target)}",
-            err=True,
         )
 
     mount_snapshots(

@@ -26,7 +26,7 @@ from producer.cli.options.shared import (
 )
 from producer.cli.show.json_lines import write_error, write_row, write_summary
 from producer.cli.show.live.notes import NotesObserver
-from producer.cli.show.wrapped import warn
+from producer.cli.show.wrapped import say, warn
 from producer.requests import Retention
 from producer.summaries import ForgetSummary
 from tasks.errors import LockedError, UsageError
@@ -161,6 +161,6 @@ def _show(call: Call, decisions: Sequence[Decision], summary: ForgetSummary) -> 
     if call.says(summary.exit_code):
         for line in verdict_lines(decisions, call.width):
             click.echo(line)
-        click.echo(forget_words(summary))
+        say(forget_words(summary))
     for kept in in_use:
         _note(f"snapshot {kept.row.snapshot_id[:8]} stays: it is {kept.reasons[0]}")

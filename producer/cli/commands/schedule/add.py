@@ -19,6 +19,7 @@ from producer.cli.options.completing import known_volumes
 from producer.cli.options.retention import retention_from, retention_options
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.times import rfc3339, with_age
+from producer.cli.show.wrapped import say
 
 if TYPE_CHECKING:
     from producer.cli.show.json_types.lists import AddedReservationLine
@@ -122,4 +123,4 @@ def add(
         write_row(line)
     else:
         what = f"volume {row.volume}" if row.volume else f"a {asked.kind}"
-        click.echo(f"reservation {row.reservation_id[:8]} of {what}: next run {with_age(row.next_due)}")
+        say(f"reservation {row.reservation_id[:8]} of {what}: next run {with_age(row.next_due)}")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from producer.cli.call import Call
 from producer.cli.commands.retention.prune import prune_now
 from producer.cli.commands.schedule.words import bounds_of
 from producer.cli.options.known_devices import all_devices
 from producer.cli.show.json_lines import write_error, write_row
 from producer.cli.show.live.notes import NotesObserver
-from producer.cli.show.wrapped import warn
+from producer.cli.show.wrapped import say, warn
 from tasks.errors import LockedError, SegfleetError
 
 if TYPE_CHECKING:
@@ -65,7 +63,7 @@ def _show(call: Call, decision: Decision) -> None:
                 write_row(row)
     elif decision.forgotten and not call.quiet:
         count = len(decision.forgotten)
-        click.echo(
+        say(
             f"volume {decision.volume}: {count} older {'snapshot' if count == 1 else 'snapshots'} forgotten, "
             f"{len(decision.kept)} kept"
         )

@@ -21,7 +21,7 @@ from producer.cli.show.json_lines import write_error, write_row, write_summary
 from producer.cli.show.live.lost_files import watched_for_losses
 from producer.cli.show.rows.summaries import show_backup, show_schedule
 from producer.cli.show.times import rfc3339, with_age
-from producer.cli.show.wrapped import warn
+from producer.cli.show.wrapped import say, warn
 from producer.host.signals import act_on_held_signal
 from producer.summaries import BackupSummary, UpkeepSummary, schedule_summary
 from tasks.errors import SegfleetError
@@ -132,7 +132,7 @@ def _announce(call: Call, row: ReservationRow) -> None:
         write_row(line)
     elif not call.quiet:
         what = f"volume {row.volume}" if row.volume else called(row)
-        click.echo(f"{what}, due {with_age(row.next_due)} (reservation {row.reservation_id[:8]})")
+        say(f"{what}, due {with_age(row.next_due)} (reservation {row.reservation_id[:8]})")
 
 
 def _tell(call: Call, error: SegfleetError) -> None:

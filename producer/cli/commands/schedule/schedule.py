@@ -14,6 +14,7 @@ from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.shared import config_option, json_option, wide_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.rows.reservations import reservation_json, reservation_lines
+from producer.cli.show.wrapped import say, warn
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def list_(call: Call) -> None:
         for line in reservation_lines(rows, call.width):
             click.echo(line)
     else:
-        click.echo("there are no reservations yet", err=True)
+        warn("there are no reservations yet")
 
 
 @schedule.command(cls=FleetCommand)
@@ -81,7 +82,7 @@ def remove(call: Call, name: str) -> None:
             if catalog.reservations.remove(row.reservation_id) and call.json:
                 write_row(_json_row(row))
             elif not call.json:
-                click.echo(f"reservation {row.reservation_id[:8]} of {called(row)} removed")
+                say(f"reservation {row.reservation_id[:8]} of {called(row)} removed")
 
 
 def _json_row(row: ReservationRow) -> dict[str, Any]:

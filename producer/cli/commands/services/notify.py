@@ -8,6 +8,7 @@ from producer.cli.call import Call
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.notifying import notify_settings
 from producer.cli.options.shared import config_option
+from producer.cli.show.wrapped import say
 from tasks.errors import SegfleetError, UsageError
 
 
@@ -41,8 +42,8 @@ def test(call: Call) -> None:
         except NotSentError as error:
             refusals["health check"] = error
     for way in sent:
-        click.echo(f"{way}: sent")
+        say(f"{way}: sent")
     for way, why in refusals.items():
-        click.echo(f"{way}: {why}")
+        say(f"{way}: {why}")
     if refusals:
         raise SegfleetError(f"not sent by {', '.join(refusals)}", hint="see [notify] in docs/configuration.md")

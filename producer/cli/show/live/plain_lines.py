@@ -50,7 +50,7 @@ class PlainObserver:
         warn(f"segfleet: {text}")
 
     def trouble(self, trouble: Trouble) -> None:
-        click.echo(trouble_line(trouble), err=True)
+        warn(trouble_line(trouble))
 
     def progress(self, progress: Progress) -> None:
         if self._every_s is not None and time.monotonic() >= self._next_s:

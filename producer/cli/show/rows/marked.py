@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import click
-
 from producer.cli.call import Call
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
+from producer.cli.show.wrapped import say
 
 if TYPE_CHECKING:
     from producer.catalog.tables.snapshots.rows import SnapshotRow
@@ -30,4 +29,4 @@ def show_marked(call: Call, rows: Iterable[SnapshotRow]) -> None:
             write_row(line)
         else:
             tags = ", ".join(map(escaped, row.tags)) or "none"
-            click.echo(f"snapshot {row.snapshot_id[:8]}: {'pinned' if row.pinned else 'not pinned'}, tags: {tags}")
+            say(f"snapshot {row.snapshot_id[:8]}: {'pinned' if row.pinned else 'not pinned'}, tags: {tags}")

@@ -6,6 +6,7 @@ import click
 
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
+from producer.cli.show.wrapped import say
 from producer.configuration.values.sizes import format_size
 from producer.restore.preview import PreviewRow
 from producer.summaries import PreviewSummary
@@ -25,8 +26,6 @@ def write_preview_row(row: PreviewRow) -> None:
 
 def show_preview(summary: PreviewSummary) -> None:
     counts = ", ".join(f"{getattr(summary, action)} {action}" for action in _ACTIONS)
-    click.echo(
-        f"snapshot {summary.snapshot_id[:8]}: {counts}; {format_size(summary.bytes)} to restore; nothing is changed"
-    )
+    say(f"snapshot {summary.snapshot_id[:8]}: {counts}; {format_size(summary.bytes)} to restore; nothing is changed")
     if summary.errors:
-        click.echo("what could not be restored is named above")
+        say("what could not be restored is named above")

@@ -136,7 +136,7 @@ def show_check(summary: CheckSummary) -> None:
         f"{format_size(summary.bytes_read)} read, {summary.duration_s:.1f} s"
     )
     if summary.segments_skipped:
-        click.echo(f"{counted(summary.segments_skipped, 'segment')} skipped")
+        say(f"{counted(summary.segments_skipped, 'segment')} skipped")
     _show_damaged_snapshots(summary)
     if summary.errors:
         _show_errors(summary.errors, "error", "errors", "found")
@@ -147,12 +147,12 @@ def show_check(summary: CheckSummary) -> None:
 def _show_damaged_snapshots(summary: CheckSummary) -> None:
     for loss in summary.snapshots_damaged[:_NAMED_COUNT]:
         of_volume = f"snapshot {loss.snapshot_id[:8]} of volume {escaped(loss.volume)}"
-        click.echo(f"{of_volume} lacks {counted(loss.files, 'file')}, {format_size(loss.bytes)}")
+        say(f"{of_volume} lacks {counted(loss.files, 'file')}, {format_size(loss.bytes)}")
     damaged_count = len(summary.snapshots_damaged)
     if damaged_count > _NAMED_COUNT:
-        click.echo(f"and {damaged_count - _NAMED_COUNT} more; --json names all")
+        say(f"and {damaged_count - _NAMED_COUNT} more; --json names all")
     if damaged_count:
-        click.echo(f"{counted(summary.snapshots - damaged_count, 'snapshot is', 'snapshots are')} whole")
+        say(f"{counted(summary.snapshots - damaged_count, 'snapshot is', 'snapshots are')} whole")
 
 
 def show_rebuild(summary: RebuildSummary) -> None:

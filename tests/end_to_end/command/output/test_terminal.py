@@ -12,84 +12,104 @@ from kit.program.command import make_shim
 from kit.program.halting.dying_backup import DEVICES as THREE
 from kit.program.halting.dying_backup import DyingBackup, bars_in
 from kit.program.machine import Machine
+from kit.program.machine import machine as new_machine
+from kit.program.printed import printed
 from kit.program.terminal import Terminal, terminal
 from kit.tree import Tree, noise
 
 WIDTHS = (60, 80, 120)
-#: Not in the order of the alphabet.
-DEVICES = "second first"
+
+
+def longest(letter: str) -> str:
+    """A name as long as those of devices, volumes and sources may be."""
+    return f"{letter}-name-as-long-as-names-may-ever-be-in-this-program-{letter * 30}"[:63]
+
+
+#: Of everything that a command prints for people, the rest prints for programs: paths, metrics, rights, scripts.
 COMMANDS = (
-    *("snapshots", "devices --at-risk", "status", "history", "stats", "plan --volume data", "backup -h"),
-    *("schedule list", "config show", "config check"),
+    *("snapshots", "snapshots nobody", "devices", "devices --at-risk", "status", "status --max-age 26h", "history"),
+    *("history --timing", "history nobody", "log", "log {volume}", "log ffffffff", "stats", "schedule list"),
+    *("schedule remove nobody", "plan --volume {volume}", "backup -h", "-h"),
+    *("config show", "config check", "forget --dry-run --keep-last 1", "forget --dry-run latest", "unlock"),
+    *("ls latest nothing", "ls 12345678", "restore 12345678 --target x", "pin latest", "tag latest --add {tag}"),
+    *("devices lost nobody", "backup", "backup --nonsense", "nonsense", "worker", "notify test"),
 )
-#: Devices have names as long as they may be.
-LONG_DEVICES = tuple(f"{letter}-device-with-a-name-as-long-as-names-of-devices-may-ever-be-{letter}" for letter in "ab")
-LONG_VOLUME = "what-is-on-the-old-laptop-of-my-grandmother"
+#: Whole paths, as long as they are: the terminal breaks them, and copies them whole.
+OF_PATHS = ("ls latest", "ls -l latest", "find *.png", "find -l *.png")
 
 
 @pytest.fixture(scope="module")
-def stored(shared_machine: Machine) -> Machine:
-    """A backup, one that is partial because a device is away, a schedule, and names that fill a line."""
-    source = Tree({f"folder/{n}": noise(30_000, seed=n) for n in range(12)}).make(shared_machine.folder / "data")
-    also = f'[sources.data]\npath = "{source}"\n[volumes.data]\nsources = ["data"]\n[schedules.data]\ncron = "@daily"\n'
-    shared_machine.devices(DEVICES)
-    shared_machine.limit(DEVICES, None, also=also)
-    shared_machine.succeed("backup", "--volume", "data", "--tag", "with-a-tag", "--description", "the first of all")
-    shared_machine.succeed("schedule", "run-due")
-    shared_machine.device("first").rename(shared_machine.folder / "away")
-    assert shared_machine.run("backup", "--volume", "data").exit_code == 3
-    other = Tree({"picture.png": noise(20_000)}).make(shared_machine.folder / "old laptop")
-    for name in LONG_DEVICES:
-        (shared_machine.folder / name).mkdir()
-    options = [f"--device={name}={shared_machine.folder / name}" for name in LONG_DEVICES]
-    shared_machine.succeed("backup", str(other), "--volume", LONG_VOLUME, *options)
+def machine(shared_machine: Machine) -> Machine:
+    """A machine whose shells find segfleet."""
     make_shim(shared_machine.folder / "bin")
     return shared_machine
 
 
-@pytest.fixture(scope="module", params=WIDTHS)
-def screen(stored: Machine, request: pytest.FixtureRequest) -> Iterator[Terminal]:
-    environment = stored.environment({"PATH": f"{stored.folder / 'bin'}:{os.environ['PATH']}"})
-    width: int = request.param
-    with terminal(stored.folder / f"tmux-{width}", width, folder=stored.folder, environment=environment) as opened:
-        yield opened
+@pytest.fixture(scope="module")
+def long_names() -> Iterator[Machine]:
+    """All names are as long as they may be; the last backup is partial, because a device is away."""
+    volume, devices = longest("v"), [longest("a"), longest("b")]
+    with new_machine() as made:
+        source = Tree({"picture.png": noise(20_000), f"{longest('f')}/other.png": noise(30_000, seed=2)})
+        path = source.make(made.folder / "data")
+        made.devices(" ".join(devices))
+        also = f'[sources.{longest("s")}]\npath = "{path}"\n[volumes.{volume}]\nsources = ["{longest("s")}"]\n'
+        made.limit(" ".join(devices), None, also=f'{also}[schedules.{volume}]\ncron = "@daily"\n')
+        made.succeed("backup", "--volume", volume, "--tag", longest("t"), "--description", "the first of all " * 6)
+        made.succeed("schedule", "run-due")
+        (path / "picture.png").write_bytes(b"another")
+        made.device(devices[1]).rename(made.folder / "away")
+        assert made.run("backup", "--volume", volume).exit_code == 3
+        yield made
 
 
-def test_no_command_runs_past_the_edge_or_is_broken_in_a_word(screen: Terminal) -> None:
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_no_table_note_or_error_runs_past_the_edge_or_is_broken_in_a_word(columns: int, long_names: Machine) -> None:
     for command in COMMANDS:
-        lines = screen.shows(f"segfleet {command} 2>/dev/null")
+        lines = printed(long_names, columns, *command.format(volume=longest("v"), tag=longest("t")).split())
         assert lines, command
-        # The terminal had to break none of them.
-        assert screen.lines() == screen.lines(joined=True), (command, lines)
+        # A word that is longer than the line stays whole, on a line of its own.
+        beyond = [line for line in lines if len(line) > columns and len(line.split()) > 1]
+        assert not beyond, (command, beyond)
 
 
-def test_notes_errors_and_logs_are_not_broken_in_a_word(screen: Terminal) -> None:
-    for command in ("plan --volume data", "config check", "log data", "ls 12345678"):
-        lines = screen.shows(f"segfleet {command}")
-        assert lines, command
-        assert screen.lines() == screen.lines(joined=True), (command, lines)
+def test_a_path_is_always_whole_and_what_stands_before_it_leaves_it_room(long_names: Machine) -> None:
+    path = f"{longest('s')}/{longest('f')}/other.png"
+    for command in OF_PATHS:
+        for columns in WIDTHS:
+            shown = next(line for line in printed(long_names, columns, *command.split()) if line.endswith("other.png"))
+            assert shown.endswith(path)
+            assert len(shown.removesuffix(path)) <= (50 if columns < 80 else 61)
 
 
-def test_the_summary_has_devices_in_the_order_given_and_the_total_after_them(screen: Terminal, stored: Machine) -> None:
-    source = stored.folder / f"of {screen.columns}"
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_the_summary_has_devices_in_the_order_given_and_the_total_after_them(columns: int, machine: Machine) -> None:
+    source = machine.folder / f"of {columns}"
     source.mkdir()
-    (source / "file").write_bytes(noise(50_000, seed=screen.columns))
-    devices = " ".join(f"--device={name}={stored.folder}/own-{screen.columns}/{name}" for name in ("zebra", "ape"))
+    (source / "file").write_bytes(noise(50_000, seed=columns))
+    devices = [f"--device={name}={machine.folder}/own-{columns}/{name}" for name in ("zebra", "ape")]
     for name in ("zebra", "ape"):
-        (stored.folder / f"own-{screen.columns}" / name).mkdir(parents=True)
+        (machine.folder / f"own-{columns}" / name).mkdir(parents=True)
 
-    lines = screen.shows(f"segfleet backup '{source}' --volume w{screen.columns} {devices} 2>/dev/null")
+    lines = printed(machine, columns, "backup", source, "--volume", f"w{columns}", *devices, only_output=True)
 
-    assert screen.lines() == screen.lines(joined=True)
-    words = [line.split()[0] for line in lines if line]
-    assert words[:4] == ["device", "zebra", "ape", "snapshot"]
+    assert all(len(line) <= columns for line in lines), lines
+    assert [line.split()[0] for line in lines if line][:4] == ["device", "zebra", "ape", "snapshot"]
     assert re.search(r"1 file, 48\.8 KiB", " ".join(lines))
 
 
+@pytest.fixture(scope="module", params=WIDTHS)
+def screen(machine: Machine, request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    environment = machine.environment({"PATH": f"{machine.folder / 'bin'}:{os.environ['PATH']}"})
+    width: int = request.param
+    with terminal(machine.folder / f"tmux-{width}", width, folder=machine.folder, environment=environment) as opened:
+        yield opened
+
+
 def test_the_bars_of_a_backup_keep_their_order_and_a_dead_device_neither_moves_nor_ends(
-    screen: Terminal, stored: Machine
+    screen: Terminal, machine: Machine
 ) -> None:
-    folder = stored.folder / f"dying-{screen.columns}"
+    folder = machine.folder / f"dying-{screen.columns}"
     folder.mkdir()
     backup = DyingBackup(screen, folder)
 

@@ -32,3 +32,14 @@ def test_what_is_too_long_even_so_is_cut_and_numbers_stay_whole() -> None:
     lines = list(lines_of(("size", "why"), [("12 GiB", "a long story that goes on")], right=">", width=24))
     assert lines == ["  size  why", "12 GiB  a long story th…"]
     assert max(map(len, lines)) == 24
+
+
+def test_names_are_cut_only_when_nothing_else_is_left_to_cut() -> None:
+    name, why = "n" * 63, "a long story that goes on"
+
+    def at(width: int) -> str:
+        return list(lines_of(("device", "free", "why"), [(name, "12 GiB", why)], right="=>", width=width))[1]
+
+    assert at(90) == f"{name}  12 GiB  a long story tha…"
+    assert [len(at(width)) for width in (90, 60, 40, 30)] == [90, 60, 40, 30]
+    assert at(30) == "nnnnnnnnnnn…  12 GiB  a long …"
