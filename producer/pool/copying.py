@@ -23,6 +23,9 @@ class Copied(Struct, kw_only=True):
     bytes_count: int = 0
     #: What was made on each device, by name; of what was made again alone.
     loads_bytes: Counter[str] = field(default_factory=Counter)
+    #: Rows of parity that were written on each device, by name.
+    rows_counts: Counter[str] = field(default_factory=Counter)
+    rows_bytes: Counter[str] = field(default_factory=Counter)
     #: Devices that take no more: name → why.
     full: dict[str, str] = field(default_factory=dict)
     died: dict[str, str] = field(default_factory=dict)
@@ -30,6 +33,12 @@ class Copied(Struct, kw_only=True):
     failures: dict[str, None] = field(default_factory=dict)
     #: Of these the copies for which the target's worker does not reach the other device, as on another host.
     out_of_reach: defaultdict[str, list[Copying]] = field(default_factory=lambda: defaultdict(list))
+
+    def add_rows(self, other: Copied) -> None:
+        """The rows of parity that were written by another wave, and what went wrong there."""
+        self.rows_counts += other.rows_counts
+        self.rows_bytes += other.rows_bytes
+        self.failures |= other.failures
 
     def joined(self, later: Copied) -> Copied:
         """With what has come of those that were out of reach, when they were made in another way."""

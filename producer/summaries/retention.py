@@ -50,6 +50,9 @@ class PrunedTotals(Struct, frozen=True, kw_only=True):
     #: Written anew, of objects that were mostly dead.
     objects_written: int = 0
     bytes_written: int = 0
+    #: Rows of parity that were written; a dry run knows their size but for what describes them.
+    parity_made: int = 0
+    bytes_parity: int = 0
 
 
 class WaitingTotals(Struct, frozen=True, kw_only=True):
@@ -81,3 +84,6 @@ class PruneSummary(Struct, frozen=True, kw_only=True):
     errors: int
     duration_s: float
     exit_code: int
+    #: Rows of parity that were written, for groups that were made anew.
+    parity_made: int = 0
+    bytes_parity: int = 0

@@ -47,8 +47,13 @@ def let_go(catalog: Catalog, groups: Sequence[ParityGroup]) -> None:
     """Forget the groups; the next prune deletes their rows."""
     with catalog.transaction():
         for group in groups:
-            catalog.doomed.add(_doomed(group, number) for number, row in enumerate(group.rows) if row.device_id)
+            catalog.doomed.add(doomed_rows(group))
             catalog.parity.remove(group.group_id)
+
+
+def doomed_rows(group: ParityGroup) -> list[DoomedObject]:
+    """What the devices are to delete of the group."""
+    return [_doomed(group, number) for number, row in enumerate(group.rows) if row.device_id]
 
 
 def _doomed(group: ParityGroup, number: int) -> DoomedObject:
@@ -75,6 +80,8 @@ def _write_rows(session: RunSession, members: Mapping[str, Member], rows: Sequen
         if receipt.failure is None:
             copied.made_count += 1
             copied.bytes_count += receipt.result.stored_bytes
+            copied.rows_counts[order.device] += 1
+            copied.rows_bytes[order.device] += receipt.result.stored_bytes
             digest = bytes.fromhex(receipt.result.digest)
             session.catalog.parity.set_row(one.group.group_id, one.number, receipt.result.stored_bytes, digest)
             return

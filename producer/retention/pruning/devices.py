@@ -15,6 +15,7 @@ from producer.catalog.tables.devices import DeviceRow
 from producer.manifest.tombstones import is_tombstone
 from producer.observer import Trouble
 from producer.plan import reserve_bytes
+from producer.pool.copying import Copied
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
 from tasks.errors import Reason
@@ -46,6 +47,9 @@ class PrunedDevice(Struct, kw_only=True):
     #: What was written anew, of objects of which some was dead.
     repacked_count: int = 0
     bytes_written: int = 0
+    #: Of parity.
+    rows_count: int = 0
+    rows_bytes: int = 0
 
     @property
     def takes_files(self) -> bool:
@@ -59,13 +63,20 @@ class PrunedDevice(Struct, kw_only=True):
     @property
     def room_bytes(self) -> int:
         """What it can take now beside its reserve."""
-        free_bytes = self.free_bytes + self.bytes_freed - self.bytes_written
+        free_bytes = self.free_bytes + self.bytes_freed - self.bytes_written - self.rows_bytes
         return free_bytes - reserve_bytes(self.row.capacity_bytes)
 
     @property
     def spare_bytes(self) -> int:
         """Of the reserve, for what is written so that something larger can go.  The rest is for manifests."""
         return reserve_bytes(self.row.capacity_bytes) * 3 // 4
+
+
+def count_rows(devices: Iterable[PrunedDevice], written: Copied) -> None:
+    """Note the rows of parity that these devices have got."""
+    for device in devices:
+        device.rows_count += written.rows_counts[device.name]
+        device.rows_bytes += written.rows_bytes[device.name]
 
 
 def why_not(report: DeviceReport, catalog_id: str) -> str:

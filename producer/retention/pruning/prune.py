@@ -9,13 +9,12 @@ import time
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.needed import Needed
-from producer.catalog.unused import Unused
 from producer.observer import Observer
 from producer.ownership.holder import Holder
 from producer.requests import PruneRequest, RepackLimits
 from producer.retention.pruning.meeting import meet
 from producer.retention.pruning.orphans import find_orphans
-from producer.retention.pruning.repacking.planned import preview_repack
+from producer.retention.pruning.previewed import would_be
 from producer.retention.pruning.report import dry_summary
 from producer.retention.pruning.steps import Prune
 from producer.run.environment import Environment
@@ -52,15 +51,17 @@ def preview(session: RunSession, limits: RepackLimits) -> PruneSummary:
     """What a prune would delete, and write anew; changes nothing."""
     started_s, catalog = time.monotonic(), session.catalog
     meeting = meet(session)
-    unused = Unused(catalog)
-    doomed = [found for device in catalog.devices.all() for found in catalog.doomed.on(device.device_id)]
+    pending = [found for device in catalog.devices.all() for found in catalog.doomed.on(device.device_id)]
+    would = would_be(catalog, meeting.writable, limits)
     return dry_summary(
         session,
         meeting,
-        doomed=[*doomed, *catalog.garbage.objects(unused.needed.segment_ids)],
+        doomed=[*pending, *would.doomed],
         orphans=find_orphans(session, meeting),
-        repacks=preview_repack(catalog, unused, meeting.writable, limits),
-        emptied=_would_be_empty(catalog, unused.needed),
+        repacks=would.repacks,
+        rows=would.rows,
+        bytes_unused=would.bytes_unused,
+        emptied=_would_be_empty(catalog, would.needed),
         started_s=started_s,
     )
 

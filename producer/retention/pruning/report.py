@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from producer.catalog.tables.doomed import DoomedObject
@@ -24,6 +24,8 @@ def summary_of(session: RunSession, meeting: Meeting, *, bytes_unused: int | Non
             bytes_freed=device.bytes_freed,
             objects_written=device.repacked_count,
             bytes_written=device.bytes_written,
+            parity_made=device.rows_count,
+            bytes_parity=device.rows_bytes,
         )
         for device in meeting.devices
     }
@@ -38,21 +40,20 @@ def dry_summary(
     *,
     doomed: Sequence[DoomedObject],
     orphans: Mapping[str, Sequence[DoomedObject]],
-    repacks: tuple[Sequence[Repack], int],
+    repacks: Sequence[Repack],
+    rows: Sequence[tuple[str, int]],
+    bytes_unused: int,
     emptied: Sequence[str],
     started_s: float,
 ) -> PruneSummary:
     """What would go and come.  The sizes of small files are not known before they are deleted, and do not count.
 
-    ``repacks``: with what would stay unused after them.
+    ``doomed``: with what is repacked.  ``rows``: of parity that come: the id of the device, and bytes.
+    ``bytes_unused``: what would stay so.
     """
-    counts, sizes = Counter[str](), Counter[str]()
-    replaced = (copy for repack in repacks[0] for copy in repack.candidate.copies)
-    written_counts, written_sizes = _written(repacks[0])
-    going = [(found.device_id, found.bytes_stored) for found in chain(doomed, *orphans.values())]
-    for device_id, bytes_stored in [*going, *((one.device_id, one.bytes_stored) for one in replaced)]:
-        counts[device_id] += 1
-        sizes[device_id] += bytes_stored
+    counts, sizes = _sums((found.device_id, found.bytes_stored) for found in chain(doomed, *orphans.values()))
+    written_counts, written_sizes = _written(repacks)
+    rows_counts, rows_sizes = _sums(rows)
     states = session.catalog.snapshots.states()
     devices = {
         device.name: PrunedTotals(
@@ -61,21 +62,27 @@ def dry_summary(
             bytes_freed=sizes[device.device_id],
             objects_written=written_counts[device.device_id],
             bytes_written=written_sizes[device.device_id],
+            parity_made=rows_counts[device.device_id],
+            bytes_parity=rows_sizes[device.device_id],
         )
         for device in meeting.writable
     }
     waiting = _waiting(session, meeting, {key: (counts[key], sizes[key]) for key in counts})
     errors = meeting.work.errors_count
-    return _summary(devices, waiting, repacks[1], errors=errors, started_s=started_s, dry_run=True)
+    return _summary(devices, waiting, bytes_unused, errors=errors, started_s=started_s, dry_run=True)
 
 
 def _written(repacks: Sequence[Repack]) -> tuple[Counter[str], Counter[str]]:
     """Device id → objects and bytes that come."""
+    return _sums((target.device_id, one.candidate.bytes_to_write) for one in repacks for target in one.targets)
+
+
+def _sums(files: Iterable[tuple[str, int]]) -> tuple[Counter[str], Counter[str]]:
+    """Device id → how many files, and their bytes."""
     counts, sizes = Counter[str](), Counter[str]()
-    for repack in repacks:
-        for target in repack.targets:
-            counts[target.device_id] += 1
-            sizes[target.device_id] += repack.candidate.bytes_to_write
+    for device_id, bytes_stored in files:
+        counts[device_id] += 1
+        sizes[device_id] += bytes_stored
     return counts, sizes
 
 
@@ -110,6 +117,8 @@ def _summary(
         objects_written=sum(device.objects_written for device in devices.values()),
         bytes_written=sum(device.bytes_written for device in devices.values()),
         bytes_unused=bytes_unused,
+        parity_made=sum(device.parity_made for device in devices.values()),
+        bytes_parity=sum(device.bytes_parity for device in devices.values()),
         dry_run=dry_run,
         errors=errors,
         duration_s=round(time.monotonic() - started_s, 3),

@@ -22,11 +22,11 @@ def show_prune(summary: PruneSummary, width: int | None) -> None:
             str(totals.objects_deleted),
             str(totals.files_deleted),
             format_size(totals.bytes_freed),
-            format_size(totals.bytes_written),
+            format_size(totals.bytes_written + totals.bytes_parity),
             "",
         )
         for name, totals in summary.devices.items()
-        if totals.objects_deleted or totals.files_deleted or totals.objects_written
+        if totals.objects_deleted or totals.files_deleted or totals.objects_written or totals.parity_made
     ]
     rows += [
         (name, "", "", "", "", f"{counted(waits.objects, 'object')}, {format_size(waits.bytes)}: {waits.why}")
@@ -42,6 +42,9 @@ def show_prune(summary: PruneSummary, width: int | None) -> None:
         verb = "would be written" if summary.dry_run else "written"
         written = counted(summary.objects_written, "object")
         say(f"{written} {verb} anew without what nothing needs, {format_size(summary.bytes_written)}")
+    if summary.parity_made:
+        verb = "would be written" if summary.dry_run else "written"
+        say(f"{counted(summary.parity_made, 'row')} of parity {verb}, {format_size(summary.bytes_parity)}")
     if summary.bytes_unused is not None:
         say(f"unused and still stored: {format_size(summary.bytes_unused)}")
     if summary.errors:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
+from producer.catalog.tables.parity import ParityGroup
 from producer.catalog.unused import Unused
 from producer.ownership.readers import read_snapshots
 from producer.pool.parity.grouping import holders_of_objects
@@ -20,11 +21,16 @@ _FEW = "too few devices are there for the parity that it shares"
 
 
 def find_candidates(
-    catalog: Catalog, unused: Unused, device_ids: Collection[str], busy: Collection[str]
+    catalog: Catalog,
+    unused: Unused,
+    groups: Sequence[ParityGroup],
+    device_ids: Collection[str],
+    busy: Collection[str],
 ) -> tuple[list[Candidate], int]:
     """Those of which all copies lie on these devices, and the stored bytes of all objects that are needed there.
 
-    What has a copy elsewhere waits for that device.  ``busy``: segments that somebody counts on as they are now.
+    What has a copy elsewhere waits for that device.  ``groups``: of parity, all.  ``busy``: segments that
+    somebody counts on as they are now.
     """
     found: defaultdict[str, list[StoredObject]] = defaultdict(list)
     bytes_stored = 0
@@ -38,7 +44,7 @@ def find_candidates(
     index = catalog.objects.of({objects[0].segment_id for objects in found.values()})
     there = {key: [one for one in objects if one.device_id not in lost] for key, objects in index.items()}
     copies = _copies(found, there.values())
-    of_parity = _why_parity_stays(catalog, unused, device_ids)
+    of_parity = _why_parity_stays(catalog, unused, groups, device_ids)
     return [
         Candidate(
             copies=tuple(copies[object_id]),
@@ -74,9 +80,10 @@ def _copies(
     return copies
 
 
-def _why_parity_stays(catalog: Catalog, unused: Unused, device_ids: Collection[str]) -> dict[str, str]:
+def _why_parity_stays(
+    catalog: Catalog, unused: Unused, groups: Sequence[ParityGroup], device_ids: Collection[str]
+) -> dict[str, str]:
     """Object that shares parity → why its groups cannot be written anew; "" if they can."""
-    groups = catalog.parity.groups()
     living = living_members(catalog, groups, unused.needed.referred)
     there = holders_of_objects(chain.from_iterable(living.values()), device_ids)
     found: dict[str, str] = {}

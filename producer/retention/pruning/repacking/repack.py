@@ -23,7 +23,7 @@ from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.unused import Unused
 from producer.requests import RepackLimits
-from producer.retention.pruning.devices import PrunedDevice
+from producer.retention.pruning.devices import PrunedDevice, count_rows
 from producer.retention.pruning.heir import begin_heir, model_of, write_heir
 from producer.retention.pruning.meeting import Meeting
 from producer.retention.pruning.members import member_of
@@ -64,7 +64,7 @@ class Repacking:
         self._members = {device.name: member_of(device) for device in devices}
         self._on_bytes = on_bytes
         self._leaving = leaving
-        selection = selected(self._catalog, unused, devices, limits, leaving=leaving)
+        selection = selected(self._catalog, unused, self._catalog.parity.groups(), devices, limits, leaving=leaving)
         self._waiting = list(selection.chosen)
         #: What nothing needs and is stored nevertheless, if all that waits is repacked.
         self.bytes_unused = selection.bytes_unused
@@ -138,7 +138,8 @@ class Repacking:
                 by_id[one.device_id].room_bytes -= one.bytes_stored
         referred = self._unused.needed.referred
         groups = form_groups(self._session, self._members, targets, written.done, referred)
-        written.failures |= groups.failures
+        written.failures |= groups.written.failures
+        count_rows(self._devices, groups.written)
         if groups.missing_count:
             self._session.observer.note(
                 f"not repacked: objects whose parity would have to be written anew, for {groups.missing_count} of "

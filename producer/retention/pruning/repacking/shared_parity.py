@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
 
 from msgspec import Struct, field
@@ -12,6 +12,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.parity import ParityGroup
 from producer.pool.copies import CopyTarget
+from producer.pool.copying import Copied
 from producer.pool.members import Member
 from producer.pool.parity.grouping import ParityPlan, holders_of_objects, plan_parity
 from producer.pool.parity.planning import living_members
@@ -22,6 +23,8 @@ from producer.run.session import RunSession
 
 #: What was repacked, each with its new object on all devices that have it; none where nothing of it is needed.
 Done = Sequence[tuple[Repack, Sequence[StoredObject]]]
+#: Member that somebody needs → where it lies.
+Living = Mapping[str, Sequence[StoredObject]]
 
 
 class NewGroups(Struct, kw_only=True):
@@ -29,7 +32,7 @@ class NewGroups(Struct, kw_only=True):
 
     group_ids: set[str] = field(default_factory=set)
     missing_count: int = 0
-    failures: dict[str, None] = field(default_factory=dict)
+    written: Copied = field(default_factory=Copied)
 
 
 def form_groups(
@@ -44,13 +47,27 @@ def form_groups(
     ``members``: by name, the devices that these are on; ``targets``: those of them that take rows.  The old groups stay
     as they are.  Raises InterruptedRun.
     """
-    found = NewGroups()
-    for rows_count, objects in sorted(_objects_by_rows(session.catalog, done, referred).items()):
-        plan = _plan(objects, targets, rows_count)
+    found, catalog = NewGroups(), session.catalog
+
+    def living(groups: Sequence[ParityGroup]) -> Living:
+        return living_members(catalog, groups, referred)
+
+    for plan in plans_by_rows(catalog.parity.groups(), living, done, targets):
         found.missing_count += plan.missing_count
         found.group_ids.update(group.group_id for group in plan.new)
-        found.failures |= write_parity(session, members, plan).failures
+        found.written.add_rows(write_parity(session, members, plan))
     return found
+
+
+def plans_by_rows(
+    groups: Sequence[ParityGroup],
+    living: Callable[[Sequence[ParityGroup]], Living],
+    done: Done,
+    targets: Sequence[CopyTarget],
+) -> Iterator[ParityPlan]:
+    """New groups for what was ``done`` and for what is ``living`` of the old ones, for each number of rows."""
+    for rows_count, objects in sorted(_objects_by_rows(groups, living, done).items()):
+        yield _plan(objects, targets, rows_count)
 
 
 def settled(
@@ -71,12 +88,12 @@ def settled(
 
 
 def _objects_by_rows(
-    catalog: Catalog, done: Done, referred: Collection[str]
+    all_groups: Sequence[ParityGroup], living_of: Callable[[Sequence[ParityGroup]], Living], done: Done
 ) -> dict[int, dict[str, Sequence[StoredObject]]]:
     """How many rows → the objects, with where each lies, that are to be in groups with as many."""
     replaced = {repack.candidate.object.object_id: new for repack, new in done if repack.candidate.has_parity}
-    groups = [group for group in catalog.parity.groups() if any(one.object_id in replaced for one in group.members)]
-    living = living_members(catalog, groups, referred)
+    groups = [group for group in all_groups if any(one.object_id in replaced for one in group.members)]
+    living = living_of(groups)
     rows_counts = _rows_counts(groups)
     found = defaultdict[int, dict[str, Sequence[StoredObject]]](dict)
     for object_id, rows_count in rows_counts.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import cycle
@@ -15,6 +16,7 @@ from kit.models.pruned_pool import Pool
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.parity import ParityGroup
 from producer.monitor.space.space import space
+from producer.summaries import PruneSummary
 from tasks.errors import DeviceFullError
 from tasks.orders import Order, PutManifest
 from tasks.orders.cleaning import DeleteStored
@@ -53,7 +55,8 @@ def test_what_is_dead_in_members_of_groups_goes_and_any_device_may_be_lost(pool:
     done = pool.made.prune(limits=NONE_UNUSED)
 
     assert done.exit_code == 0 and done.objects_written > 0 and done.bytes_unused == 0
-    assert (would.objects_written, would.bytes_unused) == (done.objects_written, 0)
+    assert counts(would) == counts(done)
+    assert would.parity_made > 0
     check_all_goes(pool)
     pool.check_without(*"abc")
     again = pool.made.prune(limits=NONE_UNUSED)
@@ -62,6 +65,43 @@ def test_what_is_dead_in_members_of_groups_goes_and_any_device_may_be_lost(pool:
     with Catalog(tmp_path / "again.sqlite") as pool.made.catalog:
         pool.made.rebuild()
         assert pool.made.catalog.parity.groups() == groups(pool)
+
+
+def counts(summary: PruneSummary) -> dict[str, tuple[int, int, int]]:
+    """Of each device: what goes, and what comes."""
+    return {name: (one.objects_deleted, one.objects_written, one.parity_made) for name, one in summary.devices.items()}
+
+
+def test_a_dry_run_says_which_rows_of_groups_would_go_and_come(tmp_path: Path) -> None:
+    """Of six objects in groups of three, two are dead: the groups are made anew without them."""
+    with in_process(tmp_path, "abcd") as made:
+        pool = Pool(tmp_path, made, parity=1, bundle=False)
+        made.ignore_ctime = True
+        for number in range(6):
+            pool.write(f"file-{number}", 40_000)
+            os.utime(pool.source / f"file-{number}", (10**9, 10**9))
+        first = pool.back_up()
+        for number in range(2):
+            (pool.source / f"file-{number}").unlink()
+        pool.back_up()
+        pool.forget(first)
+        before = files(pool)
+
+        would = made.prune(dry_run=True, limits=NONE_UNUSED)
+        assert files(pool) == before
+        done = made.prune(limits=NONE_UNUSED)
+
+        assert counts(would) == counts(done)
+        assert (would.parity_made > 0, would.objects_deleted) == (True, len(before.keys() - files(pool)))
+        assert would.bytes_freed == sum(before[path] for path in before.keys() - files(pool))
+        # A row has a directory at its end.
+        assert 0 < done.bytes_parity - would.bytes_parity < done.parity_made * 2_000
+
+
+def files(pool: Pool) -> dict[Path, int]:
+    """Objects and rows on the devices, with their sizes."""
+    found = (path for kind in ("*.seg", "*.par") for path in (pool.folder / "devices").rglob(kind))
+    return {path: path.stat().st_size for path in found}
 
 
 def test_a_prune_that_is_killed_at_any_kind_of_order_leaves_all_protected(pool: Pool) -> None:
