@@ -95,6 +95,13 @@ class Trees:
         row = self._database.read_one(statement.where(snapshots.c.snapshot_id == snapshot_id))
         return [] if row is None else [found[0] for found in _REFERENCE.iter_unpack(row.parts)]
 
+    def parts_of_sealed(self) -> dict[str, frozenset[bytes]]:
+        """Sealed snapshot → the digests of its parts, without map parts; read at once."""
+        statement = select(snapshots.c.snapshot_id, trees.c.parts)
+        of_sealed = statement.join(snapshots, snapshots.c.snapshot_key == trees.c.snapshot_key)
+        rows = self._database.read(of_sealed.where(snapshots.c.state == "sealed"))
+        return {row.snapshot_id: frozenset(found[0] for found in _REFERENCE.iter_unpack(row.parts)) for row in rows}
+
     def data(self, digest: bytes) -> bytes:
         """A part as it is stored; raises CatalogError when there is none."""
         row = self._database.read_one(select(tree_parts.c.data).where(tree_parts.c.digest == digest))

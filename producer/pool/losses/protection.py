@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
+from functools import cached_property
 from itertools import chain
 
 from msgspec import Struct
@@ -34,7 +35,7 @@ class Protections:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._below: dict[tuple[int, int], Set[str]] = {}
+        self._weak: dict[tuple[int, int], dict[bytes, Set[str]]] = {}
 
     def of(self, snapshot: SnapshotRow) -> Protection | None:
         """None where the backup asked for nothing."""
@@ -48,7 +49,12 @@ class Protections:
         wanted = [one for one in snapshots if one.is_to_be_protected]
         if not wanted:
             return None
-        weak = set[str]().union(*map(self._unprotected, wanted))
+        # Many snapshots share what is weak: it is united part by part, each once.
+        weak = set[str]()
+        for asked in {(one.copies, one.parity) for one in wanted}:
+            of_parts = self._weak_parts(*asked)
+            held_parts = (self._parts[one.snapshot_id] for one in wanted if (one.copies, one.parity) == asked)
+            weak.update(*(of_parts[digest] for digest in frozenset[bytes]().union(*held_parts) & of_parts.keys()))
         held = defaultdict[str, list[StoredObject]](list)
         there = _there(self._catalog)
         for one in chain.from_iterable(self._catalog.objects.of(weak).values()):
@@ -64,12 +70,33 @@ class Protections:
 
     def _unprotected(self, snapshot: SnapshotRow) -> Set[str]:
         """The segments that the snapshot needs and that have less."""
-        catalog, copies, parity = self._catalog, snapshot.copies, snapshot.parity
-        if (copies, parity) not in self._below:
+        weak = self._weak_parts(snapshot.copies, snapshot.parity)
+        if not weak:
+            return frozenset()
+        shared = self._parts.get(snapshot.snapshot_id, frozenset()) & weak.keys()
+        return frozenset[str]().union(*(weak[digest] for digest in shared))
+
+    def _weak_parts(self, copies: int, parity: int) -> dict[bytes, Set[str]]:
+        """Tree part → those segments that it needs and that have less; parts of which all are protected are left out.
+
+        Snapshots share most of their parts, and each is looked into once.
+        """
+        if (copies, parity) not in self._weak:
+            catalog = self._catalog
             below = _below_parity(catalog, parity) if parity else _below_copies(catalog, copies)
-            self._below[copies, parity] = below
-        below = self._below[copies, parity]
-        return below & catalog.trees.of(snapshot.snapshot_id).parts_of_segments.keys() if below else below
+            self._weak[copies, parity] = self._needing(below) if below else {}
+        return self._weak[copies, parity]
+
+    def _needing(self, segment_ids: set[str]) -> dict[bytes, Set[str]]:
+        trees, digests = self._catalog.trees, frozenset[bytes]().union(*self._parts.values())
+        trees.look_into(digests)
+        needs = ((digest, segment_ids.intersection(trees.segment_ids(digest))) for digest in digests)
+        return {digest: found for digest, found in needs if found}
+
+    @cached_property
+    def _parts(self) -> dict[str, frozenset[bytes]]:
+        """Of all sealed snapshots."""
+        return self._catalog.trees.parts_of_sealed()
 
 
 def _there(catalog: Catalog) -> Set[str]:
@@ -77,7 +104,7 @@ def _there(catalog: Catalog) -> Set[str]:
     return {row.device_id for row in catalog.devices.all() if row.state not in ("dead", "lost")}
 
 
-def _below_copies(catalog: Catalog, copies: int) -> Set[str]:
+def _below_copies(catalog: Catalog, copies: int) -> set[str]:
     few, in_parts = catalog.redundancy.on_few(copies)
     index, there = catalog.objects.of(in_parts), _there(catalog)
     return few | {key for key, objects in index.items() if not _is_on(objects, copies, there)}
@@ -93,7 +120,7 @@ def _is_on(objects: Sequence[StoredObject], copies: int, there: Set[str]) -> boo
     return all(sum(not without(one.ranges, found) for found in held) >= copies for one in sound)
 
 
-def _below_parity(catalog: Catalog, parity: int) -> Set[str]:
+def _below_parity(catalog: Catalog, parity: int) -> set[str]:
     """A group counts if it gives everything without any ``parity`` further devices."""
     objects, there = catalog.redundancy.objects(), _there(catalog)
     sound = {one.object_id for one in objects if one.is_sound}
