@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.protection import Protection
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.configuration.values.ages import format_age
 from producer.configuration.values.sizes import format_size
@@ -31,6 +32,7 @@ class SnapshotCells(Struct, frozen=True, kw_only=True):
     age: str
     size: str
     files: str
+    protection: str
 
 
 class EntryCells(Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class FileMeant(Struct, frozen=True, kw_only=True):
         return self.path.rpartition("/")[2]
 
 
-def snapshot_cells(row: SnapshotRow, now: datetime) -> SnapshotCells:
+def snapshot_cells(row: SnapshotRow, protection: Protection | None, now: datetime) -> SnapshotCells:
     return SnapshotCells(
         link=folder_link(row.snapshot_id, ""),
         snapshot_id=row.snapshot_id[:8],
@@ -63,6 +65,7 @@ def snapshot_cells(row: SnapshotRow, now: datetime) -> SnapshotCells:
         age=format_age(now - row.started_at),
         size=format_size(row.bytes_source),
         files=f"{row.files_count:,}",
+        protection="" if protection is None else protection.words,
     )
 
 

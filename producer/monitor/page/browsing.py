@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.protection import Protections
 from producer.host.safe_text import escaped
 from producer.monitor.page.browse import (
     ROWS_COUNT,
@@ -20,8 +21,9 @@ from producer.monitor.page.render import render
 
 
 def snapshots_html(catalog: Catalog, volume: str) -> bytes:
-    now = datetime.now(UTC)
-    rows = [snapshot_cells(row, now) for row in catalog.snapshots.sealed_of(volume, SNAPSHOTS_COUNT)]
+    now, protections = datetime.now(UTC), Protections(catalog)
+    sealed = catalog.snapshots.sealed_of(volume, SNAPSHOTS_COUNT)
+    rows = [snapshot_cells(row, protections.of(row), now) for row in sealed]
     name = escaped(volume)
     return render("snapshots.html", title=f"segfleet: snapshots of {name}", volume=name, rows=rows)
 

@@ -28,6 +28,8 @@ class DeviceCells(Struct, frozen=True, kw_only=True):
     full: str
     #: What would be lost with it.
     lost: str
+    #: What has less copies or parity there than snapshots are to have, as ``segfleet devices`` says it.
+    unprotected: str
 
 
 def device_cells(survey: Survey, row: DeviceRow, history: Sequence[Day]) -> DeviceCells:
@@ -48,6 +50,7 @@ def device_cells(survey: Survey, row: DeviceRow, history: Sequence[Day]) -> Devi
         checked=_device_checked(survey, row.device_id),
         full=f"in about {days} days" if days is not None and days < 3650 and row.state == "live" else "",
         lost=_lost(survey, row.name),
+        unprotected=format_size(found.bytes_stored) if (found := survey.sums.unprotected.get(row.device_id)) else "",
     )
 
 

@@ -35,6 +35,8 @@ class VolumeCells(Struct, frozen=True, kw_only=True):
     strip: str
     #: To its snapshots; "" before the first.
     link: str
+    #: Of its newest snapshot, as ``segfleet snapshots`` says it.
+    protection: str
 
 
 def volume_cells(
@@ -52,6 +54,7 @@ def volume_cells(
         next_due=_when(row.reservations[0].next_due, survey.at) if row.reservations else "",
         strip=strip(marks or ("none",) * DAYS_COUNT, history[0].date),
         link=volume_link(row.volume) if row.sealed else "",
+        protection=found.words if (found := survey.sums.protections.get(row.volume)) is not None else "",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.protection import Protection, Protections, Unprotected
 from producer.catalog.tables.checks import DeviceCheck
 
 
@@ -16,6 +17,10 @@ class Sums(Struct, frozen=True, kw_only=True):
     #: Volume → source bytes and stored bytes of its segments.
     of_volumes: Mapping[str, tuple[int, int]]
     #: Device id → what checks have seen of its objects.
+    #: Volume → the protection of its newest snapshot, where its backup asked for one.
+    protections: Mapping[str, Protection] = field(default_factory=dict)
+    #: Device id → what has less there than snapshots are to have.
+    unprotected: Mapping[str, Unprotected] = field(default_factory=dict)
     device_checks: Mapping[str, DeviceCheck] = field(default_factory=dict)
 
 
@@ -24,7 +29,11 @@ NO_SUMS = Sums(on_devices={}, of_volumes={})
 
 
 def sums(catalog: Catalog) -> Sums:
+    sealed, protections = catalog.snapshots.all(), Protections(catalog)
+    newest = {row.volume: row for row in sealed}
     return Sums(
+        protections={key: found for key, row in newest.items() if (found := protections.of(row)) is not None},
+        unprotected=protections.by_device(sealed) or {},
         on_devices=catalog.totals.stored_on_devices(),
         of_volumes=catalog.totals.stored_of_volumes(),
         device_checks=catalog.checks.by_device(),

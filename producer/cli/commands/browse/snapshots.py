@@ -26,9 +26,9 @@ from tasks.errors import UsageError
 
 if TYPE_CHECKING:
     from producer.catalog.catalog import Catalog
+    from producer.catalog.protection import Protection
     from producer.catalog.tables.snapshots.rows import SnapshotRow
     from producer.cli.show.json_types.lists import SnapshotLine
-    from producer.pool.losses.protection import Protection
     from producer.summaries import Incomplete
 
 _HEADER = ("snapshot", "started", "age", "volume", "files", "size", "stored", "tags", "sources")
@@ -80,7 +80,7 @@ def protections_of(catalog: Catalog, rows: Sequence[SnapshotRow]) -> dict[str, P
     if not any(row.is_to_be_protected for row in rows):
         return {}
     # Only where it is needed: it would take part of the start of each list.
-    from producer.pool.losses.protection import Protections
+    from producer.catalog.protection import Protections
 
     protections = Protections(catalog)
     return {row.snapshot_id: found for row in rows if (found := protections.of(row)) is not None}

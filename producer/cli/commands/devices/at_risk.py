@@ -13,8 +13,8 @@ from producer.cli.show.json_lines import write_row
 from producer.cli.show.safe_text import escaped
 
 if TYPE_CHECKING:
+    from producer.catalog.protection import Unprotected
     from producer.pool.losses.at_risk import AtRisk
-    from producer.pool.losses.protection import Unprotected
 
 
 def risks_of(call: Call) -> Mapping[str, AtRisk]:
@@ -27,7 +27,7 @@ def risks_of(call: Call) -> Mapping[str, AtRisk]:
 
 def unprotected_on(call: Call) -> Mapping[str, Unprotected] | None:
     """Device id → what has fewer copies, or less parity, than it should; None where nothing is to be protected."""
-    from producer.pool.losses.protection import Protections
+    from producer.catalog.protection import Protections
 
     with opened_catalog(call) as catalog:
         return Protections(catalog).by_device(catalog.snapshots.all())

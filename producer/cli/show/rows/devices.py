@@ -17,10 +17,10 @@ from producer.cli.show.times import rfc3339, with_age
 from producer.configuration.values.sizes import format_size
 
 if TYPE_CHECKING:
+    from producer.catalog.protection import Unprotected
     from producer.catalog.tables.devices import DeviceRow
     from producer.cli.show.json_types.lists import DeviceLine
     from producer.pool.losses.at_risk import AtRisk
-    from producer.pool.losses.protection import Unprotected
 
 _HEADER: tuple[str, ...] = ("device", "state", "since", "free", "capacity", "pool", "folder", "why")
 _SELDOM = ("pool", "since", "capacity", "folder")

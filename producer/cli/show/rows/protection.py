@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 from producer.configuration.values.sizes import format_size
 
 if TYPE_CHECKING:
+    from producer.catalog.protection import Protection, Unprotected
     from producer.cli.show.json_types.lists import ProtectionJson, UnprotectedJson
-    from producer.pool.losses.protection import Protection, Unprotected
 
 
 def protection_in_words(one: Protection | None) -> str:
-    """ "copies 2", "parity 1: 3 segments without"; "" where nothing was asked for."""
-    if one is None:
-        return ""
-    wanted = f"parity {one.parity}" if one.parity else f"copies {one.copies}"
-    count = one.unprotected_count
-    return f"{wanted}: {count} segment{'' if count == 1 else 's'} without" if count else wanted
+    """ "" where nothing was asked for."""
+    return "" if one is None else one.words
 
 
 def json_protection(one: Protection | None) -> dict[str, ProtectionJson]:

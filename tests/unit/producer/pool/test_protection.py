@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import pytest
 
 from kit.models.in_process import InProcess, in_process
+from kit.services.operator_page import served_page
 from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
+from producer.catalog.protection import Protections
 from producer.cli.main import run
 from producer.pool.losses.lost import device_named, mark_lost
-from producer.pool.losses.protection import Protections
 
 TREE = Tree({f"d/{n}": noise(30_000 + 900 * n, seed=n) for n in range(8)})
 PLAN: dict[str, Any] = {"segment_bytes": 64 * 1024}
@@ -118,6 +120,13 @@ def test_the_list_of_snapshots_says_what_is_protected(
     assert run(["snapshots", "--wide"]) == 0
     header, plain, marked = capsys.readouterr().out.splitlines()
 
+    with served_page(tmp_path / "state" / "catalog.sqlite") as browser:
+        front, listed = browser.ask("/").text, browser.ask(f"/snapshots?volume={first['volume']}").text
+
+    said = marked.rpartition("  ")[2]
+    assert f'data-label="protection">{said}<' in front
+    assert re.findall(r'data-label="protection">([^<]*)<', listed) == [said, ""]
+    assert any(re.findall(r'data-label="unprotected">([^<]*)<', front))
     assert "protection" not in first
     assert second["protection"]["unprotected_segments"] > 0
     assert header.endswith("protection")

@@ -22,6 +22,13 @@ class Protection(Struct, frozen=True, kw_only=True):
     parity: int
     unprotected_count: int
 
+    @property
+    def words(self) -> str:
+        """ "copies 2", "parity 1: 3 segments without"."""
+        wanted = f"parity {self.parity}" if self.parity else f"copies {self.copies}"
+        count = self.unprotected_count
+        return f"{wanted}: {count} segment{'' if count == 1 else 's'} without" if count else wanted
+
 
 class Unprotected(Struct, frozen=True, kw_only=True):
     """What a device that counts holds of segments that have less than a snapshot is to have."""
