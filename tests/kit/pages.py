@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kit.program.command import make_shim
+from kit.program.forking.shim import make_forking_shim
 from kit.program.machine import Machine
 from kit.repository import REPOSITORY
 
@@ -70,7 +70,7 @@ class Reader:
         self.configuration = self.home / ".config" / "segfleet" / "segfleet.toml"
         #: Words of the pages, and what they are here.
         self.replaced: dict[str, str] = {}
-        self._tools = make_shim(machine.folder / "bin").parent
+        self._tools = make_forking_shim(machine.folder / "bin", machine.adopt).parent
         for name, body in STAND_INS.items():
             (self._tools / name).write_text(f"#!/bin/sh\n{body}\n")
             (self._tools / name).chmod(0o755)

@@ -10,7 +10,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from kit.needs import program
-from kit.program.command import make_shim
+from kit.program.forking.shim import make_forking_shim
 from kit.program.machine import Machine
 from kit.program.terminal import Terminal, terminal
 from kit.tree import Tree, noise
@@ -25,7 +25,7 @@ def stored(shared_machine: Machine) -> Machine:
     shared_machine.limit("first", None, also=also)
     shared_machine.succeed("backup", "--volume", "data")
     (shared_machine.folder / "patterns-of-mine").touch()
-    make_shim(shared_machine.folder / "bin")
+    make_forking_shim(shared_machine.folder / "bin", shared_machine.adopt)
     return shared_machine
 
 

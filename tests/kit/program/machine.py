@@ -33,6 +33,7 @@ class Machine:
         self.scratch = folder / "tmp"
         self.scratch.mkdir()
         self._running: list[Running] = []
+        self._adopted: set[int] = set()
         self._user: int | None = None
 
     def run_as(self, user: int) -> None:
@@ -115,9 +116,13 @@ class Machine:
 
     # ---- processes
 
+    def adopt(self, pid: int) -> None:
+        """A command that something else has started, and that leads a session, belongs to this machine."""
+        self._adopted.add(pid)
+
     def processes(self) -> list[psutil.Process]:
         """Every living process that belongs to this machine: commands, workers, the private broker and its keeper."""
-        sessions = {running.pid for running in self._running}
+        sessions = self._adopted | {running.pid for running in self._running}
         found = []
         for pid in psutil.pids():
             with suppress(OSError, psutil.Error):
@@ -135,7 +140,7 @@ class Machine:
         cwd = os.readlink(f"/proc/{pid}/cwd")
         if os.getsid(pid) in sessions:
             return True
-        if cwd == str(self.folder) or cwd.startswith(f"{self.state}/"):
+        if f"{cwd}/".startswith(f"{self.folder}/"):
             return pid != os.getpid()
         return f"{_STATE}={self.state}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 

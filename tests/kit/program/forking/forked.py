@@ -23,6 +23,9 @@ from kit.repository import REPOSITORY
 #: Settings of commands that must not be forked, because a test looks at their memory or their command line.
 EXECUTED = {"SEGFLEET_TESTS_EXECUTE": "1"}
 
+#: The locale that an interpreter begins with where none is set.
+_OF_AN_INTERPRETER = "C.UTF-8"
+
 
 @cache
 def _template() -> tuple[Link, dict[str, str]]:
@@ -43,7 +46,7 @@ def start(
     command: Sequence[str], arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path
 ) -> Forked | subprocess.Popen[bytes]:
     """Start ``command``, which is that of segfleet, with ``arguments``, in a session of its own."""
-    if command[0] != sys.executable or _has_to_be_executed(environment):
+    if command[0] != sys.executable or has_to_be_executed(environment):
         return subprocess.Popen(
             [*command, *arguments],
             env=environment,
@@ -75,21 +78,35 @@ def fork(
 
     Where the caller has none, the command begins with that descriptor closed.
     """
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    try:
+        return fork_with([nothing, *outputs], command, arguments, environment=environment, folder=folder)
+    finally:
+        os.close(nothing)
+
+
+def fork_with(
+    streams: Sequence[int | None],
+    command: Sequence[str],
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+) -> int:
+    """As :func:`fork`, with standard input too."""
     call = {
         "command": list(command),
         "arguments": list(arguments),
         "environment": dict(environment),
         "folder": str(folder),
-        "closed": [place for place, output in enumerate(outputs, start=1) if output is None],
+        "closed": [place for place, stream in enumerate(streams) if stream is None],
     }
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    try:
-        return _template()[0].fork(call, [nothing, *(nothing if output is None else output for output in outputs)])
-    finally:
-        os.close(nothing)
+    there = next(stream for stream in streams if stream is not None)
+    return _template()[0].fork(call, [there if stream is None else stream for stream in streams])
 
 
-def _has_to_be_executed(environment: Mapping[str, str]) -> bool:
+def has_to_be_executed(environment: Mapping[str, str]) -> bool:
+    """Whether a command with these variables cannot be a fork."""
     if EXECUTED.items() <= os.environ.items() or EXECUTED.items() <= environment.items():
         return True
     # The process to fork from may have been started under others.
@@ -98,4 +115,6 @@ def _has_to_be_executed(environment: Mapping[str, str]) -> bool:
     _, usual = _template()
     braked = brake.is_alone_in(environment)
     changed = differing(environment, usual) - {"PYTHONPATH" if braked else ""}
+    if environment.get("LC_ALL") == _OF_AN_INTERPRETER and sys.getfilesystemencoding() == "utf-8":
+        changed = {name for name in changed if not name.startswith(("LC_", "LANG"))}
     return any(name.startswith(OF_THE_START) for name in changed)
