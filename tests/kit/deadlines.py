@@ -12,10 +12,13 @@ T = TypeVar("T")
 DEADLINE_S = 60.0
 
 
-def eventually(ask: Callable[[], T], what: str, *, deadline_s: float = DEADLINE_S) -> T:
-    """The first true answer of ``ask``; fails the test, naming ``what`` and the last answer, at the deadline."""
+def eventually(ask: Callable[[], T], what: str, *, deadline_s: float = DEADLINE_S, pause_s: float = 0.01) -> T:
+    """The first true answer of ``ask``; fails the test, naming ``what`` and the last answer, at the deadline.
+
+    ``pause_s``: between two questions; longer where a question is dear.
+    """
     end_s = time.monotonic() + deadline_s
     while not (answer := ask()):
         assert time.monotonic() < end_s, f"within {deadline_s:.0f} s: {what} (last answer: {answer!r})"
-        time.sleep(0.01)
+        time.sleep(pause_s)
     return answer

@@ -146,7 +146,14 @@ class Machine:
 
     def wait_until_quiet(self) -> None:
         """Returns once no process of this machine is left; fails the test if one stays."""
-        eventually(lambda: not self.processes(), f"no process of {self.folder} is left")
+
+        def is_quiet() -> bool:
+            left = self.processes()
+            # To look at all processes takes longer than to wait for some.
+            psutil.wait_procs(left, timeout=1.0)
+            return not left
+
+        eventually(is_quiet, f"no process of {self.folder} is left")
 
     def end(self) -> None:
         for running in self._running:

@@ -13,6 +13,9 @@ from kit.needs import program
 
 _ROWS_COUNT = 150
 
+#: Each look at the screen is a process of its own.
+_PAUSE_S = 0.05
+
 
 class Terminal:
     def __init__(self, socket: Path, columns: int) -> None:
@@ -64,7 +67,7 @@ class Terminal:
             lines = self.lines()
             return lines if wanted(lines) else None
 
-        found = eventually(look, what)
+        found = eventually(look, what, pause_s=_PAUSE_S)
         assert found is not None
         return found
 

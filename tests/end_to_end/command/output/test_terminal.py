@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kit.program.command import make_shim
+from kit.program.forking.shim import make_forking_shim
 from kit.program.halting.dying_backup import DEVICES as THREE
 from kit.program.halting.dying_backup import DyingBackup, bars_in
 from kit.program.machine import Machine
@@ -41,7 +41,7 @@ OF_PATHS = ("ls latest", "ls -l latest", "find *.png", "find -l *.png")
 @pytest.fixture(scope="module")
 def machine(shared_machine: Machine) -> Machine:
     """A machine whose shells find segfleet."""
-    make_shim(shared_machine.folder / "bin")
+    make_forking_shim(shared_machine.folder / "bin", shared_machine.adopt)
     return shared_machine
 
 
