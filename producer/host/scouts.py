@@ -6,6 +6,7 @@ can be left behind.  It holds nothing: no lock, no connection, no output of ours
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import marshal
 import os
@@ -42,6 +43,9 @@ class Scout:
         """``work``, in the scout, reports with :func:`report`."""
         _reap_left()
         self._output, write_end = os.pipe()
+        with suppress(OSError):
+            # Neither waits for the other so soon, nor wakes it so often.
+            fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _READ_BYTES)
         with warnings.catch_warnings():
             # Other threads may hold locks: the scout takes none of theirs, and runs nothing but its work.
             warnings.simplefilter("ignore", DeprecationWarning)

@@ -30,6 +30,9 @@ def places_of_same(batch: EntryBatch, before: EntryBatch, rules: Rules, whole: C
         size_bytes > 0 for size_bytes, number in zip(before.sizes_bytes, segments, strict=True) if number < 0
     ):
         return None
+    if len(before.places.segment_ids) == 1:
+        # Most folders lie in one bundle.
+        return before.places if before.places.segment_ids[0] in whole else None
     numbers: dict[str, int] = {}
     places = with_segment_ids(before.places, numbers)
     if not all(segment_id in whole for segment_id in numbers):
