@@ -11,6 +11,7 @@ from uuid import uuid4
 from kit.models.owners import enter_owner
 from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject
+from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
 from producer.catalog.tables.segments.rows import NewSegment
@@ -19,6 +20,23 @@ from producer.host.processes import pid_space, start_of
 from producer.ownership.holder import volume_lock
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def device_row(name: str = "a", **fields: Any) -> DeviceRow:
+    """A device that lives, but for ``fields``."""
+    common = {
+        "name": name,
+        "device_id": name * 32,
+        "pool_id": "1" * 32,
+        "state": "live",
+        "reason": "",
+        "since": T0,
+        "capacity_bytes": 1000,
+        "free_bytes": 400,
+        "epoch": 0,
+        "path": f"/mnt/{name}",
+    }
+    return DeviceRow(**{**common, **fields})
 
 
 def begin(catalog: Catalog, volume: str, day: float = 0, request: JsonObject | None = None) -> str:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.models.rows import T0, begin, lock, plan, record_run, reserve, store
+from kit.models.rows import T0, begin, device_row, lock, plan, record_run, reserve, store
 from kit.needs import program
 from kit.repository import REPOSITORY
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.devices import DeviceRow
 from producer.monitor.fleet import FleetStatus
 from producer.monitor.metrics.metrics import metrics_text
 from producer.monitor.survey import survey
@@ -33,20 +32,7 @@ def promtool(*arguments: str, given: bytes = b"") -> str:
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Every metric that there is."""
     with Catalog(tmp_path_factory.mktemp("state") / "catalog.sqlite") as catalog:
-        catalog.devices.record(
-            DeviceRow(
-                name="a",
-                device_id="a" * 32,
-                pool_id="1" * 32,
-                state="live",
-                reason="",
-                since=T0,
-                capacity_bytes=1000,
-                free_bytes=400,
-                epoch=1,
-                path="/mnt/a",
-            )
-        )
+        catalog.devices.record(device_row(epoch=1))
         catalog.snapshots.seal(begin(catalog, "home"), T0, b"h" * 32)
         summary = {"errors": 0, "bytes_read": 1, "bytes_stored": 1, "segments_rerouted": 0, "at_risk": {}}
         record_run(catalog, "home", exit_code=None)

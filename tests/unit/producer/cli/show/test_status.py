@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from kit.models.rows import T0, begin, lock, plan, record_run, reserve, store
+from kit.models.rows import T0, begin, device_row, lock, plan, record_run, reserve, store
 from kit.program.command import Running
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.devices import DeviceRow
 from producer.cli.main import run
 from producer.host.state import open_state
 
@@ -28,20 +27,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     with Catalog(open_state().catalog_url) as catalog:
-        catalog.devices.record(
-            DeviceRow(
-                name="a",
-                device_id="a" * 32,
-                pool_id="1" * 32,
-                state="live",
-                reason="",
-                since=T0,
-                capacity_bytes=1000,
-                free_bytes=500,
-                epoch=0,
-                path="/mnt/a",
-            )
-        )
+        catalog.devices.record(device_row(free_bytes=500))
         reserve(catalog, "home", 1)
         yield catalog
 

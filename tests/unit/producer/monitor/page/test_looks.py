@@ -12,27 +12,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kit.models.owners import enter_owner
-from kit.models.rows import T0, begin, record_run, reserve
+from kit.models.rows import T0, begin, device_row, record_run, reserve
 from producer.catalog.catalog import Catalog
-from producer.catalog.tables.devices import DeviceRow
 from producer.host.processes import pid_space, start_of
 from producer.monitor.page import looks as module
 from producer.monitor.page.looks import Looks
 from producer.monitor.space.sums import Sums, sums
 from producer.monitor.survey import judged_again, survey
 
-DEVICE = DeviceRow(
-    name="a",
-    device_id="a" * 32,
-    pool_id="1" * 32,
-    state="live",
-    reason="",
-    since=T0,
-    capacity_bytes=1000,
-    free_bytes=400,
-    epoch=0,
-    path="/mnt/a",
-)
+DEVICE = device_row()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.models.rows import T0, begin, lock, plan, record_run, reserve, store
+from kit.models.rows import T0, begin, device_row, lock, plan, record_run, reserve, store
 from kit.services.operator_page import Browser, served_page
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.checks import VolumeCheck
@@ -25,18 +25,7 @@ PLACES = ["/", "/api/status", "/metrics"]
 
 
 def device(name: str, state: str) -> DeviceRow:
-    return DeviceRow(
-        name=name,
-        device_id=name * 32,
-        pool_id="1" * 32,
-        state=state,  # type: ignore[arg-type]
-        reason="<b>I/O error</b>" if state == "dead" else "",
-        since=T0,
-        capacity_bytes=1000,
-        free_bytes=400,
-        epoch=1,
-        path=f"/mnt/{name}",
-    )
+    return device_row(name, state=state, reason="<b>I/O error</b>" if state == "dead" else "", epoch=1)
 
 
 @pytest.fixture(scope="module")
