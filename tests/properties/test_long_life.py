@@ -24,7 +24,7 @@ LOST_ON_DAY = 20
 DAMAGED_ON_DAY = 50
 #: A prime: kills meet all that happens on other days.
 KILLED_EVERY_DAYS = 7
-PACKAGES = ("asyncio", "email", "http", "json", "logging")
+PACKAGES = ("http", "json", "logging", "wsgiref")
 SMALL = Scale(
     changes_count=6,
     segment_bytes=256 * 1024,

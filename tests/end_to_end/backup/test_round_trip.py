@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from kit.compare import differences
 from kit.needs import need_root
+from kit.program.command import Row
 from kit.program.machine import Machine
 from kit.tree import Fifo, File, Folder, HardLink, SparseFile, Symlink, Tree, noise
 
@@ -58,35 +60,17 @@ ALL_KINDS = Tree(
 )
 
 
-@pytest.mark.parametrize("names", ["a", "a b c", "a b c d e"], ids=["1 device", "3 devices", "5 devices"])
-def test_a_tree_of_all_kinds_comes_back_the_same(machine: Machine, names: str) -> None:
-    source = ALL_KINDS.make(machine.folder / "data")
-    devices = machine.devices(names)
-
-    backup = machine.succeed("backup", source, *devices, *SMALL, "--json").summary
-    restore = machine.succeed("restore", "latest", "--target", "out", "--json").summary
-
-    assert differences(source, machine.folder / "out" / "data") == []
-    assert [path.name for path in (machine.folder / "out").iterdir()] == ["data"]
-    assert restore["errors"] == 0
-    assert sum(device["segments"] for device in backup["devices"].values()) == backup["segments"]
-    assert all(device["segments"] for device in backup["devices"].values())
-
-
-def test_zeros_that_were_written_come_back_written(machine: Machine) -> None:
-    source = Tree({"swap": bytes(200_000), "large swap": bytes(600_000)}).make(machine.folder / "data")
-
-    machine.succeed("backup", source, *machine.devices("a b"), *SMALL)
-    machine.succeed("restore", "latest", "--target", "out")
-
-    out = machine.folder / "out" / "data"
-    assert differences(source, out) == []
-    assert all((out / name).stat().st_blocks * 512 >= (out / name).stat().st_size for name in ("swap", "large swap"))
-
-
-def test_owners_come_back_with_setuid_bits(machine: Machine) -> None:
-    need_root("give files to other users")
-    source = Tree(
+#: Sources of one backup, by folder.
+SOURCES = {
+    "all/data": ALL_KINDS,
+    "zeros": Tree({"swap": bytes(200_000), "large swap": bytes(600_000)}),
+    "hollow": Tree({"empty": Folder(), "nothing": b""}),
+    "empty": Tree({"folder": Folder(), "file": b""}),
+    "2/data": Tree({"x": b"second", "empty": b""}),
+    "3/data": Tree({"x": b"third"}),
+    "4": Tree({"single": noise(300_000, seed=3)}),
+    # As well as a process that is not root's can make it.
+    "owned": Tree(
         {
             "file": File(b"theirs", mode=0o6755, owner=(1234, 4321)),
             "folder": Folder(owner=(1234, 0), mode=0o2700),
@@ -94,48 +78,96 @@ def test_owners_come_back_with_setuid_bits(machine: Machine) -> None:
             "pipe": Fifo(owner=(9, 10)),
             "pieces": File(noise(600_000), mode=0o4711, owner=(1, 2)),
         }
-    ).make(machine.folder / "data")
+        if AS_ROOT
+        else {}
+    ),
+}
+#: What of them is named on the command line → its name in the snapshot.
+NAMED = {
+    "all/data": "data",
+    "zeros": "zeros",
+    "hollow": "hollow",
+    "empty/folder": "folder",
+    "empty/file": "file",
+    "2/data": "data-2",
+    "3/data": "data-3",
+    "4/single": "single",
+    "owned": "owned",
+}
 
-    machine.succeed("backup", source, *machine.devices("a b"), *SMALL)
+
+@dataclass(frozen=True, kw_only=True)
+class Returned:
+    """What was restored, and what the backup and the restore said."""
+
+    sources: Path
+    out: Path
+    backup: Row
+    restore: Row
+
+    def differences(self, source: str) -> list[str]:
+        return differences(self.sources / source, self.out / NAMED[source])
+
+
+@pytest.fixture(scope="module")
+def returned(shared_machine: Machine) -> Returned:
+    """One backup of all sources to three devices, restored whole."""
+    sources = shared_machine.folder / "sources"
+    for name, tree in SOURCES.items():
+        tree.make(sources / name)
+    named = [sources / name for name in NAMED]
+    backup = shared_machine.succeed("backup", *named, *shared_machine.devices("a b c"), *SMALL, "--json").summary
+    restore = shared_machine.succeed("restore", "latest", "--target", "out", "--json").summary
+    return Returned(sources=sources, out=shared_machine.folder / "out", backup=backup, restore=restore)
+
+
+def test_a_tree_of_all_kinds_comes_back_the_same(returned: Returned) -> None:
+    assert returned.differences("all/data") == []
+    assert returned.restore["errors"] == 0
+    devices = returned.backup["devices"].values()
+    assert sum(device["segments"] for device in devices) == returned.backup["segments"]
+    assert all(device["segments"] for device in devices)
+
+
+def test_one_device_is_enough(machine: Machine) -> None:
+    source = ALL_KINDS.make(machine.folder / "data")
+
+    machine.succeed("backup", source, *machine.devices("a"), *SMALL)
     machine.succeed("restore", "latest", "--target", "out")
 
     assert differences(source, machine.folder / "out" / "data") == []
+    assert [path.name for path in (machine.folder / "out").iterdir()] == ["data"]
 
 
-def test_sources_with_one_base_name_stay_apart(machine: Machine) -> None:
-    first = Tree({"x": b"first", "pieces": noise(600_000)}).make(machine.folder / "1" / "data")
-    second = Tree({"x": b"second", "empty": b""}).make(machine.folder / "2" / "data")
-    third = Tree({"x": b"third"}).make(machine.folder / "3" / "data")
-    single = Tree({"file": noise(300_000, seed=3)}).make(machine.folder / "4") / "file"
-
-    machine.succeed("backup", first, second, third, single, *machine.devices("a b"), *SMALL)
-    machine.succeed("restore", "latest", "--target", "out")
-
-    out = machine.folder / "out"
-    assert sorted(path.name for path in out.iterdir()) == ["data", "data-2", "data-3", "file"]
-    assert differences(first, out / "data") == []
-    assert differences(second, out / "data-2") == []
-    assert differences(third, out / "data-3") == []
-    assert differences(single, out / "file") == []
+def test_zeros_that_were_written_come_back_written(returned: Returned) -> None:
+    out = returned.out / "zeros"
+    assert returned.differences("zeros") == []
+    assert all((out / name).stat().st_blocks * 512 >= (out / name).stat().st_size for name in ("swap", "large swap"))
 
 
-def test_a_source_without_any_data_comes_back(machine: Machine) -> None:
+def test_owners_come_back_with_setuid_bits(returned: Returned) -> None:
+    need_root("give files to other users")
+    assert returned.differences("owned") == []
+
+
+def test_sources_with_one_base_name_stay_apart(returned: Returned) -> None:
+    assert sorted(path.name for path in returned.out.iterdir()) == sorted(NAMED.values())
+    for source in ("all/data", "2/data", "3/data", "4/single"):
+        assert returned.differences(source) == []
+
+
+@pytest.mark.parametrize("source", ["hollow", "empty/folder", "empty/file"])
+def test_a_source_may_be_empty_or_without_any_data(returned: Returned, source: str) -> None:
+    assert returned.differences(source) == []
+
+
+def test_a_backup_may_be_without_any_data(machine: Machine) -> None:
     source = Tree({"empty": Folder(), "nothing": b""}).make(machine.folder / "data")
 
     machine.succeed("backup", source, *machine.devices("a b"))
     machine.succeed("restore", "latest", "--target", "out")
 
     assert differences(source, machine.folder / "out" / "data") == []
-
-
-def test_a_source_may_be_an_empty_folder_or_an_empty_file(machine: Machine) -> None:
-    source = Tree({"folder": Folder(), "file": b""}).make(machine.folder / "data")
-
-    machine.succeed("backup", source / "folder", source / "file", *machine.devices("a b"))
-    machine.succeed("restore", "latest", "--target", "out")
-
-    assert differences(source / "folder", machine.folder / "out" / "folder") == []
-    assert differences(source / "file", machine.folder / "out" / "file") == []
 
 
 def test_each_snapshot_comes_back_as_the_source_was_then(machine: Machine) -> None:
@@ -160,8 +192,8 @@ def test_each_snapshot_comes_back_as_the_source_was_then(machine: Machine) -> No
 
 @pytest.mark.parametrize(
     "options",
-    [("--split=remaining",), ("--order=ascending",), ("--bundle=off",), ("--balance=free",), ("--level=-7",)],
-    ids=lambda options: options[0],
+    [("--split=remaining", "--order=ascending"), ("--bundle=off", "--balance=free", "--level=-7")],
+    ids=" ".join,
 )
 def test_every_way_of_planning_brings_the_tree_back(machine: Machine, options: tuple[str, ...]) -> None:
     source = Tree({f"{number:02}": noise(number * 17_000, seed=number) for number in range(30)}).make(

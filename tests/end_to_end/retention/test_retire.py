@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -15,71 +17,73 @@ from kit.tree import Tree, noise
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB", "--ignore-ctime")
 
 
-@pytest.fixture
-def pool() -> Iterator[Machine]:
+@dataclass(frozen=True, kw_only=True)
+class Pool:
     """Two snapshots on a, b and c, and a copy of the tree of the first."""
+
+    machine: Machine
+    #: Snapshot → the tree that it restores to.
+    trees: Mapping[str, Path]
+
+    def assert_both_restore(self) -> None:
+        for number, (snapshot, tree) in enumerate(self.trees.items()):
+            target = self.machine.folder / f"back {number}"
+            shutil.rmtree(target, ignore_errors=True)
+            self.machine.succeed("restore", snapshot, "--target", target, *self.machine.devices("a c"))
+            assert differences(tree, target / "data") == []
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
     with new_machine() as made:
         tree = Tree({"large": noise(900_000), **{f"d/{n}": noise(40_000, seed=n) for n in range(12)}})
         source = tree.make(made.folder / "data")
-        made.succeed("backup", source, *made.devices("a b c"), *SMALL)
+        first = made.succeed("backup", source, *made.devices("a b c"), *SMALL, "--json").summary["snapshot_id"]
         shutil.copytree(source, made.folder / "first")
         (source / "new").write_bytes(noise(300_000, seed=99))
-        made.succeed("backup", source, *made.devices("a b c"), *SMALL)
-        yield made
+        second = made.succeed("backup", source, *made.devices("a b c"), *SMALL, "--json").summary["snapshot_id"]
+        yield Pool(machine=made, trees={first: made.folder / "first", second: source})
 
 
-def assert_both_restore(machine: Machine) -> None:
-    for snapshot, tree in (("latest", "data"), ("latest~1", "first")):
-        target = machine.folder / f"back of {snapshot}"
-        shutil.rmtree(target, ignore_errors=True)
-        machine.succeed("restore", snapshot, "--target", target, *machine.devices("a c"))
-        assert differences(machine.folder / tree, target / "data") == []
-
-
-def test_all_that_a_retired_device_held_is_on_the_others(pool: Machine) -> None:
-    stored_count = len(pool.segments_on("b"))
-    done = pool.succeed("devices", "retire", "b", *pool.devices("a b c"), "--json").rows_of("device")
-    shutil.rmtree(pool.device("b"))
-
-    assert stored_count > 0
-    assert (done[0]["name"], done[0]["state"]) == ("b", "lost")
-    assert_both_restore(pool)
-    pool.succeed("check", "--read-data", *pool.devices("a c"))
-    again = pool.succeed("backup", "data", *pool.devices("a c"), *SMALL, "--json").summary
-    assert (again["segments"], again["incomplete"]) == (0, [])
-
-
-def test_a_catalog_that_is_rebuilt_without_the_retired_device_finds_the_copies(pool: Machine) -> None:
-    pool.succeed("devices", "retire", "b", *pool.devices("a b c"))
-    shutil.rmtree(pool.device("b"))
-    shutil.rmtree(pool.state)
-
-    pool.succeed("rebuild", *pool.devices("a c"))
-
-    assert_both_restore(pool)
-
-
-def test_a_prune_after_it_keeps_what_was_copied(pool: Machine) -> None:
-    pool.succeed("devices", "retire", "b", *pool.devices("a b c"))
-    shutil.rmtree(pool.device("b"))
-    pool.succeed("prune", *pool.devices("a c"))
-    pool.succeed("prune", *pool.devices("a c"))
-
-    assert_both_restore(pool)
-
-
-def test_a_device_that_cannot_give_away_what_it_holds_stays(pool: Machine) -> None:
-    alone = pool.run("devices", "retire", "b", *pool.devices("b"))
-    pool.device("b").rename(pool.folder / "away")
-    absent = pool.run("devices", "retire", "b", *pool.devices("a c"))
-    (pool.folder / "away").rename(pool.device("b"))
-    unknown = pool.run("devices", "retire", "nobody", *pool.devices("a b c"))
+def test_a_device_that_cannot_give_away_what_it_holds_stays(pool: Pool) -> None:
+    machine = pool.machine
+    alone = machine.run("devices", "retire", "b", *machine.devices("b"))
+    machine.device("b").rename(machine.folder / "away")
+    absent = machine.run("devices", "retire", "b", *machine.devices("a c"))
+    (machine.folder / "away").rename(machine.device("b"))
+    unknown = machine.run("devices", "retire", "nobody", *machine.devices("a b c"))
 
     assert (alone.exit_code, "no other device of the pool" in alone.stderr) == (2, True)
     assert (absent.exit_code, "cannot give away what it holds" in absent.stderr) == (10, True)
     assert unknown.exit_code == 2
-    assert_both_restore_from_all(pool)
-
-
-def assert_both_restore_from_all(machine: Machine) -> None:
     machine.succeed("check", "--read-data", *machine.devices("a b c"))
+
+
+@pytest.fixture(scope="module")
+def retired(pool: Pool) -> Pool:
+    """The same without b, for the tests after the first one."""
+    machine = pool.machine
+    assert machine.segments_on("b")
+    done = machine.succeed("devices", "retire", "b", *machine.devices("a b c"), "--json").rows_of("device")
+    assert (done[0]["name"], done[0]["state"]) == ("b", "lost")
+    shutil.rmtree(machine.device("b"))
+    return pool
+
+
+def test_all_that_a_retired_device_held_is_on_the_others(retired: Pool) -> None:
+    machine = retired.machine
+    retired.assert_both_restore()
+    machine.succeed("check", "--read-data", *machine.devices("a c"))
+    again = machine.succeed("backup", "data", *machine.devices("a c"), *SMALL, "--json").summary
+    assert (again["segments"], again["incomplete"]) == (0, [])
+
+
+def test_neither_a_prune_nor_a_rebuild_after_it_loses_what_was_copied(retired: Pool) -> None:
+    machine = retired.machine
+    machine.succeed("prune", *machine.devices("a c"))
+    machine.succeed("prune", *machine.devices("a c"))
+    shutil.rmtree(machine.state)
+
+    machine.succeed("rebuild", *machine.devices("a c"))
+
+    retired.assert_both_restore()

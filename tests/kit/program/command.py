@@ -74,6 +74,7 @@ class Running:
     ) -> None:
         """``user``: who runs it; None: who runs the tests."""
         self._stdout: list[bytes] = []
+        self._rows: list[Row] = []
         self._stderr: list[bytes] = []
         prefix = PREFIX if user is None else as_user(user)
         self._process = start([*prefix, *SEGFLEET], arguments, environment=environment, folder=folder)
@@ -95,7 +96,8 @@ class Running:
     @property
     def rows(self) -> list[Row]:
         """What it has printed so far."""
-        return [json.loads(line) for line in self._stdout[:]]
+        self._rows.extend(json.loads(line) for line in self._stdout[len(self._rows) :])
+        return self._rows[:]
 
     @property
     def stderr(self) -> str:
