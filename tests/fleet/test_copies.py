@@ -31,21 +31,9 @@ def agent(fleet: Fleet, device: str, source: Path) -> Running:
     )
 
 
-def test_with_copies_on_two_hosts_either_may_burn(fleet: Fleet) -> None:
-    source = FILES.make(fleet.folder / "data")
-    here, burning, _ = centre(fleet), agent(fleet, "a", source), agent(fleet, "b", source)
-
-    done = here.succeed("backup", "data", *OPTIONS)
-    again = here.succeed("backup", "data", *OPTIONS)
-    kill_tree(burning)
-    here.succeed("restore", "latest", "--target", "back")
-
-    assert (done.summary["copies_made"], done.summary["copies_missing"]) == (done.summary["segments"], 0)
-    assert (again.summary["copies_made"], again.summary["copies_missing"]) == (0, 0)
-    assert differences(source, fleet.folder / "back" / "data") == []
-
-
-def test_a_file_that_changes_before_it_is_copied_is_named_and_its_next_version_is_copied(fleet: Fleet) -> None:
+def test_with_copies_on_two_hosts_either_may_burn_and_a_file_that_changes_between_two_reads_is_named(
+    fleet: Fleet,
+) -> None:
     source, as_b_sees_it = FILES.make(fleet.folder / "data"), fleet.folder / "as b sees it"
     shutil.copytree(source, as_b_sees_it)
     (as_b_sees_it / "d" / "03").write_bytes(noise(150_000, seed=99))
@@ -58,9 +46,11 @@ def test_a_file_that_changes_before_it_is_copied_is_named_and_its_next_version_i
     second = here.succeed("backup", "data", *OPTIONS)
     third = here.succeed("backup", "data", *OPTIONS)
     kill_tree(burning)
+    shutil.rmtree(fleet.folder / "disks" / "a")
     here.succeed("restore", "latest", "--target", "back")
 
     assert (first.exit_code, first.summary["copies_missing"]) == (3, 1)
     assert [(row["code"], Path(row["path"]).name) for row in first.errors] == [("changed", "03")]
+    assert first.summary["copies_made"] >= first.summary["segments"] - 1 > 0
     assert (second.summary["copies_missing"], third.summary["copies_made"]) == (0, 0)
     assert differences(source, fleet.folder / "back" / "data") == []
