@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
+from msgspec.structs import replace
+
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.parity import ParityGroup
 from producer.pool.copies import CopyTarget
@@ -28,6 +30,9 @@ def plan_regrouping(
 ) -> ParityPlan:
     """New groups for the living members of those with fewer than they could have; empty if that saves too little.
 
+    Where the new rows do not have room beside all old groups, new ones for a part of these, with what is dead first:
+    there is more room once they have gone.
+
     ``groups``: with ``rows_count`` rows each.  ``living``: object that a snapshot needs → where it lies.  A group of
     which a living member is on none of the ``targets``, damaged or away, stays as it is.
     """
@@ -39,10 +44,30 @@ def plan_regrouping(
         if sum(one.object_id in living for one in group.members) < most_count
         and all(one.object_id in holders for one in group.members if one.object_id in living)
     ]
+    chosen.sort(key=lambda group: (-_dead_bytes(group, living), group.group_id))
+    while chosen:
+        plan = _plan(chosen, living, [replace(one) for one in targets], holders, rows_count)
+        before_bytes = sum(_cost_bytes(group) + _dead_bytes(group, living) for group in chosen)
+        saved_bytes = before_bytes - sum(map(_cost_bytes, plan.new))
+        if not plan.missing_count:
+            is_worth_it = saved_bytes >= max(1, _LEAST_SAVING * before_bytes)
+            return replace(plan, replaced=chosen) if is_worth_it else ParityPlan()
+        chosen = chosen[: len(chosen) // 2]
+    return ParityPlan()
+
+
+def _plan(
+    chosen: Sequence[ParityGroup],
+    living: Mapping[str, Sequence[StoredObject]],
+    targets: Sequence[CopyTarget],
+    holders: Holders,
+    rows_count: int,
+) -> ParityPlan:
+    ids = {one.device_id for one in targets}
     objects = {
         one.object_id: living[one.object_id][0] for group in chosen for one in group.members if one.object_id in living
     }
-    plan = plan_parity(
+    return plan_parity(
         list(objects.values()),
         [],
         targets,
@@ -52,12 +77,6 @@ def plan_regrouping(
         holding=ids,
         readable=ids,
     )
-    before_bytes = sum(_cost_bytes(group) + _dead_bytes(group, living) for group in chosen)
-    saved_bytes = before_bytes - sum(map(_cost_bytes, plan.new))
-    if plan.missing_count or saved_bytes < max(1, _LEAST_SAVING * before_bytes):
-        return ParityPlan()
-    plan.replaced = chosen
-    return plan
 
 
 def superseded(

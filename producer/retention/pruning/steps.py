@@ -96,10 +96,11 @@ class Prune:
         self._delete(find_orphans(self._session, self._meeting), lambda _device, _gone: None)
 
     def regroup(self) -> None:
-        done = [regroup(self._session, devices, self._finder) for devices in by_pool(self._meeting.writable)]
-        if any(done):
-            doom_unneeded(self._catalog, self._finder)
-            self._delete_doomed()
+        for devices in by_pool(self._meeting.writable):
+            # Where there is little room, a part of the groups at a time: what goes makes room for the next.
+            while regroup(self._session, devices, self._finder):
+                doom_unneeded(self._catalog, self._finder)
+                self._delete_doomed()
 
     def repack(self) -> None:
         if self._limits.is_unlimited:

@@ -36,6 +36,8 @@ from producer.run.session import RunSession
 
 #: What is written before the old objects of it are deleted.
 _BATCH_BYTES = 64 * 1024**3
+#: Of the room, for new objects that share parity: the rest is for the rows of their new groups.
+_ROOM_SHARE = 8
 
 
 class Repacking:
@@ -99,10 +101,17 @@ class Repacking:
             [one for one in self._waiting if all(copy.device_id in ids for copy in one.copies)],
             targets_of(self._catalog, [device for device in well if device.device_id != self._leaving]),
             sites={device.device_id: device.row.site for device in well},
-            batch_bytes=_BATCH_BYTES,
+            batch_bytes=self._batch_bytes(well),
             unreachable=self._unreachable,
             repacked_on=self._repacked_on,
         )
+
+    def _batch_bytes(self, devices: Sequence[PrunedDevice]) -> int:
+        """Groups are formed anew, with their other members, before old ones go: in a full pool for few at a time."""
+        if not any(one.has_parity for one in self._waiting):
+            return _BATCH_BYTES
+        room_bytes = sum(max(0, device.room_bytes) for device in devices)
+        return max(1, min(_BATCH_BYTES, room_bytes // _ROOM_SHARE))
 
     def _run_batch(self, batch: Sequence[Repack]) -> None:
         pool_id = self._devices[0].row.pool_id

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.parity import ParityGroup, ParityMember, ParityRow
-from producer.pool.parity.regrouping import superseded
+from producer.pool.copies import CopyTarget
+from producer.pool.parity.regrouping import plan_regrouping, superseded
 from producer.pool.parity.replacing import settle
 
 
@@ -88,3 +89,20 @@ def stored(object_id: str) -> StoredObject:
         bytes_stored=1,
         trailer_digest=b"",
     )
+
+
+def test_in_a_full_pool_a_part_of_the_groups_is_made_anew_what_is_dead_first() -> None:
+    """Each of six objects has a row of its own; three can share one, on d."""
+    names = ["a1", "b1", "c1", "a2", "b2", "c2"]
+    living = {name: [stored(name)] for name in names}
+    groups = [group(f"old-{number}", name) for number, name in enumerate(names[:5])] + [group("old-5", "c2 dead")]
+
+    def planned(room_bytes: int) -> tuple[int, str]:
+        rooms = {"a": 0, "b": 0, "c": 0, "d": room_bytes}
+        targets = [CopyTarget(name=name, device_id=name, load_bytes=0, room_bytes=room) for name, room in rooms.items()]
+        plan = plan_regrouping(groups, living, targets, rows_count=1)
+        return len(plan.new), " ".join(one.group_id for one in plan.replaced)
+
+    assert planned(2) == (2, "old-5 old-0 old-1 old-2 old-3 old-4")
+    assert planned(1) == (1, "old-5 old-0 old-1")
+    assert planned(0) == (0, "")
