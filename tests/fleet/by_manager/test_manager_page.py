@@ -11,11 +11,18 @@ from kit.services.fleet import Fleet
 from kit.services.operator_page import USER, Browser, free_port
 
 
-def test_a_manager_serves_the_page_of_its_catalog_and_tells_systemd_until_it_ends(fleet: Fleet) -> None:
+def test_a_manager_serves_the_page_of_its_catalog_and_tells_systemd_until_it_ends_as_an_agent_does(
+    fleet: Fleet,
+) -> None:
     disk = fleet.folder / "disk"
     disk.mkdir()
     host = fleet.host("manager", devices={"a": disk}, sources={"data": disk})
-    fleet.agent(host, "a")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(fleet.folder / "of-agent"))
+        systemd.settimeout(30)
+        fleet.agent(host, "a", settings={"NOTIFY_SOCKET": str(fleet.folder / "of-agent")})
+        said = [systemd.recv(100) for _ in range(3)]
+        assert said == [b"READY=1", b"WATCHDOG=1\nSTATUS=serving a", b"WATCHDOG=1"]
     port, place = free_port(), str(fleet.folder / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(place)
