@@ -198,9 +198,8 @@ def page_of(fill: Callable[[Catalog], None], folder: Path) -> Path:
     with Catalog(folder / "catalog.sqlite") as catalog:
         with catalog.transaction():
             fill(catalog)
-        html = page_html(
-            survey(catalog, now=NOW + LATER), RememberedPast(catalog).look(datetime.now(UTC)), "", is_served=False
-        )
+        found = survey(catalog, now=NOW + LATER)
+        html = page_html(found, RememberedPast(catalog).look(datetime.now(UTC), found.processes), "", is_served=False)
     file = folder / "page.html"
     file.write_bytes(html)
     return file

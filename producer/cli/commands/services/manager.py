@@ -55,6 +55,7 @@ def manager(call: Call, name: str | None, page: tuple[str, int] | None, download
     from producer.broker import broker
     from producer.cli.commands.services.followed import FollowedConfiguration
     from producer.cli.elsewhere.open_broker import warn_about_broker
+    from producer.cli.log_lines import say_warnings
     from producer.manager.commands import Identity
     from producer.manager.service import Manager, presence_of
     from producer.schedule.scheduler import has_work
@@ -82,6 +83,7 @@ def manager(call: Call, name: str | None, page: tuple[str, int] | None, download
         ledger=environment.state.path / "managers" / name,
         configuration=("--config", str(call.configuration_path)) if call.configuration_path else (),
     )
+    say_warnings(lambda text: stamped(escaped(text)))
     click.echo(stamped(f"manager {name} with volumes {', '.join(presence.volumes) or 'none'}"), err=True)
     with opened_catalog(call) as catalog:
         followed = FollowedConfiguration(call, catalog, manager=name, note=_note)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from producer.cli.call import Call
+from producer.cli.log_lines import say_warnings
 from producer.cli.show.json_lines import JsonObserver
 from producer.cli.show.live.plain_lines import EVERY_S, PlainObserver
 from producer.observer import FileChange, Observer
@@ -21,6 +22,7 @@ class Shown(Observer, Protocol):
 
 @contextmanager
 def watched(call: Call) -> Iterator[Shown]:
+    say_warnings()
     if call.json:
         yield JsonObserver()
     elif call.quiet:
