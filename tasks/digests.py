@@ -37,11 +37,6 @@ def content_digest(data: bytes | memoryview) -> bytes:
     return blake3(data).digest()[:DIGEST_BYTES]
 
 
-def zeros_digest(size_bytes: int) -> bytes:
-    """The digest of a cell of ``size_bytes`` zeros."""
-    return _WHOLE_CELL_OF_ZEROS if size_bytes == CELL_BYTES else content_digest(bytes(size_bytes))
-
-
 def range_digest(cell_digests: bytes) -> bytes:
     """The digest of the range that consists of cells with these digests; NO_DIGEST for none."""
     if len(cell_digests) <= DIGEST_BYTES:
@@ -83,6 +78,3 @@ def check_whole(columns: Iterable[bytes]) -> None:
     """Raises ValueError for a column that does not consist of whole digests."""
     if any(len(column) % DIGEST_BYTES for column in columns):
         raise ValueError(f"a column of digests is not a multiple of {DIGEST_BYTES} bytes long")
-
-
-_WHOLE_CELL_OF_ZEROS = content_digest(bytes(CELL_BYTES))

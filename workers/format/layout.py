@@ -14,7 +14,6 @@ HEADER_FRAME_MAGIC = 0x184D2A5A
 TRAILER_FRAME_MAGIC = 0x184D2A5B
 PARITY_FRAME_MAGIC = 0x184D2A5C
 SEEK_TABLE_FRAME_MAGIC = 0x184D2A5E
-ZSTD_FRAME_MAGIC = 0xFD2FB528
 
 #: The start of a header or trailer frame, up to its digest:
 #: frame magic, bytes that follow, magic, format version, flags, content encoding, digest algorithm,

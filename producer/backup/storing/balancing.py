@@ -27,7 +27,6 @@ class Balancing:
     """Moves unfed segments between live devices, by their measured speeds."""
 
     def __init__(self, session: RunSession, state: BackupState) -> None:
-        self.moved_count = 0
         self._session = session
         self._state = state
         self._next_s = time.monotonic() + _EVERY_S
@@ -80,7 +79,6 @@ class Balancing:
     def _move(self, moves: Mapping[int, tuple[str, str]]) -> None:
         for old in sorted({old for old, _ in moves.values()}):
             self._state.move(old, {number: new for number, (source, new) in moves.items() if source == old})
-        self.moved_count += len(moves)
 
 
 class Backlog(Struct, frozen=True, kw_only=True):

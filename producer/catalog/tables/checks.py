@@ -13,20 +13,17 @@ from producer.catalog.schema import stored_objects, volume_checks
 
 
 class DeviceCheck(Struct, frozen=True, kw_only=True):
-    """How much of a device's objects was ever looked at, and read to the last byte.
+    """How much of a device's objects was read to the last byte, and when one was last looked at, and read.
 
-    ``oldest_read_at``: all that has ever been read was read since.  Times are None where nothing was.
+    Times are None where none was.
     """
 
     objects_count: int
     bytes_stored: int
     damaged_count: int
-    looked_count: int
-    read_count: int
     bytes_read: int
     looked_at: datetime | None
     read_at: datetime | None
-    oldest_read_at: datetime | None
 
 
 class VolumeCheck(Struct, frozen=True, kw_only=True):
@@ -56,12 +53,9 @@ class Checks:
             func.count().label("objects_count"),
             func.sum(stored_objects.c.bytes_stored).label("bytes_stored"),
             func.sum(case((stored_objects.c.is_damaged, 1), else_=0)).label("damaged_count"),
-            func.count(stored_objects.c.looked_at).label("looked_count"),
-            func.count(stored_objects.c.read_at).label("read_count"),
             func.sum(case((read, stored_objects.c.bytes_stored), else_=0)).label("bytes_read"),
             func.max(stored_objects.c.looked_at).label("looked_at"),
             func.max(stored_objects.c.read_at).label("read_at"),
-            func.min(stored_objects.c.read_at).label("oldest_read_at"),
         )
         rows = self._database.read(select(stored_objects.c.device_id, *sums).group_by(stored_objects.c.device_id))
         found = (row._asdict() for row in rows)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from blake3 import blake3
 from msgspec import Struct
 
-from producer.listing.frames import compress_lines, decode_line, decompress_lines, encode_line
+from producer.listing.frames import decode_line, decompress_lines, encode_line
 from producer.listing.places.places import Piece
 from tasks.digests import CELL_BYTES
 from tasks.errors import DamagedError
@@ -48,10 +48,6 @@ def map_lines(pieces: Sequence[Piece], segment_ids: Sequence[str]) -> Iterator[t
 def digest_of(lines: Sequence[bytes]) -> bytes:
     """What names a part: the BLAKE3 of its lines before compression."""
     return blake3(b"\n".join([*lines, b""])).digest()
-
-
-def encode_map(lines: Sequence[bytes]) -> bytes:
-    return compress_lines(lines)
 
 
 def pieces_of(data: bytes, numbers: dict[str, int]) -> list[Piece]:

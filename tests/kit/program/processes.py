@@ -64,16 +64,6 @@ def go_on(pid: int) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-def command_lines(machine: Machine) -> list[str]:
-    """Those of the machine's living processes."""
-    found = []
-    for process in machine.processes():
-        # It may have ended meanwhile.
-        with suppress(psutil.Error):
-            found.append(" ".join(process.cmdline()))
-    return found
-
-
 def runs_for_a_master(manager: Machine) -> bool:
     """Whether a command runs on behalf of a master."""
     for process in manager.processes():

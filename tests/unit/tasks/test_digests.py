@@ -18,7 +18,6 @@ from tasks.digests import (
     listed_cells_count,
     range_digest,
     split_digests,
-    zeros_digest,
 )
 from tasks.values import MAX_SEGMENT_BYTES, Extent, Extents
 
@@ -35,11 +34,6 @@ def test_the_digest_of_several_cells_is_that_of_their_digests() -> None:
 
 def test_of_nothing_there_is_no_digest() -> None:
     assert range_digest(b"") == NO_DIGEST
-
-
-@pytest.mark.parametrize("size_bytes", [1, 4096, CELL_BYTES])
-def test_the_digest_of_zeros_is_that_of_as_many_of_them(size_bytes: int) -> None:
-    assert zeros_digest(size_bytes) == content_digest(bytes(size_bytes))
 
 
 @pytest.mark.parametrize(
