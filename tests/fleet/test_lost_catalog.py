@@ -7,7 +7,7 @@ import psutil
 from kit.compare import differences
 from kit.deadlines import eventually
 from kit.services.fleet import Fleet, kill_tree
-from kit.services.site import Site, start_manager
+from kit.services.site import Site
 from tasks.broker.epochs import EPOCH_PREFIX
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
@@ -22,7 +22,7 @@ def test_a_device_that_was_given_up_before_the_catalog_was_lost_takes_the_orders
         path.unlink()
     site.brake.release()
 
-    start_manager(fleet, site.host, "m")
+    fleet.manager(site.host, "m")
     done = site.master.succeed("backup", "data", *SMALL, "--json")
     site.master.succeed("restore", "latest", "--target", "back", "--manager", "m")
 

@@ -13,7 +13,7 @@ from kit.deadlines import eventually
 from kit.models.reservations import NEW_YEAR, make_due
 from kit.program.json_lines import follow_their_schema
 from kit.services.fleet import Fleet, kill_tree, succeeded
-from kit.services.site import Site, start_manager
+from kit.services.site import Site
 from producer.catalog.catalog import Catalog
 from producer.manager.presence import MANAGER_PREFIX, RunStatus, claim, runs, tell_run
 from producer.manager.service import presence_of
@@ -161,7 +161,7 @@ def test_a_manager_that_starts_again_goes_on_and_the_master_sees_the_end(fleet: 
         site.manager.signal(signal.SIGTERM)
         assert site.manager.wait().exit_code == 0
     assert {lease.device for lease in fleet.leases()} == {"a", "b"}
-    again = start_manager(fleet, site.host, "m")
+    again = fleet.manager(site.host, "m")
     site.brake.release()
     done = running.wait()
     site.master.succeed("restore", "latest", "--target", "back", "--manager", "m")
@@ -278,7 +278,7 @@ def test_what_the_schedule_has_started_goes_on_when_its_manager_was_ended_and_st
 
     site.manager.signal(signal.SIGTERM)
     assert site.manager.wait().exit_code == 0
-    start_manager(fleet, site.host, "m")
+    fleet.manager(site.host, "m")
 
     with Catalog(site.host.catalog) as catalog:
         eventually(lambda: catalog.reservations.all()[0].last_outcome == "done", "the backup is done")
@@ -299,7 +299,7 @@ def test_a_backup_whose_manager_was_ended_while_its_post_command_ran_is_done(fle
     site.manager.signal(signal.SIGTERM)
     may_end.touch()
     assert site.manager.wait().exit_code == 0
-    manager = start_manager(fleet, site.host, "m")
+    manager = fleet.manager(site.host, "m")
 
     with Catalog(site.host.catalog) as catalog:
         eventually(lambda: catalog.reservations.all()[0].last_outcome == "done", "the reservation is done")

@@ -6,11 +6,8 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from kit.deadlines import eventually
 from kit.disks.raw_volumes import filled, loop_device, make_file_system, mounted
-from kit.program.machine import Machine
 from kit.services.fleet import Fleet
-from producer.manager.presence import managers
 
 MIB = 1024 * 1024
 
@@ -28,18 +25,8 @@ class Site:
         for name, disk in self.disks.items():
             fleet.agent(fleet.host(f"agent-{name}", devices={name: disk}, sources=sources, targets=targets), name)
         self.manager = fleet.host("manager", devices={"a": None, "b": None}, sources=sources, targets=targets)
-        start_manager(fleet, self.manager)
+        fleet.manager(self.manager, "m")
         self.master = fleet.host("master")
-
-
-def start_manager(fleet: Fleet, host: Machine) -> None:
-    running = host.start("manager", "m")
-
-    def is_there() -> bool:
-        assert not running.has_ended, running.stderr
-        return "m" in managers(fleet.server.client())
-
-    eventually(is_there, "manager m is there")
 
 
 def plain_image(fleet: Fleet) -> Path:

@@ -6,12 +6,10 @@ from pathlib import Path
 
 from kit.compare import differences
 from kit.deadlines import eventually
-from kit.program.command import Running
 from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
 from kit.services.fleet import Fleet, kill_tree
 from kit.tree import Tree, noise
-from producer.manager.presence import managers
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
 DEVICES = ("a", "b", "c", "d")
@@ -27,18 +25,6 @@ def agent_host(fleet: Fleet, device: str, sources: dict[str, Path]) -> Machine:
     disk.mkdir(parents=True)
     targets = {f"back-{name}": fleet.folder / f"back-{name}" for name in sources}
     return fleet.host(f"host-{device}", devices={device: disk}, sources=sources, targets=targets, rate="64KiB")
-
-
-def start_manager(fleet: Fleet, host: Machine, name: str) -> Running:
-    running = host.start("manager", name)
-
-    def is_there() -> bool:
-        assert not running.has_ended, running.stderr
-        found = managers(fleet.server.client()).get(name)
-        return found is not None and found.pid == running.pid
-
-    eventually(is_there, f"manager {name} is there")
-    return running
 
 
 def test_everything_on_one_machine_with_a_broker_of_its_own_host(fleet: Fleet) -> None:
@@ -64,7 +50,7 @@ def test_two_managers_and_four_agents_lose_an_agent_and_a_manager_and_gain_a_wor
         name: fleet.host(f"owner-{name}", devices=dict.fromkeys(DEVICES), sources={name: sources[name]})
         for name in sources
     }
-    running_managers = {name: start_manager(fleet, host, f"m-{name}") for name, host in owners.items()}
+    running_managers = {name: fleet.manager(host, f"m-{name}") for name, host in owners.items()}
     master = fleet.host("master")
     # The devices join their pool before two managers use them at once.
     master.succeed("devices", "--manager", "m-photos")
@@ -79,7 +65,7 @@ def test_two_managers_and_four_agents_lose_an_agent_and_a_manager_and_gain_a_wor
     third = next(lease for lease in fleet.leases() if lease.worker.startswith("b.3@"))
     eventually(lambda: moved(fleet, third.pid) > 0, "the third worker of b has moved bytes")
     brake.release()
-    start_manager(fleet, owners["mail"], "m-mail")
+    fleet.manager(owners["mail"], "m-mail")
     done = {name: run.wait() for name, run in runs.items()}
     fleet.agent(hosts["a"], "a", settings=brake.settings)
     for name in sources:

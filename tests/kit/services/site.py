@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kit.deadlines import eventually
-from kit.program.command import Running
 from kit.program.halting.brake import Brake
-from kit.program.machine import Machine
 from kit.services.fleet import Fleet
 from kit.tree import Tree, noise
-from producer.manager.presence import managers
 
 
 class Site:
@@ -33,16 +29,4 @@ class Site:
         fleet.agent(self.agents, "a", "b", settings=self.brake.settings)
         self.host = fleet.host("manager", devices={"a": None, "b": None}, sources={"data": self.source})
         self.master = fleet.host("master")
-        self.manager = start_manager(fleet, self.host, "m")
-
-
-def start_manager(fleet: Fleet, host: Machine, name: str) -> Running:
-    running = host.start("manager", name)
-
-    def is_there() -> bool:
-        assert not running.has_ended, running.stderr
-        found = managers(fleet.server.client()).get(name)
-        return found is not None and found.pid == running.pid
-
-    eventually(is_there, f"manager {name} is there")
-    return running
+        self.manager = fleet.manager(self.host, "m")
