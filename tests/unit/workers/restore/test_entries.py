@@ -3,6 +3,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from msgspec.structs import force_setattr
 
 from kit.needs import need, need_root
 from kit.program.nobody import as_nobody
@@ -401,8 +402,8 @@ def test_metadata_is_never_set_through_a_symlink(tmp_path: Path) -> None:
 
 def test_paths_that_leave_the_target_are_refused_even_if_the_message_was_not_checked(tmp_path: Path) -> None:
     unchecked = [entry("hardlink", "x", link="first"), entry("directory", "d", finish=True)]
-    object.__setattr__(unchecked[0], "link", "../../etc/passwd")
-    object.__setattr__(unchecked[1], "path", "../escaped")
+    force_setattr(unchecked[0], "link", "../../etc/passwd")
+    force_setattr(unchecked[1], "path", "../escaped")
     target = tmp_path / "target"
     result = restore(target, *unchecked)
     assert [code for _, code in codes(result)] == ["unsafe-target"] * 2

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from msgspec.structs import force_setattr
 
 from kit.needs import need_root
 from kit.stored.segment_in_memory import (
@@ -115,7 +116,7 @@ def test_a_path_that_leaves_the_target_is_refused_even_if_the_message_was_not_ch
     target.mkdir()
     device = store(FILES)
     unchecked = order([("inside", 0, 0, 5, WHOLE)], device)
-    object.__setattr__(unchecked, "paths", ("../escaped",))
+    force_setattr(unchecked, "paths", ("../escaped",))
     result = restore_segment(unchecked, device=cast(Device, device), target_root=target, progress=Progress())
     assert [t.code for t in result.troubles] == ["unsafe-target"]
     assert not (tmp_path / "escaped").exists()
