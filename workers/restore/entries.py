@@ -13,7 +13,7 @@ from workers.fresh_disk import is_of_fresh_disk
 from workers.target.content.left_over import LeftOvers
 from workers.target.content.pieced_files import discard_pieced_file, finish_pieced_file, prepare_pieced_file
 from workers.target.content.sweeping import sweep_folder
-from workers.target.content.whole_files import open_whole_file
+from workers.target.content.whole_files import whole_file
 from workers.target.entries import restore_folder, restore_node, restore_symlink
 from workers.target.flags import restore_flags
 from workers.target.folders import Folders
@@ -146,17 +146,9 @@ def _restore_file(
 
 
 def _write(folders: Folders, entry: TargetEntry, data: bytes, run_id: str) -> None:
-    file = open_whole_file(folders, entry.path, run_id)
-    try:
+    with whole_file(folders, entry.path, run_id) as file:
         file.write(data, 0, len(data), 0)
         file.finish(len(data), metadata_of(entry))
-    except MetadataTrouble:
-        file.close()
-        raise
-    except BaseException:
-        file.discard()
-        raise
-    file.close()
 
 
 def _is_complete_file(entry: TargetEntry) -> bool:

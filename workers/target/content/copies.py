@@ -8,11 +8,11 @@ import stat
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 
-from workers.target.content.whole_files import WholeFile, open_whole_file
+from workers.target.content.whole_files import WholeFile, whole_file
 from workers.target.folders import Folders
 from workers.target.metadata.metadata import Metadata
 from workers.target.metadata.opening_up import in_folder
-from workers.target.troubles import MetadataTrouble, TargetTrouble
+from workers.target.troubles import TargetTrouble
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK_BYTES = 1024 * 1024
@@ -28,17 +28,9 @@ def copy_file(folders: Folders, folder: int, name: str, path: str, run_id: str, 
         found = os.fstat(source)
         if not stat.S_ISREG(found.st_mode):
             raise TargetTrouble("unsafe-target", "the file that it links to was replaced")
-        file = open_whole_file(folders, path, run_id)
-        try:
+        with whole_file(folders, path, run_id) as file:
             _copy_data(source, file, found.st_size, beat)
             file.finish(found.st_size, _metadata_at(source, found))
-        except MetadataTrouble:
-            file.close()
-            raise
-        except BaseException:
-            file.discard()
-            raise
-        file.close()
     finally:
         os.close(source)
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from workers.target.files import TargetFile, stat_entry
 from workers.target.folders import Folders
@@ -21,7 +22,7 @@ from workers.target.metadata.attributes import lacks_attributes
 from workers.target.metadata.metadata import Metadata, has_metadata, set_metadata
 from workers.target.metadata.opening_up import in_folder
 from workers.target.spelling import refuse_other_spelling
-from workers.target.troubles import TargetTrouble, name_trouble
+from workers.target.troubles import MetadataTrouble, TargetTrouble, name_trouble
 from workers.target.unfinished import UNFINISHED_MODE, is_unfinished, temporary_name
 
 CREATE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -121,6 +122,25 @@ def open_whole_file(folders: Folders, path: str, run_id: str) -> WholeFile:
         if descriptor is not None:
             return WholeFile(descriptor, folders, path, is_fresh=False)
     raise TargetTrouble("unsafe-target", "something else keeps appearing at this path")
+
+
+@contextmanager
+def whole_file(folders: Folders, path: str, run_id: str) -> Iterator[WholeFile]:
+    """The file that will be at ``path``, for a block that writes and finishes it; closed after the block.
+
+    What was written is removed when the block fails, unless only metadata are missing (MetadataTrouble).  Raises what
+    :func:`open_whole_file` raises.
+    """
+    file = open_whole_file(folders, path, run_id)
+    try:
+        yield file
+    except MetadataTrouble:
+        file.close()
+        raise
+    except BaseException:
+        file.discard()
+        raise
+    file.close()
 
 
 def make_file(folder: int, name: str, access: int) -> int:
