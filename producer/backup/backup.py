@@ -19,15 +19,15 @@ from producer.backup.own_state import own_files, with_catalog_copied
 from producer.backup.planning import plan_backup
 from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
-from producer.catalog.catalog import Catalog
 from producer.observer import Observer
-from producer.ownership.holder import Holder, volume_lock
+from producer.ownership.lock_holder import LockHolder, volume_lock
 from producer.raw.quiesce.freeze import frozen
 from producer.raw.quiesce.hooks import hooks_run
 from producer.raw.switch import choose_modes
 from producer.requests import BackupRequest
 from producer.run.environment import Environment
 from producer.run.history import recorded
+from producer.run.locks import locked
 from producer.run.preflight import check_mounts, check_sources_exist
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import BackupSummary
@@ -43,13 +43,7 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
     another run backs up the volume, InterruptedRun after Ctrl-C: what is stored then is kept in the catalog.
     """
     with (
-        Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-        holder.holding(
-            volume_lock(request.volume),
-            purpose=f"backup of {request.volume}",
-            patience_s=environment.patience.left_s,
-        ),
+        locked(volume_lock(request.volume), f"backup of {request.volume}", observer, environment) as holder,
         # Inside the lock: the hooks of a second run would undo under the first one what its own have done.
         hooks_run(environment.hooks.get(request.volume), environment.state),
     ):
@@ -60,7 +54,7 @@ def back_up(request: BackupRequest, observer: Observer, environment: Environment
 
 
 def _back_up_in_session(
-    request: BackupRequest, observer: Observer, environment: Environment, holder: Holder
+    request: BackupRequest, observer: Observer, environment: Environment, holder: LockHolder
 ) -> BackupSummary:
     started_s = time.monotonic()
     with open_session(

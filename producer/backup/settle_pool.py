@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.ownership.holder import NEW_DEVICES
+from producer.ownership.lock_holder import NEW_DEVICES
 from producer.pool.decide import PoolDecision, decide_pool, new_names, refuse_new
 from producer.pool.device_reports import DeviceReports, adopt_devices, ask_for_reports
 from producer.pool.known import folder_in_words, known_devices, known_where_named

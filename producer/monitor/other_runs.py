@@ -9,7 +9,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from producer.catalog.tables.locks import LockRow
-from producer.ownership.holder import volume_lock
+from producer.ownership.lock_holder import volume_lock
 from producer.ownership.readers import read_by
 
 

@@ -19,7 +19,7 @@ from producer.catalog.tables.segments.rows import SegmentState
 from producer.catalog.tables.segments.totals import StateTotals
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Phase
-from producer.ownership.holder import volume_lock
+from producer.ownership.lock_holder import volume_lock
 from producer.ownership.verdict import living_locks
 from producer.summaries import Incomplete
 

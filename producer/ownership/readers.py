@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.locks import LockRow
-from producer.ownership.holder import Holder
+from producer.ownership.lock_holder import LockHolder
 from producer.ownership.verdict import living_locks
 from tasks.errors import UsageError
 
@@ -33,7 +33,7 @@ class Readers:
         self._manager = manager
         self._note = note
         self._stack = ExitStack()
-        self._holder: Holder | None = None
+        self._holder: LockHolder | None = None
 
     def begin(self, snapshot_ids: Collection[str]) -> None:
         """Keep these snapshots from being forgotten; raises UsageError for one that has just been.
@@ -54,11 +54,11 @@ class Readers:
         self._stack.close()
         self._holder = None
 
-    def _open(self) -> Holder | None:
+    def _open(self) -> LockHolder | None:
         catalog = self._stack.enter_context(Catalog(self._location))
         if catalog.why_read_only:
             return None
-        holder = Holder(catalog, self._location, manager=self._manager, note=self._note)
+        holder = LockHolder(catalog, self._location, manager=self._manager, note=self._note)
         self._holder = self._stack.enter_context(holder)
         return self._holder
 
@@ -70,7 +70,7 @@ def read_by(lock: LockRow) -> str:
 
 
 @contextmanager
-def without_readers(holder: Holder, snapshot_ids: Sequence[str], *, purpose: str) -> Iterator[dict[str, LockRow]]:
+def without_readers(holder: LockHolder, snapshot_ids: Sequence[str], *, purpose: str) -> Iterator[dict[str, LockRow]]:
     """The readers of these snapshots, by snapshot: nobody else begins to read one during the block."""
     with holder.holding(_ALL, purpose=purpose, patience_s=_PATIENCE_S):
         wanted = set(snapshot_ids)
@@ -78,7 +78,7 @@ def without_readers(holder: Holder, snapshot_ids: Sequence[str], *, purpose: str
 
 
 @contextmanager
-def no_new_readers(holder: Holder | None, *, purpose: str) -> Iterator[None]:
+def no_new_readers(holder: LockHolder | None, *, purpose: str) -> Iterator[None]:
     """Nobody begins to read a snapshot during the block, which is to be short.  No holder: nobody else is there."""
     if holder is None:
         yield

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.locks import LockRow
-from producer.ownership.holder import volume_lock
+from producer.ownership.lock_holder import volume_lock
 from producer.ownership.verdict import Verdict, verdict
 
 

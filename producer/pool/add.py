@@ -7,15 +7,15 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
 from producer.observer import Observer
-from producer.ownership.holder import NEW_DEVICES, Holder
+from producer.ownership.lock_holder import NEW_DEVICES
 from producer.pool.decide import decide_pool, new_names
 from producer.pool.device_reports import adopt_devices, ask_for_reports
 from producer.pool.known import known_devices
 from producer.pool.members import record_members
 from producer.run.environment import Environment
+from producer.run.locks import owner_of_locks
 from producer.run.session import RunNeeds, open_session
 
 
@@ -29,10 +29,8 @@ def add_device(
     """
     if site:
         environment = replace(environment, sites={**environment.sites, name: site})
-    with (
-        Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-    ):
+    with owner_of_locks(observer, environment) as holder:
+        catalog = holder.catalog
         devices = {**others, name: place}
         needs = RunNeeds(devices=devices, purpose=f"new device {name}", holder=holder)
         with open_session(needs, observer, environment) as session, holder.holding(NEW_DEVICES, purpose=needs.purpose):

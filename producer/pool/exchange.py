@@ -11,15 +11,15 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from producer.catalog.catalog import Catalog
 from producer.catalog.tables.devices import DeviceRow
 from producer.observer import Observer
-from producer.ownership.holder import NEW_DEVICES, Holder
+from producer.ownership.lock_holder import NEW_DEVICES
 from producer.pool.decide import PoolDecision
 from producer.pool.device_reports import adopt_devices, ask_for_reports
 from producer.pool.losses.lost import device_named, mark_lost
 from producer.pool.members import record_members
 from producer.run.environment import Environment
+from producer.run.locks import owner_of_locks
 from producer.run.session import RunNeeds, RunSession, open_session
 from tasks.errors import NotADeviceError, UsageError
 from tasks.receipts import DeviceReport
@@ -79,11 +79,8 @@ def _asked(
     name: str, place: Path, observer: Observer, environment: Environment
 ) -> Iterator[tuple[RunSession, DeviceRow, DeviceReport]]:
     """What the catalog has of the device, and what is in the folder."""
-    with (
-        Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-    ):
-        row = device_named(catalog, name)
+    with owner_of_locks(observer, environment) as holder:
+        row = device_named(holder.catalog, name)
         needs = RunNeeds(devices={row.name: place}, purpose=f"a new place for device {row.name}", holder=holder)
         with open_session(needs, observer, environment) as session:
             if session.fleet.is_shared(row.name):

@@ -12,11 +12,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.manifest.tombstones import is_tombstone
 from producer.observer import Observer, Progress
-from producer.ownership.holder import NEW_DEVICES, Holder
+from producer.ownership.lock_holder import NEW_DEVICES
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
@@ -36,6 +35,7 @@ from producer.rebuild.troubles import Troubles
 from producer.rebuild.unindexed import find_unindexed
 from producer.requests import RebuildRequest
 from producer.run.environment import Environment
+from producer.run.locks import owner_of_locks
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import RebuildSummary
 from tasks.errors import DamagedError
@@ -48,10 +48,7 @@ def rebuild(request: RebuildRequest, observer: Observer, environment: Environmen
 
     Raises NotADeviceError, UsageError for devices of several pools or one device at two places, LockedError.
     """
-    with (
-        Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-    ):
+    with owner_of_locks(observer, environment) as holder:
         needs = RunNeeds(devices=request.devices, purpose="rebuild", holder=holder)
         with open_session(needs, observer, environment) as session, holder.holding(NEW_DEVICES, purpose="rebuild"):
             return rebuild_in_session(session, accept_damage=request.accept_damage)

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import chain
 
-from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.observer import Observer, Trouble
-from producer.ownership.holder import NEW_DEVICES, Holder
+from producer.ownership.lock_holder import NEW_DEVICES
 from producer.pool.copies import Copying, CopyTarget, copies_to_make_again
 from producer.pool.copying import Copied, copy_objects
 from producer.pool.decide import PoolDecision, decide_readable
@@ -25,6 +24,7 @@ from producer.pool.parity.group_reads import GroupReads
 from producer.pool.parity.keeping import keep_parity
 from producer.requests import RepairRequest
 from producer.run.environment import Environment
+from producer.run.locks import owner_of_locks
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import RepairSummary
 
@@ -41,10 +41,7 @@ def repair(
     next backup stores it again, where the files are unchanged.  Raises NotADeviceError, UsageError for devices of
     several pools, LockedError.
     """
-    with (
-        Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-    ):
+    with owner_of_locks(observer, environment) as holder:
         needs = RunNeeds(devices=request.devices, purpose="repair", holder=holder)
         with open_session(needs, observer, environment) as session, holder.holding(NEW_DEVICES, purpose="repair"):
             return repair_in_session(session, make_lost_again)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.locks import LockRow
 from producer.observer import Observer
-from producer.ownership.holder import Holder, volume_lock
+from producer.ownership.lock_holder import LockHolder, volume_lock
 from producer.ownership.readers import without_readers
 from producer.ownership.verdict import in_words, living_locks, what_to_do
 from producer.requests import Retention
@@ -22,6 +22,7 @@ from producer.retention.pruning.meeting import Meeting, OldCatalogError, meet
 from producer.retention.telling import tell_devices
 from producer.run.environment import Environment
 from producer.run.history import record_done
+from producer.run.locks import owner_of_locks
 from producer.run.session import RunNeeds, RunSession, open_session
 from tasks.errors import InterruptedRun, LockedError, SegfleetError, UsageError
 
@@ -62,11 +63,8 @@ def forget(request: ForgetRequest, observer: Observer, environment: Environment)
     forget and somebody reads is kept.
     """
     started_at = datetime.now(UTC)
-    with (
-        Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-        ExitStack() as locks,
-    ):
+    with owner_of_locks(observer, environment) as holder, ExitStack() as locks:
+        catalog = holder.catalog
         volumes = [decision.volume for decision in _decisions(catalog, request)]
         for volume in volumes:
             locks.enter_context(
@@ -86,7 +84,7 @@ def forget(request: ForgetRequest, observer: Observer, environment: Environment)
 
 @contextmanager
 def _met(
-    holder: Holder, devices: Mapping[str, Path], observer: Observer, environment: Environment
+    holder: LockHolder, devices: Mapping[str, Path], observer: Observer, environment: Environment
 ) -> Iterator[tuple[RunSession, Meeting] | None]:
     """The devices that are there; None where there are none, or nobody can ask them now."""
     with ExitStack() as stack:
@@ -113,7 +111,7 @@ def _record(catalog: Catalog, decisions: Sequence[Decision], started_at: datetim
         record_done(catalog, "forget", decision.volume, summary, started_at=started_at)
 
 
-def carry_out(holder: Holder, decisions: Sequence[Decision], *, all_or_none: bool = False) -> list[Decision]:
+def carry_out(holder: LockHolder, decisions: Sequence[Decision], *, all_or_none: bool = False) -> list[Decision]:
     """Forget what was decided, for a holder of the volumes' locks, and return what is really kept.
 
     What somebody reads is kept, or with ``all_or_none`` raises LockedError before anything changes.

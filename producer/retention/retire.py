@@ -7,14 +7,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from producer.catalog.catalog import Catalog
 from producer.catalog.needed import NeededFinder
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.unused import Unused
 from producer.configuration.values.sizes import format_size
 from producer.observer import Observer, Trouble
-from producer.ownership.holder import Holder
 from producer.pool.copies import Copying, CopyPlan, plan_copies
 from producer.pool.losses.lost import device_named
 from producer.pool.parity.keeping import keep_parity
@@ -26,6 +24,7 @@ from producer.retention.pruning.members import member_of, target_of
 from producer.retention.pruning.prune import PRUNE
 from producer.retention.pruning.repacking.repack import Repacking
 from producer.run.environment import Environment
+from producer.run.locks import locked
 from producer.run.session import RunNeeds, RunSession, open_session
 from tasks.errors import DeviceError, DeviceFullError, NotADeviceError, UsageError
 
@@ -49,9 +48,7 @@ def retire_device(name: str, devices: Mapping[str, Path], observer: Observer, en
     copied, LockedError beside a prune.
     """
     with (
-        Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-        holder.holding(PRUNE, purpose=f"retire device {name}", patience_s=environment.patience.left_s),
+        locked(PRUNE, f"retire device {name}", observer, environment) as holder,
         open_session(
             RunNeeds(devices=devices, purpose=f"retire device {name}", holder=holder), observer, environment
         ) as session,

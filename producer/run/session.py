@@ -26,7 +26,7 @@ from producer.fleet.shared import Agents, SharedFleet, find_agents, wait_until_u
 from producer.host.device_locks import locked
 from producer.host.places import silent_devices
 from producer.observer import Observer, OnFile
-from producer.ownership.holder import Holder
+from producer.ownership.lock_holder import LockHolder
 from producer.ownership.readers import Readers
 from producer.run.environment import Environment
 from producer.run.interrupt import Interrupt
@@ -50,7 +50,7 @@ class RunSession(Struct, frozen=True, kw_only=True):
     #: Devices that no agent serves, and that have no folder on this host, or a silent one → why.
     unserved: Mapping[str, str] = field(default_factory=dict)
     #: What owns the run's locks in the catalog; None for a run that only reads.
-    holder: Holder | None = None
+    holder: LockHolder | None = None
     #: What keeps the snapshots that the run reads from being forgotten.
     readers: Readers | None = None
 
@@ -88,7 +88,7 @@ class RunNeeds(Struct, frozen=True, kw_only=True):
     #: What is backed up, "" when nothing is.  Its lock is the caller's business.
     volume: str = ""
     #: Whom the run writes the catalog as.
-    holder: Holder | None = None
+    holder: LockHolder | None = None
     #: For the workers that are started here.
     nice: int = 0
 

@@ -9,7 +9,7 @@ from itertools import islice
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import Outcome, ReservationRow
 from producer.catalog.tables.runs import RunRow
-from producer.ownership.holder import Holder, volume_lock
+from producer.ownership.lock_holder import LockHolder, volume_lock
 from producer.ownership.verdict import living_locks, living_owners
 from producer.schedule.decide import MISSED_AFTER, decide, pause_after_failure
 from producer.schedule.timetable import Timetable
@@ -43,7 +43,7 @@ class Scheduler:
     Any number of schedulers may share one catalog: each run is claimed by one of them, as its ``holder``.
     """
 
-    def __init__(self, holder: Holder, note: Callable[[str], None] = _silent) -> None:
+    def __init__(self, holder: LockHolder, note: Callable[[str], None] = _silent) -> None:
         """``note`` is called with what a person should know."""
         self._note = note
         self._catalog = holder.catalog

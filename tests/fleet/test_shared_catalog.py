@@ -22,7 +22,7 @@ from kit.services.fleet import Fleet, kill_tree
 from kit.services.postgres import PostgresServer
 from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
-from producer.ownership.holder import NEW_DEVICES, Holder
+from producer.ownership.lock_holder import NEW_DEVICES, LockHolder
 from producer.ownership.verdict import GONE_S
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
@@ -110,7 +110,7 @@ def is_waiting(running: Running) -> bool:
 
 def test_two_managers_that_meet_the_same_empty_devices_make_one_pool(fleet: Fleet, catalog_url: str) -> None:
     site = Site(fleet, catalog_url)
-    with Catalog(catalog_url) as catalog, Holder(catalog, catalog_url) as holder:
+    with Catalog(catalog_url) as catalog, LockHolder(catalog, catalog_url) as holder:
         with holder.holding(NEW_DEVICES, purpose="a test"):
             running = {"data": site.start_backup("data", "m"), "more": site.start_backup("more", "n")}
             for backup in running.values():

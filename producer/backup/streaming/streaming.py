@@ -25,13 +25,13 @@ from producer.backup.streaming.snapshot import begin, finish
 from producer.backup.streaming.spool import Spool, opened_spool
 from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
-from producer.catalog.catalog import Catalog
 from producer.observer import Observer
-from producer.ownership.holder import Holder, volume_lock
+from producer.ownership.lock_holder import LockHolder, volume_lock
 from producer.raw.quiesce.hooks import hooks_run
 from producer.requests import BackupRequest
 from producer.run.environment import Environment
 from producer.run.history import recorded
+from producer.run.locks import locked
 from producer.run.preflight import check_mounts
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import BackupSummary
@@ -55,23 +55,22 @@ def back_up_stream(
     request = replace(request, plan=replace(request.plan, segment_bytes=segment_bytes))
     room_bytes = origin.room_bytes(segment_bytes, len(request.devices))
     with (
-        Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-        holder.holding(
-            volume_lock(request.volume),
-            purpose=f"backup of {request.volume}",
-            patience_s=environment.patience.left_s,
-        ),
+        locked(volume_lock(request.volume), f"backup of {request.volume}", observer, environment) as holder,
         hooks_run(environment.hooks.get(request.volume), environment.state),
         opened_spool(origin.spool, room_bytes) as spool,
     ):
         check_mounts(request.required_mounts)
-        discard_streams(catalog, request.volume)
+        discard_streams(holder.catalog, request.volume)
         return _back_up_in_session(request, origin, spool, observer, environment, holder)
 
 
 def _back_up_in_session(
-    request: BackupRequest, origin: Origin, spool: Spool, observer: Observer, environment: Environment, holder: Holder
+    request: BackupRequest,
+    origin: Origin,
+    spool: Spool,
+    observer: Observer,
+    environment: Environment,
+    holder: LockHolder,
 ) -> BackupSummary:
     started_s = time.monotonic()
     needs = RunNeeds(

@@ -10,7 +10,6 @@ import time
 from producer.catalog.catalog import Catalog
 from producer.catalog.needed import Needed
 from producer.observer import Observer
-from producer.ownership.holder import Holder
 from producer.requests import PruneRequest, RepackLimits
 from producer.retention.pruning.meeting import meet
 from producer.retention.pruning.orphans import find_orphans
@@ -19,6 +18,7 @@ from producer.retention.pruning.report import dry_summary
 from producer.retention.pruning.steps import Prune
 from producer.run.environment import Environment
 from producer.run.history import recorded
+from producer.run.locks import locked
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import PruneSummary
 
@@ -37,9 +37,7 @@ def prune(request: PruneRequest, observer: Observer, environment: Environment) -
         with open_session(needs, observer, environment) as session:
             return preview(session, request.limits)
     with (
-        Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-        holder.holding(PRUNE, purpose="prune", patience_s=environment.patience.left_s),
+        locked(PRUNE, "prune", observer, environment) as holder,
         open_session(
             RunNeeds(devices=request.devices, purpose="prune", holder=holder), observer, environment
         ) as session,

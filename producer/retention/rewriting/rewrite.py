@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Observer
-from producer.ownership.holder import Holder, volume_lock
+from producer.ownership.lock_holder import volume_lock
 from producer.ownership.readers import without_readers
 from producer.ownership.verdict import in_words, what_to_do
 from producer.requests import RewriteRequest
@@ -31,6 +31,7 @@ from producer.retention.rewriting.thinned import Thinned
 from producer.retention.telling import tell_devices
 from producer.run.environment import Environment
 from producer.run.history import recorded
+from producer.run.locks import owner_of_locks
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import RewriteSummary, RewrittenSnapshot
 from producer.walk.choosing.exclusions import ExclusionRules
@@ -49,11 +50,8 @@ def rewrite(request: RewriteRequest, observer: Observer, environment: Environmen
     with Catalog(environment.catalog) as catalog:
         if request.dry_run or not _to_rewrite(catalog, request):
             return preview(catalog, request)
-    with (
-        Catalog(environment.catalog) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager, note=observer.note) as holder,
-        ExitStack() as locks,
-    ):
+    with owner_of_locks(observer, environment) as holder, ExitStack() as locks:
+        catalog = holder.catalog
         volumes = sorted({row.volume for row in named(catalog, request)})
         for name in (PRUNE, *map(volume_lock, volumes)):
             locks.enter_context(holder.holding(name, purpose=PURPOSE, patience_s=environment.patience.left_s))

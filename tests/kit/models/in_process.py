@@ -15,7 +15,7 @@ from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
 from producer.catalog.tree import Tree
 from producer.check.check import check_in_session
-from producer.ownership.holder import Holder
+from producer.ownership.lock_holder import LockHolder
 from producer.rebuild.rebuild import rebuild_in_session
 from producer.repair.repair import repair_in_session
 from producer.requests import DEFAULT_LIMITS, CheckRequest, Exclusions, RepackLimits, RestoreRequest, RewriteRequest
@@ -126,7 +126,7 @@ class InProcess:
     def repair(self) -> RepairSummary:
         run = self._run()
         try:
-            with Holder(self.catalog, str(self.folder / CATALOG)) as holder:
+            with LockHolder(self.catalog, str(self.folder / CATALOG)) as holder:
                 return repair_in_session(replace(run.session, holder=holder), make_lost_again)
         finally:
             self._remember(run)
@@ -143,7 +143,7 @@ class InProcess:
         run = self._run()
         request = RewriteRequest(names=names, exclusions=Exclusions(**exclusions), devices={})
         try:
-            with Holder(self.catalog, str(self.folder / CATALOG)) as holder:
+            with LockHolder(self.catalog, str(self.folder / CATALOG)) as holder:
                 return rewrite_in_session(replace(run.session, holder=holder), request)
         finally:
             self._remember(run)

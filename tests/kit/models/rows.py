@@ -17,7 +17,7 @@ from producer.catalog.tables.runs import RunRow
 from producer.catalog.tables.segments.rows import NewSegment
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SourceRow
 from producer.host.processes import pid_space, start_of
-from producer.ownership.holder import volume_lock
+from producer.ownership.lock_holder import volume_lock
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

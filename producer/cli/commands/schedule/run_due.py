@@ -46,7 +46,7 @@ def run_due(call: Call) -> int:
 
     Exit code: 0 if everything was stored, 3 if something was stored in part, 1 if something failed.
     """
-    from producer.ownership.holder import Holder
+    from producer.ownership.lock_holder import LockHolder
     from producer.schedule.asked import configuration_of
     from producer.schedule.belongs import belongs_here
     from producer.schedule.configured import follow
@@ -62,7 +62,7 @@ def run_due(call: Call) -> int:
 
     with (
         opened_catalog(call) as catalog,
-        Holder(catalog, environment.catalog, manager=environment.manager) as holder,
+        LockHolder(catalog, environment.catalog, manager=environment.manager) as holder,
     ):
         follow(catalog, call.configuration.schedules, file, manager=environment.manager, note=_note)
         scheduler = Scheduler(holder, note=_note)

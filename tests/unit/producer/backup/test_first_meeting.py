@@ -11,7 +11,7 @@ from kit.models.offline import Answer, Devices, Offline, backup_request, report
 from kit.tree import Tree
 from producer.backup.intake import take_in
 from producer.catalog.catalog import Catalog
-from producer.ownership.holder import NEW_DEVICES, Holder
+from producer.ownership.lock_holder import NEW_DEVICES, LockHolder
 from producer.pool.decide import decide_pool
 from producer.pool.device_reports import adopt_devices, ask_for_reports
 from tasks.errors import DeviceError, Reason
@@ -105,7 +105,7 @@ def test_new_devices_are_met_by_one_run_at_a_time(catalog: Catalog, source: dict
         return run.devices.answer(order)
 
     run.wires.answers = note_lock
-    with Holder(catalog, location) as holder:
+    with LockHolder(catalog, location) as holder:
         take_in(replace(run.session, holder=holder), backup_request(source, "a"))
         assert catalog.locks.all() == []
 

@@ -14,7 +14,7 @@ from kit.models.rows import T0, begin, lock, plan, record_run, reserve, segments
 from producer.catalog.catalog import Catalog
 from producer.host.processes import pid_space, start_of
 from producer.monitor.overview import VolumeStatus, volumes
-from producer.ownership.holder import volume_lock
+from producer.ownership.lock_holder import volume_lock
 
 
 def only(catalog: Catalog) -> VolumeStatus:

@@ -11,7 +11,7 @@ import pytest
 from kit.models.owners import change_owners, enter_owner
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import NewSnapshot
-from producer.ownership.holder import Holder
+from producer.ownership.lock_holder import LockHolder
 from producer.ownership.readers import Readers, without_readers
 from producer.ownership.verdict import GONE_S
 from tasks.errors import UsageError
@@ -50,7 +50,7 @@ def reading(url: str, *snapshot_ids: str, purpose: str = "restore") -> Iterator[
 
 def read_now(catalog: Catalog, url: str) -> dict[str, str]:
     """Snapshot → what for."""
-    with Holder(catalog, url) as holder, without_readers(holder, [ONE, TWO], purpose="forget") as found:
+    with LockHolder(catalog, url) as holder, without_readers(holder, [ONE, TWO], purpose="forget") as found:
         return {snapshot_id: lock.purpose for snapshot_id, lock in found.items()}
 
 

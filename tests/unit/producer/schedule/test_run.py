@@ -17,7 +17,7 @@ from kit.models.rows import begin, record_run
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import IfMissed, ReservationRow
 from producer.host.signals import act_on_held_signal
-from producer.ownership.holder import Holder
+from producer.ownership.lock_holder import LockHolder
 from producer.run.interrupt import Interrupt, on_sigterm
 from producer.schedule.asked import Asked
 from producer.schedule.reserve import reserve
@@ -41,8 +41,8 @@ def location(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def holder(location: str) -> Iterator[Holder]:
-    with Catalog(location) as catalog, Holder(catalog, location) as made:
+def holder(location: str) -> Iterator[LockHolder]:
+    with Catalog(location) as catalog, LockHolder(catalog, location) as made:
         yield made
 
 
@@ -81,7 +81,7 @@ def before_storing(number: signal.Signals) -> NoReturn:
     ],
 )
 def test_a_run_whose_process_has_to_end_is_caught_up_with_and_one_after_ctrl_c_is_over(
-    holder: Holder,
+    holder: LockHolder,
     moment: Callable[[signal.Signals], NoReturn],
     number: signal.Signals,
     if_missed: IfMissed,
@@ -100,7 +100,7 @@ def test_a_run_whose_process_has_to_end_is_caught_up_with_and_one_after_ctrl_c_i
     assert len(scheduler.claim_due(due)) == is_due_again
 
 
-def test_a_reservation_whose_zone_is_not_known_here_fails_and_keeps_no_other_from_running(holder: Holder) -> None:
+def test_a_reservation_whose_zone_is_not_known_here_fails_and_keeps_no_other_from_running(holder: LockHolder) -> None:
     good = reserved(holder.catalog, "good")
     bad = replace(good, reservation_id="bad", volume="bad", timezone="Europe/Nowhere")
     holder.catalog.reservations.add(bad)
@@ -123,7 +123,7 @@ def test_a_reservation_whose_zone_is_not_known_here_fails_and_keeps_no_other_fro
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("signals_count", [1, 2])
 def test_a_run_is_not_made_again_when_its_process_has_to_end_while_the_end_is_recorded(
-    holder: Holder, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, signals_count: int
+    holder: LockHolder, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, signals_count: int
 ) -> None:
     scheduler = Scheduler(holder)
     due = reserved(holder.catalog, "home").next_due
@@ -148,7 +148,7 @@ def test_a_run_is_not_made_again_when_its_process_has_to_end_while_the_end_is_re
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_recorded_as_ended_has_ended_whatever_ends_its_process_then(
-    holder: Holder, location: str, number: signal.Signals
+    holder: LockHolder, location: str, number: signal.Signals
 ) -> None:
     def back_up() -> NoReturn:
         snapshot_id = begin(holder.catalog, "home")
@@ -179,7 +179,7 @@ class Absent:
 
 @pytest.mark.parametrize("error", [DeviceError("no agent"), BrokerError("away"), NotADeviceError("no device there")])
 def test_a_run_that_found_nobody_is_tried_again_within_minutes(
-    holder: Holder, location: str, error: SegfleetError
+    holder: LockHolder, location: str, error: SegfleetError
 ) -> None:
     scheduler = Scheduler(holder)
     reserved(holder.catalog, "home")
@@ -196,7 +196,9 @@ def test_a_run_that_found_nobody_is_tried_again_within_minutes(
 
 
 @pytest.mark.parametrize("error", [DeviceFullError("full"), UsageError("no such source")])
-def test_a_run_whose_trouble_stays_waits_for_its_next_time(holder: Holder, location: str, error: SegfleetError) -> None:
+def test_a_run_whose_trouble_stays_waits_for_its_next_time(
+    holder: LockHolder, location: str, error: SegfleetError
+) -> None:
     scheduler = Scheduler(holder)
     due = reserved(holder.catalog, "home").next_due
     make_due(location)
@@ -208,7 +210,7 @@ def test_a_run_whose_trouble_stays_waits_for_its_next_time(holder: Holder, locat
     assert (row.last_outcome, row.last_message, row.next_due) == ("failed", error.message, due)
 
 
-def test_the_pauses_between_tries_grow_and_end_with_the_next_time(holder: Holder) -> None:
+def test_the_pauses_between_tries_grow_and_end_with_the_next_time(holder: LockHolder) -> None:
     scheduler = Scheduler(holder)
     row = reserved(holder.catalog, "home")
     regular, now, pauses = row.next_due + timedelta(days=1), row.next_due, list[int]()

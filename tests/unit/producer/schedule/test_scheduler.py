@@ -13,7 +13,7 @@ import pytest
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import IfBusy, IfMissed, ReservationRow
-from producer.ownership.holder import Holder, volume_lock
+from producer.ownership.lock_holder import LockHolder, volume_lock
 from producer.schedule.belongs import belongs_here
 from producer.schedule.decide import MISSED_AFTER
 from producer.schedule.scheduler import Scheduler, has_work
@@ -37,14 +37,14 @@ def catalog(location: str) -> Iterator[Catalog]:
 
 @pytest.fixture
 def scheduler(location: str) -> Iterator[Scheduler]:
-    with Catalog(location) as opened, Holder(opened, location) as holder:
+    with Catalog(location) as opened, LockHolder(opened, location) as holder:
         yield Scheduler(holder)
 
 
 @pytest.fixture
 def other(location: str) -> Iterator[Scheduler]:
     """Of another manager of the same catalog."""
-    with Catalog(location) as opened, Holder(opened, location) as holder:
+    with Catalog(location) as opened, LockHolder(opened, location) as holder:
         yield Scheduler(holder)
 
 
@@ -53,7 +53,7 @@ def being_backed_up(location: str, volume: str = "home") -> Iterator[None]:
     """While somebody backs up the volume, by hand."""
     with (
         Catalog(location) as catalog,
-        Holder(catalog, location) as holder,
+        LockHolder(catalog, location) as holder,
         holder.holding(volume_lock(volume), purpose="a backup"),
     ):
         yield
@@ -198,10 +198,10 @@ import os, sys
 from datetime import datetime
 
 from producer.catalog.catalog import Catalog
-from producer.ownership.holder import Holder
+from producer.ownership.lock_holder import LockHolder
 from producer.schedule.scheduler import Scheduler
 
-with Catalog(sys.argv[1]) as catalog, Holder(catalog, sys.argv[1]) as holder:
+with Catalog(sys.argv[1]) as catalog, LockHolder(catalog, sys.argv[1]) as holder:
     Scheduler(holder).claim_due(datetime.fromisoformat(sys.argv[2]))
     os.kill(os.getpid(), 9)
 """
@@ -251,7 +251,7 @@ def test_a_next_time_more_than_one_period_ahead_is_computed_anew(catalog: Catalo
     reserve(catalog, next_due=DUE + timedelta(days=3650))
     told: list[str] = []
     assert has_work(catalog, DUE - timedelta(hours=1))
-    with Holder(catalog, location) as holder:
+    with LockHolder(catalog, location) as holder:
         assert Scheduler(holder, note=told.append).claim_due(DUE - timedelta(hours=1)) == []
 
     assert [row.next_due for row in catalog.reservations.all()] == [DUE]

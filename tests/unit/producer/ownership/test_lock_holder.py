@@ -15,7 +15,7 @@ from kit.models.owners import change_owners, enter_owner
 from producer.catalog.catalog import Catalog
 from producer.host.processes import pid_space
 from producer.ownership import heartbeat
-from producer.ownership.holder import Holder, volume_lock
+from producer.ownership.lock_holder import LockHolder, volume_lock
 from producer.ownership.unlock import look, unlock
 from producer.ownership.verdict import GONE_S, SUSPECT_S
 from tasks.errors import LockedError
@@ -25,9 +25,9 @@ HOME = volume_lock("home")
 HOLD = """
 import sys
 from producer.catalog.catalog import Catalog
-from producer.ownership.holder import Holder
+from producer.ownership.lock_holder import LockHolder
 
-with Catalog(sys.argv[1]) as catalog, Holder(catalog, sys.argv[1], manager="tower") as holder:
+with Catalog(sys.argv[1]) as catalog, LockHolder(catalog, sys.argv[1], manager="tower") as holder:
     with holder.holding("volume home", purpose="backup of home"):
         print("held", flush=True)
         sys.stdin.readline()
@@ -47,7 +47,7 @@ class Taker:
     def take(self, *, patience_s: float = 0.0) -> None:
         with (
             Catalog(self.url) as catalog,
-            Holder(catalog, self.url, manager=self.manager, note=self._note) as holder,
+            LockHolder(catalog, self.url, manager=self.manager, note=self._note) as holder,
             holder.holding(HOME, purpose="mine", patience_s=patience_s),
         ):
             assert [lock.purpose for lock in catalog.locks.all()] == ["mine"]
@@ -78,7 +78,7 @@ def held_by_another_process(url: str) -> Iterator[subprocess.Popen[str]]:
 def held_here(url: str, volume: str) -> Iterator[None]:
     with (
         Catalog(url) as catalog,
-        Holder(catalog, url) as holder,
+        LockHolder(catalog, url) as holder,
         holder.holding(volume_lock(volume), purpose=f"backup of {volume}"),
     ):
         yield

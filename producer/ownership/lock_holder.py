@@ -32,7 +32,7 @@ def volume_lock(volume: str) -> str:
     return f"volume {volume}"
 
 
-class Holder:
+class LockHolder:
     """An owner of locks in one catalog, renewed until the block ends.
 
     Inside the block ``catalog`` writes as this owner (:meth:`producer.catalog.catalog.Catalog.write_as`).  Use it in
