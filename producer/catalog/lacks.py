@@ -15,10 +15,10 @@ _READABLE = ("live", "full", "read-only")
 def still_lacking(
     lacks: Iterable[LackRow], devices: Iterable[DeviceRow], sealed_at: datetime | None
 ) -> tuple[Incomplete, ...]:
-    """Of what a snapshot lacked when it was sealed, what it lacks now.
+    """What a snapshot still lacks of what it lacked when it was sealed.
 
-    A device that has returned, if only to be read, counts no more, but for what no device has stored, and what is
-    damaged on it.
+    A device that can be read again no longer counts, except for what no device has stored, and what is damaged on
+    it.
     """
     away = {device.device_id: device for device in devices if device.state not in _READABLE}
     found = []

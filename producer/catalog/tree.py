@@ -84,7 +84,7 @@ class Tree:
             yield from decode_placed(data or self._stored.data(part.digest), self._stored.data)
 
     def mapped(self) -> Iterator[EntryBatch]:
-        """The batches of those parts that have files in so many places that these have map parts."""
+        """The batches of the parts that have files with map parts (files of many places)."""
         for part in self.parts:
             if self._stored.maps(part.digest):
                 yield from self.decoded(part)

@@ -32,7 +32,7 @@ from producer.run.history import recorded
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import CheckSummary, SnapshotLoss
 
-#: A check that was interrupted is continued for so long: then what it has seen may have changed.
+#: How long an interrupted check can be continued; later, what it has seen may have changed.
 _CONTINUED_FOR = timedelta(days=7)
 
 
@@ -66,12 +66,12 @@ class _Check:
         snapshots = catalog.snapshots.all() if name is None else [find_snapshot(self._session, name)]
         self._session.begin_reading([snapshot.snapshot_id for snapshot in snapshots])
         self._trees = {snapshot.snapshot_id: catalog.trees.of(snapshot.snapshot_id) for snapshot in snapshots}
-        # A pool whose last snapshot was forgotten is no other pool.
+        # Also the pools of which every snapshot was forgotten.
         known = {device.pool_id for device in catalog.devices.all()} if name is None else ()
         self._present = present_devices(self._session, snapshots, and_pools=known)
         unknown_count = tell_unknown_snapshots(self._session, self._present)
         if name is None and unknown_count:
-            # Nobody can say whether they are whole.
+            # Without the catalog's word on them nobody can say whether they are whole.
             self._findings.errors_count += 1
         manifests = ManifestCheck(self._session, self._present, self._findings)
         for snapshot in snapshots:
@@ -82,7 +82,7 @@ class _Check:
         return self._check_segments(snapshots)
 
     def _tell_untaken(self, snapshot: SnapshotRow) -> None:
-        """Name what the backup could not take."""
+        """Name what the backup could not store whole."""
         for row in untaken(self._session.catalog.troubles.all(snapshot.snapshot_id), snapshot.sources):
             of = {"path": row.path, "snapshot_id": snapshot.snapshot_id}
             self._findings.tell("not-stored", f"the backup could not take it as a whole: {row.message}", **of)
@@ -109,7 +109,7 @@ class _Check:
         try:
             died = verifier.verify(chosen)
         finally:
-            # An interrupted check says what it has found, too.
+            # An interrupted check reports what it has found, too.
             self._findings.tell_deaths(died)
             self._tell_damage(newest_first, index, verifier.damages)
         if not died:
@@ -128,7 +128,7 @@ class _Check:
         )
 
     def _due(self, rows: list[StoredObject]) -> list[StoredObject]:
-        """What nobody has looked at lately: not since the age that is given, or since an interrupted check began."""
+        """The objects that no check has verified within the given age, or since an interrupted check began."""
         age, now = self._request.older_than, datetime.now(UTC)
         if age is not None:
             return due(rows, oldest_of(age, now), read_data=self._request.read_data)
@@ -151,7 +151,7 @@ class _Check:
     def _tell_damage(
         self, newest_first: Iterable[SnapshotRow], index: Mapping[str, list[StoredObject]], damages: list[Damage]
     ) -> None:
-        """First the objects, then their files, each under the newest snapshot that has it, then what snapshots lack."""
+        """Report the objects, their files, each under the newest snapshot that has it, and what snapshots lack."""
         # Who reads all of an object knows better than the check before.
         rows = () if self._request.read_data else chain.from_iterable(index.values())
         doubtful = {row.key for row in rows if row.is_damaged}
@@ -177,7 +177,7 @@ class _Check:
     def _made_by_parity(
         self, index: Mapping[str, list[StoredObject]], damages: Iterable[Damage]
     ) -> set[tuple[str, str]]:
-        """The objects that are damaged or away, and that the others of their groups give."""
+        """The objects that are damaged or away, and that the rest of their groups can replace."""
         groups, damaged = GroupReads(self._session.catalog), {damage.row.key for damage in damages}
         rows = chain.from_iterable(index.values())
         bad = [row for row in rows if row.device_id not in self._present or row.is_damaged or row.key in damaged]

@@ -18,7 +18,7 @@ def verified_at(row: StoredObject, *, read_data: bool) -> datetime | None:
 
 
 def due(rows: Iterable[StoredObject], since: datetime | None, *, read_data: bool) -> list[StoredObject]:
-    """Those that no check has looked at since then, and those that were damaged; all without a time."""
+    """The objects that no check has looked at since ``since``, and the damaged ones; all of them if it is None."""
     return [
         row
         for row in rows
@@ -27,9 +27,9 @@ def due(rows: Iterable[StoredObject], since: datetime | None, *, read_data: bool
 
 
 def subset(rows: Sequence[StoredObject], request: CheckRequest) -> list[StoredObject]:
-    """The part of the objects that is wanted: that number of parts, or what was read longest ago, as much as wanted.
+    """The objects that the request wants: part n of t, or a share or size of what was read longest ago.
 
-    Of a share or a size there is at least one object.
+    A share or a size selects at least one object.
     """
     if request.subset is not None:
         part, parts = request.subset
@@ -49,5 +49,5 @@ def subset(rows: Sequence[StoredObject], request: CheckRequest) -> list[StoredOb
 
 
 def on_disk_order(rows: Iterable[StoredObject], positions: Mapping[str, int]) -> list[StoredObject]:
-    """``positions``: object → where it lies on its device; what is not known there comes first."""
+    """``positions``: object → where it lies on its device; objects without a position come first."""
     return sorted(rows, key=lambda row: (positions.get(row.object_id, -1), row.object_id))

@@ -13,12 +13,12 @@ class Findings:
         self.errors_count = 0
 
     def tell(self, code: str, message: str, **of: str) -> None:
-        """``of``: the path, snapshot and device that it is about."""
+        """Report and count an error; ``of``: the path, snapshot and device that it is about."""
         self.errors_count += 1
         self._observer.trouble(Trouble(code=code, message=message, **of))
 
     def detail(self, code: str, message: str, **of: str) -> None:
-        """A file that an error concerns that was counted already."""
+        """Report one file of an error that :meth:`tell` has counted already."""
         self._observer.trouble(Trouble(code=code, message=message, **of))
 
     def tell_deaths(self, died: Mapping[str, str]) -> None:

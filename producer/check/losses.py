@@ -36,7 +36,7 @@ class LostRange(Struct, frozen=True, kw_only=True):
 
 
 class LostFile(Struct, frozen=True, kw_only=True):
-    """What of a file lay in one object, and is lost."""
+    """The lost part of a file that lay in one object."""
 
     #: In its source, "" for the source itself.
     path: str
@@ -70,8 +70,8 @@ def lost_ranges(
 ) -> dict[str, list[LostRange]]:
     """Segment → what of it is lost: in damaged objects, and on devices that are not ``present`` (by id).
 
-    ``doubtful``: the keys of objects that make up for no other: a check before this one found them damaged.
-    ``made``: of those that parity gives, though they are damaged or away.
+    ``doubtful``: the keys of objects that cannot replace others, because an earlier check found them damaged.
+    ``made``: the keys of damaged or absent objects that parity can replace.
     """
     damaged = {damage.row.key: damage for damage in damages}
     lost: dict[str, list[LostRange]] = {}
@@ -88,7 +88,7 @@ def lost_ranges(
 
 
 def _unknown(segment_id: str) -> StoredObject:
-    """In the place of the objects of a segment that no index has."""
+    """Stands for the objects of a segment that no index has."""
     return StoredObject(
         object_id=segment_id,
         segment_id=segment_id,
@@ -133,7 +133,7 @@ class LostFiles:
     def of(self, tree: Tree, on_file: Callable[[str, LostFile], None]) -> tuple[int, int]:
         """How many files of the snapshot are not whole, and the bytes that they lack.
 
-        Calls ``on_file`` with the source's name and the file, of those in parts that no tree before had.
+        Calls ``on_file`` with the source's name and the file, for files in parts that no earlier tree had.
         """
         numbers = {n for segment_id in self._lost for n in tree.parts_of_segments.get(segment_id, ())}
         counts = [self._of_part(tree, tree.parts[number], on_file) for number in sorted(numbers)]

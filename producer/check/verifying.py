@@ -52,7 +52,7 @@ class Verifier:
         return run_wave(self._session, orders, self._take)
 
     def _positions(self, devices: Iterable[str]) -> dict[str, dict[str, int]]:
-        """Device → object → where it lies.  Of one that does not answer nothing is known: any order will do."""
+        """Device → object → where it lies; empty for a device that does not answer: any order will do."""
         found: dict[str, dict[str, int]] = {device: {} for device in devices}
 
         def take(order: Order, receipt: Receipt) -> None:
@@ -90,7 +90,7 @@ class Verifier:
             self.damages += (damage_of(row, failure.code, failure.message) for row in rows.values())
             return
         self.segments_count += receipt.result.segments_count
-        # More than is stored can only be what others have appended.
+        # Bytes beyond the stored size can only have been appended by somebody else.
         self.bytes_read += min(receipt.result.bytes_read, sum(order.stored_bytes))
         findings = receipt.result.findings
         damages = [damage_of(rows[one.object_id], one.code, one.message, one.ranges) for one in findings]
@@ -108,8 +108,8 @@ class Verifier:
     ) -> None:
         """The next backup heals what is damaged or missing, and the next check need not look again.
 
-        Only who reads all of an object sees that it is sound.  A catalog that cannot be written now learns it at the
-        next check.
+        Only reading all of an object proves that it is sound.  If the catalog cannot be written now, the next check
+        records it.
         """
         catalog = self._session.catalog
         if catalog.why_read_only:

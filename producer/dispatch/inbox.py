@@ -19,7 +19,7 @@ log = logging.getLogger("segfleet.inbox")
 #: After losing the broker, before the next attempt.
 _PAUSE_S = 0.2
 
-#: One call takes no more and no longer than this, however much comes: its caller has other things to do as well.
+#: Limits of one call, however many receipts come: its caller has other things to do, too.
 AT_ONCE_COUNT = 500
 _AT_ONCE_S = 0.25
 

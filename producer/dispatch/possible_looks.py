@@ -1,4 +1,4 @@
-"""Can the answer to an order that only looks be true of that order?  Pure."""
+"""Can this be the answer to an order that only looks?  Pure."""
 
 from __future__ import annotations
 

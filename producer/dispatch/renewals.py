@@ -40,7 +40,7 @@ class Renewals:
         }
 
     def forgive(self) -> None:
-        """Start anew, after a while in which nobody looked."""
+        """Start again, after a while in which nobody looked."""
         self._seen.clear()
 
     def _is_overdue(self, lease: Lease, now_s: float) -> bool:

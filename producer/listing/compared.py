@@ -19,7 +19,7 @@ from tasks.digests import CELL_BYTES, cells_of
 #: consist of lines.
 _LEAST_TAIL_BYTES = 1024 * 1024
 
-#: A file in more places than this is stored anew, as a whole: 4 TiB of cells that lie apart.
+#: A file in more places than this is stored again as a whole: 4 TiB of cells that lie apart.
 _MAX_PLACES_COUNT = 1024 * 1024
 
 

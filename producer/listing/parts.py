@@ -36,7 +36,7 @@ class ListingPart(Struct, frozen=True, kw_only=True):
 
 
 class ListingWriter:
-    """Turns batches, given in entry order, into parts.  Holds one part's lines, no more."""
+    """Turns batches, given in entry order, into parts.  Holds the lines of one part only."""
 
     def __init__(self) -> None:
         self._number = 0

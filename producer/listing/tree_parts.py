@@ -50,7 +50,7 @@ class TreePart(Struct, frozen=True, kw_only=True):
 
     @property
     def data(self) -> bytes:
-        """The part as it is stored.  Compressed anew at each call: most parts are known, and need none."""
+        """The part as it is stored.  Compressed at each call: most parts are known, and are never asked for it."""
         return compress_lines(self.lines)
 
 

@@ -58,6 +58,6 @@ def outcomes_of(catalog: Catalog, runs: Iterable[RunRow]) -> dict[str, Outcome]:
 
 
 def _is_by(run: Run, process: Process) -> bool:
-    """Containers begin to count their processes anew: one that is younger than the run has only the same number."""
+    """Containers count their processes from 1 again: a process younger than the run only has the same number."""
     is_same = (run.owner_host, run.owner_pid) == (process.host, process.pid)
     return is_same and run.started_at >= process.since - CLOCKS_DIFFER

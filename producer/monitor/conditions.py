@@ -21,7 +21,7 @@ def conditions(found: Survey) -> Iterator[Condition]:
 
 
 def _condition(problem: Problem, states: Mapping[str, str]) -> Condition | None:
-    """``states``: of the devices.  None for what is told otherwise, or to nobody."""
+    """``states``: of the devices.  None for what people learn in another way, or need not know."""
     name = escaped(problem.subject)
     match problem.kind:
         case "device":

@@ -45,7 +45,7 @@ class Told(Struct, frozen=True, kw_only=True):
 
 class Change(Struct, frozen=True, kw_only=True):
     message: Message
-    #: What is told by it, under this key; None: that all is well again.
+    #: What people know under this key once it is sent; None: all is well again.
     key: str
     told: Told | None
 
@@ -53,7 +53,7 @@ class Change(Struct, frozen=True, kw_only=True):
 def of_condition(
     condition: Condition, told: Mapping[str, Told], now: datetime, *, repeats: bool = False
 ) -> Change | None:
-    """None for what people know already; ``repeats``: it has happened again, and is told again after a while."""
+    """None if people know already; ``repeats``: it has happened again, and after a while they get another message."""
     known = told.get(condition.key)
     if known is not None and known.state == condition.state and not (repeats and now - known.at >= AGAIN_AFTER):
         return None
@@ -62,7 +62,7 @@ def of_condition(
 
 
 def of_recovery(key: str, told: Mapping[str, Told], title: str) -> Change | None:
-    """None where nobody was told that something was wrong."""
+    """None if nobody got a message that something was wrong."""
     known = told.get(key)
     if known is None:
         return None

@@ -1,4 +1,4 @@
-"""What people have been told, in the state folder: commands, managers and timers share it."""
+"""Which messages people have got, kept in the state folder: commands, managers and timers share it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Memory:
         self._locks = state.path / "notifying"
 
     def told(self) -> dict[str, Told]:
-        """What people know, by key.  Nothing, where the file is damaged: then some things are told twice."""
+        """What people know, by key; empty when the file is damaged, so that some messages come twice."""
         with suppress(FileNotFoundError, msgspec.DecodeError), self._file.open("rb") as opened:
             return msgspec.json.decode(opened.read(_MAX_BYTES), type=dict[str, Told])
         return {}

@@ -54,7 +54,7 @@ class Notifier:
         self._tell(lambda told: [of_condition(condition, told, datetime.now(UTC), repeats=True)])
 
     def look(self, conditions: Iterable[Condition], kinds: Collection[str]) -> None:
-        """What is wrong now, of all whose keys begin with one of ``kinds``: what is not among it has recovered."""
+        """Take what is wrong now, of all keys that begin with one of ``kinds``; the others of these have recovered."""
         now_wrong = {condition.key: condition for condition in conditions}
 
         def changes(told: dict[str, Told]) -> list[Change | None]:
@@ -74,7 +74,7 @@ class Notifier:
         try:
             for key in [change.key for change in filter(None, changes(self._memory.told()))]:
                 with self._memory.alone(key):
-                    # Another process may have told it meanwhile.
+                    # Another process may have sent it meanwhile.
                     for change in filter(None, changes(self._memory.told())):
                         if change.key == key and self._is_told(change.message, silent):
                             self._memory.keep(key, change.told)
@@ -116,14 +116,14 @@ def _well_again(key: str) -> str:
 
 
 def ways(settings: NotifySettings) -> list[str]:
-    """By name; those that carry messages."""
+    """The names of the configured ways that carry messages."""
     return [*(["mail"] if settings.smtp_url else []), *(["apprise"] if settings.urls else [])]
 
 
 def send(
     settings: NotifySettings, message: Message, asked: Sequence[str], *, limit_s: float = LIMIT_S
 ) -> dict[str, NotSentError]:
-    """Send it by these ways; way → why it did not take the message, empty when all did."""
+    """Send it by these ways; returns way → why it did not take the message, empty when all did."""
     titled = Message(topic=message.topic, title=f"segfleet on {platform.node()}: {message.title}", body=message.body)
     senders: dict[str, Callable[[], None]] = {
         "mail": lambda: send_mail(settings, titled, limit_s=limit_s),

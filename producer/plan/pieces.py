@@ -39,8 +39,8 @@ def cut_in_shares(size_bytes: int, *, share_bytes: int, cap_bytes: int, grid_byt
     """Offset and size of the pieces of a file: shares of about the threshold, each in equal pieces up to the cap.
 
     Shares come first so that the pieces of one device add up to one threshold: 5.4 GB on two devices become two equal
-    halves, not five pieces at the cap and a small rest.  What rounding shares down to cells has left over is cut
-    smaller, for all devices to take a part of it.
+    halves, not five pieces at the cap and a small rest.  What is left over, because shares are rounded down
+    to cells, is cut smaller, so that all devices take a part of it.
     """
     whole_bytes = size_bytes // share_bytes * share_bytes
     for start_bytes in range(0, whole_bytes, share_bytes):

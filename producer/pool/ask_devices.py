@@ -1,4 +1,4 @@
-"""What each device is now: asked, and remembered where the last run knew more of it."""
+"""The state of each device now: what it answers, and what the last run recorded where that says more."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _lost_beside(asked: Sequence[DeviceRow], rows: Iterable[DeviceRow]) -> list[
 
 
 def _recorded(name: str, path: Path, report: DeviceReport, rows: Iterable[DeviceRow]) -> DeviceRow | None:
-    """What the catalog has of the device; of a folder without a marker, what it has of the one that was there last."""
+    """The catalog's row of the device; for a folder without a marker, that of the device that was there last."""
     if report.device_id:
         return next((row for row in rows if row.device_id == report.device_id), None)
     return next((row for row in rows if row.name == name and row.path == str(path)), None)

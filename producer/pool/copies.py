@@ -125,5 +125,5 @@ def least_filled(
     targets: Sequence[CopyTarget], size_bytes: int, holders: Collection[str], sites: Collection[str]
 ) -> CopyTarget | None:
     fitting = [one for one in targets if one.device_id not in holders and one.room_bytes >= size_bytes]
-    # A device of which nobody said where it stands may stand anywhere.
+    # A device without a configured site may stand anywhere.
     return min(fitting, key=lambda one: (bool(one.site) and one.site in sites, one.load_bytes), default=None)

@@ -31,7 +31,7 @@ class Copied(Struct, kw_only=True):
     died: dict[str, str] = field(default_factory=dict)
     #: Why copies were not made, each reason once.
     failures: dict[str, None] = field(default_factory=dict)
-    #: Of these the copies for which the target's worker does not reach the other device, as on another host.
+    #: The copies among them for which the target's worker cannot reach the other device, as on another host.
     out_of_reach: defaultdict[str, list[Copying]] = field(default_factory=lambda: defaultdict(list))
 
     def add_rows(self, other: Copied) -> None:
@@ -41,7 +41,7 @@ class Copied(Struct, kw_only=True):
         self.failures |= other.failures
 
     def joined(self, later: Copied) -> Copied:
-        """With what has come of those that were out of reach, when they were made in another way."""
+        """This result, with that of the copies that were out of reach and were then made in another way."""
         return Copied(
             made_count=self.made_count + later.made_count,
             full=self.full | later.full,
@@ -58,7 +58,7 @@ def copy_objects(
 ) -> Copied:
     """Make the copies, all targets at once; ``on_made`` is called for each, on the run's thread.
 
-    A repeat finds what is there.  What fails is left out, and said in the result.  Raises InterruptedRun.
+    Idempotent.  Copies that fail are left out, and named in the result.  Raises InterruptedRun.
     """
     by_target: defaultdict[str, list[Copying]] = defaultdict(list)
     for one in copyings:

@@ -23,7 +23,7 @@ class Member(Struct):
     state: DeviceState
     capacity_bytes: int
     free_bytes: int
-    #: What the plan keeps free.
+    #: Bytes that the plan keeps free.
     reserve_bytes: int = 0
     #: When the run lost the device, on the monotonic clock.
     lost_at_s: float = 0.0
@@ -57,7 +57,7 @@ def record_returned(catalog: Catalog, reports: Iterable[DeviceReport]) -> None:
     """Note in the catalog which devices are back that were dead, absent or lost when it heard of them last.
 
     One that is there but cannot be written is read-only.  One that was lost stays so while another device of its pool
-    bears its name.  A catalog that cannot be written now learns it at the next run.
+    bears its name.  If the catalog cannot be written now, the next run records it.
     """
     if catalog.why_read_only:
         return

@@ -24,7 +24,7 @@ def present_devices(
 ) -> dict[str, str]:
     """Device id → name, of the named devices that are there with a marker, and of a pool of these snapshots, or these.
 
-    Tells each device that is not there as a trouble; raises NotADeviceError when none is there.
+    Reports each device that is not there as a trouble; raises NotADeviceError when none is there.
     """
     reports = ask_for_reports(session, may_lose=session.paths).wait()
     record_returned(session.catalog, reports.values())

@@ -45,7 +45,7 @@ class RawVolume(Struct, frozen=True, kw_only=True):
 
     def reading(self, piece: Range) -> RawReading:
         """What a worker must know to read this piece."""
-        # The largest ranges save the most, and an order holds only so many ranges.
+        # The largest ranges save the most, and the number of ranges in an order is limited.
         found = sorted(self.unused_in(piece), key=lambda item: -item.size_bytes)[:MAX_EXTENTS]
         found.sort()
         return RawReading(

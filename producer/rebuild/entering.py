@@ -37,7 +37,7 @@ class ReadManifest(Struct, kw_only=True):
     troubles: dict[str, list[ManifestTrouble]] = field(default_factory=dict)
 
     def take(self, part: ManifestPart, data: bytes, catalog: Catalog) -> None:
-        """Raises DamagedError for a part that has its digest and is none all the same."""
+        """Raises DamagedError for a file that has its digest, but is no valid part."""
         match part.kind:
             case "tree":
                 self.trees[part.name] = decode_tree(data)
@@ -56,7 +56,7 @@ class ReadManifest(Struct, kw_only=True):
 
     @property
     def references(self) -> list[TreeReference]:
-        """Of the whole tree, in order; its parts are numbered in their names."""
+        """The references to all parts of the tree, in order: the parts' names are numbered."""
         return [reference for name in sorted(self.trees) for reference in self.trees[name]]
 
 

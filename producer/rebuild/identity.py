@@ -1,7 +1,7 @@
 """Whose devices these are: a rebuilt catalog takes the place of the one that was lost.
 
 A device's marker names the one catalog that may delete on it, and a catalog whose generation is behind that of a device
-changes nothing there (docs/manifest.md).  Both are mended by reading the devices, and by nothing else.
+changes nothing there (docs/manifest.md).  Only reading the devices mends either.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def take_place(catalog: Catalog, reports: Iterable[DeviceReport]) -> str:
 
 
 def learn_generations(catalog: Catalog, reports: Iterable[DeviceReport]) -> None:
-    """Count what the devices know of this catalog as known: all that came with it has been read."""
+    """Take over the generations that the devices have: all that came with them has been read."""
     for report in reports:
         if report.generation is not None and report.generation.catalog_id == catalog.generations.catalog_id:
             catalog.generations.learn(report.generation)

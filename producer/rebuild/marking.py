@@ -13,9 +13,9 @@ from producer.pool.manifests.marks import newest_marks
 def read_marks(
     fetcher: Fetcher, names: Mapping[str, frozenset[str]], snapshot_ids: Collection[str]
 ) -> dict[str, MarkedRow]:
-    """Snapshot → the tags and the pin that were set last; a file that is damaged is as if it were not there.
+    """Snapshot → the tags and the pin that were set last; a damaged file is skipped.
 
-    ``names``: device → its files of manifests.  The devices get the marks anew with the next run.
+    ``names``: device → its files of manifests.  The next run writes the marks to the devices again.
     """
     found: list[SnapshotMarks] = []
 

@@ -21,7 +21,7 @@ class HeadReader:
         self.headless: list[str] = []
 
     def read(self, names: Mapping[str, frozenset[str]], known: Iterable[str]) -> list[FoundHead]:
-        """In the order in which the snapshots were made.  ``names``: of the files of manifests, by device."""
+        """The heads, in the order in which the snapshots were made.  ``names``: device → its manifest files."""
         wanted = sorted(unknown_snapshots(frozenset().union(*names.values()), frozenset(known)))
         copies = self._copies(names, wanted)
         found = [self._chosen(snapshot_id, copies.get(snapshot_id, {})) for snapshot_id in wanted]

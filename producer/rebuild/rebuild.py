@@ -88,7 +88,7 @@ class _Rebuild:
             if self._add(fetcher, decision, names, found, device_names, is_buried=found.head.snapshot_id in buried)
             and found.head.snapshot_id not in buried
         ]
-        # Not only those that were added now: a rebuild that was killed has recorded others, and not come this far.
+        # Also those that were not added now: a killed rebuild may have recorded them and stopped before this step.
         sealed = [row.snapshot_id for row in self._catalog.snapshots.all() if row.pool_id == decision.pool_id]
         partial = self._keep_what_is_left(fetcher, names, sealed)
         drop_pruned(self._session, decision.ready)
@@ -110,7 +110,7 @@ class _Rebuild:
         )
 
     def _meet(self) -> tuple[dict[str, DeviceReport], PoolDecision]:
-        """What the devices are; those that are there are in the catalog then."""
+        """Ask the devices what they are, and record those that are there."""
         session = self._session
         reports = ask_for_reports(session, may_lose=session.paths).wait()
         decision = decide_readable(reports, session.paths)
@@ -127,7 +127,7 @@ class _Rebuild:
         headless: Sequence[str],
     ) -> None:
         if not self._troubles.is_whole and not self._may_accept_damage(decision):
-            # Something that the lost catalog knew is not in this one: it may read, and store, but delete nothing.
+            # This catalog lacks something that the lost one knew: it may read and store, but delete nothing.
             if may_not_delete(self._catalog, reports):
                 self._session.observer.note(
                     "prune will free no space on these devices: manifests are damaged, so this catalog may lack "
@@ -161,7 +161,7 @@ class _Rebuild:
         *,
         is_buried: bool,
     ) -> bool:
-        """Whether the snapshot is in the catalog now.  Of one that was forgotten, what others may need."""
+        """Whether the snapshot is in the catalog now.  A forgotten one brings only what others may need."""
         lent = [part for part in found.head.parts if not is_buried or part.kind in ("pack", "index")]
         manifest, parts = ReadManifest(found=found), {part.name: part for part in lent}
 
@@ -189,7 +189,7 @@ class _Rebuild:
                 if is_buried:
                     self._catalog.marks.forget([snapshot_id])
                 elif snapshot_id in self._marks:
-                    # At once: a rebuild that is run again knows the snapshot, and looks no more for its pin.
+                    # At once: the next rebuild already knows the snapshot, and does not look for its pin.
                     self._catalog.marks.restore(self._marks[snapshot_id])
         except DamagedError as error:
             self._troubles.manifest(f"snapshot {snapshot_id[:8]} cannot be rebuilt: {error}", snapshot_id)

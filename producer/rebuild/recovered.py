@@ -68,7 +68,7 @@ class Recovering:
         return [volume for one in wanted if (volume := self._recover(one, found[one]))]
 
     def _of_unknown(self, unknown: Iterable[tuple[str, ObjectContent]]) -> dict[str, list[_Leftover]]:
-        """Of snapshots that are neither known, nor forgotten; of the tries of a segment those that hold the same."""
+        """The objects of snapshots that are neither known nor forgotten; of a segment's tries those that agree."""
         states = self._catalog.snapshots.states()
         by_segment: defaultdict[str, list[tuple[str, ObjectContent]]] = defaultdict(list)
         for device, content in unknown:
@@ -86,7 +86,7 @@ class Recovering:
         return dict(found)
 
     def _of_partial(self, snapshot_id: str) -> list[_Leftover]:
-        """What the snapshot has stored and no tree refers to."""
+        """What the snapshot has stored, but no tree refers to."""
         names = {device_id: name for name, device_id in self._device_ids.items()}
         rows = [row for row in self._catalog.objects.indexed_by(snapshot_id) if row.device_id in names]
         living = {row.key: self._living_of(row.segment_id, row.ranges) for row in rows}

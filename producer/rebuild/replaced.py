@@ -16,7 +16,7 @@ from tasks.receipts import Receipt
 def drop_pruned(session: RunSession, device_ids: Mapping[str, str]) -> None:
     """Take out of the index what a device that is there does not have, where that is no loss.
 
-    Either it has another object of that segment, as which a prune has repacked the one; or no snapshot needs the
+    Either a prune has repacked it, and the device has another object of that segment; or no snapshot needs the
     segment, and a prune has deleted it: the manifest of a forgotten snapshot stays while others need parts of it.
     Anything else that is not there is lost, and check says so.  ``device_ids``: by the names of the devices that are
     there.

@@ -40,7 +40,7 @@ def describe(
     *,
     with_origin: bool = False,
 ) -> None:
-    """``take(device, content)`` for each of these objects, by device, that is sound.
+    """Call ``take(device, content)`` for each sound one of these objects, by device.
 
     ``with_origin``: each in an answer of its own, for it may name 65,536 files.
     """
@@ -59,6 +59,6 @@ def describe(
 
 
 def fields_for(session: RunSession, name: str, device_id: str) -> dict[str, Any]:
-    """Of an order to this device."""
+    """The fields of an order to this device."""
     epochs = {row.device_id: row.epoch for row in session.catalog.devices.all()}
     return session.order_fields(name, device_id=device_id, epoch=epochs.get(device_id, 0))

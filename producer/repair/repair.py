@@ -107,11 +107,11 @@ class _Repair:
         catalog, needed = self._session.catalog, dict[str, None]()
         for snapshot in catalog.snapshots.all():
             needed |= dict.fromkeys(catalog.trees.of(snapshot.snapshot_id).parts_of_segments)
-        # Others need the parity of what is needed no more.
+        # Others need the parity of objects that are no longer needed themselves.
         return catalog.objects.of(needed | dict.fromkeys(sorted(catalog.parity.closed(needed))))
 
     def _mark_missing(self, members: dict[str, Member]) -> None:
-        """Mark as damaged the objects that are not on their device any more, or have another size.
+        """Mark objects as damaged that are no longer on their device, or have another size.
 
         The next backup stores what they held again, and lists and restores look elsewhere meanwhile.
         """
@@ -122,7 +122,7 @@ class _Repair:
             self._session.catalog.objects.mark(object_id, device_id, is_damaged=True)
 
     def _copy_back(self, members: dict[str, Member]) -> int:
-        """Copy to where they are damaged the objects that another device has whole; returns how many."""
+        """Replace damaged objects that another device has whole by copies of these; returns how many."""
         names = {one.device_id: one.name for one in members.values() if one.is_live}
         copyings = list(copies_to_make_again(self._needed(), names))
 
@@ -135,7 +135,7 @@ class _Repair:
         return copied.made_count
 
     def _make_by_parity(self, members: dict[str, Member]) -> int:
-        """Make anew, where they are damaged, the objects that no device has whole; returns how many."""
+        """Replace damaged objects that no device has whole by what parity gives; returns how many."""
         present = {one.device_id: one.name for one in members.values() if one.is_live}
         groups, copyings = GroupReads(self._session.catalog), list[Copying]()
         for one in self._damaged(members):

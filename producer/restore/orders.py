@@ -131,7 +131,7 @@ def _with_places(
 
 
 def in_bounds(picks: Sequence[Pick]) -> Iterator[list[Pick]]:
-    """The picks of a segment, divided so that their attributes fit into one order each."""
+    """The picks of a segment, in groups whose attributes fit into one order each."""
     chunk: list[Pick] = []
     size_bytes = 0
     known: set[frozenset[tuple[str, str]]] = set()
@@ -149,7 +149,7 @@ def in_bounds(picks: Sequence[Pick]) -> Iterator[list[Pick]]:
 
 
 def surplus_entry(path: str) -> TargetEntry:
-    """What is to be removed at a path of the target."""
+    """The entry that makes a worker remove what is at a path of the target."""
     return TargetEntry(kind="surplus", path=path, mode=0, uid=0, gid=0, mtime_ns=0)
 
 

@@ -132,7 +132,7 @@ class RestoreRun:
         return self._deleting().find(self._plan.restored_folders()) if self._request.delete else []
 
     def _remove_surplus(self) -> None:
-        """Only once all else is restored: until then, what is there may be all that is left."""
+        """Call it once all else is restored: until then, what is there may be all that is left."""
         if self._request.delete and self._outcome.troubles_count:
             self._session.observer.note("nothing is removed, because not all could be restored; see the errors")
             return
@@ -145,7 +145,7 @@ class RestoreRun:
     # ---- flags
 
     def _set_flags(self, plan: RestorePlan) -> None:
-        """Of all that is restored; where others are kept, that is what looked like it before."""
+        """Set the flags of all that was restored, but not of what was there already and stays."""
         others = self._outcome.not_restored | self._flagged_others
         self._entries.make((entry for entry in plan.flags() if entry.path not in others), devices_count=1)
 
@@ -167,7 +167,7 @@ class RestoreRun:
         self._entries.run({device: orders}, take)
 
     def _sweep(self) -> None:
-        """Remove what other runs left unfinished, but what the files that are restored now have claimed."""
+        """Remove what other runs left unfinished, unless this run has claimed it for its own files."""
         device_id, device = self._entries.any_device()
         batched = itertools.chain([()], batches(self._plan.directories_to_make()))
         orders = (self._orders.entries(device, device_id, batch, sweep=True) for batch in batched)
@@ -182,7 +182,7 @@ class RestoreRun:
     def _restore_unlinked(self) -> None:
         """Of the hard links to one file that were not made, the first gets the data, and the others are linked to it.
 
-        Again and again where the target's file system takes few: each time more are made.
+        Repeats this while the target's file system takes only a few links at a time.
         """
         while links := self._unlinked.all():
             self._outcome.unsupported["hard-link"] += len({link.link for link in self._unlinked.too_many})
@@ -205,7 +205,7 @@ class RestoreRun:
         self._segments.run(self._plan, self._present, self._take, self._tell_progress)
 
     def _prepare_pieced_files(self) -> None:
-        """Those that cannot be written, as those that are kept, are left out from here on."""
+        """From here on, files that cannot be written are left out, and so are files that are kept."""
         self._is_preparing = True
         claim = self._request.overwrite is not None
         self._entries.make(self._plan.pieced_files(finish=False), claim=claim)
@@ -218,13 +218,13 @@ class RestoreRun:
             yield entry
 
     def _discard_refused(self) -> None:
-        """Remove what was written of pieced files that the target did not take to their names."""
+        """Remove what was written of pieced files that were not restored."""
         refused = self._outcome.not_restored
         files = self._plan.pieced_files(finish=True) if refused else ()
         self._entries.make(replace(file, kind="absent") for file in files if file.path in refused)
 
     def _restorable(self, links: Iterable[TargetEntry]) -> Iterator[TargetEntry]:
-        """Those of files that were not restored are reported: what is in their place is older."""
+        """The links whose files were restored; reports the others, because an older file is in the place of theirs."""
         for entry in links:
             if entry.link not in self._outcome.not_restored:
                 yield entry

@@ -17,7 +17,7 @@ _TOO_MANY = "too-many-links"
 
 
 class Unlinked(Struct, kw_only=True):
-    """Those that wait for their data."""
+    """The links that wait for their data."""
 
     other_file: list[TargetEntry] = field(default_factory=list)
     too_many: list[TargetEntry] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Unlinked(Struct, kw_only=True):
 
 
 def in_place_of_links(links: Sequence[TargetEntry]) -> tuple[dict[str, str], list[TargetEntry]]:
-    """Of the links to one file the first is to get its data: file → first link; and the others, as links to those."""
+    """File → its first link, which gets the data; and all other links, as links to the first ones."""
     places: dict[str, str] = {}
     for entry in links:
         places.setdefault(entry.link, entry.path)

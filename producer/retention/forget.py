@@ -121,7 +121,7 @@ def carry_out(holder: LockHolder, decisions: Sequence[Decision], *, all_or_none:
         if all_or_none and readers:
             _refuse(*next(iter(readers.items())))
         done = [_without(decision, readers) for decision in decisions]
-        # Durable: what the devices are told next must not be taken back by a power cut.
+        # Durable: a power cut must not take back what the devices get next.
         with holder.catalog.durable_transaction():
             holder.catalog.marks.forget([row.snapshot_id for decision in done for row in decision.forgotten])
     return done

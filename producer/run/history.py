@@ -31,7 +31,7 @@ Summary = TypeVar("Summary", BackupSummary, RestoreSummary, CheckSummary, PruneS
 def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[], Summary]) -> Summary:
     """Carry out ``work``; the history has its beginning and its end, however it ends.
 
-    What only reads does not fail for want of a history: its catalog may be read-only.
+    A run that only reads works without a history, because its catalog may be read-only.
     """
     if kind != "backup" and (why := session.catalog.why_read_only):
         session.observer.note(f"the history will not have this run: the catalog cannot be written ({why})")
@@ -56,7 +56,7 @@ def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[],
 
 
 def record_done(catalog: Catalog, kind: RunKind, volume: str, summary: JsonObject, *, started_at: datetime) -> None:
-    """Enter into the history what was done without a session of its own, and went well."""
+    """Record a success of something that had no session of its own."""
     run_id = uuid.uuid4().hex
     with catalog.transaction():
         _begin_run(catalog, run_id, kind, volume, started_at=started_at)

@@ -58,7 +58,7 @@ class RunSession(Struct, frozen=True, kw_only=True):
     rotating: Mapping[str, bool] = field(default_factory=dict)
     #: Gets the files that a backup finds new, changed or moved.
     on_file: OnFile | None = None
-    #: Its observer, which keeps what it is told; None keeps nothing.
+    #: Its observer, which keeps what is reported; None keeps nothing.
     log: RunLog | None = None
 
     def begin_reading(self, snapshot_ids: Collection[str]) -> None:
@@ -87,7 +87,7 @@ class RunNeeds(Struct, frozen=True, kw_only=True):
     targets: Mapping[str, Path] = field(default_factory=dict)
     #: What is backed up, "" when nothing is.  Its lock is the caller's business.
     volume: str = ""
-    #: Whom the run writes the catalog as.
+    #: The owner in whose name the run writes the catalog.
     holder: LockHolder | None = None
     #: For the workers that are started here.
     nice: int = 0

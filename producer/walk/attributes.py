@@ -17,7 +17,7 @@ _NONE = frozenset({errno.ENOTSUP, errno.ENODATA})
 def prefix_of_open(folder: int) -> str:
     """What makes a name in the open directory ``folder`` a path: listxattr takes no descriptor of a directory.
 
-    A scout enters the directory, for the way through /proc takes as long as the question.
+    A scout enters the directory instead, because the path through /proc costs as much as the call itself.
     """
     if is_scout():
         with suppress(OSError):

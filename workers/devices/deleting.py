@@ -79,7 +79,7 @@ class _Deleting:
             else:
                 self.deleted_count += 1
                 self.bytes_freed += size_bytes
-        # Also what an earlier delivery of the order has deleted, and did not come to settle.
+        # Also what an earlier delivery of the order has deleted, but not made durable.
         self._device.settle(files.values())
         return not_there
 

@@ -49,7 +49,7 @@ def get_manifest(order: GetManifest, *, device: Device) -> ManifestResult:
 
 
 def generation_on(device: Device, catalog_id: str) -> Generation | None:
-    """The last generation of this catalog of which the device knows; None without a sound one.
+    """The last generation of this catalog that the device knows; None if it has no sound one.
 
     Raises DeviceError when the device fails.
     """

@@ -2,7 +2,7 @@
 
 The parts prove each other: header and trailer carry digests, the trailer repeats what the seek table says
 and names the header, the header says how long each unit must be.  So one damaged part is
-named, and what it said is learnt from the others.
+named, and the others tell what it said.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def _data_bytes(piece: _Piece) -> int:
 
 
 def _opened(device: Device, key: str) -> StoredObject | None:
-    """None also where it cannot be opened: what is lost of it, others make up for."""
+    """None also when it cannot be opened: the others of the group make up for it."""
     try:
         return device.open(key)
     except DeviceError:

@@ -21,7 +21,7 @@ class Cell(NamedTuple):
 
 
 class KnownContent:
-    """Of one segment.  Without its header or its trailer nothing is known."""
+    """What is known about one segment; nothing without its header or its trailer."""
 
     def __init__(self, reader: SegmentReader) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What stored objects hold, as their headers and trailers say: an index can be made again of it."""
+"""What stored objects hold, from their headers and trailers; enough to make an index again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _content(device: Device, object_id: str, *, with_origin: bool) -> ObjectCont
 def _described(object_id: str, stored: StoredObject, *, with_origin: bool) -> ObjectContent | None:
     reader = SegmentReader(stored.read, stored.size_bytes)
     header, trailer, digest = reader.header, reader.trailer, reader.trailer_digest
-    # A whole one under another name is not what the name says.
+    # A whole object under another name is not the object of that name.
     if header.object_id != object_id or digest is None or len(header.ranges) > MAX_RANGES:
         return None
     return ObjectContent(

@@ -189,7 +189,7 @@ class ExtentStream:
             while self._fd >= 0 and not self._has_ended and done_bytes < len(part):
                 count = os.preadv(self._fd, [part[done_bytes:]], at_bytes + done_bytes)
                 if not count:
-                    # What is written there from now on does not belong to what was read.
+                    # What is written there from now on is not part of what was read.
                     self._has_ended = True
                     self._trouble = self._trouble or ("changed", "was cut while it was read")
                     break

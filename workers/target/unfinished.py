@@ -39,7 +39,7 @@ def is_unfinished_folder(found: os.stat_result) -> bool:
 
 def temporary_name(run_id: str, path: str) -> str:
     """The name beside ``path`` of what will replace it: the same for all workers of the run."""
-    # By what the name says of the run: anyone who finds the file can tell whether it is that of a path.
+    # The name tells the run, and whether the file belongs to a given path.
     digest = blake2b(os.fsencode(path), key=run_id[:12].encode(), digest_size=12).hexdigest()
     return f".segfleet-{run_id[:12]}-{digest}.part"
 

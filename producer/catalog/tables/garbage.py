@@ -60,7 +60,7 @@ class Garbage:
             self._drop_segments(needed)
 
     def drop_parts(self, needed: Collection[bytes]) -> None:
-        """Delete tree parts that are not among the needed ones: the next snapshot that has one brings it anew."""
+        """Delete tree parts that are not needed; the next snapshot that has one of them brings it again."""
         with self._database.transaction():
             for table in (packed_parts, tree_parts):
                 there = {row.digest for row in self._database.read(select(table.c.digest).distinct())}
@@ -95,7 +95,7 @@ class Garbage:
         return {row.segment_id for row in self._database.read(statement)}
 
     def _spare_known(self) -> None:
-        """What a rebuild has found again on the devices is judged anew."""
+        """What a rebuild has recorded again is no longer doomed."""
         same = (stored_objects.c.object_id == doomed.c.object_id, stored_objects.c.device_id == doomed.c.device_id)
         self._database.write(delete(doomed).where(select(stored_objects.c.object_id).where(*same).exists()))
 

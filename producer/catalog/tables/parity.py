@@ -45,7 +45,7 @@ class Parity:
         self._database = database
 
     def add(self, groups: Iterable[ParityGroup]) -> None:
-        """Record groups, of which rows may still be to write."""
+        """Record groups; some of their rows may not be written yet."""
         members, rows = list[dict[str, object]](), list[dict[str, object]]()
         for group in groups:
             for place, member in enumerate(group.members):
@@ -102,12 +102,12 @@ class Parity:
         return found
 
     def move_row(self, group_id: str, row: int, device_id: str) -> None:
-        """It is to be written to this device; what is there of it on another counts no more."""
+        """Have the row written to this device; the row on its former device no longer counts."""
         statement = update(parity_rows).where(parity_rows.c.group_id == group_id, parity_rows.c.row == row)
         self._database.write(statement.values(device_id=device_id, bytes_stored=0, digest=None))
 
     def set_row(self, group_id: str, row: int, bytes_stored: int, digest: bytes | None) -> None:
-        """What is on its device now; None: nothing that is whole."""
+        """Record the digest of the row on its device; None: no whole row is there."""
         statement = update(parity_rows).where(parity_rows.c.group_id == group_id, parity_rows.c.row == row)
         self._database.write(statement.values(bytes_stored=bytes_stored, digest=digest))
 

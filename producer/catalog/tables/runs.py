@@ -18,7 +18,7 @@ from producer.catalog.database.database import Database
 from producer.catalog.schema import runs
 from tasks.errors import CatalogError, InterruptedRun
 
-#: How many runs the history keeps by itself: one each hour for a year, and more.
+#: How many runs the history keeps unless configured otherwise: more than one each hour for a year.
 HISTORY_COUNT = 10_000
 
 #: Of runs that did all that they could.

@@ -85,12 +85,12 @@ class Trees:
         return Tree([source["name"] for source in sources.sources], parts, self)
 
     def digests(self, snapshot_id: str) -> set[bytes]:
-        """Of all parts and map parts of a snapshot; none where its entries are not recorded yet, or no more."""
+        """The digests of all parts and map parts of a snapshot; none while its entries are not recorded."""
         parts = self.parts_of(snapshot_id)
         return set(parts).union(*map(self.maps, parts))
 
     def parts_of(self, snapshot_id: str) -> list[bytes]:
-        """The digests of its parts in order, without map parts; none where they are not recorded yet, or no more."""
+        """The digests of its parts in order, without map parts; none while they are not recorded."""
         statement = select(trees.c.parts).join(snapshots, snapshots.c.snapshot_key == trees.c.snapshot_key)
         row = self._database.read_one(statement.where(snapshots.c.snapshot_id == snapshot_id))
         return [] if row is None else [found[0] for found in _REFERENCE.iter_unpack(row.parts)]
@@ -140,7 +140,7 @@ class Trees:
         return self._needs_of(digest).maps
 
     def needs(self, digest: bytes) -> PartNeeds:
-        """What a part or map part refers to itself.  Read anew each time: for anyone who reads all parts there are."""
+        """What a part or map part refers to itself.  Not cached: for callers that read all parts."""
         return needs_of(self.data(digest))
 
     def _needs_of(self, digest: bytes) -> PartNeeds:
@@ -164,7 +164,7 @@ class Trees:
         return {row.digest for row in rows}
 
     def brought_to(self, device_ids: Collection[str], digests: Iterable[bytes]) -> set[bytes]:
-        """Those of the parts that each of these devices has."""
+        """The given parts that every one of these devices has."""
         wanted = set(device_ids)
         rows = self._database.read(select(snapshots.c.snapshot_key, snapshots.c.holders))
         keys = {row.snapshot_key for row in rows if wanted <= set(row.holders)}

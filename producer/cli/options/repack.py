@@ -1,4 +1,4 @@
-"""The options that say how much may stay unused, and how much is written anew for that."""
+"""The options that say how much may stay unused, and how much is written again for that."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def _holes_of(objects: Sequence[StoredObject]) -> Iterator[_Hole]:
                 yield _Hole(
                     device_id=one.device_id, device=one.device, offset_bytes=offset_bytes, size_bytes=size_bytes
                 )
-            # The next damaged copy of the same bytes lacks nothing more.
+            # A second damaged copy of the same bytes adds nothing.
             held = sorted([*held, *ranges])
 
 
@@ -106,7 +106,7 @@ def _lacks_now(catalog: Catalog, snapshot: SnapshotRow, holes: Mapping[str, Sequ
     try:
         found = _in_tree(catalog.trees.of(snapshot.snapshot_id), holes) if holes else {}
     except (CatalogError, DamagedError):
-        # Its tree cannot be read, which checks and restores report; nothing is known of its files.
+        # Its tree cannot be read: checks and restores report that, and nothing is known about its files.
         return snapshot.lacks
     before = {lack.device_id: lack for lack in snapshot.lacks}
     nothing = {

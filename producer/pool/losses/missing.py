@@ -1,4 +1,4 @@
-"""What devices have stored and have no more: one was emptied, or an older copy of it stands in its place."""
+"""Objects that a device no longer has: it was emptied, or an older copy of it stands in its place."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _OBJECTS_COUNT = 1024
 def find_missing(
     session: RunSession, rows: Iterable[StoredObject], members: Mapping[str, Member]
 ) -> tuple[set[tuple[str, str]], dict[str, str]]:
-    """The keys of those of the objects that are not on their device, though it is there; and who could not answer.
+    """The keys of the objects that are missing on devices that are there, and device → why it could not answer.
 
-    Only looks for each file and its size.  Device → why it could not answer: of what lies there nothing is known.
+    Looks only for each file and its size.  Nothing is known about the objects of a device that could not answer.
     """
     by_device = _by_device(rows, members)
     missing: set[tuple[str, str]] = set()
@@ -35,7 +35,7 @@ def find_missing(
             missing.update((finding.object_id, order.device_id) for finding in receipt.result.findings)
 
     for device in by_device.keys() - set(session.courier.live):
-        # One that is full has no worker any more.
+        # A full device no longer has a worker.
         session.courier.bring_back(device)
     died = run_wave(session, {name: _orders(session, members[name], found) for name, found in by_device.items()}, take)
     for device in by_device:

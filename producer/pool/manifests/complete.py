@@ -60,7 +60,7 @@ def complete_manifests(
 def bring_up_to_date(session: RunSession, pool_id: str, members: Mapping[str, Member]) -> None:
     """Give each device the manifests of the snapshots that were sealed since it joined, while it was away.
 
-    What was sealed before comes with the snapshots that need it, and as a whole by :mod:`producer.repair`.
+    Older manifests come with the snapshots that need them; :mod:`producer.repair` copies all of them.
     """
     snapshots = [row for row in session.catalog.snapshots.all() if row.pool_id == pool_id]
     for name, one in members.items():

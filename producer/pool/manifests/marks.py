@@ -1,4 +1,4 @@
-"""What is decided about a snapshot after its seal, on its way to the devices: every run that writes brings it.
+"""What is decided about a snapshot after its seal; every run that writes brings it to the devices.
 
 Tags and pins become marks, and a forgotten snapshot gets a tombstone.
 """

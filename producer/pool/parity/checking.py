@@ -29,9 +29,9 @@ class CheckedParity(Struct, kw_only=True):
 def verify_parity(
     session: RunSession, present: Mapping[str, str], *, read_data: bool, only_size: bool = False
 ) -> CheckedParity:
-    """Look at each row that lies on a device that is there; one that is not whole counts no more.
+    """Look at each row that lies on a device that is there; one that is not whole no longer counts.
 
-    The next backup, or a repair, writes it anew.  ``present``: device id → name.
+    The next backup, or a repair, writes it again.  ``present``: device id → name.
     """
     rows, numbers = defaultdict[str, dict[str, ParityRow]](dict), dict[tuple[str, str], int]()
     for group in session.catalog.parity.groups():

@@ -22,7 +22,7 @@ Holders = Mapping[str, Collection[str]]
 
 
 class RowToWrite(Struct, frozen=True, kw_only=True):
-    """``moved``: from a device that does not count any more."""
+    """``moved``: from a device that no longer counts."""
 
     group: ParityGroup
     number: int
@@ -49,7 +49,7 @@ class ParityPlan(Struct, kw_only=True):
 def holders_of_objects(
     objects: Iterable[StoredObject], device_ids: Collection[str] | None = None
 ) -> dict[str, set[str]]:
-    """Object → the devices, or those of them, that have it, as far as anybody knows."""
+    """Object → the devices (only ``device_ids``, if given) that have it undamaged, as the catalog knows."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for one in objects:
         if not one.is_damaged and (device_ids is None or one.device_id in device_ids):
@@ -69,7 +69,7 @@ def member_devices(group: ParityGroup, holders: Holders) -> list[str] | None:
 
 
 def can_give(group: ParityGroup, holders: Holders, device_ids: Collection[str]) -> bool:
-    """Whether all members can be had from what of the group is on these devices."""
+    """Whether the part of the group on these devices suffices to read or make all members."""
     members_count = sum(
         any(found in device_ids for found in holders.get(member.object_id, ())) for member in group.members
     )
@@ -116,7 +116,7 @@ def plan_parity(
             RowToWrite(group=group, number=number, target=by_id[row.device_id]) for number, row in enumerate(group.rows)
         ]
     plan.missing_count = len(wanted.keys() - protected)
-    # Of a broken group a member may have to be made that is lost; so it is kept while one has no other parity.
+    # A broken group may be needed to make a lost member; so it is kept while a member has no other parity.
     plan.replaced = [
         group
         for group in broken
@@ -128,7 +128,7 @@ def plan_parity(
 def _missing_rows(
     group: ParityGroup, devices: Sequence[str], targets: Sequence[CopyTarget], holding: Collection[str]
 ) -> list[RowToWrite] | None:
-    """The rows that are still to be written; None where one finds no device of its own."""
+    """The rows that are still to be written; None when there is no device of its own for one of them."""
     taken, found, homeless = set(devices), list[RowToWrite](), list[int]()
     for number, row in enumerate(group.rows):
         if row.device_id not in holding or row.device_id in taken:

@@ -1,4 +1,4 @@
-"""Which groups of parity are formed anew, because they cost more than others of the same objects would.  Pure.
+"""Which parity groups to form again, because other groups of the same objects would cost less.  Pure.
 
 Small backups make small groups, and a group whose members are dead keeps them for the sake of the others.
 """
@@ -17,7 +17,7 @@ from producer.pool.copies import CopyTarget
 from producer.pool.parity.grouping import Holders, ParityPlan, holders_of_objects, member_devices, plan_parity
 from tasks.groups import MAX_MEMBERS
 
-#: Of what the groups cost that would be replaced.
+#: The least saving, as a part of what the replaced groups cost.
 _LEAST_SAVING = 0.1
 
 
@@ -84,7 +84,7 @@ def superseded(
 ) -> list[ParityGroup]:
     """The groups whose living members are all in others that are whole on these devices, and have as many rows.
 
-    A run that was killed while it formed groups anew leaves both.
+    A run that was killed while it formed new groups leaves both.
     """
     holders = holders_of_objects(chain.from_iterable(living.values()), device_ids)
     whole = {group.group_id for group in groups if _is_whole(group, holders, device_ids)}

@@ -24,8 +24,8 @@ from tasks.receipts import Receipt
 def write_parity(session: RunSession, members: Mapping[str, Member], plan: ParityPlan) -> Copied:
     """Record the new groups, write all rows, then let go of the groups that are replaced.
 
-    A power cut does not take back that they are recorded: nobody would delete the file of an unknown group.  A repeat
-    finds what is there.  What fails is left out, and said in the result: its groups are as recorded, without the row.
+    The record survives a power cut, because nobody would delete the file of an unknown group.  Idempotent.  Rows that
+    fail are named in the result; their groups stay recorded without them.
     Raises InterruptedRun.
     """
     catalog = session.catalog

@@ -55,7 +55,7 @@ class _Range:
             size_bytes -= len(part)
             yield bytes(part)
         if self._taken_bytes == self.piece.size_bytes:
-            # To its end: that removes what it was read from.
+            # Read it to its end, which removes the temporary file.
             deque(self._blocks, maxlen=0)
 
 

@@ -25,7 +25,7 @@ def depth_first(
         if own_folder is None or own_folder != folder:
             waiting += reversed(found)
             found = []
-            # Of folders that are not wanted nothing waits.
+            # Nothing waits for a folder that is not wanted.
             if own_folder is None or is_wanted(own_folder):
                 yield from _come(reader, waiting, own_folder)
             folder = own_folder

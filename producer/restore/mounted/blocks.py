@@ -65,7 +65,7 @@ class Blocks:
         return block
 
     def serve(self, fetches: Fetches, is_over: Callable[[], bool]) -> None:
-        """Until ``is_over``.  However it ends, anyone who waits gets an error, and so does anyone who comes later."""
+        """Serve readers until ``is_over``.  Then those who still wait, and those who come later, get an error."""
         under_way: dict[Fetch, Future[bytes]] = {}
         try:
             while not is_over():
@@ -99,7 +99,7 @@ class Blocks:
             self._forget_the_oldest()
 
     def _fail(self, block: Future[bytes], error: DamagedError) -> None:
-        """Asking for it later causes another try."""
+        """Pass the error on, and forget the block: the next reader causes another try."""
         with self._lock:
             for key in [key for key, kept in self._kept.items() if kept is block]:
                 del self._kept[key]

@@ -26,7 +26,7 @@ Asked = ParamSpec("Asked")
 
 
 def _failing_as_eio(method: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
-    """What is wrong with the catalog concerns one look at one path; mfusepy would print where it happened."""
+    """Trouble with the catalog fails one look at one path, with EIO; mfusepy would print a traceback."""
 
     @wraps(method)
     def guarded(*arguments: Asked.args, **named: Asked.kwargs) -> Answer:

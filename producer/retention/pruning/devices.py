@@ -44,7 +44,7 @@ class PrunedDevice(Struct, kw_only=True):
     objects_count: int = 0
     files_count: int = 0
     bytes_freed: int = 0
-    #: What was written anew, of objects of which some was dead.
+    #: What was written again, of objects that were partly dead.
     repacked_count: int = 0
     bytes_written: int = 0
     #: Of parity.
@@ -95,7 +95,7 @@ def why_not(report: DeviceReport, catalog_id: str) -> str:
 
 
 class DeviceWork:
-    """Sends orders to the devices and takes what they answer.  A device that fails is reported, and asked no more."""
+    """Sends orders to the devices and takes what they answer.  A device that fails is reported, and not asked again."""
 
     def __init__(self, session: RunSession, devices: Mapping[str, PrunedDevice]) -> None:
         """``devices``: by name."""

@@ -16,7 +16,7 @@ from producer.run.session import RunSession
 
 #: So many may lend before they are gathered.
 MAX_LENDERS_COUNT = 8
-#: What lends more than this stays as it is: to write it anew each time would cost more than it saves.
+#: What lends more than this stays as it is: writing it again each time would cost more than it saves.
 _LARGE_BYTES = 16 * 1024 * 1024
 
 

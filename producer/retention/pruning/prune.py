@@ -46,7 +46,7 @@ def prune(request: PruneRequest, observer: Observer, environment: Environment) -
 
 
 def preview(session: RunSession, limits: RepackLimits) -> PruneSummary:
-    """What a prune would delete, and write anew; changes nothing."""
+    """What a prune would delete, and write again; changes nothing."""
     started_s, catalog = time.monotonic(), session.catalog
     meeting = meet(session)
     pending = [found for device in catalog.devices.all() for found in catalog.doomed.on(device.device_id)]

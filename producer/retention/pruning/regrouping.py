@@ -1,4 +1,4 @@
-"""Forms groups of parity anew where that saves space, before what only they kept is deleted."""
+"""Forms new groups of parity where that saves space, before what only the old ones kept is deleted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from producer.run.session import RunSession
 
 
 def regroup(session: RunSession, devices: Sequence[PrunedDevice], finder: NeededFinder) -> bool:
-    """Whether groups went; what they alone kept is needed no more then.
+    """Whether groups went; then what only they kept is no longer needed.
 
     ``devices``: of one pool, that can be written.  What cannot be written is noted, and the old groups stay.  Raises
     InterruptedRun.

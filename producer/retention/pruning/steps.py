@@ -143,7 +143,7 @@ class Prune:
                 self._catalog.remains.drop(row.snapshot_id)
 
     def _inform(self) -> None:
-        """Put on each device what it has not been told yet."""
+        """Put on each device what it does not know yet."""
         catalog, generation = self._catalog, self._generation
         states = {row.snapshot_id: row.state for row in catalog.snapshots.all("forgotten")}
         for device in self._meeting.writable:

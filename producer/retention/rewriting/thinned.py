@@ -18,7 +18,7 @@ OnGone = Callable[[EntryBatch, int], None]
 
 
 class Thinned:
-    """Reads the tree anew for each call of :meth:`batches`, and counts then what goes."""
+    """Reads the tree again at each call of :meth:`batches`, and counts what goes."""
 
     def __init__(self, tree: Tree, rules: ExclusionRules, *, followed: Sequence[int] = ()) -> None:
         """``followed``: entries of which :attr:`moved` says where they are then."""

@@ -1,4 +1,4 @@
-"""What its flags keep everybody from changing, root too."""
+"""Files and folders that nobody may change, not even root, because of their flags."""
 
 from __future__ import annotations
 

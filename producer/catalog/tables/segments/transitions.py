@@ -32,7 +32,7 @@ from producer.listing.places.stored_cells import IndexRanges
 #: Numbers in one IN list; SQLite takes 32,766 parameters at most.
 _LIST_ROWS = 1000
 
-#: Built once: for the most frequent statement, building it anew takes four times as long as running it.
+#: Built once: for the most frequent statement, building it again takes four times as long as running it.
 _STORE = update(segments).where(
     segments.c.snapshot_key == bindparam("of_snapshot"),
     segments.c.number == bindparam("of_number"),
@@ -160,7 +160,7 @@ class Transitions:
             return True
 
     def drop_healing(self, snapshot_id: str) -> None:
-        """Heal no more than is healed."""
+        """Drop the segments that were to heal others and are not stored."""
         key = self._database.snapshot_key(snapshot_id)
         dropped = (
             segments.c.snapshot_key == key,

@@ -76,7 +76,7 @@ class Snapshots:
         self._database.write(insert(snapshots).values(**values, position=position))
 
     def set_partial(self, snapshot_id: str, entries_count: int, lacks: Sequence[LackRow]) -> None:
-        """Record that so many entries are left of a sealed snapshot, and what it lacks."""
+        """Record how many entries are left of a sealed snapshot, and what it lacks."""
         key = self._database.snapshot_key(snapshot_id)
         with self._database.transaction():
             self.set_lacks(snapshot_id, lacks)

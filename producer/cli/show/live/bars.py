@@ -31,7 +31,7 @@ _COUNTING = ("starting", "walking", "planning")
 #: Devices in these states take nothing more, so that they have no rate and no time left.
 _GONE = ("dead", "absent", "lost")
 
-#: Up to so many columns: bars of this width.  On wider terminals they have the last one.
+#: (columns of the terminal, width of the bars); wider terminals get the last width.
 _BAR_WIDTHS = ((79, 0), (99, 8), (119, 16))
 _WIDEST_BAR = 30
 

@@ -83,7 +83,7 @@ def _copies(
 def _why_parity_stays(
     catalog: Catalog, unused: Unused, groups: Sequence[ParityGroup], device_ids: Collection[str]
 ) -> dict[str, str]:
-    """Object that shares parity → why its groups cannot be written anew; "" if they can."""
+    """Object that shares parity → why its groups cannot be written again; "" if they can."""
     living = living_members(catalog, groups, unused.needed.referred)
     there = holders_of_objects(chain.from_iterable(living.values()), device_ids)
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Repacks what is mostly dead, batch by batch: select, write, index, form groups of parity anew, swap, delete.
+"""Repacks what is mostly dead, batch by batch: select, write, index, form new groups of parity, swap, delete.
 
 ::
 
@@ -68,9 +68,9 @@ class Repacking:
         self._leaving = leaving
         selection = selected(self._catalog, unused, self._catalog.parity.groups(), devices, limits, leaving=leaving)
         self._waiting = list(selection.chosen)
-        #: What nothing needs and is stored nevertheless, if all that waits is repacked.
+        #: What stays stored although nothing needs it, once all that waits is repacked.
         self.bytes_unused = selection.bytes_unused
-        #: Whether groups of parity went: what they alone kept is needed no more then.
+        #: Whether groups of parity went: then what only they kept is no longer needed.
         self.has_formed_groups = False
         self._unreachable: set[tuple[str, str]] = set()
         #: Segment → ids of devices that have got new objects of it.

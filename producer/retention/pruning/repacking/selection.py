@@ -131,7 +131,7 @@ def place(
 def _placed(
     one: Candidate, targets: Sequence[CopyTarget], sites: Mapping[str, str], unreachable: Collection[tuple[str, str]]
 ) -> Repack | None:
-    """None where there is not enough room; with targets, these have it no more."""
+    """None where there is not enough room; with targets, their room shrinks by it."""
     taken: list[CopyTarget] = []
     size_bytes = one.bytes_to_write + _MORE_BYTES
     while one.living and len(taken) < len(one.copies):

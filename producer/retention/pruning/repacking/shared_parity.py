@@ -1,4 +1,4 @@
-"""Forms the groups of repacked objects anew, with the other members of their old groups, before the old ones go."""
+"""Forms new groups for repacked objects, with the other members of their old groups, before the old ones go."""
 
 from __future__ import annotations
 
