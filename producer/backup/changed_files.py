@@ -144,7 +144,7 @@ def _restless_files(catalog: Catalog, snapshot_id: str) -> list[TroubleRow]:
         entry = reader.entry(index)
         path = f"{sources[entry.source]}/{entry.path}".rstrip("/")
         if not file.agrees:
-            message = "it changed each time it was read; its parts are of different times"
+            message = "it changed each time it was read; its parts are from different times"
         elif size_bytes > entry.size_bytes:
             message = f"it grew from {entry.size_bytes} to {size_bytes} bytes after the walk; its beginning is stored"
         else:

@@ -120,7 +120,7 @@ def _note_new_names(session: RunSession, decision: PoolDecision, asked: DeviceRe
     rows = session.catalog.devices.all(decision.pool_id)
     there = decision.ready | {name: asked.reports[name].device_id for name in decision.read_only}
     for old, new in new_names(there, {row.device_id: row.name for row in rows if row.state != "lost"}).items():
-        session.observer.note(f"device {old} is called {new} from now on")
+        session.observer.note(f"device {old} is now called {new}")
     returned = {row.device_id for row in rows if row.state == "lost"}
     for name in (name for name, device_id in there.items() if device_id in returned):
         session.observer.note(f"device {name}, which was lost, is back")

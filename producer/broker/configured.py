@@ -17,7 +17,7 @@ from tasks.errors import BrokerError
 ANSWER_TIMEOUT_S = 3.0
 
 _OTHER_CERTIFICATE = (
-    "somebody may pose as the broker; if it is the broker, name the authority that signed its certificate: "
+    "somebody may be posing as the broker; if it is the right one, name the authority that signed its certificate: "
     "ssl_ca_certs in [broker]"
 )
 

@@ -85,7 +85,7 @@ class _Check:
         """Name what the backup could not store whole."""
         for row in untaken(self._session.catalog.troubles.all(snapshot.snapshot_id), snapshot.sources):
             of = {"path": row.path, "snapshot_id": snapshot.snapshot_id}
-            self._findings.tell("not-stored", f"the backup could not take it as a whole: {row.message}", **of)
+            self._findings.tell("not-stored", f"the backup could not store all of it: {row.message}", **of)
 
     def _tell_omitted(self, snapshot: SnapshotRow) -> None:
         for batch in self._trees[snapshot.snapshot_id].batches() if snapshot.has_omitted else ():
@@ -183,7 +183,7 @@ class _Check:
         bad = [row for row in rows if row.device_id not in self._present or row.is_damaged or row.key in damaged]
         made = {row.key for row in bad if groups.can_read(row, self._present)}
         if made:
-            self._session.observer.note(f"{len(made)} objects are damaged or away, and can be made by parity")
+            self._session.observer.note(f"{len(made)} objects are damaged or away, and can be rebuilt from parity")
         return made
 
     def _check_parity(self) -> int:

@@ -104,7 +104,7 @@ def _unknown(segment_id: str) -> StoredObject:
 def _absent(row: StoredObject) -> Damage:
     if not row.device_id:
         return damage_of(row, "not-indexed", "no index says where it is")
-    return damage_of(row, "device-absent", f"its device {row.device} is not there")
+    return damage_of(row, "device-absent", f"its device {row.device} is absent")
 
 
 def _lost_of(

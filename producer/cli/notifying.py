@@ -44,7 +44,7 @@ def notify_settings(call: Call) -> NotifySettings:
         health_check=secret(HEALTH_CHECK_VARIABLE, os.environ) or table.health_check or "",
     )
     if settings.smtp_url and not (settings.mail_from and settings.mail_to):
-        raise UsageError("mail needs a sender and somebody to send it to", hint="set mail-from and mail-to in [notify]")
+        raise UsageError("mail needs a sender and a recipient", hint="set mail-from and mail-to in [notify]")
     return settings
 
 
@@ -112,7 +112,7 @@ def look_around(call: Call, note: Note) -> None:
         if notifier is not None:
             _look_around(call, notifier)
     except SegfleetError as error:
-        note(f"nobody is notified of devices and schedules: {error.message}")
+        note(f"no notifications about devices and schedules: {error.message}")
 
 
 def _look_around(call: Call, notifier: Notifier) -> None:

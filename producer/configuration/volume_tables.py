@@ -82,7 +82,7 @@ def schedules(document: dict[str, Any]) -> dict[str, ScheduleTable]:
 def _refuse_both(table: ScheduleTable, keys: tuple[str, ...]) -> None:
     """A check and a prune are of all volumes, and each has its own schedule."""
     if (table.check and table.prune) or table.volume:
-        raise Flaw(keys, f"{'.'.join(keys)}: it is either of a volume, a check or a prune", hint="make two schedules")
+        raise Flaw(keys, f"{'.'.join(keys)}: it must be for a volume, a check or a prune", hint="make two schedules")
     if table.prune and (table.read_data or table.read_data_subset):
         raise Flaw(keys, f"{'.'.join(keys)}: a prune reads no data", hint="leave read-data out")
 

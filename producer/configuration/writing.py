@@ -33,7 +33,7 @@ def configuration_text(wishes: Wishes) -> str:
 
 
 def _head(wishes: Wishes) -> Iterator[str]:
-    yield "# Configuration of segfleet, read anew by each run.  All keys: docs/configuration.md"
+    yield "# Configuration of segfleet; each run reads it.  All keys: docs/configuration.md"
     yield "# Look for mistakes with: segfleet config check"
     yield ""
     if wishes.broker_url is not None:
@@ -86,7 +86,7 @@ def _defaults() -> Iterator[str]:
     yield "# Options of all backups; those of a volume win."
     yield "[defaults]"
     yield "# threads = 2               # left out: the cores divided among the devices"
-    yield "# new-devices = false       # once all devices are in use: refuse folders that are none"
+    yield "# new-devices = false       # once all devices are in use: refuse other folders"
     yield ""
 
 

@@ -174,7 +174,7 @@ class Manager:
 
     def _stop_in_order(self) -> None:
         """Stop runs as after Ctrl-C; their files stay in the ledger, so that the next start resumes them."""
-        self._supervisor.stopping(f"stopping {len(self._runs)} runs in order")
+        self._supervisor.stopping(f"stopping {len(self._runs)} runs cleanly")
         for run in self._runs.values():
             self._steps.take(run.pause)
         deadline = time.monotonic() + _STOP_S

@@ -54,7 +54,7 @@ class Asking:
         while time.monotonic() < deadline:
             for reply in self._replies.receive(_WAIT_S):
                 if reply.kind == "refused":
-                    raise SegfleetError(f"manager {self._manager}: {reply.text}", hint="look with: segfleet status")
+                    raise SegfleetError(f"manager {self._manager}: {reply.text}", hint="see segfleet status")
                 if reply.kind == "accepted":
                     return
         raise NoManagerError(

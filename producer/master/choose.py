@@ -94,7 +94,7 @@ def lost_run(manager: str, run_id: str, *, has_manager: bool) -> NoManagerError:
     """Nobody carries out the run any longer, or can say how it ended."""
     if has_manager:
         return NoManagerError(
-            f"manager {manager} knows nothing of run {run_id[:8]}",
+            f"manager {manager} does not know run {run_id[:8]}",
             hint=f"its history may have it: segfleet history --manager {manager}",
         )
     return NoManagerError(

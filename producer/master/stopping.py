@@ -71,4 +71,4 @@ class Stopping(EndingInOrder):
         )
 
     def _end_wait(self, why: str) -> NoReturn:
-        raise InterruptedRun(f"{why}; run {self._run_id[:8]} may continue", hint="look with: segfleet status")
+        raise InterruptedRun(f"{why}; run {self._run_id[:8]} may continue", hint="see segfleet status")

@@ -23,7 +23,8 @@ def why_stale(row: VolumeStatus, max_age: timedelta, now: datetime) -> str:
         return f"volume {row.volume} has no snapshot"
     age = now - row.good_at
     if age > max_age:
-        return f"the last good backup of volume {row.volume} is {format_age(age)} old, and may be {format_age(max_age)}"
+        limit = format_age(max_age)
+        return f"the last good backup of volume {row.volume} is {format_age(age)} old; the limit is {limit}"
     if row.lacking:
         return f"the last snapshot of volume {row.volume} is incomplete"
     return ""

@@ -149,7 +149,7 @@ def _of_schedule(row: VolumeStatus, now: datetime) -> Iterator[Problem]:
     for due in row.reservations:
         late = now - due.next_due
         if late > OVERDUE_AFTER and due.last_outcome != "running" and row.lock is None:
-            reason = f"volume {row.volume} is overdue: it was to be backed up {format_age(late)} ago"
+            reason = f"volume {row.volume} is overdue: it should have been backed up {format_age(late)} ago"
             yield _of(row, "overdue", "red", reason, "segfleet schedule run-due")
         elif due.last_outcome == "missed":
             reason = f"volume {row.volume} was not backed up when it was due: {due.last_message}"
@@ -179,7 +179,7 @@ def _of_upkeep(rows: Iterable[ReservationRow], now: datetime) -> Iterator[Proble
             reason = f"the scheduled {kind} failed: {due.last_message}"
             yield Problem(kind="upkeep-failed", colour="red", subject=kind, reason=reason, remedy=f"segfleet {kind}")
         elif late > OVERDUE_AFTER and due.last_outcome != "running":
-            reason = f"the scheduled {kind} is overdue: it was to begin {format_age(late)} ago"
+            reason = f"the scheduled {kind} is overdue: it should have begun {format_age(late)} ago"
             remedy = "segfleet schedule run-due"
             yield Problem(kind="upkeep-overdue", colour="yellow", subject=kind, reason=reason, remedy=remedy)
 
@@ -188,7 +188,7 @@ def _of_schedules(reservations: Iterable[ReservationRow], schedules: Iterable[st
     known = {reservation.request.get("schedule") for reservation in reservations}
     for name in schedules:
         if name not in known:
-            reason = f"nobody runs [schedules.{name}]: there is no manager, and nobody calls run-due"
+            reason = f"nothing runs [schedules.{name}]: no manager is running, and nothing calls run-due"
             yield Problem(
                 kind="schedule", colour="yellow", subject=name, reason=reason, remedy="segfleet schedule run-due"
             )

@@ -66,5 +66,5 @@ def of_recovery(key: str, told: Mapping[str, Told], title: str) -> Change | None
     known = told.get(key)
     if known is None:
         return None
-    body = f"Told before, at {known.at.astimezone():%Y-%m-%d %H:%M}: {known.title}"
+    body = f"Reported at {known.at.astimezone():%Y-%m-%d %H:%M}: {known.title}"
     return Change(message=Message(topic="recovered", title=title, body=body), key=key, told=None)

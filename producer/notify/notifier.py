@@ -107,7 +107,7 @@ def _well_again(key: str) -> str:
     kind, _, name = key.partition(" ")
     match kind:
         case "device":
-            return f"device {name} is there again"
+            return f"device {name} is back"
         case "upkeep":
             return f"the scheduled {name} runs again"
         case "damage":

@@ -126,5 +126,5 @@ def _as_it_says(report: DeviceReport, away: str) -> tuple[DeviceState, str]:
     if report.condition == "ready" and not report.free_bytes:
         return "full", report.detail
     if report.condition == "empty":
-        return ("absent", away) if away else ("live", "empty; the next backup takes it in")
+        return ("absent", away) if away else ("live", "empty; the next backup makes a device of it")
     return ("read-only" if is_read_only(report) else _STATES[report.condition]), report.detail

@@ -44,9 +44,9 @@ class CopyPlan(Struct, kw_only=True):
         """In words for people."""
         found = []
         if self.without_origin_count:
-            found.append(f"no sound copy is there to make {self.without_origin_count} of them from")
+            found.append(f"no sound copy is left to make {self.without_origin_count} of them from")
         if self.missing_count > self.without_origin_count:
-            found.append("no other device that is there has room")
+            found.append("no other available device has room")
         return found
 
 

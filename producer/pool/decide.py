@@ -65,7 +65,7 @@ def decide_pool(
     if not ready and absent:
         # New devices alone would make a pool of their own, which the absent ones could never join.
         raise NotADeviceError(
-            "no device of the pool is there: " + _in_words(absent),
+            "no device of the pool is available: " + _in_words(absent),
             hint="mount at least one of the devices, and run the command again",
         )
     return PoolDecision(
@@ -89,7 +89,7 @@ def decide_readable(reports: Mapping[str, DeviceReport], paths: Mapping[str, Pat
     absent = {name: report.detail or f"{paths[name]} is {report.condition}" for name, report in reports.items()}
     if not ready:
         raise NotADeviceError(
-            "no device is there: " + _in_words(absent),
+            "no device is available: " + _in_words(absent),
             hint="mount the devices, and name their folders with --device",
             path=str(paths[next(iter(absent))]),
         )

@@ -78,7 +78,7 @@ def why_not_new(name: str, path: Path, reports: Mapping[str, DeviceReport], know
             word = _word_for_new_disk(name, path)
             return f"{folder_in_words(path)} is empty; is the device mounted?{where} For a new disk: {word}"
         if is_here and is_unmounted:
-            return f"{folder_in_words(path)} is empty; is device {device.name} mounted, which was there?{below}"
+            return f"{folder_in_words(path)} is empty; is device {device.name}, which was there, mounted?{below}"
     return ""
 
 

@@ -42,7 +42,7 @@ def present_devices(
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     if not present:
         raise NotADeviceError(
-            "no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
+            "no device is available: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
             hint="mount a device of the snapshot, and name its folder with --device",
         )
     return present

@@ -32,7 +32,7 @@ def size_of(raw_volume: Path) -> int:
     except OSError as error:
         raise UsageError(
             f"cannot read the raw volume {raw_volume}: {error.strerror}",
-            hint="reading a block device takes root, or membership of the group disk",
+            hint="reading a block device needs root, or membership of the group disk",
             path=str(raw_volume),
         ) from error
 

@@ -172,7 +172,7 @@ def _device_by_itself(source: Source, request: BackupRequest, tell: Tell) -> Sou
 def _check_raw_volume(raw_volume: Path, request: BackupRequest) -> None:
     refuse_what_is_no_raw_volume(raw_volume)
     if not os.access(raw_volume, os.R_OK):
-        raise UsageError(f"{raw_volume} may not be read", hint="reading a block device takes root, or the group disk")
+        raise UsageError(f"{raw_volume} cannot be read", hint="reading a block device needs root, or the group disk")
     device = _device_on(raw_volume, request)
     if device:
         raise UsageError(
@@ -208,7 +208,7 @@ def _why_not_kind(mount: Mount) -> str:
 def _why_not_raw_volume(mount: Mount, request: BackupRequest) -> str:
     raw_volume = device_of(mount)
     if not os.access(raw_volume, os.R_OK):
-        return f"its block device {raw_volume} may not be read by this user"
+        return f"its block device {raw_volume} cannot be read by this user"
     device = _device_on(raw_volume, request)
     if device:
         return f"device {device} lies on the same file system"

@@ -138,7 +138,7 @@ class _Rebuild:
         other = take_place(self._catalog, reports)
         if other:
             self._session.observer.note(
-                f"this catalog takes the place of {other[:8]}, which made these devices; do not use that one any more"
+                f"this catalog takes the place of {other[:8]}, which made these devices; stop using that one"
             )
         learn_generations(self._catalog, reports)
         for why in delete_heads(self._session, decision.ready, names, headless):
@@ -147,7 +147,7 @@ class _Rebuild:
     def _may_accept_damage(self, decision: PoolDecision) -> bool:
         away = devices_away(self._catalog, decision) if self._accepts_damage else []
         for name in away:
-            why = "is not there and may have what is damaged on the others; name it, or: segfleet devices lost"
+            why = "is absent, and may have what is damaged on the others; name it, or: segfleet devices lost"
             self._troubles.tell("device-absent", f"the damage is not accepted: device {name} {why} {name}", device=name)
         return self._accepts_damage and not away
 

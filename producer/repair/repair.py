@@ -117,7 +117,7 @@ class _Repair:
         """
         missing, failed = find_missing(self._session, chain.from_iterable(self._needed().values()), members)
         for device, why in failed.items():
-            self._tell("device-dead", f"device {device}: {why}; what it holds was not looked at", device=device)
+            self._tell("device-dead", f"device {device}: {why}; what it holds was not examined", device=device)
         for object_id, device_id in missing:
             self._session.catalog.objects.mark(object_id, device_id, is_damaged=True)
 
@@ -162,7 +162,7 @@ class _Repair:
         for name, bytes_count in made.loads_bytes.items():
             members[name].free_bytes -= bytes_count
         for why in made.failures:
-            self._tell("repair", f"not all was made again: {why}")
+            self._tell("repair", f"not everything was rebuilt: {why}")
         return made.made_count
 
     def _complete_parity(self, members: dict[str, Member], pool_id: str) -> None:
@@ -173,7 +173,7 @@ class _Repair:
         for why in kept.lacking:
             self._tell("parity", why)
         if kept.made_count:
-            self._session.observer.note(f"parity: {kept.made_count} files were written again")
+            self._session.observer.note(f"parity: {kept.made_count} files were rewritten")
 
     def _damaged(self, members: dict[str, Member]) -> list[StoredObject]:
         ids = {one.device_id for one in members.values()}

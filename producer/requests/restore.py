@@ -25,7 +25,7 @@ class RestoreRequest(Struct, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
     #: None: the target must be empty or missing.
     overwrite: Overwrite | None = None
-    #: Make holes of long zeros, also where the snapshot has them written.
+    #: Turn long runs of zeros into holes, even where the source had written zeros.
     sparse: bool = False
     #: Read back all that was written, and compare it.
     verify: bool = False

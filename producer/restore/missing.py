@@ -11,7 +11,7 @@ def tell_what_was_not_stored(plan: RestorePlan, outcome: Outcome) -> None:
         for hole in holes:
             outcome.lose(path, hole.offset_bytes, hole.size_bytes, "not-stored", hole.why)
     for path, why in plan.untaken():
-        outcome.tell(path, "not-stored", f"the backup could not take it, nor what is in it: {why}")
+        outcome.tell(path, "not-stored", f"the backup could not store it, nor what is in it: {why}")
 
 
 def tell_what_is_absent(plan: RestorePlan, outcome: Outcome) -> None:

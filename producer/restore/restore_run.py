@@ -134,7 +134,7 @@ class RestoreRun:
     def _remove_surplus(self) -> None:
         """Call it once all else is restored: until then, what is there may be all that is left."""
         if self._request.delete and self._outcome.troubles_count:
-            self._session.observer.note("nothing is removed, because not all could be restored; see the errors")
+            self._session.observer.note("nothing is removed, because not everything could be restored; see the errors")
             return
         surplus = (surplus_entry(path) for path, _ in self._surplus())
         self._entries.make(surplus, devices_count=1)

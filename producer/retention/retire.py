@@ -113,7 +113,7 @@ class _Retiring:
 
     def _staying(self, meeting: Meeting) -> list[PrunedDevice]:
         if all(device.device_id != self._row.device_id for device in meeting.devices):
-            why = meeting.absent.get(self._row.name, "it is not there")
+            why = meeting.absent.get(self._row.name, "it is absent")
             raise NotADeviceError(
                 f"device {self._row.name} cannot give away what it holds: {why}",
                 hint=f"mount it; if it is gone for good: segfleet devices lost {self._row.name}",

@@ -34,7 +34,7 @@ def recorded(session: RunSession, kind: RunKind, volume: str, work: Callable[[],
     A run that only reads works without a history, because its catalog may be read-only.
     """
     if kind != "backup" and (why := session.catalog.why_read_only):
-        session.observer.note(f"the history will not have this run: the catalog cannot be written ({why})")
+        session.observer.note(f"the history will lack this run: the catalog cannot be written ({why})")
         return work()
     _begin_run(session.catalog, session.run_id, kind, volume)
     if session.log is not None:

@@ -118,7 +118,7 @@ class Scheduler:
                 continue
             text = f"the clock was wrong: the next run was set for {row.next_due.astimezone():%Y-%m-%d %H:%M}"
             if self._catalog.reservations.reschedule(row, _next_due(row, now), text):
-                self._note(f"volume {row.volume}: {text}; it is computed anew")
+                self._note(f"volume {row.volume}: {text}; it is computed again")
 
     def _take_care_of_left_behind(self) -> None:
         for row in _left_behind(self._catalog):

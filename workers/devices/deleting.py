@@ -96,7 +96,9 @@ def list_objects(order: ListObjects, *, device: Device) -> ObjectsResult:
                 found.append(match[2])
                 positions.append(position)
     if len(found) > MAX_LISTED:
-        raise DeviceError(f"device {device.name} holds {len(found)} objects of one digit; it cannot be so many")
+        raise DeviceError(
+            f"device {device.name} holds {len(found)} objects under one digit, more than a device can have"
+        )
     return ObjectsResult(object_ids=tuple(found), positions=tuple(positions) if order.with_positions else ())
 
 

@@ -75,7 +75,7 @@ def _names(device: Device) -> tuple[str, ...]:
     names = (key.removeprefix(f"{MANIFESTS_FOLDER}/") for key in device.list(MANIFESTS_FOLDER))
     found = tuple(filter(MANIFEST_NAME.fullmatch, names))
     if len(found) > MAX_MANIFEST_NAMES:
-        raise DeviceError(f"device {device.name} holds {len(found)} files of manifests; it cannot be so many")
+        raise DeviceError(f"device {device.name} holds {len(found)} manifest files, more than a device can have")
     return found
 
 
@@ -95,6 +95,6 @@ def _read(device: Device, key: str) -> bytes | None:
     with stored:
         if stored.size_bytes > MAX_MANIFEST_BYTES:
             raise DamagedError(
-                f"device {device.name}: {key} has {stored.size_bytes} bytes; no manifest file has so many"
+                f"device {device.name}: {key} has {stored.size_bytes} bytes, more than a manifest file can have"
             )
         return stored.read(0, stored.size_bytes)

@@ -45,7 +45,7 @@ def scan_frames(stored: StoredBytes) -> Scan:
     while not stop and trailer is None:
         try:
             if len(units) > MAX_UNITS_COUNT:
-                raise DamagedError("a segment does not have so many")
+                raise DamagedError("it has more units than a segment can have")
             trailer = _skippable(stored, offset_bytes, layout.TRAILER_FRAME_MAGIC)
             if trailer is None:
                 units.append(_unit(stored, offset_bytes))

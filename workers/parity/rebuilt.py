@@ -42,7 +42,7 @@ class RebuiltObject:
             directory = next((piece.directory for piece in self._pieces), None)
             ids = [] if directory is None else [member.object_id for member in directory.members]
             if directory is None or object_id not in ids:
-                raise DamagedError(f"object {object_id}: no device that is there has parity of it")
+                raise DamagedError(f"object {object_id}: no available device has parity for it")
         except BaseException:
             self._opened.close()
             raise

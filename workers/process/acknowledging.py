@@ -68,6 +68,6 @@ def _insist(settle: Callable[[], object]) -> None:
 
 
 def _end(what: str, error: Exception | None) -> NoReturn:
-    log.error("the broker %s, so this worker ends, and its order is given again: %s", what, error)
+    log.error("the broker %s, so this worker ends, and its order is delivered again: %s", what, error)
     logging.shutdown()
     os._exit(1)

@@ -191,7 +191,7 @@ class ExtentStream:
                 if not count:
                     # What is written there from now on is not part of what was read.
                     self._has_ended = True
-                    self._trouble = self._trouble or ("changed", "was cut while it was read")
+                    self._trouble = self._trouble or ("changed", "was truncated while it was read")
                     break
                 done_bytes += count
         except OSError as error:

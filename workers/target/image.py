@@ -24,7 +24,7 @@ _BLKZEROOUT = 0x127F
 #: zeros here holds none of them (the farthest is that of btrfs, at 64 KiB).
 _SIGNATURES_BYTES = 128 * 1024
 
-_FORCE_HINT = "say --force to write over it"
+_FORCE_HINT = "use --force to write over it"
 
 
 def is_image_target(root: Path) -> bool:

@@ -24,4 +24,6 @@ def refuse_other_spelling(folder: int, name: str) -> None:
         return
     other = next((there for there in names if there.casefold() == name.casefold()), None)
     if name not in names and other is not None:
-        raise TargetTrouble("exists", f"the target's file system takes its name for that of {other!r}, which is there")
+        raise TargetTrouble(
+            "exists", f"the target's file system takes its name for that of {other!r}, which exists already"
+        )

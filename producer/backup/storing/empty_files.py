@@ -120,7 +120,7 @@ class EmptyFiles:
         self._give_up(files, receipt.failure.message)
 
     def _give_up(self, files: _Files, why: str) -> None:
-        message, count = f"nobody could look whether it is empty: {why}", len(files.paths)
+        message, count = f"could not check whether it is empty: {why}", len(files.paths)
         notes = [ExtentNote(index=at, trouble="unreadable", read_bytes=0, message=message) for at in range(count)]
         self._record(files, notes)
 

@@ -64,7 +64,7 @@ class Recorder:
         if settled is not None:
             self._record_stored(segment, order, settled)
             return []
-        message = f"{vanished_count(receipt)} of its files are not there; another worker looks for them"
+        message = f"{vanished_count(receipt)} of its files are missing here; another worker looks for them"
         failure = Failure(reason=Reason.SOURCE, code="vanished", message=message)
         retried = replace(receipt, result=None, failure=failure)
         if not self._record_failed(segment.row, retried):

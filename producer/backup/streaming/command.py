@@ -51,7 +51,7 @@ class CommandOutput:
         if code:
             how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
             raise StreamError(
-                f"the command {self._program} ended {how}", hint="nothing is backed up; see what it says above"
+                f"the command {self._program} ended {how}", hint="nothing was backed up; see its output above"
             )
 
 

@@ -81,7 +81,7 @@ class Flow:
         for number, why in self._state.given_up.items():
             raise SegfleetError(
                 f"segment {number} could not be stored: {why}",
-                hint="nothing is backed up; run the backup again, from the beginning of the stream",
+                hint="nothing was backed up; run the backup again, from the beginning of the stream",
             )
 
     def _note_recorded(self) -> None:

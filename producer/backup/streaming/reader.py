@@ -91,7 +91,7 @@ class StreamReader:
             self._pieces.put(Piece(number=number, offset_bytes=offset_bytes, size_bytes=size_bytes))
             number, offset_bytes = number + 1, offset_bytes + size_bytes
             if offset_bytes > MAX_FILE_BYTES - self._segment_bytes:
-                raise StreamError("the stream is longer than any file may be", hint="is it one that never ends?")
+                raise StreamError("the stream is longer than a file can be", hint="does it ever end?")
 
     def _fill(self, file: IO[bytes], data: bytes) -> int:
         """Write ``data`` and what follows until the segment is full; returns its size."""

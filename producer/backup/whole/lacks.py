@@ -131,7 +131,7 @@ def tell_lacks(session: RunSession, snapshot_id: str, lacks: list[Lack]) -> None
             continue
         _tell_summary(session, row)
         away = f"it lies on device {row.device}, which is away"
-        gone = f"it is on no device, or not all of it: device {row.device} failed, and the others have no room"
+        gone = f"all or part of it is on no device: device {row.device} failed, and the others have no room"
         for path, message in (*((path, away) for path in lack.paths), *((path, gone) for path in lack.omitted_paths)):
             session.observer.trouble(
                 Trouble(code="incomplete", message=message, path=path, snapshot_id=snapshot_id, device=row.device)

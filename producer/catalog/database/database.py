@@ -111,7 +111,7 @@ class Database:
             shown = shown_url(self._url)
             raise CatalogError(
                 f"the catalog {shown} cannot be written: {self.why_read_only}",
-                hint="make room, or make its folder writable; what only reads works meanwhile",
+                hint="free some space, or make its folder writable; commands that only read still work",
                 path=shown,
             )
 
@@ -141,7 +141,7 @@ class Database:
         present = select(owners.c.owner_id).where(owners.c.owner_id == self._writer_id)
         if connection.execute(present.with_for_update(read=True, key_share=True)).first() is None:
             raise LockedError(
-                "this run has lost its locks: it gave no sign of life for so long that it was taken for dead",
+                "this run has lost its locks: it gave no sign of life for too long, and counted as gone",
                 hint="run the same command again to continue; segfleet unlock --list shows who has the locks now",
             )
 

@@ -21,7 +21,7 @@ def connect_to_read(path: Path, why: str) -> sqlite3.Connection:
     """A connection that writes nothing beside ``path``; raises sqlite3.Error, and CatalogError with ``why``."""
     if not os.access(path, os.R_OK):
         raise CatalogError(
-            f"the catalog {path} may not be read by this user",
+            f"the catalog {path} cannot be read by this user",
             hint=f"if it should be yours: sudo chown {os.geteuid()} {shlex.quote(str(path))}",
             path=str(path),
         )
@@ -56,7 +56,7 @@ def _connect_to_copy(path: Path, log: Path, why: str) -> sqlite3.Connection:
             return connection
     except OSError as error:
         raise CatalogError(
-            f"the catalog {path} cannot be written ({why}), nor copied to be read: {error.strerror}",
-            hint="set TMPDIR to a folder with as much room as the catalog takes",
+            f"the catalog {path} cannot be written ({why}), nor copied for reading: {error.strerror}",
+            hint="set TMPDIR to a folder with room for a copy of the catalog",
             path=str(path),
         ) from error

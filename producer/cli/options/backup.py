@@ -88,7 +88,7 @@ _OPTIONS = (
         "--balance",
         type=click.Choice(["run", "free", "weight"]),
         default=_PLAN.balance,
-        help="Balance devices by the bytes of this run, by the share that is full, or by weight.",
+        help="Balance devices by the bytes of this run, by the share in use, or by weight.",
     ),
     default_option("--bundle", type=click.Choice(["on", "off"]), default="on", help="Pack small files together."),
     default_option(
@@ -142,8 +142,8 @@ _OPTIONS = (
         metavar="PATH",
         help="Back up nothing unless something is mounted on PATH; repeat for more.",
     ),
-    default_option("--ignore-ctime", is_flag=True, help="Take files as unchanged though their change time differs."),
-    default_option("--ignore-inode", is_flag=True, help="Take files as unchanged though their inode number differs."),
+    default_option("--ignore-ctime", is_flag=True, help="Treat files as unchanged even if their change time differs."),
+    default_option("--ignore-inode", is_flag=True, help="Treat files as unchanged even if their inode number differs."),
     click.option("--allow-empty", is_flag=True, help="Accept a source that is suddenly empty."),
     default_option("--no-xattrs", is_flag=True, help="Leave out extended attributes, and so ACLs and capabilities."),
     default_option(

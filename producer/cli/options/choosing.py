@@ -24,7 +24,7 @@ list_options = (
         shell_complete=files,
         help="Back up only the paths in FILE, one per line, as they are; - is standard input.",
     ),
-    click.option("-0", "--null", "by_nul", is_flag=True, help="The paths of --files-from end with a NUL each."),
+    click.option("-0", "--null", "by_nul", is_flag=True, help="Each path in a --files-from file ends with a NUL."),
 )
 
 _pattern_options = (
@@ -41,7 +41,7 @@ _pattern_options = (
         "patterns_any_case",
         multiple=True,
         metavar="PATTERN",
-        help="As --exclude, but letters match in either case.",
+        help="Like --exclude, but ignore case.",
     ),
     click.option(
         "--exclude-file",
@@ -66,7 +66,9 @@ choosing_options = (
     default_option(
         "--exclude-larger-than", type=size_between(0), metavar="SIZE", help="Skip files of more than SIZE bytes."
     ),
-    default_option("--exclude-nodump", is_flag=True, help="Skip what has the flag 'no dump' (chattr +d)."),
+    default_option(
+        "--exclude-nodump", is_flag=True, help="Skip files and folders with the flag 'no dump' (chattr +d)."
+    ),
     default_option("--exclude-caches", is_flag=True, help="Skip the contents of folders with a CACHEDIR.TAG."),
     click.option("--exclude-if-present", multiple=True, metavar="NAME", help="Skip folders that contain NAME."),
     click.option(

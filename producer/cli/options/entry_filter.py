@@ -105,7 +105,7 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option(
         "--newest", "newest_ns", type=_moment, metavar="TIME", help="Only what was modified at TIME or before."
     ),
-    click.option("--human-readable", is_flag=True, help="With --long: sizes in KiB, MiB, GiB and TiB."),
+    click.option("--human-readable", is_flag=True, help="With --long: show sizes in KiB, MiB, GiB and TiB."),
 )
 
 

@@ -49,14 +49,14 @@ def repack_options(command: Command) -> Command:
         default="5%",
         metavar="5%|SIZE|unlimited",
         show_default=True,
-        help="How much may stay stored that nothing needs; beyond that, what is needed in part is written anew.",
+        help="How much unused data may stay in objects that are needed in part; beyond that, they are repacked.",
     )
     @click.option(
         "--max-repack-size",
         "max_repack_bytes",
         type=size_between(0),
         metavar="SIZE",
-        help="Write no more than SIZE of what is stored anew.  [default: no limit]",
+        help="Repack at most SIZE of stored objects.  [default: no limit]",
     )
     @functools.wraps(command)
     def with_limits(*args: Any, unused: RepackLimits, max_repack_bytes: int | None, **choices: Any) -> Any:

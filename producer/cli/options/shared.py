@@ -201,7 +201,7 @@ wait_option = click.option(
     callback=_keep_wait,
     metavar="TIME",
     show_default="not at all",
-    help="How long to wait for what another run holds: 90s, 5m, 1h30m.",
+    help="How long to wait for a lock that another run holds: 90s, 5m, 1h30m.",
 )
 lost_files_option = click.option(
     "--lost-files", metavar="FILE", help="Write a line for each file that cannot be restored into FILE."

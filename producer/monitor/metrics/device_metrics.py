@@ -60,7 +60,7 @@ _GAUGES: tuple[Gauge[_Device], ...] = (
     ),
     (
         "at_risk_bytes",
-        "What of the newest snapshots would be lost with it.",
+        "Bytes of the newest snapshots that would be lost with it.",
         lambda device: device.risk.bytes if device.risk is not None else None,
     ),
     ("last_check_timestamp_seconds", "When a check last looked at it.", lambda device: device.checked_at_s),

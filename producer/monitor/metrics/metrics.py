@@ -27,7 +27,7 @@ def metrics_text(survey: Survey, release: str) -> bytes:
 def families(survey: Survey, release: str) -> Iterator[Metric]:
     """Each metric once, with all its samples."""
     yield labelled("segfleet_build_info", "The release that made these metrics.", ["version"], [((release,), 1)])
-    yield plain("segfleet_verdict", "0: all is well, 1: look at it soon, 2: act.", _COLOURS[survey.verdict.colour])
+    yield plain("segfleet_verdict", "0: all is well, 1: look at it soon, 2: act now.", _COLOURS[survey.verdict.colour])
     yield _problems(survey)
     yield from of_each("volume", _VOLUME_GAUGES, [(row.volume, row) for row in survey.volumes])
     yield from of_devices(survey)
@@ -123,7 +123,7 @@ _VOLUME_GAUGES: tuple[Gauge[VolumeStatus], ...] = (
     ),
     ("next_due_timestamp_seconds", "When the next scheduled backup is due.", _next_due),
     ("source_bytes", "Size of all files of the newest snapshot.", _source_bytes),
-    ("stored_bytes", "What the newest snapshot has brought to the devices.", _stored_bytes),
+    ("stored_bytes", "Bytes that the newest snapshot added to the devices.", _stored_bytes),
     ("files", "Files of the newest snapshot.", _files),
     ("running", "1 while a backup runs.", lambda row: float(row.lock is not None)),
     ("running_since_timestamp_seconds", "When it began.", _running_since),

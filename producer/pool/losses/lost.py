@@ -13,7 +13,7 @@ from producer.catalog.tables.snapshots.rows import LackRow
 from producer.pool.holdings import held_by
 from tasks.errors import UsageError
 
-REASON = "lost, as its operator said"
+REASON = "marked as lost by its operator"
 
 _PREFIX = re.compile(r"[0-9a-f]{8,32}")
 

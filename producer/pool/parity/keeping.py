@@ -47,10 +47,10 @@ def keep_parity(session: RunSession, members: Mapping[str, Member], pool_id: str
         written = write_parity(session, members, to_write)
         kept.made_count += written.made_count
         if lacking_count := plan(rows_count).unprotected_count:
-            few = f"--parity {rows_count} needs {rows_count + 1} devices, and {live_count} are there to take it"
+            few = f"--parity {rows_count} needs {rows_count + 1} devices, and {live_count} are available"
             no_room = "the devices have no room for more"
             why = "; ".join(written.failures) or (few if possible_count < rows_count else no_room)
-            kept.lacking.append(f"{lacking_count} objects have less parity than they are to have: {why}")
+            kept.lacking.append(f"{lacking_count} objects have less parity than they should have: {why}")
     return kept
 
 

@@ -75,7 +75,7 @@ def _reader_of(image: Path) -> Reader:
     reader = _READERS.get(kind)
     if reader is None:
         raise UsageError(
-            f"files can be taken out of images of ext2, ext3, ext4, FAT and XFS only, "
+            f"files can be extracted from images of ext2, ext3, ext4, FAT and XFS only, "
             f"and this one holds {kind or 'none'}",
             hint="restore the image, and mount it: mount -o ro,loop IMAGE FOLDER",
         )

@@ -75,7 +75,7 @@ class _Taking:
         elif kind == stat.S_IFLNK:
             self._make_link(found, folder, name)
         else:
-            raise DamagedError(f"a {_KINDS.get(kind, 'node of unknown kind')} is not taken out of an image")
+            raise DamagedError(f"a {_KINDS.get(kind, 'node of unknown kind')} is not extracted from an image")
 
     def _make_link(self, found: InsideEntry, folder: int, name: bytes) -> None:
         target = self._reader.link_target(found.number)

@@ -85,7 +85,7 @@ class Tree:
         self.troubles.append(f"{path or '/'}: {why}")
 
     def _entry(self, folder: InsideEntry, name: bytes, number: int, taken: set[bytes]) -> InsideEntry | None:
-        refused = why_refused(name) or ("is there twice" if name in taken else "")
+        refused = why_refused(name) or ("occurs twice" if name in taken else "")
         if refused:
             self.trouble(folder.path, f"the name {os.fsdecode(name)!a} {refused}")
             return None

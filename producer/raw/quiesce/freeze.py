@@ -74,7 +74,8 @@ def _one_frozen(point: Path, duties: Duties) -> Iterator[None]:
             list(look_through(point, partial(map, _freeze, [point]), limit_s=_LIMIT_S, on_wait=lambda: None))
         except OSError as error:
             raise SegfleetError(
-                f"cannot freeze {point}: {error.strerror}", hint="freezing takes root, and not every file system can"
+                f"cannot freeze {point}: {error.strerror}",
+                hint="freezing needs root, and not every file system supports it",
             ) from error
         yield
 

@@ -42,7 +42,7 @@ def check_mountable(folder: Path) -> None:
     except OSError as error:
         hint = f"unmount what is left of an earlier mount: {unmount_command(folder)}"
         if error.errno != errno.ENOTCONN:
-            hint = "name an empty folder that you may enter"
+            hint = "name an empty folder that you can enter"
         raise UsageError(f"{folder} cannot be used: {error.strerror}", hint=hint, path=str(folder)) from error
     if os.path.ismount(folder):
         raise UsageError(f"something is mounted on {folder}", hint=f"unmount it: {unmount_command(folder)}")

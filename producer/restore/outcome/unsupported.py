@@ -12,9 +12,9 @@ def unsupported_message(kind: MetadataKind, count: int) -> str:
     """One line for ``count`` entries that lack ``kind``."""
     names = f"{METADATA_NAMES[kind]} ({count})"
     if kind == "hard-link":
-        return f"{names} are restored as files of their own: the target does not take them"
+        return f"{names} are restored as files of their own: the target does not support them"
     if kind in _ENTRIES:
-        return f"{names} are not restored: the target's file system does not take them"
+        return f"{names} are not restored: the target's file system does not support them"
     if kind == "time":
         return f"{names} are rounded or not restored: the target's file system does not keep them"
     return f"{names} are not restored: the target's file system does not keep them"

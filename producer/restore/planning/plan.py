@@ -82,7 +82,7 @@ class RestorePlan:
         """
         for holder in self.holders():
             if self._reach.is_out_of(holder.object):
-                why = f"it lies on device {holder.object.device}, which is not there"
+                why = f"it lies on device {holder.object.device}, which is absent"
                 yield from ((pick, why, holder.object.device) for pick in self.picks(holder))
         for segment_id, ranges in self._reach.incomplete():
             for pick in self._picks.lacking(segment_id, ranges):

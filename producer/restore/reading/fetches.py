@@ -55,7 +55,7 @@ class Fetches:
             return None
         if self._groups.can_read(piece.object, self.present):
             return None
-        return DamagedError(f"a part lies on device {piece.object.device}, which is not there", hint=_GONE_HINT)
+        return DamagedError(f"a part lies on device {piece.object.device}, which is absent", hint=_GONE_HINT)
 
     def begin(self, piece: Piece) -> Fetch:
         """Ask for the piece; it is read as soon as its device's worker has time."""

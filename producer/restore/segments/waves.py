@@ -61,8 +61,8 @@ class SegmentWaves:
             orders = {name: self._noted(waiting) for name, waiting in self._copies.take_waiting().items()}
         if self._copies.by_parity:
             self._session.observer.note(
-                f"{len(self._copies.by_parity)} objects were missing or damaged, and were made by parity; to have "
-                "them on the devices again: segfleet repair, or the next backup"
+                f"{len(self._copies.by_parity)} objects were missing or damaged, and were rebuilt from parity; "
+                "segfleet repair or the next backup stores them again"
             )
 
     def answered(self, order: RestoreSegment) -> None:

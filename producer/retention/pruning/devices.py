@@ -233,7 +233,7 @@ class DeviceWork:
     def _fail(self, name: str, why: str) -> None:
         if name not in self._failed:
             self._failed.add(name)
-            self.tell(name, f"device {name}: {why}; what is to go there waits for the next prune")
+            self.tell(name, f"device {name}: {why}; what should be deleted there waits for the next prune")
 
     def tell(self, name: str, message: str) -> None:
         """Report that something could not be done; the prune has then done its work in part."""

@@ -55,7 +55,7 @@ def meet(session: RunSession) -> Meeting:
     devices, absent = _sort(session, reports)
     if not devices:
         raise NotADeviceError(
-            "no device is there: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
+            "no device is available: " + "; ".join(f"{name}: {why}" for name, why in absent.items()),
             hint=_UNKNOWN_HINT if any(report.device_id for report in reports.values()) else _ABSENT_HINT,
         )
     by_name = {device.name: device for device in devices}
@@ -84,7 +84,7 @@ def _sort(session: RunSession, reports: Mapping[str, DeviceReport]) -> tuple[lis
             row = known[report.device_id]
             devices.append(PrunedDevice(row=row, name=name, why_not=reason, free_bytes=report.free_bytes))
     for name, why in absent.items():
-        session.observer.note(f"device {name} is absent: {why}; what is to go there waits for it")
+        session.observer.note(f"device {name} is absent: {why}; what should be deleted there waits for it")
     for device in devices:
         if device.why_not:
             session.observer.note(f"nothing is deleted on device {device.name}: {device.why_not}")

@@ -41,9 +41,9 @@ def regroup(session: RunSession, devices: Sequence[PrunedDevice], finder: Needed
         count_rows(devices, written)
         if written.made_count == len(plan.rows):
             has_replaced = True
-            session.observer.note(f"parity: {len(plan.replaced)} groups were made anew as {len(plan.new)}")
+            session.observer.note(f"parity: {len(plan.replaced)} groups were replaced by {len(plan.new)}")
         for why in written.failures:
-            session.observer.note(f"parity: groups were not made anew: {why}")
+            session.observer.note(f"parity: no groups were replaced: {why}")
     return has_replaced
 
 

@@ -85,7 +85,7 @@ class IgnoreFiles:
             except (FileNotFoundError, IsADirectoryError):
                 continue
             except OSError as error:
-                on_trouble(path, f"its patterns are not obeyed: {error.strerror or error}")
+                on_trouble(path, f"its patterns are ignored: {error.strerror or error}")
         return patterns or None
 
 
@@ -97,7 +97,7 @@ def _patterns_of(text: str, path: str, on_trouble: OnTrouble) -> GitIgnore:
     invalid: list[int] = []
     patterns = GitIgnore(lines_of(text), invalid.append)
     if invalid:
-        on_trouble(path, f"line {invalid[0]} is no pattern and is not obeyed")
+        on_trouble(path, f"line {invalid[0]} is not a valid pattern, and is ignored")
     return patterns
 
 
@@ -115,5 +115,5 @@ def _text_of(name: str, folder: int) -> str:
     if len(data) > MAX_BYTES:
         raise OSError(f"it has more than {MAX_BYTES} bytes")
     if b"\0" in data:
-        raise OSError("it is not a text")
+        raise OSError("it is not text")
     return data.decode("utf-8", "surrogateescape")

@@ -65,7 +65,7 @@ def test_a_link_and_a_file_of_the_same_name_write_no_file_where_the_link_leads(
     (tree / "entry-one").symlink_to(around.precious)
     image = patched(ext_of(tmp_path / "disk.img", tree), b"entry-two", b"entry-one")
     troubles = ImageFiles(image).take_out("", around.target)
-    assert any("is there twice" in text for text in troubles)
+    assert any("occurs twice" in text for text in troubles)
     around.assert_untouched()
 
 
@@ -121,7 +121,7 @@ def test_lists_of_blocks_that_refer_to_themselves_come_to_an_end(tmp_path: Path,
     content[5000 * 1024 : 5001 * 1024] = struct.pack("<I", 5000) * 256
     image.write_bytes(content)
     troubles = ImageFiles(image).take_out("", around.target)
-    assert troubles == ["file: a list of its blocks is there twice"]
+    assert troubles == ["file: a list of its blocks occurs twice"]
     assert around.names() == ["good", "lost+found"]
 
 
@@ -151,7 +151,7 @@ def test_one_file_under_many_names_takes_no_more_room_than_the_image_has(tmp_pat
 def test_devices_of_an_image_are_not_made(tmp_path: Path, around: Surroundings) -> None:
     image = ext_of(tmp_path / "disk.img", tree_of(tmp_path / "tree", {"good": b"good"}))
     debugfs(image, "mknod disk b 8 0", "sif disk mode 060666")
-    assert ImageFiles(image).take_out("", around.target) == ["disk: a device is not taken out of an image"]
+    assert ImageFiles(image).take_out("", around.target) == ["disk: a device is not extracted from an image"]
 
 
 def test_who_cannot_give_files_away_gets_no_program_that_runs_as_himself(tmp_path: Path, around: Surroundings) -> None:

@@ -50,7 +50,7 @@ def test_a_link_and_a_file_of_the_same_name_in_xfs_write_no_file_where_the_link_
     xfs: Path, around: Surroundings
 ) -> None:
     patched(xfs, b"entry-two", b"entry-one")
-    assert any("is there twice" in text for text in ImageFiles(xfs).take_out("tree", around.target))
+    assert any("occurs twice" in text for text in ImageFiles(xfs).take_out("tree", around.target))
     around.assert_untouched()
 
 

@@ -73,7 +73,7 @@ def test_a_backup_around_a_mount_that_hangs_ends_with_a_trouble(machine: Machine
     assert done.exit_code == 3
     restored = machine.run("restore", "latest", "--target", machine.folder / "out")
     assert restored.exit_code == 3
-    assert "data/m/hung: the backup could not take it" in restored.stderr
+    assert "data/m/hung: the backup could not store it" in restored.stderr
     assert (machine.folder / "out/data/m/zz/last").read_bytes() == b"5"
 
 
@@ -92,7 +92,7 @@ def test_a_source_that_hangs_is_a_trouble_and_the_others_are_backed_up(machine: 
         assert done.exit_code == 3
         restored = machine.run("restore", "latest", "--target", machine.folder / f"out{exclusion}")
         assert restored.exit_code == 3
-        assert "hung: the backup could not take it" in restored.stderr
+        assert "hung: the backup could not store it" in restored.stderr
         assert (machine.folder / f"out{exclusion}/data/file").read_bytes() == b"kept"
         (machine.folder / "hung").rmdir()
 

@@ -74,7 +74,7 @@ def refuse_to_back_up(machine: Machine, source: Path, why: str) -> None:
     done = machine.run("backup", source, *machine.devices("a"))
     assert done.exit_code == 1, done
     assert f"{machine.catalog} cannot be written: {why}" in done.stderr
-    assert "make room, or make its folder writable" in done.stderr
+    assert "free some space, or make its folder writable" in done.stderr
 
 
 def test_a_state_folder_that_is_read_only_can_be_read(machine: Machine) -> None:

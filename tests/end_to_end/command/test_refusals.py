@@ -494,7 +494,7 @@ def test_a_device_may_get_a_new_name_but_not_that_of_another(machine: Machine) -
 
     assert swapped.exit_code == 10
     assert "device a: its folder is that of device b, and a is another device" in swapped.stderr
-    assert "device b is called attic from now on" in renamed.stderr
+    assert "device b is now called attic" in renamed.stderr
 
 
 def test_reading_says_which_folders_belong_to_another_pool(machine: Machine) -> None:

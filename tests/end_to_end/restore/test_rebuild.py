@@ -192,7 +192,7 @@ def test_bad_input(lost: Machine) -> None:
     two_pools = lost.run("rebuild", *lost.devices("a"), f"--device=x={lost.folder / 'x'}")
 
     assert (nothing.exit_code, "name the devices" in nothing.stderr) == (2, True)
-    assert (foreign.exit_code, "no device is there" in foreign.stderr) == (10, True)
+    assert (foreign.exit_code, "no device is available" in foreign.stderr) == (10, True)
     assert (twice.exit_code, "one is a copy of the other" in twice.stderr) == (2, True)
     assert (two_pools.exit_code, "different pools" in two_pools.stderr) == (10, True)
 

@@ -92,7 +92,7 @@ def test_a_device_that_is_away_is_one_mail_its_return_another_and_no_password_le
     assert [one.exit_code for one in done] == [0, 3, 3, 0]
     assert sorted(mails.subjects) == [
         "device b is absent",
-        "device b is there again",
+        "device b is back",
         "the backup of volume home is partial",
         "volume home is backed up again",
     ]

@@ -105,7 +105,7 @@ class Losses:
         if not self._state.live:
             raise DeviceError(
                 f"no device is left: {because}",
-                hint="what is stored is kept; mend a device and run the same command again",
+                hint="what is stored is kept; fix a device and run the same command again",
             )
         numbers = [row.number for row in self._state.unfinished(device) if row.number not in self._state.given_up]
         self.move(device, numbers, orders)

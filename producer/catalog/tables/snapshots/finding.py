@@ -47,7 +47,7 @@ def find(
 
 def _the_one(name: str, found: Sequence[SnapshotRow], state: SnapshotState) -> SnapshotRow:
     if not found and state == "open":
-        raise UsageError(f"no snapshot that is not complete begins with {name}", hint="segfleet status shows them")
+        raise UsageError(f"no unfinished snapshot begins with {name}", hint="segfleet status shows them")
     if not found:
         raise UsageError(f"no snapshot begins with {name}", hint=LIST_HINT)
     if len(found) > 1:

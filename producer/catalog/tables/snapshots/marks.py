@@ -103,7 +103,7 @@ class Marks:
         values = {"state": "forgotten", "forgotten_at": now, "marked_at": now, "marks_on": []}
         forgotten = update(snapshots).where(*may).values(**values)
         if not self._database.write(forgotten):
-            raise CatalogError(f"snapshot {snapshot_id} is pinned, or the catalog has it no more")
+            raise CatalogError(f"snapshot {snapshot_id} is pinned, or no longer in the catalog")
 
     def _mark(self, snapshot_id: str, **values: Any) -> None:
         where = (snapshots.c.snapshot_id == snapshot_id, snapshots.c.state == "sealed")

@@ -43,4 +43,4 @@ def _end_of(day: str | None) -> datetime | None:
     try:
         return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{day} is no day", hint="write it as 2026-11-20; days begin at midnight in UTC") from error
+        raise UsageError(f"{day} is not a date", hint="write it as 2026-11-20; days begin at midnight UTC") from error

@@ -60,7 +60,7 @@ class Snapshots:
         if row is None or row.state != "sealed":
             raise LockedError(
                 f"snapshot {snapshot_id[:8]} was forgotten just now",
-                hint="run the same command again: it takes another",
+                hint="run the same command again: it will choose another one",
             )
 
     def add_sealed(self, row: SnapshotRow) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=FleetCommand)
 @stream_and_backup_options
-@click.option("--description", metavar="TEXT", help="What the snapshot is, in your words.")
+@click.option("--description", metavar="TEXT", help="A note for people, which `snapshots` shows.")
 @quiet_option
 @verbose_option
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan; store nothing.")

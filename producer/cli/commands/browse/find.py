@@ -30,7 +30,7 @@ _KEPT_COUNT = 100_000
 @click.argument("pattern")
 @click.option("--snapshot", metavar="SNAPSHOT", help="Search this snapshot only.", shell_complete=stored_snapshots)
 @click.option("-i", "--ignore-case", is_flag=True, help="Match PATTERN in any case.")
-@click.option("-l", "--long", is_flag=True, help="Show mode, owner, size and time too.")
+@click.option("-l", "--long", is_flag=True, help="Also show mode, owner, size and time.")
 @filter_options
 @json_option
 @config_option

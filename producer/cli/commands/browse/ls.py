@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.command(cls=FleetCommand)
 @click.argument("snapshot", shell_complete=stored_snapshots)
 @click.argument("path", required=False, default="")
-@click.option("-l", "--long", is_flag=True, help="Show mode, owner, size and time too.")
+@click.option("-l", "--long", is_flag=True, help="Also show mode, owner, size and time.")
 @click.option(
     "-R", "--recursive", is_flag=True, help="With PATH: everything below it, not only what is directly in it."
 )

@@ -66,7 +66,10 @@ def _age(value: str | timedelta) -> timedelta:
     help="Read only part n of t equal parts of the segments, or x per cent or SIZE of what was read longest ago.",
 )
 @click.option(
-    "--older-than", type=_age, metavar="AGE", help="Skip what a check has verified since: 36h, 30d, 12w.  0h: nothing."
+    "--older-than",
+    type=_age,
+    metavar="AGE",
+    help="Skip what a check has verified within AGE: 36h, 30d, 12w; 0h skips nothing.",
 )
 @click.option(
     "--limit-rate",
@@ -92,8 +95,8 @@ def check(
 ) -> int:
     """Check that the devices hold what the snapshots need: SNAPSHOT, or all.
 
-    Without --read-data, only the presence, size and structure of each segment are checked.  A check that was
-    interrupted within the last 7 days is continued.
+    Without --read-data, only the presence, size and structure of each segment are checked.  A check
+    continues one that was interrupted within the last 7 days.
     """
     devices = devices or (devices_of(call, snapshot) if snapshot else all_devices(call))
     check_devices(devices)

@@ -29,10 +29,10 @@ from tasks.errors import UsageError
 @config_option
 @click.pass_obj
 def rebuild(call: Call, devices: dict[str, Path], accept_damage: bool) -> int:
-    """Make the catalog again from what the devices hold: every snapshot that it does not know.
+    """Rebuild the catalog from the devices: record every snapshot that it does not know.
 
-    What the catalog knows stays as it is, and nothing on the devices changes without --accept-damage.  Run it after the
-    state folder was lost, after an old copy of it was put back, or to restore on another machine.
+    What the catalog knows stays as it is, and nothing on the devices changes without --accept-damage.  Run it when
+    the state folder is lost, after you put back an old copy of it, or to restore on another machine.
     """
     if not devices:
         raise UsageError("name the devices to read", hint="segfleet rebuild --device NAME=PLACE, once for each")

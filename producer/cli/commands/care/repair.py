@@ -24,11 +24,11 @@ from producer.run.preflight import check_devices
 @config_option
 @click.pass_obj
 def repair(call: Call, devices: dict[str, Path]) -> int:
-    """Give each device what it lacks and others have, and name what none has any more.
+    """Give each device what it lacks and others have, and report what no device has.
 
-    Run it when a device is back that was away, when one is lost, or after `check` found damage.  Of a lost device it
-    makes again on the others what has a copy or parity.  What is lost is stored again by the next
-    backup, where the files are unchanged.
+    Run it when a device returns, when one is lost, or after `check` has found damage.  What a lost device held is
+    rebuilt on the others from copies or parity.  The next backup stores again what no device has, if the files are
+    unchanged.
     """
     devices = devices or all_devices(call)
     check_devices(devices)

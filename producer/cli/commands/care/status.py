@@ -71,14 +71,14 @@ def _age(text: str) -> timedelta:
 @click.option(
     "--watch",
     is_flag=True,
-    help="Keep showing until nothing runs; in a fleet: show RUN, or the last one, until it ends.",
+    help="Update the output until nothing runs; in a fleet: follow RUN, or the last one, until it ends.",
 )
 @click.option(
     "--max-age",
     type=_age,
     metavar="AGE",
-    help="For monitoring: say only whether the last snapshot of VOLUME, or of each, is whole and not older, such as "
-    "26h; exit code 0 if so, 3 if not, 1 if nobody can tell.",
+    help="For monitoring: say only whether the last snapshot of VOLUME, or of each volume, is complete and not older "
+    "than AGE, such as 26h; exit code 0 if so, 3 if not, 1 if unknown.",
 )
 @click.option("--html", metavar="FILE", help="Write the page of `segfleet page`, as it is now, into FILE.")
 @wide_option

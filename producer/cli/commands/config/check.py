@@ -21,10 +21,10 @@ from producer.configuration.toml_lines import line_of
 @config_option
 @click.pass_obj
 def check(call: Call) -> int:
-    """Look for what is wrong with the configuration: paths, agents, schedules, and what nothing uses.
+    """Check the configuration for mistakes: paths, agents, schedules, and what nothing uses.
 
-    Each finding names the file and the line.  Exit code: 1 if there is an error, 2 if the file cannot be read as it is,
-    else 0; warnings may be meant.
+    Each finding names the file and the line.  Exit code: 1 if there is an error, 2 if the file cannot be parsed,
+    else 0.  A warning may point at something that you intend.
     """
     path, text = file_of(call)
     found = list(findings(call.configuration, gather(call)))

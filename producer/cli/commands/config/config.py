@@ -10,7 +10,7 @@ from producer.cli.commands.config.show import show
 
 @click.group()
 def config() -> None:
-    """Check the configuration of this host, or show what holds and from where."""
+    """Check the configuration of this host, or show its settings and where each comes from."""
 
 
 config.add_command(check)

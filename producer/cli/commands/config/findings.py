@@ -100,7 +100,7 @@ def _of_volumes(configuration: Configuration, facts: Facts) -> Iterator[Finding]
             text = f"volume {name}: the exclude list of source {excluding[0]} would apply to its other sources too"
             yield _error((*keys, "sources"), f"{text}; move it to [volumes.{name}]")
         if not table.sources and not _is_of_sources(name, configuration):
-            yield _warning(keys, f"volume {name} has no sources: its table holds for backups that name it")
+            yield _warning(keys, f"volume {name} has no sources: its table applies to backups that name it")
         elif scheduled and name not in scheduled:
             yield _warning(keys, f"no schedule backs up volume {name}")
 
@@ -119,7 +119,7 @@ def _is_of_sources(volume: str, configuration: Configuration) -> bool:
 def _in_words(path: str, facts: Facts, wanted: str = "a folder") -> str:
     match facts.kinds[path]:
         case "nothing":
-            return f"{path} does not exist, or may not be read"
+            return f"{path} does not exist, or cannot be read"
         case "silent":
             return f"the file system of {path} does not answer"
         case _:

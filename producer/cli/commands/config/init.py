@@ -46,7 +46,7 @@ from tasks.errors import UsageError
     shell_complete=files,
     help="The file to write.  [default: $SEGFLEET_CONFIG, else /etc/segfleet/segfleet.toml for root, else the user's]",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @json_option
 @click.pass_obj
 def init(
@@ -60,9 +60,9 @@ def init(
     file: str | None,
     force: bool,
 ) -> None:
-    """Write a configuration with comments: back up FOLDERs to devices.  Asks on a terminal for what is not given.
+    """Write a configuration file with comments that backs up FOLDERs.  On a terminal, ask for what is missing.
 
-    Backs up nothing, and makes no device; segfleet backup does that.
+    It backs up nothing and makes no device; segfleet backup does that.
     """
     # What the next command reads.
     named = file or call.config_file or os.environ.get(CONFIG_VARIABLE)
@@ -79,7 +79,7 @@ def init(
     if call.json:
         write_row({"message_type": "configuration", "file": str(path), "volume": wishes.volume})
     else:
-        say(f"{path} is written; look for mistakes with: segfleet config check")
+        say(f"{path} is written; check it with: segfleet config check")
         say(f"then: segfleet backup --volume {wishes.volume}")
 
 

@@ -37,7 +37,7 @@ class _DevicesGroup(click.Group):
 
 @click.group(cls=_DevicesGroup, subcommand_metavar="[COMMAND [ARGS]...]")
 def devices() -> None:
-    """Ask every device for its state, its space and its pool; or say what became of one.
+    """Show the state, space and pool of each device; or add, move, replace or retire one, or mark it as lost.
 
     Without --device and without devices in the configuration: all devices that the catalog knows.
     """

@@ -20,7 +20,7 @@ from producer.cli.show.wrapped import say
 @config_option
 @click.pass_obj
 def lost(call: Call, device: str) -> None:
-    """Say that a device will not come back: its snapshots say what they lack, and its name is free.
+    """Mark a device as lost for good: its snapshots then say what they lack, and its name is free.
 
     NAME is the device's name, or 8 or more digits of its id.  Changes the catalog only.  If the device turns up
     after all, there is nothing to undo: a backup that names it uses it again, as long as it has its marker.

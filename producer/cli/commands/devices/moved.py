@@ -23,7 +23,7 @@ from producer.cli.show.wrapped import say, warn
 @config_option
 @click.pass_obj
 def move(call: Call, device: tuple[str, Path]) -> None:
-    """Say that a device is in another folder now; its marker must be there.
+    """Record that a device is in another folder now, where its marker must be.
 
     Changes the catalog only: commands without --device look for the device there from now on.
     """
@@ -48,7 +48,7 @@ def move(call: Call, device: tuple[str, Path]) -> None:
 @config_option
 @click.pass_obj
 def replace(call: Call, device: tuple[str, Path]) -> None:
-    """Say that a new disk takes the place and the name of a device, which is lost.
+    """Give the name of a lost device to a new disk.
 
     PATH is an empty folder on the new disk.  It becomes a device of the same pool; no data moves.  The old device
     counts as lost: its snapshots say what they lack.
@@ -64,7 +64,7 @@ def replace(call: Call, device: tuple[str, Path]) -> None:
         show_devices(call, [done.old, done.new])
     else:
         say(
-            f"device {name} is {done.new.device_id[:8]} in {escaped(str(place))} from now on; {done.old.device_id[:8]} "
+            f"device {name} is now {done.new.device_id[:8]} in {escaped(str(place))}; {done.old.device_id[:8]} "
             f"is lost, and {counted(done.lacking_count, 'snapshot')} "
             f"{'lacks' if done.lacking_count == 1 else 'lack'} what it held"
         )

@@ -27,10 +27,10 @@ from producer.run.preflight import check_devices
 @config_option
 @click.pass_obj
 def retire(call: Call, device: str, devices: dict[str, Path]) -> None:
-    """Copy to the other devices what is needed of one, which then leaves the pool.
+    """Copy what is needed of a device to the others, and take it out of the pool.
 
-    What it holds stays on it, for anyone who wants to delete it.  Take it out of the configuration afterwards: a device
-    that is named in a backup is used again.
+    Nothing is deleted from it.  Remove it from the configuration afterwards: a backup that names the device uses it
+    again.
     """
     call.output.is_the_result = False
     devices = devices or all_devices(call)

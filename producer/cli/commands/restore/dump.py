@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.command(cls=FleetCommand)
 @click.argument("snapshot", shell_complete=stored_snapshots)
 @click.argument("path", required=False, default="")
-@click.option("--zip", "as_zip", is_flag=True, help="Write a zip instead of a tar, also for a single file.")
+@click.option("--zip", "as_zip", is_flag=True, help="Write a zip instead of a tar, even for a single file.")
 @devices_option
 @threads_option
 @wait_option

@@ -21,15 +21,15 @@ from tasks.errors import UsageError
 
 @click.command(cls=CommandHere)
 @click.argument("words", nargs=-1, required=True, metavar="[SNAPSHOT]... DIR")
-@click.option("--allow-other", is_flag=True, help="Let other users in too, if the modes of the files allow it.")
+@click.option("--allow-other", is_flag=True, help="Let other users in, if the modes of the files allow it.")
 @devices_option
 @wait_option
 @config_option
 @click.pass_obj
 def mount(call: Call, /, words: tuple[str, ...], allow_other: bool, devices: dict[str, Path]) -> None:
-    """Show snapshots, or all of them, as a read-only file system in the empty folder DIR, until Ctrl-C.
+    """Show SNAPSHOTs, or all, as a read-only file system in the empty folder DIR, until Ctrl-C.
 
-    DIR/ids has a folder for each snapshot; DIR/volumes/VOLUME leads to them by time, and has "latest".  Data is read
+    DIR/ids has a folder for each snapshot; DIR/volumes/VOLUME links to them by time, and as "latest".  Data is read
     from the devices when somebody reads a file.  Needs FUSE and the extra segfleet[mount].
     """
     *names, folder = words

@@ -69,18 +69,20 @@ def target_name(call: Call, target: str) -> str:
 @click.option(
     "--delete",
     is_flag=True,
-    help="Remove what the restored folders hold and the snapshot does not, once all else is restored.",
+    help="Once all else is restored, remove from the restored folders what the snapshot does not have.",
 )
 @click.option("--verify", is_flag=True, help="Read back all that was restored, and compare it with the snapshot.")
-@click.option("--sparse", is_flag=True, help="Make holes of long zeros, also where the snapshot has them written.")
+@click.option(
+    "--sparse", is_flag=True, help="Turn long runs of zeros into holes, even where the source had written zeros."
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be written, kept and removed; change nothing.")
-@click.option("--force", is_flag=True, help="Overwrite an image or block device that is not empty with a raw volume.")
+@click.option("--force", is_flag=True, help="Write a raw volume over an image or block device that is not empty.")
 @click.option(
     "--skip-damaged",
     is_flag=True,
-    help="Keep large files with missing parts: zeros there, and a note NAME.segfleet-missing.",
+    help="Keep large files with missing parts, filled with zeros, and list the parts in NAME.segfleet-missing.",
 )
-@click.option("--numeric-ids", is_flag=True, help="Set owners by number, whatever names this host has for them.")
+@click.option("--numeric-ids", is_flag=True, help="Set owners by number, even where this host knows their names.")
 @threads_option
 @nice_option
 @wait_option

@@ -53,7 +53,7 @@ def restore_raw_volume(
 
 def _refuse(option: str) -> None:
     if option:
-        raise UsageError(f"{option} is for folders, and this is about the image of a raw volume", hint="leave it out")
+        raise UsageError(f"{option} is for folders, not for the image of a raw volume", hint="leave it out")
 
 
 def _is_folder_of_agents(call: Call, request: RestoreRequest) -> bool:

@@ -45,10 +45,8 @@ if TYPE_CHECKING:
 )
 @retention_options
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be forgotten; change nothing.")
-@click.option(
-    "--unsafe-allow-remove-all", "allows_all", is_flag=True, help="Let a volume be left without any snapshot."
-)
-@click.option("--prune", "prunes", is_flag=True, help="Then free their space, as `prune` does.")
+@click.option("--unsafe-allow-remove-all", "allows_all", is_flag=True, help="Allow a volume to lose all its snapshots.")
+@click.option("--prune", "prunes", is_flag=True, help="Then free the space of what is forgotten, as `prune` does.")
 @devices_option
 @wait_option
 @quiet_option

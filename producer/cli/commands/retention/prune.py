@@ -28,7 +28,9 @@ from producer.run.preflight import check_devices
 @click.command(cls=FleetCommand)
 @devices_option
 @repack_options
-@click.option("-n", "--dry-run", is_flag=True, help="Say for each device what would go and come; change nothing.")
+@click.option(
+    "-n", "--dry-run", is_flag=True, help="Show for each device what would be deleted and written; change nothing."
+)
 @wait_option
 @quiet_option
 @wide_option
@@ -38,11 +40,11 @@ from producer.run.preflight import check_devices
 def prune(call: Call, devices: dict[str, Path], dry_run: bool, limits: RepackLimits) -> int:
     """Delete from the devices what no snapshot needs any more.
 
-    Forgetting snapshots frees no space until then.  What is to go from a device that is away goes when it is there at
-    a later prune.  Backups, restores and checks may run meanwhile.
+    Forgetting snapshots frees no space by itself.  If a device is away, a later prune frees its space.  Backups,
+    restores and checks may run meanwhile.
 
-    Of what is needed in part, the needed part is written anew on the least-filled devices, and the rest goes, until no
-    more than --max-unused is left of that.
+    Objects of which only a part is needed are repacked: that part is rewritten on the least-filled devices, until no
+    more than --max-unused of the stored data is unused.
     """
     call.output.is_the_result = dry_run
     return prune_now(call, devices, limits, dry_run=dry_run)

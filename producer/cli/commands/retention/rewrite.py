@@ -33,7 +33,7 @@ from tasks.errors import UsageError
 @click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT...]", shell_complete=stored_snapshots)
 @click.option("--volume", metavar="NAME", help="Rewrite all snapshots of this volume.", shell_complete=known_volumes)
 @pattern_options
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would go; change nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be removed; change nothing.")
 @devices_option
 @wait_option
 @quiet_option
@@ -52,10 +52,10 @@ def rewrite(
     patterns_any_case: tuple[str, ...],
     exclude_files: tuple[str, ...],
 ) -> int:
-    """Replace SNAPSHOTs by others without the paths that match a PATTERN.
+    """Replace SNAPSHOTs with new ones that lack the paths matching a PATTERN.
 
-    For what should never have been backed up.  The new snapshots have the time, tags, pin and description of the old
-    ones, which are forgotten; `segfleet prune` then deletes what only they held.
+    Use it to remove what should never have been backed up.  The new snapshots have the time, tags, pin and
+    description of the old ones, which are forgotten; `segfleet prune` then deletes what only they held.
     """
     call.output.is_the_result = dry_run
     if bool(snapshots) == (volume is not None):

@@ -19,7 +19,7 @@ from tasks.errors import UsageError
 @click.argument("snapshots", nargs=-1, required=True, metavar="SNAPSHOT...", shell_complete=stored_snapshots)
 @click.option("--add", multiple=True, metavar="T", help="Add the tag T; repeat for more.")
 @click.option("--remove", multiple=True, metavar="T", help="Remove the tag T; repeat for more.")
-@click.option("--set", "replacing", multiple=True, metavar="T", help="Replace all tags by T; '' by none.")
+@click.option("--set", "replacing", multiple=True, metavar="T", help="Replace all tags with T; '' removes all.")
 @json_option
 @config_option
 @click.pass_obj

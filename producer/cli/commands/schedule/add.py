@@ -56,9 +56,9 @@ if TYPE_CHECKING:
     "--prune",
     "prunes",
     is_flag=True,
-    help="Free the space of what is forgotten after a backup; without VOLUME: of all.",
+    help="After each backup, free the space of what is forgotten; without VOLUME: schedule a prune.",
 )
-@click.option("--check", "checks", is_flag=True, help="Without VOLUME: check what the devices hold.")
+@click.option("--check", "checks", is_flag=True, help="Without VOLUME: schedule a check.")
 @click.option("--read-data", is_flag=True, help="With --check: read every stored byte.")
 @click.option(
     "--read-data-subset", "subset", type=subset_of_data, metavar="n/t|x%", help="With --check: read a part of the data."
@@ -82,12 +82,12 @@ def add(
 ) -> None:
     """Back up SOURCEs to VOLUME at set times, with the options of `backup`.
 
-    What is not given here, devices above all, each run takes from the configuration as it is then.
+    Each run takes whatever you do not give here, such as devices, from the configuration at that time.
     Without SOURCE, the sources of [volumes.VOLUME] are backed up, or [sources.VOLUME].
 
-    Each run forgets afterwards what the --keep options, or [volumes.VOLUME.retention], do not keep.
+    After each backup, the run forgets what the --keep options, or [volumes.VOLUME.retention], do not keep.
 
-    Without VOLUME, --check or --prune alone schedules a check or a prune of all.
+    Without VOLUME, --check or --prune alone schedules a check or prune of everything.
     """
     call: Call = ctx.obj
     if volume is None:

@@ -34,7 +34,7 @@ def keep_in_bounds(call: Call, asked: Asked, volume: str) -> bool:
         _note(f"volume {volume}: {error.message}")
         return True
     except SegfleetError as error:
-        message = f"volume {volume} is backed up, but not kept in bounds: {error.message}"
+        message = f"volume {volume} is backed up, but old snapshots were not forgotten: {error.message}"
         if call.json:
             write_error(error.code, message)
         _note(message)

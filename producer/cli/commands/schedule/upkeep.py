@@ -52,7 +52,7 @@ def refuse_for_backup(*, checks: bool, reads_data: bool) -> None:
     """Raises UsageError for options of a check beside a volume."""
     if checks or reads_data:
         raise UsageError(
-            "a scheduled check is of all volumes", hint="leave VOLUME out: schedule add --check --cron LINE"
+            "a scheduled check covers all volumes", hint="leave VOLUME out: schedule add --check --cron LINE"
         )
 
 

@@ -40,17 +40,16 @@ def _place(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
 
 @click.command(cls=CommandHere)
 @click.argument("name", required=False)
-@click.option("--page", metavar="[IP:]PORT", callback=_place, help="Serve the page of `segfleet page` there, too.")
+@click.option("--page", metavar="[IP:]PORT", callback=_place, help="Also serve the page of `segfleet page`.")
 @click.option(
-    "--downloads", is_flag=True, help="With --page: anyone who may see it may download single files of snapshots, too."
+    "--downloads", is_flag=True, help="With --page: let anyone who may see it also download single files of snapshots."
 )
 @config_option
 @click.pass_obj
 def manager(call: Call, name: str | None, page: tuple[str, int] | None, downloads: bool) -> None:
     """Manage the volumes of this host's configuration, and carry out commands from other hosts, until SIGTERM.
 
-    NAME defaults to this host's name.  The manager can stop and start again at any time; it continues the backups that
-    were running.
+    NAME defaults to this host's name.  You can stop and start the manager at any time; it resumes unfinished backups.
     """
     from producer.broker import broker
     from producer.cli.commands.services.followed import FollowedConfiguration

@@ -14,14 +14,14 @@ from tasks.errors import SegfleetError, UsageError
 
 @click.group("notify")
 def notify() -> None:
-    """Tell people when a backup fails, a device is in trouble, or a volume is overdue."""
+    """Send messages when a backup fails, a device is in trouble, or a volume is overdue."""
 
 
 @notify.command(cls=CommandHere)
 @config_option
 @click.pass_obj
 def test(call: Call) -> None:
-    """Send a test message by mail and apprise, and a sign to the health check, as [notify] says."""
+    """Send a test message by mail and apprise, and a ping to the health check, as [notify] says."""
     from producer.notify.changes import Message
     from producer.notify.notifier import LIMIT_S, send, ways
     from producer.notify.ways.health_check import give_sign

@@ -19,7 +19,7 @@ from producer.cli.surveyed import operator_page
     "--port", type=click.IntRange(1, 65535), default=8420, show_default=True, metavar="N", help="Port to listen on."
 )
 @click.option(
-    "--downloads", is_flag=True, help="Anyone who may see the page may download single files of snapshots from it, too."
+    "--downloads", is_flag=True, help="Let anyone who may see the page also download single files of snapshots."
 )
 @config_option
 @click.pass_obj

@@ -41,7 +41,7 @@ def show_prune(summary: PruneSummary, width: int | None) -> None:
     if summary.objects_written:
         verb = "would be written" if summary.dry_run else "written"
         written = counted(summary.objects_written, "object")
-        say(f"{written} {verb} anew without what nothing needs, {format_size(summary.bytes_written)}")
+        say(f"{written} {verb} again without unused data, {format_size(summary.bytes_written)}")
     if summary.parity_made:
         verb = "would be written" if summary.dry_run else "written"
         say(f"{counted(summary.parity_made, 'row')} of parity {verb}, {format_size(summary.bytes_parity)}")

@@ -80,8 +80,8 @@ def show_backup(summary: BackupSummary) -> None:
     for lack in summary.incomplete:
         if lack.rotating:
             say(
-                f"on rotating device {lack.device}, which is away since {lack.since}: {counted(lack.files, 'file')}, "
-                f"{format_size(lack.bytes)}"
+                f"on rotating device {lack.device}, which has been away since {lack.since}: "
+                f"{counted(lack.files, 'file')}, {format_size(lack.bytes)}"
             )
             continue
         until = "any more: it is lost" if lack.lost else "until it is back"

@@ -56,7 +56,7 @@ def forget_words(summary: ForgetSummary) -> str:
 def _verdicts(decision: Decision) -> list[_Verdict]:
     found: list[_Verdict] = [("keep", kept.row, kept.reasons) for kept in decision.kept]
     found += [("forget", row, ()) for row in decision.forgotten]
-    advice = "a run has its volume now" if decision.is_in_use else "resume it, or forget it by its id"
+    advice = "a run is using its volume" if decision.is_in_use else "resume it, or forget it by its id"
     found += [("unfinished", row, (advice,)) for row in decision.unfinished]
     return sorted(found, key=lambda verdict: verdict[1].started_at, reverse=True)
 

@@ -67,7 +67,7 @@ def _listed(
         yield Piece(position, number * block_bytes, block_bytes)
         return
     if number in seen:
-        raise DamagedError("a list of its blocks is there twice")
+        raise DamagedError("a list of its blocks occurs twice")
     seen.add(number)
     step_bytes = (block_bytes // 4) ** (level - 1) * block_bytes
     for (inner,) in struct.iter_unpack("<I", image.read(number * block_bytes, block_bytes)):

@@ -78,7 +78,7 @@ class ExtLayout(Struct, frozen=True, kw_only=True):
     def inode(self, number: int, image: ImageBytes) -> bytes:
         """The inode, of at least 128 bytes."""
         if not 1 <= number <= self.inodes_count:
-            raise DamagedError(f"it refers to inode {number}, which there is not")
+            raise DamagedError(f"it refers to inode {number}, which does not exist")
         group, index = divmod(number - 1, self.group_inodes_count)
         descriptor = image.read(self._descriptor_at(group), self.descriptor_bytes)
         table = int.from_bytes(descriptor[0x08:0x0C], "little")

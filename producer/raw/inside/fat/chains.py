@@ -54,13 +54,13 @@ class FatLayout(Struct, frozen=True, kw_only=True):
         """The clusters of a chain, one by one.  Raises DamagedError where it leads nowhere, or in a circle."""
         for index in range(self.clusters_count + 1):
             if not 2 <= cluster < self.clusters_count + 2:
-                raise DamagedError(f"it refers to cluster {cluster}, which there is not")
+                raise DamagedError(f"it refers to cluster {cluster}, which does not exist")
             start = self.data_start_bytes + (cluster - 2) * self.cluster_bytes
             yield Piece(index * self.cluster_bytes, start, self.cluster_bytes)
             cluster = self._next(cluster, image)
             if cluster >= (1 << min(self.bits, 28)) - 8:
                 return
-        raise DamagedError("its clusters follow each other in a circle")
+        raise DamagedError("its clusters form a loop")
 
     def _next(self, cluster: int, image: ImageBytes) -> int:
         position = self.table_start_bytes + cluster * self.bits // 8

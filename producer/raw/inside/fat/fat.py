@@ -73,7 +73,7 @@ class FatReader:
             position = piece.end_bytes
             yield piece
         if position != size_bytes:
-            raise DamagedError(f"only {position} of its {size_bytes} bytes are there")
+            raise DamagedError(f"only {position} of its {size_bytes} bytes are present")
 
     def small_content(self, number: int) -> bytes | None:
         return None

@@ -38,7 +38,7 @@ def entries_of_block(block: bytes, layout: XfsLayout) -> Iterator[tuple[bytes, i
     if block[:4] in _ALONE:
         end -= 8 + 8 * int.from_bytes(block[-8:-4], "big")
     elif block[:4] not in _AMONG_OTHERS:
-        raise DamagedError("a block of the directory is none")
+        raise DamagedError("a block of the directory is not one")
     while position + 12 <= end:
         unused, unused_bytes = struct.unpack_from(">HH", block, position)
         if unused == _UNUSED:

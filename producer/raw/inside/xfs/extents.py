@@ -37,7 +37,7 @@ def _below(
         raise DamagedError("its tree of extents is broken")
     for (block,) in struct.iter_unpack(">Q", node[most_count * 8 : (most_count + count) * 8]):
         if block in seen:
-            raise DamagedError("a node of its tree of extents is there twice")
+            raise DamagedError("a node of its tree of extents occurs twice")
         seen.add(block)
         inner = image.read(layout.position_of(block), layout.block_bytes)
         magic, inner_level, inner_count = struct.unpack_from(">4sHH", inner, 0)

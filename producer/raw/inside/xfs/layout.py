@@ -101,7 +101,7 @@ class XfsLayout(Struct, frozen=True, kw_only=True):
         raw = image.read(self.position_of(block) + index * self.inode_bytes, self.inode_bytes)
         magic, mode, version, content_format, old_links_count = struct.unpack_from(">2sHBBH", raw, 0)
         if magic != b"IN":
-            raise DamagedError(f"it refers to inode {number}, which is none")
+            raise DamagedError(f"it refers to inode {number}, which is not one")
         uid, gid, links_count = struct.unpack_from(">III", raw, 8)
         flags_2 = int.from_bytes(raw[120:128], "big") if version >= 3 else 0
         counts = raw[24:32] if flags_2 & _BIG_COUNTS else raw[76:80]
@@ -126,5 +126,5 @@ class XfsLayout(Struct, frozen=True, kw_only=True):
         """Where a block lies in the image, by its number, which holds that of its group."""
         group, in_group = divmod(block, 1 << self.group_log)
         if group >= self.groups_count or in_group >= self.group_blocks_count:
-            raise DamagedError(f"it refers to block {block}, which there is not")
+            raise DamagedError(f"it refers to block {block}, which does not exist")
         return (group * self.group_blocks_count + in_group) * self.block_bytes

@@ -151,7 +151,7 @@ class Repacking:
         count_rows(self._devices, groups.written)
         if groups.missing_count:
             self._session.observer.note(
-                f"not repacked: objects whose parity would have to be written anew, for {groups.missing_count} of "
+                f"not repacked: objects whose parity would have to be rewritten; for {groups.missing_count} of "
                 "which no device has room"
             )
         return groups

@@ -140,7 +140,7 @@ def test_nobody_is_told_to_resume_a_backup_that_runs(catalog: Catalog, capsys: p
     assert "resume it, or forget it by its id" in capsys.readouterr().out
     lock(catalog, "home")
     assert run(command) == 0
-    assert "a run has its volume now" in capsys.readouterr().out
+    assert "a run is using its volume" in capsys.readouterr().out
 
 
 def test_named_snapshots_are_forgotten_in_whatever_volume(catalog: Catalog) -> None:

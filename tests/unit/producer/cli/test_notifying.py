@@ -119,7 +119,7 @@ def test_what_keeps_from_looking_around_is_a_note_and_no_failure(mails: MailServ
 
     assert reported(call_with(NOTIFY), "home", notes.append, back_up).exit_code == 0
     (note,) = notes
-    assert note.startswith("nobody is notified of devices and schedules: ")
+    assert note.startswith("no notifications about devices and schedules: ")
 
 
 def test_mail_without_addresses_is_refused_before_the_backup_begins(mails: MailServer) -> None:

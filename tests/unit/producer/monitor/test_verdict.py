@@ -203,14 +203,14 @@ def test_a_backup_that_found_nothing_changed_is_as_good_as_its_snapshot() -> Non
     assert why_stale(unchanged, 26 * HOUR, NOW) == ""
     assert verdict([unchanged], [], None, NOW).sentence == "1 volume is backed up; the last backup is 1 h old."
     failed = volume(sealed=old, last_ended=ended(1, HOUR, snapshot_id=None))
-    assert "is 30 h old, and may be 26 h" in why_stale(failed, 26 * HOUR, NOW)
+    assert "is 30 h old; the limit is 26 h" in why_stale(failed, 26 * HOUR, NOW)
 
 
 @pytest.mark.parametrize(
     ("values", "late", "colour", "reason"),
     [
         ({}, -HOUR, "green", "1 volume is backed up; the last backup is 1 h old."),
-        ({}, 2 * HOUR, "yellow", "The scheduled check is overdue: it was to begin 2 h ago."),
+        ({}, 2 * HOUR, "yellow", "The scheduled check is overdue: it should have begun 2 h ago."),
         ({"last_outcome": "running"}, 2 * HOUR, "green", "1 volume is backed up; the last backup is 1 h old."),
         (
             {"last_outcome": "failed", "last_message": "device a is not there"},

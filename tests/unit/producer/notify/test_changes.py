@@ -38,8 +38,8 @@ def test_what_happens_again_is_told_again_after_a_while() -> None:
 
 
 def test_a_recovery_is_told_to_who_was_told_of_the_trouble() -> None:
-    assert of_recovery("device a", {}, "device a is there again") is None
-    change = of_recovery("device a", told(), "device a is there again")
+    assert of_recovery("device a", {}, "device a is back") is None
+    change = of_recovery("device a", told(), "device a is back")
     assert change is not None
     assert (change.message.topic, change.told) == ("recovered", None)
     assert "device a is dead" in change.message.body

@@ -86,7 +86,7 @@ def test_each_change_of_a_backup_is_one_mail(notifier: Notifier, mails: MailServ
 def test_what_lasts_is_told_once_however_often_somebody_looks(notifier: Notifier, mails: MailServer) -> None:
     for found in ([dead()], [dead()], [dead("absent")], [], []):
         notifier.look(found, ("device", "overdue"))
-    assert mails.subjects == ["device a is dead", "device a is absent", "device a is there again"]
+    assert mails.subjects == ["device a is dead", "device a is absent", "device a is back"]
 
 
 def test_another_process_knows_what_was_told(mails: MailServer, tmp_path: Path, notes: Notes) -> None:

@@ -9,7 +9,7 @@ import pytest
 from producer.catalog.tables.objects import StoredObject
 from producer.pool.copies import CopyPlan, CopyTarget, plan_copies
 
-NO_ROOM = "no other device that is there has room"
+NO_ROOM = "no other available device has room"
 
 
 def stored(number: int, device: str, size_bytes: int = 100, **changes: object) -> StoredObject:
@@ -82,13 +82,13 @@ def test_a_copy_goes_to_another_site_where_there_is_one() -> None:
     [
         ([stored(1, "a")], {"copies": 3, "targets": "ab"}, 1, [NO_ROOM]),
         ([stored(1, "a")], {"rooms": {"b": 10, "c": 10}}, 1, [NO_ROOM]),
-        ([stored(1, "x")], {"holding": "abcx"}, 1, ["no sound copy is there to make 1 of them from"]),
-        ([stored(1, "a", is_damaged=True)], {}, 2, ["no sound copy is there to make 2 of them from"]),
+        ([stored(1, "x")], {"holding": "abcx"}, 1, ["no sound copy is left to make 1 of them from"]),
+        ([stored(1, "a", is_damaged=True)], {}, 2, ["no sound copy is left to make 2 of them from"]),
         (
             [stored(1, "a", is_damaged=True), stored(2, "a")],
             {"targets": "a"},
             3,
-            ["no sound copy is there to make 2 of them from", NO_ROOM],
+            ["no sound copy is left to make 2 of them from", NO_ROOM],
         ),
     ],
     ids=["too few devices", "no room", "its only device is away", "the only one is damaged", "both"],

@@ -195,7 +195,7 @@ def test_a_copy_that_takes_the_place_of_the_original_is_accepted_alone() -> None
 
 def test_without_any_device_the_run_ends_and_names_each() -> None:
     gone = report(condition="missing", detail="no such folder", root_identity=(0, 0))
-    with pytest.raises(NotADeviceError, match="no device of the pool is there: a: no such folder; b: no such"):
+    with pytest.raises(NotADeviceError, match="no device of the pool is available: a: no such folder; b: no such"):
         decide(known("a"), known("b"), a=gone, b=gone)
 
 

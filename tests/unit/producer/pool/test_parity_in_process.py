@@ -88,7 +88,7 @@ def test_with_any_devices_lost_up_to_the_parity_everything_comes_back(
     missing = {path for path, _ in made.troubles if path}
     if len(lost) <= parity:
         assert (exit_code, missing) == (0, set())
-        assert any("by parity" in note for note in made.notes)
+        assert any("from parity" in note for note in made.notes)
     else:
         assert exit_code == 3
         assert missing
@@ -105,7 +105,7 @@ def test_bits_that_rot_on_as_many_devices_lose_nothing(pool: tuple[InProcess, in
     try:
         assert is_whole(made, tmp_path / "back")
         assert made.troubles == []
-        assert any("by parity" in note for note in made.notes)
+        assert any("from parity" in note for note in made.notes)
     finally:
         for path, data in kept.items():
             path.write_bytes(data)

@@ -77,7 +77,7 @@ def test_a_catalog_of_another_user_is_named_with_the_cure(tmp_path: Path) -> Non
     (tmp_path / "catalog.sqlite").chmod(0)
 
     def open_it(folder: Path) -> None:
-        with pytest.raises(CatalogError, match="may not be read by this user") as caught:
+        with pytest.raises(CatalogError, match="cannot be read by this user") as caught:
             Catalog(folder / "catalog.sqlite")
         assert "sudo chown" in caught.value.hint
 

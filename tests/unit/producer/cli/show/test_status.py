@@ -136,7 +136,7 @@ def test_a_volume_shows_how_old_its_last_snapshot_is(catalog: Catalog, capsys: p
     ("arguments", "code", "said"),
     [
         (["--max-age", "26h", "srv"], 0, "fresh: the last snapshot of each volume is not older than 26 h"),
-        (["--max-age", "4h", "srv"], 3, "the last good backup of volume srv is 5 h old, and may be 4 h"),
+        (["--max-age", "4h", "srv"], 3, "the last good backup of volume srv is 5 h old; the limit is 4 h"),
         (["--max-age", "26h"], 3, "volume home has no snapshot"),
         (["--max-age", "26h", "nosuch"], 1, ""),
         (["--max-age", "old"], 2, ""),

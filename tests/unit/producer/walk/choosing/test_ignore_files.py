@@ -84,8 +84,8 @@ def test_what_cannot_be_read_is_recorded_and_the_backup_continues(tmp_path: Path
     assert [path for path in files if path.endswith("x")] == ["big/x", "binary/x", "fifo/x", "folder/.ign/x", "link/x"]
     told = {Path(trouble.path).parent.name: trouble.message for trouble in troubles}
     assert set(told) == {"big", "binary", "fifo", "link", "line"}
-    assert told["line"] == "line 1 is no pattern and is not obeyed"
-    assert told["big"] == f"its patterns are not obeyed: it has more than {MAX_BYTES} bytes"
+    assert told["line"] == "line 1 is not a valid pattern, and is ignored"
+    assert told["big"] == f"its patterns are ignored: it has more than {MAX_BYTES} bytes"
 
 
 def test_a_scan_that_resumes_obeys_the_files_above(tmp_path: Path) -> None:
