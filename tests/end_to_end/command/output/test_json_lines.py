@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
 import psutil
 import pytest
 
+from kit.program.command import Done
 from kit.program.forking.forked import EXECUTED
 from kit.program.machine import Machine
 from kit.program.scene import Scene
@@ -31,8 +33,17 @@ def backed_up(shared_machine: Machine) -> Machine:
     return shared_machine
 
 
-def test_a_backup_prints_workers_then_its_phases_and_last_the_summary(backed_up: Machine) -> None:
-    done = backed_up.succeed("backup", backed_up.folder / "data", *backed_up.devices("a b c"), "--json")
+@pytest.fixture(scope="module")
+def again(backed_up: Machine) -> tuple[Done, Mapping[Path, int]]:
+    """A backup of all files once more, and the segments that it has stored, with their sizes."""
+    before = backed_up.segments_on()
+    source, devices = backed_up.folder / "data", backed_up.devices("a b c")
+    done = backed_up.succeed("backup", source, *devices, "--segment-size=256KiB", "--force", "--json")
+    return done, {path: path.stat().st_size for path in backed_up.segments_on() if path not in before}
+
+
+def test_a_backup_prints_workers_then_its_phases_and_last_the_summary(again: tuple[Done, Mapping[Path, int]]) -> None:
+    done, _ = again
 
     assert [kind for kind, _ in groupby(row["message_type"] for row in done.rows)] == ["worker", "status", "summary"]
     assert {row["device"] for row in done.rows_of("worker")} == {"a", "b", "c"}
@@ -41,12 +52,9 @@ def test_a_backup_prints_workers_then_its_phases_and_last_the_summary(backed_up:
     assert "storing" in phases
 
 
-def test_a_backups_summary_has_all_fields_and_they_add_up(backed_up: Machine) -> None:
-    before = {path: path.stat().st_size for path in backed_up.segments_on()}
-    summary = backed_up.succeed(
-        "backup", backed_up.folder / "data", *backed_up.devices("a b c"), "--segment-size=256KiB", "--force", "--json"
-    ).summary
-    new = {path: path.stat().st_size for path in backed_up.segments_on() if path not in before}
+def test_a_backups_summary_has_all_fields_and_they_add_up(again: tuple[Done, Mapping[Path, int]]) -> None:
+    done, new = again
+    summary = done.summary
 
     assert summary.keys() >= BACKUP_FIELDS
     assert summary["mode"] == "files"
