@@ -54,19 +54,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         RunNeeds(devices=request.devices, purpose=f"plan of {request.volume}"), observer, environment
     ) as session:
         asked = ask_for_reports(session)
-        walk, entries = (
-            Walk(
-                request.sources,
-                request.exclusions,
-                on_trouble=session.observer.trouble,
-                on_progress=_progress_of(session),
-                limit_s=limit_of_environment(),
-                left_out=own_files(request, environment),
-            ),
-            Entries(),
-        )
-        for batch in walk.batches():
-            entries.add(batch)
+        walk, entries = _walked(session, request, environment)
         refuse_sudden_emptiness(session.catalog, request, walk.files_counts, None)
         sites = {name: report.site for name, report in asked.wait().items()}
         decision = _decide(session, asked, request)
@@ -80,20 +68,7 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
             sum(size for size in entries.sizes if size > 0),
             0 if merge is None else merge.compared_bytes,
         )
-    raw_volumes, _ = look_at_raw_volumes(request, walk.first_entries, walk.sizes)
-    plan = plan_with_raw_volumes(
-        PlanRequest(
-            sizes=entries.sizes,
-            ranges_counts=entries.ranges_counts(walk.ranges_counts),
-            source_starts=walk.source_starts,
-            rooms=_rooms(decision, asked, request),
-            options=request.plan,
-            expected_ratio=ratio,
-            extents_bytes=entries.extents_bytes,
-        ),
-        # All that a first backup would store: what earlier segments hold is known only once all has been read.
-        {row.entry: row.used_cells for row in raw_volumes.values()},
-    )
+    plan = _plan(request, walk, entries, _rooms(decision, asked, request), ratio)
     parts = entries.take_parts()
     return DryRun(
         plan=plan,
@@ -101,6 +76,40 @@ def dry_run(request: BackupRequest, observer: Observer, environment: Environment
         parent_id=parent.snapshot_id if parent is not None and merge is not None else "",
         counts=FileCounts(new=walk.files_count) if merge is None else merge.counts,
         sites=sites,
+    )
+
+
+def _walked(session: RunSession, request: BackupRequest, environment: Environment) -> tuple[Walk, Entries]:
+    walk, entries = (
+        Walk(
+            request.sources,
+            request.exclusions,
+            on_trouble=session.observer.trouble,
+            on_progress=_progress_of(session),
+            limit_s=limit_of_environment(),
+            left_out=own_files(request, environment),
+        ),
+        Entries(),
+    )
+    for batch in walk.batches():
+        entries.add(batch)
+    return walk, entries
+
+
+def _plan(request: BackupRequest, walk: Walk, entries: Entries, rooms: tuple[DeviceRoom, ...], ratio: float) -> Plan:
+    raw_volumes, _ = look_at_raw_volumes(request, walk.first_entries, walk.sizes)
+    return plan_with_raw_volumes(
+        PlanRequest(
+            sizes=entries.sizes,
+            ranges_counts=entries.ranges_counts(walk.ranges_counts),
+            source_starts=walk.source_starts,
+            rooms=rooms,
+            options=request.plan,
+            expected_ratio=ratio,
+            extents_bytes=entries.extents_bytes,
+        ),
+        # All that a first backup would store: what earlier segments hold is known only once all has been read.
+        {row.entry: row.used_cells for row in raw_volumes.values()},
     )
 
 

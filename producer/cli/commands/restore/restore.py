@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 from msgspec.structs import replace
@@ -92,65 +92,23 @@ def target_name(call: Call, target: str) -> str:
 @config_option
 @click.pass_obj
 def restore(
-    call: Call,
-    snapshot: str,
-    target: str,
-    devices: dict[str, Path],
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    overwrite: Overwrite | None,
-    delete: bool,
-    verify: bool,
-    sparse: bool,
-    dry_run: bool,
-    force: bool,
-    skip_damaged: bool,
-    numeric_ids: bool,
-    threads: int | None,
-    nice: int,
-    lost_files: str | None,
+    call: Call, /, snapshot: str, target: str, dry_run: bool, force: bool, lost_files: str | None, **choices: Any
 ) -> int:
     """Restore a snapshot, or only PATH in it, from all devices at once.
 
     SNAPSHOT is "latest" or at least 8 hex digits of an id.  PATH starts with the name of its source.  If that is a raw
     volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH extracts files from its image.
     """
-    if delete and overwrite is None:
-        raise UsageError(
-            "--delete needs --overwrite: without it the target must be empty",
-            hint="add --overwrite always|if-changed|if-newer|never",
-        )
-    name, _, path = snapshot.partition(":")
-    devices = devices or devices_of(call, name)
-    request = RestoreRequest(
-        snapshot=name,
-        path=path.strip("/"),
-        target=target_path(call, target),
-        target_name=target_name(call, target),
-        devices=devices,
-        include=include,
-        exclude=exclude,
-        overwrite=overwrite,
-        delete=delete,
-        verify=verify,
-        sparse=sparse,
-        skip_damaged=skip_damaged,
-        numeric_ids=numeric_ids,
-        threads=threads,
-        nice=nice,
-    )
-    if call.broker_url is None:
-        check_proc()
-    check_target(look(request.target, Path.resolve), check_devices(devices))
-
+    request = _request_from(call, snapshot, target, **choices)
     environment = call.environment(boot=request.devices, reads=True)
     from producer.restore.restore import own_places
     from producer.restore.restore import restore as restore_snapshot
 
-    if delete:
+    if request.delete:
         request = replace(request, own_places=own_places(look(request.target, Path.resolve), environment))
-    of_folders = {"--dry-run": dry_run, "--delete": delete, "--verify": verify}
+    of_folders = {"--dry-run": dry_run, "--delete": request.delete, "--verify": request.verify}
     refused = next((option for option, is_given in of_folders.items() if is_given), "")
+    path = snapshot.partition(":")[2]
     with watched_for_losses(call, lost_files) as observer:
         summary = restore_raw_volume(
             call, request, observer, path=path, into_folder=target.endswith("/"), force=force, refused=refused
@@ -159,6 +117,31 @@ def restore(
             return _show_preview(call, request, observer, environment)
         summary = summary or restore_snapshot(request, observer, environment)
     return ended(call, summary, show_restore)
+
+
+def _request_from(
+    call: Call, snapshot: str, target: str, *, devices: dict[str, Path], overwrite: Overwrite | None, **choices: Any
+) -> RestoreRequest:
+    """``choices``: the other fields of the request.  Raises UsageError for what does not fit together."""
+    if choices["delete"] and overwrite is None:
+        raise UsageError(
+            "--delete needs --overwrite: without it the target must be empty",
+            hint="add --overwrite always|if-changed|if-newer|never",
+        )
+    name, _, path = snapshot.partition(":")
+    request = RestoreRequest(
+        snapshot=name,
+        path=path.strip("/"),
+        target=target_path(call, target),
+        target_name=target_name(call, target),
+        devices=devices or devices_of(call, name),
+        overwrite=overwrite,
+        **choices,
+    )
+    if call.broker_url is None:
+        check_proc()
+    check_target(look(request.target, Path.resolve), check_devices(request.devices))
+    return request
 
 
 def _show_preview(call: Call, request: RestoreRequest, observer: Observer, environment: Environment) -> int:
