@@ -112,21 +112,7 @@ class _IntakeRun:
         self._pool: SettledPool | None = None
 
     def run(self, left_out: Collection[Path]) -> Intake:
-        walk = Walk(
-            self._request.sources,
-            self._request.exclusions,
-            on_trouble=self._note_trouble,
-            on_progress=self._on_directory,
-            limit_s=limit_of_environment(),
-            left_out=left_out,
-        )
-        next_look_s = 0.0
-        for batch in walk.batches():
-            self._entries.add(batch)
-            # Each look may take a millisecond, and a tree has thousands of batches.
-            if time.monotonic() >= next_look_s:
-                self._collect()
-                next_look_s = time.monotonic() + _LOOK_EVERY_S
+        walk = self._walked(left_out)
         self._refuse_sudden_emptiness(walk)
         self._asked.wait()
         self._collect()
@@ -169,6 +155,25 @@ class _IntakeRun:
             lost=frozenset() if self._merge is None else frozenset(self._merge.lost),
             unchanged_parts=self._unchanged_parts(),
         )
+
+    def _walked(self, left_out: Collection[Path]) -> Walk:
+        """Walk the sources, and collect the devices' reports meanwhile."""
+        walk = Walk(
+            self._request.sources,
+            self._request.exclusions,
+            on_trouble=self._note_trouble,
+            on_progress=self._on_directory,
+            limit_s=limit_of_environment(),
+            left_out=left_out,
+        )
+        next_look_s = 0.0
+        for batch in walk.batches():
+            self._entries.add(batch)
+            # Each look may take a millisecond, and a tree has thousands of batches.
+            if time.monotonic() >= next_look_s:
+                self._collect()
+                next_look_s = time.monotonic() + _LOOK_EVERY_S
+        return walk
 
     def _borrowed(self) -> Set[str]:
         of_parent = frozenset[str]() if self._merge is None else self._merge.borrowed | self._merge.compared
