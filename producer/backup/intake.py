@@ -19,10 +19,11 @@ from msgspec.structs import asdict
 
 from producer.backup.entries import Entries
 from producer.backup.fewer_files import fewer_files_count, refuse_sudden_emptiness
+from producer.backup.kept_plan import Kept, carry_over
 from producer.backup.parent.choose import merge_with, parent_in_pool
 from producer.backup.parent.merge import FileCounts, Merge
 from producer.backup.parent.overlay import Overlay
-from producer.backup.resume import Kept, carry_over, find_resumable
+from producer.backup.resume import find_resumable
 from producer.backup.settle_pool import SettledPool, ask_devices, settle_pool
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotRow, SourceRow
 from producer.catalog.tables.troubles import TroubleRow

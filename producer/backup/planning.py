@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
 from producer.backup.intake import Intake
-from producer.backup.resume import Kept
+from producer.backup.kept_plan import Kept
 from producer.backup.storing.healing import Healing
 from producer.backup.storing.ids import segment_id
 from producer.backup.storing.least_filled import least_filled
