@@ -21,7 +21,7 @@ from producer.observer import Trouble
 from producer.run.session import RunSession
 from tasks.sources.mtimes import is_same_time
 
-#: A file that changed while it was stored again, twice, is taken not to hold still.
+#: A file that changes again during each of this many further tries never holds still.
 _AGAIN_COUNT = 2
 
 
@@ -42,7 +42,7 @@ def store_changed_again(session: RunSession, state: BackupState, store: Callable
 
 
 def record_restless_files(session: RunSession, snapshot_id: str) -> None:
-    """Record and tell the files whose segments still disagree, or that grew."""
+    """Record and report the files whose segments still disagree, or that grew."""
     catalog = session.catalog
     restless = _restless_files(catalog, snapshot_id)
     with catalog.transaction():
@@ -78,7 +78,7 @@ class _Seen(Struct):
 
     @property
     def end_bytes(self) -> int:
-        """How far the pieces reach: to the size that the walk saw, but where the end of a raw volume is not in use."""
+        """How far the pieces reach: the size that the walk saw, or less if the end of a raw volume is not in use."""
         return max(row.offset_bytes + row.size_bytes for row in self.rows)
 
 

@@ -64,7 +64,7 @@ def _catalog_of(environment: Environment) -> Path | None:
 
 
 def _copy_of(catalog: Path, request: BackupRequest) -> Path:
-    """Backups of several volumes may run at once."""
+    """A name of its own for each copy: backups of several volumes may run at once."""
     return catalog.with_name(f"{catalog.name}.{request.volume}.copy")
 
 

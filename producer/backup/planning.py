@@ -77,7 +77,7 @@ def plan_backup(session: RunSession, request: BackupRequest, intake: Intake) -> 
 
 
 def _refuse_parity_between_hosts(members: Mapping[str, Member], request: BackupRequest) -> None:
-    """The worker that makes parity reads all objects of a group, from all devices."""
+    """Raises UsageError: the worker that makes parity must reach all devices, to read the objects of a group."""
     hosts = sorted({member.host for member in members.values()} - {""})
     if request.plan.parity and len(hosts) > 1:
         raise UsageError(
@@ -87,7 +87,7 @@ def _refuse_parity_between_hosts(members: Mapping[str, Member], request: BackupR
 
 
 def _used_cells(intake: Intake, kept: Iterable[tuple[int, int]] = ()) -> dict[int, list[Range]]:
-    """What is to be read of each raw volume; nothing of one that has ``kept`` its segments."""
+    """The cells to read of each raw volume; none of one that has ``kept`` its segments."""
     firsts = {first for first, _ in kept}
     return {one.entry: [] if one.entry in firsts else one.used_cells for one in intake.raw_volumes.values()}
 

@@ -76,7 +76,7 @@ def _decide(
     if not request.new_devices:
         refuse_new(decision, session.paths)
     if resumed is not None and request.resume is not None and resumed.pool_id != decision.pool_id:
-        # A user who names a snapshot wants that one, and no new one on other devices.
+        # A user who names a snapshot wants to resume that one, not to begin another on other devices.
         raise NotADeviceError(
             f"snapshot {resumed.snapshot_id[:8]} is not in the pool of {', '.join(sorted(session.paths))}",
             hint="name devices of its backup: --device NAME=PATH",
@@ -111,7 +111,7 @@ def _note_old_copy(session: RunSession, ahead: list[str]) -> None:
 
 
 def _place_in_words(path: Path, report: DeviceReport) -> str:
-    """The folder and its file system: who meant another disk sees it here."""
+    """The folder and its file system, so that a person who meant another disk notices."""
     folder = folder_in_words(path)
     return f"{folder}, on the file system at {report.mount_point}" if report.mount_point else folder
 

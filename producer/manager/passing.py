@@ -70,7 +70,7 @@ class Passing:
         return None
 
     def stop(self) -> None:
-        """What it still prints is for nobody."""
+        """Stop the command; nobody gets what it prints from now on."""
         self._stopped = True
         self._child.signal(signal.SIGINT)
 

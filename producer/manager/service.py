@@ -128,7 +128,7 @@ class Manager:
         trouble = self._steps.take(lambda: self._finish_if_ended(run_id))
         run = self._runs.pop(run_id, None) if trouble else None
         if run is not None:
-            # What it still does nobody could report.
+            # Nobody could report what it does from now on.
             self._steps.take(run.kill)
             self._steps.take(lambda: self._commands.fail(run.command, trouble))
             self._due.ended(run_id, has_run=False)

@@ -22,7 +22,7 @@ def lacks_copies(catalog: Catalog) -> bool:
 
 
 def copy_again(session: RunSession, meeting: Meeting, made: list[StoredObject]) -> dict[str, None]:
-    """Make them, on the devices that take files; returns why something was not done.
+    """Make the missing copies on the devices that take files; returns why something was not done.
 
     ``made`` grows with each copy, which the catalog has then.  Raises InterruptedRun.
     """
@@ -54,7 +54,7 @@ def _segments(catalog: Catalog) -> dict[tuple[str, int], set[str]]:
 def _plan(
     catalog: Catalog, meeting: Meeting | None, pool_id: str, copies: int, segment_ids: Collection[str]
 ) -> CopyPlan:
-    """Without a meeting as if no device took anything, and each could be read."""
+    """Without a meeting: as if all devices could be read, and none could be written."""
     rows = {row.device_id: row for row in catalog.devices.all(pool_id)}
     holding = {key for key, row in rows.items() if row.state != "lost"}
     return plan_copies(

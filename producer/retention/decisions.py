@@ -20,15 +20,15 @@ ALLOW_ALL = "--unsafe-allow-remove-all"
 class Kept(Struct, frozen=True, kw_only=True):
     row: SnapshotRow
     reasons: tuple[str, ...]
-    #: It was to be forgotten, and somebody reads it.
+    #: Whether it was to be forgotten, but somebody reads it.
     is_in_use: bool = False
 
 
 class Decision(Struct, frozen=True, kw_only=True):
     """What is kept and what goes of one volume, the newest first.
 
-    Each pool that has snapshots of it is decided about by itself: nobody who keeps the last one here and the last one
-    elsewhere expects the newer to replace the other.
+    The policy is applied to each pool separately: who keeps the last snapshot in each of two pools does not expect the
+    newer one to replace the other.
     """
 
     volume: str

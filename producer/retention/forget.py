@@ -34,7 +34,7 @@ class ForgetRequest(Struct, frozen=True, kw_only=True):
 
     names: tuple[str, ...] = ()
     retentions: Mapping[str, Retention] = field(default_factory=dict)
-    #: Those that learn what is forgotten, if they are there; none where a prune follows, which tells them.
+    #: The devices that learn what is forgotten, if they are there; none when a prune follows and tells them.
     devices: Mapping[str, Path] = field(default_factory=dict)
     #: Whether a volume may be left without any snapshot.
     allows_all: bool = False
@@ -59,8 +59,8 @@ def forget(request: ForgetRequest, observer: Observer, environment: Environment)
     a later backup, forget or prune.
 
     Nothing changes when it raises: UsageError for what is refused, LockedError while a volume is backed up or somebody
-    reads a snapshot that is named, OldCatalogError when a device knows more than the catalog.  What a policy would
-    forget and somebody reads is kept.
+    reads a snapshot that is named, OldCatalogError when a device knows more than the catalog.  Snapshots
+    that somebody reads are kept, whatever a policy says.
     """
     started_at = datetime.now(UTC)
     with owner_of_locks(observer, environment) as holder, ExitStack() as locks:

@@ -33,7 +33,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     at: datetime
     tags: tuple[str, ...] = ()
     held_by: tuple[str, ...] = ()
-    #: Rises in the order of their making, which counts before the time: a clock may have been wrong.
+    #: Rises in the order of their making; counts more than the time, because a clock may have been wrong.
     made: int = 0
 
 

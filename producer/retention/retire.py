@@ -40,7 +40,7 @@ class Retired(Struct, frozen=True, kw_only=True):
 
 
 def retire_device(name: str, devices: Mapping[str, Path], observer: Observer, environment: Environment) -> Retired:
-    """Copy to the other ``devices`` what a snapshot needs and only this one has, and count it as lost from then on.
+    """Copy to the other ``devices`` what snapshots need and only this one has; from then on it counts as lost.
 
     Copies and parity that were asked for are made up for too, where devices are left to take them.  Deletes nothing.
     Idempotent: after a failure the device is as it was, and what was copied counts.  Raises UsageError, NotADeviceError
@@ -98,7 +98,7 @@ class _Retiring:
         return sum(one.bytes_stored for one in self._copied if one.device_id == device.device_id)
 
     def _repack(self, meeting: Meeting, staying: list[PrunedDevice]) -> None:
-        """Of objects that are needed in part, the others get that part; what fits nowhere is left to the copying."""
+        """Repack partly needed objects onto the other devices; what fits nowhere is copied whole later."""
         leaving = [device for device in meeting.writable if device.device_id == self._row.device_id]
         repacking = Repacking(
             self._session,
@@ -158,7 +158,7 @@ class _Retiring:
                 sites={key: row.site for key, row in rows.items()},
             )
             total.copyings += plan.copyings
-            # One that others have already stays restorable without another copy.
+            # An object that others already have stays restorable without another copy.
             total.missing_count += 0 if on_others else plan.missing_count
         return total
 

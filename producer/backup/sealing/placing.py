@@ -89,7 +89,7 @@ class _Placing:
         self._open = [one for one in self._open if one.row.stop_entry > batch.stop_entry]
         for place, size_bytes in enumerate(batch.stored_sizes_bytes) if self._troubled else ():
             if size_bytes == 0 and batch.first_entry + place in self._troubled:
-                # In no segment, and perhaps not empty: the next backup looks at it again.
+                # It lies in no segment and may not be empty: the next backup looks at it again.
                 files[place].is_altered = True
         if not files and writer.is_empty:
             return replace(batch, former=NO_PLACES, ctimes_ns=sealed_ctimes_ns(batch))
@@ -143,7 +143,7 @@ def _why_omitted(row: SegmentRow) -> str:
 
 
 def _keep_known_places(batch: EntryBatch, writer: PlacesWriter, files: Mapping[int, ReadFile]) -> None:
-    """Those that the walk took over from the parent, but of files that were read after all."""
+    """Keep the places that the walk took over from the parent, except for files that were read after all."""
     if not batch.places.segment_ids:
         return
     sizes_bytes = batch.stored_sizes_bytes
@@ -186,7 +186,7 @@ def _as_read(batch: EntryBatch, files: Mapping[int, ReadFile], writer: PlacesWri
 
 
 def _without_capabilities(batch: EntryBatch, altered: set[str]) -> dict[str, Any]:
-    """The columns of attributes where these files have no capabilities: they were given to another content."""
+    """The columns of attributes without these files' capabilities, which were given to another content."""
     attributes, sets = dict(batch.attributes), list(batch.attribute_sets)
     for name in altered.intersection(attributes):
         kept = without_capabilities(sets[attributes[name]])

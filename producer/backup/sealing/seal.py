@@ -160,14 +160,14 @@ def _lose(session: RunSession, member: Member, failure: Failure) -> None:
 
 
 def _generation(session: RunSession, member: Member, generation: Generation) -> list[Order]:
-    """None for a device that a later copy of the catalog has changed: it would look as if this one knew of that."""
+    """The order to write the generation; none for a device that a later copy of the catalog has changed."""
     if member.is_ahead:
         return []
     return [_put(session, member, generation_name(generation.catalog_id), encode_generation(generation))]
 
 
 def _marks(session: RunSession, member: Member, marked: Sequence[MarkedRow]) -> list[Order]:
-    """As for the generation: an old copy of the catalog does not know what was decided last."""
+    """The orders to write the marks; none for such a device: this catalog does not know what was decided last."""
     if member.is_ahead:
         return []
     files = marks_for(marked, member.device_id, session.catalog.generations.catalog_id)

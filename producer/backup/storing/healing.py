@@ -1,7 +1,7 @@
 """Heals segments: what no device has any more, and unchanged files still hold, is stored again under its old address.
 
 So no place changes, and all snapshots that share it are whole again.  What a file holds counts as a range of the
-segment only if it has the digest that is recorded; otherwise the file has changed, and is stored anew.
+segment only if it has the digest that is recorded; otherwise the file has changed, and is stored like any changed file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Healing:
     def plan(self, lost: Iterable[str]) -> None:
         """Plan the segments ``lost``, which unchanged files of the snapshot need, to be stored again.
 
-        Files of which no digests are known are planned anew.
+        Files without known digests are planned as changed files.
         """
         spans = self._spans(frozenset(lost))
         anew: set[int] = set()
@@ -58,7 +58,7 @@ class Healing:
         self._store_anew(anew)
 
     def _spans(self, lost: frozenset[str]) -> dict[tuple[str, str], set[int]]:
-        """(segment, source) → the entries of which something is lost with it: an order reads from one source."""
+        """(segment, source) → the entries that need its lost ranges; an order reads from one source only."""
         found = defaultdict[tuple[str, str], set[int]](set)
         still = held(self._catalog, lost)
         for batch in self._catalog.listing.batches(self._state.snapshot_id) if lost else ():
@@ -101,7 +101,7 @@ class Healing:
     # ---- receipts
 
     def record(self, row: SegmentRow, order: StoreSegment, entries: Sequence[int], receipt: Receipt) -> None:
-        """Record what was stored; files that have changed are planned anew."""
+        """Record what was stored; files that have changed are planned again."""
         result: StoreResult = receipt.result
         stored = stored_again(self._catalog, order, receipt)
         is_new = self._catalog.transitions.record_healed(
@@ -121,7 +121,7 @@ class Healing:
         self._store_anew(changed)
 
     def _forget_damaged(self, healed: StoredObject) -> None:
-        """Nothing is read from a damaged object any more of which all is on a device again."""
+        """Forget damaged objects whose content is on a device again, so that nothing reads them."""
         objects = self._catalog.objects.of([healed.segment_id])[healed.segment_id]
         for one in objects:
             if one.is_damaged and not without(one.ranges, healed.ranges):

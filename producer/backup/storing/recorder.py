@@ -77,7 +77,7 @@ class Recorder:
             return
         displaced = self._state.displaced.get(segment.row.number)
         if displaced is not None and _has_nothing(order, receipt) and len(displaced.notes) < len(order.extents):
-            # The sources are gone since a device that is gone stored it; that device may come back.
+            # The sources have vanished since it was stored on a device that is gone; that device may come back.
             self._state.keep(segment.row.number)
             return
         if self._state.stored(segment.row, order, receipt):

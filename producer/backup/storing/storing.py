@@ -77,7 +77,7 @@ class Storing:
         self._tell_progress(at_once=True)
 
     def end(self) -> None:
-        """Leave no device in doubt that is asked just now."""
+        """Record devices that have not answered yet as what they were before they were asked."""
         self._losses.end()
 
     def turn(self) -> bool:
@@ -106,7 +106,7 @@ class Storing:
         courier, asked = self._session.courier, []
         for member in self._state.holders():
             if member.state == "dead" and member.name in courier.live:
-                # It has been asked and has not answered; that is waited for once.
+                # It was asked and has not answered: wait for that once only.
                 asked += [] if self._has_confirmed else [member]
                 continue
             if member.name not in courier.live:

@@ -1,4 +1,4 @@
-"""Files that a worker does not find: a worker of another agent is asked before they count as vanished.
+"""Files that a worker does not find: a worker of another agent tries before they count as vanished.
 
 The source may not be mounted on the host of the first one.
 """

@@ -30,7 +30,7 @@ class StandardInput:
     descriptor = 0
 
     def check_end(self, on_wait: Callable[[], None]) -> None:
-        """Nobody can say."""
+        """A pipe does not tell whether its writer failed."""
 
 
 class CommandOutput:

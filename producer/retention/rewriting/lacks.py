@@ -39,7 +39,7 @@ class Lacking:
         self._lying_bytes.update(on)
 
     def left(self) -> tuple[LackRow, ...]:
-        """The lacks without what goes; none of a device that lacks nothing then."""
+        """What is left of the lacks, without devices that lack nothing any more."""
         return tuple(row for row in map(self._left_of, self._lacks) if row.files_count)
 
     def _left_of(self, row: LackRow) -> LackRow:

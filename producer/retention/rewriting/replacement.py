@@ -34,9 +34,9 @@ class WrittenManifest(Struct, frozen=True, kw_only=True):
 
 
 def record_replacement(catalog: Catalog, old: SnapshotRow, thinned: Thinned, *, parent_id: str) -> SnapshotRow:
-    """Record a forgotten snapshot that is as ``old`` is but for its entries, and return it.
+    """Record a forgotten snapshot that is like ``old`` except for its entries, and return it.
 
-    A power cut does not take it back: devices that hold its manifest may not know more than the catalog.
+    Survives a power cut: devices that hold its manifest must not know more than the catalog.
     """
     new_id, lacks = uuid.uuid4().hex, old.lacks
     if old.lacks:
@@ -121,7 +121,7 @@ def _put(meeting: Meeting, devices: Sequence[PrunedDevice], files: dict[str, byt
 
 
 def _options(row: SnapshotRow) -> PlanOptions:
-    """How it was planned; the defaults for one that a rebuild has found, which does not know."""
+    """How it was planned; defaults if a rebuild found it, because manifests do not say."""
     try:
         return BackupRequest.from_json(row.request).plan
     except msgspec.ValidationError:

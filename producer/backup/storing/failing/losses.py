@@ -52,9 +52,9 @@ class Losses:
             self._session.observer.note(f"{error}; the run continues when it is back")
 
     def probed(self, receipt: Receipt) -> list[Failed]:
-        """Take a device's answer: it is lost, is back, is tidy, or is well.
+        """Take a device's answer: it is lost, back, tidy, or well.
 
-        Returns the failures that waited for the answer of a device that is well: its segments are in trouble, not it.
+        If it is well, returns the failures that waited for the answer: the trouble is with their segments.
         """
         member = self._state.members[receipt.device]
         failed = self._probing.pop(receipt.device, [])
@@ -135,9 +135,8 @@ class Losses:
     def move(self, device: str, numbers: Collection[int], orders: Sequence[Order] = ()) -> None:
         """Give segments that are still the device's to the then least-filled live devices, in the plan's order.
 
-        What fits on none of them waits for a dead device, which may come back.  Raises DeviceFullError when none is
-        dead.
-        ``orders``: what was on its way to the device; the messages move along.
+        What fits on none of them waits for a dead device, which may come back.  ``orders``: what was on its way to the
+        device; the messages move along.  Raises DeviceFullError when nothing fits and no device is dead.
         """
         wanted = set(numbers)
         rows = [row for row in self._state.unfinished(device) if row.number in wanted]

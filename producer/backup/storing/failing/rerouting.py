@@ -13,9 +13,9 @@ from producer.catalog.tables.segments.rows import SegmentRow
 def reroute(catalog: Catalog, state: BackupState, device: str, rows: Sequence[SegmentRow]) -> dict[int, str]:
     """Segment number → the device that is to store it now, in the plan's order.
 
-    What fits nowhere stays where it lies, if a device that is gone holds it.  Else it waits for a dead device,
-    ``device`` if that is dead: it may come back, and without it the snapshot is sealed as incomplete.  Raises
-    DeviceFullError when no device is dead: those that are full do not come back by themselves.
+    What fits nowhere stays on the gone device that holds it.  If none does, it waits for a dead device (``device``, if
+    that is dead), which may come back; otherwise the snapshot is sealed as incomplete.  Raises DeviceFullError when no
+    device is dead, because a full device does not get room by itself.
     """
     targets = least_filled_with_room(catalog, state, rows)
     if len(targets) == len(rows):

@@ -25,10 +25,10 @@ _DEVICE_REASONS = frozenset({Reason.DEVICE, Reason.TIMEOUT})
 
 
 def judge(reason: Reason, *, attempt: int, retries_count: int, probed: bool) -> NextStep:
-    """The same device once, then another device, ``retries_count`` tries after the first at most.
+    """Try the same device once more, then others, with at most ``retries_count`` tries after the first.
 
-    ``attempt`` counts from 1 and is the one that failed.  ``probed``: the device was asked after this failure, and is
-    well; so the trouble is with this one segment.
+    ``attempt``: the one that failed, counted from 1.  ``probed``: the device was asked after this failure and is well,
+    so the trouble is with this segment.
     """
     if reason is Reason.FULL:
         return NextStep.DEVICE_FULL
