@@ -6,8 +6,11 @@ import re
 
 
 def line_of(text: str, keys: tuple[str, ...]) -> int:
-    """The line, from 1, where the key path ``keys`` is set in a TOML text; else the line of its table, else 1."""
-    wanted, table, best = ".".join(keys), "", 1
+    """The line, from 1, where the key path ``keys`` is set in a TOML text.
+
+    Else the line of what is below it, if there is any (``[devices.a]`` of ``devices``), or of its table, or 1.
+    """
+    wanted, table, best, below = ".".join(keys), "", 1, 0
     for number, line in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[+([^\]]+)\]", line)
         setting = re.match(r"\s*([^=#\[]+?)\s*=", line)
@@ -22,7 +25,9 @@ def line_of(text: str, keys: tuple[str, ...]) -> int:
             return number
         if wanted.startswith(found + "."):
             best = number
-    return best
+        if found.startswith(wanted + "."):
+            below = below or number
+    return below or best
 
 
 def _bare(key: str) -> str:

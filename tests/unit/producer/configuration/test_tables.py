@@ -187,6 +187,8 @@ def test_a_key_is_found_in_its_own_table_only() -> None:
     assert line_of(text, ("devices", "b", "path")) == 4
     assert line_of(text, ("devices", "b", "weight")) == 3
     assert line_of(text, ("defaults", "level")) == 6
+    # Only what is below it stands in the text.
+    assert line_of(f"[broker]\n{text}", ("devices",)) == 2
     assert line_of(text, ("broker", "url")) == 1
 
 
