@@ -217,6 +217,11 @@ class Link:
 
         try:
             return with_queues(self._redis, [name], purge)
+        except redis.exceptions.NoPermissionError as error:
+            raise BrokerError(
+                f"this user of the broker may not give orders to device {device}, and no manager does it for this host",
+                hint="start the manager, or wait until it is there: segfleet status lists the managers",
+            ) from error
         except redis.RedisError as error:
             raise BrokerError(f"cannot clear the queue of device {device}: {error}") from error
 

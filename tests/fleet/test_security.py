@@ -58,6 +58,10 @@ def test_a_backup_and_a_restore_need_exactly_these_rights(fleet: Fleet) -> None:
     for device in ("a", "b"):
         # Executed: what is forked has another command line.
         fleet.agent(agent_host(fleet, device, url_of(f"agent-{device}")), device, settings=EXECUTED)
+    master = fleet.host("master", url=url_of("master"))
+    early = master.run("devices", "--device=a=/mnt/a")
+    assert (early.exit_code, "and no manager does it for this host" in early.stderr) == (1, True), early
+    fleet.server.client().acl_log_reset()
     # A device of its own too, for which it starts a worker.
     disk = fleet.folder / "disks" / "c"
     disk.mkdir()
@@ -69,7 +73,6 @@ def test_a_backup_and_a_restore_need_exactly_these_rights(fleet: Fleet) -> None:
         url=url_of("manager-m"),
     ).start("manager", "m")
     eventually(lambda: "m" in managers(fleet.server.client()), "manager m is there")
-    master = fleet.host("master", url=url_of("master"))
 
     done = master.succeed("backup", "data", *SMALL, "--json")
     restored = master.succeed("restore", "latest", "--target", "back", "--manager", "m")
