@@ -266,6 +266,10 @@ def test_a_backup_over_tls_with_certificates_on_both_sides(fleet: Fleet) -> None
         server.end()
 
 
+#: Python 3.13 refuses an authority that does not say what its key is for.
+_AUTHORITY = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+
+
 def certificates(folder: Path) -> Path:
     """An authority, and certificates of it for the server on 127.0.0.1 and for a client."""
     folder.mkdir()
@@ -274,7 +278,7 @@ def certificates(folder: Path) -> Path:
         subprocess.run([program("openssl"), *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
 
     new = ("req", "-newkey", "rsa:2048", "-nodes", "-days", "2")
-    openssl(*new, "-x509", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=tests")
+    openssl(*new, "-x509", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=tests", *_AUTHORITY)
     (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
     for name in ("server", "client"):
         openssl(*new, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
