@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
@@ -76,8 +75,8 @@ class History:
         sizes = tuple(self._batches[number][at].sizes_bytes[place] for number, at, place in changed)
         extents = Extents(paths=("x",) * len(sizes), offsets_bytes=(0,) * len(sizes), sizes_bytes=sizes)
         started_at = last.started_at + timedelta(days=1)
-        begun = {field.name: getattr(last, field.name) for field in fields(NewSnapshot)}
-        plan = {field.name: getattr(last, field.name) for field in fields(SnapshotPlan)}
+        begun = {name: getattr(last, name) for name in NewSnapshot.__struct_fields__}
+        plan = {name: getattr(last, name) for name in SnapshotPlan.__struct_fields__}
         with catalog.transaction():
             new = {"snapshot_id": snapshot_id, "started_at": started_at, "parent_id": last.snapshot_id}
             catalog.snapshots.begin(NewSnapshot(**{**begun, **new}))
