@@ -1,11 +1,12 @@
 """Takes over the places of a whole batch at once, where nothing in it differs from the parent.
 
-On most days that is nearly all of a tree.  Comparing columns costs a tenth of comparing file by file.  Pure.
+On most days that is nearly all of a tree, and where something differs, most files of its folder.  Comparing columns
+costs a tenth of comparing file by file.  Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import compress
 
 from msgspec.structs import replace
@@ -38,6 +39,40 @@ def places_of_same(batch: EntryBatch, before: EntryBatch, rules: Rules, whole: C
     if not all(segment_id in whole for segment_id in numbers):
         return None
     return replace(places, segment_ids=list(numbers)) if numbers else NO_PLACES
+
+
+def same_files(batch: EntryBatch, before: EntryBatch, rules: Rules, whole: Collection[str]) -> list[int]:
+    """The places of files that are surely unchanged, and lie as a whole in one segment that devices have, or are empty.
+
+    For a folder in which something differs; it may leave out any file, and all where names have come or gone.
+    """
+    if batch.names != before.names or len(before.inodes) != len(batch.inodes):
+        return []
+    others = {*batch.data_ranges, *before.data_ranges, *before.places.pieces, *before.unread, *before.unsettled}
+    there = [segment_id in whole for segment_id in before.places.segment_ids]
+    segments = before.places.segments or [NO_SEGMENT] * len(before)
+    now = zip(batch.kinds, batch.sizes_bytes, batch.mtimes_ns, _counted(batch, rules), strict=True)
+    then = zip(before.kinds, before.sizes_bytes, before.mtimes_ns, _counted(before, rules), strict=True)
+    changed_ns = batch.ctimes_ns if rules.compares_ctime else batch.mtimes_ns
+    return [
+        place
+        for place, (one, other, name, number) in enumerate(zip(now, then, batch.names, segments, strict=True))
+        if one == other
+        and one[0] == "f"
+        and (there[number] if number >= 0 else one[1] == 0)
+        and name not in others
+        and changed_ns[place] < rules.settled_before_ns
+    ]
+
+
+def _counted(batch: EntryBatch, rules: Rules) -> Iterator[tuple[int, int]]:
+    """Of each entry what else must be equal: its time of change and its inode, as far as they count."""
+    nothing = [0] * len(batch)
+    return zip(
+        batch.ctimes_ns if rules.compares_ctime else nothing,
+        batch.inodes if rules.compares_inode else nothing,
+        strict=True,
+    )
 
 
 def _is_plain(before: EntryBatch) -> bool:

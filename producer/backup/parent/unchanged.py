@@ -32,7 +32,11 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     def are_settled(self, changed_ns: Iterable[int]) -> bool:
         """Whether all that was changed at these times was changed well before the parent's walk."""
-        return max(changed_ns, default=0) < self.began_ns - CLOCK_STEP_NS
+        return max(changed_ns, default=0) < self.settled_before_ns
+
+    @property
+    def settled_before_ns(self) -> int:
+        return self.began_ns - CLOCK_STEP_NS
 
     def is_same(self, batch: EntryBatch, place: int, before: EntryBatch, at: int) -> bool:
         """Whether the file at ``place`` of the walk's batch is the one ``at`` its place in the parent's.
