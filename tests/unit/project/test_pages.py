@@ -33,6 +33,12 @@ def test_every_link_of_a_page_leads_to_a_file(page: str) -> None:
     assert [link for link in links if not (folder / link).exists()] == []
 
 
+def test_no_page_has_marks_of_an_unfinished_merge() -> None:
+    pages = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *REPOSITORY.glob("docs/**/*.md")]
+    assert len(pages) > 30
+    assert [page.name for page in pages if re.search(r"^(<{7}|={7}|>{7})", page.read_text(), re.MULTILINE)] == []
+
+
 def test_the_drawing_of_the_rooms_shows_the_imports_of_today() -> None:
     command = [sys.executable, str(REPOSITORY / "docs/rooms.py"), "--check"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
