@@ -45,9 +45,9 @@ def prove_whole(scene: Scene, done: Done, names: str) -> None:
     """Every file comes back from these devices alone."""
     assert done.exit_code == 0, done
     assert done.summary["incomplete"] == []
-    restored = restore_from(scene, names, "whole")
+    restored = restore_from(scene, names, f"whole from {names}")
     assert restored.exit_code == 0, restored
-    assert differences(scene.source, scene.machine.folder / "whole" / scene.source.name) == []
+    assert differences(scene.source, scene.machine.folder / f"whole from {names}" / scene.source.name) == []
 
 
 def incomplete_now(scene: Scene) -> list[Row]:
@@ -69,6 +69,19 @@ def test_what_a_device_stored_before_it_died_is_stored_again_on_the_others(machi
     assert [row["code"] for row in done.errors] == ["device-dead"]
     assert done.summary["devices"]["a"]["segments"] == 0
     prove_whole(scene, done, "b c")
+
+
+def test_copies_that_a_device_had_before_it_died_are_made_elsewhere_in_the_same_backup(machine: Machine) -> None:
+    scene = Scene(machine, rate="256KiB")
+    running = scene.start("--copies=2", **FOR_GOOD)
+    scene.wait_until_stored(running, 1, "a")
+    take_away(scene, "a")
+    done = scene.finish(running)
+
+    assert [row["code"] for row in done.errors] == ["device-dead"]
+    assert done.summary["copies_missing"] == 0
+    prove_whole(scene, done, "b")
+    prove_whole(scene, done, "c")
 
 
 def test_a_device_that_goes_after_its_last_receipt_is_missed_before_the_seal(machine: Machine, halt: Halt) -> None:

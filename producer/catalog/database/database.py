@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, Table, select
 
+from producer.catalog.database.copy import catalog_file
 from producer.catalog.database.opening import (
     WRITING,
     WRITING_DURABLY,
@@ -20,6 +21,7 @@ from producer.catalog.database.opening import (
     why_read_only,
 )
 from producer.catalog.database.revision import bring_up_to_date
+from producer.catalog.database.same_file import SameFile
 from producer.catalog.database.version import Version, version_of
 from producer.catalog.schema import owners, snapshots
 from tasks.errors import CatalogError, LockedError
@@ -47,6 +49,7 @@ class Database:
         self._transactions_count = 0
         with catalog_errors(self._url):
             bring_up_to_date(self._engine, refuse=self._refuse_when_read_only)
+        self._file = SameFile(catalog_file(location))
 
     def close(self) -> None:
         """Free the connection; idempotent."""
@@ -118,6 +121,7 @@ class Database:
     @contextmanager
     def _writing(self, *, durably: bool = False) -> Iterator[Connection]:
         self._refuse_when_read_only()
+        self._file.confirm()
         with catalog_errors(self._url):
             if self._transaction is not None:
                 yield self._transaction

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kit.compare import differences
+from kit.deadlines import eventually
 from kit.program.command import Done
 from kit.program.halting.halt_at import HaltAt
 from kit.program.json_lines import follow_their_schema
@@ -234,3 +235,45 @@ def test_a_snapshot_that_was_forgotten_does_not_come_back(lost: Machine) -> None
     rebuild(lost)
 
     assert {row["volume"] for row in lost.succeed("snapshots", "--json").rows} == {"data"}
+
+
+def test_several_pools_are_rebuilt_one_by_one_into_one_catalog(lost: Machine) -> None:
+    lost.succeed("backup", "other", *lost.devices("c"), "--volume=third")
+    shutil.rmtree(lost.state)
+
+    rebuild(lost)
+    rebuild(lost, "c")
+
+    assert {row["volume"] for row in lost.succeed("snapshots", "--json").rows} == {"data", "other", "third"}
+    for volume in ("data", "other", "third"):
+        lost.succeed("restore", f"{volume}@latest", "--target", volume + " again", *lost.devices("a b c"))
+    assert differences(lost.folder / "other", lost.folder / "third again" / "other") == []
+
+
+def test_a_state_folder_that_is_deleted_in_the_middle_of_a_backup_is_rebuilt(lost: Machine) -> None:
+    rebuild(lost)
+    known = lost.succeed("snapshots", "--json").rows[::-1]
+    (lost.folder / "data" / "newest").write_bytes(noise(900_000, seed=4))
+    stored = len(lost.segments_on())
+    lost.limit("a b", "100KiB")
+    running = lost.start("backup", "data", *SMALL, "--json")
+    eventually(lambda: len(lost.segments_on()) > stored, "something is stored")
+    shutil.rmtree(lost.state)
+    done = running.wait()
+    assert (done.exit_code, "was deleted or replaced" in done.stderr, "segfleet rebuild" in done.stderr) == (
+        1,
+        True,
+        True,
+    )
+    (lost.folder / "segfleet.toml").unlink()
+
+    rebuild(lost)
+    added, *after = reversed(lost.succeed("snapshots", "--json").rows)
+
+    # What the backup had stored has no manifest.
+    assert added["volume"].startswith("recovered-")
+    assert after == known
+    lost.succeed("backup", "data", *lost.devices("a b"), *SMALL)
+    lost.succeed("check", "--read-data")
+    lost.succeed("restore", "data@latest", "--target", "back", *lost.devices("a b"))
+    assert differences(lost.folder / "data", lost.folder / "back" / "data") == []

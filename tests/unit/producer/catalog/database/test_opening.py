@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -311,3 +312,16 @@ def test_every_wait_for_a_database_server_has_a_limit_that_the_url_may_change(
     assert seen["connect_timeout"] == "60"
     assert seen["tcp_user_timeout"] == 7_000
     assert {seen["keepalives"], seen["keepalives_count"]} == {1, 2}
+
+
+def test_a_catalog_whose_file_was_deleted_or_replaced_takes_no_more_writes(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "catalog.sqlite") as catalog:
+        (tmp_path / "catalog.sqlite").rename(tmp_path / "away")
+        with pytest.raises(CatalogError, match="was deleted or replaced"), catalog.transaction():
+            pass
+        shutil.copy(tmp_path / "away", tmp_path / "catalog.sqlite")
+        with pytest.raises(CatalogError, match="was deleted or replaced"), catalog.transaction():
+            pass
+        (tmp_path / "away").replace(tmp_path / "catalog.sqlite")
+        with catalog.transaction():
+            pass
