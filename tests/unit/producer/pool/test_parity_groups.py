@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -111,6 +112,18 @@ def test_after_each_step_any_devices_may_be_lost_up_to_the_parity(
 
         for lost in combinations(pool.devices, rows_count):
             assert list(pool.not_given(lost)) == []
+
+
+@pytest.mark.parametrize(("devices_count", "rows_count"), [(8, 4), (16, 2), (24, 1), (24, 3)])
+def test_a_large_pool_survives_the_loss_of_any_devices_up_to_the_parity(devices_count: int, rows_count: int) -> None:
+    pool = Pool(devices_count, rows_count)
+    pool.store([10_000 * number**2 for number in range(1, 3 * devices_count)])
+    pool.protect()
+    pool.lose()
+    pool.protect()
+
+    for lost in combinations(pool.devices, rows_count):
+        assert list(pool.not_given(lost)) == []
 
 
 @given(devices_count=st.integers(3, 7), rows_count=st.integers(1, 2), sizes=STORE)
