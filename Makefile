@@ -5,8 +5,8 @@ VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 # Six workers, even on two cores: many tests wait.  The tests of one file stay on one worker, because they share
-# servers and trees.
-PYTEST := $(BIN)/pytest -n 6 --dist loadfile
+# servers and trees.  In the order of the folders: else files of few tests, which are the longest, would come last.
+PYTEST := $(BIN)/pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 # Compile modules once, as pip does for users, whatever the shell says: the tests start thousands of processes.
 unexport PYTHONDONTWRITEBYTECODE
