@@ -204,7 +204,7 @@ def test_a_snapshot_is_found_by_its_volume_and_time(
 
 
 def test_a_day_that_is_none_is_refused(catalog: Catalog) -> None:
-    with pytest.raises(UsageError, match="2026-13-20 is no day"):
+    with pytest.raises(UsageError, match="2026-13-20 is not a date"):
         catalog.snapshots.find("home@2026-13-20")
 
 
