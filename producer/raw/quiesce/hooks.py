@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -96,25 +97,63 @@ def _run(
     """Run one command; its output goes to standard error, so that standard output stays for JSON."""
     if not command:
         return
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", command],
-        stdin=subprocess.DEVNULL,
-        stdout=2,
-        env={**os.environ, "SEGFLEET_VOLUME": volume, "SEGFLEET_HOOK": name, **variables},
-        # A session of its own: Ctrl-C must not end `post`, and a command that takes too long is ended with its
-        # children.
-        start_new_session=True,
-    )
+    environment = {**os.environ, "SEGFLEET_VOLUME": volume, "SEGFLEET_HOOK": name, **variables}
+    hook = _Hook(command, environment)
     try:
-        code = process.wait(limit_s)
+        code = hook.wait(limit_s)
     except subprocess.TimeoutExpired:
-        _end(process)
+        hook.end()
         raise HookError(f"volume {volume}: the {name} command took longer than {limit_s:.0f} s: {command}") from None
     except BaseException:
-        _end(process)
+        hook.end()
         raise
     if code:
         raise HookError(f"volume {volume}: the {name} command ended with {code}: {command}")
+
+
+class _Hook(Thread):
+    """A command, started in a thread: a signal is raised in the main one, where it may come in the middle of Popen.
+
+    So whenever it comes, :meth:`end` knows whether there is a process.
+    """
+
+    def __init__(self, command: str, environment: Mapping[str, str]) -> None:
+        super().__init__(name="hook")
+        self._command, self._environment = command, environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._error: OSError | None = None
+        # Not join(): one that a signal breaks off takes the thread for ended in Python 3.11.
+        self._has_begun = Event()
+
+    def run(self) -> None:
+        try:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                env=self._environment,
+                # A session of its own: Ctrl-C must not end `post`, and a command that takes too long is ended with
+                # its children.
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._error = error
+        finally:
+            self._has_begun.set()
+
+    def wait(self, limit_s: float) -> int:
+        """Run it; returns its exit code.  Raises OSError, subprocess.TimeoutExpired."""
+        self.start()
+        self._has_begun.wait()
+        if self._process is None:
+            raise self._error or OSError("the command did not start")
+        return self._process.wait(limit_s)
+
+    def end(self) -> None:
+        """End it with its children, if it has begun."""
+        self._has_begun.wait(_GRACE_S)
+        if self._process is not None:
+            _end(self._process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from kit.deadlines import DEADLINE_S
@@ -100,7 +101,7 @@ def outcome(act):
     return "done"
 
 def back_up():
-    hooks = Hooks(volume="v", pre="true", post=sys.argv[2], limit_s=60)
+    hooks = Hooks(volume="v", pre=sys.argv[3], post=sys.argv[2], limit_s=60)
     with hooks_run(hooks, StateFolder(path=Path(sys.argv[1]))):
         if "fails" in sys.argv:
             raise ZeroDivisionError
@@ -111,9 +112,9 @@ print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 """
 
 
-def outcomes(state: StateFolder, post: str, *options: str) -> list[str]:
+def outcomes(state: StateFolder, post: str, *options: str, pre: str = "true") -> list[str]:
     """Of the backup, and of acting on a held signal, twice."""
-    command = [sys.executable, "-c", BACKUP, str(state.path), post, *options]
+    command = [sys.executable, "-c", BACKUP, str(state.path), post, pre, *options]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     outcome, is_as_before = ended.stdout.splitlines()
     assert is_as_before == "True"
@@ -139,3 +140,13 @@ def test_a_post_that_a_signal_breaks_off_after_a_failed_backup_is_left_to_the_ne
 
     assert found == ["KeyboardInterrupt", "done", "done"]
     assert [json.loads(path.read_text())["kind"] for path in written(state)] == ["post"]
+
+
+def test_a_signal_while_a_command_starts_leaves_none_running(state: StateFolder, tmp_path: Path) -> None:
+    pre = f"echo $$ >> {tmp_path}/pids; kill -INT $PPID; sleep 600"
+    for _ in range(5):
+        assert outcomes(state, "true", pre=pre) == ["KeyboardInterrupt", "done", "done"]
+
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert len(pids) == 5
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
