@@ -76,6 +76,9 @@ class Losses:
 
     def _welcome(self, member: Member) -> None:
         """A lost device is back: it takes new work, and what it holds counts, unless it is stored again already."""
+        if member.name not in self._session.courier.live:
+            # Of two answers that came together, the first one told of a flaw, which ended its worker.
+            self._session.courier.bring_back(member.name)
         member.state = "live"
         self._state.put_back(
             [number for number, row in self._state.displaced.items() if row.device_id == member.device_id]
