@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -150,7 +152,7 @@ class Machine:
         def is_quiet() -> bool:
             left = self.processes()
             # To look at all processes takes longer than to wait for some.
-            psutil.wait_procs(left, timeout=1.0)
+            wait_for_ends(left, timeout_s=1.0)
             return not left
 
         eventually(is_quiet, f"no process of {self.folder} is left")
@@ -164,6 +166,21 @@ class Machine:
             except psutil.NoSuchProcess:
                 continue
         self.wait_until_quiet()
+
+
+def wait_for_ends(processes: list[psutil.Process], *, timeout_s: float) -> None:
+    """Returns once all have ended, or after ``timeout_s``.
+
+    Children of the tests among them are left for whoever started them to wait for; psutil would take their exit codes.
+    """
+    until_s = time.monotonic() + timeout_s
+    for process in processes:
+        with suppress(ProcessLookupError):
+            handle = os.pidfd_open(process.pid)
+            try:
+                select.select([handle], [], [], max(0.0, until_s - time.monotonic()))
+            finally:
+                os.close(handle)
 
 
 @contextmanager

@@ -41,11 +41,7 @@ class Forked:
     def poll(self) -> int | None:
         with self._lock:
             if self.returncode is None:
-                try:
-                    pid, status = os.waitpid(self.pid, os.WNOHANG)
-                except ChildProcessError:
-                    # Whoever looked at all processes of the machine has waited for it; such ones were killed.
-                    pid, status = self.pid, signal.SIGKILL
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
                 if pid:
                     self.returncode = os.waitstatus_to_exitcode(status)
                     os.close(self._handle)
