@@ -87,3 +87,5 @@ class PruneSummary(Struct, frozen=True, kw_only=True):
     #: Rows of parity that were written, for groups that were made anew.
     parity_made: int = 0
     bytes_parity: int = 0
+    #: Of the newest snapshots: they lie in many small places, which no prune can join.
+    files_scattered: int = 0

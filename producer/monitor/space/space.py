@@ -10,11 +10,11 @@ from itertools import chain
 from msgspec import Struct, field
 
 from producer.catalog.catalog import Catalog
+from producer.catalog.scattered import ScatteredFile, scattered_files
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.unused import Unused
-from producer.monitor.space.scattered import ScatteredFile, scattered_files
 
 
 class Held(Struct, kw_only=True):

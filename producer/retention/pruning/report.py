@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
+from producer.catalog.scattered import scattered_now
 from producer.catalog.tables.doomed import DoomedObject
 from producer.retention.pruning.device_files import files_to_delete
 from producer.retention.pruning.meeting import Meeting
@@ -30,8 +31,7 @@ def summary_of(session: RunSession, meeting: Meeting, *, bytes_unused: int | Non
         for device in meeting.devices
     }
     waiting = _waiting(session, meeting, session.catalog.doomed.sums())
-    errors = meeting.work.errors_count
-    return _summary(devices, waiting, bytes_unused, errors=errors, started_s=started_s, dry_run=False)
+    return _summary(session, meeting, devices, waiting, bytes_unused, started_s=started_s, dry_run=False)
 
 
 def dry_summary(
@@ -68,8 +68,7 @@ def dry_summary(
         for device in meeting.writable
     }
     waiting = _waiting(session, meeting, {key: (counts[key], sizes[key]) for key in counts})
-    errors = meeting.work.errors_count
-    return _summary(devices, waiting, bytes_unused, errors=errors, started_s=started_s, dry_run=True)
+    return _summary(session, meeting, devices, waiting, bytes_unused, started_s=started_s, dry_run=True)
 
 
 def _written(repacks: Sequence[Repack]) -> tuple[Counter[str], Counter[str]]:
@@ -100,14 +99,16 @@ def _waiting(session: RunSession, meeting: Meeting, sums: Mapping[str, tuple[int
 
 
 def _summary(
+    session: RunSession,
+    meeting: Meeting,
     devices: dict[str, PrunedTotals],
     waiting: dict[str, WaitingTotals],
     bytes_unused: int | None,
     *,
-    errors: int,
     started_s: float,
     dry_run: bool,
 ) -> PruneSummary:
+    errors = meeting.work.errors_count
     return PruneSummary(
         bytes_freed=sum(device.bytes_freed for device in devices.values()),
         objects_deleted=sum(device.objects_deleted for device in devices.values()),
@@ -119,6 +120,7 @@ def _summary(
         bytes_unused=bytes_unused,
         parity_made=sum(device.parity_made for device in devices.values()),
         bytes_parity=sum(device.bytes_parity for device in devices.values()),
+        files_scattered=sum(1 for _ in scattered_now(session.catalog)),
         dry_run=dry_run,
         errors=errors,
         duration_s=round(time.monotonic() - started_s, 3),

@@ -47,5 +47,8 @@ def show_prune(summary: PruneSummary, width: int | None) -> None:
         say(f"{counted(summary.parity_made, 'row')} of parity {verb}, {format_size(summary.bytes_parity)}")
     if summary.bytes_unused is not None:
         say(f"unused and still stored: {format_size(summary.bytes_unused)}")
+    if summary.files_scattered:
+        files = counted(summary.files_scattered, "file")
+        say(f"scattered over many small places, and slow to restore: {files} (see segfleet stats)")
     if summary.errors:
         say(f"{counted(summary.errors, 'error')}; see above")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kit.models.sealed import sealed_tree
+from producer.catalog.scattered import ScatteredFile, scattered_files
 from producer.listing.entry import EntryBatch
 from producer.listing.places.places import Place, PlacesWriter
-from producer.monitor.space.scattered import ScatteredFile, scattered_files
 
 MIB = 1024 * 1024
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from producer.catalog.catalog import Catalog
 from producer.catalog.tree import Tree
 from producer.listing.places.map_parts import MAX_INLINE_COUNT
 
@@ -27,6 +28,13 @@ def scattered_files(tree: Tree) -> list[ScatteredFile]:
     Reads only the parts of the tree that have such files.
     """
     return sorted(_found(tree), key=lambda one: (-one.places_count, one.path))
+
+
+def scattered_now(catalog: Catalog) -> Iterator[ScatteredFile]:
+    """Those of the newest snapshot of each volume."""
+    newest = {row.volume: row for row in catalog.snapshots.all()}
+    for row in newest.values():
+        yield from scattered_files(catalog.trees.of(row.snapshot_id))
 
 
 def _found(tree: Tree) -> Iterator[ScatteredFile]:
