@@ -80,7 +80,7 @@ class Call(Struct, kw_only=True):
             refuse_hooks(self.configuration, path)
 
     def says(self, exit_code: int) -> bool:
-        """Whether people want to read how something ended: always, but when it went well and they asked for quiet."""
+        """Whether people want to read how something ended: always, unless it went well and they asked for quiet."""
         return bool(exit_code) or not self.quiet
 
     @property

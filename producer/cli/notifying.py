@@ -106,7 +106,7 @@ def _tell(call: Call, outcome: Outcome, notifier: Notifier | None, note: Note) -
 
 
 def look_around(call: Call, note: Note) -> None:
-    """Tell of devices and schedules that are in trouble now, or well again; what keeps it from that is noted."""
+    """Notify of devices and schedules that are in trouble now, or well again; trouble with that itself is noted."""
     try:
         notifier = notifier_of(call, note)
         if notifier is not None:

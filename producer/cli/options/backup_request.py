@@ -38,7 +38,7 @@ def request_from(
     asker, choices = call.asker, with_lists(choices, call.volume_table)
     if not sources and (volume is not None or not files_from):
         sources = sources_of(volume, call.configuration)
-        # No matter who asks, these are the words of the configuration.
+        # Whoever asks: these words come from the configuration.
         asker = "fleet" if asker == "master" else asker
     _check_lists(call, sources, files_from, by_nul=by_nul, mode=choices["mode"])
     chosen = choose_sources(sources or ("/",), call.configuration, volume=volume, asker=asker)

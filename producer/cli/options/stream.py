@@ -53,7 +53,7 @@ stream_options = (
 
 
 def source_of(name: str) -> Source:
-    """The source of a stream called ``name``; raises UsageError for what is no file name."""
+    """The source of a stream called ``name``; raises UsageError for an invalid file name."""
     if name in ("", ".", "..") or "/" in name or len(name.encode("utf-8", "surrogateescape")) > _LONGEST_NAME_BYTES:
         raise UsageError(f"--stdin-filename {name!r} is not a file name", hint="give a name without a slash")
     return Source(name=name, path=Path("/dev/stdin"))

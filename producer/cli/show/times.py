@@ -55,7 +55,7 @@ def local_time_of_ns(time_ns: int) -> str:
 
 
 def with_age_of(written: str) -> str:
-    """As :func:`with_age`, of a time as it travels; what is none stays as it is."""
+    """As :func:`with_age`, of a time as it travels; any other text stays as it is."""
     try:
         return with_age(datetime.fromisoformat(written))
     except (ValueError, TypeError):

@@ -32,7 +32,7 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Print a sentence on standard error; its characters do no harm."""
+    """Print a sentence on standard error, with control characters escaped."""
     width = os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else None
     for line in harmless(text).splitlines() or [""]:
         # 0: a terminal that does not know.

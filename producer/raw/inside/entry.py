@@ -12,9 +12,9 @@ from producer.raw.inside.image_bytes import ImageBytes, Piece
 
 
 class Node(Struct, frozen=True, kw_only=True):
-    """What the file system keeps of a file, a directory or a link, whatever its names are."""
+    """What the file system records about a file, directory or link, apart from its names."""
 
-    #: The same for all names of one node; of directories and of other nodes apart.
+    #: The same for all names of one node; directories are numbered apart from other nodes.
     identity: int
     #: With the bits of its type.
     mode: int

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 
 class DamagedError(Exception):
-    """The file system in the image contradicts itself, or uses what is not known here; the text says how."""
+    """The file system in the image contradicts itself, or uses what this reader does not support; the text says how."""
 
 
 class Piece(Struct, frozen=True):

@@ -165,7 +165,7 @@ def _why(error: Exception) -> str:
 
 
 def _finish(opened: int, found: InsideEntry) -> None:
-    """Give a file or folder its owner, mode and times.  Who cannot give it its owner leaves the set-id bits off."""
+    """Give a file or folder its owner, mode and times.  The set-id bits are left off where the owner cannot be set."""
     mode = stat.S_IMODE(found.node.mode)
     try:
         os.fchown(opened, found.node.uid, found.node.gid)

@@ -49,7 +49,7 @@ def add(call: Call, device: tuple[str, Path], site: str, devices: dict[str, Path
 
 
 def checked_site(site: str) -> str:
-    """Raises UsageError for what is no name of a site."""
+    """Raises UsageError for an invalid name of a site."""
     if not site:
         return site
 

@@ -13,7 +13,7 @@ _LONGEST = 32768
 
 
 def mapped_by_extents(root: bytes, image: ImageBytes, block_bytes: int) -> Iterator[Piece]:
-    """The extents below ``root``, the map in the inode.  Raises DamagedError for a tree that is none."""
+    """The extents below ``root``, the map in the inode.  Raises DamagedError for what is not a valid tree."""
     for start, count, first_block in _leaves(root, image, block_bytes, _MOST_LEVELS, 0):
         if count <= _LONGEST:
             yield Piece(start * block_bytes, first_block * block_bytes, count * block_bytes)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from producer.raw.inside.image_bytes import DamagedError, ImageBytes
 
-#: Features that change where things are: those whose layout is not known here, by their bits.
+#: Features that change where things are: those that this reader does not support, by their bits.
 _UNKNOWN = ~0x3_E7D6
 _META_GROUPS = 0x10
 _LARGE = 0x80
@@ -36,7 +36,7 @@ class ExtLayout(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, image: ImageBytes) -> Self:
-        """Raises DamagedError for what cannot be a superblock, or has features that are not known here."""
+        """Raises DamagedError for what cannot be a superblock, or has features that this reader does not support."""
         block = image.read(1024, 1024)
         inodes_count, first_block, log_bytes = struct.unpack_from("<I16xII", block, 0)
         group_blocks_count, group_inodes_count = struct.unpack_from("<I4xI", block, 0x20)

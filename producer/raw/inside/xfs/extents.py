@@ -25,7 +25,7 @@ def mapped(inode: XfsInode, layout: XfsLayout, image: ImageBytes) -> Iterator[Pi
         level, count = struct.unpack_from(">HH", inode.fork, 0)
         yield from _below(inode.fork[4:], level, count, layout, image, set())
     else:
-        raise DamagedError("its content is of a kind that is not known here")
+        raise DamagedError("its content is of an unknown kind")
 
 
 def _below(

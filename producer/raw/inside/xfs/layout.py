@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from producer.raw.inside.image_bytes import DamagedError, ImageBytes
 
-#: Features that change where things are: those whose layout is not known here, by their bits.
+#: Features that change where things are: those that this reader does not support, by their bits.
 _UNKNOWN = ~0x1FF
 _TYPES_IN_NAMES = 0x1
 _TYPES_IN_NAMES_4 = 0x200
@@ -55,7 +55,7 @@ class XfsLayout(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, image: ImageBytes) -> Self:
-        """Raises DamagedError for what cannot be a superblock, or has features that are not known here."""
+        """Raises DamagedError for what cannot be a superblock, or has features that this reader does not support."""
         block = image.read(0, 512)
         magic, block_bytes = struct.unpack_from(">4sI", block, 0)
         group_blocks_count, groups_count = struct.unpack_from(">II", block, 84)
