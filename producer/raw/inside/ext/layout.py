@@ -44,7 +44,7 @@ class ExtLayout(Struct, frozen=True, kw_only=True):
         if revision == 0:
             inode_bytes, compatible, incompatible, read_only = 128, 0, 0, 0
         if incompatible & _UNKNOWN:
-            raise DamagedError(f"the file system has features that are not known here ({incompatible:#x})")
+            raise DamagedError(f"the file system has unsupported features ({incompatible:#x})")
         is_large = incompatible & _LARGE
         layout = cls(
             block_bytes=1024 << min(log_bytes, 32),

@@ -64,7 +64,7 @@ class XfsLayout(Struct, frozen=True, kw_only=True):
         features_4, read_only, incompatible = struct.unpack_from(">I8xII", block, 200)
         has_checksums = version & 0xF == 5
         if has_checksums and incompatible & _UNKNOWN:
-            raise DamagedError(f"the file system has features that are not known here ({incompatible:#x})")
+            raise DamagedError(f"the file system has unsupported features ({incompatible:#x})")
         types = incompatible & _TYPES_IN_NAMES if has_checksums else features_4 & _TYPES_IN_NAMES_4
         layout = cls(
             block_bytes=block_bytes,
