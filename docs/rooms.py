@@ -239,10 +239,13 @@ def _part(package: str) -> tuple[str, float, float]:
     svg = [_box(0, 0, width, height, "part"), _text(16, 24, package, "title")]
     for room in sorted(graph):
         for spots in way(graph, room):
-            points = [(places[spot][0] + shift_x, places[spot][1] + shift_y) for spot in spots]
-            points[0] = (points[0][0], points[0][1] + _BOX_HEIGHT / 2)
-            points[-1] = (points[-1][0], points[-1][1] - _BOX_HEIGHT / 2)
-            svg.append(_arrow(points))
+            # Straight through each floor on the way, so that no arrow passes behind a room.
+            points = [
+                (places[spot][0] + shift_x, places[spot][1] + shift_y + edge * _BOX_HEIGHT / 2)
+                for spot in spots
+                for edge in (-1, 1)
+            ]
+            svg.append(_arrow(points[1:-1]))
     for room in sorted(graph):
         x, y = places[room][0] + shift_x, places[room][1] + shift_y
         svg.append(_box(x - _BOX_WIDTH / 2, y - _BOX_HEIGHT / 2, _BOX_WIDTH, _BOX_HEIGHT, "room"))
