@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct, field
 
-from producer.backup.storing.ids import segment_id
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
 from producer.catalog.tables.troubles import TroubleRow
 from producer.observer import Trouble
+from producer.pool.storing.ids import segment_id
 from producer.run.session import RunSession
 from tasks.sources.mtimes import is_same_time
 

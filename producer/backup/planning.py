@@ -12,7 +12,6 @@ from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
 from producer.backup.intake import Intake
 from producer.backup.kept_plan import Kept
 from producer.backup.storing.healing import Healing
-from producer.backup.storing.ids import segment_id
 from producer.backup.storing.least_filled import least_filled
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.catalog import Catalog
@@ -22,6 +21,7 @@ from producer.observer import Progress
 from producer.plan import DeviceRoom, Plan, PlanRequest
 from producer.plan.rooms import room_of
 from producer.pool.members import Member
+from producer.pool.storing.ids import segment_id
 from producer.raw.cutting import plan_with_raw_volumes
 from producer.raw.ranges import Range
 from producer.requests import BackupRequest

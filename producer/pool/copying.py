@@ -21,8 +21,6 @@ from tasks.receipts import Receipt
 class Copied(Struct, kw_only=True):
     made_count: int = 0
     bytes_count: int = 0
-    #: What was made on each device, by name; of what was made again alone.
-    loads_bytes: Counter[str] = field(default_factory=Counter)
     #: Rows of parity that were written on each device, by name.
     rows_counts: Counter[str] = field(default_factory=Counter)
     rows_bytes: Counter[str] = field(default_factory=Counter)

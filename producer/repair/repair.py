@@ -11,7 +11,7 @@ from producer.catalog.tables.objects import StoredObject
 from producer.observer import Observer, Trouble
 from producer.ownership.lock_holder import NEW_DEVICES
 from producer.pool.copies import Copying, CopyTarget, copies_to_make_again
-from producer.pool.copying import Copied, copy_objects
+from producer.pool.copying import copy_objects
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.losses.damage import refresh_damage
@@ -22,39 +22,46 @@ from producer.pool.members import Member, record_members
 from producer.pool.parity.checking import verify_parity
 from producer.pool.parity.group_reads import GroupReads
 from producer.pool.parity.keeping import keep_parity
+from producer.pool.storing.made_again import MadeAgain
+from producer.pool.storing.sources import SourcesToRead, sources_to_read
+from producer.repair.left import damaged_in_words, lost_in_words
 from producer.requests import RepairRequest
 from producer.run.environment import Environment
 from producer.run.locks import owner_of_locks
 from producer.run.session import RunNeeds, RunSession, open_session
 from producer.summaries import RepairSummary
 
+MakeLostAgain = Callable[[RunSession, SourcesToRead], MadeAgain]
+
 
 def repair(
     request: RepairRequest,
     observer: Observer,
     environment: Environment,
-    make_lost_again: Callable[[RunSession], Copied],
+    make_lost_again: MakeLostAgain,
 ) -> RepairSummary:
     """Give each device that is there what it lacks: manifests, objects that have a copy or parity, and rows of parity.
 
-    ``make_lost_again``: from parity what lost devices held.  Idempotent.  What no device has any more is named; the
-    next backup stores it again, where the files are unchanged.  Raises NotADeviceError, UsageError for devices of
-    several pools, LockedError.
+    ``make_lost_again``: what no device has any more, from parity and from the sources.  Idempotent.  What is on no
+    device then, and has changed at its source, is named.  Raises NotADeviceError, UsageError for devices of several
+    pools, LockedError.
     """
     with owner_of_locks(observer, environment) as holder:
-        needs = RunNeeds(devices=request.devices, purpose="repair", holder=holder)
+        sources = sources_to_read(holder.catalog)
+        needs = RunNeeds(devices=request.devices, sources=sources.roots, purpose="repair", holder=holder)
         with open_session(needs, observer, environment) as session, holder.holding(NEW_DEVICES, purpose="repair"):
-            return repair_in_session(session, make_lost_again)
+            return repair_in_session(session, sources, make_lost_again)
 
 
-def repair_in_session(session: RunSession, make_lost_again: Callable[[RunSession], Copied]) -> RepairSummary:
-    """For a session whose run holds the lock of new devices."""
-    return _Repair(session, make_lost_again).run()
+def repair_in_session(session: RunSession, sources: SourcesToRead, make_lost_again: MakeLostAgain) -> RepairSummary:
+    """For a session whose run holds the lock of new devices, and whose workers can read the roots of ``sources``."""
+    return _Repair(session, sources, make_lost_again).run()
 
 
 class _Repair:
-    def __init__(self, session: RunSession, make_lost_again: Callable[[RunSession], Copied]) -> None:
+    def __init__(self, session: RunSession, sources: SourcesToRead, make_lost_again: MakeLostAgain) -> None:
         self._session = session
+        self._sources = sources
         self._make_lost_again = make_lost_again
         self._started_s = time.monotonic()
         self._errors_count = 0
@@ -67,21 +74,20 @@ class _Repair:
             self._tell("manifest", failure)
         self._mark_missing(members)
         copied_count = self._copy_back(members) + self._make_by_parity(members)
-        copied_count += self._make_what_is_lost(members)
+        made = self._make_what_is_lost(members)
         self._complete_parity(members, decision.pool_id)
         refresh_damage(self._session.catalog)
         damaged = Counter(row.device for row in self._damaged(members))
         for device, count in damaged.items():
-            self._tell(
-                "damaged",
-                f"objects on device {device} that are missing or damaged, and of which no other device has a copy: "
-                f"{count}; the next backup stores again what they held of unchanged files; to see the files: "
-                "segfleet check",
-            )
+            self._tell("damaged", damaged_in_words(device, count), device=device)
+        for device, lost in lost_in_words(self._session.catalog, self._sources.sources):
+            self._tell("lost", lost, device=device)
         return RepairSummary(
             snapshots=len(snapshots),
             manifests_completed=completed.snapshots_count,
-            objects_copied=copied_count,
+            objects_copied=copied_count + made.made_count,
+            files_healed=made.files_healed,
+            bytes_healed=made.bytes_healed,
             objects_damaged=damaged.total(),
             errors=self._errors_count,
             duration_s=round(time.monotonic() - self._started_s, 3),
@@ -157,13 +163,13 @@ class _Repair:
             self._tell("parity", why)
         return copied.made_count
 
-    def _make_what_is_lost(self, members: dict[str, Member]) -> int:
-        made = self._make_lost_again(self._session)
+    def _make_what_is_lost(self, members: dict[str, Member]) -> MadeAgain:
+        made = self._make_lost_again(self._session, self._sources)
         for name, bytes_count in made.loads_bytes.items():
             members[name].free_bytes -= bytes_count
         for why in made.failures:
             self._tell("repair", f"not everything was rebuilt: {why}")
-        return made.made_count
+        return made
 
     def _complete_parity(self, members: dict[str, Member], pool_id: str) -> None:
         """Write again the rows of parity that are missing, damaged or on lost devices, in new groups where need be."""

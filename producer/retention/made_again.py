@@ -1,7 +1,8 @@
-"""What a lost device held, made again from copies and parity on the devices that are left."""
+"""What a lost device held, or nobody has any more, made again: from copies, from parity, and from the sources."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
@@ -10,13 +11,16 @@ from producer.catalog.holders import lacking
 from producer.catalog.needed import NeededFinder
 from producer.catalog.tables.objects import StoredObject
 from producer.pool.copies import Copying, CopyTarget
-from producer.pool.copying import Copied
 from producer.pool.losses.lost import refresh_lacks
 from producer.pool.parity.group_reads import GroupReads
+from producer.pool.storing.made_again import MadeAgain
+from producer.pool.storing.sources import SourcesToRead
 from producer.retention.copied_again import copy_again, lacks_copies
+from producer.retention.healed_again import heal
 from producer.retention.heir_copies import copy_with_heir
+from producer.retention.lost_segments import lost_segments
 from producer.retention.pruning.devices import PrunedDevice
-from producer.retention.pruning.meeting import meet
+from producer.retention.pruning.meeting import Meeting, meet
 from producer.retention.pruning.members import target_of
 from producer.retention.pruning.prune import PRUNE
 from producer.run.session import RunSession
@@ -38,39 +42,62 @@ def lost_objects(catalog: Catalog) -> list[StoredObject]:
     return list(objects.values())
 
 
-def make_lost_again(session: RunSession) -> Copied:
+def make_lost_again(session: RunSession, sources: SourcesToRead) -> MadeAgain:
     """Make them from parity on the least-filled devices, and the copies that something lacks.
 
-    What parity these lack then is left to others.
+    First, what neither gives is stored again from these ``sources``, where files still have it.  What parity all of
+    them lack then is left to others.
 
     Idempotent.  What fails is said in the result.  Takes the lock of prunes, if there is anything to do.  Raises
     LockedError beside a prune, what :func:`meet` raises, and InterruptedRun.
     """
     objects = lost_objects(session.catalog)
-    if not objects and not lacks_copies(session.catalog):
-        return Copied()
+    if not objects and not lacks_copies(session.catalog) and not lost_segments(session.catalog, sources):
+        return MadeAgain()
     assert session.holder is not None
     with session.holder.holding(PRUNE, purpose="repair"):
-        return _make(session, objects)
+        return _make(session, sources, objects)
 
 
-def _make(session: RunSession, objects: Sequence[StoredObject]) -> Copied:
+def _make(session: RunSession, sources: SourcesToRead, objects: Sequence[StoredObject]) -> MadeAgain:
     catalog, meeting = session.catalog, meet(session)
-    made: list[StoredObject] = []
-    done = Copied(failures=copy_again(session, meeting, made))
+    stored, made = list[StoredObject](), list[StoredObject]()
+    healed = heal(session, meeting, sources, stored)
+    _count(meeting, stored)
+    failures = healed.failures | copy_again(session, meeting, made)
+    _count(meeting, made)
     pools = {row.device_id: row.pool_id for row in catalog.devices.all()}
     for pool_id in sorted({pools[one.device_id] for one in objects}):
         devices = [device for device in meeting.taking if device.row.pool_id == pool_id]
         mine = [one for one in objects if pools[one.device_id] == pool_id]
         plan = _plan(catalog, mine, devices)
         if len(plan) < len(mine):
-            done.failures[f"the devices have no room for {len(mine) - len(plan)} objects of lost devices"] = None
-        done.failures |= copy_with_heir(session, meeting, devices, plan, made)
+            failures[f"the devices have no room for {len(mine) - len(plan)} objects of lost devices"] = None
+        failures |= copy_with_heir(session, meeting, devices, plan, made)
+    for pool_id in sorted(set(pools.values())):
         refresh_lacks(catalog, pool_id)
-    done.made_count = len(made)
-    for one in made:
-        done.loads_bytes[one.device] += one.bytes_stored
-    return done
+    return MadeAgain(
+        made_count=len(made),
+        files_healed=len(healed.files),
+        bytes_healed=healed.bytes_count,
+        loads_bytes=_loads_bytes([*stored, *made]),
+        failures=failures,
+    )
+
+
+def _count(meeting: Meeting, stored: Sequence[StoredObject]) -> None:
+    """What is stored next has less room."""
+    loads_bytes = _loads_bytes(stored)
+    for device in meeting.devices:
+        device.bytes_written += loads_bytes[device.name]
+
+
+def _loads_bytes(stored: Sequence[StoredObject]) -> Counter[str]:
+    """Device → what it has got, in bytes."""
+    found = Counter[str]()
+    for one in stored:
+        found[one.device] += one.bytes_stored
+    return found
 
 
 def _plan(catalog: Catalog, objects: Sequence[StoredObject], devices: Sequence[PrunedDevice]) -> list[Copying]:

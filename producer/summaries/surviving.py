@@ -49,6 +49,9 @@ class RepairSummary(Struct, frozen=True, kw_only=True):
     snapshots: int
     #: Snapshots of which a device got the manifest.
     manifests_completed: int
+    #: Files that were read again for what no device had any more, and how much of them was stored.
+    files_healed: int
+    bytes_healed: int
     #: Copied from another device or made from parity; and those that are missing or damaged, with no copy elsewhere.
     objects_copied: int
     objects_damaged: int

@@ -5,10 +5,10 @@ from __future__ import annotations
 from producer.backup.storing.healing import Healing
 from producer.backup.storing.state.in_flight import InFlight
 from producer.backup.storing.state.state import BackupState
-from producer.backup.storing.store_orders import StoreOrders
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.listing.extents import SegmentContents
 from producer.pool.members import Member
+from producer.pool.storing.store_orders import StoreOrders
 from producer.run.session import RunSession
 from tasks.errors import BrokerError
 from tasks.orders import StoreSegment

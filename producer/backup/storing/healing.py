@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from producer.backup.storing.ids import segment_id
-from producer.backup.storing.known_digests import KnownDigests
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.catalog import Catalog
 from producer.catalog.sound import held
-from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import NewHealing, NewSegment, SegmentRow
 from producer.catalog.tree import places_in
 from producer.listing.extents import SegmentContents
 from producer.listing.healing import healing_contents, ranges_of
-from producer.listing.places.stored_ranges import united, without
+from producer.listing.places.stored_ranges import united
 from producer.plan.pieces import equal_pieces
+from producer.pool.storing.again import entries_changed, forget_damaged, stored_again
+from producer.pool.storing.ids import segment_id
+from producer.pool.storing.known_digests import KnownDigests
 from tasks.digests import CELL_BYTES, NO_DIGEST
 from tasks.orders import StoreSegment
-from tasks.ranges import joined
 from tasks.receipts import Receipt, StoreResult
 from tasks.wire import encode
 
@@ -115,17 +114,10 @@ class Healing:
         if not is_new:
             return
         if stored is not None:
-            self._forget_damaged(stored)
-        changed = {entries[place] for place in result.unchanged}
+            forget_damaged(self._catalog, stored)
+        changed = entries_changed(entries, receipt)
         self._state.healed(row, receipt, set(entries) - changed)
         self._store_anew(changed)
-
-    def _forget_damaged(self, healed: StoredObject) -> None:
-        """Forget damaged objects whose content is on a device again, so that nothing reads them."""
-        objects = self._catalog.objects.of([healed.segment_id])[healed.segment_id]
-        for one in objects:
-            if one.is_damaged and not without(one.ranges, healed.ranges):
-                self._catalog.objects.remove(*one.key)
 
     def _store_anew(self, entries: set[int]) -> None:
         """Plan these files whole, as if they had changed."""
@@ -147,25 +139,3 @@ class Healing:
             ]
             self._state.assign(rows)
         self._state.stored_anew |= entries
-
-
-def stored_again(catalog: Catalog, order: StoreSegment, receipt: Receipt) -> StoredObject | None:
-    """The object that an order has stored of a segment of which the ranges are known; None when all have changed."""
-    result: StoreResult = receipt.result
-    left_out = frozenset(result.unchanged)
-    places = [place for place in range(len(order.extents)) if place not in left_out]
-    if not places:
-        return None
-    ranges = joined((order.stream_offsets_bytes[place], order.extents.sizes_bytes[place]) for place in places)
-    others = catalog.objects.of([order.segment_id]).get(order.segment_id, [])
-    return StoredObject(
-        object_id=order.object_id,
-        segment_id=order.segment_id,
-        device_id=receipt.device_id,
-        device=receipt.device,
-        snapshot_id=order.snapshot_id,
-        size_bytes=result.bytes_source,
-        bytes_stored=result.bytes_stored,
-        trailer_digest=bytes.fromhex(result.trailer_digest),
-        parts=None if any(one.is_whole and one.ranges == ranges for one in others) else ranges,
-    )

@@ -10,9 +10,9 @@ from producer.backup.storing.failing.losses import Losses
 from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.state.state import BackupState
-from producer.backup.storing.store_orders import StoreOrders
 from producer.backup.storing.storing import Storing
 from producer.host.looks import SilentError, look_at_each
+from producer.pool.storing.store_orders import StoreOrders
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from producer.run.threads import default_threads

@@ -13,9 +13,9 @@ from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.progress import progress_of
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.state.state import BackupState
-from producer.backup.storing.store_orders import StoreOrders
 from producer.dispatch.seen_time import SeenTime
 from producer.pool.members import Member
+from producer.pool.storing.store_orders import StoreOrders
 from producer.run.session import RunSession
 from tasks.errors import BrokerError
 from tasks.orders import ConfirmEmpty, Order, StoreSegment

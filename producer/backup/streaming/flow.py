@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from producer.backup.storing.ids import segment_id
 from producer.backup.storing.least_filled import least_filled_for, least_filled_with_room
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing
@@ -11,6 +10,7 @@ from producer.backup.streaming.reader import Piece, StreamReader
 from producer.backup.streaming.spool import Spool
 from producer.backup.whole.lost_holdings import is_gone, lying_on
 from producer.catalog.tables.segments.rows import NewSegment
+from producer.pool.storing.ids import segment_id
 from producer.run.session import RunSession
 from tasks.errors import DeviceError, SegfleetError, StreamError
 

@@ -10,13 +10,13 @@ from typing import Literal
 from msgspec.structs import replace
 
 from producer.backup.storing.state.state import BackupState
-from producer.backup.storing.store_orders import StoreOrders
 from producer.backup.whole.source_copies import SourceCopies
 from producer.catalog.tables.objects import StoredObject
 from producer.observer import Progress, Trouble
 from producer.pool.copies import Copying, CopyPlan, CopyTarget, plan_copies
 from producer.pool.copying import copy_objects
 from producer.pool.members import Member
+from producer.pool.storing.store_orders import StoreOrders
 from producer.run.session import RunSession
 
 #: A device that dies or is full while it takes copies leaves its part to the others.

@@ -6,18 +6,11 @@ file without it has changed in between: its copy is missing, which is said, and 
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from msgspec.structs import replace
-
 from producer.backup.sealing.record_tree import record_tree
-from producer.backup.storing.healing import stored_again
-from producer.backup.storing.ids import object_id
-from producer.backup.storing.known_digests import KnownDigests
 from producer.backup.storing.state.state import BackupState
-from producer.backup.storing.store_orders import StoreOrders
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tree import Tree
@@ -29,9 +22,11 @@ from producer.observer import Trouble
 from producer.pool.copies import Copying
 from producer.pool.copying import Copied
 from producer.pool.members import Member
+from producer.pool.storing.again import entries_changed, order_again, provable, stored_again
+from producer.pool.storing.known_digests import KnownDigests
+from producer.pool.storing.store_orders import StoreOrders
 from producer.run.session import RunSession
 from producer.run.wave import run_wave
-from tasks.digests import NO_DIGEST
 from tasks.errors import Reason
 from tasks.orders import Order, StoreSegment
 from tasks.receipts import Receipt
@@ -117,7 +112,7 @@ class SourceCopies:
         self._unanswered[key] -= 1
         if not self._unanswered[key]:
             self.settled.add(key)
-        self.changed_entries |= {entries[place] for place in receipt.result.unchanged}
+        self.changed_entries |= entries_changed(entries, receipt)
 
     def _own_rows(self, segment_ids: set[str]) -> dict[str, SegmentRow]:
         """Those of the segments that this snapshot has stored."""
@@ -152,37 +147,11 @@ class SourceCopies:
         return united(part for other in sound for part in other.ranges)
 
     def _proved(self, contents: SegmentContents) -> SegmentContents | None:
-        """Without the extents of which no digest is known: nothing can prove that they are the same."""
-        known = list(map(self._known.digest, contents.former))
-        indexes = [index for index, digest in enumerate(known) if digest != NO_DIGEST]
-        self.changed_entries |= {contents.entries[index] for index, digest in enumerate(known) if digest == NO_DIGEST}
+        """Without the extents that nothing can prove to be the same."""
+        indexes = provable(self._known, contents)
+        others = set(range(len(contents.entries))).difference(indexes)
+        self.changed_entries |= {contents.entries[index] for index in others}
         return contents.at(indexes) if indexes else None
 
     def _order(self, segment_id: str, contents: SegmentContents, member: Member) -> StoreSegment:
-        entries = contents.entries
-        row = SegmentRow(
-            snapshot_id=self._state.snapshot_id,
-            number=0,
-            row_id=uuid.uuid4().hex,
-            segment_id=segment_id,
-            device=member.name,
-            device_id=None,
-            first_entry=min(entries),
-            stop_entry=max(entries) + 1,
-            offset_bytes=0,
-            size_bytes=contents.extents.total_bytes,
-            state="planned",
-            attempt=1,
-            epoch=member.epoch,
-            bytes_stored=0,
-            notes=[],
-            file_state=None,
-            timing=None,
-            rerouted_count=0,
-            fed_at=None,
-            last_error="",
-            heals=True,
-        )
-        # Not the id of a try that stored the segment itself on this device, and failed.
-        copy_id = object_id(row.snapshot_id, f"copy of {segment_id} from {row.first_entry}", member, row.attempt)
-        return replace(self._orders.order(row, contents, member), object_id=copy_id)
+        return order_again(self._orders, self._state.snapshot_id, segment_id, contents, member, "copy")

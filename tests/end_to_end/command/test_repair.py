@@ -68,22 +68,33 @@ def test_a_device_that_joins_gets_old_manifests_by_a_repair_alone(away: Machine)
     assert manifest_files(away, "c") == manifest_files(away, "a")
 
 
-def test_segments_that_are_gone_are_counted_and_stored_again_by_the_next_backup(away: Machine) -> None:
+def test_what_is_gone_is_stored_again_from_the_sources_of_all_volumes_once_they_are_there(away: Machine) -> None:
+    other = Tree({f"{n}": noise(50_000, seed=50 + n) for n in range(6)}).make(away.folder / "other" / "data")
+    away.succeed("backup", other, *away.devices("a b"), *OPTIONS, "--volume=other")
     gone = away.segments_on("b")
     for path in gone:
         path.unlink()
+    for name in ("data", "other"):
+        (away.folder / name).rename(away.folder / f"no-{name}")
 
-    repair = away.run("repair", *away.devices("a b"), "--json")
-    damaged, lists = away.succeed("snapshots", "--json").rows, away.succeed("ls", "latest")
-    away.run("backup", "data", *away.devices("a b"), *OPTIONS)
+    without = away.run("repair", *away.devices("a b"), "--json")
+    damaged, lists = away.succeed("snapshots", "--json").rows, away.succeed("ls", "data@latest")
+    for name in ("data", "other"):
+        (away.folder / f"no-{name}").rename(away.folder / name)
+    repaired = away.succeed("repair", *away.devices("a b"), "--json")
     healed = away.succeed("snapshots", "--json").rows
 
+    assert without.exit_code == 3
+    assert without.summary["objects_damaged"] == len(gone) > 0
     assert {lack["device"] for row in damaged for lack in row["incomplete"] if lack["damaged"]} == {"b"}
     assert "incomplete (device b, damaged)" in lists.stderr
+    follow_their_schema("repair", repaired.rows)
+    assert (repaired.summary["objects_damaged"], repaired.summary["errors"]) == (0, 0)
+    assert repaired.summary["files_healed"] > 0
     assert not any(lack["damaged"] for row in healed for lack in row["incomplete"])
-    assert repair.exit_code == 3
-    assert repair.summary["objects_damaged"] == len(gone) > 0
-    assert away.succeed("restore", "latest", "--target", away.folder / "back").exit_code == 0
+    for volume in ("data", "other"):
+        away.succeed("restore", f"{volume}@latest", "--target", away.folder / "back" / volume)
+    assert (away.folder / "back/other/data/3").read_bytes() == (other / "3").read_bytes()
 
 
 def test_a_manifest_that_is_damaged_where_it_should_be_copied_from_is_named(away: Machine) -> None:

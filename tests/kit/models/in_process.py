@@ -16,6 +16,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tree import Tree
 from producer.check.check import check_in_session
 from producer.ownership.lock_holder import LockHolder
+from producer.pool.storing.sources import sources_to_read
 from producer.rebuild.rebuild import rebuild_in_session
 from producer.repair.repair import repair_in_session
 from producer.requests import DEFAULT_LIMITS, CheckRequest, Exclusions, RepackLimits, RestoreRequest, RewriteRequest
@@ -124,10 +125,11 @@ class InProcess:
             self._remember(run)
 
     def repair(self) -> RepairSummary:
-        run = self._run()
+        sources = sources_to_read(self.catalog)
+        run = self._run(sources.roots)
         try:
             with LockHolder(self.catalog, str(self.folder / CATALOG)) as holder:
-                return repair_in_session(replace(run.session, holder=holder), make_lost_again)
+                return repair_in_session(replace(run.session, holder=holder), sources, make_lost_again)
         finally:
             self._remember(run)
 
@@ -171,12 +173,12 @@ class InProcess:
     def _request(self, path: str, **options: Any) -> RestoreRequest:
         return RestoreRequest(**{"snapshot": "latest", "path": path, "target": self.target, "devices": {}, **options})
 
-    def _run(self) -> Offline:
+    def _run(self, sources: Mapping[str, Path] | None = None) -> Offline:
         run = Offline(self.catalog, self.devices, Devices(self._sources))
         settings = WorkerSettings(
             broker_url="redis://nowhere",
             devices={name: DeviceSettings(path=self.device(name)) for name in self.devices},
-            sources=dict(self._sources),
+            sources=dict(self._sources if sources is None else sources),
             targets={"target": self.target},
         )
         handlers = LocalHandlers(settings, worker="here", progress=NoProgress())

@@ -92,7 +92,8 @@ class KeptTrees:
         assert self.stored() == self.indexed()
         stored_bytes = sum(self.catalog.objects.bytes_on(row.device_id) for row in self.devices())
         assert done.bytes_unused is not None
-        assert done.bytes_unused <= limits.allowed_unused_bytes(stored_bytes - done.bytes_unused), (done, stored_bytes)
+        used_bytes = stored_bytes - done.bytes_unused
+        assert limits.is_unlimited or done.bytes_unused <= limits.allowed_unused_bytes(used_bytes), (done, stored_bytes)
 
     @contextmanager
     def killed_at(self, number: int, *kinds: type, carried_out: bool) -> Iterator[None]:

@@ -8,12 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from producer.backup.storing.failing.rerouting import reroute
-from producer.backup.storing.ids import object_id
 from producer.backup.storing.recorder import Failed
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.devices import DeviceState
 from producer.observer import Trouble
 from producer.pool.members import Member
+from producer.pool.storing.ids import object_id
 from producer.run.session import RunSession
 from tasks.errors import BrokerError, DeviceError
 from tasks.orders import DescribeDevice, Order, StoreSegment

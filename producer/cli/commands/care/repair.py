@@ -24,11 +24,11 @@ from producer.run.preflight import check_devices
 @config_option
 @click.pass_obj
 def repair(call: Call, devices: dict[str, Path]) -> int:
-    """Give each device what it lacks and others have, and report what no device has.
+    """Give each device what it lacks, and report what nothing has any more.
 
-    Run it when a device returns, when one is lost, or after `check` has found damage.  What a lost device held is
-    rebuilt on the others from copies or parity.  The next backup stores again what no device has, if the files are
-    unchanged.
+    Run it when a device returns, when one is lost, or after `check` has found damage.  What is lost is rebuilt from
+    copies, from parity, or from unchanged files of the sources.  What has changed there, the next backup stores as it
+    is now.
     """
     devices = devices or all_devices(call)
     check_devices(devices)

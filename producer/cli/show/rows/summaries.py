@@ -68,9 +68,7 @@ def show_backup(summary: BackupSummary) -> None:
             )
         )
     _show_protection(summary)
-    if summary.files_healed:
-        healed = f"{counted(summary.files_healed, 'file')}, {format_size(summary.bytes_healed)}"
-        say(f"healed, in older snapshots too: {healed} that were on no device any more")
+    _show_healed(summary.files_healed, summary.bytes_healed)
     if summary.files_fewer:
         say(f"{counted(summary.files_fewer, 'file')} fewer than last time")
     if summary.segments_rerouted or summary.segments_retried:
@@ -170,6 +168,7 @@ def show_repair(summary: RepairSummary) -> None:
         f"{counted(summary.objects_copied, 'object')} copied to devices that lacked them, {summary.objects_damaged} "
         f"missing or damaged, {summary.duration_s:.1f} s"
     )
+    _show_healed(summary.files_healed, summary.bytes_healed)
     _show_errors(summary.errors, "error", "errors", "found")
 
 
@@ -178,6 +177,12 @@ def show_schedule(summary: ScheduleSummary) -> None:
         f"{counted(summary.runs, 'run')}: {summary.done} done, {summary.partial} in part, {summary.failed} failed, "
         f"{summary.locked} locked by another run; {summary.duration_s:.1f} s"
     )
+
+
+def _show_healed(files_count: int, bytes_count: int) -> None:
+    if files_count:
+        healed = f"{counted(files_count, 'file')}, {format_size(bytes_count)}"
+        say(f"healed, in older snapshots too: {healed} that were on no device any more")
 
 
 def _show_errors(count: int, one: str, many: str, what: str) -> None:

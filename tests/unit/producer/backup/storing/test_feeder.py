@@ -12,10 +12,10 @@ from kit.models.offline import Offline, backup_request, offline
 from kit.tree import Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.storing.feeder import Feeder, _within_reach
-from producer.backup.storing.ids import segment_id
-from producer.backup.storing.store_orders import StoreOrders
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.dispatch.publishing import describe_order
+from producer.pool.storing.ids import segment_id
+from producer.pool.storing.store_orders import StoreOrders
 from tasks.orders import DescribeDevice, StoreSegment
 from tasks.values import Extents, SourcePlace
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from producer.backup.storing.ids import object_id
-from producer.backup.storing.known_digests import KnownDigests
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.extents import SegmentContents, extents_of
 from producer.listing.places.places import Place
 from producer.listing.reader import ListingReader
 from producer.pool.members import Member
+from producer.pool.storing.ids import object_id
+from producer.pool.storing.known_digests import KnownDigests
 from producer.raw.raw_volumes import RawVolume, reading_of
 from producer.run.session import RunSession
 from tasks.orders import StoreSegment
