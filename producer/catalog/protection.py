@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from functools import cached_property
 from itertools import chain
+from typing import TypedDict
 
 from msgspec import Struct
 
@@ -13,6 +14,21 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.places.stored_ranges import united, without
+
+
+class ProtectionJson(TypedDict):
+    """``unprotected_segments``: those that the snapshot needs and that have fewer copies, or less parity."""
+
+    copies: int
+    parity: int
+    unprotected_segments: int
+
+
+class UnprotectedJson(TypedDict):
+    """``bytes``: as they are stored."""
+
+    segments: int
+    bytes: int
 
 
 class Protection(Struct, frozen=True, kw_only=True):
@@ -29,12 +45,24 @@ class Protection(Struct, frozen=True, kw_only=True):
         count = self.unprotected_count
         return f"{wanted}: {count} segment{'' if count == 1 else 's'} without" if count else wanted
 
+    @property
+    def fields(self) -> ProtectionJson:
+        return {"copies": self.copies, "parity": self.parity, "unprotected_segments": self.unprotected_count}
+
 
 class Unprotected(Struct, frozen=True, kw_only=True):
     """What a device that counts holds of segments that have less than a snapshot is to have."""
 
     segments_count: int = 0
     bytes_stored: int = 0
+
+    @property
+    def fields(self) -> UnprotectedJson:
+        return {"segments": self.segments_count, "bytes": self.bytes_stored}
+
+
+#: Of a device where everything is protected.
+NONE_UNPROTECTED = Unprotected()
 
 
 class Protections:

@@ -50,7 +50,7 @@ def device_cells(survey: Survey, row: DeviceRow, history: Sequence[Day]) -> Devi
         checked=_device_checked(survey, row.device_id),
         full=f"in about {days} days" if days is not None and days < 3650 and row.state == "live" else "",
         lost=_lost(survey, row.name),
-        unprotected=format_size(found.bytes_stored) if (found := survey.sums.unprotected.get(row.device_id)) else "",
+        unprotected=_unprotected(survey, row.device_id),
     )
 
 
@@ -71,3 +71,8 @@ def _lost(survey: Survey, device: str) -> str:
         return ""
     risk = survey.at_risk.get(device)
     return f"{risk.files:,} files, {format_size(risk.bytes)}" if risk is not None else "nothing"
+
+
+def _unprotected(survey: Survey, device_id: str) -> str:
+    found = (survey.sums.protected.unprotected or {}).get(device_id)
+    return "" if found is None else format_size(found.bytes_stored)

@@ -54,7 +54,7 @@ def volume_cells(
         next_due=_when(row.reservations[0].next_due, survey.at) if row.reservations else "",
         strip=strip(marks or ("none",) * DAYS_COUNT, history[0].date),
         link=volume_link(row.volume) if row.sealed else "",
-        protection=found.words if (found := survey.sums.protections.get(row.volume)) is not None else "",
+        protection=found.words if (found := survey.sums.protected.of_volumes.get(row.volume)) is not None else "",
     )
 
 

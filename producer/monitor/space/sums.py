@@ -11,16 +11,32 @@ from producer.catalog.protection import Protection, Protections, Unprotected
 from producer.catalog.tables.checks import DeviceCheck
 
 
+class Protected(Struct, frozen=True, kw_only=True):
+    """``of_volumes``: volume → the protection of its newest snapshot, where its backup asked for one.
+
+    ``unprotected``: device id → what has less there than snapshots are to have; None where none is to have anything.
+    """
+
+    of_volumes: Mapping[str, Protection] = field(default_factory=dict)
+    unprotected: Mapping[str, Unprotected] | None = None
+
+
+def protected(catalog: Catalog) -> Protected:
+    sealed, protections = catalog.snapshots.all(), Protections(catalog)
+    newest = {row.volume: row for row in sealed}
+    return Protected(
+        of_volumes={key: found for key, row in newest.items() if (found := protections.of(row)) is not None},
+        unprotected=protections.by_device(sealed),
+    )
+
+
 class Sums(Struct, frozen=True, kw_only=True):
     #: Device id → bytes of its segments.
     on_devices: Mapping[str, int]
     #: Volume → source bytes and stored bytes of its segments.
     of_volumes: Mapping[str, tuple[int, int]]
+    protected: Protected = Protected()
     #: Device id → what checks have seen of its objects.
-    #: Volume → the protection of its newest snapshot, where its backup asked for one.
-    protections: Mapping[str, Protection] = field(default_factory=dict)
-    #: Device id → what has less there than snapshots are to have.
-    unprotected: Mapping[str, Unprotected] = field(default_factory=dict)
     device_checks: Mapping[str, DeviceCheck] = field(default_factory=dict)
 
 
@@ -29,11 +45,8 @@ NO_SUMS = Sums(on_devices={}, of_volumes={})
 
 
 def sums(catalog: Catalog) -> Sums:
-    sealed, protections = catalog.snapshots.all(), Protections(catalog)
-    newest = {row.volume: row for row in sealed}
     return Sums(
-        protections={key: found for key, row in newest.items() if (found := protections.of(row)) is not None},
-        unprotected=protections.by_device(sealed) or {},
+        protected=protected(catalog),
         on_devices=catalog.totals.stored_on_devices(),
         of_volumes=catalog.totals.stored_of_volumes(),
         device_checks=catalog.checks.by_device(),

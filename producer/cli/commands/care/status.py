@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
@@ -24,6 +25,7 @@ from tasks.errors import SegfleetError, UsageError
 if TYPE_CHECKING:
     from producer.catalog.catalog import Catalog
     from producer.monitor.overview import VolumeStatus
+    from producer.monitor.space.sums import Protected
 
 _LOOK_EVERY_S = 1.0
 
@@ -96,8 +98,29 @@ def status(call: Call, name: str | None, watch: bool, max_age: timedelta | None)
     with opened_catalog(call) as catalog:
         if max_age is not None:
             return _say_whether_fresh(call, volumes(catalog), name, max_age)
-        _watch(call, lambda: _shown(call, catalog), again=watch)
+        _watch(call, _Looks(call, catalog).look, again=watch)
     return 0
+
+
+class _Looks:
+    """What is protected asks all segments: it is read again only when there is another snapshot, or another state."""
+
+    def __init__(self, call: Call, catalog: Catalog) -> None:
+        self._call = call
+        self._catalog = catalog
+        self._seen: list[object] = []
+        self._protected: Protected | None = None
+
+    def look(self) -> Shown:
+        from producer.monitor.space.sums import protected
+
+        shown = _shown(self._call, self._catalog)
+        if not self._call.json:
+            return shown
+        seen: list[object] = [*(row.sealed for row in shown.volumes), *((row.name, row.state) for row in shown.devices)]
+        if self._protected is None or seen != self._seen:
+            self._seen, self._protected = seen, protected(self._catalog)
+        return replace(shown, protected=self._protected)
 
 
 def _shown(call: Call, catalog: Catalog) -> Shown:

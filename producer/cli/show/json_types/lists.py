@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from producer.catalog.protection import ProtectionJson, UnprotectedJson
 from producer.catalog.tables.snapshots.rows import SourceRow
 from producer.summaries import Incomplete
-
-
-class ProtectionJson(TypedDict):
-    """``unprotected_segments``: those that the snapshot needs and that have fewer copies, or less parity."""
-
-    copies: int
-    parity: int
-    unprotected_segments: int
 
 
 class SnapshotLine(TypedDict):
@@ -74,11 +67,6 @@ class ChangeLine(TypedDict):
 class AtRiskJson(TypedDict):
     snapshots: int
     files: int
-    bytes: int
-
-
-class UnprotectedJson(TypedDict):
-    segments: int
     bytes: int
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from producer.catalog.protection import ProtectionJson, UnprotectedJson
 from producer.cli.show.json_types.lists import LockJson, ReservationJson
 from producer.manager.presence import RunState
 from producer.monitor.at_work import Outcome
@@ -19,6 +20,8 @@ class HealthLine(TypedDict):
 
 
 class VolumeStateLine(TypedDict):
+    """``protection``: of the newest snapshot, where copies or parity were asked for."""
+
     message_type: Literal["volume"]
     volume: str
     state: str
@@ -38,9 +41,12 @@ class VolumeStateLine(TypedDict):
     last_exit_code: int | None
     lock: LockJson | None
     reservations: list[ReservationJson]
+    protection: NotRequired[ProtectionJson]
 
 
 class DeviceStateLine(TypedDict):
+    """``unprotected``: only where a snapshot is to have copies or parity."""
+
     message_type: Literal["device"]
     name: str
     device_id: str
@@ -51,6 +57,7 @@ class DeviceStateLine(TypedDict):
     path: str
     site: str
     rotating: bool
+    unprotected: NotRequired[UnprotectedJson]
 
 
 class FreshnessLine(TypedDict):

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from producer.configuration.values.sizes import format_size
 
 if TYPE_CHECKING:
-    from producer.catalog.protection import Protection, Unprotected
-    from producer.cli.show.json_types.lists import ProtectionJson, UnprotectedJson
+    from producer.catalog.protection import Protection, ProtectionJson, Unprotected, UnprotectedJson
 
 
 def protection_in_words(one: Protection | None) -> str:
@@ -19,7 +18,7 @@ def protection_in_words(one: Protection | None) -> str:
 def json_protection(one: Protection | None) -> dict[str, ProtectionJson]:
     if one is None:
         return {}
-    return {"protection": {"copies": one.copies, "parity": one.parity, "unprotected_segments": one.unprotected_count}}
+    return {"protection": one.fields}
 
 
 def unprotected_in_words(one: Unprotected | None) -> str:
@@ -27,6 +26,4 @@ def unprotected_in_words(one: Unprotected | None) -> str:
 
 
 def json_unprotected(one: Unprotected | None) -> dict[str, UnprotectedJson]:
-    if one is None:
-        return {"unprotected": {"segments": 0, "bytes": 0}}
-    return {"unprotected": {"segments": one.segments_count, "bytes": one.bytes_stored}}
+    return {"unprotected": {"segments": 0, "bytes": 0} if one is None else one.fields}

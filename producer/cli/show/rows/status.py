@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from producer.cli.show.rows.incomplete import in_words
 from producer.cli.show.rows.locks import lock_json
+from producer.cli.show.rows.protection import json_unprotected
 from producer.cli.show.rows.reservations import reservation_json, reservation_lines
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from producer.cli.show.json_types.states import DeviceStateLine, HealthLine, OtherRunLine, VolumeStateLine
     from producer.monitor.other_runs import OtherRun
     from producer.monitor.overview import VolumeStatus
+    from producer.monitor.space.sums import Protected
     from producer.monitor.verdict import Verdict
 
 _VOLUMES = (
@@ -39,7 +41,7 @@ _SELDOM_OF_DEVICES = ("since", "folder")
 
 
 class Shown(Struct, frozen=True, kw_only=True):
-    """What ``status`` shows of one moment."""
+    """Of one moment."""
 
     verdict: Verdict
     volumes: Sequence[VolumeStatus]
@@ -48,15 +50,16 @@ class Shown(Struct, frozen=True, kw_only=True):
     others: Sequence[OtherRun] = ()
     #: Scheduled checks and prunes.
     upkeep: Sequence[ReservationRow] = ()
+    protected: Protected | None = None
 
 
 def status_rows(shown: Shown) -> list[Mapping[str, object]]:
     return [
         _verdict_json(shown.verdict),
-        *map(_volume_json, shown.volumes),
+        *(_volume_json(row, shown.protected) for row in shown.volumes),
         *map(_other_json, shown.others),
         *({"message_type": "reservation", **reservation_json(row)} for row in shown.upkeep),
-        *map(_device_json, shown.devices),
+        *(_device_json(row, shown.protected) for row in shown.devices),
     ]
 
 
@@ -124,8 +127,8 @@ def _state(row: VolumeStatus) -> str:
     return row.phase or row.state
 
 
-def _volume_json(row: VolumeStatus) -> VolumeStateLine:
-    return {
+def _volume_json(row: VolumeStatus, protected: Protected | None) -> VolumeStateLine:
+    line: VolumeStateLine = {
         "message_type": "volume",
         "volume": row.volume,
         "state": row.state,
@@ -146,6 +149,9 @@ def _volume_json(row: VolumeStatus) -> VolumeStateLine:
         "lock": lock_json(row.lock) if row.lock is not None else None,
         "reservations": [reservation_json(reservation) for reservation in row.reservations],
     }
+    if protected is not None and (found := protected.of_volumes.get(row.volume)) is not None:
+        line["protection"] = found.fields
+    return line
 
 
 def _other_line(run: OtherRun) -> str:
@@ -175,8 +181,8 @@ def _device_cells(device: DeviceRow, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _device_json(device: DeviceRow) -> DeviceStateLine:
-    return {
+def _device_json(device: DeviceRow, protected: Protected | None) -> DeviceStateLine:
+    line: DeviceStateLine = {
         "message_type": "device",
         "name": device.name,
         "device_id": device.device_id,
@@ -188,3 +194,6 @@ def _device_json(device: DeviceRow) -> DeviceStateLine:
         "site": device.site,
         "rotating": device.rotating,
     }
+    if protected is not None and (found := protected.unprotected) is not None:
+        line["unprotected"] = json_unprotected(found.get(device.device_id))["unprotected"]
+    return line

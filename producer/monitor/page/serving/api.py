@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from producer.catalog.protection import NONE_UNPROTECTED
 from producer.catalog.tables.devices import DeviceRow
 from producer.host.safe_text import escaped
 from producer.monitor.other_runs import OtherRun
@@ -37,6 +38,7 @@ def _time(moment: datetime | None) -> str | None:
 
 def _volume(survey: Survey, row: VolumeStatus) -> dict[str, Any]:
     last, sealed = row.last_ended, row.sealed
+    protection = survey.sums.protected.of_volumes.get(row.volume)
     return {
         "volume": escaped(row.volume),
         "state": row.state,
@@ -47,6 +49,7 @@ def _volume(survey: Survey, row: VolumeStatus) -> dict[str, Any]:
         "last_check": _time(next((check.checked_at for check in survey.volume_checks.get(row.volume, ())), None)),
         "bytes_source": sealed.bytes_source if sealed is not None else 0,
         "bytes_stored": survey.sums.of_volumes.get(row.volume, (0, 0))[1],
+        **({} if protection is None else {"protection": protection.fields}),
     }
 
 
@@ -72,6 +75,7 @@ def _other(run: OtherRun) -> dict[str, Any]:
 
 
 def _device(survey: Survey, row: DeviceRow) -> dict[str, Any]:
+    unprotected = survey.sums.protected.unprotected
     check = survey.sums.device_checks.get(row.device_id)
     risk = survey.at_risk.get(row.name, NOTHING) if survey.at_risk is not None else None
     return {
@@ -85,4 +89,5 @@ def _device(survey: Survey, row: DeviceRow) -> dict[str, Any]:
         "bytes_stored": survey.sums.on_devices.get(row.device_id, 0),
         "files_at_risk": risk.files if risk is not None else None,
         "bytes_at_risk": risk.bytes if risk is not None else None,
+        **({} if unprotected is None else {"unprotected": unprotected.get(row.device_id, NONE_UNPROTECTED).fields}),
     }

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kit.models.in_process import InProcess, in_process
+from kit.program.json_lines import follow_their_schema
 from kit.services.operator_page import served_page
 from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
@@ -120,13 +121,25 @@ def test_the_list_of_snapshots_says_what_is_protected(
     assert run(["snapshots", "--wide"]) == 0
     header, plain, marked = capsys.readouterr().out.splitlines()
 
+    assert run(["status", "--json"]) == 0
+    status = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    follow_their_schema("status", status)
+
     with served_page(tmp_path / "state" / "catalog.sqlite") as browser:
+        asked = json.loads(browser.ask("/api/status").text)
         front, listed = browser.ask("/").text, browser.ask(f"/snapshots?volume={first['volume']}").text
 
     said = marked.rpartition("  ")[2]
     assert f'data-label="protection">{said}<' in front
     assert re.findall(r'data-label="protection">([^<]*)<', listed) == [said, ""]
     assert any(re.findall(r'data-label="unprotected">([^<]*)<', front))
+    volumes = [row for row in status if row["message_type"] == "volume"]
+    assert [row["protection"] for row in (*volumes, *asked["volumes"])] == [second["protection"]] * 2
+    weak = Protections(pool.catalog).by_device(pool.catalog.snapshots.all()) or {}
+    named = {row.name: weak[row.device_id].bytes_stored for row in pool.catalog.devices.all() if row.device_id in weak}
+    devices = [row for row in status if row["message_type"] == "device"]
+    for rows in devices, asked["devices"]:
+        assert {row["name"]: size for row in rows if (size := row["unprotected"]["bytes"])} == named != {}
     assert "protection" not in first
     assert second["protection"]["unprotected_segments"] > 0
     assert header.endswith("protection")
