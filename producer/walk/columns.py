@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from producer.listing.entry import NO_DATA
 from producer.walk.found import Found
+from producer.walk.status import StatusColumns, file_system_of, node_of
 from tasks.sources.metadata import Attributes
 
 
@@ -37,9 +38,12 @@ class Columns(NamedTuple):
 
 def columns_of(found: Found) -> Columns:
     names, kinds = found.names, "".join(found.letters)
-    # The fields of Status, a column each.
-    modes, uids, gids, sizes_bytes, mtimes_ns, ctimes_ns, links_counts, devices, inodes, rdevs, *_, births_ns, flags = (
-        zip(*found.statuses, strict=True)
+    statuses = StatusColumns(found.statuses)
+    sizes_bytes, inodes, links_counts, flags = (
+        statuses.sizes_bytes(),
+        statuses.inodes(),
+        statuses.links_counts(),
+        statuses.flags(),
     )
     # Most folders hold nothing but files.
     are_files = [kind == "f" for kind in kinds] if kinds.strip("f") else None
@@ -48,22 +52,22 @@ def columns_of(found: Found) -> Columns:
         directory=found.directory,
         names=names,
         kinds=kinds,
-        modes=[mode & 0o7777 for mode in modes],
-        uids=list(uids),
-        gids=list(gids),
-        mtimes_ns=list(mtimes_ns),
-        ctimes_ns=list(ctimes_ns),
-        sizes_bytes=list(sizes_bytes) if are_files is None else _of_files(sizes_bytes, are_files, NO_DATA),
-        inodes=list(inodes) if are_files is None else _of_files(inodes, are_files, 0),
+        modes=[mode & 0o7777 for mode in statuses.modes()],
+        uids=statuses.uids(),
+        gids=statuses.gids(),
+        mtimes_ns=statuses.mtimes_ns(),
+        ctimes_ns=statuses.ctimes_ns(),
+        sizes_bytes=sizes_bytes if are_files is None else _of_files(sizes_bytes, are_files, NO_DATA),
+        inodes=inodes if are_files is None else _of_files(inodes, are_files, 0),
         links=found.links,
-        device_numbers={} if are_files is None else _device_numbers(names, kinds, rdevs),
+        device_numbers={} if are_files is None else _device_numbers(found),
         data_ranges=found.data_ranges,
-        births_ns=list(births_ns),
-        flags={name: flag for name, flag in zip(names, flags, strict=True) if flag} if any(flags) else {},
+        births_ns=statuses.births_ns(),
+        flags={name: flag for name, flag in zip(names, flags, strict=True) if flag} if flags else {},
         attributes=attributes,
         attribute_sets=attribute_sets,
         several_names={
-            place: (devices[place], inodes[place])
+            place: (file_system_of(found.statuses[place]), inodes[place])
             for place, count in (enumerate(links_counts) if max(links_counts) > 1 else ())
             if count > 1 and kinds[place] == "f"
         },
@@ -74,8 +78,9 @@ def _of_files(column: Sequence[int], are_files: Sequence[bool], other: int) -> l
     return [value if is_file else other for value, is_file in zip(column, are_files, strict=True)]
 
 
-def _device_numbers(names: Sequence[str], kinds: str, rdevs: Sequence[int]) -> dict[str, int]:
-    return {name: rdev for name, kind, rdev in zip(names, kinds, rdevs, strict=True) if kind in "cb"}
+def _device_numbers(found: Found) -> dict[str, int]:
+    entries = zip(found.names, found.letters, found.statuses, strict=True)
+    return {name: node_of(status) for name, letter, status in entries if letter in "cb"}
 
 
 def _shared_attributes(found: Found) -> tuple[dict[str, int], list[Attributes]]:

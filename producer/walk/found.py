@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
 
 from msgspec import Struct, field
 
@@ -31,17 +30,6 @@ BATCH_MORE_BYTES = 256 * 1024
 _RANGE_BYTES = 32
 
 
-class Seen(NamedTuple):
-    """One entry as the scan saw it."""
-
-    letter: str
-    status: Status
-    link: str
-    attributes: dict[str, bytes]
-    #: Of a file that may have holes: offset and size of each range of data.
-    data_ranges: list[tuple[int, int]] | None = None
-
-
 class Found(Struct):
     """Entries of one directory, in order: lists of equal length.
 
@@ -61,22 +49,27 @@ class Found(Struct):
     _more_bytes: int = 0
     _distinct: set[frozenset[tuple[str, bytes]]] = field(default_factory=set)
 
-    def add(self, name: str, seen: Seen) -> None:
-        if seen.link:
-            self.links[name] = seen.link
-            self._more_bytes += len(seen.link)
-        if seen.attributes:
-            self.attributes[name] = seen.attributes
-            distinct = frozenset(seen.attributes.items())
-            if distinct not in self._distinct:
-                self._distinct.add(distinct)
-                self._more_bytes += sum(len(key) + len(value) for key, value in distinct)
-        if seen.data_ranges is not None:
-            self.data_ranges[name] = seen.data_ranges
-            self._more_bytes += _RANGE_BYTES * len(seen.data_ranges)
+    def add(self, name: str, letter: str, status: Status) -> None:
+        """Add an entry; what is kept by name has been added before."""
         self.names.append(name)
-        self.letters.append(seen.letter)
-        self.statuses.append(seen.status)
+        self.letters.append(letter)
+        self.statuses.append(status)
+
+    def add_link(self, name: str, target: str) -> None:
+        self.links[name] = target
+        self._more_bytes += len(target)
+
+    def add_attributes(self, name: str, attributes: dict[str, bytes]) -> None:
+        self.attributes[name] = attributes
+        distinct = frozenset(attributes.items())
+        if distinct not in self._distinct:
+            self._distinct.add(distinct)
+            self._more_bytes += sum(len(key) + len(value) for key, value in distinct)
+
+    def add_data_ranges(self, name: str, ranges: list[tuple[int, int]]) -> None:
+        """Of a file that may have holes: offset and size of each range of data."""
+        self.data_ranges[name] = ranges
+        self._more_bytes += _RANGE_BYTES * len(ranges)
 
     @property
     def is_full(self) -> bool:

@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from producer.listing.data_ranges import MAX_RANGES, without_smallest_holes
 from producer.walk.sizes import BLOCK_BYTES
-from producer.walk.status import Status
 
 #: Of smaller files the holes are read and stored as zeros.
 _MIN_FILE_BYTES = 64 * 1024
@@ -23,13 +22,13 @@ _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXE
 Ranges = list[tuple[int, int]]
 
 
-def may_have_holes(letter: str, status: Status) -> bool:
+def may_have_holes(letter: str, size_bytes: int, blocks_count: int) -> bool:
     """Whether it is worth asking: a file with fewer blocks than bytes.
 
     A file system that compresses has such files too, without holes.  Space that was reserved and never written has
     blocks, and is read.
     """
-    return status.st_size >= _MIN_FILE_BYTES and letter == "f" and status.st_blocks * BLOCK_BYTES < status.st_size
+    return size_bytes >= _MIN_FILE_BYTES and letter == "f" and blocks_count * BLOCK_BYTES < size_bytes
 
 
 def data_ranges_at(name: str, folder: int | None, size_bytes: int) -> Ranges:

@@ -13,7 +13,7 @@ from producer.walk.attributes import attributes_of, attributes_trouble
 from producer.walk.found import FORMAT_BITS, LETTERS, Found
 from producer.walk.holes import data_ranges_at, may_have_holes
 from producer.walk.sizes import is_bearable
-from producer.walk.status import status_at
+from producer.walk.status import mode_and_sizes, status_at
 from tasks.errors import UsageError
 
 #: A source itself: the one entry of a raw volume, or a file or directory.
@@ -29,7 +29,8 @@ def root_of(source: Source, *, attributes: bool) -> Root:
         return raw_batch(source)
     try:
         status = status_at(os.fspath(source.path))
-        letter = LETTERS.get(status.st_mode & FORMAT_BITS)
+        mode, size_bytes, blocks_count = mode_and_sizes(status)
+        letter = LETTERS.get(mode & FORMAT_BITS)
         links = {"": os.readlink(source.path)} if letter == "l" else {}
         if letter == "d":
             _open_once(source.path)
@@ -40,12 +41,10 @@ def root_of(source: Source, *, attributes: bool) -> Root:
     if letter is None:
         raise UsageError(f"source {source.path} is a socket", hint="name a directory or a file")
     ranges = {}
-    if letter == "f" and may_have_holes(letter, status):
-        ranges[""] = data_ranges_at(os.fspath(source.path), None, status.st_size)
-    if letter == "f" and not is_bearable(status, ranges.get("")):
-        raise UsageError(
-            f"source {source.path} has {status.st_size} bytes, which no backup can hold", hint="is it a hole?"
-        )
+    if letter == "f" and may_have_holes(letter, size_bytes, blocks_count):
+        ranges[""] = data_ranges_at(os.fspath(source.path), None, size_bytes)
+    if letter == "f" and not is_bearable(size_bytes, blocks_count, ranges.get("")):
+        raise UsageError(f"source {source.path} has {size_bytes} bytes, which no backup can hold", hint="is it a hole?")
     root = Found(directory="", names=[""], letters=[letter], statuses=[status], links=links, data_ranges=ranges)
     if attributes:
         _add_attributes(root, os.fspath(source.path))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from producer.walk.status import Status
 from tasks.values import MAX_FILE_BYTES
 
 #: Of ``st_blocks``, on every file system.
@@ -15,10 +14,10 @@ BLOCK_BYTES = 512
 MAX_HOLLOW_BYTES = 2**46
 
 
-def is_bearable(status: Status, data_ranges: Sequence[tuple[int, int]] | None) -> bool:
+def is_bearable(size_bytes: int, blocks_count: int, data_ranges: Sequence[tuple[int, int]] | None) -> bool:
     """Whether a backup takes the file."""
-    if status.st_size <= MAX_HOLLOW_BYTES:
+    if size_bytes <= MAX_HOLLOW_BYTES:
         return True
-    has_known_holes = data_ranges is not None and list(data_ranges) != [(0, status.st_size)]
-    is_filled = status.st_blocks * BLOCK_BYTES * 1024 >= status.st_size
-    return status.st_size <= MAX_FILE_BYTES and (has_known_holes or is_filled)
+    has_known_holes = data_ranges is not None and list(data_ranges) != [(0, size_bytes)]
+    is_filled = blocks_count * BLOCK_BYTES * 1024 >= size_bytes
+    return size_bytes <= MAX_FILE_BYTES and (has_known_holes or is_filled)

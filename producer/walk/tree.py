@@ -24,11 +24,11 @@ from producer.walk.choosing.chosen import Chosen
 from producer.walk.choosing.exclusions import ExclusionRules
 from producer.walk.choosing.names import WantedNames
 from producer.walk.directories import Directories
-from producer.walk.found import FORMAT_BITS, LETTERS, Found, Rest, Seen
+from producer.walk.found import FORMAT_BITS, LETTERS, Found, Rest
 from producer.walk.holes import data_ranges_at, may_have_holes
 from producer.walk.mount_points import mount_points_below
 from producer.walk.sizes import MAX_HOLLOW_BYTES, is_bearable
-from producer.walk.status import status_at
+from producer.walk.status import Status, file_system_of, mode_and_sizes, status_at
 from tasks.values import MAX_PATH_CHARACTERS
 
 _NAME_MAX = 255
@@ -165,16 +165,11 @@ class SourceTree:
 
     def _look(self, descriptor: int, directory: str, names: list[str]) -> Iterator[Found]:
         found = self._found = Found(directory)
-        mount_points, device = self._mount_points_in(directory), self._device_in(directory)
+        mount_points = self._mount_points_in(directory)
         prefix = prefix_of_open(descriptor)
         for name in names:
             self.waits_for = (directory, name)
-            seen = self._look_at(descriptor, prefix, directory, name, is_mount_point=name in mount_points)
-            if seen is None:
-                continue
-            if device is not None and seen.status.st_dev != device:
-                self._chosen.narrow(_join(directory, name))
-            found.add(name, seen)
+            self._look_at(found, descriptor, prefix, name, is_mount_point=name in mount_points)
             if found.is_full:
                 self.waits_for = None
                 yield found
@@ -183,32 +178,52 @@ class SourceTree:
         if found.names:
             yield found
 
-    def _look_at(self, descriptor: int, prefix: str, directory: str, name: str, *, is_mount_point: bool) -> Seen | None:
-        """What is at ``name`` in the open directory, to whose path ``prefix`` leads too; None for what is left out."""
+    def _look_at(self, found: Found, descriptor: int, prefix: str, name: str, *, is_mount_point: bool) -> None:
+        """Add what is at ``name`` in the open directory, to whose path ``prefix`` leads too, unless it is left out."""
         try:
             # Nothing in a mount point is wanted, so its server is not asked: it may not answer.
             status = status_at(name, descriptor, cached=is_mount_point)
-            letter = LETTERS.get(status.st_mode & FORMAT_BITS)
+            mode, size_bytes, blocks_count = mode_and_sizes(status)
+            letter = LETTERS.get(mode & FORMAT_BITS)
             link = os.readlink(name, dir_fd=descriptor) if letter == "l" else ""
         except OSError as error:
-            self._tell(error, _join(directory, name))
-            return None
-        if letter is None:
-            return None
-        if self._names.are_looked_at and self._names.leave_out(descriptor, _join(directory, name), letter, status):
-            return None
-        ranges = data_ranges_at(name, descriptor, status.st_size) if may_have_holes(letter, status) else None
-        if status.st_size > MAX_HOLLOW_BYTES and not is_bearable(status, ranges):
-            message = f"left out: its size is {status.st_size} bytes, which no backup can hold"
-            self._on_trouble(Trouble(code="too-large", message=message, path=self.absolute(directory, name)))
-            return None
-        attributes: dict[str, bytes] = {}
+            self._tell(error, _join(found.directory, name))
+            return
+        if letter is None or self._is_left_out(found, descriptor, name, letter, status):
+            return
+        may_be_hollow = may_have_holes(letter, size_bytes, blocks_count)
+        ranges = data_ranges_at(name, descriptor, size_bytes) if may_be_hollow else None
+        if size_bytes > MAX_HOLLOW_BYTES and not is_bearable(size_bytes, blocks_count, ranges):
+            message = f"left out: its size is {size_bytes} bytes, which no backup can hold"
+            path = self.absolute(found.directory, name)
+            self._on_trouble(Trouble(code="too-large", message=message, path=path))
+            return
+        if link:
+            found.add_link(name, link)
+        if ranges is not None:
+            found.add_data_ranges(name, ranges)
         if self._keeps_attributes and not is_mount_point:
-            try:
-                attributes = attributes_of(prefix + name)
-            except OSError as error:
-                self._on_trouble(attributes_trouble(error, self.absolute(directory, name)))
-        return Seen(letter, status, link, attributes, ranges)
+            self._look_at_attributes(found, prefix, name)
+        found.add(name, letter, status)
+
+    def _is_left_out(self, found: Found, descriptor: int, name: str, letter: str, status: Status) -> bool:
+        if not (self._names.are_looked_at or self._one_file_system):
+            return False
+        path = _join(found.directory, name)
+        if self._names.are_looked_at and self._names.leave_out(descriptor, path, letter, status):
+            return True
+        if self._device_in(found.directory) not in (None, file_system_of(status)):
+            self._chosen.narrow(path)
+        return False
+
+    def _look_at_attributes(self, found: Found, prefix: str, name: str) -> None:
+        try:
+            attributes = attributes_of(prefix + name)
+        except OSError as error:
+            self._on_trouble(attributes_trouble(error, self.absolute(found.directory, name)))
+        else:
+            if attributes:
+                found.add_attributes(name, attributes)
 
     def _tell_of(self, path: str, message: str) -> None:
         self._on_trouble(Trouble(code="unreadable", message=message, path=self.absolute(path)))
@@ -224,7 +239,7 @@ class SourceTree:
         return [
             _join(found.directory, name)
             for name, letter, status in zip(found.names, found.letters, found.statuses, strict=True)
-            if letter == "d" and (device in (None, status.st_dev) or name in named)
+            if letter == "d" and (device is None or file_system_of(status) == device or name in named)
         ]
 
     def _tell(self, error: OSError, path: str) -> None:

@@ -17,7 +17,7 @@ import pathspec
 from producer.host.looks import look
 from producer.requests import Exclusions
 from producer.walk.choosing.gitignore import GitIgnore, lines_of
-from producer.walk.status import Status
+from producer.walk.status import Status, flags_of, mode_and_sizes
 from tasks.errors import UsageError
 from tasks.sources.metadata import NO_DUMP
 
@@ -62,9 +62,12 @@ class ExclusionRules:
 
     def leave_out(self, letter: str, status: Status) -> bool:
         """Whether what an entry is leaves it out, whatever its name."""
-        if self._no_dump and status.st_flags & NO_DUMP:
+        if self._no_dump and flags_of(status) & NO_DUMP:
             return True
-        return letter == "f" and self._larger_than_bytes is not None and status.st_size > self._larger_than_bytes
+        if letter != "f" or self._larger_than_bytes is None:
+            return False
+        _, size_bytes, _ = mode_and_sizes(status)
+        return size_bytes > self._larger_than_bytes
 
     def is_marked(self, parent: int, name: str) -> bool:
         """Whether directory ``name`` in descriptor ``parent`` contains one of the names of ``if_present``."""
