@@ -7,6 +7,7 @@ between hosts, or jump, do no harm.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from itertools import count
 from typing import Any
@@ -68,7 +69,9 @@ def client_name(device: str, host: str, pid: int) -> str:
     return f"segfleet:{device}:{host}:{pid}"
 
 
+@cache
 def this_release() -> str:
+    """Looked up once: that reads the metadata of what is installed, which takes milliseconds."""
     return version("segfleet")
 
 
