@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from producer.listing.compared import extents_at, former_of
 from producer.listing.entry import EntryBatch
-from producer.listing.places.places import Place
+from producer.listing.places.places import NO_SEGMENT, Place
 from tasks.sources.states import WalkedStates
 from tasks.values import Extents
 
@@ -120,11 +120,14 @@ def bundled_places(batch: EntryBatch, first_entry: int, stop_entry: int, limit_b
     """The places in the batch of the files that a bundle over these entries holds."""
     start, stop = max(0, first_entry - batch.first_entry), max(0, stop_entry - batch.first_entry)
     sizes = batch.stored_sizes_bytes[start:stop]
-    found = [place for place, size in enumerate(sizes, start) if 0 < size <= limit_bytes]
-    if batch.places.segment_ids:
-        # Those of the parent snapshot are in its segments.
-        return [place for place in found if not batch.places.has(place, batch.names[place])]
-    return found
+    # Those that have places are in segments of earlier snapshots.
+    numbers, pieces = batch.places.segments[start:stop] or [NO_SEGMENT] * len(sizes), batch.places.pieces
+    found = [
+        place
+        for place, (size_bytes, number) in enumerate(zip(sizes, numbers, strict=True), start)
+        if number == NO_SEGMENT and 0 < size_bytes <= limit_bytes
+    ]
+    return [place for place in found if batch.names[place] not in pieces] if pieces else found
 
 
 def _check_cover(batches: list[EntryBatch], first_entry: int, stop_entry: int) -> None:

@@ -24,7 +24,7 @@ from producer.catalog.tree import PartReference, Tree
 from producer.listing.columns import joined
 from producer.listing.compared import comparable
 from producer.listing.entry import NO_DATA, EntryBatch
-from producer.listing.places.places import NO_SEGMENT, PlacesWriter
+from producer.listing.places.places import PlacesWriter
 from producer.observer import OnFile
 from tasks.errors import SegfleetError
 
@@ -89,10 +89,8 @@ class Merge:
         """Batches come in the order of the walk."""
         cursor = self._cursors.get(batch.source)
         parent = cursor.beside(batch) if cursor is not None else []
-        same: list[int] = []
-        writers = Writers(batch)
-        if batch.inodes and parent and sum(map(len, parent)) == len(batch):
-            before = joined(parent)
+        before = joined(parent) if batch.inodes and parent and sum(map(len, parent)) == len(batch) else None
+        if before is not None:
             places = places_of_same(batch, before, self._rules, self._usable.whole)
             if places is not None:
                 self.counts.unchanged += batch.kinds.count("f")
@@ -100,25 +98,23 @@ class Merge:
                 if is_as_sealed(batch, before):
                     self._same.add(batch, before)
                 return Merged(replace(batch, places=places), [NO_DATA] * len(batch))
-            same = same_files(batch, before, self._rules, self._usable.whole)
-            self._take_same(same, before, writers)
+        writers = Writers(batch)
+        same = [] if before is None else self._take_same(batch, before, writers)
         beside = {name: (one, place) for one in parent for place, name in enumerate(one.names)}
         for place in sorted({place for place, kind in enumerate(batch.kinds) if kind == "f"}.difference(same)):
             self._take(batch, place, beside.get(batch.names[place]), writers)
         merged = replace(batch, places=writers.unchanged.places(), former=writers.former.places())
         return Merged(merged, writers.to_store)
 
-    def _take_same(self, same: list[int], before: EntryBatch, writers: Writers) -> None:
-        """Take over the places of these files, which are at the same place in the parent."""
+    def _take_same(self, batch: EntryBatch, before: EntryBatch, writers: Writers) -> list[int]:
+        """Take over the places of files that are at the same place in the parent; returns which."""
+        same = same_files(batch, before, self._rules, self._usable.whole)
         self.counts.unchanged += len(same)
-        places, used = before.places, set[int]()
         for place in same:
             writers.to_store[place] = NO_DATA
-            number = places.segments[place] if places.segments else NO_SEGMENT
-            if number != NO_SEGMENT:
-                used.add(number)
-                writers.unchanged.add_whole(place, places.segment_ids[number], places.stream_offsets_bytes[place])
-        self.borrowed.update(places.segment_ids[number] for number in used)
+        writers.unchanged.take_over(before.places, same)
+        self.borrowed.update(writers.unchanged.places().segment_ids)
+        return same
 
     def _take(self, batch: EntryBatch, place: int, before: Found | None, writers: Writers) -> None:
         found, is_moved = before, False

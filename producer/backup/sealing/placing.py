@@ -23,7 +23,7 @@ from producer.listing.compared import extents_at, former_of
 from producer.listing.data_ranges import data_bytes, up_to
 from producer.listing.entry import NOT_STORED, EntryBatch
 from producer.listing.extents import bundled_places
-from producer.listing.places.places import NO_PLACES, NO_SEGMENT, Place, PlacesWriter
+from producer.listing.places.places import NO_PLACES, Place, PlacesWriter
 from producer.listing.places.stored_cells import indexes_in
 from producer.raw.ranges import Range
 from tasks.sources.metadata import without_capabilities
@@ -147,9 +147,7 @@ def _keep_known_places(batch: EntryBatch, writer: PlacesWriter, files: Mapping[i
     if not batch.places.segment_ids:
         return
     places = batch.places
-    for place, number in enumerate(places.segments):
-        if number != NO_SEGMENT and place not in files:
-            writer.add_whole(place, places.segment_ids[number], places.stream_offsets_bytes[place])
+    writer.take_over(places, [place for place in range(len(batch)) if place not in files])
     for place, name in enumerate(batch.names) if places.pieces else ():
         if name in places.pieces and place not in files:
             writer.add(place, name, batch.data_bytes_at(place), list(batch.places_of(place)))

@@ -6,7 +6,7 @@ segment now, the index says (:mod:`producer.catalog.tables.segments`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
@@ -85,6 +85,18 @@ class PlacesWriter:
         """All of the file at ``place`` lies there."""
         self._segments[place] = self._number(segment_id)
         self._stream_offsets_bytes[place] = stream_offset_bytes
+
+    def take_over(self, places: Places, entries: Iterable[int]) -> None:
+        """Those of the entries, of the same batch, that lie in one segment lie where ``places`` says."""
+        segments, of = places.segments, dict[int, int]()
+        for entry in entries if segments else ():
+            number = segments[entry]
+            if number == NO_SEGMENT:
+                continue
+            if number not in of:
+                of[number] = self._number(places.segment_ids[number])
+            self._segments[entry] = of[number]
+            self._stream_offsets_bytes[entry] = places.stream_offsets_bytes[entry]
 
     def add(self, place: int, name: str, data_bytes: int, found: Sequence[Place]) -> None:
         """The places of one file that has so much data, ascending, none of them overlapping."""
