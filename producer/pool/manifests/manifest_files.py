@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import chain
+from itertools import chain, islice
 
 from blake3 import blake3
 from msgspec import Struct
@@ -14,6 +14,7 @@ from msgspec import Struct
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow, StoredSums
+from producer.catalog.tree import PAGE_PARTS
 from producer.manifest import (
     ManifestDevice,
     ManifestHead,
@@ -65,9 +66,11 @@ def _references(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[TreeReferen
 def _packed(catalog: Catalog, snapshot: SnapshotRow) -> Iterator[tuple[str, bytes]]:
     """The parts that this snapshot brings, in the order of its tree."""
     packed = catalog.trees.packed(snapshot.snapshot_id)
-    for digest in catalog.trees.of(snapshot.snapshot_id).digests:
-        if digest in packed:
-            yield digest.hex(), catalog.trees.data(digest)
+    pending = (digest for digest in catalog.trees.of(snapshot.snapshot_id).digests if digest in packed)
+    while page := list(islice(pending, PAGE_PARTS)):
+        found = catalog.trees.data_of(page)
+        for digest in page:
+            yield digest.hex(), found.get(digest) or catalog.trees.data(digest)
 
 
 def index_rows(catalog: Catalog, snapshot: SnapshotRow, live_ids: Collection[str]) -> list[StoredObject]:
