@@ -40,7 +40,7 @@ from producer.walk import Walk, limit_of_environment
 from tasks.errors import EmptySourceError
 from tasks.sources.metadata import OwnerNames
 
-#: While the walk goes on: how often to see whether devices have answered.
+#: While the walk goes on: how often to see whether devices have answered, and to say how far it is.
 _LOOK_EVERY_S = 0.05
 
 
@@ -111,6 +111,7 @@ class _IntakeRun:
         self._parent_id = ""
         self._troubles: list[Trouble] = []
         self._pool: SettledPool | None = None
+        self._next_progress_s = 0.0
 
     def run(self, left_out: Collection[Path]) -> Intake:
         walk = self._walked(left_out)
@@ -208,6 +209,10 @@ class _IntakeRun:
 
     def _on_directory(self, files_count: int, bytes_total: int) -> None:
         self._session.interrupt.check()
+        # A tree has thousands of directories.
+        if time.monotonic() < self._next_progress_s:
+            return
+        self._next_progress_s = time.monotonic() + _LOOK_EVERY_S
         self._session.observer.progress(Progress(phase="walking", files_count=files_count, bytes_total=bytes_total))
 
     def _note_trouble(self, trouble: Trouble) -> None:

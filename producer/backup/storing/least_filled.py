@@ -41,6 +41,8 @@ def least_filled_with_room(
     catalog: Catalog, state: BackupState, rows: Sequence[SegmentRow], *, beside_reserve: bool = True
 ) -> dict[int, str]:
     """As :func:`least_filled`, but only those segments that fit; ``beside_reserve``: beside every reserve."""
+    if not rows:
+        return {}
     segments = [(row.number, row.size_bytes) for row in rows]
     loads_bytes = {member.name: state.load_bytes(member.name) for member in state.live}
     ratio = ratio_so_far(catalog, state.snapshot_id)
