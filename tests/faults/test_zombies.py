@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,6 +14,7 @@ import pytest
 
 from kit.deadlines import eventually
 from kit.program.worker import INBOX, Worker, running_worker
+from kit.scratch import new_folder
 from kit.tree import Tree, noise
 from tasks.broker.epochs import publish_epoch
 from tasks.orders import AdoptDevice, StoreSegment
@@ -30,7 +29,7 @@ CONTENT, BYTES_PER_S = noise(2 * 2**20), 128 * 1024
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    folder = Path(tempfile.mkdtemp(prefix="sf-"))
+    folder = new_folder("sf-")
     Tree({"file": CONTENT}).make(folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SEGFLEET_BROKER_URL", raising=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from msgspec.structs import replace
 from kit.compare import look_at
 from kit.deadlines import eventually
 from kit.program.worker import INBOX, Worker, running_worker
+from kit.scratch import new_folder
 from kit.stored.segments import files_in
 from kit.tree import Tree, noise
 from tasks.orders import AdoptDevice, DescribeDevice, StoreSegment
@@ -31,7 +31,7 @@ CONTENT = noise(200_000)
 @contextmanager
 def new_worker() -> Iterator[Worker]:
     """The worker of a device that is an empty folder."""
-    folder = Path(tempfile.mkdtemp(prefix="sf-"))
+    folder = new_folder("sf-")
     Tree({"file": CONTENT, "folder/other": b"other"}).make(folder / "data")
     (folder / "secret").write_bytes(b"outside the source")
     with pytest.MonkeyPatch.context() as patch:

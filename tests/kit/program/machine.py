@@ -7,7 +7,6 @@ import select
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ import psutil
 from kit.deadlines import eventually
 from kit.flags import clear_flags
 from kit.program.command import Done, Running
+from kit.scratch import new_folder
 
 _STATE = "SEGFLEET_STATE"
 
@@ -186,7 +186,7 @@ def wait_for_ends(processes: list[psutil.Process], *, timeout_s: float) -> None:
 @contextmanager
 def machine() -> Iterator[Machine]:
     """A new machine; when the block ends, its processes are ended and its folders removed."""
-    folder = Path(tempfile.mkdtemp(prefix="sf-"))
+    folder = new_folder("sf-")
     made = Machine(folder)
     try:
         yield made

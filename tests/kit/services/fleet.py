@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from kit.deadlines import eventually
 from kit.needs import program
 from kit.program.command import Done, Running
 from kit.program.machine import Machine
+from kit.scratch import new_folder
 from producer.manager.presence import managers
 from tasks.broker.leases import Lease, all_leases
 
@@ -175,7 +175,7 @@ def succeeded(done: Done) -> Done:
 
 @contextmanager
 def fleet() -> Iterator[Fleet]:
-    folder = Path(tempfile.mkdtemp(prefix="sf-fleet-"))
+    folder = new_folder("sf-fleet-")
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
         server = RedisServer(folder / "redis")

@@ -7,7 +7,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ import psutil
 
 from kit.deadlines import eventually
 from kit.needs import need
+from kit.scratch import new_folder
 
 #: Where Debian puts the programs of each version; initdb is not on the PATH there.
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -64,8 +64,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     """A server of its own, which ends with the block."""
     need(postgres_program("initdb"), "no PostgreSQL server: apt install postgresql")
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    # A short path: that of a unix socket has 107 bytes at most.
-    folder = Path(tempfile.mkdtemp(prefix="sf-pg-"))
+    folder = new_folder("sf-pg-")
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, user)
