@@ -63,10 +63,16 @@ class NoProgress:
 
 
 class InProcess:
-    """Devices in ``folder``, a letter each.  ``before`` sees each order first, and may raise SegfleetError."""
+    """Devices of a letter each, which are made in ``folder``, or lie in ``folders``, by their names.
 
-    def __init__(self, folder: Path, catalog: Catalog, devices: str = "ab") -> None:
-        self.folder, self.devices = folder, devices
+    ``before`` sees each order first, and may raise SegfleetError.
+    """
+
+    def __init__(
+        self, folder: Path, catalog: Catalog, devices: str = "ab", folders: Mapping[str, Path] | None = None
+    ) -> None:
+        self.folder, self.devices = folder, devices if folders is None else "".join(folders)
+        self._folders = folders
         self.target = folder / "target"
         self.orders: list[Order] = []
         self.notes: list[str] = []
@@ -80,11 +86,11 @@ class InProcess:
         self._sources: dict[str, Path] = {}
         #: What a worker of the last run does with an order.
         self.carry_out: Callable[[Order], object] = lambda order: None
-        for name in devices:
+        for name in devices if folders is None else ():
             self.device(name).mkdir(parents=True, exist_ok=True)
 
     def device(self, name: str) -> Path:
-        return self.folder / "devices" / name
+        return self.folder / "devices" / name if self._folders is None else self._folders[name]
 
     def back_up(self, sources: Mapping[str, Path], *, has_troubles: bool = False, **plan: Any) -> BackupSummary:
         self._sources |= sources

@@ -10,6 +10,7 @@ from kit.compare import differences
 from kit.program.command import Done, Row, Running
 from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
+from kit.program.proof import check_data, pool_of, restore
 from kit.tree import Entries, Tree, noise
 
 MIB = 1024 * 1024
@@ -109,10 +110,10 @@ class Scene:
         assert stored_count == summary["segments"], summary
         assert sum(device["bytes_source"] for device in summary["devices"].values()) == summary["bytes_read"], summary
         self.limit(None)
-        check = self.machine.run("check", "--read-data", "--json", *self.flags)
-        assert check.exit_code == 0, check
-        self.restore_and_compare()
         self.machine.wait_until_quiet()
+        with pool_of(self.machine, self._folders) as pool:
+            check_data(pool)
+        self.restore_and_compare()
         assert self.left_over() == [], self.left_over()
 
     def prove_again(self) -> Done:
@@ -124,7 +125,8 @@ class Scene:
 
     def restore_and_compare(self) -> None:
         target = Path(tempfile.mkdtemp(dir=self.machine.folder))
-        self.machine.succeed("restore", "latest", "--target", target, *self.flags)
+        with pool_of(self.machine, self._folders) as pool:
+            restore(pool, target)
         assert differences(self.source, target / self.source.name) == []
 
     def left_over(self) -> list[Path]:
