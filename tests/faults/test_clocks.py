@@ -11,6 +11,7 @@ from kit.compare import differences
 from kit.program.clock import FakeClock
 from kit.program.machine import Machine
 from kit.program.processes import broker
+from kit.program.proof import bring_back, read_all
 from kit.program.scene import Scene
 from kit.tree import Tree
 
@@ -51,10 +52,9 @@ def test_after_the_clock_was_set_back_the_newest_snapshot_is_the_one_that_was_ma
     assert (second["parent_id"], second["files_changed"], second["files_unchanged"]) == (first, 1, 1)
     listed = [row["snapshot_id"] for row in machine.succeed("snapshots", "--json").rows_of("snapshot")]
     assert listed == [first, second["snapshot_id"]]
-    machine.succeed("restore", "latest", "--target", machine.folder / "target")
-    assert differences(source, machine.folder / "target" / "data") == []
+    assert differences(source, bring_back(machine, "target") / "data") == []
     machine.succeed("forget", "--volume", "data", "--keep-last", "1")
     machine.succeed("prune", *machine.devices("a b"))
     (left,) = machine.succeed("snapshots", "--json").rows_of("snapshot")
     assert left["snapshot_id"] == second["snapshot_id"]
-    machine.succeed("check", "--read-data", *machine.devices("a b"))
+    read_all(machine, "a b")

@@ -12,6 +12,7 @@ from kit.compare import differences
 from kit.needs import need_root
 from kit.program.command import Row
 from kit.program.machine import Machine
+from kit.program.proof import bring_back
 from kit.tree import Fifo, File, Folder, HardLink, SparseFile, Symlink, Tree, noise
 
 #: Small enough that a file of a few hundred KiB is cut into pieces, and a piece has several units.
@@ -133,7 +134,7 @@ def test_one_device_is_enough(machine: Machine) -> None:
     source = ALL_KINDS.make(machine.folder / "data")
 
     machine.succeed("backup", source, *machine.devices("a"), *SMALL)
-    machine.succeed("restore", "latest", "--target", "out")
+    bring_back(machine, "out")
 
     assert differences(source, machine.folder / "out" / "data") == []
     assert [path.name for path in (machine.folder / "out").iterdir()] == ["data"]
@@ -165,7 +166,7 @@ def test_a_backup_may_be_without_any_data(machine: Machine) -> None:
     source = Tree({"empty": Folder(), "nothing": b""}).make(machine.folder / "data")
 
     machine.succeed("backup", source, *machine.devices("a b"))
-    machine.succeed("restore", "latest", "--target", "out")
+    bring_back(machine, "out")
 
     assert differences(source, machine.folder / "out" / "data") == []
 
@@ -180,8 +181,8 @@ def test_each_snapshot_comes_back_as_the_source_was_then(machine: Machine) -> No
     (source / "comes").write_bytes(b"2")
     machine.succeed("backup", source, *devices, *SMALL)
 
-    machine.succeed("restore", first[:8], "--target", "then")
-    machine.succeed("restore", "latest", "--target", "now")
+    bring_back(machine, "then", snapshot=first[:8])
+    bring_back(machine, "now")
 
     assert differences(source, machine.folder / "now" / "data") == []
     then = machine.folder / "then" / "data"
@@ -201,7 +202,7 @@ def test_every_way_of_planning_brings_the_tree_back(machine: Machine, options: t
     )
 
     machine.succeed("backup", source, *machine.devices("a b c"), *SMALL, *options)
-    machine.succeed("restore", "latest", "--target", "out")
+    bring_back(machine, "out")
 
     assert differences(source, machine.folder / "out" / "data") == []
 
@@ -212,6 +213,6 @@ def test_relative_paths_and_a_symlink_as_source_work(machine: Machine) -> None:
     machine.devices("a")
 
     machine.succeed("backup", "way", "--device", f"a={Path('devices') / 'a'}")
-    machine.succeed("restore", "latest", "--target", "out")
+    bring_back(machine, "out")
 
     assert differences(source, machine.folder / "out" / "way") == []

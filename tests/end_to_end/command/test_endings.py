@@ -15,6 +15,7 @@ from kit.compare import differences
 from kit.deadlines import eventually
 from kit.program.command import Running
 from kit.program.machine import Machine
+from kit.program.proof import bring_back
 from kit.tree import Tree, noise
 
 #: A backup that lasts minutes, in steps of a fraction of a second.
@@ -64,7 +65,7 @@ def test_after_a_kill_the_same_command_works_again(machine: Machine) -> None:
     (machine.folder / "data" / "large").write_bytes(noise(2**20))
 
     machine.succeed("backup", machine.folder / "data", *machine.devices("a b"))
-    machine.succeed("restore", "latest", "--target", "out")
+    bring_back(machine, "out")
 
     assert differences(machine.folder / "data", machine.folder / "out" / "data") == []
 

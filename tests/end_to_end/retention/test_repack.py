@@ -15,6 +15,7 @@ from kit.program.halting.halt_at import HaltAt
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
 from kit.program.processes import kill, worker
+from kit.program.proof import bring_back, read_all
 from kit.tree import Tree, noise
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB", "--ignore-ctime")
@@ -37,7 +38,7 @@ def pool() -> Iterator[Machine]:
 def restores(machine: Machine) -> bool:
     target = machine.folder / "back"
     shutil.rmtree(target, ignore_errors=True)
-    machine.succeed("restore", "latest", "--target", target)
+    bring_back(machine, target)
     return differences(machine.folder / "data", target / "data") == []
 
 
@@ -51,7 +52,7 @@ def test_a_worker_that_is_killed_while_it_repacks_leaves_all_whole(pool: Machine
     assert prune.wait().exit_code in (1, 3)
     assert restores(pool)
     assert pool.succeed("prune", "--max-unused=0%", "--json").summary["bytes_unused"] == 0
-    pool.succeed("check", "--read-data")
+    read_all(pool)
 
 
 def test_what_a_restore_reads_is_neither_forgotten_nor_repacked_beside_it(pool: Machine) -> None:

@@ -12,6 +12,7 @@ import pytest
 from kit.compare import differences
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
+from kit.program.proof import read_all
 from kit.tree import Tree, noise
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB", "--ignore-ctime")
@@ -56,7 +57,7 @@ def test_a_device_that_cannot_give_away_what_it_holds_stays(pool: Pool) -> None:
     assert (alone.exit_code, "no other device of the pool" in alone.stderr) == (2, True)
     assert (absent.exit_code, "cannot give away what it holds" in absent.stderr) == (10, True)
     assert unknown.exit_code == 2
-    machine.succeed("check", "--read-data", *machine.devices("a b c"))
+    read_all(machine, "a b c")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def retired(pool: Pool) -> Pool:
 def test_all_that_a_retired_device_held_is_on_the_others(retired: Pool) -> None:
     machine = retired.machine
     retired.assert_both_restore()
-    machine.succeed("check", "--read-data", *machine.devices("a c"))
+    read_all(machine, "a c")
     again = machine.succeed("backup", "data", *machine.devices("a c"), *SMALL, "--json").summary
     assert (again["segments"], again["incomplete"]) == (0, [])
 

@@ -180,7 +180,7 @@ class InProcess:
         return RestoreRequest(**{"snapshot": "latest", "path": path, "target": self.target, "devices": {}, **options})
 
     def _run(self, sources: Mapping[str, Path] | None = None) -> Offline:
-        run = Offline(self.catalog, self.devices, Devices(self._sources))
+        run = Offline(self.catalog, self._folders or self.devices, Devices(self._sources))
         settings = WorkerSettings(
             broker_url="redis://nowhere",
             devices={name: DeviceSettings(path=self.device(name)) for name in self.devices},

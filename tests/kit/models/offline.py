@@ -313,8 +313,9 @@ class Processes:
 class Offline:
     """One run's session and all that stands behind it.  Another one on the same catalog and devices is the next run."""
 
-    def __init__(self, catalog: Catalog, names: Iterable[str], devices: Devices) -> None:
-        paths = {name: Path("/devices") / name for name in names}
+    def __init__(self, catalog: Catalog, names: Iterable[str] | Mapping[str, Path], devices: Devices) -> None:
+        """``names``: with the folders of the devices, where they have any."""
+        paths = dict(names) if isinstance(names, Mapping) else {name: Path("/devices") / name for name in names}
         self.catalog = catalog
         self.observer = Recorded()
         self.devices = devices

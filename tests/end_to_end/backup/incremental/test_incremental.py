@@ -15,6 +15,7 @@ from kit.deadlines import eventually
 from kit.program.command import Done
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
+from kit.program.proof import bring_back, read_all
 from kit.stored.segments import header_of
 from kit.tree import File, HardLink, SparseFile, Symlink, Tree, noise
 
@@ -247,9 +248,9 @@ def test_what_lay_on_a_lost_device_is_healed_from_unchanged_files_in_all_snapsho
     assert second.summary["files_healed"] * 4_000 == second.summary["bytes_healed"]
     for snapshot in (first, second):
         target = f"out {snapshot.summary['snapshot_id']}"
-        settled.succeed("restore", snapshot.summary["snapshot_id"], "--target", target, *settled.devices("a c"))
+        bring_back(settled, target, "a c", snapshot=snapshot.summary["snapshot_id"])
         assert differences(settled.folder / "data", settled.folder / target / "data") == []
-    settled.succeed("check", "--read-data", *settled.devices("a c"))
+    read_all(settled, "a c")
     assert back_up(settled, "--ignore-ctime", devices="a c").summary["bytes_read"] == 0
 
 
@@ -266,7 +267,7 @@ def test_a_file_that_has_changed_behind_its_times_heals_nothing_and_is_stored_an
 
     second = back_up(settled, "--ignore-ctime", devices="a c")
 
-    settled.succeed("restore", "latest", "--target", "new", *settled.devices("a c"))
+    bring_back(settled, "new", "a c")
     assert differences(settled.folder / "data", settled.folder / "new" / "data") == []
     old = settled.run("restore", first.summary["snapshot_id"], "--target", "old", *settled.devices("a c"))
     if "3" in lost:
@@ -286,8 +287,8 @@ def test_damage_that_a_check_has_found_is_healed_by_the_next_backup(settled: Mac
     healed = back_up(settled, "--ignore-ctime")
 
     assert healed.summary["files_healed"] == len(header_of(segment)["extents"]["paths"])
-    settled.succeed("check", "--read-data", *settled.devices("a b"))
-    settled.succeed("restore", first.summary["snapshot_id"], "--target", "out", *settled.devices("a b"))
+    read_all(settled, "a b")
+    bring_back(settled, "out", "a b", snapshot=first.summary["snapshot_id"])
     assert differences(settled.folder / "data", settled.folder / "out" / "data") == []
 
 
@@ -297,5 +298,5 @@ def test_what_a_device_has_no_more_is_stored_again_though_it_is_there(settled: M
         segment.unlink()
     second = back_up(settled, "--ignore-ctime")
     assert second.summary["bytes_read"] > 0
-    settled.succeed("restore", "latest", "--target", "out", *settled.devices("a b"))
+    bring_back(settled, "out", "a b")
     assert differences(settled.folder / "data", settled.folder / "out" / "data") == []

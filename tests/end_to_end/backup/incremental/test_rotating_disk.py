@@ -9,6 +9,7 @@ import pytest
 from kit.compare import differences
 from kit.disks.small_disk import SmallDisk, small_disk
 from kit.program.machine import Machine
+from kit.program.proof import bring_back
 from kit.tree import Tree, noise
 from workers.disks.disks import Disk, disk_of
 from workers.disks.turns import turns_at
@@ -42,7 +43,7 @@ def test_a_source_is_read_in_turns_and_comes_back(
     before = turns.marks()
     machine.succeed("backup", source, *machine.devices("a b c"), *STEPS, *option)
     assert turns.marks() != before
-    machine.succeed("restore", "latest", "--target", "out")
+    bring_back(machine, "out")
     assert differences(source, machine.folder / "out" / "data") == []
 
 
@@ -53,5 +54,5 @@ def test_a_turn_that_is_never_given_back_does_not_stop_a_backup(machine: Machine
     assert turns is not None
     with turns.turn():
         machine.succeed("backup", source, *machine.devices("a b c"), *STEPS)
-    machine.succeed("restore", "latest", "--target", "out")
+    bring_back(machine, "out")
     assert differences(source, machine.folder / "out" / "data") == []

@@ -20,6 +20,7 @@ from kit.models.reservations import NEW_YEAR, make_due
 from kit.program.command import SEGFLEET
 from kit.program.forking.forked import fork
 from kit.program.machine import Machine
+from kit.program.proof import bring_back
 from kit.tree import Tree
 from producer.cli.main import segfleet
 
@@ -192,7 +193,7 @@ def test_a_full_output_is_said_once_and_the_backup_continues(machine: Machine) -
 
     assert done.returncode == 0
     assert done.stderr.count("standard output cannot be written: No space left on device; the command continues") == 1
-    machine.succeed("restore", "latest", *machine.devices("a b"), "--target", machine.folder / "target")
+    bring_back(machine, "target")
     assert differences(source, machine.folder / "target" / "data") == []
 
 
