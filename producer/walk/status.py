@@ -47,7 +47,7 @@ def status_at(name: str, folder: int = _AT_FDCWD, *, cached: bool = False) -> St
     asked, and so cannot keep us waiting.
     """
     if _statx is None:
-        return _from_stat(os.stat(name, dir_fd=None if folder == _AT_FDCWD else folder, follow_symlinks=False))
+        return status_from(os.stat(name, dir_fd=None if folder == _AT_FDCWD else folder, follow_symlinks=False))
     flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | (_AT_STATX_DONT_SYNC if cached else 0)
     try:
         buffer = _of_thread.buffer
@@ -144,7 +144,7 @@ _statx = _find_statx()
 _of_thread = threading.local()
 
 
-def _from_stat(found: os.stat_result) -> Status:
+def status_from(found: os.stat_result) -> Status:
     """As statx would say it, without birth and flags."""
     times_ns = (divmod(time_ns, 1_000_000_000) for time_ns in (0, found.st_ctime_ns, found.st_mtime_ns))
     return _STATX.pack(
