@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from itertools import chain
 from typing import TypedDict
@@ -65,18 +65,41 @@ class Unprotected(Struct, frozen=True, kw_only=True):
 NONE_UNPROTECTED = Unprotected()
 
 
+class _WeakParts(Struct, frozen=True, kw_only=True):
+    """``parts``: tree part → those of the segments, which have less, that it needs: a bit for each.
+
+    Parts of which all is protected are left out.  A thousand snapshots share the others, and sets of ids take six times
+    as long.
+    """
+
+    segment_ids: Sequence[str]
+    parts: Mapping[bytes, int]
+
+    def of(self, digests: Iterable[bytes]) -> int:
+        """Those that some parts need."""
+        found = 0
+        for digest in digests:
+            found |= self.parts.get(digest, 0)
+        return found
+
+    def segments_of(self, digests: Iterable[bytes]) -> set[str]:
+        bits = f"{self.of(digests):b}"[::-1]
+        return {segment_id for segment_id, bit in zip(self.segment_ids, bits, strict=False) if bit == "1"}
+
+
 class Protections:
     """Reads the catalog once, for all snapshots.  Belongs to the catalog's thread."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._weak: dict[tuple[int, int], dict[bytes, Set[str]]] = {}
+        self._weak: dict[tuple[int, int], _WeakParts] = {}
 
     def of(self, snapshot: SnapshotRow) -> Protection | None:
         """None where the backup asked for nothing."""
         if not snapshot.is_to_be_protected:
             return None
-        count = len(self._unprotected(snapshot))
+        weak = self._weak_parts(snapshot.copies, snapshot.parity)
+        count = weak.of(self._parts.get(snapshot.snapshot_id, ())).bit_count() if weak.parts else 0
         return Protection(copies=snapshot.copies, parity=snapshot.parity, unprotected_count=count)
 
     def by_device(self, snapshots: Iterable[SnapshotRow]) -> dict[str, Unprotected] | None:
@@ -87,9 +110,8 @@ class Protections:
         # Many snapshots share what is weak: it is united part by part, each once.
         weak = set[str]()
         for asked in {(one.copies, one.parity) for one in wanted}:
-            of_parts = self._weak_parts(*asked)
             held_parts = (self._parts[one.snapshot_id] for one in wanted if (one.copies, one.parity) == asked)
-            weak.update(*(of_parts[digest] for digest in frozenset[bytes]().union(*held_parts) & of_parts.keys()))
+            weak |= self._weak_parts(*asked).segments_of(frozenset[bytes]().union(*held_parts))
         held = defaultdict[str, list[StoredObject]](list)
         there = _there(self._catalog)
         for one in chain.from_iterable(self._catalog.objects.of(weak).values()):
@@ -103,35 +125,36 @@ class Protections:
             for device_id, found in held.items()
         }
 
-    def _unprotected(self, snapshot: SnapshotRow) -> Set[str]:
-        """The segments that the snapshot needs and that have less."""
-        weak = self._weak_parts(snapshot.copies, snapshot.parity)
-        if not weak:
-            return frozenset()
-        shared = self._parts.get(snapshot.snapshot_id, frozenset()) & weak.keys()
-        return frozenset[str]().union(*(weak[digest] for digest in shared))
-
-    def _weak_parts(self, copies: int, parity: int) -> dict[bytes, Set[str]]:
-        """Tree part → those segments that it needs and that have less; parts of which all are protected are left out.
-
-        Snapshots share most of their parts, and each is looked into once.
-        """
+    def _weak_parts(self, copies: int, parity: int) -> _WeakParts:
         if (copies, parity) not in self._weak:
             catalog = self._catalog
             below = _below_parity(catalog, parity) if parity else _below_copies(catalog, copies)
-            self._weak[copies, parity] = self._needing(below) if below else {}
+            self._weak[copies, parity] = self._needing(sorted(below))
         return self._weak[copies, parity]
 
-    def _needing(self, segment_ids: set[str]) -> dict[bytes, Set[str]]:
+    def _needing(self, segment_ids: Sequence[str]) -> _WeakParts:
+        """Snapshots share most of their parts, and each is looked into once."""
+        if not segment_ids:
+            return _WeakParts(segment_ids=(), parts={})
+        numbers = {segment_id: number for number, segment_id in enumerate(segment_ids)}
         trees, digests = self._catalog.trees, frozenset[bytes]().union(*self._parts.values())
         trees.look_into(digests)
-        needs = ((digest, segment_ids.intersection(trees.segment_ids(digest))) for digest in digests)
-        return {digest: found for digest, found in needs if found}
+        needs = ((digest, numbers.keys() & trees.segment_ids(digest)) for digest in digests)
+        parts = {digest: _bits(map(numbers.__getitem__, found)) for digest, found in needs if found}
+        return _WeakParts(segment_ids=segment_ids, parts=parts)
 
     @cached_property
     def _parts(self) -> dict[str, frozenset[bytes]]:
         """Of all sealed snapshots."""
         return self._catalog.trees.parts_of_sealed()
+
+
+def _bits(numbers: Iterable[int]) -> int:
+    found = list(numbers)
+    bits = bytearray(max(found) // 8 + 1)
+    for number in found:
+        bits[number // 8] |= 1 << number % 8
+    return int.from_bytes(bits, "little")
 
 
 def _there(catalog: Catalog) -> Set[str]:
