@@ -208,7 +208,8 @@ class _Check:
             row = damage.row
             where = f" on device {row.device}" if row.device else ""
             message = f"object {row.object_id}{where}: {damage.message}"
-            if key not in gone:
+            # Of two copies that are both gone, one counts as lost.
+            if row.segment_id not in lost:
                 message += "; others have what it held, or its parity"
             of = {"snapshot_id": of_segment[row.segment_id]} if key in gone else {}
             self._findings.tell(damage.code, message, device=row.device, **of)

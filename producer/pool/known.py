@@ -74,8 +74,9 @@ def why_not_new(name: str, path: Path, reports: Mapping[str, DeviceReport], know
         below = f" (the folder is on the file system at {reports[name].mount_point})" if is_unmounted else ""
         is_due = device.name == name and not device.is_lost and device.device_id not in there
         if is_due and (is_here or device.pool_id in pools):
-            where = below if is_here else f" (it was in {device.path})"
-            word = _word_for_new_disk(name, path)
+            # A rebuilt catalog does not know where it was.
+            where = below if is_here or not device.path else f" (it was in {device.path})"
+            word = word_for_new_disk(name, path)
             return f"{folder_in_words(path)} is empty; is the device mounted?{where} For a new disk: {word}"
         if is_here and is_unmounted:
             return f"{folder_in_words(path)} is empty; is device {device.name}, which was there, mounted?{below}"
@@ -86,7 +87,7 @@ def folder_in_words(path: Path) -> str:
     return "its agent's folder" if is_at_agents(path) else str(path)
 
 
-def _word_for_new_disk(name: str, path: Path) -> str:
+def word_for_new_disk(name: str, path: Path) -> str:
     """The command by which an operator has the empty folder taken in."""
     return f"segfleet devices lost {name}" if is_at_agents(path) else f"segfleet devices replace {name}={path}"
 

@@ -14,6 +14,7 @@ from producer.pool.copies import Copying, CopyTarget, copies_to_make_again
 from producer.pool.copying import copy_objects
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
+from producer.pool.known import word_for_new_disk
 from producer.pool.losses.damage import refresh_damage
 from producer.pool.losses.missing import find_missing
 from producer.pool.manifests.complete import complete_manifests
@@ -99,6 +100,8 @@ class _Repair:
         reports = ask_for_reports(session, may_lose=session.paths).wait()
         decision = decide_readable(reports, session.paths)
         for name, why in decision.absent.items():
+            if reports[name].condition == "empty":
+                why += f"; for a new disk: {word_for_new_disk(name, session.paths[name])}"
             self._tell("device-absent", f"device {name} is absent: {why}", device=name)
         if tell_unknown_snapshots(session, {device_id: name for name, device_id in decision.ready.items()}):
             self._errors_count += 1

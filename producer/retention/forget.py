@@ -18,7 +18,7 @@ from producer.ownership.readers import without_readers
 from producer.ownership.verdict import in_words, living_locks, what_to_do
 from producer.requests import Retention
 from producer.retention.decisions import Decision, Kept, by_names, by_policy, refuse_all, refuse_unknown_tags
-from producer.retention.pruning.meeting import Meeting, OldCatalogError, meet
+from producer.retention.pruning.meeting import Meeting, OldCatalogError, meet, tell_where_nothing_goes
 from producer.retention.telling import tell_devices
 from producer.run.environment import Environment
 from producer.run.history import record_done
@@ -94,6 +94,7 @@ def _met(
                 needs = RunNeeds(devices=devices, purpose=PURPOSE, holder=holder)
                 session = stack.enter_context(open_session(needs, observer, environment))
                 met = session, meet(session)
+                tell_where_nothing_goes(*met)
         except (OldCatalogError, InterruptedRun, UsageError):
             raise
         except SegfleetError as error:

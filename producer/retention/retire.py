@@ -19,7 +19,7 @@ from producer.pool.parity.keeping import keep_parity
 from producer.requests import RepackLimits
 from producer.retention.heir_copies import copy_with_heir
 from producer.retention.pruning.devices import PrunedDevice
-from producer.retention.pruning.meeting import Meeting, meet
+from producer.retention.pruning.meeting import Meeting, meet, tell_where_nothing_goes
 from producer.retention.pruning.members import member_of, target_of
 from producer.retention.pruning.prune import PRUNE
 from producer.retention.pruning.repacking.repack import Repacking
@@ -70,6 +70,7 @@ class _Retiring:
 
     def run(self) -> Retired:
         meeting = meet(self._session)
+        tell_where_nothing_goes(self._session, meeting)
         staying = self._staying(meeting)
         self._repack(meeting, staying)
         plan = self._plan(staying)

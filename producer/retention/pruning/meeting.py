@@ -70,6 +70,15 @@ def meet(session: RunSession) -> Meeting:
     return meeting
 
 
+def tell_where_nothing_goes(session: RunSession, meeting: Meeting) -> None:
+    """Name the devices on which nothing can be deleted now, and why."""
+    for name, why in meeting.absent.items():
+        session.observer.note(f"device {name} is absent: {why}; what should be deleted there waits for it")
+    for device in meeting.devices:
+        if device.why_not:
+            session.observer.note(f"nothing is deleted on device {device.name}: {device.why_not}")
+
+
 def _sort(session: RunSession, reports: Mapping[str, DeviceReport]) -> tuple[list[PrunedDevice], dict[str, str]]:
     known = {row.device_id: row for row in session.catalog.devices.all()}
     devices: list[PrunedDevice] = []
@@ -83,11 +92,6 @@ def _sort(session: RunSession, reports: Mapping[str, DeviceReport]) -> tuple[lis
             reason = why_not(report, session.catalog.generations.catalog_id)
             row = known[report.device_id]
             devices.append(PrunedDevice(row=row, name=name, why_not=reason, free_bytes=report.free_bytes))
-    for name, why in absent.items():
-        session.observer.note(f"device {name} is absent: {why}; what should be deleted there waits for it")
-    for device in devices:
-        if device.why_not:
-            session.observer.note(f"nothing is deleted on device {device.name}: {device.why_not}")
     return devices, absent
 
 

@@ -11,7 +11,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.needed import Needed
 from producer.observer import Observer
 from producer.requests import PruneRequest, RepackLimits
-from producer.retention.pruning.meeting import meet
+from producer.retention.pruning.meeting import meet, tell_where_nothing_goes
 from producer.retention.pruning.orphans import find_orphans
 from producer.retention.pruning.previewed import would_be
 from producer.retention.pruning.report import dry_summary
@@ -49,6 +49,7 @@ def preview(session: RunSession, limits: RepackLimits) -> PruneSummary:
     """What a prune would delete, and write again; changes nothing."""
     started_s, catalog = time.monotonic(), session.catalog
     meeting = meet(session)
+    tell_where_nothing_goes(session, meeting)
     pending = [found for device in catalog.devices.all() for found in catalog.doomed.on(device.device_id)]
     would = would_be(catalog, meeting.writable, limits)
     return dry_summary(

@@ -33,7 +33,7 @@ from producer.retention.pruning.deciding import doom_unneeded
 from producer.retention.pruning.device_files import files_by_snapshot, files_to_delete, left_of, without_tombstone
 from producer.retention.pruning.devices import DeviceWork, PrunedDevice
 from producer.retention.pruning.gathering import gather
-from producer.retention.pruning.meeting import meet
+from producer.retention.pruning.meeting import meet, tell_where_nothing_goes
 from producer.retention.pruning.orphans import find_orphans
 from producer.retention.pruning.regrouping import regroup
 from producer.retention.pruning.repacking.planned import by_pool
@@ -65,6 +65,7 @@ class Prune:
     def run(self) -> PruneSummary:
         """Raises what :func:`producer.retention.pruning.meeting.meet` raises, and InterruptedRun."""
         self._meeting = meet(self._session)
+        tell_where_nothing_goes(self._session, self._meeting)
         self._work: DeviceWork = self._meeting.work
         for step in STEPS:
             getattr(self, step)()

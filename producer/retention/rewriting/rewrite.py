@@ -23,7 +23,7 @@ from producer.ownership.lock_holder import volume_lock
 from producer.ownership.readers import without_readers
 from producer.ownership.verdict import in_words, what_to_do
 from producer.requests import RewriteRequest
-from producer.retention.pruning.meeting import Meeting, meet
+from producer.retention.pruning.meeting import Meeting, meet, tell_where_nothing_goes
 from producer.retention.pruning.prune import PRUNE
 from producer.retention.rewriting.named import named
 from producer.retention.rewriting.replacement import record_replacement, write_manifest
@@ -72,6 +72,7 @@ def rewrite_in_session(session: RunSession, request: RewriteRequest) -> RewriteS
     """For a session whose run holds the locks of the volumes, and that of prunes."""
     started_s, catalog = time.monotonic(), session.catalog
     meeting, rows = meet(session), named(catalog, request)
+    tell_where_nothing_goes(session, meeting)
     with _unread(session, rows):
         pass
     new_ids: dict[str, str] = {}

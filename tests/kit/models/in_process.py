@@ -77,6 +77,8 @@ class InProcess:
         self.orders: list[Order] = []
         self.notes: list[str] = []
         self.troubles: list[tuple[str, str]] = []
+        #: Of these troubles.
+        self.messages: list[str] = []
         #: Of backups: what is older than the first one by its mtime counts as unchanged.
         self.ignore_ctime = False
         #: Of backups: how all sources are read.
@@ -205,6 +207,7 @@ class InProcess:
     def _remember(self, run: Offline) -> None:
         self.notes = run.observer.notes
         self.troubles = [(trouble.path, trouble.code) for trouble in run.observer.troubles]
+        self.messages = [trouble.message for trouble in run.observer.troubles]
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def _at_risk_line(at_risk: Mapping[str, DeviceRisk]) -> str:
     """What the loss of a device would cost, of those that would cost most first."""
     worst = sorted(at_risk.items(), key=lambda item: (-item[1].bytes, item[0]))
     shown = [f"{name} {counted(risk.files, 'file')} ({format_size(risk.bytes)})" for name, risk in worst[:_RISKS_COUNT]]
-    more = f"; and {len(worst) - _RISKS_COUNT} more devices" if len(worst) > _RISKS_COUNT else ""
+    more = f"; and {counted(len(worst) - _RISKS_COUNT, 'more device')}" if len(worst) > _RISKS_COUNT else ""
     return f"would be lost with a device: {'; '.join(shown)}{more}"
 
 

@@ -173,3 +173,31 @@ def test_a_source_that_is_not_there_is_named(pool: InProcess, tmp_path: Path) ->
 
     assert repaired.exit_code == 3
     assert repaired.files_healed == 0
+
+
+def test_an_empty_folder_of_a_device_that_is_away_is_named_once_with_what_to_do(pool: InProcess) -> None:
+    for path in (pool.device("b"), pool.device("c")):
+        shutil.rmtree(path)
+    mark_lost(pool.catalog, device_named(pool.catalog, "c"))
+    pool.devices = "ab"
+    pool.device("b").mkdir()
+
+    pool.repair()
+
+    assert [code for _, code in pool.troubles].count("device-absent") == 1
+    assert not any("deleted" in note for note in pool.notes)
+    assert any("segfleet devices replace b=" in message for message in pool.messages)
+
+
+def test_a_check_does_not_say_of_damage_that_others_have_what_a_lost_device_had(tmp_path: Path) -> None:
+    with in_process(tmp_path, "ab") as made:
+        made.back_up({"data": TREE.make(tmp_path / "data")}, copies=2)
+        mark_lost(made.catalog, device_named(made.catalog, "b"))
+        made.devices = "a"
+        for path in made.device("a").rglob("*.seg"):
+            path.write_bytes(b"torn")
+
+        checked = made.check(read_data=True)
+
+        assert checked.exit_code == 3
+        assert not any("others have" in message for message in made.messages)
