@@ -5,7 +5,7 @@ Small backups make small groups, and a group whose members are dead keeps them f
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
@@ -19,6 +19,9 @@ from tasks.groups import MAX_MEMBERS
 
 #: The least saving, as a part of what the replaced groups cost.
 _LEAST_SAVING = 0.1
+
+#: Of more groups than this, half are left out when the new ones find no room; of fewer one at a time.
+_FEW_COUNT = 8
 
 
 def plan_regrouping(
@@ -44,7 +47,7 @@ def plan_regrouping(
         if sum(one.object_id in living for one in group.members) < most_count
         and all(one.object_id in holders for one in group.members if one.object_id in living)
     ]
-    chosen.sort(key=lambda group: (-_dead_bytes(group, living), group.group_id))
+    chosen = _in_turns(sorted(chosen, key=lambda group: (-_dead_bytes(group, living), group.group_id)), living)
     while chosen:
         plan = _plan(chosen, living, [replace(one) for one in targets], holders, rows_count)
         before_bytes = sum(_cost_bytes(group) + _dead_bytes(group, living) for group in chosen)
@@ -52,8 +55,23 @@ def plan_regrouping(
         if not plan.missing_count:
             is_worth_it = saved_bytes >= max(1, _LEAST_SAVING * before_bytes)
             return replace(plan, replaced=chosen) if is_worth_it else ParityPlan()
-        chosen = chosen[: len(chosen) // 2]
+        chosen = chosen[: len(chosen) // 2 if len(chosen) > _FEW_COUNT else -1]
     return ParityPlan()
+
+
+def _in_turns(groups: Sequence[ParityGroup], living: Mapping[str, Sequence[StoredObject]]) -> list[ParityGroup]:
+    """Those with nothing dead last, and of these in turns what lies on different devices: any few of them fit together.
+
+    ``groups``: with what is dead first.
+    """
+    seen, turns = Counter[frozenset[str]](), dict[str, int]()
+    for group in groups:
+        if not _dead_bytes(group, living):
+            places = (living[one.object_id] for one in group.members)
+            devices = frozenset(one.device_id for found in places for one in found)
+            seen[devices] += 1
+            turns[group.group_id] = seen[devices]
+    return sorted(groups, key=lambda group: turns.get(group.group_id, 0))
 
 
 def _plan(

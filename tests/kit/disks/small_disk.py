@@ -52,10 +52,10 @@ class SmallDisk:
         return Path(found.stdout.strip()).name
 
     def fill(self, leave_bytes: int) -> None:
-        """Leave no more than ``leave_bytes`` free."""
+        """Leave no more than ``leave_bytes`` free, whatever has filled it before."""
         room = os.statvfs(self.folder)
-        ballast_bytes = room.f_bavail * room.f_frsize - leave_bytes
         with open(os.open(self.folder / "segments" / "ballast", os.O_CREAT | os.O_WRONLY), "wb") as file:
+            ballast_bytes = os.fstat(file.fileno()).st_size + room.f_bavail * room.f_frsize - leave_bytes
             os.posix_fallocate(file.fileno(), 0, max(1, ballast_bytes))
 
     def make_room(self) -> None:

@@ -106,3 +106,19 @@ def test_in_a_full_pool_a_part_of_the_groups_is_made_anew_what_is_dead_first() -
     assert planned(2) == (2, "old-5 old-0 old-1 old-2 old-3 old-4")
     assert planned(1) == (1, "old-5 old-0 old-1")
     assert planned(0) == (0, "")
+
+
+def test_in_a_full_pool_two_groups_on_different_devices_are_found_among_an_odd_number() -> None:
+    """Four devices with room for one row each, and two rows for each of four objects, of which two lie on a."""
+    names = ["a1", "a2", "b1", "b2"]
+    living = {name: [stored(name)] for name in names}
+    groups = [group(f"old-{name}", name, rows="xy") for name in names]
+
+    def replaced(count: int) -> str:
+        targets = [CopyTarget(name=name, device_id=name, load_bytes=0, room_bytes=1) for name in "abcd"]
+        plan = plan_regrouping(groups[:count], living, targets, rows_count=2)
+        return " ".join(sorted(one.group_id for one in plan.replaced))
+
+    assert replaced(4) == "old-a1 old-b1"
+    assert replaced(3) == "old-a1 old-b1"
+    assert replaced(2) == ""
