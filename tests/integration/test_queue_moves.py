@@ -323,7 +323,7 @@ def move_on(server: Server, moved: list[str], stop: threading.Event) -> None:
 
 
 def test_no_order_is_lost_or_doubled_while_others_publish_and_consume(server: Server) -> None:
-    count = 3000
+    count = 1000
     stop = threading.Event()
     done: list[int] = []
     moved: list[str] = []

@@ -17,6 +17,7 @@ from kit.program.halting.halt_at import HaltAt
 from kit.program.json_lines import follow_their_schema
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
+from kit.program.proof import bring_back, read_all
 from kit.tree import Symlink, Tree, noise
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB")
@@ -68,6 +69,12 @@ def answers(machine: Machine) -> list[bytes]:
     return [machine.succeed(*question).stdout for question in questions]
 
 
+@pytest.fixture(scope="module")
+def told(pool: Machine) -> list[bytes]:
+    """What the catalog said before it was lost."""
+    return answers(pool)
+
+
 def rebuild(machine: Machine, devices: str = "a b", exit_code: int = 0) -> Done:
     done = machine.run("rebuild", *machine.devices(devices), "--json")
     assert done.exit_code == exit_code, done
@@ -75,16 +82,16 @@ def rebuild(machine: Machine, devices: str = "a b", exit_code: int = 0) -> Done:
     return done
 
 
-def test_a_rebuilt_catalog_answers_as_the_lost_one_did(pool: Machine, lost: Machine) -> None:
+def test_a_rebuilt_catalog_answers_as_the_lost_one_did(told: list[bytes], lost: Machine) -> None:
     done = rebuild(lost)
 
     assert (done.summary["snapshots"], done.summary["volumes"], done.summary["errors"]) == (3, 2, 0)
-    assert answers(lost) == answers(pool)
+    assert answers(lost) == told
     again = rebuild(lost)
     assert (again.summary["snapshots"], again.summary["snapshots_known"]) == (0, 3)
 
 
-def test_a_rebuild_that_was_killed_is_run_again(pool: Machine, lost: Machine, tmp_path: Path) -> None:
+def test_a_rebuild_that_was_killed_is_run_again(told: list[bytes], lost: Machine, tmp_path: Path) -> None:
     """It stands still once the snapshots are in the catalog: a pin that was lost then would not protect any more."""
     halt = HaltAt(tmp_path / "halt", "producer.rebuild.rebuild:_Rebuild._keep_what_is_left")
     running = lost.start("rebuild", *lost.devices("a b"), **halt.settings)
@@ -94,7 +101,7 @@ def test_a_rebuild_that_was_killed_is_run_again(pool: Machine, lost: Machine, tm
 
     rebuild(lost)
 
-    assert answers(lost) == answers(pool)
+    assert answers(lost) == told
 
 
 def test_everything_works_after_a_rebuild(lost: Machine) -> None:
@@ -118,7 +125,7 @@ def test_without_one_of_the_devices_all_snapshots_come_back_and_say_what_they_la
     assert restore.exit_code == 3
 
 
-def test_a_head_that_is_damaged_on_one_device_is_read_from_another(pool: Machine, lost: Machine) -> None:
+def test_a_head_that_is_damaged_on_one_device_is_read_from_another(told: list[bytes], lost: Machine) -> None:
     for head in sorted(lost.device("a").glob("manifests/*.manifest")):
         head.write_bytes(b"torn")
 
@@ -126,16 +133,16 @@ def test_a_head_that_is_damaged_on_one_device_is_read_from_another(pool: Machine
 
     assert done.summary["errors"] == 3
     assert "device a: head of" in done.errors[0]["message"]
-    assert answers(lost) == answers(pool)
+    assert answers(lost) == told
 
 
-def test_parts_that_are_damaged_on_one_device_are_read_from_another(pool: Machine, lost: Machine) -> None:
+def test_parts_that_are_damaged_on_one_device_are_read_from_another(told: list[bytes], lost: Machine) -> None:
     for part in sorted(lost.device("a").glob("manifests/*.part")):
         part.write_bytes(b"torn")
 
     rebuild(lost)
 
-    assert answers(lost) == answers(pool)
+    assert answers(lost) == told
 
 
 def test_a_snapshot_whose_tree_is_lost_everywhere_is_named_and_the_others_come_back(lost: Machine) -> None:
@@ -149,7 +156,7 @@ def test_a_snapshot_whose_tree_is_lost_everywhere_is_named_and_the_others_come_b
     assert "other" in {row["volume"] for row in lost.succeed("snapshots", "--json").rows}
 
 
-def test_an_index_that_is_damaged_everywhere_is_made_again_of_the_headers(pool: Machine, lost: Machine) -> None:
+def test_an_index_that_is_damaged_everywhere_is_made_again_of_the_headers(told: list[bytes], lost: Machine) -> None:
     broken = [
         lost.device(name) / "manifests" / part["name"]
         for name in "ab"
@@ -165,9 +172,9 @@ def test_an_index_that_is_damaged_everywhere_is_made_again_of_the_headers(pool: 
     assert broken
     assert done.summary["segments"] == len(lost.segments_on())
     assert not any("needs" in error["message"] for error in done.errors)
-    assert answers(lost) == answers(pool)
-    lost.succeed("restore", "data@latest", "--target", lost.folder / "back")
-    assert differences(lost.folder / "data", lost.folder / "back" / "data") == []
+    assert answers(lost) == told
+    back = bring_back(lost, "back", snapshot="data@latest")
+    assert differences(lost.folder / "data", back / "data") == []
 
 
 def test_snapshots_that_are_found_take_their_place_before_those_that_are_known(lost: Machine) -> None:
@@ -245,9 +252,9 @@ def test_several_pools_are_rebuilt_one_by_one_into_one_catalog(lost: Machine) ->
     rebuild(lost, "c")
 
     assert {row["volume"] for row in lost.succeed("snapshots", "--json").rows} == {"data", "other", "third"}
-    for volume in ("data", "other", "third"):
-        lost.succeed("restore", f"{volume}@latest", "--target", volume + " again", *lost.devices("a b c"))
-    assert differences(lost.folder / "other", lost.folder / "third again" / "other") == []
+    for volume, source, devices in (("data", "data", "a b"), ("other", "other", "a b"), ("third", "other", "c")):
+        back = bring_back(lost, f"{volume} again", devices, snapshot=f"{volume}@latest")
+        assert differences(lost.folder / source, back / source) == []
 
 
 def test_a_state_folder_that_is_deleted_in_the_middle_of_a_backup_is_rebuilt(lost: Machine) -> None:
@@ -274,6 +281,6 @@ def test_a_state_folder_that_is_deleted_in_the_middle_of_a_backup_is_rebuilt(los
     assert added["volume"].startswith("recovered-")
     assert after == known
     lost.succeed("backup", "data", *lost.devices("a b"), *SMALL)
-    lost.succeed("check", "--read-data")
-    lost.succeed("restore", "data@latest", "--target", "back", *lost.devices("a b"))
-    assert differences(lost.folder / "data", lost.folder / "back" / "data") == []
+    read_all(lost)
+    back = bring_back(lost, "back", "a b", snapshot="data@latest")
+    assert differences(lost.folder / "data", back / "data") == []
