@@ -72,7 +72,11 @@ def _answer(asked: socket.socket, adopt: Callable[[int], None]) -> None:
     with asked, suppress(ConnectionError):
         head, streams, _, _ = socket.recv_fds(asked, LENGTH.size, STREAMS_COUNT)
         try:
-            call = json.loads(asked.recv(LENGTH.unpack(head)[0], socket.MSG_WAITALL))
+            text = asked.recv(LENGTH.unpack(head)[0], socket.MSG_WAITALL) if head else b""
+            if not text.endswith(b"}"):
+                # The program was killed while it asked.
+                return
+            call = json.loads(text)
             pid = 0 if has_to_be_executed(call["environment"]) else _fork(call, streams)
         finally:
             for stream in streams:
