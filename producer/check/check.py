@@ -21,6 +21,7 @@ from producer.check.verifying import Verifier
 from producer.configuration.values.ages import oldest_of
 from producer.listing.entry import NOT_STORED
 from producer.observer import Observer
+from producer.pool.losses.away import refresh_away
 from producer.pool.losses.damage import refresh_damage
 from producer.pool.manifests.unknown_snapshots import find_snapshot, tell_unknown_snapshots
 from producer.pool.parity.checking import verify_parity
@@ -116,6 +117,8 @@ class _Check:
             self._record_volumes(newest_first)
         if not self._session.catalog.why_read_only:
             refresh_damage(self._session.catalog)
+            for pool_id in {snapshot.pool_id for snapshot in newest_first}:
+                refresh_away(self._session.catalog, pool_id)
         return CheckSummary(
             snapshots=len(newest_first),
             snapshots_damaged=tuple(self._lacking),

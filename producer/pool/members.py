@@ -53,6 +53,18 @@ def record_absent(catalog: Catalog, decision: PoolDecision) -> None:
         catalog.devices.set_state(rows[name].device_id, "absent", decision.absent[name])
 
 
+def record_not_found(catalog: Catalog, absent: Mapping[str, str], paths: Mapping[str, Path]) -> None:
+    """Record that these devices are not where the catalog knows them: name → why.
+
+    Of one that was looked for elsewhere nothing is known.  If the catalog cannot be written now, the next run records
+    it.
+    """
+    for row in () if catalog.why_read_only else catalog.devices.all():
+        is_known_there = row.state in ("live", "full", "read-only") and str(paths.get(row.name)) == row.path
+        if row.name in absent and is_known_there:
+            catalog.devices.set_state(row.device_id, "absent", absent[row.name])
+
+
 def record_returned(catalog: Catalog, reports: Iterable[DeviceReport]) -> None:
     """Note in the catalog which devices are back that were dead, absent or lost when it heard of them last.
 

@@ -8,7 +8,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.observer import Trouble
 from producer.pool.decide import is_readable
 from producer.pool.device_reports import ask_for_reports
-from producer.pool.members import record_returned
+from producer.pool.members import record_not_found, record_returned
 from producer.run.session import RunSession
 from tasks.errors import NotADeviceError
 
@@ -38,6 +38,8 @@ def present_devices(
             absent[name] = f"{session.paths[name]} holds device {report.marker_name} of another pool"
         else:
             present[report.device_id] = name
+    gone = {name: why for name, why in absent.items() if not is_readable(reports[name])}
+    record_not_found(session.catalog, gone, session.paths)
     for name, why in absent.items():
         session.observer.trouble(Trouble(code="device-absent", message=f"device {name} is absent: {why}"))
     if not present:

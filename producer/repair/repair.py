@@ -15,11 +15,12 @@ from producer.pool.copying import copy_objects
 from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.known import word_for_new_disk
+from producer.pool.losses.away import refresh_away
 from producer.pool.losses.damage import refresh_damage
 from producer.pool.losses.missing import find_missing
 from producer.pool.manifests.complete import complete_manifests
 from producer.pool.manifests.unknown_snapshots import tell_unknown_snapshots
-from producer.pool.members import Member, record_members
+from producer.pool.members import Member, record_members, record_not_found
 from producer.pool.parity.checking import verify_parity
 from producer.pool.parity.group_reads import GroupReads
 from producer.pool.parity.keeping import keep_parity
@@ -78,6 +79,7 @@ class _Repair:
         made = self._make_what_is_lost(members)
         self._complete_parity(members, decision.pool_id)
         refresh_damage(self._session.catalog)
+        refresh_away(self._session.catalog, decision.pool_id)
         damaged = Counter(row.device for row in self._damaged(members))
         for device, count in damaged.items():
             self._tell("damaged", damaged_in_words(device, count), device=device)
@@ -103,6 +105,7 @@ class _Repair:
             if reports[name].condition == "empty":
                 why += f"; for a new disk: {word_for_new_disk(name, session.paths[name])}"
             self._tell("device-absent", f"device {name} is absent: {why}", device=name)
+        record_not_found(session.catalog, decision.absent, session.paths)
         if tell_unknown_snapshots(session, {device_id: name for name, device_id in decision.ready.items()}):
             self._errors_count += 1
         members = record_members(session.catalog, decision, reports, session.paths, session.link.published_epoch)

@@ -20,6 +20,7 @@ from producer.backup.whole.lost_holdings import look_again, store_lost_again
 from producer.backup.whole.parity import make_parity
 from producer.backup.whole.vanished_sources import refuse_vanished_sources
 from producer.observer import Progress
+from producer.pool.losses.away import refresh_gone
 from producer.pool.losses.damage import refresh_damage
 from producer.pool.losses.lost import refresh_lacks
 from producer.pool.manifests.complete import bring_up_to_date
@@ -104,6 +105,7 @@ class Whole:
             if self._intake.lost:
                 refresh_lacks(catalog, snapshot.pool_id)
             refresh_damage(catalog)
+        refresh_gone(catalog, catalog.snapshots.get(snapshot_id))
         tell_lacks(self._session, snapshot_id, found)
 
     def _protect(self) -> None:

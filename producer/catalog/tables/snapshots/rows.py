@@ -72,7 +72,7 @@ class StoredSums(Struct, frozen=True, kw_only=True):
 
 
 class LackRow(Struct, frozen=True, kw_only=True):
-    """What a snapshot lacks because a device was away when it was sealed, or because of damage on it since then."""
+    """What a snapshot lacks because a device is away, or was when it was sealed, or because of damage on it."""
 
     device_id: str
     device: str
@@ -91,8 +91,8 @@ class LackRow(Struct, frozen=True, kw_only=True):
 class SnapshotRow(Struct, frozen=True, kw_only=True):
     """A snapshot.  What SnapshotPlan says is 0 until ``planned_at`` is set, ``bytes_stored`` until it is sealed.
 
-    ``planned_at``: when the last run that worked on it had its plan.  ``lacks``: as it was sealed; what is lacking
-    still, :mod:`producer.catalog.lacks` says.
+    ``planned_at``: when the last run that worked on it had its plan.  ``lacks``: as backups, checks and repairs have
+    found it last; what is lacking still, :mod:`producer.catalog.lacks` says.
     """
 
     snapshot_id: str
