@@ -46,9 +46,15 @@ class RedisServer:
         self._command += options
 
     def start(self) -> None:
-        with (self._folder / "log").open("ab") as log:
+        path = self._folder / "log"
+        with path.open("ab") as log:
+            before_bytes = log.tell()
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        eventually(self._answers, f"redis-server answers: {(self._folder / 'log').read_text()[-500:]}")
+        # Its port is open before it has loaded what it kept, and a TLS server wants a client's certificate for more.
+        eventually(
+            lambda: b"Ready to accept connections" in path.read_bytes()[before_bytes:],
+            f"redis-server is ready: {path.read_text()[-500:]}",
+        )
 
     def kill(self) -> None:
         assert self._process is not None
@@ -61,11 +67,6 @@ class RedisServer:
 
     def client(self, **options: object) -> redis.Redis:
         return redis.Redis.from_url(self.url, **options)
-
-    def _answers(self) -> bool:
-        # The port only: a TLS server wants a client's certificate for more.
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 class Fleet:
