@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from msgspec import Struct
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tree import Tree
 from producer.listing.places.map_parts import MAX_INLINE_COUNT
+from tasks.errors import CatalogError, DamagedError
 
 #: A disk reads this in the time of some ten of its seeks.  Places that are larger on average cost a restore little.
 _SMALL_BYTES = 16 * 1024 * 1024
@@ -31,10 +33,10 @@ def scattered_files(tree: Tree) -> list[ScatteredFile]:
 
 
 def scattered_now(catalog: Catalog) -> Iterator[ScatteredFile]:
-    """Those of the newest snapshot of each volume."""
-    newest = {row.volume: row for row in catalog.snapshots.all()}
-    for row in newest.values():
-        yield from scattered_files(catalog.trees.of(row.snapshot_id))
+    """Those of the newest snapshot of each volume; of a tree that cannot be read, which a check reports, none."""
+    for row in catalog.snapshots.newest_sealed_of_each_volume().values():
+        with suppress(CatalogError, DamagedError):
+            yield from scattered_files(catalog.trees.of(row.snapshot_id))
 
 
 def _found(tree: Tree) -> Iterator[ScatteredFile]:

@@ -35,9 +35,11 @@ def refresh_gone(catalog: Catalog, sealed: SnapshotRow) -> None:
 
     ``sealed`` knows by its own backup what it lacks.
     """
-    others = (row for row in catalog.snapshots.all() if row.pool_id == sealed.pool_id and row.sealed_at is not None)
-    before = [row.sealed_at for row in others if row.snapshot_id != sealed.snapshot_id and row.sealed_at is not None]
     away = _away(catalog, sealed.pool_id)
+    if not away:
+        return
+    others = [row for row in catalog.snapshots.all() if row.pool_id == sealed.pool_id]
+    before = [row.sealed_at for row in others if row.sealed_at is not None and row.snapshot_id != sealed.snapshot_id]
     if any(row.since > max(before, default=_LONG_AGO) for row in away.values()):
         _refresh(catalog, sealed.pool_id, away, but=sealed.snapshot_id)
 
