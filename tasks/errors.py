@@ -181,16 +181,3 @@ class DeviceFullError(DeviceError):
 class DamagedError(DeviceError):
     code = "damaged"
     reason = Reason.DAMAGED
-
-
-def errors_by_code() -> dict[str, type[SegfleetError]]:
-    """Every error class under its code; raises ValueError if two classes share one."""
-    found: dict[str, type[SegfleetError]] = {}
-    pending: list[type[SegfleetError]] = [SegfleetError]
-    while pending:
-        cls = pending.pop()
-        if cls.code in found:
-            raise ValueError(f"{cls.__name__} and {found[cls.code].__name__} share code {cls.code}")
-        found[cls.code] = cls
-        pending.extend(cls.__subclasses__())
-    return found

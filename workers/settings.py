@@ -41,14 +41,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     #: Whether to send the events that Flower shows.
     events: bool = False
 
-    def to_plain(self) -> dict[str, Any]:
-        """Dicts and strings; paths that are not UTF-8 are surrogate escapes, which ``json`` can write."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
-        return plain
-
     @classmethod
     def from_plain(cls, plain: Any) -> WorkerSettings:
-        """The reverse of :meth:`to_plain`; raises UsageError on anything else."""
+        """Settings from dicts and strings; paths that are not UTF-8 are surrogate escapes.  Raises UsageError."""
         try:
             return msgspec.convert(plain, cls, dec_hook=_decode_path)
         except (msgspec.ValidationError, TypeError) as error:

@@ -25,12 +25,6 @@ from tasks.sources.mtimes import is_same_time
 _AGAIN_COUNT = 2
 
 
-def settle_changed_files(session: RunSession, state: BackupState, store: Callable[[], None]) -> None:
-    """Store again, by ``store``, the files whose segments disagree; record those that never hold still.  Idempotent."""
-    store_changed_again(session, state, store)
-    record_restless_files(session, state.snapshot_id)
-
-
 def store_changed_again(session: RunSession, state: BackupState, store: Callable[[], None]) -> None:
     """Store again, by ``store``, the files whose segments disagree, twice at most."""
     for _ in range(_AGAIN_COUNT):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import platform
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from sqlalchemy import delete
 
 from kit.models.owners import enter_owner
 from producer.catalog.catalog import Catalog
 from producer.catalog.columns import JsonObject
+from producer.catalog.database.opening import catalog_url, open_engine
+from producer.catalog.schema import snapshots
 from producer.catalog.tables.devices import DeviceRow
 from producer.catalog.tables.reservations import ReservationRow
 from producer.catalog.tables.runs import RunRow
-from producer.catalog.tables.segments.rows import NewSegment
+from producer.catalog.tables.segments.rows import NewSegment, SegmentRow
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SourceRow
 from producer.host.processes import pid_space, start_of
 from producer.ownership.lock_holder import volume_lock
@@ -146,3 +151,17 @@ def reserve(catalog: Catalog, volume: str, day: int) -> ReservationRow:
     )
     catalog.reservations.add(row)
     return row
+
+
+def lose_snapshot(location: str | Path, snapshot_id: str) -> None:
+    """Take a snapshot's row out of a catalog, as damage may; the devices keep what they hold of it."""
+    engine = open_engine(catalog_url(location))
+    with engine.begin() as connection:
+        assert connection.execute(delete(snapshots).where(snapshots.c.snapshot_id == snapshot_id)).rowcount
+    engine.dispose()
+
+
+def segments_by_id(catalog: Catalog) -> dict[str, SegmentRow]:
+    """What lies on devices, of all snapshots."""
+    rows = (row for snapshot_id in catalog.snapshots.known_ids() for row in catalog.segments.stored(snapshot_id))
+    return {row.segment_id: row for row in rows}

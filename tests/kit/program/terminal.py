@@ -39,13 +39,6 @@ class Terminal:
         for key in keys:
             self._run("send-keys", key)
 
-    def shows(self, command: str) -> list[str]:
-        """The lines that a command leaves on the screen."""
-        self.type(command)
-        end = f"end of {self._commands_count}"
-        lines = self.wait_for(lambda shown: end in shown, f"{command} has ended")
-        return lines[: lines.index(end)]
-
     def interrupt(self) -> None:
         """Ctrl-C, and wait for the end of the command."""
         self.keys("C-c")

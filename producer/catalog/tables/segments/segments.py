@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, select
@@ -116,27 +115,6 @@ class Segments:
         statement = self._of(snapshot_id).where(_OF_FILES, segments.c.state != "superseded")
         return self._rows(statement.order_by(segments.c.first_entry, segments.c.offset_bytes))
 
-    def by_ids(self, segment_ids: Iterable[str]) -> dict[str, SegmentRow]:
-        """Id → segment, of those that a device holds, whatever snapshot stored them, also superseded ones."""
-        found: dict[str, SegmentRow] = {}
-        pending = iter(segment_ids)
-        while page := list(islice(pending, _LIST_ROWS)):
-            on_device = (segments.c.device_id.is_not(None), segments.c.stored_as.is_(None))
-            statement = _all_segments().where(segments.c.segment_id.in_(page), *on_device)
-            found |= {row.segment_id: row for row in self._rows(statement)}
-        return found
-
-    def extent_digests(self, snapshot_id: str, numbers: Sequence[int]) -> dict[int, bytes]:
-        """Number → what the receipt said of its extents, for the segments of these numbers that have a receipt."""
-        found: dict[int, bytes] = {}
-        for start in range(0, len(numbers), _LIST_ROWS):
-            page = numbers[start : start + _LIST_ROWS]
-            statement = select(segments.c.number, segments.c.extent_digests).where(
-                self._within(snapshot_id), segments.c.number.in_(page), segments.c.extent_digests.is_not(None)
-            )
-            found.update((row.number, row.extent_digests) for row in self._database.read(statement))
-        return found
-
     def device_ids(self, snapshot_id: str) -> list[str]:
         """The ids of the devices that hold segments of the snapshot."""
         statement = select(segments.c.device_id).distinct().where(segments.c.state == "stored")
@@ -150,7 +128,8 @@ class Segments:
         return 0 if highest is None else int(highest) + 1
 
     def _of(self, snapshot_id: str) -> Select[Any]:
-        return _all_segments().where(self._within(snapshot_id))
+        of_all = select(*_SEGMENT_COLUMNS).join(snapshots, snapshots.c.snapshot_key == segments.c.snapshot_key)
+        return of_all.where(self._within(snapshot_id))
 
     def _within(self, snapshot_id: str) -> ColumnElement[bool]:
         return segments.c.snapshot_key == self._database.snapshot_key(snapshot_id)
@@ -172,10 +151,6 @@ class Segments:
 def _on_devices(device_id: str) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [_OF_FILES, segments.c.state == "stored"]
     return [*found, segments.c.device_id == device_id] if device_id else found
-
-
-def _all_segments() -> Select[Any]:
-    return select(*_SEGMENT_COLUMNS).join(snapshots, snapshots.c.snapshot_key == segments.c.snapshot_key)
 
 
 def _segment_row(row: Row[Any]) -> SegmentRow:

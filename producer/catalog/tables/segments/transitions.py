@@ -98,12 +98,12 @@ class Transitions:
     ) -> bool:
         """A device holds the segment as this object, but for the extents that are ``unchanged``.
 
-        Without a trailer there is no object.  True: counted now, and in the index; False: nothing has changed, for it
-        was stored (or superseded) before: the first receipt decides which object counts.
+        True: counted now, and in the index; False: nothing has changed, for it was stored (or superseded) before: the
+        first receipt decides which object counts.
 
-        ``stream_bytes``: of the object, if it does not hold all that was planned; without a digest it holds nothing.
-        Counts from every other state: a late receipt is as true as one in time.  Whether to believe a
-        receipt of an older epoch is the manager's decision.
+        Without a trailer's digest there is no object: nothing of the segment had to be stored.  Counts from every
+        other state: a late receipt is as true as one in time.  Whether to believe a receipt of an older epoch is the
+        manager's decision.
         """
         is_there = trailer_digest is not None
         values = {

@@ -83,11 +83,6 @@ class Snapshots:
             of_snapshot = update(snapshots).where(snapshots.c.snapshot_key == key)
             self._database.write(of_snapshot.values(entries_count=entries_count))
 
-    def remove_sealed(self, snapshot_id: str) -> None:
-        """Take back :meth:`add_sealed`; the devices keep what they hold of it."""
-        self._database.write(delete(snapshots).where(snapshots.c.snapshot_id == snapshot_id))
-        self._database.forget_key(snapshot_id)
-
     def known_ids(self) -> set[str]:
         """The ids of all snapshots, in any state."""
         return {row.snapshot_id for row in self._database.read(select(snapshots.c.snapshot_id))}

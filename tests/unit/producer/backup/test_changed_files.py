@@ -9,7 +9,7 @@ import pytest
 
 from kit.models.offline import Offline, backup_request, offline
 from kit.tree import Tree, noise
-from producer.backup.changed_files import are_of_one_file, settle_changed_files
+from producer.backup.changed_files import are_of_one_file, record_restless_files, store_changed_again
 from producer.backup.intake import Intake
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.segments.rows import SegmentRow
@@ -39,7 +39,11 @@ class Rounds:
     def settle(self, sees: Sees) -> None:
         self._sees = sees
         self.store()
-        settle_changed_files(self.run.session, self.run.state, self.store)
+        self.settle_again()
+
+    def settle_again(self) -> None:
+        store_changed_again(self.run.session, self.run.state, self.store)
+        record_restless_files(self.run.session, self.run.state.snapshot_id)
 
     def store(self) -> None:
         self.count += 1
@@ -110,7 +114,7 @@ def test_a_file_that_grew_after_the_walk_is_told_with_both_sizes(rounds: Rounds)
 
 def test_settling_twice_tells_a_file_once(rounds: Rounds) -> None:
     rounds.settle(lambda turn, place: state(size_bytes=SIZE_BYTES + 7))
-    settle_changed_files(rounds.run.session, rounds.run.state, rounds.store)
+    rounds.settle_again()
     assert len(rounds.troubles()) == 1
 
 

@@ -21,7 +21,7 @@ from producer.cli.call import BROKER_VARIABLE, CATALOG_VARIABLE
 from producer.configuration.finding import CONFIG_VARIABLE
 from producer.configuration.reading import parse_configuration
 from producer.configuration.tables import DefaultsTable
-from tasks.errors import errors_by_code
+from tasks.errors import SegfleetError
 
 CLI = (REPOSITORY / "docs/cli.md").read_text()
 CONFIGURATION = (REPOSITORY / "docs/configuration.md").read_text()
@@ -72,8 +72,14 @@ def test_every_error_code_is_described_with_its_exit_code() -> None:
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not module.name.endswith(("__main__", ".env")):
                 importlib.import_module(module.name)
+    errors = _with_subclasses(SegfleetError)
+    assert len({error.code for error in errors}) == len(errors)
     table = dict(re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", section("Error codes"), re.MULTILINE))
-    assert table == {code: str(error.exit_code) for code, error in errors_by_code().items()}
+    assert table == {error.code: str(error.exit_code) for error in errors}
+
+
+def _with_subclasses(error: type[SegfleetError]) -> list[type[SegfleetError]]:
+    return [error, *(one for child in error.__subclasses__() for one in _with_subclasses(child))]
 
 
 def test_the_example_of_the_configuration_is_valid_and_complete() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kit.models.offline import Offline, backup_request, offline
+from kit.models.rows import segments_by_id
 from kit.tree import Entries, HardLink, Symlink, Tree, noise
 from producer.backup.intake import Intake
 from producer.backup.sealing.record_tree import record_tree
@@ -168,7 +169,7 @@ def test_only_what_is_wanted_is_picked_out_of_a_bundle_and_nothing_of_others(sto
     (pick,) = orders.picks
     assert (pick.path, pick.offset_bytes, pick.size_bytes) == ("07", 0, 1007)
     (holder,) = (one for one in orders.plan.holders() if orders.plan.picks(one))
-    assert _holds(snapshot.catalog.segments.by_ids([holder.object.segment_id])[holder.object.segment_id], pick.entry)
+    assert _holds(segments_by_id(snapshot.catalog)[holder.object.segment_id], pick.entry)
     assert (orders.wanted.files_count, orders.wanted.bytes_total) == (1, 1007)
 
 
@@ -407,7 +408,7 @@ def test_a_file_of_a_bundle_that_was_shorter_comes_back_shorter_and_moves_no_oth
     assert orders.bytes_of("data/4") == [(0, 2)]
     assert len(orders.files) == 8
     for holder in orders.plan.holders():
-        row = snapshot.catalog.segments.by_ids([holder.object.segment_id])[holder.object.segment_id]
+        row = segments_by_id(snapshot.catalog)[holder.object.segment_id]
         for pick in orders.plan.picks(holder):
             files_before = [size for size in snapshot.sizes[row.first_entry : pick.entry] if size > 0]
             assert pick.stream_offset_bytes == sum(files_before)

@@ -8,7 +8,9 @@ import pytest
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import NewSegment
 from producer.catalog.tables.segments.totals import SegmentTotals
+from producer.listing.places.stored_cells import pack_layout
 from tasks.errors import CatalogError
+from tasks.values import Extents
 
 
 def numbers(rows: object) -> list[int]:
@@ -136,7 +138,6 @@ def test_what_the_receipt_said_is_kept(catalog: Catalog, planned: str) -> None:
     assert row.file_state == {"size_bytes": 100, "mtime_ns": 1, "ctime_ns": 2}
     assert row.timing == {"total_s": 0.5}
     assert row.cell_digests == b"c" * 32
-    assert catalog.segments.extent_digests(planned, [0, 1, 2]) == {1: b"e" * 16}
 
 
 def test_a_displaced_segment_that_is_put_back_has_its_digests(catalog: Catalog, planned: str) -> None:
@@ -149,14 +150,16 @@ def test_a_displaced_segment_that_is_put_back_has_its_digests(catalog: Catalog, 
         "object_id": "0" * 32,
         "trailer_digest": b"t" * 32,
     }
-    catalog.transitions.record_stored(planned, 0, **stored, extent_digests=b"e" * 16, cell_digests=b"c" * 32)  # type: ignore[arg-type]
+    digests = {"extent_digests": b"e" * 16, "cell_digests": b"c" * 32}
+    layout = pack_layout(Extents(paths=("file",), offsets_bytes=(0,), sizes_bytes=(100,)))
+    catalog.transitions.record_stored(planned, 0, **stored, **digests, layout=layout)  # type: ignore[arg-type]
     (before,) = catalog.segments.by_number(planned, [0])
 
     catalog.transitions.plan_again(planned, [0], "b")
     assert catalog.transitions.put_back(planned, before)
 
     assert catalog.segments.by_number(planned, [0])[0].cell_digests == b"c" * 32
-    assert catalog.segments.extent_digests(planned, [0]) == {0: b"e" * 16}
+    assert catalog.cells.of(before.segment_id) == {0: (100, b"e" * 16)}
 
 
 def test_a_receipt_that_comes_twice_counts_once(catalog: Catalog, planned: str) -> None:
@@ -239,28 +242,6 @@ def test_totals_add_up_by_device_and_state(catalog: Catalog, planned: str) -> No
         totals("b", "planned", 2, 0, 0),
         totals("b", "stored", 1, 40, 1),
     ]
-
-
-def test_a_segment_is_found_by_its_id_while_a_device_holds_it_also_when_it_is_superseded(
-    catalog: Catalog, planned: str
-) -> None:
-    for number in (0, 1, 2):
-        catalog.transitions.record_stored(
-            planned,
-            number,
-            device="a",
-            device_id="a" * 32,
-            epoch=1,
-            bytes_stored=1,
-            object_id=uuid4().hex,
-            trailer_digest=b"t" * 32,
-        )
-    catalog.transitions.supersede(planned, [1])
-    catalog.transitions.plan_again(planned, [2], "b")
-
-    found = catalog.segments.by_ids([f"{number:032x}" for number in range(5)] + ["f" * 32])
-
-    assert sorted(row.number for row in found.values()) == [0, 1]
 
 
 def test_a_plan_of_more_rows_than_one_page_comes_back_whole_and_in_order(
