@@ -24,12 +24,15 @@ def main() -> int:
     gc.set_threshold(200_000)
     # Imported only now, after the change of the collector's settings above.
     from tasks.errors import BrokerError
-    from workers.process.fork import fork_workers
+    from workers.process.fork import fork_workers, import_early
     from workers.process.start import die_with_parent, run_worker
     from workers.settings import WorkerSettings
 
     if arguments.parent_pid is not None:
         die_with_parent(arguments.parent_pid)
+    if arguments.fork is not None:
+        # While settings are still to come.
+        import_early()
     settings = WorkerSettings.from_plain(json.load(sys.stdin))
     # The kernel derives the disk priority from it too, unless ionice(1) has set one.
     os.nice(settings.nice)

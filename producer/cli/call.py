@@ -117,8 +117,9 @@ class Call(Struct, kw_only=True):
     def environment(self, *, boot: Iterable[str] = (), reads: bool = False) -> Environment:
         """Where the run keeps its state; ``reads``: it stores nothing, and runs beside other runs.
 
-        Without a configured broker, the workers of the devices ``boot`` start at once.  Call it before you import the
-        modules of a run: that takes half a second, and the workers boot meanwhile.
+        Without a configured broker, the process of the workers of the devices ``boot`` is forked from this one.  Import
+        the modules of the run before: what it finds imported it need not import.  Do nothing else before: it would
+        have to be an interpreter of its own once this process has a thread.
 
         URLs come from the environment or the file, not from flags: they may contain passwords, and everybody can see
         flags in the process list.

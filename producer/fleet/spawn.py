@@ -1,8 +1,8 @@
 """Starts the processes of local workers.
 
 Workers read their settings from standard input, and not before they have imported their program.  So they can be
-started before anything else: they import while the run imports its own modules and starts the broker.  A run's first
-workers are forked by one process, which imports the program for all of them.
+started before anything else: they import while the run starts the broker.  A run's first workers are forked by one
+process, which imports the program for all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
+
+from producer.fleet.forked import ForkedWorkers, may_fork
 
 #: -P: never import modules from the current folder.
 _COMMAND = (sys.executable, "-P", "-m", "workers")
@@ -34,6 +36,12 @@ class WorkerProcess(Protocol):
     def poll(self) -> int | None: ...
     def wait(self, timeout: float) -> int: ...
     def send_signal(self, sig: int) -> None: ...
+
+
+class _ForkingProcess(Protocol):
+    returncode: int | None
+
+    def communicate(self, settings: bytes, /) -> tuple[bytes, bytes | None]: ...
 
 
 class AdoptedWorker:
@@ -67,6 +75,8 @@ class AdoptedWorker:
 class FirstWorkers:
     """A process that imports the workers' program, waits for settings, and forks a worker for each of ``devices``.
 
+    Started before any thread it is a fork of this process, with all the modules that this one has imported by then.
+
     Main thread only: the process, and later the workers, die with the thread that started them.
     """
 
@@ -74,14 +84,9 @@ class FirstWorkers:
         log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for device in devices:
             scratch_of(device, log_dir).mkdir(mode=0o700, exist_ok=True)
+        command = [*_COMMAND, *devices, "--fork", str(log_dir), "--parent-pid", str(os.getpid())]
         with (log_dir / "workers.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [*_COMMAND, *devices, "--fork", str(log_dir), "--parent-pid", str(os.getpid())],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._process = _start_forking(command, log)
 
     def start(self, settings: bytes) -> dict[str, WorkerProcess]:
         """Fork the workers; returns them by device, none if their process failed (see its log).  Call once."""
@@ -94,6 +99,12 @@ class FirstWorkers:
         if self._process.returncode:
             return {}
         return {device: AdoptedWorker(pid) for device, pid in json.loads(pids).items()}
+
+
+def _start_forking(command: list[str], log: IO[bytes]) -> _ForkingProcess:
+    if may_fork():
+        return ForkedWorkers(command, log)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
 
 
 def spawn_worker(device: str, log_dir: Path, settings: bytes) -> WorkerProcess:

@@ -15,10 +15,11 @@ import signal
 import struct
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NoReturn, Self
 
+from producer.host.descriptors import close_all_above
 from tasks.errors import SegfleetError
 
 #: The descriptor of the pipe in the scout.
@@ -137,14 +138,4 @@ def _let_go_of_all_but(output: int) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     os.dup2(output, _OUTPUT)
-    for descriptor in _open_descriptors():
-        if descriptor > _OUTPUT:
-            with suppress(OSError):
-                os.close(descriptor)
-
-
-def _open_descriptors() -> Iterable[int]:
-    try:
-        return [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:  # there is no /proc
-        return range(os.sysconf("SC_OPEN_MAX"))
+    close_all_above(_OUTPUT)

@@ -37,19 +37,23 @@ IMPORTED_BY_CELERY = (
 )
 
 
-def fork_workers(devices: Sequence[str], log_dir: Path, parent_pid: int) -> str | None:
-    """Fork a worker for each device; returns its device in each worker, and None in this process.
-
-    This process must end then: its workers wait for that, become children of ``parent_pid``, which must be a subreaper
-    (prctl(2)), and die with it.  Their pids are written to standard output, as JSON by device; their own output goes
-    to ``<log_dir>/worker-<device>.log``.  Call from a process without threads.
-    """
+def import_early() -> None:
+    """Import and look up what each worker of this process would by itself."""
     for name in IMPORTED_BY_CELERY:
         import_module(name)
     app.finalize()
     # What each would read of installed packages.
     this_release()
     redis.utils.get_lib_version()
+
+
+def fork_workers(devices: Sequence[str], log_dir: Path, parent_pid: int) -> str | None:
+    """Fork a worker for each device; returns its device in each worker, and None in this process.
+
+    This process must end then: its workers wait for that, become children of ``parent_pid``, which must be a subreaper
+    (prctl(2)), and die with it.  Their pids are written to standard output, as JSON by device; their own output goes
+    to ``<log_dir>/worker-<device>.log``.  Call from a process without threads, after :func:`import_early`.
+    """
     # Nothing that exists now is garbage; if the collector ignores it, its pages stay shared.
     gc.freeze()
     own_pid, pids = os.getpid(), {}

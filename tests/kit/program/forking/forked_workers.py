@@ -1,4 +1,4 @@
-"""In a forked command: its workers as forks of it, in place of a process that imports their program once more.
+"""In a forked command: an agent's workers as forks of it, in place of processes that import their program once more.
 
 Only what starts them is another; what they run is ``python -m workers`` all the same.
 """
@@ -12,12 +12,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import producer.fleet.agent
-import producer.fleet.spawn
+import workers.__main__
 from kit.program.halting.brake import hold_forked_worker
 from workers.__main__ import main as run_workers
 
@@ -28,45 +28,18 @@ _HANDLED = (signal.SIGTERM, signal.SIGHUP)
 
 
 def fork_workers() -> None:
-    """Have this process fork its workers; those that it starts later, beside its threads, are executed."""
-    vars(producer.fleet.spawn).update(subprocess=_subprocess(_start_first))
-    vars(producer.fleet.agent).update(subprocess=_subprocess(_start_one))
+    """Have this process fork an agent's workers; those that it starts later, beside its threads, are executed."""
+    vars(workers.__main__).update(main=_run_workers)
+    vars(producer.fleet.agent).update(subprocess=SimpleNamespace(**{**vars(subprocess), "Popen": _start_one}))
 
 
-def _subprocess(start: Callable[..., Any]) -> SimpleNamespace:
-    return SimpleNamespace(**{**vars(subprocess), "Popen": start})
-
-
-def _start_first(command: Sequence[str], **how: Any) -> Any:
-    if "--fork" in command and threading.active_count() == 1:
-        return _FirstWorkers(command, how["stderr"].fileno())
-    return subprocess.Popen(command, **how)
+def _run_workers() -> int:
+    hold_forked_worker()
+    return run_workers()
 
 
 def _start_one(command: Sequence[str], **how: Any) -> Any:
     return _AgentsWorker(command) if threading.active_count() == 1 else subprocess.Popen(command, **how)
-
-
-class _FirstWorkers:
-    """The part of :class:`subprocess.Popen` that :class:`producer.fleet.spawn.FirstWorkers` needs."""
-
-    def __init__(self, command: Sequence[str], log: int) -> None:
-        self.returncode: int | None = None
-        stdin, self._settings = os.pipe()
-        self._pids, stdout = os.pipe()
-        self.pid = os.fork()
-        if not self.pid:
-            _work(command, (stdin, stdout, log))
-        os.close(stdin)
-        os.close(stdout)
-
-    def communicate(self, settings: bytes) -> tuple[bytes, None]:
-        with open(self._settings, "wb", buffering=0) as writing:
-            writing.write(settings)
-        with open(self._pids, "rb") as reading:
-            pids = reading.read()
-        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return pids, None
 
 
 class _AgentsWorker:
@@ -107,7 +80,7 @@ def _work(command: Sequence[str], streams: Sequence[int]) -> NoReturn:
     code = 1
     try:
         _begin_anew(command, streams)
-        code = run_workers()
+        code = _run_workers()
     except SystemExit as end:
         code = int(end.code or 0)
     except BaseException:
@@ -132,4 +105,3 @@ def _begin_anew(command: Sequence[str], streams: Sequence[int]) -> None:
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
     sys.argv[:] = ["workers", *command[command.index("workers") + 1 :]]
     sys.orig_argv[:] = command
-    hold_forked_worker()

@@ -10,7 +10,7 @@ from pathlib import Path
 _SITE_CUSTOMIZE = """
 import os, sys
 
-if "workers" in sys.orig_argv:
+def hold():
     from workers.devices.throttled import Pace
 
     def take(pace, bytes_count):
@@ -19,6 +19,17 @@ if "workers" in sys.orig_argv:
             bytes_count -= 8192
 
     really_take, Pace.take = Pace.take, take
+
+class Before:
+    def find_spec(self, name, path=None, target=None):
+        if name == "workers.__main__":
+            hold()
+
+if "workers" in sys.orig_argv:
+    hold()
+else:
+    # A command forks its workers.
+    sys.meta_path.insert(0, Before())
 """
 
 _RELEASED = "BRAKE_RELEASED"
