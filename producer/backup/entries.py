@@ -9,6 +9,7 @@ from producer.backup.parent.merge import Merge
 from producer.backup.parent.overlay import Overlay
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.compared import extents_at, former_of
+from producer.listing.in_memory import DifferingBatches
 from producer.observer import OnFile
 
 
@@ -24,6 +25,8 @@ class Entries:
         self.extents_bytes: dict[int, list[int]] = {}
         #: Listing parts that nobody has taken yet.
         self.parts: list[ListingPart] = []
+        #: The batches that are not as in the parent.
+        self.differing = DifferingBatches()
         self._waiting: list[EntryBatch] = []
         self._writer = ListingWriter()
         self._merge: Merge | None = None
@@ -57,9 +60,9 @@ class Entries:
         return taken
 
     def _take(self, batch: EntryBatch) -> None:
-        to_store = batch.stored_sizes_bytes
+        to_store, is_same = batch.stored_sizes_bytes, False
         if self._merge is not None:
-            batch, to_store = self._merge.merged(batch)
+            batch, to_store, is_same = self._merge.merged(batch)
         elif self._on_file is not None:
             for place, kind in enumerate(batch.kinds):
                 if kind == "f":
@@ -67,6 +70,8 @@ class Entries:
         if self._overlay is not None:
             batch = self._overlay.over(batch)
         self.parts += self._writer.add(batch)
+        if not is_same:
+            self.differing.add(batch)
         self.sizes.extend(to_store)
         if batch.former.segment_ids:
             self.extents_bytes |= _extents_bytes(batch)

@@ -29,6 +29,7 @@ from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotRow, Sou
 from producer.catalog.tables.troubles import TroubleRow
 from producer.catalog.tree import PartReference
 from producer.configuration.values.sizes import format_size
+from producer.listing.in_memory import DifferingBatches
 from producer.observer import Progress, Trouble
 from producer.pool.device_reports import DeviceReports
 from producer.pool.members import Member
@@ -83,6 +84,8 @@ class Intake(Struct, frozen=True, kw_only=True):
     unchanged_parts: Sequence[PartReference] = ()
     #: Of a stream: the number of a segment → its file in the spool.
     spooled: Callable[[int], str] | None = None
+    #: All batches of which something is stored; None where the listing has to be asked.
+    differing: DifferingBatches | None = None
 
 
 def take_in(session: RunSession, request: BackupRequest, left_out: Collection[Path] = ()) -> Intake:
@@ -156,6 +159,7 @@ class _IntakeRun:
             compared_bytes=0 if self._merge is None else self._merge.compared_bytes,
             lost=frozenset() if self._merge is None else frozenset(self._merge.lost),
             unchanged_parts=self._unchanged_parts(),
+            differing=self._entries.differing if self._is_plain and self._entries.differing.fits else None,
         )
 
     def _walked(self, left_out: Collection[Path]) -> Walk:
@@ -181,11 +185,13 @@ class _IntakeRun:
         of_parent = frozenset[str]() if self._merge is None else self._merge.borrowed | self._merge.compared
         return of_parent if self._overlay is None else of_parent | self._overlay.compared
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether nothing but what differs is stored: healing, or a run before this one, may store others anew."""
+        return self._resumed is None and not (self._merge is not None and self._merge.lost)
+
     def _unchanged_parts(self) -> Sequence[PartReference]:
-        if self._merge is None or self._merge.lost or self._resumed is not None:
-            # Healing, or a run before this one, may have stored a file anew.
-            return ()
-        return self._merge.unchanged_parts()
+        return self._merge.unchanged_parts() if self._merge is not None and self._is_plain else ()
 
     def _tell_stored_again(self) -> None:
         counts = FileCounts() if self._merge is None else self._merge.counts

@@ -70,11 +70,12 @@ def extents_of(
     A range of one entry is a piece: ``size_bytes`` from ``offset_bytes`` of that file.  A longer range is a
     bundle: every regular file in it with 0 < size <= ``bundle_limit_bytes`` that has no place yet, whole.  All of
     these count bytes of data, as if there were no holes (:mod:`producer.listing.data_ranges`).  ``batches`` are in
-    entry order and cover the range (they may reach beyond it).  Raises ValueError when they do not cover
-    it, or cross sources, or when the extents do not add up to ``size_bytes``.
+    entry order, and may reach beyond the range; those of which nothing is stored may be missing.  Raises ValueError
+    when they cross sources, or when the extents do not add up to ``size_bytes``.
     """
     inside = [batch for batch in batches if batch.first_entry < stop_entry and batch.stop_entry > first_entry]
-    _check_cover(inside, first_entry, stop_entry)
+    if len({batch.source for batch in inside}) != 1:
+        raise ValueError(f"entries {first_entry} to {stop_entry} belong to several sources, or to none")
     found = list(
         extents_by_batch(
             inside,
@@ -128,18 +129,6 @@ def bundled_places(batch: EntryBatch, first_entry: int, stop_entry: int, limit_b
         if number == NO_SEGMENT and 0 < size_bytes <= limit_bytes
     ]
     return [place for place in found if batch.names[place] not in pieces] if pieces else found
-
-
-def _check_cover(batches: list[EntryBatch], first_entry: int, stop_entry: int) -> None:
-    covered_to = first_entry
-    for batch in batches:
-        if batch.first_entry > covered_to:
-            break
-        covered_to = batch.stop_entry
-    if covered_to < stop_entry:
-        raise ValueError(f"the batches do not cover entries {first_entry} to {stop_entry}")
-    if len({batch.source for batch in batches}) > 1:
-        raise ValueError(f"entries {first_entry} to {stop_entry} belong to several sources")
 
 
 def _part(batch: EntryBatch, place: int, start_bytes: int, stop_bytes: int) -> BatchExtents:

@@ -6,12 +6,20 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import Protocol
 
 from producer.listing.entry import Entry, EntryBatch
 
 #: Entries in decoded parts: some 60 MB.  The segments of a plan come sorted by size, so neighbours in the queue are not
 #: neighbours in the listing.
 CACHED_ENTRIES_COUNT = 160_000
+
+
+class Batches(Protocol):
+    """What has the entries of a listing, or those of them that matter."""
+
+    def batches(self, first_entry: int, stop_entry: int) -> Iterator[EntryBatch]:
+        """Whole batches that hold entries of ``[first_entry, stop_entry)``, in entry order."""
 
 
 class ListingReader:
@@ -31,7 +39,7 @@ class ListingReader:
         first_part = max(0, bisect_right(self._first_entries, first_entry) - 1)
         for number in range(first_part, bisect_left(self._first_entries, stop_entry)):
             batches = self.part(number)
-            begin = bisect_right(batches, first_entry, key=_stop_entry)
+            begin = bisect_right(batches, first_entry, key=stop_entry_of)
             for batch in islice(batches, begin, None):
                 if batch.first_entry >= stop_entry:
                     break
@@ -57,5 +65,5 @@ class ListingReader:
         return batches
 
 
-def _stop_entry(batch: EntryBatch) -> int:
+def stop_entry_of(batch: EntryBatch) -> int:
     return batch.stop_entry

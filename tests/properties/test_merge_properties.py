@@ -219,7 +219,7 @@ def test_the_merge_takes_over_what_two_dictionaries_would(
     former: dict[str, Place] = {}
     unopened: set[str] = set()
     for batch in batches(walked, with_places=False, longest=longest):
-        merged, to_store = merge.merged(batch)
+        merged, to_store, _ = merge.merged(batch)
         for place, name in enumerate(merged.names):
             if merged.kinds[place] == "f" and to_store[place] == NO_DATA:
                 unopened.add(merged.snapshot_path_at(place))

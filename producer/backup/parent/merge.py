@@ -95,9 +95,10 @@ class Merge:
             if places is not None:
                 self.counts.unchanged += batch.kinds.count("f")
                 self.borrowed.update(places.segment_ids)
-                if is_as_sealed(batch, before):
+                is_same = is_as_sealed(batch, before)
+                if is_same:
                     self._same.add(batch, before)
-                return Merged(replace(batch, places=places), [NO_DATA] * len(batch))
+                return Merged(replace(batch, places=places), [NO_DATA] * len(batch), is_same)
         writers = Writers(batch)
         same = [] if before is None else self._take_same(batch, before, writers)
         beside = {name: (one, place) for one in parent for place, name in enumerate(one.names)}

@@ -17,6 +17,8 @@ class Merged(NamedTuple):
 
     batch: EntryBatch
     to_store: list[int]
+    #: Whether a seal would make the parent's entries of it.
+    is_same: bool = False
 
 
 class Writers:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.tables.troubles import TroubleRow
 from producer.listing.entry import EntryBatch
-from producer.listing.reader import ListingReader
+from producer.listing.reader import Batches
 from producer.observer import Trouble
 from producer.run.session import RunSession
 from tasks.errors import BrokerError
@@ -50,7 +50,7 @@ class EmptyFiles:
         self,
         session: RunSession,
         state: BackupState,
-        listing: ListingReader,
+        listing: Batches,
         sizes: array[int],
         *,
         roots: Mapping[str, Path],
@@ -140,7 +140,7 @@ class EmptyFiles:
             catalog.troubles.add(snapshot_id, rows)
 
 
-def _empty_files(listing: ListingReader, sizes: array[int], raw: Collection[str]) -> Iterator[_Files]:
+def _empty_files(listing: Batches, sizes: array[int], raw: Collection[str]) -> Iterator[_Files]:
     """The files without data of each source, in the order of the listing; parts without any are not read."""
     source, found = "", list[tuple[int, str, int]]()
     for batch in _batches_with_empty_files(listing, sizes):
@@ -156,7 +156,7 @@ def _empty_files(listing: ListingReader, sizes: array[int], raw: Collection[str]
         yield _files(source, found)
 
 
-def _batches_with_empty_files(listing: ListingReader, sizes: array[int]) -> Iterator[EntryBatch]:
+def _batches_with_empty_files(listing: Batches, sizes: array[int]) -> Iterator[EntryBatch]:
     at = 0
     with suppress(ValueError):
         while True:

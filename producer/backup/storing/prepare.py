@@ -21,7 +21,7 @@ from tasks.sources.views import view_at
 
 def prepare_storing(session: RunSession, request: BackupRequest, intake: Intake, state: BackupState) -> Storing:
     """The loop that stores what is planned of the intake's snapshot."""
-    listing = session.catalog.listing.reader(state.snapshot_id)
+    listing = intake.differing or session.catalog.listing.reader(state.snapshot_id)
     places = {source.name: source.within for source in request.sources if source.within is not None}
     roots = {source.name: source.path for source in request.sources}
     orders = StoreOrders(

@@ -8,7 +8,7 @@ from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.listing.extents import SegmentContents, extents_of
 from producer.listing.places.places import Place
-from producer.listing.reader import ListingReader
+from producer.listing.reader import Batches
 from producer.pool.members import Member
 from producer.pool.storing.ids import object_id
 from producer.pool.storing.known_digests import KnownDigests
@@ -27,7 +27,7 @@ class StoreOrders:
         self,
         session: RunSession,
         snapshot: SnapshotRow,
-        listing: ListingReader,
+        listing: Batches,
         *,
         threads: int,
         readers: int | None = None,
@@ -36,7 +36,9 @@ class StoreOrders:
         views: Mapping[str, View] | None = None,
         spooled: Callable[[int], str] | None = None,
     ) -> None:
-        """``places``: where those sources lie that workers do not know by name; ``views``: how the walk saw all.
+        """``listing``: batches of which nothing is stored may be missing.
+
+        ``places``: where those sources lie that workers do not know by name; ``views``: how the walk saw all.
 
         ``spooled``: see :class:`producer.backup.intake.Intake`.
         """

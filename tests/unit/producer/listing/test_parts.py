@@ -156,10 +156,12 @@ def test_a_bundle_takes_what_lies_in_its_range_from_several_batches() -> None:
 
 def test_a_segment_that_does_not_fit_the_listing_is_refused() -> None:
     batches = [files(0, ["a", "b"]), files(2, ["c", "d"])]
-    with pytest.raises(ValueError, match="do not cover"):
+    with pytest.raises(ValueError, match="planned were 5"):
         _bundle(batches, 0, 5, 5)
-    with pytest.raises(ValueError, match="do not cover"):
+    with pytest.raises(ValueError, match="planned were 4"):
         _bundle(batches[1:], 0, 4, 4)
+    with pytest.raises(ValueError, match="or to none"):
+        _bundle(batches, 4, 5, 1)
     with pytest.raises(ValueError, match="planned were 5"):
         _bundle(batches, 0, 4, 5)
     with pytest.raises(ValueError, match="several sources"):
