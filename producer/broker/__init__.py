@@ -16,6 +16,8 @@ To join, a user takes its share of ``users.lock``, sends a PING, and is done whe
 it tries ``keeper.lock``.  The first to get it starts a keeper, which inherits the lock; everybody else goes
 on asking until the server answers.  The races, one by one:
 
+- *A user begins the server early* (``begin_private_server``), to import its modules meanwhile: it takes its share
+  first, as ever, and does not wait for the answer.  It does so only when it is the first user.
 - *Two users start at once*: one gets ``keeper.lock``, the other waits for the answer.
 - *A user joins while the keeper is ending*: the keeper holds ``users.lock`` exclusively until its process
   is gone, so the user's share is granted afterwards; it then finds nobody, and starts anew.

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from msgspec import Struct
 
 from producer.broker.configured import check_configured
-from producer.broker.private import PrivateServer, private_server
+from producer.broker.private import PrivateServer
+from producer.broker.shares import private_server
 from producer.broker.urls import socket_url
 from producer.host.state import StateFolder
 

@@ -1,4 +1,4 @@
-"""One user's share in the private server of a state folder.  The package's docstring has the protocol."""
+"""The private server of a state folder, for its users.  The package's docstring has the protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from typing import IO
 
 from producer.broker.server import find_server, server_command
 from producer.host.device_locks import open_lock_file
-from producer.host.state import LONGEST_SOCKET_PATH_BYTES
 from tasks.errors import BrokerError
 
 #: A start takes 0.1 s on an idle machine, and the end of an earlier server 1 s at most.
@@ -54,7 +53,7 @@ class PrivateServer:
                 if lock is None:
                     time.sleep(_PAUSE_S)
                 elif started:
-                    raise BrokerError(f"cannot start the private broker: {self._last_words()}", hint=self._see_log)
+                    raise BrokerError(f"cannot start the private broker: {self._last_words()}", hint=self.see_log)
                 elif self.answering_pid() is None:
                     self._start_keeper(lock)
                     started = True
@@ -88,14 +87,23 @@ class PrivateServer:
     def _keeper_lock(self) -> Iterator[IO[bytes] | None]:
         """The lock that a keeper holds while it lives, or None when one does."""
         with open_lock_file(self.folder / "keeper.lock") as lock:
-            yield lock if _try_lock(lock, fcntl.LOCK_EX) else None
+            yield lock if try_lock(lock, fcntl.LOCK_EX) else None
+
+    def begin(self) -> subprocess.Popen[bytes] | None:
+        """Start the server when it has no keeper, and do not wait: what is returned is to be waited for."""
+        with self._keeper_lock() as lock:
+            return None if lock is None or self.answering_pid() is not None else self._begin_keeper(lock)
 
     def _start_keeper(self, lock: IO[bytes]) -> None:
+        if self._begin_keeper(lock).wait() != 0:
+            raise BrokerError(f"the private broker's keeper ended at once: {self._last_words()}", hint=self.see_log)
+
+    def _begin_keeper(self, lock: IO[bytes]) -> subprocess.Popen[bytes]:
         """Start a keeper that inherits ``lock``: it is held without a gap from here to the keeper's end."""
         server = server_command(find_server(), self.folder)
         keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(self.folder), str(lock.fileno())]
         with open(os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as log:
-            ended = subprocess.run(
+            return subprocess.Popen(
                 keeper + server,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -103,13 +111,10 @@ class PrivateServer:
                 cwd=self.folder,
                 pass_fds=[lock.fileno()],
                 start_new_session=True,
-                check=False,
             )
-        if ended.returncode != 0:
-            raise BrokerError(f"the private broker's keeper ended at once: {self._last_words()}", hint=self._see_log)
 
     @property
-    def _see_log(self) -> str:
+    def see_log(self) -> str:
         return f"see {self.log_path}, or set SEGFLEET_BROKER_URL to a running server"
 
     def _last_words(self) -> str:
@@ -123,52 +128,14 @@ class PrivateServer:
     def _not_answering(self) -> BrokerError:
         return BrokerError(
             f"the private broker in {self.folder} does not answer within {START_TIMEOUT_S:.0f} s: {self._last_words()}",
-            hint=f"{self._see_log}; if another host uses this state folder, give each its own SEGFLEET_STATE",
+            hint=f"{self.see_log}; if another host uses this state folder, give each its own SEGFLEET_STATE",
         )
 
 
-@contextmanager
-def private_server(folder: Path) -> Iterator[PrivateServer]:
-    """Use the private server in ``folder``, started if need be, during the with block.
-
-    Leaving returns at once; the keeper stops the server when this was the last user.  Raises
-    BrokerError when the server cannot be started.
-    """
-    server = PrivateServer(folder)
-    _check_length(server.socket_path)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    with open_lock_file(folder / "users.lock") as users:
-        _join(users, server)
-        server.ensure_running()
-        yield server
-
-
-def _join(users: IO[bytes], server: PrivateServer) -> None:
-    """Take a share of the users' lock, after waiting for a keeper that is just ending."""
-    if _try_lock(users, fcntl.LOCK_EX):
-        server.empty_unless_kept()
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not _try_lock(users, fcntl.LOCK_SH):
-        if time.monotonic() > deadline:
-            raise BrokerError(f"the private broker in {server.folder} does not stop", hint=server._see_log)
-        time.sleep(_PAUSE_S)
-
-
-def _try_lock(file: IO[bytes], kind: int) -> bool:
+def try_lock(file: IO[bytes], kind: int) -> bool:
+    """Take the lock, or change the one that is held; False when others hold one that is in the way."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
-
-
-def _check_length(path: Path) -> None:
-    length_bytes = len(os.fsencode(path))
-    if length_bytes > LONGEST_SOCKET_PATH_BYTES:
-        raise BrokerError(
-            f"the path of the private broker's socket has {length_bytes} bytes, the system allows "
-            f"{LONGEST_SOCKET_PATH_BYTES}: {path}",
-            hint="set SEGFLEET_STATE to a folder with a shorter path",
-            path=str(path),
-        )

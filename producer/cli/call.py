@@ -117,9 +117,8 @@ class Call(Struct, kw_only=True):
     def environment(self, *, boot: Iterable[str] = (), reads: bool = False) -> Environment:
         """Where the run keeps its state; ``reads``: it stores nothing, and runs beside other runs.
 
-        Without a configured broker, the process of the workers of the devices ``boot`` is forked from this one.  Import
-        the modules of the run before: what it finds imported it need not import.  Do nothing else before: it would
-        have to be an interpreter of its own once this process has a thread.
+        Without a configured broker, the private one starts at once if the run is to have workers for the devices
+        ``boot``.  Call it before you import the modules of the run: that takes longer than the start.
 
         URLs come from the environment or the file, not from flags: they may contain passwords, and everybody can see
         flags in the process list.
@@ -127,10 +126,11 @@ class Call(Struct, kw_only=True):
         state = open_state()
         if reads and not self.broker_url:
             state = place_to_read(state)
+        first_workers = None if self.broker_url else _first_workers(list(boot), state)
         return Environment(
             state=state,
             patience=Patience(until_s=time.monotonic() + self.wait_s),
-            first_workers=None if self.broker_url else _first_workers(list(boot), state),
+            first_workers=first_workers,
             broker_url=self.broker_url,
             hooks=self.hooks(),
             catalog_url=secret(CATALOG_VARIABLE, os.environ) or self.configuration.catalog.url,
@@ -199,8 +199,10 @@ def _first_workers(devices: list[str], state: StateFolder) -> FirstWorkers | Non
     if not devices:
         return None
     # Lists have no workers.
+    from producer.broker.shares import begin_private_server
     from producer.fleet.spawn import FirstWorkers
 
+    begin_private_server(state.broker_dir)
     return FirstWorkers(devices, state.logs_dir)
 
 

@@ -75,21 +75,31 @@ class AdoptedWorker:
 class FirstWorkers:
     """A process that imports the workers' program, waits for settings, and forks a worker for each of ``devices``.
 
-    Started before any thread it is a fork of this process, with all the modules that this one has imported by then.
-
     Main thread only: the process, and later the workers, die with the thread that started them.
     """
 
     def __init__(self, devices: Sequence[str], log_dir: Path) -> None:
-        log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for device in devices:
-            scratch_of(device, log_dir).mkdir(mode=0o700, exist_ok=True)
-        command = [*_COMMAND, *devices, "--fork", str(log_dir), "--parent-pid", str(os.getpid())]
-        with (log_dir / "workers.log").open("wb") as log:
+        self._devices = devices
+        self._log_dir = log_dir
+        self._process: _ForkingProcess | None = None
+
+    def begin(self) -> None:
+        """Have it import what is still missing while others do something else.
+
+        Call it when the modules of a run are imported, and before the first thread: then it is a fork of this process.
+        """
+        self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for device in self._devices:
+            scratch_of(device, self._log_dir).mkdir(mode=0o700, exist_ok=True)
+        command = [*_COMMAND, *self._devices, "--fork", str(self._log_dir), "--parent-pid", str(os.getpid())]
+        with (self._log_dir / "workers.log").open("wb") as log:
             self._process = _start_forking(command, log)
 
     def start(self, settings: bytes) -> dict[str, WorkerProcess]:
         """Fork the workers; returns them by device, none if their process failed (see its log).  Call once."""
+        if self._process is None:
+            self.begin()
+        assert self._process is not None
         _become_subreaper(True)
         try:
             # On standard input: arguments and environment would show the broker's password to others.

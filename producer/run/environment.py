@@ -46,8 +46,13 @@ class Environment(Struct, frozen=True, kw_only=True):
     run_id: str = ""
     #: Gets the files that a backup finds new, changed or moved.
     on_file: OnFile | None = None
-    #: The process for the workers of the run's devices, if it was started early so that they boot meanwhile.
+    #: The process for the workers of the run's devices, if it is to be started before the run.
     first_workers: FirstWorkers | None = None
+
+    def begin_workers(self) -> None:
+        """Call it when the modules of the run are imported: workers are forked from this process, and find them."""
+        if self.first_workers is not None:
+            self.first_workers.begin()
 
     @property
     def catalog(self) -> str:

@@ -17,6 +17,7 @@ from redis import Redis
 
 from producer.broker import Broker, broker
 from producer.broker import private as private_module
+from producer.broker.shares import begin_private_server
 from producer.host.state import StateFolder
 from tasks.errors import BrokerError
 
@@ -32,6 +33,17 @@ from producer.host.state import StateFolder
 with broker(None, StateFolder(path=Path(sys.argv[1]))) as private:
     print(private.pid, flush=True)
     sys.stdin.readline()
+"""
+
+
+#: One that ends before it uses the server that it has begun.
+BRIEF_USER = """
+import sys
+from pathlib import Path
+from producer.broker.shares import begin_private_server
+from producer.host.state import StateFolder
+
+begin_private_server(StateFolder(path=Path(sys.argv[1])).broker_dir)
 """
 
 
@@ -108,6 +120,41 @@ def test_the_private_server_answers_on_a_socket_for_this_user_alone(state: State
 def test_a_second_user_finds_the_server_of_the_first(state: StateFolder) -> None:
     with broker(None, state) as first, broker(None, state) as second:
         assert first.pid == second.pid
+
+
+def test_a_server_that_was_begun_is_the_one_that_is_used(state: StateFolder) -> None:
+    begin_private_server(state.broker_dir)
+    begin_private_server(state.broker_dir)
+
+    with broker(None, state) as first:
+        begin_private_server(state.broker_dir)
+        with broker(None, state) as second:
+            assert first.pid == second.pid
+    eventually(lambda: not processes_of(state), "the server ends")
+    assert (state.broker_dir / "broker.log").read_text().count("keeper: started") == 1
+
+
+def test_a_user_that_ends_before_it_uses_what_it_began_leaves_no_server_behind(state: StateFolder) -> None:
+    subprocess.run([sys.executable, "-c", BRIEF_USER, str(state.path)], check=True)
+
+    log = state.broker_dir / "broker.log"
+    eventually(lambda: "keeper: ended" in log.read_text(), "the keeper ends")
+    assert not (state.broker_dir / "broker.sock").exists()
+
+
+def test_a_server_that_cannot_be_begun_is_missed_when_it_is_used(
+    state: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(private_module, "find_server", _no_server)
+
+    begin_private_server(state.broker_dir)
+
+    with pytest.raises(BrokerError, match="there is none"), broker(None, state):
+        pass
+
+
+def _no_server() -> None:
+    raise BrokerError("there is none")
 
 
 def test_the_server_stays_until_the_last_user_leaves(state: StateFolder) -> None:

@@ -28,6 +28,7 @@ print("printed by the command")
 if "thread" in sys.argv:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 first = FirstWorkers(["a", "b"], Path(sys.argv[1]))
+first.begin()
 os.set_inheritable(locked.fileno(), True)
 proc = Path("/proc", str(first._process.pid))
 if "look" in sys.argv:

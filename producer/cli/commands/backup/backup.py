@@ -56,9 +56,10 @@ def backup(ctx: click.Context, /, **choices: Any) -> int:
         print_plan(call, make_dry_run(call, request))
         return 0
 
+    environment = call.environment(boot=request.devices)
     from producer.backup.backup import back_up
 
-    environment = call.environment(boot=request.devices)
+    environment.begin_workers()
 
     def back_up_now(observer: Shown) -> BackupSummary:
         return back_up(request, observer, replace(environment, on_file=observer.file if call.verbose else None))
@@ -88,9 +89,10 @@ def _volume_meant(call: Call, choices: dict[str, Any]) -> str:
 
 def _back_up_stream(call: Call, origin: Origin, choices: dict[str, Any]) -> int:
     request = stream_request_from(call, source_of(name_of(call, choices)), **choices)
+    environment = call.environment(boot=request.devices)
     from producer.backup.streaming.streaming import back_up_stream
 
-    environment = call.environment(boot=request.devices)
+    environment.begin_workers()
     return _watch(call, request, lambda observer: back_up_stream(request, origin, observer, environment))
 
 

@@ -111,9 +111,10 @@ def check(
         limit_bytes_per_s=limit_rate,
     )
 
+    environment = call.environment(boot=request.devices, reads=True)
     from producer.check.check import check as check_devices_hold
 
-    environment = call.environment(boot=request.devices, reads=True)
+    environment.begin_workers()
     with watched_for_losses(call, lost_files) as observer:
         summary = check_devices_hold(request, observer, environment)
     return ended(call, summary, show_check)

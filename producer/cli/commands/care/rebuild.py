@@ -37,9 +37,10 @@ def rebuild(call: Call, devices: dict[str, Path], accept_damage: bool) -> int:
     if not devices:
         raise UsageError("name the devices to read", hint="segfleet rebuild --device NAME=PLACE, once for each")
     check_devices(devices)
+    environment = call.environment(boot=devices)
     from producer.rebuild.rebuild import rebuild as rebuild_catalog
 
-    environment = call.environment(boot=devices)
+    environment.begin_workers()
     request = RebuildRequest(devices=devices, accept_damage=accept_damage)
     with watched(call) as observer:
         summary = rebuild_catalog(request, observer, environment)

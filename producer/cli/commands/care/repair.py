@@ -32,10 +32,11 @@ def repair(call: Call, devices: dict[str, Path]) -> int:
     """
     devices = devices or all_devices(call)
     check_devices(devices)
+    environment = call.environment(boot=devices)
     from producer.repair.repair import repair as repair_devices
     from producer.retention.made_again import make_lost_again
 
-    environment = call.environment(boot=devices)
+    environment.begin_workers()
     with watched(call) as observer:
         summary = repair_devices(RepairRequest(devices=devices), observer, environment, make_lost_again)
     return ended(call, summary, show_repair)

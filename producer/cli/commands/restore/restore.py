@@ -100,10 +100,11 @@ def restore(
     volume (ext2, ext3, ext4, FAT, XFS), SOURCE/PATH extracts files from its image.
     """
     request = _request_from(call, snapshot, target, **choices)
+    environment = call.environment(boot=request.devices, reads=True)
     from producer.restore.restore import own_places
     from producer.restore.restore import restore as restore_snapshot
 
-    environment = call.environment(boot=request.devices, reads=True)
+    environment.begin_workers()
     if request.delete:
         request = replace(request, own_places=own_places(look(request.target, Path.resolve), environment))
     of_folders = {"--dry-run": dry_run, "--delete": request.delete, "--verify": request.verify}

@@ -79,6 +79,7 @@ def forget(
 
     told = {} if prunes or dry_run else devices or all_devices(call)
     environment = call.environment(boot=told, reads=bool(told))
+    environment.begin_workers()
     request = ForgetRequest(
         names=snapshots,
         devices=told,

@@ -56,9 +56,10 @@ def prune_now(
     """Prune these devices, or all that are known, and show what has gone; returns the exit code."""
     devices = devices or all_devices(call)
     check_devices(devices)
+    environment = call.environment(boot=devices, reads=True)
     from producer.retention.pruning.prune import prune as prune_devices
 
-    environment = call.environment(boot=devices, reads=True)
+    environment.begin_workers()
     with watched(call) as observer:
         summary = prune_devices(PruneRequest(devices=devices, limits=limits, dry_run=dry_run), observer, environment)
     return ended(call, summary, lambda done: show_prune(done, call.width))

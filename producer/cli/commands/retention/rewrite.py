@@ -70,9 +70,10 @@ def rewrite(
     devices = devices or all_devices(call)
     if not dry_run:
         check_devices(devices)
+    environment = call.environment(boot=() if dry_run else devices, reads=True)
     from producer.retention.rewriting.rewrite import rewrite as rewrite_snapshots
 
-    environment = call.environment(boot=() if dry_run else devices, reads=True)
+    environment.begin_workers()
     request = RewriteRequest(
         names=snapshots, exclusions=exclusions, devices=devices, volume=volume or "", dry_run=dry_run
     )
