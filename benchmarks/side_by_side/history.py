@@ -20,7 +20,7 @@ from producer.catalog.tree import PartReference
 from producer.listing.entry import EntryBatch
 from producer.listing.places.places import NO_SEGMENT
 from producer.listing.places.stored_cells import pack_layout
-from producer.listing.tree_parts import TreePart, encode_tree_part
+from producer.listing.tree.tree_part import TreePart, encode_tree_part
 from tasks.digests import DIGEST_BYTES
 from tasks.values import Extents
 

@@ -25,9 +25,9 @@ from producer.backup.parent.merge import FileCounts, Merge
 from producer.backup.parent.overlay import Overlay
 from producer.backup.resume import find_resumable
 from producer.backup.settle_pool import SettledPool, ask_devices, settle_pool
+from producer.catalog.known_parts import KnownPart
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotRow, SourceRow
 from producer.catalog.tables.troubles import TroubleRow
-from producer.catalog.tree import PartReference
 from producer.configuration.values.sizes import format_size
 from producer.listing.in_memory import DifferingBatches
 from producer.observer import Progress, Trouble
@@ -80,8 +80,8 @@ class Intake(Struct, frozen=True, kw_only=True):
     extents_bytes: Mapping[int, Sequence[int]] = field(default_factory=dict)
     #: How many bytes are compared with what earlier segments hold.
     compared_bytes: int = 0
-    #: What of the parent's tree the snapshot takes over as it is; nothing while something is healed or resumed.
-    unchanged_parts: Sequence[PartReference] = ()
+    #: What of the parent's tree the snapshot takes over; nothing while something is healed or resumed.
+    known_parts: Sequence[KnownPart] = ()
     #: Of a stream: the number of a segment → its file in the spool.
     spooled: Callable[[int], str] | None = None
     #: All batches of which something is stored; None where the listing has to be asked.
@@ -158,7 +158,7 @@ class _IntakeRun:
             extents_bytes=self._entries.extents_bytes,
             compared_bytes=0 if self._merge is None else self._merge.compared_bytes,
             lost=frozenset() if self._merge is None else frozenset(self._merge.lost),
-            unchanged_parts=self._unchanged_parts(),
+            known_parts=self._known_parts(),
             differing=self._entries.differing if self._is_plain and self._entries.differing.fits else None,
         )
 
@@ -190,8 +190,8 @@ class _IntakeRun:
         """Whether nothing but what differs is stored: healing, or a run before this one, may store others anew."""
         return self._resumed is None and not (self._merge is not None and self._merge.lost)
 
-    def _unchanged_parts(self) -> Sequence[PartReference]:
-        return self._merge.unchanged_parts() if self._merge is not None and self._is_plain else ()
+    def _known_parts(self) -> Sequence[KnownPart]:
+        return self._merge.known_parts() if self._merge is not None and self._is_plain else ()
 
     def _tell_stored_again(self) -> None:
         counts = FileCounts() if self._merge is None else self._merge.counts

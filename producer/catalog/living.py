@@ -11,7 +11,7 @@ from producer.catalog.tables.objects import StoredObject
 from producer.listing.entry import EntryBatch
 from producer.listing.places.places import NO_SEGMENT
 from producer.listing.places.stored_ranges import bytes_in, shared, united
-from producer.listing.tree_parts import decode_tree_part
+from producer.listing.tree.decoding import decode_tree_part
 
 Ranges = Sequence[tuple[int, int]]
 

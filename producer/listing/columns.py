@@ -138,3 +138,13 @@ def with_segment_ids(places: Places, numbers: dict[str, int]) -> Places:
             for name, pieces in places.pieces.items()
         },
     )
+
+
+def with_own_ids(places: Places) -> Places:
+    """The same places, that refer to a list of what they need and nothing else, in the order of their entries."""
+    if len(places.segment_ids) == 1 and 0 in places.segments:
+        # As nearly all have it.
+        return places
+    numbers: dict[str, int] = {}
+    found = with_segment_ids(places, numbers)
+    return replace(found, segment_ids=list(numbers)) if numbers else NO_PLACES

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from producer.listing.entry import EntryBatch
-from producer.listing.tree_parts import TreePart, TreeWriter
+from producer.listing.tree.tree_part import TreePart
+from producer.listing.tree_parts import TreeWriter
 
 
 def parts_of_sources(batches: Iterable[EntryBatch], sources: Sequence[str]) -> Iterator[tuple[int, TreePart]]:

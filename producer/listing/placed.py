@@ -69,27 +69,25 @@ class PlacesReader:
     """Of one tree part that needs ``segment_ids``; to be given its batches in order."""
 
     def __init__(self, segment_ids: list[str], load: Callable[[bytes], bytes]) -> None:
-        self._segments_count = len(segment_ids)
-        self._segment_ids = segment_ids
-        self._numbers = {segment_id: number for number, segment_id in enumerate(segment_ids)}
+        self._needed = frozenset(segment_ids)
         self._load = load
 
     def places(self, batch: _Placed) -> Places:
-        """The places of the batch, with the segments that they name; raises DamagedError where they are not sound."""
-        _refuse_foreign_places(batch, self._segments_count)
+        """The places of the batch, with those in its maps; raises DamagedError where they are not sound."""
         places = batch.places
-        if places.maps:
-            places = self._without_maps(places)
-            self._segment_ids = list(self._numbers)
-        return replace(places, segment_ids=self._segment_ids) if places.segments or places.pieces else places
+        _refuse_foreign_places(batch, len(places.segment_ids))
+        if not self._needed.issuperset(places.segment_ids):
+            # A prune looks at the first line alone.
+            raise DamagedError("tree part: its first line lacks a segment")
+        return self._without_maps(places) if places.maps else places
 
     def _without_maps(self, places: Places) -> Places:
         """With all pieces of all files."""
-        pieces = dict(places.pieces)
+        pieces, numbers = dict(places.pieces), {one: number for number, one in enumerate(places.segment_ids)}
         for name, digests in places.maps.items():
             maps = (self._load(bytes.fromhex(digest)) for digest in digests)
-            pieces[name] = [piece for one in maps for piece in pieces_of(one, self._numbers)]
-        return replace(places, pieces=pieces, maps={})
+            pieces[name] = [piece for one in maps for piece in pieces_of(one, numbers)]
+        return replace(places, segment_ids=list(numbers), pieces=pieces, maps={})
 
 
 def _refuse_foreign_places(batch: _Placed, segments_count: int) -> None:

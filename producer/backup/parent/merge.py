@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from producer.backup.parent.cursor import Cursor
 from producer.backup.parent.merged import Merged, Writers
-from producer.backup.parent.same_entries import SameEntries, is_as_sealed
+from producer.backup.parent.same_entries import SameEntries, has_same_names, is_as_sealed
 from producer.backup.parent.same_folder import places_of_same, same_files
 from producer.backup.parent.unchanged import Rules, is_whole
+from producer.catalog.known_parts import KnownPart
 from producer.catalog.sound import Held
-from producer.catalog.tree import PartReference, Tree
+from producer.catalog.tree import Tree
 from producer.listing.columns import joined
 from producer.listing.compared import comparable
 from producer.listing.entry import NO_DATA, EntryBatch
@@ -81,8 +82,8 @@ class Merge:
         self._on_damage = on_damage
         self._cursors = {name: Cursor(tree.readable(number, on_damage)) for number, name in enumerate(sources)}
 
-    def unchanged_parts(self) -> list[PartReference]:
-        """The parts of the parent in which nothing has changed; see :meth:`SameEntries.parts`.  After the walk."""
+    def known_parts(self) -> list[KnownPart]:
+        """The parts of the parent that the snapshot takes over; see :meth:`SameEntries.parts`.  After the walk."""
         return self._same.parts(self._tree.parts)
 
     def merged(self, batch: EntryBatch) -> Merged:
@@ -96,9 +97,10 @@ class Merge:
                 self.counts.unchanged += batch.kinds.count("f")
                 self.borrowed.update(places.segment_ids)
                 is_same = is_as_sealed(batch, before)
-                if is_same:
-                    self._same.add(batch, before)
+                self._note_same(batch, before, is_same=is_same)
                 return Merged(replace(batch, places=places), [NO_DATA] * len(batch), is_same)
+        if before is not None:
+            self._note_same(batch, before, is_same=False)
         writers = Writers(batch)
         same = [] if before is None else self._take_same(batch, before, writers)
         beside = {name: (one, place) for one in parent for place, name in enumerate(one.names)}
@@ -106,6 +108,10 @@ class Merge:
             self._take(batch, place, beside.get(batch.names[place]), writers)
         merged = replace(batch, places=writers.unchanged.places(), former=writers.former.places())
         return Merged(merged, writers.to_store)
+
+    def _note_same(self, batch: EntryBatch, before: EntryBatch, *, is_same: bool) -> None:
+        if is_same or has_same_names(batch, before):
+            self._same.add(batch, before, is_same=is_same)
 
     def _take_same(self, batch: EntryBatch, before: EntryBatch, writers: Writers) -> list[int]:
         """Take over the places of files that are at the same place in the parent; returns which."""

@@ -1,13 +1,18 @@
-"""Which parts of the parent's tree a snapshot takes over as they are, because no entry in them differs.  Pure."""
+"""Which parts of the parent's tree a snapshot takes over: as they are, or with some entries changed.  Pure.
+
+Where parts end depends on names alone.  So where the names are the parent's, the parts are too.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import islice, takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from producer.catalog.known_parts import KnownPart
 from producer.catalog.tree import PartReference
 from producer.listing.columns import sealed_ctimes_ns
 from producer.listing.entry import EntryBatch
@@ -44,13 +49,19 @@ class _Run(Struct, kw_only=True):
 
 
 class SameEntries:
-    """Notes the entries that are the parent's.  Memory: a few numbers for each place that has changed."""
+    """Notes the entries that the parent has, too.  Memory: a few numbers for each place that has changed."""
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
+        self._changed: list[tuple[int, int]] = []
 
-    def add(self, batch: EntryBatch, before: EntryBatch) -> None:
-        """A batch of the walk that is as the parent's; to be called in the order of the walk."""
+    def add(self, batch: EntryBatch, before: EntryBatch, *, is_same: bool = True) -> None:
+        """A batch of the walk with the names of the parent's; to be called in the order of the walk.
+
+        ``is_same``: see :func:`is_as_sealed`; a batch that differs may only have columns that the other has as well.
+        """
+        if not is_same:
+            self._changed.append((batch.first_entry, batch.stop_entry))
         last = self._runs[-1] if self._runs else None
         first, parent_first = batch.first_entry, before.first_entry
         follows = last is not None and (first, parent_first) == (
@@ -63,11 +74,8 @@ class SameEntries:
         else:
             self._runs.append(_Run(first_entry=first, parent_first_entry=parent_first, entries_count=len(batch)))
 
-    def parts(self, parent: Sequence[PartReference]) -> list[PartReference]:
-        """The parts of the parent's tree that consist of such entries, at their places in the walk; in order.
-
-        Their ``source`` is still the parent's.
-        """
+    def parts(self, parent: Sequence[PartReference]) -> list[KnownPart]:
+        """The parts of the parent's tree that consist of such entries, at their places in the walk; in order."""
         starts = [part.first_entry for part in parent]
         found = []
         for run in self._runs:
@@ -76,5 +84,19 @@ class SameEntries:
                 if part.first_entry + part.entries_count > stop_entry:
                     break
                 moved = part.first_entry - run.parent_first_entry + run.first_entry
-                found.append(replace(part, first_entry=moved))
+                changed = self._changed_in(moved, moved + part.entries_count)
+                found.append(KnownPart(part=replace(part, first_entry=moved), changed=changed))
         return found
+
+    def _changed_in(self, first_entry: int, stop_entry: int) -> tuple[tuple[int, int], ...]:
+        begin = bisect_right(self._changed, first_entry, key=lambda one: one[1])
+        return tuple(takewhile(lambda one: one[0] < stop_entry, islice(self._changed, begin, None)))
+
+
+def has_same_names(batch: EntryBatch, before: EntryBatch) -> bool:
+    """Whether ``batch`` can be put into a part in the place of ``before``: the names, and the columns there are."""
+    return (
+        batch.names == before.names
+        and bool(batch.inodes) == bool(before.inodes)
+        and bool(batch.births_ns) == bool(before.births_ns)
+    )

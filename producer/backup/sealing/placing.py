@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from msgspec import Struct
@@ -35,19 +35,17 @@ _SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
 def sealed_batches(
-    catalog: Catalog, snapshot: SnapshotRow, done_entries: Callable[[], int] = lambda: 0
+    catalog: Catalog, snapshot: SnapshotRow, batches: Iterable[EntryBatch] | None = None
 ) -> Iterator[EntryBatch]:
     """The snapshot's entries in order, with the places of all that is stored.
 
-    ``done_entries``, which may grow meanwhile: batches are left out in which all entries are below it, and of which
-    nothing is stored.
+    ``batches``: some of the listing, with all those of which something is stored.
     """
     rows = catalog.segments.by_entries(snapshot.snapshot_id)
     troubled = (row.entry_index for row in catalog.troubles.all(snapshot.snapshot_id))
     placing = _Placing(rows, snapshot.bundle_limit_bytes, frozenset(at for at in troubled if at is not None))
-    for batch in catalog.listing.batches(snapshot.snapshot_id, done_entries):
-        if batch.stop_entry > done_entries():
-            yield placing.sealed(batch)
+    listed = catalog.listing.batches(snapshot.snapshot_id) if batches is None else batches
+    return map(placing.sealed, listed)
 
 
 class _Open(Struct):

@@ -14,9 +14,10 @@ from blake3 import blake3
 from msgspec import Struct
 
 from producer.backup.sealing.record_tree import record_tree
+from producer.catalog.known_parts import KnownPart
 from producer.catalog.tables.snapshots.marks import MarkedRow
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
-from producer.catalog.tree import PartReference
+from producer.listing.reader import Batches
 from producer.manifest import ManifestDevice, ManifestPart, encode_head, head_name
 from producer.observer import Trouble
 from producer.pool.manifests.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head
@@ -62,14 +63,15 @@ def write_parts(
     session: RunSession,
     snapshot: SnapshotRow,
     members: Mapping[str, Member],
-    unchanged: Sequence[PartReference] = (),
+    known: Sequence[KnownPart] = (),
+    differing: Batches | None = None,
 ) -> SealedParts:
     """Make the tree, and write all of the manifest but its head to the live devices.  Those that fail are lost.
 
-    ``unchanged``: as for :func:`record_tree`.
+    ``known``, ``differing``: as for :func:`record_tree`.
     """
     catalog = session.catalog
-    record_tree(catalog, snapshot, members, unchanged)
+    record_tree(catalog, snapshot, members, known, differing)
     live = [member for member in members.values() if member.is_live]
     rows = index_rows(catalog, snapshot, {member.device_id for member in live})
     devices = manifest_devices(catalog, rows, {member.device_id: member.name for member in members.values()})

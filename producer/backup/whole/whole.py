@@ -73,7 +73,8 @@ class Whole:
         if not all(lack.is_expected for lack in find_lacks(catalog, state)):
             return False
         snapshot = catalog.snapshots.get(state.snapshot_id)
-        return is_as_parent(catalog, snapshot, state.members, self._intake.unchanged_parts)
+        known, differing = self._intake.known_parts, self._intake.differing
+        return is_as_parent(catalog, snapshot, state.members, known, differing)
 
     def seal(self) -> None:
         """Seal the snapshot, and name what it lacks.  Raises DeviceError when no device takes the manifest."""
@@ -114,7 +115,8 @@ class Whole:
 
     def _write_parts(self) -> SealedParts:
         snapshot = self._session.catalog.snapshots.get(self._state.snapshot_id)
-        return write_parts(self._session, snapshot, self._state.members, self._intake.unchanged_parts)
+        known, differing = self._intake.known_parts, self._intake.differing
+        return write_parts(self._session, snapshot, self._state.members, known, differing)
 
     def _store_lost_again(self) -> bool:
         if not store_lost_again(self._session, self._state, self._storing, self._store_all):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -52,16 +52,12 @@ class Listing:
             self.first_entries(snapshot_id), lambda number: decode_part(self.part(snapshot_id, number).data)
         )
 
-    def batches(self, snapshot_id: str, done_entries: Callable[[], int] = lambda: 0) -> Iterator[EntryBatch]:
-        """All batches in entry order; one part is in memory at a time.
+    def batches(self, snapshot_id: str) -> Iterator[EntryBatch]:
+        """All batches in entry order; one part is in memory at a time."""
+        for number in range(len(self.first_entries(snapshot_id))):
+            yield from decode_part(self.part(snapshot_id, number).data)
 
-        ``done_entries``, which may grow meanwhile: parts are left out in which all entries are below it.
-        """
-        for number, (_, stop_entry) in enumerate(self._ranges(snapshot_id)):
-            if stop_entry > done_entries():
-                yield from decode_part(self.part(snapshot_id, number).data)
-
-    def _ranges(self, snapshot_id: str) -> list[tuple[int, int]]:
+    def ranges(self, snapshot_id: str) -> list[tuple[int, int]]:
         """The entries [first, stop) of each part."""
         columns = listing_parts.c.first_entry, listing_parts.c.entries_count
         rows = self._database.read(select(*columns).where(self._of(snapshot_id)).order_by(listing_parts.c.number))

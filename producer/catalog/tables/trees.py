@@ -12,7 +12,8 @@ from producer.catalog.database.database import Database
 from producer.catalog.schema import packed_parts, snapshots, tree_parts, trees
 from producer.catalog.tree import PAGE_PARTS, PartReference, Tree
 from producer.listing.part_head import PartNeeds, WholeFiles
-from producer.listing.tree_parts import TreePart, needs_of
+from producer.listing.tree.decoding import needs_of
+from producer.listing.tree.tree_part import TreePart
 from tasks.errors import CatalogError
 
 #: In the list of a snapshot: digest, source, entries.

@@ -42,7 +42,7 @@ class Places(Struct, frozen=True, kw_only=True, omit_defaults=True):
     there lies in it as a whole.
     """
 
-    #: What the others refer to; a tree part has one list for all its batches.
+    #: What the others refer to.
     segment_ids: Sequence[HexId] = []
     segments: list[Segment] = []
     stream_offsets_bytes: list[Count] = []

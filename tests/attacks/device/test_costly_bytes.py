@@ -178,7 +178,7 @@ def test_a_frame_of_more_blocks_than_its_content_needs_is_left(tmp_path: Path) -
 
 
 PART = """
-from producer.listing.tree_parts import decode_tree_part
+from producer.listing.tree.decoding import decode_tree_part
 from tasks.errors import DamagedError
 data = open({path!r}, "rb").read()
 """

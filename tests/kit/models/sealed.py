@@ -8,10 +8,14 @@ from itertools import chain
 from producer.catalog.tree import PartReference, Tree
 from producer.listing.entry import EntryBatch
 from producer.listing.part_head import WholeFiles
-from producer.listing.tree_parts import TreePart, TreeWriter, needs_of
+from producer.listing.tree.decoding import needs_of
+from producer.listing.tree.tree_part import TreePart
+from producer.listing.tree_parts import TreeWriter
 
 
-class _Stored:
+class Stored:
+    """The parts of a tree, in memory."""
+
     def __init__(self, parts: Iterable[TreePart]) -> None:
         self._data = {one.digest: one.data for part in parts for one in (part, *part.maps)}
 
@@ -35,7 +39,13 @@ class _Stored:
         return needs_of(self._data[digest]).maps
 
 
-def sealed_tree(batches: Iterable[EntryBatch], sources: Sequence[str] = ("src",)) -> Tree:
+class SealedTree(Tree):
+    def __init__(self, sources: Sequence[str], parts: Sequence[PartReference], stored: Stored) -> None:
+        super().__init__(sources, parts, stored)
+        self.stored = stored
+
+
+def sealed_tree(batches: Iterable[EntryBatch], sources: Sequence[str] = ("src",)) -> SealedTree:
     """The batches, in entry order, as the parts of a tree."""
     writer, parts, owners, source = TreeWriter(), list[TreePart](), list[str](), ""
     for batch in batches:
@@ -52,4 +62,4 @@ def sealed_tree(batches: Iterable[EntryBatch], sources: Sequence[str] = ("src",)
         count, number = part.entries_count, sources.index(owner)
         references.append(PartReference(digest=part.digest, source=number, first_entry=first, entries_count=count))
         first += count
-    return Tree(sources, references, _Stored(parts))
+    return SealedTree(sources, references, Stored(parts))

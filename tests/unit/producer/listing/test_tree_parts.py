@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from producer.listing.entry import EntryBatch
 from producer.listing.frames import compress_lines, decompress_lines
 from producer.listing.places.places import Place, PlacesWriter
-from producer.listing.tree_parts import TreePart, TreeWriter, decode_tree_part, needs_of
+from producer.listing.tree.decoding import decode_tree_part, needs_of
+from producer.listing.tree.tree_part import TreePart
+from producer.listing.tree_parts import TreeWriter
 from tasks.errors import DamagedError
 
 A, B = "a" * 32, "b" * 32
@@ -161,6 +163,13 @@ def test_what_is_no_sound_part_is_refused(change: tuple[bytes, bytes], message: 
     assert lines != decompress_lines(part.data)
     with pytest.raises(DamagedError, match=message):
         decode_tree_part(compress_lines(lines), "src", 0)
+
+
+def test_a_part_whose_first_line_lacks_a_segment_is_refused_for_a_prune_looks_at_no_other() -> None:
+    (part,) = parts_of(folder(["a", "b"]))
+    first, *lines = decompress_lines(part.data)
+    with pytest.raises(DamagedError, match="lacks a segment"):
+        decode_tree_part(compress_lines([first.replace(A.encode(), B.encode()), *lines]), "src", 0)
 
 
 def test_a_part_of_nothing_at_all_is_refused() -> None:

@@ -11,6 +11,7 @@ from kit.models.sealed import sealed_tree
 from producer.backup.parent.merge import Merge
 from producer.backup.parent.same_folder import places_of_same
 from producer.backup.parent.unchanged import CLOCK_STEP_NS, Rules
+from producer.catalog.known_parts import KnownPart
 from producer.catalog.sound import Held
 from producer.listing.columns import cut, joined
 from producer.listing.entry import EntryBatch
@@ -107,4 +108,4 @@ def test_a_folder_without_files_does_not_part_what_is_unchanged() -> None:
     merge = Merge(tree, ["src"], RULES, Held(whole={WHOLE}))
     for batch in (only_folders, replace(WALKED, first_entry=2, mtimes_ns=folder().mtimes_ns)):
         merge.merged(batch)
-    assert merge.unchanged_parts() == tree.parts
+    assert merge.known_parts() == [KnownPart(part=part) for part in tree.parts]

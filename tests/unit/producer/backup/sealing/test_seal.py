@@ -16,7 +16,7 @@ from producer.backup.intake import Intake
 from producer.backup.sealing.seal import seal
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.troubles import TroubleRow
-from producer.listing.tree_parts import decode_tree_part
+from producer.listing.tree.decoding import decode_tree_part
 from producer.manifest import (
     ManifestHead,
     decode_head,
