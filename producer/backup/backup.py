@@ -76,7 +76,7 @@ def _back_up(session: RunSession, request: BackupRequest, environment: Environme
     is_first = session.catalog.snapshots.last_of(request.volume) is None
     with with_catalog_copied(request, environment, session.observer, is_first=is_first):
         with frozen(request, environment.state):
-            intake = take_in(session, request, own_files(request, environment))
+            intake = take_in(session, request, own_files(request, environment), environment.early_scan)
             state = plan_backup(session, request, intake)
             whole = Whole(session, request, intake, state)
             whole.store()

@@ -37,7 +37,7 @@ from producer.raw.raw_volumes import RawVolume, look_at_raw_volumes
 from producer.raw.switch import explain
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
-from producer.walk import Walk, limit_of_environment
+from producer.walk import EarlyScan, Walk, limit_of_environment
 from tasks.errors import EmptySourceError
 from tasks.sources.metadata import OwnerNames
 
@@ -88,25 +88,33 @@ class Intake(Struct, frozen=True, kw_only=True):
     differing: DifferingBatches | None = None
 
 
-def take_in(session: RunSession, request: BackupRequest, left_out: Collection[Path] = ()) -> Intake:
+def take_in(
+    session: RunSession, request: BackupRequest, left_out: Collection[Path] = (), early: EarlyScan | None = None
+) -> Intake:
     """Walk the sources into a new snapshot of the catalog; new devices get their markers on the way.
 
-    ``left_out``: see :class:`producer.walk.Walk`.
+    ``left_out``, ``early``: see :class:`producer.walk.Walk`.
     Raises UsageError, NotADeviceError, DeviceError, InterruptedRun.
     """
     resumed = find_resumable(session.catalog, request)
-    return _IntakeRun(session, request, resumed, ask_devices(session)).run(left_out)
+    return _IntakeRun(session, request, resumed, ask_devices(session), early).run(left_out)
 
 
 class _IntakeRun:
     def __init__(
-        self, session: RunSession, request: BackupRequest, resumed: SnapshotRow | None, asked: DeviceReports
+        self,
+        session: RunSession,
+        request: BackupRequest,
+        resumed: SnapshotRow | None,
+        asked: DeviceReports,
+        early: EarlyScan | None,
     ) -> None:
         self._session = session
         self._request = request
         self._resumed = resumed
         self._snapshot_id = resumed.snapshot_id if resumed is not None else uuid.uuid4().hex
-        self._started_at = datetime.now(UTC)
+        self._early = early
+        self._started_at = early.started_at if early is not None and early.is_fresh else datetime.now(UTC)
         self._asked = asked
         self._entries = Entries(session.on_file)
         self._merge: Merge | None = None
@@ -171,6 +179,7 @@ class _IntakeRun:
             on_progress=self._on_directory,
             limit_s=limit_of_environment(),
             left_out=left_out,
+            early=self._early,
         )
         next_look_s = 0.0
         for batch in walk.batches():

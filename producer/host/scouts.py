@@ -23,7 +23,7 @@ from producer.host.descriptors import close_all_above
 from tasks.errors import SegfleetError
 
 #: The descriptor of the pipe in the scout.
-_OUTPUT = 3
+OUTPUT = 3
 
 _LENGTH = struct.Struct("<Q")
 
@@ -113,10 +113,15 @@ def is_scout() -> bool:
 
 def report(kind: str, content: Any) -> None:
     """Send plain values to the process that started this scout."""
-    data = marshal.dumps((kind, content))
-    view = memoryview(_LENGTH.pack(len(data)) + data)
+    view = memoryview(packed(kind, content))
     while view:
-        view = view[os.write(_OUTPUT, view) :]
+        view = view[os.write(OUTPUT, view) :]
+
+
+def packed(kind: str, content: Any) -> bytes:
+    """A report as it is written to :data:`OUTPUT`."""
+    data = marshal.dumps((kind, content))
+    return _LENGTH.pack(len(data)) + data
 
 
 def _work_and_exit(work: Callable[[], None], output: int) -> NoReturn:
@@ -137,5 +142,5 @@ def _let_go_of_all_but(output: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    os.dup2(output, _OUTPUT)
-    close_all_above(_OUTPUT)
+    os.dup2(output, OUTPUT)
+    close_all_above(OUTPUT)

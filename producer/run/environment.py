@@ -15,6 +15,7 @@ from producer.observer import OnFile
 if TYPE_CHECKING:
     from producer.fleet.spawn import FirstWorkers
     from producer.raw.quiesce.hooks import Hooks
+    from producer.walk import EarlyScan
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -48,6 +49,9 @@ class Environment(Struct, frozen=True, kw_only=True):
     on_file: OnFile | None = None
     #: The process for the workers of the run's devices, if it is to be started before the run.
     first_workers: FirstWorkers | None = None
+
+    #: Of a source of the backup, if the walk need not wait for anything.
+    early_scan: EarlyScan | None = None
 
     def begin_workers(self) -> None:
         """Call it when the modules of the run are imported: workers are forked from this process, and find them."""

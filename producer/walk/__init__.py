@@ -1,7 +1,8 @@
 """The walk: every entry of every source, in a fixed order, as listing parts; it reports trouble and continues."""
 
 from producer.walk.choosing.exclusions import read_exclude_file
+from producer.walk.early import EarlyScan
 from producer.walk.guard import limit_of_environment
 from producer.walk.scan import Walk
 
-__all__ = ["Walk", "limit_of_environment", "read_exclude_file"]
+__all__ = ["EarlyScan", "Walk", "limit_of_environment", "read_exclude_file"]

@@ -33,16 +33,22 @@ def limit_of_environment() -> float:
 
 
 def guarded_scan(
-    tree: SourceTree, on_trouble: Callable[[Trouble], None], beat: Callable[[], None], *, limit_s: float
+    tree: SourceTree,
+    on_trouble: Callable[[Trouble], None],
+    beat: Callable[[], None],
+    *,
+    limit_s: float,
+    begun: Scout | None = None,
 ) -> Iterator[Columns]:
     """As ``tree.scan()``; what takes longer than ``limit_s`` is a trouble, and left out with all below.
 
-    ``beat`` is called while there is nothing to read, and may raise to end the scan.
+    ``beat`` is called while there is nothing to read, and may raise to end the scan.  ``begun``: a scout that scans
+    just that already.
     """
     rest: Rest | None = Rest([""])
     while rest is not None:
-        with Scout(partial(scan, tree, rest, limit_s)) as scout:
-            rest = None
+        with begun or Scout(partial(scan, tree, rest, limit_s)) as scout:
+            begun = rest = None
             for kind, content in scout.reports(beat):
                 if kind == "found":
                     yield Columns._make(content)

@@ -9,12 +9,14 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from producer.host.looks import SilentError, look_at_each
+from producer.host.scouts import Scout
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.entry import NO_DATA
 from producer.observer import Trouble
 from producer.requests import Exclusions, Source
 from producer.walk.choosing.exclusions import ExclusionRules
 from producer.walk.columns import Columns, columns_of
+from producer.walk.early import EarlyScan
 from producer.walk.found import Found
 from producer.walk.guard import guarded_scan
 from producer.walk.hardlinks import HardLinks
@@ -56,10 +58,12 @@ class Walk:
         on_progress: Callable[[int, int], None],
         limit_s: float | None = None,
         left_out: Collection[Path] = (),
+        early: EarlyScan | None = None,
     ) -> None:
         """``limit_s``: how long an entry may take to be looked at; None: for ever.  ``left_out``: files of our own.
 
-        With a limit another process reads the sources, which may wait for ever where this one must not.
+        With a limit another process reads the sources, which may wait for ever where this one must not.  ``early``: one
+        that may have begun with that.
         """
         self.sizes = array("q")
         self.ranges_counts = {}
@@ -76,7 +80,9 @@ class Walk:
         self._on_trouble = on_trouble
         self._on_progress = on_progress
         self._limit_s = limit_s
+        self._exclusions = exclusions
         self._left_out = left_out
+        self._early = early
 
     def parts(self) -> Iterator[ListingPart]:
         """As :meth:`batches`, as the parts of a listing."""
@@ -97,6 +103,8 @@ class Walk:
             if source.name in roots:
                 self.first_entries[source.name] = len(self.sizes)
                 yield from self._batches_of(source, roots[source.name])
+        if self._early is not None:
+            self._early.end()
 
     def _batches_of(self, source: Source, root: Root) -> Iterator[EntryBatch]:
         if isinstance(root, EntryBatch):
@@ -149,7 +157,11 @@ class Walk:
             if self._limit_s is None:
                 yield from map(columns_of, tree.scan())
             else:
-                yield from guarded_scan(tree, self._on_trouble, self._beat, limit_s=self._limit_s)
+                begun = self._begun(source, self._limit_s)
+                yield from guarded_scan(tree, self._on_trouble, self._beat, limit_s=self._limit_s, begun=begun)
+
+    def _begun(self, source: Source, limit_s: float) -> Scout | None:
+        return None if self._early is None else self._early.take(source, self._exclusions, self._left_out, limit_s)
 
     def _beat(self) -> None:
         self._on_progress(self.files_count, self.bytes_total)

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from producer.host.scouts import report
+from producer.host.outbox import Outbox
 from producer.walk.columns import columns_of
 from producer.walk.found import Rest
 from producer.walk.tree import SourceTree
@@ -25,19 +25,19 @@ class _Scan:
     def __init__(self, tree: SourceTree, limit_s: float) -> None:
         self._tree = tree
         self._limit_s = limit_s
-        self._writing = threading.Lock()
+        self._outbox = Outbox()
         tree.report_to(lambda trouble: self._tell("trouble", (trouble.code, trouble.message, trouble.path)))
 
     def run(self, rest: Rest) -> None:
         threading.Thread(target=self._watch, daemon=True).start()
         for found in self._tree.scan(rest):
             self._tell("found", tuple(columns_of(found)))
-        self._tell("end", None)
+        self._tree.waits_for = None
+        self._outbox.send_last("end", None)
 
     def _tell(self, kind: str, content: Any) -> None:
         self._tree.waits_for = None
-        with self._writing:
-            report(kind, content)
+        self._outbox.send(kind, content)
 
     def _watch(self) -> None:
         """End the scan, with word of what it waits for, when that takes too long."""
@@ -45,6 +45,7 @@ class _Scan:
         seen, since_s, is_named = None, time.monotonic(), False
         while os.getppid() == parent:
             time.sleep(min(1.0, self._limit_s / 4))
+            self._outbox.send_kept()
             silent_s = time.monotonic() - since_s
             if self._tree.waits_for is not seen or seen is None:
                 seen, since_s, is_named = self._tree.waits_for, time.monotonic(), False
@@ -52,15 +53,15 @@ class _Scan:
                 self._give_up(seen)
             elif silent_s > min(_NAMED_AFTER_S, self._limit_s / 2) and not is_named:
                 is_named = True
-                with self._writing:
-                    report("waits", self._tree.absolute(*seen))
+                self._outbox.send("waits", self._tree.absolute(*seen))
         os._exit(0)
 
     def _give_up(self, seen: tuple[str, str]) -> None:
-        with self._writing:
+        with self._outbox.lock:
             if self._tree.waits_for is seen:
                 found, rest = self._tree.rest()
                 content = None if found is None else tuple(columns_of(found))
                 where = self._tree.absolute(*seen)
-                report("stuck", (where, content, rest.pending, rest.directory, rest.after_name, rest.below))
+                left = (where, content, rest.pending, rest.directory, rest.after_name, rest.below)
+                self._outbox.send_last("stuck", left)
                 os._exit(0)

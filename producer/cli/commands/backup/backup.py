@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from producer.cli.call import Call
 from producer.cli.commands.backup.plan import make_dry_run, print_plan
+from producer.cli.commands.backup.scanning import begin_to_scan
 from producer.cli.elsewhere.fleet_command import BEHIND, FleetCommand
 from producer.cli.notifying import did_not_start, reported
 from producer.cli.options.backup import stream_and_backup_options
@@ -56,7 +57,8 @@ def backup(ctx: click.Context, /, **choices: Any) -> int:
         print_plan(call, make_dry_run(call, request))
         return 0
 
-    environment = call.environment(boot=request.devices)
+    early_scan = begin_to_scan(call, request)
+    environment = replace(call.environment(boot=request.devices), early_scan=early_scan)
     from producer.backup.backup import back_up
 
     environment.begin_workers()
