@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from producer.cli.call import Call
 from producer.host.state import StateFolder, open_state
 from producer.requests import BackupRequest
-from producer.walk import EarlyScan, limit_of_environment
+
+if TYPE_CHECKING:
+    from producer.walk import EarlyScan
 
 
 def begin_to_scan(call: Call, request: BackupRequest) -> EarlyScan | None:
@@ -17,6 +21,9 @@ def begin_to_scan(call: Call, request: BackupRequest) -> EarlyScan | None:
     waits = request.volume in call.hooks() or request.freeze or request.required_mounts or _has_duties(open_state())
     if waits or call.wait_s or first.mode == "raw" or request.mode == "raw":
         return None
+    # Imported only here: it would cost each --help 30 ms.
+    from producer.walk import EarlyScan, limit_of_environment
+
     return EarlyScan(first, request.exclusions, limit_s=limit_of_environment())
 
 
