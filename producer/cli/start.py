@@ -26,7 +26,24 @@ def main() -> NoReturn:
         # Ctrl-C before it is handled, or once more while the first one is reported.
         os.write(2, b"segfleet: interrupted\n")
         os._exit(_INTERRUPTED)
-    sys.exit(code)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """As sys.exit, without the end of each object that the program has made or imported: that takes 20 ms."""
+    import atexit
+    import threading
+    from contextlib import suppress
+
+    if threading.active_count() > 1:
+        # The interpreter knows for which threads it has to wait.
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        # A result that cannot be written has been noticed before: see GuardedOutput.
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _run() -> int:
