@@ -7,6 +7,7 @@ signals work, what is silent is named after some seconds, and everything else co
 from __future__ import annotations
 
 import logging
+import math
 import os
 import pickle
 import time
@@ -35,11 +36,17 @@ _NAMED_AFTER_S = 4.0
 #: What was silent is not asked again for this long: a run looks at a path several times.
 _REMEMBERED_S = 120.0
 
+#: What has just answered would answer again: two steps of a run that follow each other need not both ask.
+_ANSWERED_S = 2.0
+
 #: How often long work shows that it makes progress.
 _SIGN_EVERY_S = 0.5
 
 #: Path → until when it counts as silent.
 _silent: dict[str, float] = {}
+
+#: Path → when it answered last.
+_answered: dict[str, float] = {}
 
 _next_sign_s = 0.0
 
@@ -78,9 +85,15 @@ def look_at_each(
         for key, one in looks.items():
             try:
                 (seen[key],) = one.items(on_wait)
+                _answered[str(paths[key])] = time.monotonic()
             except SilentError as error:
                 seen[key] = error
     return {key: seen[key] for key in paths}
+
+
+def has_just_answered(path: Path) -> bool:
+    """Whether a look at it has been answered a moment ago."""
+    return time.monotonic() - _answered.get(str(path), -math.inf) < _ANSWERED_S
 
 
 def look_through(
@@ -137,6 +150,7 @@ class _Look(Scout):
         silent_s = time.monotonic() - self._heard_s
         if silent_s > self._limit_s:
             _silent[str(self._path)] = time.monotonic() + _REMEMBERED_S
+            _answered.pop(str(self._path), None)
             raise _silence_of(self._path, self._limit_s)
         if silent_s > _NAMED_AFTER_S and not self._is_named:
             self._is_named = True

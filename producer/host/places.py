@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from producer.host.looks import SilentError, look_at_each
+from producer.host.looks import SilentError, has_just_answered, look_at_each
 
 _AGENT = "agent:"
 
@@ -34,7 +34,8 @@ def folders_here(devices: Mapping[str, Path]) -> dict[str, Path]:
 
 def silent_devices(devices: Mapping[str, Path], on_wait: Callable[[], None]) -> dict[str, str]:
     """The devices of this host whose file system does not answer → what to say of them."""
-    seen = look_at_each(_here(devices), _status, on_wait=on_wait)
+    asked = {name: place for name, place in _here(devices).items() if not has_just_answered(place)}
+    seen = look_at_each(asked, _status, on_wait=on_wait)
     return {name: error.message for name, error in seen.items() if isinstance(error, SilentError)}
 
 

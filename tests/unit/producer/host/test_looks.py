@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from kit.deadlines import DEADLINE_S, eventually
 from producer.host import scouts
 from producer.host.looks import LIMIT_VARIABLE, SilentError, give_sign, look, look_at_each, look_through
-from producer.host.places import folders_here, silent_devices
+from producer.host.places import file_systems_of, folders_here, silent_devices
 from tasks.errors import UsageError
 
 
@@ -58,6 +59,28 @@ def test_what_was_silent_is_not_asked_again(tmp_path: Path) -> None:
         look(tmp_path, str)
     assert folders_here({"a": tmp_path}) == {"a": tmp_path}
     assert list(silent_devices({"a": tmp_path, "b": Path("/")}, nothing)) == ["a"]
+
+
+def test_devices_that_have_just_answered_are_not_asked_whether_they_do(tmp_path: Path) -> None:
+    forks: list[None] = []
+    os.register_at_fork(before=lambda: forks.append(None))
+    (tmp_path / "b").mkdir()
+    devices = {"a": tmp_path, "b": tmp_path / "b"}
+
+    file_systems_of(devices)
+    asked = len(forks)
+
+    assert asked == 2
+    assert silent_devices(devices, nothing) == {}
+    assert len(forks) == asked
+
+
+def test_a_device_that_has_answered_and_then_does_not_is_silent(tmp_path: Path) -> None:
+    file_systems_of({"a": tmp_path})
+    with pytest.raises(SilentError):
+        look(tmp_path, wait_for_ever)
+
+    assert list(silent_devices({"a": tmp_path}, nothing)) == ["a"]
 
 
 def test_a_look_that_shows_progress_may_take_longer_than_the_limit(
