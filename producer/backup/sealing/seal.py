@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from blake3 import blake3
 from msgspec import Struct
 
+from producer.backup.sealing.files_for_all import files_for_all
 from producer.backup.sealing.record_tree import record_tree
 from producer.catalog.known_parts import KnownPart
 from producer.catalog.tables.snapshots.marks import MarkedRow
@@ -20,7 +21,12 @@ from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.listing.reader import Batches
 from producer.manifest import ManifestDevice, ManifestPart, encode_head, head_name
 from producer.observer import Trouble
-from producer.pool.manifests.manifest_files import index_rows, manifest_devices, manifest_files, manifest_head
+from producer.pool.manifests.manifest_files import (
+    index_rows,
+    manifest_devices,
+    manifest_files,
+    manifest_head,
+)
 from producer.pool.manifests.marks import marks_for, record_marks
 from producer.pool.members import Member
 from producer.requests import PlanOptions
@@ -76,11 +82,10 @@ def write_parts(
     rows = index_rows(catalog, snapshot, {member.device_id for member in live})
     devices = manifest_devices(catalog, rows, {member.device_id: member.name for member in members.values()})
     index = {device.device_id: place for place, device in enumerate(devices)}
-    parts = tuple(file.part for file in manifest_files(catalog, snapshot, rows, index))
+    parts, files = files_for_all(lambda: manifest_files(catalog, snapshot, rows, index))
 
     def part_orders(member: Member) -> Iterator[Order]:
-        files = manifest_files(catalog, snapshot, rows, index)
-        return (_put(session, member, file.part.name, file.data) for file in files)
+        return (_put(session, member, file.part.name, file.data) for file in files())
 
     return SealedParts(devices=devices, parts=parts, taken=_write(session, live, part_orders))
 
