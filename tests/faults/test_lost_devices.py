@@ -174,8 +174,8 @@ def test_when_every_device_is_full_the_run_ends_with_a_clear_error_and_can_go_on
 def test_a_first_backup_that_only_fits_compressed_is_tried_where_its_user_expects_that(
     machine: Machine, disk: SmallDisk
 ) -> None:
-    text = Tree({f"{number}": b"all work and no play\n" * 200_000 for number in range(8)}).make(machine.folder / "text")
-    noisy = Tree({f"{number}": noise(4_000_000, number) for number in range(8)}).make(machine.folder / "noisy")
+    text = Tree({f"{number}": b"all work and no play\n" * 200_000 for number in range(5)}).make(machine.folder / "text")
+    noisy = Tree({f"{number}": noise(4_000_000, number) for number in range(5)}).make(machine.folder / "noisy")
     small = (f"--device=a={disk.folder}", "--segment-size=1MiB", "--unit-size=1MiB", "--reserve=64KiB")
 
     refused = machine.run("backup", text, *small)

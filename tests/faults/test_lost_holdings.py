@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from kit.compare import differences
 from kit.deadlines import eventually
 from kit.disks.small_disk import SmallDisk, small_disk
 from kit.program.command import Done, Row
@@ -45,9 +44,7 @@ def prove_whole(scene: Scene, done: Done, names: str) -> None:
     """Every file comes back from these devices alone."""
     assert done.exit_code == 0, done
     assert done.summary["incomplete"] == []
-    restored = restore_from(scene, names, f"whole from {names}")
-    assert restored.exit_code == 0, restored
-    assert differences(scene.source, scene.machine.folder / f"whole from {names}" / scene.source.name) == []
+    scene.restore_and_compare(names)
 
 
 def incomplete_now(scene: Scene) -> list[Row]:
@@ -207,9 +204,7 @@ def test_what_fits_nowhere_is_named_until_its_device_is_back(
     bring_back(scene, "a")
     machine.succeed("devices", "--json")
     assert incomplete_now(scene) == []
-    restored = restore_from(scene, "a b", "all")
-    assert restored.exit_code == 0, restored
-    assert differences(scene.source, machine.folder / "all" / "data") == []
+    scene.restore_and_compare()
 
 
 def prove_only_named_lack(scene: Scene, out: Path, named: set[str]) -> None:

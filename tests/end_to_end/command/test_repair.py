@@ -10,6 +10,7 @@ import pytest
 from kit.program.json_lines import follow_their_schema
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
+from kit.program.proof import bring_back, read_all
 from kit.tree import Tree, noise
 
 OPTIONS = ("--segment-size=256KiB", "--unit-size=64KiB", "--ignore-ctime")
@@ -93,7 +94,7 @@ def test_what_is_gone_is_stored_again_from_the_sources_of_all_volumes_once_they_
     assert repaired.summary["files_healed"] > 0
     assert not any(lack["damaged"] for row in healed for lack in row["incomplete"])
     for volume in ("data", "other"):
-        away.succeed("restore", f"{volume}@latest", "--target", away.folder / "back" / volume)
+        bring_back(away, f"back/{volume}", snapshot=f"{volume}@latest")
     assert (away.folder / "back/other/data/3").read_bytes() == (other / "3").read_bytes()
 
 
@@ -119,4 +120,4 @@ def test_objects_of_which_there_is_a_copy_are_copied_back(away: Machine) -> None
 
     assert (repair["objects_copied"], repair["objects_damaged"]) == (len(before), 0)
     assert {path.name: path.read_bytes() for path in away.segments_on("b")} == before
-    away.succeed("check", "--read-data")
+    read_all(away)

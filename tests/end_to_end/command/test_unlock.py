@@ -12,6 +12,7 @@ from kit.models.owners import ELSEWHERE, change_owners
 from kit.program.command import Running
 from kit.program.halting.brake import Brake
 from kit.program.machine import Machine
+from kit.program.proof import read_all
 from kit.tree import Tree, noise
 from producer.ownership.verdict import GONE_S
 
@@ -127,4 +128,4 @@ def test_a_run_whose_locks_were_taken_while_it_stood_still_changes_nothing_more(
     machine.limit("a b", None)
     again = machine.succeed("backup", source, *machine.devices("a b"), "--json")
     assert "continuing snapshot" in again.stderr
-    machine.succeed("check", "--read-data")
+    read_all(machine)

@@ -221,6 +221,7 @@ def test_a_command_that_takes_too_long_is_ended(machine: Machine) -> None:
     assert "took longer than 1 s" in failed.stderr
 
 
+@pytest.mark.slow
 def test_120_000_small_files_are_read_raw_by_default(machine: Machine) -> None:
     need_loop_devices()
     # An inode for every 4 KiB: by default there are fewer than files.

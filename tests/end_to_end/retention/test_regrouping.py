@@ -11,6 +11,7 @@ from kit.compare import differences
 from kit.disks.small_disk import SmallDisk, small_disk
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
+from kit.program.proof import bring_back, read_all
 from kit.tree import Tree, noise
 from producer.catalog.catalog import Catalog
 
@@ -51,7 +52,7 @@ def alone(machine: Machine) -> set[str]:
 def restores_from(machine: Machine, names: str) -> bool:
     target = machine.folder / "back"
     shutil.rmtree(target, ignore_errors=True)
-    machine.succeed("restore", "latest", "--target", target, *devices(machine, names))
+    bring_back(machine, target, " ".join(names))
     return differences(machine.folder / "data", target / "data") == []
 
 
@@ -73,7 +74,7 @@ def test_where_disks_have_room_for_one_row_each_groups_are_replaced_a_part_at_a_
         assert not any("5 groups" in message for message in replaced), pruned.stderr
         # How many steps there are depends on which files meet in the first one, and where that leaves room.
         assert len(rows_bytes(made)) < len(before) if replaced else len(alone(made)) == 1
-        made.succeed("check", "--read-data")
+        read_all(made)
         assert restores_from(made, "ab")
         assert restores_from(made, "cd")
         made.end()

@@ -12,7 +12,7 @@ import pytest
 from kit.compare import differences
 from kit.program.machine import Machine
 from kit.program.machine import machine as new_machine
-from kit.program.proof import read_all
+from kit.program.proof import bring_back, read_all
 from kit.tree import Tree, noise
 
 SMALL = ("--segment-size=256KiB", "--unit-size=64KiB", "--ignore-ctime")
@@ -30,7 +30,7 @@ class Pool:
         for number, (snapshot, tree) in enumerate(self.trees.items()):
             target = self.machine.folder / f"back {number}"
             shutil.rmtree(target, ignore_errors=True)
-            self.machine.succeed("restore", snapshot, "--target", target, *self.machine.devices("a c"))
+            bring_back(self.machine, target, "a c", snapshot=snapshot)
             assert differences(tree, target / "data") == []
 
 

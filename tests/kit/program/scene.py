@@ -123,9 +123,10 @@ class Scene:
         self.prove(done)
         return done
 
-    def restore_and_compare(self) -> None:
+    def restore_and_compare(self, names: str = "") -> None:
+        """From these devices alone, or from all."""
         target = Path(tempfile.mkdtemp(dir=self.machine.folder))
-        with pool_of(self.machine, self._folders) as pool:
+        with pool_of(self.machine, {name: self._folders[name] for name in names.split() or self._folders}) as pool:
             restore(pool, target)
         assert differences(self.source, target / self.source.name) == []
 

@@ -85,17 +85,13 @@ EXIT_CODES = {
     "--version": 1,
 }
 
-#: What looks at devices or moves data takes up to a second.
-_COSTLY_BEGIN = (
-    *("backup", "check", "devices add", "devices move", "devices replace", "dump latest", "init", "plan", "prune"),
-    *("rebuild", "repair", "restore", "resume", "retry", "rewrite"),
-)
-_COSTLY = [line for line in EXIT_CODES if line.startswith(_COSTLY_BEGIN)]
+#: One of each way to print: text by the page, JSON, nothing but help, and what does something beside.
+_WITH_EACH_OUTPUT = ("ls latest", "snapshots --json", "--help", "pin latest", "schema backup")
 
 
 def outputs_for(line: str) -> tuple[str, ...]:
-    """The kinds of output that a command is run with: all, or for a costly one the next in turn."""
-    return (OUTPUTS[_COSTLY.index(line) % len(OUTPUTS)],) if line in _COSTLY else OUTPUTS
+    """The kinds of output that a command is run with: all, or the next in turn."""
+    return OUTPUTS if line in _WITH_EACH_OUTPUT else (OUTPUTS[[*EXIT_CODES].index(line) % len(OUTPUTS)],)
 
 
 @pytest.fixture(scope="module")
