@@ -11,7 +11,7 @@ from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
 from producer.backup.fewer_files import refuse_sudden_emptiness
 from producer.backup.own_state import own_files
 from producer.backup.parent.choose import merge_with, parent_in_pool
-from producer.backup.parent.merge import FileCounts
+from producer.backup.parent.merged import FileCounts
 from producer.listing import ListingReader, decode_part
 from producer.observer import Observer, Progress
 from producer.plan import DeviceRoom, Plan, PlanRequest

@@ -21,7 +21,8 @@ from producer.backup.entries import Entries
 from producer.backup.fewer_files import fewer_files_count, refuse_sudden_emptiness
 from producer.backup.kept_plan import Kept, carry_over
 from producer.backup.parent.choose import merge_with, parent_in_pool
-from producer.backup.parent.merge import FileCounts, Merge
+from producer.backup.parent.merge import Merge
+from producer.backup.parent.merged import FileCounts
 from producer.backup.parent.overlay import Overlay
 from producer.backup.resume import find_resumable
 from producer.backup.settle_pool import SettledPool, ask_devices, settle_pool
@@ -205,10 +206,9 @@ class _IntakeRun:
     def _tell_stored_again(self) -> None:
         counts = FileCounts() if self._merge is None else self._merge.counts
         if counts.again:
-            self._session.observer.note(
-                f"{counts.again} unchanged files, {format_size(counts.again_bytes)}, are on no device any more; "
-                "they are stored again"
-            )
+            files = "1 unchanged file" if counts.again == 1 else f"{counts.again} unchanged files"
+            size = format_size(counts.again_bytes)
+            self._session.observer.note(f"no device has {size} of {files} any more; it is stored again")
 
     def _refuse_sudden_emptiness(self, walk: Walk) -> None:
         catalog = self._session.catalog

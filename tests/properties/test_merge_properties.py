@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.models.sealed import sealed_tree
-from producer.backup.parent.merge import FileCounts, Merge
+from producer.backup.parent.merge import Merge
+from producer.backup.parent.merged import FileCounts
 from producer.backup.parent.unchanged import CLOCK_STEP_NS, Rules
 from producer.catalog.sound import Held
 from producer.listing.entry import NO_DATA, EntryBatch

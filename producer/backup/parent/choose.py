@@ -19,35 +19,36 @@ from producer.run.session import RunSession
 from tasks.errors import CatalogError, DamagedError, SegfleetError, UsageError
 
 
-def parent_meant(catalog: Catalog, request: BackupRequest) -> SnapshotRow | None:
-    """The snapshot that the request names, or the newest sealed one of its volume; None without any.
+def parent_in_pool(catalog: Catalog, request: BackupRequest, pool_id: str) -> SnapshotRow | None:
+    """The snapshot that the request names, or the newest sealed one of its volume in this pool; None without any.
 
-    Raises UsageError for one that does not exist, or belongs to another volume.
+    ``latest`` is one of the volume in this pool, too: the devices of another pool are not those of this backup.
+
+    Raises UsageError for one that does not exist, or belongs to another volume or pool.
     """
     if request.force:
         return None
-    if request.parent is None:
-        return catalog.snapshots.last_of(request.volume)
-    found = catalog.snapshots.find(request.parent)
-    if found.volume != request.volume:
-        raise UsageError(
-            f"snapshot {found.snapshot_id[:8]} is of volume {found.volume}, not of {request.volume}",
-            hint=f"segfleet snapshots {request.volume} lists those that can be a parent",
-        )
-    return found
-
-
-def parent_in_pool(catalog: Catalog, request: BackupRequest, pool_id: str) -> SnapshotRow | None:
-    """As :func:`parent_meant`, in this pool: the devices of another one are not those of this backup."""
-    found = parent_meant(catalog, request)
-    if found is None or found.pool_id == pool_id:
-        return found
     if request.parent is not None:
+        return _named(catalog, request.parent, request.volume, pool_id)
+    newest = catalog.snapshots.last_of(request.volume)
+    if newest is None or newest.pool_id == pool_id:
+        return newest
+    return next((row for row in catalog.snapshots.sealed_of(request.volume) if row.pool_id == pool_id), None)
+
+
+def _named(catalog: Catalog, name: str, volume: str, pool_id: str) -> SnapshotRow:
+    found = catalog.snapshots.find(name, volume=volume, pools={pool_id})
+    if found.volume != volume:
+        raise UsageError(
+            f"snapshot {found.snapshot_id[:8]} is of volume {found.volume}, not of {volume}",
+            hint=f"segfleet snapshots {volume} lists those that can be a parent",
+        )
+    if found.pool_id != pool_id:
         raise UsageError(
             f"snapshot {found.snapshot_id[:8]} lies on the devices of another pool",
             hint="name the devices that hold it, or another parent",
         )
-    return next((row for row in catalog.snapshots.sealed_of(request.volume) if row.pool_id == pool_id), None)
+    return found
 
 
 def merge_with(

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 from functools import cached_property
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from producer.backup.parent.cursor import Cursor
-from producer.backup.parent.merged import Merged, Writers
+from producer.backup.parent.merged import FileCounts, Merged, Writers
 from producer.backup.parent.same_entries import SameEntries, has_same_names, is_as_sealed
 from producer.backup.parent.same_folder import places_of_same, same_files
 from producer.backup.parent.unchanged import Rules, is_whole
@@ -28,19 +27,6 @@ from producer.listing.entry import NO_DATA, EntryBatch
 from producer.listing.places.places import PlacesWriter
 from producer.observer import OnFile
 from tasks.errors import SegfleetError
-
-
-class FileCounts(Struct, kw_only=True):
-    """Regular files by what the parent has of them; a moved one is unchanged, at another path."""
-
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    moved: int = 0
-    #: Of the unchanged and moved ones: those that are stored again, because no device has them any more.
-    again: int = 0
-    again_bytes: int = 0
-
 
 #: A batch of the parent, and the place of an entry there.
 Found = tuple[EntryBatch, int]
@@ -164,11 +150,13 @@ class Merge:
         before, at = found
         size_bytes = batch.data_bytes_at(place)
         places = list(before.places_of(at))
-        lost = {one.segment_id for one in places if not self._usable.has(one)}
+        gone = [one for one in places if not self._usable.has(one)]
+        lost = {one.segment_id for one in gone}
+        is_healed = lost <= self._healable
         if lost:
             self.counts.again += 1
-            self.counts.again_bytes += size_bytes
-        if lost <= self._healable:
+            self.counts.again_bytes += sum(one.size_bytes for one in gone) if is_healed else size_bytes
+        if is_healed:
             self.lost |= lost
             self.borrowed |= {one.segment_id for one in places}
             writers.unchanged.add(place, batch.names[place], size_bytes, places)

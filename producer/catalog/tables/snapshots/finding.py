@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Select, select
 
 from producer.catalog.schema import snapshots
@@ -20,6 +21,7 @@ def find(
     state: SnapshotState,
     *,
     of_one_volume: bool,
+    volume: str,
     pools: Collection[str] | None,
     volumes: Callable[[], set[str]],
 ) -> SnapshotRow:
@@ -31,6 +33,7 @@ def find(
         return _the_one(name, rows(statement.where(beginning).limit(2)), state)
     if pools is not None:
         statement = statement.where(snapshots.c.pool_id.in_(pools))
+    meant = replace(meant, volume=meant.volume or volume)
     if of_one_volume and not meant.volume:
         _refuse_several(name, sorted(volumes()))
     if meant.volume:

@@ -230,15 +230,23 @@ class Snapshots:
         state: SnapshotState = "sealed",
         *,
         of_one_volume: bool = False,
+        volume: str = "",
         pools: Collection[str] | None = None,
     ) -> SnapshotRow:
         """The snapshot that a person means by a name (:func:`producer.catalog.tables.snapshots.names.parse_name`).
 
-        ``of_one_volume``: ``latest`` without a volume means something only where there is just one.  ``pools``: a name
-        by time means a snapshot in these.  Raises UsageError when the name is none, or fits no snapshot or several.
+        ``of_one_volume``: ``latest`` without a volume means something only where there is just one.  ``volume``: the
+        one that it means then.  ``pools``: a name by time means a snapshot in these.  Raises UsageError when the name
+        is none, or fits no snapshot or several.
         """
         return find(
-            self._rows, name, state, of_one_volume=of_one_volume, pools=pools, volumes=lambda: self.volumes(pools=pools)
+            self._rows,
+            name,
+            state,
+            of_one_volume=of_one_volume,
+            volume=volume,
+            pools=pools,
+            volumes=lambda: self.volumes(pools=pools),
         )
 
     def _rows(self, statement: Select[Any]) -> list[SnapshotRow]:

@@ -165,7 +165,8 @@ def test_a_dry_run_says_what_would_be_stored(days: Days) -> None:
     [
         (("--parent", "0" * 8), "no snapshot begins with 00000000"),
         (("--parent", "latest", "--force"), "exclude each other"),
-        (("--parent", "latest", "--volume", "other"), "is of volume data, not of other"),
+        (("--parent", "data@latest", "--volume", "other"), "is of volume data, not of other"),
+        (("--parent", "latest", "--volume", "other"), "there is no snapshot of volume other"),
     ],
 )
 def test_a_parent_that_cannot_be_is_refused(days: Days, options: tuple[str, ...], message: str) -> None:

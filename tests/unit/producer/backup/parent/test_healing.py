@@ -11,6 +11,7 @@ import pytest
 
 from kit.models.in_process import InProcess, in_process
 from kit.tree import SparseFile, Tree, noise
+from producer.configuration.values.sizes import format_size
 from producer.summaries import BackupSummary
 from tasks.orders import Order, StoreSegment
 
@@ -87,10 +88,22 @@ def test_all_that_was_lost_is_healed_once_and_all_snapshots_are_whole(source: So
 
     assert (healed.files_unchanged, healed.files_healed, healed.files_changed) == (FILES_COUNT, FILES_COUNT, 0)
     assert healed.bytes_healed == healed.bytes_read > len(LARGE)
+    assert any(f"of {FILES_COUNT} unchanged files any more" in note for note in source.run.notes)
     assert len(source.objects()) == before
     source.check_all()
     again = source.back_up()
     assert again.bytes_read == again.files_healed == 0
+
+
+def test_of_a_file_that_was_lost_in_part_the_backup_says_how_much_it_stores_again(source: Source) -> None:
+    largest = max(source.objects(), key=lambda stored: stored.stat().st_size)
+    largest.unlink()
+
+    healed = source.back_up()
+
+    assert 0 < healed.bytes_healed < len(LARGE)
+    size = format_size(healed.bytes_healed)
+    assert f"no device has {size} of 1 unchanged file any more; it is stored again" in source.run.notes
 
 
 def test_files_in_a_renamed_folder_heal_what_they_were(source: Source) -> None:
