@@ -32,7 +32,8 @@ DEVICES = st.sampled_from("ab")
 #: Of files: seconds, all long before the first backup, so that what has an old time counts as unchanged.
 _FIRST_S = 10**9
 
-_Tree = dict[str, tuple[int, bytes]]
+#: Path → mode, time, bytes.
+_Tree = dict[str, tuple[int, int, bytes]]
 
 
 class Killed(Exception):
@@ -97,6 +98,12 @@ class Days(RuleBasedStateMachine):
     def touch(self, path: str) -> None:
         if (self.root / path).is_file():
             self._stamp(self.root / path)
+
+    @rule(path=PATHS, mode=st.sampled_from([0o600, 0o644, 0o4755]))
+    def change_mode(self, path: str, mode: int) -> None:
+        """Of a file that counts as unchanged."""
+        if (self.root / path).is_file():
+            (self.root / path).chmod(mode)
 
     @rule(path=FOLDERS, to=FOLDERS)
     def rename_folder(self, path: str, to: str) -> None:
@@ -192,9 +199,14 @@ class Days(RuleBasedStateMachine):
 
 
 def tree_of(root: Path) -> _Tree:
-    """Each file: its time, and its bytes."""
+    """Each file: its mode, its time, and its bytes."""
     files = (path for path in root.rglob("*") if path.is_file())
-    return {str(path.relative_to(root)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+    return {str(path.relative_to(root)): _look_at(path) for path in files}
+
+
+def _look_at(path: Path) -> tuple[int, int, bytes]:
+    status = path.stat()
+    return status.st_mode, status.st_mtime_ns, path.read_bytes()
 
 
 TestDays = Days.TestCase
