@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from producer.listing.entry import EntryBatch
 from producer.listing.part_head import WholeFiles
-from producer.listing.placed import PlacedBatch, decode_placed
 from producer.listing.places.places import Place
 from producer.listing.reader import ListingReader
 from producer.listing.tree.decoding import decode_tree_part
+from producer.listing.tree.placed import PlacedBatch, decode_placed
 from producer.listing.walk_order import folder_order, order_of_folder
 from tasks.errors import CatalogError, DamagedError, SegfleetError
 

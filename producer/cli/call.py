@@ -20,9 +20,9 @@ from producer.configuration.tables import Configuration, VolumeTable
 from producer.configuration.values.sizes import parse_size
 from producer.dispatch.limits import Limits
 from producer.host.behalf import MANAGER_VARIABLE, RUN_VARIABLE, terminal_width
-from producer.host.looks import look
 from producer.host.patience import Patience
 from producer.host.reading_place import place_to_read
+from producer.host.scouting.looks import look
 from producer.host.state import StateFolder, open_state
 from producer.run.environment import Environment
 from tasks.errors import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from producer.host.looks import look
+from producer.host.scouting.looks import look
 from producer.host.whole_file import write_whole
 from tasks.errors import UsageError
 

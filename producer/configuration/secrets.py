@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from producer.host.looks import look
+from producer.host.scouting.looks import look
 from tasks.errors import UsageError
 
 _FILE_SUFFIX = "_FILE"

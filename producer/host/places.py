@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from producer.host.looks import SilentError, has_just_answered, look_at_each
+from producer.host.scouting.looks import SilentError, has_just_answered, look_at_each
 
 _AGENT = "agent:"
 

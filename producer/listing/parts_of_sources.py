@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from producer.listing.entry import EntryBatch
 from producer.listing.tree.tree_part import TreePart
-from producer.listing.tree_parts import TreeWriter
+from producer.listing.tree.tree_writer import TreeWriter
 
 
 def parts_of_sources(batches: Iterable[EntryBatch], sources: Sequence[str]) -> Iterator[tuple[int, TreePart]]:

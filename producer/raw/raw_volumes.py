@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from producer.configuration.values.sizes import format_size
-from producer.host.looks import SilentError, look_through
+from producer.host.scouting.looks import SilentError, look_through
 from producer.raw.mounts import mounts_of
 from producer.raw.ranges import Range, gaps, inside, widened
 from producer.raw.raw_path import drop_stale_cache, mark_of

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from producer.host.looks import SilentError, give_sign, look
 from producer.host.places import file_systems_of
+from producer.host.scouting.looks import SilentError, give_sign, look
 from producer.raw.agents import refuse_what_agents_cannot_find
 from producer.raw.mounts import (
     Mount,

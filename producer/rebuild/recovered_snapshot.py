@@ -11,7 +11,7 @@ from producer.catalog.tables.snapshots.rows import SnapshotRow, SourceRow
 from producer.listing.places.places import Place
 from producer.listing.places.stored_ranges import without
 from producer.listing.tree.tree_part import TreePart
-from producer.listing.tree_parts import TreeWriter
+from producer.listing.tree.tree_writer import TreeWriter
 from producer.pool.manifests.unknown_snapshots import recovered_id
 from producer.rebuild.header_tree import NamedRange, Owner, batches_of
 from tasks.orders.cleaning import ObjectContent

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.host.looks import look
+from producer.host.scouting.looks import look
 from producer.observer import Observer
 from producer.pool.present import present_devices
 from producer.raw.ranges import Range, gaps, merged

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
-from producer.host.looks import SilentError, look_at_each
+from producer.host.scouting.looks import SilentError, look_at_each
 from producer.listing.extents import SegmentContents
 from producer.listing.healing import healing_contents
 from producer.observer import Progress

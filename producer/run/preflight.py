@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from producer.host.looks import look, look_at_each
 from producer.host.places import folders_here
+from producer.host.scouting.looks import look, look_at_each
 from producer.raw.mounts import mounts
 from producer.requests import Source
 from tasks.errors import NotMountedError, UsageError

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import ReservationRow
 from producer.configuration.tables import ScheduleTable
-from producer.host.looks import SilentError, look
+from producer.host.scouting.looks import SilentError, look
 from producer.schedule.asked import Asked, Kind, configuration_of
 from producer.schedule.belongs import belongs_here
 from producer.schedule.timetable import Timetable, local_zone

@@ -6,7 +6,7 @@ import errno
 import os
 from contextlib import suppress
 
-from producer.host.scouts import is_scout
+from producer.host.scouting.scouts import is_scout
 from producer.observer import Trouble
 from tasks.sources.metadata import MAX_ATTRIBUTES_BYTES
 

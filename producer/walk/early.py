@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from producer.host.scouts import Scout
+from producer.host.scouting.scouts import Scout
 from producer.requests import Exclusions, Source
 from producer.walk.choosing.exclusions import ExclusionRules
 from producer.walk.found import Rest

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
-from producer.host.scouts import Scout
+from producer.host.scouting.scouts import Scout
 from producer.observer import Trouble
 from producer.walk.columns import Columns
 from producer.walk.found import Rest, trouble_of

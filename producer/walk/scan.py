@@ -8,8 +8,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from producer.host.looks import SilentError, look_at_each
-from producer.host.scouts import Scout
+from producer.host.scouting.looks import SilentError, look_at_each
+from producer.host.scouting.scouts import Scout
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.entry import NO_DATA
 from producer.observer import Trouble

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from producer.host.outbox import Outbox
+from producer.host.scouting.outbox import Outbox
 from producer.walk.columns import columns_of
 from producer.walk.found import Rest
 from producer.walk.tree import SourceTree

@@ -15,7 +15,7 @@ from producer.listing.columns import cut
 from producer.listing.entry import EntryBatch
 from producer.listing.tree.patched_part import patched_part
 from producer.listing.tree.tree_part import TreePart
-from producer.listing.tree_parts import TreeWriter
+from producer.listing.tree.tree_writer import TreeWriter
 
 #: The number of its source, and the part.
 _Placed = tuple[int, TreePart | PartReference]

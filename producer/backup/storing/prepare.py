@@ -11,7 +11,7 @@ from producer.backup.storing.feeder import Feeder
 from producer.backup.storing.recorder import Recorder
 from producer.backup.storing.state.state import BackupState
 from producer.backup.storing.storing import Storing
-from producer.host.looks import SilentError, look_at_each
+from producer.host.scouting.looks import SilentError, look_at_each
 from producer.pool.storing.store_orders import StoreOrders
 from producer.requests import BackupRequest
 from producer.run.session import RunSession

@@ -10,7 +10,7 @@ from producer.listing.entry import EntryBatch
 from producer.listing.frames import decode_line, decompress_lines
 from producer.listing.part_head import PartNeeds, needs_in
 from producer.listing.parts import checked_batches
-from producer.listing.placed import PlacesReader
+from producer.listing.tree.placed import PlacesReader
 from tasks.errors import DamagedError
 
 

@@ -12,7 +12,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.catalog.tree import Tree
 from producer.listing.entry import EntryBatch
-from producer.listing.placed import PlacedBatch
+from producer.listing.tree.placed import PlacedBatch
 from producer.pool.losses.keepers import Keepers, find_keepers, has_ranges, lost_bytes_of
 
 

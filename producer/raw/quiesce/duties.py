@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from producer.host.looks import SilentError, look
 from producer.host.processes import start_of
+from producer.host.scouting.looks import SilentError, look
 from producer.host.state import StateFolder
 from producer.host.trusted import check_trusted
 from producer.raw.quiesce.thaw_guard import thaw

@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from producer.host.looks import look, look_through
 from producer.host.places import file_systems_of
+from producer.host.scouting.looks import look, look_through
 from producer.host.state import StateFolder
 from producer.raw.mounts import lower_devices, mounts_of, number_of
 from producer.raw.quiesce import thaw_guard

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pathspec
 
-from producer.host.looks import look
+from producer.host.scouting.looks import look
 from producer.requests import Exclusions
 from producer.walk.choosing.gitignore import GitIgnore, lines_of
 from producer.walk.status import Status, flags_of, mode_and_sizes

@@ -10,7 +10,7 @@ from producer.listing.entry import EntryBatch
 from producer.listing.part_head import WholeFiles
 from producer.listing.tree.decoding import needs_of
 from producer.listing.tree.tree_part import TreePart
-from producer.listing.tree_parts import TreeWriter
+from producer.listing.tree.tree_writer import TreeWriter
 
 
 class Stored:

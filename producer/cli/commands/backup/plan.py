@@ -17,7 +17,7 @@ from producer.cli.show.live.watching import watched
 from producer.cli.show.rows.summaries import compared_line
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.wrapped import say
-from producer.host.looks import look
+from producer.host.scouting.looks import look
 from producer.requests import BackupRequest
 from tasks.errors import UsageError
 

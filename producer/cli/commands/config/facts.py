@@ -12,7 +12,7 @@ from msgspec import Struct
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
 from producer.configuration.tables import Configuration
-from producer.host.looks import SilentError, look_at_each
+from producer.host.scouting.looks import SilentError, look_at_each
 from tasks.errors import SegfleetError
 
 #: What is at a path.

@@ -21,7 +21,7 @@ from producer.cli.show.wrapped import say
 from producer.configuration.finding import CONFIG_VARIABLE, FILE_NAME, SYSTEM_FOLDER
 from producer.configuration.reading import parse_configuration
 from producer.configuration.writing import Wishes, configuration_text
-from producer.host.looks import look
+from producer.host.scouting.looks import look
 from producer.host.whole_file import write_whole
 from tasks.errors import UsageError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from producer.cli.call import Call
-from producer.host.looks import look
+from producer.host.scouting.looks import look
 from tasks.errors import UsageError
 
 

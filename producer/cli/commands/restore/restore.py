@@ -28,7 +28,7 @@ from producer.cli.show.ended import ended
 from producer.cli.show.json_lines import write_summary
 from producer.cli.show.live.lost_files import watched_for_losses
 from producer.cli.show.rows.summaries import show_restore
-from producer.host.looks import look
+from producer.host.scouting.looks import look
 from producer.observer import Observer
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.run.environment import Environment

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from producer.cli.call import Call
 from producer.cli.catalog import opened_catalog
-from producer.host.looks import look
 from producer.host.places import is_at_agents
+from producer.host.scouting.looks import look
 from producer.observer import Observer, Trouble
 from producer.requests import UNNAMED_TARGET, RestoreRequest
 from producer.summaries import RestoreSummary

@@ -9,7 +9,7 @@ from pathlib import Path
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.reservations import ReservationRow
 from producer.cli.call import Call
-from producer.host.looks import look
+from producer.host.scouting.looks import look
 from producer.schedule.asked import configuration_of
 from producer.schedule.belongs import belongs_here
 from producer.schedule.configured import follow

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from producer.configuration.tables import SourceTable
-from producer.host.looks import SilentError, look_at_each
+from producer.host.scouting.looks import SilentError, look_at_each
 from tasks.errors import UsageError
 
 

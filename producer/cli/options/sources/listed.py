@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from producer.configuration.values.sizes import format_size
-from producer.host.looks import SilentError, look, look_through
+from producer.host.scouting.looks import SilentError, look, look_through
 from producer.requests import Source
 from tasks.errors import UsageError
 

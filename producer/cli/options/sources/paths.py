@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from producer.configuration.homes import from_home
-from producer.host.looks import look
+from producer.host.scouting.looks import look
 from tasks.errors import UsageError
 
 

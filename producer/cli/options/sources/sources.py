@@ -11,7 +11,7 @@ from producer.cli.options.sources.below import below, not_a_source, path_for_man
 from producer.cli.options.sources.naming import source_name, volume_name
 from producer.cli.options.sources.paths import absolute
 from producer.configuration.tables import Configuration, SourceTable
-from producer.host.looks import SilentError, look_at_each
+from producer.host.scouting.looks import SilentError, look_at_each
 from producer.requests import Source
 from tasks.errors import UsageError
 from tasks.values import SourcePlace

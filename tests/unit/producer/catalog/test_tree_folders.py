@@ -10,7 +10,7 @@ from kit.models.rows import T0, begin, plan
 from producer.catalog.catalog import Catalog
 from producer.catalog.tree import Tree
 from producer.listing.entry import EntryBatch
-from producer.listing.tree_parts import TreeWriter
+from producer.listing.tree.tree_writer import TreeWriter
 
 #: Folder → how many files it has, in the order of the walk: "a/b" comes before "a.b", as "/" sorts first.
 FOLDERS = {"": 3, "a": 3000, "a/b": 2, "a/b/c": 1, "a.b": 700, "z": 1}

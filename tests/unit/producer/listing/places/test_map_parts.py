@@ -15,7 +15,7 @@ from producer.listing.places.map_parts import MAX_INLINE_COUNT, pieces_of
 from producer.listing.places.places import Place, PlacesWriter
 from producer.listing.tree.decoding import decode_tree_part, needs_of
 from producer.listing.tree.tree_part import TreePart
-from producer.listing.tree_parts import TreeWriter
+from producer.listing.tree.tree_writer import TreeWriter
 from producer.manifest import decode_pack
 from tasks.digests import CELL_BYTES
 from tasks.errors import DamagedError

@@ -12,7 +12,7 @@ from kit.models.rows import T0, begin, plan
 from kit.services.operator_page import Answer, Browser, served_page
 from producer.catalog.catalog import Catalog
 from producer.listing.entry import EntryBatch
-from producer.listing.tree_parts import TreeWriter
+from producer.listing.tree.tree_writer import TreeWriter
 
 VOLUME = "home & <b>"
 HOSTILE = '<img src=x onerror="alert(1)">\udcff'

@@ -18,7 +18,7 @@ from producer.catalog.schema import snapshots
 from producer.catalog.tables.snapshots.rows import NewSnapshot
 from producer.listing.entry import EntryBatch
 from producer.listing.places.places import Place, PlacesWriter
-from producer.listing.tree_parts import TreeWriter
+from producer.listing.tree.tree_writer import TreeWriter
 from producer.retention.pruning.meeting import OldCatalogError
 from tasks.errors import DeviceFullError
 from tasks.generations import Generation, encode_generation, generation_name

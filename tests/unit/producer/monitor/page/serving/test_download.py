@@ -15,7 +15,7 @@ from kit.models.rows import T0, begin, plan
 from kit.services.operator_page import Browser, served_page
 from producer.catalog.catalog import Catalog
 from producer.listing.entry import EntryBatch
-from producer.listing.tree_parts import TreeWriter
+from producer.listing.tree.tree_writer import TreeWriter
 from producer.monitor.page.serving.download import disposition
 from producer.monitor.page.serving.downloads import Downloads
 

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from producer.host.scouts import Scout, is_scout, report
+from producer.host.scouting.scouts import Scout, is_scout, report
 from tasks.errors import SegfleetError
 
 log = logging.getLogger("segfleet.looks")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from kit.deadlines import DEADLINE_S, eventually
-from producer.host.outbox import Outbox
+from producer.host.scouting.outbox import Outbox
 
 #: More than any pipe holds.
 LARGE = b"x" * 3_000_000

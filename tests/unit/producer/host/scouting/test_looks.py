@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from kit.deadlines import DEADLINE_S, eventually
-from producer.host import scouts
-from producer.host.looks import LIMIT_VARIABLE, SilentError, give_sign, look, look_at_each, look_through
 from producer.host.places import file_systems_of, folders_here, silent_devices
+from producer.host.scouting import scouts
+from producer.host.scouting.looks import LIMIT_VARIABLE, SilentError, give_sign, look, look_at_each, look_through
 from tasks.errors import UsageError
 
 

@@ -13,7 +13,7 @@ from producer.listing.frames import compress_lines, decompress_lines
 from producer.listing.places.places import Place, PlacesWriter
 from producer.listing.tree.decoding import decode_tree_part, needs_of
 from producer.listing.tree.tree_part import TreePart
-from producer.listing.tree_parts import TreeWriter
+from producer.listing.tree.tree_writer import TreeWriter
 from tasks.errors import DamagedError
 
 A, B = "a" * 32, "b" * 32

@@ -11,7 +11,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from producer.host.scouts import OUTPUT, packed
+from producer.host.scouting.scouts import OUTPUT, packed
 
 #: 100 bytes an entry: 300,000 files.
 _KEEPS_BYTES = 32 * 1024 * 1024
