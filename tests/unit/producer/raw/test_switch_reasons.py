@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from kit.program.commands import all_commands
 from producer.raw import mounts, switch
 from producer.raw.agents import refuse_what_agents_cannot_find
 from producer.raw.mounts import holders_of, parse_mounts
@@ -100,3 +101,15 @@ def test_agents_read_a_source_at_its_own_place_or_not_at_all() -> None:
         refuse_what_agents_cannot_find(files, raw)
     with pytest.raises(UsageError, match="mounted writable on /srv/data"):
         refuse_what_agents_cannot_find(replace(raw, mode="files"), files)
+
+
+@pytest.mark.parametrize(("count", "lines_count"), [(100_000, 0), (100_001, 1)])
+def test_by_default_more_than_100_000_files_are_too_many_to_be_read_one_by_one(
+    tmp_path: Path, count: int, lines_count: int
+) -> None:
+    (option,) = (param for param in all_commands()["backup"].params if param.name == "raw_above")
+    source = Source(name="many", path=tmp_path)
+    asked = request(sources=(source,), raw_above_count=option.default)
+
+    assert asked == request(sources=(source,))
+    assert len([*switch.explain(asked, {"many": count})]) == lines_count
