@@ -14,7 +14,7 @@ import time
 
 from msgspec.structs import replace
 
-from producer.backup.intake import take_in
+from producer.backup.intake.take_in import take_in
 from producer.backup.own_state import own_files, with_catalog_copied
 from producer.backup.planning import plan_backup
 from producer.backup.summary import backup_summary

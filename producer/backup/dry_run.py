@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from producer.backup.entries import Entries
 from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
-from producer.backup.fewer_files import refuse_sudden_emptiness
+from producer.backup.intake.fewer_files import refuse_sudden_emptiness
 from producer.backup.own_state import own_files
 from producer.backup.parent.choose import merge_with, parent_in_pool
 from producer.backup.parent.merged import FileCounts

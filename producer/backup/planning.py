@@ -9,7 +9,7 @@ from itertools import chain
 from msgspec.structs import replace
 
 from producer.backup.expected_ratio import ratio_of_volume, ratio_with_compared
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.kept_plan import Kept
 from producer.backup.storing.healing import Healing
 from producer.backup.storing.least_filled import least_filled

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.lacks import still_lacking
 from producer.catalog.tables.segments.totals import SegmentTotals

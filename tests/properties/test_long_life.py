@@ -59,7 +59,7 @@ def make_tree(target: Path) -> None:
 @pytest.mark.parametrize("copies", [2, 1] if IS_WHOLE else [2])
 def test_each_kept_snapshot_restores_to_its_day(copies: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     print(f"SEED={SEED}")
-    monkeypatch.setattr("producer.backup.intake.datetime", Calendar)
+    monkeypatch.setattr("producer.backup.intake.take_in.datetime", Calendar)
     make_tree(tmp_path / "source")
     with in_process(tmp_path, "abc") as run:
         life = LongLife(run, tmp_path / "source", seed=SEED, copies=copies, scale=WHOLE if IS_WHOLE else SMALL)

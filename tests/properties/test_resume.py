@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kit.hole_map import data_in
 from kit.models.offline import Devices, Offline, backup_request, report
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.listing.extents import SegmentContents, extents_of

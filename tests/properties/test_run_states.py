@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from hypothesis.strategies import sampled_from
 
 from kit.models.channel import Channel
-from producer.backup.intake import take_in
+from producer.backup.intake.take_in import take_in
 from producer.backup.planning import plan_backup
 from producer.backup.storing import balancing, storing
 from producer.backup.storing.failing import failures, losses

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.storing.balancing import Balancing
 from producer.backup.storing.empty_files import EmptyFiles
 from producer.backup.storing.failing.failures import Failures

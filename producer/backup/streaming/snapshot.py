@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
+from producer.backup.intake.settle_pool import ask_devices, settle_pool
 from producer.backup.parent.merged import FileCounts
-from producer.backup.settle_pool import ask_devices, settle_pool
 from producer.backup.streaming.spool import piece_name
 from producer.catalog.tables.listing import ListingPartRow
 from producer.catalog.tables.snapshots.rows import NewSnapshot, SnapshotPlan, SourceRow

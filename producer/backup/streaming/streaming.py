@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.resume import discard_streams
 from producer.backup.storing.prepare import prepare_storing
 from producer.backup.storing.state.state import BackupState

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 
 from producer.backup.changed_files import store_anew
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.catalog import Catalog
 from producer.requests import BackupRequest

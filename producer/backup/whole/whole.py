@@ -8,7 +8,7 @@ and the snapshot is marked incomplete.
 from __future__ import annotations
 
 from producer.backup.changed_files import record_restless_files, store_changed_again
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.sealing.as_parent import is_as_parent
 from producer.backup.sealing.seal import SealedParts, commit, write_parts
 from producer.backup.storing.prepare import prepare_storing

@@ -40,7 +40,7 @@ class StoreOrders:
 
         ``places``: where those sources lie that workers do not know by name; ``views``: how the walk saw all.
 
-        ``spooled``: see :class:`producer.backup.intake.Intake`.
+        ``spooled``: see :class:`producer.backup.intake.intake.Intake`.
         """
         self._session = session
         self._snapshot = snapshot

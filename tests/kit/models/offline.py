@@ -15,7 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
-from producer.backup.intake import Intake, take_in
+from producer.backup.intake.intake import Intake
+from producer.backup.intake.take_in import take_in
 from producer.backup.planning import plan_backup
 from producer.catalog.catalog import Catalog
 from producer.dispatch.courier import Courier

@@ -10,7 +10,7 @@ import pytest
 from kit.models.offline import Offline, backup_request, offline
 from kit.tree import Tree, noise
 from producer.backup.changed_files import are_of_one_file, record_restless_files, store_changed_again
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.catalog.columns import JsonObject
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.catalog.tables.troubles import TroubleRow

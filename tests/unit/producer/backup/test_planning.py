@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kit.models.offline import Devices, Offline, backup_request
 from kit.tree import Tree
-from producer.backup.intake import take_in
+from producer.backup.intake.take_in import take_in
 from producer.backup.planning import plan_backup
 from producer.catalog.catalog import Catalog
 from tasks.errors import UsageError

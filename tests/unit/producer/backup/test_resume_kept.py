@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from kit.models.offline import Devices, Offline, backup_request, report
 from kit.tree import Entries, Tree, noise
-from producer.backup.intake import Intake, take_in
+from producer.backup.intake.intake import Intake
+from producer.backup.intake.take_in import take_in
 from producer.backup.resume import find_resumable, request_to_resume
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow

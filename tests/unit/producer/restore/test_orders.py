@@ -12,7 +12,7 @@ import pytest
 from kit.models.offline import Offline, backup_request, offline
 from kit.models.rows import segments_by_id
 from kit.tree import Entries, HardLink, Symlink, Tree, noise
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.sealing.record_tree import record_tree
 from producer.listing.entry import Entry as ListedEntry
 from producer.listing.reader import ListingReader

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from kit.models.offline import Devices, Offline, backup_request
 from kit.tree import Entries, Tree, noise
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.sealing.seal import seal
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.troubles import TroubleRow

@@ -10,7 +10,7 @@ import pytest
 
 from kit.models.offline import Offline, backup_request, offline
 from kit.tree import Tree, noise
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.storing.feeder import Feeder, _within_reach
 from producer.catalog.tables.segments.rows import SegmentRow
 from producer.dispatch.publishing import describe_order

@@ -8,7 +8,7 @@ import pytest
 
 from kit.models.offline import GIB, Devices, Offline, backup_request
 from kit.tree import Tree, noise
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.storing.least_filled import least_filled
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.segments.rows import SegmentRow

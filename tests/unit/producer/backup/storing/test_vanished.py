@@ -9,7 +9,7 @@ import pytest
 
 from kit.models.offline import Answer, Devices, Offline, backup_request
 from kit.tree import Tree
-from producer.backup.intake import Intake
+from producer.backup.intake.intake import Intake
 from producer.backup.storing.prepare import prepare_storing
 from producer.backup.whole.vanished_sources import refuse_vanished_sources
 from producer.catalog.catalog import Catalog

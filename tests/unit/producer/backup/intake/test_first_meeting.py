@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kit.models.offline import Answer, Devices, Offline, backup_request, report
 from kit.tree import Tree
-from producer.backup.intake import take_in
+from producer.backup.intake.take_in import take_in
 from producer.catalog.catalog import Catalog
 from producer.ownership.lock_holder import NEW_DEVICES, LockHolder
 from producer.pool.decide import decide_pool

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kit.models.offline import Devices, Offline, backup_request
 from kit.tree import Tree
-from producer.backup.intake import take_in
+from producer.backup.intake.take_in import take_in
 from producer.catalog.catalog import Catalog
 from producer.walk import EarlyScan
 
