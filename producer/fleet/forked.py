@@ -41,7 +41,7 @@ class ForkedWorkers:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
         self.pid = os.fork()
         if not self.pid:
-            _work(command, (stdin, stdout, log.fileno()))
+            work(command, (stdin, stdout, log.fileno()))
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(stdin)
         os.close(stdout)
@@ -59,7 +59,8 @@ class ForkedWorkers:
         return answered, None
 
 
-def _work(command: Sequence[str], streams: Sequence[int]) -> NoReturn:
+def work(command: Sequence[str], streams: Sequence[int]) -> NoReturn:
+    """In a fork: be the process that ``command`` would start, with these descriptors as its standard streams."""
     code = 1
     try:
         _begin_anew(command, streams)

@@ -8,23 +8,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any
 
 import producer.fleet.agent
 import workers.__main__
 from kit.program.halting.brake import hold_forked_worker
+from producer.fleet.forked import work
 from workers.__main__ import main as run_workers
-
-_MOST_DESCRIPTORS = 4096
-
-#: What a new program does not inherit, but a fork does.
-_HANDLED = (signal.SIGTERM, signal.SIGHUP)
 
 
 def fork_workers() -> None:
@@ -51,7 +45,7 @@ class _AgentsWorker:
         self.returncode: int | None = None
         self.pid = os.fork()
         if not self.pid:
-            _work(command, (settings, 1, 2))
+            work(command, (settings, 1, 2))
         os.close(settings)
 
     def poll(self) -> int | None:
@@ -74,34 +68,3 @@ class _AgentsWorker:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
-
-
-def _work(command: Sequence[str], streams: Sequence[int]) -> NoReturn:
-    code = 1
-    try:
-        _begin_anew(command, streams)
-        code = _run_workers()
-    except SystemExit as end:
-        code = int(end.code or 0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        # Not by way of what the command has to do at its end.
-        os._exit(code)
-
-
-def _begin_anew(command: Sequence[str], streams: Sequence[int]) -> None:
-    os.setsid()
-    for number in _HANDLED:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for place, stream in enumerate(streams):
-        os.dup2(stream, place)
-    os.closerange(len(streams), _MOST_DESCRIPTORS)
-    # The command's own hold what it has not written yet.
-    sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
-    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
-    sys.argv[:] = ["workers", *command[command.index("workers") + 1 :]]
-    sys.orig_argv[:] = command
