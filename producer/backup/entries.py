@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from producer.backup.parent.merge import Merge
 from producer.backup.parent.overlay import Overlay
@@ -11,6 +11,7 @@ from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.compared import extents_at, former_of
 from producer.listing.in_memory import DifferingBatches
 from producer.observer import OnFile
+from producer.plan.extent_sizes import ExtentSizes
 
 
 class Entries:
@@ -21,8 +22,8 @@ class Entries:
         self._on_file = on_file
         #: By entry index: bytes to store; -1 for entries without data, and for those that the parent has.
         self.sizes = array("q")
-        #: By entry index: the sizes of the extents that the data of a file is compared in, if several.
-        self.extents_bytes: dict[int, list[int]] = {}
+        #: By entry index: the sizes of the extents that the data of a file is compared in.
+        self.extents_bytes = ExtentSizes()
         #: Listing parts that nobody has taken yet.
         self.parts: list[ListingPart] = []
         #: The batches that are not as in the parent.
@@ -48,7 +49,7 @@ class Entries:
 
     def ranges_counts(self, walked: Mapping[int, int]) -> dict[int, int]:
         """How many extents a file has, by entry index, if several; ``walked``: ranges of data, as the walk saw them."""
-        return {**walked, **{entry: len(sizes_bytes) for entry, sizes_bytes in self.extents_bytes.items()}}
+        return {**walked, **{entry: len(sizes_bytes) for entry, sizes_bytes in self.extents_bytes.several.items()}}
 
     def finish(self) -> None:
         """The walk is over."""
@@ -74,14 +75,13 @@ class Entries:
             self.differing.add(batch)
         self.sizes.extend(to_store)
         if batch.former.segment_ids:
-            self.extents_bytes |= _extents_bytes(batch)
+            for entry, sizes_bytes in _extents_bytes(batch):
+                self.extents_bytes.add(entry, sizes_bytes)
 
 
-def _extents_bytes(batch: EntryBatch) -> dict[int, list[int]]:
-    found = {}
+def _extents_bytes(batch: EntryBatch) -> Iterator[tuple[int, list[int]]]:
     for place in range(len(batch)):
         former = former_of(batch, place)
         if former is not None:
             extents = extents_at(batch, place, 0, batch.data_bytes_at(place), former)
-            found[batch.first_entry + place] = [size_bytes for _, size_bytes in extents]
-    return {entry: sizes_bytes for entry, sizes_bytes in found.items() if len(sizes_bytes) > 1}
+            yield batch.first_entry + place, [size_bytes for _, size_bytes in extents]

@@ -77,23 +77,27 @@ def add_pieces(
     threshold_bytes: int,
     cap_bytes: int,
     grid_bytes: int,
+    extent_bytes: int,
 ) -> None:
     """Append the pieces of every file of ``above_bytes < size <= up_to_bytes`` (None: any size), in walk order.
 
-    ``extents_bytes``: by entry, the sizes of extents that each stay in one piece, if they can.
+    ``extents_bytes``: by entry, the sizes of extents that each stay in one piece, if they can, and always up to
+    ``extent_bytes``.  Files that have them are cut here even if they are larger than ``up_to_bytes``.
     """
     shared_bytes = share_bytes(threshold_bytes, grid_bytes)
     whole_bytes = min(threshold_bytes, cap_bytes)
     for entry, size_bytes in enumerate(sizes):
-        if size_bytes <= above_bytes or (up_to_bytes is not None and size_bytes > up_to_bytes):
+        if size_bytes <= above_bytes:
             continue
         if size_bytes <= whole_bytes:
             segments.append(entry, entry + 1, 0, size_bytes, 1)
             continue
         if entry in extents_bytes:
-            cap = max(1, whole_bytes // grid_bytes) * grid_bytes
+            cap = max(extent_bytes, whole_bytes // grid_bytes * grid_bytes)
             for offset_bytes, piece_bytes in whole_extents(extents_bytes[entry], cap_bytes=cap, grid_bytes=grid_bytes):
                 segments.append(entry, entry + 1, offset_bytes, piece_bytes, 1)
+            continue
+        if up_to_bytes is not None and size_bytes > up_to_bytes:
             continue
         for offset_bytes, piece_bytes in cut_in_shares(
             size_bytes,

@@ -16,6 +16,7 @@ from producer.plan.rooms import DeviceRoom, check_rooms, limits_bytes, refusal
 from producer.plan.threshold import share_bytes, threshold_bytes
 from producer.plan.unplaced import UnplacedSegments
 from producer.requests import PlanOptions
+from tasks.digests import CELL_BYTES
 from tasks.errors import UsageError
 
 #: Segments are cut smaller, down to this fraction of a device's part, before a backup is refused for lack of room.
@@ -30,7 +31,8 @@ class PlanRequest(Struct, frozen=True, kw_only=True):
     them; ``ranges_counts`` has, by entry index, how many ranges of data a file has, if several.  ``expected_ratio``:
     stored bytes for each source byte.  ``bundle_limit_bytes``: the largest file of a bundle, for a plan that continues
     an earlier one whose bundles stay; None: by the rule.  ``extents_bytes`` has, by entry index, the sizes of the
-    extents that a file is compared in, if several: pieces are cut between them.
+    extents that a file is compared in: pieces are cut between them, and exceed the threshold rather than cut one of a
+    cell or less, of which nobody would know the digest of a part.
     """
 
     sizes: array[int]
@@ -127,12 +129,13 @@ def make_plan(request: PlanRequest) -> Plan:
     cap_bytes = min(request.options.segment_bytes // block_bytes * block_bytes, largest_bytes)
     finest_bytes = max(block_bytes, threshold // _FINEST_SHARE)
     grid = grid_bytes(threshold, cap_bytes, block_bytes)
+    extent_bytes = min(CELL_BYTES, request.options.segment_bytes // block_bytes * block_bytes)
     while True:
         try:
-            return _planned(request, threshold, cap_bytes, grid, limits)
+            return _planned(request, threshold, cap_bytes, grid, limits, extent_bytes)
         except NoRoomError as error:
-            if grid > block_bytes:
-                grid = block_bytes
+            if max(grid, extent_bytes) > block_bytes:
+                grid = extent_bytes = block_bytes
                 continue
             if cap_bytes <= finest_bytes:
                 why = f"a part of {error.size_bytes} bytes fits on no device"
@@ -155,13 +158,15 @@ def _too_few(copies: int, devices_count: int) -> str:
     return f"{copies} copies need as many devices with room, and there are {devices_count}"
 
 
-def _planned(request: PlanRequest, threshold: int, cap_bytes: int, grid: int, limits: Sequence[int]) -> Plan:
+def _planned(
+    request: PlanRequest, threshold: int, cap_bytes: int, grid: int, limits: Sequence[int], extent_bytes: int
+) -> Plan:
     options = request.options
     remaining, descending = options.split == "remaining", options.order == "descending"
     # The space left on a device is counted in bytes; otherwise a device is as full as it is busy.
     file_cost_bytes = FILE_COST_BYTES if options.bundle and not remaining else 0
     rule = _bundle_rule(request, min(cap_bytes, threshold), sum(map(bool, limits)))
-    segments = _segments(request, rule, threshold, cap_bytes, grid)
+    segments = _segments(request, rule, threshold, cap_bytes, grid, extent_bytes)
     loads = Loads.balanced(options.balance, request.rooms, limits, request.expected_ratio)
     devices = place(segments, loads, file_cost_bytes=file_cost_bytes, descending=descending)
     if remaining:
@@ -171,7 +176,13 @@ def _planned(request: PlanRequest, threshold: int, cap_bytes: int, grid: int, li
             loads,
             sizes=request.sizes,
             # The bundle limit of an earlier plan may exceed the threshold of what is left to plan.
-            entries=large_entries(request.sizes, above_bytes=max(threshold, rule.limit_bytes), descending=descending),
+            entries=[
+                entry
+                for entry in large_entries(
+                    request.sizes, above_bytes=max(threshold, rule.limit_bytes), descending=descending
+                )
+                if entry not in request.extents_bytes
+            ],
             cap_bytes=min(cap_bytes // grid * grid, share_bytes(threshold, grid)),
             block_bytes=grid,
         )
@@ -211,8 +222,10 @@ def _bundle_rule(request: PlanRequest, cap_bytes: int, available_count: int) -> 
     return rule if request.bundle_limit_bytes is None else rule.with_limit(request.bundle_limit_bytes)
 
 
-def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes: int, grid: int) -> UnplacedSegments:
-    """Bundles, then pieces; for method 2 without the files above the threshold, which are cut later."""
+def _segments(
+    request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes: int, grid: int, extent_bytes: int
+) -> UnplacedSegments:
+    """Bundles, then pieces; for method 2 without the new files above the threshold, which are cut later."""
     segments = UnplacedSegments()
     if rule.limit_bytes:
         add_bundles(segments, request.sizes, request.source_starts, rule, request.ranges_counts)
@@ -225,6 +238,7 @@ def _segments(request: PlanRequest, rule: BundleRule, threshold: int, cap_bytes:
         threshold_bytes=threshold,
         cap_bytes=cap_bytes,
         grid_bytes=grid,
+        extent_bytes=extent_bytes,
     )
     return segments
 

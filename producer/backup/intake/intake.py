@@ -47,7 +47,7 @@ class Intake(Struct, frozen=True, kw_only=True):
     borrowed: Set[str]
     #: Of these, what no device has any more; unchanged files have it, and heal it.
     lost: Set[str] = frozenset()
-    #: By entry index: the sizes of the extents that a file is compared in, if several.
+    #: By entry index: the sizes of the extents that a file is compared in.
     extents_bytes: Mapping[int, Sequence[int]] = field(default_factory=dict)
     #: How many bytes are compared with what earlier segments hold.
     compared_bytes: int = 0

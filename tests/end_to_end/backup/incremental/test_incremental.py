@@ -182,6 +182,17 @@ def settled(machine: Machine) -> Machine:
     return machine
 
 
+def test_a_small_file_that_was_touched_alone_is_compared_as_a_whole_and_not_stored(machine: Machine) -> None:
+    source = Tree({"file": noise(20_000), "beside": noise(200_000, 1)}).make(machine.folder / "data")
+    for file in source.iterdir():
+        os.utime(file, (10**9, 10**9))
+    back_up(machine, "--ignore-ctime")
+    os.utime(source / "file", (10**9, 10**9 + 1))
+    touched = back_up(machine, "--ignore-ctime")
+    assert (counts(touched), touched.summary["bytes_read"]) == ((0, 1, 1, 0), 20_000)
+    assert (touched.summary["segments"], touched.summary["bytes_stored"]) == (0, 0)
+
+
 def test_with_force_or_on_devices_of_another_pool_everything_is_stored_again(settled: Machine) -> None:
     back_up(settled, "--ignore-ctime")
     forced = back_up(settled, "--ignore-ctime", "--force")
