@@ -28,7 +28,7 @@ class Held(Struct, frozen=True, kw_only=True):
 
 def held(catalog: Catalog, segment_ids: Iterable[str]) -> Held:
     """What devices have of these segments, as far as the catalog knows; one that is away keeps what it holds."""
-    lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
+    lost = catalog.devices.lost_ids()
 
     def is_gone(one: StoredObject) -> bool:
         return one.is_damaged or one.device_id in lost

@@ -158,9 +158,10 @@ class _Check:
         # Who reads all of an object knows better than the check before.
         rows = () if self._request.read_data else chain.from_iterable(index.values())
         doubtful = {row.key for row in rows if row.is_damaged}
-        lost = lost_ranges(index, damages, self._present, doubtful)
+        given_up = self._session.catalog.devices.lost_ids()
+        lost = lost_ranges(index, damages, self._present, doubtful, given_up=given_up)
         if lost and (made := self._made_by_parity({key: index[key] for key in lost}, damages)):
-            lost = lost_ranges(index, damages, self._present, doubtful - made, made)
+            lost = lost_ranges(index, damages, self._present, doubtful - made, made, given_up)
         self._tell_objects(newest_first, lost, damages)
         files = LostFiles(lost)
         for snapshot in newest_first:

@@ -67,18 +67,20 @@ def lost_ranges(
     present: Collection[str],
     doubtful: Collection[tuple[str, str]] = (),
     made: Collection[tuple[str, str]] = (),
+    given_up: Collection[str] = (),
 ) -> dict[str, list[LostRange]]:
     """Segment → what of it is lost: in damaged objects, and on devices that are not ``present`` (by id).
 
     ``doubtful``: the keys of objects that cannot replace others, because an earlier check found them damaged.
-    ``made``: the keys of damaged or absent objects that parity can replace.
+    ``made``: the keys of damaged or absent objects that parity can replace.  ``given_up``: the devices that will not
+    come back (by id), which are named as such.
     """
     damaged = {damage.row.key: damage for damage in damages}
     lost: dict[str, list[LostRange]] = {}
     for segment_id, objects in index.items():
         rows = list(objects) or [_unknown(segment_id)]
         bad = [
-            damaged.get(one.key) or _absent(one)
+            damaged.get(one.key) or _absent(one, given_up)
             for one in rows
             if one.key not in made and (one.key in damaged or one.device_id not in present)
         ]
@@ -101,10 +103,12 @@ def _unknown(segment_id: str) -> StoredObject:
     )
 
 
-def _absent(row: StoredObject) -> Damage:
+def _absent(row: StoredObject, given_up: Collection[str]) -> Damage:
     if not row.device_id:
         return damage_of(row, "not-indexed", "no index says where it is")
-    return damage_of(row, "device-absent", f"its device {row.device} is absent")
+    return damage_of(
+        row, "device-absent", f"its device {row.device} is {'lost' if row.device_id in given_up else 'absent'}"
+    )
 
 
 def _lost_of(

@@ -103,6 +103,10 @@ class Devices:
             statement = statement.where(devices.c.pool_id == pool_id)
         return [DeviceRow(**row._asdict()) for row in self._database.read(statement)]
 
+    def lost_ids(self) -> frozenset[str]:
+        """The devices that will not come back."""
+        return frozenset(row.device_id for row in self.all() if row.state == "lost")
+
     def last_recorded_first(self, pool_id: str | None = None) -> list[DeviceRow]:
         """All devices, or those of one pool; the one that was seen last comes first."""
         statement = select(*_COLUMNS).order_by(*_LAST_FIRST)

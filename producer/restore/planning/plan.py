@@ -80,9 +80,11 @@ class RestorePlan:
 
         "" for none.
         """
+        given_up = self._catalog.devices.lost_ids()
         for holder in self.holders():
             if self._reach.is_out_of(holder.object):
-                why = f"it lies on device {holder.object.device}, which is absent"
+                state = "lost" if holder.object.device_id in given_up else "absent"
+                why = f"it lies on device {holder.object.device}, which is {state}"
                 yield from ((pick, why, holder.object.device) for pick in self.picks(holder))
         for segment_id, ranges in self._reach.incomplete():
             for pick in self._picks.lacking(segment_id, ranges):

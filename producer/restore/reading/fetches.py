@@ -44,6 +44,7 @@ class Fetches:
         self._answers = Answers()
         self._open: dict[str, Fetch] = {}
         self._groups = GroupReads(session.catalog)
+        self._given_up = session.catalog.devices.lost_ids()
 
     def limit_bytes(self, piece: Piece) -> int:
         """How long a range may be, on the way that this one takes."""
@@ -55,7 +56,10 @@ class Fetches:
             return None
         if self._groups.can_read(piece.object, self.present):
             return None
-        return DamagedError(f"a part lies on device {piece.object.device}, which is absent", hint=_GONE_HINT)
+        where = f"a part lies on device {piece.object.device}"
+        if piece.object.device_id in self._given_up:
+            return DamagedError(f"{where}, which is lost")
+        return DamagedError(f"{where}, which is absent", hint=_GONE_HINT)
 
     def begin(self, piece: Piece) -> Fetch:
         """Ask for the piece; it is read as soon as its device's worker has time."""

@@ -32,7 +32,7 @@ def swap(
     transaction that survives a power cut.  Returns what was swapped, and whether groups of parity went with it.
     """
     catalog, swapped = session.catalog, list[Repack]()
-    lost = {device.device_id for device in catalog.devices.all() if device.state == "lost"}
+    lost = catalog.devices.lost_ids()
     with no_new_readers(session.holder, purpose="prune"), catalog.durable_transaction():
         unused.look()
         busy = busy_segments(catalog)

@@ -10,6 +10,7 @@ import pytest
 
 from kit.models.objects import stored_object
 from kit.models.offline import Answer, Devices, Offline
+from kit.models.rows import device_row
 from producer.catalog.catalog import Catalog
 from producer.restore.reading.fetches import Fetches
 from producer.restore.reading.ways import Answers, Piece
@@ -98,3 +99,13 @@ def test_what_a_dead_device_was_asked_for_is_lost_and_the_other_goes_on(run: Off
     assert fetches.begin(piece("a")).error is not None
     assert b"".join(fetches.read(fetches.begin(piece("b")))) == bytes(ord("b") + at for at in range(10))
     assert any("device a died" in note for note in run.observer.notes)
+
+
+@pytest.mark.parametrize(("is_lost", "word", "has_hint"), [(False, "absent", True), (True, "lost", False)])
+def test_nobody_is_told_to_mount_a_device_that_is_lost(run: Offline, is_lost: bool, word: str, has_hint: bool) -> None:
+    run.catalog.devices.record(device_row("c", device_id="e" * 32, state="lost" if is_lost else "absent"))
+
+    error = fetches_of(run).why_absent(piece("c"))
+
+    assert error is not None
+    assert (str(error), bool(error.hint)) == (f"a part lies on device c, which is {word}", has_hint)
