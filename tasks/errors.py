@@ -128,6 +128,12 @@ class RunOverError(SegfleetError):
     code = "run-over"
 
 
+class NoParcelError(SegfleetError):
+    """The broker has lost what the order needs.  Its run sends the order again, and that with it."""
+
+    code = "no-parcel"
+
+
 class NotMountedError(SegfleetError):
     code = "not-mounted"
     hint = "mount it, and run the same command again"

@@ -41,7 +41,8 @@ def device_user(device: str) -> str:
     """The command that makes the user of one device's workers; the operator replaces ``PASSWORD``."""
     return _user(
         f"agent-{device}",
-        f"~device.{device} ~unacked*.device.{device} ~segfleet.lease.{device}.* %R~segfleet.epoch.* %R~segfleet.sign.*",
+        f"~device.{device} ~unacked*.device.{device} ~segfleet.lease.{device}.* %R~segfleet.epoch.* %R~segfleet.sign.* "
+        "%R~parcel.*",
         f"%R~{WATCHED_KEY}",
         more=f"(%W~manager.* +lpush) {_EVENTS}",
     )
@@ -58,7 +59,7 @@ def manager_user(name: str) -> str:
         f"~device.* ~unacked*.device.* ~manager.{name}.* ~unacked*.manager.{name}.* ~command.{name} "
         f"~unacked*.command.{name} ~master.* ~unacked*.master.*",
         f"%R~segfleet.* ~segfleet.lease.* ~segfleet.run.* ~segfleet.manager.{name} "
-        f"~segfleet.epoch.manager.{name}.* ~segfleet.sign.manager.{name}.* {_SCRIPTS}",
+        f"~segfleet.epoch.manager.{name}.* ~segfleet.sign.manager.{name}.* ~parcel.* {_SCRIPTS}",
         "+scan +mget +lrange +lrem +ltrim +hgetall +hvals +client|list +client|unblock",
         more=_EVENTS,
     )

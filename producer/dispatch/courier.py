@@ -29,7 +29,7 @@ from producer.dispatch.strays import Strays, answers
 from producer.fleet.local import Fleet
 from producer.observer import Observer
 from tasks.broker.queues import device_queue
-from tasks.errors import BrokerError, RunOverError
+from tasks.errors import BrokerError, NoParcelError, RunOverError
 from tasks.orders import Order, StoreSegment
 from tasks.receipts import Receipt
 from tasks.wire import encode
@@ -47,6 +47,9 @@ _LAST_RECEIPTS_S = 10.0
 
 #: The size of orders that store no segment, for the decision whether their worker hangs.
 _OTHER_ORDER_BYTES = 64 * 1024 * 1024
+
+#: Codes of workers that refuse an order which this run needs.
+_SENT_AGAIN = frozenset({RunOverError.code, NoParcelError.code})
 
 
 class Courier:
@@ -195,7 +198,7 @@ class Courier:
             order = self._match(receipt)
             if order is None:
                 self._strays.receipts_dropped += 1
-            elif receipt.failure is not None and receipt.failure.code == RunOverError.code:
+            elif receipt.failure is not None and receipt.failure.code in _SENT_AGAIN:
                 refused.append(order)
             else:
                 answered.append((order, receipt))
@@ -207,7 +210,7 @@ class Courier:
         return answered
 
     def _send_refused(self, orders: Sequence[Order]) -> None:
-        """Send again what workers refused because they believed that this run was over."""
+        """Send again what workers refused: they believed that this run was over, or the broker had lost a parcel."""
         self._strays.orders_refused += len(orders)
         if orders:
             with suppress(BrokerError):  # they are in flight even so

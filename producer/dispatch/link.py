@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import redis
+from msgspec.structs import replace
 
 from producer.dispatch.inbox import Inbox
 from producer.dispatch.last_orders import Purged
@@ -22,11 +23,12 @@ from tasks.app import BROKEN, app, connect
 from tasks.broker import door
 from tasks.broker.epochs import current_epoch, publish_epoch
 from tasks.broker.leases import Lease, leases_of, redis_client
+from tasks.broker.parcels import MIN_PARCEL_BYTES, drop_parcels, put_parcel
 from tasks.broker.queues import device_queue
 from tasks.broker.signs import give_last_sign, give_sign
 from tasks.broker.writable import check_writable
 from tasks.errors import BrokerError, MessageError
-from tasks.orders import Order
+from tasks.orders import Order, PutManifest
 from tasks.receipts import Receipt
 from tasks.wire import decode_receipt
 
@@ -49,6 +51,8 @@ class Link:
         #: Whether receipts that arrive after the end of the run wait for the next run with this inbox.
         self.keeps_inbox = False
         self._ensure_broker = ensure_broker
+        #: The digests of the parcels that were put.
+        self._parcels: set[str] = set()
         self._client_name = f"segfleet:manager:{inbox}"
         door.install()
         connect(url, self._client_name, inbox)
@@ -74,10 +78,19 @@ class Link:
         """
         try:
             queues = {device_queue(order.device) for order in orders}
-            with_queues(self._redis, queues, lambda: publish(orders))
+            messages = [self._without_parcel(order) for order in orders]
+            with_queues(self._redis, queues, lambda: publish(messages))
         except BROKEN as error:
             self._mend()
             raise BrokerError(f"cannot publish to the broker: {error}") from error
+
+    def _without_parcel(self, order: Order) -> Order:
+        """The order as its message says it; what it only names is in the broker then."""
+        if not isinstance(order, PutManifest) or len(order.data) < MIN_PARCEL_BYTES:
+            return order
+        put_parcel(self._redis, order.digest, order.data)
+        self._parcels.add(order.digest)
+        return replace(order, data=b"", is_parcel=True)
 
     def receipts(self, timeout_s: float) -> list[Receipt]:
         """The receipts that are there; waits up to ``timeout_s`` for the first."""
@@ -245,10 +258,10 @@ class Link:
             raise BrokerError(f"cannot take back orders of device {device}: {error}") from error
 
     def _remove_inbox(self) -> None:
-        if self.keeps_inbox:
-            return
         try:
-            self._redis.delete(self.inbox)
+            drop_parcels(self._redis, self._parcels)
+            if not self.keeps_inbox:
+                self._redis.delete(self.inbox)
         except redis.RedisError as error:
             log.debug("inbox not removed: %s", error)
 

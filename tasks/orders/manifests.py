@@ -8,9 +8,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from tasks.orders.order import Order
-from tasks.values import Digest, PartText
+from tasks.values import Digest
 
-#: A file of a manifest, as it lies on a device: what fits into a PartText.
+#: A file of a manifest, as it lies on a device.
 MAX_MANIFEST_BYTES = 6 * 1024 * 1024
 #: Parts and heads; claim, tombstone and marks of a snapshot; the generation of a catalog (docs/manifest.md).
 MANIFEST_NAME = re.compile(r"[0-9a-f]{32}\.([0-9]{6}\.part|manifest|claim|forgotten|marks|generation)")
@@ -21,8 +21,10 @@ class PutManifest(Order, frozen=True, kw_only=True):
     """Store a part of a manifest, or its head, under ``name``.  The head comes last: it commits."""
 
     name: ManifestName
-    data_base64: PartText
-    #: BLAKE3 of the decoded data.
+    data: Annotated[bytes, Meta(max_length=MAX_MANIFEST_BYTES)] = b""
+    #: Instead of ``data``: it lies in the broker, under its digest (:mod:`tasks.broker.parcels`).
+    is_parcel: bool = False
+    #: BLAKE3 of the data.
     digest: Digest
 
 

@@ -47,7 +47,7 @@ OF_ITS_OWN: dict[type[Order], dict[str, Any]] = {
         "devices": (),
     },
     PrepareImage: {"target": "t", "size_bytes": 1, "zero_offsets_bytes": (), "zero_sizes_bytes": (), "force": True},
-    PutManifest: {"name": "1" * 32 + ".manifest", "data_base64": "", "digest": "0" * 64},
+    PutManifest: {"name": "1" * 32 + ".manifest", "data": b"", "digest": "0" * 64},
     RestoreEntries: {"target": "t", "entries": (), "overwrite": "always"},
     RestoreSegment: {
         "object_id": "5" * 32,

@@ -21,11 +21,13 @@ class NoSuchManifestError(DeviceError):
 
 
 def put_manifest(order: PutManifest, *, device: Device) -> ManifestResult:
-    """Store one file of a manifest durably; repeating it writes nothing.
+    """Store one file of a manifest durably; repeating it writes nothing.  ``order`` has the data.
 
     Raises MessageError when the data does not match its digest, DeviceError when the device fails.
     """
-    data = _decode(order)
+    data = order.data
+    if blake3(data).hexdigest() != order.digest:
+        raise MessageError(f"manifest {order.name}: its BLAKE3 does not match")
     key = manifest_key(order.name)
     if not _holds(device, key, data):
         with device.put(key) as upload:
@@ -59,16 +61,6 @@ def generation_on(device: Device, catalog_id: str) -> Generation | None:
     with stored:
         found = decode_generation(stored.read(0, MAX_GENERATION_BYTES))
     return found if found is not None and found.catalog_id == catalog_id else None
-
-
-def _decode(order: PutManifest) -> bytes:
-    try:
-        data = base64.b64decode(order.data_base64, validate=True)
-    except ValueError as error:
-        raise MessageError(f"manifest {order.name}: not base64: {error}") from error
-    if blake3(data).hexdigest() != order.digest:
-        raise MessageError(f"manifest {order.name}: its BLAKE3 does not match")
-    return data
 
 
 def _names(device: Device) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tasks.errors import Reason
+from tasks.errors import NoParcelError, Reason
 from tasks.orders import (
     AdoptDevice,
     ConfirmEmpty,
@@ -89,12 +89,18 @@ def _refuse_none(order: Order) -> None:
     """For workers that are never fenced."""
 
 
+def _no_parcel(digest: str) -> bytes:
+    """For workers without a broker."""
+    raise NoParcelError(f"there is no parcel {digest}")
+
+
 class LocalHandlers:
     """:class:`tasks.handlers.OrderHandlers` for the devices in ``settings``.
 
     Made before the worker forks and used in its child: opens nothing and starts no thread before the first order.
     ``refuse_stale`` raises when an order's device was fenced or its run is over; it is called before the work, before a
-    segment is committed, and once a second while a target is written.
+    segment is committed, and once a second while a target is written.  ``parcel`` gives what lies in the broker under a
+    digest.
     """
 
     def __init__(
@@ -104,11 +110,13 @@ class LocalHandlers:
         worker: str,
         progress: WorkerProgress,
         refuse_stale: Callable[[Order], None] = _refuse_none,
+        parcel: Callable[[str], bytes] = _no_parcel,
     ) -> None:
         self.worker = worker
         self._settings = settings
         self._progress = progress
         self._refuse_stale = refuse_stale
+        self._parcel = parcel
         self._devices = OwnDevices(settings)
         self._claims = Claims()
         self._spare = UnitBuffers()
@@ -160,7 +168,9 @@ class LocalHandlers:
         return confirm_empty(order, source_root=self._source_root(order), beat=self._progress.beat)
 
     def put_manifest(self, order: PutManifest) -> ManifestResult:
-        return put_manifest(order, device=self._devices.claimed(order))
+        device = self._devices.claimed(order)
+        whole = replace(order, data=self._parcel(order.digest)) if order.is_parcel else order
+        return put_manifest(whole, device=device)
 
     def get_manifest(self, order: GetManifest) -> ManifestResult:
         return get_manifest(order, device=self._devices.claimed(order))

@@ -32,6 +32,7 @@ from workers.process.acknowledging import end_where_orders_stay
 from workers.process.fence import Fence
 from workers.process.handlers import LocalHandlers
 from workers.process.lease import LeaseStep, SharedProgress
+from workers.process.parcels import Parcels
 from workers.settings import WorkerSettings
 
 log = logging.getLogger("segfleet.start")
@@ -60,7 +61,10 @@ def run_worker(
     app.conf.task_queues = [queue(device_queue(device))]
     progress = SharedProgress()
     fence = Fence(settings.broker_url)
-    install(LocalHandlers(settings, worker=worker_name, progress=progress, refuse_stale=fence.check))
+    parcels = Parcels(settings.broker_url)
+    install(
+        LocalHandlers(settings, worker=worker_name, progress=progress, refuse_stale=fence.check, parcel=parcels.get)
+    )
     LeaseStep.settings = (settings.broker_url, device, progress)
     LeaseStep.shared = shared
     LeaseStep.events = events or settings.events

@@ -5,7 +5,6 @@ The head commits.  From a device that has it the snapshot can be restored withou
 
 from __future__ import annotations
 
-import base64
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -37,7 +36,7 @@ from tasks.generations import Generation, encode_generation, generation_name
 from tasks.orders import Order, PutManifest
 from tasks.receipts import Failure, Receipt
 
-#: A part is up to 4 MiB, and 5.6 MB as text: few of them at a time keep the broker small.
+#: A part is up to 4 MiB: few of them at a time keep the broker small.
 _WINDOW_COUNT = 4
 
 
@@ -185,7 +184,7 @@ def _put(session: RunSession, member: Member, name: str, data: bytes) -> PutMani
     return PutManifest(
         order_id=uuid.uuid4().hex,
         name=name,
-        data_base64=base64.b64encode(data).decode("ascii"),
+        data=data,
         digest=blake3(data).hexdigest(),
         **session.order_fields(member.name, device_id=member.device_id, epoch=member.epoch),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 
@@ -108,7 +107,7 @@ def _put(
             yield PutManifest(
                 order_id=uuid.uuid4().hex,
                 name=name,
-                data_base64=base64.b64encode(data).decode("ascii"),
+                data=data,
                 digest=blake3(data).hexdigest(),
                 **session.order_fields(member.name, device_id=member.device_id, epoch=member.epoch),
             )

@@ -241,8 +241,7 @@ class DeviceWork:
         self._session.observer.trouble(Trouble(code="not-pruned", message=message, device=name))
 
     def _put_order(self, device: str, name: str, data: bytes) -> PutManifest:
-        text, digest = base64.b64encode(data).decode("ascii"), blake3(data).hexdigest()
-        return PutManifest(name=name, data_base64=text, digest=digest, **self._fields(device))
+        return PutManifest(name=name, data=data, digest=blake3(data).hexdigest(), **self._fields(device))
 
     def _delete_order(self, device: str, *, names: tuple[str, ...] = (), objects: tuple[str, ...] = ()) -> DeleteStored:
         catalog_id = self._session.catalog.generations.catalog_id

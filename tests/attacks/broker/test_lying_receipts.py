@@ -123,7 +123,7 @@ WRITTEN = ExtentNote(index=1, trouble="changed", read_bytes=0, message="")
 READ = ReadSegment(**ENVELOPE, object_id="6" * 32, trailer_digest="8" * 64, stream_offset_bytes=0, size_bytes=5)
 GET = GetManifest(**ENVELOPE, name="5" * 32 + ".manifest")
 LIST = GetManifest(**ENVELOPE, name="")
-PUT = PutManifest(**ENVELOPE, name="5" * 32 + ".manifest", data_base64="", digest="0" * 64)
+PUT = PutManifest(**ENVELOPE, name="5" * 32 + ".manifest", data=b"", digest="0" * 64)
 IMAGE = PrepareImage(**ENVELOPE, target="t", size_bytes=5, zero_offsets_bytes=(), zero_sizes_bytes=(), force=False)
 
 FIND = FindSurplus(**ENVELOPE, target="t", folders=(FolderNames(path="d", names=("known",)),))

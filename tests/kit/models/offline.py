@@ -6,7 +6,6 @@ receipts, by what a test gives as ``answers``, or else as a device would that al
 
 from __future__ import annotations
 
-import base64
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -133,7 +132,7 @@ class Devices:
             case ConfirmEmpty():
                 return EmptyResult(notes=())
             case PutManifest():
-                self.files[order.device][order.name] = base64.b64decode(order.data_base64)
+                self.files[order.device][order.name] = order.data
                 return ManifestResult()
             case GetManifest(name=""):
                 return ManifestResult(names=tuple(sorted(self.files[order.device])))

@@ -14,7 +14,7 @@ from kit.models.offline import Offline, offline, receipt_for, report
 from producer.dispatch import courier as courier_module
 from producer.dispatch import life_signs as signs_module
 from producer.dispatch.courier import WINDOW_COUNT, Courier
-from tasks.errors import RunOverError
+from tasks.errors import NoParcelError, RunOverError, SegfleetError
 from tasks.orders import DescribeDevice, Order, RestoreEntries
 from tasks.receipts import Failure, Receipt, RestoreResult
 
@@ -170,15 +170,18 @@ def entries(device: str = "a", **fields: Any) -> RestoreEntries:
     return RestoreEntries(**{**common, "target": "t", "entries": (), "overwrite": "always", **fields})
 
 
-def refusal() -> Failure:
-    return Failure(reason=RunOverError.reason, code=RunOverError.code, message="the run has ended")
+def refusal(why: type[SegfleetError] = RunOverError) -> Failure:
+    return Failure(reason=why.reason, code=why.code, message="not now")
 
 
-def test_an_order_that_a_worker_refuses_for_the_run_seemed_over_is_sent_again_and_answered_once(run: Offline) -> None:
+@pytest.mark.parametrize("why", [RunOverError, NoParcelError])
+def test_an_order_that_a_worker_refuses_for_want_of_its_run_or_its_parcel_is_sent_again_and_answered_once(
+    run: Offline, why: type[SegfleetError]
+) -> None:
     courier, first = run.session.courier, entries()
     courier.send([first])
     run.wires.queues["device.a"].clear()
-    run.wires.put(receipt_for(first, refusal()))
+    run.wires.put(receipt_for(first, refusal(why)))
 
     assert poll(run) == []
 

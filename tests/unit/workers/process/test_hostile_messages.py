@@ -55,7 +55,7 @@ DATA = b"part of a manifest"
 PUT = {
     **ENVELOPE,
     "name": f"{SNAPSHOT}.000000.part",
-    "data_base64": base64.b64encode(DATA).decode(),
+    "data": base64.b64encode(DATA).decode(),
     "digest": blake3(DATA).hexdigest(),
 }
 GET = {**ENVELOPE, "name": ""}
@@ -182,7 +182,7 @@ HOSTILE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("put_manifest", PUT, {"name": "/etc/evil"}),
     ("put_manifest", PUT, {"name": "segfleet.json"}),
     ("put_manifest", PUT, {"digest": "0" * 64}),
-    ("put_manifest", PUT, {"data_base64": "not base64!"}),
+    ("put_manifest", PUT, {"data": "not base64!"}),
     ("get_manifest", GET, {"name": "../../outside/secret"}),
     ("get_manifest", GET, {"name": "../segfleet.json"}),
     ("restore_segment", RESTORE, {"target": "nowhere"}),
